@@ -1,0 +1,1 @@
+"""Analysis engines behind one Protocol (:class:`services.analysis.service.Engine`)."""
