@@ -1,0 +1,276 @@
+from soundwright.library.v1 import account_pb2 as _account_pb2
+from soundwright.library.v1 import job_pb2 as _job_pb2
+from soundwright.library.v1 import track_pb2 as _track_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class AuthenticateTokenRequest(_message.Message):
+    __slots__ = ("token",)
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    def __init__(self, token: _Optional[str] = ...) -> None: ...
+
+class AuthenticateTokenResponse(_message.Message):
+    __slots__ = ("account",)
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    account: _account_pb2.Account
+    def __init__(self, account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
+
+class CreateTrackRequest(_message.Message):
+    __slots__ = ("track",)
+    TRACK_FIELD_NUMBER: _ClassVar[int]
+    track: _track_pb2.Track
+    def __init__(self, track: _Optional[_Union[_track_pb2.Track, _Mapping]] = ...) -> None: ...
+
+class CreateTrackResponse(_message.Message):
+    __slots__ = ("track",)
+    TRACK_FIELD_NUMBER: _ClassVar[int]
+    track: _track_pb2.Track
+    def __init__(self, track: _Optional[_Union[_track_pb2.Track, _Mapping]] = ...) -> None: ...
+
+class GetTrackRequest(_message.Message):
+    __slots__ = ("track_id",)
+    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
+    track_id: str
+    def __init__(self, track_id: _Optional[str] = ...) -> None: ...
+
+class GetTrackResponse(_message.Message):
+    __slots__ = ("track",)
+    TRACK_FIELD_NUMBER: _ClassVar[int]
+    track: _track_pb2.Track
+    def __init__(self, track: _Optional[_Union[_track_pb2.Track, _Mapping]] = ...) -> None: ...
+
+class ListTracksRequest(_message.Message):
+    __slots__ = ("page", "page_size")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    page: int
+    page_size: int
+    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ...) -> None: ...
+
+class ListTracksResponse(_message.Message):
+    __slots__ = ("tracks", "total_count")
+    TRACKS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    tracks: _containers.RepeatedCompositeFieldContainer[_track_pb2.Track]
+    total_count: int
+    def __init__(self, tracks: _Optional[_Iterable[_Union[_track_pb2.Track, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
+
+class GetStemRequest(_message.Message):
+    __slots__ = ("stem_id",)
+    STEM_ID_FIELD_NUMBER: _ClassVar[int]
+    stem_id: str
+    def __init__(self, stem_id: _Optional[str] = ...) -> None: ...
+
+class GetStemResponse(_message.Message):
+    __slots__ = ("stem",)
+    STEM_FIELD_NUMBER: _ClassVar[int]
+    stem: _job_pb2.AudioOutput
+    def __init__(self, stem: _Optional[_Union[_job_pb2.AudioOutput, _Mapping]] = ...) -> None: ...
+
+class ListStemsRequest(_message.Message):
+    __slots__ = ("track_id",)
+    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
+    track_id: str
+    def __init__(self, track_id: _Optional[str] = ...) -> None: ...
+
+class ListStemsResponse(_message.Message):
+    __slots__ = ("stems",)
+    STEMS_FIELD_NUMBER: _ClassVar[int]
+    stems: _containers.RepeatedCompositeFieldContainer[_job_pb2.AudioOutput]
+    def __init__(self, stems: _Optional[_Iterable[_Union[_job_pb2.AudioOutput, _Mapping]]] = ...) -> None: ...
+
+class GetAnalysisRequest(_message.Message):
+    __slots__ = ("track_id",)
+    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
+    track_id: str
+    def __init__(self, track_id: _Optional[str] = ...) -> None: ...
+
+class GetAnalysisResponse(_message.Message):
+    __slots__ = ("analysis",)
+    ANALYSIS_FIELD_NUMBER: _ClassVar[int]
+    analysis: _track_pb2.Analysis
+    def __init__(self, analysis: _Optional[_Union[_track_pb2.Analysis, _Mapping]] = ...) -> None: ...
+
+class CreateJobRequest(_message.Message):
+    __slots__ = ("kind", "track_id", "spec_json", "attempt_limit", "command_subject", "idempotency_key", "priority", "stages", "job_id", "fingerprint")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
+    SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    kind: _job_pb2.JobKind
+    track_id: str
+    spec_json: str
+    attempt_limit: int
+    command_subject: str
+    idempotency_key: str
+    priority: _job_pb2.Priority
+    stages: _containers.RepeatedCompositeFieldContainer[_job_pb2.Stage]
+    job_id: str
+    fingerprint: str
+    def __init__(self, kind: _Optional[_Union[_job_pb2.JobKind, str]] = ..., track_id: _Optional[str] = ..., spec_json: _Optional[str] = ..., attempt_limit: _Optional[int] = ..., command_subject: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[_job_pb2.Priority, str]] = ..., stages: _Optional[_Iterable[_Union[_job_pb2.Stage, _Mapping]]] = ..., job_id: _Optional[str] = ..., fingerprint: _Optional[str] = ...) -> None: ...
+
+class CreateJobResponse(_message.Message):
+    __slots__ = ("job", "existed")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    EXISTED_FIELD_NUMBER: _ClassVar[int]
+    job: _job_pb2.Job
+    existed: bool
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., existed: _Optional[bool] = ...) -> None: ...
+
+class GetJobRequest(_message.Message):
+    __slots__ = ("job_id",)
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    def __init__(self, job_id: _Optional[str] = ...) -> None: ...
+
+class GetJobResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _job_pb2.Job
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class ListJobsRequest(_message.Message):
+    __slots__ = ("page", "page_size", "kinds", "states", "track_id")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
+    page: int
+    page_size: int
+    kinds: _containers.RepeatedScalarFieldContainer[_job_pb2.JobKind]
+    states: _containers.RepeatedScalarFieldContainer[_job_pb2.JobState]
+    track_id: str
+    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., kinds: _Optional[_Iterable[_Union[_job_pb2.JobKind, str]]] = ..., states: _Optional[_Iterable[_Union[_job_pb2.JobState, str]]] = ..., track_id: _Optional[str] = ...) -> None: ...
+
+class ListJobsResponse(_message.Message):
+    __slots__ = ("jobs", "total_count")
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    jobs: _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]
+    total_count: int
+    def __init__(self, jobs: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
+
+class CancelJobRequest(_message.Message):
+    __slots__ = ("job_id",)
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    def __init__(self, job_id: _Optional[str] = ...) -> None: ...
+
+class CancelJobResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _job_pb2.Job
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class ClaimJobRequest(_message.Message):
+    __slots__ = ("job_id", "worker_id", "lease_seconds")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    LEASE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    worker_id: str
+    lease_seconds: float
+    def __init__(self, job_id: _Optional[str] = ..., worker_id: _Optional[str] = ..., lease_seconds: _Optional[float] = ...) -> None: ...
+
+class ClaimJobResponse(_message.Message):
+    __slots__ = ("job", "claimed", "retry_after_seconds")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    CLAIMED_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    job: _job_pb2.Job
+    claimed: bool
+    retry_after_seconds: float
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., claimed: _Optional[bool] = ..., retry_after_seconds: _Optional[float] = ...) -> None: ...
+
+class HeartbeatJobRequest(_message.Message):
+    __slots__ = ("job_id", "attempt", "lease_seconds", "progress_ratio", "progress_message", "stages")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    LEASE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_RATIO_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    attempt: int
+    lease_seconds: float
+    progress_ratio: float
+    progress_message: str
+    stages: _containers.RepeatedCompositeFieldContainer[_job_pb2.Stage]
+    def __init__(self, job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., lease_seconds: _Optional[float] = ..., progress_ratio: _Optional[float] = ..., progress_message: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[_job_pb2.Stage, _Mapping]]] = ...) -> None: ...
+
+class HeartbeatJobResponse(_message.Message):
+    __slots__ = ("cancel_requested",)
+    CANCEL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    cancel_requested: bool
+    def __init__(self, cancel_requested: _Optional[bool] = ...) -> None: ...
+
+class SucceedJobRequest(_message.Message):
+    __slots__ = ("job_id", "attempt", "result", "stages")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    attempt: int
+    result: _job_pb2.JobResult
+    stages: _containers.RepeatedCompositeFieldContainer[_job_pb2.Stage]
+    def __init__(self, job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., result: _Optional[_Union[_job_pb2.JobResult, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[_job_pb2.Stage, _Mapping]]] = ...) -> None: ...
+
+class SucceedJobResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _job_pb2.Job
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class FailJobRequest(_message.Message):
+    __slots__ = ("job_id", "attempt", "error", "cancelled", "stages")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    attempt: int
+    error: _job_pb2.JobError
+    cancelled: bool
+    stages: _containers.RepeatedCompositeFieldContainer[_job_pb2.Stage]
+    def __init__(self, job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., error: _Optional[_Union[_job_pb2.JobError, _Mapping]] = ..., cancelled: _Optional[bool] = ..., stages: _Optional[_Iterable[_Union[_job_pb2.Stage, _Mapping]]] = ...) -> None: ...
+
+class FailJobResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _job_pb2.Job
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class ReleaseJobRequest(_message.Message):
+    __slots__ = ("job_id", "attempt", "delay_seconds", "error", "refund_attempt")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    DELAY_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    REFUND_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    attempt: int
+    delay_seconds: float
+    error: _job_pb2.JobError
+    refund_attempt: bool
+    def __init__(self, job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., delay_seconds: _Optional[float] = ..., error: _Optional[_Union[_job_pb2.JobError, _Mapping]] = ..., refund_attempt: _Optional[bool] = ...) -> None: ...
+
+class ReleaseJobResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _job_pb2.Job
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,247 @@
+"""``Bus`` on NATS JetStream.
+
+Two streams: ``SOUNDWRIGHT_CMD`` is a work queue (a message stays until a worker acknowledges it), ``SOUNDWRIGHT_EVT``
+keeps events for an hour. The ledger of jobs is the truth, so losing either loses nothing but time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import BadRequestError, NotFoundError
+
+from kit.errors import AppError, Code
+from kit.log import get_logger
+
+__all__ = ["NatsBus"]
+
+_COMMANDS = StreamConfig(
+    name="SOUNDWRIGHT_CMD",
+    subjects=["soundwright.cmd.>"],
+    retention=RetentionPolicy.WORK_QUEUE,
+    storage=StorageType.FILE,
+    discard=DiscardPolicy.NEW,
+    duplicate_window=120,
+    max_msgs=1_000_000,
+)
+_EVENTS = StreamConfig(
+    name="SOUNDWRIGHT_EVT",
+    subjects=["soundwright.evt.>"],
+    retention=RetentionPolicy.LIMITS,
+    storage=StorageType.FILE,
+    duplicate_window=120,
+    max_age=3600,
+    max_bytes=256 * 1024**2,
+)
+_REQUEST_SECONDS = 5.0
+_POLL_SECONDS = 1.0
+_AGEING_PERIOD = 4
+log = get_logger()
+
+
+class NatsBus:
+    """A :class:`kit.ports.Bus`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._js: JetStreamContext = client.jetstream(timeout=_REQUEST_SECONDS)
+
+    @classmethod
+    async def connect(cls, url: str, *, name: str, timeout_seconds: float = 30.0) -> NatsBus:
+        """Connect, and create the streams where they are missing.
+
+        Raises:
+            AppError: ``BROKER_UNAVAILABLE`` when the broker does not answer in time.
+        """
+
+        async def on_error(error: Exception) -> None:
+            log.warning("broker.error", error=str(error) or type(error).__name__)
+
+        async def attempt() -> Client:
+            while True:
+                try:
+                    return await nats.connect(
+                        url,
+                        name=name,
+                        error_cb=on_error,
+                        max_reconnect_attempts=-1,
+                        reconnect_time_wait=0.5,
+                        ping_interval=10,
+                        allow_reconnect=True,
+                        connect_timeout=2,
+                    )
+                except (OSError, NatsError):
+                    await asyncio.sleep(0.1)
+
+        try:
+            client = await asyncio.wait_for(attempt(), timeout_seconds)
+            bus = cls(client)
+            async with asyncio.timeout(timeout_seconds):
+                for stream in (_COMMANDS, _EVENTS):
+                    await bus._ensure(stream)
+        except TimeoutError:
+            raise AppError(
+                Code.UNAVAILABLE, "BROKER_UNAVAILABLE", "The message broker does not answer. Check that it is running."
+            ) from None
+        return bus
+
+    async def _ensure(self, stream: StreamConfig) -> None:
+        while True:
+            try:
+                await self._js.add_stream(stream)
+                return
+            except BadRequestError:  # it exists with other settings
+                await self._js.update_stream(stream)
+                return
+            except (NatsTimeout, NoRespondersError):  # JetStream is still starting
+                await asyncio.sleep(0.1)
+
+    async def publish(
+        self, subject: str, payload: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        try:
+            await self._js.publish(
+                subject, payload, timeout=_REQUEST_SECONDS, headers={"Nats-Msg-Id": message_id, **(headers or {})}
+            )
+        except (NatsError, TimeoutError) as error:
+            raise AppError(
+                Code.UNAVAILABLE, "BROKER_UNAVAILABLE", "The message broker does not answer. Please try again."
+            ) from error
+
+    async def announce(self, subject: str, payload: bytes) -> None:
+        with contextlib.suppress(NatsError, TimeoutError):
+            await self._client.publish(subject, payload)
+
+    async def consumer(self, durable: str, subjects: Sequence[str], *, ack_wait_seconds: float) -> NatsConsumer:
+        consumer = NatsConsumer(self._client, self._js, durable, tuple(subjects), ack_wait_seconds)
+        await consumer.open()
+        return consumer
+
+    async def backlog(self, subject: str) -> int:
+        try:
+            info = await self._js.stream_info(_COMMANDS.name or "", subjects_filter=subject)
+        except (NatsError, TimeoutError) as error:
+            raise AppError(
+                Code.UNAVAILABLE, "BROKER_UNAVAILABLE", "The message broker does not answer. Please try again."
+            ) from error
+        return sum((info.state.subjects or {}).values())
+
+    async def connected(self) -> bool:
+        return bool(self._client.is_connected)
+
+    async def close(self) -> None:
+        with contextlib.suppress(NatsError, TimeoutError, OSError):
+            await asyncio.wait_for(self._client.close(), 5)
+
+
+class NatsConsumer:
+    """One durable pull consumer a subject, because a work queue allows no overlap and priorities need an order."""
+
+    def __init__(
+        self, client: Client, js: JetStreamContext, durable: str, subjects: tuple[str, ...], ack_wait_seconds: float
+    ) -> None:
+        self._client = client
+        self._js = js
+        self._subjects = subjects
+        self._durables = tuple(f"{durable}_{subject.rsplit('.', 1)[-1]}" for subject in subjects)
+        self._ack_wait_seconds = ack_wait_seconds
+        self._woken = asyncio.Event()
+        self._wakers: list[Subscription] = []
+        self._taken_count = 0
+
+    async def open(self) -> None:
+        await self._create()
+
+        async def wake(_message: Msg) -> None:
+            self._woken.set()
+
+        # What is published for the stream is seen by plain subscribers too: that makes an idle worker start at once.
+        self._wakers = [await self._client.subscribe(subject, cb=wake) for subject in self._subjects]
+
+    async def _create(self) -> None:
+        for durable, subject in zip(self._durables, self._subjects, strict=True):
+            await self._js.add_consumer(
+                _COMMANDS.name or "",
+                ConsumerConfig(
+                    durable_name=durable,
+                    filter_subject=subject,
+                    ack_policy=AckPolicy.EXPLICIT,
+                    ack_wait=self._ack_wait_seconds,
+                    max_deliver=-1,  # the budget of attempts is in the ledger
+                ),
+            )
+
+    async def next(self) -> NatsDelivery:
+        while True:
+            self._woken.clear()
+            for durable in self._order():
+                message = await self._take(durable)
+                if message is not None:
+                    self._taken_count += 1
+                    return NatsDelivery(message)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+
+    def _order(self) -> tuple[str, ...]:
+        """Highest priority first; every fourth message the other way round, so that the lowest never starves."""
+        ageing = self._taken_count % _AGEING_PERIOD == _AGEING_PERIOD - 1
+        return self._durables[::-1] if ageing else self._durables
+
+    async def _take(self, durable: str) -> Msg | None:
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{_COMMANDS.name}.{durable}"
+        request = json.dumps({"batch": 1, "no_wait": True}).encode()
+        try:
+            message = await self._client.request(subject, request, timeout=_REQUEST_SECONDS)
+        except NoRespondersError:  # the broker lost the consumer, e.g. its store was wiped
+            with contextlib.suppress(NatsError, TimeoutError, NotFoundError):
+                await self._create()
+            return None
+        except (NatsError, TimeoutError):
+            return None
+        return None if message.headers and "Status" in message.headers else message
+
+    async def close(self) -> None:
+        for waker in self._wakers:
+            with contextlib.suppress(NatsError):
+                await waker.unsubscribe()
+
+
+class NatsDelivery:
+    """A :class:`kit.ports.Delivery`."""
+
+    def __init__(self, message: Msg) -> None:
+        self._message = message
+        self.payload: bytes = message.data
+        self.headers: Mapping[str, str] = message.headers or {}
+
+    async def ack(self) -> None:
+        with contextlib.suppress(NatsError, TimeoutError):  # then it is delivered again, which is harmless
+            await self._client_request(b"+ACK")
+
+    async def _client_request(self, verb: bytes) -> None:
+        await self._message._client.request(self._message.reply, verb, timeout=_REQUEST_SECONDS)
+
+    async def nak(self, delay_seconds: float) -> None:
+        verb = b"-NAK " + json.dumps({"delay": int(max(0.0, delay_seconds) * 1e9)}).encode()
+        with contextlib.suppress(NatsError, TimeoutError):
+            await self._client_request(verb)
+
+    async def term(self) -> None:
+        with contextlib.suppress(NatsError, TimeoutError):
+            await self._client_request(b"+TERM")
+
+    async def in_progress(self) -> None:
+        with contextlib.suppress(NatsError, TimeoutError):
+            await self._message._client.publish(self._message.reply, b"+WPI")

@@ -1,0 +1,83 @@
+"""Structured logs: one event a unit of work, ids in fields, the correlation id always present."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import uuid
+from collections.abc import Iterator
+
+import structlog
+
+__all__ = ["configure", "correlation_id", "correlation_scope", "get_logger", "new_correlation_id"]
+
+_KEY = "correlation_id"
+
+
+def configure(component: str, *, level: str = "info", fmt: str = "json") -> None:
+    """Send this process's logs to standard error, as JSON lines or for reading on a terminal."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if fmt == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)
+    )
+    threshold = getattr(logging, level.upper())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _component(component),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.dict_tracebacks if fmt == "json" else _keep, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # Libraries log through the standard module: same shape, warnings and worse only.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _component(name: str) -> structlog.typing.Processor:
+    def add(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["component"] = name
+        return event
+
+    return add
+
+
+def _keep(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return event
+
+
+def get_logger() -> structlog.typing.FilteringBoundLogger:
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+def new_correlation_id() -> str:
+    return uuid.uuid4().hex
+
+
+def correlation_id() -> str:
+    """The id that ties together all that one request caused; empty outside a request."""
+    return str(structlog.contextvars.get_contextvars().get(_KEY, ""))
+
+
+@contextlib.contextmanager
+def correlation_scope(value: str) -> Iterator[str]:
+    """Everything inside the block logs with, and passes on, this correlation id (a new one if ``value`` is empty)."""
+    chosen = value or new_correlation_id()
+    tokens = structlog.contextvars.bind_contextvars(**{_KEY: chosen})
+    try:
+        yield chosen
+    finally:
+        structlog.contextvars.reset_contextvars(**tokens)

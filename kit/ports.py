@@ -1,0 +1,254 @@
+"""Ports: Protocols for what lies outside, and the values that cross them. Imports nothing of ours but the error type.
+
+Adapters live in :mod:`kit.adapters` and all pass the contract suites in ``tests/contract``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+__all__ = [
+    "BlobInfo",
+    "BlobWriter",
+    "Blobs",
+    "Bus",
+    "Clock",
+    "Collection",
+    "Consumer",
+    "Delivery",
+    "Doc",
+    "Docs",
+    "Index",
+    "LessThan",
+    "OneOf",
+]
+
+
+class Clock(Protocol):
+    """Time as an argument."""
+
+    def now(self) -> float:
+        """Seconds since 1970-01-01 UTC."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------------------------- documents
+
+Doc = dict[str, Any]
+"""A JSON-ready mapping with a string ``id``; the store adds an integer ``revision``, which starts at 1."""
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Condition: the field has one of these values."""
+
+    values: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class LessThan:
+    """Condition: the field is present and less than this value."""
+
+    value: float | str
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index over top-level fields. With ``present``, only documents where that field is not null are in it."""
+
+    fields: tuple[str, ...]
+    unique: bool = False
+    present: str | None = None
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A named set of documents and its indexes."""
+
+    name: str
+    indexes: tuple[Index, ...] = ()
+
+
+class Docs(Protocol):
+    """A document store: small on purpose, so that SQLite, MongoDB and their like all serve it."""
+
+    async def ensure(self, collection: Collection) -> None:
+        """Create the collection and its indexes where they are missing."""
+        ...
+
+    async def insert(self, collection: str, doc: Doc) -> None:
+        """Store a new document with revision 1.
+
+        Raises:
+            AppError: ``DOC_EXISTS`` (CONFLICT) when the id or a unique index is taken.
+        """
+        ...
+
+    async def get(self, collection: str, doc_id: str) -> Doc | None: ...
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: str = "id",
+        descending: bool = False,
+        limit: int = 100,
+        offset: int = 0,
+        after: tuple[Any, str] | None = None,
+    ) -> list[Doc]:
+        """Documents that meet every condition (a value, :class:`OneOf` or :class:`LessThan`).
+
+        Sorted by ``sort``, ties by id. ``after=(sort value, id)`` of the last document seen gives the next page at the
+        same cost as the first; ``offset`` is for contracts that number their pages.
+        """
+        ...
+
+    async def count(self, collection: str, where: Mapping[str, Any]) -> int: ...
+
+    async def replace(self, collection: str, doc: Doc, revision: int) -> bool:
+        """Compare-and-set: store ``doc`` in place of the one with its id, if that one still has ``revision``.
+
+        The stored document has ``revision + 1``. False when somebody else was faster or the document is gone.
+        """
+        ...
+
+    async def delete(self, collection: str, doc_id: str) -> bool: ...
+
+    async def close(self) -> None: ...
+
+
+# -------------------------------------------------------------------------------------------------------------- blobs
+
+
+@dataclass(frozen=True)
+class BlobInfo:
+    size_bytes: int
+    modify_time: float
+    etag: str
+
+
+class BlobWriter(Protocol):
+    async def write(self, data: bytes) -> None:
+        """Append. Raises ``STORAGE_FULL`` when there is no room."""
+        ...
+
+
+class Blobs(Protocol):
+    """A store of files under keys such as ``tracks/<id>/original.flac``.
+
+    Keys are relative, made of letters, digits, ``-``, ``_``, ``.`` and ``/``, with no empty, ``.`` or ``..`` part; any
+    other key is refused with ``BLOB_KEY_INVALID``. A missing blob raises ``BLOB_NOT_FOUND``. A blob appears whole or
+    not at all.
+    """
+
+    def write(self, key: str) -> AbstractAsyncContextManager[BlobWriter]:
+        """Write a blob piece by piece. It appears when the block ends; an exception leaves nothing behind."""
+        ...
+
+    async def put_file(self, key: str, path: Path) -> BlobInfo:
+        """Store a local file, which the store takes over: it may be moved rather than copied."""
+        ...
+
+    async def stat(self, key: str) -> BlobInfo | None: ...
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from ``start`` on, in pieces of bounded size."""
+        ...
+
+    def local(self, key: str) -> AbstractAsyncContextManager[Path]:
+        """The blob as a local file to read (never to write) for the length of the block."""
+        ...
+
+    def locate(self, key: str) -> str:
+        """Where the blob lies, for people: an absolute path or an address."""
+        ...
+
+    async def move(self, source: str, target: str) -> None: ...
+
+    async def keys(self, prefix: str) -> list[str]:
+        """All keys that begin with ``prefix``, sorted."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove a blob; a missing one is fine."""
+        ...
+
+    async def delete_prefix(self, prefix: str) -> int:
+        """Remove all blobs below a folder (``prefix`` ends with ``/``) and say how many there were."""
+        ...
+
+    async def purge_partial(self, older_than_seconds: float) -> int:
+        """Remove what writers that died left behind."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+# ---------------------------------------------------------------------------------------------------------------- bus
+
+
+class Delivery(Protocol):
+    """One delivery of one message. Exactly one of ``ack``, ``nak``, ``term`` ends it."""
+
+    payload: bytes
+    headers: Mapping[str, str]
+
+    async def ack(self) -> None:
+        """Done; the broker confirms."""
+        ...
+
+    async def nak(self, delay_seconds: float) -> None:
+        """Deliver again after the delay."""
+        ...
+
+    async def term(self) -> None:
+        """Never deliver again."""
+        ...
+
+    async def in_progress(self) -> None:
+        """Restart the time within which the delivery must be ended."""
+        ...
+
+
+class Consumer(Protocol):
+    """A durable group of workers on a queue. Priorities are subjects: the first is served first."""
+
+    async def next(self) -> Delivery:
+        """The next message. Waits until there is one; cancelling the wait loses nothing."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Bus(Protocol):
+    """Transport of commands (each to one worker, until acknowledged) and events (to whoever listens)."""
+
+    async def publish(
+        self, subject: str, payload: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Hand a message to the broker and wait until it has it.
+
+        A ``message_id`` that the broker saw a short while ago is dropped as a repetition.
+        """
+        ...
+
+    async def announce(self, subject: str, payload: bytes) -> None:
+        """Send a message that may be lost, e.g. progress."""
+        ...
+
+    async def consumer(self, durable: str, subjects: Sequence[str], *, ack_wait_seconds: float) -> Consumer:
+        """Join a durable consumer of these command subjects, highest priority first."""
+        ...
+
+    async def backlog(self, subject: str) -> int:
+        """How many messages of a command subject are stored: waiting or being worked on."""
+        ...
+
+    async def connected(self) -> bool: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,83 @@
+"""Accounts and API tokens: the first administrator, and who a token belongs to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import sys
+import uuid
+from pathlib import Path
+from typing import Protocol
+
+from argon2 import PasswordHasher
+
+from kit.errors import AppError, Code
+from kit.ports import Clock
+from services.library.service import Account
+
+__all__ = ["AccountStore", "Accounts"]
+
+
+class AccountStore(Protocol):
+    async def insert_account(self, account: Account) -> None: ...
+    async def account_by_email(self, email: str) -> Account | None: ...
+    async def insert_token(self, token_hash: str, account_id: str, name: str, create_time: float) -> None: ...
+    async def account_by_token(self, token_hash: str) -> Account | None: ...
+
+
+class Accounts:
+    """Who may use the platform."""
+
+    def __init__(self, store: AccountStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def authenticate(self, token: str) -> Account:
+        """The account of an API token.
+
+        Raises:
+            AppError: ``UNAUTHORIZED`` for an unknown token, ``ACCOUNT_SUSPENDED`` for one of an account that is not
+                active.
+        """
+        account = await self._store.account_by_token(_hash(token))
+        if account is None:
+            raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Valid Bearer token required")
+        if account.status != "active":
+            raise AppError(Code.PERMISSION_DENIED, "ACCOUNT_SUSPENDED", f"This account is {account.status}.")
+        return account
+
+    async def bootstrap(self, email: str, password: str, token_path: Path) -> None:
+        """Make sure that there is a first administrator, and an API token for it in ``token_path`` (mode 0600)."""
+        account = await self._store.account_by_email(email)
+        if account is None:
+            chosen = password or secrets.token_urlsafe(12)
+            account = Account(
+                id=str(uuid.uuid4()),
+                email=email.lower(),
+                role="super_admin",
+                status="active",
+                password_hash=PasswordHasher().hash(chosen),
+                create_time=self._clock.now(),
+            )
+            await self._store.insert_account(account)
+            if not password:
+                # Standard output, not the log: it is shown once and kept nowhere.
+                sys.stdout.write(f"First start: the administrator is {email}, the password is {chosen}\n")
+                sys.stdout.flush()
+        if token_path.exists() and await self._store.account_by_token(_hash(token_path.read_text().strip())):
+            return
+        token = secrets.token_urlsafe(32)
+        await self._store.insert_token(_hash(token), account.id, "admin-token", self._clock.now())
+        token_path.parent.mkdir(parents=True, exist_ok=True)
+        draft = token_path.with_suffix(".draft")
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(token + "\n")
+        draft.replace(token_path)
+
+
+def _hash(token: str) -> str:
+    # 32 random bytes need no slow hash: they cannot be guessed.
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,180 @@
+"""The library's queries, in domain words, over the document store."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from kit.errors import AppError
+from kit.ports import Collection, Docs, Index, LessThan, OneOf
+from services.library.service import Account, Analysis, AudioOutput, Job, JobState, Track
+
+__all__ = ["LibraryStore"]
+
+_ACCOUNTS = Collection("accounts", (Index(("email",), unique=True),))
+_TOKENS = Collection("tokens", (Index(("account_id",)),))
+_TRACKS = Collection("tracks", (Index(("owner_id", "create_time")),))
+_JOBS = Collection(
+    "jobs",
+    (
+        Index(("owner_id", "create_time")),
+        Index(("owner_id", "idempotency_key"), unique=True, present="idempotency_key"),
+        Index(("track_id", "kind", "state", "finish_time")),
+        # What the sweeper looks for; finished jobs are in none of these.
+        Index(("due_time",), present="due_time"),
+        Index(("lease_until",), present="lease_until"),
+        Index(("unfiled",), present="unfiled"),
+        Index(("state", "command_subject")),
+    ),
+)
+_OUTPUTS = Collection("outputs", (Index(("track_id",)), Index(("job_id",))))
+_ANALYSES = Collection("analyses")
+
+T = TypeVar("T")
+_adapters: dict[type[Any], TypeAdapter[Any]] = {
+    kind: TypeAdapter(kind) for kind in (Account, Track, Job, AudioOutput, Analysis)
+}
+
+
+def _from_doc(kind: type[T], doc: dict[str, Any]) -> T:
+    value: T = _adapters[kind].validate_python(doc)
+    return value
+
+
+class LibraryStore:
+    """Accounts, tracks, jobs, outputs and analyses."""
+
+    def __init__(self, docs: Docs) -> None:
+        self._docs = docs
+
+    async def prepare(self) -> None:
+        for collection in (_ACCOUNTS, _TOKENS, _TRACKS, _JOBS, _OUTPUTS, _ANALYSES):
+            await self._docs.ensure(collection)
+
+    async def ping(self) -> bool:
+        await self._docs.get("accounts", "-")
+        return True
+
+    # accounts
+
+    async def insert_account(self, account: Account) -> None:
+        await self._docs.insert("accounts", dataclasses.asdict(account))
+
+    async def account_by_email(self, email: str) -> Account | None:
+        found = await self._docs.find("accounts", {"email": email.lower()}, limit=1)
+        return _from_doc(Account, found[0]) if found else None
+
+    async def insert_token(self, token_hash: str, account_id: str, name: str, create_time: float) -> None:
+        """A token is stored under its hash: whoever reads the store cannot use it."""
+        doc = {"id": token_hash, "account_id": account_id, "name": name, "create_time": create_time}
+        await self._docs.insert("tokens", doc)
+
+    async def account_by_token(self, token_hash: str) -> Account | None:
+        token = await self._docs.get("tokens", token_hash)
+        if token is None:
+            return None
+        doc = await self._docs.get("accounts", token["account_id"])
+        return _from_doc(Account, doc) if doc else None
+
+    # tracks
+
+    async def insert_track(self, track: Track) -> None:
+        await self._docs.insert("tracks", dataclasses.asdict(track))
+
+    async def track(self, track_id: str) -> Track | None:
+        doc = await self._docs.get("tracks", track_id)
+        return _from_doc(Track, doc) if doc else None
+
+    async def list_tracks(self, owner_id: str, offset: int, limit: int) -> tuple[list[Track], int]:
+        where = {"owner_id": owner_id}
+        docs = await self._docs.find("tracks", where, sort="create_time", descending=True, offset=offset, limit=limit)
+        return [_from_doc(Track, doc) for doc in docs], await self._docs.count("tracks", where)
+
+    # jobs
+
+    async def insert_job(self, job: Job) -> None:
+        await self._docs.insert("jobs", dataclasses.asdict(job))
+
+    async def job(self, job_id: str) -> Job | None:
+        doc = await self._docs.get("jobs", job_id)
+        return _from_doc(Job, doc) if doc else None
+
+    async def job_by_key(self, owner_id: str, idempotency_key: str) -> Job | None:
+        found = await self._docs.find("jobs", {"owner_id": owner_id, "idempotency_key": idempotency_key}, limit=1)
+        return _from_doc(Job, found[0]) if found else None
+
+    async def replace_job(self, job: Job) -> bool:
+        return await self._docs.replace("jobs", dataclasses.asdict(job), job.revision)
+
+    async def list_jobs(
+        self, owner_id: str, kinds: Sequence[str], states: Sequence[str], track_id: str, offset: int, limit: int
+    ) -> tuple[list[Job], int]:
+        where: dict[str, Any] = {"owner_id": owner_id}
+        if kinds:
+            where["kind"] = OneOf(list(kinds))
+        if states:
+            where["state"] = OneOf(list(states))
+        if track_id:
+            where["track_id"] = track_id
+        docs = await self._docs.find("jobs", where, sort="create_time", descending=True, offset=offset, limit=limit)
+        return [_from_doc(Job, doc) for doc in docs], await self._docs.count("jobs", where)
+
+    async def latest_separation(self, track_id: str) -> Job | None:
+        where = {"track_id": track_id, "kind": "separation", "state": JobState.SUCCEEDED}
+        found = await self._docs.find("jobs", where, sort="finish_time", descending=True, limit=1)
+        return _from_doc(Job, found[0]) if found else None
+
+    async def overdue_leases(self, now: float, limit: int) -> list[Job]:
+        """Running jobs whose worker has not been heard of in time, longest first."""
+        docs = await self._docs.find("jobs", {"lease_until": LessThan(now)}, sort="lease_until", limit=limit)
+        return [_from_doc(Job, doc) for doc in docs]
+
+    async def due_jobs(self, before: float, limit: int) -> list[Job]:
+        """Queued jobs that might have started before this time, longest first."""
+        docs = await self._docs.find("jobs", {"due_time": LessThan(before)}, sort="due_time", limit=limit)
+        return [_from_doc(Job, doc) for doc in docs]
+
+    async def queued_count(self, command_subject: str) -> int:
+        return await self._docs.count("jobs", {"state": JobState.QUEUED, "command_subject": command_subject})
+
+    async def unfiled_jobs(self, limit: int) -> list[Job]:
+        return [_from_doc(Job, doc) for doc in await self._docs.find("jobs", {"unfiled": True}, limit=limit)]
+
+    # outputs and analyses
+
+    async def file_outputs(self, outputs: Sequence[AudioOutput]) -> None:
+        for output in outputs:
+            try:
+                await self._docs.insert("outputs", dataclasses.asdict(output))
+            except AppError as error:
+                if error.reason != "DOC_EXISTS":  # filed before a crash
+                    raise
+
+    async def output(self, output_id: str) -> AudioOutput | None:
+        doc = await self._docs.get("outputs", output_id)
+        return _from_doc(AudioOutput, doc) if doc else None
+
+    async def file_analysis(self, analysis: Analysis) -> None:
+        """The latest measurement of a track replaces the one before."""
+        doc = {"id": analysis.track_id, **dataclasses.asdict(analysis)}
+        while True:
+            current = await self._docs.get("analyses", analysis.track_id)
+            if current is None:
+                try:
+                    await self._docs.insert("analyses", doc)
+                    return
+                except AppError as error:
+                    if error.reason != "DOC_EXISTS":
+                        raise
+                    continue
+            if current["create_time"] > analysis.create_time:
+                return
+            if await self._docs.replace("analyses", doc, current["revision"]):
+                return
+
+    async def analysis(self, track_id: str) -> Analysis | None:
+        doc = await self._docs.get("analyses", track_id)
+        return _from_doc(Analysis, doc) if doc else None
