@@ -1,0 +1,1 @@
+"""The deployable components, one package each. They meet in gRPC stubs and bus subjects, never in imports."""
