@@ -1,0 +1,109 @@
+"""Effects on whole tracks and mixes; all pure functions over float32 [channels, frames]."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, signal
+
+Samples = NDArray[np.float32]
+
+
+def reverb(send: NDArray[np.float32], rate_hz: int, decay_seconds: float, rng: np.random.Generator) -> Samples:
+    """float32 [2, frames]: a room for a mono ``send`` [frames], wet only.
+
+    The room is exponentially decaying noise, different on each side, duller towards its end (Moorer, 1979). It is
+    computed at half the rate: rooms hold little above 10 kHz.
+    """
+    half = signal.resample_poly(send, 1, 2).astype(np.float32) if send.size > 64 else send[::2]
+    rate = rate_hz // 2
+    length = max(64, round(decay_seconds * rate))
+    time = np.arange(length, dtype=np.float32) / rate
+    room = rng.standard_normal((2, length), dtype=np.float32) * np.exp2(-time * np.float32(10.0 / decay_seconds))
+    dull = signal.lfilter([0.45], [1.0, -0.55], room, axis=1).astype(np.float32)
+    share = (time / time[-1]) ** 0.5
+    room = (1.0 - share) * room + share * dull * 1.6
+    gap = round(0.012 * rate)
+    room[:, :gap] = 0.0
+    room /= np.sqrt(np.sum(room**2, axis=1, keepdims=True))
+    wet = signal.oaconvolve(half[None, :], room, axes=1)[:, : half.size]
+    full = signal.resample_poly(wet, 2, 1, axis=1)
+    return np.asarray(_fitted(full, send.size), dtype=np.float32)
+
+
+def _fitted(samples: Samples, frames: int) -> Samples:
+    missing = frames - samples.shape[1]
+    return samples[:, :frames] if missing <= 0 else np.pad(samples, ((0, 0), (0, missing)))
+
+
+def panned(mono: NDArray[np.float32], pan: float) -> Samples:
+    """float32 [2, frames] from [frames]: constant-power panning, -1 left to 1 right, unity at the centre."""
+    angle = (np.clip(pan, -1.0, 1.0) + 1.0) * np.pi / 4.0
+    sides = np.sqrt(2.0) * np.array([[np.cos(angle)], [np.sin(angle)]], dtype=np.float32)
+    return np.asarray(sides * mono, dtype=np.float32)
+
+
+def widened(stereo: Samples, rate_hz: int, amount: float) -> Samples:
+    """The signal with a delayed copy added to one side and taken from the other; the mono sum stays as it was."""
+    delay = round(0.013 * rate_hz)
+    if amount <= 0 or stereo.shape[1] <= delay:
+        return stereo
+    side = np.zeros(stereo.shape[1], dtype=np.float32)
+    side[delay:] = np.float32(0.5 * amount) * (stereo[0] + stereo[1])[:-delay]
+    # Bass belongs in the middle: take the side's slow part away.
+    side = side - ndimage.uniform_filter1d(side, max(3, rate_hz // 500), mode="constant")
+    return np.stack([stereo[0] + side, stereo[1] - side])
+
+
+def saturated(samples: Samples, drive: float) -> Samples:
+    """Soft saturation relative to the signal's own level: peaks are rounded, quiet parts keep their level."""
+    if drive <= 0:
+        return samples
+    peak = float(np.max(np.abs(samples), initial=0.0))
+    if peak < 1e-9:
+        return samples
+    amount = np.float32((0.5 + drive) / peak)
+    return np.asarray(np.tanh(samples * amount) / amount, dtype=np.float32)
+
+
+def lowpassed(samples: Samples, rate_hz: int, cutoff_hz: float) -> Samples:
+    """A 24 dB per octave Butterworth low-pass."""
+    sections = signal.butter(4, min(cutoff_hz, 0.45 * rate_hz), fs=rate_hz, output="sos")
+    return np.asarray(signal.sosfilt(sections, samples, axis=-1), dtype=np.float32)
+
+
+def highpassed(samples: Samples, rate_hz: int, cutoff_hz: float) -> Samples:
+    """A 12 dB per octave Butterworth high-pass."""
+    sections = signal.butter(2, cutoff_hz, btype="highpass", fs=rate_hz, output="sos")
+    return np.asarray(signal.sosfilt(sections, samples, axis=-1), dtype=np.float32)
+
+
+def limiter_gain(samples: Samples, ceiling: float, rate_hz: int) -> NDArray[np.float32]:
+    """float32 [frames]: a gain in (0, 1] that keeps ``samples`` at or below ``ceiling``; smooth, with lookahead.
+
+    Being one curve, it can be applied to stems instead of their mix, and they still add up to it.
+    """
+    hop = 64
+    frames = samples.shape[1]
+    blocks = -(-frames // hop)
+    peaks = np.zeros(blocks * hop, dtype=np.float32)
+    peaks[:frames] = np.max(np.abs(samples), axis=0)
+    needed = np.minimum(1.0, ceiling / np.maximum(peaks.reshape(blocks, hop).max(axis=1), 1e-9))
+    span = 2 * round(0.04 * rate_hz / hop) + 1
+    # The minimum over a window one block wider than the average: the average never exceeds what any frame needs.
+    lowest = ndimage.minimum_filter1d(needed, span + 2, mode="nearest")
+    smooth = ndimage.uniform_filter1d(lowest, span, mode="nearest")
+    centres = np.arange(blocks) * hop + hop / 2
+    return np.asarray(np.interp(np.arange(frames), centres, smooth), dtype=np.float32)
+
+
+def active_rms(samples: Samples, rate_hz: int) -> float:
+    """RMS of the louder parts: the 80th percentile over windows of 0.4 s that are not silent."""
+    mono = np.mean(np.square(samples), axis=0)
+    window = max(1, min(round(0.4 * rate_hz), mono.size))
+    count = mono.size // window
+    if count == 0:
+        return 0.0
+    power = mono[: count * window].reshape(count, window).mean(axis=1)
+    loud = power[power > 1e-8]
+    return float(np.sqrt(np.percentile(loud, 80))) if loud.size else 0.0

@@ -1,0 +1,103 @@
+"""Melodies from motifs: a rhythm and a contour that return, bent to the chords beneath them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.generation.engines.procedural.harmony import Chord, scale_pitches
+from services.generation.engines.procedural.score import Key, Note
+
+__all__ = ["Motif", "compose_motif", "sing"]
+
+
+@dataclass(frozen=True)
+class Motif:
+    """Two bars of melody without pitches.
+
+    Args:
+        starts: sixteenths from the start of the motif.
+        lengths: in sixteenths.
+        contour: scale steps from the centre for each note.
+    """
+
+    starts: tuple[int, ...]
+    lengths: tuple[int, ...]
+    contour: tuple[int, ...]
+
+
+def compose_motif(rng: np.random.Generator, beats_per_bar: int, density: float, span: int) -> Motif:
+    """A motif that breathes: notes mostly on eighths, a rest at its end, a contour that arches or falls.
+
+    Args:
+        rng: the source of chance.
+        beats_per_bar: quarter notes in a bar.
+        density: about 0.5 (sparse) to 1.5 (busy).
+        span: scale steps between its lowest and highest note, about.
+    """
+    bar = 4 * beats_per_bar
+    last = 2 * bar - max(4, round(6 / max(density, 0.6)))  # room to breathe
+    weight = np.zeros(last)
+    for step in range(last):
+        place = step % bar
+        weight[step] = 0.95 if place == 0 else 0.7 if place % 4 == 0 else 0.5 if place % 2 == 0 else 0.06
+    chosen = np.flatnonzero(rng.random(last) < np.clip(weight * density, 0.0, 0.97))
+    first = int(rng.choice([0, 0, 2, 4]))
+    starts = sorted({first, *(int(step) for step in chosen if step > first)})
+    ends = [*starts[1:], min(last + 2, starts[-1] + 6)]
+    lengths = [max(1, min(end - start, 8)) for start, end in zip(starts, ends, strict=True)]
+
+    arch = np.sin(np.linspace(0.0, np.pi * rng.choice([0.8, 1.0, 1.4]), len(starts))) * span * 0.6
+    if rng.random() < 0.3:
+        arch = arch[::-1]
+    walk = np.cumsum(rng.choice([-1, -1, 0, 1, 1, 2, -2], len(starts)))
+    contour = np.clip(np.round(arch + 0.5 * walk - 0.25 * span), -span, span)
+    return Motif(tuple(starts), tuple(lengths), tuple(int(step) for step in contour))
+
+
+def sing(
+    motif: Motif,
+    chords: Sequence[Sequence[Chord]],
+    key: Key,
+    start_beat: float,
+    beats_per_bar: int,
+    centre_midi: int,
+    *,
+    closing: bool,
+    loudness: float,
+) -> list[Note]:
+    """The motif as notes over two bars of chords.
+
+    Notes on beats are chord tones, others stay in the scale. With ``closing`` the last note comes home to a chord tone
+    and is held.
+    """
+    bar = 4 * beats_per_bar
+    notes: list[Note] = []
+    for index, (start, length, step) in enumerate(zip(motif.starts, motif.lengths, motif.contour, strict=True)):
+        number = min(start // bar, len(chords) - 1)
+        if start // bar >= len(chords):
+            break
+        within = chords[number]
+        chord = within[min(len(within) - 1, (start % bar) * len(within) // bar)]
+        ladder = scale_pitches(key, chord, centre_midi - 14, centre_midi + 16)
+        base = min(range(len(ladder)), key=lambda place: abs(ladder[place] - centre_midi))
+        pitch = ladder[int(np.clip(base + step, 0, len(ladder) - 1))]
+        ends_phrase = index == len(motif.starts) - 1
+        if start % 4 == 0 or length >= 4 or ends_phrase:
+            pool = [tone for tone in ladder if tone % 12 in chord.pitch_classes[:3]]
+            if closing and ends_phrase:
+                pool = [tone for tone in pool if tone % 12 == chord.root] or pool
+            pitch = min(pool, key=lambda tone: (abs(tone - pitch), tone))
+        held = length + 2 if closing and ends_phrase else length
+        accent = 0.08 if start % bar == 0 else 0.0
+        notes.append(
+            Note(
+                start_beat + start / 4,
+                held / 4 * 0.98,
+                pitch,
+                float(np.clip(loudness + accent + 0.02 * step, 0.3, 1.0)),
+            )
+        )
+    return notes

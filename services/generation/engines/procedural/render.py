@@ -1,0 +1,128 @@
+"""From a score to sound: every stem of a song, levelled so that their sum is the mix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.generation.engines.procedural import effects
+from services.generation.engines.procedural.instruments import INSTRUMENTS, Instrument
+from services.generation.engines.procedural.score import STEMS, Note, Song, Track
+from services.generation.engines.procedural.tones import Tone
+from services.generation.engines.procedural.waves import fade
+
+__all__ = ["mix", "render_stems"]
+
+Samples = NDArray[np.float32]
+
+_PEAK = 0.89
+_TRACK_RMS = 0.1
+# Level of each stem's tracks before their own gain: a usual balance, voice in front.
+_STEM_LEVEL = {"drums": 0.95, "bass": 0.75, "vocals": 1.0, "other": 0.5}
+_ROOM_SECONDS = {"drums": 0.5, "bass": 0.3, "vocals": 1.3, "other": 1.6}
+_PUSH = 1.35  # how far the loudest peaks may go into the limiter: about 2.5 dB
+_VELOCITY_LEVELS = 5
+
+
+def render_stems(
+    song: Song, sample_rate_hz: int = 44100, seed: int = 0, report: Callable[[float], None] = lambda share: None
+) -> dict[str, Samples]:
+    """Play a song.
+
+    Args:
+        song: the score.
+        sample_rate_hz: frames a second.
+        seed: of noise and rooms; the notes are all in the score.
+        report: called with the share done, 0 to 1.
+
+    Returns:
+        float32 [2, frames] for each of :data:`score.STEMS`, silent where the song has no such track. Their sum is the
+        mix; its peak is below 0.9. The same arguments give the same samples.
+    """
+    frames = song.frames(sample_rate_hz)
+    stems: dict[str, Samples] = {stem: np.zeros((2, frames), dtype=np.float32) for stem in STEMS}
+    for number, track in enumerate(song.tracks):
+        report(number / (len(song.tracks) + 1))
+        if track.notes:
+            stems[track.stem] += _render_track(track, song, sample_rate_hz, np.random.SeedSequence([seed, number]))
+    report(len(song.tracks) / (len(song.tracks) + 1))
+    return _mastered(stems, sample_rate_hz)
+
+
+def mix(stems: dict[str, Samples]) -> Samples:
+    """float32 [2, frames]: the sum of stems."""
+    return np.asarray(np.sum([stems[stem] for stem in STEMS], axis=0), dtype=np.float32)
+
+
+def _render_track(track: Track, song: Song, rate_hz: int, seed: np.random.SeedSequence) -> Samples:
+    instrument = INSTRUMENTS[track.instrument]
+    dry = _place_notes(track, instrument, song, rate_hz, seed)
+    if instrument.drive:
+        dry = effects.saturated(dry, instrument.drive)
+    if instrument.cutoff_hz:
+        dry = effects.lowpassed(dry, rate_hz, instrument.cutoff_hz)
+    wide = effects.panned(dry[0], track.pan) if dry.shape[0] == 1 else dry
+    wide = effects.widened(wide, rate_hz, instrument.width)
+    level = effects.active_rms(wide, rate_hz)
+    if level > 0:
+        wide = wide * np.float32(_TRACK_RMS * _STEM_LEVEL[track.stem] * track.gain / level)
+    if instrument.reverb:
+        send = effects.highpassed(wide.mean(axis=0), rate_hz, 180.0)
+        wet = effects.reverb(send, rate_hz, _ROOM_SECONDS[track.stem], np.random.default_rng(seed))
+        wide = wide + np.float32(instrument.reverb) * wet
+    return wide
+
+
+def _place_notes(
+    track: Track, instrument: Instrument, song: Song, rate_hz: int, seed: np.random.SeedSequence
+) -> Samples:
+    """float32 [1 or 2, frames]: all notes, each different sound rendered once."""
+    frames = song.frames(rate_hz)
+    dry = np.zeros((2 if instrument.stereo else 1, frames), dtype=np.float32)
+    root = int(seed.generate_state(1)[0])
+    rendered: dict[Tone, Samples] = {}
+    before: Note | None = None
+    for number, note in enumerate(sorted(track.notes, key=lambda note: (note.start_beat, note.pitch_midi))):
+        start = round(note.start_beat * song.seconds_per_beat * rate_hz)
+        if start >= frames:
+            continue
+        tone = _tone(note, before, instrument, number, song)
+        before = note
+        sound = rendered.get(tone)
+        if sound is None:
+            source = [root, tone.pitch_midi, round(tone.duration_seconds * 1000), tone.variant]
+            played = instrument.play(tone, rate_hz, np.random.default_rng(source))
+            sound = rendered[tone] = np.atleast_2d(played)
+        end = min(frames, start + sound.shape[1])
+        dry[:, start:end] += np.float32(note.velocity) * sound[:, : end - start]
+    return dry
+
+
+def _tone(note: Note, before: Note | None, instrument: Instrument, number: int, song: Song) -> Tone:
+    """The note with its timbre rounded to a few steps, so that repeated notes are rendered once."""
+    glide = None
+    if instrument.legato and before is not None:
+        gap = note.start_beat - (before.start_beat + before.duration_beats)
+        if abs(gap) < 0.06 and before.pitch_midi != note.pitch_midi:
+            glide = before.pitch_midi
+    return Tone(
+        pitch_midi=note.pitch_midi,
+        duration_seconds=round(note.duration_beats * song.seconds_per_beat, 2) or 0.01,
+        velocity=max(1, round(note.velocity * _VELOCITY_LEVELS)) / _VELOCITY_LEVELS,
+        glide_from_midi=glide,
+        variant=number % 6 if instrument.legato else number % 2 if instrument.stereo else 0,
+    )
+
+
+def _mastered(stems: dict[str, Samples], rate_hz: int) -> dict[str, Samples]:
+    """Stems at the level of a finished song; one gain curve for all keeps their sum the mix."""
+    total = mix(stems)
+    peak = float(np.max(np.abs(total), initial=0.0))
+    if peak < 1e-6:
+        return stems
+    scale = np.float32(_PUSH * _PEAK / peak)
+    gain = scale * effects.limiter_gain(total * scale, _PEAK, rate_hz)
+    gain *= fade(gain.size, rate_hz, 0.002, min(0.6, 0.05 * gain.size / rate_hz))
+    return {stem: np.asarray(samples * gain, dtype=np.float32) for stem, samples in stems.items()}

@@ -1,0 +1,131 @@
+"""The score: what is played, when and by what, before any of it is sound.
+
+A score is also ground truth: tests and benchmarks compare what an analysis hears with the tempo, key and beats written
+here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PITCH_CLASSES", "STEMS", "Key", "Note", "Song", "Track"]
+
+STEMS = ("drums", "bass", "vocals", "other")
+"""The stems of a song, in the order that separation uses."""
+
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+_FLATS = {"Db": "C#", "Eb": "D#", "Gb": "F#", "Ab": "G#", "Bb": "A#", "Cb": "B", "Fb": "E", "E#": "F", "B#": "C"}
+
+
+@dataclass(frozen=True)
+class Key:
+    """A major or minor key.
+
+    Args:
+        tonic: pitch class, 0 (C) to 11 (B).
+        is_minor: natural minor with a raised leading note in dominant chords; otherwise major.
+    """
+
+    tonic: int
+    is_minor: bool
+
+    def __str__(self) -> str:
+        return f"{PITCH_CLASSES[self.tonic]} {'minor' if self.is_minor else 'major'}"
+
+    @property
+    def scale(self) -> tuple[int, ...]:
+        """Semitones above the tonic of the seven degrees."""
+        return (0, 2, 3, 5, 7, 8, 10) if self.is_minor else (0, 2, 4, 5, 7, 9, 11)
+
+    @classmethod
+    def parse(cls, text: str) -> Key:
+        """The key named like ``"A minor"``, ``"C# major"`` or ``"Bb major"``.
+
+        Raises:
+            ValueError: the name is none of a key.
+        """
+        name, _, mode = text.strip().partition(" ")
+        name = name[:1].upper() + name[1:]
+        name = _FLATS.get(name, name)
+        if name not in PITCH_CLASSES or mode not in ("major", "minor"):
+            raise ValueError(f"{text!r} is no key")
+        return cls(PITCH_CLASSES.index(name), mode == "minor")
+
+
+@dataclass(frozen=True)
+class Note:
+    """One event of a track.
+
+    Args:
+        start_beat: beats from the start of the song, at least 0.
+        duration_beats: beats held, above 0; instruments add their own release.
+        pitch_midi: MIDI note number (60 is middle C); for drums the piece of the kit in General MIDI.
+        velocity: loudness, above 0, at most 1.
+    """
+
+    start_beat: float
+    duration_beats: float
+    pitch_midi: int
+    velocity: float
+
+
+@dataclass(frozen=True)
+class Track:
+    """One player.
+
+    Args:
+        stem: the stem that the track belongs to, one of :data:`STEMS`.
+        instrument: a name in :data:`instruments.INSTRUMENTS`.
+        notes: in any order.
+        gain: linear level in the mix; tracks are levelled first, so 1 means the same loudness for every instrument.
+        pan: -1 (left) to 1 (right).
+    """
+
+    stem: str
+    instrument: str
+    notes: tuple[Note, ...]
+    gain: float = 1.0
+    pan: float = 0.0
+
+
+@dataclass(frozen=True)
+class Song:
+    """A whole piece.
+
+    Args:
+        name: short and unique.
+        tempo_bpm: quarter notes a minute, constant; beat 0 is at second 0.
+        key: like ``"A minor"`` or ``"C# major"``, spelled with sharps.
+        beats_per_bar: quarter notes in a bar.
+        duration_seconds: length of the rendered audio.
+        tracks: the players.
+    """
+
+    name: str
+    tempo_bpm: float
+    key: str
+    beats_per_bar: int
+    duration_seconds: float
+    tracks: tuple[Track, ...]
+
+    @property
+    def seconds_per_beat(self) -> float:
+        return 60.0 / self.tempo_bpm
+
+    @property
+    def beat_seconds(self) -> NDArray[np.float64]:
+        """float64 [beats]: when every beat inside the song falls, in seconds, first at 0."""
+        count = int(np.ceil(self.duration_seconds / self.seconds_per_beat - 1e-9))
+        return np.asarray(np.arange(count) * self.seconds_per_beat, dtype=np.float64)
+
+    @property
+    def downbeat_seconds(self) -> NDArray[np.float64]:
+        """float64 [bars]: when every bar begins, in seconds."""
+        return self.beat_seconds[:: self.beats_per_bar]
+
+    def frames(self, sample_rate_hz: int) -> int:
+        """Length of the rendered audio in frames."""
+        return round(self.duration_seconds * sample_rate_hz)

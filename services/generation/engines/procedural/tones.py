@@ -1,0 +1,414 @@
+"""Recipes of the pitched instruments. Each renders one :class:`Tone` to float32 [frames] or [2, frames].
+
+Methods: string instruments are a wavetable form of the plucked-string algorithm (Karplus and Strong, 1983: every period
+is the one before, filtered); electric piano and bells are frequency modulation (Chowning, 1973); pads and strings are
+PADsynth (Nasca, 2011: harmonics as narrow noise bands); voices are a glottal spectrum behind vowel formants (after
+Klatt, 1980).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from services.generation.engines.procedural.waves import (
+    Wave,
+    decay,
+    fade,
+    harmonics,
+    held,
+    lowpass_states,
+    midi_to_hz,
+    noise,
+    phase,
+    scan,
+    seconds,
+    sine,
+    tables,
+)
+
+
+@dataclass(frozen=True)
+class Tone:
+    """One note as an instrument needs it.
+
+    Args:
+        pitch_midi: MIDI note number.
+        duration_seconds: how long it is held; the release comes on top.
+        velocity: 0 to 1, for the timbre; the renderer scales the level.
+        glide_from_midi: the pitch that a legato player comes from, if any.
+        variant: small number that varies repeated notes (vowels, noise).
+    """
+
+    pitch_midi: int
+    duration_seconds: float
+    velocity: float
+    glide_from_midi: int | None = None
+    variant: int = 0
+
+    @property
+    def hz(self) -> float:
+        return float(midi_to_hz(self.pitch_midi))
+
+
+# --- strings and hammers ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pluck:
+    """A plucked or struck string.
+
+    Args:
+        half_life_seconds: of the fundamental at middle C; lower strings ring longer.
+        damping: how much faster high harmonics die.
+        tilt: spectral slope of the excitation, in powers of the harmonic number.
+        place: where it is plucked, as a share of its length; 0.5 removes even harmonics.
+        cutoff_hz: upper edge of the body.
+        release_seconds: after the note is let go.
+        click: level of the noise of pick, finger or hammer.
+    """
+
+    half_life_seconds: float = 0.6
+    damping: float = 1.0
+    tilt: float = 1.0
+    place: float = 0.2
+    cutoff_hz: float = 5000.0
+    release_seconds: float = 0.12
+    click: float = 0.1
+
+
+def pluck(recipe: Pluck, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
+    """A string: one row of the table is the sound a fixed number of periods later than the row before."""
+    hz = tone.hz
+    envelope = held(tone.duration_seconds, rate_hz, 0.0015, 1e3, 0.0, recipe.release_seconds)
+    n = harmonics(hz, rate_hz, limit=160)
+    half_life = recipe.half_life_seconds * (262.0 / hz) ** 0.5
+    per_second = np.log(2.0) / half_life * (1.0 + recipe.damping * 0.12 * (n - 1.0) ** 1.3)
+    cutoff = recipe.cutoff_hz * (0.45 + 0.75 * tone.velocity)
+    start = np.abs(np.sin(np.pi * n * recipe.place)) / n**recipe.tilt / (1.0 + (n * hz / cutoff) ** 4)
+    total = envelope.size / rate_hz
+    # Rows get further apart as the sound settles.
+    row_seconds = total * np.linspace(0.0, 1.0, 48) ** 2
+    amplitudes = start * np.exp(-per_second * row_seconds[:, None])
+    position = 47.0 * np.sqrt(seconds(envelope.size, rate_hz) / np.float32(total))
+    scatter = np.random.default_rng(7).uniform(-np.pi, np.pi, n.size) * 0.35
+    wave = scan(tables(amplitudes, scatter), phase(hz, envelope.size, rate_hz), position)
+    if recipe.click:
+        wave = wave + recipe.click * tone.velocity * noise(
+            envelope.size, rate_hz, rng, 600.0, recipe.cutoff_hz
+        ) * decay(envelope.size, rate_hz, 0.006)
+    return np.asarray(wave * envelope, dtype=np.float32)
+
+
+# --- frequency modulation -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fm:
+    """Two operators and a bell-like third.
+
+    Args:
+        ratio: modulator frequency over carrier frequency.
+        index: depth in radians at full velocity.
+        index_half_life_seconds: how fast the brightness goes.
+        half_life_seconds: how fast the level goes.
+        sustain: level kept while held.
+        tine_ratio: frequency of the bell partial over the carrier.
+        tine: its level.
+        release_seconds: after the note is let go.
+    """
+
+    ratio: float = 1.0
+    index: float = 1.6
+    index_half_life_seconds: float = 0.25
+    half_life_seconds: float = 0.7
+    sustain: float = 0.0
+    tine_ratio: float = 14.0
+    tine: float = 0.0
+    release_seconds: float = 0.15
+
+
+def fm(recipe: Fm, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
+    """Frequency modulation with an index that falls like a struck tine."""
+    envelope = held(
+        tone.duration_seconds, rate_hz, 0.003, recipe.half_life_seconds, recipe.sustain, recipe.release_seconds
+    )
+    carrier = phase(tone.hz, envelope.size, rate_hz)
+    # High notes need less modulation, or the sidebands fold over.
+    ceiling = 0.35 * rate_hz / (tone.hz * max(1.0, recipe.ratio)) / 2.0
+    depth = min(recipe.index * (0.35 + 0.65 * tone.velocity), ceiling)
+    index = depth * (0.25 + 0.75 * decay(envelope.size, rate_hz, recipe.index_half_life_seconds))
+    wave = sine(carrier + index / (2.0 * np.pi) * sine(carrier * recipe.ratio))
+    if recipe.tine and tone.hz * recipe.tine_ratio < 0.4 * rate_hz:
+        ring = sine(carrier * recipe.tine_ratio) * decay(envelope.size, rate_hz, 0.06)
+        wave = wave + recipe.tine * tone.velocity * ring
+    return np.asarray(wave * envelope, dtype=np.float32)
+
+
+# --- filtered waves -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Analog:
+    """A subtractive synthesiser: detuned waves behind a low-pass with an envelope.
+
+    Args:
+        tilt: slope of the wave's harmonics, 1 for a saw.
+        odd: only odd harmonics (a square).
+        low_hz, high_hz: cutoff at rest and at the top of the envelope.
+        sweep_half_life_seconds: how fast the cutoff falls.
+        half_life_seconds, sustain: of the level.
+        attack_seconds, release_seconds: of the level.
+        detune_cents: distance of the outer of the waves.
+        voices: how many waves.
+        sub: level of a sine an octave below.
+        resonance: height of the peak at the cutoff.
+        vibrato_cents: depth of a delayed vibrato.
+    """
+
+    tilt: float = 1.0
+    odd: bool = False
+    low_hz: float = 300.0
+    high_hz: float = 2500.0
+    sweep_half_life_seconds: float = 0.12
+    half_life_seconds: float = 0.5
+    sustain: float = 0.7
+    attack_seconds: float = 0.004
+    release_seconds: float = 0.06
+    detune_cents: float = 0.0
+    voices: int = 1
+    sub: float = 0.0
+    resonance: float = 0.0
+    vibrato_cents: float = 0.0
+
+
+def analog(recipe: Analog, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
+    """Detuned waves behind a sweeping low-pass, all in one table."""
+    envelope = held(
+        tone.duration_seconds,
+        rate_hz,
+        recipe.attack_seconds,
+        recipe.half_life_seconds,
+        recipe.sustain,
+        recipe.release_seconds,
+    )
+    top = recipe.low_hz + (recipe.high_hz - recipe.low_hz) * (0.4 + 0.6 * tone.velocity)
+    cutoffs = np.geomspace(recipe.low_hz, max(top, recipe.low_hz + 1.0), 12)
+    amplitudes = lowpass_states(tone.hz, rate_hz, cutoffs, recipe.tilt, recipe.resonance)
+    if recipe.odd:
+        amplitudes[:, 1::2] = 0.0
+    table = tables(amplitudes)
+    position = 11.0 * decay(envelope.size, rate_hz, recipe.sweep_half_life_seconds)
+    pitch = _pitch_curve(tone, envelope.size, rate_hz, recipe.vibrato_cents, glide_seconds=0.05)
+    base = phase(pitch, envelope.size, rate_hz)
+    spread = np.linspace(-1.0, 1.0, recipe.voices) if recipe.voices > 1 else np.zeros(1)
+    wave = np.zeros(envelope.size, dtype=np.float32)
+    for number, share in enumerate(spread):
+        detune = 2.0 ** (share * recipe.detune_cents / 1200.0)
+        wave += scan(table, base * detune + number * 0.37, position)
+    wave = wave / np.float32(np.sqrt(recipe.voices))
+    if recipe.sub:
+        wave = wave + recipe.sub * sine(base * 0.5)
+    return np.asarray(wave * envelope, dtype=np.float32)
+
+
+# --- pads ---------------------------------------------------------------------------------------------------------
+
+_PAD_SIZE = 2**17
+
+
+@dataclass(frozen=True)
+class Pad:
+    """Harmonics as narrow bands of noise: an ensemble, in stereo.
+
+    Args:
+        tilt: slope of the harmonics.
+        cutoff_hz: upper edge.
+        spread_cents: width of the bands, the size of the ensemble.
+        attack_seconds, release_seconds: of the level.
+        sustain, half_life_seconds: of the level.
+        harmonics_levels: explicit levels instead of a slope (organ drawbars).
+        vowel: name in :data:`VOWELS` for a choir.
+    """
+
+    tilt: float = 1.0
+    cutoff_hz: float = 4000.0
+    spread_cents: float = 22.0
+    attack_seconds: float = 0.25
+    release_seconds: float = 0.5
+    sustain: float = 1.0
+    half_life_seconds: float = 1.0
+    harmonic_levels: tuple[float, ...] = ()
+    vowel: str = ""
+
+
+def pad(recipe: Pad, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
+    """float32 [2, frames]: PADsynth, one inverse FFT per side, read from a random place."""
+    envelope = held(
+        tone.duration_seconds,
+        rate_hz,
+        min(recipe.attack_seconds, 0.6 * tone.duration_seconds),
+        recipe.half_life_seconds,
+        recipe.sustain,
+        recipe.release_seconds,
+    )
+    hz = tone.hz
+    if recipe.harmonic_levels:
+        levels = np.asarray(recipe.harmonic_levels)
+        levels = levels[: harmonics(hz, rate_hz).size]
+        n = np.arange(1, levels.size + 1, dtype=np.float64)
+    else:
+        n = harmonics(hz, rate_hz, limit=64)
+        levels = 1.0 / n**recipe.tilt
+    levels = levels / (1.0 + (n * hz / (recipe.cutoff_hz * (0.6 + 0.5 * tone.velocity))) ** 4)
+    if recipe.vowel:
+        levels = levels * formant_gain(n * hz, recipe.vowel)
+    frames = envelope.size
+    size = _PAD_SIZE if frames > _PAD_SIZE // 2 else _PAD_SIZE // 2
+    per_bin = rate_hz / size
+    spectrum = np.zeros((2, size // 2 + 1), dtype=np.complex64)
+    for number, level in zip(n, levels, strict=True):
+        centre = number * hz / per_bin
+        width = max(0.6, centre * (2.0 ** (recipe.spread_cents / 1200.0) - 1.0))
+        low, high = int(centre - 3 * width), int(centre + 3 * width) + 2
+        low, high = max(1, low), min(high, size // 2)
+        if high <= low:
+            continue
+        bins = np.arange(low, high)
+        bell = level / np.sqrt(width) * np.exp(-(((bins - centre) / width) ** 2))
+        spectrum[:, low:high] += bell * np.exp(2j * np.pi * rng.random((2, bins.size)))
+    loop = fft.irfft(spectrum, n=size, axis=1)
+    loop /= np.sqrt(np.mean(loop**2, axis=1, keepdims=True)) + 1e-12
+    start = int(rng.integers(size))
+    indexes = np.arange(start, start + frames) % size
+    return np.asarray(loop[:, indexes] * envelope * np.float32(0.3), dtype=np.float32)
+
+
+# --- voices and winds ---------------------------------------------------------------------------------------------
+
+# Formant frequency (Hz), bandwidth (Hz) and level (dB) of sung vowels.
+VOWELS: dict[str, tuple[tuple[float, float, float], ...]] = {
+    "ah": ((760, 90, 0), (1180, 110, -5), (2850, 150, -14), (3500, 170, -18), (4900, 250, -30)),
+    "oh": ((460, 70, 0), (840, 90, -7), (2750, 150, -22), (3400, 170, -24), (4900, 250, -38)),
+    "ee": ((330, 60, 0), (2150, 120, -12), (2900, 150, -16), (3600, 180, -19), (4950, 250, -30)),
+    "eh": ((580, 80, 0), (1800, 110, -9), (2650, 150, -14), (3500, 170, -20), (4950, 250, -32)),
+}
+_SYLLABLES = (("ah", "ah"), ("oh", "ah"), ("eh", "ee"), ("ah", "oh"), ("ee", "eh"), ("oh", "oh"))
+
+
+def formant_gain(frequency_hz: NDArray[np.floating], vowel: str) -> NDArray[np.float64]:
+    """float64, like the argument: linear gain of a vocal tract."""
+    gain = np.full(np.shape(frequency_hz), 0.012)
+    for centre, bandwidth, level_db in VOWELS[vowel]:
+        gain = gain + 10.0 ** (level_db / 20.0) / (1.0 + ((frequency_hz - centre) / bandwidth) ** 2)
+    return gain
+
+
+def _pitch_curve(
+    tone: Tone, frames: int, rate_hz: int, vibrato_cents: float, glide_seconds: float, scoop_cents: float = 0.0
+) -> NDArray[np.float64]:
+    """float64 [frames]: frequency with a glide from the note before and a vibrato that comes late."""
+    time = seconds(frames, rate_hz).astype(np.float64)
+    cents = np.zeros(frames)
+    if tone.glide_from_midi is not None:
+        cents += 100.0 * (tone.glide_from_midi - tone.pitch_midi) * np.exp(-time / (glide_seconds / 3.0))
+    elif scoop_cents:
+        cents -= scoop_cents * np.exp(-time / 0.035)
+    if vibrato_cents:
+        depth = vibrato_cents * np.clip((time - 0.18) / 0.35, 0.0, 1.0)
+        cents += depth * np.sin(2.0 * np.pi * 5.4 * time + tone.variant)
+    return tone.hz * 2.0 ** (cents / 1200.0)
+
+
+@dataclass(frozen=True)
+class Sung:
+    """A singer.
+
+    Args:
+        vowel: a name in :data:`VOWELS` to stay on, or empty to sing syllables.
+        breath: level of the air.
+        tract: scale of the formants: below 1 for a larger (deeper) singer.
+        vibrato_cents: its depth.
+    """
+
+    vowel: str = ""
+    breath: float = 0.05
+    tract: float = 1.0
+    vibrato_cents: float = 28.0
+
+
+def sung(recipe: Sung, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
+    """A sung syllable: glottal harmonics behind formants that move from one vowel to the next."""
+    attack = 0.035 if tone.glide_from_midi is None else 0.02
+    envelope = held(tone.duration_seconds, rate_hz, attack, 0.8, 0.8, 0.09)
+    frames = envelope.size
+    pitch = _pitch_curve(tone, frames, rate_hz, recipe.vibrato_cents, glide_seconds=0.09, scoop_cents=70.0)
+    n = harmonics(tone.hz, rate_hz, limit=120)
+    first, last = (recipe.vowel, recipe.vowel) if recipe.vowel else _SYLLABLES[tone.variant % len(_SYLLABLES)]
+    # Louder singing closes the glottis faster: a flatter slope.
+    source = 1.0 / n ** (1.25 - 0.35 * tone.velocity)
+    share = np.linspace(0.0, 1.0, 6)[:, None]
+    at = n * tone.hz / recipe.tract
+    amplitudes = source * formant_gain(at, first) ** (1.0 - share) * formant_gain(at, last) ** share
+    amplitudes = amplitudes / np.sqrt(np.sum(amplitudes**2, axis=1, keepdims=True))
+    # Spread phases keep the crest low, as a real larynx does.
+    table = tables(amplitudes, -np.pi * n * (n - 1.0) / n.size)
+    position = 5.0 * np.clip(seconds(frames, rate_hz) / (0.7 * tone.duration_seconds + 0.05), 0.0, 1.0)
+    tremor = 1.0 + 0.04 * sine(phase(5.4, frames, rate_hz))
+    wave = scan(table, phase(pitch, frames, rate_hz), position) * tremor
+    air = noise(frames, rate_hz, rng, 1800.0, 7500.0)
+    wave = wave + recipe.breath * air
+    if tone.glide_from_midi is None:
+        # A consonant: a puff of high air as the syllable starts.
+        puff = noise(frames, rate_hz, rng, 3500.0, 9500.0) * fade(frames, rate_hz, 0.012, 0.01)
+        wave = wave + 0.25 * puff * decay(frames, rate_hz, 0.018)
+    return np.asarray(wave * envelope, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Wind:
+    """A blown or bowed solo instrument.
+
+    Args:
+        levels: relative levels of the first harmonics at full strength; beyond them the slope continues.
+        tilt: slope beyond the named harmonics.
+        dullness: how much steeper the slope is at the attack and at low velocity.
+        breath: level of the air.
+        attack_seconds: how fast it speaks.
+        vibrato_cents: its depth.
+        body: resonances (Hz, bandwidth Hz, gain).
+    """
+
+    levels: tuple[float, ...] = (1.0,)
+    tilt: float = 1.5
+    dullness: float = 1.0
+    breath: float = 0.03
+    attack_seconds: float = 0.04
+    vibrato_cents: float = 15.0
+    body: tuple[tuple[float, float, float], ...] = ()
+
+
+def wind(recipe: Wind, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
+    """A sustained tone whose brightness follows its loudness."""
+    envelope = held(tone.duration_seconds, rate_hz, recipe.attack_seconds, 1.5, 0.75, 0.08)
+    frames = envelope.size
+    n = harmonics(tone.hz, rate_hz, limit=64)
+    levels = n**-recipe.tilt
+    named = min(len(recipe.levels), n.size)
+    levels[:named] = recipe.levels[:named]
+    if named < n.size:
+        levels[named:] = recipe.levels[named - 1] * (n[named:] / named) ** -recipe.tilt
+    for centre, bandwidth, gain in recipe.body:
+        levels = levels * (1.0 + gain * np.exp(-(((n * tone.hz - centre) / bandwidth) ** 2)))
+    steeper = recipe.dullness * np.linspace(1.0, 0.0, 8)[:, None]
+    amplitudes = levels * n**-steeper
+    table = tables(amplitudes, -np.pi * n * (n - 1.0) / n.size)
+    pitch = _pitch_curve(tone, frames, rate_hz, recipe.vibrato_cents, glide_seconds=0.05, scoop_cents=35.0)
+    position = 7.0 * (0.3 + 0.7 * tone.velocity) * envelope
+    wave = scan(table, phase(pitch, frames, rate_hz), position)
+    air = noise(frames, rate_hz, rng, max(400.0, tone.hz), 6000.0)
+    wave = wave + recipe.breath * air * (1.0 + 2.0 * decay(frames, rate_hz, 0.02))
+    return np.asarray(wave * envelope, dtype=np.float32)
