@@ -56,7 +56,8 @@ def triangle(window_frames: int) -> NDArray[np.float32]:
     rising = np.arange(1, window_frames // 2 + 1)
     falling = np.arange(window_frames - window_frames // 2, 0, -1)
     weight: NDArray[np.float32] = np.concatenate([rising, falling]).astype(np.float32)
-    return np.divide(weight, weight.max(), dtype=np.float32)
+    weight /= weight.max()
+    return weight
 
 
 def read_windows(

@@ -1,0 +1,510 @@
+"""The Demucs engine against Demucs itself, on small random networks that go through the real loading code."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soxr
+import torch
+from demucs.apply import BagOfModels, apply_model
+from demucs.demucs import Demucs
+from demucs.hdemucs import HDemucs
+from demucs.htdemucs import HTDemucs
+from demucs.states import get_state
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from kit.errors import AppError, Code
+from services.separation.engines.demucs import DemucsEngine
+
+Samples = NDArray[np.float32]
+STEMS = ("drums", "bass", "other", "vocals")
+RATE_HZ = 44_100
+
+
+@dataclass
+class ArrayMix:
+    samples: Samples
+    sample_rate_hz: int = RATE_HZ
+
+    @property
+    def channel_count(self) -> int:
+        return self.samples.shape[0]
+
+    @property
+    def frame_count(self) -> int:
+        return self.samples.shape[1]
+
+    def blocks(self, block_frames: int) -> Iterator[Samples]:
+        for start in range(0, self.frame_count, block_frames):
+            yield self.samples[:, start : start + block_frames]
+
+
+@dataclass
+class Zoo:
+    """A folder of small random models, and the same models in memory."""
+
+    folder: Path
+    models: dict[str, Any] = field(default_factory=dict)
+
+
+def network(kind: type[Any], seed: int, stems: tuple[str, ...] = STEMS) -> Any:
+    torch.manual_seed(seed)
+    if kind is HTDemucs:
+        made = HTDemucs(
+            list(stems), channels=8, t_layers=1, t_heads=2, t_hidden_scale=1.0, segment=Fraction(2, 5), dconv_depth=1
+        )
+    elif kind is HDemucs:
+        made = HDemucs(list(stems), channels=8, segment=Fraction(2, 5))
+    else:
+        made = Demucs(list(stems), channels=8, depth=3, lstm_layers=0, segment=Fraction(2, 5))
+    return made.eval()
+
+
+def package(model: Any, **more: Any) -> dict[str, Any]:
+    args, kwargs = model._init_args_kwargs
+    return {"klass": type(model), "args": args, "kwargs": kwargs, "state": get_state(model, None), **more}
+
+
+def save_safetensors(model: Any, path: Path) -> None:
+    """The form in which Demucs' own hub repositories keep a model."""
+
+    def encoded(value: Any) -> Any:
+        if isinstance(value, Fraction):
+            return {"_type": "fraction", "numerator": value.numerator, "denominator": value.denominator}
+        return value
+
+    args, kwargs = model._init_args_kwargs
+    metadata = {
+        "klass": f"{type(model).__module__}.{type(model).__qualname__}",
+        "args": json.dumps(list(args)),
+        "kwargs": json.dumps({key: encoded(value) for key, value in kwargs.items()}),
+    }
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, path, metadata=metadata)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    folder = tmp_path_factory.mktemp("models")
+    hybrid, other = network(HTDemucs, 1), network(HTDemucs, 2)
+    torch.save(package(hybrid, training_args={"lr": 1e-4}), folder / "plain.th")
+    checksum = hashlib.sha256((folder / "plain.th").read_bytes()).hexdigest()[:8]
+    (folder / "plain.th").rename(folder / f"plain-{checksum}.th")
+    save_safetensors(other, folder / "other.safetensors")
+    (folder / "htdemucs.yaml").write_text("models: ['plain']\n")
+    weights = [[1.0, 0.0, 0.5, 2.0], [0.0, 1.0, 0.5, 1.0]]
+    (folder / "weighted.yaml").write_text(f"models: ['plain', 'other']\nweights: {weights}\n")
+    spectral, temporal = network(HDemucs, 3), network(Demucs, 4)
+    torch.save(package(spectral), folder / "spectral.th")
+    torch.save(package(temporal), folder / "temporal.th")
+    (folder / "mixed.yaml").write_text("models: ['spectral', 'temporal']\nsegment: 0.3\n")
+    mixed = BagOfModels([network(HDemucs, 3), network(Demucs, 4)], segment=0.3)
+    return Zoo(
+        folder,
+        {
+            "htdemucs": hybrid,
+            "plain": hybrid,
+            "other": other,
+            "weighted": BagOfModels([hybrid, other], weights),
+            "spectral": spectral,
+            "mixed": mixed,
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def engine(zoo: Zoo) -> DemucsEngine:
+    return DemucsEngine(model_dir=zoo.folder, thread_count=1, device="cpu")
+
+
+def song(channel_count: int, frame_count: int, seed: int = 0) -> Samples:
+    """Coloured noise around a note, with an offset, so that nothing is symmetric or centred by chance."""
+    rng = np.random.default_rng(seed)
+    noise = np.cumsum(rng.normal(0, 0.02, (channel_count, frame_count)), axis=1)
+    noise -= np.linspace(0, 1, frame_count) * noise[:, -1:]
+    note = 0.3 * np.sin(2 * np.pi * 440 * np.arange(frame_count) / RATE_HZ)
+    return (noise + note + 0.05).astype(np.float32)
+
+
+def joined(blocks: Iterator[Mapping[str, Samples]]) -> dict[str, Samples]:
+    parts = list(blocks)
+    return {stem: np.concatenate([part[stem] for part in parts], axis=1) for stem in parts[0]}
+
+
+def reference(model: Any, samples: Samples) -> dict[str, Samples]:
+    """What Demucs' own interface computes for a stereo recording, without random shifts."""
+    wav = torch.from_numpy(samples)
+    mean, std = wav.mean(0).mean(), wav.mean(0).std() + 1e-8
+    out = apply_model(model, ((wav - mean) / std)[None], shifts=0, split=True, overlap=0.25)[0] * std + mean
+    return dict(zip(model.sources, out.numpy(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("model", "frame_count"),
+    [
+        ("htdemucs", 60_000),
+        ("htdemucs", 17_640),  # one segment exactly
+        ("htdemucs", 13_230 * 2 + 5),  # the last window has five frames
+        ("htdemucs", 9_000),  # shorter than a segment
+        ("htdemucs", 2),
+        ("other", 30_000),
+        ("weighted", 30_000),
+        ("spectral", 30_000),
+        ("mixed", 30_001),
+    ],
+)
+def test_it_computes_what_demucs_computes(engine: DemucsEngine, zoo: Zoo, model: str, frame_count: int) -> None:
+    samples = song(2, frame_count)
+    expected = reference(zoo.models[model], samples)
+    actual = joined(engine.separate(ArrayMix(samples), model))
+    assert tuple(actual) == STEMS == engine.stems(model)
+    assert max(np.abs(stem).max() for stem in expected.values()) > 0.05
+    for stem, output in actual.items():
+        assert output.dtype == np.float32
+        assert output.shape == samples.shape
+        np.testing.assert_allclose(output, expected[stem], atol=2e-5)
+
+
+def test_the_same_input_gives_the_same_bits(engine: DemucsEngine) -> None:
+    mix = ArrayMix(song(2, 40_000))
+    first, second = joined(engine.separate(mix, "weighted")), joined(engine.separate(mix, "weighted"))
+    for stem in STEMS:
+        assert first[stem].tobytes() == second[stem].tobytes()
+
+
+def test_batches_of_windows_change_nothing(engine: DemucsEngine, zoo: Zoo) -> None:
+    mix = ArrayMix(song(4, 70_000))
+    one_by_one = joined(engine.separate(mix, "weighted"))
+    batched = joined(DemucsEngine(model_dir=zoo.folder, device="cpu", batch_size=3).separate(mix, "weighted"))
+    for stem in STEMS:
+        np.testing.assert_allclose(batched[stem], one_by_one[stem], atol=1e-5)
+
+
+def test_a_batch_that_does_not_fit_is_halved(engine: DemucsEngine, zoo: Zoo) -> None:
+    mix = ArrayMix(song(2, 90_000))
+    crowded = DemucsEngine(model_dir=zoo.folder, device="cpu", batch_size=4)
+    crowded.load("htdemucs")
+    sizes: list[int] = []
+
+    def small_memory(_: Any, inputs: tuple[torch.Tensor]) -> None:
+        sizes.append(len(inputs[0]))
+        if len(inputs[0]) > limit:
+            raise torch.OutOfMemoryError("out of memory")
+
+    crowded._loaded["htdemucs"].networks[0].register_forward_pre_hook(small_memory)
+    limit = 1
+    output = joined(crowded.separate(mix, "htdemucs"))
+    assert sizes[:3] == [4, 2, 1]
+    assert set(sizes[3:]) == {1}
+    expected = joined(engine.separate(mix, "htdemucs"))
+    for stem in STEMS:
+        np.testing.assert_allclose(output[stem], expected[stem], atol=1e-5)
+    limit = 0
+    with pytest.raises(AppError) as error:
+        joined(crowded.separate(mix, "htdemucs"))
+    assert error.value.reason == "OUT_OF_MEMORY"
+    assert error.value.retryable
+
+
+def test_mono_is_the_mean_of_both_sides(engine: DemucsEngine) -> None:
+    mono = song(1, 30_000)
+    stereo = joined(engine.separate(ArrayMix(np.repeat(mono, 2, axis=0)), "htdemucs"))
+    actual = joined(engine.separate(ArrayMix(mono), "htdemucs"))
+    for stem in STEMS:
+        assert actual[stem].shape == (1, 30_000)
+        np.testing.assert_allclose(actual[stem][0], stereo[stem].mean(axis=0), atol=1e-6)
+
+
+def test_more_channels_go_in_pairs_and_the_last_odd_one_as_mono(engine: DemucsEngine) -> None:
+    samples = song(5, 30_000) * np.array([[1], [0.5], [0.1], [0.2], [2]], np.float32)
+    actual = joined(engine.separate(ArrayMix(samples), "htdemucs"))
+    for channels in ([0, 1], [2, 3], [4]):
+        alone = joined(engine.separate(ArrayMix(samples[channels]), "htdemucs"))
+        for stem in STEMS:
+            assert actual[stem].shape == samples.shape
+            np.testing.assert_allclose(actual[stem][channels], alone[stem], atol=1e-6)
+
+
+@pytest.mark.parametrize("rate_hz", [48_000, 96_000, 32_000])
+@pytest.mark.parametrize("channel_count", [1, 2])
+def test_other_rates_keep_length_and_position(engine: DemucsEngine, rate_hz: int, channel_count: int) -> None:
+    """Stems of a resampled song are the resampled stems of the song, at lag zero."""
+    samples = soxr.resample(song(channel_count, 44_100).T, RATE_HZ, 32_000, quality="VHQ")
+    given = soxr.resample(samples, 32_000, rate_hz, quality="VHQ").astype(np.float32)
+    actual = joined(engine.separate(ArrayMix(given.T.copy(), rate_hz), "htdemucs"))
+    at_model_rate = soxr.resample(samples, 32_000, RATE_HZ, quality="VHQ").astype(np.float32)
+    direct = joined(engine.separate(ArrayMix(at_model_rate.T.copy()), "htdemucs"))
+    for stem in STEMS:
+        assert actual[stem].shape == given.T.shape
+        expected = soxr.resample(direct[stem].T, RATE_HZ, rate_hz, quality="VHQ").T
+        middle = slice(rate_hz // 10, -rate_hz // 10)
+        one, other = actual[stem][0, middle].astype(np.float64), expected[0, middle].astype(np.float64)
+        one, other = np.diff(one), np.diff(other)  # so that a shift shows as much as it can
+        errors = {lag: float(np.std(one - np.roll(other, lag)) / np.std(other)) for lag in range(-20, 21)}
+        assert min(errors, key=lambda lag: errors[lag]) == 0
+        assert errors[0] < 0.02
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, RATE_HZ, 192_000])
+@pytest.mark.parametrize("frame_count", [0, 1, 2, 17])
+@pytest.mark.parametrize("model", ["htdemucs", "spectral"])
+def test_tiny_recordings_keep_their_length(engine: DemucsEngine, model: str, rate_hz: int, frame_count: int) -> None:
+    for channel_count in (1, 2, 3):
+        samples = song(channel_count, max(1, frame_count))[:, :frame_count]
+        output = joined(engine.separate(ArrayMix(samples, rate_hz), model))
+        for stem in STEMS:
+            assert output[stem].shape == (channel_count, frame_count)
+            assert np.isfinite(output[stem]).all()
+
+
+@pytest.mark.parametrize("level", [0.0, 0.25])
+def test_silence_stays_silent(engine: DemucsEngine, level: float) -> None:
+    """Digital silence, and a constant: nothing to normalise by in either."""
+    output = joined(engine.separate(ArrayMix(np.full((2, 30_000), level, np.float32)), "htdemucs"))
+    for stem in STEMS:
+        np.testing.assert_allclose(output[stem], level, atol=1e-5)
+
+
+@pytest.mark.parametrize("rate_hz", [RATE_HZ, 48_000])
+def test_it_offers_a_place_to_stop_after_every_network(engine: DemucsEngine, rate_hz: int) -> None:
+    passes = 0
+
+    def count(*_: Any) -> None:
+        nonlocal passes
+        passes += 1
+
+    engine.load("weighted")
+    hooks = [one.register_forward_pre_hook(count) for one in engine._loaded["weighted"].networks]
+    before, most = 0, 0
+    for block in engine.separate(ArrayMix(song(2, 80_000), rate_hz), "weighted"):
+        lengths = {samples.shape for samples in block.values()}
+        assert len(lengths) == 1
+        most, before = max(most, passes - before), passes
+    assert passes >= 10
+    assert most == 1
+    passes = 0
+    blocks = engine.separate(ArrayMix(song(2, 80_000), rate_hz), "weighted")
+    while not passes:
+        next(blocks)
+    blocks.close()  # type: ignore[attr-defined]
+    assert passes == 1
+    for hook in hooks:
+        hook.remove()
+
+
+def test_official_names_have_their_stems_without_weights(tmp_path: Path) -> None:
+    engine = DemucsEngine(model_dir=tmp_path)
+    for name in ("htdemucs", "htdemucs_ft", "mdx_extra"):
+        assert engine.stems(name) == STEMS
+    assert engine.stems("htdemucs_6s") == (*STEMS, "guitar", "piano")
+
+
+def refusal(function: Callable[[], object]) -> AppError:
+    with pytest.raises(AppError) as error:
+        function()
+    return error.value
+
+
+def test_missing_weights_are_refused_and_the_failure_is_remembered_for_a_while(zoo: Zoo, tmp_path: Path) -> None:
+    now = 100.0
+    engine = DemucsEngine(model_dir=tmp_path / "models", clock=lambda: now)
+    mix = ArrayMix(song(2, 100))
+    for _ in range(2):
+        error = refusal(lambda: next(engine.separate(mix, "htdemucs")))
+        assert (error.code, error.reason) == (Code.UNAVAILABLE, "MODEL_UNAVAILABLE")
+        assert "make models" in error.message
+        assert str(tmp_path) not in error.message
+        (tmp_path / "models").symlink_to(zoo.folder) if not (tmp_path / "models").exists() else None
+    now += 31
+    assert next(engine.separate(mix, "htdemucs"))["vocals"].shape == (2, 0)
+
+
+def test_damaged_weights_are_unavailable(zoo: Zoo, tmp_path: Path) -> None:
+    content = next(zoo.folder.glob("plain-*.th")).read_bytes()
+    (tmp_path / "half.th").write_bytes(content[: len(content) // 2])
+    (tmp_path / "wrong-00000000.th").write_bytes(content)
+    (tmp_path / "empty.safetensors").write_bytes(b"")
+    (tmp_path / "bag.yaml").write_text("models: ['absent']\n")
+    engine = DemucsEngine(model_dir=tmp_path)
+    for name in ("half", "wrong", "empty", "bag", "absent"):
+        assert refusal(lambda name=name: engine.load(name)).reason == "MODEL_UNAVAILABLE"  # type: ignore[misc]
+
+
+class Bomb:
+    """Pickles to a call that writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, (str(self.path),))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_checkpoint_that_runs_code_is_refused_before_it_does(tmp_path: Path, zipped: bool) -> None:
+    trap = tmp_path / "trap"
+    content = package(network(HTDemucs, 1), training_args=Bomb(trap))
+    torch.save(content, tmp_path / "evil.th", _use_new_zipfile_serialization=zipped)
+    # The name carries the right eight digits, which prove nothing.
+    digest = hashlib.sha256((tmp_path / "evil.th").read_bytes()).hexdigest()
+    (tmp_path / "evil.th").rename(tmp_path / f"evil-{digest[:8]}.th")
+    for trusted in (frozenset[str](), frozenset({digest[:8], "0" * 64})):
+        error = refusal(lambda trusted=trusted: DemucsEngine(model_dir=tmp_path, trusted_sha256=trusted).load("evil"))  # type: ignore[misc]
+        assert (error.code, error.reason) == (Code.UNPROCESSABLE, "CHECKPOINT_UNTRUSTED")
+        assert digest in error.message
+        assert not trap.exists()
+
+
+def test_a_legacy_checkpoint_is_read_when_its_digest_is_trusted(zoo: Zoo, tmp_path: Path) -> None:
+    torch.save(package(network(HTDemucs, 1), training_args=argparse.Namespace(lr=1)), tmp_path / "old.th")
+    digest = hashlib.sha256((tmp_path / "old.th").read_bytes()).hexdigest()
+    assert refusal(lambda: DemucsEngine(model_dir=tmp_path).load("old")).reason == "CHECKPOINT_UNTRUSTED"
+    engine = DemucsEngine(model_dir=tmp_path, trusted_sha256=frozenset({digest}), thread_count=1)
+    samples = song(2, 5_000)
+    expected = reference(zoo.models["plain"], samples)
+    np.testing.assert_allclose(joined(engine.separate(ArrayMix(samples), "old"))["bass"], expected["bass"], atol=2e-5)
+
+
+@pytest.mark.parametrize("klass", ["subprocess.Popen", "os.mkdir", "demucs.states.load_model"])
+def test_safetensors_that_name_another_class_are_refused(tmp_path: Path, klass: str) -> None:
+    trap = tmp_path / "trap"
+    metadata = {"klass": klass, "args": json.dumps([str(trap)]), "kwargs": "{}"}
+    save_file({"weight": torch.zeros(1)}, tmp_path / "evil.safetensors", metadata=metadata)
+    assert refusal(lambda: DemucsEngine(model_dir=tmp_path).load("evil")).reason == "CHECKPOINT_UNTRUSTED"
+    assert not trap.exists()
+
+
+def test_networks_that_do_not_share_a_segment_are_not_supported(tmp_path: Path) -> None:
+    torch.save(package(network(HTDemucs, 1)), tmp_path / "one.th")
+    torch.save(package(HDemucs(list(STEMS), channels=8, segment=1)), tmp_path / "two.th")
+    (tmp_path / "pair.yaml").write_text("models: ['one', 'two']\n")
+    assert refusal(lambda: DemucsEngine(model_dir=tmp_path).load("pair")).reason == "MODEL_UNSUPPORTED"
+
+
+def test_unknown_names_never_reach_the_hub() -> None:
+    engine = DemucsEngine()
+    for name in ("demucs_unittest", "someone/htdemucs", "hf://someone/htdemucs", "../htdemucs"):
+        assert refusal(lambda name=name: engine.stems(name)).reason == "MODEL_UNKNOWN"  # type: ignore[misc]
+
+
+def test_threads_that_ask_at_once_share_one_loading(zoo: Zoo) -> None:
+    engine = DemucsEngine(model_dir=zoo.folder)
+    threads = [threading.Thread(target=engine.load, args=("htdemucs",)) for _ in range(8)]
+    loaded = set()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+        loaded.add(id(engine._loaded["htdemucs"]))
+    assert len(loaded) == 1
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """As much of the model hub as a download needs, from a folder."""
+
+    folder: Path
+    requests: list[str]
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def _answer(self, with_body: bool) -> None:
+        self.requests.append(f"{self.command} {self.path}")
+        path = self.folder / self.path.rsplit("/", 1)[-1]
+        if not path.is_file():
+            self.send_error(404)
+            return
+        content = path.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("X-Repo-Commit", "0123456789" * 4)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+PROGRAM = """
+import sys
+from kit.errors import AppError
+from services.separation.engines.demucs import DemucsEngine
+engine = DemucsEngine()
+for name in sys.argv[1:]:
+    try:
+        engine.load(name)
+        print(name, "loaded")
+    except AppError as error:
+        print(name, error.reason)
+"""
+
+
+def test_weights_come_from_the_hub_once_and_then_from_its_cache(zoo: Zoo, tmp_path: Path) -> None:
+    """In processes of its own, as the hub's library reads its variables only once."""
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "htdemucs.yaml").write_text("models: ['other']\n")
+    (served / "other.safetensors").write_bytes((zoo.folder / "other.safetensors").read_bytes())
+    handler = type("Handler", (Hub,), {"folder": served, "requests": []})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+
+    def run(*names: str, **variables: str) -> list[str]:
+        environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+        environment |= {
+            "HF_HOME": str(tmp_path / "cache"),
+            "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            **variables,
+        }
+        command = [sys.executable, "-c", PROGRAM, *names]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    try:
+        # What the hub does not have is asked for once, and not again while the failure is remembered.
+        assert run("htdemucs", "htdemucs_6s", "htdemucs_6s") == [
+            "htdemucs loaded",
+            "htdemucs_6s MODEL_UNAVAILABLE",
+            "htdemucs_6s MODEL_UNAVAILABLE",
+        ]
+        assert [line for line in handler.requests if "6s" in line] == [
+            "HEAD /adefossez/HTDemucs-6s/resolve/main/htdemucs_6s.yaml"
+        ]
+        downloads = [line.rsplit("/", 1)[-1] for line in handler.requests if line.startswith("GET /adefossez")]
+        assert downloads == ["htdemucs.yaml", "other.safetensors"]
+        handler.requests.clear()
+        assert run("htdemucs") == ["htdemucs loaded"]
+        assert run("htdemucs", "mdx_extra", HF_HUB_OFFLINE="1") == ["htdemucs loaded", "mdx_extra MODEL_UNAVAILABLE"]
+        assert not any("adefossez" in line for line in handler.requests)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
