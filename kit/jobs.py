@@ -28,6 +28,7 @@ __all__ = [
     "JobContext",
     "JobWorker",
     "command_subject",
+    "create_job",
     "publish_run",
     "run_message_id",
 ]
@@ -58,6 +59,25 @@ async def publish_run(bus: Bus, job: job_pb2.Job, publication: int = 0) -> None:
         message_id=run_message_id(job.id, job.attempt, publication),
         headers={CORRELATION_HEADER: job.correlation_id or correlation_id()},
     )
+
+
+async def create_job(
+    bus: Bus,
+    jobs: library_service_pb2_grpc.JobServiceStub,
+    service: str,
+    request: library_service_pb2.CreateJobRequest,
+) -> tuple[job_pb2.Job, bool]:
+    """Store a job of ``service`` for the current caller, then tell the workers.
+
+    A crash between the two is the library's sweeper to repair. Returns the job, and whether an earlier request with
+    the same idempotency key had made it.
+    """
+    request.command_subject = command_subject(service)
+    request.job_id = request.job_id or str(uuid.uuid4())  # chosen here, so that repeating the call is harmless
+    answer = await jobs.CreateJob(request)
+    if answer.job.state == job_pb2.JOB_STATE_QUEUED:
+        await publish_run(bus, answer.job)
+    return answer.job, answer.existed
 
 
 class _Stop(Exception):

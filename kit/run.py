@@ -21,10 +21,11 @@ from starlette.routing import Route
 from kit import infra, log, rpc
 from kit.adapters.clock import SystemClock
 from kit.identity import Principal, Signer
+from kit.jobs import JobWorker
 from kit.ports import Blobs, Bus, Docs
 from kit.settings import Settings, load
 
-__all__ = ["Runtime", "run_component"]
+__all__ = ["Runtime", "run_component", "serve_http"]
 
 S = TypeVar("S", bound=Settings)
 Check = Callable[[], Awaitable[bool]]
@@ -91,6 +92,29 @@ class Runtime(Generic[S]):
 
     async def close(self) -> None:
         await self._stack.aclose()
+
+    @contextlib.asynccontextmanager
+    async def serving(self, server: rpc.RpcServer, worker: JobWorker | None = None) -> AsyncIterator[None]:
+        """Answer RPCs, and run jobs if there is a worker, for the length of the block.
+
+        A component whose worker ends by an error stops, so that its supervisor starts it anew.
+        """
+        await server.start()
+        working: asyncio.Task[None] | None = None
+        if worker is not None:
+            working = asyncio.create_task(worker.run(self.stopping))
+            working.add_done_callback(lambda _task: self.stopping.set())
+        await server.set_serving(True)
+        try:
+            yield
+        finally:
+            await server.set_serving(False)
+            try:
+                if working is not None:
+                    self.stopping.set()
+                    await working
+            finally:
+                await server.stop()
 
 
 App = Callable[[Runtime[S]], AbstractAsyncContextManager[None]]

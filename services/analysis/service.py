@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kit.errors import AppError, Code
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -50,3 +53,26 @@ class Engine(Protocol):
             A JSON-ready mapping (finite numbers, strings, lists, mappings) in the public contract's shape.
         """
         ...
+
+
+@dataclass(frozen=True)
+class AnalysisSpec:
+    """What an analysis job is to do: features in the order of :data:`FEATURES`."""
+
+    features: tuple[str, ...]
+
+
+def parse_features(names: Sequence[str]) -> AnalysisSpec:
+    """Check the features that a caller asks for; none, or ``all``, means all of them.
+
+    Raises:
+        AppError: ``VALIDATION_ERROR`` when a name is not known.
+    """
+    unknown = sorted({name for name in names if name not in FEATURES and name != "all"})
+    if unknown:
+        problem = f"{', '.join(unknown)[:200]} is not known; use any of: {', '.join(FEATURES)}, all"
+        raise AppError(
+            Code.UNPROCESSABLE, "VALIDATION_ERROR", "validation failed", {"details": {"features": [problem]}}
+        )
+    wanted = set(FEATURES) if not names or "all" in names else set(names)
+    return AnalysisSpec(tuple(feature for feature in FEATURES if feature in wanted))

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.errors import AppError, Code
+
 Samples = NDArray[np.float32]
 """float32 [channels, frames], in [-1, 1]."""
 
@@ -35,3 +37,37 @@ class Engine(Protocol):
         the work.
         """
         ...
+
+
+MODELS = ("music", "audio")
+PRIORITIES = ("admin", "premium", "standard", "free")
+_PROMPT_LENGTH = (3, 500)
+
+
+@dataclass(frozen=True)
+class GenerationSpec:
+    """What a generation job is to do."""
+
+    prompt: str
+    duration_seconds: float
+    model: str
+    seed: int
+
+
+def parse_spec(prompt: str, duration_seconds: float, model: str, seed: int, max_seconds: float) -> GenerationSpec:
+    """Check what a caller asks for.
+
+    Raises:
+        AppError: ``VALIDATION_ERROR`` with the fields that do not fit.
+    """
+    cleaned = "".join(c for c in prompt if c.isprintable() or c.isspace()).strip()
+    problems: dict[str, list[str]] = {}
+    if not _PROMPT_LENGTH[0] <= len(cleaned) <= _PROMPT_LENGTH[1]:
+        problems["prompt"] = [f"must have {_PROMPT_LENGTH[0]} to {_PROMPT_LENGTH[1]} characters"]
+    if not 1 <= duration_seconds <= max_seconds:
+        problems["duration"] = [f"must be between 1 and {max_seconds:g} seconds"]
+    if model not in MODELS:
+        problems["model"] = [f"is not known; use one of: {', '.join(MODELS)}"]
+    if problems:
+        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "validation failed", {"details": problems})
+    return GenerationSpec(prompt=cleaned, duration_seconds=duration_seconds, model=model, seed=seed)

@@ -33,16 +33,14 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
     rpc = IngestRpc(blobs, tracks, slots, settings)
     ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(rpc, server.server)
     server.announce_all(ingest_service_pb2)
-    await server.start()
-    await server.set_serving(True)
-    purging = asyncio.create_task(_purge(blobs, settings.abandoned_upload_seconds, runtime))
-    try:
-        yield
-    finally:
-        purging.cancel()
-        await asyncio.gather(purging, return_exceptions=True)
-        await server.stop()
-        slots.close()
+    async with runtime.serving(server):
+        purging = asyncio.create_task(_purge(blobs, settings.abandoned_upload_seconds, runtime))
+        try:
+            yield
+        finally:
+            purging.cancel()
+            await asyncio.gather(purging, return_exceptions=True)
+    slots.close()
 
 
 async def _purge(blobs: Blobs, age_seconds: float, runtime: Runtime[IngestSettings]) -> None:

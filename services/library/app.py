@@ -43,12 +43,10 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     library_service_pb2_grpc.add_TrackServiceServicer_to_server(TrackRpc(Tracks(store, runtime.clock)), server.server)
     library_service_pb2_grpc.add_JobServiceServicer_to_server(JobRpc(ledger), server.server)
     server.announce_all(library_service_pb2)
-    await server.start()
-    await server.set_serving(True)
-    sweeping = asyncio.create_task(sweeper.run(settings.sweep_seconds))
-    try:
-        yield
-    finally:
-        sweeping.cancel()
-        await asyncio.gather(sweeping, return_exceptions=True)
-        await server.stop()
+    async with runtime.serving(server):
+        sweeping = asyncio.create_task(sweeper.run(settings.sweep_seconds))
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)

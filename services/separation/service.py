@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.errors import AppError, Code
+
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 
@@ -63,3 +65,72 @@ class Model:
     description: str
     stems: tuple[str, ...]
     engine: str
+
+
+PIPELINE_STAGES = (
+    ("audio_separation", "separator"),
+    ("harmonic_percussive_separation", "decomposition"),
+    ("composite_track_creation", "composition"),
+    ("normalization", "audio_processing"),
+)
+"""Names and processor types of the pipeline's stages, in order."""
+
+FORMATS = ("flac", "wav16", "wav24", "wav32f")
+DEFAULT_MODEL = "htdemucs"
+MODELS = (
+    Model("htdemucs", "Hybrid Transformer Demucs, the default", ("drums", "bass", "other", "vocals"), "demucs"),
+    Model(
+        "htdemucs_ft",
+        "Four fine-tuned Hybrid Transformer networks: better, and four times as slow",
+        ("drums", "bass", "other", "vocals"),
+        "demucs",
+    ),
+    Model(
+        "htdemucs_6s",
+        "Hybrid Transformer Demucs with guitar and piano",
+        ("drums", "bass", "other", "vocals", "guitar", "piano"),
+        "demucs",
+    ),
+    Model(
+        "mdx_extra", "Four Hybrid Demucs networks of the MDX challenge", ("drums", "bass", "other", "vocals"), "demucs"
+    ),
+    Model("dsp", "Classical signal processing: quick, needs no weights", ("drums", "bass", "other", "vocals"), "dsp"),
+)
+FALLBACK_MODEL = "dsp"
+_LOCAL_ENGINES = {"", "local"}
+
+
+@dataclass(frozen=True)
+class SeparationSpec:
+    """What a separation job is to do."""
+
+    model: str
+    format: str
+
+
+def parse_spec(model: str, engine: str, encoding: str) -> SeparationSpec:
+    """Check what a caller asks for, and fill in what is left out.
+
+    Raises:
+        AppError: ``VALIDATION_ERROR`` with the fields that do not fit.
+    """
+    problems: dict[str, list[str]] = {}
+    engines = {known.engine for known in MODELS}
+    chosen = model or (engine if engine in {known.name for known in MODELS} else DEFAULT_MODEL)
+    known_model = next((known for known in MODELS if known.name == chosen), None)
+    if known_model is None:
+        problems["model"] = [f"is not known; use one of: {', '.join(known.name for known in MODELS)}"]
+    if engine not in _LOCAL_ENGINES | engines:
+        problems["engine"] = [f"is not available; use one of: local, {', '.join(sorted(engines))}"]
+    elif known_model is not None and engine not in _LOCAL_ENGINES and engine != known_model.engine:
+        problems["engine"] = [f"does not run {chosen}, which {known_model.engine} runs"]
+    if encoding and encoding not in FORMATS:
+        problems["format"] = [f"is not known; use one of: {', '.join(FORMATS)}"]
+    if problems:
+        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "validation failed", {"details": problems})
+    return SeparationSpec(model=chosen, format=encoding or FORMATS[0])
+
+
+def engine_of(model: str) -> str:
+    """The engine that runs a model of the table."""
+    return next(known.engine for known in MODELS if known.name == model)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from soundwright.library.v1 import job_pb2 as soundwright_dot_library_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.soundwright/analysis/v1/analysis_service.proto\x12\x17soundwright.analysis.v1\x1a soundwright/library/v1/job.proto\"O\n\x10\x43reateJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"=\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job2u\n\x0f\x41nalysisService\x12\x62\n\tCreateJob\x12).soundwright.analysis.v1.CreateJobRequest\x1a*.soundwright.analysis.v1.CreateJobResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.soundwright/analysis/v1/analysis_service.proto\x12\x17soundwright.analysis.v1\x1a soundwright/library/v1/job.proto\"O\n\x10\x43reateJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\x32u\n\x0f\x41nalysisService\x12\x62\n\tCreateJob\x12).soundwright.analysis.v1.CreateJobRequest\x1a*.soundwright.analysis.v1.CreateJobResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEJOBREQUEST']._serialized_start=109
   _globals['_CREATEJOBREQUEST']._serialized_end=188
   _globals['_CREATEJOBRESPONSE']._serialized_start=190
-  _globals['_CREATEJOBRESPONSE']._serialized_end=251
-  _globals['_ANALYSISSERVICE']._serialized_start=253
-  _globals['_ANALYSISSERVICE']._serialized_end=370
+  _globals['_CREATEJOBRESPONSE']._serialized_end=268
+  _globals['_ANALYSISSERVICE']._serialized_start=270
+  _globals['_ANALYSISSERVICE']._serialized_end=387
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from soundwright.library.v1 import job_pb2 as soundwright_dot_library_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2soundwright/generation/v1/generation_service.proto\x12\x19soundwright.generation.v1\x1a soundwright/library/v1/job.proto\"\x84\x01\n\x10\x43reateJobRequest\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\x12\x10\n\x08priority\x18\x06 \x01(\t\"=\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job2{\n\x11GenerationService\x12\x66\n\tCreateJob\x12+.soundwright.generation.v1.CreateJobRequest\x1a,.soundwright.generation.v1.CreateJobResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2soundwright/generation/v1/generation_service.proto\x12\x19soundwright.generation.v1\x1a soundwright/library/v1/job.proto\"\x84\x01\n\x10\x43reateJobRequest\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x02 \x01(\x01\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\x12\x10\n\x08priority\x18\x06 \x01(\t\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\x32{\n\x11GenerationService\x12\x66\n\tCreateJob\x12+.soundwright.generation.v1.CreateJobRequest\x1a,.soundwright.generation.v1.CreateJobResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEJOBREQUEST']._serialized_start=116
   _globals['_CREATEJOBREQUEST']._serialized_end=248
   _globals['_CREATEJOBRESPONSE']._serialized_start=250
-  _globals['_CREATEJOBRESPONSE']._serialized_end=311
-  _globals['_GENERATIONSERVICE']._serialized_start=313
-  _globals['_GENERATIONSERVICE']._serialized_end=436
+  _globals['_CREATEJOBRESPONSE']._serialized_end=328
+  _globals['_GENERATIONSERVICE']._serialized_start=330
+  _globals['_GENERATIONSERVICE']._serialized_end=453
 # @@protoc_insertion_point(module_scope)

@@ -23,7 +23,9 @@ class CreateJobRequest(_message.Message):
     def __init__(self, prompt: _Optional[str] = ..., duration_seconds: _Optional[float] = ..., model: _Optional[str] = ..., seed: _Optional[int] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[str] = ...) -> None: ...
 
 class CreateJobResponse(_message.Message):
-    __slots__ = ("job",)
+    __slots__ = ("job", "existed")
     JOB_FIELD_NUMBER: _ClassVar[int]
+    EXISTED_FIELD_NUMBER: _ClassVar[int]
     job: _job_pb2.Job
-    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+    existed: bool
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., existed: _Optional[bool] = ...) -> None: ...

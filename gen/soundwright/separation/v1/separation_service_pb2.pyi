@@ -22,10 +22,12 @@ class CreateJobRequest(_message.Message):
     def __init__(self, track_id: _Optional[str] = ..., model: _Optional[str] = ..., engine: _Optional[str] = ..., format: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
 class CreateJobResponse(_message.Message):
-    __slots__ = ("job",)
+    __slots__ = ("job", "existed")
     JOB_FIELD_NUMBER: _ClassVar[int]
+    EXISTED_FIELD_NUMBER: _ClassVar[int]
     job: _job_pb2.Job
-    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+    existed: bool
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., existed: _Optional[bool] = ...) -> None: ...
 
 class CreatePipelineJobRequest(_message.Message):
     __slots__ = ("track_id", "idempotency_key")
@@ -36,10 +38,12 @@ class CreatePipelineJobRequest(_message.Message):
     def __init__(self, track_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
 class CreatePipelineJobResponse(_message.Message):
-    __slots__ = ("job",)
+    __slots__ = ("job", "existed")
     JOB_FIELD_NUMBER: _ClassVar[int]
+    EXISTED_FIELD_NUMBER: _ClassVar[int]
     job: _job_pb2.Job
-    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+    existed: bool
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., existed: _Optional[bool] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

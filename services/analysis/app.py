@@ -1,0 +1,52 @@
+"""Builds, starts and stops analysis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from kit.audio import AudioLimits
+from soundwright.analysis.v1 import analysis_service_pb2, analysis_service_pb2_grpc
+from soundwright.library.v1 import library_service_pb2_grpc
+
+from kit.compute import ComputeSlots
+from kit.jobs import JobWorker
+from kit.run import Runtime
+from services.analysis.engines.librosa_engine import LibrosaEngine, warm_up
+from services.analysis.rpc import AnalysisRpc
+from services.analysis.settings import AnalysisSettings
+from services.analysis.worker import AnalysisWorker
+
+__all__ = ["app"]
+
+
+@contextlib.asynccontextmanager
+async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
+    """Analysis, for the length of the block."""
+    settings = runtime.settings
+    bus = await runtime.bus()
+    channel = await runtime.channel("library")
+    jobs = library_service_pb2_grpc.JobServiceStub(channel)
+    tracks = library_service_pb2_grpc.TrackServiceStub(channel)
+    slots = ComputeSlots("analysis", settings.analysis_slot_count)
+    limits = AudioLimits(max_seconds=settings.max_audio_seconds)
+    handler = AnalysisWorker(LibrosaEngine(), runtime.blobs(), tracks, slots, limits)
+    worker = JobWorker(
+        service="analysis",
+        bus=bus,
+        jobs=jobs,
+        handler=handler.handle,
+        slot_count=settings.analysis_slot_count,
+        lease_seconds=settings.lease_seconds,
+    )
+    server = runtime.rpc_server()
+    analysis_service_pb2_grpc.add_AnalysisServiceServicer_to_server(AnalysisRpc(bus, jobs, settings), server.server)
+    server.announce_all(analysis_service_pb2)
+    async with runtime.serving(server, worker):
+        warming = asyncio.create_task(slots.run(warm_up))
+        try:
+            yield
+        finally:
+            warming.cancel()
+    slots.close()

@@ -1,0 +1,35 @@
+"""Settings of separation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from kit.settings import Settings
+
+__all__ = ["SeparationSettings"]
+
+
+class SeparationSettings(Settings):
+    """Shared settings, and separation's own."""
+
+    model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore", protected_namespaces=())
+
+    separation_slot_count: int = Field(1, ge=1, description="jobs at the same time")
+    separation_thread_count: int = Field(0, ge=0, description="CPU threads of one job; 0: as many as there are cores")
+    separation_batch_size: int = Field(4, ge=1, description="segments computed at once on a GPU")
+    separation_device: str = Field("", description="cpu, cuda, cuda:1, ...; empty: CUDA if there is any")
+    separation_model_dir: Path | None = Field(None, description="folder with models; empty: cache and hub")
+    separation_trusted_sha256: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="digests of pickled checkpoints that may be loaded, separated by commas"
+    )
+    separation_attempt_limit: int = Field(3, ge=1)
+    pipeline_model: str = Field("htdemucs", description="model of the pipeline's first stage")
+
+    @field_validator("separation_trusted_sha256", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
