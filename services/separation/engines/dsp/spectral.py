@@ -5,6 +5,7 @@ Spectra are complex64 [..., hops, bins]: one row per hop, so that a row is conti
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,9 +20,12 @@ EPSILON = np.float32(1e-12)
 """Added to powers before a division, so that silence gives finite masks; far below the noise floor of 24 bit audio."""
 
 
+_OVERLAP = 8
+
+
 @dataclass(frozen=True)
 class Stft:
-    """Short-time Fourier transform with Hann windows for analysis and synthesis and four-fold overlap.
+    """Short-time Fourier transform with Hann windows for analysis and synthesis and eight-fold overlap.
 
     Args:
         sample_rate_hz: of the signals.
@@ -34,12 +38,12 @@ class Stft:
     @cached_property
     def size(self) -> int:
         """Window length in frames."""
-        return 1 << max(6, round(np.log2(self.sample_rate_hz * self.window_seconds)))
+        return 1 << max(6, round(math.log2(self.sample_rate_hz * self.window_seconds)))
 
     @property
     def hop(self) -> int:
         """Frames between windows."""
-        return self.size // 4
+        return self.size // _OVERLAP
 
     @property
     def hops_per_second(self) -> float:
@@ -56,7 +60,7 @@ class Stft:
         return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
 
     def forward(self, signal: Real) -> Spectrum:
-        """complex64 [..., hops, bins] of float32 [..., frames]; every frame is covered by four windows."""
+        """complex64 [..., hops, bins] of float32 [..., frames]; every frame is covered by eight windows."""
         edge = self.size - self.hop
         frames = signal.shape[-1]
         hops = -(-(frames + edge) // self.hop)
@@ -67,13 +71,13 @@ class Stft:
 
     def inverse(self, spectrum: Spectrum, frames: int) -> Real:
         """float32 [..., frames]: the signal of which ``spectrum`` is the transform, up to rounding."""
-        # Squared Hann windows with four-fold overlap add up to 3/2 everywhere.
-        pieces = fft.irfft(spectrum, n=self.size, axis=-1) * (self._window * np.float32(2.0 / 3.0))
+        # Squared Hann windows add up to 3/8 of their overlap everywhere.
+        pieces = fft.irfft(spectrum, n=self.size, axis=-1) * (self._window * np.float32(8.0 / (3.0 * _OVERLAP)))
         hops = spectrum.shape[-2]
-        quarters = pieces.reshape(*pieces.shape[:-1], 4, self.hop)
-        signal = np.zeros((*pieces.shape[:-2], hops + 3, self.hop), dtype=np.float32)
-        for quarter in range(4):
-            signal[..., quarter : quarter + hops, :] += quarters[..., quarter, :]
+        parts = pieces.reshape(*pieces.shape[:-1], _OVERLAP, self.hop)
+        signal = np.zeros((*pieces.shape[:-2], hops + _OVERLAP - 1, self.hop), dtype=np.float32)
+        for part in range(_OVERLAP):
+            signal[..., part : part + hops, :] += parts[..., part, :]
         edge = self.size - self.hop
         return signal.reshape(*signal.shape[:-2], -1)[..., edge : edge + frames]
 

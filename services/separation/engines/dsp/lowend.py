@@ -1,0 +1,147 @@
+"""Kick drum and bass share the lowest octaves; this model tells them apart.
+
+The magnitude spectrogram below some 300 Hz is explained by a sum of two kinds of parts, fitted by multiplicative
+updates for the Kullback-Leibler divergence:
+
+* hits: spectrogram patches that recur at onsets (non-negative matrix factor deconvolution: Smaragdis, 2004; for drums
+  Dittmar and Gärtner, 2014), learned from the window itself;
+* tones: fixed harmonic combs on a grid of fundamentals (Vincent, Bertin and Badeau, 2010), free in level over time.
+
+A patch that rings on is a repeated bass note and not a drum: kinds of hits count as drums by how fast they decay.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from services.separation.engines.dsp.spectral import Real, Stft
+
+TOP_HZ = 300.0
+
+_PATCH_SECONDS = 0.46
+_ATTACK_SECONDS = 0.18
+_KINDS = 3
+_ITERATIONS = 40
+_FLOOR = np.float32(1e-5)
+
+
+def drum_share(magnitude: Real, stft: Stft) -> Real:
+    """float32 [hops, bins below TOP_HZ] in [0, 1]: how much of the low end belongs to drums.
+
+    Args:
+        magnitude: float32 [hops, at least these bins], of the mid signal.
+        stft: that made it.
+    """
+    bins = max(4, int(np.searchsorted(stft.bin_hz, TOP_HZ)))
+    low = magnitude[:, :bins]
+    peak = float(low.max(initial=0.0))
+    onsets = find_onsets(low, stft)
+    if peak <= 0 or onsets.size < 2:
+        return np.zeros_like(low)
+    low = low / np.float32(peak) + _FLOOR
+    patch_hops = round(_PATCH_SECONDS * stft.hops_per_second)
+    padded = np.pad(low, ((0, patch_hops), (0, 0)), mode="edge")
+    patches = np.stack([padded[onset : onset + patch_hops] for onset in onsets])
+    kinds, strengths = _cluster(patches, low, onsets, stft)
+
+    templates, activations = [], []
+    for kind in range(_KINDS):
+        members = kinds == kind
+        if not members.any():
+            continue
+        gains = strengths[members] / strengths[members].max()
+        template = np.percentile(patches[members] / gains[:, None, None], 25, axis=0).astype(np.float32)
+        template[6:] = np.minimum.accumulate(template[6:], axis=0)
+        templates.append(template + np.float32(1e-6))
+        activation = np.zeros(low.shape[0], dtype=np.float32)
+        activation[onsets[members]] = gains
+        activations.append(activation)
+    hits, tones = _fit(low, templates, activations, harmonic_combs(stft, bins))
+    late = patch_hops * 5 // 8
+    drums = np.zeros_like(low)
+    others = tones**2
+    for template, hit in zip(templates, hits, strict=True):
+        tail = template[late:].sum() / template.sum()
+        drumness = np.clip((0.25 - tail) / 0.08, 0.0, 1.0)
+        drums += drumness * hit**2
+        others += (1 - drumness) * hit**2
+    return np.asarray(drums / (drums + others + np.float32(1e-12)), dtype=np.float32)
+
+
+def find_onsets(low: Real, stft: Stft) -> NDArray[np.intp]:
+    """Hops at which the low end rises, float32 [hops, bins] given: peaks of compressed spectral flux."""
+    lag = 3
+    compressed = np.log1p(50.0 * low / (low.max(initial=0.0) + 1e-9))
+    flux = np.zeros(low.shape[0])
+    flux[lag:] = np.maximum(compressed[lag:] - compressed[:-lag], 0).sum(axis=1)
+    flux /= flux.max(initial=0.0) + 1e-9
+    highest = ndimage.maximum_filter1d(flux, 13)
+    usual = ndimage.uniform_filter1d(flux, max(3, round(0.5 * stft.hops_per_second)))
+    peaks = np.flatnonzero((flux == highest) & (flux > usual + 0.08)) - lag
+    return np.unique(np.clip(peaks, 0, low.shape[0] - 4))
+
+
+def harmonic_combs(stft: Stft, bins: int) -> Real:
+    """float32 [combs, bins]: unit-norm combs of a bright and a dull tone for every quarter tone of a bass."""
+    spacing = float(stft.bin_hz[1])
+    fundamentals = 30.0 * 2.0 ** (np.arange(70) / 24)
+    harmonics = np.arange(1, 16)
+    distance = np.arange(bins)[None, None, :] - (fundamentals[:, None] * harmonics)[:, :, None] / spacing + 1e-4
+    lobes = np.where(np.abs(distance) < 2, np.abs(np.sinc(distance) / (1 - distance**2)), 0.0)
+    combs = np.concatenate([np.einsum("h,fhb->fb", harmonics**-tilt, lobes) for tilt in (0.5, 2.0)])
+    return np.asarray(combs / (np.linalg.norm(combs, axis=1, keepdims=True) + 1e-9), dtype=np.float32)
+
+
+def _cluster(
+    patches: Real, low: Real, onsets: NDArray[np.intp], stft: Stft
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Kind of every hit and its strength: spherical k-means over the rise of energy, seeded deterministically."""
+    before = low[np.maximum(onsets - 6, 0)]
+    attack = round(_ATTACK_SECONDS * stft.hops_per_second)
+    rises = np.maximum(patches[:, :attack] - before[:, None], 0).reshape(onsets.size, -1)
+    strengths = np.linalg.norm(rises, axis=1) + np.float32(1e-9)
+    directions = rises / strengths[:, None]
+    chosen = [int(np.argmax(strengths))]
+    while len(chosen) < min(_KINDS, onsets.size):
+        nearest = np.max(directions @ directions[chosen].T, axis=1)
+        chosen.append(int(np.argmin(nearest - 0.3 * strengths / strengths.max())))
+    centres = directions[chosen]
+    kinds = np.zeros(onsets.size, dtype=np.intp)
+    for _ in range(10):
+        kinds = np.argmax(directions @ centres.T, axis=1)
+        for kind in range(len(centres)):
+            if (kinds == kind).any():
+                centre = directions[kinds == kind].mean(axis=0)
+                centres[kind] = centre / (np.linalg.norm(centre) + 1e-9)
+    return kinds, strengths
+
+
+def _delayed(activation: Real, count: int) -> Real:
+    """float32 [hops, count]: the activation, and it again 1, 2, ... hops later."""
+    padded = np.concatenate([np.zeros(count - 1, dtype=np.float32), activation])
+    return np.lib.stride_tricks.sliding_window_view(padded, count)[:, ::-1]
+
+
+def _fit(low: Real, templates: list[Real], activations: list[Real], combs: Real) -> tuple[list[Real], Real]:
+    """Fit templates and activations in place; returns the magnitudes of every kind of hit, and of the tones."""
+    hops = low.shape[0]
+    levels = np.maximum(low @ combs.T, 1e-6) * np.float32(0.02)
+    comb_sums = combs.sum(axis=1)
+    count = templates[0].shape[0]
+    for iteration in range(_ITERATIONS):
+        delayed = [_delayed(activation, count) for activation in activations]
+        hits = [rows @ template for rows, template in zip(delayed, templates, strict=True)]
+        ratio = low / (np.sum(hits, axis=0) + levels @ combs + np.float32(1e-7))
+        levels *= (ratio @ combs.T) / comb_sums
+        if iteration % 5 == 4:
+            levels = (np.roll(levels, 1, axis=0) + 2 * levels + np.roll(levels, -1, axis=0)) / 4
+        padded = np.pad(ratio, ((0, count), (0, 0)))
+        for rows, template, activation in zip(delayed, templates, activations, strict=True):
+            template *= (rows.T @ ratio) / (rows.sum(axis=0)[:, None] + np.float32(1e-6))
+            for hop in np.flatnonzero(activation):
+                activation[hop] *= np.vdot(padded[hop : hop + count], template) / (template.sum() + 1e-9)
+    hits = [_delayed(a, count) @ t for a, t in zip(activations, templates, strict=True)]
+    assert all(hit.shape[0] == hops for hit in hits)
+    return hits, levels @ combs
