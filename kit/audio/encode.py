@@ -1,0 +1,237 @@
+"""Writing of audio files, block by block, and streaming conversion of sample rates and encodings."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Literal, Protocol, get_args
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from kit.audio.decode import DEFAULT_LIMITS, AudioLimits, AudioSummary, Decoding, regroup
+from kit.errors import AppError, Code
+
+__all__ = ["AudioWriter", "Encoding", "reencode", "resample_blocks"]
+
+Samples = NDArray[np.float32]
+"""float32 [channels, frames], nominally in [-1, 1]."""
+
+Encoding = Literal["flac", "wav16", "wav24", "wav32f"]
+"""FLAC with 24 bits, or WAV with 16 or 24 bits or 32-bit floats."""
+
+_BITS = {"flac": 24, "wav16": 16, "wav24": 24, "wav32f": 32}
+RIFF_LIMIT_BYTES = 0xFFFF_FFFF
+"""Largest size that RIFF can name; beyond it a file becomes RF64."""
+
+_SIZE_IN_DS64 = 0xFFFF_FFFF
+
+
+class _Sink(Protocol):
+    def write(self, samples: NDArray[Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class AudioWriter:
+    """Writes a recording block by block; a context manager that removes the partial file when its block raises.
+
+    Integer encodings round to the nearest step and clip at full scale: what was read from the same encoding is written
+    back bit for bit. A WAV file beyond 4 GiB becomes RF64 (EBU Tech 3306).
+
+    Args:
+        path: file to create or replace.
+        sample_rate_hz: sample rate.
+        channel_count: channels; at most 8 for FLAC.
+        encoding: see :data:`Encoding`.
+
+    Attributes:
+        frame_count: frames written so far.
+        peak: largest absolute sample so far, before clipping.
+        clipped_sample_count: samples beyond full scale so far; always 0 for "wav32f", which does not clip.
+
+    Raises:
+        ValueError: the encoding is unknown or cannot hold the rate or the channels.
+        AppError: ``STORAGE_FULL`` AUDIO_NOT_WRITTEN when the disk refuses.
+        OSError: the file cannot be created.
+    """
+
+    def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding) -> None:
+        if encoding not in get_args(Encoding):
+            raise ValueError(f"unknown encoding {encoding!r}")
+        self.frame_count = 0
+        self.peak = 0.0
+        self.clipped_sample_count = 0
+        self._path = path
+        self._channel_count = channel_count
+        self._encoding = encoding
+        make_sink = _FlacSink if encoding == "flac" else _WavSink
+        self._sink: _Sink = make_sink(path, sample_rate_hz, channel_count, encoding)
+
+    def __enter__(self) -> AudioWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            try:
+                self._guarded(self._sink.close)
+            except BaseException:
+                self._path.unlink(missing_ok=True)
+                raise
+        else:
+            with contextlib.suppress(OSError, soundfile.LibsndfileError):  # the first error is the one to tell
+                self._sink.close()
+            self._path.unlink(missing_ok=True)
+
+    def write(self, block: Samples) -> None:
+        """Append ``block``, float32 [channels, frames]."""
+        if block.shape[0] != self._channel_count:
+            raise ValueError(f"the block has {block.shape[0]} channels, the file {self._channel_count}")
+        if block.shape[1] == 0:
+            return
+        peak = float(np.abs(block).max())
+        if not np.isfinite(peak):
+            raise ValueError("the block holds samples that are not finite")
+        interleaved = block.T
+        if self._encoding != "wav32f":
+            full_scale = 2.0 ** (_BITS[self._encoding] - 1)
+            if peak > 1.0:
+                self.clipped_sample_count += int(np.count_nonzero(np.abs(block) > 1.0))
+            steps = np.rint(interleaved.astype(np.float64) * full_scale)
+            interleaved = np.clip(steps, -full_scale, full_scale - 1).astype(np.int32)
+        self._guarded(self._sink.write, interleaved)
+        self.frame_count += block.shape[1]
+        self.peak = max(self.peak, peak)
+
+    def _guarded(self, do: Callable[..., None], *arguments: Any) -> None:
+        try:
+            do(*arguments)
+        except (OSError, soundfile.LibsndfileError, AssertionError) as error:  # soundfile asserts that all was written
+            raise AppError(
+                Code.STORAGE_FULL, "AUDIO_NOT_WRITTEN", "The audio could not be stored; please try again later."
+            ) from error
+
+
+class _FlacSink:
+    def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding) -> None:
+        if not 1 <= channel_count <= 8:
+            raise ValueError(f"FLAC cannot hold {channel_count} channels")
+        path.touch()  # an error of the file system keeps its own words
+        try:
+            self._file = soundfile.SoundFile(path, "w", sample_rate_hz, channel_count, "PCM_24", format="FLAC")
+        except soundfile.LibsndfileError as error:
+            path.unlink()
+            raise ValueError(f"FLAC cannot hold {sample_rate_hz} Hz") from error
+
+    def write(self, samples: NDArray[Any]) -> None:
+        self._file.write(np.ascontiguousarray(samples << 8))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _WavSink:
+    """A RIFF file that keeps room for the ``ds64`` chunk with which it becomes RF64 when it outgrows 32-bit sizes."""
+
+    def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding) -> None:
+        if not 1 <= channel_count <= 65_535:
+            raise ValueError(f"WAV cannot hold {channel_count} channels")
+        self._bits = _BITS[encoding]
+        self._frame_bytes = channel_count * self._bits // 8
+        self._is_float = encoding == "wav32f"
+        self._sample_rate_hz = sample_rate_hz
+        self._channel_count = channel_count
+        self._data_bytes = 0
+        self._file: BinaryIO = path.open("wb")
+        self._file.write(self._header())
+
+    def write(self, samples: NDArray[Any]) -> None:
+        if self._is_float:
+            data = samples.astype("<f4")
+        elif self._bits == 16:
+            data = samples.astype("<i2")
+        else:  # the low three of four bytes
+            data = np.ascontiguousarray(samples, "<i4").view(np.uint8).reshape(-1, 4)[:, :3]
+        self._data_bytes += self._file.write(data.tobytes())
+
+    def close(self) -> None:
+        with self._file as file:
+            if self._data_bytes % 2:
+                file.write(b"\0")
+            file.seek(0)
+            file.write(self._header())
+
+    def _header(self) -> bytes:
+        form = struct.pack(
+            "<4sIHHIIHH",
+            b"fmt ",
+            16,
+            3 if self._is_float else 1,
+            self._channel_count,
+            self._sample_rate_hz,
+            self._sample_rate_hz * self._frame_bytes,
+            self._frame_bytes,
+            self._bits,
+        )
+        frame_count = self._data_bytes // self._frame_bytes
+        if self._is_float:
+            form += struct.pack("<4sII", b"fact", 4, min(frame_count, _SIZE_IN_DS64))
+        padded_bytes = self._data_bytes + self._data_bytes % 2
+        riff_bytes = 4 + 36 + len(form) + 8 + padded_bytes
+        if riff_bytes > RIFF_LIMIT_BYTES:
+            sizes = struct.pack("<4sIQQQI", b"ds64", 28, riff_bytes, self._data_bytes, frame_count, 0)
+            start = struct.pack("<4sI4s", b"RF64", _SIZE_IN_DS64, b"WAVE")
+            return start + sizes + form + struct.pack("<4sI", b"data", _SIZE_IN_DS64)
+        room = struct.pack("<4sI28x", b"JUNK", 28)
+        start = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
+        return start + room + form + struct.pack("<4sI", b"data", self._data_bytes)
+
+
+def reencode(source: Path, target: Path, encoding: Encoding, limits: AudioLimits = DEFAULT_LIMITS) -> AudioSummary:
+    """Write ``source`` to ``target`` in another encoding, at its own rate and channel count, in bounded memory.
+
+    Returns:
+        What the decoding of ``source`` found.
+
+    Raises:
+        AppError: see :class:`~kit.audio.decode.Decoding` and :class:`AudioWriter`.
+        OSError: a file cannot be opened.
+    """
+    with (
+        Decoding(source, limits) as decoding,
+        AudioWriter(target, decoding.info.sample_rate_hz, decoding.info.channel_count, encoding) as writer,
+    ):
+        for block in regroup(decoding.chunks(), 65_536):
+            writer.write(block)
+        return decoding.summary()
+
+
+def resample_blocks(blocks: Iterable[Samples], from_hz: int, to_hz: int, channel_count: int) -> Iterator[Samples]:
+    """Change the sample rate of a signal given in blocks (soxr, high quality); blocks come out in other lengths.
+
+    All together they are what one conversion of the whole signal gives. Memory does not grow with its length.
+
+    Args:
+        blocks: float32 [channels, frames], of any lengths.
+        from_hz: their sample rate.
+        to_hz: the sample rate wanted; if it is the same, the blocks pass unchanged.
+        channel_count: their channels.
+    """
+    if from_hz == to_hz:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(from_hz, to_hz, channel_count, dtype="float32", quality="HQ")
+    for block in blocks:
+        resampled = stream.resample_chunk(np.ascontiguousarray(block.T, np.float32))
+        if len(resampled):
+            yield np.ascontiguousarray(resampled.T)
+    rest = stream.resample_chunk(np.zeros((0, channel_count), np.float32), last=True)
+    if len(rest):
+        yield np.ascontiguousarray(rest.T)
