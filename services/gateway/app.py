@@ -1,0 +1,135 @@
+"""Builds, starts and stops the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Sequence
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from soundwright.library.v1 import job_pb2
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from kit import rpc
+from kit.errors import AppError
+from kit.run import Runtime, serve_http
+from services.gateway.auth import Authenticator
+from services.gateway.clients import Clients, Gateway, open_channels
+from services.gateway.dialect import Dialect
+from services.gateway.edge import Edge
+from services.gateway.forge import FORGE, forge_routes
+from services.gateway.guard import Guard
+from services.gateway.health import Health
+from services.gateway.limits import RateClass, RateLimiter
+from services.gateway.ops import ops_routes
+from services.gateway.pipeline import PIPELINE, pipeline_health_routes, pipeline_job_view, pipeline_routes
+from services.gateway.problem import problem_of
+from services.gateway.settings import GatewaySettings
+from services.gateway.soundbox import SOUNDBOX, soundbox_routes
+from services.gateway.uploads import Uploads
+
+__all__ = ["app", "build"]
+
+_HEALTH_TIMEOUT_SECONDS = 1.0
+
+
+@contextlib.asynccontextmanager
+async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
+    """The gateway with all its listeners, for the length of the block."""
+    settings = runtime.settings
+    channels = await open_channels(runtime)
+    clients = Clients.over(channels)
+    blobs = runtime.blobs()
+    health = Health(
+        {name: functools.partial(rpc.healthy, channel, _HEALTH_TIMEOUT_SECONDS) for name, channel in channels.items()}
+    )
+    # Readiness asks for what every request needs; one more missing component degrades some routes, not all.
+    runtime.check("library", lambda: health.serves("library"))
+    gateway = Gateway(
+        settings=settings,
+        clients=clients,
+        blobs=blobs,
+        uploads=Uploads(
+            clients.ingest,
+            blobs,
+            settings.max_upload_bytes,
+            settings.upload_idle_seconds,
+            settings.finish_upload_seconds,
+        ),
+        health=health,
+        scratch=runtime.scratch(),
+    )
+    limiter = RateLimiter(
+        {
+            RateClass.NORMAL: settings.rate_normal_per_minute,
+            RateClass.HEAVY: settings.rate_heavy_per_minute,
+            RateClass.POLLING: settings.rate_polling_per_minute,
+            RateClass.FILES: settings.rate_files_per_minute,
+        },
+        runtime.clock,
+    )
+    authenticator = Authenticator(clients.accounts, settings.open_access)
+    pipeline_view = pipeline_job_view(gateway)
+    listeners: list[tuple[int, Sequence[Dialect], list[APIRouter]]] = [
+        (
+            settings.gateway_port,
+            (FORGE, PIPELINE, SOUNDBOX),
+            [
+                forge_routes(gateway),
+                pipeline_routes(gateway, {job_pb2.JOB_KIND_PIPELINE: pipeline_view}),
+                soundbox_routes(gateway),
+            ],
+        ),
+        (settings.soundbox_port, (SOUNDBOX,), [soundbox_routes(gateway)]),
+        (
+            settings.pipeline_port,
+            (PIPELINE,),
+            [
+                pipeline_health_routes(gateway),
+                pipeline_routes(gateway, {job_pb2.JOB_KIND_PIPELINE: pipeline_view}),
+            ],
+        ),
+    ]
+    looking = asyncio.create_task(health.run(settings.health_seconds))
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            for port, dialects, routers in listeners:
+                if port:
+                    site = build(dialects, [*routers, ops_routes(runtime)], authenticator, limiter, settings)
+                    options = {"http": "httptools", "ws": "none", "server_header": False, "proxy_headers": False}
+                    address = f"{settings.gateway_host}:{port}"
+                    await stack.enter_async_context(serve_http(site, address, **options))
+            yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+def build(
+    dialects: Sequence[Dialect],
+    routers: Sequence[APIRouter],
+    authenticator: Authenticator,
+    limiter: RateLimiter,
+    settings: GatewaySettings,
+) -> ASGIApp:
+    """One listener's application. The first dialect answers for paths that no dialect claims."""
+    site = FastAPI(
+        title="Soundwright",
+        summary="A self-hosted platform for AI audio.",
+        openapi_url="/openapi.json",
+        docs_url="/docs",
+        redoc_url=None,
+        exception_handlers=dict.fromkeys((AppError, HTTPException, RequestValidationError, Exception), _refuse),
+    )
+    for router in routers:
+        site.include_router(router)
+    return Edge(Guard(site, authenticator, limiter, settings.trusted_proxy), dialects)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    dialect: Dialect = request.scope["dialect"]
+    return dialect.render(problem_of(error))

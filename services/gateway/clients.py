@@ -1,0 +1,62 @@
+"""Stubs to the other components, and what else the dialects are given to work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from soundwright.analysis.v1 import analysis_service_pb2_grpc
+from soundwright.ingest.v1 import ingest_service_pb2_grpc
+from soundwright.library.v1 import library_service_pb2_grpc
+from soundwright.separation.v1 import separation_service_pb2_grpc
+
+from kit.ports import Blobs
+from kit.run import Runtime
+from services.gateway.health import Health
+from services.gateway.settings import GatewaySettings
+from services.gateway.uploads import Uploads
+
+__all__ = ["COMPONENTS", "Clients", "Gateway", "open_channels"]
+
+COMPONENTS = ("library", "ingest", "separation", "analysis", "generation")
+
+
+@dataclass(frozen=True)
+class Clients:
+    """One stub for each service that the gateway asks."""
+
+    accounts: library_service_pb2_grpc.AccountServiceStub
+    tracks: library_service_pb2_grpc.TrackServiceStub
+    jobs: library_service_pb2_grpc.JobServiceStub
+    ingest: ingest_service_pb2_grpc.IngestServiceStub
+    separation: separation_service_pb2_grpc.SeparationServiceStub
+    analysis: analysis_service_pb2_grpc.AnalysisServiceStub
+
+    @staticmethod
+    def over(channels: dict[str, Any]) -> Clients:
+        return Clients(
+            accounts=library_service_pb2_grpc.AccountServiceStub(channels["library"]),
+            tracks=library_service_pb2_grpc.TrackServiceStub(channels["library"]),
+            jobs=library_service_pb2_grpc.JobServiceStub(channels["library"]),
+            ingest=ingest_service_pb2_grpc.IngestServiceStub(channels["ingest"]),
+            separation=separation_service_pb2_grpc.SeparationServiceStub(channels["separation"]),
+            analysis=analysis_service_pb2_grpc.AnalysisServiceStub(channels["analysis"]),
+        )
+
+
+async def open_channels(runtime: Runtime[GatewaySettings]) -> dict[str, Any]:
+    """A gRPC channel to every component."""
+    return {component: await runtime.channel(component) for component in COMPONENTS}
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """What a dialect's routes are built from."""
+
+    settings: GatewaySettings
+    clients: Clients
+    blobs: Blobs
+    uploads: Uploads
+    health: Health
+    scratch: Path

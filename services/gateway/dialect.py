@@ -1,0 +1,56 @@
+"""What sets one public contract apart from another at the edge."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from services.gateway.limits import RateClass
+from services.gateway.problem import Problem
+
+__all__ = ["Access", "Dialect", "Rule", "dialect_for"]
+
+
+class Access(enum.Enum):
+    """Who may call."""
+
+    PUBLIC = "public"
+    ACCOUNT = "account"
+    ANYONE = "anyone"
+    """An account, and under open access also callers without a name."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the guard asks of one call."""
+
+    access: Access
+    rate_class: RateClass | None = None
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A public contract.
+
+    Attributes:
+        name: as in metrics and logs.
+        paths: which paths are this dialect's where several are served on one port.
+        render: a problem in this dialect's shape.
+        rule: who may make a call, and out of which budget, from its method and path.
+        cors: whether pages of any origin may call.
+    """
+
+    name: str
+    paths: re.Pattern[str]
+    render: Callable[[Problem], Response]
+    rule: Callable[[str, str], Rule]
+    cors: bool = False
+
+
+def dialect_for(path: str, dialects: Sequence[Dialect]) -> Dialect:
+    """The dialect that owns ``path``; the first one owns what no other does."""
+    return next((dialect for dialect in dialects if dialect.paths.match(path)), dialects[0])

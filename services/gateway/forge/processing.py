@@ -1,0 +1,104 @@
+"""Separation: start, poll, list models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+from soundwright.library.v1 import job_pb2
+from soundwright.separation.v1 import separation_service_pb2 as pb
+from starlette.responses import Response
+
+from services.gateway.clients import Gateway
+from services.gateway.forge.jobs import created_status, own_job
+from services.gateway.forge.tracks import own_track
+from services.gateway.forge.wire import data, error_text, progress, spec_of, status, stem_to_wire
+from services.gateway.params import body_of, body_schema, idempotency_key
+
+__all__ = ["processing_routes"]
+
+_DOCUMENTED_MODELS = ("htdemucs", "htdemucs_ft", "htdemucs_6s", "mdx_extra")
+
+
+class SeparateParameters(BaseModel):
+    """What to separate, and how."""
+
+    track_id: str = Field(min_length=1)
+    model: str = Field("", max_length=100, description="as GET /api/processing/models lists; empty: the default")
+    engine: str = Field("", max_length=100, description="local: whichever engine runs the model")
+    format: str = Field("", max_length=20, description="of the stems: flac (default), wav16, wav24, wav32f")
+
+
+def processing_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/processing", tags=["processing"])
+    clients = gateway.clients
+
+    @router.post("/separate", openapi_extra=body_schema(SeparateParameters), status_code=201)
+    async def separate(
+        request: Request, parameters: Annotated[SeparateParameters, Depends(body_of(SeparateParameters))]
+    ) -> Response:
+        """Take a track apart into stems."""
+        track = await own_track(clients, parameters.track_id)
+        answer = await clients.separation.CreateJob(
+            pb.CreateJobRequest(
+                track_id=track.id,
+                model=parameters.model,
+                engine=parameters.engine,
+                format=parameters.format,
+                idempotency_key=idempotency_key(request),
+            )
+        )
+        job = answer.job
+        body = {"job_id": job.id, "track_id": job.track_id, "model": _requested_model(job), "status": status(job)}
+        return data(body, created_status(job))
+
+    @router.get("/job/{job_id}")
+    async def get_job(job_id: str) -> Response:
+        """How a separation is going; its stems once it is completed."""
+        return data(separation_to_wire(await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)))
+
+    @router.get("/models")
+    async def list_models() -> Response:
+        """The models that can be asked for."""
+        answer = await clients.separation.ListModels(pb.ListModelsRequest())
+        rank = {name: place for place, name in enumerate(_DOCUMENTED_MODELS)}
+        ordered = sorted(answer.models, key=lambda model: rank.get(model.name, len(rank)))
+        models = [
+            {
+                "name": model.name,
+                "description": model.description,
+                "stems": len(model.stems),
+                "stem_types": list(model.stems),
+                "engine": model.engine,
+                "needs_weights": model.needs_weights,
+            }
+            for model in ordered
+        ]
+        return data({"models": models})
+
+    return router
+
+
+def separation_to_wire(job: job_pb2.Job) -> dict[str, Any]:
+    result = job.result if job.HasField("result") else None
+    requested = _requested_model(job)
+    return {
+        "id": job.id,
+        "track_id": job.track_id,
+        "status": status(job),
+        "progress": progress(job),
+        "message": job.progress_message or None,
+        "model": result.model if result else requested,
+        "engine": result.engine if result else spec_of(job).get("engine") or None,
+        "requested_model": requested,
+        "degraded": result.degraded if result else False,
+        "degraded_reason": (result.degraded_reason or None) if result else None,
+        "compute_seconds": result.compute_seconds if result else None,
+        "stems": [stem_to_wire(stem) for stem in result.outputs] if result else [],
+        "error": error_text(job),
+    }
+
+
+def _requested_model(job: job_pb2.Job) -> str:
+    return str(job.result.requested_model or spec_of(job).get("model") or job.result.model)

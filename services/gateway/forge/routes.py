@@ -1,0 +1,28 @@
+"""All routes of the forge dialect."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from services.gateway.clients import Gateway
+from services.gateway.forge.analysis import analysis_routes
+from services.gateway.forge.exports import export_routes
+from services.gateway.forge.jobs import job_routes
+from services.gateway.forge.processing import processing_routes
+from services.gateway.forge.tracks import track_routes
+
+__all__ = ["forge_routes"]
+
+
+def forge_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/health", tags=["operations"])
+    async def health() -> Response:
+        """200 once the stack can take work."""
+        return gateway.health.answer()
+
+    for part in (track_routes, processing_routes, analysis_routes, job_routes, export_routes):
+        router.include_router(part(gateway))
+    return router

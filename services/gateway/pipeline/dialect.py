@@ -1,0 +1,36 @@
+"""Errors and access of the pipeline dialect."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from services.gateway.dialect import Access, Dialect, Rule
+from services.gateway.problem import Problem
+
+__all__ = ["PIPELINE"]
+
+_PHRASES = {"NOT_FOUND": "Not Found", "METHOD_NOT_ALLOWED": "Method Not Allowed"}
+_PUBLIC = frozenset({"/health", "/config", "/docs", "/openapi.json", "/livez", "/readyz", "/metrics"})
+
+
+def render(problem: Problem) -> Response:
+    """``{"detail"}``: a sentence, or the framework's list for a form that lacks something."""
+    detail: Any = _PHRASES.get(problem.reason, problem.message)
+    status = problem.status
+    if problem.framework_errors is not None:
+        detail = problem.framework_errors
+    elif status == 422:
+        status = 400  # here 422 means that list, and nothing else
+    return JSONResponse({"detail": detail}, status_code=status, headers=dict(problem.headers))
+
+
+def rule(_method: str, path: str) -> Rule:
+    return Rule(Access.PUBLIC if path in _PUBLIC else Access.ANYONE)
+
+
+PIPELINE = Dialect(
+    name="pipeline", paths=re.compile(r"/(config|process|job|download)(/|$)"), render=render, rule=rule, cors=True
+)

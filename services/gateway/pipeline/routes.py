@@ -1,0 +1,173 @@
+"""All routes of the pipeline dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as library_pb
+from soundwright.separation.v1 import separation_service_pb2 as separation_pb
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from kit.errors import AppError, Code
+from services.gateway.archive import Member, stream_zip
+from services.gateway.clients import Gateway
+from services.gateway.files import attachment, blob_response
+from services.gateway.params import idempotency_key, require_uuid
+from services.gateway.pipeline.wire import STAGES, job_to_wire, outputs_to_wire
+from services.gateway.uploads import UploadPolicy
+
+__all__ = ["JobView", "pipeline_health_routes", "pipeline_job_view", "pipeline_routes"]
+
+JobView = Callable[[job_pb2.Job], Response]
+"""One kind of job as ``GET /job/{id}`` answers it."""
+
+_API_VERSION = "1.0.0"
+_FORMATS = ("wav", "mp3", "flac", "ogg")
+_MAX_FILE_MB = 500
+_UPLOAD_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+
+
+def pipeline_health_routes(gateway: Gateway) -> APIRouter:
+    """``GET /health`` as this dialect words it, for the listener that speaks it alone."""
+    router = APIRouter(tags=["pipeline"])
+
+    @router.get("/health")
+    async def health() -> Response:
+        return gateway.health.answer("healthy", _API_VERSION)
+
+    return router
+
+
+def pipeline_job_view(gateway: Gateway) -> JobView:
+    return lambda job: JSONResponse(job_to_wire(job, gateway.blobs))
+
+
+def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) -> APIRouter:
+    """The routes; ``views`` says which kinds of jobs ``GET /job/{id}`` knows, and how it shows them."""
+    router = APIRouter(tags=["pipeline"])
+    clients, blobs = gateway.clients, gateway.blobs
+    policy = UploadPolicy(
+        dialect="pipeline",
+        check_filename=_check_filename,
+        missing=_missing_file,
+        too_large=_too_large,
+        size_limit_bytes=_MAX_FILE_MB * 1024**2,
+        allowed_containers=_FORMATS,
+    )
+
+    async def pipeline_job(job_id: str, refusal: str) -> job_pb2.Job:
+        job = await _find_job(gateway, job_id, refusal)
+        if job.kind != job_pb2.JOB_KIND_PIPELINE:
+            raise HTTPException(404, refusal)
+        return job
+
+    @router.get("/config")
+    async def config() -> Response:
+        """Limits, formats and stages."""
+        stages = [{"name": name, "processor_type": kind} for name, kind in STAGES]
+        body = {"max_file_size_mb": _MAX_FILE_MB, "supported_formats": list(_FORMATS), "pipeline_stages": stages}
+        return JSONResponse(body)
+
+    @router.post("/process", openapi_extra=_UPLOAD_BODY)
+    async def process(request: Request) -> Response:
+        """Upload a recording and run the four stages on it."""
+        key = idempotency_key(request)
+        try:
+            track = await gateway.uploads.receive(request, policy)
+        except HTTPException as error:
+            # A body that is no form has no file in it either, and that is what the contract says about it.
+            raise _missing_file() if error.status_code == 415 else error from None
+        answer = await clients.separation.CreatePipelineJob(
+            separation_pb.CreatePipelineJobRequest(track_id=track.id, idempotency_key=key)
+        )
+        return JSONResponse(job_to_wire(answer.job, blobs))
+
+    @router.get("/job/{job_id}")
+    async def get_job(job_id: str) -> Response:
+        """How a job is going."""
+        job = await _find_job(gateway, job_id, "Job not found")
+        if job.kind not in views:
+            raise HTTPException(404, "Job not found")
+        return views[job.kind](job)
+
+    @router.get("/job/{job_id}/outputs")
+    async def get_outputs(job_id: str) -> Response:
+        """Where the outputs of a job lie; none while it runs."""
+        return JSONResponse(outputs_to_wire(await pipeline_job(job_id, "Job not found"), blobs))
+
+    @router.get("/download/{job_id}/all")
+    async def download_all(job_id: str) -> Response:
+        """All outputs of a completed job, in a ZIP archive."""
+        job = await pipeline_job(job_id, "Job not found")
+        if not job.result.outputs:
+            raise HTTPException(404, "Job not found" if job.finish_time.seconds else "Job is still processing")
+        members = []
+        for output in job.result.outputs:
+            info = await blobs.stat(output.blob_key)
+            if info is None:
+                raise HTTPException(404, "Track not found")
+            members.append(Member(output.path, output.blob_key, info.size_bytes, info.modify_time))
+        headers = {"Content-Disposition": attachment(f"audio_tracks_{job.id}.zip")}
+        return StreamingResponse(stream_zip(blobs, members), media_type="application/zip", headers=headers)
+
+    @router.get("/download/{job_id}/{track_name}")
+    async def download_track(request: Request, job_id: str, track_name: str) -> Response:
+        """One output of a completed job."""
+        job = await pipeline_job(job_id, "Track not found")
+        output = next((output for output in job.result.outputs if output.name == track_name), None)
+        if output is None:
+            raise HTTPException(404, "Track not found")
+        return await blob_response(
+            request, blobs, output.blob_key, content_type="audio/wav", filename=f"{output.name}.wav"
+        )
+
+    return router
+
+
+async def _find_job(gateway: Gateway, job_id: str, refusal: str) -> job_pb2.Job:
+    """A job that the caller may see; for anybody else it does not exist."""
+    try:
+        answer = await gateway.clients.jobs.GetJob(library_pb.GetJobRequest(job_id=require_uuid(job_id, "job")))
+    except AppError as error:
+        if error.code in (Code.NOT_FOUND, Code.PERMISSION_DENIED):
+            raise HTTPException(404, refusal) from None
+        raise
+    job: job_pb2.Job = answer.job
+    return job
+
+
+def _check_filename(filename: str) -> None:
+    if not filename:
+        raise HTTPException(400, "No filename provided")
+    last = filename.replace("\\", "/").rpartition("/")[2]
+    suffix = f".{last.rpartition('.')[2].lower()}" if "." in last else ""
+    if suffix.removeprefix(".") not in _FORMATS:
+        # A refusal of the client's file as a server error: so the contract has it.
+        raise HTTPException(500, f"Unsupported audio format:{suffix}")
+
+
+def _missing_file() -> Exception:
+    return RequestValidationError(
+        [{"type": "missing", "loc": ["body", "file"], "msg": "Field required", "input": None}]
+    )
+
+
+def _too_large(limit_bytes: int) -> Exception:
+    return HTTPException(413, f"File too large. The limit is {limit_bytes // 1024**2} MB.")

@@ -1,0 +1,32 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from kit.settings import Settings
+
+__all__ = ["GatewaySettings"]
+
+
+class GatewaySettings(Settings):
+    """Shared settings, and the gateway's own."""
+
+    model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore")
+
+    gateway_host: str = Field("127.0.0.1", description="address that all listeners bind")
+    soundbox_port: int = Field(0, ge=0, le=65535, description="listener that speaks Sound Box alone; 0: none")
+    pipeline_port: int = Field(0, ge=0, le=65535, description="listener that speaks Audio Pipeline alone; 0: none")
+    trusted_proxy: bool = Field(
+        False, description="a proxy of ours is in front: the last entry of X-Forwarded-For is the caller"
+    )
+
+    rate_normal_per_minute: int = Field(60, ge=1)
+    rate_heavy_per_minute: int = Field(10, ge=1, description="uploads, separation, analysis")
+    rate_polling_per_minute: int = Field(1200, ge=1, description="status of jobs and tracks")
+    rate_files_per_minute: int = Field(600, ge=1, description="exports and files")
+
+    upload_idle_seconds: float = Field(60.0, gt=0, description="an upload that sends nothing for so long is given up")
+    finish_upload_seconds: float = Field(600.0, gt=0, description="deadline for inspecting an upload")
+    health_seconds: float = Field(1.0, gt=0, description="pause between two looks at the components")

@@ -1,0 +1,312 @@
+"""Uploads: multipart bodies (RFC 7578) that flow through to the store while they arrive.
+
+Nothing is spooled and no part is held in memory whole, so a file of any size costs the gateway the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from soundwright.ingest.v1 import ingest_service_pb2 as pb
+from soundwright.ingest.v1 import ingest_service_pb2_grpc
+from soundwright.library.v1 import track_pb2
+from starlette.exceptions import HTTPException
+
+from kit.errors import AppError, Code
+from kit.log import get_logger
+from kit.metrics import UPLOAD_BYTES
+from kit.ports import Blobs, BlobWriter
+
+__all__ = ["PartBegin", "PartData", "PartEnd", "UploadPolicy", "Uploads", "multipart_events"]
+
+_FIELD_COUNT_LIMIT = 32
+_FIELD_LIMIT_BYTES = 64 * 1024
+_FRAMING_BYTES = _FIELD_COUNT_LIMIT * _FIELD_LIMIT_BYTES  # what a body may be longer than its file
+_WRITE_BYTES = 256 * 1024
+log = get_logger()
+
+
+@dataclass(frozen=True)
+class PartBegin:
+    """A part's headers. ``filename`` is None for a plain field, and may be empty for a file."""
+
+    name: str
+    filename: str | None
+
+
+@dataclass(frozen=True)
+class PartData:
+    data: bytes
+
+
+@dataclass(frozen=True)
+class PartEnd:
+    pass
+
+
+Event = PartBegin | PartData | PartEnd
+
+
+@dataclass(frozen=True)
+class UploadPolicy:
+    """What one way in asks of an upload.
+
+    Attributes:
+        dialect: for metrics.
+        check_filename: refuses a name by raising, before the file's content is read.
+        missing: the refusal when there is no file.
+        too_large: the refusal when there is too much of it.
+        size_limit_bytes: of the file; None: only the platform's own limit.
+        allowed_containers: formats; empty: all.
+    """
+
+    dialect: str
+    check_filename: Callable[[str], None]
+    missing: Callable[[], Exception]
+    too_large: Callable[[int], Exception]
+    size_limit_bytes: int | None = None
+    allowed_containers: Sequence[str] = ()
+
+
+class Uploads:
+    """Takes recordings in for the dialects."""
+
+    def __init__(
+        self,
+        ingest: ingest_service_pb2_grpc.IngestServiceStub,
+        blobs: Blobs,
+        max_upload_bytes: int,
+        idle_seconds: float,
+        finish_seconds: float,
+    ) -> None:
+        self._ingest = ingest
+        self._blobs = blobs
+        self._max_upload_bytes = max_upload_bytes
+        self._idle_seconds = idle_seconds
+        self._finish_seconds = finish_seconds
+
+    async def receive(self, request: Request, policy: UploadPolicy) -> track_pb2.Track:
+        """Read a multipart body with a part ``file`` and register it as a track.
+
+        The other fields that mean something are ``title``, ``artist`` and ``album``. Whatever goes wrong, and also when
+        the client goes away half way, nothing of the upload is left behind.
+        """
+        limit = min(policy.size_limit_bytes or self._max_upload_bytes, self._max_upload_bytes)
+        announced = request.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > limit + _FRAMING_BYTES:
+            raise policy.too_large(limit)
+        upload = _Upload(self._ingest, self._blobs, policy, limit)
+        try:
+            events = multipart_events(request.headers.get("content-type", ""), self._pieces(request))
+            fields = await upload.take(events)
+            UPLOAD_BYTES.labels(policy.dialect).inc(upload.size_bytes)
+            finished = await self._ingest.FinishUpload(
+                pb.FinishUploadRequest(
+                    upload_id=upload.upload_id,
+                    filename=upload.filename,
+                    title=fields.get("title", ""),
+                    artist=fields.get("artist", ""),
+                    album=fields.get("album", ""),
+                    allowed_containers=policy.allowed_containers,
+                ),
+                timeout=self._finish_seconds,
+            )
+        except BaseException:
+            await upload.abort()
+            raise
+        track: track_pb2.Track = finished.track
+        return track
+
+    async def _pieces(self, request: Request) -> AsyncIterator[bytes]:
+        """The body as it arrives; a client that falls silent is given up."""
+        pieces = request.stream()
+        while True:
+            try:
+                async with asyncio.timeout(self._idle_seconds):
+                    piece = await anext(pieces, None)
+            except TimeoutError:
+                raise HTTPException(408, f"Nothing arrived for {self._idle_seconds:.0f} seconds.") from None
+            if piece is None:
+                return
+            yield piece
+
+
+class _Upload:
+    """One upload on its way to the store."""
+
+    def __init__(
+        self,
+        ingest: ingest_service_pb2_grpc.IngestServiceStub,
+        blobs: Blobs,
+        policy: UploadPolicy,
+        limit_bytes: int,
+    ) -> None:
+        self._ingest = ingest
+        self._blobs = blobs
+        self._policy = policy
+        self._limit_bytes = limit_bytes
+        self.upload_id = ""
+        self.filename = ""
+        self.size_bytes = 0
+
+    async def take(self, events: AsyncIterator[Event]) -> dict[str, str]:
+        """Consume all parts: the file goes to the store, the fields are returned."""
+        fields: dict[str, str] = {}
+        field_count = 0
+        async with contextlib.aclosing(events):  # type: ignore[type-var]
+            async for event in events:
+                if not isinstance(event, PartBegin):
+                    continue
+                field_count += 1
+                if field_count > _FIELD_COUNT_LIMIT:
+                    raise _bad_request(f"A form may have at most {_FIELD_COUNT_LIMIT} parts.")
+                if event.name == "file" and event.filename is not None:
+                    await self._take_file(event.filename, events)
+                else:
+                    fields[event.name] = await _take_field(events)
+        if not self.upload_id:
+            raise self._policy.missing()
+        return fields
+
+    async def _take_file(self, filename: str, events: AsyncIterator[Event]) -> None:
+        if self.upload_id:
+            raise _bad_request("Send one file at a time.")
+        self._policy.check_filename(filename)
+        created = await self._ingest.CreateUpload(pb.CreateUploadRequest(filename=filename))
+        self.upload_id, self.filename = created.upload_id, filename
+        limit = min(self._limit_bytes, created.size_limit_bytes)
+        async with self._blobs.write(created.blob_key) as writer:
+            self.size_bytes = await _copy(events, writer, limit, self._policy)
+
+    async def abort(self) -> None:
+        """Remove what there is; the upload failed anyway, so a failure of this adds nothing."""
+        if self.upload_id:
+            with contextlib.suppress(AppError):
+                await self._ingest.AbortUpload(pb.AbortUploadRequest(upload_id=self.upload_id))
+
+
+async def _copy(events: AsyncIterator[Event], writer: BlobWriter, limit: int, policy: UploadPolicy) -> int:
+    """Write a part's data in pieces that are worth a write. Returns its size in bytes."""
+    size = 0
+    batch = bytearray()
+    async for event in events:
+        if isinstance(event, PartEnd):
+            break
+        if isinstance(event, PartData):
+            size += len(event.data)
+            if size > limit:
+                raise policy.too_large(limit)
+            batch += event.data
+            if len(batch) >= _WRITE_BYTES:
+                await writer.write(bytes(batch))
+                batch.clear()
+    if batch:
+        await writer.write(bytes(batch))
+    return size
+
+
+async def _take_field(events: AsyncIterator[Event]) -> str:
+    value = bytearray()
+    async for event in events:
+        if isinstance(event, PartEnd):
+            break
+        if isinstance(event, PartData):
+            value += event.data
+            if len(value) > _FIELD_LIMIT_BYTES:
+                raise _bad_request(f"A field may have at most {_FIELD_LIMIT_BYTES} bytes.")
+    return value.decode(errors="replace").replace("\0", "")
+
+
+async def multipart_events(content_type: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+    """The parts of a multipart body, as they arrive.
+
+    Raises:
+        AppError: ``BAD_REQUEST`` for a body that is not what its header says, or that ends too early.
+    """
+    kind, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not boundary:
+        raise HTTPException(415, "Send the file as multipart/form-data, in a field named file.")
+    reader = _Reader(boundary)
+    async for piece in pieces:
+        for event in reader.feed(piece):
+            yield event
+    if not reader.complete:
+        raise _bad_request("The form ends before its last boundary.")
+
+
+class _Reader:
+    """Turns the parser's callbacks into events."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self.complete = False
+        self._events: list[Event] = []
+        self._field = bytearray()
+        self._value = bytearray()
+        self._headers: dict[bytes, bytes] = {}
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._headers.clear,
+                    "on_header_begin": self._header_begin,
+                    "on_header_field": self._header_field,
+                    "on_header_value": self._header_value,
+                    "on_header_end": self._header_end,
+                    "on_headers_finished": self._headers_finished,
+                    "on_part_data": self._part_data,
+                    "on_part_end": lambda: self._events.append(PartEnd()),
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError as error:
+            raise _bad_request("The form's boundary is not valid.") from error
+
+    def feed(self, piece: bytes) -> list[Event]:
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise _bad_request("The body is not valid multipart/form-data.") from error
+        events, self._events = self._events, []
+        return events
+
+    def _header_begin(self) -> None:
+        self._field.clear()
+        self._value.clear()
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._field += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        self._headers[bytes(self._field).lower()] = bytes(self._value)
+
+    def _headers_finished(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        if b"name" not in options:
+            raise FormParserError("a part has no name")
+        filename = options.get(b"filename")
+        self._events.append(
+            PartBegin(
+                options[b"name"].decode(errors="replace"),
+                None if filename is None else filename.decode(errors="replace"),
+            )
+        )
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        self._events.append(PartData(data[start:end]))
+
+    def _end(self) -> None:
+        self.complete = True
+
+
+def _bad_request(message: str) -> AppError:
+    return AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", message)
