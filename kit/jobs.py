@@ -356,11 +356,11 @@ class JobWorker:
                 return "released"
         else:
             failure = outcome.error or AppError(Code.CANCELLED, "CANCELLED", "The job was cancelled.")
-            request = library_service_pb2.FailJobRequest(
+            failing = library_service_pb2.FailJobRequest(
                 job_id=job.id, attempt=job.attempt, stages=stages, cancelled=outcome.stopped == "cancelled",
                 error=job_pb2.JobError(reason=failure.reason, message=failure.message),
             )  # fmt: skip
-            ended = (await self._jobs.FailJob(request)).job
+            ended = (await self._jobs.FailJob(failing)).job
         await self._announce_end(ended)
         await (delivery.ack() if ended.state == job_pb2.JOB_STATE_SUCCEEDED else delivery.term())
         name = job_pb2.JobState.Name(ended.state).removeprefix("JOB_STATE_").lower()

@@ -48,9 +48,7 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
                 attempt_limit=self._settings.generation_attempt_limit,
                 idempotency_key=request.idempotency_key,
                 fingerprint=json.dumps({**wanted, "seed": request.seed}, sort_keys=True),
-                priority=job_pb2.Priority.Value(f"PRIORITY_{request.priority.upper()}")
-                if request.priority in service.PRIORITIES
-                else job_pb2.PRIORITY_UNSPECIFIED,
+                priority=f"PRIORITY_{request.priority.upper()}" if request.priority in service.PRIORITIES else None,
             ),
         )
         return pb.CreateJobResponse(job=job, existed=existed)

@@ -57,7 +57,7 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
 
     async def ListTracks(self, request: pb.ListTracksRequest, context: Any) -> pb.ListTracksResponse:
         offset, limit = _page(request.page, request.page_size)
-        tracks, total = await self._tracks.list(require_principal(), offset, limit)
+        tracks, total = await self._tracks.list_tracks(require_principal(), offset, limit)
         return pb.ListTracksResponse(tracks=[_track_to_wire(track) for track in tracks], total_count=total)
 
     async def GetStem(self, request: pb.GetStemRequest, context: Any) -> pb.GetStemResponse:
@@ -111,7 +111,7 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
         offset, limit = _page(request.page, request.page_size)
-        jobs, total = await self._ledger.list(
+        jobs, total = await self._ledger.list_jobs(
             require_principal(),
             [_kind_from_wire(kind) for kind in request.kinds],
             [_STATES_FROM_WIRE[state] for state in request.states if state in _STATES_FROM_WIRE],
@@ -201,10 +201,6 @@ _STATES = {
     JobState.CANCELLED: job_pb2.JOB_STATE_CANCELLED,
 }
 _STATES_FROM_WIRE = {value: key for key, value in _STATES.items()}
-
-
-def _kind_to_wire(kind: str) -> job_pb2.JobKind:
-    return job_pb2.JobKind.Value(f"JOB_KIND_{kind.upper()}")
 
 
 def _kind_from_wire(kind: job_pb2.JobKind) -> str:
@@ -324,7 +320,7 @@ def _result_to_wire(result: JobResult | None) -> job_pb2.JobResult | None:
 def job_to_wire(job: Job) -> job_pb2.Job:
     return job_pb2.Job(
         id=job.id,
-        kind=_kind_to_wire(job.kind),
+        kind=f"JOB_KIND_{job.kind.upper()}",
         owner_id=job.owner_id,
         track_id=job.track_id,
         state=_STATES[job.state],
@@ -332,7 +328,7 @@ def job_to_wire(job: Job) -> job_pb2.Job:
         progress_message=job.progress_message,
         attempt=job.attempt,
         attempt_limit=job.attempt_limit,
-        priority=job_pb2.Priority.Value(f"PRIORITY_{job.priority.upper()}"),
+        priority=f"PRIORITY_{job.priority.upper()}",
         spec_json=job.spec_json,
         result=_result_to_wire(job.result),
         error=job_pb2.JobError(reason=job.error.reason, message=job.error.message) if job.error else None,

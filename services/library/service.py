@@ -350,7 +350,7 @@ class JobLedger:
             raise _denied("job")
         return job
 
-    async def list(
+    async def list_jobs(
         self, principal: Principal, kinds: Sequence[str], states: Sequence[str], track_id: str, offset: int, limit: int
     ) -> tuple[list[Job], int]:
         return await self._store.list_jobs(principal.id, kinds, states, track_id, offset, limit)
@@ -603,7 +603,7 @@ class Tracks:
             raise _denied("track")
         return track
 
-    async def list(self, principal: Principal, offset: int, limit: int) -> tuple[list[Track], int]:
+    async def list_tracks(self, principal: Principal, offset: int, limit: int) -> tuple[list[Track], int]:
         return await self._store.list_tracks(principal.id, offset, limit)
 
     async def stem(self, principal: Principal, stem_id: str) -> AudioOutput:

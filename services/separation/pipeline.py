@@ -25,7 +25,7 @@ from services.separation.worker import Choice, SeparationWorker, separate_to_fil
 
 __all__ = ["PipelineWorker", "normalize"]
 
-ENCODING = "wav24"
+ENCODING: service.Format = "wav24"
 TARGET_RMS = 0.1  # -20 dBFS
 PEAK_CEILING = 10 ** (-1 / 20)  # -1 dBFS
 _BLOCK_FRAMES = 65_536

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,8 @@ PIPELINE_STAGES = (
 )
 """Names and processor types of the pipeline's stages, in order."""
 
-FORMATS = ("flac", "wav16", "wav24", "wav32f")
+Format = Literal["flac", "wav16", "wav24", "wav32f"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 DEFAULT_MODEL = "htdemucs"
 MODELS = (
     Model("htdemucs", "Hybrid Transformer Demucs, the default", ("drums", "bass", "other", "vocals"), "demucs"),
@@ -105,7 +106,7 @@ class SeparationSpec:
     """What a separation job is to do."""
 
     model: str
-    format: str
+    format: Format
 
 
 def parse_spec(model: str, engine: str, encoding: str) -> SeparationSpec:
@@ -128,7 +129,7 @@ def parse_spec(model: str, engine: str, encoding: str) -> SeparationSpec:
         problems["format"] = [f"is not known; use one of: {', '.join(FORMATS)}"]
     if problems:
         raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "validation failed", {"details": problems})
-    return SeparationSpec(model=chosen, format=encoding or FORMATS[0])
+    return SeparationSpec(model=chosen, format=cast(Format, encoding or FORMATS[0]))
 
 
 def engine_of(model: str) -> str:

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
@@ -120,7 +120,7 @@ class SeparationWorker:
         return Choice(self._engines[service.engine_of(model)], model, model)
 
     @contextlib.asynccontextmanager
-    async def recording(self, context: JobContext):  # type: ignore[no-untyped-def]
+    async def recording(self, context: JobContext) -> AsyncIterator[tuple[track_pb2.Track, audio.AudioFile, Path]]:
         """The job's track, its decoded audio, and a folder for temporary files, for the length of the block."""
         track: track_pb2.Track = (
             await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=context.job.track_id))
@@ -138,7 +138,7 @@ def separate_to_files(
     choice: Choice,
     mix: service.Mix,
     files: Mapping[str, Path],
-    encoding: str,
+    encoding: service.Format,
     report: Callable[[float], None],
 ) -> list[tuple[job_pb2.AudioOutput, Path]]:
     """Run the engine and write its stems as they come.

@@ -1,0 +1,79 @@
+# Soundwright. `make` alone lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+TORCH_VERSION := 2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+SONG ?=
+SOUNDWRIGHT_DATA_DIR ?= data
+SOUNDWRIGHT_GATEWAY_PORT ?= 4000
+SOUNDWRIGHT_SOUNDBOX_PORT ?= 5309
+SOUNDWRIGHT_PIPELINE_PORT ?= 8000
+export SOUNDWRIGHT_DATA_DIR SOUNDWRIGHT_GATEWAY_PORT SOUNDWRIGHT_SOUNDBOX_PORT SOUNDWRIGHT_PIPELINE_PORT
+
+##@ Use
+
+.PHONY: demo
+demo: setup  ## Separate and analyse a song, from upload to files (SONG=path for your own)
+	@$(BIN)/python -m demo $(if $(SONG),"$(SONG)")
+
+.PHONY: run
+run: setup  ## Serve on port 4000 (5309 and 8000 for the single dialects) until Ctrl-C
+	@SOUNDWRIGHT_OPEN_ACCESS=$${SOUNDWRIGHT_OPEN_ACCESS:-true} SOUNDWRIGHT_FALLBACK=$${SOUNDWRIGHT_FALLBACK:-true} \
+	SOUNDWRIGHT_LOG_FORMAT=$${SOUNDWRIGHT_LOG_FORMAT:-console} exec $(BIN)/python -m services all
+
+.PHONY: models
+models: setup  ## Fetch the weights of the separation models ahead of their first use
+	@$(BIN)/python -m services.separation.engines.fetch
+
+##@ Develop
+
+.PHONY: setup
+setup: $(VENV)/.ready  ## Make the virtual environment, once
+
+# A machine without an NVIDIA GPU gets the CPU build of PyTorch where pip's configuration offers one: the ordinary
+# build for Linux brings gigabytes of CUDA along. Where there is only the ordinary one, that is what it gets.
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
+	@echo "Setting up $(VENV): this takes a few minutes, once."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@command -v nvidia-smi > /dev/null || $(BIN)/python -m pip show --quiet torch 2> /dev/null \
+		|| $(BIN)/python -m pip install --quiet "torch==$(TORCH_VERSION)+cpu" 2> /dev/null \
+		|| echo "pip offers no CPU build of PyTorch; taking the ordinary one."
+	@$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@
+
+.PHONY: test
+test: setup  ## Run all tests
+	$(BIN)/python -m pytest
+
+.PHONY: check
+check: setup  ## Formatting, lint, types, import rules, stub drift
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.stubs --check
+
+.PHONY: fmt
+fmt: setup  ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: proto
+proto: setup  ## Generate the stubs in gen/ from proto/
+	$(BIN)/python -m tools.stubs
+
+.PHONY: bench
+bench: setup  ## Measure; the results go into docs/BENCHMARKS.md
+	$(BIN)/python -m bench
+
+.PHONY: clean
+clean:  ## Remove what was made here, except the data directory
+	rm -rf $(VENV) demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: help
+help:  ## This list
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*##/ {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,1 @@
+"""The demonstration behind ``make demo``: a user of the public API, nothing else."""
