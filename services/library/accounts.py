@@ -16,7 +16,9 @@ from kit.errors import AppError, Code
 from kit.ports import Clock
 from services.library.service import Account
 
-__all__ = ["AccountStore", "Accounts"]
+__all__ = ["ROLES", "AccountStore", "Accounts"]
+
+ROLES = ("user", "pro", "enterprise", "admin", "platform_admin", "super_admin")
 
 
 class AccountStore(Protocol):
@@ -47,28 +49,28 @@ class Accounts:
             raise AppError(Code.PERMISSION_DENIED, "ACCOUNT_SUSPENDED", f"This account is {account.status}.")
         return account
 
+    async def create_with_token(self, email: str, role: str) -> str:
+        """A new account with a password that nobody knows, and an API token for it.
+
+        Raises:
+            AppError: ``EMAIL_TAKEN`` when there is an account with this address.
+        """
+        account = await self._create(email, role, secrets.token_urlsafe(32))
+        return await self._issue_token(account, "operator")
+
     async def bootstrap(self, email: str, password: str, token_path: Path) -> None:
         """Make sure that there is a first administrator, and an API token for it in ``token_path`` (mode 0600)."""
         account = await self._store.account_by_email(email)
         if account is None:
             chosen = password or secrets.token_urlsafe(12)
-            account = Account(
-                id=str(uuid.uuid4()),
-                email=email.lower(),
-                role="super_admin",
-                status="active",
-                password_hash=PasswordHasher().hash(chosen),
-                create_time=self._clock.now(),
-            )
-            await self._store.insert_account(account)
+            account = await self._create(email, "super_admin", chosen)
             if not password:
                 # Standard output, not the log: it is shown once and kept nowhere.
                 sys.stdout.write(f"First start: the administrator is {email}, the password is {chosen}\n")
                 sys.stdout.flush()
         if token_path.exists() and await self._store.account_by_token(_hash(token_path.read_text().strip())):
             return
-        token = secrets.token_urlsafe(32)
-        await self._store.insert_token(_hash(token), account.id, "admin-token", self._clock.now())
+        token = await self._issue_token(account, "admin-token")
         token_path.parent.mkdir(parents=True, exist_ok=True)
         draft = token_path.with_suffix(".draft")
         draft.unlink(missing_ok=True)
@@ -76,6 +78,28 @@ class Accounts:
         with os.fdopen(descriptor, "w") as file:
             file.write(token + "\n")
         draft.replace(token_path)
+
+    async def _create(self, email: str, role: str, password: str) -> Account:
+        account = Account(
+            id=str(uuid.uuid4()),
+            email=email.strip().lower(),
+            role=role,
+            status="active",
+            password_hash=PasswordHasher().hash(password),
+            create_time=self._clock.now(),
+        )
+        try:
+            await self._store.insert_account(account)
+        except AppError as error:
+            if error.reason != "DOC_EXISTS":
+                raise
+            raise AppError(Code.CONFLICT, "EMAIL_TAKEN", "There is an account with this address already.") from None
+        return account
+
+    async def _issue_token(self, account: Account, name: str) -> str:
+        token = secrets.token_urlsafe(32)
+        await self._store.insert_token(_hash(token), account.id, name, self._clock.now())
+        return token
 
 
 def _hash(token: str) -> str:

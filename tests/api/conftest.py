@@ -1,0 +1,46 @@
+"""One running stack for all stories. They speak HTTP and import nothing of the services."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from demo.stack import Stack, running
+
+SETTINGS = {
+    # Stories call more often than people do; the limiter has tests of its own.
+    "SOUNDWRIGHT_RATE_NORMAL_PER_MINUTE": "100000",
+    "SOUNDWRIGHT_RATE_HEAVY_PER_MINUTE": "100000",
+    "SOUNDWRIGHT_RATE_POLLING_PER_MINUTE": "100000",
+    "SOUNDWRIGHT_RATE_FILES_PER_MINUTE": "100000",
+    "SOUNDWRIGHT_LEASE_SECONDS": "5",
+    "HF_HUB_OFFLINE": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(tmp_path_factory.mktemp("stack"), SETTINGS) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def admin(stack: Stack) -> Iterator[httpx.Client]:
+    """The administrator's client."""
+    with stack.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def other(stack: Stack) -> Iterator[httpx.Client]:
+    """Somebody else's client."""
+    environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(stack.data_dir)}
+    command = [sys.executable, "-m", "services.library", "create-account", "other@example.org"]
+    token = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+    with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=120) as client:
+        yield client
