@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from kit import rpc
+from kit.compute import ComputeSlots
 from kit.errors import AppError
 from kit.run import Runtime, serve_http
 from services.gateway.auth import Authenticator
@@ -35,6 +36,7 @@ from services.gateway.uploads import Uploads
 __all__ = ["app", "build"]
 
 _HEALTH_TIMEOUT_SECONDS = 1.0
+_ENCODING_SLOT_COUNT = 2
 
 
 @contextlib.asynccontextmanager
@@ -49,6 +51,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
     )
     # Readiness asks for what every request needs; one more missing component degrades some routes, not all.
     runtime.check("library", lambda: health.serves("library"))
+    encoding_slots = ComputeSlots("gateway", _ENCODING_SLOT_COUNT)
     gateway = Gateway(
         settings=settings,
         clients=clients,
@@ -62,6 +65,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
         ),
         health=health,
         scratch=runtime.scratch(),
+        encoding_slots=encoding_slots,
     )
     limiter = RateLimiter(
         {
@@ -107,6 +111,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
+        encoding_slots.close()
 
 
 def build(

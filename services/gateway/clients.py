@@ -11,6 +11,7 @@ from soundwright.ingest.v1 import ingest_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2_grpc
 
+from kit.compute import ComputeSlots
 from kit.ports import Blobs
 from kit.run import Runtime
 from services.gateway.health import Health
@@ -60,3 +61,5 @@ class Gateway:
     uploads: Uploads
     health: Health
     scratch: Path
+    encoding_slots: ComputeSlots
+    """Where files are converted for a download."""

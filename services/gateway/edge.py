@@ -19,6 +19,7 @@ from services.gateway.problem import INTERNAL
 
 __all__ = ["Edge", "is_head"]
 
+_PROBES = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HEADERS = {
@@ -95,7 +96,8 @@ class Edge:
             route = getattr(scope.get("route"), "path", "unmatched")
             label = method if method in _METHODS else "other"
             HTTP_DURATION.labels(dialect.name, label, route, str(status or 499)).observe(seconds)
-            log.info(
+            # Probes come every second; they are worth a line only to somebody who asks for all of them.
+            (log.debug if route in _PROBES and status < 400 else log.info)(
                 "request.done",
                 method=method,
                 path=scope["path"],

@@ -12,7 +12,7 @@ from soundwright.library.v1 import library_service_pb2 as library_pb
 from starlette.responses import Response
 
 from services.gateway.clients import Gateway
-from services.gateway.forge.jobs import created_status, own_job
+from services.gateway.forge.jobs import own_job
 from services.gateway.forge.tracks import own_track
 from services.gateway.forge.wire import data, error_text, json_text, progress, splice, status, time_to_wire
 from services.gateway.params import body_of, body_schema, idempotency_key
@@ -53,7 +53,7 @@ def analysis_routes(gateway: Gateway) -> APIRouter:
             )
         )
         job = answer.job
-        return data({"job_id": job.id, "track_id": job.track_id, "status": status(job)}, created_status(job))
+        return data({"job_id": job.id, "track_id": job.track_id, "status": status(job)}, 200 if answer.existed else 201)
 
     @router.get("/job/{job_id}")
     async def get_job(job_id: str) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from soundwright.library.v1 import job_pb2
@@ -12,15 +12,15 @@ from starlette.responses import Response, StreamingResponse
 from kit.errors import AppError, Code
 from services.gateway.archive import Member, stream_zip
 from services.gateway.clients import Clients, Gateway
+from services.gateway.edge import is_head
 from services.gateway.files import attachment, blob_response, safe_title
 from services.gateway.forge.jobs import own_job
 from services.gateway.forge.tracks import own_track
 from services.gateway.forge.wire import extension, json_text, splice, stem_file_path, track_file_path
 from services.gateway.params import require_uuid
+from services.gateway.reencoding import WavFormat, reencoded_response
 
 __all__ = ["export_routes"]
-
-WavFormat = Literal["wav16", "wav24", "wav32f"]
 
 
 def export_routes(gateway: Gateway) -> APIRouter:
@@ -34,6 +34,11 @@ def export_routes(gateway: Gateway) -> APIRouter:
         """One stem as a file; with ``format``, as WAV of that sample format."""
         answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, "stem")))
         stem = answer.stem
+        if format is not None:
+            headers = {"Content-Disposition": attachment(f"{stem.name}.wav")}
+            if is_head(request.scope):
+                return Response(media_type="audio/wav", headers=headers)
+            return await reencoded_response(gateway, stem.blob_key, format, headers)
         return await blob_response(
             request,
             blobs,

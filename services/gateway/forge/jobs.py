@@ -10,13 +10,12 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 
 from kit.errors import AppError, Code
-from kit.log import correlation_id
 from services.gateway.clients import Clients, Gateway
 from services.gateway.forge.tracks import PageNumber, PageSize
 from services.gateway.forge.wire import JOB_TYPES, data, job_to_wire, json_text, listing, splice, stem_to_wire
 from services.gateway.params import require_uuid
 
-__all__ = ["created_status", "job_routes", "own_job"]
+__all__ = ["job_routes", "own_job"]
 
 _KINDS = {word: kind for kind, word in JOB_TYPES.items()} | {"separation": job_pb2.JOB_KIND_SEPARATION}
 _STATES = {
@@ -40,11 +39,6 @@ async def own_job(clients: Clients, job_id: str, kind: job_pb2.JobKind | None = 
     if kind is not None and job.kind != kind:
         raise AppError(Code.NOT_FOUND, "JOB_NOT_FOUND", "There is no such job of this kind. See /api/jobs.")
     return job
-
-
-def created_status(job: job_pb2.Job) -> int:
-    """201 for a new job, 200 for one that an earlier request with the same ``Idempotency-Key`` made."""
-    return 201 if job.correlation_id == correlation_id() else 200
 
 
 def job_routes(gateway: Gateway) -> APIRouter:

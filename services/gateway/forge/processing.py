@@ -11,7 +11,7 @@ from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import Response
 
 from services.gateway.clients import Gateway
-from services.gateway.forge.jobs import created_status, own_job
+from services.gateway.forge.jobs import own_job
 from services.gateway.forge.tracks import own_track
 from services.gateway.forge.wire import data, error_text, progress, spec_of, status, stem_to_wire
 from services.gateway.params import body_of, body_schema, idempotency_key
@@ -51,7 +51,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
         )
         job = answer.job
         body = {"job_id": job.id, "track_id": job.track_id, "model": _requested_model(job), "status": status(job)}
-        return data(body, created_status(job))
+        return data(body, 200 if answer.existed else 201)
 
     @router.get("/job/{job_id}")
     async def get_job(job_id: str) -> Response:
