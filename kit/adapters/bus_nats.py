@@ -203,7 +203,8 @@ class NatsConsumer:
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{_COMMANDS.name}.{durable}"
         request = json.dumps({"batch": 1, "no_wait": True}).encode()
         try:
-            message = await self._client.request(subject, request, timeout=_REQUEST_SECONDS)
+            # A stored message keeps its own subject, by which the shared inbox of requests would not know it.
+            message = await self._client.request(subject, request, timeout=_REQUEST_SECONDS, old_style=True)
         except NoRespondersError:  # the broker lost the consumer, e.g. its store was wiped
             with contextlib.suppress(NatsError, TimeoutError, NotFoundError):
                 await self._create()
