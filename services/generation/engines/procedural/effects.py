@@ -13,27 +13,30 @@ def reverb(send: NDArray[np.float32], rate_hz: int, decay_seconds: float, rng: n
     """float32 [2, frames]: a room for a mono ``send`` [frames], wet only.
 
     The room is exponentially decaying noise, different on each side, duller towards its end (Moorer, 1979). It is
-    computed at half the rate: rooms hold little above 10 kHz.
+    computed at half the rate, since rooms hold little above 10 kHz; plain averaging is filter enough for that.
     """
-    half = signal.resample_poly(send, 1, 2).astype(np.float32) if send.size > 64 else send[::2]
-    rate = rate_hz // 2
-    length = max(64, round(decay_seconds * rate))
-    time = np.arange(length, dtype=np.float32) / rate
+    frames = send.size
+    half = np.zeros(frames // 2 + 1, dtype=np.float32)
+    half[: -(-frames // 2)] = send[::2]
+    half[: frames // 2] += send[1::2]
+    half *= np.float32(0.5)
+    wet = signal.oaconvolve(half[None, :], _room(rate_hz // 2, decay_seconds, rng), axes=1)[:, : half.size + 1]
+    full = np.empty((2, 2 * half.size), dtype=np.float32)
+    full[:, ::2] = wet[:, :-1]
+    full[:, 1::2] = 0.5 * (wet[:, :-1] + wet[:, 1:])
+    return full[:, :frames]
+
+
+def _room(rate_hz: int, decay_seconds: float, rng: np.random.Generator) -> Samples:
+    """float32 [2, frames]: an impulse response of unit energy per side, without bass and without the direct sound."""
+    length = max(64, round(decay_seconds * rate_hz))
+    time = np.arange(length, dtype=np.float32) / rate_hz
     room = rng.standard_normal((2, length), dtype=np.float32) * np.exp2(-time * np.float32(10.0 / decay_seconds))
     dull = signal.lfilter([0.45], [1.0, -0.55], room, axis=1).astype(np.float32)
     share = (time / time[-1]) ** 0.5
-    room = (1.0 - share) * room + share * dull * 1.6
-    gap = round(0.012 * rate)
-    room[:, :gap] = 0.0
-    room /= np.sqrt(np.sum(room**2, axis=1, keepdims=True))
-    wet = signal.oaconvolve(half[None, :], room, axes=1)[:, : half.size]
-    full = signal.resample_poly(wet, 2, 1, axis=1)
-    return np.asarray(_fitted(full, send.size), dtype=np.float32)
-
-
-def _fitted(samples: Samples, frames: int) -> Samples:
-    missing = frames - samples.shape[1]
-    return samples[:, :frames] if missing <= 0 else np.pad(samples, ((0, 0), (0, missing)))
+    room = highpassed((1.0 - share) * room + share * dull * 1.6, rate_hz, 200.0)
+    room[:, : round(0.012 * rate_hz)] = 0.0
+    return np.asarray(room / np.sqrt(np.sum(room**2, axis=1, keepdims=True)), dtype=np.float32)
 
 
 def panned(mono: NDArray[np.float32], pan: float) -> Samples:
@@ -53,6 +56,14 @@ def widened(stereo: Samples, rate_hz: int, amount: float) -> Samples:
     # Bass belongs in the middle: take the side's slow part away.
     side = side - ndimage.uniform_filter1d(side, max(3, rate_hz // 500), mode="constant")
     return np.stack([stereo[0] + side, stereo[1] - side])
+
+
+def brightened(samples: Samples, rate_hz: int, amount: float) -> Samples:
+    """The signal plus ``amount`` of what is left of it above about 1.5 kHz: a gentle shelf."""
+    if amount <= 0:
+        return samples
+    below = ndimage.uniform_filter1d(samples, max(3, rate_hz // 3000), axis=1, mode="nearest")
+    return np.asarray(samples + np.float32(amount) * (samples - below), dtype=np.float32)
 
 
 def saturated(samples: Samples, drive: float) -> Samples:
@@ -93,8 +104,11 @@ def limiter_gain(samples: Samples, ceiling: float, rate_hz: int) -> NDArray[np.f
     # The minimum over a window one block wider than the average: the average never exceeds what any frame needs.
     lowest = ndimage.minimum_filter1d(needed, span + 2, mode="nearest")
     smooth = ndimage.uniform_filter1d(lowest, span, mode="nearest")
-    centres = np.arange(blocks) * hop + hop / 2
-    return np.asarray(np.interp(np.arange(frames), centres, smooth), dtype=np.float32)
+    # Straight lines between the middles of the blocks.
+    points = np.concatenate([smooth[:1], smooth, smooth[-1:]]).astype(np.float32)
+    ramp = np.arange(hop, dtype=np.float32) / hop
+    lines = points[:-1, None] + np.diff(points)[:, None] * ramp
+    return np.asarray(lines.reshape(-1)[hop // 2 : hop // 2 + frames], dtype=np.float32)
 
 
 def active_rms(samples: Samples, rate_hz: int) -> float:
