@@ -330,25 +330,27 @@ def _at_rate(mix: Mix, sample_rate_hz: int, frame_count: int) -> Iterator[Sample
     blocks = mix.blocks(BLOCK_SECONDS * mix.sample_rate_hz)
     if sample_rate_hz == mix.sample_rate_hz:
         return blocks
-    return _exactly(_resample(blocks, mix.sample_rate_hz, sample_rate_hz, mix.channel_count), frame_count)
+    from kit.audio import resample_blocks
+
+    return _exactly(resample_blocks(blocks, mix.sample_rate_hz, sample_rate_hz, mix.channel_count), frame_count)
 
 
 def _stems_at_rate(stems: Iterator[Mapping[str, Samples]], bag: _Bag, mix: Mix) -> Iterator[dict[str, Samples]]:
     """All stems, resampled together to the rate and the length of the mix."""
-    rows = (np.concatenate([block[stem] for stem in bag.stems]) for block in stems)
-    resampled = _resample(rows, bag.sample_rate_hz, mix.sample_rate_hz, len(bag.stems) * mix.channel_count)
-    for block in _exactly(resampled, mix.frame_count):
-        yield dict(zip(bag.stems, np.split(block, len(bag.stems)), strict=True))
-
-
-def _resample(blocks: Iterable[Samples], from_hz: int, to_hz: int, channel_count: int) -> Iterator[Samples]:
-    """One block for each block, which may be empty, and the rest at the end; no delay."""
     import soxr
 
-    stream = soxr.ResampleStream(from_hz, to_hz, channel_count, dtype="float32")
-    for block in blocks:
-        yield stream.resample_chunk(np.ascontiguousarray(block.T)).reshape(-1, channel_count).T
-    yield stream.resample_chunk(np.zeros((0, channel_count), np.float32), last=True).reshape(-1, channel_count).T
+    # Not with kit.audio's resampling: a block of zero frames has to pass at once, as a place to stop.
+    row_count = len(bag.stems) * mix.channel_count
+    stream = soxr.ResampleStream(bag.sample_rate_hz, mix.sample_rate_hz, row_count, dtype="float32", quality="HQ")
+
+    def resampled() -> Iterator[Samples]:
+        for block in stems:
+            rows = np.concatenate([block[stem] for stem in bag.stems])
+            yield stream.resample_chunk(np.ascontiguousarray(rows.T)).T
+        yield stream.resample_chunk(np.zeros((0, row_count), np.float32), last=True).T
+
+    for block in _exactly(resampled(), mix.frame_count):
+        yield dict(zip(bag.stems, np.split(block, len(bag.stems)), strict=True))
 
 
 def _exactly(blocks: Iterable[Samples], frame_count: int) -> Iterator[Samples]:

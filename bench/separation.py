@@ -1,0 +1,211 @@
+"""Time and memory of separation: our way from file to stems beside Demucs' own command line.
+
+Both start as fresh processes and use the same model file, threads, song and machine, in turns. The model is a full-size
+``htdemucs`` with random weights: how long a network takes does not depend on what it has learnt.
+
+    python bench/separation.py                      # against the command line
+    python bench/separation.py --memory 180 1200    # memory by length, with a small network
+    python bench/separation.py --memory 3600 --full # an hour with the real size; takes as long as it says
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RATE_HZ = 44_100
+MODEL = "htdemucs"
+STEMS = ["drums", "bass", "other", "vocals"]
+FULL_SIZE: Mapping[str, Any] = {
+    "channels": 48,
+    "dconv_mode": 3,
+    "bottom_channels": 512,
+    "t_layers": 5,
+    "segment": Fraction(39, 5),
+}
+SMALL: Mapping[str, Any] = {
+    "channels": 8,
+    "t_layers": 1,
+    "t_heads": 2,
+    "t_hidden_scale": 1.0,
+    "segment": Fraction(39, 5),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one process cost."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_mebibytes: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=30, help="length of the song (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each, in turns (default: %(default)s)")
+    parser.add_argument(
+        "--memory", type=float, nargs="+", metavar="SECONDS", help="measure our memory at these lengths"
+    )
+    parser.add_argument("--full", action="store_true", help="with --memory: the full-size network")
+    parser.add_argument(
+        "--separate", type=Path, nargs=4, metavar=("SONG", "MODELS", "STEMS", "ENCODING"), help=argparse.SUPPRESS
+    )
+    options = parser.parse_args()
+    if options.separate:
+        song, models, stems, encoding = options.separate
+        separate(song, models, stems, str(encoding))
+        return
+    with tempfile.TemporaryDirectory(prefix="separation-bench-") as folder:
+        if options.memory:
+            compare_lengths(Path(folder), options.memory, FULL_SIZE if options.full else SMALL)
+        else:
+            compare_with_command_line(Path(folder), options.seconds, options.rounds)
+
+
+def separate(song: Path, models: Path, stems: Path, encoding: Any) -> None:
+    """The path of a job from a file to stems, without bus and store."""
+    from kit.audio.decode import AudioFile
+    from kit.audio.encode import AudioWriter
+    from services.separation.engines.demucs import DemucsEngine
+
+    mix = AudioFile(song)
+    engine = DemucsEngine(model_dir=models, device="cpu")
+    stems.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        writers = {
+            stem: stack.enter_context(
+                AudioWriter(
+                    stems / f"{stem}.{encoding[:4].rstrip('1')}", mix.sample_rate_hz, mix.channel_count, encoding
+                )
+            )
+            for stem in engine.stems(MODEL)
+        }
+        for block in engine.separate(mix, MODEL):
+            for stem, samples in block.items():
+                writers[stem].write(samples)
+
+
+def compare_with_command_line(folder: Path, seconds: float, rounds: int) -> None:
+    song, models = folder / "song.wav", folder / "models"
+    write_song(song, seconds)
+    write_model(models, FULL_SIZE)
+    cli = [sys.executable, "-m", "demucs", "-n", MODEL, "--repo", str(models), "-d", "cpu", "-o", str(folder / "cli")]
+    ours = [sys.executable, __file__, "--separate", str(song), str(models), str(folder / "ours")]
+    commands = {
+        "demucs --shifts 0 (WAV)": [*cli, "--shifts", "0", str(song)],
+        "Soundwright (WAV)": [*ours, "wav16"],
+        "Soundwright (FLAC)": [*ours, "flac"],
+        "demucs, as it comes (1 random shift, WAV)": [*cli, str(song)],
+    }
+    runs: dict[str, list[Run]] = {name: [] for name in commands}
+    for index in range(rounds):
+        # Forwards, then backwards: a machine that grows slower or faster favours nobody.
+        for name, command in list(commands.items())[:: -1 if index % 2 else 1]:
+            runs[name].append(measure(command))
+            print(f"round {index + 1} of {rounds}: {name}: {runs[name][-1].wall_seconds:.1f} s", file=sys.stderr)
+    first = next(iter(runs.values()))
+    print(
+        f"\nSeparation of {seconds:g} s with a full-size {MODEL}, {os.cpu_count()} CPUs, median of {rounds} runs each:\n"
+    )
+    print("| | wall, s | ratio | lowest to highest, s | CPU, s | ratio | peak memory, MiB |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for name, measured in runs.items():
+        wall, cpu = median_seconds(measured)
+        wall_base, cpu_base = median_seconds(first)
+        low, high = min(run.wall_seconds for run in measured), max(run.wall_seconds for run in measured)
+        peak = max(run.peak_mebibytes for run in measured)
+        print(
+            f"| {name} | {wall:.1f} | {wall / wall_base:.2f} | {low:.1f} to {high:.1f}"
+            f" | {cpu:.1f} | {cpu / cpu_base:.2f} | {peak:.0f} |"
+        )
+
+
+def median_seconds(runs: list[Run]) -> tuple[float, float]:
+    """Wall and CPU time."""
+    return statistics.median(run.wall_seconds for run in runs), statistics.median(run.cpu_seconds for run in runs)
+
+
+def compare_lengths(folder: Path, lengths: list[float], size: Mapping[str, Any]) -> None:
+    song, models = folder / "song.wav", folder / "models"
+    write_model(models, size)
+    kind = "full-size" if size is FULL_SIZE else "small"
+    print(f"Peak memory of a separation by length, {kind} network with the windows of {MODEL}:\n")
+    print("| length, s | wall, s | peak memory, MiB |\n|---:|---:|---:|")
+    for seconds in lengths:
+        write_song(song, seconds)
+        run = measure([sys.executable, __file__, "--separate", str(song), str(models), str(folder / "ours"), "flac"])
+        print(f"| {seconds:g} | {run.wall_seconds:.1f} | {run.peak_mebibytes:.0f} |", flush=True)
+
+
+def measure(command: list[str]) -> Run:
+    """Run a command; its own peak memory, not that of the processes before it."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    started = time.perf_counter()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            log.seek(0)
+            raise SystemExit(log.read().decode(errors="replace"))
+    scale = 1024**2 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
+    wall_seconds = time.perf_counter() - started
+    return Run(wall_seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / scale)
+
+
+def write_model(folder: Path, size: Mapping[str, Any]) -> None:
+    """Save a network with random weights as the command line loads it: half precision, checksum in its name."""
+    import torch
+    from demucs.htdemucs import HTDemucs
+    from demucs.states import get_state, save_with_checksum
+
+    torch.manual_seed(0)
+    network = HTDemucs(STEMS, **size)
+    args, kwargs = network._init_args_kwargs
+    package = {"klass": HTDemucs, "args": args, "kwargs": kwargs, "state": get_state(network, None, half=True)}
+    folder.mkdir()
+    save_with_checksum(package, folder / "random.th")
+    (folder / f"{MODEL}.yaml").write_text("models: ['random']\n")
+
+
+def write_song(path: Path, seconds: float) -> None:
+    """The project's own demo song, over and over, as 16-bit stereo WAV."""
+    import soundfile
+
+    samples = song_samples(min(seconds, 30))
+    left = round(seconds * RATE_HZ)
+    with soundfile.SoundFile(path, "w", RATE_HZ, 2, "PCM_16") as file:
+        while left:
+            file.write(samples[:left])
+            left -= min(left, len(samples))
+
+
+def song_samples(seconds: float) -> NDArray[np.float32]:
+    """float32 [frames, 2]."""
+    from services.generation.engines.procedural.render import render_stems
+    from services.generation.engines.procedural.songs import song
+
+    stems = render_stems(song("demo", seconds), RATE_HZ)
+    mix = np.stack(list(stems.values())).sum(axis=0, dtype=np.float32).T
+    return mix[: round(seconds * RATE_HZ)]
+
+
+if __name__ == "__main__":
+    main()
