@@ -37,8 +37,10 @@ class Plan:
         lead: instrument of the melody; empty for one of the style's own.
         stems: which of the four play.
         layers: chord players instead of the style's own, if any.
-        energy: 0 (calm) to 1 (full), scales loudness and density.
+        bass: instrument of the bass; empty for the style's own.
+        energy: 0 (calm) to 1 (full), scales the density of melody and drums.
         has_intro, has_outro: whether the form begins and ends apart.
+        builds: whether the piece grows from soft to loud.
     """
 
     name: str
@@ -51,9 +53,11 @@ class Plan:
     lead: str = ""
     stems: frozenset[str] = frozenset(STEMS)
     layers: tuple[Layer, ...] = ()
+    bass: str = ""
     energy: float = 0.8
     has_intro: bool = True
     has_outro: bool = True
+    builds: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,8 +112,7 @@ def form(bars: int, *, has_intro: bool = True, has_outro: bool = True) -> tuple[
 def arrange(plan: Plan) -> Song:
     """The score of a plan. The same plan gives the same score."""
     style = STYLES[plan.style]
-    if plan.layers:
-        style = replace(style, layers=plan.layers)
+    style = replace(style, layers=plan.layers or style.layers, bass=plan.bass or style.bass)
     rng = np.random.default_rng([plan.seed, 1])
     beats = plan.duration_seconds * plan.tempo_bpm / 60.0
     bars = max(1, int(beats / style.beats_per_bar + 1e-6))
@@ -215,7 +218,7 @@ def _drum_bar(
         late = index >= section.bars / 2
         groove = {piece: line for piece, line in style.light.items() if late or piece not in (KICK, SNARE)}
     else:
-        groove = dict(style.groove if section.kind == "chorus" else style.light)
+        groove = dict(style.groove if section.kind == "chorus" and plan.energy > 0.35 else style.light)
     if not style.groove:
         return
     steps = 4 * style.beats_per_bar
@@ -331,7 +334,7 @@ def _close(
 ) -> None:
     """The last chord, rung out."""
     held = max(0.5, beats - start_beat)
-    if style.groove:
+    if KICK in style.groove:
         score.drums += [Note(start_beat, 0.5, KICK, 0.8), Note(start_beat, 1.0, CRASH, 0.6)]
     score.bass.append(Note(start_beat, held * 0.9, _BASS_LOWEST + (chord.root - _BASS_LOWEST) % 12, 0.85))
     for notes, layer, before in zip(score.layers, style.layers, voicings, strict=True):
@@ -369,6 +372,8 @@ def _human(
 
 
 def _tracks(score: _Score, style: Style, lead: str, plan: Plan, rng: np.random.Generator) -> tuple[Track, ...]:
+    if plan.builds:
+        score = _grown(score, plan)
     loose = 0.003 * plan.tempo_bpm / 60.0  # 3 ms
     tracks = [
         Track("drums", style.kit, _human(score.drums, style, rng, loose / 3, 0.05)),
@@ -380,6 +385,20 @@ def _tracks(score: _Score, style: Style, lead: str, plan: Plan, rng: np.random.G
     # A singer's phrase is one breath: the notes keep touching, so only the force varies.
     tracks.append(Track("vocals", lead, _human(_fitting(score.lead, lead), style, rng, 0.0, 0.05)))
     return tuple(track for track in tracks if track.stem in plan.stems and track.notes)
+
+
+def _grown(score: _Score, plan: Plan) -> _Score:
+    """The score with a long crescendo."""
+    beats = plan.duration_seconds * plan.tempo_bpm / 60.0
+
+    def louder(notes: list[Note]) -> list[Note]:
+        return [
+            replace(note, velocity=note.velocity * (0.3 + 0.7 * min(1.0, note.start_beat / beats))) for note in notes
+        ]
+
+    return _Score(
+        louder(score.drums), louder(score.bass), louder(score.lead), [louder(notes) for notes in score.layers]
+    )
 
 
 def _fitting(notes: Sequence[Note], lead: str) -> list[Note]:

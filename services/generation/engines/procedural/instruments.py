@@ -173,7 +173,10 @@ INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType(
         ),
         # chords
         "piano": Instrument(
-            partial(pluck, Pluck(0.9, 0.55, 1.25, 0.12, 3800, 0.15, click=0.04)), lowest_midi=36, width=0.35
+            partial(pluck, Pluck(0.9, 0.55, 1.25, 0.12, 3800, 0.15, click=0.04)),
+            lowest_midi=36,
+            highest_midi=98,
+            width=0.35,
         ),
         "epiano": Instrument(partial(fm, Fm(1.0, 1.3, 0.3, 0.9, tine=0.16)), width=0.5),
         "organ": Instrument(

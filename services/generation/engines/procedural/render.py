@@ -23,6 +23,7 @@ _TRACK_RMS = 0.1
 _STEM_LEVEL = {"drums": 0.95, "bass": 0.75, "vocals": 1.0, "other": 0.5}
 _ROOM_SECONDS = {"drums": 0.5, "bass": 0.3, "vocals": 1.3, "other": 1.6}
 _PRESENCE = {"drums": 0.5, "bass": 0.2, "vocals": 0.8, "other": 0.8}
+_KIT_RMS = 0.1
 _PUSH = 1.35  # how far the loudest peaks may go into the limiter: about 2.5 dB
 _VELOCITY_LEVELS = 5
 
@@ -82,6 +83,9 @@ def _render_track(track: Track, song: Song, rate_hz: int, seed: np.random.SeedSe
         sound = effects.panned(sound[0], track.pan)
     sound = effects.widened(sound, rate_hz, instrument.width)
     level = effects.active_rms(sound, rate_hz)
+    if track.stem == "drums":
+        # A lone shaker is quiet: it must not be raised to the level of a kit.
+        level = max(level, _KIT_RMS)
     if level > 0:
         sound = sound * np.float32(_TRACK_RMS * _STEM_LEVEL[track.stem] * track.gain / level)
     return sound
