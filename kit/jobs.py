@@ -20,7 +20,7 @@ from soundwright.library.v1 import command_pb2, events_pb2, job_pb2, library_ser
 from kit.errors import AppError, Code
 from kit.log import correlation_id, correlation_scope, get_logger
 from kit.metrics import JOB_DURATION, JOB_WAIT, JOBS_FINISHED, JOBS_RUNNING
-from kit.ports import Bus, Consumer, Delivery
+from kit.ports import Blobs, Bus, Consumer, Delivery
 
 __all__ = [
     "CORRELATION_HEADER",
@@ -69,14 +69,18 @@ async def create_job(
 ) -> tuple[job_pb2.Job, bool]:
     """Store a job of ``service`` for the current caller, then tell the workers.
 
-    A crash between the two is the library's sweeper to repair. Returns the job, and whether an earlier request with
+    The job is accepted once it is stored: a crash between the two, or a broker that is away, is the library's sweeper to
+    repair. Returns the job, and whether an earlier request with
     the same idempotency key had made it.
     """
     request.command_subject = command_subject(service)
     request.job_id = request.job_id or str(uuid.uuid4())  # chosen here, so that repeating the call is harmless
     answer = await jobs.CreateJob(request)
     if answer.job.state == job_pb2.JOB_STATE_QUEUED:
-        await publish_run(bus, answer.job)
+        try:
+            await publish_run(bus, answer.job)
+        except AppError as error:
+            log.warning("job.not_published", job_id=answer.job.id, reason=error.reason)
     return answer.job, answer.existed
 
 
@@ -159,6 +163,7 @@ class JobWorker:
         service: str,
         bus: Bus,
         jobs: library_service_pb2_grpc.JobServiceStub,
+        blobs: Blobs,
         handler: Handler,
         slot_count: int,
         lease_seconds: float,
@@ -167,10 +172,13 @@ class JobWorker:
         self._service = service
         self._bus = bus
         self._jobs = jobs
+        self._blobs = blobs
         self._handler = handler
         self._slot_count = slot_count
         self._lease_seconds = lease_seconds
         self._drain_seconds = drain_seconds
+        # Work that is done is worth waiting for a ledger that restarts; a takeover meanwhile is fenced off anyway.
+        self._settle_seconds = max(30.0, lease_seconds)
         self._worker_id = f"{service}-{uuid.uuid4().hex[:12]}"
         self._running: set[JobContext] = set()
 
@@ -277,10 +285,8 @@ class JobWorker:
 
     async def _attempt(self, context: JobContext) -> _Outcome:
         try:
-            result = await self._handler(context)
-            if context.stop_reason is not None and context.stop_reason != "stopping":
-                return _Outcome(stopped=context.stop_reason)
-            return _Outcome(result=result)
+            # A wish to cancel that comes after the result is there comes too late.
+            return _Outcome(result=await self._handler(context))
         except _Stop as stop:
             return _Outcome(stopped=stop.why)
         except AppError as error:
@@ -339,11 +345,13 @@ class JobWorker:
                 job_id=job.id, attempt=job.attempt, result=outcome.result, stages=stages
             )
             try:
-                ended = (await self._jobs.SucceedJob(request)).job
+                ended = (await self._jobs.SucceedJob(request, timeout=self._settle_seconds)).job
             except AppError as error:
-                if error.code is Code.STALE:
-                    return "lost"
-                raise
+                if error.code is not Code.STALE:
+                    raise
+                for output in outcome.result.outputs:
+                    await self._blobs.delete(output.blob_key)
+                return "lost"
         elif outcome.stopped == "stopping":
             await self._release(job, 0.0, None)
             await delivery.nak(0.0)
@@ -360,7 +368,7 @@ class JobWorker:
                 job_id=job.id, attempt=job.attempt, stages=stages, cancelled=outcome.stopped == "cancelled",
                 error=job_pb2.JobError(reason=failure.reason, message=failure.message),
             )  # fmt: skip
-            ended = (await self._jobs.FailJob(failing)).job
+            ended = (await self._jobs.FailJob(failing, timeout=self._settle_seconds)).job
         await self._announce_end(ended)
         await (delivery.ack() if ended.state == job_pb2.JOB_STATE_SUCCEEDED else delivery.term())
         name = job_pb2.JobState.Name(ended.state).removeprefix("JOB_STATE_").lower()
@@ -373,7 +381,7 @@ class JobWorker:
         )
         if error is not None:
             request.error.CopyFrom(job_pb2.JobError(reason=error.reason, message=error.message))
-        return (await self._jobs.ReleaseJob(request)).job
+        return (await self._jobs.ReleaseJob(request, timeout=self._settle_seconds)).job
 
     async def _announce_end(self, job: job_pb2.Job) -> None:
         fact = job_pb2.JobState.Name(job.state).removeprefix("JOB_STATE_").lower()

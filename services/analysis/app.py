@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from kit.audio import AudioLimits
 from soundwright.analysis.v1 import analysis_service_pb2, analysis_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2_grpc
 
+from kit.audio import AudioLimits
 from kit.compute import ComputeSlots
 from kit.jobs import JobWorker
 from kit.run import Runtime
@@ -25,17 +25,19 @@ __all__ = ["app"]
 async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
     """Analysis, for the length of the block."""
     settings = runtime.settings
+    blobs = runtime.blobs()
     bus = await runtime.bus()
     channel = await runtime.channel("library")
     jobs = library_service_pb2_grpc.JobServiceStub(channel)
     tracks = library_service_pb2_grpc.TrackServiceStub(channel)
     slots = ComputeSlots("analysis", settings.analysis_slot_count)
     limits = AudioLimits(max_seconds=settings.max_audio_seconds)
-    handler = AnalysisWorker(LibrosaEngine(), runtime.blobs(), tracks, slots, limits)
+    handler = AnalysisWorker(LibrosaEngine(), blobs, tracks, slots, limits)
     worker = JobWorker(
         service="analysis",
         bus=bus,
         jobs=jobs,
+        blobs=blobs,
         handler=handler.handle,
         slot_count=settings.analysis_slot_count,
         lease_seconds=settings.lease_seconds,

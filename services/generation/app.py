@@ -23,14 +23,16 @@ __all__ = ["app"]
 async def app(runtime: Runtime[GenerationSettings]) -> AsyncIterator[None]:
     """Generation, for the length of the block."""
     settings = runtime.settings
+    blobs = runtime.blobs()
     bus = await runtime.bus()
     jobs = library_service_pb2_grpc.JobServiceStub(await runtime.channel("library"))
     slots = ComputeSlots("generation", settings.generation_slot_count)
-    handler = GenerationWorker(ProceduralEngine(), runtime.blobs(), slots, runtime.scratch())
+    handler = GenerationWorker(ProceduralEngine(), blobs, slots, runtime.scratch())
     worker = JobWorker(
         service="generation",
         bus=bus,
         jobs=jobs,
+        blobs=blobs,
         handler=handler.handle,
         slot_count=settings.generation_slot_count,
         lease_seconds=settings.lease_seconds,

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from kit.audio import AudioLimits
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
 
+from kit.audio import AudioLimits
 from kit.compute import ComputeSlots
 from kit.errors import AppError
 from kit.jobs import JobContext, JobWorker
@@ -81,6 +81,7 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
         service="separation",
         bus=bus,
         jobs=jobs,
+        blobs=blobs,
         handler=handle,
         slot_count=settings.separation_slot_count,
         lease_seconds=settings.lease_seconds,
