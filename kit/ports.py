@@ -103,8 +103,9 @@ class Docs(Protocol):
     ) -> list[Doc]:
         """Documents that meet every condition (a value, :class:`OneOf` or :class:`LessThan`).
 
-        Sorted by ``sort``, ties by id. ``after=(sort value, id)`` of the last document seen gives the next page at the
-        same cost as the first; ``offset`` is for contracts that number their pages.
+        Sorted by ``sort`` (documents without that field before all others), ties by id. ``after=(sort value, id)`` of
+        the last document seen gives the next page at the same cost as the first; ``offset`` is for contracts that
+        number their pages.
         """
         ...
 

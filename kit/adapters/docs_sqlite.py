@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,9 +60,9 @@ class SqliteDocs:
                     "_".join((collection.name, *index.fields, *(["when", index.present] if index.present else [])))
                 )
                 columns = ", ".join(_column(field) for field in index.fields)
-                partial = f" WHERE {_column(index.present)} IS NOT NULL" if index.present else ""
+                only = f" WHERE {_column(index.present)} IS NOT NULL" if index.present else ""
                 unique = "UNIQUE " if index.unique else ""
-                connection.execute(f"CREATE {unique}INDEX IF NOT EXISTS {name} ON {table} ({columns}){partial}")
+                connection.execute(f"CREATE {unique}INDEX IF NOT EXISTS {name} ON {table} ({columns}){only}")
 
         await self._run(work)
 
@@ -87,16 +88,18 @@ class SqliteDocs:
         after: tuple[Any, str] | None = None,
     ) -> list[Doc]:
         conditions, values = _conditions(where)
-        direction, comparison = ("DESC", "<") if descending else ("ASC", ">")
-        if after is not None:
-            conditions.append(f"({_column(sort)}, id) {comparison} (?, ?)")
-            values.extend(after)
-        clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        sql = (
-            f"SELECT revision, body FROM {_name(collection)}{clause} "  # noqa: S608
-            f"ORDER BY {_column(sort)} {direction}, id {direction} LIMIT ? OFFSET ?"
-        )
-        rows = await self._run(lambda connection: connection.execute(sql, (*values, limit, offset)).fetchall())
+        direction = "DESC" if descending else "ASC"
+        rows: list[tuple[int, str]] = []
+        for condition, further in _segments(_column(sort), after, descending):
+            clause = " AND ".join([*conditions, condition])
+            sql = (
+                f"SELECT revision, body FROM {_name(collection)} WHERE {clause} "  # noqa: S608
+                f"ORDER BY {_column(sort)} {direction}, id {direction} LIMIT ? OFFSET ?"
+            )
+            bound = (*values, *further, limit - len(rows), offset)
+            rows += await self._run(partial(_fetch, sql=sql, values=bound))
+            if len(rows) >= limit:
+                break
         return [_doc(row) for row in rows]
 
     async def count(self, collection: str, where: Mapping[str, Any]) -> int:
@@ -127,6 +130,10 @@ def _connect(path: Path) -> sqlite3.Connection:
     # An accepted job must survive a power cut: every commit reaches the disk.
     connection.execute("PRAGMA synchronous = FULL")
     return connection
+
+
+def _fetch(connection: sqlite3.Connection, sql: str, values: tuple[Any, ...]) -> list[tuple[int, str]]:
+    return connection.execute(sql, values).fetchall()
 
 
 def _name(name: str) -> str:
@@ -160,6 +167,24 @@ def _conditions(where: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
             conditions.append(f"{column} = ?")
             values.append(condition)
     return conditions, values
+
+
+def _segments(column: str, after: tuple[Any, str] | None, descending: bool) -> list[tuple[str, tuple[Any, ...]]]:
+    """The ranges of an index that hold what comes behind ``after``, in order.
+
+    Null comes before every value but compares with none in SQL, so it is a range of its own.
+    """
+    if after is None:
+        return [("true", ())]
+    value, doc_id = after
+    nulls, others = f"{column} IS NULL", f"{column} IS NOT NULL"
+    beyond = "<" if descending else ">"
+    if value is None:
+        rest: list[tuple[str, tuple[Any, ...]]] = [(f"{nulls} AND id {beyond} ?", (doc_id,))]
+        return rest if descending else [*rest, (others, ())]
+    # The first comparison is implied by the second, and is the one that the index answers.
+    rest = [(f"{column} {beyond}= ? AND ({column} {beyond} ? OR id {beyond} ?)", (value, value, doc_id))]
+    return [*rest, (nulls, ())] if descending else rest
 
 
 def _body(doc: Doc) -> str:
