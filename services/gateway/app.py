@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -35,6 +36,13 @@ from services.gateway.uploads import Uploads
 
 __all__ = ["app", "build"]
 
+_SERVER: dict[str, Any] = {
+    "http": "httptools",
+    "ws": "none",
+    "server_header": False,
+    "proxy_headers": False,
+    "timeout_keep_alive": 75,  # well above any pause between two polls, so that no connection closes under a request
+}
 _HEALTH_TIMEOUT_SECONDS = 1.0
 _ENCODING_SLOT_COUNT = 2
 
@@ -104,9 +112,8 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
             for port, dialects, routers in listeners:
                 if port:
                     site = build(dialects, [*routers, ops_routes(runtime)], authenticator, limiter, settings)
-                    options = {"http": "httptools", "ws": "none", "server_header": False, "proxy_headers": False}
                     address = f"{settings.gateway_host}:{port}"
-                    await stack.enter_async_context(serve_http(site, address, **options))
+                    await stack.enter_async_context(serve_http(site, address, **_SERVER))
             yield
     finally:
         looking.cancel()

@@ -139,10 +139,14 @@ def attachment(filename: str, *, inline: bool = False) -> str:
     """A ``Content-Disposition``: the name in ASCII for old clients, and in full (RFC 8187) for the others."""
     disposition = "inline" if inline else "attachment"
     name = "".join(c for c in filename if unicodedata.category(c)[0] != "C" and c not in '/\\"').strip() or "download"
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().strip()
-    ascii_name = ascii_name if ascii_name.strip("._- ") else "download"
+    stem, dot, suffix = name.rpartition(".") if "." in name else (name, "", "")
+    ascii_name = f"{_ascii(stem) or 'download'}{dot}{_ascii(suffix)}"
     value = f'{disposition}; filename="{ascii_name}"'
     return value if ascii_name == name else f"{value}; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _ascii(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().strip()
 
 
 def safe_title(title: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
+from fastapi.security import HTTPBearer
 from starlette.responses import Response
 
 from services.gateway.clients import Gateway
@@ -14,6 +15,9 @@ from services.gateway.forge.tracks import track_routes
 
 __all__ = ["forge_routes"]
 
+# For the documentation only: the guard has decided before a route is reached.
+_BEARER = HTTPBearer(auto_error=False, description="An API token.")
+
 
 def forge_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter()
@@ -24,5 +28,5 @@ def forge_routes(gateway: Gateway) -> APIRouter:
         return gateway.health.answer()
 
     for part in (track_routes, processing_routes, analysis_routes, job_routes, export_routes):
-        router.include_router(part(gateway))
+        router.include_router(part(gateway), dependencies=[Depends(_BEARER)])
     return router

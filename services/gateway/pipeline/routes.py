@@ -117,7 +117,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) 
         """All outputs of a completed job, in a ZIP archive."""
         job = await pipeline_job(job_id, "Job not found")
         if not job.result.outputs:
-            raise HTTPException(404, "Job not found" if job.finish_time.seconds else "Job is still processing")
+            raise HTTPException(404, "The job has no outputs" if job.HasField("finish_time") else "The job is not done")
         members = []
         for output in job.result.outputs:
             info = await blobs.stat(output.blob_key)

@@ -1,0 +1,177 @@
+"""Ranges, conditions, names and archives of downloads."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from email.utils import formatdate
+from pathlib import Path
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from fastapi import Request
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kit.adapters.blobs_file import FileBlobs
+from kit.errors import AppError
+from services.gateway.archive import Member, stream_zip
+from services.gateway.files import Span, Unsatisfiable, attachment, blob_response, parse_range, safe_title
+
+CONTENT = bytes(range(256)) * 10
+
+
+@pytest.mark.parametrize(
+    ("value", "size", "span"),
+    [
+        ("bytes=0-99", 1000, Span(0, 100)),
+        ("bytes=900-", 1000, Span(900, 100)),
+        ("bytes=-1", 1000, Span(999, 1)),
+        ("bytes=-5000", 1000, Span(0, 1000)),
+        ("bytes=990-5000", 1000, Span(990, 10)),
+        ("BYTES = 3 - 3", 1000, Span(3, 1)),
+        ("bytes=5-4", 1000, None),
+        ("bytes=-", 1000, None),
+        ("bytes=0-1,5-6", 1000, None),
+        ("items=0-1", 1000, None),
+        ("bytes=0x1-2", 1000, None),
+        ("bytes=" + "9" * 5000 + "-", 1000, None),
+        ("", 1000, None),
+    ],
+)
+def test_parses_ranges(value: str, size: int, span: Span | None) -> None:
+    assert parse_range(value, size) == span
+
+
+@pytest.mark.parametrize(("value", "size"), [("bytes=1000-", 1000), ("bytes=0-", 0), ("bytes=-0", 10), ("bytes=-5", 0)])
+def test_refuses_ranges_behind_the_end(value: str, size: int) -> None:
+    with pytest.raises(Unsatisfiable):
+        parse_range(value, size)
+
+
+@given(st.text(max_size=40) | st.from_regex(r"bytes=\d{0,6}-\d{0,6}", fullmatch=True), st.integers(0, 10_000))
+def test_a_range_lies_within_the_file_whatever_is_asked(value: str, size: int) -> None:
+    try:
+        span = parse_range(value, size)
+    except Unsatisfiable:
+        return
+    if span is not None:
+        assert 0 <= span.start < span.start + span.length <= size
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("vocals.wav", 'attachment; filename="vocals.wav"'),
+        ("Ümläut.wav", "attachment; filename=\"Umlaut.wav\"; filename*=UTF-8''%C3%9Cml%C3%A4ut.wav"),
+        ("東京.wav", "attachment; filename=\"download.wav\"; filename*=UTF-8''%E6%9D%B1%E4%BA%AC.wav"),
+        ('a"b\r\nSet-Cookie: x\\/.wav', 'attachment; filename="abSet-Cookie: x.wav"'),
+        ("\x00\x1f", 'attachment; filename="download"'),
+    ],
+)
+def test_names_of_attachments(name: str, expected: str) -> None:
+    assert attachment(name) == expected
+
+
+@given(st.text(max_size=300))
+def test_any_name_gives_a_header_that_is_one_line_of_ascii(name: str) -> None:
+    value = attachment(name)
+    assert value.isascii()
+    assert value.isprintable()
+    assert value.count('"') == 2
+    if "filename*" in value:
+        kept = unquote(value.rpartition("''")[2])
+        assert "/" not in kept
+        assert kept == kept.strip()
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [("Blinding Lights", "Blinding Lights"), ("../../etc/passwd", "etcpasswd"), ("", "track"), ("***", "track")],
+)
+def test_titles_in_file_names(title: str, expected: str) -> None:
+    assert safe_title(title) == expected
+    assert len(safe_title("x" * 500)) == 100
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> httpx.AsyncClient:
+    blobs = FileBlobs(tmp_path)
+    async with blobs.write("a/file.wav") as writer:
+        await writer.write(CONTENT)
+
+    async def get(request: Request) -> Response:
+        return await blob_response(request, blobs, "a/file.wav", content_type="audio/wav", filename="file.wav")
+
+    app = Starlette(routes=[Route("/f", get)])
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+
+async def test_serves_whole_parts_and_nothing(site: httpx.AsyncClient) -> None:
+    whole = await site.get("/f")
+    assert (whole.status_code, whole.content) == (200, CONTENT)
+    assert whole.headers["content-length"] == str(len(CONTENT))
+    assert whole.headers["accept-ranges"] == "bytes"
+    part = await site.get("/f", headers={"Range": "bytes=100-199"})
+    assert (part.status_code, part.content) == (206, CONTENT[100:200])
+    assert part.headers["content-range"] == "bytes 100-199/2560"
+    assert part.headers["content-length"] == "100"
+    tail = await site.get("/f", headers={"Range": "bytes=-60"})
+    assert tail.content == CONTENT[-60:]
+    beyond = await site.get("/f", headers={"Range": "bytes=2560-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, "bytes */2560")
+    several = await site.get("/f", headers={"Range": "bytes=0-1,4-5"})
+    assert (several.status_code, several.content) == (200, CONTENT)
+
+
+async def test_conditions(site: httpx.AsyncClient) -> None:
+    first = await site.get("/f")
+    etag, modified = first.headers["etag"], first.headers["last-modified"]
+    unchanged = await site.get("/f", headers={"If-None-Match": f'"other", W/{etag}'})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert (await site.get("/f", headers={"If-None-Match": '"other"'})).status_code == 200
+    for condition, status in ((etag, 206), ('"other"', 200), (f"W/{etag}", 200), (modified, 206), ("nonsense", 200)):
+        answer = await site.get("/f", headers={"Range": "bytes=0-9", "If-Range": condition})
+        assert (condition, answer.status_code) == (condition, status)
+    old = formatdate(0, usegmt=True)
+    assert (await site.get("/f", headers={"Range": "bytes=0-9", "If-Range": old})).status_code == 200
+
+
+async def test_archive_holds_every_member_unchanged(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    contents = {"a": b"", "b": CONTENT * 2000, "ü - c": b"x"}
+    members = []
+    for number, (name, content) in enumerate(contents.items()):
+        key = f"stems/{number}"
+        async with blobs.write(key) as writer:
+            await writer.write(content)
+        members.append(Member(f"{name}.flac", key, len(content), 1_700_000_000.0))
+    # The third pretends to be huge: then the 64-bit records must fit as well.
+    members[2] = Member(members[2].name, members[2].key, 2**33)
+    pieces = [piece async for piece in stream_zip(blobs, members)]
+    assert max(map(len, pieces)) < 2 * 1024**2  # never a member at once
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(pieces)))
+    assert archive.testzip() is None
+    assert {info.filename: archive.read(info) for info in archive.infolist()} == {
+        f"{name}.flac": content for name, content in contents.items()
+    }
+
+
+async def test_archive_with_a_lost_member_ends_in_an_error_not_in_a_smaller_archive(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    async with blobs.write("a") as writer:
+        await writer.write(b"x")
+    received = bytearray()
+
+    async def read() -> None:
+        async for piece in stream_zip(blobs, [Member("a", "a", 1), Member("b", "b", 1)]):
+            received.extend(piece)
+
+    with pytest.raises(AppError, match="BLOB_NOT_FOUND"):
+        await read()
+    assert received
+    assert not zipfile.is_zipfile(io.BytesIO(received))

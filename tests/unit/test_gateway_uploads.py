@@ -1,0 +1,277 @@
+"""Uploads: multipart in any slicing, and nothing left behind when they fail."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import Request
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from soundwright.ingest.v1 import ingest_service_pb2 as pb
+from soundwright.library.v1 import track_pb2
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from kit.adapters.blobs_file import FileBlobs
+from kit.errors import AppError, Code
+from kit.ports import BlobWriter
+from services.gateway.uploads import PartBegin, PartData, UploadPolicy, Uploads, multipart_events
+
+BOUNDARY = "XbounX"
+KIND = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def form(*parts: tuple[str, str | None, bytes]) -> bytes:
+    """A multipart body of (name, filename, content)."""
+    body = b""
+    for name, filename, content in parts:
+        named = f'; filename="{filename}"' if filename is not None else ""
+        body += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{named}\r\n\r\n'.encode()
+        body += content + b"\r\n"
+    return body + f"--{BOUNDARY}--\r\n".encode()
+
+
+async def sliced(body: bytes, cuts: Sequence[int]) -> AsyncIterator[bytes]:
+    edges = [0, *sorted(cut % (len(body) + 1) for cut in cuts), len(body)]
+    for start, end in itertools.pairwise(edges):
+        yield body[start:end]
+
+
+async def parts_of(pieces: AsyncIterator[bytes], kind: str = KIND) -> list[tuple[str, str | None, bytes]]:
+    parts: list[tuple[str, str | None, bytes]] = []
+    async for event in multipart_events(kind, pieces):
+        if isinstance(event, PartBegin):
+            parts.append((event.name, event.filename, b""))
+        elif isinstance(event, PartData):
+            name, filename, content = parts[-1]
+            parts[-1] = (name, filename, content + event.data)
+    return parts
+
+
+NASTY = st.binary(max_size=300) | st.sampled_from([b"\r\n--Xboun", b"\r\n--XbounX!", b"\r", b"--XbounX--", b"\r\n\r\n"])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["file", "title"]), NASTY), max_size=4), st.lists(st.integers(0, 2000)))
+@settings(deadline=None, max_examples=200)
+def test_any_content_survives_any_slicing(contents: list[tuple[str, bytes]], cuts: list[int]) -> None:
+    parts = [(name, "ü.wav" if name == "file" else None, content) for name, content in contents]
+    parts = [part for part in parts if b"\r\n--XbounX" not in b"\r\n" + part[2]]
+    if parts:
+        assert asyncio.run(parts_of(sliced(form(*parts), cuts))) == parts
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (KIND, b"no boundary at all"),
+        (KIND, form(("file", "a.wav", b"x"))[:-6]),
+        (KIND, b""),
+        (KIND, f"--{BOUNDARY}\r\nContent-Disposition: form-data\r\n\r\nx\r\n--{BOUNDARY}--\r\n".encode()),
+        (KIND, f"--{BOUNDARY}\r\n{'x: y' * 5000}\r\n\r\nx\r\n--{BOUNDARY}--\r\n".encode()),
+        ("multipart/form-data; boundary=" + "x" * 5000, b"x"),
+    ],
+)
+async def test_refuses_what_is_no_form(kind: str, body: bytes) -> None:
+    with pytest.raises(AppError, match="BAD_REQUEST"):
+        await parts_of(sliced(body, [5]), kind)
+
+
+@pytest.mark.parametrize("kind", ["", "application/json", "multipart/form-data", "audio/wav"])
+async def test_refuses_other_kinds_of_bodies(kind: str) -> None:
+    with pytest.raises(HTTPException) as refused:
+        await parts_of(sliced(b"{}", []), kind)
+    assert refused.value.status_code == 415
+
+
+class Ingest:
+    """The ingest service, as far as an upload needs it."""
+
+    def __init__(self, blobs: FileBlobs, size_limit_bytes: int = 10_000_000) -> None:
+        self.blobs = blobs
+        self.size_limit_bytes = size_limit_bytes
+        self.finished: list[pb.FinishUploadRequest] = []
+        self.aborted: list[str] = []
+        self.refusal: AppError | None = None
+
+    async def CreateUpload(self, _request: pb.CreateUploadRequest) -> pb.CreateUploadResponse:
+        upload_id = str(uuid.uuid4())
+        return pb.CreateUploadResponse(
+            upload_id=upload_id, blob_key=f"uploads/{upload_id}", size_limit_bytes=self.size_limit_bytes
+        )
+
+    async def FinishUpload(self, request: pb.FinishUploadRequest, timeout: float) -> pb.FinishUploadResponse:
+        assert timeout == 600
+        if self.refusal is not None:
+            raise self.refusal
+        self.finished.append(request)
+        return pb.FinishUploadResponse(track=track_pb2.Track(id=request.upload_id))
+
+    async def AbortUpload(self, request: pb.AbortUploadRequest) -> pb.AbortUploadResponse:
+        self.aborted.append(request.upload_id)
+        await self.blobs.delete(f"uploads/{request.upload_id}")
+        return pb.AbortUploadResponse()
+
+
+def refuse_nothing(_filename: str) -> None:
+    return None
+
+
+POLICY = UploadPolicy(
+    dialect="forge",
+    check_filename=refuse_nothing,
+    missing=lambda: AppError(Code.UNPROCESSABLE, "MISSING", "no file"),
+    too_large=lambda limit: AppError(Code.TOO_LARGE, "TOO_LARGE", f"{limit}"),
+)
+
+
+def request_of(pieces: Sequence[bytes], headers: dict[str, str] | None = None, complete: bool = True) -> Request:
+    """A request whose body arrives in ``pieces``; incomplete: the client then goes away."""
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    messages.append({"type": "http.request", "body": b""} if complete else {"type": "http.disconnect"})
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    given_headers = {"content-type": KIND, **(headers or {})}
+    raw = [(name.encode(), value.encode()) for name, value in given_headers.items()]
+    return Request({"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": raw}, receive)
+
+
+def uploads(ingest: Ingest, blobs: FileBlobs, max_bytes: int = 10_000_000, idle_seconds: float = 5.0) -> Uploads:
+    return Uploads(ingest, blobs, max_bytes, idle_seconds, 600)  # type: ignore[arg-type]
+
+
+def left_behind(root: Path) -> list[str]:
+    return [path.name for path in root.rglob("*") if path.is_file()]
+
+
+async def test_an_upload_arrives_whole_with_its_fields(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    ingest = Ingest(blobs)
+    content = bytes(range(256)) * 4000
+    body = form(("title", None, b"Ein Lied"), ("file", "../ü.wav", content), ("artist", None, b"Me\0"))
+    track = await uploads(ingest, blobs).receive(request_of([body[:77], body[77:]]), POLICY)
+    [finished] = ingest.finished
+    assert (finished.title, finished.artist, finished.album) == ("Ein Lied", "Me", "")
+    assert finished.filename == "../ü.wav"  # cleaning is for ingest, which knows the rules
+    assert track.id == finished.upload_id
+    assert b"".join([piece async for piece in blobs.read(f"uploads/{track.id}")]) == content
+
+
+async def test_small_pieces_are_written_in_large_ones(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    class Counting(FileBlobs):
+        @contextlib.asynccontextmanager
+        async def write(self, key: str) -> AsyncIterator[BlobWriter]:
+            async with super().write(key) as writer:
+
+                class Writer:
+                    async def write(_self, data: bytes) -> None:
+                        sizes.append(len(data))
+                        await writer.write(data)
+
+                yield Writer()
+
+    blobs = Counting(tmp_path)
+    body = form(("file", "a.wav", b"x" * 1_000_000))
+    pieces = [body[start : start + 1000] for start in range(0, len(body), 1000)]
+    await uploads(Ingest(blobs), blobs).receive(request_of(pieces), POLICY)
+    assert sum(sizes) == 1_000_000
+    assert all(size >= 256 * 1024 for size in sizes[:-1])
+    assert max(sizes) < 300_000
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ([("file", "a.wav", b"x" * 200_001)], "TOO_LARGE"),
+        ([("file", "a.wav", b"x"), ("file", "b.wav", b"y")], "BAD_REQUEST"),
+        ([("file", "a.wav", b"x"), ("title", None, b"x" * 70_000)], "BAD_REQUEST"),
+        ([("file", "a.wav", b"x")] + [("f", None, b"")] * 32, "BAD_REQUEST"),
+        ([("file", None, b"not a file")], "MISSING"),
+        ([("song", "a.wav", b"x")], "MISSING"),
+    ],
+)
+async def test_refused_uploads_leave_nothing(
+    tmp_path: Path, parts: list[tuple[str, str | None, bytes]], reason: str
+) -> None:
+    blobs = FileBlobs(tmp_path)
+    ingest = Ingest(blobs, size_limit_bytes=200_000)
+    with pytest.raises(AppError, match=reason):
+        await uploads(ingest, blobs).receive(request_of([form(*parts)]), POLICY)
+    assert left_behind(tmp_path) == []
+    assert ingest.finished == []
+
+
+async def test_an_announced_size_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    request = request_of([], {"content-length": "900000000"}, complete=False)
+    with pytest.raises(AppError, match="TOO_LARGE: 100"):
+        await uploads(Ingest(blobs), blobs, max_bytes=100).receive(request, POLICY)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.99])
+async def test_a_client_that_goes_away_leaves_nothing(tmp_path: Path, share: float) -> None:
+    blobs = FileBlobs(tmp_path)
+    ingest = Ingest(blobs)
+    body = form(("file", "a.wav", b"x" * 900_000))
+    with pytest.raises(ClientDisconnect):
+        await uploads(ingest, blobs).receive(request_of([body[: int(len(body) * share)]], complete=False), POLICY)
+    assert left_behind(tmp_path) == []
+    assert len(ingest.aborted) == 1
+
+
+async def test_a_client_that_falls_silent_is_given_up(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    request = request_of([form(("file", "a.wav", b"x" * 1000))[:500]])
+    arriving = request.receive
+    started = False
+
+    async def receive() -> Any:
+        nonlocal started
+        if started:
+            await asyncio.Event().wait()
+        started = True
+        return await arriving()
+
+    request._receive = receive
+    with pytest.raises(HTTPException) as refused:
+        await uploads(Ingest(blobs), blobs, idle_seconds=0.01).receive(request, POLICY)
+    assert refused.value.status_code == 408
+    assert left_behind(tmp_path) == []
+
+
+async def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    class Full(FileBlobs):
+        @contextlib.asynccontextmanager
+        async def write(self, key: str) -> AsyncIterator[BlobWriter]:
+            async with super().write(key) as writer:
+
+                class Writer:
+                    async def write(_self, data: bytes) -> None:
+                        await writer.write(data[:100])
+                        raise AppError(Code.STORAGE_FULL, "STORAGE_FULL", "full")
+
+                yield Writer()
+
+    blobs = Full(tmp_path)
+    with pytest.raises(AppError, match="STORAGE_FULL"):
+        await uploads(Ingest(blobs), blobs).receive(request_of([form(("file", "a.wav", b"x" * 900_000))]), POLICY)
+    assert left_behind(tmp_path) == []
+
+
+async def test_what_ingest_refuses_is_removed_and_told(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    ingest = Ingest(blobs)
+    ingest.refusal = AppError(Code.UNPROCESSABLE, "AUDIO_UNREADABLE", "no audio")
+    with pytest.raises(AppError, match="AUDIO_UNREADABLE"):
+        await uploads(ingest, blobs).receive(request_of([form(("file", "a.wav", b"text"))]), POLICY)
+    assert left_behind(tmp_path) == []
