@@ -107,7 +107,7 @@ def _adts_frame_bytes(head: bytes) -> int:
     return size if size > 7 else 0
 
 
-def promised_seconds(path: Path, container: str, demuxer_seconds: float | None) -> float | None:
+def promised_seconds(path: Path, container: str, codec: str, demuxer_seconds: float | None) -> float | None:
     """Length that the file's header promises, None when it promises none.
 
     FFmpeg estimates a length for streams without one (MP3 without a Xing header, ADTS) and clamps a WAV header's to
@@ -115,12 +115,18 @@ def promised_seconds(path: Path, container: str, demuxer_seconds: float | None) 
     """
     with path.open("rb") as file:
         if container == "wav":
-            return _riff_seconds(file)
+            return _riff_seconds(file) if codec.startswith("pcm_") else None
         if container == "mp3":
             file.seek(_skip_id3(file))
             first_frame = file.read(_MAX_PADDING_BYTES).lstrip(b"\0")[:200]
             return demuxer_seconds if any(tag in first_frame for tag in (b"Xing", b"Info", b"VBRI")) else None
     return None if container == "aac" else demuxer_seconds
+
+
+def _pcm_bytes_per_second(fmt: bytes) -> int:
+    """Sample rate times frame size: the field for it is often wrong."""
+    rate_hz, _, frame_bytes = struct.unpack_from("<IIH", fmt, 4)
+    return int(rate_hz * frame_bytes)
 
 
 def _riff_seconds(file: BinaryIO) -> float | None:
@@ -138,7 +144,7 @@ def _riff_seconds(file: BinaryIO) -> float | None:
             return size / bytes_per_second if size and bytes_per_second else None
         body = file.read(min(size, 16))
         if name == b"fmt " and len(body) == 16:
-            bytes_per_second = struct.unpack_from("<I", body, 8)[0]
+            bytes_per_second = _pcm_bytes_per_second(body)
         elif name == b"ds64" and len(body) == 16:
             wide_data_bytes = struct.unpack_from("<Q", body, 8)[0]
         file.seek(size - len(body) + size % 2, 1)

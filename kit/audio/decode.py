@@ -1,116 +1,27 @@
-"""Decoding of untrusted recordings to float32, in bounded memory, through FFmpeg (PyAV).
-
-The demuxer is chosen by our own look at the magic bytes and forced, protocols are restricted to plain files and codecs to
-a list of audio codecs: a playlist, a subtitle file or a cover picture never reaches a parser. Callers run this in threads.
-"""
+"""Recordings on disk as the rest of the code sees them: what they are, and their signal in blocks."""
 
 from __future__ import annotations
 
 import functools
-import itertools
-from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
-import av
-import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.audio.containers import DEMUXERS, SUPPORTED_FORMATS, promised_seconds, sniff
-from kit.errors import AppError, Code
+from kit.audio.ffmpeg import DEFAULT_LIMITS, AudioInfo, AudioLimits, AudioSummary, Decoding
 
-__all__ = [
-    "AudioFile",
-    "AudioInfo",
-    "AudioLimits",
-    "AudioSummary",
-    "Decoding",
-    "decode_blocks",
-    "inspect",
-    "probe",
-    "regroup",
-]
+__all__ = ["AudioFile", "decode_blocks", "inspect", "probe", "regroup"]
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
-
-_CODECS = (
-    "pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be", "pcm_f32le",
-    "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_alaw", "pcm_mulaw", "flac", "mp3float", "mp3", "vorbis", "opus", "aac",
-    "alac",
-)  # fmt: skip
-
-_SCALES = {"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31}
-_DTYPES = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "flt": np.float32, "dbl": np.float64}
-
-_MAX_PADDING_FRAMES = 4096
-"""Encoder padding at the end of an MP4 track is shorter than two AAC frames, also with spectral band replication."""
-
-_TRUNCATION_SECONDS = 0.15
-"""Headers may round and count padding; only a file that lacks more than this counts as cut off."""
-
-
-@dataclass(frozen=True)
-class AudioLimits:
-    """What we are willing to decode."""
-
-    max_seconds: float = 4 * 3600
-    min_sample_rate_hz: int = 4_000
-    max_sample_rate_hz: int = 384_000
-    max_channel_count: int = 8
-
-
-DEFAULT_LIMITS = AudioLimits()
-
-
-@dataclass(frozen=True)
-class AudioInfo:
-    """What a recording's header says.
-
-    Attributes:
-        container: "wav" (also RF64), "w64", "flac", "mp3", "ogg", "m4a", "aac" (raw ADTS) or "aiff".
-        codec: FFmpeg's name of the codec, e.g. "pcm_s16le", "opus".
-        sample_rate_hz: rate of the decoded signal.
-        channel_count: channels of the decoded signal.
-        header_seconds: length that the header promises, None when it promises none; not to be trusted.
-    """
-
-    container: str
-    codec: str
-    sample_rate_hz: int
-    channel_count: int
-    header_seconds: float | None
-
-
-@dataclass(frozen=True)
-class AudioSummary:
-    """What one complete decoding found.
-
-    Attributes:
-        info: the header.
-        frame_count: exact number of decoded frames per channel.
-        duration_seconds: ``frame_count`` over the sample rate.
-        peak: largest absolute sample, 1.0 at full scale.
-        warnings: "TRUNCATED" when the header promised clearly more than there was, "DAMAGED" when parts could not be
-            decoded and were left out.
-    """
-
-    info: AudioInfo
-    frame_count: int
-    duration_seconds: float
-    peak: float
-    warnings: tuple[str, ...]
 
 
 def probe(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> AudioInfo:
     """Read the header of ``path`` and its first frame, which decides where the header is vague (HE-AAC).
 
     Raises:
-        AppError: the file is empty, unreadable or outside ``limits``; see :class:`Decoding`.
+        AppError: the file is empty, unreadable or outside ``limits``; see :class:`~kit.audio.ffmpeg.Decoding`.
         OSError: the file cannot be opened.
     """
     with Decoding(path, limits) as decoding:
@@ -121,7 +32,7 @@ def inspect(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> AudioSummary:
     """Decode all of ``path`` once, in bounded memory, and validate everything.
 
     Raises:
-        AppError: the file is empty, unreadable, not finite or outside ``limits``; see :class:`Decoding`.
+        AppError: the file is empty, unreadable, not finite or outside ``limits``; see :class:`~kit.audio.ffmpeg.Decoding`.
         OSError: the file cannot be opened.
     """
     with Decoding(path, limits) as decoding:
@@ -136,7 +47,7 @@ def decode_blocks(path: Path, limits: AudioLimits = DEFAULT_LIMITS, block_frames
     Integer samples are exact: 16-bit sample k gives k / 2**15, 24-bit k / 2**23. Encoder delay and padding are cut.
 
     Raises:
-        AppError: see :class:`Decoding`; a limit or a sample that is not finite may come up at any block.
+        AppError: see :class:`~kit.audio.ffmpeg.Decoding`; a limit or a sample that is not finite may come up at any block.
         OSError: the file cannot be opened.
     """
     with Decoding(path, limits) as decoding:
@@ -172,7 +83,7 @@ class AudioFile:
         frame_count: exact length if known, e.g. from :func:`inspect`; else a decoding pass counts when it is asked for.
 
     Raises:
-        AppError: see :class:`Decoding`.
+        AppError: see :class:`~kit.audio.ffmpeg.Decoding`.
         OSError: the file cannot be opened.
     """
 
@@ -202,214 +113,3 @@ class AudioFile:
     def blocks(self, block_frames: int) -> Iterator[Samples]:
         """Consecutive blocks of ``block_frames`` frames (the last may be shorter). Each call starts over."""
         return decode_blocks(self._path, self._limits, block_frames)
-
-
-class Decoding:
-    """One pass over a recording; a context manager that closes the file.
-
-    Args:
-        path: the file.
-        limits: what to refuse.
-
-    Raises:
-        AppError: ``UNPROCESSABLE`` with AUDIO_EMPTY, AUDIO_UNREADABLE, AUDIO_RATE_UNSUPPORTED,
-            AUDIO_CHANNELS_UNSUPPORTED, AUDIO_TOO_LONG or AUDIO_NOT_FINITE.
-        OSError: the file cannot be opened.
-    """
-
-    def __init__(self, path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> None:
-        self._path = path
-        self._limits = limits
-        self._damaged = False
-        self._start: int | None = None  # of the packets seen, in ticks of the stream
-        self._end: int | None = None
-        self.frame_count = 0
-        self.peak = 0.0
-        container = sniff(path)
-        if container is None:
-            raise _empty() if path.stat().st_size == 0 else _unreadable("This is not an audio file we can read.")
-        try:
-            self._file = av.open(
-                f"file:{path.resolve()}",
-                format=DEMUXERS[container],
-                options={"protocol_whitelist": "file", "codec_whitelist": ",".join(_CODECS)},
-                metadata_errors="replace",
-            )
-        except (av.error.FFmpegError, ValueError) as error:
-            raise _unreadable("The file is damaged or not what it says it is.") from error
-        try:
-            self._stream, codec, header_seconds = self._read_header(container)
-            self._frames = self._decode()
-            first = next(self._frames, None)  # before any sample counts: the header alone may mislead (HE-AAC)
-            if first is None:
-                raise _unreadable("Nothing in it can be decoded.") if self._damaged else _empty()
-            self._first = first
-            self.info = AudioInfo(container, codec, first.sample_rate, first.layout.nb_channels, header_seconds)
-            self._check(self.info.sample_rate_hz, self.info.channel_count)
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self) -> Decoding:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; again does nothing."""
-        self._file.close()
-
-    def chunks(self) -> Iterator[Samples]:
-        """Yield the signal once, in blocks of the lengths that the file happens to hold."""
-        frames = self._unpadded() if self.info.container == "m4a" else self._converted()
-        rate_hz = self.info.sample_rate_hz
-        for chunk in frames:
-            peak = float(np.abs(chunk).max(initial=0.0))
-            if not np.isfinite(peak):
-                at = self.frame_count + int(np.argmin(np.isfinite(chunk).all(axis=0)))
-                raise AppError(
-                    Code.UNPROCESSABLE,
-                    "AUDIO_NOT_FINITE",
-                    f"The recording holds samples that are no finite numbers, first at {at / rate_hz:.3f} s."
-                    " Please export it again.",
-                )
-            self.peak = max(self.peak, peak)
-            self.frame_count += chunk.shape[1]
-            if self.frame_count > self._limits.max_seconds * rate_hz:
-                raise self._too_long()
-            yield chunk
-
-    def summary(self) -> AudioSummary:
-        """What the pass found; complete once :meth:`chunks` has ended."""
-        duration_seconds = self.frame_count / self.info.sample_rate_hz
-        promised = self.info.header_seconds
-        warnings = []
-        if promised is not None and promised - duration_seconds > _TRUNCATION_SECONDS:
-            warnings.append("TRUNCATED")
-        elif self._damaged:
-            warnings.append("DAMAGED")
-        return AudioSummary(self.info, self.frame_count, duration_seconds, self.peak, tuple(warnings))
-
-    def _read_header(self, container: str) -> tuple[Any, str, float | None]:
-        stream = next(iter(self._file.streams.audio), None)
-        if stream is None:
-            raise _unreadable("It holds no audio track.")
-        context = stream.codec_context
-        if context is None or context.name not in _CODECS:
-            raise _unreadable("Its audio is coded in a way that is not supported.")
-        self._check(context.sample_rate, context.channels)
-        for other in self._file.streams:
-            if other.index != stream.index:
-                other.discard = "all"
-        context.thread_count = 1
-        seconds = float(stream.duration * stream.time_base) if stream.duration else None
-        promised = promised_seconds(self._path, container, seconds)
-        if promised and seconds and min(promised, seconds) > self._limits.max_seconds:
-            raise self._too_long()
-        return stream, context.name, promised
-
-    def _check(self, sample_rate_hz: int, channel_count: int) -> None:
-        limits = self._limits
-        if not limits.min_sample_rate_hz <= sample_rate_hz <= limits.max_sample_rate_hz:
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "AUDIO_RATE_UNSUPPORTED",
-                f"A sample rate of {sample_rate_hz} Hz is not supported; please use {limits.min_sample_rate_hz} to"
-                f" {limits.max_sample_rate_hz} Hz.",
-            )
-        if not 1 <= channel_count <= limits.max_channel_count:
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "AUDIO_CHANNELS_UNSUPPORTED",
-                f"A recording with {channel_count} channels is not supported; please use 1 to"
-                f" {limits.max_channel_count}.",
-            )
-
-    def _too_long(self) -> AppError:
-        return AppError(
-            Code.UNPROCESSABLE,
-            "AUDIO_TOO_LONG",
-            f"The recording is longer than the limit of {self._limits.max_seconds:g} seconds; please cut it.",
-        )
-
-    def _decode(self) -> Iterator[Any]:
-        """Frames of the stream; what cannot be decoded is left out and noted."""
-        context = self._stream.codec_context
-        for packet in self._packets():
-            try:
-                yield from context.decode(packet)
-            except av.error.FFmpegError:
-                self._damaged = True
-
-    def _packets(self) -> Iterator[Any]:
-        """Packets of the stream, then None, which makes the decoder give what it still holds."""
-        try:
-            for packet in self._file.demux(self._stream):
-                if packet.size:  # an empty one would end the decoding
-                    if packet.pts is not None and packet.duration:
-                        self._start = packet.pts if self._start is None else self._start
-                        self._end = packet.pts + packet.duration
-                    yield packet
-        except av.error.FFmpegError:
-            self._damaged = True
-        yield None
-
-    def _converted(self) -> Iterator[Samples]:
-        info = self.info
-        for frame in itertools.chain([self._first], self._frames):
-            if (frame.sample_rate, frame.layout.nb_channels) != (info.sample_rate_hz, info.channel_count):
-                raise _unreadable("Its sample rate or channel count changes midway.")
-            yield _samples(frame, info.channel_count)
-
-    def _unpadded(self) -> Iterator[Samples]:
-        """The signal of an MP4 track without the encoder's padding at its end, which FFmpeg leaves in place."""
-        held: deque[Samples] = deque()
-        held_frames = past_frames = 0
-        for chunk in self._converted():
-            held.append(chunk)
-            held_frames += chunk.shape[1]
-            while held_frames - held[0].shape[1] >= _MAX_PADDING_FRAMES:
-                oldest = held.popleft()
-                held_frames -= oldest.shape[1]
-                past_frames += oldest.shape[1]
-                yield oldest
-        if held:
-            yield np.concatenate(held, axis=1)[:, : held_frames - self._padding_frames(past_frames + held_frames)]
-
-    def _padding_frames(self, frame_count: int) -> int:
-        """How many of the last of ``frame_count`` frames lie behind the end of the track or of its edit list."""
-        ends = [self._stream.duration or 0, (self._end or 0) - max(0, self._start or 0)]
-        frames_per_tick = self._stream.time_base * self.info.sample_rate_hz
-        excesses = [frame_count - round(end * frames_per_tick) for end in ends]
-        return max((excess for excess in excesses if 0 < excess <= _MAX_PADDING_FRAMES), default=0)
-
-
-def _samples(frame: Any, channel_count: int) -> Samples:
-    """The samples of one FFmpeg frame as float32 [channels, frames]; integers are scaled by a power of two, exactly."""
-    name = frame.format.name.removesuffix("p")
-    dtype = _DTYPES.get(name)
-    if dtype is None:
-        raise _unreadable("Its sample format is not supported.")
-    planes = frame.planes[:channel_count]  # PyAV lists planes that do not exist behind an eighth one
-    if frame.format.is_planar:
-        raw = np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes])
-    else:
-        raw = np.frombuffer(planes[0], dtype, frame.samples * channel_count).reshape(-1, channel_count).T
-    with np.errstate(over="ignore"):  # a double too large becomes infinite, and that is refused
-        samples = np.array(raw, dtype=np.float32, order="C")
-    if name in _SCALES:
-        if name == "u8":
-            samples -= 128.0
-        samples *= _SCALES[name]
-    return samples
-
-
-def _empty() -> AppError:
-    return AppError(Code.UNPROCESSABLE, "AUDIO_EMPTY", "The file holds no audio. Please check it and send it again.")
-
-
-def _unreadable(what: str) -> AppError:
-    return AppError(Code.UNPROCESSABLE, "AUDIO_UNREADABLE", f"{what} The supported formats are {SUPPORTED_FORMATS}.")

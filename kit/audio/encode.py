@@ -14,7 +14,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from kit.audio.decode import DEFAULT_LIMITS, AudioLimits, AudioSummary, Decoding, regroup
+from kit.audio.decode import regroup
+from kit.audio.ffmpeg import DEFAULT_LIMITS, AudioLimits, AudioSummary, Decoding
 from kit.errors import AppError, Code
 
 __all__ = ["AudioWriter", "Encoding", "reencode", "resample_blocks"]
@@ -201,7 +202,7 @@ def reencode(source: Path, target: Path, encoding: Encoding, limits: AudioLimits
         What the decoding of ``source`` found.
 
     Raises:
-        AppError: see :class:`~kit.audio.decode.Decoding` and :class:`AudioWriter`.
+        AppError: see :class:`~kit.audio.ffmpeg.Decoding` and :class:`AudioWriter`.
         OSError: a file cannot be opened.
     """
     with (
