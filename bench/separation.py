@@ -81,8 +81,7 @@ def main() -> None:
 
 def separate(song: Path, models: Path, stems: Path, encoding: Any) -> None:
     """The path of a job from a file to stems, without bus and store."""
-    from kit.audio.decode import AudioFile
-    from kit.audio.encode import AudioWriter
+    from kit.audio import AudioFile, AudioWriter
     from services.separation.engines.demucs import DemucsEngine
 
     mix = AudioFile(song)

@@ -332,7 +332,8 @@ def _at_rate(mix: Mix, sample_rate_hz: int, frame_count: int) -> Iterator[Sample
         return blocks
     from kit.audio import resample_blocks
 
-    return _exactly(resample_blocks(blocks, mix.sample_rate_hz, sample_rate_hz, mix.channel_count), frame_count)
+    resampled = resample_blocks(blocks, mix.sample_rate_hz, sample_rate_hz, mix.channel_count)
+    return _exactly(resampled, mix.channel_count, frame_count)
 
 
 def _stems_at_rate(stems: Iterator[Mapping[str, Samples]], bag: _Bag, mix: Mix) -> Iterator[dict[str, Samples]]:
@@ -349,15 +350,14 @@ def _stems_at_rate(stems: Iterator[Mapping[str, Samples]], bag: _Bag, mix: Mix) 
             yield stream.resample_chunk(np.ascontiguousarray(rows.T)).T
         yield stream.resample_chunk(np.zeros((0, row_count), np.float32), last=True).T
 
-    for block in _exactly(resampled(), mix.frame_count):
+    for block in _exactly(resampled(), row_count, mix.frame_count):
         yield dict(zip(bag.stems, np.split(block, len(bag.stems)), strict=True))
 
 
-def _exactly(blocks: Iterable[Samples], frame_count: int) -> Iterator[Samples]:
-    """Resampling may give a frame too many or too few: cut or fill the end."""
-    left, channel_count = frame_count, 0
+def _exactly(blocks: Iterable[Samples], channel_count: int, frame_count: int) -> Iterator[Samples]:
+    """Resampling may give a frame too many or too few, and nothing at all for a few: cut or fill the end."""
+    left = frame_count
     for block in blocks:
-        channel_count = block.shape[0]
         yield block[:, :left]
         left -= min(left, block.shape[1])
     if left:
