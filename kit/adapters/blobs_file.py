@@ -20,6 +20,7 @@ __all__ = ["FileBlobs"]
 
 _KEY = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}(/(?!\.)[A-Za-z0-9._-]{1,200}){0,15}")
 _PIECE_BYTES = 1 << 20
+_PLACE_ATTEMPTS = 20
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -43,11 +44,14 @@ class FileBlobs:
         try:
             with _translated():
                 file = await asyncio.to_thread(partial.open, "xb")
-                try:
-                    yield _Writer(file)
+            try:
+                yield _Writer(file)  # what goes wrong inside the block is the caller's, and passes as it is
+                with _translated():
                     await asyncio.to_thread(_sync, file)
-                finally:
+            finally:
+                with _translated():
                     await asyncio.to_thread(file.close)
+            with _translated():
                 await asyncio.to_thread(_place, partial, target)
         except BaseException:
             partial.unlink(missing_ok=True)
@@ -90,7 +94,9 @@ class FileBlobs:
                 return None
             if not path.is_file():
                 return None
-            return BlobInfo(status.st_size, status.st_mtime, f"{status.st_mtime_ns:x}-{status.st_size:x}")
+            # Times may be as coarse as 4 ms; a blob that replaces another at once has at least another inode.
+            etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
+            return BlobInfo(status.st_size, status.st_mtime, etag)
 
         return await asyncio.to_thread(work)
 
@@ -130,15 +136,20 @@ class FileBlobs:
         folder = self._path(prefix.rstrip("/") or "x").parent if not prefix.endswith("/") else self._path(prefix[:-1])
 
         def work() -> list[str]:
-            found = (path.relative_to(self._root).as_posix() for path in folder.rglob("*") if path.is_file())
+            found = (path.relative_to(self._root).as_posix() for path in _files(folder))
             return sorted(key for key in found if key.startswith(prefix) and not key.startswith(".partial/"))
 
         return await asyncio.to_thread(work)
 
     async def delete(self, key: str) -> None:
         path = self._path(key)
-        await asyncio.to_thread(path.unlink, True)
-        await asyncio.to_thread(self._prune, path.parent)
+
+        def work() -> None:
+            with contextlib.suppress(IsADirectoryError, NotADirectoryError):  # then there is no such blob
+                path.unlink(missing_ok=True)
+            self._prune(path.parent)
+
+        await asyncio.to_thread(work)
 
     async def delete_prefix(self, prefix: str) -> int:
         if not prefix.endswith("/"):
@@ -146,7 +157,7 @@ class FileBlobs:
         folder = self._path(prefix[:-1])
 
         def work() -> int:
-            count = sum(1 for path in folder.rglob("*") if path.is_file())
+            count = sum(1 for _ in _files(folder))
             shutil.rmtree(folder, ignore_errors=True)
             self._prune(folder.parent)
             return count
@@ -165,10 +176,13 @@ class FileBlobs:
     async def purge_partial(self, older_than_seconds: float) -> int:
         def work() -> int:
             limit = time.time() - older_than_seconds
-            stale = [path for path in self._partial.iterdir() if path.stat().st_mtime <= limit]
-            for path in stale:
-                path.unlink(missing_ok=True)
-            return len(stale)
+            count = 0
+            for path in self._partial.iterdir():
+                with contextlib.suppress(FileNotFoundError):  # its writer was alive, and has finished
+                    if path.stat().st_mtime <= limit:
+                        path.unlink()
+                        count += 1
+            return count
 
         return await asyncio.to_thread(work)
 
@@ -190,16 +204,28 @@ def _sync(file: object) -> None:
     os.fsync(file.fileno())  # type: ignore[attr-defined]
 
 
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder. Unlike ``rglob``, it does not mind folders that vanish meanwhile."""
+    for base, _, names in os.walk(folder):
+        yield from (Path(base, name) for name in names)
+
+
 def _place(source: Path, target: Path) -> None:
-    # Another thread may prune the empty folder between the two steps, so they are tried again.
-    for attempt in range(5):
-        target.parent.mkdir(parents=True, exist_ok=True)
+    # Another thread may make or prune the folder between the steps, so they are tried again.
+    for _ in range(_PLACE_ATTEMPTS):
+        if not source.is_file():
+            raise _not_found()
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
             return
-        except FileNotFoundError:
-            if attempt == 4 or not source.exists():
-                raise
+        except (FileNotFoundError, FileExistsError):
+            continue
+        except (IsADirectoryError, NotADirectoryError):
+            break
+    raise AppError(
+        Code.CONFLICT, "BLOB_KEY_TAKEN", "The file cannot be stored under this name: another one is in the way."
+    )
 
 
 def _not_found() -> AppError:
