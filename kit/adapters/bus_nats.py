@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import nats
 from nats.aio.client import Client
@@ -47,6 +47,7 @@ _EVENTS = StreamConfig(
 )
 _REQUEST_SECONDS = 5.0
 _POLL_SECONDS = 1.0
+_STORE_SECONDS = 0.005
 _AGEING_PERIOD = 4
 log = get_logger()
 
@@ -111,14 +112,10 @@ class NatsBus:
     async def publish(
         self, subject: str, payload: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        try:
+        with _translated():
             await self._js.publish(
                 subject, payload, timeout=_REQUEST_SECONDS, headers={"Nats-Msg-Id": message_id, **(headers or {})}
             )
-        except (NatsError, TimeoutError) as error:
-            raise AppError(
-                Code.UNAVAILABLE, "BROKER_UNAVAILABLE", "The message broker does not answer. Please try again."
-            ) from error
 
     async def announce(self, subject: str, payload: bytes) -> None:
         with contextlib.suppress(NatsError, TimeoutError):
@@ -126,16 +123,13 @@ class NatsBus:
 
     async def consumer(self, durable: str, subjects: Sequence[str], *, ack_wait_seconds: float) -> NatsConsumer:
         consumer = NatsConsumer(self._client, self._js, durable, tuple(subjects), ack_wait_seconds)
-        await consumer.open()
+        with _translated():
+            await consumer.open()
         return consumer
 
     async def backlog(self, subject: str) -> int:
-        try:
+        with _translated():
             info = await self._js.stream_info(_COMMANDS.name or "", subjects_filter=subject)
-        except (NatsError, TimeoutError) as error:
-            raise AppError(
-                Code.UNAVAILABLE, "BROKER_UNAVAILABLE", "The message broker does not answer. Please try again."
-            ) from error
         return sum((info.state.subjects or {}).values())
 
     async def connected(self) -> bool:
@@ -144,6 +138,17 @@ class NatsBus:
     async def close(self) -> None:
         with contextlib.suppress(NatsError, TimeoutError, OSError):
             await asyncio.wait_for(self._client.close(), 5)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """The driver's errors in our words."""
+    try:
+        yield
+    except (NatsError, TimeoutError) as error:
+        raise AppError(
+            Code.UNAVAILABLE, "BROKER_UNAVAILABLE", "The message broker does not answer. Please try again."
+        ) from error
 
 
 class NatsConsumer:
@@ -184,6 +189,7 @@ class NatsConsumer:
             )
 
     async def next(self) -> NatsDelivery:
+        pause = _POLL_SECONDS
         while True:
             self._woken.clear()
             for durable in self._order():
@@ -191,13 +197,20 @@ class NatsConsumer:
                 if message is not None:
                     self._taken_count += 1
                     return NatsDelivery(message)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+            try:
+                await asyncio.wait_for(self._woken.wait(), pause)
+                pause = _STORE_SECONDS  # the waker may be here before the stream has stored what it tells of
+            except TimeoutError:
+                pause = min(_POLL_SECONDS, pause * 2)
 
     def _order(self) -> tuple[str, ...]:
-        """Highest priority first; every fourth message the other way round, so that the lowest never starves."""
-        ageing = self._taken_count % _AGEING_PERIOD == _AGEING_PERIOD - 1
-        return self._durables[::-1] if ageing else self._durables
+        """Highest priority first; every fourth message begins with a lower one, each in its turn: none starves."""
+        turn, place = divmod(self._taken_count, _AGEING_PERIOD)
+        lower = self._durables[:0:-1]
+        if not lower or place < _AGEING_PERIOD - 1:
+            return self._durables
+        first = turn % len(lower)
+        return (*lower[first:], *lower[:first], self._durables[0])
 
     async def _take(self, durable: str) -> Msg | None:
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{_COMMANDS.name}.{durable}"

@@ -62,6 +62,11 @@ class NatsServer:
             self._process.wait()
             self._process = None
 
+    def wipe(self) -> None:
+        """Lose everything, as with a new disk."""
+        assert self._process is None
+        shutil.rmtree(self._store)
+
 
 def _free_port() -> int:
     with socket.socket() as probe:

@@ -1,0 +1,389 @@
+"""What every bus promises (kit.ports.Bus), against a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import nats
+import pytest
+import pytest_asyncio
+
+from kit.adapters import bus_nats
+from kit.adapters.bus_nats import NatsBus
+from kit.errors import AppError, Code
+from kit.ports import Bus, Consumer, Delivery
+from tests.contract.nats_server import NatsServer
+
+ACK_WAIT_SECONDS = 1.0
+LONG_SECONDS = 60.0
+DEADLINE_SECONDS = 30.0
+
+
+class Broker(Protocol):
+    """A broker that the test may break."""
+
+    async def start(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Queue:
+    """Subjects and a durable name that no other test uses."""
+
+    def __init__(self) -> None:
+        self.name = f"test{uuid.uuid4().hex[:12]}"
+        self.subjects = [self.subject(priority) for priority in ("admin", "premium", "standard", "free")]
+
+    def subject(self, priority: str) -> str:
+        return f"soundwright.cmd.{self.name}.v1.job.run.{priority}"
+
+    async def send(self, bus: Bus, *texts: str, to: str = "standard") -> None:
+        for text in texts:
+            await bus.publish(self.subject(to), text.encode(), message_id=f"{self.name}.{text}")
+
+    async def join(self, bus: Bus, ack_wait_seconds: float = LONG_SECONDS) -> Consumer:
+        return await bus.consumer(self.name, self.subjects, ack_wait_seconds=ack_wait_seconds)
+
+
+async def take(consumer: Consumer) -> Delivery:
+    return await asyncio.wait_for(consumer.next(), DEADLINE_SECONDS)
+
+
+async def take_text(consumer: Consumer) -> str:
+    """Take and acknowledge one message."""
+    delivery = await take(consumer)
+    await delivery.ack()
+    return delivery.payload.decode()
+
+
+class BusContract(ABC):
+    """Subclasses give ``connect``, which opens another connection to the broker, and ``breakable``, a broker of its own
+    that the test may kill, with a ``connect`` of its own."""
+
+    @pytest_asyncio.fixture
+    @abstractmethod
+    def connect(self) -> Any: ...
+
+    @pytest_asyncio.fixture
+    @abstractmethod
+    def breakable(self) -> Any: ...
+
+    @pytest_asyncio.fixture
+    async def bus(self, connect: Callable[[], Awaitable[Bus]]) -> Bus:
+        return await connect()
+
+    @pytest.fixture
+    def queue(self) -> Queue:
+        return Queue()
+
+    # ------------------------------------------------------------------------------------------------- delivery
+
+    async def test_a_message_arrives_with_its_headers_and_is_gone_when_acknowledged(
+        self, bus: Bus, queue: Queue
+    ) -> None:
+        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+        subject = queue.subject("standard")
+        await bus.publish(subject, b"\x00\xff1", message_id="m1" + queue.name, headers={"soundwright-x": "y"})
+        delivery = await take(consumer)
+        assert delivery.payload == b"\x00\xff1"
+        assert delivery.headers["soundwright-x"] == "y"
+        assert await bus.backlog(subject) == 1
+        await delivery.ack()
+        assert await bus.backlog(subject) == 0
+        await queue.send(bus, "later")
+        assert await take_text(consumer) == "later"
+
+    async def test_what_was_published_before_anybody_listened_waits(self, bus: Bus, queue: Queue) -> None:
+        await queue.send(bus, "1", "2", "3")
+        consumer = await queue.join(bus)
+        assert [await take_text(consumer) for _ in range(3)] == ["1", "2", "3"]
+
+    async def test_first_come_first_served_within_a_priority(self, bus: Bus, queue: Queue) -> None:
+        consumer = await queue.join(bus)
+        sent = [str(number) for number in range(20)]
+        await queue.send(bus, *sent)
+        assert [await take_text(consumer) for _ in sent] == sent
+
+    async def test_a_message_id_is_taken_once(self, bus: Bus, queue: Queue) -> None:
+        await queue.send(bus, "same", "same", "same", "other")
+        assert await bus.backlog(queue.subject("standard")) == 2
+        consumer = await queue.join(bus)
+        assert [await take_text(consumer) for _ in range(2)] == ["same", "other"]
+        await queue.send(bus, "same", "last")  # nor again after it was worked on
+        assert await take_text(consumer) == "last"
+
+    async def test_nak_brings_it_back(self, bus: Bus, queue: Queue) -> None:
+        consumer = await queue.join(bus)
+        await queue.send(bus, "again")
+        await (await take(consumer)).nak(0.0)
+        await (await take(consumer)).nak(0.3)
+        assert await bus.backlog(queue.subject("standard")) == 1
+        assert await take_text(consumer) == "again"
+        assert await bus.backlog(queue.subject("standard")) == 0
+
+    async def test_nak_with_a_delay_lets_others_go_first(self, bus: Bus, queue: Queue) -> None:
+        consumer = await queue.join(bus)
+        await queue.send(bus, "patient", "quick 1", "quick 2")
+        await (await take(consumer)).nak(2.0)
+        assert [await take_text(consumer) for _ in range(3)] == ["quick 1", "quick 2", "patient"]
+
+    async def test_term_means_never_again(self, bus: Bus, queue: Queue) -> None:
+        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+        await queue.send(bus, "poison")
+        await (await take(consumer)).term()
+        assert await bus.backlog(queue.subject("standard")) == 0
+        await queue.send(bus, "marker")
+        late = await take(consumer)
+        assert late.payload == b"marker"
+        # Left alone, the marker comes again once its time is over; the poison's time is over then as well.
+        assert await take_text(consumer) == "marker"
+
+    async def test_an_unended_delivery_comes_again_when_its_time_is_over(self, bus: Bus, queue: Queue) -> None:
+        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+        await queue.send(bus, "orphan")
+        lost = await take(consumer)
+        again = await take(consumer)
+        assert again.payload == lost.payload == b"orphan"
+        await again.ack()
+        assert await bus.backlog(queue.subject("standard")) == 0
+
+    async def test_in_progress_restarts_the_time(self, bus: Bus, queue: Queue) -> None:
+        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+        await queue.send(bus, "kept", "left")
+        kept, left = await take(consumer), await take(consumer)
+        assert (kept.payload, left.payload) == (b"kept", b"left")
+        for _ in range(2):  # twice the time passes, by the broker's own clock
+            again = asyncio.create_task(take(consumer))
+            while not again.done():
+                await kept.in_progress()
+                await asyncio.wait({again}, timeout=ACK_WAIT_SECONDS / 10)
+            assert again.result().payload == b"left"
+        await kept.ack()
+        await again.result().ack()
+        assert await bus.backlog(queue.subject("standard")) == 0
+
+    # ----------------------------------------------------------------------------------------------- several workers
+
+    async def test_two_workers_never_get_the_same_message(
+        self, connect: Callable[[], Awaitable[Bus]], queue: Queue
+    ) -> None:
+        buses = [await connect(), await connect()]
+        consumers = [await queue.join(bus) for bus in buses]
+        sent = [str(number) for number in range(60)]
+        got: list[str] = []
+
+        async def work(consumer: Consumer) -> None:
+            while len(got) < len(sent):
+                delivery = await consumer.next()
+                got.append(delivery.payload.decode())
+                await delivery.ack()
+
+        tasks = [asyncio.create_task(work(consumer)) for consumer in consumers * 2]
+        await queue.send(buses[0], *sent)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert sorted(got, key=int) == sent
+
+    async def test_a_dead_workers_message_goes_to_another(
+        self, connect: Callable[[], Awaitable[Bus]], queue: Queue
+    ) -> None:
+        dying, living = await connect(), await connect()
+        await queue.send(dying, "orphan")
+        await take(await queue.join(dying, ACK_WAIT_SECONDS))
+        await dying.close()
+        assert await take_text(await queue.join(living, ACK_WAIT_SECONDS)) == "orphan"
+
+    async def test_cancelling_the_wait_loses_nothing(self, bus: Bus, queue: Queue) -> None:
+        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+        sent = {str(number) for number in range(8)}
+        for text in sorted(sent):
+            waiting = asyncio.create_task(consumer.next())
+            await queue.send(bus, text)
+            waiting.cancel()  # somewhere in the midst of taking it
+            await asyncio.gather(waiting, return_exceptions=True)
+        got: set[str] = set()
+        while got != sent:
+            got.add(await take_text(consumer))
+        assert await bus.backlog(queue.subject("standard")) == 0
+
+    # ------------------------------------------------------------------------------------------------- priorities
+
+    async def test_higher_priorities_go_first(self, bus: Bus, queue: Queue) -> None:
+        for priority in ("free", "standard", "premium", "admin"):
+            await queue.send(bus, priority, to=priority)
+        consumer = await queue.join(bus)
+        assert [await take_text(consumer) for _ in range(3)] == ["admin", "premium", "standard"]
+        assert await take_text(consumer) == "free"
+
+    @pytest.mark.parametrize("low", ["premium", "standard", "free"])
+    async def test_none_starves_though_higher_ones_keep_coming(self, bus: Bus, queue: Queue, low: str) -> None:
+        consumer = await queue.join(bus)
+        others = [priority for priority in ("admin", "premium", "standard", "free") if priority != low]
+        for priority in others:
+            await queue.send(bus, *(f"{priority} {number}" for number in range(3)), to=priority)
+        await queue.send(bus, "patient", to=low)
+        taken = []
+        for number in range(3, 40):
+            taken.append(await take_text(consumer))
+            if taken[-1] == "patient":
+                break
+            await queue.send(bus, f"{taken[-1].split()[0]} {number}", to=taken[-1].split()[0])
+        assert taken[-1] == "patient"
+        assert [text.split()[0] for text in taken].count("admin") >= len(taken) // 2 or len(taken) < 8
+
+    async def test_backlog_counts_waiting_and_taken_of_one_subject(self, bus: Bus, queue: Queue) -> None:
+        assert await bus.backlog(queue.subject("free")) == 0
+        await queue.send(bus, "1", "2", "3", to="free")
+        await queue.send(bus, "4", to="admin")
+        consumer = await queue.join(bus)
+        await take_text(consumer)
+        held = await take(consumer)
+        assert held.payload == b"1"
+        assert await bus.backlog(queue.subject("free")) == 3
+        assert await bus.backlog(queue.subject("admin")) == 0
+        await held.ack()
+        assert await bus.backlog(queue.subject("free")) == 2
+
+    # ----------------------------------------------------------------------------------------------------- outages
+
+    async def test_a_broker_that_is_killed_and_comes_back_has_lost_nothing(
+        self, breakable: tuple[Broker, Callable[[], Awaitable[Bus]]], queue: Queue
+    ) -> None:
+        broker, connect = breakable
+        bus = await connect()
+        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+        await queue.send(bus, "held")
+        await take(consumer)
+        await queue.send(bus, "waiting")
+        broker.kill()
+        reasons = await asyncio.gather(
+            _reason(queue.send(bus, "during")),
+            _reason(bus.backlog(queue.subject("standard"))),
+            _reason(bus.consumer(f"{queue.name}other", queue.subjects, ack_wait_seconds=1)),
+        )
+        assert reasons == ["BROKER_UNAVAILABLE"] * 3
+        assert await bus.connected() is False
+        await bus.announce(f"soundwright.evt.{queue.name}", b"may be lost")
+        waiting = asyncio.create_task(take(consumer))
+        await broker.start()
+        first = await waiting
+        await first.ack()
+        await _until_sent(queue, bus, "during")
+        await _until_sent(queue, bus, "after")
+        rest = {await take_text(consumer) for _ in range(3)}
+        assert {first.payload.decode(), *rest} == {"held", "waiting", "during", "after"}
+        assert await bus.connected() is True
+
+    async def test_a_broker_that_lost_its_store_gets_its_queues_anew(
+        self, breakable: tuple[NatsServer, Callable[[], Awaitable[Bus]]], queue: Queue
+    ) -> None:
+        broker, connect = breakable
+        bus = await connect()
+        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+        broker.kill()
+        broker.wipe()
+        await broker.start()
+        await connect()  # any component that starts brings the streams back
+        await _until_sent(queue, bus, "new life")
+        assert await take_text(consumer) == "new life"
+
+
+async def _reason(call: Awaitable[Any]) -> str:
+    with pytest.raises(AppError) as refusal:
+        await call
+    assert refusal.value.code is Code.UNAVAILABLE
+    return refusal.value.reason
+
+
+async def _until_sent(queue: Queue, bus: Bus, text: str) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            try:
+                await queue.send(bus, text)
+            except AppError:  # the connection is being made anew
+                continue
+            return
+
+
+class TestNatsBus(BusContract):
+    @pytest_asyncio.fixture
+    async def connect(self, nats_server: NatsServer) -> AsyncIterator[Callable[[], Awaitable[Bus]]]:
+        buses: list[Bus] = []
+
+        async def open_one() -> Bus:
+            buses.append(await NatsBus.connect(nats_server.url, name="test", timeout_seconds=DEADLINE_SECONDS))
+            return buses[-1]
+
+        yield open_one
+        for bus in buses:
+            await bus.close()
+
+    @pytest_asyncio.fixture
+    async def breakable(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> AsyncIterator[tuple[Broker, Callable[[], Awaitable[Bus]]]]:
+        monkeypatch.setattr(bus_nats, "_REQUEST_SECONDS", 0.5)
+        server = NatsServer(tmp_path)
+        await server.start()
+        buses: list[Bus] = []
+
+        async def open_one() -> Bus:
+            buses.append(await NatsBus.connect(server.url, name="test", timeout_seconds=DEADLINE_SECONDS))
+            return buses[-1]
+
+        yield server, open_one
+        for bus in buses:
+            await bus.close()
+        server.kill()
+
+    async def test_an_idle_consumer_is_woken_rather_than_polling(
+        self, bus: NatsBus, queue: Queue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bus_nats, "_POLL_SECONDS", 3600.0)
+        consumer = await queue.join(bus)
+        for number in range(50):
+            waiting = asyncio.create_task(take(consumer))
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                while not consumer._woken._waiters:  # noqa: ASYNC110 (it has found nothing and waits)
+                    await asyncio.sleep(0)
+            await queue.send(bus, str(number), to=("admin", "free")[number % 2])
+            delivery = await waiting
+            assert delivery.payload == b"%d" % number
+            await delivery.ack()
+
+    async def test_no_broker_is_told_as_such(self, tmp_path: Path) -> None:
+        nobody = NatsServer(tmp_path).url  # never started
+        with pytest.raises(AppError) as refusal:
+            await NatsBus.connect(nobody, name="test", timeout_seconds=0.3)
+        assert (refusal.value.code, refusal.value.reason) == (Code.UNAVAILABLE, "BROKER_UNAVAILABLE")
+
+    async def test_connecting_waits_for_a_broker_that_is_still_starting(self, tmp_path: Path) -> None:
+        server = NatsServer(tmp_path)
+        connecting = asyncio.create_task(NatsBus.connect(server.url, name="test", timeout_seconds=DEADLINE_SECONDS))
+        await server.start()
+        bus = await connecting
+        assert await bus.connected()
+        await bus.close()
+        server.kill()
+
+    async def test_events_reach_whoever_listens_and_a_repetition_is_not_stored(
+        self, bus: NatsBus, nats_server: NatsServer, queue: Queue
+    ) -> None:
+        client = await nats.connect(nats_server.url)
+        subject = f"soundwright.evt.{queue.name}.v1.job.succeeded"
+        heard = await client.subscribe(subject)
+        await client.flush()
+        await bus.publish(subject, b"fact", message_id=f"{queue.name}.succeeded")
+        await bus.publish(subject, b"fact", message_id=f"{queue.name}.succeeded")
+        await bus.announce(subject, b"progress")
+        assert (await heard.next_msg(DEADLINE_SECONDS)).data == b"fact"
+        state = await client.jetstream().stream_info("SOUNDWRIGHT_EVT", subjects_filter=subject)
+        assert (state.state.subjects or {})[subject] >= 1
+        await client.close()
