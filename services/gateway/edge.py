@@ -97,7 +97,7 @@ class Edge:
             label = method if method in _METHODS else "other"
             HTTP_DURATION.labels(dialect.name, label, route, str(status or 499)).observe(seconds)
             # Probes come every second; they are worth a line only to somebody who asks for all of them.
-            (log.debug if route in _PROBES and status < 400 else log.info)(
+            (log.debug if route in _PROBES else log.info)(
                 "request.done",
                 method=method,
                 path=scope["path"],

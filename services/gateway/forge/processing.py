@@ -13,7 +13,7 @@ from starlette.responses import Response
 from services.gateway.clients import Gateway
 from services.gateway.forge.jobs import own_job
 from services.gateway.forge.tracks import own_track
-from services.gateway.forge.wire import data, error_text, progress, spec_of, status, stem_to_wire
+from services.gateway.forge.wire import data, error_text, progress, progress_message, spec_of, status, stem_to_wire
 from services.gateway.params import body_of, body_schema, idempotency_key
 
 __all__ = ["processing_routes"]
@@ -88,7 +88,7 @@ def separation_to_wire(job: job_pb2.Job) -> dict[str, Any]:
         "track_id": job.track_id,
         "status": status(job),
         "progress": progress(job),
-        "message": job.progress_message or None,
+        "message": progress_message(job),
         "model": result.model if result else requested,
         "engine": result.engine if result else spec_of(job).get("engine") or None,
         "requested_model": requested,

@@ -17,8 +17,10 @@ __all__ = [
     "error_text",
     "extension",
     "job_to_wire",
+    "json_text",
     "listing",
     "progress",
+    "progress_message",
     "spec_of",
     "splice",
     "status",
@@ -91,6 +93,11 @@ def progress(job: job_pb2.Job) -> int:
     if job.state == job_pb2.JOB_STATE_SUCCEEDED:
         return 100
     return max(0, min(99, int(job.progress_ratio * 100)))
+
+
+def progress_message(job: job_pb2.Job) -> str | None:
+    """What a job is doing just now."""
+    return job.progress_message or None if job.state == job_pb2.JOB_STATE_RUNNING else None
 
 
 def error_text(job: job_pb2.Job) -> str | None:
@@ -180,7 +187,7 @@ def job_to_wire(job: job_pb2.Job) -> dict[str, Any]:
         "job_type": JOB_TYPES.get(job.kind, "unknown"),
         "status": status(job),
         "progress": progress(job),
-        "message": job.progress_message or None,
+        "message": progress_message(job),
         "track_id": job.track_id or None,
         "error": error_text(job),
         "error_code": job.error.reason or "CANCELLED" if error_text(job) else None,

@@ -12,13 +12,12 @@ from services.gateway.problem import Problem
 
 __all__ = ["PIPELINE"]
 
-_PHRASES = {"NOT_FOUND": "Not Found", "METHOD_NOT_ALLOWED": "Method Not Allowed"}
 _PUBLIC = frozenset({"/health", "/config", "/docs", "/openapi.json", "/livez", "/readyz", "/metrics"})
 
 
 def render(problem: Problem) -> Response:
     """``{"detail"}``: a sentence, or the framework's list for a form that lacks something."""
-    detail: Any = _PHRASES.get(problem.reason, problem.message)
+    detail: Any = problem.message
     status = problem.status
     if problem.framework_errors is not None:
         detail = problem.framework_errors

@@ -17,7 +17,7 @@ from services.gateway.archive import Member, stream_zip
 from services.gateway.clients import Gateway
 from services.gateway.files import attachment, blob_response
 from services.gateway.params import idempotency_key, require_uuid
-from services.gateway.pipeline.wire import STAGES, job_to_wire, outputs_to_wire
+from services.gateway.pipeline.wire import STAGES, documented_outputs, job_to_wire, outputs_to_wire
 from services.gateway.uploads import UploadPolicy
 
 __all__ = ["JobView", "pipeline_health_routes", "pipeline_job_view", "pipeline_routes"]
@@ -116,10 +116,11 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) 
     async def download_all(job_id: str) -> Response:
         """All outputs of a completed job, in a ZIP archive."""
         job = await pipeline_job(job_id, "Job not found")
-        if not job.result.outputs:
+        outputs = documented_outputs(job)
+        if not outputs:
             raise HTTPException(404, "The job has no outputs" if job.HasField("finish_time") else "The job is not done")
         members = []
-        for output in job.result.outputs:
+        for output in outputs:
             info = await blobs.stat(output.blob_key)
             if info is None:
                 raise HTTPException(404, "Track not found")

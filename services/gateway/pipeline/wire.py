@@ -8,13 +8,24 @@ from soundwright.library.v1 import job_pb2
 
 from kit.ports import Blobs
 
-__all__ = ["STAGES", "job_to_wire", "outputs_to_wire"]
+__all__ = ["STAGES", "documented_outputs", "job_to_wire", "outputs_to_wire"]
 
 STAGES = (
     ("audio_separation", "separator"),
     ("harmonic_percussive_separation", "decomposition"),
     ("composite_track_creation", "composition"),
     ("normalization", "audio_processing"),
+)
+_TRACKS = (
+    "vocals",
+    "drums",
+    "bass",
+    "other",
+    "harmonic",
+    "percussive",
+    "main",
+    "main_harmonic",
+    "main_percussive",
 )
 _JOB_WORDS = {
     job_pb2.JOB_STATE_SUCCEEDED: "completed",
@@ -51,9 +62,18 @@ def job_to_wire(job: job_pb2.Job, blobs: Blobs) -> dict[str, Any]:
     }
 
 
+def documented_outputs(job: job_pb2.Job) -> list[job_pb2.AudioOutput]:
+    """The nine tracks of the contract, in its order; none until the job is completed.
+
+    What a job made beyond them (the normalised recording) can be downloaded by its name, but is not listed.
+    """
+    outputs = {output.name: output for output in job.result.outputs}
+    return [outputs[name] for name in _TRACKS if name in outputs]
+
+
 def outputs_to_wire(job: job_pb2.Job, blobs: Blobs) -> dict[str, str]:
-    """Output name to where it lies; empty until the job is completed."""
-    return {output.name: blobs.locate(output.blob_key) for output in job.result.outputs}
+    """Track name to where it lies."""
+    return {output.name: blobs.locate(output.blob_key) for output in documented_outputs(job)}
 
 
 def _stage_to_wire(stage: job_pb2.Stage) -> dict[str, Any]:

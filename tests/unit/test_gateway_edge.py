@@ -1,0 +1,745 @@
+"""The edge as a client sees it: dialects, identity, budgets, headers. The services behind it are in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter
+from soundwright.analysis.v1 import analysis_service_pb2
+from soundwright.library.v1 import account_pb2, job_pb2, track_pb2
+from soundwright.library.v1 import library_service_pb2 as library_pb
+from soundwright.separation.v1 import separation_service_pb2
+from structlog.testing import capture_logs
+
+from kit.adapters.blobs_file import FileBlobs
+from kit.compute import ComputeSlots
+from kit.errors import AppError, Code
+from kit.identity import Principal, current_principal, require_principal
+from kit.log import correlation_id
+from services.gateway.app import build
+from services.gateway.auth import Authenticator
+from services.gateway.clients import Clients, Gateway
+from services.gateway.forge import FORGE, forge_routes
+from services.gateway.health import Health
+from services.gateway.limits import RateClass, RateLimiter
+from services.gateway.pipeline import PIPELINE, pipeline_health_routes, pipeline_job_view, pipeline_routes
+from services.gateway.settings import GatewaySettings
+from services.gateway.soundbox import SOUNDBOX, soundbox_routes
+from services.gateway.uploads import Uploads
+
+TRACK, FOREIGN_TRACK, JOB, FOREIGN_JOB, PIPELINE_JOB = (str(uuid.UUID(int=n + (4 << 76))) for n in range(1, 6))
+USER = {"Authorization": "Bearer token-of-user"}
+LIMITS = {RateClass.NORMAL: 5, RateClass.HEAVY: 2, RateClass.POLLING: 50, RateClass.FILES: 20}
+
+
+class Clock:
+    def now(self) -> float:
+        return 1_000_000.5
+
+
+class Services:
+    """All services in memory. Each method is an RPC."""
+
+    def __init__(self) -> None:
+        self.principals: list[Principal | None] = []
+        self.correlation_ids: list[str] = []
+        self.requests: list[Any] = []
+        self.existed = False
+        self.jobs = {
+            JOB: self.job(JOB, "user", job_pb2.JOB_KIND_SEPARATION, job_pb2.JOB_STATE_QUEUED),
+            FOREIGN_JOB: self.job(FOREIGN_JOB, "other", job_pb2.JOB_KIND_SEPARATION, job_pb2.JOB_STATE_QUEUED),
+            PIPELINE_JOB: self.job(PIPELINE_JOB, "anon:x", job_pb2.JOB_KIND_PIPELINE, job_pb2.JOB_STATE_RUNNING),
+        }
+
+    @staticmethod
+    def job(job_id: str, owner: str, kind: Any, state: Any) -> job_pb2.Job:
+        job = job_pb2.Job(id=job_id, owner_id=owner, kind=kind, state=state, track_id=TRACK)
+        job.spec_json = json.dumps({"model": "htdemucs"})
+        job.create_time.FromJsonString("2026-03-04T18:30:00.120045Z")
+        return job
+
+    async def AuthenticateToken(self, request: Any) -> Any:
+        assert current_principal() is None  # asked on the gateway's own behalf
+        if request.token == "token-of-banned":
+            raise AppError(Code.PERMISSION_DENIED, "ACCOUNT_SUSPENDED", "This account is banned.")
+        if request.token != "token-of-user":
+            raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Valid Bearer token required")
+        return library_pb.AuthenticateTokenResponse(account=account_pb2.Account(id="user", role="pro"))
+
+    async def ListTracks(self, request: Any) -> Any:
+        self.principals.append(current_principal())
+        self.correlation_ids.append(correlation_id())
+        track = track_pb2.Track(id=TRACK, title="Söng", artist="The Weeknd", blob_key=f"tracks/{TRACK}/original.flac")
+        track.create_time.FromJsonString("2026-03-04T18:30:00.999Z")
+        return library_pb.ListTracksResponse(tracks=[track], total_count=143)
+
+    async def GetTrack(self, request: Any) -> Any:
+        if request.track_id == FOREIGN_TRACK:
+            raise AppError(Code.PERMISSION_DENIED, "ACCESS_DENIED", "This track belongs to somebody else.")
+        if request.track_id != TRACK:
+            raise AppError(Code.NOT_FOUND, "TRACK_NOT_FOUND", "There is no such track.")
+        key = f"tracks/{TRACK}/original.flac"
+        track = track_pb2.Track(id=TRACK, title="Söng", blob_key=key, content_type="audio/flac")
+        return library_pb.GetTrackResponse(track=track)
+
+    async def GetStem(self, request: Any) -> Any:
+        raise AppError(Code.NOT_FOUND, "STEM_NOT_FOUND", "There is no such stem.")
+
+    async def GetAnalysis(self, request: Any) -> Any:
+        answer = library_pb.GetAnalysisResponse()
+        answer.analysis.engine, answer.analysis.job_id = "librosa", JOB
+        answer.analysis.values_json = '{"tempo": 128.0, "features": {"mfcc": [[1.5]]}}'
+        return answer
+
+    async def GetJob(self, request: Any) -> Any:
+        job = self.jobs.get(request.job_id)
+        if job is None:
+            raise AppError(Code.NOT_FOUND, "JOB_NOT_FOUND", "There is no such job.")
+        if job.owner_id not in (require_principal().id, "anon:x"):
+            raise AppError(Code.PERMISSION_DENIED, "ACCESS_DENIED", "This job belongs to somebody else.")
+        return library_pb.GetJobResponse(job=job)
+
+    async def CancelJob(self, request: Any) -> Any:
+        job = (await self.GetJob(request)).job
+        if job.state == job_pb2.JOB_STATE_SUCCEEDED:
+            raise AppError(Code.CONFLICT, "JOB_FINISHED", "The job has succeeded already and cannot be cancelled.")
+        return library_pb.CancelJobResponse(job=job)
+
+    async def ListJobs(self, request: Any) -> Any:
+        self.requests.append(request)
+        return library_pb.ListJobsResponse(jobs=[self.jobs[JOB]], total_count=1)
+
+    async def CreateJob(self, request: Any) -> Any:
+        self.requests.append(request)
+        if isinstance(request, analysis_service_pb2.CreateJobRequest):
+            return analysis_service_pb2.CreateJobResponse(job=self.jobs[JOB], existed=self.existed)
+        if request.model == "bogus":
+            details = {"details": {"model": ["is not known"]}}
+            raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", details)
+        if request.model == "crash":
+            raise RuntimeError("secret of the house")
+        return separation_service_pb2.CreateJobResponse(job=self.jobs[JOB], existed=self.existed)
+
+    async def ListModels(self, _request: Any) -> Any:
+        names = ["dsp", "mdx_extra", "htdemucs_6s", "htdemucs_ft", "htdemucs"]
+        models = [separation_service_pb2.Model(name=name, stems=["a", "b"]) for name in names]
+        return separation_service_pb2.ListModelsResponse(models=models)
+
+
+@dataclasses.dataclass
+class Site:
+    services: Services
+    gateway: Gateway
+    client: Callable[..., httpx.AsyncClient]
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    services = Services()
+    settings = GatewaySettings(data_dir=tmp_path)
+    blobs = FileBlobs(tmp_path / "blobs")
+    slots = ComputeSlots("test", 1)
+    names = [field.name for field in dataclasses.fields(Clients)]
+    clients = Clients(**dict.fromkeys(names, services))  # type: ignore[arg-type]
+    gateway = Gateway(
+        settings=settings,
+        clients=clients,
+        blobs=blobs,
+        uploads=Uploads(clients.ingest, blobs, 10**9, 5.0, 600.0),
+        health=Health({}),
+        scratch=tmp_path,
+        encoding_slots=slots,
+    )
+
+    def client(dialect: str = "all", open_access: bool = True, peer: str = "10.0.0.1", **options: Any) -> Any:
+        views = {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(gateway)}
+        routers: list[APIRouter] = [pipeline_routes(gateway, views), soundbox_routes(gateway)]
+        if dialect == "all":
+            dialects = [FORGE, PIPELINE, SOUNDBOX]
+            routers.append(forge_routes(gateway))
+        elif dialect == "pipeline":
+            dialects = [PIPELINE]
+            routers = [pipeline_health_routes(gateway), pipeline_routes(gateway, views)]
+        else:
+            dialects = [SOUNDBOX]
+        authenticator = Authenticator(services, open_access)  # type: ignore[arg-type]
+        app = build(dialects, routers, authenticator, RateLimiter(LIMITS, Clock()), settings)
+        transport = httpx.ASGITransport(app, client=(peer, 5))
+        return httpx.AsyncClient(transport=transport, base_url="http://test", **options)
+
+    yield Site(services, gateway, client)
+    slots.close()
+
+
+# ------------------------------------------------------------------------------------------------------------ identity
+
+
+@pytest.mark.parametrize(
+    "value", ["", "Bearer", "Bearer ", "Basic dXNlcjp4", "Bearer nobody", "token-of-user", "Bearer ü"]
+)
+async def test_forge_wants_a_token(site: Site, value: str) -> None:
+    headers = {"Authorization": value.encode()} if value else {}
+    answer = await site.client().get("/api/tracks", headers=headers)
+    assert answer.status_code == 401
+    assert answer.json() == {
+        "error": "Unauthorized",
+        "code": "UNAUTHORIZED",
+        "message": "Valid Bearer token required",
+    }
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_a_caller_lends_its_name_and_role_to_the_services(site: Site) -> None:
+    answer = await site.client().get("/api/tracks", headers={"Authorization": "bEARER token-of-user"})
+    assert answer.status_code == 200
+    assert site.services.principals == [Principal("user", "pro")]
+
+
+async def test_a_banned_account_is_told_so(site: Site) -> None:
+    answer = await site.client().get("/api/tracks", headers={"Authorization": "Bearer token-of-banned"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "ACCOUNT_SUSPENDED")
+
+
+async def test_without_open_access_the_pipeline_wants_a_token_too(site: Site) -> None:
+    closed = site.client(open_access=False)
+    answer = await closed.get(f"/job/{PIPELINE_JOB}")
+    assert (answer.status_code, answer.json()) == (401, {"detail": "Valid Bearer token required"})
+    assert (await closed.get("/config")).status_code == 200
+    assert (await closed.get(f"/job/{PIPELINE_JOB}", headers=USER)).status_code == 200
+    assert (await site.client().get(f"/job/{PIPELINE_JOB}")).status_code == 200
+    # A token that is wrong is never taken for no token.
+    wrong = await site.client().get(f"/job/{PIPELINE_JOB}", headers={"Authorization": "Bearer nobody"})
+    assert wrong.status_code == 401
+
+
+# -------------------------------------------------------------------------------------------------------------- limits
+
+
+async def test_budgets_are_shown_and_kept(site: Site) -> None:
+    client = site.client()
+    first = await client.get("/api/tracks", headers=USER)
+    shown = {name: first.headers[f"x-ratelimit-{name}"] for name in ("limit", "remaining", "reset")}
+    assert shown == {"limit": "5", "remaining": "4", "reset": "1000061"}
+    missing = await client.get("/api/nothing", headers=USER)
+    assert (missing.status_code, missing.headers["x-ratelimit-remaining"]) == (404, "3")
+    for _ in range(3):
+        await client.get("/api/tracks", headers=USER)
+    refused = await client.get("/api/tracks", headers=USER)
+    assert refused.status_code == 429
+    body = refused.json()
+    assert (body["error"], body["code"], body["retry_after"]) == ("rate limit exceeded", "RATE_LIMITED", 60)
+    assert refused.headers["retry-after"] == "60"
+    # Another class has its own budget, and so does another caller.
+    assert (await client.get(f"/api/jobs/{JOB}", headers=USER)).status_code == 200
+    assert (await client.get("/api/tracks")).status_code == 401
+
+
+async def test_heavy_calls_have_a_small_budget(site: Site) -> None:
+    client = site.client()
+    for expected in (201, 201, 429):
+        answer = await client.post("/api/processing/separate", headers=USER, json={"track_id": TRACK})
+        assert answer.status_code == expected
+    analyse = await client.post("/api/analysis/analyze", headers=USER, json={"track_id": TRACK})
+    assert (analyse.status_code, analyse.headers["x-ratelimit-limit"]) == (429, "2")
+
+
+async def test_callers_without_a_name_are_limited_by_address(site: Site) -> None:
+    client = site.client(peer="10.9.9.9")
+    statuses = [
+        (await client.get("/api/tracks", headers={"X-Forwarded-For": f"1.1.1.{n}"})).status_code for n in range(6)
+    ]
+    assert statuses == [401] * 5 + [429]
+
+
+# ------------------------------------------------------------------------------------------------------------- dialects
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code", "error"),
+    [
+        (f"/api/tracks/{FOREIGN_TRACK}", 404, "TRACK_NOT_FOUND", "Track not found"),
+        (f"/api/tracks/{uuid.uuid4()}", 404, "TRACK_NOT_FOUND", "Track not found"),
+        ("/api/tracks/not-a-uuid", 404, "TRACK_NOT_FOUND", "Track not found"),
+        (f"/api/jobs/{FOREIGN_JOB}", 403, "ACCESS_DENIED", "Access denied"),
+        (f"/api/processing/job/{FOREIGN_JOB}", 403, "ACCESS_DENIED", "Access denied"),
+        ("/api/jobs/%00", 404, "JOB_NOT_FOUND", "Job not found"),
+        (f"/api/processing/job/{PIPELINE_JOB}", 404, "JOB_NOT_FOUND", "Job not found"),
+        (f"/api/analysis/job/{JOB}", 404, "JOB_NOT_FOUND", "Job not found"),
+        (f"/export/stems/{FOREIGN_TRACK}", 403, "ACCESS_DENIED", "Access denied"),
+        ("/export/stem/1", 404, "STEM_NOT_FOUND", "Stem not found"),
+        ("/files/../../etc/passwd", 404, "NOT_FOUND", "Not found"),
+        ("/files/downloads/..%2f..%2fsecret/x", 404, "FILE_NOT_FOUND", "File not found"),
+        (f"/files/downloads/{TRACK}/original.flac", 404, "FILE_NOT_FOUND", "File not found"),
+        (f"/files/stems/{FOREIGN_JOB}/vocals.flac", 403, "ACCESS_DENIED", "Access denied"),
+        ("/api/unknown", 404, "NOT_FOUND", "Not found"),
+        ("/nowhere", 404, "NOT_FOUND", "Not found"),
+    ],
+)
+async def test_forge_words_for_what_is_not_there(site: Site, path: str, status: int, code: str, error: str) -> None:
+    answer = await site.client().get(path, headers=USER)
+    assert (answer.status_code, answer.json()["code"], answer.json()["error"]) == (status, code, error)
+    assert set(answer.json()) == {"error", "code", "message"}
+
+
+async def test_wrong_methods_in_each_dialect(site: Site) -> None:
+    client = site.client()
+    forge = await client.put("/api/tracks", headers=USER)
+    assert (forge.status_code, forge.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert "x-ratelimit-limit" in forge.headers
+    pipeline = await client.get("/process")
+    assert (pipeline.status_code, pipeline.json()) == (405, {"detail": "Method Not Allowed"})
+    alone = site.client("pipeline")
+    assert (await alone.get("/api/tracks")).json() == {"detail": "Not Found"}
+    assert (await site.client("soundbox").get("/nowhere")).json() == {"error": "Not found"}
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "code"),
+    [
+        (b"{", "application/json", 400, "BAD_REQUEST"),
+        (b"[1]", "application/json", 400, "BAD_REQUEST"),
+        (b'{"track_id": NaN}', "application/json", 400, "BAD_REQUEST"),
+        (b"\xff\xfe", "application/json", 400, "BAD_REQUEST"),
+        (b"[" * 100_000, "application/json", 400, "BAD_REQUEST"),
+        (b"track_id=\xff", "application/x-www-form-urlencoded", 400, "BAD_REQUEST"),
+        (b"<xml/>", "application/xml", 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (b" " * 1_100_000, "application/json", 413, "TOO_LARGE"),
+        (b"", "application/json", 422, "VALIDATION_ERROR"),
+        (b'{"track_id": ""}', "application/json", 422, "VALIDATION_ERROR"),
+        (b'{"track_id": 5}', "application/json", 422, "VALIDATION_ERROR"),
+    ],
+)
+async def test_bodies_that_do_not_fit(site: Site, content: bytes, kind: str, status: int, code: str) -> None:
+    headers = {**USER, "Content-Type": kind}
+    answer = await site.client().post("/api/processing/separate", headers=headers, content=content)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    if status == 422:
+        assert answer.json()["error"] == "validation failed"
+        assert list(answer.json()["details"]) == ["track_id"]
+
+
+async def test_validation_names_the_fields(site: Site) -> None:
+    client = site.client()
+    blank = await client.post("/api/processing/separate", headers=USER, json={})
+    assert blank.json()["details"] == {"track_id": ["can't be blank"]}
+    model = await client.post("/api/processing/separate", headers=USER, json={"track_id": TRACK, "model": "bogus"})
+    assert (model.status_code, model.json()["details"]) == (422, {"model": ["is not known"]})
+    page = await client.get("/api/tracks?page=0&page_size=101", headers=USER)
+    assert (page.status_code, sorted(page.json()["details"])) == (422, ["page", "page_size"])
+    status = await client.get("/api/jobs?status=dancing", headers=USER)
+    assert (status.status_code, list(status.json()["details"])) == (422, ["status"])
+
+
+async def test_a_crash_is_an_apology_without_a_trace(site: Site) -> None:
+    body = {"track_id": TRACK, "model": "crash"}
+    with capture_logs() as logs:
+        answer = await site.client().post("/api/processing/separate", headers=USER, json=body)
+    assert [entry["event"] for entry in logs] == ["request.crashed", "request.done"]
+    assert answer.status_code == 500
+    assert answer.json()["code"] == "INTERNAL"
+    assert "secret" not in answer.text
+    assert "x-request-id" in answer.headers
+
+
+# ------------------------------------------------------------------------------------------------------ forge contents
+
+
+async def test_lists_are_paged_as_documented(site: Site) -> None:
+    answer = (await site.client().get("/api/tracks", headers=USER)).json()
+    assert answer["meta"] == {"page": 1, "page_size": 20, "total_count": 143, "total_pages": 8}
+    [track] = answer["data"]
+    assert track["file_path"] == f"/files/downloads/{TRACK}/the-weeknd-s-ng.flac"
+    assert track["created_at"] == "2026-03-04T18:30:00Z"
+
+
+@pytest.mark.parametrize(
+    "request_options",
+    [
+        {"json": {"track_id": TRACK, "features": ["tempo", "key"]}},
+        {"data": {"track_id": TRACK, "features[]": ["tempo", "key"]}},
+        {"data": {"track_id": TRACK, "features": "tempo,key"}},
+        {"params": {"track_id": TRACK}, "json": {"features": ["tempo", "key"]}},
+    ],
+)
+async def test_parameters_come_in_several_ways(site: Site, request_options: dict[str, Any]) -> None:
+    answer = await site.client().post("/api/analysis/analyze", headers=USER, **request_options)
+    assert answer.status_code == 201
+    assert answer.json() == {"data": {"job_id": JOB, "track_id": TRACK, "status": "queued"}}
+    assert list(site.services.requests[-1].features) == ["tempo", "key"]
+
+
+async def test_all_features_unless_told_otherwise(site: Site) -> None:
+    await site.client().post("/api/analysis/analyze", headers=USER, json={"track_id": TRACK})
+    assert list(site.services.requests[-1].features) == ["all"]
+
+
+async def test_a_separation_is_created_once(site: Site) -> None:
+    client = site.client()
+    body = {"track_id": TRACK.upper(), "model": "htdemucs", "engine": "local", "format": "wav24"}
+    created = await client.post("/api/processing/separate", headers={**USER, "Idempotency-Key": "k 1"}, json=body)
+    assert created.status_code == 201
+    assert created.json() == {"data": {"job_id": JOB, "track_id": TRACK, "model": "htdemucs", "status": "queued"}}
+    asked = site.services.requests[-1]
+    assert (asked.idempotency_key, asked.engine, asked.format, asked.track_id) == ("k 1", "local", "wav24", TRACK)
+    site.services.existed = True
+    assert (await client.post("/api/processing/separate", headers=USER, json=body)).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["x" * 256, "a\tb"])
+async def test_strange_idempotency_keys_are_refused(site: Site, key: str) -> None:
+    headers = {**USER, "Idempotency-Key": key}
+    answer = await site.client().post("/api/processing/separate", headers=headers, json={"track_id": TRACK})
+    assert (answer.status_code, answer.json()["code"]) == (400, "IDEMPOTENCY_KEY_INVALID")
+
+
+async def test_the_documented_models_come_first(site: Site) -> None:
+    models = (await site.client().get("/api/processing/models", headers=USER)).json()["data"]["models"]
+    assert [model["name"] for model in models] == ["htdemucs", "htdemucs_ft", "htdemucs_6s", "mdx_extra", "dsp"]
+    assert {key: models[0][key] for key in ("description", "stems")} == {"description": "", "stems": 2}
+
+
+async def test_a_separation_from_queued_to_completed(site: Site) -> None:
+    client = site.client()
+    path = f"/api/processing/job/{JOB}"
+    queued = (await client.get(path, headers=USER)).json()["data"]
+    assert (queued["status"], queued["progress"], queued["stems"], queued["error"]) == ("queued", 0, [], None)
+    job = site.services.jobs[JOB]
+    job.state, job.progress_ratio = job_pb2.JOB_STATE_RUNNING, 0.999
+    running = (await client.get(path, headers=USER)).json()["data"]
+    assert (running["status"], running["progress"]) == ("processing", 99)
+    job.state = job_pb2.JOB_STATE_SUCCEEDED
+    job.result.engine, job.result.model, job.result.requested_model = "dsp", "dsp", "htdemucs"
+    job.result.degraded, job.result.degraded_reason = True, "no weights"
+    stem = job.result.outputs.add(id="s", name="vocals", blob_key=f"stems/{JOB}/1/vocals.flac", job_id=JOB)
+    stem.track_id, stem.size_bytes, stem.frame_count, stem.sample_rate_hz, stem.channel_count = (
+        TRACK,
+        9,
+        22050,
+        44100,
+        2,
+    )
+    done = (await client.get(path, headers=USER)).json()["data"]
+    assert (done["status"], done["progress"]) == ("completed", 100)
+    assert (done["engine"], done["model"], done["requested_model"]) == ("dsp", "dsp", "htdemucs")
+    assert (done["degraded"], done["degraded_reason"]) == (True, "no weights")
+    expected = {
+        "id": "s",
+        "stem_type": "vocals",
+        "file_path": f"/files/stems/{JOB}/vocals.flac",
+        "file_size": 9,
+        "source": "local",
+        "track_id": TRACK,
+        "processing_job_id": JOB,
+        "download_url": "/export/stem/s",
+        "duration_seconds": 0.5,
+        "sample_rate_hz": 44100,
+        "channel_count": 2,
+    }
+    assert expected.items() <= done["stems"][0].items()
+
+
+async def test_failed_and_cancelled_jobs_say_why(site: Site) -> None:
+    job = site.services.jobs[JOB]
+    job.state = job_pb2.JOB_STATE_FAILED
+    job.error.reason, job.error.message = "AUDIO_UNREADABLE", "The file holds no audio."
+    failed = (await site.client().get(f"/api/jobs/{JOB}", headers=USER)).json()["data"]
+    assert (failed["status"], failed["error"]) == ("failed", "The file holds no audio.")
+    assert (failed["error_code"], failed["job_type"], failed["result"]) == ("AUDIO_UNREADABLE", "processing", None)
+    job.state = job_pb2.JOB_STATE_CANCELLED
+    cancelled = (await site.client().get(f"/api/jobs/{JOB}", headers=USER)).json()["data"]
+    assert (cancelled["status"], cancelled["error"]) == ("failed", "cancelled")
+    # A failure that will be tried again is none yet.
+    job.state = job_pb2.JOB_STATE_QUEUED
+    assert (await site.client().get(f"/api/jobs/{JOB}", headers=USER)).json()["data"]["error"] is None
+
+
+async def test_jobs_are_cancelled_and_finished_ones_are_not(site: Site) -> None:
+    client = site.client()
+    answer = await client.delete(f"/api/jobs/{JOB}", headers=USER)
+    assert (answer.status_code, answer.content) == (204, b"")
+    site.services.jobs[JOB].state = job_pb2.JOB_STATE_SUCCEEDED
+    finished = await client.delete(f"/api/jobs/{JOB}", headers=USER)
+    assert (finished.status_code, finished.json()["code"]) == (409, "JOB_FINISHED")
+    assert (await client.delete(f"/api/jobs/{FOREIGN_JOB}", headers=USER)).status_code == 403
+
+
+async def test_filters_of_the_list_of_jobs(site: Site) -> None:
+    client = site.client()
+    await client.get(f"/api/jobs?status=failed&type=processing&track_id={TRACK}&page=2&page_size=5", headers=USER)
+    asked = site.services.requests[-1]
+    assert list(asked.states) == [job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED]
+    assert (list(asked.kinds), asked.track_id) == ([job_pb2.JOB_KIND_SEPARATION], TRACK)
+    assert (asked.page, asked.page_size) == (2, 5)
+    await client.get("/api/jobs?status=processing", headers=USER)
+    assert job_pb2.JOB_KIND_DOWNLOAD not in site.services.requests[-1].kinds
+    empty = await client.get("/api/jobs?status=downloading&type=analysis", headers=USER)
+    assert empty.json() == {"data": [], "meta": {"page": 1, "page_size": 20, "total_count": 0, "total_pages": 0}}
+
+
+async def test_analysis_in_its_three_places(site: Site) -> None:
+    client = site.client()
+    values = {"tempo": 128.0, "features": {"mfcc": [[1.5]]}}
+    stored = (await client.get(f"/api/analysis/{TRACK}", headers=USER)).json()["data"]
+    assert stored == {"track_id": TRACK, "job_id": JOB, "engine": "librosa", "analyzed_at": None, **values}
+    export = await client.get(f"/export/analysis/{TRACK}", headers=USER)
+    assert export.json() == {"track_id": TRACK, "title": "Söng", "artist": None, "analysis": values}
+    assert "S%C3%B6ng_analysis.json" in export.headers["content-disposition"]
+    job = site.services.jobs[JOB]
+    job.kind, job.state = job_pb2.JOB_KIND_ANALYSIS, job_pb2.JOB_STATE_QUEUED
+    assert (await client.get(f"/api/analysis/job/{JOB}", headers=USER)).json()["data"]["result"] is None
+    job.state, job.result.values_json = job_pb2.JOB_STATE_SUCCEEDED, json.dumps(values)
+    done = (await client.get(f"/api/analysis/job/{JOB}", headers=USER)).json()["data"]
+    assert (done["status"], done["progress"], done["result"]) == ("completed", 100, values)
+    ledger = (await client.get(f"/api/jobs/{JOB}", headers=USER)).json()["data"]
+    assert values.items() <= ledger["result"].items()
+
+
+async def test_a_file_is_served_at_the_path_of_its_record_alone(site: Site) -> None:
+    async with site.gateway.blobs.write(f"tracks/{TRACK}/original.flac") as writer:
+        await writer.write(b"0123456789")
+    client = site.client()
+    part = await client.get(f"/files/downloads/{TRACK}/s-ng.flac", headers={**USER, "Range": "bytes=2-4"})
+    assert (part.status_code, part.content, part.headers["content-type"]) == (206, b"234", "audio/flac")
+    head = await client.head(f"/files/downloads/{TRACK}/s-ng.flac", headers=USER)
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "10")
+    assert (await client.get(f"/files/downloads/{TRACK}/s-ng.wav", headers=USER)).status_code == 404
+
+
+# --------------------------------------------------------------------------------------------------- pipeline contents
+
+
+async def test_pipeline_config_is_the_documented_one(site: Site) -> None:
+    assert (await site.client("pipeline").get("/config")).json() == {
+        "max_file_size_mb": 500,
+        "supported_formats": ["wav", "mp3", "flac", "ogg"],
+        "pipeline_stages": [
+            {"name": "audio_separation", "processor_type": "separator"},
+            {"name": "harmonic_percussive_separation", "processor_type": "decomposition"},
+            {"name": "composite_track_creation", "processor_type": "composition"},
+            {"name": "normalization", "processor_type": "audio_processing"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    "path", [f"/job/{JOB}", f"/job/{JOB}/outputs", "/job/x", f"/download/{JOB}/all", "/download/../all"]
+)
+async def test_pipeline_knows_no_other_jobs(site: Site, path: str) -> None:
+    answer = await site.client("pipeline").get(path, headers=USER)
+    detail = "Not Found" if ".." in path else "Job not found"
+    assert (answer.status_code, answer.json()) == (404, {"detail": detail})
+
+
+async def test_a_foreign_job_does_not_exist_for_the_pipeline(site: Site) -> None:
+    site.services.jobs[FOREIGN_JOB].kind = job_pb2.JOB_KIND_PIPELINE
+    answer = await site.client().get(f"/job/{FOREIGN_JOB}")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Job not found"})
+
+
+async def test_a_pipeline_job_from_its_queue_to_its_end(site: Site) -> None:
+    client = site.client("pipeline")
+    job = site.services.jobs[PIPELINE_JOB]
+    for name, kind in (("audio_separation", "separator"), ("normalization", "audio_processing")):
+        job.stages.add(name=name, processor_type=kind, state=job_pb2.JOB_STATE_QUEUED)
+    job.state = job_pb2.JOB_STATE_QUEUED
+    queued = (await client.get(f"/job/{PIPELINE_JOB}")).json()
+    assert (queued["status"], queued["created_at"], queued["outputs"]) == (
+        "processing",
+        "2026-03-04T18:30:00.120045",
+        {},
+    )
+    assert queued["stages"] == [
+        {
+            "name": "audio_separation",
+            "processor_type": "separator",
+            "status": "processing",
+            "started_at": "2026-03-04T18:30:00.120045",
+            "completed_at": None,
+            "error": None,
+            "duration_seconds": None,
+        },
+        {
+            "name": "normalization",
+            "processor_type": "audio_processing",
+            "status": "pending",
+            "started_at": None,
+            "completed_at": None,
+            "error": None,
+            "duration_seconds": None,
+        },
+    ]
+    first, second = job.stages
+    job.state, first.state, second.state = (job_pb2.JOB_STATE_RUNNING,) * 3
+    first.state = job_pb2.JOB_STATE_SUCCEEDED
+    first.start_time.FromJsonString("2026-03-04T18:30:01.000001Z")
+    first.finish_time.FromJsonString("2026-03-04T18:30:02.500002Z")
+    second.start_time.CopyFrom(first.finish_time)
+    running = (await client.get(f"/job/{PIPELINE_JOB}")).json()["stages"]
+    assert [stage["status"] for stage in running] == ["completed", "processing"]
+    assert [stage["duration_seconds"] for stage in running] == [1.500001, None]
+    job.state = job_pb2.JOB_STATE_SUCCEEDED
+    for name in ("normalized", "main", "vocals"):
+        job.result.outputs.add(name=name, blob_key=f"pipeline/{PIPELINE_JOB}/1/x/{name}.wav", path=f"x/{name}.wav")
+    done = (await client.get(f"/job/{PIPELINE_JOB}")).json()
+    assert done["status"] == "completed"
+    assert list(done["outputs"]) == ["vocals", "main"]  # the documented keys, in the documented order
+    assert done["outputs"]["main"].endswith(f"/pipeline/{PIPELINE_JOB}/1/x/main.wav")
+    assert (await client.get(f"/job/{PIPELINE_JOB}/outputs")).json() == done["outputs"]
+    # The very name, never a part of it.
+    for name in ("mai", "vocal", "x", "%2e%2e"):
+        lost = await client.get(f"/download/{PIPELINE_JOB}/{name}")
+        assert (lost.status_code, lost.json()) == (404, {"detail": "Track not found"})
+
+
+async def test_a_failed_pipeline_job_shows_where_it_failed(site: Site) -> None:
+    job = site.services.jobs[PIPELINE_JOB]
+    job.stages.add(name="audio_separation", state=job_pb2.JOB_STATE_FAILED, error_message="no weights")
+    job.stages.add(name="normalization", state=job_pb2.JOB_STATE_QUEUED)
+    job.state = job_pb2.JOB_STATE_FAILED
+    failed = (await site.client().get(f"/job/{PIPELINE_JOB}")).json()
+    stages = [(stage["status"], stage["error"]) for stage in failed["stages"]]
+    assert (failed["status"], stages) == ("failed", [("failed", "no weights"), ("pending", None)])
+    # It never started: the reason is shown all the same.
+    job.stages[0].state, job.error.message = job_pb2.JOB_STATE_QUEUED, "The worker died."
+    job.stages[0].error_message = ""
+    failed = (await site.client().get(f"/job/{PIPELINE_JOB}")).json()
+    assert (failed["stages"][0]["status"], failed["stages"][0]["error"]) == ("failed", "The worker died.")
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "detail"),
+    [
+        ({"files": {"file": ("song.AAC", b"x")}}, 500, "Unsupported audio format:.aac"),
+        ({"files": {"file": ("../../song", b"x")}}, 500, "Unsupported audio format:"),
+        ({"headers": {"Content-Length": "600000000", "Content-Type": "multipart/form-data; boundary=x"}}, 413, None),
+    ],
+)
+async def test_pipeline_refusals(site: Site, options: dict[str, Any], status: int, detail: str | None) -> None:
+    answer = await site.client().post("/process", **options)
+    assert answer.status_code == status
+    assert answer.json() == {"detail": detail or "File too large. The limit is 500 MB."}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"data": {"file": "text"}, "files": {"other": ("a.wav", b"x")}},
+        {"data": {"x": "y"}},
+        {"json": {}},
+        {},
+    ],
+)
+async def test_pipeline_without_a_file_answers_as_the_framework_does(site: Site, options: dict[str, Any]) -> None:
+    answer = await site.client().post("/process", **options)
+    assert answer.status_code == 422
+    assert answer.json() == {
+        "detail": [{"type": "missing", "loc": ["body", "file"], "msg": "Field required", "input": None}]
+    }
+
+
+async def test_pipeline_with_an_empty_file_name(site: Site) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\n\r\n--x--\r\n'
+    answer = await site.client().post(
+        "/process", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert (answer.status_code, answer.json()) == (400, {"detail": "No filename provided"})
+
+
+# ------------------------------------------------------------------------------------------------------------- headers
+
+
+async def test_a_sane_request_id_is_kept_and_travels(site: Site) -> None:
+    client = site.client()
+    answer = await client.get("/api/tracks", headers={**USER, "X-Request-Id": "my-request-1"})
+    assert answer.headers["x-request-id"] == "my-request-1"
+    assert site.services.correlation_ids == ["my-request-1"]
+    for strange in ("short", "x" * 200, "a b c d e f g h", "{json: true}"):
+        answer = await client.get("/health", headers={"X-Request-Id": strange})
+        assert answer.headers["x-request-id"] != strange
+        assert len(answer.headers["x-request-id"]) == 32
+
+
+async def test_every_answer_carries_the_safe_headers(site: Site) -> None:
+    for path in ("/health", "/api/tracks", "/nowhere", "/config"):
+        answer = await site.client().get(path)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_pages_of_any_origin_may_call_the_pipeline_but_not_forge(site: Site) -> None:
+    client = site.client()
+    origin = {"Origin": "https://elsewhere.example"}
+    assert (await client.get("/config", headers=origin)).headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-origin" not in (await client.get("/api/tracks", headers=origin)).headers
+    asking = {**origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-mine"}
+    preflight = await client.options("/process", headers=asking)
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-headers"] == "x-mine"
+    assert "POST" in preflight.headers["access-control-allow-methods"]
+    assert (await client.options("/api/tracks", headers={**asking, **USER})).status_code == 405
+
+
+async def test_head_is_get_without_a_body(site: Site) -> None:
+    client = site.client()
+    assert (await client.head("/config")).status_code == 200
+    assert (await client.head("/nowhere")).status_code == 404
+
+
+# --------------------------------------------------------------------------------------------------------------- health
+
+
+async def test_health_from_start_to_degraded(site: Site) -> None:
+    serving = {"library": True, "ingest": False}
+
+    def check(name: str) -> Callable[[], Any]:
+        async def ask() -> bool:
+            return serving[name]
+
+        return ask
+
+    health = Health({name: check(name) for name in serving})
+    body = lambda: json.loads(bytes(health.answer().body))  # noqa: E731
+    assert (health.word, health.waiting_for, health.answer().status_code) == ("starting", ["ingest", "library"], 503)
+    await health.look()
+    assert body() | {"version": ""} == {
+        "status": "starting",
+        "version": "",
+        "pipeline_stages": 4,
+        "waiting_for": ["ingest"],
+    }
+    serving["ingest"] = True
+    await health.look()
+    assert (health.answer().status_code, set(body())) == (200, {"status", "version", "pipeline_stages"})
+    assert body()["status"] == "ok"
+    assert json.loads(bytes(health.answer("healthy", "1.0.0").body)) == {
+        "status": "healthy",
+        "version": "1.0.0",
+        "pipeline_stages": 4,
+    }
+    serving["library"] = False
+    await health.look()
+    assert (health.word, health.answer().status_code) == ("degraded", 503)
+    assert not await health.serves("library")
+
+
+def test_only_the_last_proxy_is_believed_and_only_if_it_is_ours() -> None:
+    from services.gateway.auth import peer_address
+
+    scope: Any = {
+        "type": "http",
+        "client": ("10.0.0.9", 1),
+        "headers": [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.7")],
+    }
+    assert peer_address(scope, trusted_proxy=False) == "10.0.0.9"
+    assert peer_address(scope, trusted_proxy=True) == "203.0.113.7"
+    six = SimpleNamespace(scope={"type": "http", "client": ("2001:db8:1:2:3::4", 1), "headers": []})
+    assert peer_address(six.scope, trusted_proxy=False) == "2001:db8:1:2::/64"
