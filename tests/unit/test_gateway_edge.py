@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import APIRouter
 from soundwright.analysis.v1 import analysis_service_pb2
 from soundwright.library.v1 import account_pb2, job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.separation.v1 import separation_service_pb2
+from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
 from kit.adapters.blobs_file import FileBlobs
@@ -41,8 +42,10 @@ LIMITS = {RateClass.NORMAL: 5, RateClass.HEAVY: 2, RateClass.POLLING: 50, RateCl
 
 
 class Clock:
+    time = 1_000_000.5
+
     def now(self) -> float:
-        return 1_000_000.5
+        return self.time
 
 
 class Services:
@@ -134,49 +137,55 @@ class Services:
         return separation_service_pb2.ListModelsResponse(models=models)
 
 
-@dataclasses.dataclass
 class Site:
-    services: Services
-    gateway: Gateway
-    client: Callable[..., httpx.AsyncClient]
+    """Listeners over the services in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.services = Services()
+        self.clock = Clock()
+        self.settings = GatewaySettings(data_dir=folder)
+        blobs = FileBlobs(folder / "blobs")
+        clients = Clients(**{field.name: self.services for field in dataclasses.fields(Clients)})  # type: ignore[arg-type]
+        self.gateway = Gateway(
+            settings=self.settings,
+            clients=clients,
+            blobs=blobs,
+            uploads=Uploads(clients.ingest, blobs, 10**9, 5.0, 600.0),
+            health=Health({}),
+            scratch=folder,
+            encoding_slots=ComputeSlots("test", 1),
+        )
+        self._listener = functools.cache(self._build)
+
+    def client(self, dialect: str = "all", open_access: bool = True, peer: str = "10.0.0.1") -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self._listener(dialect, open_access), client=(peer, 5))
+        return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+    def _build(self, dialect: str, open_access: bool) -> ASGIApp:
+        pipeline = pipeline_routes(self.gateway, {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(self.gateway)})
+        soundbox = soundbox_routes(self.gateway)
+        dialects, routers = {
+            "all": ([FORGE, PIPELINE, SOUNDBOX], [forge_routes(self.gateway), pipeline, soundbox]),
+            "pipeline": ([PIPELINE], [pipeline_health_routes(self.gateway), pipeline]),
+            "soundbox": ([SOUNDBOX], [soundbox]),
+        }[dialect]
+        authenticator = Authenticator(self.services, open_access)  # type: ignore[arg-type]
+        return build(dialects, routers, authenticator, RateLimiter(LIMITS, self.clock), self.settings)
+
+
+@pytest.fixture(scope="module")
+def built_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("site"))
+    yield site
+    site.gateway.encoding_slots.close()
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    services = Services()
-    settings = GatewaySettings(data_dir=tmp_path)
-    blobs = FileBlobs(tmp_path / "blobs")
-    slots = ComputeSlots("test", 1)
-    names = [field.name for field in dataclasses.fields(Clients)]
-    clients = Clients(**dict.fromkeys(names, services))  # type: ignore[arg-type]
-    gateway = Gateway(
-        settings=settings,
-        clients=clients,
-        blobs=blobs,
-        uploads=Uploads(clients.ingest, blobs, 10**9, 5.0, 600.0),
-        health=Health({}),
-        scratch=tmp_path,
-        encoding_slots=slots,
-    )
-
-    def client(dialect: str = "all", open_access: bool = True, peer: str = "10.0.0.1", **options: Any) -> Any:
-        views = {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(gateway)}
-        routers: list[APIRouter] = [pipeline_routes(gateway, views), soundbox_routes(gateway)]
-        if dialect == "all":
-            dialects = [FORGE, PIPELINE, SOUNDBOX]
-            routers.append(forge_routes(gateway))
-        elif dialect == "pipeline":
-            dialects = [PIPELINE]
-            routers = [pipeline_health_routes(gateway), pipeline_routes(gateway, views)]
-        else:
-            dialects = [SOUNDBOX]
-        authenticator = Authenticator(services, open_access)  # type: ignore[arg-type]
-        app = build(dialects, routers, authenticator, RateLimiter(LIMITS, Clock()), settings)
-        transport = httpx.ASGITransport(app, client=(peer, 5))
-        return httpx.AsyncClient(transport=transport, base_url="http://test", **options)
-
-    yield Site(services, gateway, client)
-    slots.close()
+def site(built_site: Site) -> Site:
+    """Services as new, and all budgets whole."""
+    built_site.services.__init__()  # type: ignore[misc]
+    built_site.clock.time += 1000
+    return built_site
 
 
 # ------------------------------------------------------------------------------------------------------------ identity
@@ -227,7 +236,7 @@ async def test_budgets_are_shown_and_kept(site: Site) -> None:
     client = site.client()
     first = await client.get("/api/tracks", headers=USER)
     shown = {name: first.headers[f"x-ratelimit-{name}"] for name in ("limit", "remaining", "reset")}
-    assert shown == {"limit": "5", "remaining": "4", "reset": "1000061"}
+    assert shown == {"limit": "5", "remaining": "4", "reset": f"{site.clock.time + 60.5:.0f}"}
     missing = await client.get("/api/nothing", headers=USER)
     assert (missing.status_code, missing.headers["x-ratelimit-remaining"]) == (404, "3")
     for _ in range(3):
