@@ -72,8 +72,12 @@ class Request:
     builds: bool = False
 
 
+def _phrases(text: str) -> tuple[str, ...]:
+    return tuple(text.split(", "))
+
+
 def _table(lines: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    return MappingProxyType({phrase: name for name, phrases in lines for phrase in phrases.split(", ")})
+    return MappingProxyType({phrase: name for name, phrases in lines for phrase in _phrases(phrases)})
 
 
 _STYLES = _table(
@@ -123,11 +127,11 @@ _STYLES = _table(
     )
 )
 
-_COLOURS = (
+_COLOURS = _phrases(
     "epic, electronic, dance, indie, alternative, acoustic, orchestral, orchestra, cinematic, atmospheric, minimal, funky, "
     "groovy, jazzy, bluesy, soulful, retro, radio, battle, adventure, fantasy, movie, film, trailer, soundtrack, club, "
     "groove, 80s, 70s"
-).split(", ")
+)
 
 _MOODS: Mapping[str, Mood] = MappingProxyType(
     {
@@ -177,7 +181,7 @@ _MOODS: Mapping[str, Mood] = MappingProxyType(
                 Mood(True, 0.6, 1.0, ("rock", "drum_and_bass", "metal", "house")),
             ),
         )
-        for phrase in phrases.split(", ")
+        for phrase in _phrases(phrases)
     }
 )
 

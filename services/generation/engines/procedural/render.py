@@ -23,7 +23,7 @@ _TRACK_RMS = 0.1
 _STEM_LEVEL = {"drums": 0.95, "bass": 0.75, "vocals": 1.0, "other": 0.5}
 _ROOM_SECONDS = {"drums": 0.5, "bass": 0.3, "vocals": 1.3, "other": 1.6}
 _PRESENCE = {"drums": 0.5, "bass": 0.2, "vocals": 0.8, "other": 0.8}
-_KIT_RMS = 0.1
+_KIT_RMS = 0.2
 _PUSH = 1.35  # how far the loudest peaks may go into the limiter: about 2.5 dB
 _VELOCITY_LEVELS = 5
 

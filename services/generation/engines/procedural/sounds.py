@@ -1,0 +1,372 @@
+"""The sound designer: words in a prompt choose sounds, words before them bend these, and a room holds them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.generation.engines.procedural import effects, events, textures
+from services.generation.engines.procedural.prompt import find_words, words_of
+from services.generation.engines.procedural.textures import Stage
+from services.generation.engines.procedural.waves import Wave
+
+__all__ = ["SOURCES", "Cue", "ambience_cues", "cues", "design", "render_cue"]
+
+Samples = NDArray[np.float32]
+
+_TEXTURE_RMS = 0.12
+_EVENT_PEAK = 0.75
+_VARIANTS = 6
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of sound.
+
+    Args:
+        texture: makes it, if it goes on.
+        event: makes one occurrence, if it happens.
+        spacing_seconds: from one occurrence to the next.
+        jitter: how irregular that is: 0 is a clock, 1 is chance.
+        level: its loudness among others.
+    """
+
+    texture: textures.Texture | None = None
+    event: events.Event | None = None
+    spacing_seconds: float = 3.0
+    jitter: float = 0.5
+    level: float = 1.0
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A source as a prompt asks for it.
+
+    Args:
+        source: a name in :data:`SOURCES`.
+        strength: 0 to 1.
+        pace: 1 is usual.
+        is_distant: dulled and quieter.
+    """
+
+    source: str
+    strength: float = 0.5
+    pace: float = 1.0
+    is_distant: bool = False
+
+
+def _happens(event: events.Event, spacing_seconds: float, jitter: float = 0.5, level: float = 1.0) -> Source:
+    return Source(None, event, spacing_seconds, jitter, level)
+
+
+SOURCES: Mapping[str, Source] = MappingProxyType(
+    {
+        "rain": Source(textures.rain),
+        "wind": Source(textures.wind),
+        "ocean": Source(textures.ocean),
+        "stream": Source(textures.stream, level=0.9),
+        "bubbling": Source(textures.bubbling),
+        "fire": Source(textures.fire),
+        "crowd": Source(textures.crowd, level=0.9),
+        "cheering": Source(textures.cheering),
+        "applause": Source(textures.applause),
+        "static": Source(textures.static, level=0.8),
+        "vinyl": Source(textures.vinyl, level=0.6),
+        "engine": Source(textures.engine),
+        "propeller": Source(textures.propeller),
+        "jet": Source(textures.jet),
+        "train": Source(textures.train),
+        "traffic": Source(textures.traffic, level=0.9),
+        "hum": Source(textures.hum, level=0.7),
+        "drone": Source(textures.drone, level=0.9),
+        "crickets": Source(textures.crickets, level=0.6),
+        "thunder": _happens(events.thunder, 7.0),
+        "explosion": _happens(events.explosion, 4.5),
+        "gunshot": _happens(events.gunshot, 1.1),
+        "footsteps": _happens(events.footstep, 0.55, 0.06),
+        "heartbeat": _happens(events.heartbeat, 0.9, 0.0),
+        "door": _happens(events.door, 4.0),
+        "knock": _happens(events.knock, 2.5),
+        "glass": _happens(events.glass, 3.5),
+        "metal": _happens(events.metal, 1.8),
+        "bell": _happens(events.bell, 2.8, 0.05),
+        "chime": _happens(events.chime, 3.2),
+        "beep": _happens(events.beep, 0.8, 0.0, 0.6),
+        "notification": _happens(events.notification, 3.0, 0.1, 0.8),
+        "failure": _happens(events.failure, 2.5, 0.1, 0.7),
+        "click": _happens(events.click, 0.9, 0.4, 0.8),
+        "tick": _happens(events.tick, 0.5, 0.0, 0.7),
+        "coin": _happens(events.coin, 1.4, 0.4, 0.6),
+        "jump": _happens(events.jump, 1.2, 0.4, 0.7),
+        "laser": _happens(events.laser, 0.8),
+        "whoosh": _happens(events.whoosh, 1.8),
+        "impact": _happens(events.impact, 1.5),
+        "alarm": _happens(events.alarm, 1.0, 0.0, 0.6),
+        "siren": _happens(events.siren, 4.0, 0.0, 0.6),
+        "horn": _happens(events.horn, 3.0, 0.6, 0.5),
+        "phone": _happens(events.phone, 4.0, 0.0, 0.6),
+        "bird": _happens(events.bird, 0.7, 1.0, 0.5),
+        "drip": _happens(events.drip, 1.1, 0.8, 0.7),
+        "splash": _happens(events.splash, 2.5),
+        "bark": _happens(events.bark, 0.9, 0.8),
+        "meow": _happens(events.meow, 2.2),
+        "roar": _happens(events.roar, 3.2),
+        "robot": _happens(events.robot, 1.6, 0.4, 0.6),
+        "typing": _happens(events.typing, 0.16, 0.7, 0.8),
+        "riser": _happens(events.riser, 4.0, 0.0),
+    }
+)
+
+# Phrases to sources; a phrase may stand for a whole scene.
+_SCENES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        phrase: tuple(names.split(" "))
+        for names, phrases in (
+            ("rain", "rain, raining, rainfall, rainy, raindrops, drizzle, downpour, shower"),
+            ("rain thunder wind", "storm, thunderstorm, stormy, tempest, hurricane"),
+            ("thunder", "thunder, lightning, thunderclap"),
+            ("wind", "wind, windy, breeze, gust, gusts, blizzard, tornado, howling wind"),
+            ("ocean", "ocean, sea, waves, surf, shore, coast, tide"),
+            ("ocean bird wind", "beach, seaside, seagulls, harbor, harbour"),
+            ("stream", "stream, river, brook, creek, waterfall, fountain, water, flowing water, waterfalls"),
+            ("bubbling", "bubbles, bubbling, boiling, underwater, cauldron, potion, aquarium, cooking"),
+            ("drip", "drip, dripping, drips, droplet, droplets, water drops, water drop, leak, leaking, tap"),
+            ("splash", "splash, splashing, swimming, diving"),
+            ("fire", "fire, flames, burning, fireplace, crackling fire, bonfire, frying, sizzling, torch"),
+            ("fire crickets", "campfire, camping"),
+            ("bird", "bird, birds, birdsong, chirping, tweeting, songbird, songbirds, sparrow, robin"),
+            ("bird wind stream", "forest, woods, jungle, rainforest, nature, meadow, park, garden, spring morning"),
+            ("crickets", "crickets, cicadas, insects, night, swamp, summer night, frogs, bugs"),
+            ("bark", "dog, dogs, bark, barking, puppy"),
+            ("meow", "cat, cats, meow, meowing, kitten"),
+            ("roar", "monster, roar, roaring, growl, growling, beast, dragon, dinosaur, lion, zombie, demon, creature, alien"),
+            ("crowd", "crowd, people, talking, chatter, conversation, market, babble, walla, voices"),
+            ("crowd glass", "cafe, restaurant, bar, pub, coffee shop, party"),
+            ("cheering", "cheering, cheer, stadium, sports, audience, fans, concert"),
+            ("applause", "applause, clapping, ovation"),
+            ("footsteps", "footsteps, footstep, steps, walking, running, walk, boots, marching, gravel"),
+            ("heartbeat", "heartbeat, heart, pulse, heart beat"),
+            ("door", "door, creak, creaking, creaky, gate, slam"),
+            ("knock", "knock, knocking, knocks"),
+            ("glass", "glass, shatter, shattering, breaking glass, smash, dishes, bottle"),
+            ("metal", "metal, clang, metallic, sword, swords, hammer, anvil, blacksmith, construction, chain, chains"),
+            ("engine", "engine, car, motor, motorcycle, truck, vehicle, racing, lawn mower, tractor, chainsaw, generator"),
+            ("propeller", "helicopter, propeller, chopper, rotor, fan"),
+            ("jet", "jet, airplane, aircraft, plane, turbine, rocket, takeoff"),
+            ("train", "train, railway, railroad, locomotive, subway, metro"),
+            ("traffic horn", "traffic, city, street, urban, highway, road, cars"),
+            ("horn", "horn, honk, honking, foghorn, ship horn"),
+            ("siren", "siren, police, ambulance, fire truck, emergency"),
+            ("alarm", "alarm, warning, alert, alarm clock, red alert"),
+            ("phone", "phone, telephone, ringing, ringtone, phone ringing"),
+            ("explosion", "explosion, explosions, explode, bomb, blast, boom, grenade, fireworks, detonation"),
+            ("explosion gunshot", "war, battle, battlefield, combat"),
+            ("gunshot", "gun, gunshot, gunshots, gunfire, shooting, rifle, pistol, shot, shots"),
+            ("laser", "laser, lasers, blaster, phaser, ray gun, zap, pew"),
+            ("whoosh", "whoosh, swoosh, swish, swipe, transition, swing, arrow, passing by, flyby"),
+            ("impact", "impact, hit, punch, thud, punching, kick, drum hit, boxing, falling, crash, stomp"),
+            ("riser", "riser, uplifter, tension rise, build up, buildup"),
+            ("bell", "bell, bells, church bell, church bells, gong, temple, tower bell"),
+            ("chime", "chime, chimes, magic, magical, sparkle, sparkles, fairy, spell, level up, success, reward, win, power up"),
+            ("beep", "beep, beeps, beeping, tone, monitor, sonar, hospital"),
+            ("notification", "notification, ding, message, ping, confirm, ui, interface, app"),
+            ("failure", "failure, error, fail, wrong, game over, buzzer, denied, lose"),
+            ("click", "click, clicks, clicking, button, mouse, switch, camera, snap"),
+            ("tick", "clock, tick, ticking, timer, tick tock, metronome, countdown"),
+            ("coin", "coin, coins, pickup, collect, money, cash"),
+            ("jump", "jump, jumping, hop, bounce, boing, spring"),
+            ("coin laser jump", "arcade, video game, 8 bit, retro game, platformer"),
+            ("robot", "robot, robots, computer, droid, android, sci fi computer, processing, data, glitch, android voice"),
+            ("typing", "typing, keyboard, typewriter, keys"),
+            ("typing hum", "office, workplace, server room"),
+            ("hum", "hum, humming, machine, machinery, refrigerator, air conditioner, electrical, electric, power, vent"),
+            ("engine metal hum", "factory, industrial, mechanical, workshop, mill"),
+            ("hum drone", "space, spaceship, spacecraft, starship, space station, sci fi, futuristic, ufo"),
+            ("drone", "drone, drones, ambience, ambient, atmosphere, dark ambience, soundscape, pad, eerie, mysterious"),
+            ("drone door wind", "horror, haunted, haunted house, scary, spooky, creepy, ghost, nightmare"),
+            ("drip drone", "cave, dungeon, sewer, cavern"),
+            ("static", "static, radio, white noise, noise, interference, television, tv, pink noise, brown noise"),
+            ("vinyl", "vinyl, record, crackle, vinyl crackle, gramophone, record player, turntable"),
+        )
+        for phrase in phrases.split(", ")
+    }
+)  # fmt: skip
+
+_DISTANT = frozenset(("distant", "far", "faraway", "muffled", "faint", "remote", "outside"))
+_STRONG = frozenset(
+    ("heavy", "loud", "intense", "violent", "strong", "massive", "huge", "powerful", "big", "giant", "raging")
+)
+_LIGHT = frozenset(("light", "gentle", "soft", "quiet", "small", "subtle", "calm", "mild", "tiny", "little", "low"))
+_FAST = frozenset(("fast", "rapid", "quick", "running", "racing", "frantic", "accelerating", "speeding"))
+_SLOW = frozenset(("slow", "slowly", "lazy", "idle", "idling", "steady"))
+_LARGE_ROOMS = frozenset(
+    (
+        "cave",
+        "cavern",
+        "cathedral",
+        "church",
+        "hall",
+        "tunnel",
+        "canyon",
+        "dungeon",
+        "echo",
+        "echoing",
+        "temple",
+        "warehouse",
+    )
+)
+_SMALL_ROOMS = frozenset(("room", "indoor", "indoors", "house", "kitchen", "bathroom", "office", "inside", "corridor"))
+# These say where, not what: they sound only where nothing else is named.
+_SETTINGS = frozenset(
+    (
+        *(
+            "ui",
+            "interface",
+            "app",
+            "sci fi",
+            "futuristic",
+            "video game",
+            "retro game",
+            "ambient",
+            "ambience",
+            "atmosphere",
+        ),
+        *("soundscape", "scary", "spooky", "creepy", "eerie", "mysterious", "nature", "night", "magical", "metallic"),
+        *("noise", "power", "electric", "mechanical", "people", "water"),
+    )
+)
+_AMBIENCE = ("rain", "vinyl", "ocean", "fire", "bird", "crickets", "thunder", "stream")
+_AMBIENCE_WORDS = frozenset(
+    (
+        *(
+            "rain",
+            "raindrops",
+            "rainfall",
+            "vinyl",
+            "vinyl crackle",
+            "ocean",
+            "waves",
+            "fireplace",
+            "campfire",
+            "birds",
+        ),
+        *("birdsong", "crickets", "thunder", "thunderstorm", "stream", "crackle"),
+    )
+)
+
+
+def cues(prompt: str) -> tuple[Cue, ...]:
+    """The sounds that a prompt names, in order and without repeats; empty if it names none that is known."""
+    return _cues(words_of(prompt), _SCENES)
+
+
+def ambience_cues(prompt: str) -> tuple[Cue, ...]:
+    """The backgrounds that a prompt for music names besides ("lo-fi beats and rain")."""
+    phrases = {phrase: names for phrase, names in _SCENES.items() if phrase in _AMBIENCE_WORDS}
+    return tuple(cue for cue in _cues(words_of(prompt), phrases) if cue.source in _AMBIENCE)
+
+
+def _cues(words: tuple[str, ...], scenes: Mapping[str, tuple[str, ...]]) -> tuple[Cue, ...]:
+    found: dict[str, Cue] = {}
+    end_before = 0
+    hits = find_words(words, scenes)
+    named = [hit for hit in hits if hit[2] not in _SETTINGS] or hits
+    for start, length, phrase in named:
+        near = words[max(end_before, start - 3) : start]
+        end_before = start + length
+        for name in scenes[phrase]:
+            found.setdefault(name, _bent(Cue(name), near + words[start : start + length]))
+    return tuple(found.values())
+
+
+def _bent(cue: Cue, near: tuple[str, ...]) -> Cue:
+    for word in near:
+        if word in _DISTANT:
+            cue = replace(cue, is_distant=True)
+        elif word in _STRONG:
+            cue = replace(cue, strength=0.9)
+        elif word in _LIGHT:
+            cue = replace(cue, strength=0.2)
+        if word in _FAST:
+            cue = replace(cue, pace=1.6)
+        elif word in _SLOW:
+            cue = replace(cue, pace=0.65)
+    return cue
+
+
+def design(
+    prompt: str, frames: int, rate_hz: int, rng: np.random.Generator, report: Callable[[float], None]
+) -> Samples:
+    """float32 [2, frames]: the scene of a prompt; an unknown one becomes a quiet, moving soundscape.
+
+    Args:
+        prompt: free text.
+        frames: length.
+        rate_hz: frames a second.
+        rng: the source of chance.
+        report: called with the share done, 0 to 1.
+    """
+    scene = cues(prompt) or (Cue("drone"), Cue("whoosh", strength=0.2, pace=0.4, is_distant=True))
+    mixed = np.zeros((2, frames), dtype=np.float32)
+    for number, cue in enumerate(scene):
+        # What is named first is in front.
+        mixed += np.float32(1.0 if number == 0 else 0.75) * render_cue(cue, frames, rate_hz, rng)
+        report((number + 1) / (len(scene) + 1))
+    wet, decay_seconds = _room(set(words_of(prompt)), scene)
+    if wet:
+        mixed = mixed + np.float32(wet) * effects.reverb(mixed.mean(axis=0), rate_hz, decay_seconds, rng)
+    return mixed
+
+
+def render_cue(cue: Cue, frames: int, rate_hz: int, rng: np.random.Generator) -> Samples:
+    """float32 [2, frames]: one source alone at its level."""
+    source = SOURCES[cue.source]
+    stage = Stage(frames, rate_hz, rng, cue.strength, cue.pace)
+    level = source.level * (0.6 + 0.8 * cue.strength) * (0.45 if cue.is_distant else 1.0)
+    if source.texture is not None:
+        sound = source.texture(stage)
+        level *= _TEXTURE_RMS / (effects.active_rms(sound, rate_hz) + 1e-9)
+    else:
+        assert source.event is not None
+        sound = _strewn(source.event, source, stage)
+        level *= _EVENT_PEAK
+    if cue.is_distant:
+        sound = effects.lowpassed(sound, rate_hz, 1100.0)
+    return np.asarray(sound * np.float32(level), dtype=np.float32)
+
+
+def _strewn(event: events.Event, source: Source, stage: Stage) -> Samples:
+    """float32 [2, frames]: occurrences along the time, a few variants in turn."""
+    out = np.zeros((2, stage.frames), dtype=np.float32)
+    variants: list[Wave] = []
+    for number, start in enumerate(_starts(source, stage)):
+        if len(variants) < _VARIANTS:
+            variants.append(event(stage.rate_hz, stage.rng))
+        wave = variants[number % len(variants)]
+        # Steps and ticks stay in the middle; what happens by chance happens anywhere.
+        pan = float(stage.rng.uniform(-0.7, 0.7)) * source.jitter
+        force = float(stage.rng.uniform(1.0 - 0.4 * source.jitter, 1.0))
+        end = min(stage.frames, start + wave.size)
+        out[:, start:end] += np.float32(force) * effects.panned(wave[: end - start], pan)
+    return out
+
+
+def _starts(source: Source, stage: Stage) -> Iterator[int]:
+    spacing = source.spacing_seconds / stage.pace
+    at = min(0.04, 0.02 * stage.seconds)
+    while at < stage.seconds:
+        yield min(stage.frames - 1, round(at * stage.rate_hz))
+        at += spacing * (1.0 + source.jitter * float(stage.rng.uniform(-0.6, 0.9)))
+
+
+def _room(words: set[str], scene: tuple[Cue, ...]) -> tuple[float, float]:
+    """Level and decay (seconds) of the reverb."""
+    if words & _LARGE_ROOMS:
+        return 0.7, 3.0
+    if words & _SMALL_ROOMS:
+        return 0.3, 0.5
+    return (0.12, 0.9) if any(SOURCES[cue.source].event for cue in scene) else (0.0, 0.0)

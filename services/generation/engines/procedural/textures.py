@@ -1,0 +1,307 @@
+"""Sounds that go on: weather, water, fire, machines, crowds. Each fills any length from a short seamless bed of noise.
+
+Noise is shaped in the frequency domain over a whole number of periods, so a bed repeats without a seam; slow random
+curves on top keep the repetition from being heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from services.generation.engines.procedural.waves import Wave, decay, fade, phase, scan, sine, tables
+
+Samples = NDArray[np.float32]
+
+_BED_SECONDS = 20.0
+_CONTROL_HOP = 64
+_CLICK_CREST = 4.5
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where and how a sound takes place.
+
+    Args:
+        frames: length to fill.
+        rate_hz: frames a second.
+        rng: the source of chance.
+        strength: 0 (faint) to 1 (violent), 0.5 is usual.
+        pace: how fast things happen, 1 is usual.
+    """
+
+    frames: int
+    rate_hz: int
+    rng: np.random.Generator
+    strength: float = 0.5
+    pace: float = 1.0
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.rate_hz
+
+
+def _shape(size: int, rate_hz: int, low_hz: float, high_hz: float, tilt: float) -> NDArray[np.float32]:
+    frequency = fft.rfftfreq(size, 1.0 / rate_hz)
+    frequency[0] = frequency[1]
+    edges = 1.0 / np.sqrt((1.0 + (low_hz / frequency) ** 4) * (1.0 + (frequency / high_hz) ** 4))
+    curve = edges * (frequency / 1000.0) ** -tilt
+    curve[0] = 0.0
+    return np.asarray(curve, dtype=np.float32)
+
+
+def _filled(loop: Samples, frames: int) -> Samples:
+    """The loop repeated to ``frames``, at unit RMS."""
+    loop = loop / (np.sqrt(np.mean(loop**2)) + 1e-9)
+    count = -(-frames // loop.shape[1])
+    return np.asarray(np.tile(loop, (1, count))[:, :frames], dtype=np.float32)
+
+
+def bed(stage: Stage, low_hz: float, high_hz: float, tilt: float = 0.0) -> Samples:
+    """float32 [2, frames]: wide noise in a band, falling by ``6 * tilt`` dB per octave; unit RMS."""
+    size = fft.next_fast_len(min(stage.frames, round(_BED_SECONDS * stage.rate_hz)), real=True)
+    white = stage.rng.standard_normal((2, size), dtype=np.float32)
+    white[1] = 0.35 * white[0] + 0.94 * white[1]  # the sides share a little, as in a real place
+    spectrum = fft.rfft(white, axis=1) * _shape(size, stage.rate_hz, low_hz, high_hz, tilt)
+    return _filled(fft.irfft(spectrum, n=size, axis=1), stage.frames)
+
+
+def crackle(stage: Stage, per_second: float, low_hz: float, high_hz: float, spread: float = 1.0) -> Samples:
+    """float32 [2, frames]: short clicks at random times, with random force and place; unit RMS.
+
+    Args:
+        stage: where.
+        per_second: how many.
+        low_hz, high_hz: their band.
+        spread: how unequal their forces are.
+    """
+    size = fft.next_fast_len(min(stage.frames, round(_BED_SECONDS * stage.rate_hz)), real=True)
+    count = max(1, stage.rng.poisson(per_second * size / stage.rate_hz))
+    impulses = np.zeros((2, size), dtype=np.float32)
+    where = stage.rng.integers(size, size=count)
+    force = np.exp(0.7 * spread * stage.rng.standard_normal(count)) * stage.rng.choice([-1.0, 1.0], count)
+    side = stage.rng.uniform(0.15, 0.85, count)
+    np.add.at(impulses[0], where, (force * np.sqrt(side)).astype(np.float32))
+    np.add.at(impulses[1], where, (force * np.sqrt(1.0 - side)).astype(np.float32))
+    # A band edge alone would ring before the click: a causal decay keeps its front sharp.
+    grain = np.zeros(size, dtype=np.float32)
+    length = min(size, round(0.02 * stage.rate_hz))
+    grain[:length] = stage.rng.standard_normal(length) * decay(length, stage.rate_hz, 1.5 / high_hz + 0.0006)
+    spectrum = fft.rfft(impulses, axis=1) * fft.rfft(grain) * _shape(size, stage.rate_hz, low_hz, high_hz, 0.0)
+    loop = _filled(fft.irfft(spectrum, n=size, axis=1), size)
+    # A few clicks much louder than the rest would make all others inaudible.
+    return _filled(_CLICK_CREST * np.tanh(loop / _CLICK_CREST), stage.frames)
+
+
+def drift(stage: Stage, period_seconds: float, low: float, high: float) -> Wave:
+    """float32 [frames]: a curve that wanders between two values, a new goal about every ``period_seconds``."""
+    points = max(2, int(stage.seconds / period_seconds) + 3)
+    goals = stage.rng.uniform(low, high, points)
+    blocks = stage.frames // _CONTROL_HOP + 2
+    at = np.arange(blocks) * (_CONTROL_HOP / stage.rate_hz / period_seconds)
+    share = at - np.floor(at)
+    smooth = 0.5 - 0.5 * np.cos(np.pi * share)
+    left = np.minimum(at.astype(int), points - 2)
+    return _upsampled(goals[left] + smooth * (goals[left + 1] - goals[left]), stage.frames)
+
+
+def swell(stage: Stage, period_seconds: float, sharpness: float = 1.0) -> Wave:
+    """float32 [frames]: slow waves between 0 and 1, not quite regular, starting low."""
+    blocks = stage.frames // _CONTROL_HOP + 2
+    at = np.arange(blocks) * (_CONTROL_HOP / stage.rate_hz)
+    wobble = 0.6 * np.sin(2 * np.pi * at / (period_seconds * 3.7) + stage.rng.uniform(0, 6))
+    wave = 0.5 - 0.5 * np.cos(2 * np.pi * at / period_seconds + wobble - wobble[0] + 0.6)
+    return _upsampled(wave**sharpness, stage.frames)
+
+
+def _upsampled(points: NDArray[np.floating], frames: int) -> Wave:
+    """Straight lines between points that are ``_CONTROL_HOP`` frames apart."""
+    ramp = np.arange(_CONTROL_HOP, dtype=np.float32) / _CONTROL_HOP
+    start = points[:-1].astype(np.float32)
+    lines = start[:, None] + np.diff(points).astype(np.float32)[:, None] * ramp
+    return np.asarray(lines.reshape(-1)[:frames], dtype=np.float32)
+
+
+Texture = Callable[[Stage], Samples]
+
+
+def rain(stage: Stage) -> Samples:
+    """Hiss of many far drops, patter of the near ones."""
+    hiss = bed(stage, 900.0, 9000.0, 0.35)
+    patter = crackle(stage, 150.0 + 1500.0 * stage.strength, 900.0, 6500.0)
+    return hiss * drift(stage, 3.0, 0.8, 1.1) + (1.1 - 0.6 * stage.strength) * patter
+
+
+def wind(stage: Stage) -> Samples:
+    """Gusts: a low rush, and a whistle that comes with force."""
+    gust = drift(stage, 1.8 / stage.pace, 0.15, 1.0)
+    rush = bed(stage, 80.0, 500.0 + 500.0 * stage.strength, 0.5)
+    whistle = bed(stage, 500.0, 1100.0, 0.0)
+    return rush * gust + (0.15 + 0.5 * stage.strength) * whistle * gust**2 * drift(stage, 0.9, 0.2, 1.0)
+
+
+def ocean(stage: Stage) -> Samples:
+    """Waves that roll in, break and run out."""
+    wave = swell(stage, 7.0 / stage.pace, 2.2)
+    roll = bed(stage, 60.0, 500.0, 0.5)
+    foam = bed(stage, 700.0, 7000.0, 0.4)
+    return roll * (0.35 + wave) + foam * (0.1 + 1.1 * wave**2)
+
+
+def stream(stage: Stage) -> Samples:
+    """A brook: bubbling tones over a rush."""
+    rush = bed(stage, 500.0, 5000.0, 0.5)
+    bubbles = _bubbles(stage, 22.0)
+    return 0.5 * rush * drift(stage, 1.2, 0.8, 1.2) + bubbles
+
+
+def bubbling(stage: Stage) -> Samples:
+    """Bubbles under water or in a pot."""
+    return 0.25 * bed(stage, 60.0, 400.0, 0.6) + _bubbles(stage, 9.0 * stage.pace)
+
+
+def _bubbles(stage: Stage, per_second: float) -> Samples:
+    """Each bubble is a sine that decays and rises (van den Doel, 2005)."""
+    frames = min(stage.frames, round(_BED_SECONDS * stage.rate_hz))
+    loop = np.zeros((2, frames), dtype=np.float32)
+    grains = []
+    for _ in range(40):
+        length = round(stage.rng.uniform(0.03, 0.12) * stage.rate_hz)
+        hz = stage.rng.uniform(300.0, 1600.0)
+        rise = hz * (1.0 + 0.6 * np.arange(length) / length)
+        grains.append(
+            sine(phase(rise, length, stage.rate_hz)) * decay(length, stage.rate_hz, length / stage.rate_hz / 5)
+        )
+    for _ in range(max(1, round(per_second * frames / stage.rate_hz))):
+        grain = grains[int(stage.rng.integers(len(grains)))]
+        _add_wrapped(loop, grain * fade(grain.size, stage.rate_hz, 0.002, 0.004), stage.rng)
+    return _filled(loop, stage.frames)
+
+
+def _add_wrapped(loop: Samples, grain: Wave, rng: np.random.Generator) -> None:
+    """Puts a grain at a random place of a loop, across its seam if need be."""
+    grain = grain[: loop.shape[1]]
+    start, side = int(rng.integers(loop.shape[1])), rng.uniform(0.2, 0.8)
+    force = rng.uniform(0.3, 1.0)
+    head = min(grain.size, loop.shape[1] - start)
+    for channel, share in enumerate((side, 1.0 - side)):
+        gain = np.float32(force * np.sqrt(share))
+        loop[channel, start : start + head] += gain * grain[:head]
+        loop[channel, : grain.size - head] += gain * grain[head:]
+
+
+def fire(stage: Stage) -> Samples:
+    """A low roar, a hiss, and wood that cracks."""
+    roar = bed(stage, 50.0, 350.0, 0.5) * drift(stage, 0.4, 0.5, 1.1)
+    hiss = bed(stage, 2000.0, 9000.0, 0.3) * drift(stage, 0.3, 0.2, 0.6)
+    return 0.7 * roar + 0.3 * hiss + 0.5 * crackle(stage, 10.0 + 14.0 * stage.strength, 800.0, 8000.0)
+
+
+def crowd(stage: Stage) -> Samples:
+    """Many people talking: babble in the bands of speech, each with its own rhythm of syllables."""
+    babble = np.zeros((2, stage.frames), dtype=np.float32)
+    for low, high in ((180.0, 420.0), (420.0, 900.0), (900.0, 1800.0), (1800.0, 3200.0)):
+        babble += bed(stage, low, high) * drift(stage, 0.16 / stage.pace, 0.2, 1.0) * (300.0 / low) ** 0.6
+    return babble * drift(stage, 2.5, 0.7, 1.1)
+
+
+def cheering(stage: Stage) -> Samples:
+    """A roaring audience with applause."""
+    roar = np.zeros((2, stage.frames), dtype=np.float32)
+    for low, high in ((500.0, 900.0), (900.0, 1500.0), (2200.0, 3400.0)):
+        roar += bed(stage, low, high) * drift(stage, 0.5, 0.5, 1.0)
+    return roar + 0.6 * applause(stage)
+
+
+def applause(stage: Stage) -> Samples:
+    """Clapping: hundreds of short bursts a second."""
+    return crackle(stage, 90.0 + 400.0 * stage.strength, 700.0, 3800.0, 0.6) * drift(stage, 1.5, 0.8, 1.1)
+
+
+def static(stage: Stage) -> Samples:
+    """Radio or television noise."""
+    return bed(stage, 300.0, 9000.0) * drift(stage, 0.15, 0.6, 1.0) + 0.2 * crackle(stage, 25.0, 1000.0, 9000.0)
+
+
+def vinyl(stage: Stage) -> Samples:
+    """A dusty record."""
+    return 0.7 * crackle(stage, 14.0, 700.0, 9000.0) + 0.5 * bed(stage, 200.0, 7000.0, 0.5)
+
+
+def engine(stage: Stage) -> Samples:
+    """A combustion engine: harmonics of the firing rate, with noise that pulses along."""
+    rate = (28.0 + 50.0 * stage.strength) * stage.pace
+    revolutions = phase(rate * drift(stage, 1.6, 0.9, 1.25).astype(np.float64), stage.frames, stage.rate_hz)
+    n = np.arange(1, 80)
+    rough = stage.rng.uniform(0.4, 1.0, n.size) * n**-0.9 * (1.0 + 1.5 * (n % 4 == 0))
+    motor = scan(tables(rough, stage.rng.uniform(-np.pi, np.pi, n.size)), revolutions / 2.0)
+    pulse = 0.6 + 0.4 * sine(revolutions)
+    exhaust = bed(stage, 120.0, 2500.0, 0.6) * pulse
+    level = np.float32(np.sqrt(np.mean(motor**2)) + 1e-9)
+    return np.asarray(motor / level + 0.6 * exhaust, dtype=np.float32)
+
+
+def propeller(stage: Stage) -> Samples:
+    """A helicopter: air chopped by blades."""
+    chop = (0.5 + 0.5 * sine(phase(11.0 * stage.pace, stage.frames, stage.rate_hz))) ** 3
+    return bed(stage, 50.0, 900.0, 0.6) * (0.15 + chop) + 0.3 * bed(stage, 800.0, 4000.0, 0.5)
+
+
+def jet(stage: Stage) -> Samples:
+    """A turbine: a roar and its whine."""
+    whine = sine(phase(2400.0 * drift(stage, 3.0, 0.97, 1.03).astype(np.float64), stage.frames, stage.rate_hz))
+    return bed(stage, 80.0, 4000.0, 0.5) * drift(stage, 1.5, 0.85, 1.1) + 0.12 * whine
+
+
+def train(stage: Stage) -> Samples:
+    """A rumble with the double beat of wheels over rail joints."""
+    at = phase(1.15 * stage.pace, stage.frames, stage.rate_hz) % 1.0
+    beat = (np.exp2(-at * 22.0) + np.exp2(-((at - 0.18) % 1.0) * 22.0)).astype(np.float32)
+    rumble = bed(stage, 40.0, 600.0, 0.5)
+    rails = bed(stage, 800.0, 5000.0, 0.6)
+    return rumble * (0.5 + 0.9 * beat) + 0.4 * rails * (0.3 + beat)
+
+
+def traffic(stage: Stage) -> Samples:
+    """A street: a far rumble and cars that pass."""
+    passing = swell(stage, 5.0 / stage.pace, 3.0)
+    return bed(stage, 40.0, 400.0, 0.5) + 0.8 * bed(stage, 300.0, 3500.0, 0.5) * passing
+
+
+def hum(stage: Stage) -> Samples:
+    """A machine at rest: mains harmonics and air."""
+    base = phase(60.0, stage.frames, stage.rate_hz)
+    tone = sine(base) + 0.6 * sine(2 * base) + 0.3 * sine(4 * base) + 0.15 * sine(7 * base)
+    beat = drift(stage, 2.0, 0.85, 1.1)
+    return 0.6 * tone * beat + 0.5 * bed(stage, 150.0, 2500.0, 0.6)
+
+
+def drone(stage: Stage) -> Samples:
+    """A dark, slowly moving chord of near unisons: the default where a prompt names nothing known."""
+    root = 55.0 * 2.0 ** (stage.rng.integers(0, 8) / 12.0)
+    sides = []
+    for _ in range(2):
+        side = np.zeros(stage.frames, dtype=np.float32)
+        for ratio in (1.0, 1.498, 2.0, 2.997, 4.0, 5.04):
+            detune = ratio * (1.0 + 0.0025 * stage.rng.standard_normal())
+            tone = sine(phase(root * detune, stage.frames, stage.rate_hz))
+            side += tone * drift(stage, 2.5, 0.1, 1.0) / np.float32(ratio**0.6)
+        sides.append(side)
+    return np.stack(sides) + 0.35 * bed(stage, 150.0, 3500.0, 0.6) * drift(stage, 2.0, 0.2, 1.0)
+
+
+def crickets(stage: Stage) -> Samples:
+    """A summer night: several insects, each a gated high tone."""
+    night = 0.12 * bed(stage, 200.0, 3000.0, 0.6)
+    for _ in range(3):
+        hz, gate = stage.rng.uniform(3900.0, 4900.0), stage.rng.uniform(14.0, 22.0)
+        chirp = np.maximum(sine(phase(gate, stage.frames, stage.rate_hz) + stage.rng.random()), 0.0)
+        group = sine(phase(stage.rng.uniform(0.7, 1.4) * stage.pace, stage.frames, stage.rate_hz)) > -0.1
+        tone = sine(phase(hz, stage.frames, stage.rate_hz)) * chirp * group
+        side = stage.rng.uniform(0.2, 0.8)
+        night += np.sqrt(np.array([[side], [1 - side]], dtype=np.float32)) * tone
+    return night
