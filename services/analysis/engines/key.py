@@ -1,0 +1,165 @@
+"""Key and tuning, from the pitches of spectral peaks in long windows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+__all__ = ["PITCH_CLASSES", "Key", "KeyMeter", "Tonality", "rank_keys"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+
+_LOWEST_HZ = 50.0
+_BASS_HZ = 260.0
+_HIGHEST_HZ = 3500.0
+_BINS_PER_SEMITONE = 10
+_BINS = 12 * _BINS_PER_SEMITONE
+_PEAK_RANGE = 0.01  # peaks below -40 dB of the loudest of their frame are leakage and noise
+_QUIET_RMS = 1e-5
+_BASS_SHARE = 0.3
+
+# Pitch class distributions of keys from the tonic up (Albrecht and Shanahan, Music Perception 2013).
+_MAJOR = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
+_MINOR = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key and how well it fits.
+
+    Args:
+        tonic: pitch class, 0 (C) to 11 (B).
+        is_minor: minor or major.
+        fit: correlation of its profile with the recording's, -1 to 1.
+    """
+
+    tonic: int
+    is_minor: bool
+    fit: float
+
+    def __str__(self) -> str:
+        return f"{PITCH_CLASSES[self.tonic]} {self.mode}"
+
+    @property
+    def mode(self) -> str:
+        return "minor" if self.is_minor else "major"
+
+    @property
+    def camelot(self) -> str:
+        """Place on the Camelot wheel, like ``8A``: neighbours mix well."""
+        major_tonic = self.tonic + 3 if self.is_minor else self.tonic
+        return f"{(major_tonic * 7 + 7) % 12 + 1}{'A' if self.is_minor else 'B'}"
+
+
+@dataclass(frozen=True)
+class Tonality:
+    """Pitch classes of a whole recording.
+
+    Args:
+        chroma: float64 [12], C to B, the largest 1; all 0 without pitched sound.
+        bass: the same for the pitches below middle C.
+        tuning_cents: from A = 440 Hz, -50 to 50.
+    """
+
+    chroma: Doubles
+    bass: Doubles
+    tuning_cents: float
+
+
+class KeyMeter:
+    """Collects the spectral peaks of long frames as a fine histogram of pitch classes.
+
+    Peaks keep harmonic sound and drop most of the drums; their interpolated frequencies resolve low notes that share a
+    bin of a short spectrum (Gómez, "Tonal description of polyphonic audio", INFORMS JoC 2006).
+
+    Args:
+        sample_rate_hz: of the signal.
+        fft_length: samples of a frame.
+    """
+
+    def __init__(self, sample_rate_hz: int, fft_length: int) -> None:
+        self._window = np.hanning(fft_length + 1)[:-1].astype(np.float32)
+        self._bin_hz = sample_rate_hz / fft_length
+        self._first = int(_LOWEST_HZ / self._bin_hz)
+        self._end = int(_HIGHEST_HZ / self._bin_hz) + 1
+        self._bass: list[Floats] = []
+        self._treble: list[Floats] = []
+
+    def push(self, frames: Floats) -> None:
+        """Take the next float32 [frames, fft_length], not windowed."""
+        spectrum = np.abs(fft.rfft(frames * self._window, axis=1)[:, self._first - 1 : self._end + 1])
+        quiet = np.sqrt(np.mean(np.square(frames), axis=1)) < _QUIET_RMS
+        middle = spectrum[:, 1:-1]
+        floor = np.where(quiet, np.inf, _PEAK_RANGE * spectrum.max(axis=1))[:, None]
+        is_peak = (middle > spectrum[:, :-2]) & (middle >= spectrum[:, 2:]) & (middle > floor)
+        row, column = np.nonzero(is_peak)
+        left, top, right = (np.log(spectrum[row, column + step] + 1e-20) for step in range(3))
+        curve = left - 2.0 * top + right
+        shift = np.where(curve < -1e-9, 0.5 * (left - right) / np.minimum(curve, -1e-9), 0.0)
+        frequency_hz = (column + self._first + shift) * self._bin_hz
+        pitch = 12.0 * np.log2(frequency_hz / 440.0) + 9.0
+        place = np.rint(pitch * _BINS_PER_SEMITONE).astype(np.int64) % _BINS
+        strength = np.sqrt(spectrum[row, column + 1])
+        for is_chosen, histograms in ((frequency_hz < _BASS_HZ, self._bass), (frequency_hz >= 0, self._treble)):
+            counts = np.bincount(
+                row[is_chosen] * _BINS + place[is_chosen], strength[is_chosen], minlength=len(frames) * _BINS
+            )
+            histograms.append(counts.reshape(len(frames), _BINS).astype(np.float32))
+
+    def tonality(self) -> Tonality:
+        """Pitch classes and tuning of all frames so far."""
+        whole, bass = np.concatenate(self._treble), np.concatenate(self._bass)
+        tuning_cents = _tuning_cents(whole.sum(axis=0, dtype=np.float64))
+        return Tonality(_mean_chroma(whole, tuning_cents), _mean_chroma(bass, tuning_cents), tuning_cents)
+
+
+def rank_keys(tonality: Tonality) -> list[Key]:
+    """All 24 keys, best fit first; none without pitched sound."""
+    if not tonality.chroma.any():
+        return []
+    mixed = tonality.chroma / tonality.chroma.sum()
+    if tonality.bass.any():
+        mixed = (1.0 - _BASS_SHARE) * mixed + _BASS_SHARE * tonality.bass / tonality.bass.sum()
+    keys = [
+        Key(tonic, is_minor, _correlation(mixed, np.roll(profile, tonic)))
+        for is_minor, profile in ((False, _MAJOR), (True, _MINOR))
+        for tonic in range(12)
+    ]
+    return sorted(keys, key=lambda key: -key.fit)
+
+
+def confidence(keys: list[Key]) -> float:
+    """0 to 1: how far the best key is ahead of the next, and how well it fits at all."""
+    lead = keys[0].fit - keys[1].fit
+    return float(max(0.0, keys[0].fit) * (1.0 - math.exp(-lead / 0.1)))
+
+
+def _tuning_cents(histogram: Doubles) -> float:
+    """Mean deviation from semitones as an angle, so that a quarter tone up is as far as one down."""
+    angle = 2.0 * np.pi * np.arange(_BINS) / _BINS_PER_SEMITONE
+    total = complex(np.sum(histogram * np.exp(1j * angle)))
+    return 100.0 * math.atan2(total.imag, total.real) / (2.0 * math.pi) if abs(total) > 1e-9 else 0.0
+
+
+def _mean_chroma(histograms: Floats, tuning_cents: float) -> Doubles:
+    """float64 [12]: every frame folded into semitones around the tuning, with equal say, averaged."""
+    distance = np.arange(_BINS) / _BINS_PER_SEMITONE - tuning_cents / 100.0 - np.arange(12)[:, None]
+    distance = np.remainder(distance + 6.0, 12.0) - 6.0
+    fold = np.where(np.abs(distance) < 0.5, np.cos(np.pi * distance) ** 2, 0.0)
+    chroma = histograms @ fold.T.astype(np.float32)
+    loudest = chroma.max(axis=1, keepdims=True)
+    mean = (chroma / np.where(loudest > 0.0, loudest, 1.0)).mean(axis=0, dtype=np.float64)
+    return np.asarray(mean / mean.max()) if mean.max() > 0.0 else mean
+
+
+def _correlation(left: Doubles, right: Doubles) -> float:
+    left, right = left - left.mean(), right - right.mean()
+    scale = math.sqrt(float(left @ left) * float(right @ right))
+    return float(left @ right) / scale if scale > 1e-12 else 0.0

@@ -1,0 +1,242 @@
+"""The ``librosa`` engine: librosa's features of a whole recording, from one pass over a stream of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from kit.audio import resample_blocks
+from services.analysis.engines.frames import Framer
+from services.analysis.engines.key import KeyMeter, confidence, rank_keys
+from services.analysis.engines.loudness import LoudnessMeter
+from services.analysis.engines.spectral import (
+    ChromaMeter,
+    EnergyMeter,
+    MelMeter,
+    SignChanges,
+    SpectralMeter,
+    pooled,
+)
+from services.analysis.engines.tempo import find_rhythm, onset_strength
+from services.analysis.service import FEATURES, Recording, Samples
+
+__all__ = ["LibrosaEngine", "warm_up"]
+
+Floats = NDArray[np.float32]
+
+_RATE_HZ = 22050
+_FFT_LENGTH = 2048
+_HOP_LENGTH = 512
+_KEY_FFT_LENGTH = 8192
+_KEY_HOP_LENGTH = 4096
+_MIN_BLOCK_FRAMES = 16384
+_LARGEST_SAMPLE = np.float32(1000.0)  # 60 dB above full scale; more is no sound and would overflow squares
+_PASS_SHARE = 0.95  # of the work; the rest is what needs the whole recording
+
+
+class LibrosaEngine:
+    """Measures a recording as librosa's functions do by default, in bounded memory.
+
+    The mono mix at 22050 Hz is cut into one shared short-time spectrum, from which everything asked for is reduced
+    frame by frame; loudness is measured on the original channels at the original rate. What is kept per frame takes
+    at most 50 MB for ten minutes.
+
+    The result has, besides ``duration``, ``duration_seconds``, ``sample_rate`` and ``samples`` of the recording and a
+    mapping ``features`` with the matrices:
+
+    * tempo: ``tempo`` in bpm, 0 where nothing repeats; ``tempo_confidence``, ``tempo_alternatives``, ``beats``, ``beat_count``.
+    * key: ``key``, ``mode``, ``pitch_class``, ``camelot`` and ``key_runner_up``, None without pitched sound;
+      ``confidence`` (also as ``key_confidence``), ``tuning_cents``.
+    * energy: root mean square of frames and ``zero_crossing_rate``; ``loudness_lufs`` and ``true_peak_dbtp``, None for silence.
+    * spectral: means over frames; ``spectral_contrast`` of seven bands in dB.
+    * mfcc: means and variances of 13 coefficients; ``features.mfcc`` [13][at most 200], a column every
+      ``features.mfcc_hop_seconds``.
+    * chroma: ``chroma_stft`` and ``chroma_cens``, means over frames tuned to 440 Hz; ``chroma``, the recording's pitch
+      classes at its own tuning, from which the key is read; ``features.chroma`` [12][at most 200].
+    """
+
+    name = "librosa"
+
+    def analyse(
+        self, recording: Recording, features: frozenset[str], report: Callable[[float], None]
+    ) -> dict[str, Any]:
+        """Measure the named features; see :class:`services.analysis.service.Engine`.
+
+        Raises:
+            ValueError: a feature is unknown.
+        """
+        if unknown := features - set(FEATURES):
+            raise ValueError(f"unknown features {sorted(unknown)}")
+        report(0.0)
+        analysis = _Analysis(recording, features)
+        expected_frames = max(1, recording.frame_count)
+        block_frames = max(_MIN_BLOCK_FRAMES, recording.sample_rate_hz)
+
+        def mono_blocks() -> Iterator[Samples]:
+            for block in recording.blocks(block_frames):
+                yield analysis.mono(block)
+                report(_PASS_SHARE * min(1.0, analysis.frame_count / expected_frames))
+
+        for samples in resample_blocks(mono_blocks(), recording.sample_rate_hz, _RATE_HZ, 1):
+            analysis.push(samples[0])
+        analysis.finish()
+        report(_PASS_SHARE)
+        result = analysis.result()
+        report(1.0)
+        return result
+
+
+def warm_up() -> None:
+    """Load the libraries and run every path once, so that the first job is as fast as the others."""
+    LibrosaEngine().analyse(_Noise(), frozenset(FEATURES), lambda share: None)
+
+
+class _Noise:
+    """Five seconds of quiet noise in two channels."""
+
+    sample_rate_hz = 44100
+    channel_count = 2
+    frame_count = 5 * 44100
+
+    def blocks(self, block_frames: int) -> Iterator[Samples]:
+        samples = np.random.default_rng(0).normal(0.0, 0.1, (2, self.frame_count)).astype(np.float32)
+        for start in range(0, self.frame_count, block_frames):
+            yield samples[:, start : start + block_frames]
+
+
+class _Analysis:
+    """The meters that the features need, and the streams that feed them."""
+
+    def __init__(self, recording: Recording, features: frozenset[str]) -> None:
+        self._features = features
+        self._sample_rate_hz = recording.sample_rate_hz
+        self.frame_count = 0
+        self._loudness = (
+            LoudnessMeter(recording.sample_rate_hz, recording.channel_count) if "energy" in features else None
+        )
+        self._energy = EnergyMeter() if "energy" in features else None
+        self._spectral = SpectralMeter(_RATE_HZ, _FFT_LENGTH) if "spectral" in features else None
+        self._mel = MelMeter(_RATE_HZ, _FFT_LENGTH) if features & {"tempo", "mfcc"} else None
+        self._chroma = ChromaMeter(_RATE_HZ, _FFT_LENGTH) if "chroma" in features else None
+        self._key = KeyMeter(_RATE_HZ, _KEY_FFT_LENGTH) if features & {"key", "chroma"} else None
+        self._signs = SignChanges()
+        self._frames = Framer(_FFT_LENGTH, _HOP_LENGTH)
+        self._sign_frames = Framer(_FFT_LENGTH, _HOP_LENGTH, np.bool_)
+        self._key_frames = Framer(_KEY_FFT_LENGTH, _KEY_HOP_LENGTH)
+        self._window = np.hanning(_FFT_LENGTH + 1)[:-1].astype(np.float32)
+
+    def mono(self, block: Samples) -> Samples:
+        """Measure what needs all channels of the next block, then mix them: float32 [1, frames]."""
+        finite = np.clip(np.nan_to_num(block, nan=0.0), -_LARGEST_SAMPLE, _LARGEST_SAMPLE)
+        self.frame_count += finite.shape[1]
+        if self._loudness is not None:
+            self._loudness.push(finite)
+        return finite.mean(axis=0, keepdims=True, dtype=np.float32)
+
+    def push(self, samples: Floats) -> None:
+        """Take the next float32 [frames] of the mono mix at the analysis rate."""
+        for frames in self._frames.push(samples):
+            self._measure(frames)
+        if self._energy is not None:
+            for crossings in self._sign_frames.push(self._signs.push(samples)):
+                self._energy.push_crossings(crossings)
+        if self._key is not None:
+            for frames in self._key_frames.push(samples):
+                self._key.push(frames)
+
+    def finish(self) -> None:
+        """The signal has ended."""
+        for frames in self._frames.finish():
+            self._measure(frames)
+        if self._energy is not None:
+            for crossings in self._sign_frames.finish():
+                self._energy.push_crossings(crossings)
+        if self._key is not None:
+            for frames in self._key_frames.finish():
+                self._key.push(frames)
+
+    def _measure(self, frames: Floats) -> None:
+        if self._energy is not None:
+            self._energy.push(frames)
+        if self._spectral is None and self._mel is None and self._chroma is None:
+            return
+        spectrum = fft.rfft(frames * self._window, axis=1)
+        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        if self._spectral is not None:
+            self._spectral.push(np.sqrt(power), power)
+        if self._mel is not None:
+            self._mel.push(power)
+        if self._chroma is not None:
+            self._chroma.push(power)
+
+    def result(self) -> dict[str, Any]:
+        duration_seconds = self.frame_count / self._sample_rate_hz
+        matrices: dict[str, Any] = {}
+        result: dict[str, Any] = {
+            "duration_seconds": duration_seconds,
+            "duration": duration_seconds,
+            "sample_rate": self._sample_rate_hz,
+            "samples": self.frame_count,
+            "features": matrices,
+        }
+        if self._energy is not None and self._loudness is not None:
+            result |= self._energy.result()
+            result["loudness_lufs"] = self._loudness.loudness_lufs()
+            result["true_peak_dbtp"] = self._loudness.true_peak_dbtp()
+        if self._spectral is not None:
+            result |= self._spectral.result()
+        if self._mel is not None and "mfcc" in self._features:
+            mfcc = self._mel.mfcc()
+            result |= self._mel.result(mfcc)
+            matrices["mfcc"], matrices["mfcc_hop_seconds"] = _columns(mfcc)
+        if self._mel is not None and "tempo" in self._features:
+            result |= _tempo_result(self._mel, duration_seconds)
+        if self._key is not None and "key" in self._features:
+            result |= _key_result(self._key)
+        if self._chroma is not None and self._key is not None:
+            chroma = self._chroma.chroma()
+            result["chroma"] = self._key.tonality().chroma.tolist()
+            result["chroma_stft"] = chroma.mean(axis=1, dtype=np.float64).tolist()
+            result["chroma_cens"] = self._chroma.cens().mean(axis=1, dtype=np.float64).tolist()
+            matrices["chroma"], matrices["chroma_hop_seconds"] = _columns(chroma)
+        return result
+
+
+def _columns(matrix: Floats) -> tuple[list[list[float]], float]:
+    """The pooled matrix and the seconds from one column to the next."""
+    columns, run = pooled(matrix)
+    return columns, run * _HOP_LENGTH / _RATE_HZ
+
+
+def _tempo_result(mel: MelMeter, duration_seconds: float) -> dict[str, Any]:
+    rhythm = find_rhythm(onset_strength(mel.batches()), _RATE_HZ / _HOP_LENGTH, duration_seconds)
+    return {
+        "tempo": rhythm.tempo_bpm,
+        "tempo_confidence": rhythm.confidence,
+        "tempo_alternatives": [
+            {"tempo": candidate.tempo_bpm, "strength": candidate.strength} for candidate in rhythm.alternatives
+        ],
+        "beats": np.round(rhythm.beat_seconds, 4).tolist(),
+        "beat_count": len(rhythm.beat_seconds),
+    }
+
+
+def _key_result(meter: KeyMeter) -> dict[str, Any]:
+    tonality = meter.tonality()
+    keys = rank_keys(tonality)
+    best = keys[0] if keys else None
+    certainty = confidence(keys) if keys else 0.0
+    return {
+        "key": str(best) if best else None,
+        "confidence": certainty,
+        "key_confidence": certainty,
+        "pitch_class": best.tonic if best else None,
+        "mode": best.mode if best else None,
+        "camelot": best.camelot if best else None,
+        "key_runner_up": {"key": str(keys[1]), "confidence": max(0.0, keys[1].fit)} if keys else None,
+        "tuning_cents": tonality.tuning_cents,
+    }

@@ -1,0 +1,206 @@
+"""Measures of the short-time spectrum: timbre, mel bands and pitch classes, reduced frame by frame.
+
+The definitions are those that librosa's functions of the same names have by default, so figures compare.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.analysis.engines.filterbanks import chroma_filters, dct_matrix, limit_db, mel_filters, power_to_db
+
+__all__ = ["ChromaMeter", "EnergyMeter", "MelMeter", "SignChanges", "SpectralMeter", "pooled"]
+
+Floats = NDArray[np.float32]
+
+_ROLLOFF_SHARE = 0.85
+_CONTRAST_EDGES_HZ = (0.0, 200.0, 400.0, 800.0, 1600.0, 3200.0, 6400.0, 12800.0)
+_CONTRAST_SHARE = 0.02
+_MFCC_COUNT = 13
+_MAX_COLUMNS = 200
+_CENS_STEPS = (0.05, 0.1, 0.2, 0.4)
+_CENS_FRAMES = 41
+_ZERO = 1e-10
+
+
+class EnergyMeter:
+    """Root mean square and zero crossings of every frame."""
+
+    def __init__(self) -> None:
+        self._rms: list[Floats] = []
+        self._crossings: list[Floats] = []
+
+    def push(self, frames: Floats) -> None:
+        """Take the next float32 [frames, frame_length], not windowed."""
+        self._rms.append(np.sqrt(np.mean(np.square(frames), axis=1)))
+
+    def push_crossings(self, crossings: NDArray[np.bool_]) -> None:
+        """Take the next bool [frames, frame_length] of :func:`sign_changes`."""
+        # What happens between a frame and the sample before it is no crossing inside the frame.
+        self._crossings.append(crossings[:, 1:].sum(axis=1, dtype=np.float32) / np.float32(crossings.shape[1]))
+
+    def result(self) -> dict[str, Any]:
+        rms = np.concatenate(self._rms).astype(np.float64)
+        return {
+            "energy": float(rms.mean()),
+            "energy_variance": float(rms.var()),
+            "energy_max": float(rms.max()),
+            "energy_min": float(rms.min()),
+            "zero_crossing_rate": float(np.concatenate(self._crossings).mean(dtype=np.float64)),
+        }
+
+
+class SignChanges:
+    """Marks the samples whose sign differs from the one before; values next to zero count as positive."""
+
+    def __init__(self) -> None:
+        self._last_is_negative: bool | None = None
+
+    def push(self, samples: Floats) -> NDArray[np.bool_]:
+        """bool [samples] for the next float32 [samples]."""
+        if samples.size == 0:
+            return np.zeros(0, dtype=np.bool_)
+        is_negative = samples < -_ZERO
+        first = is_negative[0] if self._last_is_negative is None else self._last_is_negative
+        self._last_is_negative = bool(is_negative[-1])
+        return np.diff(is_negative, prepend=first)
+
+
+class SpectralMeter:
+    """Centroid, bandwidth, rolloff, flatness and contrast of every frame."""
+
+    def __init__(self, sample_rate_hz: int, fft_length: int) -> None:
+        self._bins_hz = np.fft.rfftfreq(fft_length, 1.0 / sample_rate_hz).astype(np.float32)
+        self._bands = _contrast_bands(self._bins_hz)
+        self._columns: list[Floats] = []
+        self._valleys: list[Floats] = []
+        self._peaks: list[Floats] = []
+
+    def push(self, magnitude: Floats, power: Floats) -> None:
+        """Take the next float32 [frames, bins] and its square."""
+        total = magnitude.sum(axis=1, keepdims=True)
+        share = magnitude / np.where(total > np.finfo(np.float32).tiny, total, 1.0)
+        centroid = share @ self._bins_hz
+        spread = np.square(self._bins_hz - centroid[:, None])
+        bandwidth = np.sqrt(np.einsum("ij,ij->i", share, spread))
+        running = np.cumsum(magnitude, axis=1)
+        rolloff_bin = (running < np.float32(_ROLLOFF_SHARE) * running[:, -1:]).sum(axis=1)
+        floored = np.maximum(power, np.float32(1e-10))
+        flatness = np.exp(np.log(floored).mean(axis=1)) / floored.mean(axis=1)
+        self._columns.append(np.stack([centroid, bandwidth, self._bins_hz[rolloff_bin], flatness]))
+        valleys, peaks = [], []
+        for first, last, count in self._bands:
+            ordered = np.sort(magnitude[:, first:last], axis=1)
+            valleys.append(ordered[:, :count].mean(axis=1))
+            peaks.append(ordered[:, -count:].mean(axis=1))
+        self._valleys.append(power_to_db(np.stack(valleys)))
+        self._peaks.append(power_to_db(np.stack(peaks)))
+
+    def result(self) -> dict[str, Any]:
+        centroid, bandwidth, rolloff, flatness = np.concatenate(self._columns, axis=1).astype(np.float64)
+        valleys, peaks = np.concatenate(self._valleys, axis=1), np.concatenate(self._peaks, axis=1)
+        contrast = limit_db(peaks, peaks.max()) - limit_db(valleys, valleys.max())
+        return {
+            "spectral_centroid": float(centroid.mean()),
+            "spectral_centroid_variance": float(centroid.var()),
+            "spectral_rolloff": float(rolloff.mean()),
+            "spectral_bandwidth": float(bandwidth.mean()),
+            "spectral_contrast": contrast.mean(axis=1, dtype=np.float64).tolist(),
+            "spectral_flatness": float(flatness.mean()),
+        }
+
+
+class MelMeter:
+    """Level of every mel band in every frame, from which timbre and rhythm are read.
+
+    Levels reach down to 80 dB below the loudest of the whole recording, which is known at the end only; hence they are
+    kept, 512 bytes a frame.
+    """
+
+    def __init__(self, sample_rate_hz: int, fft_length: int) -> None:
+        self._filters = np.ascontiguousarray(mel_filters(sample_rate_hz, fft_length).T)
+        self._levels: list[Floats] = []
+        self._loudest_db = -np.inf
+
+    def push(self, power: Floats) -> None:
+        """Take the next float32 [frames, bins]."""
+        levels = power_to_db(power @ self._filters)
+        self._loudest_db = max(self._loudest_db, float(levels.max()))
+        self._levels.append(levels)
+
+    def batches(self) -> list[Floats]:
+        """Levels in dB, float32 [frames, bands] each, together all frames."""
+        return [limit_db(levels, self._loudest_db) for levels in self._levels]
+
+    def mfcc(self) -> Floats:
+        """float32 [13, frames]: mel-frequency cepstral coefficients."""
+        transform = dct_matrix(_MFCC_COUNT, self._filters.shape[1]).T
+        return np.concatenate([limit_db(levels, self._loudest_db) @ transform for levels in self._levels]).T
+
+    @staticmethod
+    def result(mfcc: Floats) -> dict[str, Any]:
+        return {
+            "mfcc": mfcc.mean(axis=1, dtype=np.float64).tolist(),
+            "mfcc_variance": mfcc.var(axis=1, dtype=np.float64).tolist(),
+            "n_mfcc": _MFCC_COUNT,
+        }
+
+
+class ChromaMeter:
+    """Power of the twelve pitch classes, C to B, in every frame."""
+
+    def __init__(self, sample_rate_hz: int, fft_length: int) -> None:
+        self._filters = np.ascontiguousarray(chroma_filters(sample_rate_hz, fft_length).T)
+        self._chroma: list[Floats] = []
+
+    def push(self, power: Floats) -> None:
+        """Take the next float32 [frames, bins]."""
+        self._chroma.append(power @ self._filters)
+
+    def chroma(self) -> Floats:
+        """float32 [12, frames]: each frame scaled to a maximum of 1, silence 0."""
+        raw = np.concatenate(self._chroma)
+        return _normalised(raw, np.max(raw, axis=1, keepdims=True)).T
+
+    def cens(self) -> Floats:
+        """float32 [12, frames]: quantised and smoothed over a second, so that it follows harmony, not dynamics.
+
+        Chroma energy normalised statistics after Müller and Ewert, "Chroma Toolbox" (ISMIR 2011).
+        """
+        raw = np.concatenate(self._chroma)
+        share = _normalised(raw, raw.sum(axis=1, keepdims=True))
+        steps = np.sum([share > step for step in _CENS_STEPS], axis=0) / len(_CENS_STEPS)
+        window = np.hanning(_CENS_FRAMES + 2)
+        window /= window.sum()
+        half = window.size // 2
+        smooth = np.stack([np.convolve(row, window)[half : half + row.size] for row in steps.T])
+        return _normalised(smooth, np.linalg.norm(smooth, axis=0, keepdims=True)).astype(np.float32)
+
+
+def pooled(matrix: Floats) -> tuple[list[list[float]], int]:
+    """The rows with runs of columns averaged so that at most 200 remain, and the length of a run."""
+    run = -(-matrix.shape[1] // _MAX_COLUMNS)
+    starts = np.arange(0, matrix.shape[1], run)
+    counts = np.diff(starts, append=matrix.shape[1])
+    means = np.add.reduceat(matrix.astype(np.float64), starts, axis=1) / counts
+    return np.round(means, 4).tolist(), run
+
+
+def _normalised(values: NDArray[Any], scale: NDArray[Any]) -> NDArray[Any]:
+    return values / np.where(scale > np.finfo(np.float32).tiny, scale, 1.0)
+
+
+def _contrast_bands(bins_hz: Floats) -> list[tuple[int, int, int]]:
+    """First bin, end bin and bins of a valley or peak, of seven octave bands (D.-N. Jiang et al., ICME 2002)."""
+    bands = []
+    last_band = len(_CONTRAST_EDGES_HZ) - 2
+    for band, (low, high) in enumerate(zip(_CONTRAST_EDGES_HZ, _CONTRAST_EDGES_HZ[1:], strict=False)):
+        first = int(np.searchsorted(bins_hz, low)) - (1 if band > 0 else 0)
+        end = bins_hz.size if band == last_band else int(np.searchsorted(bins_hz, high, side="right"))
+        count = max(1, round(_CONTRAST_SHARE * (end - first)))
+        # The last bin of a band belongs to the next.
+        bands.append((first, end if band == last_band else end - 1, count))
+    return bands

@@ -1,0 +1,215 @@
+"""Tempo and beats, from how the level of low and high mel bands rises again and again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+__all__ = ["Rhythm", "TempoCandidate", "find_rhythm", "onset_strength"]
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+_LOW_BANDS = 10  # mel bands below about 300 Hz: kick drum and bass apart from all above
+_TREND_SECONDS = 1.0
+_GRID_BPM: Doubles = np.exp(np.arange(math.log(30.0), math.log(300.0), 0.005))
+_METRE = (0.5, 1.0, 2.0, 4.0)
+_REFINING_METRE = (1.0, 2.0, 4.0, 8.0, 16.0)
+_PREFERRED_BPM = 120.0
+_PREFERENCE_OCTAVES = 1.0
+_MIN_PERIODS = 2.0
+_TIGHTNESS = 100.0
+_MIN_RISE_DB = 0.05
+_LATENCY_SECONDS = 0.01
+
+
+@dataclass(frozen=True)
+class TempoCandidate:
+    """A tempo that explains the onsets.
+
+    Args:
+        tempo_bpm: beats a minute.
+        strength: 0 to 1, relative to the best candidate.
+    """
+
+    tempo_bpm: float
+    strength: float
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """What a recording's onsets say.
+
+    Args:
+        tempo_bpm: beats a minute; 0 where nothing repeats.
+        confidence: 0 (nothing repeats) to 1 (every beat is like the last).
+        alternatives: other readings, the strongest first: half and double tempo, other metres.
+        beat_seconds: float64 [beats], rising.
+    """
+
+    tempo_bpm: float
+    confidence: float
+    alternatives: tuple[TempoCandidate, ...]
+    beat_seconds: Doubles
+
+
+_NO_RHYTHM = Rhythm(0.0, 0.0, (), np.zeros(0))
+
+
+def onset_strength(levels: Sequence[Floats]) -> Doubles:
+    """Rise of level since the frame before, averaged over low and over high mel bands.
+
+    Spectral flux on a logarithmic scale (Böck and Widmer, DAFx 2013, without their maximum filter).
+
+    Args:
+        levels: dB, float32 [frames, bands] each, consecutive.
+
+    Returns:
+        float64 [2, frames], at least 0.
+    """
+    rises = []
+    before = levels[0][:1]
+    for batch in levels:
+        rise = np.maximum(np.diff(batch, axis=0, prepend=before), 0.0)
+        rises.append(np.stack([rise[:, :_LOW_BANDS].mean(axis=1), rise[:, _LOW_BANDS:].mean(axis=1)]))
+        before = batch[-1:]
+    return np.concatenate(rises, axis=1).astype(np.float64)
+
+
+def find_rhythm(strength: Doubles, frames_per_second: float, duration_seconds: float) -> Rhythm:
+    """Tempo and beats of an onset strength.
+
+    A beat repeats at its own period, at half of it and at two and four periods, so tempi are ranked by the mean
+    autocorrelation there; what remains open, the octave above all, is weighed by how people tap: log-normal around
+    120 bpm (Parncutt, Music Perception 1994). Beats follow by dynamic programming (Ellis, JNMR 2007).
+
+    Args:
+        strength: float64 [bands, frames].
+        frames_per_second: of the strength.
+        duration_seconds: of the recording; no beat lies beyond it.
+    """
+    if float(strength.sum(axis=0).max(initial=0.0)) < _MIN_RISE_DB:
+        return _NO_RHYTHM
+    trend_frames = round(_TREND_SECONDS * frames_per_second) | 1
+    peaks = strength - ndimage.uniform_filter1d(strength, trend_frames, axis=1, mode="nearest")
+    repetition = _autocorrelation(peaks)
+    periods = 60.0 / _GRID_BPM * frames_per_second
+    periods = periods[periods * _MIN_PERIODS <= strength.shape[1]]
+    if periods.size == 0:
+        return _NO_RHYTHM
+    tempi_bpm = 60.0 * frames_per_second / periods
+    evidence = np.maximum(_comb(repetition, periods, _METRE), 0.0)
+    preference = np.exp(-0.5 * (np.log2(tempi_bpm / _PREFERRED_BPM) / _PREFERENCE_OCTAVES) ** 2)
+    score = evidence * preference
+    best = int(np.argmax(score))
+    if score[best] <= 1e-6:
+        return _NO_RHYTHM
+    period = _refined(repetition, float(periods[best]))
+    tempo_bpm = 60.0 * frames_per_second / period
+    frames = _track_beats(_combined(strength), period)
+    seconds = frames / frames_per_second - _LATENCY_SECONDS
+    return Rhythm(
+        tempo_bpm=tempo_bpm,
+        confidence=min(1.0, float(evidence[best])),
+        alternatives=_alternatives(tempi_bpm, score, best, tempo_bpm),
+        beat_seconds=np.clip(seconds, 0.0, duration_seconds),
+    )
+
+
+def _autocorrelation(peaks: Doubles) -> Doubles:
+    """float64 [lags]: mean over bands, 1 at lag 0, up to three quarters of the signal."""
+    frames = peaks.shape[1]
+    spectrum = np.fft.rfft(peaks, 1 << (2 * frames - 1).bit_length(), axis=1)
+    products = np.fft.irfft(np.square(np.abs(spectrum)), axis=1)[:, : max(1, 3 * frames // 4)]
+    products /= frames - np.arange(products.shape[1])
+    energy = products[:, :1]
+    heard = energy[:, 0] > 1e-9
+    return np.asarray((products[heard] / energy[heard]).mean(axis=0)) if heard.any() else np.zeros(1)
+
+
+def _comb(repetition: Doubles, periods: Doubles, multiples: Sequence[float]) -> Doubles:
+    """float64 [periods]: mean autocorrelation at the multiples of each period that the signal is long enough for."""
+    lags = periods[:, None] * np.asarray(multiples)
+    known = lags <= repetition.size - 1
+    values = np.interp(lags, np.arange(repetition.size), repetition)
+    return np.asarray((values * known).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
+
+
+def _refined(repetition: Doubles, period: float) -> float:
+    """The period within 4 % that repeats best over many beats, far finer than a frame."""
+    near = period * np.linspace(0.96, 1.04, 321)
+    evidence = _comb(repetition, near, [m for m in _REFINING_METRE if m * near[-1] <= repetition.size - 1] or [1.0])
+    return float(near[np.argmax(evidence)])
+
+
+def _alternatives(tempi_bpm: Doubles, score: Doubles, best: int, tempo_bpm: float) -> tuple[TempoCandidate, ...]:
+    found = []
+    rising = np.diff(score, prepend=0.0, append=0.0)
+    for index in np.flatnonzero((rising[:-1] > 0) & (rising[1:] <= 0)):
+        if index != best and abs(math.log2(tempi_bpm[index] / tempi_bpm[best])) > 0.06:
+            # Twice or half of the tempo is known as finely as the tempo itself.
+            octave = 2.0 ** round(math.log2(tempi_bpm[index] / tempo_bpm))
+            exact = tempo_bpm * octave
+            close = octave != 1.0 and abs(exact / tempi_bpm[index] - 1.0) < 0.03
+            found.append(TempoCandidate(exact if close else float(tempi_bpm[index]), float(score[index] / score[best])))
+    return tuple(sorted(found, key=lambda candidate: -candidate.strength)[:3])
+
+
+def _combined(strength: Doubles) -> Doubles:
+    """float64 [frames]: both bands with equal say."""
+    spread = strength.std(axis=1, keepdims=True)
+    return np.asarray((strength / np.where(spread > 1e-9, spread, np.inf)).sum(axis=0))
+
+
+def _track_beats(strength: Doubles, period: float) -> Doubles:
+    """float64 [beats]: the frames, strong and evenly spaced, of the best sequence of beats."""
+    reach = np.arange(-math.ceil(period), math.ceil(period) + 1)
+    smooth = np.convolve(strength, np.exp(-0.5 * (reach * 32.0 / period) ** 2))[reach.size // 2 :][: strength.size]
+    smooth = smooth / max(float(smooth.std()), 1e-9)
+    steps = np.arange(-round(2.0 * period), -max(1, round(period / 2.0)) + 1)
+    cost = -_TIGHTNESS * np.log(-steps / period) ** 2
+    total = np.zeros(strength.size - steps[0])
+    first = -steps[0]
+    origin = np.full(strength.size, -1)
+    audible = 0.01 * float(smooth.max())
+    begun = False
+    for frame in range(strength.size):
+        options = total[frame + first + steps[0] : frame + first + steps[-1] + 1] + cost
+        choice = int(np.argmax(options))
+        total[frame + first] = smooth[frame] + options[choice]
+        # Before the first sound there is nothing to continue.
+        if begun or smooth[frame] >= audible:
+            begun = True
+            origin[frame] = frame + steps[choice]
+    return _trimmed(_traced(total[first:], origin, steps.size), smooth)
+
+
+def _traced(total: Doubles, origin: NDArray[np.int64], span: int) -> NDArray[np.int64]:
+    """int64 [beats]: the way back from the best of the last frames."""
+    last = max(0, total.size - span)
+    frame = last + int(np.argmax(total[last:]))
+    beats = []
+    while frame >= 0:
+        beats.append(frame)
+        frame = int(origin[frame])
+    return np.array(beats[::-1], dtype=np.int64)
+
+
+def _trimmed(beats: NDArray[np.int64], strength: Doubles) -> Doubles:
+    """The beats from the first to the last that coincide with a sound, each moved to the top of its peak."""
+    at_beats = strength[beats]
+    audible = np.flatnonzero(at_beats > 0.5 * math.sqrt(float(np.square(at_beats).mean())))
+    if audible.size == 0:
+        return np.zeros(0)
+    kept = beats[audible[0] : audible[-1] + 1]
+    inner = np.clip(kept, 1, strength.size - 2)
+    left, middle, right = strength[inner - 1], strength[inner], strength[inner + 1]
+    curve = left - 2.0 * middle + right
+    is_peak = (curve < -1e-9) & (middle >= left) & (middle >= right)
+    shift = np.where(is_peak, 0.5 * (left - right) / np.where(is_peak, curve, 1.0), 0.0)
+    return kept + shift
