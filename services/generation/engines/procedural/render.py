@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,10 +44,15 @@ def render_stems(
         float32 [2, frames] for each of :data:`score.STEMS`, silent where the song has no such track. Their sum is the
         mix; its peak is below 0.9. The same arguments give the same samples.
     """
-    stems = {}
-    for number, stem in enumerate(STEMS):
-        stems[stem] = _render_stem(stem, song, sample_rate_hz, np.random.SeedSequence([seed, number]))
-        report((number + 1) / (len(STEMS) + 1))
+    done = count()
+
+    def played() -> None:
+        report((next(done) + 1) / (len(song.tracks) + 1))
+
+    stems = {
+        stem: _render_stem(stem, song, sample_rate_hz, np.random.SeedSequence([seed, number]), played)
+        for number, stem in enumerate(STEMS)
+    }
     return _mastered(stems, sample_rate_hz)
 
 
@@ -55,18 +61,21 @@ def mix(stems: dict[str, Samples]) -> Samples:
     return np.asarray(np.sum([stems[stem] for stem in STEMS], axis=0), dtype=np.float32)
 
 
-def _render_stem(stem: str, song: Song, rate_hz: int, seed: np.random.SeedSequence) -> Samples:
-    """float32 [2, frames]: all tracks of a stem in one room."""
+def _render_stem(
+    stem: str, song: Song, rate_hz: int, seed: np.random.SeedSequence, played: Callable[[], None]
+) -> Samples:
+    """float32 [2, frames]: all tracks of a stem in one room; ``played`` is called after each."""
     frames = song.frames(rate_hz)
     dry = np.zeros((2, frames), dtype=np.float32)
     send = np.zeros(frames, dtype=np.float32)
     tracks = [track for track in song.tracks if track.stem == stem and track.notes]
     for track, track_seed in zip(tracks, seed.spawn(len(tracks)), strict=True):
-        played = _render_track(track, song, rate_hz, track_seed)
-        dry += played
+        sound = _render_track(track, song, rate_hz, track_seed)
+        played()
+        dry += sound
         reverb = INSTRUMENTS[track.instrument].reverb
         if reverb:
-            send += np.float32(0.5 * reverb) * (played[0] + played[1])
+            send += np.float32(0.5 * reverb) * (sound[0] + sound[1])
     if send.any():
         dry += effects.reverb(send, rate_hz, _ROOM_SECONDS[stem], np.random.default_rng(seed))
     return effects.brightened(dry, rate_hz, _PRESENCE[stem])

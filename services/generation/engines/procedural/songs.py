@@ -25,7 +25,7 @@ _PLANS: Mapping[str, Plan] = MappingProxyType(
             _plan("rock", "rock", 132, "E minor", 2, "i VI III VII", "voice"),
             _plan("house", "house", 124, "F minor", 3, "i7 iv7 VI7 i7", "voice_soft"),
             _plan("drum_and_bass", "drum_and_bass", 174, "G minor", 4, "i7 VI7 III7 VII", "voice_ah"),
-            _plan("hip_hop", "hip_hop", 90, "C# minor", 5, "i7 i7 VI7 v7", "voice_low"),
+            _plan("hip_hop", "hip_hop", 90, "C# minor", 5, "i i VI VII", "voice_low"),
             _plan("bossa", "bossa", 128, "D major", 6, "I7 vi7 ii7 V7", "sax"),
             _plan("funk", "funk", 106, "D minor", 7, "i7 i7 iv7 VII", "voice"),
             _plan("ballad", "ballad", 70, "G# major", 8, "I V vi IV", "voice"),
