@@ -21,7 +21,7 @@ from services.analysis.engines.spectral import (
     SpectralMeter,
     pooled,
 )
-from services.analysis.engines.tempo import find_rhythm, onset_strength
+from services.analysis.engines.tempo import find_onsets, find_rhythm
 from services.analysis.service import FEATURES, Recording, Samples
 
 __all__ = ["LibrosaEngine", "warm_up"]
@@ -213,7 +213,7 @@ def _columns(matrix: Floats) -> tuple[list[list[float]], float]:
 
 
 def _tempo_result(mel: MelMeter, duration_seconds: float) -> dict[str, Any]:
-    rhythm = find_rhythm(onset_strength(mel.batches()), _RATE_HZ / _HOP_LENGTH, duration_seconds)
+    rhythm = find_rhythm(find_onsets(mel.batches()), _RATE_HZ / _HOP_LENGTH, duration_seconds)
     return {
         "tempo": rhythm.tempo_bpm,
         "tempo_confidence": rhythm.confidence,

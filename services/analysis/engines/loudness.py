@@ -26,7 +26,7 @@ _CHANNEL_WEIGHTS = {
 }
 _OVERSAMPLING = 4
 _TAPS_PER_PHASE = 12
-_TILE = 64
+_TILE = 32
 
 
 class LoudnessMeter:

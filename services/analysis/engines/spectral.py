@@ -5,6 +5,7 @@ The definitions are those that librosa's functions of the same names have by def
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -197,7 +198,7 @@ def _contrast_bands(bins_hz: Floats) -> list[tuple[int, int, int]]:
     """First bin, end bin and bins of a valley or peak, of seven octave bands (D.-N. Jiang et al., ICME 2002)."""
     bands = []
     last_band = len(_CONTRAST_EDGES_HZ) - 2
-    for band, (low, high) in enumerate(zip(_CONTRAST_EDGES_HZ, _CONTRAST_EDGES_HZ[1:], strict=False)):
+    for band, (low, high) in enumerate(pairwise(_CONTRAST_EDGES_HZ)):
         first = int(np.searchsorted(bins_hz, low)) - (1 if band > 0 else 0)
         end = bins_hz.size if band == last_band else int(np.searchsorted(bins_hz, high, side="right"))
         count = max(1, round(_CONTRAST_SHARE * (end - first)))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["Rhythm", "TempoCandidate", "find_rhythm", "onset_strength"]
+__all__ = ["Onsets", "Rhythm", "TempoCandidate", "find_onsets", "find_rhythm"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -25,7 +25,6 @@ _PREFERENCE_OCTAVES = 1.0
 _MIN_PERIODS = 2.0
 _TIGHTNESS = 100.0
 _MIN_RISE_DB = 0.05
-_LATENCY_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -58,42 +57,56 @@ class Rhythm:
     beat_seconds: Doubles
 
 
+@dataclass(frozen=True)
+class Onsets:
+    """Strength of onsets in every frame.
+
+    Args:
+        rise_db: float64 [2, frames], at least 0: mean rise of low and of high bands. A soft hi-hat counts like a loud
+            bass drum, which tells periods well.
+        attack: float64 [frames], at least 0: mean rise of amplitude. Loud strokes stand out, which tells beats from
+            off-beats.
+    """
+
+    rise_db: Doubles
+    attack: Doubles
+
+
 _NO_RHYTHM = Rhythm(0.0, 0.0, (), np.zeros(0))
 
 
-def onset_strength(levels: Sequence[Floats]) -> Doubles:
-    """Rise of level since the frame before, averaged over low and over high mel bands.
-
-    Spectral flux on a logarithmic scale (Böck and Widmer, DAFx 2013, without their maximum filter).
+def find_onsets(levels: Sequence[Floats]) -> Onsets:
+    """How much the level of mel bands rises from frame to frame: spectral flux (Bello et al., IEEE TSAP 2005).
 
     Args:
         levels: dB, float32 [frames, bands] each, consecutive.
-
-    Returns:
-        float64 [2, frames], at least 0.
     """
-    rises = []
+    rises, attacks = [], []
     before = levels[0][:1]
     for batch in levels:
-        rise = np.maximum(np.diff(batch, axis=0, prepend=before), 0.0)
+        joined = np.concatenate([before, batch])
+        rise = np.maximum(np.diff(joined, axis=0), 0.0)
         rises.append(np.stack([rise[:, :_LOW_BANDS].mean(axis=1), rise[:, _LOW_BANDS:].mean(axis=1)]))
+        amplitude = np.power(np.float32(10.0), joined / np.float32(20.0))
+        attacks.append(np.maximum(np.diff(amplitude, axis=0), 0.0).mean(axis=1))
         before = batch[-1:]
-    return np.concatenate(rises, axis=1).astype(np.float64)
+    return Onsets(np.concatenate(rises, axis=1).astype(np.float64), np.concatenate(attacks).astype(np.float64))
 
 
-def find_rhythm(strength: Doubles, frames_per_second: float, duration_seconds: float) -> Rhythm:
-    """Tempo and beats of an onset strength.
+def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: float) -> Rhythm:
+    """Tempo and beats of a recording.
 
     A beat repeats at its own period, at half of it and at two and four periods, so tempi are ranked by the mean
     autocorrelation there; what remains open, the octave above all, is weighed by how people tap: log-normal around
     120 bpm (Parncutt, Music Perception 1994). Beats follow by dynamic programming (Ellis, JNMR 2007).
 
     Args:
-        strength: float64 [bands, frames].
-        frames_per_second: of the strength.
+        onsets: of all its frames.
+        frames_per_second: of the onsets.
         duration_seconds: of the recording; no beat lies beyond it.
     """
-    if float(strength.sum(axis=0).max(initial=0.0)) < _MIN_RISE_DB:
+    strength = onsets.rise_db
+    if float(strength.sum(axis=0).max()) < _MIN_RISE_DB:
         return _NO_RHYTHM
     trend_frames = round(_TREND_SECONDS * frames_per_second) | 1
     peaks = strength - ndimage.uniform_filter1d(strength, trend_frames, axis=1, mode="nearest")
@@ -111,13 +124,12 @@ def find_rhythm(strength: Doubles, frames_per_second: float, duration_seconds: f
         return _NO_RHYTHM
     period = _refined(repetition, float(periods[best]))
     tempo_bpm = 60.0 * frames_per_second / period
-    frames = _track_beats(_combined(strength), period)
-    seconds = frames / frames_per_second - _LATENCY_SECONDS
+    frames = _track_beats(onsets.attack, period)
     return Rhythm(
         tempo_bpm=tempo_bpm,
         confidence=min(1.0, float(evidence[best])),
         alternatives=_alternatives(tempi_bpm, score, best, tempo_bpm),
-        beat_seconds=np.clip(seconds, 0.0, duration_seconds),
+        beat_seconds=np.clip(frames / frames_per_second, 0.0, duration_seconds),
     )
 
 
@@ -158,12 +170,6 @@ def _alternatives(tempi_bpm: Doubles, score: Doubles, best: int, tempo_bpm: floa
             close = octave != 1.0 and abs(exact / tempi_bpm[index] - 1.0) < 0.03
             found.append(TempoCandidate(exact if close else float(tempi_bpm[index]), float(score[index] / score[best])))
     return tuple(sorted(found, key=lambda candidate: -candidate.strength)[:3])
-
-
-def _combined(strength: Doubles) -> Doubles:
-    """float64 [frames]: both bands with equal say."""
-    spread = strength.std(axis=1, keepdims=True)
-    return np.asarray((strength / np.where(spread > 1e-9, spread, np.inf)).sum(axis=0))
 
 
 def _track_beats(strength: Doubles, period: float) -> Doubles:
@@ -212,4 +218,4 @@ def _trimmed(beats: NDArray[np.int64], strength: Doubles) -> Doubles:
     curve = left - 2.0 * middle + right
     is_peak = (curve < -1e-9) & (middle >= left) & (middle >= right)
     shift = np.where(is_peak, 0.5 * (left - right) / np.where(is_peak, curve, 1.0), 0.0)
-    return kept + shift
+    return np.asarray(kept + shift, dtype=np.float64)
