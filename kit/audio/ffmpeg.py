@@ -17,6 +17,7 @@ from typing import Any
 import av
 import av.error
 import numpy as np
+from av.stream import Discard
 from numpy.typing import NDArray
 
 from kit.audio.containers import DEMUXERS, SUPPORTED_FORMATS, promised_seconds, sniff
@@ -36,8 +37,13 @@ _CODECS = (
 _SCALES = {"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31}
 _DTYPES = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "flt": np.float32, "dbl": np.float64}
 
+_PADDED_CONTAINERS = ("m4a", "ogg")
+
 _MAX_PADDING_FRAMES = 4096
-"""Encoder padding at the end of an MP4 track is shorter than two AAC frames, also with spectral band replication."""
+"""Padding is shorter than two AAC frames with spectral band replication and than half a Vorbis block."""
+
+_EDIT_LIST_TICK_SECONDS = 0.002
+"""The coarsest clock in use for MP4 edit lists ticks 600 times a second."""
 
 _LOSSLESS_CONTAINERS = ("wav", "w64", "aiff", "flac")
 
@@ -157,7 +163,7 @@ class Decoding:
 
     def chunks(self) -> Iterator[Samples]:
         """Yield the signal once, in blocks of the lengths that the file happens to hold."""
-        frames = self._unpadded() if self.info.container in ("m4a", "ogg") else self._converted()
+        frames = self._unpadded() if self.info.container in _PADDED_CONTAINERS else self._converted()
         rate_hz = self.info.sample_rate_hz
         for chunk in frames:
             peak = float(np.abs(chunk).max(initial=0.0))
@@ -197,7 +203,7 @@ class Decoding:
         self._check(context.sample_rate, context.channels)
         for other in self._file.streams:
             if other.index != stream.index:
-                other.discard = "all"
+                other.discard = Discard.all
         context.thread_count = 1
         seconds = float(stream.duration * stream.time_base) if stream.duration else None
         promised = promised_seconds(self._path, container, context.name, seconds)
@@ -246,6 +252,8 @@ class Decoding:
                     if packet.pts is not None and packet.duration:
                         self._start = packet.pts if self._start is None else self._start
                         self._end = packet.pts + packet.duration
+                    if self._stream.codec_context.name == "vorbis":
+                        _keep_end(packet)
                     yield packet
         except av.error.FFmpegError as error:
             if self._ogg_changes(error):
@@ -265,7 +273,7 @@ class Decoding:
             yield _samples(frame, info.channel_count)
 
     def _unpadded(self) -> Iterator[Samples]:
-        """The signal of an MP4 or Ogg track without the encoder's padding at its end, of which FFmpeg leaves some."""
+        """The signal without the padding behind its end, of which FFmpeg leaves some."""
         held: deque[Samples] = deque()
         held_frames = past_frames = 0
         for chunk in self._converted():
@@ -280,13 +288,26 @@ class Decoding:
             yield np.concatenate(held, axis=1)[:, : held_frames - self._padding_frames(past_frames + held_frames)]
 
     def _padding_frames(self, frame_count: int) -> int:
-        """How many of the last of ``frame_count`` frames lie behind the end of the track or of its edit list."""
-        ends = [self._stream.duration or 0]
+        """How many of the last of ``frame_count`` frames lie behind the end of the track."""
+        tick_seconds = self._stream.time_base
+        end = self._stream.duration or 0  # in MP4 by the edit list, often rounded to milliseconds
         if self.info.container == "m4a" and self._end is not None:
-            ends.append(self._end - max(0, self._start or 0))
-        frames_per_tick = self._stream.time_base * self.info.sample_rate_hz
-        excesses = [frame_count - round(end * frames_per_tick) for end in ends]
-        return max((excess for excess in excesses if 0 < excess <= _MAX_PADDING_FRAMES), default=0)
+            exact_end = self._end - max(0, self._start or 0)
+            if abs(end - exact_end) * tick_seconds < _EDIT_LIST_TICK_SECONDS:
+                end = exact_end
+        excess = frame_count - round(end * tick_seconds * self.info.sample_rate_hz)
+        return excess if 0 < excess <= _MAX_PADDING_FRAMES else 0
+
+
+def _keep_end(packet: Any) -> None:
+    """Take from ``packet`` the number of samples to cut at its end, which FFmpeg gets wrong for Vorbis in a single page.
+
+    FFmpeg counts the first packet, although it gives no samples.
+    """
+    skip = packet.get_sidedata("skip_samples")  # two 32-bit counts, for the start and for the end, and two reasons
+    if skip:
+        skip.update(bytes(skip)[:4] + bytes(4) + bytes(skip)[8:])
+        packet.set_sidedata(skip)
 
 
 def _samples(frame: Any, channel_count: int) -> Samples:

@@ -1,0 +1,221 @@
+"""What is written can be read back, by us and by others."""
+
+from __future__ import annotations
+
+import itertools
+import wave
+from pathlib import Path
+from struct import unpack_from
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import kit.audio.encode
+from kit.audio import AudioWriter, Encoding, decode_blocks, inspect, reencode, regroup, resample_blocks
+from kit.errors import AppError
+
+RATE_HZ = 44_100
+ENCODINGS: list[Encoding] = ["flac", "wav16", "wav24", "wav32f"]
+SUBTYPES = {"flac": "PCM_24", "wav16": "PCM_16", "wav24": "PCM_24", "wav32f": "FLOAT"}
+
+
+def noise(channel_count: int, frame_count: int, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).uniform(-0.99, 0.99, (channel_count, frame_count)).astype(np.float32)
+
+
+def decoded(path: Path) -> NDArray[np.float32]:
+    return np.concatenate(list(decode_blocks(path)), axis=1)
+
+
+def write(path: Path, samples: NDArray[np.float32], encoding: Encoding, block_frames: int = 777) -> AudioWriter:
+    with AudioWriter(path, RATE_HZ, samples.shape[0], encoding) as writer:
+        for block in regroup([samples], block_frames):
+            writer.write(block)
+    return writer
+
+
+@pytest.mark.parametrize("channel_count", [1, 2, 3, 8])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_what_is_written_reads_back(tmp_path: Path, encoding: Encoding, channel_count: int) -> None:
+    path = tmp_path / "out"
+    samples = noise(channel_count, 5_001)
+    writer = write(path, samples, encoding)
+    assert (writer.frame_count, writer.clipped_sample_count) == (5_001, 0)
+    assert writer.peak == np.abs(samples).max()
+
+    step = {"flac": 2**-23, "wav16": 2**-15, "wav24": 2**-23, "wav32f": 0}[encoding]
+    read_back = decoded(path)
+    assert np.abs(read_back - samples).max() <= step / 2 + 2**-25  # float32 itself has steps of 2^-24 below 1
+    others, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    np.testing.assert_array_equal(others.T, read_back)
+    assert (rate_hz, soundfile.info(path).subtype) == (RATE_HZ, SUBTYPES[encoding])
+    assert inspect(path).warnings == ()
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_reading_and_writing_again_changes_no_bit(tmp_path: Path, encoding: Encoding) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    write(first, noise(2, 10_001), encoding)
+    summary = reencode(first, second, encoding)
+    assert first.read_bytes() == second.read_bytes()
+    assert summary == inspect(first)
+
+
+def test_all_sixteen_bit_samples_survive(tmp_path: Path) -> None:
+    source, target = tmp_path / "source.wav", tmp_path / "target.wav"
+    steps = np.arange(-32_768, 32_768, dtype=np.int16)
+    soundfile.write(source, steps, RATE_HZ, subtype="PCM_16")
+    for encoding in ("wav16", "wav24", "flac", "wav32f"):
+        reencode(source, target, encoding)
+        np.testing.assert_array_equal(decoded(target)[0] * 32_768, steps)
+
+
+@pytest.mark.parametrize(("encoding", "bits"), [("wav16", 16), ("wav24", 24), ("flac", 24)])
+def test_integers_clip_at_full_scale_and_count_it(tmp_path: Path, encoding: Encoding, bits: int) -> None:
+    samples = np.array([[0.0, 1.0, 1.5, -1.0, -1.5, 1e30, -1e30, 0.5]], np.float32)
+    writer = write(tmp_path / "out", samples, encoding)
+    top = 1 - 2.0 ** (1 - bits)
+    np.testing.assert_array_equal(decoded(tmp_path / "out")[0], [0, top, top, -1, -1, top, -1, 0.5])
+    assert writer.clipped_sample_count == 4
+    assert writer.peak == np.float32(1e30)
+
+
+def test_floats_do_not_clip(tmp_path: Path) -> None:
+    samples = np.array([[0.0, 1.5, -3.0]], np.float32)
+    writer = write(tmp_path / "out", samples, "wav32f")
+    np.testing.assert_array_equal(decoded(tmp_path / "out"), samples)
+    assert writer.clipped_sample_count == 0
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_block_that_fails_leaves_no_file(tmp_path: Path, encoding: Encoding) -> None:
+    path = tmp_path / "out"
+
+    def fail_midway() -> None:
+        with AudioWriter(path, RATE_HZ, 2, encoding) as writer:
+            writer.write(noise(2, 100_000))
+            raise RuntimeError("the engine failed")
+
+    with pytest.raises(RuntimeError, match="engine"):
+        fail_midway()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_no_frames_make_a_file_of_no_frames(tmp_path: Path, encoding: Encoding) -> None:
+    path = tmp_path / "out"
+    with AudioWriter(path, RATE_HZ, 2, encoding) as writer:
+        writer.write(np.zeros((2, 0), np.float32))
+    assert writer.frame_count == 0
+    with pytest.raises(AppError, match="AUDIO_EMPTY"):
+        inspect(path)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_samples_that_make_no_sense_are_refused(tmp_path: Path, encoding: Encoding) -> None:
+    with AudioWriter(tmp_path / "out", RATE_HZ, 2, encoding) as writer:
+        with pytest.raises(ValueError, match="finite"):
+            writer.write(np.full((2, 3), np.nan, np.float32))
+        with pytest.raises(ValueError, match="3 channels, the file 2"):
+            writer.write(np.zeros((3, 5), np.float32))
+        assert writer.frame_count == 0
+
+
+def test_what_an_encoding_cannot_hold_is_refused(tmp_path: Path) -> None:
+    for rate_hz, channel_count, encoding in ((RATE_HZ, 9, "flac"), (2_000_000, 1, "flac"), (RATE_HZ, 0, "wav16")):
+        with pytest.raises(ValueError, match="cannot hold"):
+            AudioWriter(tmp_path / "out", rate_hz, channel_count, encoding)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="unknown encoding"):
+        AudioWriter(tmp_path / "out", RATE_HZ, 1, "mp3")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("encoding", "sample_bytes"), [("wav16", 2), ("wav24", 3)])
+def test_a_plain_wav_suits_simple_readers(tmp_path: Path, encoding: Encoding, sample_bytes: int) -> None:
+    path = tmp_path / "out.wav"
+    write(path, noise(1, 1_001), encoding)  # an odd number of bytes with 24 bits: the chunk is padded
+    with wave.open(str(path)) as file:
+        assert file.getparams()[:4] == (1, sample_bytes, RATE_HZ, 1_001)
+    assert unpack_from("<4sI", path.read_bytes()) == (b"RIFF", path.stat().st_size - 8)
+
+
+@pytest.mark.parametrize("encoding", ["wav16", "wav24", "wav32f"])
+def test_a_wav_that_outgrows_riff_becomes_rf64(
+    tmp_path: Path, encoding: Encoding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = noise(2, 3_001)
+    small, large = tmp_path / "small", tmp_path / "large"
+    write(small, samples, encoding)
+    monkeypatch.setattr(kit.audio.encode, "RIFF_LIMIT_BYTES", 10_000)
+    write(large, samples, encoding)
+
+    assert large.stat().st_size == small.stat().st_size
+    name, size, _, chunk, _, riff_bytes, _, frame_count = unpack_from("<4sI4s4sIQQQ", large.read_bytes())
+    assert (name, size, chunk, riff_bytes, frame_count) == (
+        b"RF64",
+        0xFFFF_FFFF,
+        b"ds64",
+        large.stat().st_size - 8,
+        3_001,
+    )
+    assert soundfile.info(large).format == "RF64"
+    assert soundfile.info(large).frames == 3_001
+    np.testing.assert_array_equal(decoded(large), decoded(small))
+    assert inspect(large).info.header_seconds == 3_001 / RATE_HZ
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_full_disk_is_told_as_such(tmp_path: Path, encoding: Encoding) -> None:
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    with pytest.raises(AppError, match="AUDIO_NOT_WRITTEN"), AudioWriter(full, RATE_HZ, 1, encoding) as writer:
+        writer.write(noise(1, 100_000))
+    assert not full.is_symlink()
+
+
+def test_reencoding_a_bad_file_leaves_nothing(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    samples = np.zeros((200_000, 1), np.float32)
+    samples[-1] = np.nan
+    soundfile.write(source, samples, RATE_HZ, subtype="FLOAT", format="WAV")
+    with pytest.raises(AppError, match="AUDIO_NOT_FINITE"):
+        reencode(source, target, "flac")
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), [(44_100, 48_000), (48_000, 44_100), (44_100, 16_000), (8_000, 96_000)])
+def test_streamed_resampling_is_one_resampling(from_hz: int, to_hz: int) -> None:
+    samples = noise(2, 30_011)
+    streamed = np.concatenate(list(resample_blocks(regroup([samples], 1_000), from_hz, to_hz, 2)), axis=1)
+    at_once = soxr.resample(samples.T, from_hz, to_hz, quality="HQ").T
+    assert abs(streamed.shape[1] - round(30_011 * to_hz / from_hz)) <= 1
+    assert streamed.dtype == np.float32
+    np.testing.assert_allclose(streamed, at_once, atol=1e-6)
+
+
+def test_resampling_keeps_a_tone(tmp_path: Path) -> None:
+    seconds = np.arange(44_100) / 44_100
+    tone = (0.5 * np.sin(2 * np.pi * 1_000 * seconds))[None].astype(np.float32)
+    resampled = np.concatenate(list(resample_blocks(regroup([tone], 4_096), 44_100, 48_000, 1)), axis=1)
+    expected = 0.5 * np.sin(2 * np.pi * 1_000 * np.arange(48_000) / 48_000)
+    assert np.abs(resampled[0, 1_000:-1_000] - expected[1_000:-1_000]).max() < 1e-4
+
+
+@settings(deadline=None, max_examples=30)
+@given(cuts=st.lists(st.integers(0, 2_000), max_size=8))
+def test_resampling_does_not_depend_on_the_blocks(cuts: list[int]) -> None:
+    samples = noise(1, 2_000)
+    edges = [0, *sorted(cuts), 2_000]
+    pieces = [samples[:, start:end] for start, end in itertools.pairwise(edges)]
+    streamed = np.concatenate(list(resample_blocks(pieces, 44_100, 32_000, 1)), axis=1)
+    np.testing.assert_allclose(streamed, soxr.resample(samples.T, 44_100, 32_000, quality="HQ").T, atol=1e-6)
+
+
+def test_the_same_rate_passes_unchanged() -> None:
+    blocks = [noise(2, 10), noise(2, 7)]
+    assert all(a is b for a, b in zip(resample_blocks(blocks, 8_000, 8_000, 2), blocks, strict=True))
