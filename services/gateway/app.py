@@ -135,6 +135,7 @@ def build(
         openapi_url="/openapi.json",
         docs_url="/docs",
         redoc_url=None,
+        redirect_slashes=False,
         exception_handlers=dict.fromkeys((AppError, HTTPException, RequestValidationError, Exception), _refuse),
     )
     for router in routers:

@@ -56,6 +56,9 @@ class Edge:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str) -> None:
         started = time.perf_counter()
         method = scope["method"]
+        if len(scope["path"]) > 1:
+            # A slash too many is no reason to send a client with its whole upload somewhere else.
+            scope["path"] = scope["path"].removesuffix("/")
         dialect = dialect_for(scope["path"], self._dialects)
         scope["dialect"] = dialect
         if method == "HEAD":

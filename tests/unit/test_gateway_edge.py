@@ -697,6 +697,13 @@ async def test_pages_of_any_origin_may_call_the_pipeline_but_not_forge(site: Sit
     assert (await client.options("/api/tracks", headers={**asking, **USER})).status_code == 405
 
 
+async def test_a_slash_at_the_end_changes_nothing(site: Site) -> None:
+    client = site.client()
+    assert (await client.get("/api/tracks/", headers=USER)).status_code == 200
+    heavy = await client.post("/api/analysis/analyze/", headers=USER, json={"track_id": TRACK})
+    assert (heavy.status_code, heavy.headers["x-ratelimit-limit"]) == (201, "2")
+
+
 async def test_head_is_get_without_a_body(site: Site) -> None:
     client = site.client()
     assert (await client.head("/config")).status_code == 200

@@ -26,8 +26,8 @@ _SHORT = {
     "RATE_LIMITED": "rate limit exceeded",
     "INTERNAL": "Internal Server Error",
 }
-_HEAVY = re.compile(r"/api/(tracks|processing/separate|analysis/analyze)/?")
-_POLLING = re.compile(r"/api/((processing|analysis|download)/job|jobs|tracks)/[^/]+/?")
+_HEAVY = re.compile(r"/api/(tracks|processing/separate|analysis/analyze)")
+_POLLING = re.compile(r"/api/((processing|analysis|download)/job|jobs|tracks)/[^/]+")
 
 
 def render(problem: Problem) -> Response:

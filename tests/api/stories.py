@@ -1,0 +1,71 @@
+"""What stories have in common: a song, an upload, waiting for a job."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import numpy as np
+import soundfile
+
+RATE_HZ = 44100
+
+
+def song(seconds: float = 3.0, channel_count: int = 2, seed: int = 0) -> np.ndarray:
+    """A beat with noise and a chord: float32 [frames, channels], peaks below 0.8."""
+    generator = np.random.default_rng(seed)
+    time_seconds = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    chord = sum(0.1 * np.sin(2 * np.pi * hz * time_seconds) for hz in (110.0, 261.6, 329.6, 392.0))
+    beat = 0.3 * generator.standard_normal(time_seconds.size) * np.exp(-30 * np.mod(time_seconds, 0.5))
+    pans = np.linspace(0.6, 1.0, channel_count)
+    return np.clip(np.stack([pan * chord + beat for pan in pans], axis=1), -0.8, 0.8).astype(np.float32)
+
+
+def encoded(samples: np.ndarray, kind: str = "WAV", subtype: str = "PCM_16") -> bytes:
+    """Samples [frames, channels] as a file."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, RATE_HZ, format=kind, subtype=subtype)
+    return buffer.getvalue()
+
+
+def decoded(content: bytes) -> np.ndarray:
+    """The samples of a file, float32 [frames, channels]."""
+    samples, rate_hz = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    assert rate_hz == RATE_HZ
+    return samples
+
+
+def upload(client: httpx.Client, content: bytes, name: str = "song.wav", **fields: str) -> dict[str, Any]:
+    """Upload a file to the forge dialect; the track."""
+    answer = client.post("/api/tracks", files={"file": (name, content)}, data=fields)
+    assert answer.status_code == 201, answer.text
+    track: dict[str, Any] = answer.json()["data"]
+    return track
+
+
+def finished(client: httpx.Client, path: str, deadline_seconds: float = 120.0) -> dict[str, Any]:
+    """The job at ``path`` once it is completed or failed. Its progress never falls meanwhile."""
+    deadline = time.monotonic() + deadline_seconds
+    progress = 0
+    while True:
+        answer = client.get(path)
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        job: dict[str, Any] = body.get("data", body)
+        assert job.get("progress", 0) >= progress or job["status"] == "queued"
+        progress = job.get("progress", 0)
+        if job["status"] in ("completed", "failed"):
+            return job
+        assert time.monotonic() < deadline, f"not finished in time: {job}"
+        time.sleep(0.05)
+
+
+def eventually(condition: Callable[[], bool], deadline_seconds: float = 20.0) -> None:
+    """Wait until ``condition`` holds."""
+    deadline = time.monotonic() + deadline_seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not come true in time"
+        time.sleep(0.02)

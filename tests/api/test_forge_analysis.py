@@ -1,0 +1,83 @@
+"""Stories of measuring songs."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+from stories import encoded, finished, song, upload
+
+
+@pytest.fixture(scope="module")
+def track(admin: httpx.Client) -> dict[str, Any]:
+    return upload(admin, encoded(song(6.0)), title="Measured", artist="Band")
+
+
+@pytest.fixture(scope="module")
+def job(admin: httpx.Client, track: dict[str, Any]) -> dict[str, Any]:
+    created = admin.post("/api/analysis/analyze", json={"track_id": track["id"], "features": ["all"]})
+    assert created.status_code == 201, created.text
+    data = created.json()["data"]
+    assert (data["track_id"], data["status"]) == (track["id"], "queued")
+    return finished(admin, f"/api/analysis/job/{data['job_id']}")
+
+
+def numbers(value: object) -> list[float]:
+    if isinstance(value, dict):
+        return [number for part in value.values() for number in numbers(part)]
+    if isinstance(value, list):
+        return [number for part in value for number in numbers(part)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+def test_an_analysis_gives_the_documented_values(job: dict[str, Any]) -> None:
+    assert (job["status"], job["progress"], job["error"]) == ("completed", 100, None)
+    result = job["result"]
+    assert {"tempo", "key", "energy", "spectral_centroid", "spectral_rolloff", "zero_crossing_rate"} <= set(result)
+    assert result["tempo"] == pytest.approx(120, rel=0.04)  # a beat every half second
+    assert isinstance(result["key"], str)
+    assert 0 < result["energy"] < 1
+    assert 0 < result["spectral_centroid"] < result["spectral_rolloff"] < 22050
+    assert {"mfcc", "chroma"} <= set(result["features"])
+    assert all(math.isfinite(number) for number in numbers(result))
+
+
+def test_the_values_are_kept_with_the_track(admin: httpx.Client, track: dict[str, Any], job: dict[str, Any]) -> None:
+    stored = admin.get(f"/api/analysis/{track['id']}").json()["data"]
+    assert (stored["track_id"], stored["job_id"]) == (track["id"], job["id"])
+    assert job["result"].items() <= stored.items()
+    export = admin.get(f"/export/analysis/{track['id']}")
+    assert export.headers["content-disposition"] == 'attachment; filename="Measured_analysis.json"'
+    assert export.json() == {
+        "track_id": track["id"],
+        "title": "Measured",
+        "artist": "Band",
+        "analysis": job["result"],
+    }
+
+
+def test_one_feature_gives_no_others(admin: httpx.Client, track: dict[str, Any]) -> None:
+    created = admin.post("/api/analysis/analyze", data={"track_id": track["id"], "features[]": "energy"}).json()["data"]
+    result = finished(admin, f"/api/analysis/job/{created['job_id']}")["result"]
+    assert "energy" in result
+    assert not {"tempo", "key", "spectral_centroid"} & {name for name, value in result.items() if value is not None}
+
+
+def test_unknown_features_are_named(admin: httpx.Client, track: dict[str, Any]) -> None:
+    answer = admin.post("/api/analysis/analyze", json={"track_id": track["id"], "features": ["tempo", "colour"]})
+    assert (answer.status_code, list(answer.json()["details"])) == (422, ["features"])
+    assert "colour" in answer.json()["details"]["features"][0]
+
+
+def test_what_is_not_there(
+    admin: httpx.Client, other: httpx.Client, track: dict[str, Any], job: dict[str, Any]
+) -> None:
+    fresh = upload(admin, encoded(song(0.2)))
+    for path in (f"/api/analysis/{fresh['id']}", f"/export/analysis/{fresh['id']}"):
+        assert (admin.get(path).status_code, admin.get(path).json()["code"]) == (404, "ANALYSIS_NOT_FOUND")
+    assert admin.get(f"/api/analysis/{uuid.uuid4()}").status_code == 404
+    assert other.get(f"/api/analysis/job/{job['id']}").status_code == 403
+    assert other.get(f"/export/analysis/{track['id']}").status_code == 403

@@ -1,0 +1,113 @@
+"""Stories of the ledger of jobs, and of what every answer has in common."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+from stories import encoded, eventually, finished, song, upload
+
+from demo.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def track(admin: httpx.Client) -> dict[str, Any]:
+    return upload(admin, encoded(song(1.0)))
+
+
+def separate(client: httpx.Client, track: dict[str, Any], **headers: str) -> str:
+    body = {"track_id": track["id"], "model": "dsp"}
+    answer = client.post("/api/processing/separate", json=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+    job_id: str = answer.json()["data"]["job_id"]
+    return job_id
+
+
+def test_a_job_in_the_ledger(admin: httpx.Client, track: dict[str, Any]) -> None:
+    job_id = separate(admin, track)
+    job = finished(admin, f"/api/jobs/{job_id}")
+    assert (job["id"], job["job_type"], job["status"], job["progress"]) == (job_id, "processing", "completed", 100)
+    assert (job["track_id"], job["attempt"], job["error"]) == (track["id"], 1, None)
+    assert job["created_at"] <= job["started_at"] <= job["completed_at"]
+    assert job["completed_at"].endswith("Z")
+    assert (job["result"]["engine"], len(job["result"]["stems"])) == ("dsp", 4)
+
+
+def test_the_ledger_is_filtered_and_paged(admin: httpx.Client) -> None:
+    mine = upload(admin, encoded(song(0.5)))
+    ids = [separate(admin, mine) for _ in range(3)]
+    for job_id in ids:
+        finished(admin, f"/api/jobs/{job_id}")
+    only = {"track_id": mine["id"]}
+    listed = admin.get("/api/jobs", params=only).json()
+    assert [job["id"] for job in listed["data"]] == ids[::-1]
+    assert listed["meta"] == {"page": 1, "page_size": 20, "total_count": 3, "total_pages": 1}
+    second = admin.get("/api/jobs", params={**only, "page": 2, "page_size": 2}).json()
+    assert [job["id"] for job in second["data"]] == ids[:1]
+    assert second["meta"] == {"page": 2, "page_size": 2, "total_count": 3, "total_pages": 2}
+    assert len(admin.get("/api/jobs", params={**only, "status": "completed"}).json()["data"]) == 3
+    assert admin.get("/api/jobs", params={**only, "status": "failed"}).json()["data"] == []
+    assert admin.get("/api/jobs", params={**only, "type": "analysis"}).json()["data"] == []
+
+
+def test_a_job_is_cancelled_while_it_waits_or_runs(admin: httpx.Client) -> None:
+    long = upload(admin, encoded(song(120.0)))
+    jobs = [separate(admin, long) for _ in range(3)]
+    deadline = time.monotonic() + 60
+    while admin.get(f"/api/jobs/{jobs[0]}").json()["data"]["status"] == "queued":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    for job_id in reversed(jobs):
+        assert admin.delete(f"/api/jobs/{job_id}").status_code == 204
+    for job_id in jobs:
+        job = finished(admin, f"/api/jobs/{job_id}")
+        assert (job["status"], job["error"]) == ("failed", "cancelled")
+        assert admin.get(f"/api/processing/job/{job_id}").json()["data"]["stems"] == []
+        assert admin.delete(f"/api/jobs/{job_id}").status_code == 204  # asking again changes nothing
+
+
+def test_a_finished_job_is_not_cancelled(admin: httpx.Client, track: dict[str, Any]) -> None:
+    job_id = separate(admin, track)
+    finished(admin, f"/api/jobs/{job_id}")
+    answer = admin.delete(f"/api/jobs/{job_id}")
+    assert (answer.status_code, answer.json()["code"]) == (409, "JOB_FINISHED")
+    assert admin.delete(f"/api/jobs/{uuid.uuid4()}").status_code == 404
+
+
+def test_a_request_is_followed_from_the_edge_to_the_worker(
+    stack: Stack, admin: httpx.Client, track: dict[str, Any]
+) -> None:
+    request_id = f"story-{uuid.uuid4()}"
+    finished(admin, f"/api/jobs/{separate(admin, track, **{'X-Request-Id': request_id})}")
+
+    def entries() -> list[dict[str, Any]]:
+        lines = (stack.data_dir / "stack.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if request_id in line and line.startswith("{")]
+
+    eventually(lambda: "job.succeeded" in {entry["event"] for entry in entries()})
+    assert {"gateway", "separation"} <= {entry["component"] for entry in entries()}
+
+
+def test_probes_metrics_and_documentation(stack: Stack, admin: httpx.Client) -> None:
+    health = httpx.get(f"{stack.base_url}/health")
+    assert (health.status_code, health.json()["status"], health.json()["pipeline_stages"]) == (200, "ok", 4)
+    assert httpx.get(f"{stack.base_url}/livez").json() == {"status": "ok"}
+    assert httpx.get(f"{stack.base_url}/readyz").json() == {"ready": True, "failing": []}
+    metrics = httpx.get(f"{stack.base_url}/metrics").text
+    assert 'soundwright_http_request_duration_seconds_count{dialect="forge",method="GET",route="/health"' in metrics
+    behind_a_proxy = httpx.get(f"{stack.base_url}/metrics", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert behind_a_proxy.status_code == 404
+    paths = httpx.get(f"{stack.base_url}/openapi.json").json()["paths"]
+    assert {"/api/tracks", "/api/processing/separate", "/process", "/job/{job_id}", "/health"} <= set(paths)
+    assert httpx.get(f"{stack.base_url}/docs").status_code == 200
+
+
+def test_answers_show_the_callers_budget(admin: httpx.Client) -> None:
+    for answer in (admin.get("/api/tracks"), admin.get(f"/api/jobs/{uuid.uuid4()}"), admin.post("/api/nothing")):
+        assert int(answer.headers["x-ratelimit-remaining"]) < int(answer.headers["x-ratelimit-limit"])
+        assert 0 <= int(answer.headers["x-ratelimit-reset"]) - time.time() <= 61
+        assert len(answer.headers["x-request-id"]) == 32

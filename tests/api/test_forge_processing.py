@@ -1,0 +1,161 @@
+"""Stories of taking songs apart."""
+
+from __future__ import annotations
+
+import io
+import uuid
+import zipfile
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from stories import RATE_HZ, decoded, encoded, finished, song, upload
+
+SAMPLES = song(3.0)
+
+
+@pytest.fixture(scope="module")
+def track(admin: httpx.Client) -> dict[str, Any]:
+    return upload(admin, encoded(SAMPLES), title="Ünder: a/Song", artist="Band")
+
+
+@pytest.fixture(scope="module")
+def job(admin: httpx.Client, track: dict[str, Any]) -> dict[str, Any]:
+    """A finished separation."""
+    body = {"track_id": track["id"], "model": "htdemucs", "engine": "local"}
+    created = admin.post("/api/processing/separate", json=body)
+    assert created.status_code == 201, created.text
+    data = created.json()["data"]
+    assert (data["track_id"], data["model"], data["status"]) == (track["id"], "htdemucs", "queued")
+    return finished(admin, f"/api/processing/job/{data['job_id']}")
+
+
+def test_a_separation_gives_stems_that_fit_the_song(
+    admin: httpx.Client, track: dict[str, Any], job: dict[str, Any]
+) -> None:
+    assert (job["status"], job["progress"], job["error"]) == ("completed", 100, None)
+    assert {stem["stem_type"] for stem in job["stems"]} == {"vocals", "drums", "bass", "other"}
+    total = np.zeros_like(SAMPLES)
+    for stem in job["stems"]:
+        assert (stem["track_id"], stem["processing_job_id"]) == (track["id"], job["id"])
+        assert (stem["sample_rate_hz"], stem["channel_count"], stem["duration_seconds"]) == (RATE_HZ, 2, 3.0)
+        by_path, by_id = admin.get(stem["file_path"]), admin.get(stem["download_url"])
+        assert by_path.content == by_id.content
+        assert len(by_id.content) == stem["file_size"]
+        assert by_id.headers["content-type"] == "audio/flac"
+        assert by_id.headers["content-disposition"] == f'attachment; filename="{stem["stem_type"]}.flac"'
+        samples = decoded(by_id.content)
+        assert samples.shape == SAMPLES.shape
+        total += samples
+    residual = total - decoded(encoded(SAMPLES))
+    assert 20 * np.log10(np.sqrt(np.mean(residual**2)) / np.sqrt(np.mean(SAMPLES**2)) + 1e-12) < -60
+
+
+def test_another_engine_is_never_used_in_silence(job: dict[str, Any]) -> None:
+    assert job["requested_model"] == "htdemucs"
+    if job["engine"] == "demucs":
+        assert (job["model"], job["degraded"], job["degraded_reason"]) == ("htdemucs", False, None)
+    else:
+        assert (job["engine"], job["model"], job["degraded"]) == ("dsp", "dsp", True)
+        assert "htdemucs" in job["degraded_reason"]
+
+
+@pytest.mark.parametrize(("encoding", "subtype"), [("wav16", "PCM_16"), ("wav24", "PCM_24"), ("wav32f", "FLOAT")])
+def test_a_stem_as_wav(admin: httpx.Client, job: dict[str, Any], encoding: str, subtype: str) -> None:
+    stem = job["stems"][0]
+    answer = admin.get(stem["download_url"], params={"format": encoding})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/wav")
+    assert soundfile.info(io.BytesIO(answer.content)).subtype == subtype
+    original = decoded(admin.get(stem["download_url"]).content)
+    assert np.max(np.abs(decoded(answer.content) - original)) <= 2**-15
+
+
+def test_all_stems_in_one_archive(admin: httpx.Client, track: dict[str, Any], job: dict[str, Any]) -> None:
+    answer = admin.get(f"/export/stems/{track['id']}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert "filename*=UTF-8''%C3%9Cnder%20aSong_stems.zip" in answer.headers["content-disposition"]
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    assert sorted(archive.namelist()) == sorted(f"Ünder aSong - {stem['stem_type']}.flac" for stem in job["stems"])
+    for stem in job["stems"]:
+        assert archive.read(f"Ünder aSong - {stem['stem_type']}.flac") == admin.get(stem["file_path"]).content
+
+
+@pytest.mark.parametrize("encoding", ["flac", "wav16", "wav24", "wav32f"])
+def test_stems_are_stored_as_asked(admin: httpx.Client, encoding: str) -> None:
+    track = upload(admin, encoded(song(1.0, 1)))
+    created = admin.post(
+        "/api/processing/separate", data={"track_id": track["id"], "model": "dsp", "format": encoding}
+    ).json()["data"]
+    done = finished(admin, f"/api/processing/job/{created['job_id']}")
+    assert (done["engine"], done["degraded"]) == ("dsp", False)
+    for stem in done["stems"]:
+        content = admin.get(stem["file_path"]).content
+        info = soundfile.info(io.BytesIO(content))
+        assert info.format == ("FLAC" if encoding == "flac" else "WAV")
+        assert (info.channels, info.frames) == (1, RATE_HZ)
+        assert stem["file_path"].endswith(".flac" if encoding == "flac" else ".wav")
+
+
+def test_the_same_idempotency_key_starts_one_job(admin: httpx.Client, track: dict[str, Any]) -> None:
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    body = {"track_id": track["id"], "model": "dsp"}
+    first = admin.post("/api/processing/separate", json=body, headers=headers)
+    again = admin.post("/api/processing/separate", json=body, headers=headers)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["data"]["job_id"] == again.json()["data"]["job_id"]
+    other_body = admin.post("/api/processing/separate", json={**body, "format": "wav16"}, headers=headers)
+    assert (other_body.status_code, other_body.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    finished(admin, f"/api/processing/job/{first.json()['data']['job_id']}")
+
+
+def test_models_are_listed(admin: httpx.Client) -> None:
+    models = admin.get("/api/processing/models").json()["data"]["models"]
+    stems = {model["name"]: model["stems"] for model in models}
+    assert list(stems)[:4] == ["htdemucs", "htdemucs_ft", "htdemucs_6s", "mdx_extra"]
+    assert (stems["htdemucs"], stems["htdemucs_6s"], stems["dsp"]) == (4, 6, 4)
+    assert all(model["description"] for model in models)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("model", "spleeter"), ("engine", "magic"), ("format", "mp3"), ("model", "../x"), ("model", 5)]
+)
+def test_unknown_choices_are_named(admin: httpx.Client, track: dict[str, Any], field: str, value: object) -> None:
+    answer = admin.post("/api/processing/separate", json={"track_id": track["id"], field: value})
+    assert answer.status_code == 422
+    body = answer.json()
+    assert (body["error"], body["code"], list(body["details"])) == ("validation failed", "VALIDATION_ERROR", [field])
+
+
+def test_somebody_elses_results_are_refused(
+    admin: httpx.Client, other: httpx.Client, track: dict[str, Any], job: dict[str, Any]
+) -> None:
+    stem = job["stems"][0]
+    for path in (
+        f"/api/processing/job/{job['id']}",
+        f"/api/jobs/{job['id']}",
+        stem["download_url"],
+        stem["file_path"],
+        f"/export/stems/{track['id']}",
+    ):
+        answer = other.get(path)
+        assert (answer.status_code, answer.json()["error"]) == (403, "Access denied"), path
+    assert other.delete(f"/api/jobs/{job['id']}").status_code == 403
+    assert job["id"] not in [entry["id"] for entry in other.get("/api/jobs").json()["data"]]
+
+
+def test_what_is_not_there(admin: httpx.Client) -> None:
+    unknown = uuid.uuid4()
+    fresh = upload(admin, encoded(song(0.2)))
+    for path, error in (
+        (f"/api/processing/job/{unknown}", "Job not found"),
+        ("/api/processing/job/1", "Job not found"),
+        (f"/export/stem/{unknown}", "Stem not found"),
+        (f"/export/stems/{unknown}", "Track not found"),
+        (f"/export/stems/{fresh['id']}", "No stems available"),
+        (f"/files/stems/{unknown}/vocals.flac", "Job not found"),
+    ):
+        answer = admin.get(path)
+        assert (answer.status_code, answer.json()["error"]) == (404, error), path

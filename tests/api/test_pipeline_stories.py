@@ -1,0 +1,196 @@
+"""Stories of the pipeline dialect, on the shared port and on its own."""
+
+from __future__ import annotations
+
+import io
+import time
+import uuid
+import zipfile
+from datetime import datetime
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from stories import decoded, encoded, finished, song
+
+from demo.stack import Stack
+
+SAMPLES = song(3.0)
+STAGES = [
+    ("audio_separation", "separator"),
+    ("harmonic_percussive_separation", "decomposition"),
+    ("composite_track_creation", "composition"),
+    ("normalization", "audio_processing"),
+]
+PATHS = {
+    "vocals": "demucs_output/vocals.wav",
+    "drums": "demucs_output/drums.wav",
+    "bass": "demucs_output/bass.wav",
+    "other": "demucs_output/other.wav",
+    "harmonic": "harmonic_percussive/harmonic.wav",
+    "percussive": "harmonic_percussive/percussive.wav",
+    "main": "composite/main.wav",
+    "main_harmonic": "composite/main_harmonic.wav",
+    "main_percussive": "composite/main_percussive.wav",
+}
+
+
+@pytest.fixture(scope="module")
+def pipeline(stack: Stack) -> Any:
+    with httpx.Client(base_url=stack.pipeline_url, timeout=120) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def job(pipeline: httpx.Client) -> dict[str, Any]:
+    """A finished job."""
+    answer = pipeline.post("/process", files={"file": ("song.wav", encoded(SAMPLES), "audio/wav")})
+    assert answer.status_code == 200, answer.text
+    accepted = answer.json()
+    assert list(accepted) == ["job_id", "status", "created_at", "stages", "outputs"]
+    assert (accepted["status"], accepted["outputs"]) == ("processing", {})
+    assert [(stage["name"], stage["processor_type"]) for stage in accepted["stages"]] == STAGES
+    assert [stage["status"] for stage in accepted["stages"]] == ["processing", "pending", "pending", "pending"]
+    assert accepted["stages"][0]["started_at"] >= accepted["created_at"]
+    assert accepted["stages"][1]["started_at"] is None
+    return finished(pipeline, f"/job/{accepted['job_id']}")
+
+
+def test_health_of_the_dialect_alone_and_of_the_platform(stack: Stack, pipeline: httpx.Client) -> None:
+    assert pipeline.get("/health").json() == {"status": "healthy", "version": "1.0.0", "pipeline_stages": 4}
+    assert httpx.get(f"{stack.base_url}/health").json()["status"] == "ok"
+
+
+def test_four_stages_with_their_true_times(job: dict[str, Any]) -> None:
+    assert job["status"] == "completed"
+    clock = datetime.fromisoformat(job["created_at"])
+    assert clock.tzinfo is None
+    for stage in job["stages"]:
+        assert (stage["status"], stage["error"]) == ("completed", None)
+        started, completed = (datetime.fromisoformat(stage[name]) for name in ("started_at", "completed_at"))
+        assert clock <= started <= completed
+        assert stage["duration_seconds"] == pytest.approx((completed - started).total_seconds(), abs=1e-6)
+        clock = completed
+
+
+def test_nine_tracks_under_their_documented_names(pipeline: httpx.Client, job: dict[str, Any]) -> None:
+    assert list(job["outputs"]) == list(PATHS)
+    for name, path in PATHS.items():
+        assert job["outputs"][name].startswith("/")
+        assert job["outputs"][name].endswith(f"/{path}")
+    assert pipeline.get(f"/job/{job['job_id']}/outputs").json() == job["outputs"]
+    tracks = {}
+    for name in PATHS:
+        answer = pipeline.get(f"/download/{job['job_id']}/{name}")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/wav")
+        assert answer.headers["content-disposition"] == f'attachment; filename="{name}.wav"'
+        tracks[name] = decoded(answer.content)
+        assert tracks[name].shape == SAMPLES.shape, name  # stereo stays stereo, and nothing is cut
+    main = decoded(encoded(SAMPLES))
+    assert np.max(np.abs(tracks["main"] - main)) < 2**-14
+    assert np.max(np.abs(tracks["harmonic"] + tracks["percussive"] - main)) < 1e-3
+    assert np.max(np.abs(sum(tracks[name] for name in ("vocals", "drums", "bass", "other")) - main)) < 1e-2
+
+
+def test_the_normalised_recording_never_clips(pipeline: httpx.Client, job: dict[str, Any]) -> None:
+    answer = pipeline.get(f"/download/{job['job_id']}/normalized")
+    assert answer.status_code == 200
+    normalised = decoded(answer.content)
+    assert np.max(np.abs(normalised)) < 1.0
+    assert np.corrcoef(normalised[:, 0], SAMPLES[:, 0])[0, 1] > 0.99
+
+
+def test_all_tracks_in_one_archive(pipeline: httpx.Client, job: dict[str, Any]) -> None:
+    answer = pipeline.get(f"/download/{job['job_id']}/all")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert f"audio_tracks_{job['job_id']}.zip" in answer.headers["content-disposition"]
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    assert archive.namelist() == list(PATHS.values())
+    assert archive.read(PATHS["main"]) == pipeline.get(f"/download/{job['job_id']}/main").content
+
+
+def test_a_part_of_a_track(pipeline: httpx.Client, job: dict[str, Any]) -> None:
+    whole = pipeline.get(f"/download/{job['job_id']}/main").content
+    part = pipeline.get(f"/download/{job['job_id']}/main", headers={"Range": "bytes=-100"})
+    assert (part.status_code, part.content) == (206, whole[-100:])
+
+
+@pytest.mark.parametrize(("kind", "subtype", "name"), [
+    ("FLAC", "PCM_16", "Song.FLAC"), ("OGG", "VORBIS", "song.ogg"), ("MP3", "MPEG_LAYER_III", "song.mp3"),
+])  # fmt: skip
+def test_the_other_documented_formats(stack: Stack, kind: str, subtype: str, name: str) -> None:
+    content = encoded(song(1.0, 1), kind, subtype)
+    with httpx.Client(base_url=stack.base_url, timeout=120) as client:
+        accepted = client.post("/process", files={"file": (name, content)}).json()
+        done = finished(client, f"/job/{accepted['job_id']}")
+    assert done["status"] == "completed"
+    assert list(done["outputs"]) == list(PATHS)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "detail"),
+    [
+        ("song.aac", b"x", 500, "Unsupported audio format:.aac"),
+        ("song.m4a", b"x", 500, "Unsupported audio format:.m4a"),
+        ("song", b"x", 500, "Unsupported audio format:"),
+        ("song.wav", b"", 400, None),
+        ("song.wav", b"no song at all, only words", 400, None),
+        ("song.wav", encoded(song(0.2), "AIFF"), 400, None),
+        ("song.mp3", encoded(SAMPLES)[:44], 400, None),
+    ],
+)
+def test_refusals(pipeline: httpx.Client, name: str, content: bytes, status: int, detail: str | None) -> None:
+    answer = pipeline.post("/process", files={"file": (name, content)})
+    assert (answer.status_code, list(answer.json())) == (status, ["detail"])
+    if detail is not None:
+        assert answer.json()["detail"] == detail
+    assert isinstance(answer.json()["detail"], str)
+    assert "Traceback" not in answer.text
+
+
+def test_a_form_without_a_file(pipeline: httpx.Client) -> None:
+    expected = {"detail": [{"type": "missing", "loc": ["body", "file"], "msg": "Field required", "input": None}]}
+    for options in ({"files": {"song": ("a.wav", b"x")}}, {"data": {"file": "x"}}, {}):
+        answer = pipeline.post("/process", **options)
+        assert (answer.status_code, answer.json()) == (422, expected)
+
+
+def test_what_is_not_there(pipeline: httpx.Client, job: dict[str, Any]) -> None:
+    for job_id in (str(uuid.uuid4()), "x", "a1b2c3d4-e5f6-g7h8-i9j0-k1l2m3n4o5p6"):
+        for path in (f"/job/{job_id}", f"/job/{job_id}/outputs", f"/download/{job_id}/all"):
+            answer = pipeline.get(path)
+            assert (answer.status_code, answer.json()) == (404, {"detail": "Job not found"})
+        answer = pipeline.get(f"/download/{job_id}/vocals")
+        assert (answer.status_code, answer.json()) == (404, {"detail": "Track not found"})
+    for name in ("voc", "main_", "vocals.wav", "manifest.json"):
+        answer = pipeline.get(f"/download/{job['job_id']}/{name}")
+        assert (answer.status_code, answer.json()) == (404, {"detail": "Track not found"})
+    assert pipeline.get("/nothing").json() == {"detail": "Not Found"}
+    assert (pipeline.delete("/process").status_code, pipeline.delete("/process").json()) == (
+        405,
+        {"detail": "Method Not Allowed"},
+    )
+    assert pipeline.get("/api/tracks").status_code == 404  # another dialect's
+
+
+def test_pages_of_any_origin_may_call(pipeline: httpx.Client) -> None:
+    answer = pipeline.get("/config", headers={"Origin": "https://elsewhere.example"})
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.json()["supported_formats"] == ["wav", "mp3", "flac", "ogg"]
+
+
+def test_the_platform_answers_while_jobs_run(stack: Stack, pipeline: httpx.Client) -> None:
+    content = encoded(song(20.0))
+    accepted = [pipeline.post("/process", files={"file": ("long.wav", content)}).json() for _ in range(2)]
+    seconds = []
+    while pipeline.get(f"/job/{accepted[0]['job_id']}").json()["status"] == "processing":
+        started = time.perf_counter()
+        assert pipeline.get("/health").status_code == 200
+        seconds.append(time.perf_counter() - started)
+        early = pipeline.get(f"/download/{accepted[1]['job_id']}/vocals")
+        assert early.status_code in (200, 404)
+    assert seconds, "the job was over before anything could be asked"
+    for job in accepted:
+        assert finished(pipeline, f"/job/{job['job_id']}")["status"] == "completed"
