@@ -289,6 +289,9 @@ class JobWorker:
             return _Outcome(result=await self._handler(context))
         except _Stop as stop:
             return _Outcome(stopped=stop.why)
+        except asyncio.CancelledError:
+            # The process ends and the handler did not stop by itself in time: the job is handed back all the same.
+            return _Outcome(stopped="stopping")
         except AppError as error:
             return _Outcome(error=error)
         except MemoryError:

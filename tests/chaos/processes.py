@@ -1,0 +1,81 @@
+"""The processes of a running stack, found as an operator would find them."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from demo.stack import Stack
+
+T = TypeVar("T")
+_PAUSE_SECONDS = 0.02
+
+
+def eventually(condition: Callable[[], T], what: str, seconds: float = 90.0) -> T:
+    """Ask until ``condition`` gives something true, and return that. The deadline is for a stack that hangs."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds:g} s")
+        time.sleep(_PAUSE_SECONDS)
+    return value
+
+
+def components(stack: Stack) -> dict[str, psutil.Process]:
+    """Component name to process; those that run now."""
+    found = {}
+    for process in psutil.Process(stack.process_id).children(recursive=True):
+        try:
+            name = target(process)
+        except psutil.Error:
+            continue
+        if name:
+            found[name] = process
+    return found
+
+
+def target(process: psutil.Process) -> str:
+    """Which component a process runs; empty for none of the stack's."""
+    command = process.cmdline()
+    if command and Path(command[0]).name == "nats-server":
+        return "broker"
+    return command[3] if command[1:3] == ["-m", "services"] and len(command) == 4 else ""
+
+
+def kill(stack: Stack, name: str) -> psutil.Process:
+    """``kill -9`` a component. Returns the dead process."""
+    process = components(stack)[name]
+    process.kill()
+    return process
+
+
+def restarted(stack: Stack, dead: psutil.Process, name: str) -> psutil.Process:
+    """Wait until the supervisor has put another process in the place of ``dead``."""
+
+    def successor() -> psutil.Process | None:
+        process = components(stack).get(name)
+        return process if process is not None and process.pid != dead.pid else None
+
+    return eventually(successor, f"the supervisor starts {name} again")
+
+
+def kill_all(stack: Stack) -> None:
+    """``kill -9`` the supervisor and everything below it, as a power cut would."""
+    supervisor = psutil.Process(stack.process_id)
+    processes = [supervisor, *supervisor.children(recursive=True)]
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)  # nobody may tidy up after somebody else
+    for process in processes:
+        process.kill()
+    gone(processes)
+
+
+def gone(processes: list[psutil.Process]) -> None:
+    """Wait until none of ``processes`` is left."""
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    assert not alive, f"still there: {alive}"

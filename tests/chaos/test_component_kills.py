@@ -1,0 +1,157 @@
+"""One component is killed in the middle of its work; the others go on, and nothing that was accepted is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from conftest import FRAME_COUNT, SETTINGS
+from processes import components, eventually, kill, restarted
+from work import Work
+
+from demo.stack import Stack, free_ports
+from kit.settings import Settings
+
+
+def test_a_killed_worker_is_replaced_and_its_job_done_once(stack: Stack, work: Work, song: Path) -> None:
+    track_id = work.upload(song)
+    job_id = work.separate(track_id)
+    work.until_in_mid_job(job_id)
+    dead = kill(stack, "separation")
+    # The others do not even notice.
+    assert work.call("GET", f"/api/tracks/{track_id}").status_code == 200
+    assert work.call("GET", "/config").status_code == 200
+    work.upload(song)
+    eventually(lambda: work.unwell_for_want_of("separation"), "GET /health names the missing component")
+    restarted(stack, dead, "separation")
+    work.until_healthy()
+    work.assert_completed_once(job_id, attempt=2, frame_count=FRAME_COUNT)
+
+
+def test_a_killed_library_loses_no_job(stack: Stack, work: Work, song: Path) -> None:
+    job_id = work.separate(work.upload(song))
+    work.until_in_mid_job(job_id)
+    dead = kill(stack, "library")
+    restarted(stack, dead, "library")
+    later_id = work.separate(work.upload(song))
+    work.assert_completed_once(job_id, frame_count=FRAME_COUNT)
+    work.assert_completed_once(later_id, frame_count=FRAME_COUNT)
+
+
+def test_a_killed_broker_loses_no_job(stack: Stack, work: Work, song: Path) -> None:
+    track_id = work.upload(song)
+    job_id = work.separate(track_id)
+    work.until_in_mid_job(job_id)
+    dead = kill(stack, "broker")
+    later_id = work.separate(track_id)  # the command cannot go out at the moment
+    restarted(stack, dead, "broker")
+    work.assert_completed_once(job_id, frame_count=FRAME_COUNT)
+    work.assert_completed_once(later_id, frame_count=FRAME_COUNT)
+
+
+def test_a_killed_gateway_leaves_no_half_upload(stack: Stack, work: Work, song: Path) -> None:
+    job_id = work.separate(work.upload(song))
+    track_count = work.call("GET", "/api/tracks").json()["meta"]["total_count"]
+    with half_uploaded(stack, song) as connection:
+        eventually(lambda: work.stored(".partial"), "the upload arrives")
+        dead = kill(stack, "gateway")
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
+    restarted(stack, dead, "gateway")
+    work.until_healthy()
+    assert work.call("GET", "/api/tracks").json()["meta"]["total_count"] == track_count
+    work.assert_completed_once(job_id, attempt=1, frame_count=FRAME_COUNT)
+    # What a dead gateway could not remove goes when it is old enough that nobody can be writing it.
+    [leftover] = work.stored(".partial")
+    os.utime(stack.data_dir / "blobs" / ".partial" / leftover, (0, 0))
+    restarted(stack, kill(stack, "ingest"), "ingest")
+    eventually(lambda: not work.stored(".partial"), "ingest removes the leftover")
+
+
+@contextmanager
+def half_uploaded(stack: Stack, song: Path) -> Iterator[socket.socket]:
+    """A connection over which half of an upload has gone."""
+    content = song.read_bytes()
+    head = b'--x\r\ncontent-disposition: form-data; name="file"; filename="half.wav"\r\n\r\n'
+    host, port = stack.base_url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(
+            b"POST /api/tracks HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer %b\r\n"
+            b"content-type: multipart/form-data; boundary=x\r\ncontent-length: %d\r\n\r\n"
+            % (stack.token.encode(), len(head) + len(content))
+        )
+        connection.sendall(head + content[: len(content) // 2])
+        yield connection
+
+
+def test_a_worker_that_was_away_too_long_is_fenced_off(stack: Stack, work: Work, song: Path, tmp_path: Path) -> None:
+    job_id = work.separate(work.upload(song))
+    work.until_in_mid_job(job_id)
+    stale = components(stack)["separation"]
+    stale.send_signal(signal.SIGSTOP)
+    try:
+        with second_worker(stack, tmp_path):
+            eventually(lambda: work.look(job_id)["attempt"] == 2, "the second worker takes the job over")
+            work.assert_completed_once(job_id, attempt=2, frame_count=FRAME_COUNT)
+            stale.send_signal(signal.SIGCONT)  # it comes back, in the belief that the job is its own
+            eventually(lambda: not work.scratch(), "the stale worker gives up")
+            work.assert_completed_once(job_id, attempt=2, frame_count=FRAME_COUNT)
+    finally:
+        stale.send_signal(signal.SIGCONT)
+    assert components(stack)["separation"].pid == stale.pid, "being fenced off is no reason to die"
+    next_id = work.separate(work.upload(song))
+    work.assert_completed_once(next_id, attempt=1, frame_count=FRAME_COUNT)
+
+
+@contextmanager
+def second_worker(stack: Stack, folder: Path) -> Iterator[None]:
+    """Another separation process as if on another machine: it shares store, broker and library, and nothing else."""
+    settings = Settings(data_dir=stack.data_dir)
+    grpc_port, ops_port = free_ports(2)
+    environment = {
+        **os.environ,
+        **SETTINGS,
+        "SOUNDWRIGHT_DATA_DIR": str(folder / "second"),
+        "SOUNDWRIGHT_BLOBS_URL": settings.blobs_location(),
+        "SOUNDWRIGHT_NATS_URL": (settings.run_dir / "nats.url").read_text(),
+        "SOUNDWRIGHT_LIBRARY_ADDR": settings.grpc_address("library"),
+        "SOUNDWRIGHT_SECRET": (stack.data_dir / "secret").read_text(),
+        "SOUNDWRIGHT_GRPC_BIND": f"127.0.0.1:{grpc_port}",
+        "SOUNDWRIGHT_OPS_BIND": f"127.0.0.1:{ops_port}",
+        "SOUNDWRIGHT_FALLBACK": "true",
+    }
+    with (stack.data_dir / "stack.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services", "separation"], env=environment, stdout=log, stderr=log
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+    assert not psutil.pid_exists(process.pid)
+
+
+def test_a_cancelled_job_stops_and_leaves_nothing(work: Work, song: Path, long_song: Path) -> None:
+    track_id = work.upload(long_song)
+    running_id, queued_id, next_id = work.separate(track_id), work.separate(track_id), work.separate(work.upload(song))
+    work.until_in_mid_job(running_id)
+    assert work.status(queued_id) == "queued"
+    work.cancel(queued_id)
+    assert work.status(queued_id) == "failed"  # at once: there is nobody to ask
+    work.cancel(running_id)
+    for job_id in (running_id, queued_id):
+        job = work.until_ended(job_id)
+        assert (job["status"], job["error"], job["error_code"]) == ("failed", "cancelled", "CANCELLED")
+        assert job["result"] is None
+        assert work.stored(f"stems/{job_id}") == []
+    assert work.call("GET", f"/export/stems/{track_id}").status_code == 404
+    assert work.look(queued_id)["attempt"] == 0, "a cancelled job never starts"
+    work.assert_completed_once(next_id, attempt=1, frame_count=FRAME_COUNT)

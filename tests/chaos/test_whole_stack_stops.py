@@ -1,0 +1,46 @@
+"""The whole stack goes down, hard or in order, and comes up again over the same data directory."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+from conftest import FRAME_COUNT, LONG_FRAME_COUNT, SETTINGS
+from processes import components, gone, kill_all
+from work import Work
+
+from demo.stack import running
+
+
+def test_every_accepted_job_survives_a_power_cut(tmp_path: Path, song: Path) -> None:
+    with running(tmp_path, SETTINGS) as stack, closing(Work(stack)) as work:
+        track_id = work.upload(song)
+        jobs = [work.separate(track_id) for _ in range(2)]
+        work.until_in_mid_job(jobs[0])
+        assert [work.status(job_id) for job_id in jobs] == ["processing", "queued"]
+        kill_all(stack)
+    with running(tmp_path, SETTINGS) as stack, closing(Work(stack, work)) as work:
+        for job_id, attempt in zip(jobs, (2, 1), strict=True):
+            work.assert_completed_once(job_id, attempt=attempt, frame_count=FRAME_COUNT)
+        work.assert_promises()
+
+
+def test_an_interrupt_leaves_no_process_and_loses_no_job(tmp_path: Path, long_song: Path) -> None:
+    with running(tmp_path, SETTINGS) as stack, closing(Work(stack)) as work:
+        job_id = work.separate(work.upload(long_song))
+        work.until_in_mid_job(job_id)
+        assert sorted(components(stack)) == [
+            "analysis", "broker", "gateway", "generation", "ingest", "library", "separation"
+        ]  # fmt: skip
+        supervisor = psutil.Process(stack.process_id)
+        below = supervisor.children(recursive=True)
+        supervisor.send_signal(signal.SIGINT)
+        assert supervisor.wait(60) == 0
+        gone(below)
+    with running(tmp_path, SETTINGS) as stack, closing(Work(stack, work)) as work:
+        # Handed back in order, not lost: the interrupted attempt is not held against the job.
+        assert work.until_ended(job_id)["max_attempts"] == 4
+        work.assert_completed_once(job_id, attempt=2, frame_count=LONG_FRAME_COUNT)
+        work.assert_promises()

@@ -1,0 +1,153 @@
+"""Work for a stack under attack, and the promises that it has to keep whatever happens to it."""
+
+from __future__ import annotations
+
+import io
+import uuid
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import httpx
+import soundfile
+from processes import eventually
+
+from demo.stack import Stack
+
+STEMS = ["bass", "drums", "other", "vocals"]
+_TERMINAL = {"completed", "failed"}
+
+
+class Work:
+    """Submits jobs, looks at them, and remembers what was promised; by ``earlier``, too, before a restart."""
+
+    def __init__(self, stack: Stack, earlier: Work | None = None) -> None:
+        self.stack = stack
+        self._client = stack.client()
+        # What was last seen of every accepted job, and the jobs that are none of ours.
+        self._last: dict[str, dict[str, Any]] = dict(earlier._last) if earlier else {}
+        self._foreign: set[str] = earlier._foreign if earlier else self._listed()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Call as a patient client does: again while the gateway is away or says that something behind it is."""
+
+        def answer() -> httpx.Response | None:
+            try:
+                response = self._client.request(method, path, **arguments)
+            except httpx.TransportError:
+                return None
+            return None if response.status_code == 503 else response
+
+        return eventually(answer, f"{method} {path}")
+
+    def upload(self, song: Path) -> str:
+        """Register ``song``; returns the track's id."""
+        answer = self.call("POST", "/api/tracks", files={"file": (song.name, song.read_bytes())})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["data"]["id"])
+
+    def separate(self, track_id: str) -> str:
+        """Submit a job; returns its id. Asking again with the same key makes no second one."""
+        key = str(uuid.uuid4())
+        body = {"track_id": track_id, "model": "dsp"}
+        answer = self.call("POST", "/api/processing/separate", json=body, headers={"Idempotency-Key": key})
+        assert answer.status_code in (200, 201), answer.text
+        job_id = str(answer.json()["data"]["job_id"])
+        self.look(job_id)
+        return job_id
+
+    def cancel(self, job_id: str) -> None:
+        assert self.call("DELETE", f"/api/jobs/{job_id}").status_code == 204
+
+    def look(self, job_id: str) -> dict[str, Any]:
+        """The job now. What has ended never changes."""
+        answer = self.call("GET", f"/api/jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
+        job: dict[str, Any] = answer.json()["data"]
+        before = self._last.get(job_id, {"status": "queued", "attempt": 0})
+        assert job["attempt"] >= before["attempt"]
+        if before["status"] in _TERMINAL:
+            assert job == before, "an ended job changed"
+        self._last[job_id] = job
+        return job
+
+    def status(self, job_id: str) -> str:
+        return str(self.look(job_id)["status"])
+
+    def until_ended(self, job_id: str) -> dict[str, Any]:
+        """Wait for the job's end."""
+        eventually(lambda: self.status(job_id) in _TERMINAL, f"job {job_id} ends", 150)
+        return self.look(job_id)
+
+    def until_in_mid_job(self, job_id: str) -> None:
+        """Wait until a worker has begun to write this job's stems, and has more to write."""
+        eventually(lambda: self.status(job_id) == "processing", f"job {job_id} starts")
+        eventually(lambda: any(file.stat().st_size for file in self.scratch()), f"job {job_id} writes stems")
+        assert self.status(job_id) == "processing", "the song is too short for this machine"
+
+    def healthy(self) -> bool:
+        try:
+            return self._client.get("/health").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def until_healthy(self) -> None:
+        eventually(self.healthy, "GET /health says 200")
+
+    def unwell_for_want_of(self, component: str) -> bool:
+        try:
+            answer = self._client.get("/health")
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 503 and component in answer.json()["waiting_for"]
+
+    # what lies in the data directory
+
+    def scratch(self) -> list[Path]:
+        """Temporary files of separation, in work or left behind."""
+        return [path for path in (self.stack.data_dir / "scratch" / "separation").rglob("*") if path.is_file()]
+
+    def stored(self, folder: str) -> list[str]:
+        """Files in the store below ``folder``, as paths from there."""
+        root = self.stack.data_dir / "blobs" / folder
+        return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+    # promises
+
+    def _listed(self) -> set[str]:
+        return {job["id"] for job in self.call("GET", "/api/jobs", params={"page_size": 100}).json()["data"]}
+
+    def assert_completed_once(self, job_id: str, *, frame_count: int, attempt: int | None = None) -> None:
+        """The job has one result, of the attempt that it names, whole, and nothing of any other attempt.
+
+        Args:
+            attempt: which one that must be, where it does not depend on how quickly a component comes back.
+        """
+        job = self.until_ended(job_id)
+        attempt = job["attempt"] if attempt is None else attempt
+        assert (job["status"], job["error"], job["attempt"]) == ("completed", None, attempt)
+        stems = job["result"]["stems"]
+        assert sorted(stem["stem_type"] for stem in stems) == STEMS
+        assert {stem["frame_count"] for stem in stems} == {frame_count}
+        assert self.stored(f"stems/{job_id}") == [f"{attempt}/{name}.flac" for name in STEMS]
+        archive = zipfile.ZipFile(io.BytesIO(self.call("GET", f"/export/stems/{job['track_id']}").content))
+        assert len(archive.namelist()) == len(STEMS)
+        for name in archive.namelist():
+            assert soundfile.info(io.BytesIO(archive.read(name))).frames == frame_count
+
+    def assert_promises(self) -> None:
+        """Every accepted job has ended; each has one result or none; nothing lies about."""
+        for job_id in self._last:
+            job = self.until_ended(job_id)
+            attempts = {path.split("/", 1)[0] for path in self.stored(f"stems/{job_id}")}
+            assert attempts == ({str(job["attempt"])} if job["status"] == "completed" else set())
+            assert self.look(job_id) == job
+        assert self._listed() - self._foreign == set(self._last), "as many jobs as were asked for"
+        eventually(lambda: not self.scratch(), "the scratch folder empties")
+        assert self.stored("uploads") == []
+        assert self.stored(".partial") == []
+        log = (self.stack.data_dir / "stack.log").read_text(errors="replace")
+        assert "Traceback" not in log
