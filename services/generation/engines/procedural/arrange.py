@@ -365,6 +365,7 @@ def _human(
         replace(
             note,
             start_beat=max(0.0, _swung(note.start_beat, style) + float(shift)),
+            duration_beats=_swung(note.start_beat + note.duration_beats, style) - _swung(note.start_beat, style),
             velocity=float(np.clip(note.velocity * force, 0.05, 1.0)),
         )
         for note, shift, force in zip(notes, shifts, forces, strict=True)
@@ -384,7 +385,10 @@ def _tracks(score: _Score, style: Style, lead: str, plan: Plan, rng: np.random.G
         tracks.append(Track("other", layer.instrument, played, layer.gain, layer.pan))
     # A singer's phrase is one breath: the notes keep touching, so only the force varies.
     tracks.append(Track("vocals", lead, _human(_fitting(score.lead, lead), style, rng, 0.0, 0.05)))
-    return tuple(track for track in tracks if track.stem in plan.stems and track.notes)
+    beats = plan.duration_seconds * plan.tempo_bpm / 60.0
+    # A piece shorter than a bar is cut within it.
+    heard = (replace(track, notes=tuple(note for note in track.notes if note.start_beat < beats)) for track in tracks)
+    return tuple(track for track in heard if track.stem in plan.stems and track.notes)
 
 
 def _grown(score: _Score, plan: Plan) -> _Score:

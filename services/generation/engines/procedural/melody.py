@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -53,8 +54,17 @@ def compose_motif(rng: np.random.Generator, beats_per_bar: int, density: float, 
     if rng.random() < 0.3:
         arch = arch[::-1]
     walk = np.cumsum(rng.choice([-1, -1, 0, 1, 1, 2, -2], len(starts)))
-    contour = np.clip(np.round(arch + 0.5 * walk - 0.25 * span), -span, span)
-    return Motif(tuple(starts), tuple(lengths), tuple(int(step) for step in contour))
+    contour = [int(step) for step in np.clip(np.round(arch + 0.8 * walk - 0.15 * span), -span, span)]
+    for index in range(2, len(contour)):
+        # Three of a kind is a drone: the third steps towards the middle.
+        if contour[index] == contour[index - 1] == contour[index - 2]:
+            contour[index] += -1 if contour[index] > 0 else 1
+    return Motif(tuple(starts), tuple(lengths), tuple(contour))
+
+
+def _distance(tone: int, wished: int, before: int) -> tuple[int, int]:
+    """How badly a chord tone serves: far from the wish, or the same again where the contour moves."""
+    return abs(tone - wished) + (3 if tone == before else 0), tone
 
 
 def sing(
@@ -89,7 +99,10 @@ def sing(
             pool = [tone for tone in ladder if tone % 12 in chord.pitch_classes[:3]]
             if closing and ends_phrase:
                 pool = [tone for tone in pool if tone % 12 == chord.root] or pool
-            pitch = min(pool, key=lambda tone: (abs(tone - pitch), tone))
+            moved = index > 0 and step != motif.contour[index - 1]
+            pitch = min(
+                pool, key=partial(_distance, wished=pitch, before=notes[-1].pitch_midi if moved and notes else 0)
+            )
         held = length + 2 if closing and ends_phrase else length
         accent = 0.08 if start % bar == 0 else 0.0
         notes.append(

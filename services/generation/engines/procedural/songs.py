@@ -20,7 +20,7 @@ _PLANS: Mapping[str, Plan] = MappingProxyType(
     {
         plan.name: plan
         for plan in (
-            replace(_plan("demo", "pop", 112, "A minor", 3, "i VI III VII", "voice"), duration_seconds=36.0),
+            replace(_plan("demo", "pop", 112, "A minor", 15, "i VI III VII", "voice"), duration_seconds=36.0),
             _plan("pop", "pop", 118, "C major", 1, "I V vi IV", "voice"),
             _plan("rock", "rock", 132, "E minor", 2, "i VI III VII", "voice"),
             _plan("house", "house", 124, "F minor", 3, "i7 iv7 VI7 i7", "voice_soft"),

@@ -1,0 +1,123 @@
+"""The engine as its Protocol promises: exact lengths, the same audio for the same words, nothing clipped."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kit.errors import AppError, Code
+from services.generation.engines.procedural.engine import ProceduralEngine
+from services.generation.service import Clip, Engine
+
+RATE_HZ = 44100
+MUSIC = (
+    "upbeat pop",
+    "solo piano in C minor",
+    "peaceful ambient, no drums",
+    "lo-fi beats with rain",
+    "epic orchestral",
+)
+SOUNDS = ("heavy rain with distant thunder", "footsteps in a cave", "laser", "UI click", "qwertz")
+
+
+def generate(prompt: str, seconds: float = 4.0, seed: int = 7, model: str = "music") -> Clip:
+    engine: Engine = ProceduralEngine()
+    return engine.generate(prompt, seconds, seed, model, lambda share: None)
+
+
+@pytest.mark.parametrize(("prompt", "model"), [*((p, "music") for p in MUSIC), *((p, "audio") for p in SOUNDS)])
+def test_a_clip_is_clean(prompt: str, model: str) -> None:
+    clip = generate(prompt, 5.3, model=model)
+    samples = clip.samples
+    assert clip.sample_rate_hz == RATE_HZ
+    assert samples.shape == (2, round(5.3 * RATE_HZ))
+    assert samples.dtype == np.float32
+    assert np.isfinite(samples).all()
+    peak = np.max(np.abs(samples))
+    assert 0.15 < peak <= 0.9
+    rms_db = 10 * np.log10(np.mean(samples.astype(np.float64) ** 2))
+    assert -40 < rms_db < -9
+    assert abs(samples.mean()) < 0.01
+    # Neither end clicks: the first and last frames are all but silent, and the last 5 ms quieter than before.
+    assert np.max(np.abs(samples[:, 0])) < 0.01
+    assert np.max(np.abs(samples[:, -1])) < 1e-3
+    assert np.max(np.abs(samples[:, -220:])) < 0.05 * peak
+
+
+@pytest.mark.parametrize("model", ["music", "audio"])
+def test_words_and_seed_decide_the_samples(model: str) -> None:
+    first = generate("rain over a funk groove", model=model).samples
+    np.testing.assert_array_equal(first, generate("rain over a funk groove", model=model).samples)
+    for other in (generate("rain over a funk groove", seed=8, model=model), generate("rain over a funk", model=model)):
+        difference = np.sqrt(np.mean((first - other.samples) ** 2))
+        assert difference > 0.3 * np.sqrt(np.mean(first**2))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    prompt=st.text(max_size=60),
+    seconds=st.floats(1.0, 3.0),
+    seed=st.integers(-(2**63), 2**63),
+    model=st.sampled_from(["music", "audio"]),
+)
+def test_any_words_give_sound_of_the_asked_length(prompt: str, seconds: float, seed: int, model: str) -> None:
+    samples = generate(prompt, seconds, seed, model).samples
+    assert samples.shape == (2, round(seconds * RATE_HZ))
+    assert 0.05 < np.max(np.abs(samples)) <= 0.9
+
+
+@pytest.mark.parametrize("model", ["music", "audio"])
+def test_progress_rises_from_nothing_to_all(model: str) -> None:
+    shares: list[float] = []
+    ProceduralEngine().generate("rock with rain and wind", 2.0, 1, model, shares.append)
+    assert shares[0] == 0.0
+    assert shares[-1] == 1.0
+    assert shares == sorted(shares)
+    assert len(shares) >= 4
+
+
+def test_a_raising_report_stops_the_work() -> None:
+    class Stopped(Exception):
+        pass
+
+    def report(share: float) -> None:
+        if share > 0.3:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        ProceduralEngine().generate("rock", 2.0, 1, "music", report)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.99, 300.5, -1.0, float("nan"), float("inf")])
+def test_lengths_out_of_range_are_refused(seconds: float) -> None:
+    with pytest.raises(AppError) as caught:
+        generate("pop", seconds)
+    assert caught.value.reason == "DURATION_OUT_OF_RANGE"
+    assert caught.value.code is Code.INVALID_ARGUMENT
+
+
+def test_unknown_models_are_refused() -> None:
+    with pytest.raises(AppError) as caught:
+        generate("pop", model="musicgen-large")
+    assert caught.value.reason == "MODEL_UNKNOWN"
+
+
+def test_no_drums_are_heard_where_none_are_wanted() -> None:
+    def high_share(prompt: str) -> float:
+        mono = generate(prompt, 8.0).samples.mean(axis=0)
+        power = np.abs(np.fft.rfft(mono)) ** 2
+        hz = np.fft.rfftfreq(mono.size, 1 / RATE_HZ)
+        return float(power[hz > 8000].sum() / power.sum())
+
+    assert high_share("solo piano") < 0.1 * high_share("rock")
+    assert high_share("rock with piano, no drums and no vocals") < 0.5 * high_share("rock with piano")
+
+
+def test_rain_is_bright_and_thunder_dark() -> None:
+    def centroid_hz(prompt: str) -> float:
+        mono = generate(prompt, 6.0, model="audio").samples.mean(axis=0)
+        power = np.abs(np.fft.rfft(mono)) ** 2
+        return float((power * np.fft.rfftfreq(mono.size, 1 / RATE_HZ)).sum() / power.sum())
+
+    assert centroid_hz("rain") > 2500 > 900 > centroid_hz("thunder")
+    assert centroid_hz("distant rain") < 0.6 * centroid_hz("rain")

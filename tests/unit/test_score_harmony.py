@@ -1,0 +1,157 @@
+"""Chords from numerals, voice leading, forms and melodies of scores."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.generation.engines.procedural.arrange import arrange, form
+from services.generation.engines.procedural.compose import plan_music
+from services.generation.engines.procedural.harmony import nearest_pitch, progression, scale_pitches, voicing
+from services.generation.engines.procedural.instruments import INSTRUMENTS
+from services.generation.engines.procedural.score import Key
+from services.generation.engines.procedural.songs import SONGS, song
+from services.generation.engines.procedural.styles import STYLES
+
+KEYS = st.builds(Key, st.integers(0, 11), st.booleans())
+
+
+def test_numerals_are_chords_of_the_key() -> None:
+    bars = progression("I vi7 ii7+V7 bVII Isus", Key.parse("C major"))
+    assert [[chord.pitch_classes for chord in bar] for bar in bars] == [
+        [(0, 4, 7)],
+        [(9, 0, 4, 7)],
+        [(2, 5, 9, 0), (7, 11, 2, 5)],
+        [(10, 2, 5)],
+        [(0, 5, 7)],
+    ]
+
+
+def test_a_dominant_in_minor_has_its_leading_note() -> None:
+    ((tonic,), (dominant,), (submediant,)) = progression("i V7 VI7", Key.parse("A minor"))
+    assert tonic.pitch_classes == (9, 0, 4)
+    assert dominant.pitch_classes == (4, 8, 11, 2)
+    assert submediant.pitch_classes == (5, 9, 0, 4)
+
+
+def test_nonsense_is_no_chord() -> None:
+    with pytest.raises(ValueError, match="is no chord"):
+        progression("I X", Key.parse("C major"))
+
+
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
+def test_every_style_is_well_formed(style) -> None:
+    steps = 4 * style.beats_per_bar
+    lines = [*style.groove.values(), *style.light.values(), *style.bass_pattern.split(" ")]
+    lines += [line for layer in style.layers for line in layer.pattern.split(" ")]
+    assert {len(line) for line in lines} <= {steps}
+    assert {style.kit, style.bass, *style.leads, *(layer.instrument for layer in style.layers)} <= set(INSTRUMENTS)
+    for text, is_minor in [*((text, False) for text in style.major), *((text, True) for text in style.minor)]:
+        assert progression(text, Key(0, is_minor))
+    assert style.tempo_bpm[0] < style.tempo_bpm[1] < style.tempo_bpm[2]
+
+
+@given(key=KEYS, lowest=st.integers(40, 70))
+def test_voicings_hold_all_tones_and_move_little(key: Key, lowest: int) -> None:
+    before: tuple[int, ...] = ()
+    for (chord,) in progression("i VI III VII" if key.is_minor else "I V vi IV", key):
+        pitches = voicing(chord, lowest, before)
+        assert {pitch % 12 for pitch in pitches} == set(chord.pitch_classes)
+        assert list(pitches) == sorted(pitches)
+        assert lowest <= pitches[0]
+        assert pitches[-1] <= lowest + 23
+        if before:
+            assert np.mean([min(abs(pitch - old) for old in before) for pitch in pitches]) <= 3.0
+        before = pitches
+
+
+@given(pitch_class=st.integers(0, 11), target=st.floats(30, 90))
+def test_the_nearest_pitch_is_of_the_class_and_near(pitch_class: int, target: float) -> None:
+    pitch = nearest_pitch(pitch_class, target)
+    assert pitch % 12 == pitch_class
+    assert abs(pitch - target) <= 6.51
+
+
+def test_singing_over_a_borrowed_chord_avoids_its_rubs() -> None:
+    key = Key.parse("A minor")
+    ((dominant,),) = progression("V", key)
+    sung = {pitch % 12 for pitch in scale_pitches(key, dominant, 60, 72)}
+    assert 8 in sung  # the leading note
+    assert 7 not in sung  # its natural neighbour
+
+
+@given(bars=st.integers(1, 200), intro=st.booleans(), outro=st.booleans())
+def test_a_form_fills_its_bars_exactly(bars: int, intro: bool, outro: bool) -> None:
+    sections = form(bars, has_intro=intro, has_outro=outro)
+    assert sum(section.bars for section in sections) == bars
+    assert all(section.bars > 0 for section in sections)
+    assert "chorus" in {section.kind for section in sections}
+    assert intro or sections[0].kind != "intro"
+    assert outro or sections[-1].kind != "outro"
+
+
+@settings(max_examples=25, deadline=None)
+@given(prompt=st.sampled_from(["pop", "jazz in Bb major", "waltz", "dark techno", "solo piano", "metal 200 bpm", ""]),
+       duration=st.floats(1.0, 60.0), seed=st.integers(-5, 2**40))  # fmt: skip
+def test_any_score_is_playable(prompt: str, duration: float, seed: int) -> None:
+    score = arrange(plan_music(prompt, duration, seed))
+    assert score.duration_seconds == duration
+    assert any(track.notes for track in score.tracks)
+    beats = duration / score.seconds_per_beat
+    for track in score.tracks:
+        instrument = INSTRUMENTS[track.instrument]
+        for note in track.notes:
+            assert 0 <= note.start_beat < beats + 0.1
+            assert note.duration_beats > 0
+            assert 0 < note.velocity <= 1
+        if track.stem == "vocals":
+            assert all(instrument.lowest_midi <= note.pitch_midi <= instrument.highest_midi for note in track.notes)
+            ends = [note.start_beat + note.duration_beats for note in track.notes]
+            starts = [note.start_beat for note in track.notes[1:]]
+            assert all(end <= start + 1e-6 for end, start in zip(ends, starts, strict=False))  # one voice
+
+
+def test_the_songs_are_varied() -> None:
+    songs = [song(name) for name in SONGS]
+    assert len(songs) >= 13
+    assert SONGS[0] == "demo"
+    assert 30 <= songs[0].duration_seconds <= 40
+    tempos = [score.tempo_bpm for score in songs]
+    assert min(tempos) <= 70
+    assert max(tempos) >= 174
+    tonics = {score.key.split()[0] for score in songs}
+    assert len(tonics) >= 11
+    modes = Counter(score.key.split()[1] for score in songs)
+    assert min(modes["major"], modes["minor"]) >= 6
+    assert {score.beats_per_bar for score in songs} == {3, 4}
+    for score in songs:
+        assert {track.stem for track in score.tracks} == {"drums", "bass", "vocals", "other"}
+
+
+@pytest.mark.parametrize("name", SONGS)
+def test_a_song_is_mostly_in_its_key_and_its_lead_rests(name: str) -> None:
+    score = song(name)
+    key = Key.parse(score.key)
+    scale = {(key.tonic + step) % 12 for step in key.scale}
+    pitched = [note for track in score.tracks if track.stem != "drums" for note in track.notes]
+    weight = sum(note.duration_beats for note in pitched)
+    inside = sum(note.duration_beats for note in pitched if note.pitch_midi % 12 in scale)
+    assert inside / weight > 0.9
+    (lead,) = [track for track in score.tracks if track.stem == "vocals"]
+    sung = sum(note.duration_beats for note in lead.notes) * score.seconds_per_beat
+    assert 0.2 < sung / score.duration_seconds < 0.8
+    starts = {track.stem: min(note.start_beat for note in track.notes) for track in score.tracks}
+    assert starts["vocals"] >= score.beats_per_bar  # the band begins
+
+
+def test_a_song_fits_any_length() -> None:
+    for seconds in (5.0, 47.0, 180.0):
+        score = song("rock", seconds)
+        assert score.duration_seconds == seconds
+        assert score.tempo_bpm == song("rock").tempo_bpm
+        last = max(note.start_beat for track in score.tracks for note in track.notes)
+        assert last * score.seconds_per_beat > 0.6 * seconds
+    with pytest.raises(KeyError):
+        song("no such song")
