@@ -72,7 +72,7 @@ def parse_features(names: Sequence[str]) -> AnalysisSpec:
     if unknown:
         problem = f"{', '.join(unknown)[:200]} is not known; use any of: {', '.join(FEATURES)}, all"
         raise AppError(
-            Code.UNPROCESSABLE, "VALIDATION_ERROR", "validation failed", {"details": {"features": [problem]}}
+            Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", {"details": {"features": [problem]}}
         )
     wanted = set(FEATURES) if not names or "all" in names else set(names)
     return AnalysisSpec(tuple(feature for feature in FEATURES if feature in wanted))

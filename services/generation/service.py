@@ -69,5 +69,5 @@ def parse_spec(prompt: str, duration_seconds: float, model: str, seed: int, max_
     if model not in MODELS:
         problems["model"] = [f"is not known; use one of: {', '.join(MODELS)}"]
     if problems:
-        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "validation failed", {"details": problems})
+        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", {"details": problems})
     return GenerationSpec(prompt=cleaned, duration_seconds=duration_seconds, model=model, seed=seed)

@@ -128,7 +128,7 @@ def parse_spec(model: str, engine: str, encoding: str) -> SeparationSpec:
     if encoding and encoding not in FORMATS:
         problems["format"] = [f"is not known; use one of: {', '.join(FORMATS)}"]
     if problems:
-        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "validation failed", {"details": problems})
+        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", {"details": problems})
     return SeparationSpec(model=chosen, format=cast(Format, encoding or FORMATS[0]))
 
 
