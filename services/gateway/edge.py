@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kit.log import correlation_scope, get_logger
 from kit.metrics import HTTP_DURATION
 from services.gateway.dialect import Dialect, dialect_for
-from services.gateway.problem import INTERNAL
+from services.gateway.problem import INTERNAL, STOPPING
 
 __all__ = ["Edge", "is_head"]
 
@@ -88,6 +89,10 @@ class Edge:
                 outcome = "cut"
         except ClientDisconnect:
             outcome, status = "gone", 499
+        except asyncio.CancelledError:
+            outcome = "stopped"  # this task is the request, so there is nobody else to tell about it
+            if not status:
+                await dialect.render(STOPPING)(scope, receive, sending)
         except Exception:
             outcome = "crashed"
             # The server cuts a connection whose answer had begun: the client must not take half a file for a whole one.

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from kit.errors import AppError
 
-__all__ = ["INTERNAL", "Problem", "details_of", "problem_of"]
+__all__ = ["INTERNAL", "STOPPING", "Problem", "details_of", "problem_of"]
 
 _REASONS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "UNSUPPORTED_MEDIA_TYPE"}
 
@@ -33,6 +33,9 @@ class Problem:
 
 
 INTERNAL = Problem(500, "INTERNAL", "Something went wrong on our side. Please try again.")
+STOPPING = Problem(
+    503, "STOPPING", "The server is being restarted. Please try again in a moment.", headers={"Retry-After": "5"}
+)
 
 
 def problem_of(error: Exception) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import functools
 import json
@@ -183,6 +184,7 @@ def built_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def site(built_site: Site) -> Site:
     """Services as new, and all budgets whole."""
+    built_site.services.__dict__.clear()
     built_site.services.__init__()  # type: ignore[misc]
     built_site.clock.time += 1000
     return built_site
@@ -356,6 +358,22 @@ async def test_a_crash_is_an_apology_without_a_trace(site: Site) -> None:
     assert answer.json()["code"] == "INTERNAL"
     assert "secret" not in answer.text
     assert "x-request-id" in answer.headers
+
+
+async def test_a_request_that_a_stop_interrupts_is_told_to_come_again(site: Site) -> None:
+    started = asyncio.Event()
+
+    async def wait(_request: Any) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    site.services.ListTracks = wait  # type: ignore[method-assign, assignment]
+    asking = asyncio.create_task(site.client().get("/api/tracks", headers=USER))
+    await started.wait()
+    asking.cancel()
+    answer = await asking
+    assert (answer.status_code, answer.json()["code"]) == (503, "STOPPING")
+    assert answer.headers["retry-after"] == "5"
 
 
 # ------------------------------------------------------------------------------------------------------ forge contents
