@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-__all__ = ["PITCH_CLASSES", "Key", "KeyMeter", "Tonality", "rank_keys"]
+__all__ = ["PITCH_CLASSES", "Key", "KeyMeter", "Tonality", "confidences", "rank_keys"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -18,12 +18,17 @@ PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"
 
 _LOWEST_HZ = 50.0
 _BASS_HZ = 260.0
-_HIGHEST_HZ = 3500.0
+_HIGHEST_HZ = 2000.0
 _BINS_PER_SEMITONE = 10
 _BINS = 12 * _BINS_PER_SEMITONE
 _PEAK_RANGE = 0.01  # peaks below -40 dB of the loudest of their frame are leakage and noise
-_QUIET_RMS = 1e-5
+_QUIET_AMPLITUDE = 1e-5
+_ROUNDING = 1e-3  # of the root mean square: with a large offset, less than this is what rounding leaves
 _BASS_SHARE = 0.3
+_COMPRESSION = 0.75
+_EDGE_SHARE = 0.2
+_EDGE_SECONDS = 2.0
+_CERTAINTY_STEP = 0.06
 
 # Pitch class distributions of keys from the tonic up (Albrecht and Shanahan, Music Perception 2013).
 _MAJOR = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
@@ -64,12 +69,13 @@ class Tonality:
 
     Args:
         chroma: float64 [12], C to B, the largest 1; all 0 without pitched sound.
-        bass: the same for the pitches below middle C.
+        profile: float64 [12], what keys are compared with: the same with more weight on the bass and on how the piece
+            begins and ends, for that tells a tonic from its relative.
         tuning_cents: from A = 440 Hz, -50 to 50.
     """
 
     chroma: Doubles
-    bass: Doubles
+    profile: Doubles
     tuning_cents: float
 
 
@@ -82,23 +88,26 @@ class KeyMeter:
     Args:
         sample_rate_hz: of the signal.
         fft_length: samples of a frame.
+        hop_length: samples from one frame to the next.
     """
 
-    def __init__(self, sample_rate_hz: int, fft_length: int) -> None:
+    def __init__(self, sample_rate_hz: int, fft_length: int, hop_length: int) -> None:
+        self._frames_per_second = sample_rate_hz / hop_length
         self._window = np.hanning(fft_length + 1)[:-1].astype(np.float32)
         self._bin_hz = sample_rate_hz / fft_length
         self._first = int(_LOWEST_HZ / self._bin_hz)
         self._end = int(_HIGHEST_HZ / self._bin_hz) + 1
         self._bass: list[Floats] = []
-        self._treble: list[Floats] = []
+        self._whole: list[Floats] = []
 
     def push(self, frames: Floats) -> None:
         """Take the next float32 [frames, fft_length], not windowed."""
         spectrum = np.abs(fft.rfft(frames * self._window, axis=1)[:, self._first - 1 : self._end + 1])
-        quiet = np.sqrt(np.mean(np.square(frames), axis=1)) < _QUIET_RMS
         middle = spectrum[:, 1:-1]
-        floor = np.where(quiet, np.inf, _PEAK_RANGE * spectrum.max(axis=1))[:, None]
-        is_peak = (middle > spectrum[:, :-2]) & (middle >= spectrum[:, 2:]) & (middle > floor)
+        rms = np.sqrt(np.mean(np.square(frames), axis=1))
+        least = np.maximum(_QUIET_AMPLITUDE, _ROUNDING * rms) * self._window.sum() / 2.0
+        floor = np.maximum(_PEAK_RANGE * middle.max(axis=1), least)
+        is_peak = (middle > spectrum[:, :-2]) & (middle >= spectrum[:, 2:]) & (middle > floor[:, None])
         row, column = np.nonzero(is_peak)
         left, top, right = (np.log(spectrum[row, column + step] + 1e-20) for step in range(3))
         curve = left - 2.0 * top + right
@@ -106,8 +115,8 @@ class KeyMeter:
         frequency_hz = (column + self._first + shift) * self._bin_hz
         pitch = 12.0 * np.log2(frequency_hz / 440.0) + 9.0
         place = np.rint(pitch * _BINS_PER_SEMITONE).astype(np.int64) % _BINS
-        strength = np.sqrt(spectrum[row, column + 1])
-        for is_chosen, histograms in ((frequency_hz < _BASS_HZ, self._bass), (frequency_hz >= 0, self._treble)):
+        strength = spectrum[row, column + 1] ** np.float32(_COMPRESSION)
+        for is_chosen, histograms in ((frequency_hz < _BASS_HZ, self._bass), (frequency_hz > 0.0, self._whole)):
             counts = np.bincount(
                 row[is_chosen] * _BINS + place[is_chosen], strength[is_chosen], minlength=len(frames) * _BINS
             )
@@ -115,30 +124,38 @@ class KeyMeter:
 
     def tonality(self) -> Tonality:
         """Pitch classes and tuning of all frames so far."""
-        whole, bass = np.concatenate(self._treble), np.concatenate(self._bass)
+        whole, bass = np.concatenate(self._whole), np.concatenate(self._bass)
         tuning_cents = _tuning_cents(whole.sum(axis=0, dtype=np.float64))
-        return Tonality(_mean_chroma(whole, tuning_cents), _mean_chroma(bass, tuning_cents), tuning_cents)
+        whole, bass = _chroma(whole, tuning_cents), _chroma(bass, tuning_cents)
+        chroma = _share(whole)
+        everywhere = _mixed(whole, bass)
+        pitched = np.flatnonzero(whole.any(axis=1))
+        if pitched.size == 0:
+            return Tonality(chroma, chroma, 0.0)
+        first, end = pitched[0], pitched[-1] + 1
+        edge = max(1, round(_EDGE_SECONDS * self._frames_per_second))
+        opening = _mixed(whole[first : first + edge], bass[first : first + edge])
+        ending = _mixed(whole[max(first, end - edge) : end], bass[max(first, end - edge) : end])
+        profile = (1.0 - _EDGE_SHARE) * everywhere + _EDGE_SHARE * (opening + ending) / 2.0
+        return Tonality(chroma / chroma.max(), profile, tuning_cents)
 
 
 def rank_keys(tonality: Tonality) -> list[Key]:
     """All 24 keys, best fit first; none without pitched sound."""
-    if not tonality.chroma.any():
+    if not tonality.profile.any():
         return []
-    mixed = tonality.chroma / tonality.chroma.sum()
-    if tonality.bass.any():
-        mixed = (1.0 - _BASS_SHARE) * mixed + _BASS_SHARE * tonality.bass / tonality.bass.sum()
     keys = [
-        Key(tonic, is_minor, _correlation(mixed, np.roll(profile, tonic)))
+        Key(tonic, is_minor, _correlation(tonality.profile, np.roll(profile, tonic)))
         for is_minor, profile in ((False, _MAJOR), (True, _MINOR))
         for tonic in range(12)
     ]
     return sorted(keys, key=lambda key: -key.fit)
 
 
-def confidence(keys: list[Key]) -> float:
-    """0 to 1: how far the best key is ahead of the next, and how well it fits at all."""
-    lead = keys[0].fit - keys[1].fit
-    return float(max(0.0, keys[0].fit) * (1.0 - math.exp(-lead / 0.1)))
+def confidences(keys: list[Key]) -> list[float]:
+    """0 to 1 for each of the ranked keys, at most 1 together: how far it leads, times how well the best fits at all."""
+    weights = [math.exp((key.fit - keys[0].fit) / _CERTAINTY_STEP) for key in keys]
+    return [max(0.0, keys[0].fit) * weight / sum(weights) for weight in weights]
 
 
 def _tuning_cents(histogram: Doubles) -> float:
@@ -148,15 +165,25 @@ def _tuning_cents(histogram: Doubles) -> float:
     return 100.0 * math.atan2(total.imag, total.real) / (2.0 * math.pi) if abs(total) > 1e-9 else 0.0
 
 
-def _mean_chroma(histograms: Floats, tuning_cents: float) -> Doubles:
-    """float64 [12]: every frame folded into semitones around the tuning, with equal say, averaged."""
+def _chroma(histograms: Floats, tuning_cents: float) -> Floats:
+    """float32 [frames, 12]: every frame folded into semitones around the tuning, its largest 1."""
     distance = np.arange(_BINS) / _BINS_PER_SEMITONE - tuning_cents / 100.0 - np.arange(12)[:, None]
     distance = np.remainder(distance + 6.0, 12.0) - 6.0
     fold = np.where(np.abs(distance) < 0.5, np.cos(np.pi * distance) ** 2, 0.0)
     chroma = histograms @ fold.T.astype(np.float32)
     loudest = chroma.max(axis=1, keepdims=True)
-    mean = (chroma / np.where(loudest > 0.0, loudest, 1.0)).mean(axis=0, dtype=np.float64)
-    return np.asarray(mean / mean.max()) if mean.max() > 0.0 else mean
+    return np.asarray(chroma / np.where(loudest > 0.0, loudest, 1.0), dtype=np.float32)
+
+
+def _share(chroma: Floats) -> Doubles:
+    """float64 [12]: the mean over frames, scaled to a sum of 1 if there is any sound."""
+    mean = chroma.mean(axis=0, dtype=np.float64)
+    return np.asarray(mean / mean.sum() if mean.any() else mean)
+
+
+def _mixed(whole: Floats, bass: Floats) -> Doubles:
+    """float64 [12]: all pitches and once more the bass, which tells a chord's root."""
+    return (1.0 - _BASS_SHARE) * _share(whole) + _BASS_SHARE * _share(bass)
 
 
 def _correlation(left: Doubles, right: Doubles) -> float:

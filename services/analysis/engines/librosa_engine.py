@@ -11,7 +11,7 @@ from scipy import fft
 
 from kit.audio import resample_blocks
 from services.analysis.engines.frames import Framer
-from services.analysis.engines.key import KeyMeter, confidence, rank_keys
+from services.analysis.engines.key import KeyMeter, confidences, rank_keys
 from services.analysis.engines.loudness import LoudnessMeter
 from services.analysis.engines.spectral import (
     ChromaMeter,
@@ -122,7 +122,7 @@ class _Analysis:
         self._spectral = SpectralMeter(_RATE_HZ, _FFT_LENGTH) if "spectral" in features else None
         self._mel = MelMeter(_RATE_HZ, _FFT_LENGTH) if features & {"tempo", "mfcc"} else None
         self._chroma = ChromaMeter(_RATE_HZ, _FFT_LENGTH) if "chroma" in features else None
-        self._key = KeyMeter(_RATE_HZ, _KEY_FFT_LENGTH) if features & {"key", "chroma"} else None
+        self._key = KeyMeter(_RATE_HZ, _KEY_FFT_LENGTH, _KEY_HOP_LENGTH) if features & {"key", "chroma"} else None
         self._signs = SignChanges()
         self._frames = Framer(_FFT_LENGTH, _HOP_LENGTH)
         self._sign_frames = Framer(_FFT_LENGTH, _HOP_LENGTH, np.bool_)
@@ -192,7 +192,8 @@ class _Analysis:
         if self._mel is not None and "mfcc" in self._features:
             mfcc = self._mel.mfcc()
             result |= self._mel.result(mfcc)
-            matrices["mfcc"], matrices["mfcc_hop_seconds"] = _columns(mfcc)
+            matrices["mfcc"], run = pooled(mfcc)
+            matrices["mfcc_hop_seconds"] = run * _HOP_LENGTH / _RATE_HZ
         if self._mel is not None and "tempo" in self._features:
             result |= _tempo_result(self._mel, duration_seconds)
         if self._key is not None and "key" in self._features:
@@ -202,14 +203,9 @@ class _Analysis:
             result["chroma"] = self._key.tonality().chroma.tolist()
             result["chroma_stft"] = chroma.mean(axis=1, dtype=np.float64).tolist()
             result["chroma_cens"] = self._chroma.cens().mean(axis=1, dtype=np.float64).tolist()
-            matrices["chroma"], matrices["chroma_hop_seconds"] = _columns(chroma)
+            matrices["chroma"], run = pooled(chroma)
+            matrices["chroma_hop_seconds"] = run * _HOP_LENGTH / _RATE_HZ
         return result
-
-
-def _columns(matrix: Floats) -> tuple[list[list[float]], float]:
-    """The pooled matrix and the seconds from one column to the next."""
-    columns, run = pooled(matrix)
-    return columns, run * _HOP_LENGTH / _RATE_HZ
 
 
 def _tempo_result(mel: MelMeter, duration_seconds: float) -> dict[str, Any]:
@@ -229,14 +225,14 @@ def _key_result(meter: KeyMeter) -> dict[str, Any]:
     tonality = meter.tonality()
     keys = rank_keys(tonality)
     best = keys[0] if keys else None
-    certainty = confidence(keys) if keys else 0.0
+    certainties = confidences(keys) or [0.0]
     return {
         "key": str(best) if best else None,
-        "confidence": certainty,
-        "key_confidence": certainty,
+        "confidence": certainties[0],
+        "key_confidence": certainties[0],
         "pitch_class": best.tonic if best else None,
         "mode": best.mode if best else None,
         "camelot": best.camelot if best else None,
-        "key_runner_up": {"key": str(keys[1]), "confidence": max(0.0, keys[1].fit)} if keys else None,
+        "key_runner_up": {"key": str(keys[1]), "confidence": certainties[1]} if keys else None,
         "tuning_cents": tonality.tuning_cents,
     }

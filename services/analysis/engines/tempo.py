@@ -22,7 +22,7 @@ _METRE = (0.5, 1.0, 2.0, 4.0)
 _REFINING_METRE = (1.0, 2.0, 4.0, 8.0, 16.0)
 _PREFERRED_BPM = 120.0
 _PREFERENCE_OCTAVES = 1.0
-_MIN_PERIODS = 2.0
+_MIN_PERIODS = 3.0
 _TIGHTNESS = 100.0
 _MIN_RISE_DB = 0.05
 
@@ -209,7 +209,7 @@ def _traced(total: Doubles, origin: NDArray[np.int64], span: int) -> NDArray[np.
 def _trimmed(beats: NDArray[np.int64], strength: Doubles) -> Doubles:
     """The beats from the first to the last that coincide with a sound, each moved to the top of its peak."""
     at_beats = strength[beats]
-    audible = np.flatnonzero(at_beats > 0.5 * math.sqrt(float(np.square(at_beats).mean())))
+    audible = np.flatnonzero(at_beats > 0.03 * math.sqrt(float(np.square(at_beats).mean())))
     if audible.size == 0:
         return np.zeros(0)
     kept = beats[audible[0] : audible[-1] + 1]
