@@ -115,21 +115,21 @@ class _Supervisor:
             await asyncio.sleep(0.1)
         environment = self._environment
         email = environment.get("SOUNDWRIGHT_ADMIN_EMAIL", "admin@localhost")
-        lines = ["Soundwright is ready.", f"  all dialects    {base}   (API documentation: {base}/docs)"]
+        lines = ["Soundwright is ready.", f"  all dialects         {base}   (API documentation: {base}/docs)"]
         for name, variable in (
             ("Sound Box", "SOUNDWRIGHT_SOUNDBOX_PORT"),
             ("Audio Pipeline", "SOUNDWRIGHT_PIPELINE_PORT"),
         ):
             if environment.get(variable, "0") != "0":
-                lines.append(f"  {name + ' only':<15} http://127.0.0.1:{environment[variable]}")
+                lines.append(f"  {name + ' only':<20} http://127.0.0.1:{environment[variable]}")
         shown = (
             f"password {self._password} (shown only this once)" if self._password else "password as set at first start"
         )
         lines += [
-            f"  admin login     {email}, {shown}",
-            f"  API token       {(self._settings.data_dir / 'admin-token').read_text().strip()}",
-            f"                  (also in {self._settings.data_dir.resolve() / 'admin-token'})",
-            "  stop            Ctrl-C",
+            f"  admin login          {email}, {shown}",
+            f"  API token            {(self._settings.data_dir / 'admin-token').read_text().strip()}",
+            f"                       (also in {self._settings.data_dir.resolve() / 'admin-token'})",
+            "  stop                 Ctrl-C",
         ]
         sys.stdout.write("\n" + "\n".join(lines) + "\n\n")
         sys.stdout.flush()
