@@ -39,10 +39,11 @@ FULL_SIZE: Mapping[str, Any] = {
     "segment": Fraction(39, 5),
 }
 SMALL: Mapping[str, Any] = {
-    "channels": 8,
-    "t_layers": 1,
-    "t_heads": 2,
-    "t_hidden_scale": 1.0,
+    "channels": 4,
+    "depth": 2,
+    "lstm_layers": 0,
+    "dconv_mode": 0,
+    "resample": False,
     "segment": Fraction(39, 5),
 }
 
@@ -172,13 +173,15 @@ def measure(command: list[str]) -> Run:
 def write_model(folder: Path, size: Mapping[str, Any]) -> None:
     """Save a network with random weights as the command line loads it: half precision, checksum in its name."""
     import torch
+    from demucs.demucs import Demucs
     from demucs.htdemucs import HTDemucs
     from demucs.states import get_state, save_with_checksum
 
     torch.manual_seed(0)
-    network = HTDemucs(STEMS, **size)
+    kind = HTDemucs if size is FULL_SIZE else Demucs
+    network = kind(STEMS, **size)
     args, kwargs = network._init_args_kwargs
-    package = {"klass": HTDemucs, "args": args, "kwargs": kwargs, "state": get_state(network, None, half=True)}
+    package = {"klass": kind, "args": args, "kwargs": kwargs, "state": get_state(network, None, half=True)}
     folder.mkdir()
     save_with_checksum(package, folder / "random.th")
     (folder / f"{MODEL}.yaml").write_text("models: ['random']\n")
