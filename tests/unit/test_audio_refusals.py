@@ -111,9 +111,12 @@ def test_what_cannot_be_read(path: Path, content: bytes) -> None:
     assert "supported formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC and AIFF" in error.message
 
 
-def test_what_is_unknown_has_no_container(path: Path) -> None:
-    path.write_bytes(b"#EXTM3U\n")
-    assert sniff(path) is None
+@pytest.mark.parametrize(
+    "content", [b"", b"#EXTM3U\n", b"\xff\xfb\x90\x00" + bytes(9_000), b"\xff\xf1\x50\x80\x10\x1f\xfc" + bytes(9_000)]
+)
+def test_what_is_unknown_has_no_container(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert sniff(path) is None  # one MPEG header alone is chance
 
 
 @pytest.mark.parametrize("rate_hz", [1, 3_999, 384_001, 768_000])
@@ -217,6 +220,20 @@ def test_damage_in_the_middle_is_passed_over(path: Path, file_format: str) -> No
     summary = inspect(path)
     assert 20_000 < summary.frame_count <= 40_000
     assert summary.warnings
+
+
+def test_damage_is_told_apart_from_a_cut(path: Path) -> None:
+    content = bytearray(with_flac_frame_count(encoded("FLAC"), 0))  # promises no length
+    content[-200:] = bytes(200)
+    path.write_bytes(content)
+    assert inspect(path).warnings == ("DAMAGED",)
+
+
+def test_a_title_in_no_known_alphabet_does_no_harm(path: Path) -> None:
+    title = pack("<4sI4s4sI", b"LIST", 16, b"INFO", b"INAM", 4) + b"\xff\xfe\xfa\0"
+    content = wav()
+    path.write_bytes(content[:36] + title + content[36:])
+    assert inspect(path).frame_count == 1_000
 
 
 def test_nothing_but_damage_is_unreadable(path: Path) -> None:
