@@ -103,6 +103,14 @@ def test_only_drums_means_only_drums() -> None:
     assert {track.stem for track in compose("only drums, funk groove", 12.0, 1).tracks} == {"drums"}
 
 
+@pytest.mark.parametrize(
+    "prompt", ["solo drums", "classical drums only", "no drums, no bass, no chords, no melody", "ambient, only drums"]
+)
+def test_odd_wishes_still_give_music(prompt: str) -> None:
+    for seed in range(4):
+        assert compose(prompt, 12.0, seed).tracks
+
+
 def test_an_instrumental_has_no_voice() -> None:
     for seed in range(12):
         for track in compose("instrumental pop", 12.0, seed).tracks:

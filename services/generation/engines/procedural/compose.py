@@ -45,7 +45,10 @@ def compose(prompt: str, duration_seconds: float, seed: int) -> Song:
         duration_seconds: length to fit the form to, above 0.
         seed: any integer.
     """
-    return arrange(plan_music(prompt, duration_seconds, seed))
+    plan = plan_music(prompt, duration_seconds, seed)
+    song = arrange(plan)
+    # A style may have no such player: then rather its whole band than silence.
+    return song if song.tracks else arrange(replace(plan, stems=frozenset(STEMS)))
 
 
 def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
@@ -83,6 +86,8 @@ def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
 def _style_choices(request: Request, mood: Mood) -> tuple[str, ...]:
     if "power_guitar" in request.wanted:
         return ("rock",)
+    if request.is_solo and "drums" in request.wanted:
+        return ("rock", "funk", "latin", "hip_hop")
     if request.is_solo:
         return ("classical", "ballad")
     if request.mood is None and any(name in _CHAMBER for name in request.wanted):
@@ -130,7 +135,7 @@ def _stems(request: Request) -> frozenset[str]:
         out.add("vocals")
     if "chords" in request.unwanted:
         out.add("other")
-    return frozenset(STEMS) - out
+    return frozenset(STEMS) - out or frozenset(STEMS)
 
 
 def _layers(request: Request, style: Style) -> tuple[Layer, ...]:

@@ -35,6 +35,7 @@ class Kit:
         brightness: scales the upper edge of every noise, 1 is neutral.
         drive: saturation, 0 is clean.
         metal: share of metallic tone in the cymbals, the rest is noise.
+        cymbals: level of everything that hisses.
     """
 
     kick_hz: float = 52.0
@@ -45,13 +46,18 @@ class Kit:
     brightness: float = 1.0
     drive: float = 0.5
     metal: float = 0.5
+    cymbals: float = 1.0
 
 
 KITS = {
     "kit_acoustic": Kit(),
     "kit_rock": Kit(kick_hz=58.0, kick_click=0.6, snare_hz=205.0, snare_half_life_seconds=0.075, drive=1.2),
-    "kit_electronic": Kit(kick_hz=47.0, kick_half_life_seconds=0.1, kick_click=0.3, snare_hz=180.0, metal=0.75),
-    "kit_808": Kit(kick_hz=45.0, kick_half_life_seconds=0.16, kick_click=0.15, snare_hz=170.0, metal=0.9, drive=0.8),
+    "kit_electronic": Kit(
+        kick_hz=47.0, kick_half_life_seconds=0.1, kick_click=0.3, snare_hz=180.0, metal=0.75, cymbals=1.7
+    ),
+    "kit_808": Kit(
+        kick_hz=49.0, kick_half_life_seconds=0.16, kick_click=0.15, snare_hz=208.0, metal=0.9, drive=0.8, cymbals=1.4
+    ),
     "kit_lofi": Kit(kick_hz=55.0, kick_click=0.12, snare_hz=175.0, brightness=0.45, drive=1.5, metal=0.3),
     "kit_soft": Kit(kick_hz=60.0, kick_click=0.08, snare_hz=200.0, brightness=0.7, drive=0.0, metal=0.35),
 }
@@ -170,10 +176,14 @@ _PIECES = {
 }
 
 
+_CYMBALS = frozenset((HAT, OPEN_HAT, CRASH, RIDE, SHAKER))
+
+
 def strike(kit: Kit, pitch_midi: int, velocity: float, rate_hz: int, rng: np.random.Generator) -> Wave:
     """One hit: float32 [2, frames], peak at most 1; a pitch outside the kit sounds as its snare's rim."""
     piece = _PIECES.get(pitch_midi, _PIECES[RIM])
-    wave = peak_normalised(np.asarray(piece.strike(kit, rate_hz, velocity, rng), dtype=np.float32), piece.level)
+    level = piece.level * (kit.cymbals if pitch_midi in _CYMBALS else 1.0)
+    wave = peak_normalised(np.asarray(piece.strike(kit, rate_hz, velocity, rng), dtype=np.float32), level)
     wave = wave * fade(wave.size, rate_hz, 0.0003, 0.015)
     angle = (piece.pan + 1.0) * np.pi / 4.0
     sides = np.sqrt(2.0) * np.array([[np.cos(angle)], [np.sin(angle)]], dtype=np.float32)

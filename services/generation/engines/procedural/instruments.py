@@ -184,7 +184,7 @@ INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType(
             stereo=True,
             drive=0.5,
         ),
-        "pad": Instrument(partial(pad, Pad(1.1, 2600, 26, 0.35, 0.8)), stereo=True, reverb=0.35),
+        "pad": Instrument(partial(pad, Pad(1.1, 3600, 26, 0.35, 0.8)), stereo=True, reverb=0.35),
         "dark_pad": Instrument(partial(pad, Pad(1.5, 1100, 34, 0.6, 1.2)), stereo=True, reverb=0.4, lowest_midi=40),
         "strings": Instrument(partial(pad, Pad(0.85, 5200, 20, 0.16, 0.35)), stereo=True, reverb=0.32),
         "choir": Instrument(partial(pad, Pad(0.8, 5000, 18, 0.22, 0.5, vowel="ah")), stereo=True, reverb=0.4),
@@ -207,13 +207,13 @@ INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType(
             width=0.3,
             reverb=0.1,
         ),
-        "harp": Instrument(partial(pluck, Pluck(0.8, 0.9, 1.3, 0.35, 4500, 0.6, click=0.02)), reverb=0.35, width=0.4),
+        "harp": Instrument(partial(pluck, Pluck(0.8, 0.7, 1.05, 0.3, 7500, 0.6, click=0.02)), reverb=0.35, width=0.4),
         "synth_pluck": Instrument(
             partial(
                 analog,
                 Analog(
                     low_hz=350,
-                    high_hz=5000,
+                    high_hz=8000,
                     sweep_half_life_seconds=0.06,
                     half_life_seconds=0.14,
                     sustain=0.0,
@@ -228,7 +228,7 @@ INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType(
         "saw_chord": Instrument(
             partial(
                 analog,
-                Analog(low_hz=1500, high_hz=6000, sustain=0.85, detune_cents=16, voices=3, release_seconds=0.1),
+                Analog(low_hz=2200, high_hz=9000, sustain=0.85, detune_cents=16, voices=3, release_seconds=0.1),
             ),
             width=0.7,
             reverb=0.25,

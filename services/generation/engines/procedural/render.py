@@ -26,6 +26,7 @@ _ROOM_SECONDS = {"drums": 0.5, "bass": 0.3, "vocals": 1.3, "other": 1.6}
 _PRESENCE = {"drums": 0.5, "bass": 0.2, "vocals": 0.8, "other": 0.8}
 _KIT_RMS = 0.2
 _PUSH = 1.35  # how far the loudest peaks may go into the limiter: about 2.5 dB
+_LOUDEST_RMS = 0.22  # dense music would else end up louder than any other
 _VELOCITY_LEVELS = 5
 
 
@@ -147,7 +148,7 @@ def _mastered(stems: dict[str, Samples], rate_hz: int) -> dict[str, Samples]:
     peak = float(np.max(np.abs(total), initial=0.0))
     if peak < 1e-6:
         return stems
-    scale = np.float32(_PUSH * _PEAK / peak)
+    scale = np.float32(min(_PUSH * _PEAK / peak, _LOUDEST_RMS / max(effects.active_rms(total, rate_hz), 1e-9)))
     gain = scale * effects.limiter_gain(total * scale, _PEAK, rate_hz)
     gain *= fade(gain.size, rate_hz, 0.002, min(0.6, 0.05 * gain.size / rate_hz))
     return {stem: np.asarray(samples * gain, dtype=np.float32) for stem, samples in stems.items()}

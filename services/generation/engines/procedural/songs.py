@@ -31,7 +31,7 @@ _PLANS: Mapping[str, Plan] = MappingProxyType(
             _plan("ballad", "ballad", 70, "G# major", 8, "I V vi IV", "voice"),
             _plan("reggae", "reggae", 76, "A major", 9, "I IV I V", "voice"),
             _plan("metal", "metal", 160, "B minor", 10, "i VI VII i", "voice_low"),
-            _plan("waltz", "waltz", 102, "F major", 11, "I vi ii V", "violin"),
+            _plan("waltz", "waltz", 102, "F major", 11, "I vi IV V I IV V I", "violin"),
             _plan("lofi", "lofi", 80, "D# major", 12, "I7 vi7 ii7 V7", "flute"),
             _plan("disco", "disco", 118, "A# minor", 13, "i7 VII VI7 v7", "voice"),
             _plan("synthwave", "synthwave", 100, "F# minor", 14, "i VI III VII", "synth_lead"),

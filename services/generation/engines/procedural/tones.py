@@ -217,7 +217,7 @@ def analog(recipe: Analog, tone: Tone, rate_hz: int, rng: np.random.Generator) -
 
 # --- pads ---------------------------------------------------------------------------------------------------------
 
-_PAD_SIZE = 2**17
+_PAD_SIZES = (2**14, 2**17)
 
 
 @dataclass(frozen=True)
@@ -267,24 +267,27 @@ def pad(recipe: Pad, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave
     if recipe.vowel:
         levels = levels * formant_gain(n * hz, recipe.vowel)
     frames = envelope.size
-    size = _PAD_SIZE if frames > _PAD_SIZE // 2 else _PAD_SIZE // 2
+    # The shortest table that still holds most of the note, so that its repetition is not heard.
+    size = int(np.clip(2 ** np.ceil(np.log2(frames)), _PAD_SIZES[0], _PAD_SIZES[1]))
     per_bin = rate_hz / size
-    spectrum = np.zeros((2, size // 2 + 1), dtype=np.complex64)
+    profile = np.zeros(size // 2 + 1, dtype=np.float32)
     for number, level in zip(n, levels, strict=True):
         centre = number * hz / per_bin
         width = max(0.6, centre * (2.0 ** (recipe.spread_cents / 1200.0) - 1.0))
-        low, high = int(centre - 3 * width), int(centre + 3 * width) + 2
-        low, high = max(1, low), min(high, size // 2)
-        if high <= low:
-            continue
-        bins = np.arange(low, high)
-        bell = level / np.sqrt(width) * np.exp(-(((bins - centre) / width) ** 2))
-        spectrum[:, low:high] += bell * np.exp(2j * np.pi * rng.random((2, bins.size)))
+        low, high = max(1, int(centre - 3 * width)), min(int(centre + 3 * width) + 2, size // 2)
+        if high > low:
+            distance = (np.arange(low, high, dtype=np.float32) - centre) / width
+            profile[low:high] += level / np.sqrt(width) * np.exp(-(distance**2))
+    used = int(np.flatnonzero(profile > 1e-6 * profile.max())[-1]) + 1
+    spectrum = np.zeros((2, size // 2 + 1), dtype=np.complex64)
+    turns = rng.random((2, used), dtype=np.float32) * np.float32(2.0 * np.pi)
+    spectrum[:, :used].real = profile[:used] * np.cos(turns)
+    spectrum[:, :used].imag = profile[:used] * np.sin(turns)
     loop = fft.irfft(spectrum, n=size, axis=1)
     loop /= np.sqrt(np.mean(loop**2, axis=1, keepdims=True)) + 1e-12
     start = int(rng.integers(size))
-    indexes = np.arange(start, start + frames) % size
-    return np.asarray(loop[:, indexes] * envelope * np.float32(0.3), dtype=np.float32)
+    around = np.concatenate([loop[:, start:], *([loop] * (frames // size + 1))], axis=1)[:, :frames]
+    return np.asarray(around * envelope * np.float32(0.3), dtype=np.float32)
 
 
 # --- voices and winds ---------------------------------------------------------------------------------------------
