@@ -5,6 +5,7 @@ The definitions are those that librosa's functions of the same names have by def
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -132,14 +133,14 @@ class MelMeter:
         self._loudest_db = max(self._loudest_db, float(levels.max()))
         self._levels.append(levels)
 
-    def batches(self) -> list[Floats]:
+    def batches(self) -> Iterator[Floats]:
         """Levels in dB, float32 [frames, bands] each, together all frames."""
-        return [limit_db(levels, self._loudest_db) for levels in self._levels]
+        return (limit_db(levels, self._loudest_db) for levels in self._levels)
 
     def mfcc(self) -> Floats:
         """float32 [13, frames]: mel-frequency cepstral coefficients."""
         transform = dct_matrix(_MFCC_COUNT, self._filters.shape[1]).T
-        return np.concatenate([limit_db(levels, self._loudest_db) @ transform for levels in self._levels]).T
+        return np.concatenate([levels @ transform for levels in self.batches()]).T
 
     @staticmethod
     def result(mfcc: Floats) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,14 @@ _LOW_BANDS = 10  # mel bands below about 300 Hz: kick drum and bass apart from a
 _TREND_SECONDS = 1.0
 _GRID_BPM: Doubles = np.exp(np.arange(math.log(30.0), math.log(300.0), 0.005))
 _METRE = (0.5, 1.0, 2.0, 4.0)
-_REFINING_METRE = (1.0, 2.0, 4.0, 8.0, 16.0)
+_BEATS = (1.0, 2.0, 4.0)
+_MANY_BEATS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _PREFERRED_BPM = 120.0
 _PREFERENCE_OCTAVES = 1.0
+_FASTEST_BEAT_BPM = 200.0
+_SLOWEST_BEAT_BPM = 40.0
+_ALIKE = 0.95
+_ABSENT = 0.1
 _MIN_PERIODS = 3.0
 _TIGHTNESS = 100.0
 _MIN_RISE_DB = 0.05
@@ -33,7 +38,7 @@ class TempoCandidate:
 
     Args:
         tempo_bpm: beats a minute.
-        strength: 0 to 1, relative to the best candidate.
+        strength: 0 to 1, relative to the best score of all.
     """
 
     tempo_bpm: float
@@ -75,16 +80,16 @@ class Onsets:
 _NO_RHYTHM = Rhythm(0.0, 0.0, (), np.zeros(0))
 
 
-def find_onsets(levels: Sequence[Floats]) -> Onsets:
+def find_onsets(levels: Iterable[Floats]) -> Onsets:
     """How much the level of mel bands rises from frame to frame: spectral flux (Bello et al., IEEE TSAP 2005).
 
     Args:
-        levels: dB, float32 [frames, bands] each, consecutive.
+        levels: dB, float32 [frames, bands] each, consecutive, at least one.
     """
     rises, attacks = [], []
-    before = levels[0][:1]
+    before: Floats | None = None
     for batch in levels:
-        joined = np.concatenate([before, batch])
+        joined = np.concatenate([batch[:1] if before is None else before, batch])
         rise = np.maximum(np.diff(joined, axis=0), 0.0)
         rises.append(np.stack([rise[:, :_LOW_BANDS].mean(axis=1), rise[:, _LOW_BANDS:].mean(axis=1)]))
         amplitude = np.power(np.float32(10.0), joined / np.float32(20.0))
@@ -110,7 +115,8 @@ def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: floa
         return _NO_RHYTHM
     trend_frames = round(_TREND_SECONDS * frames_per_second) | 1
     peaks = strength - ndimage.uniform_filter1d(strength, trend_frames, axis=1, mode="nearest")
-    repetition = _autocorrelation(peaks)
+    by_band = _autocorrelation(peaks)
+    repetition = by_band.mean(axis=0)
     periods = 60.0 / _GRID_BPM * frames_per_second
     periods = periods[periods * _MIN_PERIODS <= strength.shape[1]]
     if periods.size == 0:
@@ -122,26 +128,46 @@ def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: floa
     best = int(np.argmax(score))
     if score[best] <= 1e-6:
         return _NO_RHYTHM
-    period = _refined(repetition, float(periods[best]))
+    coarse = float(periods[best]) * _octave_correction(by_band, float(periods[best]), float(tempi_bpm[best]))
+    period = _refined(repetition, coarse)
     tempo_bpm = 60.0 * frames_per_second / period
     frames = _track_beats(onsets.attack, period)
     return Rhythm(
         tempo_bpm=tempo_bpm,
-        confidence=min(1.0, float(evidence[best])),
-        alternatives=_alternatives(tempi_bpm, score, best, tempo_bpm),
+        confidence=float(np.clip(_comb(repetition, np.array([period]), _BEATS)[0], 0.0, 1.0)),
+        alternatives=_alternatives(tempi_bpm, score / score[best], tempo_bpm),
         beat_seconds=np.clip(frames / frames_per_second, 0.0, duration_seconds),
     )
 
 
 def _autocorrelation(peaks: Doubles) -> Doubles:
-    """float64 [lags]: mean over bands, 1 at lag 0, up to three quarters of the signal."""
+    """float64 [bands, lags]: of the bands that have onsets, 1 at lag 0, up to three quarters of the signal."""
     frames = peaks.shape[1]
     spectrum = np.fft.rfft(peaks, 1 << (2 * frames - 1).bit_length(), axis=1)
     products = np.fft.irfft(np.square(np.abs(spectrum)), axis=1)[:, : max(1, 3 * frames // 4)]
     products /= frames - np.arange(products.shape[1])
     energy = products[:, :1]
     heard = energy[:, 0] > 1e-9
-    return np.asarray((products[heard] / energy[heard]).mean(axis=0)) if heard.any() else np.zeros(1)
+    return np.asarray(products[heard] / energy[heard]) if heard.any() else np.zeros((1, products.shape[1]))
+
+
+def _octave_correction(by_band: Doubles, period: float, tempo_bpm: float) -> float:
+    """0.5 or 2 where no preference is needed to tell how many pulses are beats, else 1.
+
+    Pulses that are all alike, as of a metronome, are all beats; a beat that no band repeats is none.
+    """
+
+    def repetition(multiple: float) -> Doubles:
+        # The area of a peak, since a lag between two frames has half of its height in each.
+        lag = round(multiple * period)
+        return np.asarray(np.maximum(by_band[:, max(1, lag - 2) : lag + 3], 0.0).sum(axis=1))
+
+    half, once, twice = repetition(0.5), repetition(1.0), repetition(2.0)
+    if 2.0 * tempo_bpm <= _FASTEST_BEAT_BPM and bool(np.all(half > _ALIKE * once)):
+        return 0.5
+    if tempo_bpm / 2.0 >= _SLOWEST_BEAT_BPM and bool(np.all(once < _ABSENT * twice)):
+        return 2.0
+    return 1.0
 
 
 def _comb(repetition: Doubles, periods: Doubles, multiples: Sequence[float]) -> Doubles:
@@ -155,20 +181,21 @@ def _comb(repetition: Doubles, periods: Doubles, multiples: Sequence[float]) -> 
 def _refined(repetition: Doubles, period: float) -> float:
     """The period within 4 % that repeats best over many beats, far finer than a frame."""
     near = period * np.linspace(0.96, 1.04, 321)
-    evidence = _comb(repetition, near, [m for m in _REFINING_METRE if m * near[-1] <= repetition.size - 1] or [1.0])
+    evidence = _comb(repetition, near, [m for m in _MANY_BEATS if m * near[-1] <= repetition.size - 1] or [1.0])
     return float(near[np.argmax(evidence)])
 
 
-def _alternatives(tempi_bpm: Doubles, score: Doubles, best: int, tempo_bpm: float) -> tuple[TempoCandidate, ...]:
+def _alternatives(tempi_bpm: Doubles, score: Doubles, tempo_bpm: float) -> tuple[TempoCandidate, ...]:
+    """The strongest other peaks of the score."""
     found = []
     rising = np.diff(score, prepend=0.0, append=0.0)
     for index in np.flatnonzero((rising[:-1] > 0) & (rising[1:] <= 0)):
-        if index != best and abs(math.log2(tempi_bpm[index] / tempi_bpm[best])) > 0.06:
+        octaves = math.log2(tempi_bpm[index] / tempo_bpm)
+        if abs(octaves) > 0.06:
             # Twice or half of the tempo is known as finely as the tempo itself.
-            octave = 2.0 ** round(math.log2(tempi_bpm[index] / tempo_bpm))
-            exact = tempo_bpm * octave
-            close = octave != 1.0 and abs(exact / tempi_bpm[index] - 1.0) < 0.03
-            found.append(TempoCandidate(exact if close else float(tempi_bpm[index]), float(score[index] / score[best])))
+            is_octave = abs(octaves - round(octaves)) < 0.04
+            exact_bpm = tempo_bpm * 2.0 ** round(octaves) if is_octave else float(tempi_bpm[index])
+            found.append(TempoCandidate(exact_bpm, float(score[index])))
     return tuple(sorted(found, key=lambda candidate: -candidate.strength)[:3])
 
 
