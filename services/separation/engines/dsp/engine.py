@@ -13,7 +13,7 @@ from services.separation.service import Mix, Samples
 
 _WINDOW_SECONDS = 20.0
 _OVERLAP_SECONDS = 1.0
-_WINDOW_SAMPLES = 4_000_000
+_WINDOW_SAMPLES = 2_000_000
 """Most samples (frames times channels) of a window: bounds memory at high rates and channel counts."""
 
 

@@ -22,8 +22,10 @@ TOP_HZ = 300.0
 
 _PATCH_SECONDS = 0.46
 _ATTACK_SECONDS = 0.18
+_RISE_HOPS = 8
+_TAIL_OF_TONES = 0.3
 _KINDS = 3
-_ITERATIONS = 40
+_ITERATIONS = 15
 _FLOOR = np.float32(1e-5)
 
 
@@ -53,18 +55,17 @@ def drum_share(magnitude: Real, stft: Stft) -> Real:
             continue
         gains = strengths[members] / strengths[members].max()
         template = np.percentile(patches[members] / gains[:, None, None], 25, axis=0).astype(np.float32)
-        template[6:] = np.minimum.accumulate(template[6:], axis=0)
+        template[_RISE_HOPS:] = np.minimum.accumulate(template[_RISE_HOPS:], axis=0)
         templates.append(template + np.float32(1e-6))
         activation = np.zeros(low.shape[0], dtype=np.float32)
         activation[onsets[members]] = gains
         activations.append(activation)
+    tails = [template[patch_hops * 5 // 8 :].sum() / template.sum() for template in templates]
     hits, tones = _fit(low, templates, activations, harmonic_combs(stft, bins))
-    late = patch_hops * 5 // 8
     drums = np.zeros_like(low)
     others = tones**2
-    for template, hit in zip(templates, hits, strict=True):
-        tail = template[late:].sum() / template.sum()
-        drumness = np.clip((0.25 - tail) / 0.08, 0.0, 1.0)
+    for tail, hit in zip(tails, hits, strict=True):
+        drumness = np.clip((_TAIL_OF_TONES - tail) / 0.08, 0.0, 1.0)
         drums += drumness * hit**2
         others += (1 - drumness) * hit**2
     return np.asarray(drums / (drums + others + np.float32(1e-12)), dtype=np.float32)

@@ -38,7 +38,7 @@ class Stft:
     @cached_property
     def size(self) -> int:
         """Window length in frames."""
-        return 1 << max(6, round(math.log2(self.sample_rate_hz * self.window_seconds)))
+        return int(2 ** max(6, round(math.log2(self.sample_rate_hz * self.window_seconds))))
 
     @property
     def hop(self) -> int:

@@ -5,64 +5,89 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from services.separation.engines.dsp import lowend
+from services.separation.engines.dsp.lead import lead_share
+from services.separation.engines.dsp.lowend import TOP_HZ, drum_share
 from services.separation.engines.dsp.spectral import EPSILON, Real, Stft, median_along, odd, power
 
+__all__ = ["STEMS", "WindowSeparator"]
+
 STEMS = ("drums", "bass", "other", "vocals")
-HT=0.2
-PF=500.0
-BETA=1.0
+
+_STFT_SECONDS = 0.093
+_HARMONIC_SECONDS = 0.2
+_PERCUSSIVE_HZ = 500.0
+_BASS_HZ = 200.0
+
 
 class WindowSeparator:
     """Separates windows of one sample rate.
+
+    The mix becomes mid and side (their spectra are left plus right and left minus right; with more than two channels
+    the mid is the mean of all). Three soft masks (Wiener-like ratios of estimated powers: Liutkus and Badeau, 2015)
+    take the mid apart: drums by harmonic/percussive separation with median filters (Fitzgerald, 2010; Driedger, Müller
+    and Disch, 2014) and, in the lowest octaves, by recurring hits (:mod:`.lowend`); bass as what is left there; the
+    lead by its place and its pitch (:mod:`.lead`). The side holds drums and others only. ``other`` is what remains of
+    the samples, so that the stems sum to the mix.
 
     Args:
         sample_rate_hz: of all windows.
     """
 
     def __init__(self, sample_rate_hz: int) -> None:
-        self._stft = Stft(sample_rate_hz, 0.093)
+        self._stft = Stft(sample_rate_hz, _STFT_SECONDS)
 
     def separate(self, samples: Real) -> NDArray[np.float32]:
-        """float32 [4, channels, frames] of float32 [channels, frames], in the order of :data:`STEMS`; sums to it."""
-        frames = samples.shape[1]
-        if samples.shape[0] == 2:
-            parts = np.stack([samples[0] + samples[1], samples[0] - samples[1]]) / 2
-        else:
-            parts = samples
-        mid = self._stft.forward(samples.mean(axis=0, dtype=np.float32))
-        side = self._stft.forward((samples[0] - samples[-1]) / 2)
-        drums, bass, lead = self._mid_masks(power(mid), power(side))
-        stems = np.zeros((4, *parts.shape), dtype=np.float32)
-        for part, signal in enumerate(parts):
-            if part == 1 and samples.shape[0] == 2:
-                stems[0, part] = self._stft.inverse(side * self._percussive(power(side)), frames)
-            else:
-                spectrum = mid if samples.shape[0] <= 2 else self._stft.forward(signal)
-                stems[0, part] = self._stft.inverse(spectrum * drums, frames)
-                stems[1, part] = self._stft.inverse(spectrum * bass, frames)
-                stems[3, part] = self._stft.inverse(spectrum * lead, frames)
-        stems[2] = parts - stems[0] - stems[1] - stems[3]
-        if samples.shape[0] == 2:
-            stems = np.stack([stems[:, 0] + stems[:, 1], stems[:, 0] - stems[:, 1]], axis=1)
+        """float32 [4, channels, frames] of float32 [channels, frames], in the order of :data:`STEMS`."""
+        channels = samples.shape[0]
+        if channels == 2:
+            return self._separate_stereo(samples)
+        mid = samples.mean(axis=0, dtype=np.float32)
+        side = (samples[0] - samples[-1]) / 2 if channels > 1 else np.zeros_like(mid)
+        masks = self._mid_masks(power(self._stft.forward(mid)), power(self._stft.forward(side)))
+        stems = np.empty((4, *samples.shape), dtype=np.float32)
+        for channel, signal in enumerate(samples):
+            stems[:, channel] = self._masked(signal, *masks)
+        return stems
+
+    def _separate_stereo(self, samples: Real) -> NDArray[np.float32]:
+        mid = (samples[0] + samples[1]) / 2
+        side = (samples[0] - samples[1]) / 2
+        side_power = power(self._stft.forward(side))
+        of_mid = self._masked(mid, *self._mid_masks(power(self._stft.forward(mid)), side_power))
+        side_drums = self._masked(side, self._percussive(side_power))[0]
+        stems = np.stack([of_mid, of_mid], axis=1)
+        stems[0] += np.stack([side_drums, -side_drums])
+        stems[2] = samples - stems[0] - stems[1] - stems[3]
+        return stems
+
+    def _masked(
+        self, signal: Real, drums: Real, bass: Real | None = None, lead: Real | None = None
+    ) -> NDArray[np.float32]:
+        """float32 [4, frames]: the stems of one signal; a mask that is missing is zero."""
+        spectrum = self._stft.forward(signal)
+        stems = np.zeros((4, signal.size), dtype=np.float32)
+        for stem, mask in ((0, drums), (1, bass), (3, lead)):
+            if mask is not None:
+                stems[stem] = self._stft.inverse(spectrum * mask, signal.size)
+        stems[2] = signal - stems[0] - stems[1] - stems[3]
         return stems
 
     def _percussive(self, mixed: Real) -> Real:
+        """float32 [hops, bins] in [0, 1]: the share of short broadband sounds in a power spectrum."""
         magnitude = np.sqrt(mixed)
-        stft = self._stft
-        harmonic = median_along(magnitude, odd(HT * stft.hops_per_second), axis=0)
-        percussive = median_along(magnitude, odd(PF / stft.bin_hz[1]), axis=1)
-        return percussive**2 / (BETA*harmonic**2 + percussive**2 + EPSILON)
+        harmonic = median_along(magnitude, odd(_HARMONIC_SECONDS * self._stft.hops_per_second), axis=0)
+        percussive = median_along(magnitude, odd(_PERCUSSIVE_HZ / self._stft.bin_hz[1]), axis=1)
+        return np.asarray(percussive**2 / (harmonic**2 + percussive**2 + EPSILON), dtype=np.float32)
 
     def _mid_masks(self, mid: Real, side: Real) -> tuple[Real, Real, Real]:
+        """Masks of drums, bass and lead for the mid signal, float32 [hops, bins], their sum at most 1."""
         hz = self._stft.bin_hz
         drums = self._percussive(mid)
-        kick = lowend.drum_share(np.sqrt(mid), self._stft)
-        bins = kick.shape[1]
-        fade = np.clip((lowend.TOP_HZ - hz[:bins]) / 100.0, 0, 1)
-        drums[:, :bins] = fade * kick + (1 - fade) * drums[:, :bins]
-        low = 1 / (1 + (hz / 200.0) ** 8)
-        centre = np.maximum(mid - 2 * side, 0) / (mid + EPSILON)
-        band = (hz > 200) & (hz < 8000)
-        rest = 1 - drums
-        return drums, (rest * low).astype(np.float32), (rest * centre * (1 - low) * band).astype(np.float32)
+        hits = drum_share(np.sqrt(mid), self._stft)
+        low = hits.shape[1]
+        fade = np.clip((TOP_HZ - hz[:low]) / 100.0, 0.0, 1.0)
+        drums[:, :low] = fade * hits + (1 - fade) * drums[:, :low]
+        rest: Real = np.float32(1) - drums
+        low_pass: Real = np.asarray(1 / (1 + (hz / _BASS_HZ) ** 8), dtype=np.float32)
+        lead = lead_share(mid * rest**2, side, self._stft)
+        return drums, rest * low_pass, rest * (np.float32(1) - low_pass) * lead

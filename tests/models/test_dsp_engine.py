@@ -1,0 +1,185 @@
+"""The dsp engine keeps the engine contract, and separates songs whose stems are known."""
+
+from __future__ import annotations
+
+import itertools
+import tracemalloc
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from bench.dsp_quality import MemoryMix, improvements_db, mix_of, separate
+from kit.errors import AppError
+from services.generation.engines.procedural.render import render_stems
+from services.generation.engines.procedural.songs import song
+from services.separation.engines.dsp import DspEngine
+from services.separation.service import Samples
+
+STEMS = ("drums", "bass", "other", "vocals")
+
+
+def lively(channels: int, frames: int, rate_hz: int, seed: int = 0) -> Samples:
+    """Tones, hits and noise, different in every channel."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(frames) / rate_hz
+    tone = 0.3 * np.sin(2 * np.pi * 110 * time) + 0.2 * np.sin(2 * np.pi * 660 * time)
+    hits = 0.5 * rng.standard_normal(frames) * np.exp(-(time % 0.5) * 40)
+    panning = rng.uniform(0.2, 1.0, (channels, 2))
+    noise = 0.02 * rng.standard_normal((channels, frames))
+    return np.asarray(panning @ np.stack([tone, hits]) + noise, dtype=np.float32)
+
+
+def residual_db(mix: Samples, stems: dict[str, Samples]) -> float:
+    total = np.sum(list(stems.values()), axis=0, dtype=np.float64)
+    return float(10 * np.log10(np.mean((total - mix) ** 2) / np.mean(mix.astype(np.float64) ** 2) + 1e-30))
+
+
+@pytest.mark.parametrize(
+    ("channels", "frames", "rate_hz"),
+    [
+        (1, 1, 44100),
+        (2, 3, 48000),
+        (1, 6 * 8000 + 1, 8000),
+        (2, 3 * 22050 + 7, 22050),
+        (2, 47 * 4000 + 333, 4000),  # several windows
+        (6, 48001, 48000),
+        (8, 30011, 11025),
+        (3, 96000, 384000),
+        (8, 600_001, 16000),  # the window is cut to the bound on samples
+    ],
+)
+def test_stems_have_the_shape_of_the_mix_and_sum_to_it(channels: int, frames: int, rate_hz: int) -> None:
+    mix = lively(channels, frames, rate_hz)
+    stems = separate(mix, rate_hz)
+    assert tuple(stems) == STEMS
+    for samples in stems.values():
+        assert samples.dtype == np.float32
+        assert samples.shape == mix.shape
+        assert np.isfinite(samples).all()
+    assert residual_db(mix, stems) < -100
+
+
+def test_blocks_are_consecutive_and_equally_long() -> None:
+    mix = MemoryMix(lively(2, 50 * 8000, 8000), 8000)
+    blocks = list(DspEngine().separate(mix, "dsp"))
+    assert len(blocks) >= 3  # the caller can stop at least once a window
+    for block in blocks:
+        assert len({samples.shape for samples in block.values()}) == 1
+    assert sum(block["bass"].shape[1] for block in blocks) == mix.frame_count
+
+
+def test_an_empty_mix_gives_no_frames() -> None:
+    blocks = list(DspEngine().separate(MemoryMix(np.zeros((2, 0), np.float32), 44100), "dsp"))
+    assert sum(block["drums"].shape[1] for block in blocks) == 0
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_silence_stays_silent(channels: int) -> None:
+    for samples in separate(np.zeros((channels, 30000), np.float32), 22050).values():
+        assert not samples.any()
+
+
+def test_the_same_mix_gives_the_same_stems() -> None:
+    mix = lively(2, 25 * 8000, 8000)
+    before = mix.copy()
+    first, second = separate(mix, 8000), separate(mix, 8000)
+    assert np.array_equal(mix, before)
+    for stem in STEMS:
+        assert np.array_equal(first[stem], second[stem])
+
+
+def test_level_does_not_matter() -> None:
+    mix = lively(2, 8 * 22050, 22050)
+    loud, quiet = separate(mix, 22050), separate(mix / 64, 22050)
+    for stem in STEMS:
+        error = np.abs(64 * quiet[stem] - loud[stem]).max()
+        assert error < 1e-3 * np.abs(loud[stem]).max()
+
+
+def test_no_seam_where_windows_meet() -> None:
+    """A steady tone comes out as steady in the cross-fades as elsewhere."""
+    rate_hz = 8000
+    time = np.arange(45 * rate_hz) / rate_hz
+    tone = np.asarray(0.4 * np.sin(2 * np.pi * 98 * time), dtype=np.float32)
+    bass = separate(np.stack([tone, tone]), rate_hz)["bass"][0]
+    levels = np.sqrt(np.mean(bass[rate_hz:-rate_hz].reshape(-1, rate_hz // 10) ** 2, axis=1))
+    assert levels.min() > 0.95 * levels.max()
+    assert levels.mean() > 0.9 * 0.4 / np.sqrt(2)
+
+
+def test_unknown_models_are_refused() -> None:
+    with pytest.raises(AppError) as refusal:
+        DspEngine().stems("htdemucs")
+    assert refusal.value.reason == "MODEL_UNAVAILABLE"
+
+
+class EndlessMix:
+    """A mix that is made as it is read, so that only the engine holds memory."""
+
+    channel_count = 2
+    sample_rate_hz = 4000
+
+    def __init__(self, seconds: int) -> None:
+        self.frame_count = seconds * self.sample_rate_hz
+
+    def blocks(self, block_frames: int) -> Iterator[Samples]:
+        for start in range(0, self.frame_count, block_frames):
+            yield lively(2, min(block_frames, self.frame_count - start), self.sample_rate_hz, seed=start)
+
+
+def peak_bytes(seconds: int) -> int:
+    tracemalloc.start()
+    try:
+        for _ in DspEngine().separate(EndlessMix(seconds), "dsp"):
+            pass
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_length() -> None:
+    assert peak_bytes(240) < 1.1 * peak_bytes(60)
+
+
+@pytest.fixture(scope="module")
+def gains_db() -> dict[str, list[float]]:
+    """SI-SDR improvements on three songs of different genres, 15 seconds each."""
+    gains: dict[str, list[float]] = {}
+    for name in ("demo", "disco", "bossa"):
+        truth = render_stems(song(name, 15.0))
+        mix = mix_of(truth)
+        stems = separate(mix, 44100)
+        assert residual_db(mix, stems) < -100
+        for stem, gain in improvements_db(truth, stems).items():
+            gains.setdefault(stem, []).append(gain)
+    return gains
+
+
+@pytest.mark.parametrize(("stem", "least_db"), [("drums", 4.0), ("bass", 4.0), ("other", 3.0), ("vocals", 4.0)])
+def test_every_stem_is_closer_to_the_truth_than_the_mix(
+    gains_db: dict[str, list[float]], stem: str, least_db: float
+) -> None:
+    assert np.mean(gains_db[stem]) > least_db
+    assert min(gains_db[stem]) > 0
+
+
+def test_a_voice_is_found_by_its_pitch_where_there_is_no_stereo_picture() -> None:
+    truth = {stem: samples.mean(axis=0, keepdims=True) for stem, samples in render_stems(song("soul", 12.0)).items()}
+    mix = mix_of(truth)
+    gains = improvements_db(truth, separate(mix, 44100))
+    assert gains["vocals"] > 3
+    assert gains["other"] > 1
+
+
+def test_stems_bear_the_right_names() -> None:
+    """Each estimate is closer to its own stem than to any other."""
+    truth = render_stems(song("demo", 10.0))
+    stems = separate(mix_of(truth), 44100)
+    likeness = {
+        (mine, other): abs(float(np.vdot(stems[mine], truth[other])))
+        / float(np.linalg.norm(stems[mine]) * np.linalg.norm(truth[other]))
+        for mine, other in itertools.product(STEMS, STEMS)
+    }
+    for mine in STEMS:
+        assert max(STEMS, key=lambda other: likeness[mine, other]) == mine
