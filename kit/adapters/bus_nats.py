@@ -191,15 +191,19 @@ class NatsConsumer:
     async def next(self) -> NatsDelivery:
         pause = _POLL_SECONDS
         while True:
-            self._woken.clear()
+            if self._woken.is_set():
+                self._woken.clear()
+                pause = _STORE_SECONDS  # the waker may be here before the stream has stored what it tells of
             for durable in self._order():
                 message = await self._take(durable)
                 if message is not None:
                     self._taken_count += 1
                     return NatsDelivery(message)
             try:
-                await asyncio.wait_for(self._woken.wait(), pause)
-                pause = _STORE_SECONDS  # the waker may be here before the stream has stored what it tells of
+                # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the result.
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
+                pause = _STORE_SECONDS
             except TimeoutError:
                 pause = min(_POLL_SECONDS, pause * 2)
 
@@ -213,6 +217,16 @@ class NatsConsumer:
         return (*lower[first:], *lower[:first], self._durables[0])
 
     async def _take(self, durable: str) -> Msg | None:
+        task = asyncio.current_task()
+        cancelled_before = task.cancelling() if task else 0
+        message = await self._pull(durable)
+        if task and task.cancelling() > cancelled_before:  # the driver lost it, by wait_for
+            if message is not None:
+                await NatsDelivery(message).nak(0.0)
+            raise asyncio.CancelledError
+        return message
+
+    async def _pull(self, durable: str) -> Msg | None:
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{_COMMANDS.name}.{durable}"
         request = json.dumps({"batch": 1, "no_wait": True}).encode()
         try:
