@@ -44,6 +44,11 @@ def test_a_clip_is_clean(prompt: str, model: str) -> None:
     assert np.max(np.abs(samples[:, -220:])) < 0.05 * peak
 
 
+def test_a_sound_that_goes_on_fades_in() -> None:
+    samples = generate("radio static", model="audio").samples
+    assert np.std(samples[:, :88]) < 0.25 * np.std(samples[:, 2000:20000])
+
+
 @pytest.mark.parametrize("model", ["music", "audio"])
 def test_words_and_seed_decide_the_samples(model: str) -> None:
     first = generate("rain over a funk groove", model=model).samples

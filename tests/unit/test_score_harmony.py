@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.generation.engines.procedural.arrange import arrange, form
+from services.generation.engines.procedural.arrange import arrange
 from services.generation.engines.procedural.compose import plan_music
+from services.generation.engines.procedural.form import form
 from services.generation.engines.procedural.harmony import nearest_pitch, progression, scale_pitches, voicing
 from services.generation.engines.procedural.instruments import INSTRUMENTS
 from services.generation.engines.procedural.score import Key

@@ -8,18 +8,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from services.generation.engines.procedural.drums import CRASH, HIGH_TOM, KICK, LOW_TOM, MID_TOM, SNARE
+from services.generation.engines.procedural.drums import CRASH, KICK
+from services.generation.engines.procedural.form import Section, form
 from services.generation.engines.procedural.harmony import Chord, nearest_pitch, progression, voicing
 from services.generation.engines.procedural.instruments import INSTRUMENTS
 from services.generation.engines.procedural.melody import Motif, compose_motif, sing
+from services.generation.engines.procedural.players import BASS_LOWEST_MIDI, bass_bar, drum_bar, layer_bar
 from services.generation.engines.procedural.score import STEMS, Key, Note, Song, Track
 from services.generation.engines.procedural.styles import STYLES, Layer, Style
 
-__all__ = ["Plan", "Section", "arrange", "form"]
-
-_LOUDNESS = {"X": 1.0, "x": 0.85, "o": 0.55, ",": 0.32}
-_ENERGY = {"intro": 0.72, "verse": 0.82, "chorus": 1.0, "bridge": 0.7, "outro": 0.75}
-_BASS_LOWEST = 31
+__all__ = ["Plan", "arrange"]
 
 
 @dataclass(frozen=True)
@@ -60,19 +58,6 @@ class Plan:
     builds: bool = False
 
 
-@dataclass(frozen=True)
-class Section:
-    """A part of the form.
-
-    Args:
-        kind: intro, verse, chorus, bridge or outro.
-        bars: its length.
-    """
-
-    kind: str
-    bars: int
-
-
 @dataclass
 class _Score:
     """Notes gathered while arranging; turned into tracks at the end."""
@@ -81,32 +66,6 @@ class _Score:
     bass: list[Note] = field(default_factory=list)
     lead: list[Note] = field(default_factory=list)
     layers: list[list[Note]] = field(default_factory=list)
-
-
-def form(bars: int, *, has_intro: bool = True, has_outro: bool = True) -> tuple[Section, ...]:
-    """A form of exactly ``bars`` bars, at least 1: parts of four or eight bars, an intro and an outro where they fit."""
-    if bars <= 3:
-        return (Section("chorus", bars),)
-    intro = 0 if not has_intro else 1 if bars < 6 else 2 if bars < 20 else 4
-    outro = 0 if not has_outro or bars < 12 else 2 if bars < 28 else 4
-    left = bars - intro - outro
-    unit = 2 if left < 8 else 4 if left < 24 else 8
-    cycle = ("verse", "chorus", "verse", "chorus", "bridge", "chorus")
-    sections = [Section("intro", intro)] if intro else []
-    turn = 0
-    while left > 0:
-        kind = cycle[turn % len(cycle)]
-        length = min(left, unit // 2 if kind == "bridge" and unit > 2 else unit)
-        if left - length < unit // 2:
-            length = left  # no crumbs at the end
-        if left == length:
-            kind = "chorus"
-        sections.append(Section(kind, length))
-        left -= length
-        turn += 1
-    if outro:
-        sections.append(Section("outro", outro))
-    return tuple(sections)
 
 
 def arrange(plan: Plan) -> Song:
@@ -132,11 +91,13 @@ def arrange(plan: Plan) -> Song:
         for index in range(section.bars):
             start = (bar + index) * style.beats_per_bar
             fills = index == section.bars - 1 and section.bars >= 2 and section.kind != "outro"
-            _drum_bar(score.drums, style, section, start, index, plan, rng, crash=entry and index == 0, fill=fills)
-            _bass_bar(score.bass, style, section, start, bar + index, chords[index], chords[index + 1][0], plan)
+            drum_bar(
+                score.drums, style, section, start, index, plan.energy, rng, crash=entry and index == 0, fill=fills
+            )
+            bass_bar(score.bass, style, section, start, bar + index, chords[index], chords[index + 1][0])
             for place, layer in enumerate(style.layers):
                 if section.kind[0] in layer.sections:
-                    voicings[place] = _layer_bar(
+                    voicings[place] = layer_bar(
                         score.layers[place], layer, style, section, start, bar + index, chords[index], voicings[place]
                     )
         if section.kind in motifs:
@@ -190,143 +151,9 @@ def _melody(
             style.beats_per_bar,
             centre,
             closing=phrase % 2 == 1,
-            loudness=0.8 * _ENERGY[section.kind],
+            loudness=0.8 * section.energy,
         )
     return notes
-
-
-def _hits(pattern: str) -> list[tuple[int, str]]:
-    return [(step, mark) for step, mark in enumerate(pattern) if mark in _LOUDNESS]
-
-
-def _drum_bar(
-    notes: list[Note],
-    style: Style,
-    section: Section,
-    start_beat: float,
-    index: int,
-    plan: Plan,
-    rng: np.random.Generator,
-    *,
-    crash: bool,
-    fill: bool,
-) -> None:
-    if section.kind == "bridge":
-        groove = {piece: line for piece, line in style.light.items() if piece != KICK and piece != SNARE}
-    elif section.kind == "intro":
-        # Half of the intro only keeps time.
-        late = index >= section.bars / 2
-        groove = {piece: line for piece, line in style.light.items() if late or piece not in (KICK, SNARE)}
-    else:
-        groove = dict(style.groove if section.kind == "chorus" and plan.energy > 0.35 else style.light)
-    if not style.groove:
-        return
-    steps = 4 * style.beats_per_bar
-    fill_from = steps - 4 if fill and SNARE in style.groove else steps
-    force = _ENERGY[section.kind]
-    for piece, line in groove.items():
-        for step, mark in _hits(line):
-            if step >= fill_from and piece != KICK:
-                continue
-            notes.append(Note(start_beat + step / 4, 0.25, piece, _LOUDNESS[mark] * (0.6 + 0.4 * force)))
-    if fill_from < steps:
-        figure = str(rng.choice(["xxxx", "x.xx", "xx.x", "o.xX"]))
-        drums = (
-            (SNARE, SNARE, SNARE, SNARE),
-            (SNARE, HIGH_TOM, MID_TOM, LOW_TOM),
-            (HIGH_TOM, HIGH_TOM, LOW_TOM, LOW_TOM),
-        )
-        pieces = drums[int(rng.integers(len(drums)))]
-        for step, mark in _hits(figure):
-            level = _LOUDNESS[mark] * (0.55 + 0.1 * step)
-            notes.append(Note(start_beat + (fill_from + step) / 4, 0.25, pieces[step], level))
-    if crash and plan.energy > 0.4:
-        notes.append(Note(start_beat, 1.0, CRASH, 0.9))
-
-
-def _bar_of(pattern: str, bar: int) -> str:
-    lines = pattern.split(" ")
-    return lines[bar % len(lines)]
-
-
-def _length(line: str, step: int) -> int:
-    """Sixteenths from a strike through the holds after it."""
-    end = step + 1
-    while end < len(line) and line[end] == "-":
-        end += 1
-    return end - step
-
-
-def _bass_bar(
-    notes: list[Note],
-    style: Style,
-    section: Section,
-    start_beat: float,
-    bar: int,
-    chords: Sequence[Chord],
-    following: Chord,
-    plan: Plan,
-) -> None:
-    if section.kind == "intro" and section.bars > 1:
-        return
-    line = _bar_of(style.bass_pattern, bar)
-    if section.kind == "bridge":
-        line = "1" + "-" * (len(line) - 1)
-    for step, mark in enumerate(line):
-        if mark not in "1358a":
-            continue
-        chord = chords[min(len(chords) - 1, step * len(chords) // len(line))]
-        root = _BASS_LOWEST + (chord.root - _BASS_LOWEST) % 12
-        if mark == "a":
-            pitch = _BASS_LOWEST + (following.root - _BASS_LOWEST) % 12 - 1
-        else:
-            pitch = root + {"1": 0, "3": chord.intervals[1], "5": chord.intervals[2], "8": 12}[mark]
-            # A line that climbs too far turns down instead.
-            pitch -= 12 if mark in "35" and pitch > _BASS_LOWEST + 16 else 0
-        held = _length(line, step) / 4
-        level = (0.95 if step == 0 else 0.8) * (0.6 + 0.4 * _ENERGY[section.kind])
-        notes.append(Note(start_beat + step / 4, held * 0.93, pitch, level))
-
-
-def _layer_bar(
-    notes: list[Note],
-    layer: Layer,
-    style: Style,
-    section: Section,
-    start_beat: float,
-    bar: int,
-    chords: Sequence[Chord],
-    before: tuple[int, ...],
-) -> tuple[int, ...]:
-    """Adds one bar of comping; returns its last voicing."""
-    line = _bar_of(layer.pattern, bar)
-    is_power = layer.instrument == "power_guitar"
-    force = 0.65 + 0.35 * _ENERGY[section.kind]
-    pitches = before
-    for step, mark in enumerate(line):
-        if mark in ".-":
-            continue
-        chord = chords[min(len(chords) - 1, step * len(chords) // len(line))]
-        if is_power:
-            root = layer.lowest_midi + (chord.root - layer.lowest_midi) % 12
-            pitches = (root, root + 7, root + 12)
-        else:
-            pitches = voicing(chord, layer.lowest_midi, before)
-        before = pitches
-        # A strike that nothing holds still rings for a moment.
-        held = max(_length(line, step) / 4, 0.2) * 0.97
-        if len(chords) > 1 and step < len(line) // 2:
-            held = min(held, style.beats_per_bar / 2 - step / 4)
-        if mark.isdigit():
-            number = int(mark)
-            pitch = pitches[number % len(pitches)] + 12 * (number // len(pitches))
-            notes.append(Note(start_beat + step / 4, max(held, 0.45), pitch, (0.85 if step % 4 == 0 else 0.7) * force))
-            continue
-        for voice, pitch in enumerate(pitches):
-            # Plucked chords are strummed: low strings first.
-            late = 0.012 * voice if "guitar" in layer.instrument and not is_power else 0.0
-            notes.append(Note(start_beat + step / 4 + late, held, pitch, _LOUDNESS[mark] * force))
-    return pitches
 
 
 def _close(
@@ -336,7 +163,7 @@ def _close(
     held = max(0.5, beats - start_beat)
     if KICK in style.groove:
         score.drums += [Note(start_beat, 0.5, KICK, 0.8), Note(start_beat, 1.0, CRASH, 0.6)]
-    score.bass.append(Note(start_beat, held * 0.9, _BASS_LOWEST + (chord.root - _BASS_LOWEST) % 12, 0.85))
+    score.bass.append(Note(start_beat, held * 0.9, BASS_LOWEST_MIDI + (chord.root - BASS_LOWEST_MIDI) % 12, 0.85))
     for notes, layer, before in zip(score.layers, style.layers, voicings, strict=True):
         if "o" in layer.sections or len(style.layers) == 1:
             for pitch in voicing(chord, layer.lowest_midi, before):

@@ -1,0 +1,53 @@
+"""The form of a piece: which parts it has and how long they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Section", "form"]
+
+_ENERGY = {"intro": 0.72, "verse": 0.82, "chorus": 1.0, "bridge": 0.7, "outro": 0.75}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the form.
+
+    Args:
+        kind: intro, verse, chorus, bridge or outro.
+        bars: its length.
+    """
+
+    kind: str
+    bars: int
+
+    @property
+    def energy(self) -> float:
+        """How hard everybody plays, 0 to 1."""
+        return _ENERGY[self.kind]
+
+
+def form(bars: int, *, has_intro: bool = True, has_outro: bool = True) -> tuple[Section, ...]:
+    """A form of exactly ``bars`` bars, at least 1: parts of four or eight bars, an intro and an outro where they fit."""
+    if bars <= 3:
+        return (Section("chorus", bars),)
+    intro = 0 if not has_intro else 1 if bars < 6 else 2 if bars < 20 else 4
+    outro = 0 if not has_outro or bars < 12 else 2 if bars < 28 else 4
+    left = bars - intro - outro
+    unit = 2 if left < 8 else 4 if left < 24 else 8
+    cycle = ("verse", "chorus", "verse", "chorus", "bridge", "chorus")
+    sections = [Section("intro", intro)] if intro else []
+    turn = 0
+    while left > 0:
+        kind = cycle[turn % len(cycle)]
+        length = min(left, unit // 2 if kind == "bridge" and unit > 2 else unit)
+        if left - length < unit // 2:
+            length = left  # no crumbs at the end
+        if left == length:
+            kind = "chorus"
+        sections.append(Section(kind, length))
+        left -= length
+        turn += 1
+    if outro:
+        sections.append(Section("outro", outro))
+    return tuple(sections)

@@ -1,0 +1,156 @@
+"""The rhythm section: one bar at a time of drums, bass and chords, read from the patterns of a style.
+
+Each function adds its notes to a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.generation.engines.procedural.drums import CRASH, HIGH_TOM, KICK, LOW_TOM, MID_TOM, SNARE
+from services.generation.engines.procedural.form import Section
+from services.generation.engines.procedural.harmony import Chord, voicing
+from services.generation.engines.procedural.score import Note
+from services.generation.engines.procedural.styles import Layer, Style
+
+__all__ = ["BASS_LOWEST_MIDI", "bass_bar", "drum_bar", "layer_bar"]
+
+BASS_LOWEST_MIDI = 31
+_LOUDNESS = {"X": 1.0, "x": 0.85, "o": 0.55, ",": 0.32}
+
+
+def _hits(pattern: str) -> list[tuple[int, str]]:
+    return [(step, mark) for step, mark in enumerate(pattern) if mark in _LOUDNESS]
+
+
+def drum_bar(
+    notes: list[Note],
+    style: Style,
+    section: Section,
+    start_beat: float,
+    index: int,
+    energy: float,
+    rng: np.random.Generator,
+    *,
+    crash: bool,
+    fill: bool,
+) -> None:
+    """Bar ``index`` of a section: full in the chorus, light in the verse, timekeeping elsewhere; with a fill, a crash."""
+    if section.kind == "bridge":
+        groove = {piece: line for piece, line in style.light.items() if piece != KICK and piece != SNARE}
+    elif section.kind == "intro":
+        # Half of the intro only keeps time.
+        late = index >= section.bars / 2
+        groove = {piece: line for piece, line in style.light.items() if late or piece not in (KICK, SNARE)}
+    else:
+        groove = dict(style.groove if section.kind == "chorus" and energy > 0.35 else style.light)
+    if not style.groove:
+        return
+    steps = 4 * style.beats_per_bar
+    fill_from = steps - 4 if fill and SNARE in style.groove else steps
+    force = section.energy
+    for piece, line in groove.items():
+        for step, mark in _hits(line):
+            if step >= fill_from and piece != KICK:
+                continue
+            notes.append(Note(start_beat + step / 4, 0.25, piece, _LOUDNESS[mark] * (0.6 + 0.4 * force)))
+    if fill_from < steps:
+        figure = str(rng.choice(["xxxx", "x.xx", "xx.x", "o.xX"]))
+        drums = (
+            (SNARE, SNARE, SNARE, SNARE),
+            (SNARE, HIGH_TOM, MID_TOM, LOW_TOM),
+            (HIGH_TOM, HIGH_TOM, LOW_TOM, LOW_TOM),
+        )
+        pieces = drums[int(rng.integers(len(drums)))]
+        for step, mark in _hits(figure):
+            level = _LOUDNESS[mark] * (0.55 + 0.1 * step)
+            notes.append(Note(start_beat + (fill_from + step) / 4, 0.25, pieces[step], level))
+    if crash and energy > 0.4:
+        notes.append(Note(start_beat, 1.0, CRASH, 0.9))
+
+
+def _bar_of(pattern: str, bar: int) -> str:
+    lines = pattern.split(" ")
+    return lines[bar % len(lines)]
+
+
+def _length(line: str, step: int) -> int:
+    """Sixteenths from a strike through the holds after it."""
+    end = step + 1
+    while end < len(line) and line[end] == "-":
+        end += 1
+    return end - step
+
+
+def bass_bar(
+    notes: list[Note],
+    style: Style,
+    section: Section,
+    start_beat: float,
+    bar: int,
+    chords: Sequence[Chord],
+    following: Chord,
+) -> None:
+    """The line of the style on the roots of the bar's chords, leading to the chord that follows; silent in an intro."""
+    if section.kind == "intro" and section.bars > 1:
+        return
+    line = _bar_of(style.bass_pattern, bar)
+    if section.kind == "bridge":
+        line = "1" + "-" * (len(line) - 1)
+    for step, mark in enumerate(line):
+        if mark not in "1358a":
+            continue
+        chord = chords[min(len(chords) - 1, step * len(chords) // len(line))]
+        root = BASS_LOWEST_MIDI + (chord.root - BASS_LOWEST_MIDI) % 12
+        if mark == "a":
+            pitch = BASS_LOWEST_MIDI + (following.root - BASS_LOWEST_MIDI) % 12 - 1
+        else:
+            pitch = root + {"1": 0, "3": chord.intervals[1], "5": chord.intervals[2], "8": 12}[mark]
+            # A line that climbs too far turns down instead.
+            pitch -= 12 if mark in "35" and pitch > BASS_LOWEST_MIDI + 16 else 0
+        held = _length(line, step) / 4
+        level = (0.95 if step == 0 else 0.8) * (0.6 + 0.4 * section.energy)
+        notes.append(Note(start_beat + step / 4, held * 0.93, pitch, level))
+
+
+def layer_bar(
+    notes: list[Note],
+    layer: Layer,
+    style: Style,
+    section: Section,
+    start_beat: float,
+    bar: int,
+    chords: Sequence[Chord],
+    before: tuple[int, ...],
+) -> tuple[int, ...]:
+    """Adds one bar of comping; returns its last voicing."""
+    line = _bar_of(layer.pattern, bar)
+    is_power = layer.instrument == "power_guitar"
+    force = 0.65 + 0.35 * section.energy
+    pitches = before
+    for step, mark in enumerate(line):
+        if mark in ".-":
+            continue
+        chord = chords[min(len(chords) - 1, step * len(chords) // len(line))]
+        if is_power:
+            root = layer.lowest_midi + (chord.root - layer.lowest_midi) % 12
+            pitches = (root, root + 7, root + 12)
+        else:
+            pitches = voicing(chord, layer.lowest_midi, before)
+        before = pitches
+        # A strike that nothing holds still rings for a moment.
+        held = max(_length(line, step) / 4, 0.2) * 0.97
+        if len(chords) > 1 and step < len(line) // 2:
+            held = min(held, style.beats_per_bar / 2 - step / 4)
+        if mark.isdigit():
+            number = int(mark)
+            pitch = pitches[number % len(pitches)] + 12 * (number // len(pitches))
+            notes.append(Note(start_beat + step / 4, max(held, 0.45), pitch, (0.85 if step % 4 == 0 else 0.7) * force))
+            continue
+        for voice, pitch in enumerate(pitches):
+            # Plucked chords are strummed: low strings first.
+            late = 0.012 * voice if "guitar" in layer.instrument and not is_power else 0.0
+            notes.append(Note(start_beat + step / 4 + late, held, pitch, _LOUDNESS[mark] * force))
+    return pitches
