@@ -336,7 +336,8 @@ def test_missing_weights_are_refused_and_the_failure_is_remembered_for_a_while(z
         assert (error.code, error.reason) == (Code.UNAVAILABLE, "MODEL_UNAVAILABLE")
         assert "make models" in error.message
         assert str(tmp_path) not in error.message
-        (tmp_path / "models").symlink_to(zoo.folder) if not (tmp_path / "models").exists() else None
+        if not (tmp_path / "models").exists():
+            (tmp_path / "models").symlink_to(zoo.folder)
     now += 31
     assert next(engine.separate(mix, "htdemucs"))["vocals"].shape == (2, 0)
 
@@ -436,6 +437,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
     def _answer(self, with_body: bool) -> None:
         self.requests.append(f"{self.command} {self.path}")
         path = self.folder / self.path.rsplit("/", 1)[-1]
+        if "mdx_extra" in self.path:
+            self.send_error(503)  # the hub's library would ask again for half a minute
+            return
         if not path.is_file():
             self.send_error(404)
             return
@@ -490,13 +494,15 @@ def test_weights_come_from_the_hub_once_and_then_from_its_cache(zoo: Zoo, tmp_pa
 
     try:
         # What the hub does not have is asked for once, and not again while the failure is remembered.
-        assert run("htdemucs", "htdemucs_6s", "htdemucs_6s") == [
+        assert run("htdemucs", "htdemucs_6s", "htdemucs_6s", "mdx_extra") == [
             "htdemucs loaded",
             "htdemucs_6s MODEL_UNAVAILABLE",
             "htdemucs_6s MODEL_UNAVAILABLE",
+            "mdx_extra MODEL_UNAVAILABLE",
         ]
-        assert [line for line in handler.requests if "6s" in line] == [
-            "HEAD /adefossez/HTDemucs-6s/resolve/main/htdemucs_6s.yaml"
+        assert [line for line in handler.requests if "6s" in line or "mdx" in line] == [
+            "HEAD /adefossez/HTDemucs-6s/resolve/main/htdemucs_6s.yaml",
+            "HEAD /adefossez/Demucs-mdx_extra/resolve/main/mdx_extra.yaml",
         ]
         downloads = [line.rsplit("/", 1)[-1] for line in handler.requests if line.startswith("GET /adefossez")]
         assert downloads == ["htdemucs.yaml", "other.safetensors"]
