@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import ndimage
 
 Samples = NDArray[np.float32]
 
@@ -15,6 +15,8 @@ def reverb(send: NDArray[np.float32], rate_hz: int, decay_seconds: float, rng: n
     The room is exponentially decaying noise, different on each side, duller towards its end (Moorer, 1979). It is
     computed at half the rate, since rooms hold little above 10 kHz; plain averaging is filter enough for that.
     """
+    from scipy import signal  # slow to import: only when a sound needs it
+
     frames = send.size
     half = np.zeros(frames // 2 + 1, dtype=np.float32)
     half[: -(-frames // 2)] = send[::2]
@@ -29,6 +31,8 @@ def reverb(send: NDArray[np.float32], rate_hz: int, decay_seconds: float, rng: n
 
 def _room(rate_hz: int, decay_seconds: float, rng: np.random.Generator) -> Samples:
     """float32 [2, frames]: an impulse response of unit energy per side, without bass and without the direct sound."""
+    from scipy import signal  # slow to import: only when a sound needs it
+
     length = max(64, round(decay_seconds * rate_hz))
     time = np.arange(length, dtype=np.float32) / rate_hz
     room = rng.standard_normal((2, length), dtype=np.float32) * np.exp2(-time * np.float32(10.0 / decay_seconds))
@@ -79,12 +83,16 @@ def saturated(samples: Samples, drive: float) -> Samples:
 
 def lowpassed(samples: Samples, rate_hz: int, cutoff_hz: float) -> Samples:
     """A 24 dB per octave Butterworth low-pass."""
+    from scipy import signal  # slow to import: only when a sound needs it
+
     sections = signal.butter(4, min(cutoff_hz, 0.45 * rate_hz), fs=rate_hz, output="sos")
     return np.asarray(signal.sosfilt(sections, samples, axis=-1), dtype=np.float32)
 
 
 def highpassed(samples: Samples, rate_hz: int, cutoff_hz: float) -> Samples:
     """A 12 dB per octave Butterworth high-pass."""
+    from scipy import signal  # slow to import: only when a sound needs it
+
     sections = signal.butter(2, cutoff_hz, btype="highpass", fs=rate_hz, output="sos")
     return np.asarray(signal.sosfilt(sections, samples, axis=-1), dtype=np.float32)
 
