@@ -32,7 +32,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         settings.admin_email, settings.admin_password.get_secret_value(), settings.data_dir / "admin-token"
     )
     bus = await runtime.bus()
-    ledger = JobLedger(store, store, runtime.clock, settings.lost_command_seconds)
+    ledger = JobLedger(store, store, runtime.clock)
 
     async def publish(job: Job) -> None:
         await publish_run(bus, job_to_wire(job), job.publication)

@@ -275,11 +275,10 @@ def entitled(principal: Principal, wish: Priority | None) -> Priority:
 class JobLedger:
     """The life of jobs."""
 
-    def __init__(self, store: JobStore, tracks: TrackStore, clock: Clock, lost_command_seconds: float) -> None:
+    def __init__(self, store: JobStore, tracks: TrackStore, clock: Clock) -> None:
         self._store = store
         self._tracks = tracks
         self._clock = clock
-        self._lost_command_seconds = lost_command_seconds
 
     # ------------------------------------------------------------------------------------------------ for callers
 
@@ -490,8 +489,8 @@ class JobLedger:
                 return job
             _require_attempt(job, attempt)
             state = JobState.CANCELLED if cancelled else JobState.FAILED
-            ended = _ended(job, state, self._clock.now(), JobError("CANCELLED", "cancelled") if cancelled else error)
-            return dataclasses.replace(ended, stages=list(stages) or job.stages)
+            told = dataclasses.replace(job, stages=list(stages) or job.stages)
+            return _ended(told, state, self._clock.now(), JobError("CANCELLED", "cancelled") if cancelled else error)
 
         return await self._change(job_id, change)
 
@@ -521,7 +520,7 @@ class JobLedger:
         return await self._change(job_id, change)
 
     async def republish(self, job: Job) -> Job:
-        """Prepare a job whose command or worker was lost for another command: queued, and not lost for a while."""
+        """Prepare a job whose command or worker was lost for another command: queued, and due from now on."""
 
         def change(current: Job) -> Job:
             if current.revision != job.revision:
@@ -531,7 +530,7 @@ class JobLedger:
                 state=JobState.QUEUED,
                 lease_until=None,
                 worker_id="",
-                due_time=self._clock.now() + self._lost_command_seconds,
+                due_time=self._clock.now(),
                 publication=current.publication + 1,
             )
 

@@ -137,8 +137,10 @@ class LibraryStore:
         docs = await self._docs.find("jobs", {"due_time": LessThan(before)}, sort="due_time", limit=limit)
         return [_from_doc(Job, doc) for doc in docs]
 
-    async def queued_count(self, command_subject: str) -> int:
-        return await self._docs.count("jobs", {"state": JobState.QUEUED, "command_subject": command_subject})
+    async def unfinished_count(self, command_subject: str) -> int:
+        """Jobs that have a command with the broker, unless it was lost: a running job keeps its own until it ends."""
+        states = OneOf([JobState.QUEUED, JobState.RUNNING])
+        return await self._docs.count("jobs", {"state": states, "command_subject": command_subject})
 
     async def unfiled_jobs(self, limit: int) -> list[Job]:
         return [_from_doc(Job, doc) for doc in await self._docs.find("jobs", {"unfiled": True}, limit=limit)]

@@ -65,7 +65,7 @@ class Sweeper:
             queues[job.command_subject].append(job)
         for subject, jobs in queues.items():
             # Jobs may wait for hours behind others; commands are missing only if the broker holds fewer than that.
-            missing = await self._store.queued_count(subject) - await self._bus.backlog(subject)
+            missing = await self._store.unfinished_count(subject) - await self._bus.backlog(subject)
             for job in jobs if missing > 0 else []:
                 await self._again(job, "command")
 
