@@ -156,6 +156,7 @@ async def test_archive_holds_every_member_unchanged(tmp_path: Path) -> None:
     assert max(map(len, pieces)) < 2 * 1024**2  # never a member at once
     archive = zipfile.ZipFile(io.BytesIO(b"".join(pieces)))
     assert archive.testzip() is None
+    assert [info.extract_version for info in archive.infolist()] == [20, 20, 45]
     assert {info.filename: archive.read(info) for info in archive.infolist()} == {
         f"{name}.flac": content for name, content in contents.items()
     }

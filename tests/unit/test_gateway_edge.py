@@ -33,6 +33,7 @@ from services.gateway.forge import FORGE, forge_routes
 from services.gateway.health import Health
 from services.gateway.limits import RateClass, RateLimiter
 from services.gateway.pipeline import PIPELINE, pipeline_health_routes, pipeline_job_view, pipeline_routes
+from services.gateway.problem import Problem
 from services.gateway.settings import GatewaySettings
 from services.gateway.soundbox import SOUNDBOX, soundbox_routes
 from services.gateway.uploads import Uploads
@@ -439,7 +440,7 @@ async def test_a_separation_from_queued_to_completed(site: Site) -> None:
     queued = (await client.get(path, headers=USER)).json()["data"]
     assert (queued["status"], queued["progress"], queued["stems"], queued["error"]) == ("queued", 0, [], None)
     job = site.services.jobs[JOB]
-    job.state, job.progress_ratio = job_pb2.JOB_STATE_RUNNING, 0.999
+    job.state, job.progress_ratio = job_pb2.JOB_STATE_RUNNING, 1.0  # all but filed
     running = (await client.get(path, headers=USER)).json()["data"]
     assert (running["status"], running["progress"]) == ("processing", 99)
     job.state = job_pb2.JOB_STATE_SUCCEEDED
@@ -670,6 +671,11 @@ async def test_pipeline_without_a_file_answers_as_the_framework_does(site: Site,
     assert answer.json() == {
         "detail": [{"type": "missing", "loc": ["body", "file"], "msg": "Field required", "input": None}]
     }
+
+
+def test_pipeline_calls_unreadable_content_a_bad_request() -> None:
+    answer = PIPELINE.render(Problem(422, "AUDIO_UNREADABLE", "The file holds no audio."))
+    assert (answer.status_code, json.loads(bytes(answer.body))) == (400, {"detail": "The file holds no audio."})
 
 
 async def test_pipeline_with_an_empty_file_name(site: Site) -> None:
