@@ -203,7 +203,8 @@ class JobWorker:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
         finally:
-            waiter.cancel()
+            for task in (waiter, *loops):
+                task.cancel()
             await consumer.close()
 
     async def _serve(self, consumer: Consumer, stopping: asyncio.Event) -> None:
@@ -317,7 +318,7 @@ class JobWorker:
                     progress_ratio=ratio, progress_message=message,
                 )  # fmt: skip
                 await self._bus.announce(self._event_subject("progressed"), event.SerializeToString())
-            if time.monotonic() - beat_at < _HEARTBEAT_SECONDS:
+            if time.monotonic() - beat_at < min(_HEARTBEAT_SECONDS, self._lease_seconds / 4):
                 continue
             beat_at = time.monotonic()
             try:
@@ -341,7 +342,7 @@ class JobWorker:
         """Store how the attempt ended, tell, and acknowledge, in this order. Says how it ended."""
         job = context.job
         stages = context.snapshot()[3]
-        if outcome.stopped == "lost":
+        if context.stop_reason == "lost" and outcome.result is None:
             return "lost"  # another worker has it; this delivery is not ours to end any more
         if outcome.result is not None:
             request = library_service_pb2.SucceedJobRequest(
@@ -362,6 +363,8 @@ class JobWorker:
         elif outcome.error is not None and outcome.error.retryable:
             delay = min(_RETRY_LIMIT_SECONDS, 2.0**job.attempt)
             ended = await self._release(job, delay, outcome.error)
+            if ended.attempt != job.attempt:
+                return "lost"
             if ended.state == job_pb2.JOB_STATE_QUEUED:
                 await delivery.nak(delay)
                 return "released"
@@ -371,7 +374,12 @@ class JobWorker:
                 job_id=job.id, attempt=job.attempt, stages=stages, cancelled=outcome.stopped == "cancelled",
                 error=job_pb2.JobError(reason=failure.reason, message=failure.message),
             )  # fmt: skip
-            ended = (await self._jobs.FailJob(failing, timeout=self._settle_seconds)).job
+            try:
+                ended = (await self._jobs.FailJob(failing, timeout=self._settle_seconds)).job
+            except AppError as error:
+                if error.code is not Code.STALE:
+                    raise
+                return "lost"
         await self._announce_end(ended)
         await (delivery.ack() if ended.state == job_pb2.JOB_STATE_SUCCEEDED else delivery.term())
         name = job_pb2.JobState.Name(ended.state).removeprefix("JOB_STATE_").lower()

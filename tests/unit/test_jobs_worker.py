@@ -1,0 +1,510 @@
+"""Workers run jobs: real broker, real gRPC to a real ledger; only the handlers are made for the test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import nats
+import pytest
+import pytest_asyncio
+from soundwright.library.v1 import command_pb2, events_pb2, job_pb2, library_service_pb2, library_service_pb2_grpc
+
+from kit import jobs as kit_jobs
+from kit import rpc
+from kit.adapters.blobs_file import FileBlobs
+from kit.adapters.bus_nats import NatsBus
+from kit.adapters.clock import SystemClock
+from kit.adapters.docs_sqlite import SqliteDocs
+from kit.errors import AppError, Code
+from kit.identity import Principal, Signer, principal_scope
+from kit.jobs import Handler, JobContext, JobWorker, command_subject, create_job, publish_run
+from kit.log import correlation_id, correlation_scope
+from services.library.rpc import JobRpc, job_to_wire
+from services.library.service import Job, JobLedger, JobState
+from services.library.store import LibraryStore
+from tests.contract.nats_server import NatsServer
+
+DEADLINE_SECONDS = 30.0
+LEASE_SECONDS = 2.0
+ANN = Principal("ann", "user")
+WORKER = Principal("service:test", "service")
+
+
+class ShiftedClock:
+    """The machine's clock, which the test may put forward."""
+
+    def __init__(self) -> None:
+        self.shift_seconds = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.shift_seconds
+
+
+class Platform:
+    """A library behind gRPC, a broker, and what was heard on the bus; ``service`` is a name no other test uses."""
+
+    def __init__(
+        self, ledger: JobLedger, clock: ShiftedClock, bus: NatsBus, stub: Any, client: Any, blobs: FileBlobs
+    ) -> None:
+        self.ledger = ledger
+        self.clock = clock
+        self.bus = bus
+        self.jobs = stub
+        self.client = client
+        self.blobs = blobs
+        self.service = f"test{uuid.uuid4().hex[:12]}"
+        self.subject = f"{command_subject(self.service)}.standard"
+        self.heard: list[Any] = []
+
+    async def listen(self) -> None:
+        async def hear(message: Any) -> None:
+            self.heard.append(message)
+
+        await self.client.subscribe(f"soundwright.evt.{self.service}.>", cb=hear)
+        await self.client.flush()
+
+    async def facts(self, *, wanted: int = 1) -> list[tuple[str, str]]:
+        """The ends that were told of, as (fact, message id)."""
+
+        def ends() -> list[tuple[str, str]]:
+            named = [(message.subject.rsplit(".", 1)[-1], message.headers) for message in self.heard]
+            return [(fact, headers["Nats-Msg-Id"]) for fact, headers in named if fact != "progressed"]
+
+        await eventually(lambda: len(ends()) >= wanted)
+        await self.client.flush()
+        return ends()
+
+    async def create(self, **fields: Any) -> job_pb2.Job:
+        fields = {"kind": job_pb2.JOB_KIND_SEPARATION, "attempt_limit": 3, "spec_json": "{}", **fields}
+        with principal_scope(ANN):
+            request = library_service_pb2.CreateJobRequest(**fields)
+            return (await create_job(self.bus, self.jobs, self.service, request))[0]
+
+    async def job(self, job_id: str) -> Job:
+        return await self.ledger.get(WORKER, job_id)
+
+    async def reaches(self, job_id: str, state: JobState) -> Job:
+        async def reached() -> bool:
+            return (await self.job(job_id)).state is state
+
+        await eventually(reached)
+        return await self.job(job_id)
+
+    async def emptied(self) -> None:
+        async def empty() -> bool:
+            return await self.bus.backlog(self.subject) == 0
+
+        await eventually(empty)
+
+    @contextlib.asynccontextmanager
+    async def worker(self, handler: Handler, slot_count: int = 1) -> AsyncIterator[asyncio.Event]:
+        """A worker for the length of the block; setting the event stops it earlier."""
+        worker = JobWorker(
+            service=self.service, bus=self.bus, jobs=self.jobs, blobs=self.blobs, handler=handler, slot_count=slot_count,
+            lease_seconds=LEASE_SECONDS, drain_seconds=0.1,
+        )  # fmt: skip
+        stopping = asyncio.Event()
+        task = asyncio.create_task(worker.run(stopping))
+        try:
+            yield stopping
+        finally:
+            stopping.set()
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await task
+
+
+async def eventually(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            holds = condition()
+            if holds if isinstance(holds, bool) else await holds:
+                return
+            await asyncio.sleep(0.01)
+
+
+def result(engine: str = "test") -> job_pb2.JobResult:
+    return job_pb2.JobResult(engine=engine, model="m")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def broker() -> AsyncIterator[NatsServer]:
+    home = Path(tempfile.mkdtemp())
+    server = NatsServer(home)
+    await server.start()
+    yield server
+    server.kill()
+    shutil.rmtree(home)
+
+
+@pytest_asyncio.fixture
+async def platform(broker: NatsServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Platform]:
+    monkeypatch.setattr(kit_jobs, "_RETRY_LIMIT_SECONDS", 0.05)
+    folder = Path(tempfile.mkdtemp())  # short enough for a socket
+    docs = SqliteDocs(folder / "library.db")
+    store = LibraryStore(docs)
+    await store.prepare()
+    clock = ShiftedClock()
+    ledger = JobLedger(store, store, clock)
+    signer = Signer(b"0" * 32, SystemClock())
+    server = rpc.RpcServer(f"unix:{folder / 'library.sock'}", signer)
+    library_service_pb2_grpc.add_JobServiceServicer_to_server(JobRpc(ledger), server.server)
+    server.announce_all(library_service_pb2)
+    await server.start()
+    channel = rpc.connect(f"unix:{folder / 'library.sock'}", signer, WORKER, timeout_seconds=5.0)
+    bus = await NatsBus.connect(broker.url, name="test", timeout_seconds=DEADLINE_SECONDS)
+    client = await nats.connect(broker.url)
+    platform = Platform(
+        ledger, clock, bus, library_service_pb2_grpc.JobServiceStub(channel), client, FileBlobs(folder / "blobs")
+    )
+    await platform.listen()
+    yield platform
+    await client.close()
+    await bus.close()
+    await channel.close()
+    await server.stop(0)
+    await docs.close()
+    shutil.rmtree(folder)
+
+
+async def test_a_job_runs_to_its_result(platform: Platform) -> None:
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        context.report(0.5, "half way")
+        return result()
+
+    with correlation_scope("request-1"):
+        job = await platform.create()
+    async with platform.worker(handler):
+        ended = await platform.reaches(job.id, JobState.SUCCEEDED)
+        await platform.emptied()
+    assert (ended.attempt, ended.progress_ratio, ended.correlation_id) == (1, 1.0, "request-1")
+    assert ended.result is not None
+    assert ended.result.engine == "test"
+    assert await platform.facts() == [("succeeded", f"{job.id}.succeeded")]
+    told = events_pb2.JobFinished.FromString(platform.heard[-1].data)
+    assert told == events_pb2.JobFinished(
+        job_id=job.id, owner_id="ann", kind=job_pb2.JOB_KIND_SEPARATION, state=job_pb2.JOB_STATE_SUCCEEDED
+    )
+
+
+async def test_the_handler_works_under_the_creators_correlation_id(platform: Platform) -> None:
+    seen = []
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        seen.append(correlation_id())
+        return result()
+
+    async with platform.worker(handler):
+        for number in range(3):
+            with correlation_scope(f"request-{number}"):
+                await platform.reaches((await platform.create()).id, JobState.SUCCEEDED)
+    assert seen == ["request-0", "request-1", "request-2"]
+
+
+async def test_a_passing_failure_is_tried_again(platform: Platform) -> None:
+    attempts = []
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        attempts.append(context.job.attempt)
+        if len(attempts) < 3:
+            raise AppError(Code.UNAVAILABLE, "HUB_AWAY", "The hub does not answer.")
+        return result()
+
+    async with platform.worker(handler):
+        job = await platform.create(attempt_limit=3)
+        ended = await platform.reaches(job.id, JobState.SUCCEEDED)
+        await platform.emptied()
+    assert (attempts, ended.error) == ([1, 2, 3], None)
+    assert await platform.facts() == [("succeeded", f"{job.id}.succeeded")]
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "reason"),
+    [
+        (AppError(Code.UNPROCESSABLE, "AUDIO_INVALID", "Not audio."), 1, "AUDIO_INVALID"),
+        (AppError(Code.UNAVAILABLE, "HUB_AWAY", "The hub does not answer."), 2, "HUB_AWAY"),
+        (ZeroDivisionError("a path /secret"), 2, "INTERNAL"),
+        (MemoryError(), 2, "OUT_OF_MEMORY"),
+    ],
+)
+async def test_a_final_failure_ends_the_job(platform: Platform, error: Exception, attempts: int, reason: str) -> None:
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        raise error
+
+    async with platform.worker(handler):
+        job = await platform.create(attempt_limit=2)
+        ended = await platform.reaches(job.id, JobState.FAILED)
+        await platform.emptied()
+    assert ended.attempt == attempts
+    assert ended.error is not None
+    assert ended.error.reason == reason
+    assert "secret" not in ended.error.message
+    assert await platform.facts() == [("failed", f"{job.id}.failed")]
+    assert events_pb2.JobFinished.FromString(platform.heard[-1].data).error.reason == reason
+
+
+async def test_cancel_stops_a_running_job(platform: Platform) -> None:
+    async with platform.worker(checking):
+        job = await platform.create()
+        await platform.reaches(job.id, JobState.RUNNING)
+        await platform.ledger.cancel(ANN, job.id)
+        ended = await platform.reaches(job.id, JobState.CANCELLED)
+        await platform.emptied()
+    assert ended.error is not None
+    assert ended.error.reason == "CANCELLED"
+    assert await platform.facts() == [("cancelled", f"{job.id}.cancelled")]
+
+
+async def test_a_wish_to_cancel_that_comes_after_the_result_is_too_late(platform: Platform) -> None:
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        await eventually(lambda: context.stop_reason == "cancelled")
+        return result()
+
+    async with platform.worker(handler):
+        job = await platform.create()
+        await platform.reaches(job.id, JobState.RUNNING)
+        await platform.ledger.cancel(ANN, job.id)
+        assert (await platform.reaches(job.id, JobState.SUCCEEDED)).result is not None
+
+
+async def checking(context: JobContext) -> job_pb2.JobResult:
+    """Work without end that lets itself be stopped."""
+    while True:
+        context.check()
+        await asyncio.sleep(0.01)
+
+
+async def test_a_long_job_keeps_its_lease_and_its_message(platform: Platform) -> None:
+    runs = []
+    leases: set[float] = set()
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        runs.append(context.job.attempt)
+
+        async def outlived() -> bool:
+            leases.add((await platform.job(context.job.id)).lease_until or 0.0)
+            return max(leases) - min(leases) > 1.2 * LEASE_SECONDS  # longer than the first lease and the ack wait
+
+        await eventually(outlived)
+        return result()
+
+    async with platform.worker(handler, slot_count=2):
+        job = await platform.create()
+        ended = await platform.reaches(job.id, JobState.SUCCEEDED)
+    assert (runs, ended.attempt) == ([1], 1)
+
+
+async def test_progress_reaches_the_bus_and_the_ledger(platform: Platform) -> None:
+    stages = [job_pb2.Stage(name="split", processor_type="dsp", state=job_pb2.JOB_STATE_RUNNING)]
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        context.report(0.25, "splitting")
+        context.set_stages(stages)
+
+        async def recorded() -> bool:
+            job = await platform.job(context.job.id)
+            return job.progress_ratio == 0.25 and job.progress_message == "splitting" and job.stages != []
+
+        await eventually(recorded)
+        context.report(0.1)  # lower: ignored
+        return result()
+
+    async with platform.worker(handler):
+        job = await platform.create()
+        await platform.reaches(job.id, JobState.SUCCEEDED)
+    await platform.facts()
+    told = [
+        events_pb2.JobProgressed.FromString(message.data)
+        for message in platform.heard
+        if message.subject.endswith(".progressed")
+    ]
+    assert told[0] == events_pb2.JobProgressed(
+        job_id=job.id, owner_id="ann", kind=job_pb2.JOB_KIND_SEPARATION, progress_ratio=0.25,
+        progress_message="splitting", attempt=1,
+    )  # fmt: skip
+    assert all(event.progress_ratio == 0.25 for event in told)
+
+
+async def returns(context: JobContext) -> job_pb2.JobResult:
+    stale = result("stale")
+    stale.outputs.add(blob_key=f"stems/{context.job.id}/1/vocals")
+    return stale
+
+
+async def fails(context: JobContext) -> job_pb2.JobResult:
+    raise AppError(Code.UNPROCESSABLE, "STALE_FAILURE", "x")
+
+
+async def fails_for_now(context: JobContext) -> job_pb2.JobResult:
+    raise AppError(Code.UNAVAILABLE, "STALE_TROUBLE", "x")
+
+
+@pytest.mark.parametrize("noticed", [False, True])
+@pytest.mark.parametrize("ending", [returns, fails, fails_for_now, checking])
+async def test_a_worker_that_lost_its_lease_changes_nothing(platform: Platform, ending: Handler, noticed: bool) -> None:
+    taken_over, over = asyncio.Event(), asyncio.Event()
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        try:
+            await taken_over.wait()
+            if noticed:
+                await eventually(lambda: context.stop_reason == "lost")
+            return await ending(context)
+        finally:
+            over.set()
+
+    async with platform.worker(handler):
+        job = await platform.create()
+        await platform.reaches(job.id, JobState.RUNNING)
+        await write_stem(platform, f"stems/{job.id}/1/vocals")
+        before = await take_over(platform, job.id)
+        await write_stem(platform, f"stems/{job.id}/2/vocals")
+        taken_over.set()
+        await over.wait()
+    assert await platform.job(job.id) == before
+    assert (before.attempt, before.worker_id) == (2, "another")
+    assert await platform.bus.backlog(platform.subject) == 1  # the other's to acknowledge
+    await platform.client.flush()
+    assert [message.subject for message in platform.heard if "progressed" not in message.subject] == []
+    if ending is returns:  # what it made can never be a result: it is gone, the other's is not
+        assert await platform.blobs.keys("") == [f"stems/{job.id}/2/vocals"]
+
+
+async def write_stem(platform: Platform, key: str) -> None:
+    async with platform.blobs.write(key) as writer:
+        await writer.write(b"stem")
+
+
+async def take_over(platform: Platform, job_id: str) -> Job:
+    """Another worker claims the job, as if the first had not been heard of for a lease."""
+    platform.clock.shift_seconds += LEASE_SECONDS + 1
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            taken, mine, _ = await platform.ledger.claim(job_id, "another", 3600.0)
+            if mine:
+                return await platform.job(taken.id)
+            platform.clock.shift_seconds += LEASE_SECONDS + 1  # a heartbeat came between
+
+
+async def test_a_stopping_worker_hands_its_job_back_unharmed(platform: Platform) -> None:
+    job = await platform.create(attempt_limit=1)
+    async with platform.worker(checking):
+        await platform.reaches(job.id, JobState.RUNNING)
+    handed_back = await platform.job(job.id)
+    assert (handed_back.state, handed_back.attempt, handed_back.error) == (JobState.QUEUED, 1, None)
+    assert await platform.bus.backlog(platform.subject) == 1
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        return result()
+
+    async with platform.worker(handler):
+        ended = await platform.reaches(job.id, JobState.SUCCEEDED)
+        await platform.emptied()
+    assert ended.attempt == 2
+    assert await platform.facts() == [("succeeded", f"{job.id}.succeeded")]
+
+
+async def test_a_stopping_worker_finishes_what_is_nearly_done(platform: Platform) -> None:
+    finishing = asyncio.Event()
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        await finishing.wait()
+        return result()
+
+    job = await platform.create()
+    async with platform.worker(handler) as stopping:
+        await platform.reaches(job.id, JobState.RUNNING)
+        stopping.set()
+        finishing.set()
+    assert (await platform.job(job.id)).state is JobState.SUCCEEDED
+    assert await platform.bus.backlog(platform.subject) == 0
+
+
+async def test_commands_that_lead_nowhere_are_removed(platform: Platform) -> None:
+    ran = []
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        ran.append(context.job.id)
+        return result()
+
+    unknown = command_pb2.RunJob(job_id=str(uuid.uuid4())).SerializeToString()
+    for number, payload in enumerate((b"\xff\xff\xff", unknown, b"")):
+        await platform.bus.publish(platform.subject, payload, message_id=f"{platform.service}.{number}")
+    async with platform.worker(handler):
+        await platform.emptied()
+        job = await platform.create()
+        await platform.reaches(job.id, JobState.SUCCEEDED)
+    assert ran == [job.id]
+
+
+async def test_a_repeated_command_runs_nothing_and_its_event_is_stored_once(platform: Platform) -> None:
+    ran = []
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        ran.append(context.job.id)
+        return result()
+
+    job = await platform.create()
+    async with platform.worker(handler, slot_count=2):
+        await platform.reaches(job.id, JobState.SUCCEEDED)
+        await publish_run(platform.bus, job, publication=1)
+        await publish_run(platform.bus, job_to_wire(await platform.job(job.id)), publication=2)
+        await platform.emptied()
+    assert ran == [job.id]
+    subject = f"soundwright.evt.{platform.service}.v1.job.succeeded"
+    stored = await platform.client.jetstream().stream_info("SOUNDWRIGHT_EVT", subjects_filter=subject)
+    assert stored.state.subjects == {subject: 1}
+
+
+async def test_a_cancelled_job_is_never_started(platform: Platform) -> None:
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        raise AssertionError("it was cancelled")
+
+    job = await platform.create()
+    await platform.ledger.cancel(ANN, job.id)
+    async with platform.worker(handler):
+        await platform.emptied()
+    assert (await platform.job(job.id)).attempt == 0
+    assert await platform.facts() == [("cancelled", f"{job.id}.cancelled")]
+
+
+async def test_creating_again_with_the_same_key_starts_one_job(platform: Platform) -> None:
+    ran = []
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        ran.append(context.job.id)
+        return result()
+
+    made = await asyncio.gather(*(platform.create(idempotency_key="k") for _ in range(5)))
+    async with platform.worker(handler, slot_count=2):
+        await platform.reaches(made[0].id, JobState.SUCCEEDED)
+        await platform.emptied()
+    assert ran == [made[0].id]
+
+
+async def test_slots_bound_how_many_run_at_once(platform: Platform) -> None:
+    running = most = 0
+    full = asyncio.Event()
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        if running == 2:
+            full.set()
+        await full.wait()
+        running -= 1
+        return result()
+
+    made = [await platform.create() for _ in range(6)]
+    async with platform.worker(handler, slot_count=2):
+        for job in made:
+            await platform.reaches(job.id, JobState.SUCCEEDED)
+    assert most == 2
