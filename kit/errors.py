@@ -37,6 +37,8 @@ class Code(enum.Enum):
     TOO_LARGE = Disposition("FAILED_PRECONDITION", 413, retryable=False, ours=False)
     RATE_LIMITED = Disposition("RESOURCE_EXHAUSTED", 429, retryable=True, ours=False)
     CANCELLED = Disposition("CANCELLED", 499, retryable=False, ours=False)
+    # What was asked for is not installed here: trying again does not help before somebody installs it.
+    NOT_PROVISIONED = Disposition("UNIMPLEMENTED", 503, retryable=False, ours=False)
     UNAVAILABLE = Disposition("UNAVAILABLE", 503, retryable=True, ours=True)
     TIMEOUT = Disposition("DEADLINE_EXCEEDED", 504, retryable=True, ours=True)
     STORAGE_FULL = Disposition("DATA_LOSS", 507, retryable=True, ours=True)

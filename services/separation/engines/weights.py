@@ -178,7 +178,7 @@ def _within(seconds: float, function: Callable[[], object]) -> None:
 
 def _unavailable(name: str, why: str) -> AppError:
     return AppError(
-        Code.UNAVAILABLE,
+        Code.NOT_PROVISIONED,
         "MODEL_UNAVAILABLE",
         f"The weights of the model {name!r} are not available: {why}. Run `make models` on a machine with network access,"
         " or set the folder of models.",
