@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 
-from kit.audio import AudioFile, AudioLimits
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 
+from kit.audio import AudioFile, AudioLimits
 from kit.compute import ComputeSlots
 from kit.jobs import JobContext
 from kit.ports import Blobs

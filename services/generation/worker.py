@@ -7,9 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from kit.audio import AudioWriter
 from soundwright.library.v1 import job_pb2
 
+from kit.audio import AudioWriter
 from kit.compute import ComputeSlots
 from kit.jobs import JobContext
 from kit.outputs import JobOutputs
