@@ -1,4 +1,4 @@
-"""Uploads: multipart bodies (RFC 7578) that flow through to the store while they arrive.
+"""Uploads that flow through to the store while they arrive.
 
 Nothing is spooled and no part is held in memory whole, so a file of any size costs the gateway the same.
 """
@@ -11,46 +11,22 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from fastapi import Request
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
 from soundwright.library.v1 import track_pb2
 from starlette.exceptions import HTTPException
 
-from kit.errors import AppError, Code
-from kit.log import get_logger
+from kit.errors import AppError
 from kit.metrics import UPLOAD_BYTES
 from kit.ports import Blobs, BlobWriter
+from services.gateway.multipart import Event, PartBegin, PartData, PartEnd, bad_form, multipart_events
 
-__all__ = ["PartBegin", "PartData", "PartEnd", "UploadPolicy", "Uploads", "multipart_events"]
+__all__ = ["UploadPolicy", "Uploads"]
 
 _FIELD_COUNT_LIMIT = 32
 _FIELD_LIMIT_BYTES = 64 * 1024
 _FRAMING_BYTES = _FIELD_COUNT_LIMIT * _FIELD_LIMIT_BYTES  # what a body may be longer than its file
 _WRITE_BYTES = 256 * 1024
-log = get_logger()
-
-
-@dataclass(frozen=True)
-class PartBegin:
-    """A part's headers. ``filename`` is None for a plain field, and may be empty for a file."""
-
-    name: str
-    filename: str | None
-
-
-@dataclass(frozen=True)
-class PartData:
-    data: bytes
-
-
-@dataclass(frozen=True)
-class PartEnd:
-    pass
-
-
-Event = PartBegin | PartData | PartEnd
 
 
 @dataclass(frozen=True)
@@ -165,7 +141,7 @@ class _Upload:
                     continue
                 field_count += 1
                 if field_count > _FIELD_COUNT_LIMIT:
-                    raise _bad_request(f"A form may have at most {_FIELD_COUNT_LIMIT} parts.")
+                    raise bad_form(f"A form may have at most {_FIELD_COUNT_LIMIT} parts.")
                 if event.name == "file" and event.filename is not None:
                     await self._take_file(event.filename, events)
                 else:
@@ -176,7 +152,7 @@ class _Upload:
 
     async def _take_file(self, filename: str, events: AsyncIterator[Event]) -> None:
         if self.upload_id:
-            raise _bad_request("Send one file at a time.")
+            raise bad_form("Send one file at a time.")
         self._policy.check_filename(filename)
         created = await self._ingest.CreateUpload(pb.CreateUploadRequest(filename=filename))
         self.upload_id, self.filename = created.upload_id, filename
@@ -219,94 +195,5 @@ async def _take_field(events: AsyncIterator[Event]) -> str:
         if isinstance(event, PartData):
             value += event.data
             if len(value) > _FIELD_LIMIT_BYTES:
-                raise _bad_request(f"A field may have at most {_FIELD_LIMIT_BYTES} bytes.")
+                raise bad_form(f"A field may have at most {_FIELD_LIMIT_BYTES} bytes.")
     return value.decode(errors="replace").replace("\0", "")
-
-
-async def multipart_events(content_type: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[Event]:
-    """The parts of a multipart body, as they arrive.
-
-    Raises:
-        AppError: ``BAD_REQUEST`` for a body that is not what its header says, or that ends too early.
-    """
-    kind, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not boundary:
-        raise HTTPException(415, "Send the file as multipart/form-data, in a field named file.")
-    reader = _Reader(boundary)
-    async for piece in pieces:
-        for event in reader.feed(piece):
-            yield event
-    if not reader.complete:
-        raise _bad_request("The form ends before its last boundary.")
-
-
-class _Reader:
-    """Turns the parser's callbacks into events."""
-
-    def __init__(self, boundary: bytes) -> None:
-        self.complete = False
-        self._events: list[Event] = []
-        self._field = bytearray()
-        self._value = bytearray()
-        self._headers: dict[bytes, bytes] = {}
-        try:
-            self._parser = MultipartParser(
-                boundary,
-                {
-                    "on_part_begin": self._headers.clear,
-                    "on_header_begin": self._header_begin,
-                    "on_header_field": self._header_field,
-                    "on_header_value": self._header_value,
-                    "on_header_end": self._header_end,
-                    "on_headers_finished": self._headers_finished,
-                    "on_part_data": self._part_data,
-                    "on_part_end": lambda: self._events.append(PartEnd()),
-                    "on_end": self._end,
-                },
-            )
-        except FormParserError as error:
-            raise _bad_request("The form's boundary is not valid.") from error
-
-    def feed(self, piece: bytes) -> list[Event]:
-        try:
-            self._parser.write(piece)
-        except FormParserError as error:
-            raise _bad_request("The body is not valid multipart/form-data.") from error
-        events, self._events = self._events, []
-        return events
-
-    def _header_begin(self) -> None:
-        self._field.clear()
-        self._value.clear()
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._field += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        self._headers[bytes(self._field).lower()] = bytes(self._value)
-
-    def _headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        if b"name" not in options:
-            raise FormParserError("a part has no name")
-        filename = options.get(b"filename")
-        self._events.append(
-            PartBegin(
-                options[b"name"].decode(errors="replace"),
-                None if filename is None else filename.decode(errors="replace"),
-            )
-        )
-
-    def _part_data(self, data: bytes, start: int, end: int) -> None:
-        self._events.append(PartData(data[start:end]))
-
-    def _end(self) -> None:
-        self.complete = True
-
-
-def _bad_request(message: str) -> AppError:
-    return AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", message)

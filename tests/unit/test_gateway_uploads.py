@@ -22,7 +22,8 @@ from starlette.requests import ClientDisconnect
 from kit.adapters.blobs_file import FileBlobs
 from kit.errors import AppError, Code
 from kit.ports import BlobWriter
-from services.gateway.uploads import PartBegin, PartData, UploadPolicy, Uploads, multipart_events
+from services.gateway.multipart import PartBegin, PartData, multipart_events
+from services.gateway.uploads import UploadPolicy, Uploads
 
 BOUNDARY = "XbounX"
 KIND = f"multipart/form-data; boundary={BOUNDARY}"
