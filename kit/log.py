@@ -13,6 +13,8 @@ import structlog
 __all__ = ["configure", "correlation_id", "correlation_scope", "get_logger", "new_correlation_id"]
 
 _KEY = "correlation_id"
+# Without the values of local variables, which may hold secrets.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
 def configure(component: str, *, level: str = "info", fmt: str = "json") -> None:
@@ -20,7 +22,9 @@ def configure(component: str, *, level: str = "info", fmt: str = "json") -> None
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if fmt == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=structlog.dev.plain_traceback
+        )
     )
     threshold = getattr(logging, level.upper())
     shared: list[structlog.typing.Processor] = [
@@ -30,7 +34,7 @@ def configure(component: str, *, level: str = "info", fmt: str = "json") -> None
         _component(component),
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.dict_tracebacks if fmt == "json" else _keep, renderer],
+        processors=[*shared, _TRACEBACKS if fmt == "json" else _keep, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

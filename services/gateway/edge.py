@@ -29,7 +29,10 @@ _HEADERS = {
     "referrer-policy": "strict-origin-when-cross-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-_EXPOSED = "Content-Disposition, Content-Range, X-Request-Id, Retry-After"
+_EXPOSED = (
+    "Content-Disposition, Content-Range, Retry-After, X-Request-Id, "
+    "X-Soundwright-Degraded, X-Soundwright-Engine, X-Soundwright-Model"
+)
 log = get_logger()
 
 

@@ -119,7 +119,11 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
             offset,
             limit,
         )
-        return pb.ListJobsResponse(jobs=[job_to_wire(job) for job in jobs], total_count=total)
+        listed = [job_to_wire(job) for job in jobs]
+        for job in listed:
+            if job.HasField("result"):
+                job.result.ClearField("values_json")  # a hundred of them would not fit into one message
+        return pb.ListJobsResponse(jobs=listed, total_count=total)
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Any) -> pb.CancelJobResponse:
         return pb.CancelJobResponse(job=job_to_wire(await self._ledger.cancel(require_principal(), request.job_id)))

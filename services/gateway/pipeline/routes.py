@@ -56,7 +56,17 @@ def pipeline_health_routes(gateway: Gateway) -> APIRouter:
 
 
 def pipeline_job_view(gateway: Gateway) -> JobView:
-    return lambda job: JSONResponse(job_to_wire(job, gateway.blobs))
+    return lambda job: JSONResponse(job_to_wire(job, gateway.blobs), headers=_maker(job))
+
+
+def _maker(job: job_pb2.Job) -> dict[str, str]:
+    """Which engine and model did it, and whether another one was asked for: the contract's bodies have no place for it."""
+    if not job.HasField("result"):
+        return {}
+    maker = {"X-Soundwright-Engine": job.result.engine, "X-Soundwright-Model": job.result.model}
+    return maker | (
+        {"X-Soundwright-Degraded": f"{job.result.requested_model} was asked for"} if job.result.degraded else {}
+    )
 
 
 def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) -> APIRouter:
