@@ -29,6 +29,7 @@ CONTENT_TYPES = {
     "aiff": "audio/aiff",
 }
 _NAME_LIMIT = 200
+_LINE_BREAKS = ("Zl", "Zp")
 _UPLOAD_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -50,15 +51,21 @@ def track_key(track_id: str, container: str) -> str:
 
 def clean_filename(name: str) -> str:
     """A client's file name as one harmless line: its last part, no control characters, at most 200 characters."""
-    last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
-    visible = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip().strip(".")
-    if len(visible) > _NAME_LIMIT:
-        stem, dot, extension = visible.rpartition(".")
+    visible = "".join(
+        c for c in name if unicodedata.category(c) not in _LINE_BREAKS and unicodedata.category(c)[0] != "C"
+    )
+    last = _trimmed(re.split(r"[/\\]", unicodedata.normalize("NFC", visible))[-1])
+    if len(last) > _NAME_LIMIT:
+        stem, dot, extension = last.rpartition(".")
         if dot and len(extension) <= 10:
-            visible = stem[: _NAME_LIMIT - len(extension) - 1] + dot + extension
+            last = stem[: _NAME_LIMIT - len(extension) - 1] + dot + extension
         else:
-            visible = visible[:_NAME_LIMIT]
-    return visible or "untitled"
+            last = _trimmed(last[:_NAME_LIMIT])
+    return last or "untitled"
+
+
+def _trimmed(name: str) -> str:
+    return re.sub(r"^[\s.]+|[\s.]+$", "", name)
 
 
 def title_of(filename: str) -> str:

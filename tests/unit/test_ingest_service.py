@@ -1,0 +1,118 @@
+"""Names that clients give to their files, and the keys that come of them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kit.errors import AppError, Code
+from services.ingest.service import (
+    clean_filename,
+    new_upload_id,
+    require_container,
+    staging_key,
+    title_of,
+    track_key,
+)
+
+
+@pytest.mark.parametrize(
+    ("given_name", "clean"),
+    [
+        ("song.mp3", "song.mp3"),
+        ("My Song (live) [2024].flac", "My Song (live) [2024].flac"),
+        ("../../etc/passwd", "passwd"),
+        ("..\\..\\windows\\song.wav", "song.wav"),
+        ("/abs/olute/song.wav", "song.wav"),
+        ("C:\\Users\\me\\song.wav", "song.wav"),
+        ("a\x00b.mp3", "ab.mp3"),
+        ("a\r\nSet-Cookie: x.mp3", "aSet-Cookie: x.mp3"),
+        ("..", "untitled"),
+        ("", "untitled"),
+        ("   ", "untitled"),
+        ("...", "untitled"),
+        ("folder/", "untitled"),
+        (".hidden.mp3", "hidden.mp3"),
+        ("  padded.mp3  ", "padded.mp3"),
+        (" . .odd. . ", "odd"),
+        ("🎵 song 🎶.mp3", "🎵 song 🎶.mp3"),
+        ("نشيد.mp3", "نشيد.mp3"),
+        ("evil\u202e3pm.exe", "evil3pm.exe"),  # would show as evilexe.mp3
+        ("zero\u200bwidth\ufeff.mp3", "zerowidth.mp3"),
+        ("two\u2028lines\u2029.mp3", "twolines.mp3"),
+        ("Cafe\u0301.mp3", "Café.mp3"),
+        ("a" * 300 + ".mp3", "a" * 196 + ".mp3"),
+        ("🎵" * 300 + ".flac", "🎵" * 195 + ".flac"),
+        ("a" * 300, "a" * 200),
+        ("a." + "b" * 300, "a." + "b" * 198),
+    ],
+    ids=ascii,
+)
+def test_names_become_one_harmless_line(given_name: str, clean: str) -> None:
+    assert clean_filename(given_name) == clean
+
+
+@given(st.text(max_size=400))
+@example("e\x00\u0301")
+@example("a" * 199 + " b")
+@example("a" * 195 + ". .mp3")
+@example("\u2028.\u2029")
+@example("." * 300 + "x")
+def test_any_name_is_made_harmless(name: str) -> None:
+    clean = clean_filename(name)
+    assert 1 <= len(clean) <= 200
+    assert len(clean.splitlines()) == 1
+    assert not re.search(r"[/\\]", clean)
+    assert not any(unicodedata.category(character)[0] == "C" for character in clean)
+    assert clean == clean.strip()
+    assert clean[0] != "."
+    assert clean[-1] != "."
+    assert clean_filename(clean) == clean
+    clean.encode()  # no lone surrogates
+
+
+@given(st.text(max_size=100))
+def test_any_name_gives_a_title(name: str) -> None:
+    title = title_of(clean_filename(name))
+    assert title == title.strip() != ""
+
+
+@pytest.mark.parametrize(
+    ("filename", "title"),
+    [("My_Song.mp3", "My Song"), ("a.b.wav", "a.b"), ("song", "song"), ("_.mp3", "untitled"), (".mp3", "untitled")],
+)
+def test_title_of(filename: str, title: str) -> None:
+    assert title_of(filename) == title
+
+
+def test_upload_ids_give_keys() -> None:
+    upload_id = new_upload_id()
+    assert new_upload_id() != upload_id
+    assert staging_key(upload_id) == f"uploads/{upload_id}"
+    assert track_key(upload_id, "flac") == f"tracks/{upload_id}/original.flac"
+
+
+@pytest.mark.parametrize(
+    "upload_id",
+    [
+        "", "..", "../secret", "x", "00000000-0000-0000-0000-000000000000", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11/..", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\n", "a0eebc99",
+    ],
+)  # fmt: skip
+def test_other_ids_are_unknown_uploads(upload_id: str) -> None:
+    with pytest.raises(AppError) as refusal:
+        staging_key(upload_id)
+    assert (refusal.value.code, refusal.value.reason) == (Code.NOT_FOUND, "UPLOAD_NOT_FOUND")
+
+
+def test_containers_are_checked_only_where_some_are_named() -> None:
+    require_container("wav", [])
+    require_container("wav", ["mp3", "wav"])
+    with pytest.raises(AppError) as refusal:
+        require_container("ogg", ["mp3", "wav"])
+    assert (refusal.value.code, refusal.value.reason) == (Code.UNPROCESSABLE, "AUDIO_FORMAT_NOT_ALLOWED")
+    assert "mp3, wav" in refusal.value.message

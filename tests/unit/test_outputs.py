@@ -1,0 +1,80 @@
+"""Files that a job makes, in a real folder store."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+from soundwright.library.v1 import job_pb2
+
+from kit.adapters.blobs_file import FileBlobs
+from kit.outputs import JobOutputs
+
+JOB_ID = "7b0d2f0e-6c1a-4a51-9d36-5f0f3c7f1f11"
+
+
+def job(attempt: int) -> job_pb2.Job:
+    return job_pb2.Job(id=JOB_ID, attempt=attempt, track_id="t1", owner_id="ann")
+
+
+def stem(folder: Path, name: str) -> tuple[job_pb2.AudioOutput, Path]:
+    path = folder / name
+    path.write_bytes(name.encode())
+    return job_pb2.AudioOutput(name=name, path=f"sub/{name}.flac", sample_rate_hz=44100), path
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> FileBlobs:
+    return FileBlobs(tmp_path / "blobs")
+
+
+async def test_an_output_lies_under_its_attempt_and_is_described(blobs: FileBlobs, tmp_path: Path) -> None:
+    async with JobOutputs(blobs, "stems", job(2)) as outputs:
+        stored = await outputs.put(*stem(tmp_path, "vocals"))
+    assert stored == job_pb2.AudioOutput(
+        id=str(uuid.uuid5(uuid.UUID(JOB_ID), "vocals")), name="vocals", path="sub/vocals.flac", sample_rate_hz=44100,
+        blob_key=f"stems/{JOB_ID}/2/sub/vocals.flac", size_bytes=6, job_id=JOB_ID, track_id="t1", owner_id="ann",
+    )  # fmt: skip
+    assert b"".join([piece async for piece in blobs.read(stored.blob_key)]) == b"vocals"
+
+
+async def test_ids_are_the_same_in_every_attempt_and_differ_by_name(blobs: FileBlobs, tmp_path: Path) -> None:
+    ids = []
+    for attempt, name in ((1, "vocals"), (2, "vocals"), (2, "drums")):
+        async with JobOutputs(blobs, "stems", job(attempt)) as outputs:
+            ids.append((await outputs.put(*stem(tmp_path, name))).id)
+    assert ids[0] == ids[1] != ids[2]
+
+
+async def fail_midway(blobs: FileBlobs, folder: Path, attempt: int) -> None:
+    async with JobOutputs(blobs, "stems", job(attempt)) as outputs:
+        await outputs.put(*stem(folder, "vocals"))
+        raise ZeroDivisionError
+
+
+async def test_a_failed_attempt_leaves_nothing(blobs: FileBlobs, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await fail_midway(blobs, tmp_path, 1)
+    assert await blobs.keys("") == []
+
+
+async def test_a_failed_attempt_spares_the_outputs_of_others(blobs: FileBlobs, tmp_path: Path) -> None:
+    others = [f"stems/{JOB_ID}/20/vocals", f"stems/{JOB_ID}0/2/vocals", f"exports/{JOB_ID}/2/vocals"]
+    for key in others:
+        async with blobs.write(key) as writer:
+            await writer.write(b"1")
+    with pytest.raises(ZeroDivisionError):
+        await fail_midway(blobs, tmp_path, 2)
+    assert await blobs.keys("") == sorted(others)
+
+
+async def test_beginning_removes_what_earlier_attempts_left_and_nothing_else(blobs: FileBlobs, tmp_path: Path) -> None:
+    keys = {attempt: f"stems/{JOB_ID}/{attempt}/sub/drums.flac" for attempt in (1, 2, 3, 10)}
+    other = "stems/other/1/vocals"
+    for key in (*keys.values(), other):
+        async with blobs.write(key) as writer:
+            await writer.write(b"1")
+    async with JobOutputs(blobs, "stems", job(3)):
+        pass
+    assert await blobs.keys("") == sorted([keys[3], keys[10], other])
