@@ -11,7 +11,6 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -46,6 +45,7 @@ _EVENTS = StreamConfig(
     max_bytes=256 * 1024**2,
 )
 _REQUEST_SECONDS = 5.0
+_PREPARE_SECONDS = 30.0
 _POLL_SECONDS = 1.0
 _STORE_SECONDS = 0.005
 _AGEING_PERIOD = 4
@@ -58,6 +58,7 @@ class NatsBus:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._js: JetStreamContext = client.jetstream(timeout=_REQUEST_SECONDS)
+        self._preparing: asyncio.Task[None] | None = None
 
     @classmethod
     async def connect(cls, url: str, *, name: str, timeout_seconds: float = 30.0) -> NatsBus:
@@ -70,33 +71,50 @@ class NatsBus:
         async def on_error(error: Exception) -> None:
             log.warning("broker.error", error=str(error) or type(error).__name__)
 
-        async def attempt() -> Client:
+        async def attempt() -> NatsBus:
             while True:
+                bus = cls(Client())
                 try:
-                    return await nats.connect(
+                    await bus._client.connect(
                         url,
                         name=name,
                         error_cb=on_error,
+                        reconnected_cb=bus._on_reconnect,
                         max_reconnect_attempts=-1,
                         reconnect_time_wait=0.5,
                         ping_interval=10,
                         allow_reconnect=True,
                         connect_timeout=2,
                     )
+                    return bus
                 except (OSError, NatsError):
                     await asyncio.sleep(0.1)
 
         try:
-            client = await asyncio.wait_for(attempt(), timeout_seconds)
-            bus = cls(client)
+            bus = await asyncio.wait_for(attempt(), timeout_seconds)
             async with asyncio.timeout(timeout_seconds):
-                for stream in (_COMMANDS, _EVENTS):
-                    await bus._ensure(stream)
+                await bus._prepare()
         except TimeoutError:
             raise AppError(
                 Code.UNAVAILABLE, "BROKER_UNAVAILABLE", "The message broker does not answer. Check that it is running."
             ) from None
         return bus
+
+    async def _prepare(self) -> None:
+        for stream in (_COMMANDS, _EVENTS):
+            await self._ensure(stream)
+
+    async def _on_reconnect(self) -> None:
+        # In a task of its own: the driver is not done with the connection before this returns.
+        self._preparing = asyncio.create_task(self._prepare_again())
+
+    async def _prepare_again(self) -> None:
+        """The broker may have come back without its store; that costs time, but no job."""
+        try:
+            async with asyncio.timeout(_PREPARE_SECONDS):
+                await self._prepare()
+        except (NatsError, TimeoutError) as error:
+            log.warning("broker.not_prepared", error=str(error) or type(error).__name__)
 
     async def _ensure(self, stream: StreamConfig) -> None:
         while True:
@@ -136,6 +154,8 @@ class NatsBus:
         return bool(self._client.is_connected)
 
     async def close(self) -> None:
+        if self._preparing is not None:
+            self._preparing.cancel()
         with contextlib.suppress(NatsError, TimeoutError, OSError):
             await asyncio.wait_for(self._client.close(), 5)
 

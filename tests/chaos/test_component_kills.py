@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import psutil
 from conftest import FRAME_COUNT, SETTINGS
 from processes import components, eventually, kill, restarted
-from work import Work
+from work import STEMS, Work
 
 from demo.stack import Stack, free_ports
 from kit.settings import Settings
@@ -32,6 +33,18 @@ def test_a_killed_worker_is_replaced_and_its_job_done_once(stack: Stack, work: W
     eventually(lambda: work.unwell_for_want_of("separation"), "GET /health names the missing component")
     restarted(stack, dead, "separation")
     work.until_healthy()
+    work.assert_completed_once(job_id, attempt=2, frame_count=FRAME_COUNT)
+
+
+def test_files_of_an_attempt_that_died_unrecorded_are_removed(stack: Stack, work: Work, song: Path) -> None:
+    job_id = work.separate(work.upload(song))
+    work.until_in_mid_job(job_id)
+    library = components(stack)["library"]
+    library.send_signal(signal.SIGSTOP)  # the worker can store its stems, and cannot tell
+    eventually(lambda: work.stored(f"stems/{job_id}") == [f"1/{name}.flac" for name in STEMS], "the stems are stored")
+    kill(stack, "separation")
+    library.kill()  # with whatever the worker had begun to tell
+    restarted(stack, library, "library")
     work.assert_completed_once(job_id, attempt=2, frame_count=FRAME_COUNT)
 
 
@@ -54,6 +67,18 @@ def test_a_killed_broker_loses_no_job(stack: Stack, work: Work, song: Path) -> N
     restarted(stack, dead, "broker")
     work.assert_completed_once(job_id, frame_count=FRAME_COUNT)
     work.assert_completed_once(later_id, frame_count=FRAME_COUNT)
+
+
+def test_a_broker_that_lost_its_memory_loses_no_job(stack: Stack, work: Work, song: Path) -> None:
+    track_id = work.upload(song)
+    running_id, queued_id = work.separate(track_id), work.separate(track_id)
+    work.until_in_mid_job(running_id)
+    dead = kill(stack, "broker")
+    shutil.rmtree(stack.data_dir / "broker" / "jetstream")
+    restarted(stack, dead, "broker")
+    later_id = work.separate(track_id)
+    for job_id in (running_id, queued_id, later_id):
+        work.assert_completed_once(job_id, frame_count=FRAME_COUNT)
 
 
 def test_a_killed_gateway_leaves_no_half_upload(stack: Stack, work: Work, song: Path) -> None:

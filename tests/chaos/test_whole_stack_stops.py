@@ -40,7 +40,8 @@ def test_an_interrupt_leaves_no_process_and_loses_no_job(tmp_path: Path, long_so
         assert supervisor.wait(60) == 0
         gone(below)
     with running(tmp_path, SETTINGS) as stack, closing(Work(stack, work)) as work:
-        # Handed back in order, not lost: the interrupted attempt is not held against the job.
-        assert work.until_ended(job_id)["max_attempts"] == 4
-        work.assert_completed_once(job_id, attempt=2, frame_count=LONG_FRAME_COUNT)
+        job = work.until_ended(job_id)
+        # Finished in the moment that it was given, or handed back: an interrupted attempt does not count.
+        assert (job["attempt"], job["max_attempts"]) in ((1, 3), (2, 4))
+        work.assert_completed_once(job_id, frame_count=LONG_FRAME_COUNT)
         work.assert_promises()
