@@ -245,6 +245,11 @@ def test_tempo_and_beats_of_clicks(tempo_bpm: float) -> None:
     assert nearest.max() < 0.07
 
 
+def test_tempo_is_finer_than_frames_tell() -> None:
+    """A period of 21.08 frames, known to a thousandth from a minute of clicks."""
+    assert analyse(clicks(122.6, 60.0), 22050, ["tempo"])["tempo"] == pytest.approx(122.6, rel=0.001)
+
+
 def test_alternatives_name_the_octave() -> None:
     alternatives = analyse(clicks(120.0, 20.0), 22050, ["tempo"])["tempo_alternatives"]
     assert any(candidate["tempo"] == pytest.approx(60.0, rel=0.01) for candidate in alternatives)
@@ -282,12 +287,28 @@ def test_key_of_cadences(tonic_midi: int, mode: str, name: str, camelot: str) ->
     assert result["tuning_cents"] == pytest.approx(0.0, abs=6.0)
 
 
-@pytest.mark.parametrize("tuning_cents", [-40.0, 30.0])
+@pytest.mark.parametrize("tuning_cents", [-46.0, 30.0])
 def test_key_of_a_detuned_cadence(tuning_cents: float) -> None:
     result = analyse(cadence(62, "major", tuning_cents), 22050, ["key", "chroma"])
     assert result["key"] == "D major"
     assert result["tuning_cents"] == pytest.approx(tuning_cents, abs=6.0)
-    assert int(np.argmax(result["chroma"])) in (2, 9)
+    in_tune = analyse(cadence(62, "major"), 22050, ["chroma"])["chroma"]
+    assert result["chroma"] == pytest.approx(in_tune, abs=0.1)
+
+
+def test_chroma_of_a_tone_in_quiet_noise() -> None:
+    noise = 0.0005 * np.random.default_rng(2).standard_normal(4 * 22050)
+    chroma = analyse(0.5 * tone(440.0, 4.0) + noise, 22050, ["chroma"])["chroma"]
+    assert chroma.pop(9) == 1.0
+    assert max(chroma) < 0.001
+
+
+def test_the_bass_tells_relative_keys_apart() -> None:
+    """The same notes over A are A minor 7, over C they are C major 6."""
+    over_a = chords([(57, (0, 3, 7, 10))] * 4)
+    over_c = chords([(60, (-3, 0, 4, 7))] * 4)
+    assert analyse(over_a, 22050, ["key"])["key"] == "A minor"
+    assert analyse(over_c, 22050, ["key"])["key"] == "C major"
 
 
 def test_every_key_has_its_own_place_on_the_wheel() -> None:

@@ -22,8 +22,7 @@ _HIGHEST_HZ = 2000.0
 _BINS_PER_SEMITONE = 10
 _BINS = 12 * _BINS_PER_SEMITONE
 _PEAK_RANGE = 0.01  # peaks below -40 dB of the loudest of their frame are leakage and noise
-_QUIET_AMPLITUDE = 1e-5
-_ROUNDING = 1e-3  # of the root mean square: with a large offset, less than this is what rounding leaves
+_QUIET_AMPLITUDE = 1e-5  # of a sine; below, rounding has pitches too
 _BASS_SHARE = 0.3
 _COMPRESSION = 0.75
 _EDGE_SHARE = 0.2
@@ -104,9 +103,8 @@ class KeyMeter:
         """Take the next float32 [frames, fft_length], not windowed."""
         spectrum = np.abs(fft.rfft(frames * self._window, axis=1)[:, self._first - 1 : self._end + 1])
         middle = spectrum[:, 1:-1]
-        rms = np.sqrt(np.mean(np.square(frames), axis=1))
-        least = np.maximum(_QUIET_AMPLITUDE, _ROUNDING * rms) * self._window.sum() / 2.0
-        floor = np.maximum(_PEAK_RANGE * middle.max(axis=1), least)
+        quiet = _QUIET_AMPLITUDE * float(self._window.sum()) / 2.0
+        floor = np.maximum(_PEAK_RANGE * middle.max(axis=1), quiet)
         is_peak = (middle > spectrum[:, :-2]) & (middle >= spectrum[:, 2:]) & (middle > floor[:, None])
         row, column = np.nonzero(is_peak)
         left, top, right = (np.log(spectrum[row, column + step] + 1e-20) for step in range(3))

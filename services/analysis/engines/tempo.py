@@ -20,7 +20,7 @@ _TREND_SECONDS = 1.0
 _GRID_BPM: Doubles = np.exp(np.arange(math.log(30.0), math.log(300.0), 0.005))
 _METRE = (0.5, 1.0, 2.0, 4.0)
 _BEATS = (1.0, 2.0, 4.0)
-_MANY_BEATS = (1.0, 2.0, 4.0, 8.0, 16.0)
+_MANY_BEATS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 _PREFERRED_BPM = 120.0
 _PREFERENCE_OCTAVES = 1.0
 _FASTEST_BEAT_BPM = 200.0
@@ -179,8 +179,8 @@ def _comb(repetition: Doubles, periods: Doubles, multiples: Sequence[float]) -> 
 
 
 def _refined(repetition: Doubles, period: float) -> float:
-    """The period within 4 % that repeats best over many beats, far finer than a frame."""
-    near = period * np.linspace(0.96, 1.04, 321)
+    """The period within 1 % that repeats best over many beats, far finer than a frame."""
+    near = period * np.linspace(0.99, 1.01, 201)
     evidence = _comb(repetition, near, [m for m in _MANY_BEATS if m * near[-1] <= repetition.size - 1] or [1.0])
     return float(near[np.argmax(evidence)])
 
