@@ -45,7 +45,7 @@ class DspEngine:
         self.stems(model)
         rate_hz = mix.sample_rate_hz
         separator = WindowSeparator(rate_hz)
-        window = min(round(_WINDOW_SECONDS * rate_hz), _WINDOW_SAMPLES // mix.channel_count)
+        window = min(round(_WINDOW_SECONDS * rate_hz), _WINDOW_SAMPLES // max(2, mix.channel_count))
         overlap = min(round(_OVERLAP_SECONDS * rate_hz), window // 8)
         ramp = np.arange(1, overlap + 1, dtype=np.float32) / np.float32(overlap + 1)
         weight = np.ones(window, dtype=np.float32)

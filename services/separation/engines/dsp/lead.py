@@ -7,7 +7,7 @@
   at its harmonics (Klapuri, 2006; Salamon and Gómez, 2012); a Viterbi search finds the best continuous track, and a
   mask keeps its harmonics (after Durrieu, David and Richard, 2011).
 
-Where the picture of a mix is wide, half of the answer is the place alone; in a narrow mix the pitch decides.
+Where the picture of a mix is wide, a part of the answer is the place alone; in a narrow mix the pitch decides.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FUNDAMENTAL_HZ = (85.0, 1050.0)
 _STEPS_PER_OCTAVE = 48
 _HARMONICS = 12
 _SIDE_SCALE = 2.0
-_PLACE_ALONE = 0.5
+_PLACE_ALONE = 0.35
 _HALF_WIDTH_BINS = 2.5
 
 
@@ -31,7 +31,7 @@ def lead_share(mid: Real, side: Real, stft: Stft) -> Real:
     """float32 [hops, bins] in [0, 1]: how much of what the mid signal holds belongs to the lead.
 
     Args:
-        mid, side: float32 [hops, bins], power spectra without the drums.
+        mid, side: float32 [hops, bins], power spectra, the mid without drums and bass.
         stft: that made them.
     """
     hz = stft.bin_hz

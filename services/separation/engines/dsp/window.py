@@ -14,8 +14,8 @@ __all__ = ["STEMS", "WindowSeparator"]
 STEMS = ("drums", "bass", "other", "vocals")
 
 _STFT_SECONDS = 0.093
-_HARMONIC_SECONDS = 0.2
-_PERCUSSIVE_HZ = 500.0
+_HARMONIC_SECONDS = 0.15
+_PERCUSSIVE_HZ = 800.0
 _BASS_HZ = 200.0
 
 
@@ -89,5 +89,5 @@ class WindowSeparator:
         drums[:, :low] = fade * hits + (1 - fade) * drums[:, :low]
         rest: Real = np.float32(1) - drums
         low_pass: Real = np.asarray(1 / (1 + (hz / _BASS_HZ) ** 8), dtype=np.float32)
-        lead = lead_share(mid * rest**2, side, self._stft)
-        return drums, rest * low_pass, rest * (np.float32(1) - low_pass) * lead
+        pitched = rest * (np.float32(1) - low_pass)
+        return drums, rest * low_pass, pitched * lead_share(mid * pitched**2, side, self._stft)
