@@ -210,6 +210,15 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(base, name) for name in names)
 
 
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut, as syncing a file does for its content."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _place(source: Path, target: Path) -> None:
     # Another thread may make or prune the folder between the steps, so they are tried again.
     for _ in range(_PLACE_ATTEMPTS):
@@ -218,6 +227,7 @@ def _place(source: Path, target: Path) -> None:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
+            _sync_folder(target.parent)
             return
         except (FileNotFoundError, FileExistsError):
             continue
