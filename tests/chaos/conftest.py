@@ -8,27 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from work import Work
+from work import FRAME_COUNT, LONG_FRAME_COUNT, RATE_HZ, SETTINGS, Work
 
 from demo.stack import Stack, running
-
-SETTINGS = {
-    # A dead worker is noticed after the lease: short, so that tests need not wait long.
-    "SOUNDWRIGHT_LEASE_SECONDS": "3",
-    "SOUNDWRIGHT_SWEEP_SECONDS": "1",
-    "SOUNDWRIGHT_LOST_COMMAND_SECONDS": "5",
-    "SOUNDWRIGHT_RATE_NORMAL_PER_MINUTE": "1000000",
-    "SOUNDWRIGHT_RATE_HEAVY_PER_MINUTE": "1000000",
-    "SOUNDWRIGHT_RATE_POLLING_PER_MINUTE": "1000000",
-    "SOUNDWRIGHT_RATE_FILES_PER_MINUTE": "1000000",
-    "HF_HUB_OFFLINE": "1",
-    "OMP_NUM_THREADS": "1",
-}
-RATE_HZ = 22_050
-SONG_SECONDS = 100
-FRAME_COUNT = SONG_SECONDS * RATE_HZ + 123
-LONG_SONG_SECONDS = 200
-LONG_FRAME_COUNT = LONG_SONG_SECONDS * RATE_HZ + 123
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
-from conftest import FRAME_COUNT, SETTINGS
 from processes import components, eventually, kill, restarted
-from work import STEMS, Work
+from work import FRAME_COUNT, SETTINGS, STEMS, Work
 
 from demo.stack import Stack, free_ports
 from kit.settings import Settings

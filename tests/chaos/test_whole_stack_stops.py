@@ -7,9 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import psutil
-from conftest import FRAME_COUNT, LONG_FRAME_COUNT, SETTINGS
 from processes import components, gone, kill_all
-from work import Work
+from work import FRAME_COUNT, LONG_FRAME_COUNT, SETTINGS, Work
 
 from demo.stack import running
 
