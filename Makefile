@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-TORCH_VERSION := 2.13.0
+TORCH_VERSION = $(shell sed -n "s/^torch==//p" constraints.txt)
 VENV := .venv
 BIN := $(VENV)/bin
 SONG ?=
@@ -34,7 +34,7 @@ setup: $(VENV)/.ready  ## Make the virtual environment, once
 
 # A machine without an NVIDIA GPU gets the CPU build of PyTorch where pip's configuration offers one: the ordinary
 # build for Linux brings gigabytes of CUDA along. Where there is only the ordinary one, that is what it gets.
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
 	@echo "Setting up $(VENV): this takes a few minutes, once."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -42,7 +42,7 @@ $(VENV)/.ready: pyproject.toml
 	@command -v nvidia-smi > /dev/null || $(BIN)/python -m pip show --quiet torch 2> /dev/null \
 		|| $(BIN)/python -m pip install -qq "torch==$(TORCH_VERSION)+cpu" 2> /dev/null \
 		|| echo "pip offers no CPU build of PyTorch; taking the ordinary one."
-	@$(BIN)/python -m pip install -qq --editable ".[dev]"
+	@$(BIN)/python -m pip install -qq --editable ".[dev]" --constraint constraints.txt
 	@touch $@
 
 .PHONY: test
@@ -65,6 +65,15 @@ fmt: setup  ## Format and fix what can be fixed
 .PHONY: proto
 proto: setup  ## Generate the stubs in gen/ from proto/
 	$(BIN)/python -m tools.stubs
+
+.PHONY: lock
+lock:  ## Take the newest versions of all dependencies and write them to constraints.txt
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -qq "torch==$(TORCH_VERSION)"
+	$(BIN)/python -m pip install -qq --editable ".[dev]"
+	{ head -n 1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//'; } > constraints.new
+	mv constraints.new constraints.txt
 
 .PHONY: bench
 bench: setup  ## Measure; the results go into docs/BENCHMARKS.md
