@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -45,17 +46,21 @@ class DspEngine:
         self.stems(model)
         rate_hz = mix.sample_rate_hz
         separator = WindowSeparator(rate_hz)
-        window = min(round(_WINDOW_SECONDS * rate_hz), _WINDOW_SAMPLES // max(2, mix.channel_count))
-        overlap = min(round(_OVERLAP_SECONDS * rate_hz), window // 8)
+        longest = min(round(_WINDOW_SECONDS * rate_hz), _WINDOW_SAMPLES // max(2, mix.channel_count))
+        overlap = min(round(_OVERLAP_SECONDS * rate_hz), longest // 8)
+        # Equal windows, rather than a short one at the end: a window learns the drums from what it holds.
+        count = max(1, math.ceil(mix.frame_count / (longest - overlap)))
+        hop = max(1, math.ceil(mix.frame_count / count))
+        window = hop + overlap
         ramp = np.arange(1, overlap + 1, dtype=np.float32) / np.float32(overlap + 1)
         weight = np.ones(window, dtype=np.float32)
-        weight[:overlap] = ramp
-        weight[window - overlap :] = ramp[::-1]
+        weight[:overlap] = np.minimum(weight[:overlap], ramp)
+        weight[hop:] = np.minimum(weight[hop:], ramp[::-1])
         yield from overlap_add(
             mix.blocks(rate_hz),
             lambda samples: dict(zip(STEMS, separator.separate(samples), strict=True)),
             frame_count=mix.frame_count,
             window_frames=window,
-            hop_frames=window - overlap,
+            hop_frames=hop,
             weight=weight,
         )
