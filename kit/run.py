@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -80,10 +81,15 @@ class Runtime(Generic[S]):
         return docs
 
     def scratch(self) -> Path:
-        """An empty folder for temporary files."""
-        path = self.settings.scratch_dir(self.name)
+        """An empty folder for this process's temporary files. What dead processes of the component left is removed."""
+        folder = self.settings.scratch_dir(self.name)
+        for left in folder.glob("*"):
+            if not _alive(left.name):
+                shutil.rmtree(left, ignore_errors=True)
+        path = folder / str(os.getpid())
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
+        self._stack.callback(shutil.rmtree, path, ignore_errors=True)
         return path
 
     def rpc_server(self) -> rpc.RpcServer:
@@ -115,6 +121,16 @@ class Runtime(Generic[S]):
                     await working
             finally:
                 await server.stop()
+
+
+def _alive(process_id: str) -> bool:
+    try:
+        os.kill(int(process_id), 0)
+    except (ValueError, ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 App = Callable[[Runtime[S]], AbstractAsyncContextManager[None]]

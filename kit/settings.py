@@ -69,7 +69,7 @@ class Settings(BaseSettings):
         return Path(tempfile.gettempdir()) / f"soundwright-{digest}"
 
     def scratch_dir(self, component: str) -> Path:
-        """Folder for a component's temporary files; emptied when the component starts."""
+        """Folder below which the processes of a component keep their temporary files."""
         return self.data_dir.resolve() / "scratch" / component
 
     def grpc_address(self, component: str) -> str:

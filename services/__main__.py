@@ -18,22 +18,27 @@ from kit.settings import SettingsError
 
 @dataclass(frozen=True)
 class Component:
-    """Where a component's code lies, and how much it must yield to the others on a busy machine."""
+    """Where a component's code lies, how much it must yield to the others on a busy machine, and how many threads its
+    numeric libraries take for one operation (None: their own choice).
+    """
 
     module: str
     settings: str
     niceness: int = 0
+    thread_count: int | None = 1
 
 
 COMPONENTS = {
     "library": Component("services.library", "LibrarySettings"),
     "ingest": Component("services.ingest", "IngestSettings"),
     # Computing yields to answering: the gateway stays quick while jobs run on the same cores.
-    "separation": Component("services.separation", "SeparationSettings", niceness=10),
+    "separation": Component("services.separation", "SeparationSettings", niceness=10, thread_count=None),
     "analysis": Component("services.analysis", "AnalysisSettings", niceness=10),
     "generation": Component("services.generation", "GenerationSettings", niceness=10),
     "gateway": Component("services.gateway", "GatewaySettings"),
 }
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def main(arguments: list[str]) -> int:
@@ -50,6 +55,10 @@ def main(arguments: list[str]) -> int:
             importlib.import_module("services.broker").run()
             return 0
         component = COMPONENTS[targets[0]]
+        if component.thread_count is not None:
+            # Short operations on small arrays: more threads only wait for each other.
+            for variable in _THREAD_VARIABLES:
+                os.environ.setdefault(variable, str(component.thread_count))
         if component.niceness:
             os.nice(component.niceness)
         app = importlib.import_module(f"{component.module}.app").app

@@ -144,6 +144,8 @@ class _Upload:
                     raise bad_form(f"A form may have at most {_FIELD_COUNT_LIMIT} parts.")
                 if event.name == "file" and event.filename is not None:
                     await self._take_file(event.filename, events)
+                elif event.filename:
+                    raise self._policy.missing()
                 else:
                     fields[event.name] = await _take_field(events)
         if not self.upload_id:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
-from services.analysis.engines.filterbanks import chroma_filters, dct_matrix, limit_db, mel_filters, power_to_db
+from services.analysis.engines.decibels import limit_db, power_to_db
 
 __all__ = ["ChromaMeter", "EnergyMeter", "MelMeter", "SignChanges", "SpectralMeter", "pooled"]
 
@@ -22,6 +23,7 @@ _ROLLOFF_SHARE = 0.85
 _CONTRAST_EDGES_HZ = (0.0, 200.0, 400.0, 800.0, 1600.0, 3200.0, 6400.0, 12800.0)
 _CONTRAST_SHARE = 0.02
 _MFCC_COUNT = 13
+_MEL_BAND_COUNT = 128
 _MAX_COLUMNS = 200
 _CENS_STEPS = (0.05, 0.1, 0.2, 0.4)
 _CENS_FRAMES = 41
@@ -123,7 +125,10 @@ class MelMeter:
     """
 
     def __init__(self, sample_rate_hz: int, fft_length: int) -> None:
-        self._filters = np.ascontiguousarray(mel_filters(sample_rate_hz, fft_length).T)
+        import librosa.filters
+
+        mel = librosa.filters.mel(sr=sample_rate_hz, n_fft=fft_length, n_mels=_MEL_BAND_COUNT)
+        self._filters: Floats = np.ascontiguousarray(mel.T, dtype=np.float32)
         self._levels: list[Floats] = []
         self._loudest_db = -np.inf
 
@@ -139,8 +144,8 @@ class MelMeter:
 
     def mfcc(self) -> Floats:
         """float32 [13, frames]: mel-frequency cepstral coefficients."""
-        transform = dct_matrix(_MFCC_COUNT, self._filters.shape[1]).T
-        return np.concatenate([levels @ transform for levels in self.batches()]).T
+        coefficients = (fft.dct(levels, type=2, norm="ortho", axis=1)[:, :_MFCC_COUNT] for levels in self.batches())
+        return np.concatenate(list(coefficients)).T
 
     @staticmethod
     def result(mfcc: Floats) -> dict[str, Any]:
@@ -155,7 +160,10 @@ class ChromaMeter:
     """Power of the twelve pitch classes, C to B, in every frame."""
 
     def __init__(self, sample_rate_hz: int, fft_length: int) -> None:
-        self._filters = np.ascontiguousarray(chroma_filters(sample_rate_hz, fft_length).T)
+        import librosa.filters
+
+        chroma = librosa.filters.chroma(sr=sample_rate_hz, n_fft=fft_length)
+        self._filters: Floats = np.ascontiguousarray(chroma.T, dtype=np.float32)
         self._chroma: list[Floats] = []
 
     def push(self, power: Floats) -> None:
