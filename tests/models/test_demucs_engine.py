@@ -333,7 +333,7 @@ def test_missing_weights_are_refused_and_the_failure_is_remembered_for_a_while(z
     mix = ArrayMix(song(2, 100))
     for _ in range(2):
         error = refusal(lambda: next(engine.separate(mix, "htdemucs")))
-        assert (error.code, error.reason) == (Code.UNAVAILABLE, "MODEL_UNAVAILABLE")
+        assert (error.code, error.reason) == (Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE")
         assert "make models" in error.message
         assert str(tmp_path) not in error.message
         if not (tmp_path / "models").exists():
