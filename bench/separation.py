@@ -3,9 +3,9 @@
 Both start as fresh processes and use the same model file, threads, song and machine, in turns. The model is a full-size
 ``htdemucs`` with random weights: how long a network takes does not depend on what it has learnt.
 
-    python bench/separation.py                      # against the command line
-    python bench/separation.py --memory 180 1200    # memory by length, with a small network
-    python bench/separation.py --memory 3600 --full # an hour with the real size; takes as long as it says
+    python -m bench.separation                      # against the command line
+    python -m bench.separation --memory 180 1200    # memory by length, with a small network
+    python -m bench.separation --memory 3600 --full # an hour with the real size; takes as long as it says
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RATE_HZ = 44_100
 MODEL = "htdemucs"
+WARM_UP_SECONDS = 10
+ALLOCATOR = "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1"
 STEMS = ["drums", "bass", "other", "vocals"]
 FULL_SIZE: Mapping[str, Any] = {
     "channels": 48,
@@ -62,8 +64,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="length of the song (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each, in turns (default: %(default)s)")
     parser.add_argument(
-        "--memory", type=float, nargs="+", metavar="SECONDS", help="measure our memory at these lengths"
+        "--memory", type=float, nargs="+", metavar="SECONDS", help="measure peak memory at these lengths"
     )
+    parser.add_argument("--only-ours", action="store_true", help="with --memory: without the command line")
     parser.add_argument("--full", action="store_true", help="with --memory: the full-size network")
     parser.add_argument(
         "--separate", type=Path, nargs=4, metavar=("SONG", "MODELS", "STEMS", "ENCODING"), help=argparse.SUPPRESS
@@ -75,50 +78,40 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="separation-bench-") as folder:
         if options.memory:
-            compare_lengths(Path(folder), options.memory, FULL_SIZE if options.full else SMALL)
+            compare_lengths(Path(folder), options.memory, FULL_SIZE if options.full else SMALL, options.only_ours)
         else:
             compare_with_command_line(Path(folder), options.seconds, options.rounds)
 
 
 def separate(song: Path, models: Path, stems: Path, encoding: Any) -> None:
-    """The path of a job from a file to stems, without bus and store."""
-    from kit.audio import AudioFile, AudioWriter
+    """What a job does from a file to stems, without bus and store."""
+    from kit.audio import AudioFile
     from services.separation.engines.demucs import DemucsEngine
+    from services.separation.worker import Choice, audio_extension, separate_to_files
 
-    mix = AudioFile(song)
     engine = DemucsEngine(model_dir=models, device="cpu")
     stems.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        writers = {
-            stem: stack.enter_context(
-                AudioWriter(
-                    stems / f"{stem}.{encoding[:4].rstrip('1')}", mix.sample_rate_hz, mix.channel_count, encoding
-                )
-            )
-            for stem in engine.stems(MODEL)
-        }
-        for block in engine.separate(mix, MODEL):
-            for stem, samples in block.items():
-                writers[stem].write(samples)
+    files = {stem: stems / f"{stem}.{audio_extension(encoding)}" for stem in engine.stems(MODEL)}
+    separate_to_files(Choice(engine, MODEL, MODEL), AudioFile(song), files, encoding, lambda share: None)
 
 
 def compare_with_command_line(folder: Path, seconds: float, rounds: int) -> None:
     song, models = folder / "song.wav", folder / "models"
     write_song(song, seconds)
     write_model(models, FULL_SIZE)
-    cli = [sys.executable, "-m", "demucs", "-n", MODEL, "--repo", str(models), "-d", "cpu", "-o", str(folder / "cli")]
-    ours = [sys.executable, __file__, "--separate", str(song), str(models), str(folder / "ours")]
+    cli, ours = command_lines(folder)
     commands = {
         "demucs --shifts 0 (WAV)": [*cli, "--shifts", "0", str(song)],
-        "Soundwright (WAV)": [*ours, "wav16"],
-        "Soundwright (FLAC)": [*ours, "flac"],
+        "Soundwright, a fresh process (WAV)": [*ours, "wav16"],
+        "Soundwright, a fresh process (FLAC)": [*ours, "flac"],
+        "Soundwright, a job of a running stack (FLAC)": [],
         "demucs, as it comes (1 random shift, WAV)": [*cli, str(song)],
     }
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for index in range(rounds):
         # Forwards, then backwards: a machine that grows slower or faster favours nobody.
         for name, command in list(commands.items())[:: -1 if index % 2 else 1]:
-            runs[name].append(measure(command))
+            runs[name].append(measure(command) if command else measure_job(folder))
             print(f"round {index + 1} of {rounds}: {name}: {runs[name][-1].wall_seconds:.1f} s", file=sys.stderr)
     first = next(iter(runs.values()))
     print(
@@ -142,21 +135,66 @@ def median_seconds(runs: list[Run]) -> tuple[float, float]:
     return statistics.median(run.wall_seconds for run in runs), statistics.median(run.cpu_seconds for run in runs)
 
 
-def compare_lengths(folder: Path, lengths: list[float], size: Mapping[str, Any]) -> None:
+def compare_lengths(folder: Path, lengths: list[float], size: Mapping[str, Any], only_ours: bool) -> None:
     song, models = folder / "song.wav", folder / "models"
     write_model(models, size)
+    cli, ours = command_lines(folder)
     kind = "full-size" if size is FULL_SIZE else "small"
     print(f"Peak memory of a separation by length, {kind} network with the windows of {MODEL}:\n")
-    print("| length, s | wall, s | peak memory, MiB |\n|---:|---:|---:|")
+    print("| length, s | | wall, s | peak memory, MiB |\n|---:|---|---:|---:|")
     for seconds in lengths:
         write_song(song, seconds)
-        run = measure([sys.executable, __file__, "--separate", str(song), str(models), str(folder / "ours"), "flac"])
-        print(f"| {seconds:g} | {run.wall_seconds:.1f} | {run.peak_mebibytes:.0f} |", flush=True)
+        for name, command in {
+            "Soundwright (FLAC)": [*ours, "flac"],
+            **({} if only_ours else {"demucs --shifts 0 (WAV)": [*cli, "--shifts", "0", str(song)]}),
+        }.items():
+            run = measure(command)
+            print(f"| {seconds:g} | {name} | {run.wall_seconds:.1f} | {run.peak_mebibytes:.0f} |", flush=True)
+
+
+def command_lines(folder: Path) -> tuple[list[str], list[str]]:
+    """Demucs' own, up to its options, and ours, up to the encoding, for ``song.wav`` and ``models`` in ``folder``."""
+    models = str(folder / "models")
+    cli = [sys.executable, "-m", "demucs", "-n", MODEL, "--repo", models, "-d", "cpu", "-o", str(folder / "cli")]
+    return cli, [sys.executable, __file__, "--separate", str(folder / "song.wav"), models, str(folder / "ours")]
+
+
+def measure_job(folder: Path) -> Run:
+    """Submit a job to a stack that runs, and wait for its end: what a user waits for. The stack runs only for this."""
+    from demo.stack import running
+
+    settings = {"SOUNDWRIGHT_SEPARATION_MODEL_DIR": str(folder / "models"), "SOUNDWRIGHT_FALLBACK": "false"}
+    with running(folder / "data", settings) as stack, stack.client() as client:
+        worker = next(
+            child for child in psutil.Process(stack.process_id).children() if child.cmdline()[-1:] == ["separation"]
+        )
+        with (folder / "song.wav").open("rb") as file:
+            track = client.post("/api/tracks", files={"file": file}).raise_for_status().json()["data"]["id"]
+        time.sleep(WARM_UP_SECONDS)  # a worker that runs has its model in memory before anybody asks
+        before = worker.cpu_times()
+        started = time.perf_counter()
+        answer = client.post("/api/processing/separate", json={"track_id": track, "model": MODEL})
+        job = answer.raise_for_status().json()["data"]["job_id"]
+        while (state := client.get(f"/api/processing/job/{job}").json()["data"])["status"] != "completed":
+            if state["status"] == "failed":
+                raise SystemExit(state["error"])
+            time.sleep(0.1)
+        wall_seconds = time.perf_counter() - started
+        after = worker.cpu_times()
+        status = Path(f"/proc/{worker.pid}/status")
+        peak = next((int(line.split()[1]) for line in _lines(status) if line.startswith("VmHWM")), 0) / 1024
+    return Run(wall_seconds, after.user + after.system - before.user - before.system, peak)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def measure(command: list[str]) -> Run:
     """Run a command; its own peak memory, not that of the processes before it."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    # Our own processes start with the settings that the launcher gives to a worker.
+    tunables = {"GLIBC_TUNABLES": ALLOCATOR} if __file__ in command else {}
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **tunables}
     started = time.perf_counter()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)

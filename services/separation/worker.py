@@ -8,6 +8,7 @@ import json
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
@@ -158,12 +159,23 @@ def separate_to_files(
             stem: stack.enter_context(audio.AudioWriter(path, mix.sample_rate_hz, mix.channel_count, encoding))
             for stem, path in files.items()
         }
-        done = 0
-        for block in blocks:
+
+        def write(block: Mapping[str, service.Samples]) -> None:
             for stem, samples in block.items():
                 writers[stem].write(samples)
+
+        # One block is encoded while the next is computed: no more than that, so memory stays bounded.
+        encoder = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="encode"))
+        writing: Future[None] | None = None
+        done = 0
+        for block in blocks:
+            if writing is not None:
+                writing.result()
+            writing = encoder.submit(write, block)
             done += next(iter(block.values())).shape[1]
             report(done / mix.frame_count if mix.frame_count else 1.0)
+        if writing is not None:
+            writing.result()
     extension = audio_extension(encoding)
     return [
         (
