@@ -13,6 +13,7 @@ import socket
 import sys
 from pathlib import Path
 
+from kit.private import write_private
 from kit.settings import Settings, SettingsError, load
 
 __all__ = ["run"]
@@ -44,8 +45,8 @@ def run() -> None:
     port = _port(home / "port")
     token = hashlib.sha256(b"broker" + settings.signing_key()).hexdigest()
     config = _CONFIG.format(port=port, token=token, store=home / "jetstream", log=home / "broker.log")
-    _write_private(home / "nats.conf", config)
-    _write_private(settings.run_dir / "nats.url", f"nats://{token}@127.0.0.1:{port}")
+    write_private(home / "nats.conf", config)
+    write_private(settings.run_dir / "nats.url", f"nats://{token}@127.0.0.1:{port}")
     os.execv(executable, [executable, "--config", str(home / "nats.conf")])  # noqa: S606
 
 
@@ -63,11 +64,3 @@ def _port(memory: Path) -> int:
             memory.write_text(str(port))
             return port
     raise SettingsError("No free port on 127.0.0.1 for the broker.")
-
-
-def _write_private(path: Path, text: str) -> None:
-    draft = path.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    draft.replace(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import sys
 import uuid
@@ -14,6 +13,7 @@ from argon2 import PasswordHasher
 
 from kit.errors import AppError, Code
 from kit.ports import Clock
+from kit.private import write_private
 from services.library.service import Account
 
 __all__ = ["ROLES", "AccountStore", "Accounts"]
@@ -71,13 +71,7 @@ class Accounts:
         if token_path.exists() and await self._store.account_by_token(_hash(token_path.read_text().strip())):
             return
         token = await self._issue_token(account, "admin-token")
-        token_path.parent.mkdir(parents=True, exist_ok=True)
-        draft = token_path.with_suffix(".draft")
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(token + "\n")
-        draft.replace(token_path)
+        write_private(token_path, token + "\n")
 
     async def _create(self, email: str, role: str, password: str) -> Account:
         account = Account(

@@ -13,7 +13,7 @@ import numpy as np
 
 from kit.errors import AppError, Code
 from services.separation.engines.dsp.spectral import EPSILON, Stft, median_along, power
-from services.separation.engines.windows import overlap_add
+from services.separation.engines.windows import overlap_add, trapezoid
 from services.separation.service import Mix, Samples
 
 __all__ = ["HpssEngine"]
@@ -47,17 +47,13 @@ class HpssEngine:
         stft = Stft(rate_hz, _STFT_SECONDS)
         window = min(round(_WINDOW_SECONDS * rate_hz), _WINDOW_SAMPLES // mix.channel_count)
         overlap = min(round(_OVERLAP_SECONDS * rate_hz), window // 8)
-        ramp = np.arange(1, overlap + 1, dtype=np.float32) / np.float32(overlap + 1)
-        weight = np.ones(window, dtype=np.float32)
-        weight[:overlap] = ramp
-        weight[window - overlap :] = ramp[::-1]
         yield from overlap_add(
             mix.blocks(rate_hz),
             lambda samples: _split(samples, stft),
             frame_count=mix.frame_count,
             window_frames=window,
             hop_frames=window - overlap,
-            weight=weight,
+            weight=trapezoid(window, overlap),
         )
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from services.separation.service import Samples
 
-__all__ = ["CrossFade", "Window", "overlap_add", "read_windows", "triangle"]
+__all__ = ["CrossFade", "Window", "overlap_add", "read_windows", "trapezoid", "triangle"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,16 @@ def triangle(window_frames: int) -> NDArray[np.float32]:
     falling = np.arange(window_frames - window_frames // 2, 0, -1)
     weight: NDArray[np.float32] = np.concatenate([rising, falling]).astype(np.float32)
     weight /= weight.max()
+    return weight
+
+
+def trapezoid(window_frames: int, overlap_frames: int) -> NDArray[np.float32]:
+    """Weights of 1.0, float32 [window_frames], that rise and fall over ``overlap_frames``: a cross-fade only there."""
+    ramp = np.arange(1, overlap_frames + 1, dtype=np.float32) / np.float32(overlap_frames + 1)
+    weight = np.ones(window_frames, dtype=np.float32)
+    weight[:overlap_frames] = np.minimum(weight[:overlap_frames], ramp)
+    last = window_frames - overlap_frames
+    weight[last:] = np.minimum(weight[last:], ramp[::-1])
     return weight
 
 

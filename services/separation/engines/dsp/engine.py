@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from kit.errors import AppError, Code
 from services.separation.engines.dsp.window import STEMS, WindowSeparator
-from services.separation.engines.windows import overlap_add
+from services.separation.engines.windows import overlap_add, trapezoid
 from services.separation.service import Mix, Samples
 
 _WINDOW_SECONDS = 20.0
@@ -52,15 +50,11 @@ class DspEngine:
         count = max(1, math.ceil(mix.frame_count / (longest - overlap)))
         hop = max(1, math.ceil(mix.frame_count / count))
         window = hop + overlap
-        ramp = np.arange(1, overlap + 1, dtype=np.float32) / np.float32(overlap + 1)
-        weight = np.ones(window, dtype=np.float32)
-        weight[:overlap] = np.minimum(weight[:overlap], ramp)
-        weight[hop:] = np.minimum(weight[hop:], ramp[::-1])
         yield from overlap_add(
             mix.blocks(rate_hz),
             lambda samples: dict(zip(STEMS, separator.separate(samples), strict=True)),
             frame_count=mix.frame_count,
             window_frames=window,
             hop_frames=hop,
-            weight=weight,
+            weight=trapezoid(window, overlap),
         )
