@@ -26,8 +26,7 @@ if _version_not_supported:
 
 
 class GenerationServiceStub:
-    """Turns words into audio.
-    """
+    """Missing associated documentation comment in .proto file."""
 
     def __init__(self, channel):
         """Constructor.
@@ -35,19 +34,53 @@ class GenerationServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.CreateJob = channel.unary_unary(
-                '/soundwright.generation.v1.GenerationService/CreateJob',
-                request_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.CreateJobRequest.SerializeToString,
-                response_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.CreateJobResponse.FromString,
+        self.CreateJobs = channel.unary_unary(
+                '/soundwright.generation.v1.GenerationService/CreateJobs',
+                request_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.CreateJobsRequest.SerializeToString,
+                response_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.CreateJobsResponse.FromString,
+                _registered_method=True)
+        self.GetStatus = channel.unary_unary(
+                '/soundwright.generation.v1.GenerationService/GetStatus',
+                request_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.GetStatusRequest.SerializeToString,
+                response_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.GetStatusResponse.FromString,
+                _registered_method=True)
+        self.RenderSpectrogram = channel.unary_unary(
+                '/soundwright.generation.v1.GenerationService/RenderSpectrogram',
+                request_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderSpectrogramRequest.SerializeToString,
+                response_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderSpectrogramResponse.FromString,
+                _registered_method=True)
+        self.SuggestPrompt = channel.unary_unary(
+                '/soundwright.generation.v1.GenerationService/SuggestPrompt',
+                request_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptRequest.SerializeToString,
+                response_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptResponse.FromString,
                 _registered_method=True)
 
 
 class GenerationServiceServicer:
-    """Turns words into audio.
-    """
+    """Missing associated documentation comment in .proto file."""
 
-    def CreateJob(self, request, context):
+    def CreateJobs(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatus(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenderSpectrogram(self, request, context):
+        """Makes the picture of a finished clip if there is none yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuggestPrompt(self, request, context):
+        """A prompt to start from.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -55,10 +88,25 @@ class GenerationServiceServicer:
 
 def add_GenerationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'CreateJob': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateJob,
-                    request_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.CreateJobRequest.FromString,
-                    response_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.CreateJobResponse.SerializeToString,
+            'CreateJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateJobs,
+                    request_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.CreateJobsRequest.FromString,
+                    response_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.CreateJobsResponse.SerializeToString,
+            ),
+            'GetStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatus,
+                    request_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.GetStatusRequest.FromString,
+                    response_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'RenderSpectrogram': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenderSpectrogram,
+                    request_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderSpectrogramRequest.FromString,
+                    response_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderSpectrogramResponse.SerializeToString,
+            ),
+            'SuggestPrompt': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuggestPrompt,
+                    request_deserializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptRequest.FromString,
+                    response_serializer=soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -69,11 +117,10 @@ def add_GenerationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GenerationService:
-    """Turns words into audio.
-    """
+    """Missing associated documentation comment in .proto file."""
 
     @staticmethod
-    def CreateJob(request,
+    def CreateJobs(request,
             target,
             options=(),
             channel_credentials=None,
@@ -86,9 +133,90 @@ class GenerationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/soundwright.generation.v1.GenerationService/CreateJob',
-            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.CreateJobRequest.SerializeToString,
-            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.CreateJobResponse.FromString,
+            '/soundwright.generation.v1.GenerationService/CreateJobs',
+            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.CreateJobsRequest.SerializeToString,
+            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.CreateJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.generation.v1.GenerationService/GetStatus',
+            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.GetStatusRequest.SerializeToString,
+            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenderSpectrogram(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.generation.v1.GenerationService/RenderSpectrogram',
+            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderSpectrogramRequest.SerializeToString,
+            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.RenderSpectrogramResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuggestPrompt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.generation.v1.GenerationService/SuggestPrompt',
+            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptRequest.SerializeToString,
+            soundwright_dot_generation_dot_v1_dot_generation__service__pb2.SuggestPromptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from soundwright.library.v1 import generation_pb2 as _generation_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -56,7 +57,7 @@ PRIORITY_STANDARD: Priority
 PRIORITY_FREE: Priority
 
 class Job(_message.Message):
-    __slots__ = ("id", "kind", "owner_id", "track_id", "state", "progress_ratio", "progress_message", "attempt", "attempt_limit", "priority", "spec_json", "result", "error", "cancel_requested", "stages", "correlation_id", "create_time", "start_time", "finish_time", "idempotency_key", "command_subject")
+    __slots__ = ("id", "kind", "owner_id", "track_id", "state", "progress_ratio", "progress_message", "attempt", "attempt_limit", "priority", "spec_json", "result", "error", "cancel_requested", "stages", "correlation_id", "create_time", "start_time", "finish_time", "idempotency_key", "command_subject", "affinity", "work_seconds")
     ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     OWNER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +79,8 @@ class Job(_message.Message):
     FINISH_TIME_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     COMMAND_SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    AFFINITY_FIELD_NUMBER: _ClassVar[int]
+    WORK_SECONDS_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: JobKind
     owner_id: str
@@ -99,7 +102,9 @@ class Job(_message.Message):
     finish_time: _timestamp_pb2.Timestamp
     idempotency_key: str
     command_subject: str
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., owner_id: _Optional[str] = ..., track_id: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., progress_ratio: _Optional[float] = ..., progress_message: _Optional[str] = ..., attempt: _Optional[int] = ..., attempt_limit: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., spec_json: _Optional[str] = ..., result: _Optional[_Union[JobResult, _Mapping]] = ..., error: _Optional[_Union[JobError, _Mapping]] = ..., cancel_requested: _Optional[bool] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., correlation_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., command_subject: _Optional[str] = ...) -> None: ...
+    affinity: str
+    work_seconds: float
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., owner_id: _Optional[str] = ..., track_id: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., progress_ratio: _Optional[float] = ..., progress_message: _Optional[str] = ..., attempt: _Optional[int] = ..., attempt_limit: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., spec_json: _Optional[str] = ..., result: _Optional[_Union[JobResult, _Mapping]] = ..., error: _Optional[_Union[JobError, _Mapping]] = ..., cancel_requested: _Optional[bool] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., correlation_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., command_subject: _Optional[str] = ..., affinity: _Optional[str] = ..., work_seconds: _Optional[float] = ...) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("name", "processor_type", "state", "start_time", "finish_time", "error_message")
@@ -126,7 +131,7 @@ class JobError(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class JobResult(_message.Message):
-    __slots__ = ("engine", "model", "degraded", "requested_model", "degraded_reason", "compute_seconds", "outputs", "values_json", "features")
+    __slots__ = ("engine", "model", "degraded", "requested_model", "degraded_reason", "compute_seconds", "outputs", "values_json", "features", "generation")
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
@@ -136,6 +141,7 @@ class JobResult(_message.Message):
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     VALUES_JSON_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
     engine: str
     model: str
     degraded: bool
@@ -145,7 +151,8 @@ class JobResult(_message.Message):
     outputs: _containers.RepeatedCompositeFieldContainer[AudioOutput]
     values_json: str
     features: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, engine: _Optional[str] = ..., model: _Optional[str] = ..., degraded: _Optional[bool] = ..., requested_model: _Optional[str] = ..., degraded_reason: _Optional[str] = ..., compute_seconds: _Optional[float] = ..., outputs: _Optional[_Iterable[_Union[AudioOutput, _Mapping]]] = ..., values_json: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ...) -> None: ...
+    generation: _generation_pb2.Generation
+    def __init__(self, engine: _Optional[str] = ..., model: _Optional[str] = ..., degraded: _Optional[bool] = ..., requested_model: _Optional[str] = ..., degraded_reason: _Optional[str] = ..., compute_seconds: _Optional[float] = ..., outputs: _Optional[_Iterable[_Union[AudioOutput, _Mapping]]] = ..., values_json: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., generation: _Optional[_Union[_generation_pb2.Generation, _Mapping]] = ...) -> None: ...
 
 class AudioOutput(_message.Message):
     __slots__ = ("id", "name", "blob_key", "content_type", "size_bytes", "sample_rate_hz", "channel_count", "frame_count", "peak", "clipped_sample_count", "job_id", "track_id", "owner_id", "path", "create_time")

@@ -27,7 +27,7 @@ from soundwright.library.v1 import job_pb2 as soundwright_dot_library_dot_v1_dot
 from soundwright.library.v1 import track_pb2 as soundwright_dot_library_dot_v1_dot_track__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,soundwright/library/v1/library_service.proto\x12\x16soundwright.library.v1\x1a$soundwright/library/v1/account.proto\x1a soundwright/library/v1/job.proto\x1a\"soundwright/library/v1/track.proto\")\n\x18\x41uthenticateTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\"M\n\x19\x41uthenticateTokenResponse\x12\x30\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1f.soundwright.library.v1.Account\"B\n\x12\x43reateTrackRequest\x12,\n\x05track\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Track\"C\n\x13\x43reateTrackResponse\x12,\n\x05track\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Track\"#\n\x0fGetTrackRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\"@\n\x10GetTrackResponse\x12,\n\x05track\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Track\"4\n\x11ListTracksRequest\x12\x0c\n\x04page\x18\x01 \x01(\x05\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"X\n\x12ListTracksResponse\x12-\n\x06tracks\x18\x01 \x03(\x0b\x32\x1d.soundwright.library.v1.Track\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\"!\n\x0eGetStemRequest\x12\x0f\n\x07stem_id\x18\x01 \x01(\t\"D\n\x0fGetStemResponse\x12\x31\n\x04stem\x18\x01 \x01(\x0b\x32#.soundwright.library.v1.AudioOutput\"$\n\x10ListStemsRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\"G\n\x11ListStemsResponse\x12\x32\n\x05stems\x18\x01 \x03(\x0b\x32#.soundwright.library.v1.AudioOutput\"&\n\x12GetAnalysisRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\"I\n\x13GetAnalysisResponse\x12\x32\n\x08\x61nalysis\x18\x01 \x01(\x0b\x32 .soundwright.library.v1.Analysis\"\xb7\x02\n\x10\x43reateJobRequest\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.soundwright.library.v1.JobKind\x12\x10\n\x08track_id\x18\x02 \x01(\t\x12\x11\n\tspec_json\x18\x03 \x01(\t\x12\x15\n\rattempt_limit\x18\x04 \x01(\x05\x12\x17\n\x0f\x63ommand_subject\x18\x05 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x06 \x01(\t\x12\x32\n\x08priority\x18\x07 \x01(\x0e\x32 .soundwright.library.v1.Priority\x12-\n\x06stages\x18\x08 \x03(\x0b\x32\x1d.soundwright.library.v1.Stage\x12\x0e\n\x06job_id\x18\t \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\n \x01(\t\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"\x1f\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\":\n\x0eGetJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\"\xa6\x01\n\x0fListJobsRequest\x12\x0c\n\x04page\x18\x01 \x01(\x05\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12.\n\x05kinds\x18\x03 \x03(\x0e\x32\x1f.soundwright.library.v1.JobKind\x12\x30\n\x06states\x18\x04 \x03(\x0e\x32 .soundwright.library.v1.JobState\x12\x10\n\x08track_id\x18\x05 \x01(\t\"R\n\x10ListJobsResponse\x12)\n\x04jobs\x18\x01 \x03(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\"\"\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"=\n\x11\x43\x61ncelJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\"K\n\x0f\x43laimJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x11\n\tworker_id\x18\x02 \x01(\t\x12\x15\n\rlease_seconds\x18\x03 \x01(\x01\"j\n\x10\x43laimJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x63laimed\x18\x02 \x01(\x08\x12\x1b\n\x13retry_after_seconds\x18\x03 \x01(\x01\"\xae\x01\n\x13HeartbeatJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x15\n\rlease_seconds\x18\x03 \x01(\x01\x12\x16\n\x0eprogress_ratio\x18\x04 \x01(\x01\x12\x18\n\x10progress_message\x18\x05 \x01(\t\x12-\n\x06stages\x18\x06 \x03(\x0b\x32\x1d.soundwright.library.v1.Stage\"0\n\x14HeartbeatJobResponse\x12\x18\n\x10\x63\x61ncel_requested\x18\x01 \x01(\x08\"\x96\x01\n\x11SucceedJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x31\n\x06result\x18\x03 \x01(\x0b\x32!.soundwright.library.v1.JobResult\x12-\n\x06stages\x18\x04 \x03(\x0b\x32\x1d.soundwright.library.v1.Stage\">\n\x12SucceedJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\"\xa4\x01\n\x0e\x46\x61ilJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12/\n\x05\x65rror\x18\x03 \x01(\x0b\x32 .soundwright.library.v1.JobError\x12\x11\n\tcancelled\x18\x04 \x01(\x08\x12-\n\x06stages\x18\x05 \x03(\x0b\x32\x1d.soundwright.library.v1.Stage\";\n\x0f\x46\x61ilJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\"\x94\x01\n\x11ReleaseJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x15\n\rdelay_seconds\x18\x03 \x01(\x01\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32 .soundwright.library.v1.JobError\x12\x16\n\x0erefund_attempt\x18\x05 \x01(\x08\">\n\x12ReleaseJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job2\x8a\x01\n\x0e\x41\x63\x63ountService\x12x\n\x11\x41uthenticateToken\x12\x30.soundwright.library.v1.AuthenticateTokenRequest\x1a\x31.soundwright.library.v1.AuthenticateTokenResponse2\xe0\x04\n\x0cTrackService\x12\x66\n\x0b\x43reateTrack\x12*.soundwright.library.v1.CreateTrackRequest\x1a+.soundwright.library.v1.CreateTrackResponse\x12]\n\x08GetTrack\x12\'.soundwright.library.v1.GetTrackRequest\x1a(.soundwright.library.v1.GetTrackResponse\x12\x63\n\nListTracks\x12).soundwright.library.v1.ListTracksRequest\x1a*.soundwright.library.v1.ListTracksResponse\x12Z\n\x07GetStem\x12&.soundwright.library.v1.GetStemRequest\x1a\'.soundwright.library.v1.GetStemResponse\x12`\n\tListStems\x12(.soundwright.library.v1.ListStemsRequest\x1a).soundwright.library.v1.ListStemsResponse\x12\x66\n\x0bGetAnalysis\x12*.soundwright.library.v1.GetAnalysisRequest\x1a+.soundwright.library.v1.GetAnalysisResponse2\xf8\x06\n\nJobService\x12`\n\tCreateJob\x12(.soundwright.library.v1.CreateJobRequest\x1a).soundwright.library.v1.CreateJobResponse\x12W\n\x06GetJob\x12%.soundwright.library.v1.GetJobRequest\x1a&.soundwright.library.v1.GetJobResponse\x12]\n\x08ListJobs\x12\'.soundwright.library.v1.ListJobsRequest\x1a(.soundwright.library.v1.ListJobsResponse\x12`\n\tCancelJob\x12(.soundwright.library.v1.CancelJobRequest\x1a).soundwright.library.v1.CancelJobResponse\x12]\n\x08\x43laimJob\x12\'.soundwright.library.v1.ClaimJobRequest\x1a(.soundwright.library.v1.ClaimJobResponse\x12i\n\x0cHeartbeatJob\x12+.soundwright.library.v1.HeartbeatJobRequest\x1a,.soundwright.library.v1.HeartbeatJobResponse\x12\x63\n\nSucceedJob\x12).soundwright.library.v1.SucceedJobRequest\x1a*.soundwright.library.v1.SucceedJobResponse\x12Z\n\x07\x46\x61ilJob\x12&.soundwright.library.v1.FailJobRequest\x1a\'.soundwright.library.v1.FailJobResponse\x12\x63\n\nReleaseJob\x12).soundwright.library.v1.ReleaseJobRequest\x1a*.soundwright.library.v1.ReleaseJobResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,soundwright/library/v1/library_service.proto\x12\x16soundwright.library.v1\x1a$soundwright/library/v1/account.proto\x1a soundwright/library/v1/job.proto\x1a\"soundwright/library/v1/track.proto\")\n\x18\x41uthenticateTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\"M\n\x19\x41uthenticateTokenResponse\x12\x30\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1f.soundwright.library.v1.Account\"B\n\x12\x43reateTrackRequest\x12,\n\x05track\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Track\"C\n\x13\x43reateTrackResponse\x12,\n\x05track\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Track\"#\n\x0fGetTrackRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\"@\n\x10GetTrackResponse\x12,\n\x05track\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Track\"4\n\x11ListTracksRequest\x12\x0c\n\x04page\x18\x01 \x01(\x05\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"X\n\x12ListTracksResponse\x12-\n\x06tracks\x18\x01 \x03(\x0b\x32\x1d.soundwright.library.v1.Track\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\"!\n\x0eGetStemRequest\x12\x0f\n\x07stem_id\x18\x01 \x01(\t\"D\n\x0fGetStemResponse\x12\x31\n\x04stem\x18\x01 \x01(\x0b\x32#.soundwright.library.v1.AudioOutput\"$\n\x10ListStemsRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\"G\n\x11ListStemsResponse\x12\x32\n\x05stems\x18\x01 \x03(\x0b\x32#.soundwright.library.v1.AudioOutput\"&\n\x12GetAnalysisRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\"I\n\x13GetAnalysisResponse\x12\x32\n\x08\x61nalysis\x18\x01 \x01(\x0b\x32 .soundwright.library.v1.Analysis\"\xa1\x03\n\x10\x43reateJobRequest\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.soundwright.library.v1.JobKind\x12\x10\n\x08track_id\x18\x02 \x01(\t\x12\x11\n\tspec_json\x18\x03 \x01(\t\x12\x15\n\rattempt_limit\x18\x04 \x01(\x05\x12\x17\n\x0f\x63ommand_subject\x18\x05 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x06 \x01(\t\x12\x32\n\x08priority\x18\x07 \x01(\x0e\x32 .soundwright.library.v1.Priority\x12-\n\x06stages\x18\x08 \x03(\x0b\x32\x1d.soundwright.library.v1.Stage\x12\x0e\n\x06job_id\x18\t \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\n \x01(\t\x12\x10\n\x08\x61\x66\x66inity\x18\x0b \x01(\t\x12\x14\n\x0cwork_seconds\x18\x0c \x01(\x01\x12\x15\n\rpending_limit\x18\r \x01(\x05\x12\x14\n\x0chourly_limit\x18\x0e \x01(\x05\x12\x13\n\x0bqueue_limit\x18\x0f \x01(\x05\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"6\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x15\n\rwith_position\x18\x02 \x01(\x08\"l\n\x0eGetJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x10\n\x08position\x18\x02 \x01(\x05\x12\x1e\n\x16\x65stimated_wait_seconds\x18\x03 \x01(\x01\"@\n\x0fGetQueueRequest\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.soundwright.library.v1.JobKind\"\xa3\x01\n\x10GetQueueResponse\x12,\n\x07running\x18\x01 \x03(\x0b\x32\x1b.soundwright.library.v1.Job\x12+\n\x06queued\x18\x02 \x03(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x14\n\x0cqueued_count\x18\x03 \x01(\x03\x12\x1e\n\x16\x65stimated_wait_seconds\x18\x04 \x01(\x01\"\xa6\x01\n\x0fListJobsRequest\x12\x0c\n\x04page\x18\x01 \x01(\x05\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12.\n\x05kinds\x18\x03 \x03(\x0e\x32\x1f.soundwright.library.v1.JobKind\x12\x30\n\x06states\x18\x04 \x03(\x0e\x32 .soundwright.library.v1.JobState\x12\x10\n\x08track_id\x18\x05 \x01(\t\"R\n\x10ListJobsResponse\x12)\n\x04jobs\x18\x01 \x03(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\"\"\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"=\n\x11\x43\x61ncelJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\"K\n\x0f\x43laimJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x11\n\tworker_id\x18\x02 \x01(\t\x12\x15\n\rlease_seconds\x18\x03 \x01(\x01\"j\n\x10\x43laimJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x63laimed\x18\x02 \x01(\x08\x12\x1b\n\x13retry_after_seconds\x18\x03 \x01(\x01\"\xae\x01\n\x13HeartbeatJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x15\n\rlease_seconds\x18\x03 \x01(\x01\x12\x16\n\x0eprogress_ratio\x18\x04 \x01(\x01\x12\x18\n\x10progress_message\x18\x05 \x01(\t\x12-\n\x06stages\x18\x06 \x03(\x0b\x32\x1d.soundwright.library.v1.Stage\"0\n\x14HeartbeatJobResponse\x12\x18\n\x10\x63\x61ncel_requested\x18\x01 \x01(\x08\"\x96\x01\n\x11SucceedJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x31\n\x06result\x18\x03 \x01(\x0b\x32!.soundwright.library.v1.JobResult\x12-\n\x06stages\x18\x04 \x03(\x0b\x32\x1d.soundwright.library.v1.Stage\">\n\x12SucceedJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\"\xa4\x01\n\x0e\x46\x61ilJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12/\n\x05\x65rror\x18\x03 \x01(\x0b\x32 .soundwright.library.v1.JobError\x12\x11\n\tcancelled\x18\x04 \x01(\x08\x12-\n\x06stages\x18\x05 \x03(\x0b\x32\x1d.soundwright.library.v1.Stage\";\n\x0f\x46\x61ilJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\"\x94\x01\n\x11ReleaseJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x15\n\rdelay_seconds\x18\x03 \x01(\x01\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32 .soundwright.library.v1.JobError\x12\x16\n\x0erefund_attempt\x18\x05 \x01(\x08\">\n\x12ReleaseJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job2\x8a\x01\n\x0e\x41\x63\x63ountService\x12x\n\x11\x41uthenticateToken\x12\x30.soundwright.library.v1.AuthenticateTokenRequest\x1a\x31.soundwright.library.v1.AuthenticateTokenResponse2\xe0\x04\n\x0cTrackService\x12\x66\n\x0b\x43reateTrack\x12*.soundwright.library.v1.CreateTrackRequest\x1a+.soundwright.library.v1.CreateTrackResponse\x12]\n\x08GetTrack\x12\'.soundwright.library.v1.GetTrackRequest\x1a(.soundwright.library.v1.GetTrackResponse\x12\x63\n\nListTracks\x12).soundwright.library.v1.ListTracksRequest\x1a*.soundwright.library.v1.ListTracksResponse\x12Z\n\x07GetStem\x12&.soundwright.library.v1.GetStemRequest\x1a\'.soundwright.library.v1.GetStemResponse\x12`\n\tListStems\x12(.soundwright.library.v1.ListStemsRequest\x1a).soundwright.library.v1.ListStemsResponse\x12\x66\n\x0bGetAnalysis\x12*.soundwright.library.v1.GetAnalysisRequest\x1a+.soundwright.library.v1.GetAnalysisResponse2\xd7\x07\n\nJobService\x12`\n\tCreateJob\x12(.soundwright.library.v1.CreateJobRequest\x1a).soundwright.library.v1.CreateJobResponse\x12W\n\x06GetJob\x12%.soundwright.library.v1.GetJobRequest\x1a&.soundwright.library.v1.GetJobResponse\x12]\n\x08ListJobs\x12\'.soundwright.library.v1.ListJobsRequest\x1a(.soundwright.library.v1.ListJobsResponse\x12`\n\tCancelJob\x12(.soundwright.library.v1.CancelJobRequest\x1a).soundwright.library.v1.CancelJobResponse\x12]\n\x08GetQueue\x12\'.soundwright.library.v1.GetQueueRequest\x1a(.soundwright.library.v1.GetQueueResponse\x12]\n\x08\x43laimJob\x12\'.soundwright.library.v1.ClaimJobRequest\x1a(.soundwright.library.v1.ClaimJobResponse\x12i\n\x0cHeartbeatJob\x12+.soundwright.library.v1.HeartbeatJobRequest\x1a,.soundwright.library.v1.HeartbeatJobResponse\x12\x63\n\nSucceedJob\x12).soundwright.library.v1.SucceedJobRequest\x1a*.soundwright.library.v1.SucceedJobResponse\x12Z\n\x07\x46\x61ilJob\x12&.soundwright.library.v1.FailJobRequest\x1a\'.soundwright.library.v1.FailJobResponse\x12\x63\n\nReleaseJob\x12).soundwright.library.v1.ReleaseJobRequest\x1a*.soundwright.library.v1.ReleaseJobResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,45 +63,49 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETANALYSISRESPONSE']._serialized_start=942
   _globals['_GETANALYSISRESPONSE']._serialized_end=1015
   _globals['_CREATEJOBREQUEST']._serialized_start=1018
-  _globals['_CREATEJOBREQUEST']._serialized_end=1329
-  _globals['_CREATEJOBRESPONSE']._serialized_start=1331
-  _globals['_CREATEJOBRESPONSE']._serialized_end=1409
-  _globals['_GETJOBREQUEST']._serialized_start=1411
-  _globals['_GETJOBREQUEST']._serialized_end=1442
-  _globals['_GETJOBRESPONSE']._serialized_start=1444
-  _globals['_GETJOBRESPONSE']._serialized_end=1502
-  _globals['_LISTJOBSREQUEST']._serialized_start=1505
-  _globals['_LISTJOBSREQUEST']._serialized_end=1671
-  _globals['_LISTJOBSRESPONSE']._serialized_start=1673
-  _globals['_LISTJOBSRESPONSE']._serialized_end=1755
-  _globals['_CANCELJOBREQUEST']._serialized_start=1757
-  _globals['_CANCELJOBREQUEST']._serialized_end=1791
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1793
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1854
-  _globals['_CLAIMJOBREQUEST']._serialized_start=1856
-  _globals['_CLAIMJOBREQUEST']._serialized_end=1931
-  _globals['_CLAIMJOBRESPONSE']._serialized_start=1933
-  _globals['_CLAIMJOBRESPONSE']._serialized_end=2039
-  _globals['_HEARTBEATJOBREQUEST']._serialized_start=2042
-  _globals['_HEARTBEATJOBREQUEST']._serialized_end=2216
-  _globals['_HEARTBEATJOBRESPONSE']._serialized_start=2218
-  _globals['_HEARTBEATJOBRESPONSE']._serialized_end=2266
-  _globals['_SUCCEEDJOBREQUEST']._serialized_start=2269
-  _globals['_SUCCEEDJOBREQUEST']._serialized_end=2419
-  _globals['_SUCCEEDJOBRESPONSE']._serialized_start=2421
-  _globals['_SUCCEEDJOBRESPONSE']._serialized_end=2483
-  _globals['_FAILJOBREQUEST']._serialized_start=2486
-  _globals['_FAILJOBREQUEST']._serialized_end=2650
-  _globals['_FAILJOBRESPONSE']._serialized_start=2652
-  _globals['_FAILJOBRESPONSE']._serialized_end=2711
-  _globals['_RELEASEJOBREQUEST']._serialized_start=2714
-  _globals['_RELEASEJOBREQUEST']._serialized_end=2862
-  _globals['_RELEASEJOBRESPONSE']._serialized_start=2864
-  _globals['_RELEASEJOBRESPONSE']._serialized_end=2926
-  _globals['_ACCOUNTSERVICE']._serialized_start=2929
-  _globals['_ACCOUNTSERVICE']._serialized_end=3067
-  _globals['_TRACKSERVICE']._serialized_start=3070
-  _globals['_TRACKSERVICE']._serialized_end=3678
-  _globals['_JOBSERVICE']._serialized_start=3681
-  _globals['_JOBSERVICE']._serialized_end=4569
+  _globals['_CREATEJOBREQUEST']._serialized_end=1435
+  _globals['_CREATEJOBRESPONSE']._serialized_start=1437
+  _globals['_CREATEJOBRESPONSE']._serialized_end=1515
+  _globals['_GETJOBREQUEST']._serialized_start=1517
+  _globals['_GETJOBREQUEST']._serialized_end=1571
+  _globals['_GETJOBRESPONSE']._serialized_start=1573
+  _globals['_GETJOBRESPONSE']._serialized_end=1681
+  _globals['_GETQUEUEREQUEST']._serialized_start=1683
+  _globals['_GETQUEUEREQUEST']._serialized_end=1747
+  _globals['_GETQUEUERESPONSE']._serialized_start=1750
+  _globals['_GETQUEUERESPONSE']._serialized_end=1913
+  _globals['_LISTJOBSREQUEST']._serialized_start=1916
+  _globals['_LISTJOBSREQUEST']._serialized_end=2082
+  _globals['_LISTJOBSRESPONSE']._serialized_start=2084
+  _globals['_LISTJOBSRESPONSE']._serialized_end=2166
+  _globals['_CANCELJOBREQUEST']._serialized_start=2168
+  _globals['_CANCELJOBREQUEST']._serialized_end=2202
+  _globals['_CANCELJOBRESPONSE']._serialized_start=2204
+  _globals['_CANCELJOBRESPONSE']._serialized_end=2265
+  _globals['_CLAIMJOBREQUEST']._serialized_start=2267
+  _globals['_CLAIMJOBREQUEST']._serialized_end=2342
+  _globals['_CLAIMJOBRESPONSE']._serialized_start=2344
+  _globals['_CLAIMJOBRESPONSE']._serialized_end=2450
+  _globals['_HEARTBEATJOBREQUEST']._serialized_start=2453
+  _globals['_HEARTBEATJOBREQUEST']._serialized_end=2627
+  _globals['_HEARTBEATJOBRESPONSE']._serialized_start=2629
+  _globals['_HEARTBEATJOBRESPONSE']._serialized_end=2677
+  _globals['_SUCCEEDJOBREQUEST']._serialized_start=2680
+  _globals['_SUCCEEDJOBREQUEST']._serialized_end=2830
+  _globals['_SUCCEEDJOBRESPONSE']._serialized_start=2832
+  _globals['_SUCCEEDJOBRESPONSE']._serialized_end=2894
+  _globals['_FAILJOBREQUEST']._serialized_start=2897
+  _globals['_FAILJOBREQUEST']._serialized_end=3061
+  _globals['_FAILJOBRESPONSE']._serialized_start=3063
+  _globals['_FAILJOBRESPONSE']._serialized_end=3122
+  _globals['_RELEASEJOBREQUEST']._serialized_start=3125
+  _globals['_RELEASEJOBREQUEST']._serialized_end=3273
+  _globals['_RELEASEJOBRESPONSE']._serialized_start=3275
+  _globals['_RELEASEJOBRESPONSE']._serialized_end=3337
+  _globals['_ACCOUNTSERVICE']._serialized_start=3340
+  _globals['_ACCOUNTSERVICE']._serialized_end=3478
+  _globals['_TRACKSERVICE']._serialized_start=3481
+  _globals['_TRACKSERVICE']._serialized_end=4089
+  _globals['_JOBSERVICE']._serialized_start=4092
+  _globals['_JOBSERVICE']._serialized_end=5075
 # @@protoc_insertion_point(module_scope)

@@ -98,7 +98,7 @@ class GetAnalysisResponse(_message.Message):
     def __init__(self, analysis: _Optional[_Union[_track_pb2.Analysis, _Mapping]] = ...) -> None: ...
 
 class CreateJobRequest(_message.Message):
-    __slots__ = ("kind", "track_id", "spec_json", "attempt_limit", "command_subject", "idempotency_key", "priority", "stages", "job_id", "fingerprint")
+    __slots__ = ("kind", "track_id", "spec_json", "attempt_limit", "command_subject", "idempotency_key", "priority", "stages", "job_id", "fingerprint", "affinity", "work_seconds", "pending_limit", "hourly_limit", "queue_limit")
     KIND_FIELD_NUMBER: _ClassVar[int]
     TRACK_ID_FIELD_NUMBER: _ClassVar[int]
     SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +109,11 @@ class CreateJobRequest(_message.Message):
     STAGES_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    AFFINITY_FIELD_NUMBER: _ClassVar[int]
+    WORK_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PENDING_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    HOURLY_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_LIMIT_FIELD_NUMBER: _ClassVar[int]
     kind: _job_pb2.JobKind
     track_id: str
     spec_json: str
@@ -119,7 +124,12 @@ class CreateJobRequest(_message.Message):
     stages: _containers.RepeatedCompositeFieldContainer[_job_pb2.Stage]
     job_id: str
     fingerprint: str
-    def __init__(self, kind: _Optional[_Union[_job_pb2.JobKind, str]] = ..., track_id: _Optional[str] = ..., spec_json: _Optional[str] = ..., attempt_limit: _Optional[int] = ..., command_subject: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[_job_pb2.Priority, str]] = ..., stages: _Optional[_Iterable[_Union[_job_pb2.Stage, _Mapping]]] = ..., job_id: _Optional[str] = ..., fingerprint: _Optional[str] = ...) -> None: ...
+    affinity: str
+    work_seconds: float
+    pending_limit: int
+    hourly_limit: int
+    queue_limit: int
+    def __init__(self, kind: _Optional[_Union[_job_pb2.JobKind, str]] = ..., track_id: _Optional[str] = ..., spec_json: _Optional[str] = ..., attempt_limit: _Optional[int] = ..., command_subject: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[_job_pb2.Priority, str]] = ..., stages: _Optional[_Iterable[_Union[_job_pb2.Stage, _Mapping]]] = ..., job_id: _Optional[str] = ..., fingerprint: _Optional[str] = ..., affinity: _Optional[str] = ..., work_seconds: _Optional[float] = ..., pending_limit: _Optional[int] = ..., hourly_limit: _Optional[int] = ..., queue_limit: _Optional[int] = ...) -> None: ...
 
 class CreateJobResponse(_message.Message):
     __slots__ = ("job", "existed")
@@ -130,16 +140,40 @@ class CreateJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., existed: _Optional[bool] = ...) -> None: ...
 
 class GetJobRequest(_message.Message):
-    __slots__ = ("job_id",)
+    __slots__ = ("job_id", "with_position")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    WITH_POSITION_FIELD_NUMBER: _ClassVar[int]
     job_id: str
-    def __init__(self, job_id: _Optional[str] = ...) -> None: ...
+    with_position: bool
+    def __init__(self, job_id: _Optional[str] = ..., with_position: _Optional[bool] = ...) -> None: ...
 
 class GetJobResponse(_message.Message):
-    __slots__ = ("job",)
+    __slots__ = ("job", "position", "estimated_wait_seconds")
     JOB_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     job: _job_pb2.Job
-    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+    position: int
+    estimated_wait_seconds: float
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., position: _Optional[int] = ..., estimated_wait_seconds: _Optional[float] = ...) -> None: ...
+
+class GetQueueRequest(_message.Message):
+    __slots__ = ("kind",)
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    kind: _job_pb2.JobKind
+    def __init__(self, kind: _Optional[_Union[_job_pb2.JobKind, str]] = ...) -> None: ...
+
+class GetQueueResponse(_message.Message):
+    __slots__ = ("running", "queued", "queued_count", "estimated_wait_seconds")
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    running: _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]
+    queued: _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]
+    queued_count: int
+    estimated_wait_seconds: float
+    def __init__(self, running: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., queued: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., queued_count: _Optional[int] = ..., estimated_wait_seconds: _Optional[float] = ...) -> None: ...
 
 class ListJobsRequest(_message.Message):
     __slots__ = ("page", "page_size", "kinds", "states", "track_id")

@@ -422,6 +422,11 @@ class JobServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.GetQueue = channel.unary_unary(
+                '/soundwright.library.v1.JobService/GetQueue',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueueRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueueResponse.FromString,
+                _registered_method=True)
         self.ClaimJob = channel.unary_unary(
                 '/soundwright.library.v1.JobService/ClaimJob',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ClaimJobRequest.SerializeToString,
@@ -474,6 +479,13 @@ class JobServiceServicer:
 
     def CancelJob(self, request, context):
         """Ends a queued job at once; asks a running one to stop.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQueue(self, request, context):
+        """All unfinished jobs of a kind, whoever owns them, in the order in which they are expected to run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -536,6 +548,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CancelJobRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'GetQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQueue,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueueRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueueResponse.SerializeToString,
             ),
             'ClaimJob': grpc.unary_unary_rpc_method_handler(
                     servicer.ClaimJob,
@@ -672,6 +689,33 @@ class JobService:
             '/soundwright.library.v1.JobService/CancelJob',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.CancelJobRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.JobService/GetQueue',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueueRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueueResponse.FromString,
             options,
             channel_credentials,
             insecure,
