@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 RATE_HZ = 44_100
 MODEL = "htdemucs"
 WARM_UP_SECONDS = 10
-ALLOCATOR = "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1"
+ALLOCATOR = "glibc.malloc.hugetlb=1"
 STEMS = ["drums", "bass", "other", "vocals"]
 FULL_SIZE: Mapping[str, Any] = {
     "channels": 48,
@@ -87,12 +87,12 @@ def separate(song: Path, models: Path, stems: Path, encoding: Any) -> None:
     """What a job does from a file to stems, without bus and store."""
     from kit.audio import AudioFile
     from services.separation.engines.demucs import DemucsEngine
-    from services.separation.worker import Choice, audio_extension, separate_to_files
+    from services.separation.stems import audio_extension, separate_to_files
 
     engine = DemucsEngine(model_dir=models, device="cpu")
     stems.mkdir(parents=True, exist_ok=True)
     files = {stem: stems / f"{stem}.{audio_extension(encoding)}" for stem in engine.stems(MODEL)}
-    separate_to_files(Choice(engine, MODEL, MODEL), AudioFile(song), files, encoding, lambda share: None)
+    separate_to_files(engine, MODEL, AudioFile(song), files, encoding, lambda share: None)
 
 
 def compare_with_command_line(folder: Path, seconds: float, rounds: int) -> None:
@@ -165,12 +165,10 @@ def measure_job(folder: Path) -> Run:
 
     settings = {"SOUNDWRIGHT_SEPARATION_MODEL_DIR": str(folder / "models"), "SOUNDWRIGHT_FALLBACK": "false"}
     with running(folder / "data", settings) as stack, stack.client() as client:
-        worker = next(
-            child for child in psutil.Process(stack.process_id).children() if child.cmdline()[-1:] == ["separation"]
-        )
         with (folder / "song.wav").open("rb") as file:
             track = client.post("/api/tracks", files={"file": file}).raise_for_status().json()["data"]["id"]
         time.sleep(WARM_UP_SECONDS)  # a worker that runs has its model in memory before anybody asks
+        worker = engine_process(stack.process_id)
         before = worker.cpu_times()
         started = time.perf_counter()
         answer = client.post("/api/processing/separate", json={"track_id": track, "model": MODEL})
@@ -184,6 +182,14 @@ def measure_job(folder: Path) -> Run:
         status = Path(f"/proc/{worker.pid}/status")
         peak = next((int(line.split()[1]) for line in _lines(status) if line.startswith("VmHWM")), 0) / 1024
     return Run(wall_seconds, after.user + after.system - before.user - before.system, peak)
+
+
+def engine_process(supervisor_id: int) -> psutil.Process:
+    """The process in which separation computes: the largest one below the component."""
+    component = next(
+        child for child in psutil.Process(supervisor_id).children() if child.cmdline()[-1:] == ["separation"]
+    )
+    return max(component.children(), key=lambda process: int(process.memory_info().rss))
 
 
 def _lines(path: Path) -> list[str]:

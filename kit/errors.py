@@ -76,6 +76,9 @@ class AppError(Exception):
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
 
+    def __reduce__(self) -> tuple[type[AppError], tuple[Code, str, str, dict[str, Any]]]:
+        return type(self), (self.code, self.reason, self.message, self.meta)  # to cross from process to process
+
     @staticmethod
     def code_for_grpc_status(status: str) -> Code:
         """The code whose gRPC status is ``status``; ``INTERNAL`` for one that the table does not name."""

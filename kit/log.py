@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
 
-__all__ = ["configure", "correlation_id", "correlation_scope", "get_logger", "new_correlation_id"]
+__all__ = ["configuration", "configure", "correlation_id", "correlation_scope", "get_logger", "new_correlation_id"]
 
 _KEY = "correlation_id"
 # Without the values of local variables, which may hold secrets.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+
+def _unconfigured() -> None:
+    """What there is to hand on as long as nobody configured anything."""
+
+
+_configuration: Callable[[], None] = _unconfigured
 
 
 def configure(component: str, *, level: str = "info", fmt: str = "json") -> None:
@@ -26,6 +34,8 @@ def configure(component: str, *, level: str = "info", fmt: str = "json") -> None
             colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=structlog.dev.plain_traceback
         )
     )
+    global _configuration
+    _configuration = functools.partial(configure, component, level=level, fmt=fmt)
     threshold = getattr(logging, level.upper())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -48,6 +58,11 @@ def configure(component: str, *, level: str = "info", fmt: str = "json") -> None
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def configuration() -> Callable[[], None]:
+    """What gives another process the same logs as this one, to be sent and called there."""
+    return _configuration
 
 
 def _component(name: str) -> structlog.typing.Processor:

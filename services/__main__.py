@@ -19,31 +19,24 @@ from kit.settings import SettingsError
 @dataclass(frozen=True)
 class Component:
     """Where a component's code lies, how much it must yield to the others on a busy machine, and how many threads its
-    numeric libraries take for one operation (None: their own choice).
-
-    ``runs_networks``: it computes on large blocks of memory, again and again.
-    """
+    numeric libraries take for one operation (None: their own choice)."""
 
     module: str
     settings: str
     niceness: int = 0
     thread_count: int | None = 1
-    runs_networks: bool = False
 
 
 COMPONENTS = {
     "library": Component("services.library", "LibrarySettings"),
     "ingest": Component("services.ingest", "IngestSettings"),
     # Computing yields to answering: the gateway stays quick while jobs run on the same cores.
-    "separation": Component(
-        "services.separation", "SeparationSettings", niceness=10, thread_count=None, runs_networks=True
-    ),
+    "separation": Component("services.separation", "SeparationSettings", niceness=10, thread_count=None),
     "analysis": Component("services.analysis", "AnalysisSettings", niceness=10),
     "generation": Component("services.generation", "GenerationSettings", niceness=10),
     "gateway": Component("services.gateway", "GatewaySettings"),
 }
 
-_ALLOCATOR = "GLIBC_TUNABLES"
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -65,8 +58,10 @@ def main(arguments: list[str]) -> int:
             # Short operations on small arrays: more threads only wait for each other.
             for variable in _THREAD_VARIABLES:
                 os.environ.setdefault(variable, str(component.thread_count))
-        if component.runs_networks:
-            _tune_allocator(targets[0])
+        # Networks ask for the same large blocks over and over, which go back to the system each time and have to be
+        # cleared page by page: huge pages make that cheap. The C library of Linux reads this when a process starts, so
+        # it holds for the engine processes; others ignore it.
+        os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
         if component.niceness:
             os.nice(component.niceness)
         app = importlib.import_module(f"{component.module}.app").app
@@ -76,17 +71,6 @@ def main(arguments: list[str]) -> int:
         print(f"The settings do not fit:\n{error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _tune_allocator(target: str) -> None:
-    """Start this process again with settings that the C library of Linux reads only at its start; others ignore them.
-
-    Networks ask for the same large blocks over and over, which go back to the system each time and have to be cleared page
-    by page: huge pages make that cheap. And one heap for all threads instead of one each: half the memory.
-    """
-    if _ALLOCATOR not in os.environ:
-        os.environ[_ALLOCATOR] = "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1"
-        os.execv(sys.executable, [sys.executable, "-m", "services", target])  # noqa: S606
 
 
 if __name__ == "__main__":
