@@ -1,8 +1,11 @@
-"""What generation is: the engine Protocol and the rules of a generation job."""
+"""What generation is: the engine Protocol, and the rules of what may be asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import unicodedata
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,51 +26,136 @@ class Clip:
     sample_rate_hz: int
 
 
+@dataclass(frozen=True)
+class Take:
+    """One piece of audio to make.
+
+    Args:
+        prompt: what it sounds like.
+        duration_seconds: its length, without the ``lead_in``.
+        seed: the same take with the same seed gives the same audio.
+        lead_in: audio that the take goes on from, at its own rate and with its own channels. An engine that cannot
+            listen leaves it aside.
+        loop: the end will be laid over the beginning: an engine that plans a form leaves intro, ending and fades out.
+    """
+
+    prompt: str
+    duration_seconds: float
+    seed: int
+    lead_in: Clip | None = None
+    loop: bool = False
+
+
 class Engine(Protocol):
     """A way to turn words into audio."""
 
     name: str
 
-    def generate(
-        self, prompt: str, duration_seconds: float, seed: int, model: str, report: Callable[[float], None]
-    ) -> Clip:
-        """Audio of exactly ``duration_seconds`` (rounded to whole frames) for ``prompt``.
+    def load(self, model: str) -> None:
+        """Have what ``model`` needs in memory; harmless when it is there already.
 
-        The same arguments give the same audio. ``report`` is called with the share done, 0 to 1; it raises to stop
-        the work.
+        Raises:
+            AppError: ``MODEL_UNAVAILABLE`` or its like. A failure is remembered for a while, so that asking again is
+                quick.
+        """
+        ...
+
+    def unload(self, model: str) -> None:
+        """Give the memory of ``model`` back; harmless when it is not loaded."""
+        ...
+
+    def generate(self, model: str, takes: Sequence[Take], report: Callable[[float], None]) -> list[Clip]:
+        """A clip for each take, in their order, each of exactly ``duration_seconds`` (rounded to whole frames).
+
+        All takes have the same duration. ``report`` is called with the share done, 0 to 1; it raises to stop the work.
+
+        Raises:
+            AppError: what :meth:`load` raises, or ``OUT_OF_MEMORY``.
         """
         ...
 
 
-MODELS = ("music", "audio")
+MODELS = ("music", "audio", "magnet-music", "magnet-audio")
+DEFAULT_MODEL = MODELS[0]
 PRIORITIES = ("admin", "premium", "standard", "free")
-_PROMPT_LENGTH = (3, 500)
+MAX_VARIATIONS = 8
+PROMPT_LENGTH = (3, 500)
+MIN_SECONDS = 1.0
+_SEED_LIMIT = 2**31  # what every engine's random generator takes
+_JOINERS = "\u200c\u200d"  # invisible, but part of how some scripts are spelled
+
+
+def is_music(model: str) -> bool:
+    """Whether the model makes music; the others make sound effects."""
+    return model.endswith("music")
 
 
 @dataclass(frozen=True)
 class GenerationSpec:
-    """What a generation job is to do."""
+    """What a generation job is to do.
+
+    Args:
+        prompt: 3 to 500 characters without control characters.
+        duration_seconds: length to generate; of a continuation: what comes after the clip that it goes on from.
+        model: one of :data:`MODELS`.
+        seed: 0 to 2**31 - 1.
+        loop: the clip's end goes over into its beginning.
+        continue_from_id: the generation that it goes on from; empty: none.
+    """
 
     prompt: str
     duration_seconds: float
     model: str
     seed: int
+    loop: bool = False
+    continue_from_id: str = ""
 
 
-def parse_spec(prompt: str, duration_seconds: float, model: str, seed: int, max_seconds: float) -> GenerationSpec:
-    """Check what a caller asks for.
+def clean_prompt(prompt: str) -> str:
+    """The prompt on one line, without characters that are no text (controls, unassigned, bidirectional overrides)."""
+    spaced = " ".join(prompt.split())
+    return "".join(c for c in spaced if c in _JOINERS or not unicodedata.category(c).startswith("C")).strip()
+
+
+def parse_spec(
+    *, prompt: str, duration_seconds: float, model: str, seed: int, loop: bool, continue_from_id: str,
+    max_seconds: float,
+) -> GenerationSpec:  # fmt: skip
+    """Check what a caller asks for, and fill in what is left out.
+
+    Args:
+        model: empty for :data:`DEFAULT_MODEL`.
+        seed: any number that is not negative; it is taken modulo 2**31.
+        max_seconds: the longest clip that the caller may have.
 
     Raises:
         AppError: ``VALIDATION_ERROR`` with the fields that do not fit.
     """
-    cleaned = "".join(c for c in prompt if c.isprintable() or c.isspace()).strip()
+    cleaned = clean_prompt(prompt)
+    chosen = model or DEFAULT_MODEL
     problems: dict[str, list[str]] = {}
-    if not _PROMPT_LENGTH[0] <= len(cleaned) <= _PROMPT_LENGTH[1]:
-        problems["prompt"] = [f"must have {_PROMPT_LENGTH[0]} to {_PROMPT_LENGTH[1]} characters"]
-    if not 1 <= duration_seconds <= max_seconds:
-        problems["duration"] = [f"must be between 1 and {max_seconds:g} seconds"]
-    if model not in MODELS:
+    if not PROMPT_LENGTH[0] <= len(cleaned) <= PROMPT_LENGTH[1]:
+        problems["prompt"] = [f"must have {PROMPT_LENGTH[0]} to {PROMPT_LENGTH[1]} characters"]
+    if not (math.isfinite(duration_seconds) and MIN_SECONDS <= duration_seconds <= max_seconds):
+        problems["duration"] = [f"must be between {MIN_SECONDS:g} and {max_seconds:g} seconds"]
+    if chosen not in MODELS:
         problems["model"] = [f"is not known; use one of: {', '.join(MODELS)}"]
+    source = ""
+    if continue_from_id:
+        try:
+            source = str(uuid.UUID(continue_from_id))
+        except ValueError:
+            problems["continue_from"] = ["is not the id of a generation"]
     if problems:
         raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", {"details": problems})
-    return GenerationSpec(prompt=cleaned, duration_seconds=duration_seconds, model=model, seed=seed)
+    return GenerationSpec(cleaned, duration_seconds, chosen, seed % _SEED_LIMIT, loop, source)
+
+
+def variation_seeds(seed: int, count: int) -> list[int]:
+    """Seeds that follow each other, the first being ``seed``, 0 to 2**31 - 1."""
+    return [(seed + index) % _SEED_LIMIT for index in range(count)]
+
+
+def retake_seed(seed: int, retake: int) -> int:
+    """The seed of the ``retake``-th try after the first: derived, and far from the seeds of neighbouring variations."""
+    return (seed + retake * 0x3C6EF372) % _SEED_LIMIT
