@@ -54,9 +54,8 @@ class ComputeSlots:
 class EngineProcesses(Generic[E]):
     """Engines in processes of their own, one for each slot, started when first needed and kept warm.
 
-    A network that computes in the process of an event loop pays for it: its large blocks and the small ones of the loop
-    cut up one heap (twice the memory), and threads clear each other's pages (a fifth of the time; docs/BENCHMARKS.md).
-    And an engine that crashes, or is killed for its memory, takes a job's attempt with it, not the component.
+    An engine that crashes, or is killed for its memory, takes a job's attempt with it, not the component; its libraries
+    never hold up the component's event loop; and what it held is given back when it ends.
 
     Args:
         name: of the component, for logs.

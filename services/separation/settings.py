@@ -20,7 +20,7 @@ class SeparationSettings(Settings):
 
     separation_slot_count: int = Field(1, ge=1, description="jobs at the same time")
     separation_thread_count: int = Field(0, ge=0, description="CPU threads of one job; 0: as many as there are cores")
-    separation_batch_size: int = Field(4, ge=1, description="segments computed at once on a GPU")
+    separation_batch_size: int = Field(0, ge=0, description="segments computed at once; 0: 4 on a GPU, 1 on a CPU")
     separation_device: str = Field("", description="cpu, cuda, cuda:1, ...; empty: CUDA if there is any")
     separation_model_dir: Path | None = Field(None, description="folder with models; empty: cache and hub")
     separation_trusted_sha256: Annotated[frozenset[str], NoDecode] = Field(

@@ -92,7 +92,7 @@ def build_engines(settings: SeparationSettings) -> EngineRoom:
         trusted_sha256=settings.separation_trusted_sha256,
         thread_count=settings.separation_thread_count or None,
         device=settings.separation_device or None,
-        batch_size=settings.separation_batch_size,
+        batch_size=settings.separation_batch_size or None,
     )
     engines: tuple[Engine, ...] = (demucs, DspEngine(), HpssEngine())
     return EngineRoom({engine.name: engine for engine in engines}, demucs, settings.fallback)

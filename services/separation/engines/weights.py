@@ -16,7 +16,6 @@ import hashlib
 import io
 import json
 import pickle
-import threading
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
@@ -32,11 +31,11 @@ from demucs.htdemucs import HTDemucs
 from safetensors import safe_open
 
 from kit.errors import AppError, Code
+from kit.hub import hub_file
 
 __all__ = ["load_from_folder", "load_from_hub"]
 
 NETWORK_CLASSES = {f"{network.__module__}.{network.__qualname__}": network for network in (Demucs, HDemucs, HTDemucs)}
-PROBE_SECONDS = 8.0
 
 
 def load_from_folder(folder: Path, name: str, trusted_sha256: frozenset[str] = frozenset()) -> BagOfModels:
@@ -63,24 +62,15 @@ def load_from_hub(name: str) -> BagOfModels:
     """Load an official model from the Hugging Face cache, or else from the hub; the standard variables of
     ``huggingface_hub`` (``HF_HOME``, ``HF_HUB_OFFLINE``, ``HF_ENDPOINT``) apply.
 
-    A cached model costs no network traffic. Without a network this fails within ``PROBE_SECONDS``.
+    A cached model costs no network traffic. Without a network this fails within seconds.
 
     Raises:
         AppError: ``MODEL_UNAVAILABLE`` if the weights are not cached and the hub cannot be reached or has none.
     """
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    repo_id = f"{hf.DEFAULT_NAMESPACE}/{hf.hf_repo_name(name)}"
+    repository = f"{hf.DEFAULT_NAMESPACE}/{hf.hf_repo_name(name)}"
 
     def file(filename: str) -> Path:
-        try:
-            return Path(hf_hub_download(repo_id, filename, local_files_only=True))
-        except LocalEntryNotFoundError:
-            # Downloads retry for half a minute, and a resolver may take longer: ask once, with a deadline, before.
-            url = hf_hub_url(repo_id, filename)
-            _within(PROBE_SECONDS, lambda: get_hf_file_metadata(url, timeout=PROBE_SECONDS / 2))
-            return Path(hf_hub_download(repo_id, filename))
+        return hub_file(repository, filename)
 
     try:
         return repo.BagOnlyRepo(file(f"{name}.yaml").parent, _HubRepo(file)).get_model(name)
@@ -155,25 +145,6 @@ def _load_pickle(path: Path, trusted_sha256: frozenset[str]) -> Any:
 
 def _as_bag(model: Any) -> BagOfModels:
     return model if isinstance(model, BagOfModels) else BagOfModels([model])
-
-
-def _within(seconds: float, function: Callable[[], object]) -> None:
-    """Run ``function`` and raise what it raises, or ``TimeoutError`` when it takes longer; it is then left alone."""
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            function()
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="hub-probe", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise TimeoutError(f"No answer within {seconds} seconds.")
-    if errors:
-        raise errors[0]
 
 
 def _unavailable(name: str, why: str) -> AppError:
