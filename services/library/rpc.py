@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from soundwright.library.v1 import account_pb2, job_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 
@@ -26,6 +25,7 @@ from services.library.service import (
     Track,
     Tracks,
 )
+from services.library.wire import require_service, time_from_wire, time_to_wire
 
 __all__ = ["AccountRpc", "JobRpc", "TrackRpc", "job_to_wire"]
 
@@ -39,7 +39,7 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
     async def AuthenticateToken(
         self, request: pb.AuthenticateTokenRequest, context: Any
     ) -> pb.AuthenticateTokenResponse:
-        _require_service()
+        require_service()
         return pb.AuthenticateTokenResponse(account=_account_to_wire(await self._accounts.authenticate(request.token)))
 
 
@@ -78,7 +78,7 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
                 engine=analysis.engine,
                 features=analysis.features,
                 values_json=analysis.values_json,
-                create_time=_time(analysis.create_time),
+                create_time=time_to_wire(analysis.create_time),
             )
         )
 
@@ -129,12 +129,12 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
         return pb.CancelJobResponse(job=job_to_wire(await self._ledger.cancel(require_principal(), request.job_id)))
 
     async def ClaimJob(self, request: pb.ClaimJobRequest, context: Any) -> pb.ClaimJobResponse:
-        _require_service()
+        require_service()
         job, claimed, retry = await self._ledger.claim(request.job_id, request.worker_id, request.lease_seconds)
         return pb.ClaimJobResponse(job=job_to_wire(job), claimed=claimed, retry_after_seconds=retry)
 
     async def HeartbeatJob(self, request: pb.HeartbeatJobRequest, context: Any) -> pb.HeartbeatJobResponse:
-        _require_service()
+        require_service()
         cancel = await self._ledger.heartbeat(
             request.job_id,
             request.attempt,
@@ -146,7 +146,7 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
         return pb.HeartbeatJobResponse(cancel_requested=cancel)
 
     async def SucceedJob(self, request: pb.SucceedJobRequest, context: Any) -> pb.SucceedJobResponse:
-        _require_service()
+        require_service()
         job = await self._ledger.succeed(
             request.job_id,
             request.attempt,
@@ -156,7 +156,7 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
         return pb.SucceedJobResponse(job=job_to_wire(job))
 
     async def FailJob(self, request: pb.FailJobRequest, context: Any) -> pb.FailJobResponse:
-        _require_service()
+        require_service()
         job = await self._ledger.fail(
             request.job_id,
             request.attempt,
@@ -167,7 +167,7 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
         return pb.FailJobResponse(job=job_to_wire(job))
 
     async def ReleaseJob(self, request: pb.ReleaseJobRequest, context: Any) -> pb.ReleaseJobResponse:
-        _require_service()
+        require_service()
         error = JobError(request.error.reason, request.error.message) if request.HasField("error") else None
         job = await self._ledger.release(
             request.job_id, request.attempt, request.delay_seconds, error, request.refund_attempt
@@ -175,26 +175,9 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
         return pb.ReleaseJobResponse(job=job_to_wire(job))
 
 
-def _require_service() -> None:
-    if not require_principal().is_service:
-        raise AppError(Code.PERMISSION_DENIED, "SERVICE_ONLY", "Only a service of the platform may do this.")
-
-
 def _page(page: int, page_size: int) -> tuple[int, int]:
     size = min(_PAGE_SIZE_LIMIT, page_size or 20)
     return (max(1, page) - 1) * size, size
-
-
-def _time(seconds: float | None) -> Timestamp | None:
-    if seconds is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromMicroseconds(round(seconds * 1e6))
-    return stamp
-
-
-def _seconds(message: Any, name: str) -> float | None:
-    return getattr(message, name).ToMicroseconds() / 1e6 if message.HasField(name) else None
 
 
 _STATES = {
@@ -225,7 +208,7 @@ def _account_to_wire(account: Account) -> account_pb2.Account:
         email=account.email,
         role=account.role,
         status=account.status,
-        create_time=_time(account.create_time),
+        create_time=time_to_wire(account.create_time),
     )
 
 
@@ -234,8 +217,8 @@ def _stage_from_wire(stage: job_pb2.Stage) -> Stage:
         name=stage.name,
         processor_type=stage.processor_type,
         state=_STATES_FROM_WIRE.get(stage.state, JobState.QUEUED),
-        start_time=_seconds(stage, "start_time"),
-        finish_time=_seconds(stage, "finish_time"),
+        start_time=time_from_wire(stage, "start_time"),
+        finish_time=time_from_wire(stage, "finish_time"),
         error_message=stage.error_message,
     )
 
@@ -245,8 +228,8 @@ def _stage_to_wire(stage: Stage) -> job_pb2.Stage:
         name=stage.name,
         processor_type=stage.processor_type,
         state=_STATES[stage.state],
-        start_time=_time(stage.start_time),
-        finish_time=_time(stage.finish_time),
+        start_time=time_to_wire(stage.start_time),
+        finish_time=time_to_wire(stage.finish_time),
         error_message=stage.error_message,
     )
 
@@ -267,7 +250,7 @@ def _output_to_wire(output: AudioOutput) -> job_pb2.AudioOutput:
         track_id=output.track_id,
         owner_id=output.owner_id,
         path=output.path,
-        create_time=_time(output.create_time),
+        create_time=time_to_wire(output.create_time),
     )
 
 
@@ -287,7 +270,7 @@ def _output_from_wire(output: job_pb2.AudioOutput) -> AudioOutput:
         track_id=output.track_id,
         owner_id=output.owner_id,
         path=output.path,
-        create_time=_seconds(output, "create_time") or 0.0,
+        create_time=time_from_wire(output, "create_time") or 0.0,
     )
 
 
@@ -339,9 +322,9 @@ def job_to_wire(job: Job) -> job_pb2.Job:
         cancel_requested=job.cancel_requested,
         stages=[_stage_to_wire(stage) for stage in job.stages],
         correlation_id=job.correlation_id,
-        create_time=_time(job.create_time),
-        start_time=_time(job.start_time),
-        finish_time=_time(job.finish_time),
+        create_time=time_to_wire(job.create_time),
+        start_time=time_to_wire(job.start_time),
+        finish_time=time_to_wire(job.finish_time),
         idempotency_key=job.idempotency_key or "",
         command_subject=job.command_subject,
     )
@@ -367,8 +350,8 @@ def _track_from_wire(track: track_pb2.Track) -> Track:
         frame_count=track.frame_count,
         duration_seconds=track.duration_seconds,
         warnings=list(track.warnings),
-        create_time=_seconds(track, "create_time") or 0.0,
-        update_time=_seconds(track, "update_time") or 0.0,
+        create_time=time_from_wire(track, "create_time") or 0.0,
+        update_time=time_from_wire(track, "update_time") or 0.0,
     )
 
 
@@ -392,6 +375,6 @@ def _track_to_wire(track: Track) -> track_pb2.Track:
         frame_count=track.frame_count,
         duration_seconds=track.duration_seconds,
         warnings=track.warnings,
-        create_time=_time(track.create_time),
-        update_time=_time(track.update_time),
+        create_time=time_to_wire(track.create_time),
+        update_time=time_to_wire(track.update_time),
     )
