@@ -5,13 +5,14 @@ Adapters live in :mod:`kit.adapters` and all pass the contract suites in ``tests
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 __all__ = [
+    "AtLeast",
     "BlobInfo",
     "BlobWriter",
     "Blobs",
@@ -19,6 +20,7 @@ __all__ = [
     "Clock",
     "Collection",
     "Consumer",
+    "Contains",
     "Delivery",
     "Doc",
     "Docs",
@@ -57,27 +59,57 @@ class LessThan:
 
 
 @dataclass(frozen=True)
+class AtLeast:
+    """Condition: the field is present and not less than this value."""
+
+    value: float | str
+
+
+@dataclass(frozen=True)
+class Contains:
+    """Condition: the field is an array, and one of its elements is this value."""
+
+    value: str
+
+
+@dataclass(frozen=True)
 class Index:
-    """An index over top-level fields. With ``present``, only documents where that field is not null are in it."""
+    """An index over top-level fields. With ``present``, only documents where that field is not null are in it.
+
+    ``each`` names the one of the fields, if any, that is an array: a document is in the index once for each different
+    element, which is what :class:`Contains` looks up. Such an index is not unique.
+    """
 
     fields: tuple[str, ...]
     unique: bool = False
     present: str | None = None
+    each: str | None = None
 
 
 @dataclass(frozen=True)
 class Collection:
-    """A named set of documents and its indexes."""
+    """A named set of documents, its indexes, the field that words are searched in, and what is counted.
+
+    Args:
+        text: The field that ``text`` conditions read (see :meth:`Docs.find`); None: the collection has no such search.
+        tallies: Combinations of fields whose values are few (a model, a category): :meth:`Docs.tally` and ``count``
+            answer for them without looking at the documents.
+    """
 
     name: str
     indexes: tuple[Index, ...] = ()
+    text: str | None = None
+    tallies: tuple[tuple[str, ...], ...] = ()
 
 
 class Docs(Protocol):
     """A document store: small on purpose, so that SQLite, MongoDB and their like all serve it."""
 
     async def ensure(self, collection: Collection) -> None:
-        """Create the collection and its indexes where they are missing."""
+        """Create the collection and whatever of its indexes, text search and tallies is missing.
+
+        Documents that are there already are taken in. May be repeated, and called by several processes at once.
+        """
         ...
 
     async def insert(self, collection: str, doc: Doc) -> None:
@@ -95,21 +127,53 @@ class Docs(Protocol):
         collection: str,
         where: Mapping[str, Any],
         *,
-        sort: str = "id",
+        text: str = "",
+        sort: str | tuple[str, ...] = "id",
         descending: bool = False,
         limit: int = 100,
         offset: int = 0,
-        after: tuple[Any, str] | None = None,
+        after: tuple[Any, ...] | None = None,
     ) -> list[Doc]:
-        """Documents that meet every condition (a value, :class:`OneOf` or :class:`LessThan`).
+        """Documents that meet every condition (a value, :class:`OneOf`, :class:`LessThan`, :class:`AtLeast` or
+        :class:`Contains`) and have any of the words of ``text``.
 
-        Sorted by ``sort`` (documents without that field before all others), ties by id. ``after=(sort value, id)`` of
-        the last document seen gives the next page at the same cost as the first; ``offset`` is for contracts that
-        number their pages.
+        Words are compared whole, without regard to case and diacritics. What is written together with punctuation in
+        it is a phrase: ``lo-fi`` finds "lo-fi" and "Lo Fi", not "fi lo". A blank ``text`` is no condition; one without
+        a letter or digit finds nothing. Nothing in it is a query language (:mod:`kit.words`).
+
+        Sorted by ``sort``, one field or several, all in one direction; documents without the field come before all
+        others; ties by id. ``after``, the sort values of the last document seen and its id, gives the next page at the
+        same cost as the first; ``offset`` is for contracts that number their pages.
+
+        Raises:
+            ValueError: a word is asked for in a collection without ``text``, or a name is not one.
         """
         ...
 
-    async def count(self, collection: str, where: Mapping[str, Any]) -> int: ...
+    async def count(self, collection: str, where: Mapping[str, Any], *, text: str = "") -> int:
+        """How many documents :meth:`find` would find."""
+        ...
+
+    async def sample(
+        self, collection: str, where: Mapping[str, Any], *, text: str = "", count: int, exclude: Iterable[str] = ()
+    ) -> list[Doc]:
+        """A random choice of ``count`` documents that meet the conditions, in random order.
+
+        Each is as likely as any other and comes at most once; those whose id is in ``exclude`` do not come. Fewer when
+        there are no more.
+        """
+        ...
+
+    async def tally(self, collection: str, fields: tuple[str, ...]) -> dict[tuple[Any, ...], int]:
+        """How many documents have each combination of values of these fields, one of the collection's ``tallies``.
+
+        A document without a field counts under None, one with an array once under each different element (not at all
+        when it is empty). Combinations that no document has are left out.
+
+        Raises:
+            ValueError: the collection does not keep this tally.
+        """
+        ...
 
     async def replace(self, collection: str, doc: Doc, revision: int) -> bool:
         """Compare-and-set: store ``doc`` in place of the one with its id, if that one still has ``revision``.
