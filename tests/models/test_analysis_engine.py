@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from kit.audio.loudness import LoudnessMeter
 from services.analysis.engines.frames import Framer
 from services.analysis.engines.key import Key
 from services.analysis.engines.librosa_engine import LibrosaEngine
-from services.analysis.engines.loudness import LoudnessMeter
 from services.analysis.service import FEATURES
 from services.generation.engines.procedural.render import mix, render_stems
 from services.generation.engines.procedural.songs import song

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from kit.audio import resample_blocks
+from kit.audio.loudness import LoudnessMeter
 from services.analysis.engines.frames import Framer
 from services.analysis.engines.key import KeyMeter, confidences, rank_keys
-from services.analysis.engines.loudness import LoudnessMeter
 from services.analysis.engines.spectral import (
     ChromaMeter,
     EnergyMeter,
