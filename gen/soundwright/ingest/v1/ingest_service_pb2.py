@@ -22,28 +22,47 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from soundwright.library.v1 import job_pb2 as soundwright_dot_library_dot_v1_dot_job__pb2
 from soundwright.library.v1 import track_pb2 as soundwright_dot_library_dot_v1_dot_track__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*soundwright/ingest/v1/ingest_service.proto\x12\x15soundwright.ingest.v1\x1a\"soundwright/library/v1/track.proto\"\'\n\x13\x43reateUploadRequest\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\"U\n\x14\x43reateUploadResponse\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x10\n\x08\x62lob_key\x18\x02 \x01(\t\x12\x18\n\x10size_limit_bytes\x18\x03 \x01(\x03\"\x84\x01\n\x13\x46inishUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x04 \x01(\t\x12\r\n\x05\x61lbum\x18\x05 \x01(\t\x12\x1a\n\x12\x61llowed_containers\x18\x06 \x03(\t\"D\n\x14\x46inishUploadResponse\x12,\n\x05track\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Track\"\'\n\x12\x41\x62ortUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\"\x15\n\x13\x41\x62ortUploadResponse2\xc7\x02\n\rIngestService\x12g\n\x0c\x43reateUpload\x12*.soundwright.ingest.v1.CreateUploadRequest\x1a+.soundwright.ingest.v1.CreateUploadResponse\x12g\n\x0c\x46inishUpload\x12*.soundwright.ingest.v1.FinishUploadRequest\x1a+.soundwright.ingest.v1.FinishUploadResponse\x12\x64\n\x0b\x41\x62ortUpload\x12).soundwright.ingest.v1.AbortUploadRequest\x1a*.soundwright.ingest.v1.AbortUploadResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*soundwright/ingest/v1/ingest_service.proto\x12\x15soundwright.ingest.v1\x1a soundwright/library/v1/job.proto\x1a\"soundwright/library/v1/track.proto\"\'\n\x13\x43reateUploadRequest\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\"U\n\x14\x43reateUploadResponse\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x10\n\x08\x62lob_key\x18\x02 \x01(\t\x12\x18\n\x10size_limit_bytes\x18\x03 \x01(\x03\"\x84\x01\n\x13\x46inishUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x04 \x01(\t\x12\r\n\x05\x61lbum\x18\x05 \x01(\t\x12\x1a\n\x12\x61llowed_containers\x18\x06 \x03(\t\"D\n\x14\x46inishUploadResponse\x12,\n\x05track\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Track\"\'\n\x12\x41\x62ortUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\"\x15\n\x13\x41\x62ortUploadResponse\"\xfa\x01\n\x04Song\x12\x12\n\nspotify_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07\x61rtists\x18\x03 \x03(\t\x12\r\n\x05\x61lbum\x18\x04 \x01(\t\x12\x14\n\x0c\x61lbum_artist\x18\x05 \x01(\t\x12\x11\n\tcover_url\x18\x06 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x07 \x01(\x01\x12\x0b\n\x03url\x18\x08 \x01(\t\x12\x0c\n\x04isrc\x18\t \x01(\t\x12\x14\n\x0ctrack_number\x18\n \x01(\x05\x12\x13\n\x0b\x64isc_number\x18\x0b \x01(\x05\x12\x14\n\x0crelease_date\x18\x0c \x01(\t\x12\x10\n\x08track_id\x18\r \x01(\t\"?\n\x0cSkippedEntry\x12\x10\n\x08position\x18\x01 \x01(\x05\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\"\n\x13\x46\x65tchSpotifyRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\"\xb3\x01\n\x14\x46\x65tchSpotifyResponse\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12*\n\x05songs\x18\x04 \x03(\x0b\x32\x1b.soundwright.ingest.v1.Song\x12\x34\n\x07skipped\x18\x05 \x03(\x0b\x32#.soundwright.ingest.v1.SkippedEntry\x12\x11\n\ttruncated\x18\x06 \x01(\x08\"F\n\x14SearchSpotifyRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x0c\n\x04page\x18\x02 \x01(\x05\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"X\n\x15SearchSpotifyResponse\x12*\n\x05songs\x18\x01 \x03(\x0b\x32\x1b.soundwright.ingest.v1.Song\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\"O\n\x16\x43reateDownloadsRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0f\n\x07quality\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"f\n\x08\x44ownload\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x10\n\x08track_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0f\n\x07\x65xisted\x18\x04 \x01(\x08\"\xb2\x01\n\x17\x43reateDownloadsResponse\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x32\n\tdownloads\x18\x03 \x03(\x0b\x32\x1f.soundwright.ingest.v1.Download\x12\x34\n\x07skipped\x18\x04 \x03(\x0b\x32#.soundwright.ingest.v1.SkippedEntry\x12\x11\n\ttruncated\x18\x05 \x01(\x08\x32\x8e\x05\n\rIngestService\x12g\n\x0c\x43reateUpload\x12*.soundwright.ingest.v1.CreateUploadRequest\x1a+.soundwright.ingest.v1.CreateUploadResponse\x12g\n\x0c\x46inishUpload\x12*.soundwright.ingest.v1.FinishUploadRequest\x1a+.soundwright.ingest.v1.FinishUploadResponse\x12\x64\n\x0b\x41\x62ortUpload\x12).soundwright.ingest.v1.AbortUploadRequest\x1a*.soundwright.ingest.v1.AbortUploadResponse\x12g\n\x0c\x46\x65tchSpotify\x12*.soundwright.ingest.v1.FetchSpotifyRequest\x1a+.soundwright.ingest.v1.FetchSpotifyResponse\x12j\n\rSearchSpotify\x12+.soundwright.ingest.v1.SearchSpotifyRequest\x1a,.soundwright.ingest.v1.SearchSpotifyResponse\x12p\n\x0f\x43reateDownloads\x12-.soundwright.ingest.v1.CreateDownloadsRequest\x1a..soundwright.ingest.v1.CreateDownloadsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.ingest.v1.ingest_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATEUPLOADREQUEST']._serialized_start=105
-  _globals['_CREATEUPLOADREQUEST']._serialized_end=144
-  _globals['_CREATEUPLOADRESPONSE']._serialized_start=146
-  _globals['_CREATEUPLOADRESPONSE']._serialized_end=231
-  _globals['_FINISHUPLOADREQUEST']._serialized_start=234
-  _globals['_FINISHUPLOADREQUEST']._serialized_end=366
-  _globals['_FINISHUPLOADRESPONSE']._serialized_start=368
-  _globals['_FINISHUPLOADRESPONSE']._serialized_end=436
-  _globals['_ABORTUPLOADREQUEST']._serialized_start=438
-  _globals['_ABORTUPLOADREQUEST']._serialized_end=477
-  _globals['_ABORTUPLOADRESPONSE']._serialized_start=479
-  _globals['_ABORTUPLOADRESPONSE']._serialized_end=500
-  _globals['_INGESTSERVICE']._serialized_start=503
-  _globals['_INGESTSERVICE']._serialized_end=830
+  _globals['_CREATEUPLOADREQUEST']._serialized_start=139
+  _globals['_CREATEUPLOADREQUEST']._serialized_end=178
+  _globals['_CREATEUPLOADRESPONSE']._serialized_start=180
+  _globals['_CREATEUPLOADRESPONSE']._serialized_end=265
+  _globals['_FINISHUPLOADREQUEST']._serialized_start=268
+  _globals['_FINISHUPLOADREQUEST']._serialized_end=400
+  _globals['_FINISHUPLOADRESPONSE']._serialized_start=402
+  _globals['_FINISHUPLOADRESPONSE']._serialized_end=470
+  _globals['_ABORTUPLOADREQUEST']._serialized_start=472
+  _globals['_ABORTUPLOADREQUEST']._serialized_end=511
+  _globals['_ABORTUPLOADRESPONSE']._serialized_start=513
+  _globals['_ABORTUPLOADRESPONSE']._serialized_end=534
+  _globals['_SONG']._serialized_start=537
+  _globals['_SONG']._serialized_end=787
+  _globals['_SKIPPEDENTRY']._serialized_start=789
+  _globals['_SKIPPEDENTRY']._serialized_end=852
+  _globals['_FETCHSPOTIFYREQUEST']._serialized_start=854
+  _globals['_FETCHSPOTIFYREQUEST']._serialized_end=888
+  _globals['_FETCHSPOTIFYRESPONSE']._serialized_start=891
+  _globals['_FETCHSPOTIFYRESPONSE']._serialized_end=1070
+  _globals['_SEARCHSPOTIFYREQUEST']._serialized_start=1072
+  _globals['_SEARCHSPOTIFYREQUEST']._serialized_end=1142
+  _globals['_SEARCHSPOTIFYRESPONSE']._serialized_start=1144
+  _globals['_SEARCHSPOTIFYRESPONSE']._serialized_end=1232
+  _globals['_CREATEDOWNLOADSREQUEST']._serialized_start=1234
+  _globals['_CREATEDOWNLOADSREQUEST']._serialized_end=1313
+  _globals['_DOWNLOAD']._serialized_start=1315
+  _globals['_DOWNLOAD']._serialized_end=1417
+  _globals['_CREATEDOWNLOADSRESPONSE']._serialized_start=1420
+  _globals['_CREATEDOWNLOADSRESPONSE']._serialized_end=1598
+  _globals['_INGESTSERVICE']._serialized_start=1601
+  _globals['_INGESTSERVICE']._serialized_end=2255
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from soundwright.library.v1 import job_pb2 as _job_pb2
 from soundwright.library.v1 import track_pb2 as _track_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -54,3 +55,119 @@ class AbortUploadRequest(_message.Message):
 class AbortUploadResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class Song(_message.Message):
+    __slots__ = ("spotify_id", "title", "artists", "album", "album_artist", "cover_url", "duration_seconds", "url", "isrc", "track_number", "disc_number", "release_date", "track_id")
+    SPOTIFY_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    ARTISTS_FIELD_NUMBER: _ClassVar[int]
+    ALBUM_FIELD_NUMBER: _ClassVar[int]
+    ALBUM_ARTIST_FIELD_NUMBER: _ClassVar[int]
+    COVER_URL_FIELD_NUMBER: _ClassVar[int]
+    DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    ISRC_FIELD_NUMBER: _ClassVar[int]
+    TRACK_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DISC_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_DATE_FIELD_NUMBER: _ClassVar[int]
+    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
+    spotify_id: str
+    title: str
+    artists: _containers.RepeatedScalarFieldContainer[str]
+    album: str
+    album_artist: str
+    cover_url: str
+    duration_seconds: float
+    url: str
+    isrc: str
+    track_number: int
+    disc_number: int
+    release_date: str
+    track_id: str
+    def __init__(self, spotify_id: _Optional[str] = ..., title: _Optional[str] = ..., artists: _Optional[_Iterable[str]] = ..., album: _Optional[str] = ..., album_artist: _Optional[str] = ..., cover_url: _Optional[str] = ..., duration_seconds: _Optional[float] = ..., url: _Optional[str] = ..., isrc: _Optional[str] = ..., track_number: _Optional[int] = ..., disc_number: _Optional[int] = ..., release_date: _Optional[str] = ..., track_id: _Optional[str] = ...) -> None: ...
+
+class SkippedEntry(_message.Message):
+    __slots__ = ("position", "title", "reason")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    title: str
+    reason: str
+    def __init__(self, position: _Optional[int] = ..., title: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class FetchSpotifyRequest(_message.Message):
+    __slots__ = ("url",)
+    URL_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    def __init__(self, url: _Optional[str] = ...) -> None: ...
+
+class FetchSpotifyResponse(_message.Message):
+    __slots__ = ("kind", "id", "name", "songs", "skipped", "truncated")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SONGS_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    id: str
+    name: str
+    songs: _containers.RepeatedCompositeFieldContainer[Song]
+    skipped: _containers.RepeatedCompositeFieldContainer[SkippedEntry]
+    truncated: bool
+    def __init__(self, kind: _Optional[str] = ..., id: _Optional[str] = ..., name: _Optional[str] = ..., songs: _Optional[_Iterable[_Union[Song, _Mapping]]] = ..., skipped: _Optional[_Iterable[_Union[SkippedEntry, _Mapping]]] = ..., truncated: _Optional[bool] = ...) -> None: ...
+
+class SearchSpotifyRequest(_message.Message):
+    __slots__ = ("query", "page", "page_size")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    query: str
+    page: int
+    page_size: int
+    def __init__(self, query: _Optional[str] = ..., page: _Optional[int] = ..., page_size: _Optional[int] = ...) -> None: ...
+
+class SearchSpotifyResponse(_message.Message):
+    __slots__ = ("songs", "total_count")
+    SONGS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    songs: _containers.RepeatedCompositeFieldContainer[Song]
+    total_count: int
+    def __init__(self, songs: _Optional[_Iterable[_Union[Song, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
+
+class CreateDownloadsRequest(_message.Message):
+    __slots__ = ("url", "quality", "idempotency_key")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    quality: str
+    idempotency_key: str
+    def __init__(self, url: _Optional[str] = ..., quality: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+
+class Download(_message.Message):
+    __slots__ = ("job", "track_id", "title", "existed")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    EXISTED_FIELD_NUMBER: _ClassVar[int]
+    job: _job_pb2.Job
+    track_id: str
+    title: str
+    existed: bool
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., track_id: _Optional[str] = ..., title: _Optional[str] = ..., existed: _Optional[bool] = ...) -> None: ...
+
+class CreateDownloadsResponse(_message.Message):
+    __slots__ = ("kind", "name", "downloads", "skipped", "truncated")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DOWNLOADS_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    name: str
+    downloads: _containers.RepeatedCompositeFieldContainer[Download]
+    skipped: _containers.RepeatedCompositeFieldContainer[SkippedEntry]
+    truncated: bool
+    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., downloads: _Optional[_Iterable[_Union[Download, _Mapping]]] = ..., skipped: _Optional[_Iterable[_Union[SkippedEntry, _Mapping]]] = ..., truncated: _Optional[bool] = ...) -> None: ...

@@ -50,6 +50,21 @@ class IngestServiceStub:
                 request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadRequest.SerializeToString,
                 response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadResponse.FromString,
                 _registered_method=True)
+        self.FetchSpotify = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/FetchSpotify',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FetchSpotifyRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FetchSpotifyResponse.FromString,
+                _registered_method=True)
+        self.SearchSpotify = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/SearchSpotify',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyResponse.FromString,
+                _registered_method=True)
+        self.CreateDownloads = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/CreateDownloads',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsResponse.FromString,
+                _registered_method=True)
 
 
 class IngestServiceServicer:
@@ -77,6 +92,27 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FetchSpotify(self, request, context):
+        """What a link to Spotify leads to. Nothing is stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchSpotify(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateDownloads(self, request, context):
+        """One job for each recording behind a link: a track, album or playlist of Spotify's, or a page or file of the web. A
+        recording that is in the caller's library already keeps its track, and its job ends at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IngestServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +130,21 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.AbortUpload,
                     request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadRequest.FromString,
                     response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadResponse.SerializeToString,
+            ),
+            'FetchSpotify': grpc.unary_unary_rpc_method_handler(
+                    servicer.FetchSpotify,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FetchSpotifyRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FetchSpotifyResponse.SerializeToString,
+            ),
+            'SearchSpotify': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchSpotify,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyResponse.SerializeToString,
+            ),
+            'CreateDownloads': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateDownloads,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +229,87 @@ class IngestService:
             '/soundwright.ingest.v1.IngestService/AbortUpload',
             soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadRequest.SerializeToString,
             soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchSpotify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/FetchSpotify',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FetchSpotifyRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FetchSpotifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchSpotify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/SearchSpotify',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateDownloads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/CreateDownloads',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsResponse.FromString,
             options,
             channel_credentials,
             insecure,
