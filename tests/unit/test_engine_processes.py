@@ -1,0 +1,209 @@
+"""Engines in processes of their own: real processes, killed for real."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from kit import log
+from kit.compute import EngineProcesses, Report
+from kit.errors import AppError, Code
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class Counter:
+    """An engine that remembers how often it was used."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+def use(engine: Counter, report: Report, *, steps: int = 0) -> tuple[int, int]:
+    engine.count += 1
+    for step in range(steps):
+        report((step + 1) / steps)
+    return os.getpid(), engine.count
+
+
+def wait_for_stop(engine: Counter, report: Report) -> None:
+    while True:
+        report(0.5)
+
+
+def refuse(engine: Counter, report: Report) -> None:
+    raise AppError(Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", "Install it.", {"model": "x"})
+
+
+def crash(engine: Counter, report: Report) -> None:
+    raise RuntimeError("with a secret in it")
+
+
+def die(engine: Counter, report: Report) -> None:
+    report(0.1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def correlation(engine: Counter, report: Report) -> str:
+    return log.correlation_id()
+
+
+def meet(engine: Counter, report: Report, *, folder: Path, name: str, other: str) -> None:
+    """End only when the other work is there at the same time."""
+    (folder / name).touch()
+    while not (folder / other).exists():
+        report(0.0)
+
+
+@pytest_asyncio.fixture
+async def processes() -> AsyncIterator[EngineProcesses[Counter]]:
+    made = EngineProcesses("test", 1, Counter)
+    yield made
+    await asyncio.to_thread(made.close)
+
+
+async def test_the_engine_lives_on_in_another_process(processes: EngineProcesses[Counter]) -> None:
+    first, once = await processes.run(use)
+    second, twice = await processes.run(use)
+    assert first == second != os.getpid()
+    assert (once, twice) == (1, 2)
+
+
+async def test_shares_arrive_in_order(processes: EngineProcesses[Counter]) -> None:
+    shares: list[float] = []
+    await processes.run(functools.partial(use, steps=4), shares.append)
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+
+
+async def test_what_report_raises_stops_the_work_and_spares_the_process(processes: EngineProcesses[Counter]) -> None:
+    class Enough(Exception):
+        pass
+
+    def report(share: float) -> None:
+        raise Enough
+
+    before, _ = await processes.run(use)
+    with pytest.raises(Enough):
+        await processes.run(wait_for_stop, report)
+    assert await processes.run(use) == (before, 2)
+
+
+async def test_a_wish_to_stop_that_comes_too_late_does_not_stop_the_next_work(
+    processes: EngineProcesses[Counter],
+) -> None:
+    class Enough(Exception):
+        pass
+
+    def report(share: float) -> None:
+        if share == 1.0:  # the work's last word: it does not hear the answer any more
+            raise Enough
+
+    with pytest.raises(Enough):
+        await processes.run(functools.partial(use, steps=2), report)
+    shares: list[float] = []
+    assert (await processes.run(functools.partial(use, steps=3), shares.append))[1] == 2
+    assert len(shares) == 3
+
+
+async def test_refusals_cross_whole(processes: EngineProcesses[Counter]) -> None:
+    with pytest.raises(AppError) as caught:
+        await processes.run(refuse)
+    error = caught.value
+    assert (error.code, error.reason, error.message, error.meta) == (
+        Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", "Install it.", {"model": "x"},
+    )  # fmt: skip
+
+
+async def test_a_crash_is_ours_and_tells_nothing(processes: EngineProcesses[Counter]) -> None:
+    with pytest.raises(AppError) as caught:
+        await processes.run(crash)
+    assert caught.value.code is Code.INTERNAL
+    assert "secret" not in str(caught.value)
+    assert (await processes.run(use))[1] == 1
+
+
+async def test_a_killed_process_costs_one_attempt(processes: EngineProcesses[Counter]) -> None:
+    before, _ = await processes.run(use)
+    with pytest.raises(AppError) as caught:
+        await processes.run(die)
+    assert caught.value.reason == "ENGINE_DIED"
+    assert caught.value.retryable
+    after, count = await processes.run(use)
+    assert after != before
+    assert count == 1
+
+
+async def test_a_process_that_died_while_idle_is_replaced(processes: EngineProcesses[Counter]) -> None:
+    before, _ = await processes.run(use)
+    process = psutil.Process(before)
+    process.kill()
+    while process.status() != psutil.STATUS_ZOMBIE:  # it is the product's to bury
+        await asyncio.sleep(0.01)
+    assert (await processes.run(use))[0] != before
+
+
+async def test_the_correlation_id_goes_along(processes: EngineProcesses[Counter]) -> None:
+    with log.correlation_scope("abc123"):
+        assert await processes.run(correlation) == "abc123"
+
+
+async def test_slots_work_side_by_side(tmp_path: Path) -> None:
+    processes = EngineProcesses("test", 2, Counter)
+    try:
+        work = functools.partial(meet, folder=tmp_path)
+        await asyncio.wait_for(
+            asyncio.gather(
+                processes.run(functools.partial(work, name="a", other="b")),
+                processes.run(functools.partial(work, name="b", other="a")),
+            ),
+            60,
+        )
+    finally:
+        await asyncio.to_thread(processes.close)
+
+
+async def test_close_ends_what_is_at_work() -> None:
+    processes = EngineProcesses("test", 1, Counter)
+    process = psutil.Process((await processes.run(use))[0])
+    started = threading.Event()
+    running = asyncio.create_task(processes.run(wait_for_stop, lambda share: started.set()))
+    await asyncio.to_thread(started.wait, 30)
+    await asyncio.to_thread(processes.close)
+    with pytest.raises(AppError) as caught:
+        await running
+    assert caught.value.reason == "ENGINE_DIED"
+    assert not process.is_running()
+    with pytest.raises((AppError, RuntimeError)):
+        await processes.run(use)
+
+
+def test_a_component_that_is_killed_leaves_no_engine_behind() -> None:
+    script = (
+        "import asyncio\n"
+        "from kit.compute import EngineProcesses\n"
+        "from tests.unit.test_engine_processes import Counter, use, wait_for_stop\n"
+        "async def main():\n"
+        "    processes = EngineProcesses('test', 1, Counter)\n"
+        "    print((await processes.run(use))[0], flush=True)\n"
+        "    await processes.run(wait_for_stop)\n"
+        "if __name__ == '__main__':\n"
+        "    asyncio.run(main())\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=REPOSITORY
+    ) as parent:
+        assert parent.stdout is not None
+        engine = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    engine.wait(30)
