@@ -36,14 +36,15 @@ class Take:
         seed: the same take with the same seed gives the same audio.
         lead_in: audio that the take goes on from, at its own rate and with its own channels. An engine that cannot
             listen leaves it aside.
-        loop: the end will be laid over the beginning: an engine that plans a form leaves intro, ending and fades out.
+        loop_seconds: so much of it will be played in a circle, and what goes beyond laid over the beginning: an engine
+            that plans a form fits it to that length, and leaves out intro, ending and fades. None: it is no loop.
     """
 
     prompt: str
     duration_seconds: float
     seed: int
     lead_in: Clip | None = None
-    loop: bool = False
+    loop_seconds: float | None = None
 
 
 class Engine(Protocol):
@@ -81,7 +82,7 @@ PRIORITIES = ("admin", "premium", "standard", "free")
 MAX_VARIATIONS = 8
 PROMPT_LENGTH = (3, 500)
 MIN_SECONDS = 1.0
-_SEED_LIMIT = 2**31  # what every engine's random generator takes
+_SEED_LIMIT = 2**63  # what the wire holds
 _JOINERS = "\u200c\u200d"  # invisible, but part of how some scripts are spelled
 
 
@@ -98,7 +99,7 @@ class GenerationSpec:
         prompt: 3 to 500 characters without control characters.
         duration_seconds: length to generate; of a continuation: what comes after the clip that it goes on from.
         model: one of :data:`MODELS`.
-        seed: 0 to 2**31 - 1.
+        seed: 0 to 2**63 - 1.
         loop: the clip's end goes over into its beginning.
         continue_from_id: the generation that it goes on from; empty: none.
     """
@@ -119,13 +120,14 @@ def clean_prompt(prompt: str) -> str:
 
 def parse_spec(
     *, prompt: str, duration_seconds: float, model: str, seed: int, loop: bool, continue_from_id: str,
-    max_seconds: float,
+    variation_count: int, max_seconds: float,
 ) -> GenerationSpec:  # fmt: skip
     """Check what a caller asks for, and fill in what is left out.
 
     Args:
         model: empty for :data:`DEFAULT_MODEL`.
-        seed: any number that is not negative; it is taken modulo 2**31.
+        seed: 0 to 2**63 - 1.
+        variation_count: how many clips are wanted at once.
         max_seconds: the longest clip that the caller may have.
 
     Raises:
@@ -140,6 +142,8 @@ def parse_spec(
         problems["duration"] = [f"must be between {MIN_SECONDS:g} and {max_seconds:g} seconds"]
     if chosen not in MODELS:
         problems["model"] = [f"is not known; use one of: {', '.join(MODELS)}"]
+    if not 1 <= variation_count <= MAX_VARIATIONS:
+        problems["variations"] = [f"must be between 1 and {MAX_VARIATIONS}"]
     source = ""
     if continue_from_id:
         try:
@@ -148,14 +152,29 @@ def parse_spec(
             problems["continue_from"] = ["is not the id of a generation"]
     if problems:
         raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", {"details": problems})
-    return GenerationSpec(cleaned, duration_seconds, chosen, seed % _SEED_LIMIT, loop, source)
+    return GenerationSpec(cleaned, duration_seconds, chosen, seed, loop, source)
+
+
+def require_total(source_seconds: float, duration_seconds: float, max_seconds: float) -> None:
+    """A continuation is one clip with what it goes on from, so that both together keep to the caller's limit.
+
+    Raises:
+        AppError: ``VALIDATION_ERROR``.
+    """
+    if source_seconds + duration_seconds > max_seconds:
+        room = max_seconds - source_seconds
+        hint = f"ask for {math.floor(room)} at most" if room >= MIN_SECONDS else "take a shorter clip to go on from"
+        problem = f"makes a clip of more than {max_seconds:g} seconds with the one that it goes on from; {hint}"
+        raise AppError(
+            Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", {"details": {"duration": [problem]}}
+        )
 
 
 def variation_seeds(seed: int, count: int) -> list[int]:
-    """Seeds that follow each other, the first being ``seed``, 0 to 2**31 - 1."""
+    """Seeds that follow each other, the first being ``seed``."""
     return [(seed + index) % _SEED_LIMIT for index in range(count)]
 
 
 def retake_seed(seed: int, retake: int) -> int:
     """The seed of the ``retake``-th try after the first: derived, and far from the seeds of neighbouring variations."""
-    return (seed + retake * 0x3C6EF372) % _SEED_LIMIT
+    return (seed + retake * 0x3C6EF372FE94F82A) % _SEED_LIMIT

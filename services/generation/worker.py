@@ -2,61 +2,231 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import functools
 import json
 import tempfile
 import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import catalog_service_pb2, catalog_service_pb2_grpc, generation_pb2, job_pb2
 
-from kit.audio import AudioWriter
-from kit.compute import ComputeSlots
+from kit.compute import EngineProcesses
 from kit.jobs import JobContext
 from kit.outputs import JobOutputs
 from kit.ports import Blobs
-from services.generation.service import Engine, GenerationSpec
+from services.generation import seams, service
+from services.generation.batching import Batcher
+from services.generation.finishing import FinishedClip, FinishOrder, finish
+from services.generation.takes import Choice, MadeTake, TakeOrder
 
 __all__ = ["GenerationWorker"]
 
+_RETAKE_LIMIT = 2
+# Where each take, and then saving, begins within a job's progress. A retake is not expected, so that little is left for it.
+_TAKE_RATIOS = (0.02, 0.80, 0.88, 0.92)
+_LOOK_SECONDS = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kept:
+    """The take that becomes the clip."""
+
+    order: TakeOrder
+    made: MadeTake
+    choice: Choice
+    retake_count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """The clip that a job goes on from."""
+
+    generation: generation_pb2.Generation
+    audio: Path
+
 
 class GenerationWorker:
-    """The handler of generation jobs."""
+    """The handler of generation jobs.
 
-    def __init__(self, engine: Engine, blobs: Blobs, slots: ComputeSlots, scratch: Path) -> None:
-        self._engine = engine
+    A continuation is one clip: what it goes on from and ``duration_seconds`` more.
+
+    Args:
+        note: told which engine made a model's take.
+    """
+
+    def __init__(
+        self,
+        *,
+        batcher: Batcher,
+        note: Callable[[str, Choice], None],
+        file_processes: EngineProcesses[None],
+        blobs: Blobs,
+        catalog: catalog_service_pb2_grpc.CatalogServiceStub,
+        scratch: Path,
+    ) -> None:
+        self._batcher = batcher
+        self._note = note
+        self._file_processes = file_processes
         self._blobs = blobs
-        self._slots = slots
+        self._catalog = catalog
         self._scratch = scratch
 
     async def handle(self, context: JobContext) -> job_pb2.JobResult:
         """Make the clip that the job describes."""
-        spec = GenerationSpec(**json.loads(context.job.spec_json))
+        spec = service.GenerationSpec(**json.loads(context.job.spec_json))
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
-            file = Path(folder) / "clip.wav"
-            context.report(0.0, f"Generating {spec.model}...")
-            output = await self._slots.run(lambda: self._make(spec, file, context))
-            async with JobOutputs(self._blobs, "generations", context.job) as store:
-                stored = await store.put(output, file)
-                return job_pb2.JobResult(
-                    engine=self._engine.name,
-                    model=spec.model,
-                    requested_model=spec.model,
-                    outputs=[stored],
-                    compute_seconds=time.monotonic() - started,
+        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            async with self._source(spec) as source:
+                kept = await self._best_take(context, spec, source, folder)
+                context.report(_TAKE_RATIOS[-1], "Saving")
+                order = FinishOrder(
+                    take=kept.order.file,
+                    sample_rate_hz=kept.made.sample_rate_hz,
+                    duration_seconds=spec.duration_seconds,
+                    before=source.audio if source else None,
+                    loop_fade_seconds=seams.loop_fade_seconds(spec.duration_seconds) if spec.loop else 0.0,
+                    audio=folder / "audio.wav",
+                    picture=folder / "spectrogram.png",
                 )
+                span = 1.0 - _TAKE_RATIOS[-1]
+                clip = await self._file_processes.run(
+                    functools.partial(finish, order=order),
+                    lambda share: context.report(_TAKE_RATIOS[-1] + 0.9 * span * share),
+                )
+            async with JobOutputs(self._blobs, "generations", context.job) as store:
+                audio = await store.put(_audio_output(clip), order.audio)
+                picture = await store.put(_picture_output(), order.picture)
+            context.report(1.0, "Complete")
+            return _result(context.job, spec, kept, clip, (audio, picture), time.monotonic() - started)
 
-    def _make(self, spec: GenerationSpec, file: Path, context: JobContext) -> job_pb2.AudioOutput:
-        clip = self._engine.generate(spec.prompt, spec.duration_seconds, spec.seed, spec.model, context.report)
-        with AudioWriter(file, clip.sample_rate_hz, clip.samples.shape[0], "wav16") as writer:
-            writer.write(clip.samples)
-        return job_pb2.AudioOutput(
-            name="clip",
-            path="clip.wav",
-            content_type="audio/wav",
+    @contextlib.asynccontextmanager
+    async def _source(self, spec: service.GenerationSpec) -> AsyncIterator[_Source | None]:
+        """The clip to go on from, if there is one, for the length of the block."""
+        if not spec.continue_from_id:
+            yield None
+            return
+        request = catalog_service_pb2.GetGenerationRequest(generation_id=spec.continue_from_id)
+        generation = (await self._catalog.GetGeneration(request)).generation
+        async with self._blobs.local(generation.audio_blob_key) as path:
+            yield _Source(generation, path)
+
+    async def _best_take(
+        self, context: JobContext, spec: service.GenerationSpec, source: _Source | None, folder: Path
+    ) -> _Kept:
+        """The first take that is accepted, else the best of three."""
+        best: _Kept | None = None
+        for retake in range(_RETAKE_LIMIT + 1):
+            order = _take_order(spec, source, retake, folder)
+            choice, made = await self._take(context, spec, order, retake)
+            self._note(spec.model, choice)
+            if best is None or made.quality.score > best.made.quality.score:
+                if best is not None:
+                    best.order.file.unlink()
+                best = _Kept(order, made, choice, retake)
+            else:
+                order.file.unlink()
+            if best.made.quality.accepted:
+                break
+        assert best is not None
+        return dataclasses.replace(best, retake_count=retake)
+
+    async def _take(
+        self, context: JobContext, spec: service.GenerationSpec, order: TakeOrder, retake: int
+    ) -> tuple[Choice, MadeTake]:
+        """One take. Tells how far it is, and stops when the job is to stop."""
+        begin, end = _TAKE_RATIOS[retake : retake + 2]
+        # A job that is here again may have ended its last process; one that goes on from another depends on its file.
+        alone = context.job.attempt > 1 or bool(spec.continue_from_id)
+        async with self._batcher.place(spec.model, order, alone=alone) as place:
+            while not await place.made(_LOOK_SECONDS):
+                share = place.share
+                context.report(begin + (end - begin) * (share or 0.0), _message(spec.model, share))
+            return place.outcome.result()
+
+
+def _take_order(spec: service.GenerationSpec, source: _Source | None, retake: int, folder: Path) -> TakeOrder:
+    overlap_seconds = seams.JOIN_SECONDS if source else 0.0
+    fade_seconds = seams.loop_fade_seconds(spec.duration_seconds) if spec.loop else 0.0
+    take = service.Take(
+        prompt=spec.prompt,
+        duration_seconds=overlap_seconds + spec.duration_seconds + fade_seconds,
+        seed=service.retake_seed(spec.seed, retake),
+        # A loop that begins with another clip does not end as the take begins.
+        loop_seconds=spec.duration_seconds if spec.loop and source is None else None,
+    )
+    return TakeOrder(take, folder / f"take-{retake}.npy", source.audio if source else None, overlap_seconds)
+
+
+def _message(model: str, share: float | None) -> str:
+    if share is None:
+        return "Waiting in queue..."
+    if share == 0.0:
+        return "Loading the model"
+    if share == 1.0:
+        return "Checking quality"
+    return f"Generating {'music' if service.is_music(model) else 'audio'}... {100 * share:.0f}%"
+
+
+def _audio_output(clip: FinishedClip) -> job_pb2.AudioOutput:
+    return job_pb2.AudioOutput(
+        name="audio",
+        path="audio.wav",
+        content_type="audio/wav",
+        sample_rate_hz=clip.sample_rate_hz,
+        channel_count=clip.channel_count,
+        frame_count=clip.frame_count,
+        peak=clip.peak,
+        clipped_sample_count=clip.clipped_sample_count,
+    )
+
+
+def _picture_output() -> job_pb2.AudioOutput:
+    return job_pb2.AudioOutput(name="spectrogram", path="spectrogram.png", content_type="image/png")
+
+
+def _result(
+    job: job_pb2.Job,
+    spec: service.GenerationSpec,
+    kept: _Kept,
+    clip: FinishedClip,
+    files: tuple[job_pb2.AudioOutput, job_pb2.AudioOutput],
+    compute_seconds: float,
+) -> job_pb2.JobResult:
+    audio, picture = files
+    quality, choice = kept.made.quality, kept.choice
+    return job_pb2.JobResult(
+        engine=choice.engine,
+        model=choice.engine_model,
+        requested_model=spec.model,
+        degraded=choice.degraded,
+        degraded_reason=choice.reason,
+        compute_seconds=compute_seconds,
+        outputs=[audio, picture],
+        generation=generation_pb2.Generation(
+            id=job.id,
+            owner_id=job.owner_id,
+            prompt=spec.prompt,
+            model=spec.model,
+            duration_seconds=clip.frame_count / clip.sample_rate_hz,
+            is_loop=spec.loop,
+            seed=kept.order.take.seed,
+            quality_score=quality.score,
+            quality_issues=quality.issues,
+            quality_accepted=quality.accepted,
+            retry_count=kept.retake_count,
+            engine=choice.engine,
+            engine_model=choice.engine_model,
+            degraded=choice.degraded,
             sample_rate_hz=clip.sample_rate_hz,
-            channel_count=clip.samples.shape[0],
-            frame_count=writer.frame_count,
-            peak=writer.peak,
-            clipped_sample_count=writer.clipped_sample_count,
-        )
+            channel_count=clip.channel_count,
+            audio_blob_key=audio.blob_key,
+            spectrogram_blob_key=picture.blob_key,
+            audio_size_bytes=audio.size_bytes,
+            continued_from_id=spec.continue_from_id,
+            priority=job_pb2.Priority.Name(job.priority).removeprefix("PRIORITY_").lower(),
+        ),
+    )

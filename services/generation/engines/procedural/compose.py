@@ -12,7 +12,7 @@ from services.generation.engines.procedural.prompt import Mood, Request, parse_p
 from services.generation.engines.procedural.score import STEMS, Key, Song
 from services.generation.engines.procedural.styles import STYLES, Layer, Style
 
-__all__ = ["compose", "plan_music", "seed_for"]
+__all__ = ["compose", "compose_loop", "plan_music", "seed_for"]
 
 _DEFAULT_STYLES = ("pop", "synthwave", "lofi", "house", "funk", "soul", "cinematic")
 _NEUTRAL = Mood(None, 0.0, 0.8, _DEFAULT_STYLES)
@@ -28,6 +28,7 @@ _VOICES = ("voice", "voice_low")
 _DARK = ("i VI iv V", "i i VI V", "i iv VI V")
 _BROKEN_CHORDS = {4: "0.2.1.2.3.2.1.2.", 3: "0.1.2.3.2.1."}
 _LONG_NOTES = {4: "x---------------", 3: "x-----------"}
+_LOOP_STRETCH = 0.1
 _LEFT_HAND = {4: "0-------0-------", 3: "0-----------"}
 
 
@@ -45,7 +46,27 @@ def compose(prompt: str, duration_seconds: float, seed: int) -> Song:
         duration_seconds: length to fit the form to, above 0.
         seed: any integer.
     """
+    return _arranged(plan_music(prompt, duration_seconds, seed))
+
+
+def compose_loop(prompt: str, loop_seconds: float, duration_seconds: float, seed: int) -> Song:
+    """The score of a loop, which goes on after ``loop_seconds`` in time with its beginning.
+
+    Its tempo is moved, by a tenth at most, so that it has whole bars, and its ending lies beyond ``duration_seconds``.
+    """
     plan = plan_music(prompt, duration_seconds, seed)
+    bar_seconds = STYLES[plan.style].beats_per_bar * 60.0 / plan.tempo_bpm
+    stretch = loop_seconds / bar_seconds / max(1, round(loop_seconds / bar_seconds))
+    if abs(stretch - 1.0) <= _LOOP_STRETCH:
+        bar_seconds *= stretch
+        plan = replace(plan, tempo_bpm=plan.tempo_bpm / stretch)
+    ending_seconds = 3.0 * bar_seconds
+    return _arranged(
+        replace(plan, duration_seconds=duration_seconds + ending_seconds, has_intro=False, has_outro=False)
+    )
+
+
+def _arranged(plan: Plan) -> Song:
     song = arrange(plan)
     # A style may have no such player: then rather its whole band than silence.
     return song if song.tracks else arrange(replace(plan, stems=frozenset(STEMS)))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kit.errors import AppError, Code
 from services.generation.engines.procedural import effects
-from services.generation.engines.procedural.compose import compose, seed_for
+from services.generation.engines.procedural.compose import compose, compose_loop, seed_for
 from services.generation.engines.procedural.render import mix, render_stems
 from services.generation.engines.procedural.sounds import ambience_cues, design, render_cue
 from services.generation.engines.procedural.waves import fade
-from services.generation.service import Clip
+from services.generation.service import MODELS, Clip, Take, is_music
 
 __all__ = ["ProceduralEngine"]
 
@@ -24,70 +25,95 @@ _LIMIT_SECONDS = (1.0, 300.0)
 _PEAK = 0.89
 _SOUND_RMS = 0.14
 _AMBIENCE_LEVEL = 0.35
+_LOOP_TAIL_SECONDS = 0.5
 
 
 class ProceduralEngine:
     """Text to audio by rules and synthesis, in stereo at 44100 Hz; no weights, no network, seconds for minutes.
 
-    Implements :class:`services.generation.service.Engine`.
+    Implements :class:`services.generation.service.Engine`. It composes music for the models of music, designs sounds for
+    the others, and does not listen to lead-ins.
     """
 
     name = "procedural"
-    models = ("music", "audio")
 
-    def generate(
-        self, prompt: str, duration_seconds: float, seed: int, model: str, report: Callable[[float], None]
-    ) -> Clip:
-        """Audio of exactly ``round(duration_seconds * 44100)`` frames for a prompt.
+    def load(self, model: str) -> None:
+        """There is nothing to load.
+
+        Raises:
+            AppError: ``MODEL_UNKNOWN``.
+        """
+        if model not in MODELS:
+            raise AppError(
+                Code.INVALID_ARGUMENT,
+                "MODEL_UNKNOWN",
+                f"The built-in engine has the models {', '.join(MODELS)}: use one.",
+            )
+
+    def unload(self, model: str) -> None:
+        """There is nothing to give back."""
+
+    def generate(self, model: str, takes: Sequence[Take], report: Callable[[float], None]) -> list[Clip]:
+        """A clip for each take: float32 [2, round(duration_seconds * 44100)], peak below 0.9.
+
+        What a prompt may hold: for music tempo ("120 bpm", "slow"), key ("in C minor"), mood, genre, instruments ("with
+        piano", "no drums", "solo cello"), "build up", "loop"; for sounds those of the scene and how they are ("heavy rain
+        with distant thunder"). A clip has no click at either end; one that is to be a loop goes on at its end instead.
 
         Args:
-            prompt: free text. For music: tempo ("120 bpm", "slow"), key ("in C minor"), mood, genre, instruments
-                ("with piano", "no drums", "solo cello"), "build up", "loop". For audio: the sounds of the scene and
-                how they are ("heavy rain with distant thunder").
-            duration_seconds: 1 to 300.
-            seed: any integer; the same arguments give the same samples.
-            model: ``music`` for the composer, ``audio`` for the sound designer.
+            model: see :meth:`load`.
+            takes: of 1 to 300 seconds; any integer is a seed.
             report: called with the rising share done, 0 to 1; may raise to stop the work.
-
-        Returns:
-            float32 [2, frames], peak below 0.9, without a click at either end.
 
         Raises:
             AppError: an unknown model or a length out of range.
         """
-        if model not in self.models:
-            raise AppError(
-                Code.INVALID_ARGUMENT,
-                "MODEL_UNKNOWN",
-                "The built-in engine has the models music and audio: use one of them.",
-            )
+        self.load(model)
         low, high = _LIMIT_SECONDS
-        if not low <= duration_seconds <= high:
+        if not all(low <= take.duration_seconds <= high for take in takes):
             raise AppError(
                 Code.INVALID_ARGUMENT, "DURATION_OUT_OF_RANGE", f"Ask for a duration from {low:g} to {high:g} seconds."
             )
         report(0.0)
-        generate = _music if model == "music" else _sound
-        samples = generate(prompt, duration_seconds, seed, lambda share: report(0.02 + 0.96 * share))
+        make = _music if is_music(model) else _sound
+        clips = []
+        for number, take in enumerate(takes):
+            # A share of the work for each take, of which the last hundredths are mastering.
+            one = functools.partial(_report_part, report, number / len(takes), 1.0 / len(takes))
+            clips.append(Clip(make(take, one), _RATE_HZ))
         report(1.0)
-        return Clip(samples, _RATE_HZ)
+        return clips
 
 
-def _music(prompt: str, duration_seconds: float, seed: int, report: Callable[[float], None]) -> Samples:
-    root = seed_for(prompt, seed)
-    song = compose(prompt, duration_seconds, seed)
+def _report_part(report: Callable[[float], None], begin: float, span: float, share: float) -> None:
+    report(begin + span * (0.02 + 0.96 * share))
+
+
+def _music(take: Take, report: Callable[[float], None]) -> Samples:
+    root = seed_for(take.prompt, take.seed)
+    if take.loop_seconds is None:
+        song = compose(take.prompt, take.duration_seconds, take.seed)
+    else:
+        song = compose_loop(take.prompt, take.loop_seconds, take.duration_seconds, take.seed)
     music = mix(render_stems(song, _RATE_HZ, root, report))
-    backgrounds = ambience_cues(prompt)
-    if not backgrounds:
-        return music
-    rng = np.random.default_rng([root, 2])
-    behind = sum(render_cue(cue, music.shape[1], _RATE_HZ, rng) for cue in backgrounds)
-    return _finished(music + np.float32(_AMBIENCE_LEVEL) * behind, effects.active_rms(music, _RATE_HZ))
+    backgrounds = ambience_cues(take.prompt)
+    if backgrounds:
+        rng = np.random.default_rng([root, 2])
+        behind = sum(render_cue(cue, music.shape[1], _RATE_HZ, rng) for cue in backgrounds)
+        music = _finished(music + np.float32(_AMBIENCE_LEVEL) * behind, effects.active_rms(music, _RATE_HZ))
+    return music[:, : _frames(take.duration_seconds)]
 
 
-def _sound(prompt: str, duration_seconds: float, seed: int, report: Callable[[float], None]) -> Samples:
-    rng = np.random.default_rng([seed_for(prompt, seed), 3])
-    return _finished(design(prompt, round(duration_seconds * _RATE_HZ), _RATE_HZ, rng, report), _SOUND_RMS)
+def _sound(take: Take, report: Callable[[float], None]) -> Samples:
+    rng = np.random.default_rng([seed_for(take.prompt, take.seed), 3])
+    # The fade at the end belongs to what a loop does not keep.
+    made_seconds = take.duration_seconds + (_LOOP_TAIL_SECONDS if take.loop_seconds is not None else 0.0)
+    sound = _finished(design(take.prompt, _frames(made_seconds), _RATE_HZ, rng, report), _SOUND_RMS)
+    return sound[:, : _frames(take.duration_seconds)]
+
+
+def _frames(duration_seconds: float) -> int:
+    return round(duration_seconds * _RATE_HZ)
 
 
 def _finished(samples: Samples, rms: float) -> Samples:

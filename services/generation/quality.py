@@ -1,0 +1,226 @@
+"""Whether a take is fit to be heard: faults that no listener would want, whatever was asked for.
+
+Each check gives 0 to 100; the lowest decides, as a clip is as good as its worst fault. None judges taste: quiet, sparse,
+dark or noisy clips are as good as others where the prompt allows for them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+__all__ = ["ACCEPTED_SCORE", "Quality", "judge", "wants_noise"]
+
+Samples = NDArray[np.float32]
+
+ACCEPTED_SCORE = 50
+_FRAME_SECONDS = 0.02
+_SILENCE_RMS = 10.0 ** (-70 / 20)
+_FULL_SCALE = 0.985
+_SPECTRUM_FRAMES = 2048
+_NOISE_BAND_HZ = (100.0, 8000.0)
+_FIRST_OCTAVE_HZ = 125.0
+_NOISE = re.compile(
+    r"\b(?:nois[ey]|static|hiss(?:ing)?|glitch\w*|distort\w*|industrial|harsh|radio|vinyl|crackl\w*|asmr"
+    r"|rain\w*|storm\w*|thunder\w*|wind\w*|breeze|gusts?|blizzard|snow\w*|ocean|sea|waves?|surf|beach|water\w*|rivers?"
+    r"|streams?|creek|shower|fountain|steam|spray|(?:camp)?fire\w*|applause|clapping|crowds?|cheer\w*"
+    r"|jets?|engines?|airplanes?|planes?|rockets?|trains?|traffic|fans?|air|breath\w*|whoosh\w*|risers?"
+    r"|drum\w*|snares?|percussi\w*|cymbals?|shakers?|maracas?|brushes|drones?)\b"
+)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The verdict on a take.
+
+    Args:
+        score: 0 to 100.
+        issues: what is wrong, in short sentences, worst first.
+        accepted: whether it may be kept without another try.
+    """
+
+    score: int
+    issues: tuple[str, ...]
+    accepted: bool
+
+
+@dataclass(frozen=True)
+class _Finding:
+    score: float
+    issue: str
+
+
+def wants_noise(prompt: str) -> bool:
+    """Whether noise is part of what the prompt asks for."""
+    return _NOISE.search(prompt.lower()) is not None
+
+
+def judge(
+    samples: Samples, sample_rate_hz: int, wanted_seconds: float, *, is_music: bool, noise_is_wanted: bool
+) -> Quality:
+    """Look for silence, wrong length, clipping, offset, noise, missing bands, gaps and a sudden end.
+
+    Args:
+        samples: float32 [channels, frames] as the engine gave them, before any change of level.
+        wanted_seconds: the length that was asked for.
+        is_music: music has no second-long gaps and is not noise throughout; sound effects may be both.
+        noise_is_wanted: see :func:`wants_noise`.
+    """
+    findings = list(_findings(samples, sample_rate_hz, wanted_seconds, is_music, noise_is_wanted))
+    findings.sort(key=lambda found: found.score)
+    score = round(min(100.0, *(found.score for found in findings))) if findings else 100
+    return Quality(score, tuple(found.issue for found in findings if found.score < 95), score >= ACCEPTED_SCORE)
+
+
+def _findings(
+    samples: Samples, rate_hz: int, wanted_seconds: float, is_music: bool, noise_is_wanted: bool
+) -> Iterator[_Finding]:
+    """What each check found; after a fault that leaves nothing to check, no more."""
+    if not samples.size or not np.isfinite(samples).all():
+        yield _Finding(0, "Holds no sound that could be played.")
+        return
+    offset = samples.mean(axis=1, dtype=np.float64)
+    centred = samples - offset[:, None].astype(np.float32)
+    rms = float(np.sqrt(np.mean(np.square(centred, dtype=np.float64))))
+    levels = _frame_levels(centred, rate_hz)
+    if levels.max() < _SILENCE_RMS:
+        yield _Finding(0, "Silent.")
+        return
+    yield _length(samples.shape[1] / rate_hz, wanted_seconds)
+    yield _loudness(levels)
+    yield _clipping(samples)
+    yield _offset(float(np.abs(offset).max()), rms)
+    spectrum = _mean_spectrum(centred, rate_hz, levels)
+    yield _noise(spectrum, rate_hz, is_music, noise_is_wanted)
+    yield _missing_band(spectrum, rate_hz)
+    yield from _gaps(levels, is_music)
+    yield _sudden_end(levels, is_music)
+
+
+def _between(value: float, points: tuple[float, ...], scores: tuple[float, ...]) -> float:
+    return float(np.interp(value, points, scores))
+
+
+def _frame_levels(samples: Samples, rate_hz: int) -> NDArray[np.float64]:
+    """float64 [frames]: RMS of each 20 ms, all channels together; what is left at the end is a frame of its own."""
+    size = max(1, round(_FRAME_SECONDS * rate_hz))
+    power = np.mean(np.square(samples, dtype=np.float64), axis=0)
+    starts = np.arange(0, power.size, size)
+    counts = np.minimum(size, power.size - starts)
+    return np.asarray(np.sqrt(np.add.reduceat(power, starts) / counts))
+
+
+def _length(seconds: float, wanted_seconds: float) -> _Finding:
+    share = seconds / wanted_seconds
+    return _Finding(
+        _between(share, (0.5, 0.9, 0.995), (0, 45, 100)),
+        f"Shorter than asked for: {seconds:.1f} of {wanted_seconds:.1f} seconds.",
+    )
+
+
+def _loudness(levels: NDArray[np.float64]) -> _Finding:
+    """By the loudest fifth of a second, so that a few hits in silence are not called quiet."""
+    around = np.convolve(levels**2, np.full(min(10, levels.size), 1.0 / min(10, levels.size)), mode="valid")
+    level_db = 10.0 * float(np.log10(around.max()))
+    return _Finding(
+        _between(level_db, (-70, -54, -48), (0, 45, 100)), f"Very quiet: {level_db:.0f} dBFS at the loudest."
+    )
+
+
+def _clipping(samples: Samples) -> _Finding:
+    """Samples in a row of equals at full scale; a wave that merely reaches full scale has none."""
+    loud = np.abs(samples) >= _FULL_SCALE
+    level = np.abs(np.diff(samples, axis=1)) <= 1e-5
+    flat = level & loud[:, 1:] & loud[:, :-1]
+    share = float(np.mean(flat[:, 1:] & flat[:, :-1])) if flat.shape[1] > 1 else 0.0
+    return _Finding(
+        _between(share, (0.0005, 0.005, 0.03), (100, 70, 0)), f"Clipped: {100 * share:.1f} % of the samples."
+    )
+
+
+def _offset(offset: float, rms: float) -> _Finding:
+    share = offset / max(rms, 1e-9)
+    return _Finding(_between(share, (0.1, 0.4, 1.2), (100, 60, 0)), f"DC offset of {offset:.3f}.")
+
+
+def _mean_spectrum(samples: Samples, rate_hz: int, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64 [1025]: mean power of the windows that are not silent (P. D. Welch, 1967), of the mean of all channels."""
+    mono = samples.mean(axis=0)
+    padded = np.pad(mono, (0, max(0, _SPECTRUM_FRAMES - mono.size)))
+    hop = max(_SPECTRUM_FRAMES // 2, padded.size // 2000)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, _SPECTRUM_FRAMES)[::hop]
+    frame = max(1, round(_FRAME_SECONDS * rate_hz))
+    middles = np.minimum((np.arange(windows.shape[0]) * hop + _SPECTRUM_FRAMES // 2) // frame, levels.size - 1)
+    audible = windows[levels[middles] > max(_SILENCE_RMS, 0.01 * float(levels.max()))]
+    if not audible.shape[0]:
+        audible = windows
+    power = np.abs(fft.rfft(audible * np.hanning(_SPECTRUM_FRAMES).astype(np.float32), axis=1)) ** 2
+    return np.asarray(power.mean(axis=0, dtype=np.float64)) + 1e-20
+
+
+def _noise(spectrum: NDArray[np.float64], rate_hz: int, is_music: bool, is_wanted: bool) -> _Finding:
+    """By the flatness of the mean spectrum: 1 for white noise; music falls towards the top and has lines."""
+    hz = np.arange(spectrum.size) * rate_hz / _SPECTRUM_FRAMES
+    band = spectrum[(hz >= _NOISE_BAND_HZ[0]) & (hz <= min(_NOISE_BAND_HZ[1], 0.45 * rate_hz))]
+    flatness = float(np.exp(np.mean(np.log(band))) / np.mean(band))
+    worst = 100.0 if is_wanted else 0.0 if is_music else 70.0
+    return _Finding(max(worst, _between(flatness, (0.35, 0.6, 0.85), (100, 60, 0))), "Sounds like noise.")
+
+
+def _missing_band(spectrum: NDArray[np.float64], rate_hz: int) -> _Finding:
+    """An octave far below both its neighbours. By the median in each, which single tones do not lift."""
+    hz = np.arange(spectrum.size) * rate_hz / _SPECTRUM_FRAMES
+    edges = _FIRST_OCTAVE_HZ * 2.0 ** np.arange(9)
+    edges = edges[edges <= 0.45 * rate_hz]
+    levels_db = np.array(
+        [10.0 * np.log10(np.median(spectrum[(hz >= low) & (hz < high)])) for low, high in pairwise(edges)]
+    )
+    # What is 70 dB below the loudest is not heard beside it, nor is it missed.
+    levels_db = np.maximum(levels_db, levels_db.max() - 70.0)
+    depth = np.minimum(levels_db[:-2], levels_db[2:]) - levels_db[1:-1]
+    worst = int(np.argmax(depth))
+    low, high = edges[worst + 1], edges[worst + 2]
+    return _Finding(
+        _between(float(depth[worst]), (25, 35, 50), (100, 60, 0)),
+        f"Hardly anything between {low:.0f} and {high:.0f} Hz.",
+    )
+
+
+def _gaps(levels: NDArray[np.float64], is_music: bool) -> Iterator[_Finding]:
+    """Silence where sound was going on, or that takes up much of a piece of music."""
+    audible = levels > max(_SILENCE_RMS, 0.001 * float(levels.max()))
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], audible, [True]]).astype(np.int8)))
+    for start, end in edges.reshape(-1, 2):
+        seconds = float(end - start) * _FRAME_SECONDS
+        where = f"Silent for {seconds:.1f} seconds, {start * _FRAME_SECONDS:.1f} seconds after the beginning."
+        if _is_torn(levels, audible, int(start)):
+            yield _Finding(_between(seconds, (0.3, 0.8, 2.0), (100, 45, 0)), where)
+        elif is_music:
+            yield _Finding(_between(seconds, (1.5, 3.0, 5.0), (100, 70, 20)), where)
+    silent = 1.0 - float(audible.mean())
+    if is_music:
+        yield _Finding(
+            _between(silent, (0.2, 0.4, 0.6), (100, 60, 0)), f"Silent for {100 * silent:.0f} % of its length."
+        )
+
+
+def _is_torn(levels: NDArray[np.float64], audible: NDArray[np.bool_], start: int) -> bool:
+    """Whether sound that went on for a second stops at ``start`` from one frame to the next, instead of fading."""
+    before = slice(max(0, start - 50), start)
+    if start < 50 or not audible[before].all():
+        return False
+    usual = float(np.median(levels[before]))
+    return bool(levels[start - 2] > 0.25 * usual)
+
+
+def _sudden_end(levels: NDArray[np.float64], is_music: bool) -> _Finding:
+    """Networks stop in mid-sound when the time is up. It tells against a take, but another would do the same."""
+    usual = float(np.median(levels[levels > _SILENCE_RMS])) if (levels > _SILENCE_RMS).any() else 0.0
+    sudden = is_music and levels.size > 2 and float(levels[-2:].max()) > usual
+    return _Finding(85 if sudden else 100, "Ends suddenly.")
