@@ -31,7 +31,7 @@ from services.gateway.ops import ops_routes
 from services.gateway.pipeline import PIPELINE, pipeline_health_routes, pipeline_job_view, pipeline_routes
 from services.gateway.problem import problem_of
 from services.gateway.settings import GatewaySettings
-from services.gateway.soundbox import SOUNDBOX, soundbox_routes
+from services.gateway.soundbox import SOUNDBOX, job_routes, job_view, soundbox_routes
 from services.gateway.uploads import Uploads
 
 __all__ = ["app", "build"]
@@ -72,6 +72,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
             settings.finish_upload_seconds,
         ),
         health=health,
+        clock=runtime.clock,
         scratch=runtime.scratch(),
         encoding_slots=encoding_slots,
     )
@@ -81,28 +82,29 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
             RateClass.HEAVY: settings.rate_heavy_per_minute,
             RateClass.POLLING: settings.rate_polling_per_minute,
             RateClass.FILES: settings.rate_files_per_minute,
+            RateClass.REPORTS: settings.rate_reports_per_minute,
         },
         runtime.clock,
     )
     authenticator = Authenticator(clients.accounts, settings.open_access)
-    pipeline_view = pipeline_job_view(gateway)
+    views = {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(gateway), job_pb2.JOB_KIND_GENERATION: job_view}
     listeners: list[tuple[int, Sequence[Dialect], list[APIRouter]]] = [
         (
             settings.gateway_port,
             (FORGE, PIPELINE, SOUNDBOX),
             [
                 forge_routes(gateway),
-                pipeline_routes(gateway, {job_pb2.JOB_KIND_PIPELINE: pipeline_view}),
+                pipeline_routes(gateway, views),
                 soundbox_routes(gateway),
             ],
         ),
-        (settings.soundbox_port, (SOUNDBOX,), [soundbox_routes(gateway)]),
+        (settings.soundbox_port, (SOUNDBOX,), [job_routes(gateway), soundbox_routes(gateway)]),
         (
             settings.pipeline_port,
             (PIPELINE,),
             [
                 pipeline_health_routes(gateway),
-                pipeline_routes(gateway, {job_pb2.JOB_KIND_PIPELINE: pipeline_view}),
+                pipeline_routes(gateway, {job_pb2.JOB_KIND_PIPELINE: views[job_pb2.JOB_KIND_PIPELINE]}),
             ],
         ),
     ]

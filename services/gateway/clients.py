@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from soundwright.analysis.v1 import analysis_service_pb2_grpc
+from soundwright.generation.v1 import generation_service_pb2_grpc
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
-from soundwright.library.v1 import library_service_pb2_grpc
+from soundwright.library.v1 import catalog_service_pb2_grpc, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2_grpc
 
 from kit.compute import ComputeSlots
-from kit.ports import Blobs
+from kit.ports import Blobs, Clock
 from kit.run import Runtime
 from services.gateway.health import Health
 from services.gateway.settings import GatewaySettings
@@ -33,6 +34,8 @@ class Clients:
     ingest: ingest_service_pb2_grpc.IngestServiceStub
     separation: separation_service_pb2_grpc.SeparationServiceStub
     analysis: analysis_service_pb2_grpc.AnalysisServiceStub
+    generation: generation_service_pb2_grpc.GenerationServiceStub
+    catalog: catalog_service_pb2_grpc.CatalogServiceStub
 
     @staticmethod
     def over(channels: dict[str, Any]) -> Clients:
@@ -43,6 +46,8 @@ class Clients:
             ingest=ingest_service_pb2_grpc.IngestServiceStub(channels["ingest"]),
             separation=separation_service_pb2_grpc.SeparationServiceStub(channels["separation"]),
             analysis=analysis_service_pb2_grpc.AnalysisServiceStub(channels["analysis"]),
+            generation=generation_service_pb2_grpc.GenerationServiceStub(channels["generation"]),
+            catalog=catalog_service_pb2_grpc.CatalogServiceStub(channels["library"]),
         )
 
 
@@ -60,6 +65,7 @@ class Gateway:
     blobs: Blobs
     uploads: Uploads
     health: Health
+    clock: Clock
     scratch: Path
     encoding_slots: ComputeSlots
     """Where files are converted for a download."""

@@ -52,5 +52,5 @@ class Dialect:
 
 
 def dialect_for(path: str, dialects: Sequence[Dialect]) -> Dialect:
-    """The dialect that owns ``path``; the first one owns what no other does."""
-    return next((dialect for dialect in dialects if dialect.paths.match(path)), dialects[0])
+    """The dialect that owns ``path``: the last one that claims it, else the first one."""
+    return next((dialect for dialect in reversed(dialects) if dialect.paths.match(path)), dialects[0])

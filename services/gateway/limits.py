@@ -20,6 +20,7 @@ class RateClass(enum.StrEnum):
     HEAVY = "heavy"
     POLLING = "polling"
     FILES = "files"
+    REPORTS = "reports"
 
 
 @dataclass(frozen=True)

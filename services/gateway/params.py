@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -15,11 +16,11 @@ from starlette.exceptions import HTTPException
 from kit.errors import AppError, Code
 from services.gateway.problem import details_of
 
-__all__ = ["body_of", "body_schema", "idempotency_key", "require_uuid"]
+__all__ = ["body_of", "body_schema", "idempotency_key", "json_object", "limited_body", "require_uuid"]
 
 _BODY_LIMIT_BYTES = 1 << 20
 _FIELD_LIMIT = 200
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -47,7 +48,7 @@ def body_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 async def _parameters(request: Request) -> dict[str, Any]:
     query = _from_pairs(request.query_params.multi_items())
-    body = await _limited_body(request)
+    body = await limited_body(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not body:
         return query
@@ -58,17 +59,29 @@ async def _parameters(request: Request) -> dict[str, Any]:
             raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The body is not a valid form.") from None
         return query | _from_pairs(pairs)
     if kind == "application/json" or kind.endswith("+json"):
-        try:
-            values = json.loads(body, parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The body is not valid JSON.") from None
-        if not isinstance(values, dict):
-            raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The body must be a JSON object.")
-        return query | values
+        return query | json_object(body)
     raise HTTPException(415, "Send the body as application/json or application/x-www-form-urlencoded.")
 
 
-async def _limited_body(request: Request) -> bytes:
+def json_object(body: bytes) -> dict[str, Any]:
+    """
+    Raises:
+        AppError: ``BAD_REQUEST`` for what is no JSON, or no object.
+    """
+    try:
+        values = json.loads(body, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The body is not valid JSON.") from None
+    if not isinstance(values, dict):
+        raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The body must be a JSON object.")
+    return values
+
+
+async def limited_body(request: Request) -> bytes:
+    """
+    Raises:
+        AppError: ``TOO_LARGE`` above 1 MB.
+    """
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -93,11 +106,11 @@ def _refuse(constant: str) -> None:
 
 
 def require_uuid(value: str, what: str) -> str:
-    """The id in its canonical form; one that cannot be an id names nothing, so it is a 404."""
+    """The id in its canonical form, with dashes; one that cannot be an id names nothing, so it is a 404."""
     lowered = value.lower()
     if not _UUID.fullmatch(lowered):
         raise AppError(Code.NOT_FOUND, f"{what.upper()}_NOT_FOUND", f"There is no such {what}. Check the id.")
-    return lowered
+    return str(uuid.UUID(lowered))
 
 
 def idempotency_key(request: Request) -> str:

@@ -40,7 +40,7 @@ from services.gateway.uploads import Uploads
 
 TRACK, FOREIGN_TRACK, JOB, FOREIGN_JOB, PIPELINE_JOB = (str(uuid.UUID(int=n + (4 << 76))) for n in range(1, 6))
 USER = {"Authorization": "Bearer token-of-user"}
-LIMITS = {RateClass.NORMAL: 5, RateClass.HEAVY: 2, RateClass.POLLING: 50, RateClass.FILES: 20}
+LIMITS = {RateClass.NORMAL: 5, RateClass.HEAVY: 2, RateClass.POLLING: 50, RateClass.FILES: 20, RateClass.REPORTS: 2}
 
 
 class Clock:
@@ -154,6 +154,7 @@ class Site:
             blobs=blobs,
             uploads=Uploads(clients.ingest, blobs, 10**9, 5.0, 600.0),
             health=Health({}),
+            clock=self.clock,
             scratch=folder,
             encoding_slots=ComputeSlots("test", 1),
         )

@@ -22,7 +22,7 @@ from services.gateway.uploads import UploadPolicy
 
 __all__ = ["JobView", "pipeline_health_routes", "pipeline_job_view", "pipeline_routes"]
 
-JobView = Callable[[job_pb2.Job], Response]
+JobView = Callable[[library_pb.GetJobResponse], Response]
 """One kind of job as ``GET /job/{id}`` answers it."""
 
 _API_VERSION = "1.0.0"
@@ -56,7 +56,7 @@ def pipeline_health_routes(gateway: Gateway) -> APIRouter:
 
 
 def pipeline_job_view(gateway: Gateway) -> JobView:
-    return lambda job: JSONResponse(job_to_wire(job, gateway.blobs), headers=_maker(job))
+    return lambda answer: JSONResponse(job_to_wire(answer.job, gateway.blobs), headers=_maker(answer.job))
 
 
 def _maker(job: job_pb2.Job) -> dict[str, str]:
@@ -83,7 +83,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) 
     )
 
     async def pipeline_job(job_id: str, refusal: str) -> job_pb2.Job:
-        job = await _find_job(gateway, job_id, refusal)
+        job: job_pb2.Job = (await _find_job(gateway, job_id, refusal)).job
         if job.kind != job_pb2.JOB_KIND_PIPELINE:
             raise HTTPException(404, refusal)
         return job
@@ -112,10 +112,10 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) 
     @router.get("/job/{job_id}")
     async def get_job(job_id: str) -> Response:
         """How a job is going."""
-        job = await _find_job(gateway, job_id, "Job not found")
-        if job.kind not in views:
+        answer = await _find_job(gateway, job_id, "Job not found", with_position=True)
+        if answer.job.kind not in views:
             raise HTTPException(404, "Job not found")
-        return views[job.kind](job)
+        return views[answer.job.kind](answer)
 
     @router.get("/job/{job_id}/outputs")
     async def get_outputs(job_id: str) -> Response:
@@ -152,16 +152,18 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) 
     return router
 
 
-async def _find_job(gateway: Gateway, job_id: str, refusal: str) -> job_pb2.Job:
+async def _find_job(
+    gateway: Gateway, job_id: str, refusal: str, *, with_position: bool = False
+) -> library_pb.GetJobResponse:
     """A job that the caller may see; for anybody else it does not exist."""
     try:
-        answer = await gateway.clients.jobs.GetJob(library_pb.GetJobRequest(job_id=require_uuid(job_id, "job")))
+        request = library_pb.GetJobRequest(job_id=require_uuid(job_id, "job"), with_position=with_position)
+        answer: library_pb.GetJobResponse = await gateway.clients.jobs.GetJob(request)
     except AppError as error:
         if error.code in (Code.NOT_FOUND, Code.PERMISSION_DENIED):
             raise HTTPException(404, refusal) from None
         raise
-    job: job_pb2.Job = answer.job
-    return job
+    return answer
 
 
 def _check_filename(filename: str) -> None:

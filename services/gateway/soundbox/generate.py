@@ -1,0 +1,185 @@
+"""Ask for clips, and see how they are coming along."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from soundwright.generation.v1 import generation_service_pb2 as pb
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as library_pb
+from starlette.responses import JSONResponse, Response
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Gateway
+from services.gateway.params import idempotency_key, require_uuid
+from services.gateway.soundbox.dialect import SuccessRoute
+from services.gateway.soundbox.examples import GENERATED, JOB, described
+from services.gateway.soundbox.identity import acting
+from services.gateway.soundbox.params import (
+    MODELS,
+    Integer,
+    Number,
+    Text,
+    UserBody,
+    fitted,
+    json_values,
+    refusal,
+    user_of,
+)
+from services.gateway.soundbox.wire import hex_id, job_to_wire
+
+__all__ = ["find_job", "generate_routes", "job_routes", "job_view"]
+
+_PRIORITIES = ("admin", "premium", "standard", "free")
+_MAX_VARIATIONS = 8
+_SEED_LIMIT = 2**63
+"""What the wire holds."""
+
+
+def _or(default: Any) -> BeforeValidator:
+    """null is as good as nothing."""
+    return BeforeValidator(lambda value: default if value is None else value)
+
+
+def _digits(value: object) -> object:
+    """A number that came as text."""
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() and len(value) < 20 else value
+
+
+class GenerateBody(UserBody):
+    """What to generate."""
+
+    prompt: Text = Field("", description="3 to 500 characters", examples=["peaceful ambient piano melody"])
+    duration: Annotated[Number, _or(8)] = Field(8, description="seconds; how many at most, says the caller's tier")
+    model: Annotated[str, _or("music")] = Field("music", description=", ".join(MODELS))
+    loop: bool = Field(False, description="the end goes over into the beginning")
+    priority: Annotated[str, _or("standard")] = Field("standard", description=f"a wish: {', '.join(_PRIORITIES)}")
+    seed: Annotated[Integer, BeforeValidator(_digits), _or(-1)] = Field(
+        -1, description="the same prompt and seed give the same clip; -1: any"
+    )
+    variations: Annotated[Integer, BeforeValidator(_digits), _or(1)] = Field(
+        1, description=f"1 to {_MAX_VARIATIONS} clips with seeds that follow each other"
+    )
+    continue_from: Text = Field("", description="id of a clip to go on from")
+
+    @field_validator("prompt")
+    @classmethod
+    def _some_prompt(cls, value: str) -> str:
+        if not value:
+            raise refusal("Prompt is required")
+        return value
+
+    @field_validator("duration")
+    @classmethod
+    def _some_seconds(cls, value: float) -> float:
+        if value < 1:
+            raise refusal("duration must be at least 1")
+        return value
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _known_model(cls, value: object) -> object:
+        if value is not None and value not in MODELS:
+            raise refusal("Invalid model type")
+        return value
+
+    @field_validator("loop", mode="before")
+    @classmethod
+    def _truth(cls, value: object) -> bool:
+        return value.strip().lower() not in ("", "0", "false", "no", "off") if isinstance(value, str) else bool(value)
+
+    @field_validator("priority", mode="before")
+    @classmethod
+    def _known_priority(cls, value: object) -> object:
+        return value if value in _PRIORITIES else "standard"
+
+    @field_validator("seed", "variations")
+    @classmethod
+    def _in_range(cls, value: int, info: ValidationInfo) -> int:
+        low, high = (-1, _SEED_LIMIT - 1) if info.field_name == "seed" else (1, _MAX_VARIATIONS)
+        if not low <= value <= high:
+            raise refusal(f"{info.field_name} must be from {low} to {high}")
+        return value
+
+
+def generate_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["soundbox generation"], route_class=SuccessRoute)
+    clients = gateway.clients
+
+    @router.post("/generate", **described(GENERATED, GenerateBody))
+    async def generate(request: Request) -> Response:
+        """Ask for a clip, or for several variations of it. Repeat with the same ``Idempotency-Key`` without harm."""
+        values = await json_values(request)
+        with acting(user_of(request, values)):
+            body = fitted(GenerateBody, values)
+            answer = await clients.generation.CreateJobs(
+                pb.CreateJobsRequest(
+                    prompt=body.prompt,
+                    duration_seconds=body.duration,
+                    model=body.model,
+                    seed=body.seed,
+                    idempotency_key=idempotency_key(request),
+                    priority=body.priority,
+                    loop=body.loop,
+                    variation_count=body.variations,
+                    continue_from_id=require_uuid(body.continue_from, "generation") if body.continue_from else "",
+                )
+            )
+        return JSONResponse(_accepted(answer))
+
+    return router
+
+
+def _accepted(answer: pb.CreateJobsResponse) -> dict[str, Any]:
+    ids = [hex_id(job.id) for job in answer.jobs]
+    ahead = answer.position - 1
+    return {
+        "success": True,
+        "job_id": ids[0],
+        "position": answer.position,
+        "job_ids": ids,
+        "queue_message": f"{ahead} {'job is' if ahead == 1 else 'jobs are'} ahead of yours." if ahead > 0 else None,
+        "tier": answer.tier,
+        "limits": {"max_duration": round(answer.max_duration_seconds), "per_hour": answer.hourly_limit},
+    }
+
+
+def job_routes(gateway: Gateway) -> APIRouter:
+    """``GET /job/{job_id}`` where no other dialect has one too."""
+    router = APIRouter(tags=["soundbox generation"])
+
+    @router.get("/job/{job_id}", **described(JOB))
+    async def get_job(job_id: str) -> Response:
+        """How a clip is coming along. A cancelled job is gone."""
+        return job_view(await find_job(gateway, job_id))
+
+    return router
+
+
+async def find_job(gateway: Gateway, job_id: str) -> library_pb.GetJobResponse:
+    """A generation job that the caller may see, with its place in the queue.
+
+    Raises:
+        AppError: ``JOB_NOT_FOUND``, also for somebody else's, and for one that was cancelled.
+    """
+    request = library_pb.GetJobRequest(job_id=require_uuid(job_id, "job"), with_position=True)
+    try:
+        answer: library_pb.GetJobResponse = await gateway.clients.jobs.GetJob(request)
+    except AppError as error:
+        raise _no_job() if error.code is Code.PERMISSION_DENIED else error from None
+    if answer.job.kind != job_pb2.JOB_KIND_GENERATION or answer.job.state == job_pb2.JOB_STATE_CANCELLED:
+        raise _no_job()
+    return answer
+
+
+def job_view(answer: library_pb.GetJobResponse) -> Response:
+    """A generation job as ``GET /job/{job_id}`` answers it."""
+    if answer.job.state == job_pb2.JOB_STATE_CANCELLED:
+        raise _no_job()
+    return JSONResponse(job_to_wire(answer))
+
+
+def _no_job() -> AppError:
+    return AppError(Code.NOT_FOUND, "JOB_NOT_FOUND", "Job not found")

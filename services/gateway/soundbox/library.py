@@ -1,0 +1,148 @@
+"""The shared library of clips."""
+
+from __future__ import annotations
+
+import re
+
+from fastapi import APIRouter, Request
+from soundwright.library.v1 import catalog_service_pb2 as pb
+from soundwright.library.v1 import generation_pb2
+from starlette.responses import JSONResponse, Response
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Clients, Gateway
+from services.gateway.soundbox.examples import CLIP, HISTORY, PAGE, described
+from services.gateway.soundbox.identity import acting, owners
+from services.gateway.soundbox.params import (
+    HistoryLength,
+    ModelFilter,
+    PageNumber,
+    PageSize,
+    SearchWords,
+    UserBody,
+    UserId,
+    Word,
+    json_values,
+    refusal,
+    user_of,
+)
+from services.gateway.soundbox.wire import clip_id, clip_to_history, clip_to_wire, clips_to_wire, page_to_wire
+
+__all__ = ["find_clip", "library_routes"]
+
+_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
+_SORTS = {
+    "recent": pb.GENERATION_SORT_RECENT,
+    "popular": pb.GENERATION_SORT_POPULAR,
+    "rating": pb.GENERATION_SORT_RATING,
+}
+
+
+async def find_clip(clients: Clients, identifier: str) -> generation_pb2.Generation:
+    """
+    Raises:
+        AppError: ``GENERATION_NOT_FOUND``.
+    """
+    answer = await clients.catalog.GetGeneration(pb.GetGenerationRequest(generation_id=clip_id(identifier)))
+    clip: generation_pb2.Generation = answer.generation
+    return clip
+
+
+def library_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["soundbox library"])
+    clients = gateway.clients
+    catalog = clients.catalog
+
+    async def list_of(user_id: str, request: pb.ListGenerationsRequest) -> pb.ListGenerationsResponse:
+        """The clips of whoever is meant by ``user_id``, or of all."""
+        answer = pb.ListGenerationsResponse()
+        for owner_id in owners(user_id):
+            request.filter.owner_id = owner_id
+            answer = await catalog.ListGenerations(request)
+            if answer.generations or answer.total_count:
+                break
+        return answer
+
+    @router.get("/api/library", **described(PAGE))
+    async def list_clips(
+        page: PageNumber = 1,
+        per_page: PageSize = 20,
+        model: ModelFilter = "",
+        search: SearchWords = "",
+        sort: Word = "recent",
+        category: Word = "",
+        user_id: UserId = "",
+    ) -> Response:
+        """Clips that meet all conditions. What is searched for may also be the id of one."""
+        if _ID.fullmatch(search):
+            return await _clip_by_id(clients, search, page)
+        request = pb.ListGenerationsRequest(
+            filter=pb.GenerationFilter(model=model, search=search, category=category),
+            sort=_SORTS.get(sort, pb.GENERATION_SORT_RECENT),
+            page=page,
+            page_size=per_page,
+        )
+        answer = await list_of(user_id, request)
+        return JSONResponse(page_to_wire(clips_to_wire(answer.generations), answer.total_count, page, per_page))
+
+    @router.get("/api/library/counts", **described({"total": 12, "music": 7, "audio": 5}))
+    async def count_clips() -> Response:
+        """How many clips there are, altogether and of each model."""
+        answer = await catalog.CountGenerations(pb.CountGenerationsRequest())
+        return JSONResponse({"total": answer.total_count, "music": 0, "audio": 0, **answer.count_by_model})
+
+    @router.get("/api/library/category-counts", **described({"ambient": 245, "electronic": 0}))
+    async def count_categories(model: ModelFilter = "") -> Response:
+        """How many clips each category has, those that have none included."""
+        answer = await catalog.CountCategories(pb.CountCategoriesRequest(model=model))
+        return JSONResponse(dict(answer.counts))
+
+    @router.get("/api/library/{gen_id}", **described(CLIP))
+    async def get_clip(gen_id: str) -> Response:
+        """One clip."""
+        return JSONResponse(clip_to_wire(await find_clip(clients, gen_id)))
+
+    @router.delete("/api/library/{gen_id}", **described({"success": True}, UserBody, body_required=False))
+    async def delete_clip(request: Request, gen_id: str) -> Response:
+        """Delete a clip of yours; an administrator may delete any. Its files, votes and places in lists go with it."""
+        values = await json_values(request)
+        with acting(user_of(request, values)):
+            await catalog.DeleteGeneration(pb.DeleteGenerationRequest(generation_id=clip_id(gen_id)))
+        return JSONResponse({"success": True})
+
+    @router.get("/api/categories/{model}", **described({"categories": {"drum_and_bass": "Drum And Bass"}}))
+    async def list_categories(model: str) -> Response:
+        """The categories of a model, with how they are shown and how many clips they have."""
+        try:
+            names = (await catalog.ListCategories(pb.ListCategoriesRequest(model=model[:64]))).names
+        except AppError as error:
+            raise refusal("Invalid model type") if error.code is Code.NOT_FOUND else error from None
+        counts = (await catalog.CountCategories(pb.CountCategoriesRequest(model=model))).counts
+        counted = {key: {"display": name, "count": counts.get(key, 0)} for key, name in names.items()}
+        return JSONResponse({"categories": dict(names), "categories_with_counts": counted})
+
+    @router.get("/history", **described(HISTORY))
+    async def history(model: ModelFilter = "", user_id: UserId = "", limit: HistoryLength = 100) -> Response:
+        """The newest clips as a bare list. /api/library can do more."""
+        request = pb.ListGenerationsRequest(
+            filter=pb.GenerationFilter(model=model),
+            sort=pb.GENERATION_SORT_RECENT,
+            page=1,
+            page_size=limit,
+            without_total=True,
+        )
+        answer = await list_of(user_id, request)
+        return JSONResponse([clip_to_history(clip) for clip in answer.generations])
+
+    return router
+
+
+async def _clip_by_id(clients: Clients, identifier: str, page: int) -> Response:
+    try:
+        items = [clip_to_wire(await find_clip(clients, identifier))]
+    except AppError as error:
+        if error.code is not Code.NOT_FOUND:
+            raise
+        items = []
+    shown = items if page == 1 else []
+    return JSONResponse({**page_to_wire(shown, len(items), page, 1), "id_search": True})

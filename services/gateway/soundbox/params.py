@@ -1,0 +1,212 @@
+"""Parameters as Sound Box clients send them: lenient in the query, refused with a plain sentence in the body."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeGuard, TypeVar
+
+from fastapi import Query, Request
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo
+from starlette.exceptions import HTTPException
+
+from kit.errors import AppError, Code
+from services.gateway.params import json_object, limited_body, require_uuid
+from services.gateway.problem import details_of
+
+__all__ = [
+    "MODELS",
+    "HistoryLength",
+    "Ids",
+    "IdsBody",
+    "Integer",
+    "ModelFilter",
+    "Number",
+    "OptionalText",
+    "PageNumber",
+    "PageSize",
+    "SearchWords",
+    "Text",
+    "UserBody",
+    "UserId",
+    "Word",
+    "clamped",
+    "clean",
+    "fitted",
+    "is_one_of",
+    "json_values",
+    "known_ids",
+    "refusal",
+    "user_of",
+]
+
+MODELS = ("music", "audio", "magnet-music", "magnet-audio")
+_ID_COUNT_LIMIT = 100
+_USER_ID_LIMIT = 100
+_SEARCH_LIMIT = 200
+_WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
+M = TypeVar("M", bound=BaseModel)
+
+
+def refusal(sentence: str) -> AppError:
+    """What the client sent cannot be; ``sentence`` says how it could."""
+    return AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", sentence)
+
+
+def clean(text: str, limit: int | None = None) -> str:
+    """``text`` without what is no text (control characters, halves of surrogate pairs), trimmed and cut."""
+    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+    return kept.strip()[:limit]
+
+
+# ---------------------------------------------------------------------------------------------------------------- query
+
+
+def clamped(default: int, low: int, high: int) -> BeforeValidator:
+    """An integer of the query: what is no number is the default, what is out of range its nearest end."""
+
+    def read(value: object) -> int:
+        try:
+            return min(high, max(low, int(str(value))))
+        except ValueError:
+            return default
+
+    return BeforeValidator(read)
+
+
+def _known_model(value: object) -> str:
+    return str(value) if value in MODELS else ""
+
+
+def _word(value: object) -> str:
+    return str(value) if _WORD.fullmatch(str(value)) else ""
+
+
+PageNumber = Annotated[int, clamped(1, 1, 10_000), Query(description="from 1")]
+PageSize = Annotated[int, clamped(20, 1, 100), Query(description="1 to 100")]
+ModelFilter = Annotated[str, BeforeValidator(_known_model), Query(description=f"{', '.join(MODELS)}; else all")]
+Word = Annotated[str, BeforeValidator(_word), Query()]
+SearchWords = Annotated[
+    str, BeforeValidator(lambda value: clean(str(value), _SEARCH_LIMIT)), Query(description="any of these words")
+]
+HistoryLength = Annotated[int, clamped(100, 1, 500), Query(description="how many at most, 1 to 500")]
+UserId = Annotated[
+    str, BeforeValidator(lambda value: clean(str(value), _USER_ID_LIMIT)), Query(description="who asks, or whose")
+]
+
+# ----------------------------------------------------------------------------------------------------------------- body
+
+
+async def json_values(request: Request) -> dict[str, Any]:
+    """The fields of a JSON body; no body has none.
+
+    Raises:
+        AppError, HTTPException: 400 for what is no JSON object, 413, 415.
+    """
+    body = await limited_body(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not body:
+        return {}
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise HTTPException(415, "Content-Type must be application/json")
+    return json_object(body)
+
+
+def user_of(request: Request, values: Mapping[str, Any]) -> str:
+    """The ``user_id`` of a body, else of the query; empty if there is none."""
+    value = values.get("user_id")
+    if value is None:
+        value = request.query_params.get("user_id", "")
+    if not isinstance(value, str):
+        raise refusal("user_id must be a string")
+    return clean(value, _USER_ID_LIMIT)
+
+
+def fitted(model: type[M], values: Mapping[str, Any]) -> M:
+    """The fields of a body as ``model`` wants them, the first that does not fit refused."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        field, texts = next(iter(details_of(error).items()))
+        raise refusal(f"{field} {texts[0]}") from None
+
+
+def _wrong(info: ValidationInfo, what: str) -> AppError:
+    return refusal(f"{info.field_name} {what}")
+
+
+def _read_text(value: object, info: ValidationInfo) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _wrong(info, "must be a string")
+    return clean(value)
+
+
+def _read_number(value: object, info: ValidationInfo) -> float:
+    number = math.nan
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            number = math.nan
+    if not math.isfinite(number):
+        raise _wrong(info, "must be a number")
+    return number
+
+
+def _read_integer(value: object, info: ValidationInfo) -> int:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong(info, "must be an integer")
+    return value
+
+
+def _read_ids(value: object, info: ValidationInfo) -> list[str]:
+    if not isinstance(value, list) or len(value) > _ID_COUNT_LIMIT:
+        raise _wrong(info, f"must be a list with max {_ID_COUNT_LIMIT} items")
+    if not all(isinstance(item, str) for item in value):
+        raise _wrong(info, "must be a list of strings")
+    return [clean(item, 64) for item in value]
+
+
+def is_one_of(value: object, numbers: tuple[int, ...]) -> TypeGuard[float]:
+    """Whether ``value`` is one of some numbers. Truth is no number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value in numbers
+
+
+def known_ids(names: Iterable[str]) -> dict[str, str]:
+    """What clients call clips, to the clips' ids; without names that no clip can have."""
+    ids = {}
+    for name in names:
+        with contextlib.suppress(AppError):
+            ids[name] = require_uuid(name, "generation")
+    return ids
+
+
+Text = Annotated[str, BeforeValidator(_read_text)]
+OptionalText = Annotated[
+    str | None, BeforeValidator(lambda value, info: None if value is None else _read_text(value, info))
+]
+Number = Annotated[float, BeforeValidator(_read_number)]
+Integer = Annotated[int, BeforeValidator(_read_integer)]
+Ids = Annotated[list[str], BeforeValidator(_read_ids)]
+
+
+class UserBody(BaseModel):
+    """Who calls."""
+
+    user_id: Annotated[str | None, BeforeValidator(lambda _value: None)] = Field(
+        None, description="under open access, who calls", examples=["user_abc123"]
+    )
+    """For the documentation: :func:`user_of` reads it."""
+
+
+class IdsBody(UserBody):
+    """Which clips are asked about."""
+
+    generation_ids: Ids = Field([], description=f"at most {_ID_COUNT_LIMIT}")

@@ -1,0 +1,144 @@
+"""What is played: counting, what is played most, and a listener's own history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+from soundwright.library.v1 import catalog_service_pb2 as pb
+from starlette.responses import JSONResponse, Response
+
+from services.gateway.clients import Gateway
+from services.gateway.soundbox.examples import CLIP, described
+from services.gateway.soundbox.identity import acting
+from services.gateway.soundbox.params import (
+    ModelFilter,
+    Text,
+    UserBody,
+    UserId,
+    clamped,
+    fitted,
+    json_values,
+    user_of,
+)
+from services.gateway.soundbox.wire import clip_id, clip_to_wire, time_to_wire
+
+__all__ = ["play_routes", "trending"]
+
+_NAME_LIMIT = 50
+_SESSION_LIMIT = 100
+_COUNTED = {"tracks": [{**CLIP, "plays": 12}]}
+
+Limit20 = Annotated[int, clamped(20, 1, 100), Query(description="how many, 1 to 100")]
+Limit50 = Annotated[int, clamped(50, 1, 100), Query(description="how many, 1 to 100")]
+Offset = Annotated[int, clamped(0, 0, 1_000_000), Query(description="how many to skip")]
+Hours = Annotated[int, clamped(24, 1, 8760), Query(description="how far back")]
+
+
+class PlayBody(UserBody):
+    """Where a clip was played, and by whom."""
+
+    source: Text = Field("", description="radio, library, playlist, ...")
+    session_id: Text = Field("", description="of a listener without a user_id")
+
+
+async def trending(gateway: Gateway, hours: int, model: str, limit: int) -> Sequence[pb.PlayedGeneration]:
+    """What was played most in the last ``hours``."""
+    request = pb.ListMostPlayedRequest(model=model, limit=limit)
+    request.since.FromNanoseconds(int((gateway.clock.now() - hours * 3600) * 1e9))
+    played: Sequence[pb.PlayedGeneration] = (await gateway.clients.catalog.ListMostPlayed(request)).played
+    return played
+
+
+def play_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["soundbox plays"])
+    catalog = gateway.clients.catalog
+
+    @router.post(
+        "/api/track/{gen_id}/play",
+        **described({"success": True, "play_count": 12, "unique_plays": 5}, PlayBody, body_required=False),
+    )
+    async def record_play(request: Request, gen_id: str) -> Response:
+        """Count a play of a clip."""
+        values = await json_values(request)
+        with acting(user_of(request, values)):
+            body = fitted(PlayBody, values)
+            answer = await catalog.RecordPlay(
+                pb.RecordPlayRequest(
+                    generation_id=clip_id(gen_id),
+                    source=body.source[:_NAME_LIMIT],
+                    session_id=body.session_id[:_SESSION_LIMIT],
+                )
+            )
+        return JSONResponse({"success": True, "play_count": answer.play_count, "unique_plays": answer.listener_count})
+
+    @router.get(
+        "/api/track/{gen_id}/stats",
+        **described({"play_count": 12, "unique_plays": 5, "by_source": {"radio": 12}, "daily": {"2026-03-04": 12}}),
+    )
+    async def play_stats(gen_id: str) -> Response:
+        """How often a clip was played, where, and on which days."""
+        answer = await catalog.GetPlayStats(pb.GetPlayStatsRequest(generation_id=clip_id(gen_id)))
+        return JSONResponse(
+            {
+                "play_count": answer.play_count,
+                "unique_plays": answer.listener_count,
+                "by_source": dict(answer.by_source),
+                "daily": dict(sorted(answer.by_day.items())),
+            }
+        )
+
+    @router.get("/api/trending", **described({**_COUNTED, "hours": 24}))
+    async def list_trending(hours: Hours = 24, limit: Limit20 = 20, model: ModelFilter = "") -> Response:
+        """What was played most lately."""
+        return JSONResponse({"tracks": _counted(await trending(gateway, hours, model, limit)), "hours": hours})
+
+    @router.get("/api/most-played", **described(_COUNTED))
+    async def list_most_played(limit: Limit50 = 50, model: ModelFilter = "") -> Response:
+        """What was played most ever."""
+        answer = await catalog.ListMostPlayed(pb.ListMostPlayedRequest(model=model, limit=limit))
+        return JSONResponse({"tracks": _counted(answer.played)})
+
+    @router.get(
+        "/api/history/plays",
+        **described(_history([{**CLIP, "source": "radio", "played_at": "2026-03-04 18:30:00"}], 50, 0, False)),
+    )
+    async def own_plays(user_id: UserId = "", limit: Limit50 = 50, offset: Offset = 0) -> Response:
+        """What you played, the latest first."""
+        with acting(user_id):
+            answer = await catalog.ListPlays(pb.ListPlaysRequest(offset=offset, limit=limit))
+        items = [
+            {
+                **clip_to_wire(play.generation),
+                "source": play.source or None,
+                "played_at": time_to_wire(play, "play_time", " "),
+            }
+            for play in answer.plays
+        ]
+        return JSONResponse(_history(items, limit, offset, answer.has_more))
+
+    @router.get(
+        "/api/history/votes",
+        **described(_history([{**CLIP, "vote": 1, "voted_at": "2026-03-04 18:30:00"}], 50, 0, False)),
+    )
+    async def own_votes(user_id: UserId = "", limit: Limit50 = 50, offset: Offset = 0) -> Response:
+        """What you voted on, the latest first."""
+        with acting(user_id):
+            answer = await catalog.ListVotes(pb.ListVotesRequest(offset=offset, limit=limit))
+        items = [
+            {**clip_to_wire(cast.generation), "vote": cast.vote, "voted_at": time_to_wire(cast, "vote_time", " ")}
+            for cast in answer.votes
+        ]
+        return JSONResponse(_history(items, limit, offset, answer.has_more))
+
+    return router
+
+
+def _counted(played: Sequence[pb.PlayedGeneration]) -> list[dict[str, Any]]:
+    return [{**clip_to_wire(entry.generation), "plays": entry.play_count} for entry in played]
+
+
+def _history(items: list[dict[str, Any]], limit: int, offset: int, has_more: bool) -> dict[str, Any]:
+    return {"history": items, "limit": limit, "offset": offset, "has_more": has_more}
