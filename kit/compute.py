@@ -192,11 +192,17 @@ def _serve(connection: Connection, build: Callable[[], Any], configure_log: Call
     configure_log()
     engine = build()
 
+    def send(kind: str, value: Any) -> None:
+        try:
+            connection.send((kind, value))
+        except OSError:
+            os._exit(1)  # nobody listens any more
+
     def report(share: float) -> None:
         if connection.poll():
             connection.recv()
             raise _Stopped
-        connection.send(("share", share))
+        send("share", share)
 
     while True:
         try:
@@ -208,10 +214,10 @@ def _serve(connection: Connection, build: Callable[[], Any], configure_log: Call
         work, correlation_id = request
         with log.correlation_scope(correlation_id):
             try:
-                answer = ("result", work(engine, report))
+                kind, value = "result", work(engine, report)
             except Exception as error:
-                answer = ("error", _portable(error))
-        connection.send(answer)
+                kind, value = "error", _portable(error)
+        send(kind, value)
 
 
 def _portable(error: Exception) -> Exception:
