@@ -124,7 +124,7 @@ def generate_routes(gateway: Gateway) -> APIRouter:
                     priority=body.priority,
                     loop=body.loop,
                     variation_count=body.variations,
-                    continue_from_id=require_uuid(body.continue_from, "generation") if body.continue_from else "",
+                    continue_from_id=body.continue_from[:64],
                 )
             )
         return JSONResponse(_accepted(answer))

@@ -14,6 +14,8 @@ from services.gateway.clients import Clients, Gateway
 from services.gateway.soundbox.examples import CLIP, HISTORY, PAGE, described
 from services.gateway.soundbox.identity import acting, owners
 from services.gateway.soundbox.params import (
+    MODELS,
+    FamilyFilter,
     HistoryLength,
     ModelFilter,
     PageNumber,
@@ -92,7 +94,7 @@ def library_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse({"total": answer.total_count, "music": 0, "audio": 0, **answer.count_by_model})
 
     @router.get("/api/library/category-counts", **described({"ambient": 245, "electronic": 0}))
-    async def count_categories(model: ModelFilter = "") -> Response:
+    async def count_categories(model: FamilyFilter = "") -> Response:
         """How many clips each category has, those that have none included."""
         answer = await catalog.CountCategories(pb.CountCategoriesRequest(model=model))
         return JSONResponse(dict(answer.counts))
@@ -113,11 +115,11 @@ def library_routes(gateway: Gateway) -> APIRouter:
     @router.get("/api/categories/{model}", **described({"categories": {"drum_and_bass": "Drum And Bass"}}))
     async def list_categories(model: str) -> Response:
         """The categories of a model, with how they are shown and how many clips they have."""
-        try:
-            names = (await catalog.ListCategories(pb.ListCategoriesRequest(model=model[:64]))).names
-        except AppError as error:
-            raise refusal("Invalid model type") if error.code is Code.NOT_FOUND else error from None
-        counts = (await catalog.CountCategories(pb.CountCategoriesRequest(model=model))).counts
+        if model not in MODELS:
+            raise refusal("Invalid model type")
+        family = model.removeprefix("magnet-")
+        names = (await catalog.ListCategories(pb.ListCategoriesRequest(model=family))).names
+        counts = (await catalog.CountCategories(pb.CountCategoriesRequest(model=family))).counts
         counted = {key: {"display": name, "count": counts.get(key, 0)} for key, name in names.items()}
         return JSONResponse({"categories": dict(names), "categories_with_counts": counted})
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeGuard, TypeVar
 
 from fastapi import Query, Request
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 from starlette.exceptions import HTTPException
 
 from kit.errors import AppError, Code
@@ -19,6 +19,7 @@ from services.gateway.problem import details_of
 
 __all__ = [
     "MODELS",
+    "FamilyFilter",
     "HistoryLength",
     "Ids",
     "IdsBody",
@@ -81,6 +82,11 @@ def _known_model(value: object) -> str:
     return str(value) if value in MODELS else ""
 
 
+def _known_family(value: object) -> str:
+    family = str(value).removeprefix("magnet-")
+    return family if value in MODELS else ""
+
+
 def _word(value: object) -> str:
     return str(value) if _WORD.fullmatch(str(value)) else ""
 
@@ -88,6 +94,7 @@ def _word(value: object) -> str:
 PageNumber = Annotated[int, clamped(1, 1, 10_000), Query(description="from 1")]
 PageSize = Annotated[int, clamped(20, 1, 100), Query(description="1 to 100")]
 ModelFilter = Annotated[str, BeforeValidator(_known_model), Query(description=f"{', '.join(MODELS)}; else all")]
+FamilyFilter = Annotated[str, BeforeValidator(_known_family), Query(description="music, audio; else both")]
 Word = Annotated[str, BeforeValidator(_word), Query()]
 SearchWords = Annotated[
     str, BeforeValidator(lambda value: clean(str(value), _SEARCH_LIMIT)), Query(description="any of these words")
@@ -199,6 +206,8 @@ Ids = Annotated[list[str], BeforeValidator(_read_ids)]
 
 class UserBody(BaseModel):
     """Who calls."""
+
+    model_config = ConfigDict(validate_default=True)  # what is left out may be refused, too
 
     user_id: Annotated[str | None, BeforeValidator(lambda _value: None)] = Field(
         None, description="under open access, who calls", examples=["user_abc123"]

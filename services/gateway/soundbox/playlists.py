@@ -166,7 +166,8 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
             try:
                 answer = await _asked(catalog.AddToPlaylist, entry)
             except AppError as error:
-                raise refusal("Track already in playlist") if error.code is Code.CONFLICT else error from None
+                known = error.reason == "ALREADY_IN_PLAYLIST"
+                raise refusal("Track already in playlist") if known else error from None
         return JSONResponse({**_DONE, "position": answer.position})
 
     @router.delete("/{playlist_id}/tracks/{gen_id}", **described(_DONE, UserBody, body_required=False))

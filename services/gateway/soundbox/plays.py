@@ -34,7 +34,7 @@ _COUNTED = {"tracks": [{**CLIP, "plays": 12}]}
 Limit20 = Annotated[int, clamped(20, 1, 100), Query(description="how many, 1 to 100")]
 Limit50 = Annotated[int, clamped(50, 1, 100), Query(description="how many, 1 to 100")]
 Offset = Annotated[int, clamped(0, 0, 1_000_000), Query(description="how many to skip")]
-Hours = Annotated[int, clamped(24, 1, 8760), Query(description="how far back")]
+Hours = Annotated[int, clamped(24, 1, 720), Query(description="how far back, 30 days at most")]
 
 
 class PlayBody(UserBody):

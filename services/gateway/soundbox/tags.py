@@ -68,7 +68,7 @@ def tag_routes(gateway: Gateway) -> APIRouter:
                     )
                 )
             except AppError as error:
-                return _refused(error)
+                return _refused(error, body.category)
         return JSONResponse(_suggested(answer, body.action))
 
     @router.post(
@@ -87,7 +87,7 @@ def tag_routes(gateway: Gateway) -> APIRouter:
                     )
                 )
             except AppError as error:
-                return _refused(error)
+                return _refused(error, body.category)
         return JSONResponse({"success": True, "message": "Suggestion withdrawn", "action": body.action})
 
     @router.get(
@@ -142,9 +142,14 @@ def _suggested(answer: pb.SuggestTagResponse, action: str) -> dict[str, Any]:
     return body
 
 
-def _refused(error: AppError) -> Response:
+def _refused(error: AppError, category: str) -> Response:
     """A suggestion that cannot be is a 400 with a ``message``, whatever is wrong with it."""
     if error.code not in _REFUSALS:
         raise error
-    message = "Generation not found" if error.reason == "GENERATION_NOT_FOUND" else error.message
+    short = {
+        "GENERATION_NOT_FOUND": "Generation not found",
+        "CATEGORY_UNKNOWN": f"Invalid category: {category}",
+        "SUGGESTION_NOT_FOUND": "Suggestion not found",
+    }
+    message = short.get(error.reason, error.message)
     return JSONResponse({"success": False, "message": message, "error": message}, status_code=400)

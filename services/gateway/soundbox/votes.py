@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 
@@ -77,11 +77,18 @@ class VoteBody(UserBody):
         return str(value)
 
 
-class RateBody(BaseModel):
+class RateBody(UserBody):
     """A rating of a file."""
 
     filename: Text = Field("", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714.wav"])
     rating: int | None = Field(..., description="1 to 5; null takes it back")
+
+    @field_validator("filename")
+    @classmethod
+    def _some_name(cls, value: str) -> str:
+        if not value:
+            raise refusal("No filename")
+        return value
 
     @field_validator("rating", mode="before")
     @classmethod
@@ -176,8 +183,6 @@ def _rating_routes(gateway: Gateway) -> APIRouter:
         values = await json_values(request)
         with acting(user_of(request, values)):
             body = fitted(RateBody, {"rating": "missing", **values})
-            if not body.filename:
-                raise refusal("No filename")
             try:
                 await gateway.clients.catalog.RateGeneration(
                     pb.RateGenerationRequest(generation_id=clip_of_file(body.filename, ".wav"), rating=body.rating)
