@@ -143,7 +143,7 @@ class Docs(Protocol):
 
         Sorted by ``sort``, one field or several, all in one direction; documents without the field come before all
         others; ties by id. ``after``, the sort values of the last document seen and its id, gives the next page at the
-        same cost as the first; ``offset`` is for contracts that number their pages.
+        same cost as the first; ``offset`` is for contracts that number their pages, and not for use with ``after``.
 
         Raises:
             ValueError: a word is asked for in a collection without ``text``, or a name is not one.

@@ -1,6 +1,8 @@
-"""``Docs`` in one SQLite file: JSON bodies, indexes over expressions, one connection in one thread.
+"""``Docs`` in one SQLite file: JSON bodies under numbers, indexes over expressions, sets of numbers for what many share.
 
-SQLite allows one writer at a time anyway, so a single thread serves as the queue of writers.
+One thread writes: SQLite allows one writer at a time anyway, so its queue is the queue of writers. A few others read,
+each with a connection of its own: in WAL mode a reader sees the last commit as it was when it began, waits for nobody and
+holds up nobody. A write is answered after its commit, so whatever is read after the answer sees it.
 """
 
 from __future__ import annotations
@@ -8,19 +10,26 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from kit.adapters import docs_sqlite_sets as sets
+from kit.adapters.docs_sqlite_query import column, name
+from kit.adapters.docs_sqlite_select import select
 from kit.errors import AppError, Code
-from kit.ports import Collection, Doc, LessThan, OneOf
+from kit.ports import Collection, Doc, Index
 
 __all__ = ["SqliteDocs"]
 
 T = TypeVar("T")
 _FULL = ("database or disk is full", "disk I/O error")
+_READERS = 3
+# Another process may be building sets for a large collection.
+_LOCK_WAIT_SECONDS = 60
+_CACHE_KIB = 16 * 1024
 
 
 class SqliteDocs:
@@ -28,14 +37,20 @@ class SqliteDocs:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
-        self._connection = self._executor.submit(_connect, path).result()
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
+        self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-read")
+        self._writer = _connect(path)
+        sets.prepare(self._writer)
+        self._readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+        for _ in range(_READERS):
+            self._readers.put(_connect(path))
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def guarded() -> T:
             try:
-                with self._connection:  # one transaction: commits, or rolls back on an exception
-                    return work(self._connection)
+                with self._writer:  # commits, or rolls back on an exception
+                    self._writer.execute("BEGIN IMMEDIATE")
+                    return work(self._writer)
             except sqlite3.IntegrityError as error:
                 raise AppError(Code.CONFLICT, "DOC_EXISTS", f"A document like this exists ({error}).") from None
             except sqlite3.OperationalError as error:
@@ -45,35 +60,43 @@ class SqliteDocs:
                     ) from error
                 raise
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, guarded)
+        return await asyncio.get_running_loop().run_in_executor(self._writing, guarded)
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def in_one_view() -> T:
+            connection = self._readers.get()
+            try:
+                with connection:
+                    connection.execute("BEGIN")  # all of the work sees one state
+                    return work(connection)
+            finally:
+                self._readers.put(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, in_one_view)
 
     async def ensure(self, collection: Collection) -> None:
-        table = _name(collection.name)
-
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {table} "
-                "(id TEXT PRIMARY KEY, revision INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID"
-            )
+            _create_table(connection, collection.name)
             for index in collection.indexes:
-                name = _name(
-                    "_".join((collection.name, *index.fields, *(["when", index.present] if index.present else [])))
-                )
-                columns = ", ".join(_column(field) for field in index.fields)
-                only = f" WHERE {_column(index.present)} IS NOT NULL" if index.present else ""
-                unique = "UNIQUE " if index.unique else ""
-                connection.execute(f"CREATE {unique}INDEX IF NOT EXISTS {name} ON {table} ({columns}){only}")
+                _create_index(connection, collection.name, index)
+            sets.build(connection, collection.name, sets.Kept.asked(collection))
 
-        await self._run(work)
+        await self._write(work)
 
     async def insert(self, collection: str, doc: Doc) -> None:
         body = _body(doc)
-        sql = f"INSERT INTO {_name(collection)} (id, revision, body) VALUES (?, 1, ?)"  # noqa: S608 (checked name)
-        await self._run(lambda connection: connection.execute(sql, (doc["id"], body)))
+
+        def work(connection: sqlite3.Connection) -> None:
+            sql = f"INSERT INTO {name(collection)} (id, revision, body) VALUES (?, 1, ?)"  # noqa: S608 (checked name)
+            number = connection.execute(sql, (doc["id"], body)).lastrowid
+            assert number is not None, "an insert has a row"
+            sets.change(connection, collection, number, None, doc)
+
+        await self._write(work)
 
     async def get(self, collection: str, doc_id: str) -> Doc | None:
-        sql = f"SELECT revision, body FROM {_name(collection)} WHERE id = ?"  # noqa: S608
-        row = await self._run(lambda connection: connection.execute(sql, (doc_id,)).fetchone())
+        sql = f"SELECT revision, body FROM {name(collection)} WHERE id = ?"  # noqa: S608
+        row = await self._read(lambda connection: connection.execute(sql, (doc_id,)).fetchone())
         return _doc(row) if row else None
 
     async def find(
@@ -81,110 +104,112 @@ class SqliteDocs:
         collection: str,
         where: Mapping[str, Any],
         *,
-        sort: str = "id",
+        text: str = "",
+        sort: str | tuple[str, ...] = "id",
         descending: bool = False,
         limit: int = 100,
         offset: int = 0,
-        after: tuple[Any, str] | None = None,
+        after: tuple[Any, ...] | None = None,
     ) -> list[Doc]:
-        conditions, values = _conditions(where)
-        direction = "DESC" if descending else "ASC"
-        rows: list[tuple[int, str]] = []
-        for condition, further in _segments(_column(sort), after, descending):
-            clause = " AND ".join([*conditions, condition])
-            sql = (
-                f"SELECT revision, body FROM {_name(collection)} WHERE {clause} "  # noqa: S608
-                f"ORDER BY {_column(sort)} {direction}, id {direction} LIMIT ? OFFSET ?"
-            )
-            bound = (*values, *further, limit - len(rows), offset)
-            rows += await self._run(partial(_fetch, sql=sql, values=bound))
-            if len(rows) >= limit:
-                break
-        return [_doc(row) for row in rows]
+        fields = (sort,) if isinstance(sort, str) else sort
 
-    async def count(self, collection: str, where: Mapping[str, Any]) -> int:
-        conditions, values = _conditions(where)
-        clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        sql = f"SELECT count(*) FROM {_name(collection)}{clause}"  # noqa: S608
-        return int((await self._run(lambda connection: connection.execute(sql, values).fetchone()))[0])
+        def work(connection: sqlite3.Connection) -> list[Doc]:
+            found = select(connection, collection, where, text)
+            rows = found.page(fields, descending=descending, limit=limit, offset=offset, after=after)
+            return [_doc(row) for row in rows]
+
+        return await self._read(work)
+
+    async def count(self, collection: str, where: Mapping[str, Any], *, text: str = "") -> int:
+        return await self._read(lambda connection: select(connection, collection, where, text).count())
+
+    async def sample(
+        self, collection: str, where: Mapping[str, Any], *, text: str = "", count: int, exclude: Iterable[str] = ()
+    ) -> list[Doc]:
+        def work(connection: sqlite3.Connection) -> list[Doc]:
+            return [_doc(row) for row in select(connection, collection, where, text).sample(count, exclude)]
+
+        return await self._read(work)
+
+    async def tally(self, collection: str, fields: tuple[str, ...]) -> dict[tuple[Any, ...], int]:
+        return await self._read(lambda connection: sets.tally(connection, collection, fields))
 
     async def replace(self, collection: str, doc: Doc, revision: int) -> bool:
         body = _body(doc)
-        sql = f"UPDATE {_name(collection)} SET revision = revision + 1, body = ? WHERE id = ? AND revision = ?"  # noqa: S608
-        cursor = await self._run(lambda connection: connection.execute(sql, (body, doc["id"], revision)))
-        return cursor.rowcount == 1
+
+        def work(connection: sqlite3.Connection) -> bool:
+            table = name(collection)
+            sql = f"SELECT number, body FROM {table} WHERE id = ? AND revision = ?"  # noqa: S608
+            old = connection.execute(sql, (doc["id"], revision)).fetchone()
+            if old:
+                number, old_body = old
+                sql = f"UPDATE {table} SET revision = revision + 1, body = ? WHERE number = ?"  # noqa: S608
+                connection.execute(sql, (body, number))
+                sets.change(connection, collection, number, json.loads(old_body), doc)
+            return old is not None
+
+        return await self._write(work)
 
     async def delete(self, collection: str, doc_id: str) -> bool:
-        sql = f"DELETE FROM {_name(collection)} WHERE id = ?"  # noqa: S608
-        cursor = await self._run(lambda connection: connection.execute(sql, (doc_id,)))
-        return cursor.rowcount == 1
+        def work(connection: sqlite3.Connection) -> bool:
+            table = name(collection)
+            old = connection.execute(f"SELECT number, body FROM {table} WHERE id = ?", (doc_id,)).fetchone()  # noqa: S608
+            if old:
+                number, old_body = old
+                connection.execute(f"DELETE FROM {table} WHERE number = ?", (number,))  # noqa: S608
+                sets.change(connection, collection, number, json.loads(old_body), None)
+            return old is not None
+
+        return await self._write(work)
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._connection.close)
-        self._executor.shutdown()
+        def work() -> None:
+            self._writing.shutdown()
+            self._reading.shutdown()
+            self._writer.close()
+            while not self._readers.empty():
+                self._readers.get().close()
+
+        await asyncio.to_thread(work)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, check_same_thread=False, timeout=10)
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=_LOCK_WAIT_SECONDS)
     connection.execute("PRAGMA journal_mode = WAL")
     # An accepted job must survive a power cut: every commit reaches the disk.
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     return connection
 
 
-def _fetch(connection: sqlite3.Connection, sql: str, values: tuple[Any, ...]) -> list[tuple[int, str]]:
-    return connection.execute(sql, values).fetchall()
+def _create_table(connection: sqlite3.Connection, collection: str) -> None:
+    table = name(collection)
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    if "number" in columns:
+        return
+    earlier = f'{table[:-1]} without numbers"'
+    if columns:
+        connection.execute(f"ALTER TABLE {table} RENAME TO {earlier}")
+    connection.execute(
+        f"CREATE TABLE {table} "
+        "(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, body TEXT NOT NULL)"
+    )
+    if columns:  # of an earlier version; its indexes go with it
+        connection.execute(f"INSERT INTO {table} (id, revision, body) SELECT id, revision, body FROM {earlier}")  # noqa: S608
+        connection.execute(f"DROP TABLE {earlier}")
 
 
-def _name(name: str) -> str:
-    if not name.isidentifier():
-        raise ValueError(f"not a name: {name!r}")
-    return f'"{name}"'
-
-
-def _column(field: str) -> str:
-    if field in ("id", "revision"):
-        return field
-    if not field.isidentifier():
-        raise ValueError(f"not a field: {field!r}")
-    return f"json_extract(body, '$.{field}')"
-
-
-def _conditions(where: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
-    conditions: list[str] = []
-    values: list[Any] = []
-    for field, condition in where.items():
-        column = _column(field)
-        if isinstance(condition, OneOf):
-            conditions.append(f"{column} IN ({', '.join('?' * len(condition.values))})")
-            values.extend(condition.values)
-        elif isinstance(condition, LessThan):
-            conditions.append(f"{column} < ?")
-            values.append(condition.value)
-        elif condition is None:
-            conditions.append(f"{column} IS NULL")
-        else:
-            conditions.append(f"{column} = ?")
-            values.append(condition)
-    return conditions, values
-
-
-def _segments(column: str, after: tuple[Any, str] | None, descending: bool) -> list[tuple[str, tuple[Any, ...]]]:
-    """The ranges of an index that hold what comes behind ``after``, in order.
-
-    Null comes before every value but compares with none in SQL, so it is a range of its own.
-    """
-    if after is None:
-        return [("true", ())]
-    value, doc_id = after
-    nulls, others = f"{column} IS NULL", f"{column} IS NOT NULL"
-    beyond = "<" if descending else ">"
-    if value is None:
-        rest: list[tuple[str, tuple[Any, ...]]] = [(f"{nulls} AND id {beyond} ?", (doc_id,))]
-        return rest if descending else [*rest, (others, ())]
-    # The first comparison is implied by the second, and is the one that the index answers.
-    rest = [(f"{column} {beyond}= ? AND ({column} {beyond} ? OR id {beyond} ?)", (value, value, doc_id))]
-    return [*rest, (nulls, ())] if descending else rest
+def _create_index(connection: sqlite3.Connection, collection: str, index: Index) -> None:
+    if index.each:  # answered by sets
+        return
+    title = name("_".join((collection, *index.fields, *(["when", index.present] if index.present else []))))
+    columns = [column(field) for field in index.fields]
+    if not index.unique:
+        columns.append("id")  # pages are sorted by it last
+    only = f" WHERE {column(index.present)} IS NOT NULL" if index.present else ""
+    connection.execute(
+        f"CREATE {'UNIQUE ' * index.unique}INDEX IF NOT EXISTS {title} ON {name(collection)} ({', '.join(columns)}){only}"
+    )
 
 
 def _body(doc: Doc) -> str:

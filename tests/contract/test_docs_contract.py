@@ -39,6 +39,23 @@ def ids(docs: list[dict[str, Any]]) -> list[str]:
     return [doc["id"] for doc in docs]
 
 
+def trace_reads(docs: SqliteDocs) -> list[str]:
+    """A list that every statement of the readers goes to from now on."""
+    statements: list[str] = []
+    readers = [docs._readers.get() for _ in range(docs._readers.qsize())]
+    for reader in readers:
+        reader.set_trace_callback(statements.append)
+        docs._readers.put(reader)
+    return statements
+
+
+async def plans_of(docs: SqliteDocs, statements: list[str]) -> AsyncIterator[str]:
+    for statement in statements:
+        sql = f"EXPLAIN QUERY PLAN {statement}"
+        rows = await docs._write(lambda connection, sql=sql: connection.execute(sql).fetchall())
+        yield "; ".join(row[-1] for row in rows)
+
+
 class DocsContract(ABC):
     """Subclasses give ``open_docs``: a function that opens another connection to the same, initially empty store."""
 
@@ -329,8 +346,8 @@ class TestSqliteDocs(DocsContract):
 
     async def test_a_commit_reaches_the_disk_before_it_is_answered(self, docs: SqliteDocs) -> None:
         full = 2
-        assert await docs._run(lambda connection: connection.execute("PRAGMA synchronous").fetchone()) == (full,)
-        assert await docs._run(lambda connection: connection.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+        assert await docs._write(lambda connection: connection.execute("PRAGMA synchronous").fetchone()) == (full,)
+        assert await docs._write(lambda connection: connection.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
 
     async def test_a_statement_that_fails_midway_leaves_nothing(self, docs: SqliteDocs) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -338,28 +355,24 @@ class TestSqliteDocs(DocsContract):
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            await docs._run(work)
+            await docs._write(work)
         assert await docs.get("songs", "half") is None
 
     async def test_finding_and_paging_by_an_indexed_field_use_the_index(self, docs: SqliteDocs) -> None:
-        statements: list[str] = []
-        await docs._run(lambda connection: connection.set_trace_callback(statements.append))
+        statements = trace_reads(docs)
         await docs.find("songs", {"due": LessThan(5.0)}, sort="due", limit=3)
         await docs.find("songs", {"owner": "ann"}, sort="made", descending=True, limit=3, after=(7, "s007"))
-        await docs._run(lambda connection: connection.set_trace_callback(None))
-        plans: list[str] = []
-        for query in [statement for statement in statements if statement.startswith("SELECT")]:
-            rows = await docs._run(lambda connection, q=query: connection.execute(f"EXPLAIN QUERY PLAN {q}").fetchall())
-            plans.append(rows[0][-1])
+        plans = [plan async for plan in plans_of(docs, [sql for sql in statements if "ORDER BY" in sql])]
         assert plans == [
             "SEARCH songs USING INDEX songs_due_when_due (<expr><?)",
+            "SEARCH songs USING INDEX songs_owner_made (<expr>=? AND <expr>=? AND id<?)",  # the same, a lesser id
             "SEARCH songs USING INDEX songs_owner_made (<expr>=? AND <expr><?)",
             "SEARCH songs USING INDEX songs_owner_made (<expr>=? AND <expr>=?)",  # after the last value: the nulls
         ]
 
     async def test_a_full_disk_is_told_as_such_and_the_store_goes_on(self, docs: SqliteDocs) -> None:
-        pages = (await docs._run(lambda connection: connection.execute("PRAGMA page_count").fetchone()))[0]
-        await docs._run(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages + 2}").fetchone())
+        pages = (await docs._write(lambda connection: connection.execute("PRAGMA page_count").fetchone()))[0]
+        await docs._write(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages + 2}").fetchone())
 
         async def fill() -> None:
             for number in range(100):
@@ -370,6 +383,6 @@ class TestSqliteDocs(DocsContract):
         assert (refusal.value.code, refusal.value.reason) == (Code.STORAGE_FULL, "STORAGE_FULL")
         stored = await docs.count("songs", {})
         assert len(await docs.find("songs", {}, limit=200)) == stored
-        await docs._run(lambda connection: connection.execute("PRAGMA max_page_count = 1000000").fetchone())
+        await docs._write(lambda connection: connection.execute("PRAGMA max_page_count = 1000000").fetchone())
         await docs.insert("songs", song(500))
         assert await docs.count("songs", {}) == stored + 1
