@@ -24,6 +24,9 @@ _FRAME_SECONDS = 0.02
 _SILENCE_RMS = 10.0 ** (-70 / 20)
 _FULL_SCALE = 0.985
 _SPECTRUM_FRAMES = 2048
+_WHITE_FLATNESS = float(
+    np.exp(-np.euler_gamma)
+)  # of one window of white noise: its powers are exponentially distributed
 _NOISE_BAND_HZ = (100.0, 8000.0)
 _FIRST_OCTAVE_HZ = 125.0
 _NOISE = re.compile(
@@ -86,19 +89,19 @@ def _findings(
         yield _Finding(0, "Holds no sound that could be played.")
         return
     offset = samples.mean(axis=1, dtype=np.float64)
-    centred = samples - offset[:, None].astype(np.float32)
-    rms = float(np.sqrt(np.mean(np.square(centred, dtype=np.float64))))
-    levels = _frame_levels(centred, rate_hz)
+    levels = _frame_levels(samples, rate_hz)
     if levels.max() < _SILENCE_RMS:
         yield _Finding(0, "Silent.")
         return
     yield _length(samples.shape[1] / rate_hz, wanted_seconds)
     yield _loudness(levels)
     yield _clipping(samples)
-    yield _offset(float(np.abs(offset).max()), rms)
-    spectrum = _mean_spectrum(centred, rate_hz, levels)
-    yield _noise(spectrum, rate_hz, is_music, noise_is_wanted)
-    yield _missing_band(spectrum, rate_hz)
+    centred = samples - offset[:, None].astype(np.float32)
+    yield _offset(float(np.abs(offset).max()), float(np.sqrt(np.mean(np.square(centred, dtype=np.float64)))))
+    spectra = _spectra(centred, rate_hz, levels)
+    if not noise_is_wanted and (is_music or _is_steady(levels)):
+        yield _noise(spectra, rate_hz, is_music)
+    yield _missing_band(spectra.mean(axis=0), rate_hz)
     yield from _gaps(levels, is_music)
     yield _sudden_end(levels, is_music)
 
@@ -108,12 +111,14 @@ def _between(value: float, points: tuple[float, ...], scores: tuple[float, ...])
 
 
 def _frame_levels(samples: Samples, rate_hz: int) -> NDArray[np.float64]:
-    """float64 [frames]: RMS of each 20 ms, all channels together; what is left at the end is a frame of its own."""
+    """float64 [frames]: RMS of each 20 ms without its mean, all channels together; what is left is a frame of its own."""
     size = max(1, round(_FRAME_SECONDS * rate_hz))
-    power = np.mean(np.square(samples, dtype=np.float64), axis=0)
-    starts = np.arange(0, power.size, size)
-    counts = np.minimum(size, power.size - starts)
-    return np.asarray(np.sqrt(np.add.reduceat(power, starts) / counts))
+    starts = np.arange(0, samples.shape[1], size)
+    counts = np.minimum(size, samples.shape[1] - starts)
+    wide = samples.astype(np.float64)
+    means = np.add.reduceat(wide, starts, axis=1) / counts
+    power = np.add.reduceat(wide**2, starts, axis=1) / counts - means**2
+    return np.asarray(np.sqrt(np.maximum(power, 0.0).mean(axis=0)))
 
 
 def _length(seconds: float, wanted_seconds: float) -> _Finding:
@@ -149,8 +154,8 @@ def _offset(offset: float, rms: float) -> _Finding:
     return _Finding(_between(share, (0.1, 0.4, 1.2), (100, 60, 0)), f"DC offset of {offset:.3f}.")
 
 
-def _mean_spectrum(samples: Samples, rate_hz: int, levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64 [1025]: mean power of the windows that are not silent (P. D. Welch, 1967), of the mean of all channels."""
+def _spectra(samples: Samples, rate_hz: int, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64 [windows, 1025]: power of the windows that are not silent, of the mean of all channels; at most 2000."""
     mono = samples.mean(axis=0)
     padded = np.pad(mono, (0, max(0, _SPECTRUM_FRAMES - mono.size)))
     hop = max(_SPECTRUM_FRAMES // 2, padded.size // 2000)
@@ -160,17 +165,30 @@ def _mean_spectrum(samples: Samples, rate_hz: int, levels: NDArray[np.float64]) 
     audible = windows[levels[middles] > max(_SILENCE_RMS, 0.01 * float(levels.max()))]
     if not audible.shape[0]:
         audible = windows
-    power = np.abs(fft.rfft(audible * np.hanning(_SPECTRUM_FRAMES).astype(np.float32), axis=1)) ** 2
-    return np.asarray(power.mean(axis=0, dtype=np.float64)) + 1e-20
+    shape = np.hanning(_SPECTRUM_FRAMES).astype(np.float32)
+    return np.asarray(np.abs(fft.rfft(audible * shape, axis=1)) ** 2, dtype=np.float64) + 1e-20
 
 
-def _noise(spectrum: NDArray[np.float64], rate_hz: int, is_music: bool, is_wanted: bool) -> _Finding:
-    """By the flatness of the mean spectrum: 1 for white noise; music falls towards the top and has lines."""
-    hz = np.arange(spectrum.size) * rate_hz / _SPECTRUM_FRAMES
-    band = spectrum[(hz >= _NOISE_BAND_HZ[0]) & (hz <= min(_NOISE_BAND_HZ[1], 0.45 * rate_hz))]
-    flatness = float(np.exp(np.mean(np.log(band))) / np.mean(band))
-    worst = 100.0 if is_wanted else 0.0 if is_music else 70.0
-    return _Finding(max(worst, _between(flatness, (0.35, 0.6, 0.85), (100, 60, 0))), "Sounds like noise.")
+def _is_steady(levels: NDArray[np.float64]) -> bool:
+    """Whether the level hardly moves: a bang is noise as well, but not a hiss."""
+    low, high = np.percentile(levels, (10, 90))
+    return bool(high < 2.0 * low)
+
+
+def _noise(spectra: NDArray[np.float64], rate_hz: int, is_music: bool) -> _Finding:
+    """By flatness, 1 for white noise: that of the mean spectrum, which music lets fall towards the top, or that of single
+    windows where it is lower, as sweeps are flat in the long run only."""
+    hz = np.arange(spectra.shape[1]) * rate_hz / _SPECTRUM_FRAMES
+    bands = spectra[:, (hz >= _NOISE_BAND_HZ[0]) & (hz <= min(_NOISE_BAND_HZ[1], 0.45 * rate_hz))]
+    lasting = float(_flatness(bands.mean(axis=0)))
+    momentary = float(np.median(_flatness(bands))) / _WHITE_FLATNESS
+    score = _between(min(lasting, momentary), (0.35, 0.6, 0.85), (100, 60, 0))
+    return _Finding(score if is_music else max(70.0, score), "Sounds like noise.")
+
+
+def _flatness(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Geometric over arithmetic mean along the last axis."""
+    return np.asarray(np.exp(np.mean(np.log(power), axis=-1)) / np.mean(power, axis=-1))
 
 
 def _missing_band(spectrum: NDArray[np.float64], rate_hz: int) -> _Finding:
@@ -201,7 +219,7 @@ def _gaps(levels: NDArray[np.float64], is_music: bool) -> Iterator[_Finding]:
         where = f"Silent for {seconds:.1f} seconds, {start * _FRAME_SECONDS:.1f} seconds after the beginning."
         if _is_torn(levels, audible, int(start)):
             yield _Finding(_between(seconds, (0.3, 0.8, 2.0), (100, 45, 0)), where)
-        elif is_music:
+        elif is_music and start > 0 and end < levels.size:
             yield _Finding(_between(seconds, (1.5, 3.0, 5.0), (100, 70, 20)), where)
     silent = 1.0 - float(audible.mean())
     if is_music:
@@ -216,11 +234,11 @@ def _is_torn(levels: NDArray[np.float64], audible: NDArray[np.bool_], start: int
     if start < 50 or not audible[before].all():
         return False
     usual = float(np.median(levels[before]))
-    return bool(levels[start - 2] > 0.25 * usual)
+    return bool(levels[start - 2] > max(0.7 * usual, 0.05 * float(levels.max())))
 
 
 def _sudden_end(levels: NDArray[np.float64], is_music: bool) -> _Finding:
     """Networks stop in mid-sound when the time is up. It tells against a take, but another would do the same."""
     usual = float(np.median(levels[levels > _SILENCE_RMS])) if (levels > _SILENCE_RMS).any() else 0.0
-    sudden = is_music and levels.size > 2 and float(levels[-2:].max()) > usual
+    sudden = is_music and float(levels[-1]) > usual
     return _Finding(85 if sudden else 100, "Ends suddenly.")
