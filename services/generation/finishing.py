@@ -59,6 +59,7 @@ def no_engine() -> None:
 
 def warm_up(_engine: None, _report: Report) -> None:
     """Import what drawing needs, before the first clip waits for it."""
+    import librosa.filters
     import matplotlib.backends.backend_agg
     import matplotlib.figure  # noqa: F401
 

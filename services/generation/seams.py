@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.audio.loudness import LoudnessMeter
+from services.generation.level import metered
 
 __all__ = ["JOIN_SECONDS", "crossfade", "joined", "loop_fade_seconds", "looped"]
 
@@ -37,7 +37,8 @@ def crossfade(ending: Samples, beginning: Samples) -> Samples:
         float32 [channels, frames]; the first frame is all but ``ending``'s, the last all but ``beginning``'s.
     """
     frames = ending.shape[1]
-    angle = (np.arange(frames) + 0.5) * (0.5 * math.pi / max(1, frames))
+    progress = (np.arange(frames) + 0.5) / max(1, frames)
+    angle = 0.5 * math.pi * np.sin(0.5 * math.pi * progress) ** 2  # so that both curves begin and end level
     out, into = np.cos(angle), np.sin(angle)
     a, b = ending.astype(np.float64), beginning.astype(np.float64)
     energy = math.sqrt(float(np.sum(a * a)) * float(np.sum(b * b)))
@@ -83,7 +84,7 @@ def joined(before: Samples, after: Samples, sample_rate_hz: int, overlap_frames:
     """
     near = round(_NEAR_SECONDS * sample_rate_hz)
     if abs(_level_db(before[:, -near:]) - _level_db(after[:, :near])) > _SAME_LEVEL_DB:
-        ours, theirs = _loudness_lufs(after, sample_rate_hz), _loudness_lufs(before, sample_rate_hz)
+        ours, theirs = metered(after, sample_rate_hz).loudness_lufs(), metered(before, sample_rate_hz).loudness_lufs()
         if ours is not None and theirs is not None:
             gain_db = min(max(theirs - ours, -_GAIN_LIMIT_DB), _GAIN_LIMIT_DB)
             after = after * np.float32(10.0 ** (gain_db / 20.0))
@@ -95,9 +96,3 @@ def joined(before: Samples, after: Samples, sample_rate_hz: int, overlap_frames:
 def _level_db(samples: Samples) -> float:
     rms = math.sqrt(float(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
     return 20.0 * math.log10(max(rms, _SILENCE_RMS))
-
-
-def _loudness_lufs(samples: Samples, sample_rate_hz: int) -> float | None:
-    meter = LoudnessMeter(sample_rate_hz, samples.shape[0])
-    meter.push(samples)
-    return meter.loudness_lufs()
