@@ -124,9 +124,12 @@ class Selection:
         source, within = self._source(None if self.others else offset + limit)
         rows: list[Row] = []
         for segment in segments(fields, after, descending):
-            room = limit - len(rows)
-            tail = f"ORDER BY {order(segment.fields, descending != from_end)} LIMIT {room} OFFSET {offset}"
-            rows += self._rows("revision, body", source, within, segment.clause, *self.others, tail=tail)
+            sql, values = both(within, segment.clause, *self.others)
+            rows += self.connection.execute(
+                f"SELECT revision, body FROM {source} WHERE {sql} "
+                f"ORDER BY {order(segment.fields, descending != from_end)} LIMIT ? OFFSET ?",
+                (*values, limit - len(rows), offset),
+            )
             if len(rows) >= limit:
                 break
         return rows[::-1] if from_end else rows
@@ -140,11 +143,15 @@ class Selection:
         docs &= ~of_numbers(self._numbers(("id IN (SELECT value FROM json_each(?))", (json.dumps(list(exclude)),))))
         found: list[Row] = []
         if self.others:
-            trial = _drawn(docs, _TRIAL_DOCS)
-            found = self._in_order(trial)
-            if len(found) < count:
-                docs &= ~of_numbers(trial) & of_numbers(self._numbers(*self.others))
-        return (found + self._in_order(_drawn(docs, count - len(found))))[:count]
+            drawn = _drawn(docs, _TRIAL_DOCS)
+            # A few first: often that is enough.
+            for trial in (drawn[: 4 * count], drawn[4 * count :]):
+                found += self._in_order(trial)
+                docs &= ~of_numbers(trial)
+                if len(found) >= count:
+                    return found[:count]
+            docs &= of_numbers(self._numbers(*self.others))
+        return found + self._in_order(_drawn(docs, count - len(found)))
 
     # ------------------------------------------------------------------------------------------------------- parts
 
@@ -160,9 +167,9 @@ class Selection:
             return f"{table} NOT INDEXED", _listed(numbers(self.docs))
         return table, ("substr(?, number + 1, 1) = x'01'", (flags(self.docs),))
 
-    def _rows(self, columns: str, source: str, *clauses: Clause, tail: str = "") -> sqlite3.Cursor:
+    def _rows(self, columns: str, source: str, *clauses: Clause) -> sqlite3.Cursor:
         sql, values = both(*clauses)
-        return self.connection.execute(f"SELECT {columns} FROM {source} WHERE {sql} {tail}", values)
+        return self.connection.execute(f"SELECT {columns} FROM {source} WHERE {sql}", values)
 
     def _numbers(self, *clauses: Clause) -> list[int]:
         return [number for (number,) in self._rows("number", name(self.collection), *clauses)]
@@ -185,4 +192,4 @@ def _listed(drawn: list[int]) -> Clause:
 
 def _drawn(docs: int, count: int) -> list[int]:
     candidates = numbers(docs)
-    return random.sample(candidates, max(min(count, len(candidates)), 0))
+    return random.sample(candidates, min(count, len(candidates)))
