@@ -55,7 +55,7 @@ async def ignore(job: Job) -> None:
 async def store() -> AsyncIterator[LibraryStore]:
     with tempfile.TemporaryDirectory() as folder:
         docs = SqliteDocs(Path(folder) / "library.db")
-        await docs._run(lambda connection: connection.execute("PRAGMA synchronous = OFF"))  # many small examples
+        docs._writer.execute("PRAGMA synchronous = OFF")  # many small examples
         store = LibraryStore(docs)
         await store.prepare()
         yield store
