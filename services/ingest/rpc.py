@@ -1,10 +1,9 @@
-"""Wire to domain and back, for uploads."""
+"""Wire to domain and back, for uploads, Spotify's catalog and downloads."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
@@ -17,11 +16,13 @@ from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.ports import Blobs
 from services.ingest import service
-from services.ingest.settings import IngestSettings
+from services.ingest.downloads import Downloads, skipped_to_wire
+from services.ingest.recordings import examine
+from services.ingest.songs import Song
 
 __all__ = ["IngestRpc"]
 
-_HASH_PIECE_BYTES = 1 << 20
+_SEARCH_PAGE_LIMIT = 50
 log = get_logger()
 
 
@@ -31,19 +32,23 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         blobs: Blobs,
         tracks: library_service_pb2_grpc.TrackServiceStub,
         slots: ComputeSlots,
-        settings: IngestSettings,
+        downloads: Downloads,
+        limits: audio.AudioLimits,
+        max_upload_bytes: int,
     ) -> None:
         self._blobs = blobs
         self._tracks = tracks
         self._slots = slots
-        self._settings = settings
+        self._downloads = downloads
+        self._limits = limits
+        self._max_upload_bytes = max_upload_bytes
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Any) -> pb.CreateUploadResponse:
         upload_id = service.new_upload_id()
         return pb.CreateUploadResponse(
             upload_id=upload_id,
             blob_key=service.staging_key(upload_id),
-            size_limit_bytes=self._settings.max_upload_bytes,
+            size_limit_bytes=self._max_upload_bytes,
         )
 
     async def AbortUpload(self, request: pb.AbortUploadRequest, context: Any) -> pb.AbortUploadResponse:
@@ -55,17 +60,16 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         info = await self._blobs.stat(key)
         if info is None:
             raise AppError(Code.NOT_FOUND, "UPLOAD_NOT_FOUND", "There is no such upload. Start it again.")
-        limits = audio.AudioLimits(max_seconds=self._settings.max_audio_seconds)
         try:
             async with self._blobs.local(key) as path:
-                summary, digest = await self._slots.run(lambda: (audio.inspect(path, limits), _sha256(path)))
-            service.require_container(summary.info.container, request.allowed_containers)
+                recording = await self._slots.run(lambda: examine(path, self._limits))
+            service.require_container(recording.container, request.allowed_containers)
         except AppError as error:
             await self._blobs.delete(key)
             log.info("upload.refused", upload_id=request.upload_id, reason=error.reason, error=error.message)
             raise
         filename = service.clean_filename(request.filename)
-        target = service.track_key(request.upload_id, summary.info.container)
+        target = service.track_key(request.upload_id, recording.container)
         await self._blobs.move(key, target)
         track = track_pb2.Track(
             id=request.upload_id,
@@ -75,17 +79,8 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             source="manual",
             filename=filename,
             blob_key=target,
-            content_type=service.CONTENT_TYPES.get(summary.info.container, "application/octet-stream"),
-            content_sha256=digest,
-            size_bytes=info.size_bytes,
-            container=summary.info.container,
-            codec=summary.info.codec,
-            sample_rate_hz=summary.info.sample_rate_hz,
-            channel_count=summary.info.channel_count,
-            frame_count=summary.frame_count,
-            duration_seconds=summary.duration_seconds,
-            warnings=summary.warnings,
         )
+        recording.describe(track)
         try:
             stored = await self._tracks.CreateTrack(library_service_pb2.CreateTrackRequest(track=track))
         except (AppError, asyncio.CancelledError):
@@ -100,10 +95,43 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         )
         return pb.FinishUploadResponse(track=stored.track)
 
+    async def FetchSpotify(self, request: pb.FetchSpotifyRequest, context: Any) -> pb.FetchSpotifyResponse:
+        collection = await self._downloads.spotify(request.url)
+        return pb.FetchSpotifyResponse(
+            kind=collection.kind,
+            id=collection.id,
+            name=collection.name,
+            songs=await self._songs(collection.songs),
+            skipped=skipped_to_wire(collection),
+            truncated=collection.truncated,
+        )
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_HASH_PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
+    async def SearchSpotify(self, request: pb.SearchSpotifyRequest, context: Any) -> pb.SearchSpotifyResponse:
+        size = max(1, min(_SEARCH_PAGE_LIMIT, request.page_size))
+        songs, total = await self._downloads.search(request.query, size, (max(1, request.page) - 1) * size)
+        return pb.SearchSpotifyResponse(songs=await self._songs(songs), total_count=total)
+
+    async def CreateDownloads(self, request: pb.CreateDownloadsRequest, context: Any) -> pb.CreateDownloadsResponse:
+        return await self._downloads.create(request)
+
+    async def _songs(self, songs: Sequence[Song]) -> list[pb.Song]:
+        track_ids = await self._downloads.track_ids(songs)
+        return [_song_to_wire(song, track_id) for song, track_id in zip(songs, track_ids, strict=True)]
+
+
+def _song_to_wire(song: Song, track_id: str) -> pb.Song:
+    return pb.Song(
+        spotify_id=song.spotify_id,
+        title=song.title,
+        artists=song.artists,
+        album=song.album,
+        album_artist=song.album_artist,
+        cover_url=song.cover_url,
+        duration_seconds=song.duration_seconds,
+        url=song.url,
+        isrc=song.isrc,
+        track_number=song.track_number,
+        disc_number=song.disc_number,
+        release_date=song.release_date,
+        track_id=track_id,
+    )

@@ -1,18 +1,26 @@
-"""What becomes of an upload: the rules, free of I/O libraries."""
+"""What becomes of uploads and downloads: the rules, free of I/O libraries."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 import unicodedata
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kit.errors import AppError, Code
+from services.ingest.songs import Song
 
 __all__ = [
     "CONTENT_TYPES",
+    "QUALITIES",
+    "DownloadSpec",
+    "attempt_key",
     "clean_filename",
     "new_upload_id",
+    "parse_quality",
     "require_container",
     "staging_key",
     "title_of",
@@ -28,9 +36,58 @@ CONTENT_TYPES = {
     "aac": "audio/aac",
     "aiff": "audio/aiff",
 }
+QUALITIES: dict[str, int | None] = {"lossless": None, "high": 320, "medium": 192, "low": 128}
+"""Quality to kbit/s of MP3; None: FLAC."""
+
+_DEFAULT_QUALITY = "high"
 _NAME_LIMIT = 200
 _LINE_BREAKS = ("Zl", "Zp")
 _UPLOAD_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class DownloadSpec:
+    """What a download job is to bring: a song of Spotify's catalog, or what lies at an address.
+
+    Attributes:
+        track_id: of the track that it becomes.
+        quality: a key of :data:`QUALITIES`.
+        url: of the recording itself; for a song, which has to be searched for, its page.
+    """
+
+    track_id: str
+    quality: str
+    url: str
+    song: Song | None = None
+
+    @property
+    def mp3_kbits(self) -> int | None:
+        return QUALITIES[self.quality]
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> DownloadSpec:
+        values = json.loads(text)
+        song = values.pop("song")
+        return DownloadSpec(**values, song=Song(**{**song, "artists": tuple(song["artists"])}) if song else None)
+
+
+def parse_quality(name: str) -> str:
+    """
+    Raises:
+        AppError: ``VALIDATION_ERROR`` for a quality that there is not; an empty one is the default.
+    """
+    quality = name.strip().lower() or _DEFAULT_QUALITY
+    if quality not in QUALITIES:
+        raise AppError(
+            Code.UNPROCESSABLE,
+            "VALIDATION_ERROR",
+            f"There is no quality {name[:40]!r}.",
+            {"details": {"quality": [f"must be one of: {', '.join(QUALITIES)}"]}},
+        )
+    return quality
 
 
 def new_upload_id() -> str:
@@ -47,6 +104,11 @@ def staging_key(upload_id: str) -> str:
 
 def track_key(track_id: str, container: str) -> str:
     return f"tracks/{track_id}/original.{container}"
+
+
+def attempt_key(track_id: str, job_id: str, attempt: int, container: str) -> str:
+    """Where one attempt of a download puts its file: two attempts, or two jobs for one track, never meet."""
+    return f"tracks/{track_id}/{job_id}/{attempt}/original.{container}"
 
 
 def clean_filename(name: str) -> str:

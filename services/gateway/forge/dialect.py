@@ -26,7 +26,9 @@ _SHORT = {
     "RATE_LIMITED": "rate limit exceeded",
     "INTERNAL": "Internal Server Error",
 }
-_HEAVY = re.compile(r"/api/(tracks|processing/separate|analysis/analyze)")
+# Codes that the contract spells its own way.
+_CODES = {"URL_INVALID": "invalid_url", "SPOTIFY_ERROR": "spotify_error", "SPOTIFY_UNAUTHORIZED": "unauthorized"}
+_HEAVY = re.compile(r"/api/(tracks|processing/separate|analysis/analyze|download/track|spotify/import)")
 _POLLING = re.compile(r"/api/((processing|analysis|download)/job|jobs|tracks)/[^/]+")
 
 
@@ -38,7 +40,8 @@ def render(problem: Problem) -> Response:
         body["details"] = dict(problem.details)
     else:
         error = _SHORT.get(problem.reason, problem.message)
-        body = {"error": error, "code": problem.reason, "message": problem.message, **(problem.details or {})}
+        code = _CODES.get(problem.reason, problem.reason)
+        body = {"error": error, "code": code, "message": problem.message, **(problem.details or {})}
     return JSONResponse(body, status_code=problem.status, headers=dict(problem.headers))
 
 

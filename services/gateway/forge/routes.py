@@ -8,9 +8,11 @@ from starlette.responses import Response
 
 from services.gateway.clients import Gateway
 from services.gateway.forge.analysis import analysis_routes
+from services.gateway.forge.download import download_routes
 from services.gateway.forge.exports import export_routes
 from services.gateway.forge.jobs import job_routes
 from services.gateway.forge.processing import processing_routes
+from services.gateway.forge.spotify import spotify_routes
 from services.gateway.forge.tracks import track_routes
 
 __all__ = ["forge_routes"]
@@ -27,6 +29,8 @@ def forge_routes(gateway: Gateway) -> APIRouter:
         """200 once the stack can take work."""
         return gateway.health.answer()
 
-    for part in (track_routes, processing_routes, analysis_routes, job_routes, export_routes):
+    for part in (
+        track_routes, processing_routes, analysis_routes, spotify_routes, download_routes, job_routes, export_routes
+    ):  # fmt: skip
         router.include_router(part(gateway), dependencies=[Depends(_BEARER)])
     return router

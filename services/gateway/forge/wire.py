@@ -188,7 +188,8 @@ def job_to_wire(job: job_pb2.Job) -> dict[str, Any]:
         "status": status(job),
         "progress": progress(job),
         "message": progress_message(job),
-        "track_id": job.track_id or None,
+        # A download's track comes into being when the job is done; until then it is in what was asked for.
+        "track_id": job.track_id or spec_of(job).get("track_id"),
         "error": error_text(job),
         "error_code": job.error.reason or "CANCELLED" if error_text(job) else None,
         "attempt": job.attempt,

@@ -1,0 +1,286 @@
+"""What runs in a fetching process: yt-dlp, with the proxy as its only way out and no way to start programs.
+
+``python -I -m services.ingest.fetch.child`` reads one request as a JSON line from standard input and writes JSON lines to
+standard output: ``{"share"}`` while it works, at the end ``{"result"}`` or ``{"error", "detail"}``. It leaves one file,
+``media``, in its working folder. It ends with the process that started it: when its standard input closes.
+
+Everything that comes from outside is read here and nowhere else, under limits for memory, processor time and file size.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from services.ingest.fetch.matching import Candidate, Wanted, rank
+
+__all__ = ["main"]
+
+_MEMORY_BYTES = 1 << 30
+_SOCKET_SECONDS = 20.0
+_CANDIDATE_LIMIT = 10
+_TRY_LIMIT = 3
+_FILE = "media"
+_DISK_FAILURES = {errno.EFBIG: "too_large", errno.ENOSPC: "storage", errno.EDQUOT: "storage"}
+_FORBIDDEN_EVENTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty")
+
+
+class _Failure(Exception):
+    """Why there is nothing to fetch; ``kind`` is for the other side, ``detail`` for its log."""
+
+    def __init__(self, kind: str, detail: str = "") -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.detail = detail
+
+
+def main() -> None:
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _limit(request["limit_bytes"], request["seconds"])
+    _lock(request["proxy_port"])
+    try:
+        answer: dict[str, Any] = {"result": _fetch(request, lambda share: _tell({"share": share}))}
+    except _Failure as failure:
+        answer = {"error": failure.kind, "detail": failure.detail[:500]}
+    except MemoryError:
+        answer = {"error": "too_large", "detail": "memory"}
+    except BaseException as error:
+        answer = {"error": "crashed", "detail": f"{type(error).__name__}: {error}"[:500]}
+    _tell(answer)
+    os._exit(0)  # without waiting for whatever yt-dlp still has open
+
+
+def _tell(message: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+def _limit(limit_bytes: int, seconds: float) -> None:
+    for kind, most in (
+        (resource.RLIMIT_AS, _MEMORY_BYTES),
+        (resource.RLIMIT_CPU, int(seconds) + 1),
+        (resource.RLIMIT_FSIZE, limit_bytes),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 256),
+    ):
+        _, hard = resource.getrlimit(kind)
+        value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def _lock(proxy_port: int) -> None:
+    """From now on this process connects to the proxy alone and starts no other, whatever the code in it tries."""
+    proxy = ("127.0.0.1", proxy_port)
+
+    def refuse(what: str) -> NoReturn:
+        raise PermissionError(f"not allowed here: {what}")
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "socket.connect":
+            if arguments[1] != proxy:
+                refuse(event)
+        elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+            if arguments[0] != proxy[0]:
+                refuse(event)
+        elif event in ("socket.bind", "socket.sendto", "socket.sendmsg") or event in _FORBIDDEN_EVENTS:
+            refuse(event)
+
+    sys.addaudithook(watch)
+
+
+def _fetch(request: Mapping[str, Any], report: Callable[[float], None]) -> dict[str, Any]:
+    wanted = request.get("wanted")
+    if wanted is None:
+        return _download(request, request["url"], report)
+    candidates = _search(request, request["search_url"])
+    ranked = rank(Wanted(wanted["title"], wanted["artists"], wanted["duration_seconds"]), candidates)
+    if not ranked:
+        raise _Failure("no_match", f"{len(candidates)} candidates")
+    report(0.05)
+    failure = _Failure("no_match")
+    for candidate in ranked[:_TRY_LIMIT]:
+        try:
+            return _download(request, candidate.url, lambda share: report(0.05 + 0.95 * share))
+        except _Failure as error:
+            failure = error
+    raise failure
+
+
+def _search(request: Mapping[str, Any], search_url: str) -> list[Candidate]:
+    info = _extract(request, search_url, {"playlistend": _CANDIDATE_LIMIT})
+    found = []
+    for entry in info.get("entries") or []:
+        url = str(entry.get("url") or "")
+        if url.startswith(("http://", "https://")):
+            duration = entry.get("duration")
+            found.append(
+                Candidate(
+                    url=url,
+                    title=_text(entry, "title"),
+                    channel=_text(entry, "channel") or _text(entry, "uploader") or _text(entry, "description"),
+                    duration_seconds=float(duration) if isinstance(duration, int | float) else None,
+                )
+            )
+    return found[:_CANDIDATE_LIMIT]
+
+
+def _extract(request: Mapping[str, Any], url: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    return _guarded(request, more, lambda ydl: ydl.extract_info(url, download=False))
+
+
+def _download(request: Mapping[str, Any], url: str, report: Callable[[float], None]) -> dict[str, Any]:
+    info = _extract(request, url, {"playlistend": 2})
+    if info.get("_type") == "playlist" and len(info["entries"]) == 1:
+        info = _extract(request, str(info["entries"][0].get("url") or ""), {"playlistend": 2})
+    if info.get("_type") == "playlist":
+        raise _Failure("several" if info["entries"] else "unsupported")
+    if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
+        raise _Failure("live")
+    if float(info.get("duration") or 0) > request["max_seconds"]:
+        raise _Failure("too_long")
+
+    def hook(status: Mapping[str, Any]) -> None:
+        total = status.get("total_bytes") or status.get("total_bytes_estimate")
+        done = status.get("downloaded_bytes") or 0
+        if max(status.get("total_bytes") or 0, done) > request["limit_bytes"]:
+            raise _Failure("too_large")
+        report(min(1.0, done / total) if total else done / (done + (4 << 20)))
+
+    for left in Path().glob(f"{_FILE}*"):
+        left.unlink()
+    _guarded(request, {"progress_hooks": [hook]}, lambda ydl: ydl.process_ie_result(info, download=True))
+    from services.ingest.fetch.unwrap import unwrap  # after the limits are set
+
+    file = Path(_FILE)
+    if not file.is_file() or file.is_symlink() or not file.stat().st_size:
+        raise _Failure("unavailable", "no file")
+    try:
+        unwrap(file)
+    except (ValueError, OSError) as error:
+        raise _Failure("unreadable", str(error)) from None
+    generic = str(info.get("extractor_key") or "") == "Generic"
+    return {
+        "title": _text(info, "track") or _text(info, "title"),
+        "artist": _text(info, "artist") or ("" if generic else _text(info, "channel") or _text(info, "uploader")),
+        "album": _text(info, "album"),
+        "cover_url": _text(info, "thumbnail"),
+        "extractor": _text(info, "extractor_key"),
+        "direct": generic,
+    }
+
+
+def _guarded(
+    request: Mapping[str, Any], more: Mapping[str, Any], use: Callable[[Any], dict[str, Any] | None]
+) -> dict[str, Any]:
+    """Use yt-dlp, and translate how it fails."""
+    import yt_dlp  # type: ignore[import-untyped]
+    from yt_dlp import globals as ytdlp_globals
+    from yt_dlp.networking.exceptions import HTTPError, TransportError  # type: ignore[import-untyped]
+    from yt_dlp.utils import (  # type: ignore[import-untyped]
+        DownloadError,
+        GeoRestrictedError,
+        UnsupportedError,
+        YoutubeDLError,
+    )
+
+    ytdlp_globals.plugin_dirs.value = []
+    try:
+        with yt_dlp.YoutubeDL({**_options(request), **more}) as ydl:
+            info = use(ydl)
+    except YoutubeDLError as error:
+        inner = error.exc_info[1] if isinstance(error, DownloadError) and error.exc_info else error
+        if inner is None:  # a download that was given up after its repetitions
+            raise _Failure("network", str(error)) from None
+        causes: Sequence[Any] = [inner, getattr(inner, "cause", None), getattr(inner, "__cause__", None)]
+        for cause in causes:
+            if isinstance(cause, HTTPError):
+                raise _Failure(
+                    "network" if cause.status in (408, 425, 429) or cause.status >= 500 else "unavailable", str(cause)
+                ) from None
+            if isinstance(cause, MemoryError):
+                raise cause from None
+            if isinstance(cause, OSError) and cause.errno in _DISK_FAILURES:
+                raise _Failure(_DISK_FAILURES[cause.errno]) from None
+            if isinstance(cause, UnsupportedError):
+                raise _Failure("unsupported", str(cause)) from None
+            if isinstance(cause, GeoRestrictedError):
+                raise _Failure("unavailable", str(cause)) from None
+            if isinstance(cause, TransportError | OSError):
+                raise _Failure("network", str(cause)) from None
+        raise _Failure("unavailable", str(inner)) from None
+    if not isinstance(info, dict):
+        raise _Failure("unavailable", "nothing found")
+    if info.get("_type") == "playlist":
+        info["entries"] = [entry for entry in info.get("entries") or [] if entry]
+    return info
+
+
+def _options(request: Mapping[str, Any]) -> dict[str, Any]:
+    """No configuration, plug-ins, cookies, cache, other programs or post-processing; one fixed file name."""
+    return {
+        "proxy": request["proxy_url"],
+        "socket_timeout": _SOCKET_SECONDS,
+        "retries": 2,
+        "fragment_retries": 2,
+        "extractor_retries": 1,
+        "file_access_retries": 0,
+        "skip_unavailable_fragments": False,
+        "format": "bestaudio/best",
+        "outtmpl": {"default": _FILE},
+        "noplaylist": True,
+        "extract_flat": "in_playlist",
+        "default_search": "error",
+        "external_downloader": {"default": "native"},
+        "hls_prefer_native": True,
+        "fixup": "never",
+        "nopart": True,
+        "continuedl": False,
+        "overwrites": True,
+        "updatetime": False,
+        "usenetrc": False,
+        "cachedir": False,
+        "enable_file_urls": False,
+        "allow_unplayable_formats": False,
+        "js_runtimes": {},
+        "remote_components": [],
+        "color": "never",
+        "logtostderr": True,
+        "quiet": True,
+        "no_warnings": True,
+        "noprogress": True,
+        "logger": _Silence(),
+    }
+
+
+class _Silence:
+    """Standard output is for our messages; what matters of yt-dlp's comes as exceptions."""
+
+    def debug(self, message: str) -> None: ...
+
+    def info(self, message: str) -> None: ...
+
+    def warning(self, message: str) -> None: ...
+
+    def error(self, message: str) -> None: ...
+
+
+def _text(info: Mapping[str, Any], key: str) -> str:
+    value = info.get(key)
+    return value.strip()[:500] if isinstance(value, str) else ""
+
+
+if __name__ == "__main__":
+    main()

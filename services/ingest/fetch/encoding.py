@@ -1,0 +1,68 @@
+"""What came from outside, made into a file of the quality that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+
+from kit import audio
+from kit.audio.ffmpeg import Decoding
+
+__all__ = ["keep"]
+
+_BLOCK_FRAMES = 65_536
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_BIT_RATE_TOLERANCE = 1.05
+
+
+def keep(
+    source: Path, folder: Path, mp3_kbits: int | None, limits: audio.AudioLimits, report: Callable[[float], None]
+) -> tuple[Path, tuple[str, ...]]:
+    """Encode ``source`` as MP3, or as FLAC if ``mp3_kbits`` is None. What is that already stays as it is.
+
+    Args:
+        report: told the share that is done; what it raises ends the work.
+
+    Returns:
+        The file, and warnings: "LOSSY_SOURCE" where the FLAC cannot be better than what it was made from, and those of
+        decoding the source.
+
+    Raises:
+        AppError: as :class:`~kit.audio.ffmpeg.Decoding`.
+    """
+    if mp3_kbits is None:
+        if audio.sniff(source) == "flac":
+            return source.rename(folder / "kept.flac"), ()
+        summary = audio.reencode(source, folder / "kept.flac", "flac", limits)
+        lossy = not (summary.info.codec.startswith("pcm_") or summary.info.codec in ("flac", "alac"))
+        return folder / "kept.flac", (*summary.warnings, *(("LOSSY_SOURCE",) if lossy else ()))
+    if audio.sniff(source) == "mp3":
+        seconds = audio.inspect(source, limits).duration_seconds
+        if source.stat().st_size * 8 / 1000 <= mp3_kbits * _BIT_RATE_TOLERANCE * seconds:
+            return source.rename(folder / "kept.mp3"), ()
+    warnings = _encode_mp3(source, folder / "kept.mp3", mp3_kbits, limits, report)
+    return folder / "kept.mp3", warnings
+
+
+def _encode_mp3(
+    source: Path, target: Path, kbits: int, limits: audio.AudioLimits, report: Callable[[float], None]
+) -> tuple[str, ...]:
+    with Decoding(source, limits) as decoding, av.open(str(target), "w", format="mp3") as sink:
+        info = decoding.info
+        stream = sink.add_stream("libmp3lame", rate=48_000 if info.sample_rate_hz % 8000 == 0 else 44_100)
+        stream.bit_rate = kbits * 1000
+        stream.layout = "mono" if info.channel_count == 1 else "stereo"
+        expected_frames = (info.header_seconds or 240.0) * info.sample_rate_hz
+        done_frames = 0
+        for block in audio.regroup(decoding.chunks(), _BLOCK_FRAMES):
+            layout = _LAYOUTS[info.channel_count]
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
+            frame.sample_rate = info.sample_rate_hz
+            sink.mux(stream.encode(frame))
+            done_frames += block.shape[1]
+            report(min(1.0, done_frames / expected_frames))
+        sink.mux(stream.encode(None))
+        return decoding.summary().warnings

@@ -1,0 +1,240 @@
+"""Files as they are kept: the quality that was asked for, tags and cover, checked by decoding and by reading them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import mutagen
+import numpy as np
+import pytest
+import soundfile
+from mutagen.flac import FLAC
+from mutagen.id3 import ID3
+
+from kit import audio
+from kit.errors import AppError
+from services.ingest.fetch.encoding import keep
+from services.ingest.fetch.tags import Tags, picture_type, read_tags, write_tags
+from services.ingest.fetch.unwrap import unwrap
+
+RATE_HZ = 44_100
+LIMITS = audio.AudioLimits()
+JPEG = b"\xff\xd8\xff\xe0" + b"picture" * 100
+TAGS = Tags(
+    title="Blinding Lights — Ünïcödé 夜",
+    artist="The Weeknd",
+    album="After Hours",
+    album_artist="Various",
+    track_number=9,
+    disc_number=2,
+    date="2020-03-20",
+    isrc="USUG11904206",
+    address="https://open.spotify.com/track/one",
+)
+
+
+def tone(seconds: float = 2.0, channel_count: int = 2, rate_hz: int = RATE_HZ) -> np.ndarray:
+    """A chord, different in each channel: float32 [frames, channels]."""
+    time = np.arange(round(seconds * rate_hz)) / rate_hz
+    return np.stack([0.3 * np.sin(2 * np.pi * 220.0 * (n + 1) * time) for n in range(channel_count)], 1).astype("f4")
+
+
+def written(path: Path, samples: np.ndarray, rate_hz: int = RATE_HZ, **kind: str) -> Path:
+    with path.open("wb") as file:
+        soundfile.write(file, samples, rate_hz, **(kind or {"format": "WAV", "subtype": "PCM_16"}))
+    return path
+
+
+def decoded(path: Path) -> np.ndarray:
+    """float32 [channels, frames]"""
+    return np.concatenate(list(audio.decode_blocks(path)), axis=1)
+
+
+def unheard(share: float) -> None:
+    assert 0.0 <= share <= 1.0
+
+
+def muxed(path: Path, codec: str, container: str, samples: np.ndarray, rate_hz: int = 48_000) -> Path:
+    """Samples [frames, channels] as a file of any codec in any container."""
+    with av.open(str(path), "w", format=container) as sink:
+        stream = sink.add_stream(codec, rate=rate_hz)
+        stream.layout = "stereo"
+        stream.bit_rate = 192_000
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout="stereo")
+        frame.sample_rate = rate_hz
+        sink.mux(stream.encode(frame))
+        sink.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("kbits", [320, 192, 128])
+def test_mp3_has_the_bit_rate_and_the_sound(tmp_path: Path, kbits: int) -> None:
+    samples = tone(4.0)
+    path, warnings = keep(written(tmp_path / "media", samples), tmp_path, kbits, LIMITS, unheard)
+    summary = audio.inspect(path)
+    assert (path.name, summary.info.codec, summary.info.sample_rate_hz, warnings) == (
+        "kept.mp3",
+        "mp3float",
+        RATE_HZ,
+        (),
+    )
+    assert summary.frame_count == len(samples)  # without the padding that MP3 adds
+    assert path.stat().st_size * 8 / 4.0 / 1000 == pytest.approx(kbits, rel=0.05)
+    assert np.sqrt(np.mean((decoded(path) - samples.T) ** 2)) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "channel_count", "kept_hz", "kept_channels"),
+    [(96_000, 2, 48_000, 2), (22_050, 1, 44_100, 1), (48_000, 6, 48_000, 2), (88_200, 2, 44_100, 2)],
+)
+def test_mp3_of_any_rate_and_channels(
+    tmp_path: Path, rate_hz: int, channel_count: int, kept_hz: int, kept_channels: int
+) -> None:
+    source = written(tmp_path / "media", tone(1.0, channel_count, rate_hz), rate_hz)
+    summary = audio.inspect(keep(source, tmp_path, 320, LIMITS, unheard)[0])
+    assert (summary.info.sample_rate_hz, summary.info.channel_count) == (kept_hz, kept_channels)
+    assert summary.duration_seconds == pytest.approx(1.0, abs=0.002)
+    assert summary.peak > 0.2
+
+
+def test_lossless_is_flac_to_the_last_bit(tmp_path: Path) -> None:
+    source = written(tmp_path / "media", tone())
+    before = decoded(source)
+    path, warnings = keep(source, tmp_path, None, LIMITS, unheard)
+    assert (path.name, audio.inspect(path).info.codec, warnings) == ("kept.flac", "flac", ())
+    assert np.array_equal(decoded(path), before)
+
+
+def test_flac_of_a_lossy_source_says_so(tmp_path: Path) -> None:
+    source = written(tmp_path / "media", tone(), format="MP3", subtype="MPEG_LAYER_III")
+    path, warnings = keep(source, tmp_path, None, LIMITS, unheard)
+    assert (audio.sniff(path), warnings) == ("flac", ("LOSSY_SOURCE",))
+
+
+@pytest.mark.parametrize(("kind", "kbits"), [("FLAC", None), ("MP3", 320)])
+def test_what_is_good_enough_stays_as_it_is(tmp_path: Path, kind: str, kbits: int | None) -> None:
+    source = written(tmp_path / "media", tone(), format=kind)
+    content = source.read_bytes()
+    assert keep(source, tmp_path, kbits, LIMITS, unheard)[0].read_bytes() == content
+
+
+def test_mp3_of_a_higher_bit_rate_is_made_smaller(tmp_path: Path) -> None:
+    big, _ = keep(written(tmp_path / "media", tone(4.0)), tmp_path, 320, LIMITS, unheard)
+    small, _ = keep(big.rename(tmp_path / "media"), tmp_path, 128, LIMITS, unheard)
+    assert small.stat().st_size * 8 / 4.0 / 1000 == pytest.approx(128, rel=0.05)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>Please log in</html>" * 100, bytes(5000)])
+@pytest.mark.parametrize("kbits", [320, None])
+def test_what_is_no_sound_is_refused(tmp_path: Path, content: bytes, kbits: int | None) -> None:
+    (tmp_path / "media").write_bytes(content)
+    with pytest.raises(AppError, match=r"AUDIO_(EMPTY|UNREADABLE)"):
+        keep(tmp_path / "media", tmp_path, kbits, LIMITS, unheard)
+
+
+def test_what_is_too_long_is_refused(tmp_path: Path) -> None:
+    source = written(tmp_path / "media", tone(3.0))
+    with pytest.raises(AppError, match="AUDIO_TOO_LONG"):
+        keep(source, tmp_path, 128, audio.AudioLimits(max_seconds=2.0), unheard)
+
+
+def test_encoding_stops_when_it_is_told_to(tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(share: float) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        keep(written(tmp_path / "media", tone(10.0)), tmp_path, 320, LIMITS, stop)
+
+
+@pytest.mark.parametrize(
+    ("codec", "container", "kept"),
+    [("libopus", "webm", "ogg"), ("aac", "mpegts", "m4a"), ("aac", "matroska", "m4a")],
+)
+def test_sound_comes_out_of_its_wrapping_unchanged(tmp_path: Path, codec: str, container: str, kept: str) -> None:
+    samples = tone(2.0, rate_hz=48_000)
+    path = muxed(tmp_path / "media", codec, container, samples)
+    with pytest.raises(AppError, match="AUDIO_UNREADABLE"):
+        audio.inspect(path)
+    unwrap(path)
+    summary = audio.inspect(path)
+    assert (summary.info.container, summary.info.sample_rate_hz, summary.info.channel_count) == (kept, 48_000, 2)
+    assert summary.duration_seconds == pytest.approx(2.0, abs=0.06)
+    middle = decoded(path)[:, 24_000:72_000]
+    assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_other_files_are_left_alone(tmp_path: Path) -> None:
+    path = written(tmp_path / "media", tone())
+    content = path.read_bytes()
+    unwrap(path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [bytes.fromhex("1a45dfa3") + b"\xff" * 1000, (b"G" + bytes(187)) * 20])
+def test_a_damaged_wrapping_is_an_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "media").write_bytes(content)
+    with pytest.raises(ValueError):
+        unwrap(tmp_path / "media")
+
+
+def frames(path: Path, names: Sequence[str]) -> list[str]:
+    tags = ID3(path)
+    return [str(tags[name]) for name in names]
+
+
+def test_tags_and_cover_in_mp3(tmp_path: Path) -> None:
+    path, _ = keep(written(tmp_path / "media", tone()), tmp_path, 192, LIMITS, unheard)
+    before = decoded(path)
+    write_tags(path, TAGS, JPEG)
+    assert frames(path, ["TIT2", "TPE1", "TALB", "TPE2", "TRCK", "TPOS", "TSRC"]) == [
+        TAGS.title, TAGS.artist, TAGS.album, TAGS.album_artist, "9", "2", TAGS.isrc,
+    ]  # fmt: skip
+    tags = ID3(path)
+    assert tags.version == (2, 3, 0)  # what every player reads
+    assert str(tags["TDRC"]) == "2020-03-20"
+    assert tags["WOAS"].url == TAGS.address
+    picture = tags.getall("APIC")
+    assert [(p.mime, p.type, p.data) for p in picture] == [("image/jpeg", 3, JPEG)]
+    assert np.array_equal(decoded(path), before)
+
+
+def test_tags_and_cover_in_flac(tmp_path: Path) -> None:
+    path, _ = keep(written(tmp_path / "media", tone()), tmp_path, None, LIMITS, unheard)
+    before = decoded(path)
+    write_tags(path, TAGS, JPEG)
+    file = FLAC(path)
+    assert dict(file) == {
+        "title": [TAGS.title], "artist": [TAGS.artist], "album": [TAGS.album], "albumartist": [TAGS.album_artist],
+        "tracknumber": ["9"], "discnumber": ["2"], "date": [TAGS.date], "isrc": [TAGS.isrc], "source": [TAGS.address],
+    }  # fmt: skip
+    assert [(p.mime, p.type, p.data) for p in file.pictures] == [("image/jpeg", 3, JPEG)]
+    assert np.array_equal(decoded(path), before)
+
+
+@pytest.mark.parametrize("kbits", [192, None])
+def test_tags_replace_what_was_there(tmp_path: Path, kbits: int | None) -> None:
+    path, _ = keep(written(tmp_path / "media", tone()), tmp_path, kbits, LIMITS, unheard)
+    write_tags(path, TAGS, JPEG)
+    assert read_tags(path) == Tags(title=TAGS.title, artist=TAGS.artist, album=TAGS.album)
+    write_tags(path, Tags(title="New"))
+    assert read_tags(path) == Tags(title="New")
+    file = mutagen.File(path)
+    assert not (file.pictures if kbits is None else file.tags.getall("APIC"))
+
+
+@pytest.mark.parametrize("content", [b"", b"ID3\x03\x00\x00\x7f\x7f\x7f\x7f", b"fLaC" + b"\xff" * 50, b"<html>"])
+def test_unreadable_tags_are_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "media").write_bytes(content)
+    assert read_tags(tmp_path / "media") == Tags()
+
+
+def test_pictures_are_known_by_their_first_bytes() -> None:
+    assert picture_type(JPEG) == "image/jpeg"
+    assert picture_type(b"\x89PNG\r\n\x1a\n...") == "image/png"
+    assert [picture_type(other) for other in (b"", b"<svg>", b"GIF89a", b"RIFF....WEBP")] == ["", "", "", ""]

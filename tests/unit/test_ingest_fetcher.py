@@ -1,0 +1,294 @@
+"""Fetching from a site that does all that sites do: yt-dlp in a real process, real sockets, real files."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from kit import audio
+from kit.errors import AppError, Code
+from services.ingest.fetch.fetcher import Fetched, Fetcher
+from services.ingest.fetch.guard import Guard
+from tests.simulators.media_site import MediaSite
+from tests.unit.test_ingest_encoding import muxed, tone, written
+
+LIMIT_BYTES = 4 << 20
+
+
+@pytest.fixture
+def site() -> Iterator[MediaSite]:
+    with MediaSite() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def wav(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return written(tmp_path_factory.mktemp("wav") / "wav", tone(3.0)).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def mp3(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("mp3") / "mp3"
+    return written(path, tone(3.0), format="MP3", subtype="MPEG_LAYER_III").read_bytes()
+
+
+def fetcher(site: MediaSite, **changes: Any) -> Fetcher:
+    settings: dict[str, Any] = {
+        "search_url": site.search_url,
+        "limit_bytes": LIMIT_BYTES,
+        "max_seconds": 600.0,
+        "deadline_seconds": 60.0,
+        "idle_seconds": 10.0,
+    }
+    return Fetcher(Guard([site.address]), **{**settings, **changes})
+
+
+async def fetch(site: MediaSite, url: str, folder: Path, **changes: Any) -> Fetched:
+    return await fetcher(site, **changes).fetch_link(url, folder, lambda share: None)
+
+
+async def refusal(site: MediaSite, url: str, folder: Path, **changes: Any) -> AppError:
+    with pytest.raises(AppError) as caught:
+        await fetch(site, url, folder, **changes)
+    assert children() == []
+    return caught.value
+
+
+def children() -> list[psutil.Process]:
+    """Fetching processes that are alive."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and "services.ingest.fetch.child" in process.cmdline():
+                found.append(process)
+    return found
+
+
+async def test_a_file_comes_as_it_is(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    shares: list[float] = []
+    fetched = await fetcher(site).fetch_link(site.file("/My%20Song.mp3", mp3), tmp_path, shares.append)
+    assert fetched.path.read_bytes() == mp3
+    assert (fetched.title, fetched.artist, fetched.extractor, fetched.direct) == ("My Song", "", "Generic", True)
+    assert list(tmp_path.iterdir()) == [fetched.path]
+    assert max(shares) == 1.0
+    assert children() == []
+
+
+async def test_progress_is_that_of_the_bytes(site: MediaSite, tmp_path: Path) -> None:
+    content = written(tmp_path / "long", tone(18.0)).read_bytes()  # 3 MB
+    (tmp_path / "long").unlink()
+    shares: list[float] = []
+    await fetcher(site).fetch_link(site.file("/long.wav", content, "audio/wav"), tmp_path, shares.append)
+    risen = [share for share in shares if share]
+    assert risen == sorted(risen)
+    assert len({round(share, 1) for share in risen}) >= 3
+
+
+async def test_redirects_are_followed(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    site.file("/song.mp3", mp3)
+    url = site.redirect("/first", f"{site.url}/second")
+    site.redirect("/second", "/song.mp3", status=307)
+    assert (await fetch(site, url, tmp_path)).path.read_bytes() == mp3
+
+
+async def test_a_page_with_one_recording(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    address = site.file("/in%20page.mp3", mp3)
+    page = f'<html><head><title>A page</title></head><body><audio src="{address}"></audio></body></html>'
+    assert (await fetch(site, site.file("/page", page.encode(), "text/html"), tmp_path)).path.read_bytes() == mp3
+
+
+async def test_hls_comes_piece_by_piece_without_another_program(site: MediaSite, tmp_path: Path) -> None:
+    pieces = [
+        muxed(tmp_path / "piece", "aac", "mpegts", tone(2.0, rate_hz=48_000)).read_bytes(),
+        muxed(tmp_path / "piece", "aac", "mpegts", tone(2.0, rate_hz=48_000)).read_bytes(),
+    ]
+    (tmp_path / "piece").unlink()
+    lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2"]
+    for number, piece in enumerate(pieces):
+        site.file(f"/{number}.ts", piece, "video/mp2t")
+        lines += ["#EXTINF:2.0,", f"{number}.ts"]
+    playlist = "\n".join([*lines, "#EXT-X-ENDLIST"]).encode()
+    fetched = await fetch(site, site.file("/list.m3u8", playlist, "application/vnd.apple.mpegurl"), tmp_path)
+    summary = audio.inspect(fetched.path)
+    assert (summary.info.container, summary.warnings) == ("m4a", ())
+    assert summary.duration_seconds == pytest.approx(4.0, abs=0.1)
+    assert [path for path in site.seen if path.endswith(".ts")] == ["/0.ts", "/1.ts"]
+
+
+async def test_a_playlist_cannot_name_files_or_private_servers(site: MediaSite, tmp_path: Path) -> None:
+    with MediaSite() as inside:
+        secret = inside.file("/secret.ts", b"secret", "video/mp2t")
+        for number, address in enumerate(("file:///etc/passwd", secret)):
+            lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:2", "#EXTINF:2.0,", address, "#EXT-X-ENDLIST"]
+            url = site.file(f"/{number}.m3u8", "\n".join(lines).encode(), "application/vnd.apple.mpegurl")
+            await refusal(site, url, tmp_path)
+            assert not (tmp_path / "media").exists() or b"root:" not in (tmp_path / "media").read_bytes()
+        assert inside.seen == []
+
+
+async def test_the_best_match_is_fetched(site: MediaSite, wav: bytes, mp3: bytes, tmp_path: Path) -> None:
+    site.found = [
+        ("Blinding Lights (Live)", "The Weeknd", 200.0, site.file("/live.wav", wav)),
+        ("Blinding Lights (Official Video)", "The Weeknd", 262.0, site.file("/video.wav", wav)),
+        ("Blinding Lights", "The Weeknd", 203.0, site.file("/right.mp3", mp3)),
+        ("Something else", "Somebody", 200.0, site.file("/else.wav", wav)),
+    ]
+    fetched = await fetcher(site).fetch_match("Blinding Lights", ["The Weeknd", "X"], 200.0, tmp_path, lambda s: None)
+    assert fetched.path.read_bytes() == mp3
+    assert site.seen[0] == "/search?q=The%20Weeknd%20-%20Blinding%20Lights"
+    assert set(site.seen[1:]) == {"/right.mp3"}
+
+
+async def test_a_match_that_cannot_be_had_gives_way_to_the_next(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    site.found = [
+        ("Song", "Artist", 100.0, site.status("/gone.mp3", 404)),
+        ("Song", "Artist", 100.0, "http://10.0.0.1/private.mp3"),
+        ("Song (cover)", "Artist", 100.0, site.file("/there.mp3", mp3)),
+    ]
+    fetched = await fetcher(site).fetch_match("Song", ["Artist"], 100.0, tmp_path, lambda share: None)
+    assert fetched.path.read_bytes() == mp3
+
+
+async def test_no_match(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    for found in ([], [("Something else", "Somebody", 100.0, site.file("/else.mp3", mp3))]):
+        site.found = found
+        with pytest.raises(AppError) as caught:
+            await fetcher(site).fetch_match("Song", ["Artist"], 100.0, tmp_path, lambda share: None)
+        assert (caught.value.code, caught.value.reason) == (Code.UNPROCESSABLE, "NO_MATCH")
+
+
+@pytest.mark.parametrize(
+    ("build", "code", "reason"),
+    [
+        (
+            lambda site: site.file("/page.mp3", b"<!doctype html><p>Hello", "text/html"),
+            Code.UNPROCESSABLE,
+            "MEDIA_UNSUPPORTED",
+        ),
+        (lambda site: site.status("/gone.mp3", 404), Code.UNPROCESSABLE, "MEDIA_UNAVAILABLE"),
+        (lambda site: site.status("/broken.mp3", 500), Code.UNAVAILABLE, "FETCH_INTERRUPTED"),
+        (lambda site: site.redirect("/loop", f"{site.url}/loop"), Code.UNPROCESSABLE, "MEDIA_UNAVAILABLE"),
+        (lambda site: site.redirect("/name", "http://localhost/"), Code.UNPROCESSABLE, "ADDRESS_REFUSED"),
+        (lambda site: site.redirect("/odd", "http://0x7f.1/"), Code.UNPROCESSABLE, "ADDRESS_REFUSED"),
+        (lambda site: site.endless("/endless.mp3", b"\xff\xfb\x90\x00" + bytes(4000)), Code.TOO_LARGE, "TOO_LARGE"),
+        (lambda site: site.lying("/more.mp3", b"\xff\xfb\x90\x00" * 500, 1 << 40), Code.TOO_LARGE, "TOO_LARGE"),
+        (lambda site: site.lying("/less.mp3", b"\xff\xfb\x90\x00" * 500, 9000), Code.UNAVAILABLE, "FETCH_INTERRUPTED"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_refusals(
+    site: MediaSite, tmp_path: Path, build: Callable[[MediaSite], str], code: Code, reason: str
+) -> None:
+    error = await refusal(site, build(site), tmp_path)
+    assert (error.code, error.reason) == (code, reason), error
+    assert "127.0.0.1" not in error.message
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= LIMIT_BYTES
+
+
+async def test_two_recordings_are_one_too_many(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    site.found = [("One", "A", 1.0, site.file("/1.mp3", mp3)), ("Two", "B", 1.0, site.file("/2.mp3", mp3))]
+    assert (await refusal(site, f"{site.url}/search?q=x", tmp_path)).reason == "MEDIA_SEVERAL"
+
+
+@pytest.mark.parametrize("kind", ["dripping", "stalling"])
+async def test_a_site_that_keeps_us_waiting_is_left(site: MediaSite, mp3: bytes, tmp_path: Path, kind: str) -> None:
+    url = getattr(site, kind)("/slow.mp3", mp3)
+    error = await refusal(site, url, tmp_path, deadline_seconds=1.5)
+    assert (error.code, error.reason) == (Code.UNAVAILABLE, "FETCH_TIMEOUT")
+
+
+async def test_a_silent_connection_is_given_up(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    error = await refusal(site, site.stalling("/stalling.mp3", mp3), tmp_path, idle_seconds=0.3)
+    assert (error.code, error.reason) == (Code.UNAVAILABLE, "FETCH_INTERRUPTED")
+
+
+class Cancelled(Exception):
+    pass
+
+
+async def test_cancelling_ends_the_process_at_once(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    url = site.stalling("/stalling.mp3", mp3)
+    seen: list[psutil.Process] = []
+
+    def report(share: float) -> None:
+        if site.underway.is_set():
+            seen.extend(children())
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        await fetcher(site).fetch_link(url, tmp_path, report)
+    assert len(seen) == 1
+    assert not seen[0].is_running()
+    assert children() == []
+
+
+async def test_a_cancelled_task_ends_the_process_too(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    task = asyncio.create_task(fetch(site, site.dripping("/dripping.mp3", mp3), tmp_path))
+    while not site.underway.is_set():  # noqa: ASYNC110 (set in another thread)
+        await asyncio.sleep(0.02)
+    assert len(children()) == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert children() == []
+
+
+ATTEMPTS = [
+    "socket.create_connection(('127.0.0.1', 10))",
+    "socket.create_connection(('93.184.215.14', 9), 1)",
+    "socket.getaddrinfo('example.org', 80)",
+    "socket.gethostbyname('example.org')",
+    "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 53))",
+    "socket.socket().bind(('127.0.0.1', 0))",
+    "subprocess.run(['true'])",
+    "os.system('true')",
+    "os.execv('/bin/true', ['true'])",
+    "os.posix_spawn('/bin/true', ['true'], {})",
+    "os.fork()",
+]
+
+
+async def test_code_in_the_process_gets_nowhere_without_the_proxy() -> None:
+    script = f"""
+import os, socket, subprocess
+from services.ingest.fetch.child import _lock
+_lock(9)
+for attempt in {ATTEMPTS!r}:
+    try:
+        eval(attempt)
+        print("done", attempt)
+    except Exception as error:
+        print(type(error).__name__)
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-c", script, stdout=asyncio.subprocess.PIPE, env={"PATH": os.environ["PATH"]}
+    )
+    stdout, _ = await process.communicate()
+    assert stdout.decode().split("\n")[:-1] == ["PermissionError"] * len(ATTEMPTS)
+
+
+async def test_the_process_ends_with_the_one_that_started_it(site: MediaSite, tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-m", "services.ingest.fetch.child", cwd=tmp_path, stdin=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    url = site.stalling("/stalling.mp3", np.zeros(9000, "f4").tobytes())
+    request = {
+        "url": url, "proxy_url": f"socks5h://a:b@127.0.0.1:{site.port}", "proxy_port": site.port,
+        "limit_bytes": 1000, "max_seconds": 10, "seconds": 10,
+    }  # fmt: skip
+    process.stdin.write(json.dumps(request).encode() + b"\n")
+    await process.stdin.drain()
+    process.stdin.close()
+    async with asyncio.timeout(20):
+        assert await process.wait() != 0

@@ -1,0 +1,314 @@
+"""What the fetcher may reach, decided on addresses and not on names; real sockets wherever a connection is made."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Sequence
+from urllib.parse import urlsplit
+
+import pytest
+
+from kit.errors import AppError
+from services.ingest.fetch.guard import Guard, is_public, resolve
+from services.ingest.fetch.proxy import FetchProxy
+from services.ingest.fetch.web import read_web
+from tests.simulators.media_site import MediaSite
+
+PUBLIC = "93.184.215.14"
+
+
+class Names:
+    """A resolver with answers of the test's choice: one after the other, the last one for ever."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        self.asked.append(host)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+async def refuses(guard: Guard, host: str, port: int = 443) -> bool:
+    try:
+        await guard.addresses(host, port)
+    except AppError as error:
+        return error.reason == "ADDRESS_REFUSED"
+    return False
+
+
+@pytest.mark.parametrize(
+    "address", [PUBLIC, "1.1.1.1", "100.63.255.255", "172.32.0.1", "2606:4700::1111", "64:ff9b::101:101"]
+)
+def test_public_addresses(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "127.255.255.254",
+        "0.0.0.0",
+        "0.1.2.3",
+        "10.0.0.1",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "100.127.255.255",
+        "192.0.0.8",
+        "192.0.2.1",
+        "192.88.99.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "239.255.255.250",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::101:101",
+        "100::1",
+        "2001::1",
+        "2001:db8::1",
+        "2002:7f00:1::",
+        "3fff::1",
+        "fc00::1",
+        "fd12:3456::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fec0::1",
+        "ff02::1",
+        "not an address",
+    ],
+)
+def test_addresses_that_are_nobodys_server(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.0.0.1",
+        "017700000001",
+        "0177.0.0.1",
+        "127.1",
+        "0",
+        "::1",
+        "::ffff:127.0.0.1",
+        "::ffff:7f00:1",
+        "fe80::1",
+        "",
+        ".",
+        "a" * 64 + ".example",
+        "exa\x00mple.org",
+    ],
+)
+async def test_private_hosts_are_refused_however_they_are_written(host: str) -> None:
+    assert await refuses(Guard(), host)
+
+
+async def test_the_systems_resolver_reads_odd_forms() -> None:
+    """Without this the test above would pass for the wrong reason."""
+    assert await resolve("0x7f.1", 80) == ["127.0.0.1"]
+    assert await resolve("2130706433", 80) == ["127.0.0.1"]
+
+
+async def test_a_name_is_what_its_addresses_are() -> None:
+    assert not await refuses(Guard(resolver=Names([PUBLIC])), "example.org")
+    assert await refuses(Guard(resolver=Names(["10.0.0.1"])), "example.org")
+    assert await refuses(Guard(resolver=Names([PUBLIC, "10.0.0.1"])), "example.org")
+    assert await refuses(Guard(resolver=Names([])), "example.org")
+
+
+async def test_a_name_that_does_not_exist_and_a_private_one_look_the_same() -> None:
+    async def nothing(host: str, port: int) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    answers = []
+    for resolver in (nothing, Names(["10.0.0.1"])):
+        with pytest.raises(AppError) as caught:
+            await Guard(resolver=resolver).addresses("intranet", 443)
+        answers.append((caught.value.code, caught.value.reason, caught.value.message, caught.value.meta))
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    ("port", "refused"), [(80, False), (443, False), (8443, False), (22, True), (6379, True), (0, True)]
+)
+async def test_only_ports_of_the_web(port: int, refused: bool) -> None:
+    assert await refuses(Guard(resolver=Names([PUBLIC])), "example.org", port) is refused
+
+
+async def test_allowed_hosts() -> None:
+    guard = Guard(["media.internal", "10.1.2.3:9000", "[fd00::5]:81"], Names(["10.0.0.1"]))
+    assert not await refuses(guard, "media.internal", 1234)
+    assert not await refuses(guard, "Media.Internal.", 443)
+    assert not await refuses(guard, "10.1.2.3", 9000)
+    assert await refuses(guard, "10.1.2.3", 9001)
+    assert not await refuses(guard, "fd00::5", 81)
+    assert await refuses(guard, "other.internal", 443)
+    # The name is what is allowed, not its address by another spelling.
+    assert await refuses(Guard(["127.0.0.1"]), "2130706433")
+
+
+async def test_what_was_checked_is_what_is_connected_to() -> None:
+    """The name answers with another address the second time; both have a server that listens on the same port."""
+    with MediaSite("127.0.0.2") as checked, MediaSite("127.0.0.3", checked.port) as rebound:
+        checked.file("/", b"checked")
+        rebound.file("/", b"rebound")
+        names = Names(["127.0.0.2"], ["127.0.0.3"])
+        guard = Guard(["rebinding.example"], names)
+        assert await read_web(guard, f"http://rebinding.example:{checked.port}/", limit_bytes=100, seconds=10) == (
+            f"http://rebinding.example:{checked.port}/",
+            b"checked",
+        )
+        assert names.asked == ["rebinding.example"]  # asked once: the answer that was checked is the one that is used
+
+
+async def test_a_name_that_turns_private_is_refused_when_it_does() -> None:
+    guard = Guard(resolver=Names([PUBLIC], ["127.0.0.1"]))
+    assert not await refuses(guard, "rebinding.example")
+    assert await refuses(guard, "rebinding.example")
+
+
+async def test_small_files_follow_redirects_only_to_where_one_may_go() -> None:
+    with MediaSite() as site, MediaSite() as inside:
+        secret = inside.file("/secret", b"secret")
+        target = site.file("/target", b"target")
+        guard = Guard([site.address])
+
+        async def read(url: str, limit_bytes: int = 100) -> bytes:
+            return (await read_web(guard, url, limit_bytes=limit_bytes, seconds=10))[1]
+
+        assert await read(site.redirect("/good", target)) == b"target"
+        assert await read(site.redirect("/relative", "/target")) == b"target"
+        for bad in (secret, "file:///etc/passwd", "http://localhost/", f"http://user:pw@{site.address}/target"):
+            with pytest.raises(AppError, match="ADDRESS_REFUSED"):
+                await read(site.redirect("/bad", bad))
+        assert inside.seen == []
+        for bad in (site.redirect("/loop", f"{site.url}/loop"), site.status("/500", 500), f"{site.url}/nothing"):
+            with pytest.raises(OSError):
+                await read(bad)
+        with pytest.raises(OSError):
+            await read(target, limit_bytes=5)
+        with pytest.raises(OSError):
+            await read(site.endless("/endless", b"x" * 1000))
+
+
+@contextlib.asynccontextmanager
+async def through(
+    proxy: FetchProxy, host: str, port: int, token: str | None = None
+) -> AsyncIterator[tuple[int, asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection through the proxy: the proxy's reply code, -1 if it hung up, and the streams."""
+    parts = urlsplit(proxy.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        user, password = (parts.username or "").encode(), (token or parts.password or "").encode()
+        writer.write(b"\x05\x02\x00\x02")
+        assert await reader.readexactly(2) == b"\x05\x02"  # never without a password
+        writer.write(bytes((1, len(user))) + user + bytes((len(password),)) + password)
+        if (await reader.readexactly(2))[1] != 0:
+            yield -1, reader, writer
+            return
+        name = host.encode()
+        writer.write(bytes((5, 1, 0, 3, len(name))) + name + port.to_bytes(2, "big"))
+        yield (await reader.readexactly(10))[1], reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def test_the_proxy_passes_on_what_may_pass() -> None:
+    with MediaSite() as site:
+        site.file("/a", b"sound")
+        async with FetchProxy(Guard([site.address]), 1 << 20, 10.0) as proxy:
+            async with through(proxy, "127.0.0.1", site.port) as (code, reader, writer):
+                assert code == 0
+                writer.write(b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                assert (await reader.read()).endswith(b"sound")
+            assert proxy.refusal is None
+            assert proxy.received_bytes > 5
+
+
+async def test_the_proxy_refuses_what_may_not_pass_and_says_so() -> None:
+    with MediaSite() as inside:
+        async with FetchProxy(Guard(), 1 << 20, 10.0) as proxy:
+            for host in ("127.0.0.1", "localhost", "0x7f.1", "\u0000", "169.254.169.254"):
+                async with through(proxy, host, inside.port) as (code, _, _):
+                    assert code == 2
+            assert proxy.refusal is not None
+            assert proxy.refusal.reason == "ADDRESS_REFUSED"
+        assert inside.seen == []
+
+
+async def test_the_proxy_serves_nobody_else() -> None:
+    with MediaSite() as site:
+        async with FetchProxy(Guard([site.address]), 1 << 20, 10.0) as proxy:
+            async with through(proxy, "127.0.0.1", site.port, token="guessed") as (code, reader, _):
+                assert code == -1
+                assert await reader.read() == b""
+            # And a client that knows no password gets no further than saying so.
+            parts = urlsplit(proxy.url)
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            writer.write(b"\x05\x01\x00")
+            assert await reader.read() == b"\x05\xff"
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_the_proxy_ends_what_brings_too_much() -> None:
+    with MediaSite() as site:
+        site.endless("/endless", b"x" * 10_000)
+        async with FetchProxy(Guard([site.address]), 200_000, 10.0) as proxy:
+            async with through(proxy, "127.0.0.1", site.port) as (_, reader, writer):
+                writer.write(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+                with contextlib.suppress(OSError):
+                    while await reader.read(65_536):
+                        pass
+            assert proxy.exceeded
+            assert proxy.received_bytes <= 200_000 + (1 << 16)
+            parts = urlsplit(proxy.url)
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            with contextlib.suppress(OSError):
+                assert await reader.read() == b""  # and lets nothing more in
+            writer.close()
+
+
+async def test_the_proxy_gives_up_a_connection_on_which_nothing_moves() -> None:
+    with MediaSite() as site:
+        site.stalling("/stalling", b"x" * 100)
+        async with (
+            FetchProxy(Guard([site.address]), 1 << 20, 0.3) as proxy,
+            through(proxy, "127.0.0.1", site.port) as (_, reader, writer),
+        ):
+            writer.write(b"GET /stalling HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await reader.read()).endswith(b"x" * 50)
+
+
+async def test_the_proxy_is_gone_when_its_block_ends() -> None:
+    with MediaSite() as site:
+        async with (
+            FetchProxy(Guard([site.address]), 1 << 20, 10.0) as proxy,
+            through(proxy, "127.0.0.1", site.port),
+        ):
+            pass
+        parts = urlsplit(proxy.url)
+        with pytest.raises(OSError):
+            await asyncio.open_connection(parts.hostname, parts.port)

@@ -1,0 +1,222 @@
+"""Spotify's catalog: pages, what is left out, and every way in which Spotify says no."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from kit.errors import AppError, Code
+from services.ingest.songs import Song
+from services.ingest.spotify import SpotifyCatalog
+from tests.simulators.spotify import CLIENT_ID, CLIENT_SECRET, SpotifySimulator
+
+
+@pytest.fixture
+def spotify() -> Iterator[SpotifySimulator]:
+    with SpotifySimulator() as simulator:
+        yield simulator
+
+
+def catalog(spotify: SpotifySimulator, **changes: Any) -> SpotifyCatalog:
+    settings: dict[str, Any] = {
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "accounts_url": spotify.url,
+        "api_url": f"{spotify.url}/v1",
+        "timeout_seconds": 2.0,
+        "patience_seconds": 10.0,
+        "collection_limit": 1000,
+    }
+    return SpotifyCatalog(**{**settings, **changes})
+
+
+def refusal(catalog: SpotifyCatalog, spotify_id: str = "one") -> AppError:
+    with pytest.raises(AppError) as caught:
+        catalog.track(spotify_id)
+    assert CLIENT_SECRET not in caught.value.message
+    return caught.value
+
+
+def test_a_track(spotify: SpotifySimulator) -> None:
+    spotify.add_track("one", "Blinding Lights", ["The Weeknd", "Somebody"], 200.04)
+    assert catalog(spotify).track("one") == Song(
+        spotify_id="one",
+        title="Blinding Lights",
+        artists=("The Weeknd", "Somebody"),
+        album="Album",
+        album_artist="The Weeknd",
+        cover_url=f"{spotify.url}/image/cover",  # the largest one
+        duration_seconds=200.04,
+        url="https://open.spotify.com/track/one",
+        isrc="USUG11904206",
+        track_number=9,
+        disc_number=1,
+        release_date="2020-03-20",
+    )
+
+
+def test_the_api_may_be_named_without_its_version(spotify: SpotifySimulator) -> None:
+    spotify.add_track("one", "Title", ["Artist"], 1.0)
+    assert catalog(spotify, api_url=spotify.url).track("one").title == "Title"
+
+
+def test_an_album_is_read_to_its_end(spotify: SpotifySimulator) -> None:
+    tracks = [spotify.add_track(f"t{n}", f"Song {n}", ["Artist"], 100.0 + n) for n in range(123)]
+    spotify.add_album("album", "All of it", tracks)
+    found = catalog(spotify).collection("album", "album")
+    assert (found.kind, found.id, found.name, found.truncated) == ("album", "album", "All of it", False)
+    assert [song.spotify_id for song in found.songs] == [f"t{n}" for n in range(123)]
+    # Tracks of an album do not name it; they get it all the same.
+    assert {song.album for song in found.songs} == {"All of it"}
+    assert {song.cover_url for song in found.songs} == {f"{spotify.url}/image/cover"}
+    assert [path.partition("?")[0] for path in spotify.seen] == ["/albums/album", *["/albums/album/tracks/"] * 2]
+
+
+@pytest.mark.parametrize("word", ["track", "item"])
+def test_a_playlist_is_read_to_its_end_in_both_forms(spotify: SpotifySimulator, word: str) -> None:
+    entries = [{word: spotify.add_track(f"t{n}", f"Song {n}", ["Artist"], 100.0)} for n in range(260)]
+    spotify.add_playlist("list", "Mine", entries, word=word)
+    found = catalog(spotify).collection("playlist", "list")
+    assert (found.kind, found.name) == ("playlist", "Mine")
+    assert [song.spotify_id for song in found.songs] == [f"t{n}" for n in range(260)]
+
+
+def test_what_cannot_be_had_is_left_out_with_a_reason(spotify: SpotifySimulator) -> None:
+    good = spotify.add_track("good", "Good", ["Artist"], 100.0)
+    entries = [
+        {"track": {**good, "id": None, "name": "From my disk"}, "is_local": True},
+        {"track": None},
+        None,
+        {"track": good},
+        {"track": {**good, "type": "episode", "name": "Talk"}},
+        {"track": {**good, "is_playable": False, "name": "Gone"}},
+    ]
+    spotify.add_playlist("list", "Mine", entries)
+    found = catalog(spotify).collection("playlist", "list")
+    assert [song.spotify_id for song in found.songs] == ["good"]
+    assert [(skipped.position, skipped.title) for skipped in found.skipped] == [
+        (1, "From my disk"),
+        (2, ""),
+        (3, ""),
+        (5, "Talk"),
+        (6, "Gone"),
+    ]
+    assert "local" in found.skipped[0].reason
+    assert "available" in found.skipped[1].reason
+    assert "episode" in found.skipped[3].reason
+
+
+@pytest.mark.parametrize(("count", "truncated"), [(70, False), (71, True), (500, True)])
+def test_reading_ends_at_the_limit_and_says_so(spotify: SpotifySimulator, count: int, truncated: bool) -> None:
+    tracks = [spotify.add_track(f"t{n}", f"Song {n}", ["Artist"], 100.0) for n in range(count)]
+    spotify.add_album("album", "Long", tracks)
+    found = catalog(spotify, collection_limit=70).collection("album", "album")
+    assert (len(found.songs), found.truncated) == (70, truncated)
+    assert len(spotify.seen) <= 3
+
+
+def test_search(spotify: SpotifySimulator) -> None:
+    for n in range(30):
+        spotify.add_track(f"t{n}", f"Night {n}", ["Artist"], 100.0)
+    spotify.add_track("day", "Day", ["Artist"], 100.0)
+    songs, total = catalog(spotify).search("night", limit=10, offset=20)
+    assert ([song.spotify_id for song in songs], total) == ([f"t{n}" for n in range(20, 30)], 30)
+
+
+def test_one_token_serves_many_calls(spotify: SpotifySimulator) -> None:
+    spotify.add_track("one", "Title", ["Artist"], 1.0)
+    asked = catalog(spotify)
+    for _ in range(3):
+        asked.track("one")
+    assert spotify.token_count == 1
+
+
+def test_a_token_that_ran_out_early_is_replaced(spotify: SpotifySimulator) -> None:
+    spotify.add_track("one", "Title", ["Artist"], 1.0)
+    asked = catalog(spotify)
+    asked.track("one")
+    spotify.expire_tokens()
+    assert asked.track("one").title == "Title"
+    assert spotify.token_count == 2
+
+
+def test_a_refusal_of_fresh_tokens_is_believed(spotify: SpotifySimulator) -> None:
+    spotify.failures.extend([(401, {}), (401, {})])
+    error = refusal(catalog(spotify))
+    assert (error.code, error.reason) == (Code.NOT_PROVISIONED, "SPOTIFY_UNAUTHORIZED")
+    assert len(spotify.seen) == 2
+
+
+@pytest.mark.parametrize("changes", [{"client_id": ""}, {"client_secret": ""}])
+def test_without_credentials_nobody_is_asked(spotify: SpotifySimulator, changes: dict[str, str]) -> None:
+    error = refusal(catalog(spotify, **changes))
+    assert (error.code, error.reason) == (Code.NOT_PROVISIONED, "SPOTIFY_UNAUTHORIZED")
+    assert "SOUNDWRIGHT_SPOTIFY_CLIENT_ID" in error.message
+    assert (spotify.seen, spotify.token_count) == ([], 0)
+
+
+def test_wrong_credentials(spotify: SpotifySimulator) -> None:
+    error = refusal(catalog(spotify, client_secret="wrong"))
+    assert (error.code, error.reason) == (Code.NOT_PROVISIONED, "SPOTIFY_UNAUTHORIZED")
+
+
+@pytest.mark.parametrize("spotify_id", ["unknown", "../playlists/x", "a/b", "", "a" * 65])
+def test_what_is_not_there(spotify: SpotifySimulator, spotify_id: str) -> None:
+    error = refusal(catalog(spotify), spotify_id)
+    assert (error.code, error.reason) == (Code.NOT_FOUND, "SPOTIFY_ERROR")
+    assert all(path.startswith("/tracks/unknown") for path in spotify.seen)
+
+
+def test_a_playlist_that_is_not_shown_to_applications(spotify: SpotifySimulator) -> None:
+    spotify.failures.append((403, {}))
+    with pytest.raises(AppError) as caught:
+        catalog(spotify).collection("playlist", "private")
+    assert (caught.value.code, caught.value.reason) == (Code.NOT_FOUND, "SPOTIFY_ERROR")
+
+
+def test_a_short_wait_is_waited(spotify: SpotifySimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("services.ingest.spotify.time.sleep", pauses.append)
+    spotify.add_track("one", "Title", ["Artist"], 1.0)
+    spotify.failures.extend([(429, {"Retry-After": "3"}), (503, {}), (429, {"Retry-After": "2"})])
+    assert catalog(spotify).track("one").title == "Title"
+    assert pauses == [3.0, 1.0, 2.0]
+
+
+def test_a_long_wait_is_passed_on_to_the_caller(spotify: SpotifySimulator) -> None:
+    spotify.failures.append((429, {"Retry-After": "86400"}))
+    error = refusal(catalog(spotify))
+    assert (error.code, error.reason) == (Code.RATE_LIMITED, "SPOTIFY_ERROR")
+    assert error.meta["retry_after"] == 86400
+    assert len(spotify.seen) == 1
+
+
+def test_patience_ends(spotify: SpotifySimulator) -> None:
+    spotify.failures.extend([(500, {})] * 20)
+    error = refusal(catalog(spotify, patience_seconds=2.0))
+    assert (error.code, error.reason) == (Code.UNAVAILABLE, "SPOTIFY_ERROR")
+    assert 1 < len(spotify.seen) <= 4
+
+
+def test_accounts_that_are_away_are_no_wrong_credentials(spotify: SpotifySimulator) -> None:
+    spotify.add_track("one", "Title", ["Artist"], 1.0)
+    spotify.token_failures.append(503)
+    assert catalog(spotify).track("one").title == "Title"
+    spotify.token_failures.extend([503] * 20)
+    assert refusal(catalog(spotify, patience_seconds=1.0)).code is Code.UNAVAILABLE
+
+
+def test_nobody_answers() -> None:
+    with SpotifySimulator() as gone:
+        pass
+    error = refusal(catalog(gone, patience_seconds=0.5))
+    assert (error.code, error.reason) == (Code.UNAVAILABLE, "SPOTIFY_ERROR")
+
+
+def test_answers_that_are_no_catalog(spotify: SpotifySimulator) -> None:
+    spotify.tracks["one"] = []  # type: ignore[assignment]
+    assert refusal(catalog(spotify, patience_seconds=0.5)).code is Code.UNAVAILABLE
+    spotify.tracks["one"] = {"id": "one", "name": None, "artists": None, "album": None, "duration_ms": None}
+    assert catalog(spotify).track("one").artists == ()
