@@ -3,6 +3,7 @@ engine can go on with the next take meanwhile."""
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,9 +60,8 @@ def no_engine() -> None:
 
 def warm_up(_engine: None, _report: Report) -> None:
     """Import what drawing needs, before the first clip waits for it."""
-    import librosa.filters
-    import matplotlib.backends.backend_agg
-    import matplotlib.figure  # noqa: F401
+    for module in ("librosa.filters", "matplotlib.backends.backend_agg", "matplotlib.figure"):
+        importlib.import_module(module)
 
 
 def finish(_engine: None, report: Report, *, order: FinishOrder) -> FinishedClip:

@@ -23,8 +23,10 @@ from soundwright.library.v1 import (
 )
 
 from kit.compute import EngineProcesses
+from kit.errors import AppError
 from kit.identity import require_principal
 from kit.jobs import create_job
+from kit.log import get_logger
 from kit.ports import Blobs, Bus
 from services.generation import service
 from services.generation.finishing import draw_file
@@ -34,6 +36,8 @@ from services.generation.settings import GenerationSettings
 from services.generation.tiers import Tier, tier_of
 
 __all__ = ["GenerationRpc"]
+
+log = get_logger()
 
 _STATUS = {
     ModelState.PENDING: pb.MODEL_STATUS_PENDING,
@@ -135,8 +139,12 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         return await create_job(self._bus, self._jobs, "generation", creation)
 
     async def _position(self, job_id: str) -> int:
-        """Among all that is queued or running, from 1; 0 when it is neither any more."""
-        queue = await self._jobs.GetQueue(library_service_pb2.GetQueueRequest(kind=job_pb2.JOB_KIND_GENERATION))
+        """Among all that is queued or running, from 1; 0 when it is neither any more, or nobody can tell at the moment."""
+        try:
+            queue = await self._jobs.GetQueue(library_service_pb2.GetQueueRequest(kind=job_pb2.JOB_KIND_GENERATION))
+        except AppError as error:  # the jobs are stored, and that is what was asked for
+            log.warning("queue.unknown", reason=error.reason)
+            return 0
         order = [job.id for job in (*queue.running, *queue.queued)]
         return order.index(job_id) + 1 if job_id in order else 0
 

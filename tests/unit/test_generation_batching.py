@@ -1,0 +1,201 @@
+"""Takes that wait together are made together, in real processes; whoever gives up disturbs nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from kit.compute import EngineProcesses
+from kit.errors import AppError
+from services.generation.batching import Batcher, Place
+from services.generation.service import Take
+from services.generation.takes import EngineRoom, TakeOrder
+from tests.unit.scripted_engine import asked, builder
+
+DEADLINE_SECONDS = 30.0
+
+
+class Hall:
+    """A batcher over real processes, and a folder for takes and for the engine's log."""
+
+    def __init__(
+        self, folder: Path, processes: EngineProcesses[EngineRoom], batch_size: int = 8, gathers: bool = True
+    ) -> None:
+        self.folder = folder
+        self.batcher = Batcher(processes, processes.slot_count, batch_size, gathers)
+        self._count = 0
+
+    def order(self, prompt: str, seconds: float = 1.0) -> TakeOrder:
+        self._count += 1
+        home = self.folder / f"job-{self._count}"
+        home.mkdir()
+        return TakeOrder(Take(prompt, seconds, self._count), home / "take.npy")
+
+    async def take(self, prompt: str, model: str = "music", seconds: float = 1.0, *, alone: bool = False) -> str:
+        """Ask for a take and wait for it; the engine that made it."""
+        async with self.batcher.place(model, self.order(prompt, seconds), alone=alone) as place:
+            while not await place.made(DEADLINE_SECONDS):
+                pass
+            return place.outcome.result()[0].engine
+
+    def batches(self) -> list[list[str]]:
+        return [entry["prompts"] for entry in asked(self.folder, "generate")]
+
+    def go(self) -> None:
+        (self.folder / "go").touch()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("hall")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def one(folder: Path) -> AsyncIterator[EngineProcesses[EngineRoom]]:
+    """One process for all tests that need no more: starting it takes longer than they do."""
+    processes: EngineProcesses[EngineRoom] = EngineProcesses("test", 1, builder(folder))
+    yield processes
+    await asyncio.to_thread(processes.close)
+
+
+@pytest.fixture(autouse=True)
+def empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+@pytest_asyncio.fixture
+async def hall(folder: Path, one: EngineProcesses[EngineRoom]) -> AsyncIterator[Hall]:
+    made = Hall(folder, one)
+    yield made
+    await made.batcher.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.005)
+
+
+async def test_takes_that_arrive_together_are_made_in_one_batch(hall: Hall) -> None:
+    await asyncio.gather(*(hall.take(f"tune {number}") for number in range(4)))
+    assert hall.batches() == [[f"tune {number}" for number in range(4)]]
+    for number in range(1, 5):
+        assert (hall.folder / f"job-{number}" / "take.npy").exists()
+
+
+async def test_other_models_and_lengths_are_batches_of_their_own_in_the_order_of_arrival(hall: Hall) -> None:
+    await asyncio.gather(
+        hall.take("a"),
+        hall.take("b", "audio"),
+        hall.take("c"),
+        hall.take("d", seconds=2.0),
+        hall.take("e", "audio"),
+    )
+    assert hall.batches() == [["a", "c"], ["b", "e"], ["d"]]
+
+
+async def test_what_waits_while_the_engine_is_busy_goes_together(
+    folder: Path, one: EngineProcesses[EngineRoom]
+) -> None:
+    here = Hall(folder, one, gathers=False)
+    first = asyncio.create_task(here.take("wait"))
+    await until(lambda: len(here.batches()) == 1)
+    rest = [asyncio.create_task(here.take(f"tune {number}")) for number in range(3)]
+    await until(lambda: len(here.batcher._waiting) == 3)
+    here.go()
+    await asyncio.gather(first, *rest)
+    assert here.batches() == [["wait"], ["tune 0", "tune 1", "tune 2"]]
+
+
+async def test_a_batch_has_a_limit(folder: Path, one: EngineProcesses[EngineRoom]) -> None:
+    here = Hall(folder, one, batch_size=2)
+    await asyncio.gather(*(here.take(f"{number}") for number in range(5)))
+    assert [len(batch) for batch in here.batches()] == [2, 2, 1]
+
+
+async def test_takes_are_shared_out_among_free_processes(folder: Path) -> None:
+    processes: EngineProcesses[EngineRoom] = EngineProcesses("test", 2, builder(folder))
+    here = Hall(folder, processes)
+    takes = [asyncio.create_task(here.take(f"wait {number}")) for number in range(4)]
+    await until(lambda: len(here.batches()) == 2)
+    here.go()
+    await asyncio.gather(*takes)
+    assert sorted(len(batch) for batch in here.batches()) == [2, 2]
+    await asyncio.to_thread(processes.close)
+
+
+async def test_one_that_is_to_be_alone_is_alone(hall: Hall) -> None:
+    await asyncio.gather(hall.take("a"), hall.take("b", alone=True), hall.take("c"))
+    assert sorted(hall.batches()) == [["a", "c"], ["b"]]
+
+
+async def test_giving_up_a_place_leaves_the_others_of_its_batch_alone(hall: Hall) -> None:
+    leaving, staying = (asyncio.create_task(hall.take(f"wait {name}")) for name in ("one", "two"))
+    await until(lambda: len(hall.batches()) == 1)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    hall.go()
+    assert await staying == "scripted"
+    assert hall.batches() == [["wait one", "wait two"]]
+
+
+async def test_a_batch_that_nobody_wants_any_more_stops(hall: Hall) -> None:
+    leaving = [asyncio.create_task(hall.take(f"wait {name}")) for name in ("one", "two")]
+    await until(lambda: len(hall.batches()) == 1)
+    for task in leaving:
+        task.cancel()
+    await asyncio.gather(*leaving, return_exceptions=True)
+    # The process would wait for ever, so it is free again only if it was stopped.
+    assert await hall.take("tune") == "scripted"
+
+
+async def test_one_that_gives_up_while_it_waits_is_never_made(hall: Hall) -> None:
+    first = asyncio.create_task(hall.take("wait"))
+    await until(lambda: len(hall.batches()) == 1)
+    waiting = asyncio.create_task(hall.take("tune"))
+    await until(lambda: len(hall.batcher._waiting) == 1)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    hall.go()
+    await first
+    await hall.take("last")
+    assert hall.batches() == [["wait"], ["last"]]
+
+
+async def test_a_folder_that_is_gone_is_no_failure_of_the_batch(hall: Hall) -> None:
+    orders = [hall.order("wait one"), hall.order("wait two")]
+    async with hall.batcher.place("music", orders[0]) as gone, hall.batcher.place("music", orders[1]) as staying:
+        await until(lambda: len(hall.batches()) == 1)
+        orders[0].file.parent.rmdir()
+        hall.go()
+        assert await staying.made(DEADLINE_SECONDS)
+        assert await gone.made(DEADLINE_SECONDS)
+    assert orders[1].file.exists()
+    assert not orders[0].file.exists()
+
+
+async def test_a_failure_is_everybodys_and_the_next_batch_is_made(hall: Hall) -> None:
+    failures = await asyncio.gather(hall.take("die"), hall.take("tune"), return_exceptions=True)
+    assert [error.reason for error in failures if isinstance(error, AppError)] == ["ENGINE_DIED", "ENGINE_DIED"]
+    assert await hall.take("tune") == "scripted"
+
+
+async def test_a_place_tells_how_far_it_is(hall: Hall) -> None:
+    place: Place
+    async with hall.batcher.place("music", hall.order("wait")) as place:
+        assert place.share is None
+        await until(lambda: place.share == 0.5)
+        assert hall.batcher.is_busy
+        hall.go()
+        assert await place.made(DEADLINE_SECONDS)
+        assert place.share == 1.0
+    assert not hall.batcher.is_busy
