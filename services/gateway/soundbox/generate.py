@@ -152,8 +152,11 @@ def job_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/job/{job_id}", **described(JOB))
     async def get_job(job_id: str) -> Response:
-        """How a clip is coming along. A cancelled job is gone."""
-        return job_view(await find_job(gateway, job_id))
+        """How a clip is coming along. A cancelled job is gone; somebody else's was never there."""
+        try:
+            return job_view(await find_job(gateway, job_id))
+        except AppError as error:
+            raise _no_job() if error.code is Code.PERMISSION_DENIED else error from None
 
     return router
 
@@ -162,13 +165,10 @@ async def find_job(gateway: Gateway, job_id: str) -> library_pb.GetJobResponse:
     """A generation job that the caller may see, with its place in the queue.
 
     Raises:
-        AppError: ``JOB_NOT_FOUND``, also for somebody else's, and for one that was cancelled.
+        AppError: ``JOB_NOT_FOUND``, also for one that was cancelled; ``ACCESS_DENIED``.
     """
     request = library_pb.GetJobRequest(job_id=require_uuid(job_id, "job"), with_position=True)
-    try:
-        answer: library_pb.GetJobResponse = await gateway.clients.jobs.GetJob(request)
-    except AppError as error:
-        raise _no_job() if error.code is Code.PERMISSION_DENIED else error from None
+    answer: library_pb.GetJobResponse = await gateway.clients.jobs.GetJob(request)
     if answer.job.kind != job_pb2.JOB_KIND_GENERATION or answer.job.state == job_pb2.JOB_STATE_CANCELLED:
         raise _no_job()
     return answer

@@ -103,20 +103,26 @@ def queue_routes(gateway: Gateway) -> APIRouter:
         """Cancel a job of yours that waits."""
         values = await json_values(request)
         with acting(user_of(request, values), named=True) as principal:
-            job = (await find_job(gateway, job_id)).job
-            if job.owner_id != principal.id:
-                raise AppError(Code.PERMISSION_DENIED, "ACCESS_DENIED", "Not authorized to cancel this job")
-            if job.state == job_pb2.JOB_STATE_RUNNING:
-                raise refusal("Cannot cancel a job that is already processing")
             try:
+                job = (await find_job(gateway, job_id)).job
+                if job.owner_id != principal.id:
+                    raise _not_theirs()
+                if job.state == job_pb2.JOB_STATE_RUNNING:
+                    raise refusal("Cannot cancel a job that is already processing")
                 if job.state != job_pb2.JOB_STATE_QUEUED:
                     raise refusal("Job is not in queue")
                 await clients.jobs.CancelJob(library_pb.CancelJobRequest(job_id=job.id))
             except AppError as error:
+                if error.code is Code.PERMISSION_DENIED:
+                    raise _not_theirs() from None
                 raise refusal("Job is not in queue") if error.code is Code.CONFLICT else error from None
         return JSONResponse({"success": True, "message": "Job cancelled"})
 
     return router
+
+
+def _not_theirs() -> AppError:
+    return AppError(Code.PERMISSION_DENIED, "ACCESS_DENIED", "Not authorized to cancel this job")
 
 
 def _length(queue: library_pb.GetQueueResponse) -> int:
