@@ -40,6 +40,7 @@ __all__ = [
     "is_one_of",
     "json_values",
     "known_ids",
+    "name_of",
     "refusal",
     "user_of",
 ]
@@ -48,6 +49,7 @@ MODELS = ("music", "audio", "magnet-music", "magnet-audio")
 _ID_COUNT_LIMIT = 100
 _USER_ID_LIMIT = 100
 _SEARCH_LIMIT = 200
+_INVISIBLE = "\n\t\u200c\u200d"  # joiners are part of how some scripts and signs are spelled
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 M = TypeVar("M", bound=BaseModel)
 
@@ -58,9 +60,14 @@ def refusal(sentence: str) -> AppError:
 
 
 def clean(text: str, limit: int | None = None) -> str:
-    """``text`` without what is no text (control characters, halves of surrogate pairs), trimmed and cut."""
-    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+    """``text`` without what is no text (controls, reversals, halves of surrogate pairs), trimmed and cut."""
+    kept = "".join(c for c in text if c in _INVISIBLE or unicodedata.category(c)[0] != "C")
     return kept.strip()[:limit]
+
+
+def name_of(text: str) -> str:
+    """``text`` as the name of a listener, on one line."""
+    return clean(" ".join(text.split()), _USER_ID_LIMIT)
 
 
 # ---------------------------------------------------------------------------------------------------------------- query
@@ -100,9 +107,7 @@ SearchWords = Annotated[
     str, BeforeValidator(lambda value: clean(str(value), _SEARCH_LIMIT)), Query(description="any of these words")
 ]
 HistoryLength = Annotated[int, clamped(100, 1, 500), Query(description="how many at most, 1 to 500")]
-UserId = Annotated[
-    str, BeforeValidator(lambda value: clean(str(value), _USER_ID_LIMIT)), Query(description="who asks, or whose")
-]
+UserId = Annotated[str, BeforeValidator(lambda value: name_of(str(value))), Query(description="who asks, or whose")]
 
 # ----------------------------------------------------------------------------------------------------------------- body
 
@@ -129,7 +134,7 @@ def user_of(request: Request, values: Mapping[str, Any]) -> str:
         value = request.query_params.get("user_id", "")
     if not isinstance(value, str):
         raise refusal("user_id must be a string")
-    return clean(value, _USER_ID_LIMIT)
+    return name_of(value)
 
 
 def fitted(model: type[M], values: Mapping[str, Any]) -> M:
