@@ -240,5 +240,5 @@ def _is_torn(levels: NDArray[np.float64], audible: NDArray[np.bool_], start: int
 def _sudden_end(levels: NDArray[np.float64], is_music: bool) -> _Finding:
     """Networks stop in mid-sound when the time is up. It tells against a take, but another would do the same."""
     usual = float(np.median(levels[levels > _SILENCE_RMS])) if (levels > _SILENCE_RMS).any() else 0.0
-    sudden = is_music and float(levels[-1]) > usual
+    sudden = is_music and float(levels[-1]) > 0.7 * usual
     return _Finding(85 if sudden else 100, "Ends suddenly.")

@@ -114,8 +114,10 @@ class GenerationSpec:
 
 def clean_prompt(prompt: str) -> str:
     """The prompt on one line, without characters that are no text (controls, unassigned, bidirectional overrides)."""
-    spaced = " ".join(prompt.split())
-    return "".join(c for c in spaced if c in _JOINERS or not unicodedata.category(c).startswith("C")).strip()
+    text = "".join(
+        " " if c.isspace() else c for c in prompt if c.isspace() or c in _JOINERS or unicodedata.category(c)[0] != "C"
+    )
+    return " ".join(text.split())
 
 
 def parse_spec(

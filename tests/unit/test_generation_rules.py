@@ -1,0 +1,148 @@
+"""What may be asked of generation, and by whom."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from kit.errors import AppError
+from services.generation import service
+from services.generation.service import GenerationSpec, clean_prompt, parse_spec, retake_seed, variation_seeds
+from services.generation.settings import GenerationSettings
+from services.generation.tiers import TIERS, Tier, tier_of
+
+SOURCE = "7b0d2f0e-6c1a-4a51-9d36-5f0f3c7f1f11"
+
+
+def parse(**fields: Any) -> GenerationSpec:
+    usual = {
+        "prompt": "calm piano", "duration_seconds": 8.0, "model": "music", "seed": 1, "loop": False,
+        "continue_from_id": "", "variation_count": 1, "max_seconds": 120.0,
+    }  # fmt: skip
+    return parse_spec(**{**usual, **fields})
+
+
+def problems(**fields: Any) -> dict[str, list[str]]:
+    with pytest.raises(AppError) as caught:
+        parse(**fields)
+    assert caught.value.reason == "VALIDATION_ERROR"
+    assert caught.value.http_status == 422
+    details: dict[str, list[str]] = caught.value.meta["details"]
+    return details
+
+
+def test_a_request_is_understood() -> None:
+    assert parse(loop=True, continue_from_id=SOURCE.replace("-", "")) == GenerationSpec(
+        "calm piano", 8.0, "music", 1, True, SOURCE
+    )
+    assert parse(model="").model == "music"
+    for model in service.MODELS:
+        assert parse(model=model).model == model
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"prompt": ""}, "prompt"), ({"prompt": "ab"}, "prompt"), ({"prompt": "   a   "}, "prompt"),
+        ({"prompt": "x" * 501}, "prompt"), ({"prompt": "\x00\x01\x02\x1b"}, "prompt"), ({"prompt": "\u200b" * 5}, "prompt"),
+        ({"duration_seconds": 0.99}, "duration"), ({"duration_seconds": 120.1}, "duration"),
+        ({"duration_seconds": -8.0}, "duration"), ({"duration_seconds": math.nan}, "duration"),
+        ({"duration_seconds": math.inf}, "duration"), ({"model": "tts"}, "model"), ({"model": "MUSIC"}, "model"),
+        ({"variation_count": 0}, "variations"), ({"variation_count": 9}, "variations"),
+        ({"variation_count": -1}, "variations"), ({"continue_from_id": "../../etc"}, "continue_from"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(fields: dict[str, Any], name: str) -> None:
+    assert list(problems(**fields)) == [name]
+
+
+def test_all_that_does_not_fit_is_named_at_once() -> None:
+    assert set(problems(prompt="", duration_seconds=0, model="x")) == {"prompt", "duration", "model"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "cleaned"),
+    [
+        ("  calm\r\n\tpiano \x00", "calm piano"), ("a\u202egnip\u202cb", "agnipb"), ("x" * 500, "x" * 500),
+        ("Klavier für Elise", "Klavier für Elise"), ("می\u200cخواهم", "می\u200cخواهم"), ("🎹 ballad", "🎹 ballad"),
+        ("bad \ud800 surrogate", "bad surrogate"),
+    ],
+)  # fmt: skip
+def test_prompts_keep_text_and_nothing_else(prompt: str, cleaned: str) -> None:
+    assert clean_prompt(prompt) == cleaned
+
+
+@given(st.text(max_size=600))
+def test_any_text_is_cleaned_or_refused(prompt: str) -> None:
+    cleaned = clean_prompt(prompt)
+    assert clean_prompt(cleaned) == cleaned
+    cleaned.encode()
+    if 3 <= len(cleaned) <= 500:
+        assert parse(prompt=prompt).prompt == cleaned
+    else:
+        assert "prompt" in problems(prompt=prompt)
+
+
+def test_seeds_of_variations_follow_each_other_and_retakes_stay_clear_of_them() -> None:
+    assert variation_seeds(41, 3) == [41, 42, 43]
+    assert variation_seeds(2**63 - 1, 2) == [2**63 - 1, 0]
+    seeds = {retake_seed(seed, retake) for seed in range(8) for retake in range(3)}
+    assert len(seeds) == 24
+    assert retake_seed(41, 0) == 41
+    assert all(0 <= retake_seed(2**63 - 1, retake) < 2**63 for retake in range(3))
+
+
+def test_a_continuation_keeps_to_the_limit_as_a_whole() -> None:
+    service.require_total(60.0, 60.0, 120.0)
+    with pytest.raises(AppError, match="fit") as caught:
+        service.require_total(60.5, 60.0, 120.0)
+    assert "ask for 59 at most" in caught.value.meta["details"]["duration"][0]
+    with pytest.raises(AppError) as caught:
+        service.require_total(120.0, 5.0, 120.0)
+    assert "shorter clip" in caught.value.meta["details"]["duration"][0]
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "pending", "seconds"),
+    [
+        ("anonymous", "free", 3, 120), ("user", "free", 3, 120), ("pro", "supporter", 5, 120),
+        ("enterprise", "premium", 10, 120), ("admin", "creator", 20, 180), ("super_admin", "creator", 20, 180),
+        ("service", "creator", 20, 180), ("unheard of", "free", 3, 120),
+    ],
+)  # fmt: skip
+def test_every_role_has_a_tier(role: str, name: str, pending: int, seconds: float) -> None:
+    tier_name, tier = tier_of(role, {})
+    assert (tier_name, tier.pending_limit, tier.max_seconds) == (name, pending, seconds)
+
+
+def test_higher_tiers_may_have_more() -> None:
+    limits = [(tier.pending_limit, tier.hourly_limit) for tier in TIERS.values()]
+    assert limits == sorted(set(limits))
+
+
+def test_an_operator_may_set_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "SOUNDWRIGHT_GENERATION_TIERS", '{"free": {"pending_limit": 1, "hourly_limit": 0, "max_seconds": 30}}'
+    )
+    configured = GenerationSettings().generation_tiers
+    assert tier_of("anonymous", configured) == ("free", Tier(1, 0, 30))
+    assert tier_of("pro", configured) == ("supporter", TIERS["supporter"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TIERS", '{"gold": {"pending_limit": 1, "hourly_limit": 1, "max_seconds": 1}}'),
+        ("TIERS", '{"free": {"pending_limit": 1}}'), ("CHECKPOINTS", '{"opera": "x/y"}'), ("ENGINE", "magic"),
+        ("SLOT_COUNT", "0"),
+    ],
+)  # fmt: skip
+def test_settings_that_mean_nothing_are_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"SOUNDWRIGHT_GENERATION_{name}", value)
+    with pytest.raises(ValidationError):
+        GenerationSettings()

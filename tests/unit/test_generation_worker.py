@@ -1,0 +1,272 @@
+"""From a job to its files: real engine processes, real files; the engine does what the prompts say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+import soundfile
+from soundwright.library.v1 import catalog_service_pb2, generation_pb2, job_pb2
+
+from kit.adapters.blobs_file import FileBlobs
+from kit.audio.loudness import LoudnessMeter
+from kit.compute import EngineProcesses
+from kit.jobs import JobContext
+from services.generation.batching import Batcher
+from services.generation.finishing import no_engine
+from services.generation.service import GenerationSpec, retake_seed
+from services.generation.takes import Choice, EngineRoom
+from services.generation.worker import GenerationWorker
+from tests.unit.scripted_engine import RATE_HZ, asked, builder
+
+DEADLINE_SECONDS = 30.0
+
+
+class Catalog:
+    """Knows the clips that the test's jobs made."""
+
+    def __init__(self) -> None:
+        self.generations: dict[str, generation_pb2.Generation] = {}
+
+    async def GetGeneration(
+        self, request: catalog_service_pb2.GetGenerationRequest
+    ) -> catalog_service_pb2.GetGenerationResponse:
+        return catalog_service_pb2.GetGenerationResponse(generation=self.generations[request.generation_id])
+
+
+class Studio:
+    """A worker and all that it needs."""
+
+    def __init__(
+        self, folder: Path, engines: EngineProcesses[EngineRoom], files: EngineProcesses[None], scratch: Path
+    ) -> None:
+        self.folder = folder
+        self.blobs = FileBlobs(scratch / "blobs")
+        self.catalog = Catalog()
+        self.choices: list[tuple[str, Choice]] = []
+        self.scratch = scratch / "scratch"
+        self.scratch.mkdir()
+        self.batcher = Batcher(engines, 1, 8, gathers=True)
+        self.worker = GenerationWorker(
+            batcher=self.batcher,
+            note=lambda model, choice: self.choices.append((model, choice)),
+            file_processes=files,
+            blobs=self.blobs,
+            catalog=self.catalog,  # type: ignore[arg-type]
+            scratch=self.scratch,
+        )
+
+    def context(self, prompt: str, *, attempt: int = 1, **fields: Any) -> JobContext:
+        spec = GenerationSpec(**{"prompt": prompt, "duration_seconds": 2.0, "model": "music", "seed": 7, **fields})
+        return JobContext(
+            job_pb2.Job(
+                id=str(uuid.uuid4()), owner_id="ann", attempt=attempt, spec_json=json.dumps(asdict(spec)),
+                kind=job_pb2.JOB_KIND_GENERATION, priority=job_pb2.PRIORITY_PREMIUM,
+            )
+        )  # fmt: skip
+
+    async def make(self, prompt: str, **fields: Any) -> job_pb2.JobResult:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            result = await self.worker.handle(self.context(prompt, **fields))
+        self.catalog.generations[result.generation.id] = result.generation
+        return result
+
+    def samples(self, result: job_pb2.JobResult) -> np.ndarray:
+        """float32 [frames, channels]"""
+        path = self.blobs.locate(result.generation.audio_blob_key)
+        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        assert rate_hz == result.generation.sample_rate_hz
+        return samples
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("engine")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def processes(folder: Path) -> AsyncIterator[tuple[EngineProcesses[EngineRoom], EngineProcesses[None]]]:
+    engines: EngineProcesses[EngineRoom] = EngineProcesses("test", 1, builder(folder, fallback=True))
+    files = EngineProcesses("files", 1, no_engine)
+    yield engines, files
+    await asyncio.to_thread(engines.close)
+    await asyncio.to_thread(files.close)
+
+
+@pytest_asyncio.fixture
+async def studio(folder: Path, processes: tuple[Any, Any], tmp_path: Path) -> AsyncIterator[Studio]:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    made = Studio(folder, *processes, tmp_path)
+    yield made
+    await made.batcher.close()
+    assert not list(made.scratch.iterdir())
+
+
+async def test_a_job_becomes_a_clip_with_its_files_and_its_record(studio: Studio) -> None:
+    context = studio.context("a tune")
+    result = await studio.worker.handle(context)
+    clip = result.generation
+    audio, picture = result.outputs
+    assert clip == generation_pb2.Generation(
+        id=context.job.id, owner_id="ann", prompt="a tune", model="music", duration_seconds=2.0, is_loop=False, seed=7,
+        quality_score=85, quality_issues=["Ends suddenly."], quality_accepted=True, retry_count=0, engine="scripted",
+        engine_model="test/music", degraded=False, sample_rate_hz=RATE_HZ, channel_count=1,
+        audio_blob_key=f"generations/{context.job.id}/1/audio.wav",
+        spectrogram_blob_key=f"generations/{context.job.id}/1/spectrogram.png",
+        audio_size_bytes=audio.size_bytes, priority="premium",
+    )  # fmt: skip
+    assert (result.engine, result.model, result.requested_model, result.degraded) == (
+        "scripted",
+        "test/music",
+        "music",
+        False,
+    )
+    assert (audio.content_type, audio.frame_count, audio.clipped_sample_count) == ("audio/wav", 2 * RATE_HZ, 0)
+    assert picture.content_type == "image/png"
+    assert studio.choices == [("music", Choice("scripted", "test/music"))]
+    path = studio.blobs.locate(clip.audio_blob_key)
+    assert soundfile.info(path).subtype == "PCM_16"
+    assert Path(path).stat().st_size == clip.audio_size_bytes
+    assert Path(studio.blobs.locate(clip.spectrogram_blob_key)).read_bytes().startswith(b"\x89PNG")
+    meter = LoudnessMeter(RATE_HZ, 1)
+    meter.push(np.ascontiguousarray(studio.samples(result).T))
+    assert meter.loudness_lufs() == pytest.approx(-14, abs=0.2)
+    assert context.snapshot()[1:3] == (1.0, "Complete")
+
+
+async def test_the_same_job_gives_the_same_bytes(studio: Studio) -> None:
+    first, second = [await studio.make("a tune") for _ in range(2)]
+    for key in ("audio_blob_key", "spectrogram_blob_key"):
+        one, two = (Path(studio.blobs.locate(getattr(made.generation, key))) for made in (first, second))
+        assert one.read_bytes() == two.read_bytes()
+    other = await studio.make("a tune", seed=8)
+    assert not np.array_equal(studio.samples(other), studio.samples(first))
+
+
+async def test_a_bad_take_is_made_again_with_another_seed(studio: Studio) -> None:
+    result = await studio.make("silent at first")
+    clip = result.generation
+    assert [entry["seeds"] for entry in asked(studio.folder, "generate")] == [[7], [retake_seed(7, 1)]]
+    assert (clip.seed, clip.retry_count, clip.quality_accepted) == (retake_seed(7, 1), 1, True)
+    assert studio.samples(result).any()
+
+
+async def test_after_two_retakes_the_best_is_kept(studio: Studio) -> None:
+    clip = (await studio.make("silent")).generation
+    seeds = [entry["seeds"][0] for entry in asked(studio.folder, "generate")]
+    assert seeds == [retake_seed(7, number) for number in range(3)]
+    assert len(set(seeds)) == 3
+    assert (clip.seed, clip.retry_count, clip.quality_score, clip.quality_accepted) == (7, 2, 0, False)
+    assert list(clip.quality_issues) == ["Silent."]
+
+
+async def test_a_loop_has_the_length_that_was_asked_for_and_closes(studio: Studio) -> None:
+    result = await studio.make("a tune", loop=True, duration_seconds=3.0)
+    samples = studio.samples(result)[:, 0]
+    assert result.generation.is_loop
+    assert samples.size == 3 * RATE_HZ
+    assert abs(samples[0] - samples[-1]) <= np.abs(np.diff(samples)).max()
+    # It does not fade at its ends as other clips do.
+    assert np.abs(samples[-50:]).max() > 0.5 * np.abs(samples).max()
+
+
+async def test_a_continuation_is_the_clip_and_more(studio: Studio) -> None:
+    before = await studio.make("a tune")
+    result = await studio.make("a tune", duration_seconds=3.0, continue_from_id=before.generation.id)
+    clip = result.generation
+    assert clip.continued_from_id == before.generation.id
+    assert clip.duration_seconds == 5.0
+    whole, part = studio.samples(result)[:, 0], studio.samples(before)[:, 0]
+    assert whole.size == 5 * RATE_HZ
+    kept = slice(100, round(1.7 * RATE_HZ))
+    gain = np.dot(whole[kept], part[kept]) / np.dot(part[kept], part[kept])
+    np.testing.assert_allclose(whole[kept], gain * part[kept], atol=2e-4)
+    assert np.abs(np.diff(whole)).max() < 1.2 * gain * np.abs(np.diff(part)).max()
+    # The engine hears all but what the take repeats.
+    assert asked(studio.folder, "generate")[-1]["lead_ins"] == [round(1.8 * RATE_HZ)]
+
+
+async def test_a_loop_may_go_on_from_a_clip(studio: Studio) -> None:
+    before = await studio.make("a tune")
+    result = await studio.make("a tune", continue_from_id=before.generation.id, loop=True)
+    samples = studio.samples(result)[:, 0]
+    assert samples.size == 4 * RATE_HZ
+    assert abs(samples[0] - samples[-1]) <= np.abs(np.diff(samples)).max()
+
+
+async def test_jobs_that_run_together_share_a_batch(studio: Studio) -> None:
+    await asyncio.gather(*(studio.make("a tune", seed=seed) for seed in (1, 2, 3)))
+    assert [entry["seeds"] for entry in asked(studio.folder, "generate")] == [[1, 2, 3]]
+
+
+async def test_a_job_that_was_there_before_is_made_alone(studio: Studio) -> None:
+    await asyncio.gather(studio.make("a tune", seed=1), studio.make("a tune", seed=2, attempt=2))
+    assert sorted(entry["seeds"] for entry in asked(studio.folder, "generate")) == [[1], [2]]
+
+
+async def test_progress_tells_what_is_going_on(studio: Studio) -> None:
+    first, second = studio.context("wait"), studio.context("a tune", duration_seconds=1.0)
+    tasks = [asyncio.create_task(studio.worker.handle(context)) for context in (first, second)]
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            messages = [context.snapshot()[2] for context in (first, second)]
+            if messages == ["Generating music... 50%", "Waiting in queue..."]:
+                break
+            await asyncio.sleep(0.01)
+        assert 0.3 < first.snapshot()[1] < 0.5
+        (studio.folder / "go").touch()
+        await asyncio.gather(*tasks)
+    assert [context.snapshot()[1:3] for context in (first, second)] == [(1.0, "Complete")] * 2
+
+
+async def test_a_cancelled_job_ends_at_once_and_its_companion_goes_on(studio: Studio) -> None:
+    cancelled, other = studio.context("wait"), studio.context("wait", seed=8)
+    ending = asyncio.create_task(studio.worker.handle(cancelled))
+    going_on = asyncio.create_task(studio.worker.handle(other))
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            if asked(studio.folder, "generate"):
+                break
+            await asyncio.sleep(0.01)
+        cancelled.stop("cancelled")
+        with pytest.raises(Exception, match="cancelled"):
+            await ending
+        assert not going_on.done()
+        (studio.folder / "go").touch()
+        result = await going_on
+    assert result.generation.quality_accepted
+    assert await studio.blobs.keys(f"generations/{cancelled.job.id}/") == []
+
+
+async def test_without_weights_the_built_in_engine_takes_over_and_says_so(studio: Studio) -> None:
+    (studio.folder / "no-weights").touch()
+    result = await studio.make("upbeat pop", model="magnet-music")
+    clip = result.generation
+    assert (result.engine, result.model, result.requested_model) == ("procedural", "composer", "magnet-music")
+    assert result.degraded
+    assert result.degraded_reason == "There are no weights here."
+    assert (clip.engine, clip.engine_model, clip.degraded, clip.model) == (
+        "procedural",
+        "composer",
+        True,
+        "magnet-music",
+    )
+    assert (clip.sample_rate_hz, clip.channel_count) == (44100, 2)
+    assert studio.samples(result).shape == (2 * 44100, 2)
+
+
+async def test_a_stereo_continuation_of_a_mono_clip_is_stereo(studio: Studio) -> None:
+    before = await studio.make("a tune")
+    (studio.folder / "no-weights").touch()
+    result = await studio.make("upbeat pop", model="audio", continue_from_id=before.generation.id)
+    assert studio.samples(result).shape == (4 * 44100, 2)
