@@ -24,8 +24,9 @@ run: setup  ## Serve on port 4000 (5309 and 8000 for the single dialects) until 
 	SOUNDWRIGHT_LOG_FORMAT=$${SOUNDWRIGHT_LOG_FORMAT:-console} exec $(BIN)/python -m services all
 
 .PHONY: models
-models: setup  ## Fetch the weights of the separation models ahead of their first use
+models: setup  ## Fetch the weights of the separation and generation models ahead of their first use
 	@$(BIN)/python -m services.separation.engines.fetch
+	@$(BIN)/python -m services.generation.engines.audiocraft.fetch
 
 ##@ Develop
 
@@ -42,7 +43,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@command -v nvidia-smi > /dev/null || $(BIN)/python -m pip show --quiet torch 2> /dev/null \
 		|| $(BIN)/python -m pip install -qq "torch==$(TORCH_VERSION)+cpu" 2> /dev/null \
 		|| echo "pip offers no CPU build of PyTorch; taking the ordinary one."
-	@$(BIN)/python -m pip install -qq --editable ".[dev]" --constraint constraints.txt
+	@$(BIN)/python -m pip install -qq --no-warn-conflicts --editable ".[audiocraft,dev]" --constraint constraints.txt
+	@$(BIN)/python -m pip install -qq --no-deps audiocraft --constraint constraints.txt  # docs/decisions/0007
 	@touch $@
 
 .PHONY: test
@@ -71,7 +73,8 @@ lock:  ## Take the newest versions of all dependencies and write them to constra
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq "torch==$(TORCH_VERSION)"
-	$(BIN)/python -m pip install -qq --editable ".[dev]"
+	$(BIN)/python -m pip install -qq --editable ".[audiocraft,dev]"
+	$(BIN)/python -m pip install -qq --no-deps audiocraft
 	{ head -n 1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//'; } > constraints.new
 	mv constraints.new constraints.txt
 

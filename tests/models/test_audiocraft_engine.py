@@ -1,0 +1,472 @@
+"""The audiocraft engine on small random models, made with audiocraft's own classes and loaded by its own code."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import itertools
+import math
+import os
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from kit.errors import AppError
+from services.generation.engines.audiocraft import library
+from services.generation.engines.audiocraft.engine import CHECKPOINTS, AudiocraftEngine
+from services.generation.service import MODELS, Clip, Take
+from tests.models import tiny_audiocraft
+from tests.models.tiny_audiocraft import FRAME_RATE_HZ, REPOSITORIES, SAMPLE_RATE_HZ, WINDOW_SECONDS
+
+Samples = NDArray[np.float32]
+TOKEN_FRAMES = SAMPLE_RATE_HZ // FRAME_RATE_HZ
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    tiny_audiocraft.save_all(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(model_dir: Path) -> AudiocraftEngine:
+    return AudiocraftEngine(model_dir=model_dir, device="cpu", thread_count=1)
+
+
+def ignore(share: float) -> None:
+    pass
+
+
+def make(engine: AudiocraftEngine, model: str, *takes: Take) -> list[Samples]:
+    return [clip.samples for clip in engine.generate(model, takes, ignore)]
+
+
+def take(prompt: str = "calm piano", seconds: float = 2.0, seed: int = 1, lead_in: Clip | None = None) -> Take:
+    return Take(prompt, seconds, seed, lead_in)
+
+
+def language_model(engine: AudiocraftEngine, model: str) -> Any:
+    engine.load(model)
+    return engine._loaded[model]._network.lm
+
+
+def refusal(function: Callable[[], object]) -> AppError:
+    with pytest.raises(AppError) as caught:
+        function()
+    return caught.value
+
+
+def sweep(seconds: float, sample_rate_hz: int, channel_count: int, start_hz: float) -> Clip:
+    """A tone that rises by an octave a second, so that no two moments are alike."""
+    times = np.arange(round(seconds * sample_rate_hz)) / sample_rate_hz
+    tone = 0.5 * np.sin(2 * np.pi * start_hz / math.log(2) * 2 ** np.minimum(times, 3))
+    return Clip(np.tile(tone.astype(np.float32), (channel_count, 1)), sample_rate_hz)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_makes_audio(engine: AudiocraftEngine, model: str) -> None:
+    first, second = engine.generate(model, [take(seed=1), take("loud rain", seed=2)], ignore)
+    for clip in (first, second):
+        assert clip.sample_rate_hz == SAMPLE_RATE_HZ
+        assert clip.samples.dtype == np.float32
+        assert clip.samples.shape == (1, 2 * SAMPLE_RATE_HZ)
+        assert np.isfinite(clip.samples).all()
+        assert 1e-4 < np.abs(clip.samples).max() <= 1
+    assert not np.allclose(first.samples, second.samples, atol=1e-3)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_seed_decides_and_the_rest_of_the_batch_does_not(engine: AudiocraftEngine, model: str) -> None:
+    # Texts of different length in one batch: the shorter ones are filled up.
+    takes = [
+        take("rain", seed=7),
+        take("loud rain on a tin roof far far far away", seed=8),
+        take("rain", seed=9),
+        take("rain", seed=7),
+    ]
+    together = make(engine, model, *takes)
+    apart = [make(engine, model, each)[0] for each in takes]
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    np.testing.assert_array_equal(apart[0], apart[3])
+    assert not np.allclose(apart[0], apart[2], atol=1e-3)
+    assert not np.allclose(apart[0], make(engine, model, take("piano", seed=7))[0], atol=1e-3)
+
+
+def test_seeds_may_be_any_number(engine: AudiocraftEngine) -> None:
+    low, high = make(engine, "audio", take(seed=0, seconds=0.5), take(seed=2**31 - 1, seconds=0.5))
+    assert not np.allclose(low, high, atol=1e-3)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_lengths_are_exact(engine: AudiocraftEngine, model: str) -> None:
+    window = WINDOW_SECONDS[model]
+    # Some are where dividing tokens by their rate and multiplying again loses one.
+    for seconds in (0.03, 1.2345, window - 0.1, window, window + 0.1, window + 3.2, window + 4.4, 2.5 * window + 0.05):
+        (samples,) = make(engine, model, take(seconds=seconds))
+        assert samples.shape == (1, round(seconds * SAMPLE_RATE_HZ)), seconds
+        # Generated to the end, not filled up with silence.
+        assert np.abs(samples[0, -TOKEN_FRAMES // 2 :]).max() > 1e-4, seconds
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_longer_audio_goes_on_from_the_first_window(engine: AudiocraftEngine, model: str) -> None:
+    window = WINDOW_SECONDS[model]
+    (short,) = make(engine, model, take(seconds=window - 0.5))
+    (long,) = make(engine, model, take(seconds=1.9 * window))
+    # The last tokens of the short one are decoded without a future.
+    same = short.shape[1] - 8 * TOKEN_FRAMES
+    np.testing.assert_allclose(long[:, :same], short[:, :same], atol=1e-4)
+    rest = long[:, window * SAMPLE_RATE_HZ :]
+    assert not np.allclose(rest, long[:, : rest.shape[1]], atol=1e-3)
+
+
+@pytest.mark.parametrize(("model", "seconds"), [("music", 26.0), ("audio", 7.0), ("magnet-audio", 8.0)])
+def test_progress_follows_the_steps_and_never_falls(engine: AudiocraftEngine, model: str, seconds: float) -> None:
+    steps: list[None] = []
+    handle = language_model(engine, model).register_forward_hook(lambda *_: steps.append(None))
+    shares: list[float] = []
+    try:
+        engine.generate(model, [take(seconds=seconds), take(seconds=seconds, seed=2)], shares.append)
+    finally:
+        handle.remove()
+    assert shares[0] == 0
+    assert shares[-1] == 1
+    assert shares == sorted(shares)
+    # One report for each step, one at the start, and one for each clip that is decoded.
+    assert len(shares) == len(steps) + 3
+    assert max(later - earlier for earlier, later in itertools.pairwise(shares)) < 0.1
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("model", ["music", "magnet-music"])
+def test_a_stop_takes_effect_before_the_next_step(engine: AudiocraftEngine, model: str) -> None:
+    (before,) = make(engine, model, take(seconds=1.0))
+    steps: list[None] = []
+    handle = language_model(engine, model).register_forward_hook(lambda *_: steps.append(None))
+
+    def report(share: float) -> None:
+        if len(steps) == 5:
+            raise Stop
+
+    try:
+        with pytest.raises(Stop):
+            engine.generate(model, [take(seconds=1.0)], report)
+    finally:
+        handle.remove()
+    assert len(steps) == 5
+    (after,) = make(engine, model, take(seconds=1.0))
+    np.testing.assert_array_equal(after, before)
+
+
+def test_too_little_memory_halves_the_batch(engine: AudiocraftEngine) -> None:
+    sizes: list[int] = []
+
+    def count(module: Any, inputs: Any) -> None:
+        takes = inputs[0].shape[0] // 2  # each with and without its text
+        sizes.append(takes)
+        if takes > 2 and len(sizes) % 4 == 0:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    takes = [take(seed=seed, seconds=1.0) for seed in range(5)]
+    expected = make(engine, "audio", *takes)
+    handle = language_model(engine, "audio").register_forward_pre_hook(count)
+    shares: list[float] = []
+    try:
+        clips = engine.generate("audio", takes, shares.append)
+    finally:
+        handle.remove()
+    assert [size for size, _ in itertools.groupby(sizes)] == [5, 2, 1]
+    for clip, samples in zip(clips, expected, strict=True):
+        np.testing.assert_allclose(clip.samples, samples, atol=1e-4)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_too_little_memory_for_one_take_is_an_error_that_may_pass(engine: AudiocraftEngine) -> None:
+    def fail(module: Any, inputs: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    handle = language_model(engine, "audio").register_forward_pre_hook(fail)
+    try:
+        error = refusal(lambda: make(engine, "audio", take(), take(seed=2)))
+    finally:
+        handle.remove()
+    assert error.reason == "OUT_OF_MEMORY"
+    assert error.retryable
+    assert make(engine, "audio", take())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_take_goes_on_from_its_lead_in(engine: AudiocraftEngine, model: str) -> None:
+    low, high = sweep(1.5, SAMPLE_RATE_HZ, 1, 100), sweep(1.5, SAMPLE_RATE_HZ, 1, 300)
+    takes = [take(seconds=1.2, lead_in=lead_in) for lead_in in (low, None, high)]
+    together = make(engine, model, *takes)
+    assert [samples.shape for samples in together] == [(1, round(1.2 * SAMPLE_RATE_HZ))] * 3
+    apart = [make(engine, model, each)[0] for each in takes]
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    for one, other in itertools.combinations(apart, 2):
+        assert not np.allclose(one, other, atol=1e-3)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_only_the_end_of_a_lead_in_is_heard(engine: AudiocraftEngine, model: str) -> None:
+    # As long as the window, which therefore cannot hold it and the take.
+    whole = sweep(WINDOW_SECONDS[model] + 3.0, SAMPLE_RATE_HZ, 1, 100)
+    heard = {"music": 8.0, "audio": 4.0, "magnet-music": 0.7, "magnet-audio": 0.7}[model]
+    end = Clip(whole.samples[:, -round(heard * SAMPLE_RATE_HZ) :], SAMPLE_RATE_HZ)
+    less = Clip(end.samples[:, TOKEN_FRAMES * 3 :], SAMPLE_RATE_HZ)
+    after = [make(engine, model, take(seconds=4.0, lead_in=clip))[0] for clip in (whole, end, less)]
+    np.testing.assert_allclose(after[0], after[1], atol=1e-4)
+    assert not np.allclose(after[0], after[2], atol=1e-3)
+
+
+def test_lead_ins_have_any_rate_and_channels(engine: AudiocraftEngine) -> None:
+    heard: list[Samples] = []
+    codec = engine._loaded["audio"]._network.compression_model
+    handle = codec.encoder.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0][0].numpy()))
+    try:
+        for rate_hz, channel_count in ((SAMPLE_RATE_HZ, 1), (44100, 2), (16000, 6)):
+            make(engine, "audio", take(seconds=0.5, lead_in=sweep(1.05, rate_hz, channel_count, 100)))
+        make(engine, "audio", take(seconds=0.5, lead_in=sweep(0.05, SAMPLE_RATE_HZ, 1, 100)))  # half a token: nothing
+    finally:
+        handle.remove()
+    assert [samples.shape for samples in heard] == [(1, SAMPLE_RATE_HZ)] * 3
+    for samples in heard[1:]:
+        middle = slice(400, -400)
+        assert np.sqrt(np.mean((samples - heard[0])[0, middle] ** 2)) < 0.02
+
+
+def test_masked_attention_stays_within_its_context(engine: AudiocraftEngine) -> None:
+    """MAGNeT's finer codebooks may look two tokens to each side, in each of its two layers."""
+    network = language_model(engine, "magnet-music")
+    conditions = torch.zeros(1, 1, 32), torch.ones(1, 1)
+    sequence = torch.randint(0, 256, (1, 4, 30), generator=torch.Generator().manual_seed(1))
+    changed = sequence.clone()
+    changed[:, :, 15] = (changed[:, :, 15] + 1) % 256
+    network.condition_provider(
+        {"description": network.condition_provider.conditioners["description"].tokenize(["rain"])}
+    )
+    with torch.no_grad():
+        near = [network(s, [], {"description": conditions}, stage=1)[0, 1] for s in (sequence, changed)]
+        far = [network(s, [], {"description": conditions}, stage=0)[0, 0] for s in (sequence, changed)]
+    assert torch.nonzero((near[0] - near[1]).abs().amax(dim=1) > 1e-6).flatten().tolist() == list(range(11, 20))
+    assert ((far[0] - far[1]).abs().amax(dim=1) > 1e-6).all()
+
+
+def test_attention_is_that_of_the_library_it_stands_for() -> None:
+    generator = torch.Generator().manual_seed(1)
+    query, key, value = torch.randn(3, 2, 7, 3, 4, generator=generator)  # [batch, time, heads, width]
+    bias = torch.randn(2, 3, 7, 7, generator=generator)
+    future = torch.full((7, 7), float("-inf")).triu(1)
+    ops = sys.modules["xformers.ops"]
+    for given, added in ((None, torch.zeros(7, 7)), (bias, bias), (ops.LowerTriangularMask(), future)):
+        scores = torch.einsum("bqhw,bkhw->bhqk", query, key) / 2 + added
+        expected = torch.einsum("bhqk,bkhw->bqhw", scores.softmax(-1), value)
+        torch.testing.assert_close(ops.memory_efficient_attention(query, key, value, given), expected)
+
+
+def test_what_stands_in_during_the_import_is_gone_after_it() -> None:
+    assert not {"torchaudio", "spacy", "flashy", "num2words", "audiocraft.solvers"} & set(sys.modules)
+    with pytest.raises(AttributeError, match="torchaudio"):
+        library.conditioners.ChromaExtractor(16000)
+
+
+@pytest.mark.parametrize("model", ["music", "magnet-music"])
+def test_configurations_may_be_text_or_objects(model_dir: Path, tmp_path: Path, model: str) -> None:
+    encoder = model_dir / "t5-small"
+    (tmp_path / "t5-small").symlink_to(encoder)
+    tiny_audiocraft.save_checkpoint(tmp_path / REPOSITORIES[model], model, encoder, as_objects=True)
+    (text,) = make(AudiocraftEngine(model_dir=model_dir, device="cpu"), model, take(seconds=0.5))
+    (objects,) = make(AudiocraftEngine(model_dir=tmp_path, device="cpu"), model, take(seconds=0.5))
+    np.testing.assert_array_equal(text, objects)
+
+
+class Trap:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self._path),)
+
+
+@pytest.mark.parametrize("file", ["state_dict.bin", "compression_state_dict.bin"])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_no_code_of_a_checkpoint_runs(
+    model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, legacy: bool
+) -> None:
+    # What an operator of something else may have set.
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    folder = tmp_path / REPOSITORIES["music"]
+    folder.mkdir()
+    (tmp_path / "t5-small").symlink_to(model_dir / "t5-small")
+    for name in ("state_dict.bin", "compression_state_dict.bin"):
+        (folder / name).write_bytes((model_dir / REPOSITORIES["music"] / name).read_bytes())
+    package = torch.load(folder / file, weights_only=True)
+    trap = tmp_path / "trap"
+    torch.save({**package, "xp.cfg": Trap(trap)}, folder / file, _use_new_zipfile_serialization=not legacy)
+    error = refusal(lambda: AudiocraftEngine(model_dir=tmp_path, device="cpu").load("music"))
+    assert error.reason == "CHECKPOINT_UNTRUSTED"
+    assert not trap.exists()
+    torch.load(folder / file, weights_only=False)
+    assert trap.exists()
+
+
+def test_missing_files_are_named_and_asked_for_again_after_a_while(model_dir: Path, tmp_path: Path) -> None:
+    now = [0.0]
+    engine = AudiocraftEngine(model_dir=tmp_path, device="cpu", clock=lambda: now[0])
+    error = refusal(lambda: engine.load("music"))
+    assert error.reason == "MODEL_UNAVAILABLE"
+    assert "musicgen-small/state_dict.bin" in error.message
+    assert str(tmp_path) not in error.message
+    (tmp_path / "musicgen-small").symlink_to(model_dir / "musicgen-small")
+    assert refusal(lambda: engine.load("music")).message == error.message
+    now[0] = 31.0
+    assert "t5-small/config.json" in refusal(lambda: make(engine, "music", take())).message
+    (tmp_path / "t5-small").symlink_to(model_dir / "t5-small")
+    now[0] = 62.0
+    engine.load("music")
+
+
+def test_a_damaged_checkpoint_is_unavailable(model_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "t5-small").symlink_to(model_dir / "t5-small")
+    folder = tmp_path / "musicgen-small"
+    folder.mkdir()
+    whole = (model_dir / "musicgen-small" / "state_dict.bin").read_bytes()
+    (folder / "compression_state_dict.bin").write_bytes(whole)
+    for content, reasons in (
+        (whole[: len(whole) // 2], {"MODEL_UNAVAILABLE", "CHECKPOINT_UNTRUSTED"}),
+        (b"", {"MODEL_UNAVAILABLE"}),
+        (whole, {"MODEL_UNAVAILABLE"}),  # a language model instead of a codec
+    ):
+        (folder / "state_dict.bin").write_bytes(content)
+        error = refusal(lambda: AudiocraftEngine(model_dir=tmp_path, device="cpu").load("music"))
+        assert error.reason in reasons
+
+
+def test_checkpoints_can_be_named(model_dir: Path) -> None:
+    engine = AudiocraftEngine(checkpoints={"audio": "somebody/musicgen-small"}, model_dir=model_dir, device="cpu")
+    engine.load("audio")
+    assert engine._loaded["audio"]._network.max_duration == WINDOW_SECONDS["music"]
+    assert refusal(lambda: engine.load("speech")).reason == "MODEL_UNKNOWN"
+
+
+def test_unloading_gives_the_memory_back(model_dir: Path) -> None:
+    engine = AudiocraftEngine(model_dir=model_dir, device="cpu")
+    (before,) = make(engine, "audio", take())
+    network = language_model(engine, "audio")
+    text_encoder = network.condition_provider.conditioners["description"].t5
+    codec = engine._loaded["audio"]._network.compression_model
+    memory = [weakref.ref(part) for part in (network, text_encoder, codec)]
+    del network, text_encoder, codec
+    engine.unload("audio")
+    assert [part() for part in memory] == [None] * 3
+    engine.unload("audio")
+    (after,) = make(engine, "audio", take())
+    np.testing.assert_array_equal(before, after)
+
+
+def python(program: str, *arguments: str, **variables: str) -> list[str]:
+    """In a process of its own, as libraries read variables, and import each other, only once."""
+    environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    environment |= {"PYTHONPATH": str(Path(__file__).parents[2]), **variables}
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def test_without_the_library_its_models_are_unavailable() -> None:
+    program = """
+import sys
+sys.modules["audiocraft"] = None
+from kit.errors import AppError
+from services.generation.engines.audiocraft.engine import AudiocraftEngine
+try:
+    AudiocraftEngine(device="cpu").load("music")
+except AppError as error:
+    print(error.reason, error.code.name, "make setup" in error.message)
+"""
+    assert python(program) == ["MODEL_UNAVAILABLE NOT_PROVISIONED True"]
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """As much of the model hub as a download needs: files of repositories, from a folder of models."""
+
+    folder: Path
+    requests: list[str]
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def _answer(self, with_body: bool) -> None:
+        repository, _, filename = self.path.partition("/resolve/main/")
+        self.requests.append(f"{self.command} {self.path}")
+        path = self.folder / repository.rpartition("/")[2] / filename
+        if not (filename and path.is_file()):
+            self.send_error(404)
+            return
+        content = path.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("X-Repo-Commit", "0123456789" * 4)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_weights_come_from_the_hub_once_and_then_from_its_cache(model_dir: Path, tmp_path: Path) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    for name in ("musicgen-small", "t5-small"):
+        (served / name).symlink_to(model_dir / name)
+    handler = type("Handler", (Hub,), {"folder": served, "requests": []})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    program = "import sys\nfrom services.generation.engines.audiocraft import fetch\nprint(fetch.main(sys.argv[1:]))"
+    variables = {"HF_HOME": str(tmp_path / "cache"), "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
+    try:
+        assert python(program, "music", "audio", **variables) == ["music: ready", "1"]
+        downloads = [
+            line.partition(" ")[2] for line in handler.requests if line.startswith("GET") and "/api/" not in line
+        ]
+        assert downloads == [
+            f"/{CHECKPOINTS['music']}/resolve/main/state_dict.bin",
+            f"/{CHECKPOINTS['music']}/resolve/main/compression_state_dict.bin",
+            "/t5-small/resolve/main/config.json",
+            "/t5-small/resolve/main/tokenizer.json",
+            "/t5-small/resolve/main/model.safetensors",
+        ]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert python(program, "music", **variables) == ["music: ready", "0"]
