@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from demo.stack import Stack, running
+from tests.simulators.media_site import MediaSite
+from tests.simulators.spotify import SpotifySimulator
 
 SETTINGS = {
     # Stories call more often than people do; the limiter has tests of its own.
@@ -19,13 +21,33 @@ SETTINGS = {
     "SOUNDWRIGHT_RATE_POLLING_PER_MINUTE": "100000",
     "SOUNDWRIGHT_RATE_FILES_PER_MINUTE": "100000",
     "SOUNDWRIGHT_LEASE_SECONDS": "5",
+    "SOUNDWRIGHT_DOWNLOAD_ATTEMPT_LIMIT": "2",
     "HF_HUB_OFFLINE": "1",
 }
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running(tmp_path_factory.mktemp("stack"), SETTINGS) as started:
+def spotify() -> Iterator[SpotifySimulator]:
+    """What the stack takes for Spotify."""
+    with SpotifySimulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[MediaSite]:
+    """Where the stack searches for recordings, and may fetch them although it is not public."""
+    with MediaSite() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, spotify: SpotifySimulator, site: MediaSite) -> Iterator[Stack]:
+    outside = {
+        **spotify.settings,
+        "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": f"{site.address},{spotify.address}",
+        "SOUNDWRIGHT_FETCH_SEARCH_URL": site.search_url,
+    }
+    with running(tmp_path_factory.mktemp("stack"), SETTINGS | outside) as started:
         yield started
 
 
