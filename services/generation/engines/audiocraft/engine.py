@@ -210,5 +210,5 @@ def _out_of_memory() -> AppError:
     return AppError(
         Code.UNAVAILABLE,
         "OUT_OF_MEMORY",
-        "The device has too little free memory for this model. Try again later, ask for less, or use the CPU.",
+        "CUDA out of memory: this model needs more than is free. Try again later, ask for less, or use the CPU.",
     )
