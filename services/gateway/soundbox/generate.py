@@ -134,11 +134,13 @@ def generate_routes(gateway: Gateway) -> APIRouter:
 
 def _accepted(answer: pb.CreateJobsResponse) -> dict[str, Any]:
     ids = [hex_id(job.id) for job in answer.jobs]
-    ahead = answer.position - 1
+    # A new job counts itself, even if it was quick enough to be over.
+    position = answer.position if answer.existed else max(1, answer.position)
+    ahead = position - 1
     return {
         "success": True,
         "job_id": ids[0],
-        "position": answer.position,
+        "position": position,
         "job_ids": ids,
         "queue_message": f"{ahead} {'job is' if ahead == 1 else 'jobs are'} ahead of yours." if ahead > 0 else None,
         "tier": answer.tier,
