@@ -141,6 +141,8 @@ class Batcher:
                 place.share = share
 
         self._running.append(batch)
+        for place in batch:
+            place.share = 0.0  # the process may have to start first
         work = functools.partial(make_takes, model=batch[0].model, orders=[place.order for place in batch])
         try:
             done: Batch = await self._processes.run(work, report)

@@ -48,7 +48,8 @@ class Models:
         self._processes = processes
         self._batcher = batcher
         self._fallback = settings.fallback
-        self._has_networks = settings.generation_engine != "procedural"
+        self._needs_weights = settings.generation_engine != "procedural"
+        self._is_installed = audiocraft_is_installed()
         self._present: set[str] = set()
         self._failures: dict[str, tuple[float, AppError]] = {}
         self._trying: dict[str, asyncio.Task[None]] = {}
@@ -59,7 +60,7 @@ class Models:
         Raises:
             AppError: ``MODEL_UNAVAILABLE`` or its like, when requests for the model cannot be taken.
         """
-        if self._fallback or not self._has_networks or model in self._present:
+        if self._fallback or not self._needs_weights or model in self._present:
             return
         until, failure = self._failures.get(model, (0.0, None))
         if failure is None or time.monotonic() >= until:
@@ -75,13 +76,13 @@ class Models:
             self._failures.pop(model, None)
 
     def state(self, model: str) -> ModelState:
-        if not self._has_networks:
+        if not self._needs_weights or model in self._present:
             return ModelState.READY
-        if model in self._trying or self._batcher.is_loading(model):
+        if self._is_installed and (model in self._trying or self._batcher.is_loading(model)):
             return ModelState.LOADING
-        if model in self._present or self._fallback:
+        if self._fallback:
             return ModelState.READY
-        return ModelState.ERROR if model in self._failures else ModelState.PENDING
+        return ModelState.ERROR if model in self._failures or not self._is_installed else ModelState.PENDING
 
     @property
     def is_busy(self) -> bool:
@@ -99,7 +100,7 @@ class Models:
 
     async def warm_up(self) -> None:
         """Have the process, and the default model if it is one that must be loaded, ready before the first job."""
-        if self._has_networks and audiocraft_is_installed():
+        if self._needs_weights and self._is_installed:
             await self._try(DEFAULT_MODEL)
         with contextlib.suppress(AppError):
             self._batcher.device = await self._processes.run(_look)
