@@ -200,7 +200,7 @@ def _create_table(connection: sqlite3.Connection, collection: str) -> None:
 
 
 def _create_index(connection: sqlite3.Connection, collection: str, index: Index) -> None:
-    if index.each:  # answered by sets
+    if index.each is not None:  # answered by sets
         return
     title = name("_".join((collection, *index.fields, *(["when", index.present] if index.present else []))))
     columns = [column(field) for field in index.fields]

@@ -68,8 +68,8 @@ class Kept:
     @classmethod
     def asked(cls, collection: Collection) -> Kept:
         tallied = {field for fields in collection.tallies for field in fields}
-        arrays = {index.each for index in collection.indexes if index.each}
-        for field in (*tallied, *arrays, *filter(None, [collection.text])):
+        arrays = {index.each for index in collection.indexes if index.each is not None}
+        for field in (*tallied, *arrays, *([] if collection.text is None else [collection.text])):
             column(field)  # refuses what is none
         return cls(collection.text, frozenset(tallied | arrays), frozenset(collection.tallies))
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import sqlite3
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,8 +14,8 @@ import pytest_asyncio
 from kit.adapters.docs_sqlite import SqliteDocs
 from kit.errors import AppError, Code
 from kit.ports import Collection, Docs, Index, LessThan, OneOf
+from tests.contract.docs_stores import Open, SqliteStore, Store
 
-Open = Callable[[], Awaitable[Docs]]
 SONGS = Collection(
     "songs",
     (
@@ -56,13 +53,7 @@ async def plans_of(docs: SqliteDocs, statements: list[str]) -> AsyncIterator[str
         yield "; ".join(row[-1] for row in rows)
 
 
-class DocsContract(ABC):
-    """Subclasses give ``open_docs``: a function that opens another connection to the same, initially empty store."""
-
-    @pytest_asyncio.fixture
-    @abstractmethod
-    def open_docs(self) -> Any: ...
-
+class DocsContract(Store):
     @pytest_asyncio.fixture
     async def docs(self, open_docs: Open) -> Docs:
         docs = await open_docs()
@@ -330,20 +321,7 @@ class DocsContract(ABC):
             assert await other.get("songs", f"s{number:03}") is not None
 
 
-class TestSqliteDocs(DocsContract):
-    @pytest_asyncio.fixture
-    async def open_docs(self, tmp_path: Path) -> AsyncIterator[Open]:
-        opened: list[SqliteDocs] = []
-
-        async def open_one() -> Docs:
-            opened.append(SqliteDocs(tmp_path / "new folder" / "library.db"))
-            return opened[-1]
-
-        yield open_one
-        for docs in opened:
-            with contextlib.suppress(RuntimeError):  # the test closed it already
-                await docs.close()
-
+class TestSqliteDocs(SqliteStore, DocsContract):
     async def test_a_commit_reaches_the_disk_before_it_is_answered(self, docs: SqliteDocs) -> None:
         full = 2
         assert await docs._write(lambda connection: connection.execute("PRAGMA synchronous").fetchone()) == (full,)
