@@ -38,7 +38,7 @@ def file_routes(gateway: Gateway) -> APIRouter:
     clients, blobs = gateway.clients, gateway.blobs
 
     @router.get("/audio/{filename}", responses=FILE)
-    async def audio(request: Request, filename: str) -> Response:
+    async def get_audio(request: Request, filename: str) -> Response:
         """A clip to listen to (WAV), or a part of it."""
         clip = await find_clip(clients, clip_of_file(filename, ".wav"))
         answer = await blob_response(
@@ -53,14 +53,14 @@ def file_routes(gateway: Gateway) -> APIRouter:
         return answer
 
     @router.get("/download/{filename}", responses=FILE)
-    async def download(request: Request, filename: str) -> Response:
+    async def download_audio(request: Request, filename: str) -> Response:
         """A clip to keep, under a name that tells what it is."""
         clip = await find_clip(clients, clip_of_file(filename, ".wav"))
         name = f"{slug(clip.prompt)}_{hex_id(clip.id)[-6:]}.wav"
         return await blob_response(request, blobs, clip.audio_blob_key, content_type="audio/wav", filename=name)
 
     @router.get("/spectrogram/{filename}", responses=FILE)
-    async def spectrogram(request: Request, filename: str) -> Response:
+    async def get_spectrogram(request: Request, filename: str) -> Response:
         """The picture of a clip (PNG)."""
         clip = await find_clip(clients, clip_of_file(filename, ".png"))
         if not clip.spectrogram_blob_key:

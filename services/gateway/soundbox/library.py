@@ -124,7 +124,7 @@ def library_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse({"categories": dict(names), "categories_with_counts": counted})
 
     @router.get("/history", **described(HISTORY))
-    async def history(model: ModelFilter = "", user_id: UserId = "", limit: HistoryLength = 100) -> Response:
+    async def get_history(model: ModelFilter = "", user_id: UserId = "", limit: HistoryLength = 100) -> Response:
         """The newest clips as a bare list. /api/library can do more."""
         request = pb.ListGenerationsRequest(
             filter=pb.GenerationFilter(model=model),

@@ -223,4 +223,6 @@ class UserBody(BaseModel):
 class IdsBody(UserBody):
     """Which clips are asked about."""
 
-    generation_ids: Ids = Field([], description=f"at most {_ID_COUNT_LIMIT}")
+    generation_ids: Ids = Field(
+        [], description=f"at most {_ID_COUNT_LIMIT}", examples=[["7f0c2a9e41d84b6fb1a35d90c2e8f714"]]
+    )

@@ -29,7 +29,7 @@ _DONE = {"success": True}
 class PlaylistBody(UserBody):
     """What a playlist is called. What is left out stays as it is."""
 
-    name: OptionalText = Field(None, description=f"1 to {_NAME_LIMIT} characters")
+    name: OptionalText = Field(None, description=f"1 to {_NAME_LIMIT} characters", examples=["Rainy days"])
     description: OptionalText = Field(None, description=f"at most {_DESCRIPTION_LIMIT} characters")
     is_public: bool | None = Field(None, description="whether others may see it")
 
@@ -64,7 +64,9 @@ class EntryBody(UserBody):
 class OrderBody(UserBody):
     """All clips of a playlist, in their new order."""
 
-    track_order: list[str] = Field([], description=f"at most {_LENGTH_LIMIT}")
+    track_order: list[str] = Field(
+        [], description=f"at most {_LENGTH_LIMIT}", examples=[["7f0c2a9e41d84b6fb1a35d90c2e8f714"]]
+    )
 
     @field_validator("track_order", mode="before")
     @classmethod
@@ -93,7 +95,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
     catalog = gateway.clients.catalog
 
     @router.post("", status_code=201, **described({**_DONE, **PLAYLIST}, PlaylistBody))
-    async def create(request: Request) -> Response:
+    async def create_playlist(request: Request) -> Response:
         """Begin a playlist."""
         values = await json_values(request)
         with acting(user_of(request, values)):
@@ -108,14 +110,14 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse({**_DONE, **_playlist(answer.playlist)}, status_code=201)
 
     @router.get("", **described({"playlists": [PLAYLIST]}))
-    async def list_own(user_id: UserId = "") -> Response:
+    async def list_playlists(user_id: UserId = "") -> Response:
         """Your playlists, the latest first."""
         with acting(user_id):
             answer = await catalog.ListPlaylists(pb.ListPlaylistsRequest())
         return JSONResponse({"playlists": [_playlist(playlist) for playlist in answer.playlists]})
 
     @router.get("/{playlist_id}", **described({**PLAYLIST, "is_owner": True, "tracks": [{**CLIP, "position": 0}]}))
-    async def get(playlist_id: str, user_id: UserId = "") -> Response:
+    async def get_playlist(playlist_id: str, user_id: UserId = "") -> Response:
         """A playlist with its clips."""
         with acting(user_id):
             answer = await find_playlist(gateway, playlist_id)
@@ -130,7 +132,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse({**_playlist(answer.playlist), "is_owner": answer.is_owner, "tracks": tracks})
 
     @router.put("/{playlist_id}", **described({**_DONE, **PLAYLIST}, PlaylistBody))
-    async def update(request: Request, playlist_id: str) -> Response:
+    async def update_playlist(request: Request, playlist_id: str) -> Response:
         """Rename a playlist of yours, describe it anew, show it or hide it."""
         values = await json_values(request)
         with acting(user_of(request, values)):
@@ -147,7 +149,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse({**_DONE, **_playlist(answer.playlist)})
 
     @router.delete("/{playlist_id}", **described(_DONE, UserBody, body_required=False))
-    async def delete(request: Request, playlist_id: str) -> Response:
+    async def delete_playlist(request: Request, playlist_id: str) -> Response:
         """Delete a playlist of yours; its clips stay in the library."""
         values = await json_values(request)
         with acting(user_of(request, values)):
@@ -155,7 +157,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse(_DONE)
 
     @router.post("/{playlist_id}/tracks", **described({**_DONE, "position": 3}, EntryBody))
-    async def add(request: Request, playlist_id: str) -> Response:
+    async def add_to_playlist(request: Request, playlist_id: str) -> Response:
         """Add a clip at the end."""
         values = await json_values(request)
         with acting(user_of(request, values)):
@@ -171,7 +173,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse({**_DONE, "position": answer.position})
 
     @router.delete("/{playlist_id}/tracks/{gen_id}", **described(_DONE, UserBody, body_required=False))
-    async def remove(request: Request, playlist_id: str, gen_id: str) -> Response:
+    async def remove_from_playlist(request: Request, playlist_id: str, gen_id: str) -> Response:
         """Take a clip out."""
         values = await json_values(request)
         with acting(user_of(request, values)):
@@ -180,7 +182,7 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse(_DONE)
 
     @router.put("/{playlist_id}/reorder", **described(_DONE, OrderBody))
-    async def reorder(request: Request, playlist_id: str) -> Response:
+    async def reorder_playlist(request: Request, playlist_id: str) -> Response:
         """Put the clips into another order."""
         values = await json_values(request)
         with acting(user_of(request, values)):

@@ -45,7 +45,7 @@ def queue_routes(gateway: Gateway) -> APIRouter:
         return await clients.jobs.GetQueue(library_pb.GetQueueRequest(kind=job_pb2.JOB_KIND_GENERATION))
 
     @router.get("/status", **described(STATUS))
-    async def status() -> Response:
+    async def get_status() -> Response:
         """Which models are ready, the GPU, and how long the queue is."""
         try:
             state = await clients.generation.GetStatus(pb.GetStatusRequest(), timeout=_STATUS_SECONDS)
@@ -63,7 +63,7 @@ def queue_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse(body)
 
     @router.get("/queue-status", **described(QUEUE_STATUS))
-    async def queue_status() -> Response:
+    async def get_queue_status() -> Response:
         """Jobs that are at work (position 0) or wait, in the order in which they came."""
         queue = await look()
         places = [(job, 0) for job in queue.running] + [(job, rank) for rank, job in enumerate(queue.queued, 1)]
@@ -99,7 +99,7 @@ def queue_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse(body)
 
     @router.post("/api/queue/{job_id}/cancel", **described({"success": True, "message": "Job cancelled"}, UserBody))
-    async def cancel(request: Request, job_id: str) -> Response:
+    async def cancel_job(request: Request, job_id: str) -> Response:
         """Cancel a job of yours that waits."""
         values = await json_values(request)
         with acting(user_of(request, values), named=True) as principal:

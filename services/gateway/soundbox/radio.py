@@ -107,7 +107,7 @@ def radio_routes(gateway: Gateway) -> APIRouter:
     programme = _Programme(gateway)
 
     @router.get("/api/radio/shuffle", **described({**TRACKS, "filters": {"model": None, "search": None}}))
-    async def shuffle(
+    async def shuffled_tracks(
         model: ModelFilter = "", search: SearchWords = "", count: Count10 = 10, min_duration: MinDuration = 0
     ) -> Response:
         """Clips by chance, none twice."""
@@ -116,7 +116,7 @@ def radio_routes(gateway: Gateway) -> APIRouter:
         return _tracks(clips, filters={"model": model or None, "search": search or None})
 
     @router.get("/api/radio/next", **described(TRACKS))
-    async def following(
+    async def next_tracks(
         model: ModelFilter = "",
         search: SearchWords = "",
         exclude: Annotated[str, Query(description="ids to skip, with commas between")] = "",
@@ -129,20 +129,20 @@ def radio_routes(gateway: Gateway) -> APIRouter:
         return _tracks(await programme.sample(count, chosen, exclude=sorted(set(known_ids(names).values()))))
 
     @router.get("/api/radio/favorites", **described({**TRACKS, "source": "favorites"}))
-    async def favorites(user_id: UserId = "", model: ModelFilter = "", count: Count10 = 10) -> Response:
+    async def favorite_tracks(user_id: UserId = "", model: ModelFilter = "", count: Count10 = 10) -> Response:
         """Your favorites by chance."""
         with acting(user_id, named=True):
             clips = await programme.sample(count, pb.GenerationFilter(model=model), favorites=True)
         return _tracks(clips, source="favorites")
 
     @router.get("/api/radio/top-rated", **described({**TRACKS, "source": "top-rated"}))
-    async def top_rated(model: ModelFilter = "", count: Count20 = 20, min_duration: MinDuration = 0) -> Response:
+    async def top_rated_tracks(model: ModelFilter = "", count: Count20 = 20, min_duration: MinDuration = 0) -> Response:
         """Clips with votes, the best liked first."""
         chosen = pb.GenerationFilter(model=model, min_duration_seconds=min_duration)
         return _tracks(await programme.top_rated(count, chosen), source="top-rated")
 
     @router.get("/api/radio/new", **described({**TRACKS, "source": "new"}))
-    async def new(
+    async def new_tracks(
         model: ModelFilter = "", hours: Hours = _WEEK_HOURS, count: Count10 = 10, min_duration: MinDuration = 0
     ) -> Response:
         """The latest clips."""
@@ -153,7 +153,7 @@ def radio_routes(gateway: Gateway) -> APIRouter:
         "/api/radio/playlist/{playlist_id}",
         **described({**TRACKS, "source": "playlist", "playlist_id": "pl_0123456789ab", "playlist_name": "Rain"}),
     )
-    async def playlist(playlist_id: str, user_id: UserId = "", shuffle: Flag = False) -> Response:
+    async def playlist_tracks(playlist_id: str, user_id: UserId = "", shuffle: Flag = False) -> Response:
         """A playlist, in its order or mixed."""
         with acting(user_id):
             answer = await find_playlist(gateway, playlist_id)
@@ -163,7 +163,7 @@ def radio_routes(gateway: Gateway) -> APIRouter:
         return _tracks(clips, source="playlist", playlist_id=answer.playlist.id, playlist_name=answer.playlist.name)
 
     @router.get("/api/radio", **described({"station": "shuffle", "queue": [CLIP], "stations": ["ambient", "lofi"]}))
-    async def station(
+    async def station_queue(
         station: Word = "shuffle", limit: Count10 = 10, model: ModelFilter = "", user_id: UserId = ""
     ) -> Response:
         """What a station plays, and which stations there are."""

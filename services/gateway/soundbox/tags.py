@@ -103,7 +103,7 @@ def tag_routes(gateway: Gateway) -> APIRouter:
             }
         ),
     )
-    async def tag_suggestions(gen_id: str, user_id: UserId = "") -> Response:
+    async def get_tag_suggestions(gen_id: str, user_id: UserId = "") -> Response:
         """What was suggested for a clip, and what of it by you."""
         with acting(user_id):
             try:

@@ -41,8 +41,8 @@ class PromptBody(BaseModel):
 class ErrorBody(BaseModel):
     """What went wrong in a page."""
 
-    message: str = ""
-    url: str = ""
+    message: str = Field("", examples=["Audio playback failed"])
+    url: str = Field("", examples=["/api/radio/shuffle"])
     stack: str = Field("", description="not kept")
     userAgent: str = ""
     timestamp: str = ""
@@ -77,7 +77,7 @@ def utility_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse({"logged": True})
 
     @router.get("/api/stats", **described(_STATS))
-    async def stats() -> Response:
+    async def get_stats() -> Response:
         """How much of everything there is."""
         answer = await clients.catalog.GetStats(pb.GetStatsRequest())
         return JSONResponse(

@@ -37,8 +37,10 @@ _NOTES_LIMIT = 1000
 class VoteBody(UserBody):
     """What a listener says of a clip. Voting again replaces all of it."""
 
-    vote: int = Field(0, description="-1, 0 (takes it back) or 1")
-    feedback_reasons: list[str] = Field([], description=f"at most {_REASON_COUNT_LIMIT} short words")
+    vote: int = Field(0, description="-1, 0 (takes it back) or 1", examples=[1])
+    feedback_reasons: list[str] = Field(
+        [], description=f"at most {_REASON_COUNT_LIMIT} short words", examples=[["catchy"]]
+    )
     notes: Text = Field("", description="private")
     suggested_model: str = Field("", description="music or audio, when it is filed wrongly")
 
@@ -81,7 +83,7 @@ class RateBody(UserBody):
     """A rating of a file."""
 
     filename: Text = Field("", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714.wav"])
-    rating: int | None = Field(..., description="1 to 5; null takes it back")
+    rating: int | None = Field(..., description="1 to 5; null takes it back", examples=[4])
 
     @field_validator("filename")
     @classmethod
@@ -132,7 +134,7 @@ def vote_routes(gateway: Gateway) -> APIRouter:
         )
 
     @router.post("/api/library/votes", **described({"abc123": 1, "def456": 0, "votes": {"abc123": 1}}, IdsBody))
-    async def own_votes(request: Request) -> Response:
+    async def check_votes(request: Request) -> Response:
         """Your votes on several clips; 0 for none. Under ``votes`` those alone that you cast."""
         values = await json_values(request)
         with acting(user_of(request, values), named=True):
@@ -155,7 +157,7 @@ def vote_routes(gateway: Gateway) -> APIRouter:
             }
         ),
     )
-    async def feedback(gen_id: str) -> Response:
+    async def get_feedback(gen_id: str) -> Response:
         """What listeners said of a clip, summed up."""
         answer = await catalog.GetFeedback(pb.GetFeedbackRequest(generation_id=clip_id(gen_id)))
         positive, negative = dict(answer.positive_reasons), dict(answer.negative_reasons)
