@@ -5,9 +5,11 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-__all__ = ["Collection", "Skipped", "Song", "track_id_of"]
+__all__ = ["Collection", "Skipped", "Song", "one_line", "track_id_of"]
 
 _NAMESPACE = uuid.UUID("8f0cf2c4-3b5a-4e0e-9a55-5d1c5f1f6a54")
+
+_TEXT_LIMIT = 500
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ class Collection:
     songs: tuple[Song, ...]
     skipped: tuple[Skipped, ...] = ()
     truncated: bool = False
+
+
+def one_line(text: str) -> str:
+    """What somebody else calls something: what of it can be seen, of bounded length."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_TEXT_LIMIT]
 
 
 def track_id_of(owner_id: str, source_id: str) -> str:

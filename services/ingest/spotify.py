@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-import spotipy  # type: ignore[import-untyped]
-from spotipy.cache_handler import MemoryCacheHandler  # type: ignore[import-untyped]
-from spotipy.exceptions import SpotifyException, SpotifyOauthError  # type: ignore[import-untyped]
-from spotipy.oauth2 import SpotifyClientCredentials  # type: ignore[import-untyped]
+import spotipy
+from spotipy.cache_handler import MemoryCacheHandler
+from spotipy.exceptions import SpotifyException, SpotifyOauthError
+from spotipy.oauth2 import SpotifyClientCredentials
 
 from kit.errors import AppError, Code
 from kit.log import get_logger
-from services.ingest.songs import Collection, Skipped, Song
+from services.ingest.songs import Collection, Skipped, Song, one_line
 
 __all__ = ["SpotifyCatalog"]
 
@@ -248,7 +248,7 @@ def _names(item: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _text(item: dict[str, Any], key: str) -> str:
-    return str(item.get(key) or "").strip()[:500]
+    return one_line(str(item.get(key) or ""))
 
 
 def _retry_after_seconds(error: SpotifyException) -> float:

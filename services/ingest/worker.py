@@ -25,6 +25,7 @@ from services.ingest.fetch.tags import Tags, picture_type, read_tags, write_tags
 from services.ingest.fetch.web import read_web
 from services.ingest.recordings import Recording, examine
 from services.ingest.service import DownloadSpec
+from services.ingest.songs import one_line
 
 __all__ = ["DownloadWorker"]
 
@@ -67,7 +68,7 @@ class DownloadWorker:
             with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:
                 folder = Path(name)
                 fetched = await self._fetch(context, spec, folder)
-                tags = _tags(spec, fetched)
+                tags = await self._slots.run(functools.partial(_tags, spec, fetched))
                 cover = await self._cover(spec.song.cover_url if spec.song else fetched.cover_url)
                 context.report(_FETCHED_RATIO, "Converting")
                 report = _part(context, _FETCHED_RATIO, _ENCODED_RATIO)
@@ -148,9 +149,9 @@ def _tags(spec: DownloadSpec, fetched: Fetched) -> Tags:
         # What a file says of itself is worth more than its name at some address.
         own = read_tags(fetched.path) if fetched.direct else Tags()
         return Tags(
-            title=own.title or fetched.title,
-            artist=own.artist or fetched.artist,
-            album=own.album or fetched.album,
+            title=one_line(own.title or fetched.title),
+            artist=one_line(own.artist or fetched.artist),
+            album=one_line(own.album or fetched.album),
             address=spec.url,
         )
     return Tags(

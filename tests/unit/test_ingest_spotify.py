@@ -57,6 +57,12 @@ def test_a_track(spotify: SpotifySimulator) -> None:
     )
 
 
+def test_names_are_one_line(spotify: SpotifySimulator) -> None:
+    spotify.add_track("one", " A\tB\r\nC\x00\u202e ", ["x" * 2000], 1.0)
+    track = catalog(spotify).track("one")
+    assert (track.title, track.artist) == ("A B C", "x" * 500)
+
+
 def test_the_api_may_be_named_without_its_version(spotify: SpotifySimulator) -> None:
     spotify.add_track("one", "Title", ["Artist"], 1.0)
     assert catalog(spotify, api_url=spotify.url).track("one").title == "Title"

@@ -54,7 +54,7 @@ def download_routes(gateway: Gateway) -> APIRouter:
         """Bring the recordings behind a link into your library, each by a job of its own."""
         return await _create(request, parameters)
 
-    @router.post("/spotify/import", openapi_extra=body_schema(DownloadParameters), status_code=201, tags=["spotify"])
+    @router.post("/spotify/import", openapi_extra=body_schema(DownloadParameters), status_code=201)
     async def import_spotify(
         request: Request, parameters: Annotated[DownloadParameters, Depends(body_of(DownloadParameters))]
     ) -> Response:

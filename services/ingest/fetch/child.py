@@ -186,10 +186,10 @@ def _guarded(
     request: Mapping[str, Any], more: Mapping[str, Any], use: Callable[[Any], dict[str, Any] | None]
 ) -> dict[str, Any]:
     """Use yt-dlp, and translate how it fails."""
-    import yt_dlp  # type: ignore[import-untyped]
+    import yt_dlp
     from yt_dlp import globals as ytdlp_globals
-    from yt_dlp.networking.exceptions import HTTPError, TransportError  # type: ignore[import-untyped]
-    from yt_dlp.utils import (  # type: ignore[import-untyped]
+    from yt_dlp.networking.exceptions import HTTPError, TransportError
+    from yt_dlp.utils import (
         DownloadError,
         GeoRestrictedError,
         UnsupportedError,

@@ -13,7 +13,6 @@ from mutagen.id3 import ID3
 __all__ = ["Tags", "picture_type", "read_tags", "write_tags"]
 
 _FRONT_COVER = 3
-_LENGTH_LIMIT = 500
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ def read_tags(path: Path) -> Tags:
         found = [str(((file and file.get(name)) or [""])[0]) for name in ("title", "artist", "album")]
     except Exception:  # whatever a stranger's tags do to their reader, the sound does not need them
         return Tags()
-    title, artist, album = ("".join(c for c in text if c.isprintable()).strip()[:_LENGTH_LIMIT] for text in found)
-    return Tags(title=title, artist=artist, album=album)
+    return Tags(title=found[0], artist=found[1], album=found[2])
 
 
 def write_tags(path: Path, tags: Tags, cover: bytes = b"") -> None:
