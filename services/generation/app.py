@@ -23,6 +23,8 @@ from services.generation.worker import GenerationWorker
 
 __all__ = ["app"]
 
+_JOBS_PER_FILE_PROCESS = 4
+
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[GenerationSettings]) -> AsyncIterator[None]:
@@ -30,7 +32,8 @@ async def app(runtime: Runtime[GenerationSettings]) -> AsyncIterator[None]:
     settings = runtime.settings
     process_count, slot_count = settings.generation_process_count, settings.generation_slot_count
     processes = EngineProcesses("generation", process_count, functools.partial(build_engines, settings))
-    file_processes = EngineProcesses("generation-files", 1, no_engine)
+    # Finishing takes a small part of the time that making a take does: one process keeps up with a few jobs.
+    file_processes = EngineProcesses("generation-files", -(-slot_count // _JOBS_PER_FILE_PROCESS), no_engine)
     batcher = Batcher(processes, process_count, settings.generation_batch_size, gathers=slot_count > 1)
     models = Models(processes, batcher, settings)
 

@@ -89,7 +89,8 @@ def finish(_engine: None, report: Report, *, order: FinishOrder) -> FinishedClip
     with AudioWriter(order.audio, rate_hz, samples.shape[0], "wav16") as writer:
         writer.write(samples)
     report(0.6)
-    draw_spectrogram(samples, rate_hz, order.picture)
+    # From the file, so that a picture that is drawn again later is the same.
+    draw_file(None, report, audio=order.audio, picture=order.picture)
     report(1.0)
     return FinishedClip(rate_hz, samples.shape[0], samples.shape[1], writer.peak, writer.clipped_sample_count)
 
