@@ -2,12 +2,354 @@
 
 from __future__ import annotations
 
-from soundwright.library.v1 import generation_pb2
+from collections.abc import Iterable
+from typing import Any
 
-from services.library.catalog import Generation
-from services.library.wire import time_from_wire, time_to_wire
+from soundwright.library.v1 import catalog_service_pb2 as pb
+from soundwright.library.v1 import catalog_service_pb2_grpc, generation_pb2
 
-__all__ = ["generation_from_wire", "generation_to_wire"]
+from kit.identity import require_principal
+from services.library.catalog import FAMILIES, Catalog, Generation, GenerationFilter, GenerationSort
+from services.library.favorites import Favorites
+from services.library.playlists import Playlist, Playlists
+from services.library.plays import Plays
+from services.library.tags import THRESHOLD, Tags
+from services.library.trends import Trends
+from services.library.votes import Votes
+from services.library.wire import require_service, time_from_wire, time_to_wire
+
+__all__ = ["CatalogRpc", "generation_from_wire", "generation_to_wire"]
+
+_PAGE_SIZE_LIMIT = 500
+_LIST_LIMIT = 100
+_DEFAULT_SIZE = 20
+
+
+class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
+    def __init__(
+        self,
+        catalog: Catalog,
+        favorites: Favorites,
+        votes: Votes,
+        tags: Tags,
+        playlists: Playlists,
+        plays: Plays,
+        trends: Trends,
+    ) -> None:
+        self._catalog = catalog
+        self._favorites = favorites
+        self._votes = votes
+        self._tags = tags
+        self._playlists = playlists
+        self._plays = plays
+        self._trends = trends
+
+    # ------------------------------------------------------------------------------------------------------- clips
+
+    async def GetGeneration(self, request: pb.GetGenerationRequest, context: Any) -> pb.GetGenerationResponse:
+        require_principal()
+        generation = await self._catalog.get(request.generation_id)
+        return pb.GetGenerationResponse(generation=generation_to_wire(generation))
+
+    async def ListGenerations(self, request: pb.ListGenerationsRequest, context: Any) -> pb.ListGenerationsResponse:
+        require_principal()
+        chosen = _filter_from_wire(request.filter)
+        offset, limit = _page(request.page, request.page_size)
+        sort = _SORTS.get(request.sort, GenerationSort.RECENT)
+        generations = await self._catalog.list_generations(chosen, sort, offset, limit)
+        total = 0 if request.without_total else await self._catalog.count(chosen)
+        return pb.ListGenerationsResponse(generations=_all_to_wire(generations), total_count=total)
+
+    async def SampleGenerations(
+        self, request: pb.SampleGenerationsRequest, context: Any
+    ) -> pb.SampleGenerationsResponse:
+        generations = await self._catalog.sample(
+            require_principal(),
+            _filter_from_wire(request.filter),
+            request.count,
+            request.exclude_ids,
+            request.favorites_only,
+        )
+        return pb.SampleGenerationsResponse(generations=_all_to_wire(generations))
+
+    async def CountGenerations(self, request: pb.CountGenerationsRequest, context: Any) -> pb.CountGenerationsResponse:
+        require_principal()
+        total, by_model = await self._catalog.count_by_model()
+        return pb.CountGenerationsResponse(total_count=total, count_by_model=by_model)
+
+    async def CountCategories(self, request: pb.CountCategoriesRequest, context: Any) -> pb.CountCategoriesResponse:
+        require_principal()
+        return pb.CountCategoriesResponse(counts=await self._catalog.count_categories(request.model))
+
+    async def ListCategories(self, request: pb.ListCategoriesRequest, context: Any) -> pb.ListCategoriesResponse:
+        require_principal()
+        return pb.ListCategoriesResponse(names=self._catalog.categories(request.model))
+
+    async def GetStats(self, request: pb.GetStatsRequest, context: Any) -> pb.GetStatsResponse:
+        require_principal()
+        counts = await self._catalog.counts()
+        _, by_model = await self._catalog.count_by_model()
+        return pb.GetStatsResponse(
+            generation_count=counts.generations,
+            vote_count=counts.votes,
+            favorite_count=counts.favorites,
+            feedback_count=counts.feedbacks,
+            count_by_model=by_model,
+            category_count_by_model={family: len(self._catalog.categories(family)) for family in FAMILIES},
+        )
+
+    async def DeleteGeneration(self, request: pb.DeleteGenerationRequest, context: Any) -> pb.DeleteGenerationResponse:
+        await self._catalog.delete(require_principal(), request.generation_id)
+        return pb.DeleteGenerationResponse()
+
+    async def RateGeneration(self, request: pb.RateGenerationRequest, context: Any) -> pb.RateGenerationResponse:
+        require_principal()
+        await self._catalog.rate(request.generation_id, request.rating if request.HasField("rating") else None)
+        return pb.RateGenerationResponse()
+
+    async def SetSpectrogram(self, request: pb.SetSpectrogramRequest, context: Any) -> pb.SetSpectrogramResponse:
+        require_service()
+        await self._catalog.set_spectrogram(request.generation_id, request.blob_key)
+        return pb.SetSpectrogramResponse()
+
+    # ------------------------------------------------------------------------------------------------------- votes
+
+    async def Vote(self, request: pb.VoteRequest, context: Any) -> pb.VoteResponse:
+        generation = await self._votes.vote(
+            require_principal(),
+            request.generation_id,
+            request.vote,
+            request.feedback_reasons,
+            request.notes,
+            request.suggested_model,
+        )
+        return pb.VoteResponse(
+            upvote_count=generation.upvote_count, downvote_count=generation.downvote_count, vote=request.vote
+        )
+
+    async def GetVotes(self, request: pb.GetVotesRequest, context: Any) -> pb.GetVotesResponse:
+        return pb.GetVotesResponse(votes=await self._votes.own(require_principal(), request.generation_ids))
+
+    async def GetFeedback(self, request: pb.GetFeedbackRequest, context: Any) -> pb.GetFeedbackResponse:
+        require_principal()
+        feedback = await self._votes.feedback(request.generation_id)
+        return pb.GetFeedbackResponse(
+            positive_reasons=feedback.positive_reasons,
+            negative_reasons=feedback.negative_reasons,
+            suggested_models=feedback.suggested_models,
+            vote_count=feedback.vote_count,
+        )
+
+    async def ListVotes(self, request: pb.ListVotesRequest, context: Any) -> pb.ListVotesResponse:
+        offset, limit = max(0, request.offset), _size(request.limit, _LIST_LIMIT)
+        votes, has_more = await self._votes.list_votes(require_principal(), offset, limit)
+        return pb.ListVotesResponse(
+            votes=[
+                pb.CastVote(
+                    generation=generation_to_wire(generation), vote=vote.vote, vote_time=time_to_wire(vote.vote_time)
+                )
+                for generation, vote in votes
+            ],
+            has_more=has_more,
+        )
+
+    # --------------------------------------------------------------------------------------------------- favorites
+
+    async def AddFavorite(self, request: pb.AddFavoriteRequest, context: Any) -> pb.AddFavoriteResponse:
+        return pb.AddFavoriteResponse(added=await self._favorites.add(require_principal(), request.generation_id))
+
+    async def RemoveFavorite(self, request: pb.RemoveFavoriteRequest, context: Any) -> pb.RemoveFavoriteResponse:
+        removed = await self._favorites.remove(require_principal(), request.generation_id)
+        return pb.RemoveFavoriteResponse(removed=removed)
+
+    async def ListFavorites(self, request: pb.ListFavoritesRequest, context: Any) -> pb.ListFavoritesResponse:
+        offset, limit = _page(request.page, request.page_size)
+        favorites, total = await self._favorites.list_favorites(require_principal(), request.model, offset, limit)
+        return pb.ListFavoritesResponse(
+            favorites=[
+                pb.Favorite(generation=generation_to_wire(generation), add_time=time_to_wire(favorite.add_time))
+                for generation, favorite in favorites
+            ],
+            total_count=total,
+        )
+
+    async def CheckFavorites(self, request: pb.CheckFavoritesRequest, context: Any) -> pb.CheckFavoritesResponse:
+        ids = await self._favorites.among(require_principal(), request.generation_ids)
+        return pb.CheckFavoritesResponse(favorite_ids=ids)
+
+    # -------------------------------------------------------------------------------------------------------- tags
+
+    async def SuggestTag(self, request: pb.SuggestTagRequest, context: Any) -> pb.SuggestTagResponse:
+        outcome = await self._tags.suggest(require_principal(), request.generation_id, request.category, request.remove)
+        return pb.SuggestTagResponse(
+            consensus_reached=outcome.consensus_reached,
+            suggestion_count=outcome.suggestion_count,
+            threshold=THRESHOLD,
+            categories=outcome.categories,
+        )
+
+    async def WithdrawTag(self, request: pb.WithdrawTagRequest, context: Any) -> pb.WithdrawTagResponse:
+        await self._tags.withdraw(require_principal(), request.generation_id, request.category, request.remove)
+        return pb.WithdrawTagResponse()
+
+    async def GetTagSuggestions(
+        self, request: pb.GetTagSuggestionsRequest, context: Any
+    ) -> pb.GetTagSuggestionsResponse:
+        suggestions = await self._tags.suggestions(require_principal(), request.generation_id)
+        return pb.GetTagSuggestionsResponse(
+            suggestions=suggestions.additions,
+            own_suggestions=suggestions.own_additions,
+            categories=suggestions.categories,
+            threshold=THRESHOLD,
+            removals=suggestions.removals,
+            own_removals=suggestions.own_removals,
+        )
+
+    # --------------------------------------------------------------------------------------------------- playlists
+
+    async def CreatePlaylist(self, request: pb.CreatePlaylistRequest, context: Any) -> pb.CreatePlaylistResponse:
+        playlist = await self._playlists.create(
+            require_principal(), request.name, request.description, request.is_public
+        )
+        return pb.CreatePlaylistResponse(playlist=_playlist_to_wire(playlist))
+
+    async def GetPlaylist(self, request: pb.GetPlaylistRequest, context: Any) -> pb.GetPlaylistResponse:
+        principal = require_principal()
+        playlist, clips = await self._playlists.get(principal, request.playlist_id)
+        return pb.GetPlaylistResponse(
+            playlist=_playlist_to_wire(playlist),
+            entries=[
+                pb.PlaylistEntry(
+                    generation=generation_to_wire(generation), position=position, add_time=time_to_wire(entry.add_time)
+                )
+                for position, (generation, entry) in enumerate(clips)
+            ],
+            is_owner=playlist.owner_id == principal.id,
+        )
+
+    async def ListPlaylists(self, request: pb.ListPlaylistsRequest, context: Any) -> pb.ListPlaylistsResponse:
+        playlists = await self._playlists.list_playlists(require_principal())
+        return pb.ListPlaylistsResponse(playlists=[_playlist_to_wire(playlist) for playlist in playlists])
+
+    async def UpdatePlaylist(self, request: pb.UpdatePlaylistRequest, context: Any) -> pb.UpdatePlaylistResponse:
+        playlist = await self._playlists.update(
+            require_principal(),
+            request.playlist_id,
+            request.name if request.HasField("name") else None,
+            request.description if request.HasField("description") else None,
+            request.is_public if request.HasField("is_public") else None,
+        )
+        return pb.UpdatePlaylistResponse(playlist=_playlist_to_wire(playlist))
+
+    async def DeletePlaylist(self, request: pb.DeletePlaylistRequest, context: Any) -> pb.DeletePlaylistResponse:
+        await self._playlists.delete(require_principal(), request.playlist_id)
+        return pb.DeletePlaylistResponse()
+
+    async def AddToPlaylist(self, request: pb.AddToPlaylistRequest, context: Any) -> pb.AddToPlaylistResponse:
+        position = await self._playlists.add(require_principal(), request.playlist_id, request.generation_id)
+        return pb.AddToPlaylistResponse(position=position)
+
+    async def RemoveFromPlaylist(
+        self, request: pb.RemoveFromPlaylistRequest, context: Any
+    ) -> pb.RemoveFromPlaylistResponse:
+        await self._playlists.remove(require_principal(), request.playlist_id, request.generation_id)
+        return pb.RemoveFromPlaylistResponse()
+
+    async def ReorderPlaylist(self, request: pb.ReorderPlaylistRequest, context: Any) -> pb.ReorderPlaylistResponse:
+        await self._playlists.reorder(require_principal(), request.playlist_id, request.generation_ids)
+        return pb.ReorderPlaylistResponse()
+
+    # ------------------------------------------------------------------------------------------------------- plays
+
+    async def RecordPlay(self, request: pb.RecordPlayRequest, context: Any) -> pb.RecordPlayResponse:
+        generation = await self._plays.record(
+            require_principal(), request.generation_id, request.source, request.session_id
+        )
+        return pb.RecordPlayResponse(play_count=generation.play_count, listener_count=generation.listener_count)
+
+    async def GetPlayStats(self, request: pb.GetPlayStatsRequest, context: Any) -> pb.GetPlayStatsResponse:
+        require_principal()
+        stats = await self._plays.stats(request.generation_id)
+        return pb.GetPlayStatsResponse(
+            play_count=stats.play_count,
+            listener_count=stats.listener_count,
+            by_source=stats.by_source,
+            by_day=stats.by_day,
+        )
+
+    async def ListMostPlayed(self, request: pb.ListMostPlayedRequest, context: Any) -> pb.ListMostPlayedResponse:
+        require_principal()
+        played = await self._trends.most_played(
+            time_from_wire(request, "since"), request.model, _size(request.limit, _LIST_LIMIT)
+        )
+        return pb.ListMostPlayedResponse(
+            played=[
+                pb.PlayedGeneration(generation=generation_to_wire(generation), play_count=count)
+                for generation, count in played
+            ]
+        )
+
+    async def ListPlays(self, request: pb.ListPlaysRequest, context: Any) -> pb.ListPlaysResponse:
+        offset, limit = max(0, request.offset), _size(request.limit, _LIST_LIMIT)
+        plays, has_more = await self._plays.list_plays(require_principal(), offset, limit)
+        return pb.ListPlaysResponse(
+            plays=[
+                pb.Play(
+                    generation=generation_to_wire(generation),
+                    source=play.source,
+                    play_time=time_to_wire(play.play_time),
+                )
+                for generation, play in plays
+            ],
+            has_more=has_more,
+        )
+
+
+_SORTS = {
+    pb.GENERATION_SORT_RECENT: GenerationSort.RECENT,
+    pb.GENERATION_SORT_POPULAR: GenerationSort.POPULAR,
+    pb.GENERATION_SORT_RATING: GenerationSort.RATING,
+}
+
+
+def _size(size: int, limit: int) -> int:
+    return min(limit, size) if size > 0 else _DEFAULT_SIZE
+
+
+def _page(page: int, page_size: int) -> tuple[int, int]:
+    """Offset and limit."""
+    size = _size(page_size, _PAGE_SIZE_LIMIT)
+    return (max(1, page) - 1) * size, size
+
+
+def _filter_from_wire(message: pb.GenerationFilter) -> GenerationFilter:
+    return GenerationFilter(
+        model=message.model,
+        search=message.search,
+        category=message.category,
+        owner_id=message.owner_id,
+        created_since=time_from_wire(message, "created_since"),
+        min_duration_seconds=message.min_duration_seconds,
+        voted_only=message.voted_only,
+    )
+
+
+def _playlist_to_wire(playlist: Playlist) -> pb.Playlist:
+    return pb.Playlist(
+        id=playlist.id,
+        owner_id=playlist.owner_id,
+        name=playlist.name,
+        description=playlist.description,
+        is_public=playlist.is_public,
+        generation_count=len(playlist.entries),
+        duration_seconds=playlist.duration_seconds,
+        create_time=time_to_wire(playlist.create_time),
+        update_time=time_to_wire(playlist.update_time),
+    )
+
+
+def _all_to_wire(generations: Iterable[Generation]) -> list[generation_pb2.Generation]:
+    return [generation_to_wire(generation) for generation in generations]
 
 
 def generation_from_wire(message: generation_pb2.Generation) -> Generation:
