@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.server
 import itertools
 import math
-import os
-import subprocess
 import sys
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,10 +17,9 @@ from numpy.typing import NDArray
 
 from kit.errors import AppError
 from services.generation.engines.audiocraft import library
-from services.generation.engines.audiocraft.engine import CHECKPOINTS, AudiocraftEngine
+from services.generation.engines.audiocraft.engine import AudiocraftEngine
 from services.generation.service import MODELS, Clip, Take
-from tests.models import tiny_audiocraft
-from tests.models.tiny_audiocraft import FRAME_RATE_HZ, REPOSITORIES, SAMPLE_RATE_HZ, WINDOW_SECONDS
+from tests.models.tiny_audiocraft import FRAME_RATE_HZ, SAMPLE_RATE_HZ, WINDOW_SECONDS
 
 Samples = NDArray[np.float32]
 TOKEN_FRAMES = SAMPLE_RATE_HZ // FRAME_RATE_HZ
@@ -40,15 +34,8 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    tiny_audiocraft.save_all(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def engine(model_dir: Path) -> AudiocraftEngine:
-    return AudiocraftEngine(model_dir=model_dir, device="cpu", thread_count=1)
+def engine(tiny_models: Path) -> AudiocraftEngine:
+    return AudiocraftEngine(model_dir=tiny_models, device="cpu", thread_count=1)
 
 
 def ignore(share: float) -> None:
@@ -120,7 +107,7 @@ def test_seeds_may_be_any_number(engine: AudiocraftEngine) -> None:
 def test_lengths_are_exact(engine: AudiocraftEngine, model: str) -> None:
     window = WINDOW_SECONDS[model]
     # Some are where dividing tokens by their rate and multiplying again loses one.
-    for seconds in (0.03, 1.2345, window - 0.1, window, window + 0.1, window + 3.2, window + 4.4, 2.5 * window + 0.05):
+    for seconds in (0.03, 1.2345, window, window + 3.2, window + 4.4, 2.5 * window + 0.05):
         (samples,) = make(engine, model, take(seconds=seconds))
         assert samples.shape == (1, round(seconds * SAMPLE_RATE_HZ)), seconds
         # Generated to the end, not filled up with silence.
@@ -245,6 +232,7 @@ def test_only_the_end_of_a_lead_in_is_heard(engine: AudiocraftEngine, model: str
 
 def test_lead_ins_have_any_rate_and_channels(engine: AudiocraftEngine) -> None:
     heard: list[Samples] = []
+    engine.load("audio")
     codec = engine._loaded["audio"]._network.compression_model
     handle = codec.encoder.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0][0].numpy()))
     try:
@@ -294,87 +282,8 @@ def test_what_stands_in_during_the_import_is_gone_after_it() -> None:
         library.conditioners.ChromaExtractor(16000)
 
 
-@pytest.mark.parametrize("model", ["music", "magnet-music"])
-def test_configurations_may_be_text_or_objects(model_dir: Path, tmp_path: Path, model: str) -> None:
-    encoder = model_dir / "t5-small"
-    (tmp_path / "t5-small").symlink_to(encoder)
-    tiny_audiocraft.save_checkpoint(tmp_path / REPOSITORIES[model], model, encoder, as_objects=True)
-    (text,) = make(AudiocraftEngine(model_dir=model_dir, device="cpu"), model, take(seconds=0.5))
-    (objects,) = make(AudiocraftEngine(model_dir=tmp_path, device="cpu"), model, take(seconds=0.5))
-    np.testing.assert_array_equal(text, objects)
-
-
-class Trap:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self._path),)
-
-
-@pytest.mark.parametrize("file", ["state_dict.bin", "compression_state_dict.bin"])
-@pytest.mark.parametrize("legacy", [False, True])
-def test_no_code_of_a_checkpoint_runs(
-    model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, legacy: bool
-) -> None:
-    # What an operator of something else may have set.
-    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
-    folder = tmp_path / REPOSITORIES["music"]
-    folder.mkdir()
-    (tmp_path / "t5-small").symlink_to(model_dir / "t5-small")
-    for name in ("state_dict.bin", "compression_state_dict.bin"):
-        (folder / name).write_bytes((model_dir / REPOSITORIES["music"] / name).read_bytes())
-    package = torch.load(folder / file, weights_only=True)
-    trap = tmp_path / "trap"
-    torch.save({**package, "xp.cfg": Trap(trap)}, folder / file, _use_new_zipfile_serialization=not legacy)
-    error = refusal(lambda: AudiocraftEngine(model_dir=tmp_path, device="cpu").load("music"))
-    assert error.reason == "CHECKPOINT_UNTRUSTED"
-    assert not trap.exists()
-    torch.load(folder / file, weights_only=False)
-    assert trap.exists()
-
-
-def test_missing_files_are_named_and_asked_for_again_after_a_while(model_dir: Path, tmp_path: Path) -> None:
-    now = [0.0]
-    engine = AudiocraftEngine(model_dir=tmp_path, device="cpu", clock=lambda: now[0])
-    error = refusal(lambda: engine.load("music"))
-    assert error.reason == "MODEL_UNAVAILABLE"
-    assert "musicgen-small/state_dict.bin" in error.message
-    assert str(tmp_path) not in error.message
-    (tmp_path / "musicgen-small").symlink_to(model_dir / "musicgen-small")
-    assert refusal(lambda: engine.load("music")).message == error.message
-    now[0] = 31.0
-    assert "t5-small/config.json" in refusal(lambda: make(engine, "music", take())).message
-    (tmp_path / "t5-small").symlink_to(model_dir / "t5-small")
-    now[0] = 62.0
-    engine.load("music")
-
-
-def test_a_damaged_checkpoint_is_unavailable(model_dir: Path, tmp_path: Path) -> None:
-    (tmp_path / "t5-small").symlink_to(model_dir / "t5-small")
-    folder = tmp_path / "musicgen-small"
-    folder.mkdir()
-    whole = (model_dir / "musicgen-small" / "state_dict.bin").read_bytes()
-    (folder / "compression_state_dict.bin").write_bytes(whole)
-    for content, reasons in (
-        (whole[: len(whole) // 2], {"MODEL_UNAVAILABLE", "CHECKPOINT_UNTRUSTED"}),
-        (b"", {"MODEL_UNAVAILABLE"}),
-        (whole, {"MODEL_UNAVAILABLE"}),  # a language model instead of a codec
-    ):
-        (folder / "state_dict.bin").write_bytes(content)
-        error = refusal(lambda: AudiocraftEngine(model_dir=tmp_path, device="cpu").load("music"))
-        assert error.reason in reasons
-
-
-def test_checkpoints_can_be_named(model_dir: Path) -> None:
-    engine = AudiocraftEngine(checkpoints={"audio": "somebody/musicgen-small"}, model_dir=model_dir, device="cpu")
-    engine.load("audio")
-    assert engine._loaded["audio"]._network.max_duration == WINDOW_SECONDS["music"]
-    assert refusal(lambda: engine.load("speech")).reason == "MODEL_UNKNOWN"
-
-
-def test_unloading_gives_the_memory_back(model_dir: Path) -> None:
-    engine = AudiocraftEngine(model_dir=model_dir, device="cpu")
+def test_unloading_gives_the_memory_back(tiny_models: Path) -> None:
+    engine = AudiocraftEngine(model_dir=tiny_models, device="cpu")
     (before,) = make(engine, "audio", take())
     network = language_model(engine, "audio")
     text_encoder = network.condition_provider.conditioners["description"].t5
@@ -386,87 +295,3 @@ def test_unloading_gives_the_memory_back(model_dir: Path) -> None:
     engine.unload("audio")
     (after,) = make(engine, "audio", take())
     np.testing.assert_array_equal(before, after)
-
-
-def python(program: str, *arguments: str, **variables: str) -> list[str]:
-    """In a process of its own, as libraries read variables, and import each other, only once."""
-    environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-    environment |= {"PYTHONPATH": str(Path(__file__).parents[2]), **variables}
-    command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
-
-
-def test_without_the_library_its_models_are_unavailable() -> None:
-    program = """
-import sys
-sys.modules["audiocraft"] = None
-from kit.errors import AppError
-from services.generation.engines.audiocraft.engine import AudiocraftEngine
-try:
-    AudiocraftEngine(device="cpu").load("music")
-except AppError as error:
-    print(error.reason, error.code.name, "make setup" in error.message)
-"""
-    assert python(program) == ["MODEL_UNAVAILABLE NOT_PROVISIONED True"]
-
-
-class Hub(http.server.BaseHTTPRequestHandler):
-    """As much of the model hub as a download needs: files of repositories, from a folder of models."""
-
-    folder: Path
-    requests: list[str]
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def _answer(self, with_body: bool) -> None:
-        repository, _, filename = self.path.partition("/resolve/main/")
-        self.requests.append(f"{self.command} {self.path}")
-        path = self.folder / repository.rpartition("/")[2] / filename
-        if not (filename and path.is_file()):
-            self.send_error(404)
-            return
-        content = path.read_bytes()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-        self.send_header("X-Repo-Commit", "0123456789" * 4)
-        self.end_headers()
-        if with_body:
-            self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-def test_weights_come_from_the_hub_once_and_then_from_its_cache(model_dir: Path, tmp_path: Path) -> None:
-    served = tmp_path / "served"
-    served.mkdir()
-    for name in ("musicgen-small", "t5-small"):
-        (served / name).symlink_to(model_dir / name)
-    handler = type("Handler", (Hub,), {"folder": served, "requests": []})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    program = "import sys\nfrom services.generation.engines.audiocraft import fetch\nprint(fetch.main(sys.argv[1:]))"
-    variables = {"HF_HOME": str(tmp_path / "cache"), "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
-    try:
-        assert python(program, "music", "audio", **variables) == ["music: ready", "1"]
-        downloads = [
-            line.partition(" ")[2] for line in handler.requests if line.startswith("GET") and "/api/" not in line
-        ]
-        assert downloads == [
-            f"/{CHECKPOINTS['music']}/resolve/main/state_dict.bin",
-            f"/{CHECKPOINTS['music']}/resolve/main/compression_state_dict.bin",
-            "/t5-small/resolve/main/config.json",
-            "/t5-small/resolve/main/tokenizer.json",
-            "/t5-small/resolve/main/model.safetensors",
-        ]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-    assert python(program, "music", **variables) == ["music: ready", "0"]
