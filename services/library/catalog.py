@@ -33,10 +33,12 @@ __all__ = [
     "family_of",
     "generation_not_found",
     "recount",
+    "require_batch",
     "require_generation",
 ]
 
 FAMILIES = tuple(CATEGORIES)
+_BATCH_LIMIT = 100
 _SAMPLE_LIMIT = 100
 _EXCLUDE_LIMIT = 500
 _RESUME_BATCH = 20
@@ -187,6 +189,15 @@ async def require_generation(store: GenerationStore, generation_id: str) -> Gene
     if generation is None:
         raise generation_not_found()
     return generation
+
+
+def require_batch(generation_ids: Sequence[str]) -> None:
+    """
+    Raises:
+        AppError: ``TOO_MANY_IDS``.
+    """
+    if len(generation_ids) > _BATCH_LIMIT:
+        raise AppError(Code.INVALID_ARGUMENT, "TOO_MANY_IDS", f"Ask for at most {_BATCH_LIMIT} generations at once.")
 
 
 async def change_generation(

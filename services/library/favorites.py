@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit.errors import AppError
 from kit.identity import Principal
 from kit.ports import Clock
-from services.library.catalog import Generation, GenerationStore, require_generation
+from services.library.catalog import Generation, GenerationStore, require_batch, require_generation
 
-__all__ = ["BATCH_LIMIT", "Favorite", "FavoriteStore", "Favorites", "require_batch"]
-
-BATCH_LIMIT = 100
+__all__ = ["Favorite", "FavoriteStore", "Favorites"]
 
 
 @dataclass(frozen=True)
@@ -32,15 +30,6 @@ class FavoriteStore(GenerationStore, Protocol):
         self, listener_id: str, model: str, offset: int, limit: int
     ) -> tuple[list[tuple[Generation, Favorite]], int]: ...
     async def favorite_ids(self, listener_id: str, generation_ids: Sequence[str]) -> set[str]: ...
-
-
-def require_batch(generation_ids: Sequence[str]) -> None:
-    """
-    Raises:
-        AppError: ``TOO_MANY_IDS``.
-    """
-    if len(generation_ids) > BATCH_LIMIT:
-        raise AppError(Code.INVALID_ARGUMENT, "TOO_MANY_IDS", f"Ask for at most {BATCH_LIMIT} generations at once.")
 
 
 class Favorites:

@@ -6,7 +6,6 @@ memory, and so is what the hours of a window add up to, so that a question looks
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ __all__ = ["TrendStore", "Trends"]
 
 _WINDOW_HOURS = 31 * 24
 # The most played clips of an hour that take part in the ranking of a longer time.
-_BOARD_CLIPS = 200
+_BOARD_CLIPS = 100
 _LEADERS = 300
 _KEPT_WINDOWS = 64
 
@@ -53,7 +52,7 @@ class Trends:
     async def most_played(self, since: float | None, model: str, limit: int) -> list[tuple[Generation, int]]:
         """Clips with their plays, most first: ever, or from the hour on that ``since`` lies in.
 
-        ``model`` is that of a filter of clips. Of each hour, the 200 most played clips of music and the 200 most played
+        ``model`` is that of a filter of clips. Of each hour, the 100 most played clips of music and the 100 most played
         of audio take part.
 
         Raises:
@@ -76,7 +75,8 @@ class Trends:
                 for clip_id, count in (await self._store.most_played_in_hour(family, hour, _BOARD_CLIPS)).items():
                     totals[clip_id] = totals.get(clip_id, past.counts.get(clip_id, 0)) + count
         # More than asked for: some may be deleted, or of another model of the family.
-        leaders = sorted(totals, key=totals.__getitem__, reverse=True)[:_LEADERS]
+        count = 2 * limit if model in ("", *FAMILIES) else _LEADERS
+        leaders = sorted(totals, key=totals.__getitem__, reverse=True)[:count]
         ranked = sorted(
             (
                 clip
@@ -92,8 +92,8 @@ class Trends:
         key = (family, first, end)
         if key not in self._windows:
             counts = Counter[str]()
-            for board in await asyncio.gather(*(self._board(family, hour) for hour in range(first, end))):
-                counts.update(board)
+            for hour in range(first, end):  # one after the other: a long window must not crowd out other questions
+                counts.update(await self._board(family, hour))
             if len(self._windows) >= _KEPT_WINDOWS:
                 self._windows.clear()
             self._windows[key] = _Past(counts, [clip_id for clip_id, _ in counts.most_common(_LEADERS)])

@@ -11,8 +11,7 @@ from typing import Protocol
 from kit.errors import AppError, Code
 from kit.identity import Principal
 from kit.ports import Clock
-from services.library.catalog import FAMILIES, Generation, GenerationStore, recount, require_generation
-from services.library.favorites import require_batch
+from services.library.catalog import FAMILIES, Generation, GenerationStore, recount, require_batch, require_generation
 
 __all__ = ["Feedback", "Vote", "VoteStore", "Votes"]
 

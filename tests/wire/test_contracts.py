@@ -104,11 +104,13 @@ def servicers() -> list[tuple[str, type[Any], list[str]]]:
     ("component", "base", "methods"), servicers(), ids=lambda value: getattr(value, "__name__", "")
 )
 def test_every_rpc_is_served(component: str, base: type[Any], methods: list[str]) -> None:
-    module = importlib.import_module(f"services.{component}.rpc")
-    ours = [
-        value for value in vars(module).values()
+    paths = (stubs.ROOT / "services" / component).glob("*rpc.py")
+    modules = [importlib.import_module(f"services.{component}.{path.stem}") for path in paths]
+    ours = {
+        value for module in modules for value in vars(module).values()
         if inspect.isclass(value) and issubclass(value, base) and value is not base
-    ]  # fmt: skip
+    }  # fmt: skip
     assert len(ours) == 1
+    servicer = ours.pop()
     for name in methods:
-        assert inspect.iscoroutinefunction(vars(ours[0]).get(name)), f"{ours[0].__name__} lacks {name}"
+        assert inspect.iscoroutinefunction(vars(servicer).get(name)), f"{servicer.__name__} lacks {name}"
