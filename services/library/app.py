@@ -6,16 +6,37 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import (
+    catalog_service_pb2,
+    catalog_service_pb2_grpc,
+    library_service_pb2,
+    library_service_pb2_grpc,
+)
 
 from kit.jobs import publish_run
+from kit.ports import Clock, Docs
 from kit.run import Runtime
 from services.library.accounts import Accounts
+from services.library.catalog import Catalog
+from services.library.catalog_rpc import CatalogRpc
+from services.library.catalog_store import CatalogStore
+from services.library.favorites import Favorites
+from services.library.ledger import JobLedger
+from services.library.listener_store import ListenerStore
+from services.library.play_store import PlayStore
+from services.library.playlist_store import PlaylistStore
+from services.library.playlists import Playlists
+from services.library.plays import Plays
+from services.library.queue import JobQueue
 from services.library.rpc import AccountRpc, JobRpc, TrackRpc, job_to_wire
-from services.library.service import Job, JobLedger, Tracks
+from services.library.service import Job
 from services.library.settings import LibrarySettings
 from services.library.store import LibraryStore
 from services.library.sweeper import Sweeper
+from services.library.tags import Tags
+from services.library.tracks import Tracks
+from services.library.trends import Trends
+from services.library.votes import Votes
 
 __all__ = ["app"]
 
@@ -24,25 +45,35 @@ __all__ = ["app"]
 async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     """The library, for the length of the block."""
     settings = runtime.settings
-    store = LibraryStore(runtime.docs())
+    docs = runtime.docs()
+    store, clips = LibraryStore(docs), CatalogStore(docs)
     await store.prepare()
+    await clips.prepare()
     runtime.check("documents", store.ping)
     accounts = Accounts(store, runtime.clock)
     await accounts.bootstrap(
         settings.admin_email, settings.admin_password.get_secret_value(), settings.data_dir / "admin-token"
     )
     bus = await runtime.bus()
-    ledger = JobLedger(store, store, runtime.clock)
+    ledger = JobLedger(store, store, clips, runtime.clock)
 
     async def publish(job: Job) -> None:
         await publish_run(bus, job_to_wire(job), job.publication)
 
-    sweeper = Sweeper(store, ledger, bus, runtime.clock, publish, settings.lost_command_seconds)
+    catalog = Catalog(clips, runtime.blobs(), runtime.clock)
+    chores = {"deletion": catalog.resume_deletions}
+    sweeper = Sweeper(store, ledger, bus, runtime.clock, publish, settings.lost_command_seconds, chores)
     server = runtime.rpc_server()
     library_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountRpc(accounts), server.server)
     library_service_pb2_grpc.add_TrackServiceServicer_to_server(TrackRpc(Tracks(store, runtime.clock)), server.server)
-    library_service_pb2_grpc.add_JobServiceServicer_to_server(JobRpc(ledger), server.server)
+    library_service_pb2_grpc.add_JobServiceServicer_to_server(
+        JobRpc(ledger, JobQueue(store, runtime.clock)), server.server
+    )
+    catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
+        _catalog_rpc(catalog, docs, runtime.clock), server.server
+    )
     server.announce_all(library_service_pb2)
+    server.announce_all(catalog_service_pb2)
     async with runtime.serving(server):
         sweeping = asyncio.create_task(sweeper.run(settings.sweep_seconds))
         try:
@@ -50,3 +81,16 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         finally:
             sweeping.cancel()
             await asyncio.gather(sweeping, return_exceptions=True)
+
+
+def _catalog_rpc(catalog: Catalog, docs: Docs, clock: Clock) -> CatalogRpc:
+    listeners, plays = ListenerStore(docs), PlayStore(docs)
+    return CatalogRpc(
+        catalog,
+        Favorites(listeners, clock),
+        Votes(listeners, clock),
+        Tags(listeners, clock),
+        Playlists(PlaylistStore(docs), clock),
+        Plays(plays, clock),
+        Trends(plays, clock),
+    )

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from kit.errors import AppError
-from kit.ports import Collection, Docs, Index, LessThan, OneOf
-from services.library.service import Account, Analysis, AudioOutput, Job, JobState, Track
+from kit.ports import AtLeast, Collection, Doc, Docs, Index, LessThan, OneOf
+from services.library.service import Account, Analysis, AudioOutput, Job, JobState, Priority, Track
 
 __all__ = ["LibraryStore"]
 
@@ -23,6 +23,10 @@ _JOBS = Collection(
         Index(("owner_id", "create_time")),
         Index(("owner_id", "idempotency_key"), unique=True, present="idempotency_key"),
         Index(("track_id", "kind", "state", "finish_time")),
+        # Limits, places in the queue, and how fast it moves.
+        Index(("owner_id", "kind", "state")),
+        Index(("kind", "state", "priority", "create_time")),
+        Index(("kind", "state", "affinity", "finish_time")),
         # What the sweeper looks for; finished jobs are in none of these.
         Index(("due_time",), present="due_time"),
         Index(("lease_until",), present="lease_until"),
@@ -30,6 +34,7 @@ _JOBS = Collection(
         Index(("state", "command_subject")),
     ),
 )
+_UNFINISHED = OneOf([JobState.QUEUED, JobState.RUNNING])
 _OUTPUTS = Collection("outputs", (Index(("track_id",)), Index(("job_id",))))
 _ANALYSES = Collection("analyses")
 
@@ -42,6 +47,18 @@ _adapters: dict[type[Any], TypeAdapter[Any]] = {
 def _from_doc(kind: type[T], doc: dict[str, Any]) -> T:
     value: T = _adapters[kind].validate_python(doc)
     return value
+
+
+def _jobs(docs: list[Doc]) -> list[Job]:
+    return [_from_doc(Job, doc) for doc in docs]
+
+
+def _created(kind: str, owner_id: str, since: float) -> dict[str, Any]:
+    return {"owner_id": owner_id, "kind": kind, "create_time": AtLeast(since)}
+
+
+def _queued(kind: str, priority: Priority) -> dict[str, Any]:
+    return {"kind": kind, "state": JobState.QUEUED, "priority": priority}
 
 
 class LibraryStore:
@@ -120,7 +137,7 @@ class LibraryStore:
         if track_id:
             where["track_id"] = track_id
         docs = await self._docs.find("jobs", where, sort="create_time", descending=True, offset=offset, limit=limit)
-        return [_from_doc(Job, doc) for doc in docs], await self._docs.count("jobs", where)
+        return _jobs(docs), await self._docs.count("jobs", where)
 
     async def latest_separation(self, track_id: str) -> Job | None:
         where = {"track_id": track_id, "kind": "separation", "state": JobState.SUCCEEDED}
@@ -129,21 +146,70 @@ class LibraryStore:
 
     async def overdue_leases(self, now: float, limit: int) -> list[Job]:
         """Running jobs whose worker has not been heard of in time, longest first."""
-        docs = await self._docs.find("jobs", {"lease_until": LessThan(now)}, sort="lease_until", limit=limit)
-        return [_from_doc(Job, doc) for doc in docs]
+        return _jobs(await self._docs.find("jobs", {"lease_until": LessThan(now)}, sort="lease_until", limit=limit))
 
-    async def due_jobs(self, before: float, limit: int) -> list[Job]:
-        """Queued jobs that might have started before this time, longest first."""
-        docs = await self._docs.find("jobs", {"due_time": LessThan(before)}, sort="due_time", limit=limit)
-        return [_from_doc(Job, doc) for doc in docs]
+    async def due_jobs(self, before: float, limit: int, after: Job | None = None) -> list[Job]:
+        """Queued jobs that might have started before this time, longest first; those behind ``after``, if it is given."""
+        place = (after.due_time, after.id) if after else None
+        where = {"due_time": LessThan(before)}
+        return _jobs(await self._docs.find("jobs", where, sort="due_time", limit=limit, after=place))
 
     async def unfinished_count(self, command_subject: str) -> int:
         """Jobs that have a command with the broker, unless it was lost: a running job keeps its own until it ends."""
-        states = OneOf([JobState.QUEUED, JobState.RUNNING])
-        return await self._docs.count("jobs", {"state": states, "command_subject": command_subject})
+        return await self._docs.count("jobs", {"state": _UNFINISHED, "command_subject": command_subject})
 
     async def unfiled_jobs(self, limit: int) -> list[Job]:
-        return [_from_doc(Job, doc) for doc in await self._docs.find("jobs", {"unfiled": True}, limit=limit)]
+        return _jobs(await self._docs.find("jobs", {"unfiled": True}, limit=limit))
+
+    # limits and the queue
+
+    async def count_unfinished(self, kind: str, owner_id: str | None = None) -> int:
+        owner = {} if owner_id is None else {"owner_id": owner_id}
+        return await self._docs.count("jobs", {**owner, "kind": kind, "state": _UNFINISHED})
+
+    async def count_created(self, kind: str, owner_id: str, since: float) -> int:
+        return await self._docs.count("jobs", _created(kind, owner_id, since))
+
+    async def created_since(self, kind: str, owner_id: str, since: float, skip: int) -> Job | None:
+        """The oldest of these jobs but ``skip``."""
+        where = _created(kind, owner_id, since)
+        found = _jobs(await self._docs.find("jobs", where, sort="create_time", offset=skip, limit=1))
+        return found[0] if found else None
+
+    async def running_jobs(self, kind: str, limit: int) -> list[Job]:
+        """Oldest start first."""
+        where = {"kind": kind, "state": JobState.RUNNING}
+        return _jobs(await self._docs.find("jobs", where, sort="start_time", limit=limit))
+
+    async def queued_jobs(self, kind: str, limit: int) -> list[Job]:
+        """By priority, then first come first."""
+        found: list[Job] = []
+        for priority in Priority:
+            where = _queued(kind, priority)
+            found += _jobs(await self._docs.find("jobs", where, sort="create_time", limit=limit - len(found)))
+            if len(found) >= limit:
+                break
+        return found
+
+    async def count_queued(self, kind: str) -> int:
+        return await self._docs.count("jobs", {"kind": kind, "state": JobState.QUEUED})
+
+    async def count_ahead(self, job: Job) -> int:
+        """Queued jobs of its kind that stand before it in the order of :meth:`queued_jobs`."""
+        order = list(Priority)
+        before = order[: order.index(job.priority)]
+        same = _queued(job.kind, job.priority)
+        counts = [
+            await self._docs.count("jobs", {**same, "create_time": LessThan(job.create_time)}),
+            await self._docs.count("jobs", {**same, "create_time": job.create_time, "id": LessThan(job.id)}),
+        ]
+        if before:
+            counts.append(await self._docs.count("jobs", {**same, "priority": OneOf(before)}))
+        return sum(counts)
+
+    async def latest_successes(self, kind: str, affinity: str, since: float, limit: int) -> list[Job]:
+        where = {"kind": kind, "state": JobState.SUCCEEDED, "affinity": affinity, "finish_time": AtLeast(since)}
+        return _jobs(await self._docs.find("jobs", where, sort="finish_time", descending=True, limit=limit))
 
     # outputs and analyses
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from kit.errors import AppError
 from kit.log import correlation_scope, get_logger
 from kit.metrics import SWEPT
 from kit.ports import Bus, Clock
-from services.library.service import Job, JobLedger
+from services.library.ledger import JobLedger
+from services.library.service import Job
 from services.library.store import LibraryStore
 
 __all__ = ["Sweeper"]
@@ -30,13 +30,20 @@ class Sweeper:
         clock: Clock,
         publish: Callable[[Job], Awaitable[None]],
         lost_command_seconds: float,
+        chores: Mapping[str, Callable[[], Awaitable[int]]] | None = None,
     ) -> None:
+        """
+        Args:
+            chores: further things to set going again, each round, by name; each says how many there were.
+        """
         self._store = store
         self._ledger = ledger
         self._bus = bus
         self._clock = clock
         self._publish = publish
         self._lost_command_seconds = lost_command_seconds
+        self._chores = dict(chores or {})
+        self._looked_at: Job | None = None
 
     async def run(self, pause_seconds: float) -> None:
         while True:
@@ -50,6 +57,8 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """One round."""
+        for name, chore in self._chores.items():
+            SWEPT.labels(name).inc(await chore())
         now = self._clock.now()
         for job in await self._store.unfiled_jobs(_BATCH):
             # A worker may be filing it right now.
@@ -60,13 +69,22 @@ class Sweeper:
         # job that nobody took up for a while after that has lost its command too.
         for job in await self._store.overdue_leases(now - self._lost_command_seconds, _BATCH):
             await self._again(job, "lease")
-        queues: dict[str, list[Job]] = defaultdict(list)
-        for job in await self._store.due_jobs(now - self._lost_command_seconds, _BATCH):
-            queues[job.command_subject].append(job)
-        for subject, jobs in queues.items():
-            # Jobs may wait for hours behind others; commands are missing only if the broker holds fewer than that.
-            missing = await self._store.unfinished_count(subject) - await self._bus.backlog(subject)
-            for job in jobs if missing > 0 else []:
+        await self._publish_lost(now - self._lost_command_seconds)
+
+    async def _publish_lost(self, before: float) -> None:
+        """Jobs may wait for hours behind others; commands are missing only if the broker holds fewer than that.
+
+        A round looks at some of those that wait, the next at those behind them: what is lost at the end of a long queue,
+        or in another one that is shorter, is found in its turn.
+        """
+        jobs = await self._store.due_jobs(before, _BATCH, self._looked_at)
+        self._looked_at = jobs[-1] if len(jobs) == _BATCH else None
+        missing: dict[str, int] = {}
+        for job in jobs:  # in the order in which they came, whatever their queue
+            subject = job.command_subject
+            if subject not in missing:
+                missing[subject] = await self._store.unfinished_count(subject) - await self._bus.backlog(subject)
+            if missing[subject] > 0:
                 await self._again(job, "command")
 
     async def _again(self, job: Job, reason: str) -> None:

@@ -27,8 +27,11 @@ from kit.errors import AppError, Code
 from kit.identity import Principal, Signer, principal_scope
 from kit.jobs import Handler, JobContext, JobWorker, command_subject, create_job, publish_run
 from kit.log import correlation_id, correlation_scope
+from services.library.catalog_store import CatalogStore
+from services.library.ledger import JobLedger
+from services.library.queue import JobQueue
 from services.library.rpc import JobRpc, job_to_wire
-from services.library.service import Job, JobLedger, JobState
+from services.library.service import Job, JobState
 from services.library.store import LibraryStore
 from tests.contract.nats_server import NatsServer
 
@@ -152,10 +155,12 @@ async def platform(broker: NatsServer, monkeypatch: pytest.MonkeyPatch) -> Async
     store = LibraryStore(docs)
     await store.prepare()
     clock = ShiftedClock()
-    ledger = JobLedger(store, store, clock)
+    catalog = CatalogStore(docs)
+    await catalog.prepare()
+    ledger = JobLedger(store, store, catalog, clock)
     signer = Signer(b"0" * 32, SystemClock())
     server = rpc.RpcServer(f"unix:{folder / 'library.sock'}", signer)
-    library_service_pb2_grpc.add_JobServiceServicer_to_server(JobRpc(ledger), server.server)
+    library_service_pb2_grpc.add_JobServiceServicer_to_server(JobRpc(ledger, JobQueue(store, clock)), server.server)
     server.announce_all(library_service_pb2)
     await server.start()
     channel = rpc.connect(f"unix:{folder / 'library.sock'}", signer, WORKER, timeout_seconds=5.0)

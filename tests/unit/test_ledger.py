@@ -15,23 +15,25 @@ import pytest_asyncio
 from kit.adapters.docs_sqlite import SqliteDocs
 from kit.errors import AppError
 from kit.identity import Principal
+from services.library.admission import Limits, NewJob
+from services.library.catalog import Generation
+from services.library.catalog_store import CatalogStore
+from services.library.ledger import JobLedger
 from services.library.service import (
     AudioOutput,
     Job,
     JobError,
-    JobLedger,
     JobResult,
     JobState,
-    NewJob,
     Priority,
     Stage,
     Track,
-    Tracks,
     entitled,
     may_see,
 )
 from services.library.store import LibraryStore
 from services.library.sweeper import Sweeper
+from services.library.tracks import Tracks
 
 ANN = Principal("ann", "user")
 BOB = Principal("bob", "user")
@@ -59,10 +61,11 @@ class Backlog:
 
 
 class World:
-    def __init__(self, store: LibraryStore) -> None:
+    def __init__(self, store: LibraryStore, catalog: CatalogStore) -> None:
         self.store = store
+        self.catalog = catalog
         self.clock = HandClock()
-        self.ledger = JobLedger(store, store, self.clock)
+        self.ledger = JobLedger(store, store, catalog, self.clock)
         self.tracks = Tracks(store, self.clock)
         self.broker = Backlog()
         self.published: list[Job] = []
@@ -128,8 +131,10 @@ async def reason(call: Any) -> str:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     docs = SqliteDocs(tmp_path / "library.db")
     store = LibraryStore(docs)
+    catalog = CatalogStore(docs)
     await store.prepare()
-    yield World(store)
+    await catalog.prepare()
+    yield World(store, catalog)
     await docs.close()
 
 
@@ -392,23 +397,50 @@ async def test_the_latest_analysis_stands(world: World) -> None:
     assert await reason(world.tracks.analysis(BOB, "t1")) == "ACCESS_DENIED"
 
 
-async def test_a_crash_before_filing_is_repaired_by_the_sweeper(world: World) -> None:
+async def test_a_clip_is_filed_with_what_the_ledger_knows(world: World) -> None:
+    job = await world.running(kind="generation")
+    world.clock.time += 7
+    ended = await world.ledger.succeed(job.id, 1, result("audio", generation=CLIP), [])
+    filed = await world.catalog.generation(job.id)
+    assert filed is not None
+    assert (filed.id, filed.owner_id, filed.priority, filed.create_time) == (
+        job.id,
+        "ann",
+        "standard",
+        world.clock.time,
+    )
+    assert (filed.prompt, filed.model, filed.quality_score) == ("slow cello", "music", 91)
+    assert ended.result is not None
+    assert ended.result.generation == dataclasses.replace(
+        CLIP, id=job.id, owner_id="ann", priority="standard", create_time=world.clock.time
+    )
+    assert ended == await world.now(job)
+
+
+CLIP = Generation(id="x", owner_id="y", prompt="slow cello", model="music", duration_seconds=5.0, quality_score=91)
+
+
+@pytest.mark.parametrize("crash", ["file_outputs", "file_generation"])
+async def test_a_crash_before_filing_is_repaired_by_the_sweeper(world: World, crash: str) -> None:
     await world.tracks.create(ANN, track("t1"))
     job = await world.running(track_id="t1")
-    crashing = CrashBeforeFiling(world.store)
+    store, catalog = CrashBeforeFiling(world.store, crash), CrashBeforeFiling(world.catalog, crash)
+    crashing = JobLedger(store, world.store, catalog, world.clock)  # type: ignore[arg-type]
     with pytest.raises(ConnectionAbortedError):
-        await JobLedger(crashing, world.store, world.clock).succeed(job.id, 1, result("vocals", values="{}"), [])  # type: ignore[arg-type]
+        await crashing.succeed(job.id, 1, result("vocals", values="{}", generation=CLIP), [])
     crashed = await world.now(job)
     assert (crashed.state, crashed.unfiled) == (JobState.SUCCEEDED, True)
     assert crashed.result is not None
     stem_id = crashed.result.outputs[0].id
-    assert await reason(world.tracks.stem(ANN, stem_id)) == "STEM_NOT_FOUND"
     await world.sweeper.sweep()  # its worker may be about to do it
-    assert await reason(world.tracks.stem(ANN, stem_id)) == "STEM_NOT_FOUND"
+    assert (await world.now(job)).unfiled is True
     world.clock.time += LOST + 1
     await world.sweeper.sweep()
     assert (await world.tracks.stem(ANN, stem_id)).name == "vocals"
     assert (await world.tracks.analysis(ANN, "t1")).values_json == "{}"
+    filed = await world.catalog.generation(job.id)
+    assert filed is not None
+    assert filed.create_time == crashed.finish_time
     assert (await world.now(job)).unfiled is None
     assert world.published == []
 
@@ -416,13 +448,14 @@ async def test_a_crash_before_filing_is_repaired_by_the_sweeper(world: World) ->
 class CrashBeforeFiling:
     """The store of a library that dies between the result and what is filed after it."""
 
-    def __init__(self, store: LibraryStore) -> None:
+    def __init__(self, store: Any, crash: str) -> None:
         self._store = store
+        self._crash = crash
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+        return self._die if name == self._crash else getattr(self._store, name)
 
-    async def file_outputs(self, outputs: Any) -> None:
+    async def _die(self, _filed: Any) -> None:
         raise ConnectionAbortedError
 
 

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from kit.adapters.docs_sqlite import SqliteDocs
 from kit.errors import AppError
 from kit.identity import Principal
-from services.library.service import Job, JobError, JobLedger, JobResult, JobState, NewJob
+from services.library.admission import NewJob
+from services.library.catalog import Generation
+from services.library.ledger import JobLedger
+from services.library.service import Job, JobError, JobResult, JobState
 from services.library.store import LibraryStore
 from services.library.sweeper import Sweeper
 
@@ -47,6 +50,11 @@ class EmptyBroker:
         return 0
 
 
+class NoCatalog:
+    async def file_generation(self, generation: Generation) -> None:
+        raise AssertionError("nothing was generated")
+
+
 async def ignore(job: Job) -> None:
     return None
 
@@ -74,7 +82,7 @@ async def test_promises_hold_in_any_order(
     store: LibraryStore, steps: list[tuple[str, Any]], attempt_limit: int
 ) -> None:
     clock = HandClock()
-    ledger = JobLedger(store, store, clock)
+    ledger = JobLedger(store, store, NoCatalog(), clock)
     sweeper = Sweeper(store, ledger, EmptyBroker(), clock, ignore, LOST)  # type: ignore[arg-type]
     new = NewJob("separation", "", "{}", attempt_limit, "soundwright.cmd.test.v1.job.run", "")
     job = (await ledger.create(OWNER, new))[0]
