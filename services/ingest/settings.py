@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from kit.settings import Settings
+from services.ingest.fetch.guard import Guard
 
 __all__ = ["IngestSettings"]
 
@@ -29,7 +30,7 @@ class IngestSettings(Settings):
     )
     spotify_timeout_seconds: float = Field(8.0, gt=0, description="for one request to Spotify")
     spotify_patience_seconds: float = Field(25.0, gt=0, description="for one request with its repetitions and pauses")
-    collection_limit: int = Field(1000, ge=1, description="entries of an album or playlist that are read")
+    collection_limit: int = Field(1000, ge=1, le=2000, description="entries of an album or playlist that are read")
 
     download_slot_count: int = Field(2, ge=1, description="downloads at the same time")
     download_attempt_limit: int = Field(3, ge=1)
@@ -39,13 +40,19 @@ class IngestSettings(Settings):
     fetch_search_url: str = Field(
         "ytsearch10:{query}", description="what yt-dlp is asked for candidates; {query} is artist and title"
     )
-    fetch_seconds: float = Field(1200.0, gt=0, description="deadline for fetching one recording")
+    fetch_seconds: float = Field(900.0, gt=0, description="deadline for fetching one recording")
     fetch_idle_seconds: float = Field(30.0, gt=0, description="a connection on which nothing arrives is given up")
 
     @field_validator("fetch_allow_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("fetch_allow_hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Guard(value)
+        return value
 
     @field_validator("fetch_search_url")
     @classmethod

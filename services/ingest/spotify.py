@@ -26,6 +26,7 @@ from services.ingest.songs import Collection, Skipped, Song, one_line
 __all__ = ["SpotifyCatalog"]
 
 _PAGE_SIZE = 50
+_SEARCH_LIMIT = 1000
 _TRY_COUNT = 4
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY = 401, 403, 404, 429
 _MISSING = frozenset({400, _FORBIDDEN, _NOT_FOUND})
@@ -97,7 +98,19 @@ class SpotifyCatalog:
         return _song(found, found.get("album") or {})
 
     def search(self, query: str, limit: int, offset: int) -> tuple[list[Song], int]:
-        """Tracks that fit ``query``, and how many there are in all."""
+        """Tracks that fit ``query``, and how many there are in all.
+
+        Raises:
+            AppError: ``VALIDATION_ERROR`` behind the first thousand, of which Spotify shows no more; else as
+                :meth:`collection`.
+        """
+        if offset + limit > _SEARCH_LIMIT:
+            raise AppError(
+                Code.UNPROCESSABLE,
+                "VALIDATION_ERROR",
+                f"Spotify shows the first {_SEARCH_LIMIT} results of a search. Use more words.",
+                {"details": {"page": [f"lies behind the first {_SEARCH_LIMIT} results"]}},
+            )
         found = self._ask(lambda client: client.search(query, limit=limit, offset=offset, type="track"))
         page = found.get("tracks") or {}
         items = [item for item in page.get("items") or [] if item and item.get("id")]

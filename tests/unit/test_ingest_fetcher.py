@@ -17,7 +17,7 @@ import pytest
 
 from kit import audio
 from kit.errors import AppError, Code
-from services.ingest.fetch.fetcher import Fetched, Fetcher
+from services.ingest.fetch.fetcher import Fetched, Fetcher, _harmless
 from services.ingest.fetch.guard import Guard
 from tests.simulators.media_site import MediaSite
 from tests.unit.test_ingest_encoding import muxed, tone, written
@@ -204,7 +204,7 @@ async def test_two_recordings_are_one_too_many(site: MediaSite, mp3: bytes, tmp_
 async def test_a_site_that_keeps_us_waiting_is_left(site: MediaSite, mp3: bytes, tmp_path: Path, kind: str) -> None:
     url = getattr(site, kind)("/slow.mp3", mp3)
     error = await refusal(site, url, tmp_path, deadline_seconds=1.5)
-    assert (error.code, error.reason) == (Code.UNAVAILABLE, "FETCH_TIMEOUT")
+    assert (error.code, error.reason) == (Code.UNPROCESSABLE, "FETCH_TIMEOUT")
 
 
 async def test_a_silent_connection_is_given_up(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
@@ -241,6 +241,11 @@ async def test_a_cancelled_task_ends_the_process_too(site: MediaSite, mp3: bytes
     with pytest.raises(asyncio.CancelledError):
         await task
     assert children() == []
+
+
+def test_logs_hold_no_secrets_of_addresses() -> None:
+    said = "Unsupported URL: https://user:pw@a.example/b?token=secret#x; via socks5h://fetch:secret@127.0.0.1:9 failed"
+    assert _harmless(said) == "Unsupported URL: https://a.example/b via socks5h://127.0.0.1:9 failed"
 
 
 ATTEMPTS = [

@@ -75,6 +75,7 @@ def test_public_addresses(address: str) -> None:
         "::127.0.0.1",
         "::ffff:127.0.0.1",
         "::ffff:10.0.0.1",
+        "::ffff:1.1.1.1",
         "::ffff:169.254.169.254",
         "64:ff9b::7f00:1",
         "64:ff9b::a9fe:a9fe",
@@ -181,6 +182,34 @@ async def test_what_was_checked_is_what_is_connected_to() -> None:
         assert names.asked == ["rebinding.example"]  # asked once: the answer that was checked is the one that is used
 
 
+async def test_the_proxy_connects_to_what_was_checked() -> None:
+    with MediaSite("127.0.0.2") as checked, MediaSite("127.0.0.3", checked.port) as rebound:
+        checked.file("/", b"checked")
+        rebound.file("/", b"rebound")
+        guard = Guard(["rebinding.example"], Names(["127.0.0.2"], ["127.0.0.3"]))
+        async with (
+            FetchProxy(guard, 1 << 20, 10.0) as proxy,
+            through(proxy, "rebinding.example", checked.port) as (_, reader, writer),
+        ):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert (await reader.read()).endswith(b"checked")
+
+
+async def test_a_public_address_of_our_own_is_no_way_around_the_firewall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loopback address stands for a public one of this machine."""
+    with MediaSite() as site:
+        url = site.file("/", b"inside")
+        monkeypatch.setattr("services.ingest.fetch.guard.is_public", lambda address: True)
+        monkeypatch.setattr("services.ingest.fetch.guard._WEB_PORTS", {site.port})
+        assert not await refuses(Guard(), "127.0.0.1", site.port)
+        with pytest.raises(AppError, match="ADDRESS_REFUSED"):
+            await Guard().connect("127.0.0.1", site.port)
+        with pytest.raises(AppError, match="ADDRESS_REFUSED"):
+            await read_web(Guard(), url, limit_bytes=100, seconds=10)
+        assert site.seen == []
+        assert (await read_web(Guard([site.address]), url, limit_bytes=100, seconds=10))[1] == b"inside"
+
+
 async def test_a_name_that_turns_private_is_refused_when_it_does() -> None:
     guard = Guard(resolver=Names([PUBLIC], ["127.0.0.1"]))
     assert not await refuses(guard, "rebinding.example")
@@ -261,9 +290,11 @@ async def test_the_proxy_refuses_what_may_not_pass_and_says_so() -> None:
 async def test_the_proxy_serves_nobody_else() -> None:
     with MediaSite() as site:
         async with FetchProxy(Guard([site.address]), 1 << 20, 10.0) as proxy:
-            async with through(proxy, "127.0.0.1", site.port, token="guessed") as (code, reader, _):
+            async with through(proxy, "127.0.0.1", site.port, token="guessed") as (code, reader, writer):
                 assert code == -1
-                assert await reader.read() == b""
+                writer.write(b"\x05\x01\x00\x01\x7f\x00\x00\x01" + site.port.to_bytes(2, "big"))
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
             # And a client that knows no password gets no further than saying so.
             parts = urlsplit(proxy.url)
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port)

@@ -131,6 +131,13 @@ def test_search(spotify: SpotifySimulator) -> None:
     assert ([song.spotify_id for song in songs], total) == ([f"t{n}" for n in range(20, 30)], 30)
 
 
+def test_search_ends_where_spotify_ends(spotify: SpotifySimulator) -> None:
+    assert catalog(spotify).search("night", limit=50, offset=950) == ([], 0)
+    with pytest.raises(AppError) as caught:
+        catalog(spotify).search("night", limit=50, offset=1000)
+    assert (caught.value.code, list(caught.value.meta["details"])) == (Code.UNPROCESSABLE, ["page"])
+
+
 def test_one_token_serves_many_calls(spotify: SpotifySimulator) -> None:
     spotify.add_track("one", "Title", ["Artist"], 1.0)
     asked = catalog(spotify)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -145,15 +146,16 @@ class Fetcher:
                         share = float((message or {}).get("share") or 0.0)
                         report(max(0.0, min(1.0, share)))
             except TimeoutError:
+                # Not to be repeated: a site that sends drop by drop would hold a slot several times over.
                 raise AppError(
-                    Code.UNAVAILABLE, "FETCH_TIMEOUT", "Fetching the recording took too long. Try again later."
+                    Code.UNPROCESSABLE, "FETCH_TIMEOUT", "The site sends the recording too slowly. Try another source."
                 ) from None
             if proxy.exceeded:
                 raise _failure("too_large")
             result = answer.get("result")
             if result is None:
                 kind = str(answer.get("error") or "crashed")
-                log.warning("fetch.failed", kind=kind, detail=str(answer.get("detail") or ""))
+                log.warning("fetch.failed", kind=kind, detail=_harmless(str(answer.get("detail") or "")))
                 # A site may well name an address of ours and have another one besides; it counts when nothing came.
                 raise proxy.refusal or _failure(kind)
         texts = {name: str(result.get(name) or "") for name in ("title", "artist", "album", "cover_url", "extractor")}
@@ -204,6 +206,11 @@ async def _messages(stdout: asyncio.StreamReader) -> AsyncGenerator[dict[str, An
             message = json.loads(line)
             if isinstance(message, dict):
                 yield message
+
+
+def _harmless(detail: str) -> str:
+    """What yt-dlp says, without what addresses may hold: credentials, signatures."""
+    return re.sub(r"([a-z0-9+]+://)(?:[^\s/@]*@)?([^\s?#]*)(?:[?#]\S*)?", r"\1\2", detail, flags=re.IGNORECASE)
 
 
 def _failure(kind: str) -> AppError:

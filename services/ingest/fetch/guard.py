@@ -42,16 +42,14 @@ _SPECIAL = (
 def is_public(address: str) -> bool:
     """Whether ``address`` belongs to a server on the public internet.
 
-    Private, loopback, link-local, shared (CGNAT), multicast and reserved addresses do not, nor IPv6 addresses that carry
-    one of those (IPv4-mapped, NAT64). See RFC 6890 and the IANA special-purpose address registries.
+    Private, loopback, link-local, shared (CGNAT), multicast, reserved and IPv4-mapped addresses do not, nor those of
+    NAT64 that stand for one of them. See RFC 6890 and the IANA special-purpose address registries.
     """
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
     if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return is_public(str(ip.ipv4_mapped))
         if ip in _NAT64:
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)))
         if ip not in _GLOBAL_UNICAST_6:
@@ -83,6 +81,9 @@ class Guard:
         allow_hosts: ``host`` or ``host:port`` that may be reached although the address is private, on any port or on that
             one.
         resolver: looks names up.
+
+    Raises:
+        ValueError: one of the hosts is none.
     """
 
     def __init__(self, allow_hosts: Iterable[str] = (), resolver: Resolver = resolve) -> None:
@@ -149,6 +150,6 @@ class Guard:
 def _endpoint(entry: str) -> tuple[str, int | None]:
     """``host``, ``host:port`` or ``[v6]:port`` as host and port."""
     parts = urlsplit(f"//{entry.strip()}")
-    if not parts.hostname:
-        raise ValueError(f"{entry!r} is no host")
+    if not parts.hostname or parts.path or parts.query or parts.username is not None:
+        raise ValueError(f"{entry!r} is neither host nor host:port")
     return parts.hostname.rstrip("."), parts.port
