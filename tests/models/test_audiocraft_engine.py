@@ -295,3 +295,26 @@ def test_unloading_gives_the_memory_back(tiny_models: Path) -> None:
     engine.unload("audio")
     (after,) = make(engine, "audio", take())
     np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("model", MODELS)
+def test_a_gpu_computes_in_half_precision_and_is_given_back(tiny_models: Path, model: str) -> None:
+    engine = AudiocraftEngine(model_dir=tiny_models, device="cuda:0")
+    occupied = torch.cuda.memory_allocated()
+    network = language_model(engine, model)
+    assert {parameter.dtype for parameter in network.transformer.parameters()} == {torch.float16}
+    del network
+    lead_in = sweep(1.5, 44100, 2, 100)
+    takes = [
+        take(seconds=1.5 * WINDOW_SECONDS[model], seed=seed, lead_in=lead) for seed, lead in ((1, None), (2, lead_in))
+    ]
+    together = make(engine, model, *takes)
+    for samples, again in zip(together, make(engine, model, *takes), strict=True):
+        assert samples.shape == (1, round(takes[0].duration_seconds * SAMPLE_RATE_HZ))
+        assert np.isfinite(samples).all()
+        assert np.abs(samples[0, -TOKEN_FRAMES:]).max() > 1e-4
+        np.testing.assert_allclose(samples, again, atol=1e-3)
+    assert not np.allclose(*together, atol=1e-2)
+    engine.unload(model)
+    assert torch.cuda.memory_allocated() <= occupied + 2**20

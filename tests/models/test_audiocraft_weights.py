@@ -37,7 +37,9 @@ def test_configurations_may_be_text_or_objects(tiny_models: Path, tmp_path: Path
     (tmp_path / "t5-small").symlink_to(encoder)
     tiny_audiocraft.save_checkpoint(tmp_path / REPOSITORIES[model], model, encoder, as_objects=True)
     text, objects = (
-        AudiocraftEngine(model_dir=folder, device="cpu").generate(model, [TAKE], lambda share: None)[0].samples
+        AudiocraftEngine(model_dir=folder, device="cpu", thread_count=1)
+        .generate(model, [TAKE], lambda share: None)[0]
+        .samples
         for folder in (tiny_models, tmp_path)
     )
     np.testing.assert_array_equal(text, objects)
@@ -120,18 +122,26 @@ def python(program: str, *arguments: str, **variables: str) -> list[str]:
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
-def test_without_the_library_its_models_are_unavailable() -> None:
+def test_what_is_missing_is_found_out_without_loading_pytorch(tmp_path: Path) -> None:
     program = """
-import sys
-sys.modules["audiocraft"] = None
+import pathlib, sys
 from kit.errors import AppError
 from services.generation.engines.audiocraft.engine import AudiocraftEngine
-try:
-    AudiocraftEngine(device="cpu").load("music")
-except AppError as error:
-    print(error.reason, error.code.name, "make setup" in error.message)
+def ask():
+    try:
+        AudiocraftEngine(model_dir=pathlib.Path(sys.argv[1])).load("music")
+    except AppError as error:
+        print(error.reason, error.code.name, "state_dict.bin" in error.message, "make setup" in error.message)
+ask()
+sys.modules["audiocraft"] = None
+ask()
+print("torch" in sys.modules)
 """
-    assert python(program) == ["MODEL_UNAVAILABLE NOT_PROVISIONED True"]
+    assert python(program, str(tmp_path)) == [
+        "MODEL_UNAVAILABLE NOT_PROVISIONED True False",
+        "MODEL_UNAVAILABLE NOT_PROVISIONED False True",
+        "False",
+    ]
 
 
 class Hub(http.server.BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
 """MusicGen, AudioGen and MAGNeT through Meta's audiocraft library.
 
-``engine`` is light to import; the others import PyTorch and audiocraft.
+``engine`` and ``files`` are light to import; the others import PyTorch and audiocraft.
 """

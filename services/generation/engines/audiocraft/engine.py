@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import math
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import AppError, Code
+from services.generation.engines.audiocraft import files
 from services.generation.service import Clip, Take
 
 if TYPE_CHECKING:
@@ -39,8 +41,8 @@ class AudiocraftEngine:
 
     Args:
         checkpoints: repositories on the hub to use instead of those in :data:`CHECKPOINTS`, by model.
-        model_dir: folder with the checkpoints, as :func:`services.generation.engines.audiocraft.weights.load` describes it;
-            the only source then. Without it, they come from the Hugging Face cache and hub.
+        model_dir: folder with the checkpoints, as :func:`services.generation.engines.audiocraft.files.find` describes it; the
+            only source then. Without it, they come from the Hugging Face cache and hub.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; without it CUDA if there is any.
         thread_count: CPU threads; PyTorch's default without it.
         batch_size: takes computed at once at most, halved within a call when memory does not suffice.
@@ -76,15 +78,15 @@ class AudiocraftEngine:
             AppError: ``MODEL_UNAVAILABLE`` when audiocraft is not installed or the weights cannot be had here,
                 ``CHECKPOINT_UNTRUSTED`` when reading them could run code, ``OUT_OF_MEMORY``, ``MODEL_UNKNOWN``.
         """
-        with self._lock, self._placed():
+        with self._lock:
             self._model(model)
 
     def unload(self, model: str) -> None:
         """Give the memory of ``model`` back; harmless when it is not loaded."""
-        import torch
-
         with self._lock:
             if self._loaded.pop(model, None) is not None:
+                import torch
+
                 torch.cuda.empty_cache()
 
     def generate(self, model: str, takes: Sequence[Take], report: Callable[[float], None]) -> list[Clip]:
@@ -96,10 +98,10 @@ class AudiocraftEngine:
         Raises:
             AppError: as :meth:`load`; ``OUT_OF_MEMORY`` when memory does not even suffice for one take.
         """
-        import torch
-
-        with self._lock, self._placed():
+        with self._lock:
             loaded = self._model(model)
+            import torch
+
             if self._thread_count is not None and torch.get_num_threads() != self._thread_count:
                 torch.set_num_threads(self._thread_count)  # a property of the calling thread
             progress = _Progress(report, len(takes))
@@ -107,7 +109,8 @@ class AudiocraftEngine:
             by_lead_in = sorted(range(len(takes)), key=lambda index: loaded.heard_tokens(takes[index]))
             for _, alike in groupby(by_lead_in, key=lambda index: loaded.heard_tokens(takes[index])):
                 indices = list(alike)
-                made = self._generate(loaded, [takes[index] for index in indices], progress)
+                with self._placed():
+                    made = self._generate(loaded, [takes[index] for index in indices], progress)
                 clips.update(zip(indices, made, strict=True))
             return [clips[index] for index in range(len(takes))]
 
@@ -146,26 +149,24 @@ class AudiocraftEngine:
         return self._loaded[model]
 
     def _load(self, model: str) -> Model:
-        if model not in self._checkpoints:
-            known = ", ".join(self._checkpoints)
+        if model not in CHECKPOINTS:
+            known = ", ".join(CHECKPOINTS)
             raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
+        # First what is quick to find out: importing PyTorch and audiocraft takes seconds and much memory.
+        if importlib.util.find_spec("audiocraft") is None:
+            raise _not_installed(model)
+        checkpoint = files.find(model, self._checkpoints[model], files.CHECKPOINT, self._model_dir)
         try:
             from services.generation.engines.audiocraft import weights
             from services.generation.engines.audiocraft.model import KINDS, Model
         except ImportError as error:
-            raise AppError(
-                Code.NOT_PROVISIONED,
-                "MODEL_UNAVAILABLE",
-                f"The model {model!r} needs audiocraft, which is not installed here. Run `make setup`.",
-                {"model": model},
-            ) from error
+            raise _not_installed(model) from error
         import torch
 
         kind = KINDS[model]
         try:
-            network = weights.load(
-                kind.network, model, self._checkpoints[model], self._model_dir, self._placement().type
-            )
+            with self._placed():
+                network = weights.load(kind.network, model, checkpoint, self._model_dir, self._placement().type)
         except torch.OutOfMemoryError as error:
             raise _out_of_memory() from error
         return Model(kind, network)
@@ -204,6 +205,15 @@ class _Progress:
 
     def done(self, take_count: int) -> None:
         self._done_count += take_count
+
+
+def _not_installed(model: str) -> AppError:
+    return AppError(
+        Code.NOT_PROVISIONED,
+        "MODEL_UNAVAILABLE",
+        f"The model {model!r} needs audiocraft, which is not installed here. Run `make setup`.",
+        {"model": model},
+    )
 
 
 def _out_of_memory() -> AppError:

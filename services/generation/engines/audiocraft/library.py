@@ -64,6 +64,9 @@ def _memory_efficient_attention(
 
 
 def _import_audiocraft() -> None:
+    # Before there are stand-ins: transformers looks once what is installed.
+    from transformers import EncodecModel, RobertaTokenizer, T5EncoderModel, T5Tokenizer  # noqa: F401
+
     ops = _StandIn(
         "xformers.ops",
         unbind=torch.unbind,

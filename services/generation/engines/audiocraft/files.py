@@ -1,0 +1,51 @@
+"""Where the files of checkpoints and text encoders lie: in a folder of models, or in the cache of the model hub.
+
+Light to import, so that a machine without weights finds out before it has loaded PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kit.errors import AppError, Code
+from kit.hub import hub_file
+
+__all__ = ["CHECKPOINT", "TEXT_ENCODER", "find", "unavailable"]
+
+CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
+TEXT_ENCODER = ("config.json", "tokenizer.json", "model.safetensors")
+
+
+def find(model: str, repository: str, filenames: Sequence[str], model_dir: Path | None) -> Path:
+    """The folder with the files of a repository of the hub, which are fetched if need be.
+
+    With ``model_dir``, that folder is the only source: it holds one folder for each repository, named as the repository
+    without its owner (``musicgen-small``, ``t5-base``).
+
+    Raises:
+        AppError: ``MODEL_UNAVAILABLE`` if a file is missing.
+    """
+    name = repository.rpartition("/")[2]
+    if model_dir is not None:
+        missing = [filename for filename in filenames if not (model_dir / name / filename).is_file()]
+        if missing:
+            raise unavailable(model, f"the folder of models holds no {name}/{missing[0]}")
+        return model_dir / name
+    try:
+        folders = {hub_file(repository, filename).parent for filename in filenames}
+    except Exception as error:  # the hub, its cache and its proxies fail in many ways, all with the same remedy
+        raise unavailable(model, f"the model hub gave no {repository} ({type(error).__name__})") from error
+    if len(folders) > 1:
+        raise unavailable(model, f"the cache holds files of different versions of {repository}")
+    return folders.pop()
+
+
+def unavailable(model: str, why: str) -> AppError:
+    return AppError(
+        Code.NOT_PROVISIONED,
+        "MODEL_UNAVAILABLE",
+        f"The weights of the model {model!r} are not available: {why}. Run `make models` on a machine with network access,"
+        " or set the folder of models.",
+        {"model": model},
+    )
