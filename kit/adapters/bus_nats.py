@@ -26,8 +26,9 @@ from kit.log import get_logger
 
 __all__ = ["NatsBus"]
 
+_STREAM = "SOUNDWRIGHT_CMD"
 _COMMANDS = StreamConfig(
-    name="SOUNDWRIGHT_CMD",
+    name=_STREAM,
     subjects=["soundwright.cmd.>"],
     retention=RetentionPolicy.WORK_QUEUE,
     storage=StorageType.FILE,
@@ -49,6 +50,7 @@ _PREPARE_SECONDS = 30.0
 _POLL_SECONDS = 1.0
 _STORE_SECONDS = 0.005
 _AGEING_PERIOD = 4
+_AFFINITY_RUN = 8
 log = get_logger()
 
 
@@ -147,7 +149,7 @@ class NatsBus:
 
     async def backlog(self, subject: str) -> int:
         with _translated():
-            info = await self._js.stream_info(_COMMANDS.name or "", subjects_filter=subject)
+            info = await self._js.stream_info(_STREAM, subjects_filter=subject)
         return sum((info.state.subjects or {}).values())
 
     async def connected(self) -> bool:
@@ -172,7 +174,11 @@ def _translated() -> Iterator[None]:
 
 
 class NatsConsumer:
-    """One durable pull consumer a subject, because a work queue allows no overlap and priorities need an order."""
+    """One durable pull consumer a subject, because a work queue allows no overlap and priorities need an order.
+
+    One of a process's takers at a time looks for a message, for whoever of them comes next, and one request tells it
+    where there are any: looking costs the same however many takers, priorities and affinities there are.
+    """
 
     def __init__(
         self, client: Client, js: JetStreamContext, durable: str, subjects: tuple[str, ...], ack_wait_seconds: float
@@ -180,45 +186,62 @@ class NatsConsumer:
         self._client = client
         self._js = js
         self._subjects = subjects
-        self._durables = tuple(f"{durable}_{subject.rsplit('.', 1)[-1]}" for subject in subjects)
+        self._durable = durable
         self._ack_wait_seconds = ack_wait_seconds
+        self._looking = asyncio.Lock()
         self._woken = asyncio.Event()
         self._wakers: list[Subscription] = []
         self._taken_count = 0
+        self._affinity = ""
+        # Of each priority: how many were taken for their affinity since one was taken for its age.
+        self._preferred_counts = dict.fromkeys(subjects, 0)
 
     async def open(self) -> None:
-        await self._create()
+        for subject in self._subjects:
+            await self._create(subject)
 
         async def wake(_message: Msg) -> None:
             self._woken.set()
 
         # What is published for the stream is seen by plain subscribers too: that makes an idle worker start at once.
-        self._wakers = [await self._client.subscribe(subject, cb=wake) for subject in self._subjects]
+        for subject in self._subjects:
+            for pattern in (subject, f"{subject}.*"):
+                self._wakers.append(await self._client.subscribe(pattern, cb=wake))
 
-    async def _create(self) -> None:
-        for durable, subject in zip(self._durables, self._subjects, strict=True):
-            await self._js.add_consumer(
-                _COMMANDS.name or "",
-                ConsumerConfig(
-                    durable_name=durable,
-                    filter_subject=subject,
-                    ack_policy=AckPolicy.EXPLICIT,
-                    ack_wait=self._ack_wait_seconds,
-                    max_deliver=-1,  # the budget of attempts is in the ledger
-                ),
-            )
+    async def _create(self, subject: str) -> None:
+        await self._js.add_consumer(
+            _STREAM,
+            ConsumerConfig(
+                durable_name=self._durable_of(subject),
+                filter_subject=subject,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=self._ack_wait_seconds,
+                max_deliver=-1,  # the budget of attempts is in the ledger
+            ),
+        )
+
+    def _durable_of(self, subject: str) -> str:
+        return "_".join((self._durable, *subject.split(".")[self._depth - 1 :]))
+
+    @property
+    def _depth(self) -> int:
+        """How many words a subject has that ends in a priority; an affinity may follow."""
+        return self._subjects[0].count(".") + 1
 
     async def next(self) -> NatsDelivery:
+        async with self._looking:
+            return await self._next()
+
+    async def _next(self) -> NatsDelivery:
         pause = _POLL_SECONDS
         while True:
             if self._woken.is_set():
                 self._woken.clear()
                 pause = _STORE_SECONDS  # the waker may be here before the stream has stored what it tells of
-            for durable in self._order():
-                message = await self._take(durable)
-                if message is not None:
-                    self._taken_count += 1
-                    return NatsDelivery(message)
+            message = await self._look()
+            if message is not None:
+                self._taken_count += 1
+                return NatsDelivery(message)
             try:
                 # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the result.
                 async with asyncio.timeout(pause):
@@ -227,38 +250,96 @@ class NatsConsumer:
             except TimeoutError:
                 pause = min(_POLL_SECONDS, pause * 2)
 
+    async def _look(self) -> Msg | None:
+        stored = await self._stored()
+        for priority in self._order():
+            queues = [subject for subject in stored if subject == priority or subject.startswith(f"{priority}.")]
+            message = await self._take_from(priority, queues) if queues else None
+            if message is not None:
+                return message
+        return None
+
+    async def _stored(self) -> list[str]:
+        """Subjects of ours that have messages: waiting, or being worked on."""
+        common = self._subjects[0].rpartition(".")[0]
+        try:
+            info = await self._js.stream_info(_STREAM, subjects_filter=f"{common}.>")
+        except (NatsError, TimeoutError):
+            return []
+        return list(info.state.subjects or {})
+
     def _order(self) -> tuple[str, ...]:
         """Highest priority first; every fourth message begins with a lower one, each in its turn: none starves."""
         turn, place = divmod(self._taken_count, _AGEING_PERIOD)
-        lower = self._durables[:0:-1]
+        lower = self._subjects[:0:-1]
         if not lower or place < _AGEING_PERIOD - 1:
-            return self._durables
+            return self._subjects
         first = turn % len(lower)
-        return (*lower[first:], *lower[:first], self._durables[0])
+        return (*lower[first:], *lower[:first], self._subjects[0])
 
-    async def _take(self, durable: str) -> Msg | None:
+    async def _take_from(self, priority: str, queues: list[str]) -> Msg | None:
+        """The oldest message of a priority. But what has the affinity of the last one goes first, seven times in eight:
+        of whatever waits, the oldest is taken again and again, so none starves."""
+        preferred = f"{priority}.{self._affinity}" if self._affinity else priority
+        if preferred in queues and self._preferred_counts[priority] < _AFFINITY_RUN - 1:
+            message = await self._take(preferred)
+            if message is not None:
+                self._preferred_counts[priority] += 1
+                return message
+            queues = [subject for subject in queues if subject != preferred]
+        for subject in await self._oldest_first(queues):
+            message = await self._take(subject)
+            if message is not None:
+                self._preferred_counts[priority] = 0
+                self._affinity = subject[len(priority) + 1 :]
+                return message
+        return None
+
+    async def _oldest_first(self, queues: list[str]) -> list[str]:
+        if len(queues) < 2:
+            return queues
+        heads = await asyncio.gather(*(self._head(subject) for subject in queues))
+        return [subject for _, subject in sorted(zip(heads, queues, strict=True))]
+
+    async def _head(self, subject: str) -> int:
+        """Place in the stream of the oldest message that nobody was given yet.
+
+        Where there is none, those that were given to somebody come first: if one can be had again, it is older.
+        """
+        try:
+            info = await self._js.consumer_info(_STREAM, self._durable_of(subject))
+            delivered = info.delivered.stream_seq if info.delivered else 0
+            message = await self._js.get_msg(_STREAM, seq=(delivered or 0) + 1, subject=subject, next=True)
+        except NotFoundError:  # no such message, or no such consumer yet: taking from it makes one
+            return 0
+        except (NatsError, TimeoutError):
+            return 0
+        return message.seq or 0
+
+    async def _take(self, subject: str) -> Msg | None:
         task = asyncio.current_task()
         cancelled_before = task.cancelling() if task else 0
-        message = await self._pull(durable)
+        message = await self._pull(subject)
         if task and task.cancelling() > cancelled_before:  # the driver lost it, by wait_for
             if message is not None:
                 await NatsDelivery(message).nak(0.0)
             raise asyncio.CancelledError
         return message
 
-    async def _pull(self, durable: str) -> Msg | None:
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{_COMMANDS.name}.{durable}"
+    async def _pull(self, subject: str) -> Msg | None:
+        address = f"$JS.API.CONSUMER.MSG.NEXT.{_STREAM}.{self._durable_of(subject)}"
         request = json.dumps({"batch": 1, "no_wait": True}).encode()
-        try:
-            # A stored message keeps its own subject, by which the shared inbox of requests would not know it.
-            message = await self._client.request(subject, request, timeout=_REQUEST_SECONDS, old_style=True)
-        except NoRespondersError:  # the broker lost the consumer, e.g. its store was wiped
-            with contextlib.suppress(NatsError, TimeoutError, NotFoundError):
-                await self._create()
-            return None
-        except (NatsError, TimeoutError):
-            return None
-        return None if message.headers and "Status" in message.headers else message
+        for _ in range(2):
+            try:
+                # A stored message keeps its own subject, by which the shared inbox of requests would not know it.
+                message = await self._client.request(address, request, timeout=_REQUEST_SECONDS, old_style=True)
+                return None if message.headers and "Status" in message.headers else message
+            except NoRespondersError:  # a new affinity, or the broker lost the consumer, e.g. its store was wiped
+                with contextlib.suppress(NatsError, TimeoutError):
+                    await self._create(subject)
+            except (NatsError, TimeoutError):
+                return None
+        return None
 
     async def close(self) -> None:
         for waker in self._wakers:
