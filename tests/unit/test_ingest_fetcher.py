@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import numpy as np
 import psutil
 import pytest
 
@@ -19,6 +19,7 @@ from kit import audio
 from kit.errors import AppError, Code
 from services.ingest.fetch.fetcher import Fetched, Fetcher, _harmless
 from services.ingest.fetch.guard import Guard
+from services.ingest.fetch.proxy import FetchProxy
 from tests.simulators.media_site import MediaSite
 from tests.unit.test_ingest_encoding import muxed, tone, written
 
@@ -282,18 +283,42 @@ for attempt in {ATTEMPTS!r}:
     assert stdout.decode().split("\n")[:-1] == ["PermissionError"] * len(ATTEMPTS)
 
 
-async def test_the_process_ends_with_the_one_that_started_it(site: MediaSite, tmp_path: Path) -> None:
+async def child(url: str, proxy_url: str, proxy_port: int, folder: Path) -> asyncio.subprocess.Process:
+    """A fetching process by itself, which has its request."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-m", "services.ingest.fetch.child", cwd=tmp_path, stdin=asyncio.subprocess.PIPE
-    )
-    assert process.stdin is not None
-    url = site.stalling("/stalling.mp3", np.zeros(9000, "f4").tobytes())
+        sys.executable, "-I", "-m", "services.ingest.fetch.child", cwd=folder,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     request = {
-        "url": url, "proxy_url": f"socks5h://a:b@127.0.0.1:{site.port}", "proxy_port": site.port,
+        "url": url, "proxy_url": proxy_url, "proxy_port": proxy_port,
         "limit_bytes": 1000, "max_seconds": 10, "seconds": 10,
     }  # fmt: skip
+    assert process.stdin is not None
     process.stdin.write(json.dumps(request).encode() + b"\n")
     await process.stdin.drain()
+    return process
+
+
+async def test_the_process_is_locked_while_it_fetches(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    """Even if yt-dlp forgot the proxy: here it is told of none."""
+    process = await child(site.file("/song.mp3", mp3), "", 9, tmp_path)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    answer = json.loads(await process.stdout.readline())
+    assert answer["error"] == "network"
+    assert "not allowed here" in answer["detail"]
+    assert site.seen == []
     process.stdin.close()
-    async with asyncio.timeout(20):
-        assert await process.wait() != 0
+    await process.wait()
+
+
+async def test_the_process_ends_with_the_one_that_started_it(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    url = site.stalling("/stalling.mp3", mp3)
+    async with FetchProxy(Guard([site.address]), 1 << 20, 10.0) as proxy:
+        process = await child(url, proxy.url, urlsplit(proxy.url).port or 0, tmp_path)
+        while not site.underway.is_set():  # noqa: ASYNC110 (set in another thread)
+            await asyncio.sleep(0.02)
+        assert process.stdin is not None
+        process.stdin.close()
+        async with asyncio.timeout(20):
+            assert await process.wait() == 1
