@@ -25,6 +25,7 @@ from services.ingest.songs import Collection, Skipped, Song, one_line
 
 __all__ = ["SpotifyCatalog"]
 
+_TOKEN_PATH = "/api/token"  # noqa: S105 (an address)
 _PAGE_SIZE = 50
 _SEARCH_LIMIT = 1000
 _TRY_COUNT = 4
@@ -72,7 +73,7 @@ class SpotifyCatalog:
                 client_id, client_secret, requests_session=session, requests_timeout=timeout_seconds,
                 cache_handler=self._tokens,
             )  # fmt: skip
-            auth.OAUTH_TOKEN_URL = f"{accounts_url.rstrip('/')}/api/token"
+            auth.OAUTH_TOKEN_URL = accounts_url.rstrip("/").removesuffix(_TOKEN_PATH) + _TOKEN_PATH
             self._client = spotipy.Spotify(
                 auth_manager=auth, requests_session=session, requests_timeout=timeout_seconds
             )
@@ -207,7 +208,7 @@ class _Entries:
         self.truncated = False
 
     def __iter__(self) -> Iterator[Any]:
-        page, offset = self._first, 0
+        page, offset = (self._first if "items" in self._first else self._page(0)), 0
         while True:
             items = page.get("items") or []
             for item in items:
@@ -217,7 +218,7 @@ class _Entries:
                 offset += 1
                 yield item
             # Not by the address of the next page, which would lead away from an operator's own api_url.
-            if not items or offset >= int(page.get("total") or 0):
+            if not items or (offset >= int(page.get("total") or 0) and not page.get("next")):
                 return
             page = self._page(offset)
 

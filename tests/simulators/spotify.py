@@ -88,9 +88,12 @@ class SpotifySimulator(Simulator):
         items = [{key: value for key, value in track.items() if key != "album"} for track in tracks]
         self.albums[spotify_id] = {"name": name, "artists": [{"name": "Various"}], "images": images, "entries": items}
 
-    def add_playlist(self, spotify_id: str, name: str, entries: list[Any], *, word: str = "track") -> None:
-        """A playlist; ``word`` is what an entry calls its track: "track", or "item" as since 2026."""
-        self.playlists[spotify_id] = {"name": name, "entries": entries, "word": word}
+    def add_playlist(
+        self, spotify_id: str, name: str, entries: list[Any], *, word: str = "track", embedded: bool = True
+    ) -> None:
+        """A playlist; ``word`` is what an entry calls its track: "track", or "item" as since 2026. ``embedded``: it comes
+        with its first page."""
+        self.playlists[spotify_id] = {"name": name, "entries": entries, "word": word, "embedded": embedded}
 
     def expire_tokens(self) -> None:
         """No token that was given out is good any more, whatever was said about its lifetime."""
@@ -161,8 +164,10 @@ class _Handler(Handler):
             case ["playlists", spotify_id] if spotify_id in simulator.playlists:
                 playlist = simulator.playlists[spotify_id]
                 place = "items" if playlist["word"] == "item" else "tracks"
-                body = {"id": spotify_id, "name": playlist["name"], place: self._page(playlist["entries"], 100, 0)}
-                self._json(200, body)
+                page = self._page(playlist["entries"], 100, 0)
+                if not playlist["embedded"]:
+                    page = {"href": f"{simulator.url}/v1/playlists/{spotify_id}/{place}", "total": page["total"]}
+                self._json(200, {"id": spotify_id, "name": playlist["name"], place: page})
             case ["playlists", spotify_id, place] if spotify_id in simulator.playlists:
                 playlist = simulator.playlists[spotify_id]
                 if place != ("items" if playlist["word"] == "item" else "tracks"):

@@ -75,9 +75,12 @@ def children() -> list[psutil.Process]:
     return found
 
 
-async def test_a_file_comes_as_it_is(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+async def test_a_file_comes_as_it_is_over_redirects(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
     shares: list[float] = []
-    fetched = await fetcher(site).fetch_link(site.file("/My%20Song.mp3", mp3), tmp_path, shares.append)
+    site.file("/My%20Song.mp3", mp3)
+    site.redirect("/second", "/My%20Song.mp3", status=307)
+    url = site.redirect("/first", f"{site.url}/second")
+    fetched = await fetcher(site).fetch_link(url, tmp_path, shares.append)
     assert fetched.path.read_bytes() == mp3
     assert (fetched.title, fetched.artist, fetched.extractor, fetched.direct) == ("My Song", "", "Generic", True)
     assert list(tmp_path.iterdir()) == [fetched.path]
@@ -93,13 +96,6 @@ async def test_progress_is_that_of_the_bytes(site: MediaSite, tmp_path: Path) ->
     risen = [share for share in shares if share]
     assert risen == sorted(risen)
     assert len({round(share, 1) for share in risen}) >= 3
-
-
-async def test_redirects_are_followed(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
-    site.file("/song.mp3", mp3)
-    url = site.redirect("/first", f"{site.url}/second")
-    site.redirect("/second", "/song.mp3", status=307)
-    assert (await fetch(site, url, tmp_path)).path.read_bytes() == mp3
 
 
 async def test_a_page_with_one_recording(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
@@ -161,11 +157,11 @@ async def test_a_match_that_cannot_be_had_gives_way_to_the_next(site: MediaSite,
 
 
 async def test_no_match(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
-    for found in ([], [("Something else", "Somebody", 100.0, site.file("/else.mp3", mp3))]):
-        site.found = found
-        with pytest.raises(AppError) as caught:
-            await fetcher(site).fetch_match("Song", ["Artist"], 100.0, tmp_path, lambda share: None)
-        assert (caught.value.code, caught.value.reason) == (Code.UNPROCESSABLE, "NO_MATCH")
+    site.found = [("Something else", "Somebody", 100.0, site.file("/else.mp3", mp3))]
+    with pytest.raises(AppError) as caught:
+        await fetcher(site).fetch_match("Song", ["Artist"], 100.0, tmp_path, lambda share: None)
+    assert (caught.value.code, caught.value.reason) == (Code.UNPROCESSABLE, "NO_MATCH")
+    assert "/else.mp3" not in site.seen
 
 
 @pytest.mark.parametrize(
@@ -201,10 +197,8 @@ async def test_two_recordings_are_one_too_many(site: MediaSite, mp3: bytes, tmp_
     assert (await refusal(site, f"{site.url}/search?q=x", tmp_path)).reason == "MEDIA_SEVERAL"
 
 
-@pytest.mark.parametrize("kind", ["dripping", "stalling"])
-async def test_a_site_that_keeps_us_waiting_is_left(site: MediaSite, mp3: bytes, tmp_path: Path, kind: str) -> None:
-    url = getattr(site, kind)("/slow.mp3", mp3)
-    error = await refusal(site, url, tmp_path, deadline_seconds=1.5)
+async def test_a_site_that_sends_drop_by_drop_is_left(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    error = await refusal(site, site.dripping("/slow.mp3", mp3), tmp_path, deadline_seconds=1.5)
     assert (error.code, error.reason) == (Code.UNPROCESSABLE, "FETCH_TIMEOUT")
 
 

@@ -63,9 +63,12 @@ def test_names_are_one_line(spotify: SpotifySimulator) -> None:
     assert (track.title, track.artist) == ("A B C", "x" * 500)
 
 
-def test_the_api_may_be_named_without_its_version(spotify: SpotifySimulator) -> None:
+@pytest.mark.parametrize("api", ["", "/", "/v1", "/v1/"])
+@pytest.mark.parametrize("accounts", ["", "/", "/api/token"])
+def test_addresses_may_be_named_in_short_or_in_full(spotify: SpotifySimulator, api: str, accounts: str) -> None:
     spotify.add_track("one", "Title", ["Artist"], 1.0)
-    assert catalog(spotify, api_url=spotify.url).track("one").title == "Title"
+    addresses = {"api_url": spotify.url + api, "accounts_url": spotify.url + accounts}
+    assert catalog(spotify, **addresses).track("one").title == "Title"
 
 
 def test_an_album_is_read_to_its_end(spotify: SpotifySimulator) -> None:
@@ -87,6 +90,13 @@ def test_a_playlist_is_read_to_its_end_in_both_forms(spotify: SpotifySimulator, 
     found = catalog(spotify).collection("playlist", "list")
     assert (found.kind, found.name) == ("playlist", "Mine")
     assert [song.spotify_id for song in found.songs] == [f"t{n}" for n in range(260)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 60])
+def test_a_playlist_that_does_not_hold_its_first_page(spotify: SpotifySimulator, count: int) -> None:
+    entries = [{"track": spotify.add_track(f"t{n}", f"Song {n}", ["Artist"], 100.0)} for n in range(count)]
+    spotify.add_playlist("list", "Mine", entries, embedded=False)
+    assert len(catalog(spotify).collection("playlist", "list").songs) == count
 
 
 def test_what_cannot_be_had_is_left_out_with_a_reason(spotify: SpotifySimulator) -> None:
