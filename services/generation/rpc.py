@@ -31,6 +31,7 @@ from kit.ports import Blobs, Bus
 from services.generation import service
 from services.generation.finishing import draw_file
 from services.generation.models import Models, ModelState
+from services.generation.prompts import suggest
 from services.generation.settings import GenerationSettings
 from services.generation.tiers import Tier, tier_of
 
@@ -180,6 +181,4 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         return pb.RenderSpectrogramResponse(blob_key=key)
 
     async def SuggestPrompt(self, request: pb.SuggestPromptRequest, context: Any) -> pb.SuggestPromptResponse:
-        from services.generation.prompts import suggest
-
         return pb.SuggestPromptResponse(prompt=suggest(request.model, random.SystemRandom()))

@@ -6,14 +6,14 @@ import contextlib
 import dataclasses
 import importlib.util
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from kit import audio
 from kit.compute import Report
-from kit.errors import AppError, Code
+from kit.errors import AppError
 from kit.log import get_logger
 from services.generation.engines.audiocraft.engine import CHECKPOINTS, AudiocraftEngine
 from services.generation.engines.device import Device, cuda_device
@@ -173,27 +173,8 @@ class EngineRoom:
         log.info("models.unloaded", idle_seconds=self._idle_seconds)
 
 
-class _NotInstalled:
-    """Stands for audiocraft where it is not installed, without importing what it needs (PyTorch: seconds, much memory)."""
-
-    name = AudiocraftEngine.name
-
-    def load(self, model: str) -> None:
-        raise AppError(
-            Code.NOT_PROVISIONED,
-            "MODEL_UNAVAILABLE",
-            f"The model {model!r} needs audiocraft, which is not installed here. Run `make setup`.",
-            {"model": model},
-        )
-
-    def unload(self, model: str) -> None:
-        pass
-
-    def generate(self, model: str, takes: Sequence[Take], report: Callable[[float], None]) -> list[Clip]:
-        raise NotImplementedError
-
-
 def audiocraft_is_installed() -> bool:
+    """Whether there is any use in trying to load a network."""
     return importlib.util.find_spec("audiocraft") is not None
 
 
@@ -201,15 +182,13 @@ def build_engines(settings: GenerationSettings) -> EngineRoom:
     """The engines as ``settings`` describe them; nothing is loaded yet."""
     networks: Engine | None = None
     if settings.generation_engine != "procedural":
-        networks = _NotInstalled()
-        if audiocraft_is_installed():
-            networks = AudiocraftEngine(
-                checkpoints=settings.generation_checkpoints,
-                model_dir=settings.generation_model_dir,
-                device=settings.generation_device or None,
-                thread_count=settings.generation_thread_count or None,
-                batch_size=settings.generation_batch_size,
-            )
+        networks = AudiocraftEngine(
+            checkpoints=settings.generation_checkpoints,
+            model_dir=settings.generation_model_dir,
+            device=settings.generation_device or None,
+            thread_count=settings.generation_thread_count or None,
+            batch_size=settings.generation_batch_size,
+        )
     return EngineRoom(
         networks=networks,
         built_in=ProceduralEngine(),

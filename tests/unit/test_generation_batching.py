@@ -39,8 +39,7 @@ class Hall:
     async def take(self, prompt: str, model: str = "music", seconds: float = 1.0, *, alone: bool = False) -> str:
         """Ask for a take and wait for it; the engine that made it."""
         async with self.batcher.place(model, self.order(prompt, seconds), alone=alone) as place:
-            while not await place.made(DEADLINE_SECONDS):
-                pass
+            assert await place.made(DEADLINE_SECONDS)
             return place.outcome.result()[0].engine
 
     def batches(self) -> list[list[str]]:

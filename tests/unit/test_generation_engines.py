@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kit.errors import AppError
-from services.generation import takes
 from services.generation.service import MODELS, Take
 from services.generation.settings import GenerationSettings
-from services.generation.takes import Choice, TakeOrder, build_engines, make_takes
+from services.generation.takes import Choice, TakeOrder, audiocraft_is_installed, build_engines, make_takes
 from tests.unit.scripted_engine import asked, build
 
 
@@ -81,13 +81,14 @@ def settings(tmp_path: Path, **values: object) -> GenerationSettings:
 
 
 def test_where_audiocraft_is_not_installed_nothing_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(takes, "audiocraft_is_installed", lambda: False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(AppError) as caught:
         build_engines(settings(tmp_path)).choose("music")
     assert caught.value.reason == "MODEL_UNAVAILABLE"
     assert "make setup" in caught.value.message
     choice = build_engines(settings(tmp_path, fallback=True)).choose("music")
     assert (choice.engine, choice.degraded) == ("procedural", True)
+    assert not audiocraft_is_installed()
 
 
 def test_the_built_in_engine_that_was_asked_for_is_no_substitute(tmp_path: Path) -> None:
