@@ -281,7 +281,13 @@ class Delivery(Protocol):
 
 
 class Consumer(Protocol):
-    """A durable group of workers on a queue. Priorities are subjects: the first is served first."""
+    """A durable group of workers on a queue.
+
+    Priorities are subjects: the first is served first, and at times a lower one, so that none starves. One more word
+    behind the priority is an affinity (``...free.music``). Inside a priority it is first come first served, but a worker
+    goes on with the affinity that it served last, for some messages, when others wait too. Affinities need not be
+    known beforehand.
+    """
 
     async def next(self) -> Delivery:
         """The next message. Waits until there is one; cancelling the wait loses nothing."""
@@ -307,7 +313,10 @@ class Bus(Protocol):
         ...
 
     async def consumer(self, durable: str, subjects: Sequence[str], *, ack_wait_seconds: float) -> Consumer:
-        """Join a durable consumer of these command subjects, highest priority first."""
+        """Join a durable consumer of these command subjects, which differ in the last word, highest priority first.
+
+        It serves each of them and all affinities below it.
+        """
         ...
 
     async def backlog(self, subject: str) -> int:

@@ -192,7 +192,7 @@ class NatsConsumer:
         self._woken = asyncio.Event()
         self._wakers: list[Subscription] = []
         self._taken_count = 0
-        self._affinity = ""
+        self._affinity: str | None = None  # of the message that was taken last
         # Of each priority: how many were taken for their affinity since one was taken for its age.
         self._preferred_counts = dict.fromkeys(subjects, 0)
 
@@ -262,11 +262,15 @@ class NatsConsumer:
     async def _stored(self) -> list[str]:
         """Subjects of ours that have messages: waiting, or being worked on."""
         common = self._subjects[0].rpartition(".")[0]
+        cancelled_before = _cancel_count()
         try:
             info = await self._js.stream_info(_STREAM, subjects_filter=f"{common}.>")
+            stored = list(info.state.subjects or {})
         except (NatsError, TimeoutError):
-            return []
-        return list(info.state.subjects or {})
+            stored = []
+        if _cancel_count() > cancelled_before:
+            raise asyncio.CancelledError
+        return stored
 
     def _order(self) -> tuple[str, ...]:
         """Highest priority first; every fourth message begins with a lower one, each in its turn: none starves."""
@@ -280,8 +284,8 @@ class NatsConsumer:
     async def _take_from(self, priority: str, queues: list[str]) -> Msg | None:
         """The oldest message of a priority. But what has the affinity of the last one goes first, seven times in eight:
         of whatever waits, the oldest is taken again and again, so none starves."""
-        preferred = f"{priority}.{self._affinity}" if self._affinity else priority
-        if preferred in queues and self._preferred_counts[priority] < _AFFINITY_RUN - 1:
+        preferred = None if self._affinity is None else priority + self._affinity
+        if preferred is not None and preferred in queues and self._preferred_counts[priority] < _AFFINITY_RUN - 1:
             message = await self._take(preferred)
             if message is not None:
                 self._preferred_counts[priority] += 1
@@ -291,7 +295,7 @@ class NatsConsumer:
             message = await self._take(subject)
             if message is not None:
                 self._preferred_counts[priority] = 0
-                self._affinity = subject[len(priority) + 1 :]
+                self._affinity = subject.removeprefix(priority)
                 return message
         return None
 
@@ -307,20 +311,23 @@ class NatsConsumer:
         Where there is none, those that were given to somebody come first: if one can be had again, it is older.
         """
         try:
-            info = await self._js.consumer_info(_STREAM, self._durable_of(subject))
-            delivered = info.delivered.stream_seq if info.delivered else 0
-            message = await self._js.get_msg(_STREAM, seq=(delivered or 0) + 1, subject=subject, next=True)
-        except NotFoundError:  # no such message, or no such consumer yet: taking from it makes one
-            return 0
+            after = await self._last_delivered(subject)
+            message = await self._js.get_msg(_STREAM, seq=after + 1, subject=subject, next=True)
         except (NatsError, TimeoutError):
             return 0
         return message.seq or 0
 
+    async def _last_delivered(self, subject: str) -> int:
+        try:
+            info = await self._js.consumer_info(_STREAM, self._durable_of(subject))
+        except NotFoundError:  # a new affinity
+            return 0
+        return (info.delivered and info.delivered.stream_seq) or 0
+
     async def _take(self, subject: str) -> Msg | None:
-        task = asyncio.current_task()
-        cancelled_before = task.cancelling() if task else 0
+        cancelled_before = _cancel_count()
         message = await self._pull(subject)
-        if task and task.cancelling() > cancelled_before:  # the driver lost it, by wait_for
+        if _cancel_count() > cancelled_before:
             if message is not None:
                 await NatsDelivery(message).nak(0.0)
             raise asyncio.CancelledError
@@ -345,6 +352,12 @@ class NatsConsumer:
         for waker in self._wakers:
             with contextlib.suppress(NatsError):
                 await waker.unsubscribe()
+
+
+def _cancel_count() -> int:
+    """More than before a call of the driver: it lost a cancellation, which wait_for does when it has a result as well."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
 class NatsDelivery:

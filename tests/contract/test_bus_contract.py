@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -184,7 +186,10 @@ class BusContract(ABC):
                 await delivery.ack()
 
         tasks = [asyncio.create_task(work(consumer)) for consumer in consumers * 2]
-        await queue.send(buses[0], *sent)
+        for text in sent:
+            await queue.send(
+                buses[0], text, to=("standard", "standard.music", "free.music", "standard.audio")[int(text) % 4]
+            )
         async with asyncio.timeout(DEADLINE_SECONDS):
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
@@ -203,16 +208,21 @@ class BusContract(ABC):
 
     async def test_cancelling_the_wait_loses_nothing(self, bus: Bus, queue: Queue) -> None:
         consumer = await queue.join(bus, ACK_WAIT_SECONDS)
-        sent = {str(number) for number in range(8)}
+        sent = {str(number) for number in range(24)}
+        got: set[str] = set()
         for turn, text in enumerate(sorted(sent)):
             waiting = asyncio.create_task(consumer.next())
+            sending = asyncio.create_task(queue.send(bus, text))
             for _ in range(turn):
                 await asyncio.sleep(0)
-            await queue.send(bus, text)
-            waiting.cancel()  # somewhere in the midst of taking it
-            outcome = (await asyncio.gather(waiting, return_exceptions=True))[0]
-            assert isinstance(outcome, asyncio.CancelledError)
-        got: set[str] = set()
+            await asyncio.wait({sending} if turn % 2 else {sending, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.cancel():  # somewhere in the midst of taking it
+                outcome = (await asyncio.gather(waiting, return_exceptions=True))[0]
+                assert isinstance(outcome, asyncio.CancelledError)
+            else:
+                await waiting.result().ack()
+                got.add(waiting.result().payload.decode())
+            await sending
         while got != sent:
             got.add(await take_text(consumer))
         assert await bus.backlog(queue.subject("standard")) == 0
@@ -255,6 +265,66 @@ class BusContract(ABC):
         await held.ack()
         assert await bus.backlog(queue.subject("free")) == 2
 
+    # ------------------------------------------------------------------------------------------------- affinities
+
+    @pytest.mark.parametrize("seed", range(4))
+    async def test_affinity_goes_first_for_a_while_and_age_in_the_end(self, bus: Bus, queue: Queue, seed: int) -> None:
+        draw = random.Random(seed)
+        # Long stretches of one affinity, and short ones; with and without messages that have none.
+        affinities = draw.choices(["", ".music", ".audio", ".magnet-music"][seed % 2 :], k=10)
+        waiting = [affinity for affinity in affinities for _ in range(draw.choice((1, 2, 7, 12)))]
+        for number, affinity in enumerate(waiting):
+            await queue.send(bus, f"{number} {affinity}", to=f"standard{affinity}")
+        consumer = await queue.join(bus)
+        left = [f"{number} {affinity}" for number, affinity in enumerate(waiting)]
+        since_oldest, affinity_before = 0, None
+        while left:
+            taken = await take_text(consumer)
+            affinity = taken.split(" ")[1]
+            since_oldest = 0 if taken == left[0] else since_oldest + 1
+            assert since_oldest < 8, "others waited longer than for eight messages"
+            assert affinity in (affinity_before, left[0].split(" ")[1]), "changed affinity without need"
+            assert taken == next(text for text in left if text.split(" ")[1] == affinity)
+            affinity_before = affinity
+            left.remove(taken)
+
+    async def test_priority_goes_before_affinity(self, bus: Bus, queue: Queue) -> None:
+        consumer = await queue.join(bus)
+        await queue.send(bus, "m1", "m2", to="standard.music")
+        assert await take_text(consumer) == "m1"
+        await queue.send(bus, "a1", to="premium.audio")
+        await queue.send(bus, "a2", to="standard.audio")
+        assert [await take_text(consumer) for _ in range(3)] == ["a1", "a2", "m2"]
+
+    @pytest.mark.parametrize("low", ["standard.music", "free.audio"])
+    async def test_none_starves_behind_affinities_of_higher_priority(self, bus: Bus, queue: Queue, low: str) -> None:
+        consumer = await queue.join(bus)
+        await queue.send(bus, "patient", to=low)
+        coming = itertools.cycle(["admin.audio", "premium.music", "standard.audio", "admin"])
+        await queue.send(bus, *(f"first {number}" for number in range(3)), to="standard.audio")
+        for number in range(60):
+            await queue.send(bus, f"later {number}", to=next(coming))
+            if await take_text(consumer) == "patient":
+                return
+        raise AssertionError("it starved")
+
+    async def test_takers_of_one_process_get_the_same_affinity(self, bus: Bus, queue: Queue) -> None:
+        for number in range(4):
+            await queue.send(bus, f"m{number}", to="standard.music")
+            await queue.send(bus, f"a{number}", to="standard.audio")
+        consumer = await queue.join(bus)
+        together = await asyncio.gather(*(take(consumer) for _ in range(4)))
+        assert [delivery.payload for delivery in together] == [b"m0", b"m1", b"m2", b"m3"]
+        assert [await take_text(consumer) for _ in range(4)] == ["a0", "a1", "a2", "a3"]
+
+    async def test_a_message_that_is_handed_back_keeps_its_turn(self, bus: Bus, queue: Queue) -> None:
+        consumer = await queue.join(bus)
+        await queue.send(bus, "m0", to="standard.music")
+        await (await take(consumer)).nak(0.0)
+        await queue.send(bus, "a0", to="standard.audio")
+        other = await queue.join(bus)  # which has served nothing yet
+        assert [await take_text(other) for _ in range(2)] == ["m0", "a0"]
+
     # ----------------------------------------------------------------------------------------------------- outages
 
     async def test_a_broker_that_is_killed_and_comes_back_has_lost_nothing(
@@ -295,8 +365,9 @@ class BusContract(ABC):
         broker.wipe()
         await broker.start()
         await connect()  # any component that starts brings the streams back
-        await _until_sent(queue, bus, "new life")
-        assert await take_text(consumer) == "new life"
+        for text, to in (("new life", "standard"), ("new tune", "standard.music"), ("another", "standard.music")):
+            await _until_sent(queue, bus, text, to)
+        assert {await take_text(consumer) for _ in range(3)} == {"new life", "new tune", "another"}
 
 
 async def _reason(call: Awaitable[Any]) -> str:
@@ -306,11 +377,11 @@ async def _reason(call: Awaitable[Any]) -> str:
     return refusal.value.reason
 
 
-async def _until_sent(queue: Queue, bus: Bus, text: str) -> None:
+async def _until_sent(queue: Queue, bus: Bus, text: str, to: str = "standard") -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
             try:
-                await queue.send(bus, text)
+                await queue.send(bus, text, to=to)
             except AppError:  # the connection is being made anew
                 continue
             return
@@ -357,10 +428,36 @@ class TestNatsBus(BusContract):
             async with asyncio.timeout(DEADLINE_SECONDS):
                 while not consumer._woken._waiters:  # noqa: ASYNC110 (it has found nothing and waits)
                     await asyncio.sleep(0)
-            await queue.send(bus, str(number), to=("admin", "free")[number % 2])
+            await queue.send(bus, str(number), to=("admin", "free", "free.music", "standard.new")[number % 4])
             delivery = await waiting
             assert delivery.payload == b"%d" % number
             await delivery.ack()
+
+    async def test_idle_takers_ask_the_broker_one_thing_at_a_time(
+        self, bus: NatsBus, nats_server: NatsServer, queue: Queue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bus_nats, "_POLL_SECONDS", 0.01)
+        consumer = await queue.join(bus)
+        for to in ("admin.music", "standard.music", "standard.audio", "free"):
+            await queue.send(bus, to, to=to)
+            await take_text(consumer)
+        asked: list[str] = []
+        client = await nats.connect(nats_server.url)
+
+        async def hear(message: Any) -> None:
+            asked.append(message.subject)
+
+        await client.subscribe("$JS.API.>", cb=hear)
+        await client.flush()
+        idle = [asyncio.create_task(consumer.next()) for _ in range(4)]
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while len(asked) < 20:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        for waiting in idle:
+            waiting.cancel()
+        await asyncio.gather(*idle, return_exceptions=True)
+        await client.close()
+        assert set(asked) == {"$JS.API.STREAM.INFO.SOUNDWRIGHT_CMD"}
 
     async def test_no_broker_is_told_as_such(self, tmp_path: Path) -> None:
         nobody = NatsServer(tmp_path).url  # never started
