@@ -29,8 +29,8 @@ from services.ingest.service import DownloadSpec
 from services.ingest.songs import Song, track_id_of
 from services.ingest.worker import DownloadWorker
 from services.library.rpc import TrackRpc
-from services.library.service import Tracks
 from services.library.store import LibraryStore
+from services.library.tracks import Tracks
 from tests.simulators.media_site import MediaSite
 from tests.unit.test_ingest_encoding import tone, written
 
