@@ -73,7 +73,7 @@ FIELDS = st.fixed_dictionaries(
         "made": st.integers(0, 3),
     },
 )
-CHANGES = st.lists(st.tuples(st.integers(0, 11), st.one_of(st.none(), FIELDS, FIELDS)), min_size=1, max_size=30)
+CHANGES = st.lists(st.tuples(st.integers(0, 15), st.one_of(st.none(), FIELDS, FIELDS, FIELDS)), min_size=8, max_size=40)
 WHERE = st.fixed_dictionaries(
     {},
     optional={
@@ -142,7 +142,7 @@ class DocsSearchContract(Store):
     # ----------------------------------------------------------------------------------------------------- all of it
 
     @settings(
-        max_examples=40,
+        max_examples=60,
         deadline=None,
         # One class for every store, and one store for all examples, which begin by emptying it.
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
@@ -475,6 +475,18 @@ class DocsSearchContract(Store):
         assert ids(await docs.find("clips", {}, sort=("votes", "made"), descending=True)) == rising[::-1]
         after = (2, 5, "c4")
         assert ids(await docs.find("clips", {}, sort=("votes", "made"), descending=True, after=after)) == rising[3::-1]
+
+    async def test_numbered_pages_reach_from_the_first_to_past_the_last(self, docs: Docs) -> None:
+        for number in range(30):
+            await docs.insert("clips", clip(number, title="rain" if number % 3 else "wind", votes=number % 4))
+        for text in ("", "rain"):
+            for descending in (False, True):
+                order: dict[str, Any] = {"text": text, "sort": ("votes", "made"), "descending": descending}
+                whole = ids(await docs.find("clips", {}, **order))
+                assert len(whole) == (20 if text else 30)
+                for start in range(0, 36, 4):
+                    page = ids(await docs.find("clips", {}, **order, limit=4, offset=start))
+                    assert page == whole[start : start + 4], (order, start)
 
     # -------------------------------------------------------------------------------------------------------- growing
 
