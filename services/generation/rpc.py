@@ -24,7 +24,7 @@ from soundwright.library.v1 import (
 
 from kit.compute import EngineProcesses
 from kit.errors import AppError
-from kit.identity import require_principal
+from kit.identity import principal_scope, require_principal
 from kit.jobs import create_job
 from kit.log import get_logger
 from kit.ports import Blobs, Bus
@@ -175,9 +175,10 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
             async with self._blobs.local(generation.audio_blob_key) as audio:
                 await self._file_processes.run(functools.partial(draw_file, audio=audio, picture=picture))
             await self._blobs.put_file(key, picture)
-        await self._catalog.SetSpectrogram(
-            catalog_service_pb2.SetSpectrogramRequest(generation_id=generation.id, blob_key=key)
-        )
+        with principal_scope(None):  # whoever may look at a clip causes this, and only a service may note it
+            await self._catalog.SetSpectrogram(
+                catalog_service_pb2.SetSpectrogramRequest(generation_id=generation.id, blob_key=key)
+            )
         return pb.RenderSpectrogramResponse(blob_key=key)
 
     async def SuggestPrompt(self, request: pb.SuggestPromptRequest, context: Any) -> pb.SuggestPromptResponse:

@@ -100,7 +100,7 @@ class GenerationWorker:
             async with JobOutputs(self._blobs, "generations", context.job) as store:
                 audio = await store.put(_audio_output(clip), order.audio)
                 picture = await store.put(_picture_output(), order.picture)
-            context.report(1.0, "Complete")
+                context.report(1.0, "Complete")
             return _result(context.job, spec, kept, clip, (audio, picture), time.monotonic() - started)
 
     @contextlib.asynccontextmanager
