@@ -17,7 +17,7 @@ from typing import Protocol
 from kit.errors import AppError, Code
 from kit.identity import Principal
 from kit.ports import Blobs, Clock
-from services.library.categories import CATEGORIES
+from services.library import categories
 
 __all__ = [
     "FAMILIES",
@@ -30,14 +30,13 @@ __all__ = [
     "GenerationStore",
     "PlayTotals",
     "change_generation",
-    "family_of",
     "generation_not_found",
     "recount",
     "require_batch",
     "require_generation",
 ]
 
-FAMILIES = tuple(CATEGORIES)
+FAMILIES = tuple(categories.CATEGORIES)
 _BATCH_LIMIT = 100
 _SAMPLE_LIMIT = 100
 _EXCLUDE_LIMIT = 500
@@ -96,7 +95,7 @@ class Generation:
     @property
     def family(self) -> str:
         """``music`` or ``audio``."""
-        return family_of(self.model)
+        return categories.family(self.model)
 
 
 class GenerationSort(StrEnum):
@@ -118,7 +117,7 @@ class GenerationFilter:
     search: str = ""
     category: str = ""
     owner_id: str = ""
-    created_since: float | None = None
+    min_create_time: float | None = None
     min_duration_seconds: float = 0.0
     voted_only: bool = False
 
@@ -167,11 +166,6 @@ class CatalogStore(GenerationStore, Protocol):
     async def remove_generation(self, generation_id: str) -> None: ...
     async def remove_belongings(self, generation_id: str) -> bool: ...
     async def end_deletion(self, deletion: Deletion) -> None: ...
-
-
-def family_of(model: str) -> str:
-    """``music`` or ``audio``: which categories and which filter a model belongs to."""
-    return model.removeprefix("magnet-")
 
 
 def generation_not_found() -> AppError:
@@ -310,9 +304,9 @@ class Catalog:
         Raises:
             AppError: ``MODEL_NOT_FOUND``.
         """
-        if model not in CATEGORIES:
+        if model not in categories.CATEGORIES:
             raise AppError(Code.NOT_FOUND, "MODEL_NOT_FOUND", "Categories exist for the models music and audio.")
-        return dict(CATEGORIES[model])
+        return dict(categories.CATEGORIES[model])
 
     async def counts(self) -> CatalogCounts:
         return await self._store.counts()

@@ -18,7 +18,7 @@ from services.library.trends import Trends
 from services.library.votes import Votes
 from services.library.wire import require_service, time_from_wire, time_to_wire
 
-__all__ = ["CatalogRpc", "generation_from_wire", "generation_to_wire"]
+__all__ = ["CatalogRpc", "generation_to_wire"]
 
 _PAGE_SIZE_LIMIT = 500
 _LIST_LIMIT = 100
@@ -280,7 +280,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
     async def ListMostPlayed(self, request: pb.ListMostPlayedRequest, context: Any) -> pb.ListMostPlayedResponse:
         require_principal()
         played = await self._trends.most_played(
-            time_from_wire(request, "since"), request.model, _size(request.limit, _LIST_LIMIT)
+            time_from_wire(request, "min_play_time"), request.model, _size(request.limit, _LIST_LIMIT)
         )
         return pb.ListMostPlayedResponse(
             played=[
@@ -328,7 +328,7 @@ def _filter_from_wire(message: pb.GenerationFilter) -> GenerationFilter:
         search=message.search,
         category=message.category,
         owner_id=message.owner_id,
-        created_since=time_from_wire(message, "created_since"),
+        min_create_time=time_from_wire(message, "min_create_time"),
         min_duration_seconds=message.min_duration_seconds,
         voted_only=message.voted_only,
     )
@@ -352,40 +352,8 @@ def _all_to_wire(generations: Iterable[Generation]) -> list[generation_pb2.Gener
     return [generation_to_wire(generation) for generation in generations]
 
 
-def generation_from_wire(message: generation_pb2.Generation) -> Generation:
-    return Generation(
-        id=message.id,
-        owner_id=message.owner_id,
-        prompt=message.prompt,
-        model=message.model,
-        duration_seconds=message.duration_seconds,
-        is_loop=message.is_loop,
-        seed=message.seed,
-        quality_score=message.quality_score if message.HasField("quality_score") else None,
-        quality_issues=list(message.quality_issues),
-        quality_accepted=message.quality_accepted,
-        retry_count=message.retry_count,
-        engine=message.engine,
-        engine_model=message.engine_model,
-        degraded=message.degraded,
-        sample_rate_hz=message.sample_rate_hz,
-        channel_count=message.channel_count,
-        audio_blob_key=message.audio_blob_key,
-        spectrogram_blob_key=message.spectrogram_blob_key,
-        audio_size_bytes=message.audio_size_bytes,
-        continued_from_id=message.continued_from_id,
-        priority=message.priority,
-        create_time=time_from_wire(message, "create_time") or 0.0,
-        categories=list(message.categories),
-        upvote_count=message.upvote_count,
-        downvote_count=message.downvote_count,
-        rating=message.rating if message.HasField("rating") else None,
-        play_count=message.play_count,
-        listener_count=message.listener_count,
-    )
-
-
 def generation_to_wire(generation: Generation) -> generation_pb2.Generation:
+    # Field by field, a tenth of the time that the general mapping takes: lists have hundreds.
     return generation_pb2.Generation(
         id=generation.id,
         owner_id=generation.owner_id,

@@ -161,8 +161,6 @@ class CatalogStore(ClipDocs):
             for doc in await self._docs.find(collection.name, {"generation_id": generation_id}, limit=left):
                 await self._docs.delete(collection.name, doc["id"])
                 left -= 1
-            if not left:
-                return False
         return await self._playlists.remove_everywhere(generation_id, left)
 
 
@@ -172,8 +170,8 @@ def _where(chosen: GenerationFilter) -> dict[str, Any]:
         where["categories"] = Contains(chosen.category)
     if chosen.owner_id:
         where["owner_id"] = chosen.owner_id
-    if chosen.created_since is not None:
-        where["create_time"] = AtLeast(chosen.created_since)
+    if chosen.min_create_time is not None:
+        where["create_time"] = AtLeast(chosen.min_create_time)
     if chosen.min_duration_seconds > 0:
         where["duration_seconds"] = AtLeast(chosen.min_duration_seconds)
     if chosen.voted_only:

@@ -13,7 +13,8 @@ from typing import Protocol
 
 from kit.errors import AppError, Code
 from kit.ports import Clock
-from services.library.catalog import FAMILIES, Generation, family_of
+from services.library.catalog import FAMILIES, Generation
+from services.library.categories import family as family_of
 from services.library.plays import HOUR_SECONDS
 
 __all__ = ["TrendStore", "Trends"]

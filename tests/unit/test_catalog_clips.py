@@ -67,6 +67,22 @@ async def test_a_deleted_clip_is_not_filed_again(world: World) -> None:
     assert await reason(world.catalog.get(clip.id)) == "GENERATION_NOT_FOUND"
 
 
+async def test_a_clip_that_is_deleted_while_it_is_filed_again_stays_deleted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = await world.clip()
+    insert = world.docs.insert
+
+    async def deleted_first(collection: str, doc: Any) -> None:
+        if collection == "generations":
+            await world.catalog.delete(ANN, clip.id)
+        await insert(collection, doc)
+
+    monkeypatch.setattr(world.docs, "insert", deleted_first)
+    await world.store.file_generation(clip)
+    assert await world.listed() == []
+
+
 # -------------------------------------------------------------------------------------------------------------- lists
 
 
@@ -112,7 +128,7 @@ async def test_all_conditions_hold_together(world: World) -> None:
         {"search": "guitar"},
         {"category": "metal"},
         {"model": "audio"},
-        {"created_since": clip.create_time + 0.001},
+        {"min_create_time": clip.create_time + 0.001},
         {"min_duration_seconds": 60.5},
         {"voted_only": True},
     ]
@@ -121,7 +137,7 @@ async def test_all_conditions_hold_together(world: World) -> None:
         "search": "guitar LO-FI",
         "category": "piano",
         "model": "music",
-        "created_since": clip.create_time,
+        "min_create_time": clip.create_time,
         "min_duration_seconds": 60.0,
     }
     assert await world.listed(**true) == [clip.id]

@@ -11,6 +11,8 @@ import pytest_asyncio
 from catalog_world import ANN, BOB, GUEST, HOUR, LISTENERS, World, opened, reason
 
 from services.library.catalog import Generation
+from services.library.play_store import PlayStore
+from services.library.plays import Play
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -86,6 +88,49 @@ async def test_a_count_that_a_crash_prevented_is_made_good_by_the_next_play(
     world.clock.time += hours * HOUR
     assert (await world.plays.record(BOB, clip.id, "radio", "")).play_count == 2
     assert sum((await world.plays.stats(clip.id)).by_day.values()) == 2
+
+
+async def test_a_process_whose_clock_is_a_little_behind_loses_no_play(world: World) -> None:
+    clip = await world.clip()
+    await played(world, clip)
+    world.clock.time += HOUR
+    await played(world, clip)
+    world.clock.time -= HOUR
+    await played(world, clip)
+    assert (await world.now(clip)).play_count == 3
+    world.clock.time += 3 * HOUR
+    await played(world, clip)
+    assert (await world.now(clip)).play_count == 4
+    assert await most_played(world, 5) == [(clip.id, 4)]
+
+
+async def test_an_hour_is_not_left_with_an_older_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = await world.clip()
+    await played(world, clip)
+    store, hour = PlayStore(world.docs), int(world.clock.now() // HOUR)
+    count = store.count_plays
+    counts: list[int] = []
+    first_counted, second_counted, first_stored = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def interleaved(generation_id: str, hour: int) -> int:
+        counts.append(await count(generation_id, hour))
+        if len(counts) == 1:
+            first_counted.set()
+            await second_counted.wait()
+            return 1
+        second_counted.set()
+        await first_stored.wait()
+        return counts[-1]
+
+    monkeypatch.setattr(store, "count_plays", interleaved)
+    first = asyncio.create_task(store.recount_hour(clip, hour))
+    first.add_done_callback(lambda _: first_stored.set())
+    await first_counted.wait()
+    await store.add_play(Play("p", clip.id, "bob", "radio", hour, world.clock.now()))
+    await store.recount_hour(clip, hour)
+    await first
+    assert counts == [1, 2, 2]
+    assert await store.latest_hours(clip.id, 5) == [(hour, 2)]
 
 
 async def test_what_a_play_may_be(world: World) -> None:

@@ -20,8 +20,8 @@ from kit.adapters.clock import SystemClock
 from kit.errors import AppError, Code
 from kit.identity import Principal, Signer, principal_scope
 from services.library.catalog import Generation
-from services.library.catalog_rpc import CatalogRpc, generation_from_wire, generation_to_wire
-from services.library.wire import time_to_wire
+from services.library.catalog_rpc import CatalogRpc, generation_to_wire
+from services.library.wire import from_wire, time_to_wire
 
 SERVICE = Principal("service:generation", "service")
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -128,9 +128,9 @@ def test_a_clip_crosses_the_wire_unchanged() -> None:
         spectrogram_blob_key="b", audio_size_bytes=2**40, continued_from_id="c", priority="free", create_time=1.25,
         categories=["rain"], upvote_count=3, downvote_count=2, rating=1, play_count=2**40, listener_count=4,
     )  # fmt: skip
-    assert generation_from_wire(generation_to_wire(full)) == full
+    assert from_wire(generation_to_wire(full), Generation) == full
     bare = Generation(UNKNOWN, "ann", "x", "music", 1.0, quality_accepted=False)
-    assert generation_from_wire(generation_to_wire(bare)) == bare
+    assert from_wire(generation_to_wire(bare), Generation) == bare
     assert not generation_to_wire(bare).HasField("quality_score")
     assert not generation_to_wire(bare).HasField("rating")
     described = set(generation_pb2.Generation.DESCRIPTOR.fields_by_name)
@@ -154,7 +154,7 @@ async def test_clips_are_listed_by_page_order_and_filter(served: Served) -> None
         ({"search": "3 RAIN"}, [sound, clips[3]]),
         ({"category": "rain"}, [sound]),
         ({"owner_id": "bob"}, [sound]),
-        ({"created_since": since}, [sound]),
+        ({"min_create_time": since}, [sound]),
         ({"min_duration_seconds": 90.0}, [sound]),
         ({"voted_only": True}, [clips[1]]),
     ):
@@ -323,8 +323,8 @@ async def test_plays(served: Served) -> None:
     for fields, expected in (
         ({}, [(clip.id, 3), (sound.id, 1)]),
         ({"limit": 1}, [(clip.id, 3)]),
-        ({"since": since}, [(clip.id, 3), (sound.id, 1)]),
-        ({"since": since, "model": "audio"}, [(sound.id, 1)]),
+        ({"min_play_time": since}, [(clip.id, 3), (sound.id, 1)]),
+        ({"min_play_time": since, "model": "audio"}, [(sound.id, 1)]),
     ):
         answer = await served("ListMostPlayed", **fields)
         assert [(played.generation.id, played.play_count) for played in answer.played] == expected

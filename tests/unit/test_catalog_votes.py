@@ -11,7 +11,7 @@ import pytest_asyncio
 from catalog_world import ANN, BOB, GUEST, LISTENERS, World, ids, opened, reason
 
 from services.library.catalog import GenerationSort
-from services.library.tags import TagOutcome
+from services.library.tags import TagOutcome, TagSuggestion
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -246,6 +246,24 @@ async def test_listeners_remove_a_category_and_bring_it_back(world: World) -> No
         assert (again.consensus_reached, again.suggestion_count) == (False, count)
     assert (await world.tags.suggest(ANN, clip.id, "metal", False)).categories == [*clip.categories, "metal"]
     assert (await world.now(clip)).tag_rounds == {"metal": 3}
+
+
+async def test_a_suggestion_that_comes_late_does_not_decide_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = await world.clip("calm piano")
+    add = world.listeners.add_suggestion
+
+    async def late(suggestion: TagSuggestion) -> bool:
+        monkeypatch.setattr(world.listeners, "add_suggestion", add)
+        await agreed(world, clip.id, "metal")
+        await agreed(world, clip.id, "metal", remove=True)
+        return await add(suggestion)
+
+    monkeypatch.setattr(world.listeners, "add_suggestion", late)
+    await world.tags.suggest(GUEST, clip.id, "metal", False)
+    now = await world.now(clip)
+    assert (now.categories, now.tag_rounds) == (clip.categories, {"metal": 2})
 
 
 async def test_a_decision_that_a_crash_prevented_is_made_good(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

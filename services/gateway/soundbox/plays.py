@@ -47,7 +47,7 @@ class PlayBody(UserBody):
 async def trending(gateway: Gateway, hours: int, model: str, limit: int) -> Sequence[pb.PlayedGeneration]:
     """What was played most in the last ``hours``."""
     request = pb.ListMostPlayedRequest(model=model, limit=limit)
-    request.since.FromNanoseconds(int((gateway.clock.now() - hours * 3600) * 1e9))
+    request.min_play_time.FromNanoseconds(int((gateway.clock.now() - hours * 3600) * 1e9))
     played: Sequence[pb.PlayedGeneration] = (await gateway.clients.catalog.ListMostPlayed(request)).played
     return played
 

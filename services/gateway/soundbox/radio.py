@@ -77,7 +77,7 @@ class _Programme:
         return sorted(clips, key=lambda c: (c.downvote_count - c.upvote_count, -c.upvote_count))
 
     async def new(self, count: int, chosen: pb.GenerationFilter, hours: int) -> Iterable[generation_pb2.Generation]:
-        chosen.created_since.FromNanoseconds(int((self._gateway.clock.now() - hours * 3600) * 1e9))
+        chosen.min_create_time.FromNanoseconds(int((self._gateway.clock.now() - hours * 3600) * 1e9))
         return await self._first(count, chosen, pb.GENERATION_SORT_RECENT)
 
     async def _first(

@@ -23,22 +23,22 @@ GENERATION_SORT_POPULAR: GenerationSort
 GENERATION_SORT_RATING: GenerationSort
 
 class GenerationFilter(_message.Message):
-    __slots__ = ("model", "search", "category", "owner_id", "created_since", "min_duration_seconds", "voted_only")
+    __slots__ = ("model", "search", "category", "owner_id", "min_create_time", "min_duration_seconds", "voted_only")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
     OWNER_ID_FIELD_NUMBER: _ClassVar[int]
-    CREATED_SINCE_FIELD_NUMBER: _ClassVar[int]
+    MIN_CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     MIN_DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
     VOTED_ONLY_FIELD_NUMBER: _ClassVar[int]
     model: str
     search: str
     category: str
     owner_id: str
-    created_since: _timestamp_pb2.Timestamp
+    min_create_time: _timestamp_pb2.Timestamp
     min_duration_seconds: float
     voted_only: bool
-    def __init__(self, model: _Optional[str] = ..., search: _Optional[str] = ..., category: _Optional[str] = ..., owner_id: _Optional[str] = ..., created_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., min_duration_seconds: _Optional[float] = ..., voted_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., search: _Optional[str] = ..., category: _Optional[str] = ..., owner_id: _Optional[str] = ..., min_create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., min_duration_seconds: _Optional[float] = ..., voted_only: _Optional[bool] = ...) -> None: ...
 
 class GetGenerationRequest(_message.Message):
     __slots__ = ("generation_id",)
@@ -650,14 +650,14 @@ class GetPlayStatsResponse(_message.Message):
     def __init__(self, play_count: _Optional[int] = ..., listener_count: _Optional[int] = ..., by_source: _Optional[_Mapping[str, int]] = ..., by_day: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class ListMostPlayedRequest(_message.Message):
-    __slots__ = ("since", "model", "limit")
-    SINCE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("min_play_time", "model", "limit")
+    MIN_PLAY_TIME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
-    since: _timestamp_pb2.Timestamp
+    min_play_time: _timestamp_pb2.Timestamp
     model: str
     limit: int
-    def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., model: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    def __init__(self, min_play_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., model: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class ListMostPlayedResponse(_message.Message):
     __slots__ = ("played",)
