@@ -36,6 +36,7 @@ _PRIORITIES = ("admin", "premium", "standard", "free")
 _MAX_VARIATIONS = 8
 _SEED_LIMIT = 2**63
 """What the wire holds."""
+_LIMITS = frozenset({"TOO_MANY_PENDING", "HOURLY_LIMIT", "QUEUE_FULL"})
 
 
 def _or(default: Any) -> BeforeValidator:
@@ -114,22 +115,31 @@ def generate_routes(gateway: Gateway) -> APIRouter:
         values = await json_values(request)
         with acting(user_of(request, values)):
             body = fitted(GenerateBody, values)
-            answer = await clients.generation.CreateJobs(
-                pb.CreateJobsRequest(
-                    prompt=body.prompt,
-                    duration_seconds=body.duration,
-                    model=body.model,
-                    seed=body.seed,
-                    idempotency_key=idempotency_key(request),
-                    priority=body.priority,
-                    loop=body.loop,
-                    variation_count=body.variations,
-                    continue_from_id=body.continue_from[:64],
-                )
+            order = pb.CreateJobsRequest(
+                prompt=body.prompt,
+                duration_seconds=body.duration,
+                model=body.model,
+                seed=body.seed,
+                idempotency_key=idempotency_key(request),
+                priority=body.priority,
+                loop=body.loop,
+                variation_count=body.variations,
+                continue_from_id=body.continue_from[:64],
             )
+            try:
+                answer = await clients.generation.CreateJobs(order)
+            except AppError as error:
+                raise _with_figures(error) from None
         return JSONResponse(_accepted(answer))
 
     return router
+
+
+def _with_figures(error: AppError) -> AppError:
+    """The refusal; one for a limit says how high it is."""
+    if error.reason not in _LIMITS:
+        return error
+    return AppError(error.code, error.reason, error.message, {**error.meta, "details": error.meta})
 
 
 def _accepted(answer: pb.CreateJobsResponse) -> dict[str, Any]:
