@@ -87,7 +87,7 @@ class Downloads:
 
         Raises:
             AppError: ``URL_INVALID``, ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``SPOTIFY_ERROR``,
-                ``SPOTIFY_UNAUTHORIZED``, ``NOTHING_TO_DOWNLOAD``.
+                ``SPOTIFY_UNAUTHORIZED``, ``NOTHING_TO_DOWNLOAD``, ``TOO_MANY_PENDING``.
         """
         quality = service.parse_quality(request.quality)
         owner_id = require_principal().id
@@ -111,6 +111,7 @@ class Downloads:
                 Code.UNPROCESSABLE, "NOTHING_TO_DOWNLOAD", "Nothing behind this link can be downloaded from Spotify."
             )
         under_way = await self._under_way()
+        self._require_room(len(under_way), sum(spec.track_id not in under_way for spec in specs))
         for spec in specs:
             job = under_way.get(spec.track_id)
             existed = job is not None
@@ -122,6 +123,17 @@ class Downloads:
             track_id = DownloadSpec.from_json(job.spec_json).track_id
             answer.downloads.add(job=job, track_id=track_id, title=title, existed=existed)
         return answer
+
+    def _require_room(self, unfinished_count: int, new_count: int) -> None:
+        """All of a collection or nothing: who gets half of a playlist has to find out which half."""
+        limit = self._settings.download_pending_limit
+        if limit and unfinished_count + new_count > limit:
+            raise AppError(
+                Code.RATE_LIMITED,
+                "TOO_MANY_PENDING",
+                f"These would be {unfinished_count + new_count} unfinished downloads, and {limit} are allowed. "
+                "Wait until some are done, or cancel some.",
+            )
 
     async def _create_job(self, spec: DownloadSpec, idempotency_key: str) -> tuple[job_pb2.Job, bool]:
         return await create_job(

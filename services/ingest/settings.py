@@ -34,6 +34,7 @@ class IngestSettings(Settings):
 
     download_slot_count: int = Field(2, ge=1, description="downloads at the same time")
     download_attempt_limit: int = Field(3, ge=1)
+    download_pending_limit: int = Field(2000, ge=0, description="unfinished downloads of one caller; 0: any number")
     fetch_allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="host or host:port, separated by commas, that may be reached although their address is private"
     )

@@ -164,6 +164,15 @@ def test_an_album_gives_a_job_for_each_track(admin: httpx.Client, spotify: Spoti
         assert admin.get(f"/api/tracks/{job['track_id']}").json()["data"]["title"] == job["title"]
 
 
+def test_more_than_is_allowed_at_a_time_is_refused_as_a_whole(admin: httpx.Client, spotify: SpotifySimulator) -> None:
+    tracks = [spotify.add_track(f"crowd{n}", f"Crowd {n}", ["Nobody"], 1.0) for n in range(21)]
+    spotify.add_album("crowd", "Crowd", tracks)
+    before = admin.get("/api/jobs").json()["meta"]["total_count"]
+    answer = admin.post("/api/download/track", json={"url": "spotify:album:crowd"})
+    assert (answer.status_code, answer.json()["code"]) == (429, "TOO_MANY_PENDING")
+    assert admin.get("/api/jobs").json()["meta"]["total_count"] == before
+
+
 def test_a_playlist_with_nothing_to_get(admin: httpx.Client, spotify: SpotifySimulator) -> None:
     spotify.add_playlist("nothing", "Mine", [{"track": None}])
     answer = admin.post("/api/download/track", json={"url": "spotify:playlist:nothing"})
