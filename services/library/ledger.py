@@ -120,7 +120,8 @@ class JobLedger:
             raise not_found("job")
         if not may_see(principal, job.owner_id):
             raise denied("job")
-        return job
+        # Whoever is told that it succeeded may ask for what it gave next, so that must be where it is looked up.
+        return await self.file(job)
 
     async def list_jobs(
         self, principal: Principal, kinds: Sequence[str], states: Sequence[str], track_id: str, offset: int, limit: int
