@@ -11,131 +11,18 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from ledger_world import ANN, BOB, LEASE, LOST, WORKER, World, new, opened, reason, result, track
 
-from kit.adapters.docs_sqlite import SqliteDocs
-from kit.errors import AppError
 from kit.identity import Principal
-from services.library.admission import Limits, NewJob
 from services.library.catalog import Generation
-from services.library.catalog_store import CatalogStore
 from services.library.ledger import JobLedger
-from services.library.service import (
-    AudioOutput,
-    Job,
-    JobError,
-    JobResult,
-    JobState,
-    Priority,
-    Stage,
-    Track,
-    entitled,
-    may_see,
-)
-from services.library.store import LibraryStore
-from services.library.sweeper import Sweeper
-from services.library.tracks import Tracks
-
-ANN = Principal("ann", "user")
-BOB = Principal("bob", "user")
-WORKER = Principal("service:separation", "service")
-LEASE = 20.0
-LOST = 15.0
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.time = 1_000_000.0
-
-    def now(self) -> float:
-        return self.time
-
-
-class Backlog:
-    """The one question that the sweeper asks the broker."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    async def backlog(self, subject: str) -> int:
-        return self.count
-
-
-class World:
-    def __init__(self, store: LibraryStore, catalog: CatalogStore) -> None:
-        self.store = store
-        self.catalog = catalog
-        self.clock = HandClock()
-        self.ledger = JobLedger(store, store, catalog, self.clock)
-        self.tracks = Tracks(store, self.clock)
-        self.broker = Backlog()
-        self.published: list[Job] = []
-        self.sweeper = Sweeper(store, self.ledger, self.broker, self.clock, self._publish, LOST)  # type: ignore[arg-type]
-
-    async def _publish(self, job: Job) -> None:
-        self.published.append(job)
-
-    async def job(self, principal: Principal = ANN, **fields: Any) -> Job:
-        return (await self.ledger.create(principal, new(**fields)))[0]
-
-    async def running(self, **fields: Any) -> Job:
-        job, claimed, _ = await self.ledger.claim((await self.job(**fields)).id, "w1", LEASE)
-        assert claimed
-        return job
-
-    async def now(self, job: Job) -> Job:
-        return await self.ledger.get(WORKER, job.id)
-
-
-def new(**fields: Any) -> NewJob:
-    return dataclasses.replace(
-        NewJob(
-            kind="separation",
-            track_id="",
-            spec_json='{"model": "x"}',
-            attempt_limit=3,
-            command_subject="soundwright.cmd.separation.v1.job.run",
-            correlation_id="c1",
-        ),
-        **fields,
-    )
-
-
-def result(*names: str, values: str = "", **fields: Any) -> JobResult:
-    outputs = [
-        AudioOutput(
-            id=str(uuid.uuid4()), name=name, blob_key=f"stems/{name}", content_type="audio/flac", size_bytes=1,
-            sample_rate_hz=44100, channel_count=2, frame_count=10, peak=0.5, clipped_sample_count=0,
-            job_id="", track_id="", owner_id="", path=f"{name}.flac", create_time=0.0,
-        )
-        for name in names
-    ]  # fmt: skip
-    plain: dict[str, Any] = {"engine": "dsp", "model": "m", "degraded": False, "requested_model": "m"}
-    return JobResult(**plain, degraded_reason="", compute_seconds=1.0, outputs=outputs, values_json=values, **fields)
-
-
-def track(track_id: str) -> Track:
-    return Track(
-        id=track_id, owner_id="", title="t", artist="", album="", source="manual", filename="f", blob_key="k",
-        content_type="audio/wav", content_sha256="0", size_bytes=1, container="wav", codec="pcm", sample_rate_hz=44100,
-        channel_count=2, frame_count=1, duration_seconds=1.0, warnings=[], create_time=0.0, update_time=0.0,
-    )  # fmt: skip
-
-
-async def reason(call: Any) -> str:
-    with pytest.raises(AppError) as refusal:
-        await call
-    return refusal.value.reason
+from services.library.service import JobError, JobState, Priority, Stage, entitled, may_see
 
 
 @pytest_asyncio.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    docs = SqliteDocs(tmp_path / "library.db")
-    store = LibraryStore(docs)
-    catalog = CatalogStore(docs)
-    await store.prepare()
-    await catalog.prepare()
-    yield World(store, catalog)
-    await docs.close()
+    async with opened(tmp_path) as world:
+        yield world
 
 
 # ------------------------------------------------------------------------------------------------------------- create
@@ -183,6 +70,23 @@ async def test_concurrent_creates_with_one_key_make_one_job(world: World) -> Non
     made = await asyncio.gather(*(world.ledger.create(ANN, new(idempotency_key="k")) for _ in range(10)))
     assert len({job.id for job, _ in made}) == 1
     assert sorted(existed for _, existed in made) == [False] + [True] * 9
+
+
+@pytest.mark.parametrize("affinity", ["music", "magnet-audio", "v2"])
+async def test_an_affinity_has_a_subject_of_its_own(world: World, affinity: str) -> None:
+    job = await world.job(Principal("p", "pro"), affinity=affinity, work_seconds=12.5)
+    assert job.command_subject == f"soundwright.cmd.separation.v1.job.run.premium.{affinity}"
+    assert (job.affinity, job.work_seconds) == (affinity, 12.5)
+
+
+@pytest.mark.parametrize("affinity", ["Music", "a.b", "*", ">", "a b", "-a", "a_b", "é", "x" * 65, "a\n"])
+async def test_an_affinity_is_a_plain_word(world: World, affinity: str) -> None:
+    assert await reason(world.job(affinity=affinity)) == "AFFINITY_INVALID"
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+async def test_work_is_a_number_of_seconds(world: World, seconds: float) -> None:
+    assert await reason(world.job(work_seconds=seconds)) == "WORK_INVALID"
 
 
 async def test_a_fingerprint_overrules_the_spec(world: World) -> None:
