@@ -74,7 +74,9 @@ class World:
         return job
 
     async def now(self, job: Job) -> Job:
-        return await self.ledger.get(WORKER, job.id)
+        found = await self.store.job(job.id)
+        assert found is not None
+        return found
 
 
 def new(**fields: Any) -> NewJob:

@@ -349,6 +349,17 @@ async def test_a_crash_before_filing_is_repaired_by_the_sweeper(world: World, cr
     assert world.published == []
 
 
+async def test_whoever_reads_that_a_job_succeeded_finds_what_it_gave(world: World) -> None:
+    job = await world.running()
+    catalog = CrashBeforeFiling(world.catalog, "file_generation")
+    with pytest.raises(ConnectionAbortedError):
+        await JobLedger(world.store, world.store, catalog, world.clock).succeed(  # type: ignore[arg-type]
+            job.id, 1, result(generation=CLIP), []
+        )
+    assert (await world.ledger.get(ANN, job.id)).unfiled is None
+    assert await world.catalog.generation(job.id) is not None
+
+
 class CrashBeforeFiling:
     """The store of a library that dies between the result and what is filed after it."""
 
