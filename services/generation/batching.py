@@ -13,7 +13,7 @@ from services.generation.takes import Batch, Choice, EngineRoom, MadeTake, TakeO
 
 __all__ = ["Batcher", "Place"]
 
-_GATHER_SECONDS = 0.03  # jobs that were claimed together arrive together, give or take
+_GATHER_SECONDS = 0.1  # variations of one request arrive one after the other
 
 
 class Place:
