@@ -192,6 +192,17 @@ async def test_refusals(
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= LIMIT_BYTES
 
 
+async def test_what_says_that_it_is_too_long_is_not_fetched(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+    video = {
+        "@context": "https://schema.org", "@type": "VideoObject", "name": "Long", "duration": "PT2H",
+        "contentUrl": site.file("/long.mp3", mp3),
+    }  # fmt: skip
+    page = f'<html><script type="application/ld+json">{json.dumps(video)}</script></html>'
+    error = await refusal(site, site.file("/page", page.encode(), "text/html"), tmp_path)
+    assert (error.code, error.reason) == (Code.UNPROCESSABLE, "AUDIO_TOO_LONG")
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_two_recordings_are_one_too_many(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
     site.found = [("One", "A", 1.0, site.file("/1.mp3", mp3)), ("Two", "B", 1.0, site.file("/2.mp3", mp3))]
     assert (await refusal(site, f"{site.url}/search?q=x", tmp_path)).reason == "MEDIA_SEVERAL"

@@ -23,7 +23,7 @@ from services.ingest.fetch.matching import Candidate, Wanted, rank
 
 __all__ = ["main"]
 
-_MEMORY_BYTES = 1 << 30
+_MEMORY_BYTES = 768 << 20
 _SOCKET_SECONDS = 20.0
 _CANDIDATE_LIMIT = 10
 _TRY_LIMIT = 3
