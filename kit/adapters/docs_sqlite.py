@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import Any, TypeVar
 
 from kit.adapters import docs_sqlite_sets as sets
@@ -42,7 +42,8 @@ class SqliteDocs:
         self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-read")
         self._writer = _connect(path)
         sets.prepare(self._writer)
-        self._readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+        # The last one used comes first: its cache is warm.
+        self._readers: LifoQueue[sqlite3.Connection] = LifoQueue()
         for _ in range(_READERS):
             self._readers.put(_connect(path))
 

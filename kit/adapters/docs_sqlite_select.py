@@ -40,8 +40,8 @@ __all__ = ["Row", "Selection", "select"]
 Row = tuple[int, str]
 """Revision and body."""
 
-# Fetching a document to read a field of it costs about as much as so many steps in an index.
-_FETCH_STEPS = 50
+# Fetching a document and reading the fields to sort by costs about as much as so many steps in an index (3 against 0.1 µs).
+_FETCH_STEPS = 25
 # From here on it pays to find out whether a page is nearer to the end.
 _FAR = 1000
 # Documents drawn to see whether enough of them meet the other conditions, before these are put to the whole collection.
