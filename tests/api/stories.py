@@ -1,9 +1,10 @@
-"""What stories have in common: a song, an upload, waiting for a job."""
+"""What stories have in common: a song, an upload, a clip, waiting for a job."""
 
 from __future__ import annotations
 
 import io
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -69,3 +70,40 @@ def eventually(condition: Callable[[], bool], deadline_seconds: float = 20.0) ->
     while not condition():
         assert time.monotonic() < deadline, "did not come true in time"
         time.sleep(0.02)
+
+
+def listener(name: str = "user") -> str:
+    """A ``user_id`` that nobody had before."""
+    return f"{name}_{uuid.uuid4().hex[:12]}"
+
+
+def asked(client: httpx.Client, prompt: str, **fields: Any) -> dict[str, Any]:
+    """What the soundbox dialect answers to a wish for a clip."""
+    answer = client.post("/generate", json={"prompt": prompt, **fields})
+    assert answer.status_code == 200, answer.text
+    accepted: dict[str, Any] = answer.json()
+    return accepted
+
+
+def ended(client: httpx.Client, job_id: str, deadline_seconds: float = 120.0) -> dict[str, Any]:
+    """A job of the soundbox dialect once it has ended. Its progress never falls meanwhile."""
+    deadline = time.monotonic() + deadline_seconds
+    percent = 0
+    while True:
+        answer = client.get(f"/job/{job_id}")
+        assert answer.status_code == 200, answer.text
+        job: dict[str, Any] = answer.json()
+        assert job["progress_pct"] >= percent or job["status"] == "queued"
+        percent = job["progress_pct"]
+        if job["status"] in ("completed", "failed"):
+            return job
+        assert time.monotonic() < deadline, f"not ended in time: {job}"
+        time.sleep(0.05)
+
+
+def made(client: httpx.Client, prompt: str, **fields: Any) -> str:
+    """The id of a clip that was just made, of 1 second unless told otherwise."""
+    accepted = asked(client, prompt, **{"duration": 1, **fields})
+    job = ended(client, accepted["job_id"])
+    assert job["status"] == "completed", job
+    return str(job["id"])

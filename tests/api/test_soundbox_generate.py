@@ -1,0 +1,207 @@
+"""From words to a clip, on the soundbox dialect's own port and on the shared one."""
+
+from __future__ import annotations
+
+import io
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from stories import asked, ended, listener, made
+
+from demo.stack import Stack
+
+JOB_KEYS = {
+    "id", "status", "progress", "progress_pct", "filename", "spectrogram", "quality", "error", "position", "retry_count",
+}  # fmt: skip
+PROMPT = "peaceful ambient piano melody"
+
+
+@pytest.fixture(scope="module")
+def box(stack: Stack) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stack.soundbox_url, timeout=120) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def job(box: httpx.Client) -> dict[str, Any]:
+    """A job of two seconds, ended. The request is that of the contract."""
+    body = {"prompt": PROMPT, "duration": 2, "model": "music", "loop": False, "priority": "standard"}
+    answer = box.post("/generate", json={**body, "user_id": "user_abc123", "source": "ui"})
+    assert answer.status_code == 200, answer.text
+    accepted = answer.json()
+    assert accepted["success"] is True
+    assert re.fullmatch("[0-9a-f]{32}", accepted["job_id"])
+    assert accepted["job_ids"] == [accepted["job_id"]]
+    assert accepted["position"] >= 1
+    assert (accepted["tier"], accepted["limits"]["max_duration"]) == ("free", 120)
+    early = box.get(f"/job/{accepted['job_id']}").json()
+    assert set(early) >= JOB_KEYS
+    if early["status"] != "completed":
+        assert {early[key] for key in ("filename", "spectrogram", "quality", "error")} == {None}
+    return ended(box, accepted["job_id"])
+
+
+def samples_of(box: httpx.Client, job_id: str) -> tuple[np.ndarray, int]:
+    """A clip's samples, float32 [frames, channels], and its rate."""
+    samples, rate_hz = soundfile.read(
+        io.BytesIO(box.get(f"/audio/{job_id}.wav").content), dtype="float32", always_2d=True
+    )
+    return samples, rate_hz
+
+
+def test_a_completed_job_says_all_that_is_documented(job: dict[str, Any]) -> None:
+    assert set(job) >= JOB_KEYS
+    assert (job["status"], job["progress"], job["progress_pct"], job["position"]) == ("completed", "Complete", 100, 0)
+    assert (job["filename"], job["spectrogram"]) == (f"{job['id']}.wav", f"{job['id']}.png")
+    assert (job["error"], job["retry_count"]) == (None, 0)
+    assert isinstance(job["quality"], int)
+    assert 50 < job["quality"] <= 100
+    assert job["quality_details"] == {
+        "score": job["quality"],
+        "issues": job["quality_details"]["issues"],
+        "is_good": True,
+    }
+
+
+def test_the_maker_is_named_and_no_substitution_hidden(job: dict[str, Any]) -> None:
+    # No weights can be had here.
+    assert (job["engine"], job["model"], job["degraded"]) == ("procedural", "music", True)
+    assert job["degraded_reason"]
+
+
+def test_the_clip_is_a_16_bit_recording_of_the_length_that_was_asked_for(
+    box: httpx.Client, job: dict[str, Any]
+) -> None:
+    answer = box.get(f"/audio/{job['filename']}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/wav")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    info = soundfile.info(io.BytesIO(answer.content))
+    assert (info.format, info.subtype, info.duration) == ("WAV", "PCM_16", 2.0)
+    samples, _ = samples_of(box, job["id"])
+    assert 0.02 < np.sqrt(np.mean(samples**2)) < np.max(np.abs(samples)) < 1.0
+    part = box.get(f"/audio/{job['filename']}", headers={"Range": "bytes=0-43"})
+    assert (part.status_code, part.content) == (206, answer.content[:44])
+    assert part.headers["content-range"] == f"bytes 0-43/{len(answer.content)}"
+
+
+def test_the_spectrogram_is_a_picture(box: httpx.Client, job: dict[str, Any]) -> None:
+    answer = box.get(f"/spectrogram/{job['spectrogram']}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert answer.content.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = (int.from_bytes(answer.content[at : at + 4]) for at in (16, 20))
+    assert (900 < width < 1100, 200 < height < 400) == (True, True)
+    again = box.get(f"/generate-spectrogram/{job['filename']}")
+    assert (again.status_code, again.json()) == (200, {"spectrogram": job["spectrogram"]})
+
+
+@pytest.mark.parametrize(("prompt", "name"), [
+    ("Peaceful ambient melody", "peaceful-ambient-melody"),
+    ("upbeat electronic dance music with heavy bass", "upbeat-electronic-dance-music"),
+    ("lo-fi beats & rain (loop)", "lo-fi-beats-rain-loop"),
+    ("静かな雨の音", "soundbox"),
+])  # fmt: skip
+def test_a_download_is_named_after_its_prompt(box: httpx.Client, prompt: str, name: str) -> None:
+    job_id = made(box, prompt, user_id=listener())
+    answer = box.get(f"/download/{job_id}.wav")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/wav")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}_{job_id[-6:]}.wav"'
+    assert answer.content == box.get(f"/audio/{job_id}.wav").content
+
+
+def test_the_shared_port_tells_the_same(stack: Stack, box: httpx.Client, job: dict[str, Any]) -> None:
+    dashed = str(uuid.UUID(job["id"]))
+    with httpx.Client(base_url=stack.base_url, timeout=120) as client:
+        for name in (job["id"], job["id"].upper(), dashed):
+            assert client.get(f"/job/{name}").json() == job
+            assert box.get(f"/job/{name}").json() == job
+        for path in (f"/audio/{job['filename']}", f"/download/{job['filename']}", f"/spectrogram/{job['spectrogram']}"):
+            assert client.get(path).content == box.get(path).content
+        assert client.get(f"/api/library/{job['id']}").json()["prompt"] == PROMPT
+        # The other dialects keep what is theirs.
+        assert client.get("/api/tracks").json()["code"] == "UNAUTHORIZED"
+        assert client.get(f"/download/{job['id']}/all").json() == {"detail": "Job not found"}
+    assert httpx.get(f"{stack.pipeline_url}/job/{job['id']}").json() == {"detail": "Job not found"}
+
+
+@pytest.mark.parametrize("model", ["audio", "magnet-music", "magnet-audio"])
+def test_every_model_makes_the_length_that_was_asked_for(box: httpx.Client, model: str) -> None:
+    job_id = made(box, "rain on a tin roof", model=model, duration="1.5", user_id=listener())
+    samples, rate_hz = samples_of(box, job_id)
+    assert len(samples) / rate_hz == pytest.approx(1.5, abs=1 / rate_hz)
+    clip = box.get(f"/api/library/{job_id}").json()
+    assert (clip["model"], clip["duration"]) == (model, 1.5)
+
+
+def test_a_seed_makes_the_same_clip_again(box: httpx.Client) -> None:
+    fields = {"duration": 1, "user_id": listener()}
+    first, again, other = (made(box, "slow cello", seed=seed, **fields) for seed in (7, "7", 8))
+    files = [box.get(f"/audio/{job_id}.wav").content for job_id in (first, again, other)]
+    assert len({first, again, other}) == 3
+    assert files[0] == files[1] != files[2]
+    assert [box.get(f"/api/library/{job_id}").json()["seed"] for job_id in (first, again, other)] == [7, 7, 8]
+
+
+def test_variations_have_seeds_that_follow_each_other(box: httpx.Client) -> None:
+    accepted = asked(box, "slow cello", duration=1, variations=3, seed=20, user_id=listener())
+    assert accepted["job_ids"][0] == accepted["job_id"]
+    jobs = [ended(box, job_id) for job_id in accepted["job_ids"]]
+    assert [(job["status"], job["seed"]) for job in jobs] == [("completed", seed) for seed in (20, 21, 22)]
+    assert len({box.get(f"/audio/{job['filename']}").content for job in jobs}) == 3
+
+
+def test_a_loop_goes_over_into_its_beginning(box: httpx.Client) -> None:
+    job_id = made(box, "steady machine hum", model="audio", loop=True, duration=3, user_id=listener())
+    samples, rate_hz = samples_of(box, job_id)
+    assert len(samples) == 3 * rate_hz
+    steps = np.max(np.abs(np.diff(samples, axis=0)))
+    assert np.max(np.abs(samples[0] - samples[-1])) <= steps
+    assert box.get(f"/api/library/{job_id}").json()["is_loop"] == 1
+
+
+def test_a_clip_goes_on_from_another(box: httpx.Client) -> None:
+    first = made(box, "slow cello", duration=3, user_id=listener())
+    second = made(box, "slow cello", duration=2, continue_from=first, user_id=listener())
+    assert box.get(f"/api/library/{second}").json()["continued_from"] == first
+    (before, rate_hz), (whole, _) = samples_of(box, first), samples_of(box, second)
+    assert len(whole) == len(before) + 2 * rate_hz
+    beginning = whole[:rate_hz, 0]
+    assert np.corrcoef(beginning, before[:rate_hz, 0])[0, 1] > 0.99, "it does not begin as the other one"
+
+
+def test_a_request_that_is_repeated_makes_one_clip(box: httpx.Client) -> None:
+    body = {"prompt": "slow cello", "duration": 1, "user_id": listener()}
+    key = {"Idempotency-Key": listener("key")}
+    first, again = (box.post("/generate", json=body, headers=key).json() for _ in range(2))
+    assert first["job_id"] == again["job_id"]
+    other = box.post("/generate", json={**body, "prompt": "fast cello"}, headers=key)
+    assert (other.status_code, other.json()["success"]) == (409, False)
+    assert "Idempotency-Key" in other.json()["error"]
+    assert ended(box, first["job_id"])["status"] == "completed"
+
+
+def test_a_prompt_to_start_from(box: httpx.Client) -> None:
+    music = {box.post("/random-prompt", json={"model": "music"}).json()["prompt"] for _ in range(8)}
+    effects = {box.post("/random-prompt", json={"model": "audio"}).json()["prompt"] for _ in range(8)}
+    assert min(len(music), len(effects)) > 4, "it is always the same"
+    for prompt in music | effects:
+        assert 2 <= len(prompt.split()) <= 20
+        assert not prompt.endswith(".")
+    nothing = box.post("/random-prompt")
+    assert (nothing.status_code, nothing.json()["success"]) == (200, True)
+
+
+def test_models_and_gpu_and_queue(box: httpx.Client) -> None:
+    status = box.get("/status").json()
+    assert list(status["models"]) == ["music", "audio", "magnet-music", "magnet-audio"]
+    assert set(status["models"].values()) <= {"pending", "loading", "ready", "error"}
+    assert status["models"]["music"] == "ready"  # what enables the button of the UI
+    assert isinstance(status["gpu"]["available"], bool)
+    assert isinstance(status["queue_length"], int)
+    assert isinstance(status["estimated_wait"], float)

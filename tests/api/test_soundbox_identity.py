@@ -1,0 +1,108 @@
+"""Who is who in the soundbox dialect: names that clients give, tokens, and neither."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from stories import asked, ended, listener, made
+
+from demo.stack import Stack, running
+
+
+@pytest.fixture(scope="module")
+def box(stack: Stack) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stack.soundbox_url, timeout=120) as client:
+        yield client
+
+
+def test_a_name_is_what_a_client_says(box: httpx.Client) -> None:
+    name = listener("Zoë 👩\u200d🎤")
+    clip = made(box, "slow cello", user_id=f"  {name}\0\n\u202e ")
+    assert box.get(f"/api/library/{clip}").json()["user_id"] == name
+    [item] = box.get("/api/library", params={"user_id": name}).json()["items"]
+    assert item["id"] == clip
+    long = listener() + "x" * 200
+    clip = made(box, "slow cello", user_id=long)
+    assert box.get(f"/api/library/{clip}").json()["user_id"] == long[:100]
+
+
+def test_a_caller_without_a_name_is_known_by_address(box: httpx.Client) -> None:
+    clip = made(box, "slow cello")
+    name = box.get(f"/api/library/{clip}").json()["user_id"]
+    assert name == box.get(f"/api/library/{made(box, 'slow cello', user_id=None)}").json()["user_id"]
+    assert "127.0.0.1" not in name
+    suggested = box.post(f"/api/library/{clip}/suggest-tag", json={"category": "jazz"}).json()
+    assert suggested["success"] is True
+    assert box.get(f"/api/library/{clip}/tag-suggestions").json()["user_suggestions"] == ["jazz"]
+    assert box.request("DELETE", f"/api/library/{clip}").json() == {"success": True}
+
+
+def test_no_name_is_an_account(stack: Stack, box: httpx.Client, admin: httpx.Client) -> None:
+    """Somebody who gives an account's id as their name is still a stranger to it."""
+    clip = made(admin, "an administrator's cello")
+    owner = admin.get(f"/api/library/{clip}").json()["user_id"]
+    assert str(uuid.UUID(owner)) == owner
+    for name in (owner, f"anon:{owner}", "admin", "service", "library"):
+        assert box.request("DELETE", f"/api/library/{clip}", json={"user_id": name}).status_code == 403
+    box.post(f"/api/favorites/{clip}", json={"user_id": owner})
+    assert admin.post("/api/favorites/check", json={"generation_ids": [clip]}).json()[clip] is False
+    # Its clips are found by its id all the same.
+    assert clip in {item["id"] for item in box.get("/api/library", params={"user_id": owner}).json()["items"]}
+
+
+def test_a_token_is_its_account_and_nobody_else(admin: httpx.Client, other: httpx.Client) -> None:
+    accepted = asked(other, "slow cello", duration=1)
+    assert ended(other, accepted["job_id"])["status"] == "completed"
+    owner = other.get(f"/api/library/{accepted['job_id']}").json()["user_id"]
+    assert other.post(f"/api/favorites/{accepted['job_id']}", json={"user_id": owner}).json()["success"] is True
+    assert other.get("/api/favorites").json()["total"] == 1
+    vote = f"/api/library/{accepted['job_id']}/vote"
+    assert other.post(vote, json={"vote": 1}).json()["user_vote"] == 1
+    calls = [
+        other.post(vote, json={"vote": 1, "user_id": "somebody"}),
+        other.post("/generate", json={"prompt": "slow cello", "user_id": "somebody"}),
+        other.get("/api/favorites", params={"user_id": "somebody"}),
+        other.get("/api/radio/favorites", params={"user_id": "somebody"}),
+        other.request("DELETE", f"/api/library/{accepted['job_id']}", json={"user_id": "somebody"}),
+        other.post("/api/playlists", json={"name": "x", "user_id": "somebody"}),
+        other.get("/api/history/votes", params={"user_id": "somebody"}),
+    ]
+    assert [answer.status_code for answer in calls] == [403] * len(calls)
+    assert all("user_id" in answer.json()["error"] for answer in calls)
+    # Others do not learn how the job of an account is going, but the clip is everybody's.
+    assert admin.get(f"/job/{accepted['job_id']}").status_code == 404
+    assert admin.get(f"/api/library/{accepted['job_id']}").status_code == 200
+    # Whose clips one looks for is no claim to be them.
+    assert other.get("/api/library", params={"user_id": "somebody"}).status_code == 200
+    assert other.get("/history", params={"user_id": "somebody"}).json() == []
+
+
+def test_without_open_access_a_token_is_needed_and_enough(tmp_path_factory: pytest.TempPathFactory) -> None:
+    settings = {"SOUNDWRIGHT_OPEN_ACCESS": "false", "HF_HUB_OFFLINE": "1"}
+    with running(tmp_path_factory.mktemp("closed"), settings) as closed:
+        for url in (closed.soundbox_url, closed.base_url):
+            with httpx.Client(base_url=url, timeout=60) as nobody:
+                calls = [
+                    nobody.post("/generate", json={"prompt": "slow cello", "user_id": "user_abc123"}),
+                    nobody.get("/status"),
+                    nobody.get("/api/library"),
+                    nobody.post("/api/library/votes", json={"user_id": "user_abc123", "generation_ids": []}),
+                    nobody.get("/audio/abc123.wav"),
+                    nobody.get("/history", headers={"Authorization": "Bearer nonsense"}),
+                ]
+            for answer in calls:
+                assert (answer.status_code, answer.json()) == (401, {"error": "Authentication required"})
+                assert answer.headers["www-authenticate"].startswith("Bearer")
+        token = {"Authorization": f"Bearer {closed.token}"}
+        with httpx.Client(base_url=closed.soundbox_url, headers=token, timeout=60) as box:
+            clip = made(box, "slow cello")
+            assert box.get(f"/audio/{clip}.wav").status_code == 200
+            assert box.post(f"/api/library/{clip}/vote", json={"vote": 1}).json()["upvotes"] == 1
+            assert box.post(f"/api/favorites/{clip}").json()["was_new"] is True
+            assert box.post("/api/favorites/check", json={"generation_ids": [clip]}).json()[clip] is True
+            assert [track["id"] for track in box.get("/api/radio/favorites").json()["tracks"]] == [clip]
+            refused = box.post("/generate", json={"prompt": "slow cello", "user_id": "user_abc123"})
+            assert (refused.status_code, refused.json()["success"]) == (403, False)

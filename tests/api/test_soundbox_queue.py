@@ -1,0 +1,134 @@
+"""Waiting in line: order, places, cancelling, and how much one caller may ask for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from stories import asked, ended, eventually, listener, made
+
+from demo.stack import Stack
+
+LONG = {"duration": 120, "model": "music"}
+UNKNOWN = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def box(stack: Stack) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stack.soundbox_url, timeout=120) as client:
+        yield client
+
+
+@pytest.fixture
+def busy(box: httpx.Client) -> Iterator[str]:
+    """The id of a long job that has begun; what is asked for meanwhile waits. All that is queued goes at the end."""
+    job_id = asked(box, "endless drone", **LONG, user_id=listener("busy"))["job_id"]
+    eventually(lambda: box.get(f"/job/{job_id}").json()["status"] == "processing")
+    yield job_id
+    for job in box.get("/api/queue").json()["jobs"]:
+        if job["status"] == "queued":
+            box.post(f"/api/queue/{job['id']}/cancel", json={"user_id": job["user_id"]})
+    ended(box, job_id)
+
+
+def test_everybody_sees_who_waits(stack: Stack, box: httpx.Client, busy: str, admin: httpx.Client) -> None:
+    user = listener()
+    prompts = ["first " + "a" * 60, "second " + "b" * 90]
+    first, second = (asked(box, prompt, **LONG, user_id=user) for prompt in prompts)
+    urgent = admin.post("/generate", json={"prompt": "urgent", "duration": 120, "priority": "admin"}).json()
+    assert (first["position"], second["position"]) == (2, 3)
+    assert second["queue_message"]
+    ids = [busy, first["job_id"], second["job_id"], urgent["job_id"]]
+
+    status = box.get("/status").json()
+    assert status["queue_length"] == 4
+    assert status["estimated_wait"] > 0
+    queue = box.get("/queue-status").json()
+    assert (queue["queue_length"], queue["current_job"]) == (4, busy)
+    assert [job["id"] for job in queue["jobs"]] == ids, "not in the order in which they came"
+    assert [job["position"] for job in queue["jobs"]] == [0, 2, 3, 1]
+    assert [job["status"] for job in queue["jobs"]] == ["processing", "queued", "queued", "queued"]
+    assert [job["priority"] for job in queue["jobs"]] == ["standard", "standard", "standard", "admin"]
+    assert [job["prompt"] for job in queue["jobs"]] == ["endless drone", *(p[:50] + "..." for p in prompts), "urgent"]
+    # The administrator's comes before those who waited longer, live.
+    assert [box.get(f"/job/{job_id}").json()["position"] for job_id in ids[:3]] == [0, 2, 3]
+    assert box.get(f"/job/{second['job_id']}").json()["estimated_wait"] > 0
+    waiting = box.get(f"/job/{first['job_id']}").json()
+    assert (waiting["status"], waiting["progress_pct"], waiting["filename"]) == ("queued", 0, None)
+
+    explored = box.get("/api/queue").json()
+    assert (explored["total"], explored["current_job"]) == (4, busy)
+    assert [(job["id"], job["position"]) for job in explored["jobs"]] == [
+        (urgent["job_id"], 1), (busy, 2), (first["job_id"], 3), (second["job_id"], 4),
+    ]  # fmt: skip
+    last = explored["jobs"][-1]
+    assert (last["prompt"], last["model"], last["duration"]) == (prompts[1][:80] + "...", "music", 120)
+    assert (last["user_id"], last["status"], last["progress_pct"]) == (user, "queued", 0)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", last["created"])
+    assert admin.post(f"/api/queue/{urgent['job_id']}/cancel").json()["success"] is True
+
+
+def test_a_cancelled_job_is_gone(stack: Stack, box: httpx.Client, busy: str) -> None:
+    user = listener()
+    job_id = asked(box, "a change of mind", **LONG, user_id=user)["job_id"]
+    path = f"/api/queue/{job_id}/cancel"
+
+    def refused(answer: httpx.Response) -> tuple[int, Any]:
+        assert list(answer.json()) == ["error"]
+        return answer.status_code, answer.json()["error"]
+
+    assert refused(box.post(path)) == (400, "user_id required")
+    assert refused(box.post(path, json={"user_id": None})) == (400, "user_id required")
+    assert refused(box.post(path, json={"user_id": listener()})) == (403, "Not authorized to cancel this job")
+    unknown = box.post(f"/api/queue/{UNKNOWN}/cancel", json={"user_id": user})
+    assert refused(unknown) == (404, "Job not found")
+    at_work = box.post(f"/api/queue/{busy}/cancel", json={"user_id": box_owner(box, busy)})
+    assert refused(at_work) == (400, "Cannot cancel a job that is already processing")
+    assert box.post(path, json={"user_id": user}).json() == {"success": True, "message": "Job cancelled"}
+    assert refused(box.get(f"/job/{job_id}")) == (404, "Job not found")
+    assert httpx.get(f"{stack.base_url}/job/{job_id}").status_code == 404
+    assert refused(box.post(path, json={"user_id": user})) == (404, "Job not found")
+    assert job_id not in {job["id"] for job in box.get("/queue-status").json()["jobs"]}
+
+
+def box_owner(box: httpx.Client, job_id: str) -> str:
+    return next(str(job["user_id"]) for job in box.get("/api/queue").json()["jobs"] if job["id"] == job_id)
+
+
+def test_what_has_ended_cannot_be_cancelled(box: httpx.Client) -> None:
+    user = listener()
+    job_id = made(box, "slow cello", user_id=user)
+    answer = box.post(f"/api/queue/{job_id}/cancel", json={"user_id": user})
+    assert (answer.status_code, answer.json()) == (400, {"error": "Job is not in queue"})
+
+
+def test_nobody_may_keep_too_many_waiting(box: httpx.Client, busy: str) -> None:
+    user = listener()
+    for _ in range(3):
+        asked(box, "one of many", **LONG, user_id=user)
+    answer = box.post("/generate", json={"prompt": "one too many", "user_id": user})
+    assert answer.status_code == 429
+    body = answer.json()
+    assert (body["success"], body["pending_count"], body["max_pending"]) == (False, 3, 3)
+    assert body["error"]
+    assert asked(box, "somebody else's", **LONG, user_id=listener())["success"] is True
+
+
+def test_a_tier_says_how_long_a_clip_may_be(box: httpx.Client, admin: httpx.Client) -> None:
+    answer = box.post("/generate", json={"prompt": "too long", "duration": 121, "user_id": listener()})
+    assert (answer.status_code, answer.json()["success"]) == (400, False)
+    assert "120" in answer.json()["error"]
+    accepted = admin.post("/generate", json={"prompt": "an administrator's", "duration": 1}).json()
+    assert (accepted["tier"], accepted["limits"]["max_duration"]) == ("creator", 180)
+    assert ended(admin, accepted["job_id"])["status"] == "completed"
+
+
+def test_without_a_token_nobody_comes_first(box: httpx.Client, busy: str) -> None:
+    for priority in ("admin", "premium", "free", "whatever", None, 7):
+        body = {"prompt": "me first", **LONG, "priority": priority, "user_id": listener()}
+        job_id = box.post("/generate", json=body).json()["job_id"]
+        [job] = [job for job in box.get("/api/queue").json()["jobs"] if job["id"] == job_id]
+        assert job["priority"] == ("free" if priority == "free" else "standard")
