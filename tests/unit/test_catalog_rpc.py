@@ -163,20 +163,24 @@ async def test_clips_are_listed_by_page_order_and_filter(served: Served) -> None
 
 
 async def test_pages_and_lists_are_bounded(served: Served) -> None:
-    for _ in range(25):
-        clip = await served.clip()
-        for method, fields in (("Vote", {"vote": 1}), ("AddFavorite", {}), ("RecordPlay", {})):
-            await served(method, generation_id=clip.id, **fields)
-    assert len((await served("ListGenerations", page=-3, page_size=-3)).generations) == 20
-    assert len((await served("ListGenerations", page_size=2**31 - 1)).generations) == 25
-    assert len((await served("ListGenerations", page=2**31 - 1, page_size=500)).generations) == 0
-    assert len((await served("SampleGenerations", count=-1)).generations) == 1
-    assert len((await served("SampleGenerations", count=2**31 - 1)).generations) == 25
-    assert len((await served("ListFavorites")).favorites) == 20
-    for method, part in (("ListVotes", "votes"), ("ListPlays", "plays"), ("ListMostPlayed", "played")):
-        assert len(getattr(await served(method), part)) == 20
-        assert len(getattr(await served(method, limit=2**31 - 1), part)) == 25
+    clips = ids([await served.clip() for _ in range(501)])
+    for clip_id in clips[:101]:
+        await served.votes.vote(ANN, clip_id, 1)
+        await served.plays.record(ANN, clip_id, "radio", "")
+    huge = 2**31 - 1
+    for method, part, field, default, most in (
+        ("ListGenerations", "generations", "page_size", 20, 500),
+        ("SampleGenerations", "generations", "count", 1, 100),
+        ("ListVotes", "votes", "limit", 20, 100),
+        ("ListPlays", "plays", "limit", 20, 100),
+        ("ListMostPlayed", "played", "limit", 20, 100),
+    ):
+        lengths = [len(getattr(await served(method, **{field: size}), part)) for size in (-1, 0, 7, most, huge)]
+        assert lengths == [default, default, 7, most, most], method
+    assert wire_ids((await served("ListGenerations", page=-3, page_size=2)).generations) == clips[:-3:-1]
+    assert len((await served("ListGenerations", page=huge, page_size=500)).generations) == 0
     assert len((await served("ListVotes", offset=-1, limit=3)).votes) == 3
+    assert len((await served("ListVotes", offset=huge)).votes) == 0
 
 
 async def test_samples_and_counts(served: Served) -> None:
