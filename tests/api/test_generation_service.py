@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -67,14 +66,10 @@ class Caller:
                 await asyncio.sleep(0.05)
 
     async def made(self, **fields: Any) -> generation_pb2.Generation:
-        """A clip, as the catalog has it: a moment after the job has ended."""
+        """A clip, as the catalog has it once the job has ended."""
         job = await self.ended((await self.create(**fields)).jobs[0].id)
         assert job.state == job_pb2.JOB_STATE_SUCCEEDED, job.error
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while True:
-                with contextlib.suppress(AppError):
-                    return await self.clip(job.id)
-                await asyncio.sleep(0.02)
+        return await self.clip(job.id)
 
     async def clip(self, generation_id: str) -> generation_pb2.Generation:
         request = catalog_service_pb2.GetGenerationRequest(generation_id=generation_id)
