@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["hub_file"]
+__all__ = ["hub_file", "is_cached"]
 
 PROBE_SECONDS = 8.0
 
@@ -30,6 +30,13 @@ def hub_file(repository: str, filename: str) -> Path:
         url = hf_hub_url(repository, filename)
         _within(PROBE_SECONDS, lambda: get_hf_file_metadata(url, timeout=PROBE_SECONDS / 2))
         return Path(hf_hub_download(repository, filename))
+
+
+def is_cached(repository: str, filename: str) -> bool:
+    """Whether :func:`hub_file` would find the file without the network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(repository, filename), str)
 
 
 def _within(seconds: float, function: Callable[[], object]) -> None:

@@ -100,9 +100,11 @@ class Models:
 
     async def warm_up(self) -> None:
         """Have the process, and the default model if it is one that must be loaded, ready before the first job."""
-        if self._needs_weights and self._is_installed:
-            await self._try(DEFAULT_MODEL)
         with contextlib.suppress(AppError):
+            if self._needs_weights and self._is_installed:
+                # They are loaded when a job asks for them, but a request for them can be taken.
+                self._present |= await self._processes.run(_at_hand)
+                await self._try(DEFAULT_MODEL)
             self._batcher.device = await self._processes.run(_look)
 
     async def close(self) -> None:
@@ -123,12 +125,17 @@ class Models:
         try:
             self.note(model, await self._processes.run(functools.partial(_choose, model=model)))
         except AppError as error:
+            self._present.discard(model)
             self._failures[model] = (time.monotonic() + _FAILURE_SECONDS, error)
             log.info("model.not_ready", model=model, reason=error.reason, error=error.message)
 
 
 def _choose(room: EngineRoom, _report: Report, *, model: str) -> Choice:
     return room.choose(model)
+
+
+def _at_hand(room: EngineRoom, _report: Report) -> frozenset[str]:
+    return room.at_hand()
 
 
 def _look(room: EngineRoom, _report: Report) -> Device | None:

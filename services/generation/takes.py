@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,12 @@ from kit import audio
 from kit.compute import Report
 from kit.errors import AppError
 from kit.log import get_logger
+from services.generation.engines.audiocraft import files
 from services.generation.engines.audiocraft.engine import CHECKPOINTS, AudiocraftEngine
 from services.generation.engines.device import Device, cuda_device
 from services.generation.engines.procedural.engine import ProceduralEngine
 from services.generation.quality import Quality, judge, wants_noise
-from services.generation.service import Clip, Engine, Samples, Take, is_music
+from services.generation.service import MODELS, Clip, Engine, Samples, Take, is_music
 from services.generation.settings import GenerationSettings
 
 __all__ = ["Batch", "Choice", "EngineRoom", "MadeTake", "TakeOrder", "build_engines", "make_takes", "read_samples"]
@@ -86,11 +87,12 @@ class EngineRoom:
         loaded_limit: models in memory at once; the one used longest ago goes first.
         idle_seconds: without work for so long, all go.
         device: see :func:`services.generation.engines.device.cuda_device`.
+        is_at_hand: whether a model's weights can be had without the network.
     """
 
     def __init__(
         self, *, networks: Engine | None, built_in: Engine, checkpoints: dict[str, str], fallback: bool, loaded_limit: int,
-        idle_seconds: float, device: str = "",
+        idle_seconds: float, device: str = "", is_at_hand: Callable[[str], bool] = lambda model: False,
     ) -> None:  # fmt: skip
         self._networks = networks
         self._built_in = built_in
@@ -99,12 +101,17 @@ class EngineRoom:
         self._loaded_limit = loaded_limit
         self._idle_seconds = idle_seconds
         self._device = device
+        self._is_at_hand = is_at_hand
         self._loaded: list[str] = []  # used longest ago first
         self._lock = threading.Lock()
         self._idle_timer: threading.Timer | None = None
 
     def device(self) -> Device | None:
         return cuda_device(self._device)
+
+    def at_hand(self) -> frozenset[str]:
+        """Models that need not be fetched."""
+        return frozenset(model for model in MODELS if self._is_at_hand(model))
 
     def loaded(self) -> tuple[str, ...]:
         return tuple(self._loaded)
@@ -189,14 +196,16 @@ def build_engines(settings: GenerationSettings) -> EngineRoom:
             thread_count=settings.generation_thread_count or None,
             batch_size=settings.generation_batch_size,
         )
+    checkpoints = {**CHECKPOINTS, **settings.generation_checkpoints}
     return EngineRoom(
         networks=networks,
         built_in=ProceduralEngine(),
-        checkpoints={**CHECKPOINTS, **settings.generation_checkpoints},
+        checkpoints=checkpoints,
         fallback=settings.fallback,
         loaded_limit=settings.generation_loaded_model_limit,
         idle_seconds=settings.generation_idle_seconds,
         device=settings.generation_device,
+        is_at_hand=lambda model: files.are_at_hand(checkpoints[model], files.CHECKPOINT, settings.generation_model_dir),
     )
 
 

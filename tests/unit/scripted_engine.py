@@ -69,6 +69,7 @@ def build(folder: Path, fallback: bool = False, loaded_limit: int = 1, idle_seco
         fallback=fallback,
         loaded_limit=loaded_limit,
         idle_seconds=idle_seconds,
+        is_at_hand=lambda model: (folder / f"{model}-weights").exists(),
     )
 
 

@@ -97,3 +97,14 @@ def test_the_built_in_engine_that_was_asked_for_is_no_substitute(tmp_path: Path)
         choice = room.choose(model)
         assert (choice.engine, choice.degraded, choice.reason) == ("procedural", False, "")
         assert choice.engine_model == ("composer" if model.endswith("music") else "sound-designer")
+
+
+def test_checkpoints_in_the_folder_of_models_are_at_hand(tmp_path: Path) -> None:
+    for name in ("state_dict.bin", "compression_state_dict.bin"):
+        (tmp_path / "musicgen-medium").mkdir(exist_ok=True)
+        (tmp_path / "musicgen-medium" / name).touch()
+    (tmp_path / "audiogen-medium").mkdir()
+    (tmp_path / "audiogen-medium" / "state_dict.bin").touch()
+    checkpoints = {"music": "facebook/musicgen-medium"}
+    room = build_engines(settings(tmp_path, generation_model_dir=tmp_path, generation_checkpoints=checkpoints))
+    assert room.at_hand() == {"music"}

@@ -146,6 +146,16 @@ async def test_warming_up_has_the_default_model_ready(world: Callable[..., World
     assert await here.models.device() is None
 
 
+async def test_what_need_not_be_fetched_is_ready_and_loaded_when_a_job_needs_it(world: Callable[..., World]) -> None:
+    here = world()
+    (here.folder / "audio-weights").touch()
+    await here.models.warm_up()
+    assert here.models.state("audio") is ModelState.READY
+    assert here.models.state("magnet-audio") is ModelState.PENDING
+    await here.models.require("audio")
+    assert [entry["load"] for entry in asked(here.folder, "load")] == ["music"]
+
+
 async def test_without_a_network_to_load_warming_up_only_starts_the_process(world: Callable[..., World]) -> None:
     here = world(installed=False, fallback=True)
     await here.models.warm_up()

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kit.errors import AppError, Code
-from kit.hub import hub_file
+from kit.hub import hub_file, is_cached
 
-__all__ = ["CHECKPOINT", "TEXT_ENCODER", "find", "unavailable"]
+__all__ = ["CHECKPOINT", "TEXT_ENCODER", "are_at_hand", "find", "unavailable"]
 
 CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
 TEXT_ENCODER = ("config.json", "tokenizer.json", "model.safetensors")
@@ -39,6 +39,13 @@ def find(model: str, repository: str, filenames: Sequence[str], model_dir: Path 
     if len(folders) > 1:
         raise unavailable(model, f"the cache holds files of different versions of {repository}")
     return folders.pop()
+
+
+def are_at_hand(repository: str, filenames: Sequence[str], model_dir: Path | None) -> bool:
+    """Whether :func:`find` would find the files without the network."""
+    if model_dir is not None:
+        return all((model_dir / repository.rpartition("/")[2] / filename).is_file() for filename in filenames)
+    return all(is_cached(repository, filename) for filename in filenames)
 
 
 def unavailable(model: str, why: str) -> AppError:
