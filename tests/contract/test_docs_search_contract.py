@@ -9,7 +9,8 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable
-from itertools import product
+from itertools import count, product
+from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -462,7 +463,7 @@ class DocsSearchContract(Store):
                 place[doc_id] += 1
         for place in places:
             assert len(place) == 8
-            deviation = sum((count - rounds / 8) ** 2 / (rounds / 8) for count in place.values())
+            deviation = sum((times - rounds / 8) ** 2 / (rounds / 8) for times in place.values())
             assert deviation < 42  # chi-square of 7 degrees of freedom: exceeded once in two million
 
     # ------------------------------------------------------------------------------------------------ many sort fields
@@ -546,6 +547,27 @@ class DocsSearchContract(Store):
         assert await found(docs, "rain", genres=Contains("pop")) == list(range(30))
         assert await docs.tally("clips", ("model", "genres")) == {("music", "pop"): 30}
 
+    async def test_a_process_killed_while_it_writes_leaves_words_and_tallies_that_fit_its_documents(
+        self, opener: Callable[[], Docs], docs: Docs
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        answered = context.Value("i", 0)
+        process = context.Process(target=change_without_end, args=(opener, answered))
+        process.start()
+        async with asyncio.timeout(60):
+            while answered.value < 60 and process.is_alive():  # noqa: ASYNC110 (it is another process that counts)
+                await asyncio.sleep(0.01)
+        process.kill()
+        await asyncio.to_thread(process.join, 60)
+        there = {doc["id"]: doc for doc in await docs.find("clips", {}, limit=100_000)}
+        assert len(there) >= answered.value // 3 >= 20
+        for fields in CLIPS.tallies:
+            assert await docs.tally("clips", fields) == tallied(there, fields)
+        for text in ("rain", "wind-and-rain"):
+            assert {doc["id"] for doc in await docs.find("clips", {}, text=text, limit=100_000)} == {
+                doc["id"] for doc in chosen(there, {}, text)
+            }
+
     async def test_it_is_all_there_after_opening_again(self, docs: Docs, open_docs: Open) -> None:
         await docs.insert("clips", clip(0, title="lo-fi rain", model="music", genres=["pop"]))
         await docs.close()
@@ -569,6 +591,22 @@ def start_and_fill(opener: Callable[[], Docs], barrier: Barrier, part: int) -> N
         await docs.close()
 
     barrier.wait(60)
+    asyncio.run(work())
+
+
+def change_without_end(opener: Callable[[], Docs], answered: Synchronized[int]) -> None:
+    """Insert two documents, replace one and delete the other, and so on, counting what was answered."""
+
+    async def work() -> None:
+        docs = opener()
+        for number in count(step=2):
+            fields = {"title": "sun and rain", "model": "music", "genres": ["pop", "jazz"]}
+            await docs.insert("clips", clip(number, **fields))
+            await docs.insert("clips", clip(number + 1, **fields))
+            await docs.replace("clips", clip(number, title="wind and rain", model="audio", genres=["pop"]), 1)
+            await docs.delete("clips", clip(number + 1)["id"])
+            answered.value += 3
+
     asyncio.run(work())
 
 
@@ -639,4 +677,6 @@ class TestSqliteDocsInSmallMeasures(SqliteStore, DocsSearchContract):
         monkeypatch.setattr(docs_sqlite_select, "_FAR", 1)
         monkeypatch.setattr(docs_sqlite_select, "_TRIAL_DOCS", 2)
 
-    test_processes_that_start_at_once_build_everything_once = None  # the measures are of this process
+    # The measures are of this process alone.
+    test_processes_that_start_at_once_build_everything_once = None
+    test_a_process_killed_while_it_writes_leaves_words_and_tallies_that_fit_its_documents = None
