@@ -29,6 +29,7 @@ from services.library.clip_docs import (
     SUGGESTIONS,
     VOTES,
     ClipDocs,
+    duration_condition,
     insert_new,
     listener_key,
     model_condition,
@@ -165,15 +166,13 @@ class CatalogStore(ClipDocs):
 
 
 def _where(chosen: GenerationFilter) -> dict[str, Any]:
-    where = model_condition(chosen.model)
+    where = {**model_condition(chosen.model), **duration_condition(chosen.min_duration_seconds)}
     if chosen.category:
         where["categories"] = Contains(chosen.category)
     if chosen.owner_id:
         where["owner_id"] = chosen.owner_id
     if chosen.min_create_time is not None:
         where["create_time"] = AtLeast(chosen.min_create_time)
-    if chosen.min_duration_seconds > 0:
-        where["duration_seconds"] = AtLeast(chosen.min_duration_seconds)
     if chosen.voted_only:
         where["voted"] = True
     return where

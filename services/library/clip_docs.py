@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from kit.errors import AppError
-from kit.ports import Collection, Doc, Docs, Index, OneOf
+from kit.ports import AtLeast, Collection, Contains, Doc, Docs, Index, OneOf
 from services.library.catalog import FAMILIES, Generation
 
 __all__ = [
@@ -24,12 +24,14 @@ __all__ = [
     "SUGGESTIONS",
     "VOTES",
     "ClipDocs",
+    "duration_condition",
     "insert_new",
     "listener_key",
     "model_condition",
 ]
 
 T = TypeVar("T")
+_LENGTHS = (15, 30, 60, 120)
 
 GENERATIONS = Collection(
     "generations",
@@ -41,6 +43,7 @@ GENERATIONS = Collection(
         Index(("play_count", "create_time")),
         Index(("duration_seconds",)),
         Index(("categories", "create_time"), each="categories"),
+        Index(("long_as", "create_time"), each="long_as"),
     ),
     text="prompt",
     tallies=(("family",), ("model",), ("owner_id",), ("voted",), ("family", "categories")),
@@ -57,12 +60,8 @@ VOTES = Collection(
 )
 FAVORITES = Collection(
     "favorites",
-    (
-        Index(("generation_id",)),
-        Index(("listener_id", "add_time")),
-        Index(("listener_id", "family", "add_time")),
-    ),
-    tallies=(("model",),),
+    (Index(("generation_id",)), Index(("add_time",))),
+    tallies=(("listener_id",), ("family",), ("model",)),
 )
 SUGGESTIONS = Collection(
     "tag_suggestions", (Index(("generation_id", "category", "round")), Index(("generation_id", "suggest_time")))
@@ -81,6 +80,16 @@ COLLECTIONS = (
 )  # fmt: skip
 
 _generation: TypeAdapter[Generation] = TypeAdapter(Generation)
+
+
+def duration_condition(min_seconds: float) -> dict[str, Any]:
+    """The condition that a filter by length sets; zero: none."""
+    if not min_seconds > 0:
+        return {}
+    # That a clip is as long as a usual limit is known without looking at it.
+    limit = max((limit for limit in _LENGTHS if limit <= min_seconds), default=0)
+    exact = {} if limit == min_seconds else {"duration_seconds": AtLeast(min_seconds)}
+    return {**({"long_as": Contains(str(limit))} if limit else {}), **exact}
 
 
 def model_condition(model: str) -> dict[str, Any]:
@@ -172,4 +181,5 @@ def _doc(generation: Generation) -> Doc:
         "vote_total": total,
         "vote_balance": generation.upvote_count - generation.downvote_count,
         "voted": bool(total),
+        "long_as": [str(limit) for limit in _LENGTHS if generation.duration_seconds >= limit],
     }

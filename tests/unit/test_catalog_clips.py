@@ -145,6 +145,15 @@ async def test_all_conditions_hold_together(world: World) -> None:
         assert await world.listed(**{**true, **condition}) == [], condition
 
 
+@pytest.mark.parametrize("least", [0.0, 0.5, 14.9, 15.0, 15.1, 59.0, 60.0, 61.5, 119.9, 120.0, 180.0, 181.0])
+async def test_clips_of_a_length(world: World, least: float) -> None:
+    clips = [await world.clip(duration_seconds=seconds) for seconds in (180.0, 120.0, 60.0, 59.9, 15.0, 14.95, 1.0)]
+    long = [clip.id for clip in reversed(clips) if clip.duration_seconds >= least]
+    assert await world.listed(min_duration_seconds=least) == long
+    sample = await world.catalog.sample(ANN, GenerationFilter(min_duration_seconds=least), 10, [], False)
+    assert sorted(ids(sample)) == sorted(long)
+
+
 async def test_categories_are_matched_whole(world: World) -> None:
     clip = await world.clip("calm piano")
     assert await world.listed(category="piano") == [clip.id]
