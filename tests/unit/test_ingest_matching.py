@@ -62,10 +62,22 @@ def test_what_is_about_something_else_is_left_out() -> None:
     assert titles(found("Cooking pasta", 200.0, "A Kitchen"), found("Save Your Tears", 200.0)) == []
 
 
+def test_of_another_length_it_must_name_title_and_artist() -> None:
+    assert titles(found("Blinding Lights", 300.0, "Somebody")) == []
+    assert titles(found("Blinding Lights", 300.0)) == [("Blinding Lights", 300.0)]
+    assert titles(found("Blinding Lights", 200.0, "Somebody")) == [("Blinding Lights", 200.0)]
+
+
 def test_title_and_artist_beat_the_title_alone() -> None:
     named = found("Blinding Lights", 200.0)
     stranger = found("Blinding Lights", 200.0, "Somebody Else")
     assert [candidate.channel for candidate in rank(SONG, [stranger, named])] == ["The Weeknd", "Somebody Else"]
+
+
+def test_a_channel_writes_names_in_one_word() -> None:
+    channel = found("Blinding Lights", 300.0, "TheWeekndVEVO")
+    assert titles(channel) == [("Blinding Lights", 300.0)]
+    assert similarity(Wanted("Hey", ["U2"], 0.0), Candidate("", "Hey", "u2xyz", None)) < 0.7  # too short to tell
 
 
 def test_equals_stay_in_the_order_of_the_search() -> None:

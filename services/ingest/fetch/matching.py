@@ -11,8 +11,9 @@ from dataclasses import dataclass
 __all__ = ["Candidate", "Wanted", "rank", "similarity"]
 
 DURATION_TOLERANCE_SECONDS = 10.0
-_SIMILARITY_FLOOR = 0.45
+_SIMILARITY_FLOORS = (0.45, 0.45, 0.8)  # what has the right length, one that is not told, and another one
 _OTHER_VERSION_COST = 0.35
+_TELLING_LETTERS = 4
 # Words that tell another version of a song from the one on the record, where the wanted title does not have them itself.
 _OTHER_VERSIONS = frozenset(
     {
@@ -54,24 +55,32 @@ def rank(wanted: Wanted, candidates: Iterable[Candidate]) -> list[Candidate]:
     """The candidates that may be it, best first: those of the right length, then by title and artist.
 
     Lives, covers, remixes and their like come after the plain recording, unless they are what is wanted. What is about
-    something else is left out. Ties stay in the order of the search.
+    something else is left out, and so is what has another length and does not name both title and artist. Ties stay in the
+    order of the search.
     """
-    scored = [(candidate, similarity(wanted, candidate)) for candidate in candidates]
-    fitting = [(candidate, score) for candidate, score in scored if score >= _SIMILARITY_FLOOR]
-
-    def place(item: tuple[Candidate, float]) -> tuple[int, float]:
-        candidate, score = item
-        return _length_class(wanted, candidate), -round(score - _OTHER_VERSION_COST * _is_other(wanted, candidate), 3)
-
-    return [candidate for candidate, _ in sorted(fitting, key=place)]
+    places: list[tuple[int, float, Candidate]] = []
+    for candidate in candidates:
+        score, length = similarity(wanted, candidate), _length_class(wanted, candidate)
+        if score >= _SIMILARITY_FLOORS[length]:
+            merit = score - _OTHER_VERSION_COST * _is_other(wanted, candidate)
+            places.append((length, -round(merit, 3), candidate))
+    return [candidate for *_, candidate in sorted(places, key=lambda place: place[:2])]
 
 
 def similarity(wanted: Wanted, candidate: Candidate) -> float:
     """How much of the wanted title and artist the candidate names, 0 to 1; the title counts twice as much."""
     named = _words(f"{candidate.title} {candidate.channel}")
     title = _share(_words(wanted.title), named)
-    artist = max((_share(_words(name), named) for name in wanted.artists), default=1.0)
+    artist = max((_artist_share(_words(name), named) for name in wanted.artists), default=1.0)
     return (2 * title + artist) / 3
+
+
+def _artist_share(wanted: Sequence[str], named: Sequence[str]) -> float:
+    """As :func:`_share`; channels also write a name in one word, with more behind it ("TheWeekndVEVO")."""
+    joined = "".join(wanted)
+    if len(joined) >= _TELLING_LETTERS and any(word.startswith(joined) for word in named):
+        return 1.0
+    return _share(wanted, named)
 
 
 def _length_class(wanted: Wanted, candidate: Candidate) -> int:
