@@ -92,8 +92,9 @@ class Collection:
 
     Args:
         text: The field that ``text`` conditions read (see :meth:`Docs.find`); None: the collection has no such search.
-        tallies: Combinations of fields whose values are few (a model, a category): :meth:`Docs.tally` and ``count``
-            answer for them without looking at the documents.
+        tallies: Combinations of fields whose values many documents share (a model, a category, an owner):
+            :meth:`Docs.tally` answers for them without looking at the documents, and conditions of equality on these
+            fields are cheap, together with words and in every sort that has an index.
     """
 
     name: str

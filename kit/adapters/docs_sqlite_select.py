@@ -145,7 +145,7 @@ class Selection:
         if self.others:
             drawn = _drawn(docs, _TRIAL_DOCS)
             # A few first: often that is enough.
-            for trial in (drawn[: 4 * count], drawn[4 * count :]):
+            for trial in (drawn[: 8 * count], drawn[8 * count :]):
                 found += self._in_order(trial)
                 docs &= ~of_numbers(trial)
                 if len(found) >= count:
