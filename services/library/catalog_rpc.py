@@ -16,13 +16,12 @@ from services.library.plays import Plays
 from services.library.tags import THRESHOLD, Tags
 from services.library.trends import Trends
 from services.library.votes import Votes
-from services.library.wire import require_service, time_from_wire, time_to_wire
+from services.library.wire import bounded, page_bounds, require_service, time_from_wire, time_to_wire
 
 __all__ = ["CatalogRpc", "generation_to_wire"]
 
 _PAGE_SIZE_LIMIT = 500
 _LIST_LIMIT = 100
-_DEFAULT_SIZE = 20
 
 
 class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
@@ -54,7 +53,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
     async def ListGenerations(self, request: pb.ListGenerationsRequest, context: Any) -> pb.ListGenerationsResponse:
         require_principal()
         chosen = _filter_from_wire(request.filter)
-        offset, limit = _page(request.page, request.page_size)
+        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
         sort = _SORTS.get(request.sort, GenerationSort.RECENT)
         generations = await self._catalog.list_generations(chosen, sort, offset, limit)
         total = 0 if request.without_total else await self._catalog.count(chosen)
@@ -141,7 +140,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
         )
 
     async def ListVotes(self, request: pb.ListVotesRequest, context: Any) -> pb.ListVotesResponse:
-        offset, limit = max(0, request.offset), _size(request.limit, _LIST_LIMIT)
+        offset, limit = max(0, request.offset), bounded(request.limit, _LIST_LIMIT)
         votes, has_more = await self._votes.list_votes(require_principal(), offset, limit)
         return pb.ListVotesResponse(
             votes=[
@@ -163,7 +162,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
         return pb.RemoveFavoriteResponse(removed=removed)
 
     async def ListFavorites(self, request: pb.ListFavoritesRequest, context: Any) -> pb.ListFavoritesResponse:
-        offset, limit = _page(request.page, request.page_size)
+        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
         favorites, total = await self._favorites.list_favorites(require_principal(), request.model, offset, limit)
         return pb.ListFavoritesResponse(
             favorites=[
@@ -280,7 +279,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
     async def ListMostPlayed(self, request: pb.ListMostPlayedRequest, context: Any) -> pb.ListMostPlayedResponse:
         require_principal()
         played = await self._trends.most_played(
-            time_from_wire(request, "min_play_time"), request.model, _size(request.limit, _LIST_LIMIT)
+            time_from_wire(request, "min_play_time"), request.model, bounded(request.limit, _LIST_LIMIT)
         )
         return pb.ListMostPlayedResponse(
             played=[
@@ -290,7 +289,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
         )
 
     async def ListPlays(self, request: pb.ListPlaysRequest, context: Any) -> pb.ListPlaysResponse:
-        offset, limit = max(0, request.offset), _size(request.limit, _LIST_LIMIT)
+        offset, limit = max(0, request.offset), bounded(request.limit, _LIST_LIMIT)
         plays, has_more = await self._plays.list_plays(require_principal(), offset, limit)
         return pb.ListPlaysResponse(
             plays=[
@@ -310,16 +309,6 @@ _SORTS = {
     pb.GENERATION_SORT_POPULAR: GenerationSort.POPULAR,
     pb.GENERATION_SORT_RATING: GenerationSort.RATING,
 }
-
-
-def _size(size: int, limit: int) -> int:
-    return min(limit, size) if size > 0 else _DEFAULT_SIZE
-
-
-def _page(page: int, page_size: int) -> tuple[int, int]:
-    """Offset and limit."""
-    size = _size(page_size, _PAGE_SIZE_LIMIT)
-    return (max(1, page) - 1) * size, size
 
 
 def _filter_from_wire(message: pb.GenerationFilter) -> GenerationFilter:

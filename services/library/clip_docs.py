@@ -33,6 +33,8 @@ __all__ = [
 T = TypeVar("T")
 _LENGTHS = (15, 30, 60, 120)
 
+# Whatever lists are filtered by is tallied or an array: then the store knows which clips meet it without looking at them,
+# and an index of each order is all that a page needs besides.
 GENERATIONS = Collection(
     "generations",
     (

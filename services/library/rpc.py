@@ -17,7 +17,7 @@ from services.library.ledger import JobLedger
 from services.library.queue import JobQueue
 from services.library.service import Job, JobError, JobResult, Priority, Stage, Track
 from services.library.tracks import Tracks
-from services.library.wire import from_wire, require_service, to_wire, word_from_wire
+from services.library.wire import from_wire, page_bounds, require_service, to_wire, word_from_wire
 
 __all__ = ["AccountRpc", "JobRpc", "TrackRpc", "job_to_wire"]
 
@@ -49,7 +49,7 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
         return pb.GetTrackResponse(track=to_wire(track, track_pb2.Track))
 
     async def ListTracks(self, request: pb.ListTracksRequest, context: Any) -> pb.ListTracksResponse:
-        offset, limit = _page(request.page, request.page_size)
+        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
         tracks, total = await self._tracks.list_tracks(require_principal(), offset, limit)
         return pb.ListTracksResponse(tracks=[to_wire(track, track_pb2.Track) for track in tracks], total_count=total)
 
@@ -103,7 +103,7 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
         return to_wire(queue, pb.GetQueueResponse)
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
-        offset, limit = _page(request.page, request.page_size)
+        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
         jobs, total = await self._ledger.list_jobs(
             require_principal(),
             [_kind_from_wire(kind) for kind in request.kinds],
@@ -166,11 +166,6 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
             request.job_id, request.attempt, request.delay_seconds, error, request.refund_attempt
         )
         return pb.ReleaseJobResponse(job=job_to_wire(job))
-
-
-def _page(page: int, page_size: int) -> tuple[int, int]:
-    size = min(_PAGE_SIZE_LIMIT, page_size or 20)
-    return (max(1, page) - 1) * size, size
 
 
 def _kind_from_wire(kind: job_pb2.JobKind) -> str:

@@ -19,8 +19,18 @@ from pydantic import TypeAdapter
 from kit.errors import AppError, Code
 from kit.identity import require_principal
 
-__all__ = ["from_wire", "require_service", "time_from_wire", "time_to_wire", "to_wire", "word_from_wire"]
+__all__ = [
+    "bounded",
+    "from_wire",
+    "page_bounds",
+    "require_service",
+    "time_from_wire",
+    "time_to_wire",
+    "to_wire",
+    "word_from_wire",
+]
 
+_DEFAULT_SIZE = 20
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
@@ -100,6 +110,17 @@ def time_to_wire(seconds: float | None) -> Timestamp | None:
 def time_from_wire(message: Any, name: str) -> float | None:
     """The time in the field ``name``, in seconds since 1970; None where it is absent."""
     return getattr(message, name).ToMicroseconds() / 1e6 if message.HasField(name) else None
+
+
+def bounded(size: int, limit: int) -> int:
+    """A length that was asked for, 20 where none was, ``limit`` at most."""
+    return min(limit, size) if size > 0 else _DEFAULT_SIZE
+
+
+def page_bounds(page: int, page_size: int, limit: int) -> tuple[int, int]:
+    """Offset and length of a page that is numbered from 1."""
+    size = bounded(page_size, limit)
+    return (max(1, page) - 1) * size, size
 
 
 def require_service() -> None:
