@@ -92,7 +92,7 @@ class SqliteDocs:
             sql = f"INSERT INTO {name(collection)} (id, revision, body) VALUES (?, 1, ?)"  # noqa: S608 (checked name)
             number = connection.execute(sql, (doc["id"], body)).lastrowid
             assert number is not None, "an insert has a row"
-            sets.change(connection, collection, number, None, doc)
+            sets.change(connection, collection, number, None, json.loads(body))
 
         await self._write(work)
 
@@ -147,7 +147,7 @@ class SqliteDocs:
                 number, old_body = old
                 sql = f"UPDATE {table} SET revision = revision + 1, body = ? WHERE number = ?"  # noqa: S608
                 connection.execute(sql, (body, number))
-                sets.change(connection, collection, number, json.loads(old_body), doc)
+                sets.change(connection, collection, number, json.loads(old_body), json.loads(body))
             return old is not None
 
         return await self._write(work)

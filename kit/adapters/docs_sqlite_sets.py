@@ -154,7 +154,10 @@ def _chunks(connection: sqlite3.Connection, collection: str) -> Iterator[Iterato
 
 
 def change(connection: sqlite3.Connection, collection: str, number: int, old: Doc | None, new: Doc | None) -> None:
-    """Bring sets and counts up to date with one document: none before when it is new, none after when it goes."""
+    """Bring sets and counts up to date with one document: none before when it is new, none after when it goes.
+
+    Both as read from a body: what was written of it (an array for a tuple) is what will be taken out again.
+    """
     about = kept(connection, collection)
     if not about:
         return

@@ -402,6 +402,16 @@ class DocsSearchContract(Store):
         assert await docs.count("clips", {"model": "audio"}) == 1
         assert await docs.count("clips", {"model": "music"}) == 0
 
+    async def test_what_is_stored_counts_not_how_it_was_given(self, docs: Docs) -> None:
+        await docs.insert("clips", clip(0, model=1.0, genres=("pop", "jazz")))
+        await docs.insert("clips", clip(1, model=1, genres=["pop"]))
+        assert await found(docs, "", genres=Contains("pop"), model=1) == [0, 1]
+        assert await docs.tally("clips", ("model", "genres")) == {(1, "pop"): 2, (1, "jazz"): 1}
+        assert await docs.replace("clips", clip(0, genres=()), 1)
+        assert await docs.delete("clips", "c001")
+        assert await found(docs, "", genres=Contains("pop")) == []
+        assert await docs.tally("clips", ("model", "genres")) == {}
+
     async def test_a_tally_that_is_not_kept_is_refused(self, docs: Docs) -> None:
         for fields in (("genres",), ("genres", "model"), ("title",), ()):
             with pytest.raises(ValueError):
