@@ -36,8 +36,8 @@ T = TypeVar("T")
 
 
 def to_wire(value: Any, kind: type[M]) -> M:
-    """A message with the fields of a dataclass that it knows."""
-    given = [(field, getattr(value, field.name)) for field in kind.DESCRIPTOR.fields]
+    """A message with the fields of a dataclass that it knows. What the dataclass does not have stays absent."""
+    given = [(field, getattr(value, field.name, None)) for field in kind.DESCRIPTOR.fields]
     return kind(**{field.name: _put(field, item) for field, item in given if item is not None})
 
 

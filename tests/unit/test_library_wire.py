@@ -1,0 +1,101 @@
+"""Messages of the library and its values say the same."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from google.protobuf.message import Message
+from soundwright.library.v1 import account_pb2, generation_pb2, job_pb2, library_service_pb2, track_pb2
+
+from services.library.catalog import Generation
+from services.library.queue import Queue
+from services.library.service import (
+    Account,
+    Analysis,
+    AudioOutput,
+    Job,
+    JobError,
+    JobResult,
+    JobState,
+    Priority,
+    Stage,
+    Track,
+)
+from services.library.wire import from_wire, to_wire, word_from_wire
+
+CLIP = Generation(
+    id="j", owner_id="ann", prompt="rain", model="audio", duration_seconds=5.5, seed=2**40, quality_score=0,
+    quality_issues=["noise"], quality_accepted=False, create_time=1_700_000_000.25,
+)  # fmt: skip
+OUTPUT = AudioOutput(
+    id="o", name="vocals", blob_key="k", content_type="audio/flac", size_bytes=2**33, sample_rate_hz=44100,
+    channel_count=2, frame_count=7, peak=0.5, clipped_sample_count=1, job_id="j", track_id="t", owner_id="ann",
+    path="p", create_time=1_700_000_000.5,
+)  # fmt: skip
+RESULT = JobResult(
+    engine="e", model="m", degraded=True, requested_model="r", degraded_reason="why", compute_seconds=1.5,
+    outputs=[OUTPUT], values_json="{}", features=["tempo"], generation=CLIP,
+)  # fmt: skip
+JOB = Job(
+    id="j", kind="generation", owner_id="ann", track_id="t", state=JobState.SUCCEEDED, priority=Priority.FREE,
+    spec_json="{}", attempt_limit=3, command_subject="s", correlation_id="c", create_time=1_700_000_000.125,
+    fingerprint="", idempotency_key="k", affinity="audio", work_seconds=5.5, attempt=2, progress_ratio=0.5,
+    progress_message="m", stages=[Stage("split", "dsp", JobState.RUNNING, 1.0, None, "x")], result=RESULT,
+    error=JobError("R", "m"), cancel_requested=True, start_time=1_700_000_001.0, finish_time=1_700_000_002.0,
+)  # fmt: skip
+TRACK = Track(
+    id="t", owner_id="ann", title="t", artist="a", album="b", source="manual", filename="f", blob_key="k",
+    content_type="audio/wav", content_sha256="0", size_bytes=1, container="wav", codec="pcm", sample_rate_hz=44100,
+    channel_count=2, frame_count=1, duration_seconds=1.5, warnings=["w"], create_time=1.0, update_time=2.0,
+)  # fmt: skip
+ANALYSIS = Analysis("t", "j", "ann", "e", ["tempo"], "{}", 3.0)
+VALUES: list[tuple[object, type[Message]]] = [
+    (TRACK, track_pb2.Track), (ANALYSIS, track_pb2.Analysis), (OUTPUT, job_pb2.AudioOutput),
+    (RESULT, job_pb2.JobResult), (CLIP, generation_pb2.Generation),
+    (Stage("split", "dsp", JobState.RUNNING, 1.0, None, "x"), job_pb2.Stage), (JobError("R", "m"), job_pb2.JobError),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "kind"), VALUES)
+def test_nothing_is_lost_on_the_way(value: object, kind: type[Message]) -> None:
+    message = to_wire(value, kind)
+    assert from_wire(kind.FromString(message.SerializeToString()), type(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [*VALUES, (JOB, job_pb2.Job), (Queue([], [], 0, 0.0), library_service_pb2.GetQueueResponse)],
+)  # fmt: skip
+def test_every_field_of_a_message_is_a_field_of_the_value(value: object, kind: type[Message]) -> None:
+    assert {field.name for field in kind.DESCRIPTOR.fields} <= {field.name for field in dataclasses.fields(value)}  # type: ignore[arg-type]
+
+
+def test_a_secret_is_no_field_of_a_message() -> None:
+    account = to_wire(Account("a", "e", "user", "active", "secret", 1.0), account_pb2.Account)
+    assert b"secret" not in account.SerializeToString()
+
+
+def test_a_job_is_told_in_full() -> None:
+    message = to_wire(JOB, job_pb2.Job)
+    assert (message.kind, message.state, message.priority) == (
+        job_pb2.JOB_KIND_GENERATION, job_pb2.JOB_STATE_SUCCEEDED, job_pb2.PRIORITY_FREE,
+    )  # fmt: skip
+    assert (message.affinity, message.work_seconds, message.idempotency_key) == ("audio", 5.5, "k")
+    assert message.create_time.ToNanoseconds() == 1_700_000_000_125_000_000
+    assert message.result == to_wire(RESULT, job_pb2.JobResult)
+    assert (message.error.reason, message.stages[0].state) == ("R", job_pb2.JOB_STATE_RUNNING)
+
+
+def test_what_is_absent_stays_absent() -> None:
+    message = to_wire(dataclasses.replace(JOB, result=None, error=None, start_time=None), job_pb2.Job)
+    assert [message.HasField(name) for name in ("result", "error", "start_time", "finish_time")] == [False] * 3 + [True]
+    silent = dataclasses.replace(CLIP, quality_score=None, rating=None)
+    assert from_wire(to_wire(silent, generation_pb2.Generation), Generation) == silent
+
+
+def test_an_unspecified_or_unknown_enum_is_the_default() -> None:
+    assert from_wire(job_pb2.Stage(name="split", state=99), Stage) == Stage("split", "")  # type: ignore[arg-type]
+    assert word_from_wire(job_pb2.Priority.DESCRIPTOR, 0) is None
+    assert word_from_wire(job_pb2.Priority.DESCRIPTOR, 99) is None
+    assert word_from_wire(job_pb2.Priority.DESCRIPTOR, job_pb2.PRIORITY_FREE) == "free"
