@@ -153,10 +153,16 @@ class EngineRoom:
     def _load(self, networks: Engine, model: str) -> None:
         if model in self._loaded:
             self._loaded.remove(model)
+        elif self._is_at_hand(model):
+            self._make_room(networks)
+        networks.load(model)
+        # What had to be fetched might not have been there, and nothing goes for what does not come.
+        self._make_room(networks)
+        self._loaded.append(model)
+
+    def _make_room(self, networks: Engine) -> None:
         while len(self._loaded) >= self._loaded_limit:
             networks.unload(self._loaded.pop(0))
-        networks.load(model)
-        self._loaded.append(model)
 
     def _rest(self) -> None:
         """Count the idle time anew."""

@@ -79,7 +79,7 @@ def builder(folder: Path, **options: Any) -> Callable[[], EngineRoom]:
 
 
 def asked(folder: Path, what: str) -> list[dict[str, Any]]:
-    """What the engines were asked for, of one kind: load, unload, generate."""
+    """What the engines were asked for, of one kind (load, unload, generate) or, without a name, of any."""
     log = folder / "log"
     entries = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    return [entry for entry in entries if what in entry]
+    return [entry for entry in entries if not what or what in entry]

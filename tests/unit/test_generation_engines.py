@@ -65,6 +65,28 @@ def test_only_so_many_models_stay_in_memory_and_the_one_used_longest_ago_goes(tm
     assert room.loaded() == ("music", "magnet-music")
 
 
+@pytest.mark.parametrize("is_at_hand", [True, False])
+def test_room_is_made_before_loading_what_is_at_hand_and_after_fetching_what_is_not(
+    tmp_path: Path, is_at_hand: bool
+) -> None:
+    room = build(tmp_path)
+    room.choose("music")
+    if is_at_hand:
+        (tmp_path / "audio-weights").touch()
+    room.choose("audio")
+    steps = [next(iter(entry.items())) for entry in asked(tmp_path, "")][1:]
+    made, loaded = ("unload", "music"), ("load", "audio")
+    assert steps == ([made, loaded] if is_at_hand else [loaded, made])
+
+
+def test_what_cannot_be_had_takes_nobodys_place(tmp_path: Path) -> None:
+    room = build(tmp_path, fallback=True)
+    room.choose("music")
+    (tmp_path / "no-weights").touch()
+    assert room.choose("audio").degraded
+    assert room.loaded() == ("music",)
+
+
 def test_idle_models_are_unloaded_and_come_back_when_needed(tmp_path: Path) -> None:
     room = build(tmp_path, idle_seconds=0.01)
     room.choose("music")
