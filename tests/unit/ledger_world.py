@@ -45,9 +45,10 @@ class Backlog:
 
     def __init__(self) -> None:
         self.count = 0
+        self.counts: dict[str, int] = {}
 
     async def backlog(self, subject: str) -> int:
-        return self.count
+        return self.counts.get(subject, self.count)
 
 
 class World:

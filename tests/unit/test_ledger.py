@@ -479,6 +479,32 @@ async def test_a_command_that_the_broker_has_is_left_alone(world: World) -> None
     assert world.published == []
 
 
+async def test_what_is_lost_behind_a_long_queue_is_found_in_its_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.library.sweeper._BATCH", 4)
+    for _ in range(10):
+        world.clock.time += 1
+        await world.job()
+    world.broker.counts = {(await world.job(affinity="music")).command_subject: 0}
+    world.broker.count = 10
+    world.clock.time += LOST + 1
+    for _ in range(3):
+        assert world.published == []
+        await world.sweeper.sweep()
+    assert [job.affinity for job in world.published] == ["music"]
+
+
+async def test_what_was_lost_comes_back_in_the_order_in_which_it_came(world: World) -> None:
+    made = []
+    for number in range(6):
+        world.clock.time += 1
+        made.append(await world.job(affinity=("music", "audio")[number % 2]))
+    world.clock.time += LOST + 1
+    await world.sweeper.sweep()
+    assert [(job.id, job.command_subject) for job in world.published] == [(job.id, job.command_subject) for job in made]
+
+
 async def test_a_lost_command_is_noticed_while_other_jobs_run(world: World) -> None:
     for _ in range(3):
         await world.running()
