@@ -15,7 +15,7 @@ from stories import encoded, eventually, finished, song
 
 from demo.stack import Stack
 from tests.simulators.media_site import MediaSite
-from tests.simulators.spotify import SpotifySimulator
+from tests.simulators.spotify import CLIENT_SECRET, SpotifySimulator
 
 JPEG = b"\xff\xd8\xff\xe0" + b"picture" * 100
 SECONDS = 3.0
@@ -298,3 +298,13 @@ def test_the_same_idempotency_key_is_the_same_job(
     assert (again["job_id"], again["status"]) == (created["job_id"], "completed")
     answer = admin.post("/api/download/track", json={"url": url, "quality": "low"}, headers=key)
     assert (answer.status_code, answer.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+
+
+def test_logs_hold_no_secret(stack: Stack, admin: httpx.Client, spotify: SpotifySimulator, site: MediaSite) -> None:
+    url = site.status("/secret.mp3", 404) + "?signature=0123456789"
+    failure(admin, start(admin, url))
+    start(admin, f"spotify:track:{new_song(spotify, site)}")
+    log = (stack.data_dir / "stack.log").read_text()
+    assert "MEDIA_UNAVAILABLE" in log
+    for secret in (CLIENT_SECRET, "Bearer token-", "socks5h://fetch:", "signature=0123456789"):
+        assert secret not in log
