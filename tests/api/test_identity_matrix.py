@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,13 +11,19 @@ from typing import Any
 
 import httpx
 import pytest
-from stories import encoded, finished, song, upload
+from stories import encoded, finished, made, song, upload
 
 from demo.stack import Stack, running
+from tests.simulators.media_site import MediaSite
+from tests.simulators.spotify import SpotifySimulator
 
 CALLERS = ("anonymous", "wrong token", "stranger", "administrator", "owner")
 PUBLIC = (200, 200, 200, 200, 200)
 ACCOUNTS = (401, 401, 200, 200, 200)
+
+OPEN = (200, 401, 200, 200, 200)
+NAMED = (400, 401, 200, 200, 200)  # under open access, a user_id says who calls
+OWNERS = (404, 401, 404, 404, 200)
 
 # What each caller gets where the path or body names something of the owner's. The stack runs with open access, which
 # lets callers without a name into the pipeline dialect. An administrator is a stranger like any other here.
@@ -35,6 +42,12 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/analysis/analyze": (401, 401, 404, 404, 201),
     "GET /api/analysis/job/{job_id}": (401, 401, 403, 403, 200),
     "GET /api/analysis/{track_id}": (401, 401, 404, 404, 200),
+    "POST /api/spotify/fetch": ACCOUNTS,
+    "GET /api/spotify/search": ACCOUNTS,
+    "GET /api/spotify/track/{spotify_id}": ACCOUNTS,
+    "POST /api/spotify/import": (401, 401, 201, 201, 201),
+    "POST /api/download/track": (401, 401, 201, 201, 201),
+    "GET /api/download/job/{job_id}": (401, 401, 403, 403, 200),
     "GET /api/jobs": ACCOUNTS,
     "GET /api/jobs/{job_id}": (401, 401, 403, 403, 200),
     "DELETE /api/jobs/{job_id}": (401, 401, 403, 403, 409),  # it has ended
@@ -48,6 +61,78 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /download/{job_id}/all": (404, 401, 404, 404, 200),
     "GET /download/{job_id}/{track_name}": (404, 401, 404, 404, 200),
 }
+# The same for the soundbox dialect, whose clips are everybody's. The rows are called in this order.
+SOUNDBOX: dict[str, tuple[int, int, int, int, int]] = {
+    "POST /generate": OPEN,
+    "GET /status": OPEN,
+    "GET /queue-status": OPEN,
+    "GET /api/queue": OPEN,
+    "POST /api/queue/{job_id}/cancel": (400, 401, 403, 403, 400),  # it has ended
+    "GET /api/library": OPEN,
+    "GET /api/library/counts": OPEN,
+    "GET /api/library/category-counts": OPEN,
+    "GET /api/library/{gen_id}": OPEN,
+    "POST /api/library/{gen_id}/vote": NAMED,
+    "POST /api/library/votes": NAMED,
+    "GET /api/library/{gen_id}/feedback": OPEN,
+    "POST /api/library/{gen_id}/suggest-tag": (200, 401, 200, 200, 400),  # three have agreed
+    "POST /api/library/{gen_id}/cancel-tag": (400, 401, 400, 400, 400),
+    "GET /api/library/{gen_id}/tag-suggestions": OPEN,
+    "GET /api/categories/{model}": OPEN,
+    "GET /api/favorites": NAMED,
+    "POST /api/favorites/check": NAMED,
+    "POST /api/favorites/{gen_id}": NAMED,
+    "DELETE /api/favorites/{gen_id}": NAMED,
+    "GET /api/radio": OPEN,
+    "GET /api/radio/shuffle": OPEN,
+    "GET /api/radio/next": OPEN,
+    "GET /api/radio/favorites": NAMED,
+    "GET /api/radio/top-rated": OPEN,
+    "GET /api/radio/new": OPEN,
+    "GET /api/radio/playlist/{playlist_id}": OWNERS,
+    "POST /api/playlists": (201, 401, 201, 201, 201),
+    "GET /api/playlists": OPEN,
+    "GET /api/playlists/{playlist_id}": OWNERS,
+    "PUT /api/playlists/{playlist_id}": OWNERS,
+    "POST /api/playlists/{playlist_id}/tracks": OWNERS,
+    "PUT /api/playlists/{playlist_id}/reorder": OWNERS,
+    "DELETE /api/playlists/{playlist_id}/tracks/{gen_id}": OWNERS,
+    "DELETE /api/playlists/{playlist_id}": OWNERS,
+    "POST /api/track/{gen_id}/play": OPEN,
+    "GET /api/track/{gen_id}/stats": OPEN,
+    "GET /api/trending": OPEN,
+    "GET /api/most-played": OPEN,
+    "GET /api/history/plays": OPEN,
+    "GET /api/history/votes": OPEN,
+    "GET /audio/{filename}": OPEN,
+    "GET /download/{filename}": OPEN,
+    "GET /spectrogram/{filename}": OPEN,
+    "GET /generate-spectrogram/{audio_filename}": OPEN,
+    "GET /history": OPEN,
+    "POST /rate": OPEN,
+    "POST /random-prompt": OPEN,
+    "POST /api/log-error": OPEN,
+    "GET /api/stats": OPEN,
+    "DELETE /api/library/{gen_id}": (403, 401, 403, 200, 404),  # administrators may
+}
+MATRIX |= SOUNDBOX
+BODIES: dict[str, Any] = {
+    "POST /api/spotify/fetch": {"url": "spotify:track:{spotify_id}"},
+    "POST /api/spotify/import": {"url": "spotify:track:{spotify_id}"},
+    "POST /api/download/track": {"url": "{url}"},
+    "POST /generate": {"prompt": "slow cello", "duration": 1},
+    "POST /api/library/{gen_id}/vote": {"vote": 1},
+    "POST /api/library/votes": {"generation_ids": ["{gen_id}"]},
+    "POST /api/library/{gen_id}/suggest-tag": {"category": "jazz"},
+    "POST /api/library/{gen_id}/cancel-tag": {"category": "jazz"},
+    "POST /api/favorites/check": {"generation_ids": ["{gen_id}"]},
+    "POST /api/playlists": {"name": "Rainy days"},
+    "PUT /api/playlists/{playlist_id}": {"name": "Sunny days"},
+    "POST /api/playlists/{playlist_id}/tracks": {"generation_id": "{gen_id}"},
+    "PUT /api/playlists/{playlist_id}/reorder": {"track_order": ["{gen_id}"]},
+    "POST /rate": {"filename": "{filename}", "rating": 4},
+}
+QUERIES = {"GET /api/spotify/search": {"q": "tune"}}
 UPLOADS = ("POST /api/tracks", "POST /process")
 REFUSALS = {401: "UNAUTHORIZED", 403: "ACCESS_DENIED", 404: "TRACK_NOT_FOUND", 409: "JOB_FINISHED"}
 SONG = encoded(song(0.5))
@@ -72,7 +157,7 @@ def callers(
 
 
 @pytest.fixture(scope="module")
-def belongings(owner: httpx.Client) -> dict[str, dict[str, str]]:
+def belongings(owner: httpx.Client, spotify: SpotifySimulator, site: MediaSite) -> dict[str, dict[str, str]]:
     """What the owner has: parameters of paths, by the beginning of the path; the longest beginning counts."""
     track = upload(owner, SONG)
     requests = {
@@ -84,6 +169,12 @@ def belongings(owner: httpx.Client) -> dict[str, dict[str, str]]:
     assert finished(owner, f"/api/analysis/job/{jobs['analysis']}")["status"] == "completed"
     assert finished(owner, f"/job/{pipeline}")["status"] == "completed"
     separation = finished(owner, f"/api/processing/job/{jobs['processing']}")
+    spotify.add_track("matrix", "Tune", ["The Band"], 0.5)
+    url = site.file("/matrix.wav", SONG, "audio/wav")
+    download = owner.post("/api/download/track", json={"url": url}).json()["data"]["job_id"]
+    assert finished(owner, f"/api/download/job/{download}")["status"] == "completed"
+    clip = made(owner, "slow cello")
+    playlist = owner.post("/api/playlists", json={"name": "Rainy days"}).json()["id"]
     return {
         "/": {
             "track_id": track["id"],
@@ -91,9 +182,19 @@ def belongings(owner: httpx.Client) -> dict[str, dict[str, str]]:
             "path": track["file_path"].removeprefix("/files/"),
             "track_name": "vocals",
             "job_id": pipeline,
+            "spotify_id": "matrix",
+            "url": url,
+            "gen_id": clip,
+            "playlist_id": playlist,
+            "model": "music",
+            "filename": f"{clip}.wav",
+            "audio_filename": f"{clip}.wav",
         },
+        "/spectrogram": {"filename": f"{clip}.png"},
+        "/api/queue": {"job_id": clip},
         "/api": {"job_id": jobs["processing"]},
         "/api/analysis": {"job_id": jobs["analysis"]},
+        "/api/download": {"job_id": download},
     }
 
 
@@ -111,9 +212,14 @@ def call(caller: httpx.Client, route: str, belongings: dict[str, dict[str, str]]
     body: dict[str, Any] = {}
     if route in UPLOADS:
         body = {"files": {"file": ("song.wav", SONG)}}
-    elif method == "POST":
+    elif route in BODIES:
+        text = json.dumps(BODIES[route])
+        for name, value in parameters.items():
+            text = text.replace(f"{{{name}}}", value)
+        body = {"content": text, "headers": {"content-type": "application/json"}}
+    elif method == "POST" and route not in SOUNDBOX:
         body = {"json": {"track_id": parameters["track_id"]} | ({"model": "dsp"} if "separate" in template else {})}
-    return caller.request(method, template.format(**parameters), **body)
+    return caller.request(method, template.format(**parameters), params=QUERIES.get(route), **body)
 
 
 def test_every_route_has_a_row(stack: Stack) -> None:
@@ -135,7 +241,9 @@ def test_everybody_gets_what_is_theirs(
     for answer in answers.values():
         if answer.status_code == 401:
             assert answer.headers["www-authenticate"] == 'Bearer realm="soundwright"'
-        if answer.status_code >= 400 and route.split(" ")[1].startswith(("/api", "/export", "/files")):
+        if answer.status_code >= 400 and route in SOUNDBOX:
+            assert answer.json()["error"]
+        elif answer.status_code >= 400 and route.split(" ")[1].startswith(("/api", "/export", "/files")):
             assert answer.json()["code"] == REFUSALS[answer.status_code]
 
 
@@ -186,12 +294,26 @@ def test_a_token_is_taken_as_a_bearer_token_alone(stack: Stack, header: str) -> 
 
 
 def test_without_open_access_nobody_comes_in_without_a_name(tmp_path_factory: pytest.TempPathFactory) -> None:
-    nothing = {"/": dict.fromkeys(("track_id", "stem_id", "path", "track_name", "job_id"), "x")}
-    with running(tmp_path_factory.mktemp("closed"), {"SOUNDWRIGHT_OPEN_ACCESS": "false"}) as closed:
+    names = ("track_id", "stem_id", "path", "track_name", "job_id", "gen_id", "playlist_id", "model", "filename")
+    nothing = {"/": dict.fromkeys((*names, "audio_filename", "spotify_id", "url"), "x")}
+    with running(
+        tmp_path_factory.mktemp("closed"), {"SOUNDWRIGHT_OPEN_ACCESS": "false", "HF_HUB_OFFLINE": "1"}
+    ) as closed:
         with client(closed) as anonymous, client(closed, "x" * 43) as impostor:
             for route, statuses in MATRIX.items():
                 expected = 200 if statuses == PUBLIC else 401
                 for caller in (anonymous, impostor):
                     assert call(caller, route, nothing).status_code == expected, route
+        with httpx.Client(base_url=closed.soundbox_url) as nobody:
+            answer = nobody.post("/generate", json={"prompt": "slow cello", "user_id": "user_abc123"})
+            assert (answer.status_code, answer.json()) == (401, {"error": "Authentication required"})
         with closed.client() as admin:
             assert admin.get("/job/01234567-89ab-4cde-8f01-23456789abcd").status_code == 404
+            # Where open access asks for a user_id, the token is enough; one that is not the account's is refused.
+            clip = made(admin, "slow cello")
+            assert admin.post(f"/api/library/{clip}/vote", json={"vote": 1}).json()["upvotes"] == 1
+            assert admin.post(f"/api/favorites/{clip}").json()["was_new"] is True
+            assert admin.post("/api/favorites/check", json={"generation_ids": [clip]}).json()[clip] is True
+            assert [track["id"] for track in admin.get("/api/radio/favorites").json()["tracks"]] == [clip]
+            refused = admin.post("/generate", json={"prompt": "slow cello", "user_id": "user_abc123"})
+            assert (refused.status_code, refused.json()["success"]) == (403, False)
