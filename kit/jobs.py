@@ -42,7 +42,7 @@ log = get_logger()
 
 
 def command_subject(service: str) -> str:
-    """Where run commands for a service go, without the priority at the end."""
+    """Where run commands for a service go, without the priority and the affinity that may follow."""
     return f"soundwright.cmd.{service}.v1.job.run"
 
 
@@ -155,7 +155,11 @@ class _Outcome:
 
 
 class JobWorker:
-    """Runs the jobs of one service, a bounded number at a time."""
+    """Runs the jobs of one service, a bounded number at a time.
+
+    Jobs of one affinity are preferred for a while, for all slots together. A job whose affinity is new, or no longer
+    known, comes to the handler like any other: it knows what there is, and refuses what there is not.
+    """
 
     def __init__(
         self,
