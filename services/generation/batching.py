@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator
+from typing import cast
 
 from kit.compute import EngineProcesses
 from services.generation.engines.device import Device
@@ -95,9 +96,7 @@ class Batcher:
         place = Place(model, order, alone)
         self._waiting.append(place)
         if len(self._lanes) < self._process_count:
-            lane = asyncio.create_task(self._serve())
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
+            self._lanes.add(asyncio.create_task(self._serve()))
         try:
             yield place
         finally:
@@ -116,11 +115,15 @@ class Batcher:
 
     async def _serve(self) -> None:
         """Work until nobody waits."""
-        while self._waiting:
-            if self._gathers:
-                await asyncio.sleep(_GATHER_SECONDS)
-            if batch := self._next_batch():
-                await self._make(batch)
+        try:
+            while self._waiting:
+                if self._gathers:
+                    await asyncio.sleep(_GATHER_SECONDS)
+                if batch := self._next_batch():
+                    await self._make(batch)
+        finally:
+            # Here and now: whoever comes after the last look at those who wait must not count on this lane.
+            self._lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _next_batch(self) -> list[Place]:
         """The place that waited longest and those that fit it, as many as are this lane's share."""

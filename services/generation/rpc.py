@@ -120,7 +120,12 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         """One of a request's jobs. The first is subject to the limits, and the others are let in with it: a request is
         taken as a whole or not at all."""
         wanted = dataclasses.asdict(spec)
-        fingerprint = {**wanted, "seed": request.seed, "variation": index, "variation_count": request.variation_count}
+        fingerprint = {
+            **wanted,
+            "seed": request.seed,
+            "variation": index,
+            "variation_count": request.variation_count or 1,
+        }
         key = request.idempotency_key
         creation = library_service_pb2.CreateJobRequest(
             kind=job_pb2.JOB_KIND_GENERATION,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from kit.errors import AppError, Code
 from services.generation.engines.procedural.engine import ProceduralEngine
+from services.generation.quality import judge, wants_noise
 from services.generation.service import Clip, Engine, Take
 
 RATE_HZ = 44100
@@ -42,6 +43,15 @@ def test_a_clip_is_clean(prompt: str, model: str) -> None:
     assert np.max(np.abs(samples[:, 0])) < 0.01
     assert np.max(np.abs(samples[:, -1])) < 1e-3
     assert np.max(np.abs(samples[:, -220:])) < 0.05 * peak
+
+
+@pytest.mark.parametrize(("prompt", "model"), [*((p, "music") for p in MUSIC), *((p, "audio") for p in SOUNDS)])
+def test_a_clip_is_accepted_at_once(prompt: str, model: str) -> None:
+    clip = generate(prompt, 2.0, model=model)
+    quality = judge(
+        clip.samples, clip.sample_rate_hz, 2.0, is_music=model == "music", noise_is_wanted=wants_noise(prompt)
+    )
+    assert quality.accepted, quality
 
 
 def test_a_sound_that_goes_on_fades_in() -> None:

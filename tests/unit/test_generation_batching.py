@@ -198,3 +198,13 @@ async def test_a_place_tells_how_far_it_is(hall: Hall) -> None:
         assert await place.made(DEADLINE_SECONDS)
         assert place.share == 1.0
     assert not hall.batcher.is_busy
+
+
+async def test_one_who_comes_in_the_moment_in_which_the_last_batch_ended_is_served(hall: Hall) -> None:
+    async with hall.batcher.place("music", hall.order("first")), asyncio.timeout(DEADLINE_SECONDS):
+        (lane,) = hall.batcher._lanes
+        while True:  # turn by turn of the event loop, so as to miss none
+            if lane.done():
+                break
+            await asyncio.sleep(0)
+        assert await hall.take("second") == "scripted"
