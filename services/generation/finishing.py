@@ -74,14 +74,17 @@ def finish(_engine: None, report: Report, *, order: FinishOrder) -> FinishedClip
     clip = Clip(np.load(order.take), order.sample_rate_hz)
     rate_hz = clip.sample_rate_hz
     samples = clip.samples
+    # What goes beyond the asked length is counted, not rounded anew, so that this length comes out to the frame; an engine
+    # that gave less than it should have has nothing to spare.
+    asked_frames = round(order.duration_seconds * rate_hz)
     fade_frames = round(order.loop_fade_seconds * rate_hz)
     if order.before is not None:
         before = _like(read_samples(order.before), rate_hz)
         channel_count = max(before.shape[0], samples.shape[0])
-        overlap_frames = samples.shape[1] - fade_frames - round(order.duration_seconds * rate_hz)
+        overlap_frames = max(0, samples.shape[1] - fade_frames - asked_frames)
         samples = joined(_spread(before, channel_count), _spread(samples, channel_count), rate_hz, overlap_frames)
     elif fade_frames:
-        fade_frames = samples.shape[1] - round(order.duration_seconds * rate_hz)  # exact, whatever was rounded before
+        fade_frames = max(0, samples.shape[1] - asked_frames)
     report(0.2)
     samples = looped(samples, fade_frames) if fade_frames else without_clicks(samples, rate_hz)
     samples = levelled(samples, rate_hz)
