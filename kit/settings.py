@@ -49,6 +49,12 @@ class Settings(BaseSettings):
 
     secret: SecretStr = Field(SecretStr(""), description="signs principals; empty: made up, kept in the data directory")
     open_access: bool = False
+    registration: bool = Field(True, description="people may make accounts for themselves at /users/register")
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/?#\s]+/?)?$",
+        description="where browsers reach the gateway; empty: the loopback address",
+    )
     fallback: bool = False
 
     lease_seconds: float = Field(20.0, ge=1, le=600)
@@ -67,6 +73,11 @@ class Settings(BaseSettings):
             return preferred
         digest = hashlib.sha256(str(preferred).encode()).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"soundwright-{digest}"
+
+    @property
+    def public_address(self) -> str:
+        """What links to the gateway begin with. Never taken from a request, which could name any host."""
+        return self.public_url.rstrip("/") or f"http://127.0.0.1:{self.gateway_port}"
 
     def scratch_dir(self, component: str) -> Path:
         """Folder below which the processes of a component keep their temporary files."""

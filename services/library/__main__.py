@@ -13,17 +13,18 @@ from kit import infra
 from kit.adapters.clock import SystemClock
 from kit.errors import AppError
 from kit.settings import SettingsError, load
-from services.library.accounts import ROLES, Accounts
+from services.library.accounts import ROLES
+from services.library.people import gather
 from services.library.settings import LibrarySettings
-from services.library.store import LibraryStore
 
 
 async def _create(email: str, role: str) -> str:
-    docs = infra.open_docs(load(LibrarySettings))
+    settings = load(LibrarySettings)
+    docs = infra.open_docs(settings)
     try:
-        store = LibraryStore(docs)
-        await store.prepare()
-        return await Accounts(store, SystemClock()).create_with_token(email, role)
+        people = gather(docs, settings, SystemClock())
+        await people.store.prepare()
+        return await people.accounts.create_with_token(email, role)
     finally:
         await docs.close()
 

@@ -1,53 +1,159 @@
-"""Accounts and API tokens: the first administrator, and who a token belongs to."""
+"""Accounts: registration, the first administrator, and who knows a password."""
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import secrets
 import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
-
-from argon2 import PasswordHasher
 
 from kit.errors import AppError, Code
 from kit.ports import Clock
 from kit.private import write_private
+from services.library.api_tokens import ApiTokens
+from services.library.attempts import Attempts, Budget
+from services.library.credentials import (
+    Passwords,
+    checked_email,
+    checked_password,
+    require_active,
+    unknown_credentials,
+)
+from services.library.letters import Letters
 from services.library.service import Account
+from services.library.sessions import Opened, Sessions
 
-__all__ = ["ROLES", "AccountStore", "Accounts"]
+__all__ = ["ROLES", "STATUSES", "AccountStore", "Accounts"]
 
 ROLES = ("user", "pro", "enterprise", "admin", "platform_admin", "super_admin")
+STATUSES = ("active", "suspended", "banned")
+
+# Whoever knows an address could keep its owner out, so the wait for one account is short; with passwords of 12
+# characters a guess a minute leads nowhere.
+_LOGIN_BUDGET = Budget(free=5, wait_seconds=1.0, limit_seconds=60.0)
+_ADDRESS_BUDGET = Budget(free=50, wait_seconds=1.0, limit_seconds=900.0)
+_REGISTER_BUDGET = Budget(free=20, wait_seconds=30.0, limit_seconds=900.0)
 
 
 class AccountStore(Protocol):
-    async def insert_account(self, account: Account) -> None: ...
+    async def insert_account(self, account: Account) -> bool: ...
     async def account_by_email(self, email: str) -> Account | None: ...
-    async def insert_token(self, token_hash: str, account_id: str, name: str, create_time: float) -> None: ...
-    async def account_by_token(self, token_hash: str) -> Account | None: ...
+    async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account: ...
 
 
 class Accounts:
     """Who may use the platform."""
 
-    def __init__(self, store: AccountStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: AccountStore,
+        tokens: ApiTokens,
+        sessions: Sessions,
+        attempts: Attempts,
+        passwords: Passwords,
+        letters: Letters,
+        clock: Clock,
+        registration: bool = True,
+    ) -> None:
+        """
+        Args:
+            registration: whether people may make accounts for themselves.
+        """
         self._store = store
+        self._tokens = tokens
+        self._sessions = sessions
+        self._attempts = attempts
+        self._passwords = passwords
+        self._letters = letters
         self._clock = clock
+        self._registration = registration
 
-    async def authenticate(self, token: str) -> Account:
-        """The account of an API token.
+    async def register(self, email: str, password: str, address: str) -> None:
+        """A new account, which may be used at once. Only a mail says whether there was one with this address.
 
         Raises:
-            AppError: ``UNAUTHORIZED`` for an unknown token, ``ACCOUNT_SUSPENDED`` for one of an account that is not
-                active.
+            AppError: ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``.
         """
-        account = await self._store.account_by_token(_hash(token))
-        if account is None:
-            raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Valid Bearer token required")
-        if account.status != "active":
-            raise AppError(Code.PERMISSION_DENIED, "ACCOUNT_SUSPENDED", f"This account is {account.status}.")
-        return account
+        if not self._registration:
+            raise AppError(
+                Code.PERMISSION_DENIED, "REGISTRATION_CLOSED", "Registration is closed here. Ask the operator."
+            )
+        checked = _checked(email, password)
+        await self._attempts.take("register", address, _REGISTER_BUDGET)
+        account = self._new(checked, "user", await self._passwords.hash(password))
+        if await self._store.insert_account(account):
+            self._letters.welcome(account)
+        else:
+            self._letters.registered_already(checked)
+
+    async def verify(self, email: str, password: str, address: str) -> Account:
+        """The account that has this password. An unknown address takes as long as a wrong password.
+
+        Raises:
+            AppError: ``CREDENTIALS_INVALID``, ``RATE_LIMITED``, ``ACCOUNT_SUSPENDED``.
+        """
+        given = email.strip().lower()
+        await self._attempts.take("address", address, _ADDRESS_BUDGET)
+        await self._attempts.take("login", given, _LOGIN_BUDGET)
+        account = await self._store.account_by_email(given)
+        if not await self._passwords.fits(account.password_hash if account else None, password) or account is None:
+            raise unknown_credentials()
+        await self._attempts.forgive("login", given)
+        await self._attempts.give_back("address", address)
+        return require_active(account)
+
+    async def recognise(self, session_secret: str, current_password: str, address: str) -> Opened:
+        """A session for what needs more than one: it was logged in a few minutes ago, or the password comes with it.
+
+        Raises:
+            AppError: ``VALIDATION_ERROR`` for a wrong password; ``PASSWORD_NEEDED``; what a session raises.
+        """
+        opened = await self._sessions.authenticate(session_secret)
+        if current_password:
+            try:
+                await self.verify(opened.account.email, current_password, address)
+            except AppError as error:
+                if error.reason != "CREDENTIALS_INVALID":
+                    raise
+                raise AppError(
+                    Code.UNPROCESSABLE,
+                    "VALIDATION_ERROR",
+                    "Some fields do not fit.",
+                    {"details": {"current_password": ["is not valid"]}},
+                ) from None
+        elif not opened.fresh:
+            raise AppError(
+                Code.UNPROCESSABLE,
+                "PASSWORD_NEEDED",
+                "Give your current password, or log in again first.",
+                {"details": {"current_password": ["is needed, because you logged in a while ago"]}},
+            )
+        return opened
+
+    async def change_password(
+        self, session_secret: str, current_password: str, new_password: str, revoke_tokens: bool, address: str
+    ) -> str:
+        """Ends all sessions, and API tokens if that is wished; the secret of a new session."""
+        opened = await self.recognise(session_secret, current_password, address)
+        password_hash = await self._passwords.hash(checked_password(new_password))
+        known = opened.account
+
+        def change(account: Account) -> Account:
+            if (account.session_epoch, account.password_hash) != (known.session_epoch, known.password_hash):
+                raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Your session is over. Log in again.")
+            return dataclasses.replace(
+                account,
+                password_hash=password_hash,
+                session_epoch=account.session_epoch + 1,
+                token_epoch=account.token_epoch + revoke_tokens,
+            )
+
+        account = await self._store.change_account(known.id, change)
+        self._letters.password_changed(account)
+        return await self._sessions.open(account, opened.session.remembered)
 
     async def create_with_token(self, email: str, role: str) -> str:
         """A new account with a password that nobody knows, and an API token for it.
@@ -56,7 +162,7 @@ class Accounts:
             AppError: ``EMAIL_TAKEN`` when there is an account with this address.
         """
         account = await self._create(email, role, secrets.token_urlsafe(32))
-        return await self._issue_token(account, "operator")
+        return (await self._tokens.create(account, "operator"))[0]
 
     async def bootstrap(self, email: str, password: str, token_path: Path) -> None:
         """Make sure that there is a first administrator, and an API token for it in ``token_path`` (mode 0600)."""
@@ -68,34 +174,49 @@ class Accounts:
                 # Standard output, not the log: it is shown once and kept nowhere.
                 sys.stdout.write(f"First start: the administrator is {email}, the password is {chosen}\n")
                 sys.stdout.flush()
-        if token_path.exists() and await self._store.account_by_token(_hash(token_path.read_text().strip())):
+        if token_path.exists() and await self._opens(token_path.read_text().strip()):
             return
-        token = await self._issue_token(account, "admin-token")
+        token, _ = await self._tokens.create(account, "admin-token")
         write_private(token_path, token + "\n")
 
-    async def _create(self, email: str, role: str, password: str) -> Account:
-        account = Account(
-            id=str(uuid.uuid4()),
-            email=email.strip().lower(),
-            role=role,
-            status="active",
-            password_hash=PasswordHasher().hash(password),
-            create_time=self._clock.now(),
-        )
+    async def _opens(self, token: str) -> bool:
         try:
-            await self._store.insert_account(account)
+            await self._tokens.authenticate(token)
         except AppError as error:
-            if error.reason != "DOC_EXISTS":
-                raise
-            raise AppError(Code.CONFLICT, "EMAIL_TAKEN", "There is an account with this address already.") from None
+            return error.reason == "ACCOUNT_SUSPENDED"
+        return True
+
+    async def _create(self, email: str, role: str, password: str) -> Account:
+        """An account that the operator makes, who answers for its address."""
+        hashed = await self._passwords.hash(password)
+        account = dataclasses.replace(self._new(email.strip().lower(), role, hashed), confirm_time=self._clock.now())
+        if not await self._store.insert_account(account):
+            raise AppError(Code.CONFLICT, "EMAIL_TAKEN", "There is an account with this address already.")
         return account
 
-    async def _issue_token(self, account: Account, name: str) -> str:
-        token = secrets.token_urlsafe(32)
-        await self._store.insert_token(_hash(token), account.id, name, self._clock.now())
-        return token
+    def _new(self, email: str, role: str, password_hash: str) -> Account:
+        return Account(
+            id=str(uuid.uuid4()),
+            email=email,
+            role=role,
+            status="active",
+            password_hash=password_hash,
+            create_time=self._clock.now(),
+        )
 
 
-def _hash(token: str) -> str:
-    # 32 random bytes need no slow hash: they cannot be guessed.
-    return hashlib.sha256(token.encode()).hexdigest()
+def _checked(email: str, password: str) -> str:
+    """The address as it is stored, if both fit; else a refusal that names all that does not."""
+    details: dict[str, list[str]] = {}
+    checked = ""
+    try:
+        checked = checked_email(email)
+    except AppError as error:
+        details |= error.meta["details"]
+    try:
+        checked_password(password)
+    except AppError as error:
+        details |= error.meta["details"]
+    if details:
+        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", {"details": details})
+    return checked

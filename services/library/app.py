@@ -16,19 +16,20 @@ from soundwright.library.v1 import (
 from kit.jobs import publish_run
 from kit.ports import Clock, Docs
 from kit.run import Runtime
-from services.library.accounts import Accounts
+from services.library.account_rpc import AccountRpc, AdminRpc
 from services.library.catalog import Catalog
 from services.library.catalog_rpc import CatalogRpc
 from services.library.catalog_store import CatalogStore
 from services.library.favorites import Favorites
 from services.library.ledger import JobLedger
 from services.library.listener_store import ListenerStore
+from services.library.people import gather
 from services.library.play_store import PlayStore
 from services.library.playlist_store import PlaylistStore
 from services.library.playlists import Playlists
 from services.library.plays import Plays
 from services.library.queue import JobQueue
-from services.library.rpc import AccountRpc, JobRpc, TrackRpc, job_to_wire
+from services.library.rpc import JobRpc, TrackRpc, job_to_wire
 from services.library.service import Job
 from services.library.settings import LibrarySettings
 from services.library.store import LibraryStore
@@ -47,11 +48,12 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     settings = runtime.settings
     docs = runtime.docs()
     store, clips = LibraryStore(docs), CatalogStore(docs)
+    people = gather(docs, settings, runtime.clock)
     await store.prepare()
     await clips.prepare()
+    await people.store.prepare()
     runtime.check("documents", store.ping)
-    accounts = Accounts(store, runtime.clock)
-    await accounts.bootstrap(
+    await people.accounts.bootstrap(
         settings.admin_email, settings.admin_password.get_secret_value(), settings.data_dir / "admin-token"
     )
     bus = await runtime.bus()
@@ -61,10 +63,15 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         await publish_run(bus, job_to_wire(job), job.publication)
 
     catalog = Catalog(clips, runtime.blobs(), runtime.clock)
-    chores = {"deletion": catalog.resume_deletions}
+    chores = {"deletion": catalog.resume_deletions, "expiry": people.expire}
     sweeper = Sweeper(store, ledger, bus, runtime.clock, publish, settings.lost_command_seconds, chores)
     server = runtime.rpc_server()
-    library_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountRpc(accounts), server.server)
+    library_service_pb2_grpc.add_AccountServiceServicer_to_server(
+        AccountRpc(people.accounts, people.sessions, people.tokens, people.mailboxes), server.server
+    )
+    library_service_pb2_grpc.add_AdminServiceServicer_to_server(
+        AdminRpc(people.administration, people.store, store), server.server
+    )
     library_service_pb2_grpc.add_TrackServiceServicer_to_server(TrackRpc(Tracks(store, runtime.clock)), server.server)
     library_service_pb2_grpc.add_JobServiceServicer_to_server(
         JobRpc(ledger, JobQueue(store, runtime.clock)), server.server
@@ -75,12 +82,13 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     server.announce_all(library_service_pb2)
     server.announce_all(catalog_service_pb2)
     async with runtime.serving(server):
-        sweeping = asyncio.create_task(sweeper.run(settings.sweep_seconds))
+        running = [asyncio.create_task(sweeper.run(settings.sweep_seconds)), asyncio.create_task(people.letters.run())]
         try:
             yield
         finally:
-            sweeping.cancel()
-            await asyncio.gather(sweeping, return_exceptions=True)
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
 
 def _catalog_rpc(catalog: Catalog, docs: Docs, clock: Clock) -> CatalogRpc:

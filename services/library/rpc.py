@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from soundwright.library.v1 import account_pb2, job_pb2, library_service_pb2_grpc, track_pb2
+from soundwright.library.v1 import job_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 
 from kit.errors import AppError, Code
 from kit.identity import require_principal
 from kit.log import correlation_id
-from services.library.accounts import Accounts
 from services.library.admission import Limits, NewJob
 from services.library.ledger import JobLedger
 from services.library.queue import JobQueue
@@ -19,21 +18,9 @@ from services.library.service import Job, JobError, JobResult, Priority, Stage, 
 from services.library.tracks import Tracks
 from services.library.wire import from_wire, page_bounds, require_service, to_wire, word_from_wire
 
-__all__ = ["AccountRpc", "JobRpc", "TrackRpc", "job_to_wire"]
+__all__ = ["JobRpc", "TrackRpc", "job_to_wire"]
 
 _PAGE_SIZE_LIMIT = 100
-
-
-class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
-
-    async def AuthenticateToken(
-        self, request: pb.AuthenticateTokenRequest, context: Any
-    ) -> pb.AuthenticateTokenResponse:
-        require_service()
-        account = await self._accounts.authenticate(request.token)
-        return pb.AuthenticateTokenResponse(account=to_wire(account, account_pb2.Account))
 
 
 class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):

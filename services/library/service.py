@@ -67,6 +67,9 @@ class Account:
     status: str
     password_hash: str
     create_time: float
+    confirm_time: float | None = None  # when it was proved that the mail address is the owner's
+    session_epoch: int = 0  # sessions and links of an earlier epoch count no more
+    token_epoch: int = 0  # API tokens of an earlier epoch count no more
     revision: int = 0
 
 

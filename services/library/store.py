@@ -10,12 +10,10 @@ from pydantic import TypeAdapter
 
 from kit.errors import AppError
 from kit.ports import AtLeast, Collection, Doc, Docs, Index, LessThan, OneOf
-from services.library.service import Account, Analysis, AudioOutput, Job, JobState, Priority, Track
+from services.library.service import Analysis, AudioOutput, Job, JobState, Priority, Track
 
 __all__ = ["LibraryStore"]
 
-_ACCOUNTS = Collection("accounts", (Index(("email",), unique=True),))
-_TOKENS = Collection("tokens", (Index(("account_id",)),))
 _TRACKS = Collection("tracks", (Index(("owner_id", "create_time")),))
 _JOBS = Collection(
     "jobs",
@@ -32,16 +30,16 @@ _JOBS = Collection(
         Index(("lease_until",), present="lease_until"),
         Index(("unfiled",), present="unfiled"),
         Index(("state", "command_subject")),
+        Index(("create_time",)),
     ),
+    tallies=(("kind", "state"),),
 )
 _UNFINISHED = OneOf([JobState.QUEUED, JobState.RUNNING])
 _OUTPUTS = Collection("outputs", (Index(("track_id",)), Index(("job_id",))))
 _ANALYSES = Collection("analyses")
 
 T = TypeVar("T")
-_adapters: dict[type[Any], TypeAdapter[Any]] = {
-    kind: TypeAdapter(kind) for kind in (Account, Track, Job, AudioOutput, Analysis)
-}
+_adapters: dict[type[Any], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Track, Job, AudioOutput, Analysis)}
 
 
 def _from_doc(kind: type[T], doc: dict[str, Any]) -> T:
@@ -62,39 +60,18 @@ def _queued(kind: str, priority: Priority) -> dict[str, Any]:
 
 
 class LibraryStore:
-    """Accounts, tracks, jobs, outputs and analyses."""
+    """Tracks, jobs, outputs and analyses."""
 
     def __init__(self, docs: Docs) -> None:
         self._docs = docs
 
     async def prepare(self) -> None:
-        for collection in (_ACCOUNTS, _TOKENS, _TRACKS, _JOBS, _OUTPUTS, _ANALYSES):
+        for collection in (_TRACKS, _JOBS, _OUTPUTS, _ANALYSES):
             await self._docs.ensure(collection)
 
     async def ping(self) -> bool:
-        await self._docs.get("accounts", "-")
+        await self._docs.get("tracks", "-")
         return True
-
-    # accounts
-
-    async def insert_account(self, account: Account) -> None:
-        await self._docs.insert("accounts", dataclasses.asdict(account))
-
-    async def account_by_email(self, email: str) -> Account | None:
-        found = await self._docs.find("accounts", {"email": email.lower()}, limit=1)
-        return _from_doc(Account, found[0]) if found else None
-
-    async def insert_token(self, token_hash: str, account_id: str, name: str, create_time: float) -> None:
-        """A token is stored under its hash: whoever reads the store cannot use it."""
-        doc = {"id": token_hash, "account_id": account_id, "name": name, "create_time": create_time}
-        await self._docs.insert("tokens", doc)
-
-    async def account_by_token(self, token_hash: str) -> Account | None:
-        token = await self._docs.get("tokens", token_hash)
-        if token is None:
-            return None
-        doc = await self._docs.get("accounts", token["account_id"])
-        return _from_doc(Account, doc) if doc else None
 
     # tracks
 
@@ -138,6 +115,15 @@ class LibraryStore:
             where["track_id"] = track_id
         docs = await self._docs.find("jobs", where, sort="create_time", descending=True, offset=offset, limit=limit)
         return _jobs(docs), await self._docs.count("jobs", where)
+
+    async def newest_jobs(self, offset: int, limit: int) -> list[Job]:
+        """Everybody's."""
+        return _jobs(await self._docs.find("jobs", {}, sort="create_time", descending=True, offset=offset, limit=limit))
+
+    async def count_by_kind_and_state(self) -> dict[tuple[str, str], int]:
+        return {
+            (kind, state): count for (kind, state), count in (await self._docs.tally("jobs", ("kind", "state"))).items()
+        }
 
     async def latest_separation(self, track_id: str) -> Job | None:
         where = {"track_id": track_id, "kind": "separation", "state": JobState.SUCCEEDED}

@@ -21,6 +21,282 @@ class AuthenticateTokenResponse(_message.Message):
     account: _account_pb2.Account
     def __init__(self, account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
 
+class AuthenticateSessionRequest(_message.Message):
+    __slots__ = ("session_token",)
+    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    session_token: str
+    def __init__(self, session_token: _Optional[str] = ...) -> None: ...
+
+class AuthenticateSessionResponse(_message.Message):
+    __slots__ = ("account", "remembered", "fresh", "renewed_session_token")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    REMEMBERED_FIELD_NUMBER: _ClassVar[int]
+    FRESH_FIELD_NUMBER: _ClassVar[int]
+    RENEWED_SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    account: _account_pb2.Account
+    remembered: bool
+    fresh: bool
+    renewed_session_token: str
+    def __init__(self, account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ..., remembered: _Optional[bool] = ..., fresh: _Optional[bool] = ..., renewed_session_token: _Optional[str] = ...) -> None: ...
+
+class RegisterRequest(_message.Message):
+    __slots__ = ("email", "password", "ip_address")
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    email: str
+    password: str
+    ip_address: str
+    def __init__(self, email: _Optional[str] = ..., password: _Optional[str] = ..., ip_address: _Optional[str] = ...) -> None: ...
+
+class RegisterResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class CreateSessionRequest(_message.Message):
+    __slots__ = ("email", "password", "remembered", "ip_address")
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    REMEMBERED_FIELD_NUMBER: _ClassVar[int]
+    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    email: str
+    password: str
+    remembered: bool
+    ip_address: str
+    def __init__(self, email: _Optional[str] = ..., password: _Optional[str] = ..., remembered: _Optional[bool] = ..., ip_address: _Optional[str] = ...) -> None: ...
+
+class CreateSessionResponse(_message.Message):
+    __slots__ = ("session_token", "account")
+    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    session_token: str
+    account: _account_pb2.Account
+    def __init__(self, session_token: _Optional[str] = ..., account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
+
+class RequestLoginLinkRequest(_message.Message):
+    __slots__ = ("email", "ip_address")
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    email: str
+    ip_address: str
+    def __init__(self, email: _Optional[str] = ..., ip_address: _Optional[str] = ...) -> None: ...
+
+class RequestLoginLinkResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RedeemLoginLinkRequest(_message.Message):
+    __slots__ = ("link_token", "remembered")
+    LINK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REMEMBERED_FIELD_NUMBER: _ClassVar[int]
+    link_token: str
+    remembered: bool
+    def __init__(self, link_token: _Optional[str] = ..., remembered: _Optional[bool] = ...) -> None: ...
+
+class RedeemLoginLinkResponse(_message.Message):
+    __slots__ = ("session_token", "account")
+    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    session_token: str
+    account: _account_pb2.Account
+    def __init__(self, session_token: _Optional[str] = ..., account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
+
+class ConfirmEmailRequest(_message.Message):
+    __slots__ = ("link_token",)
+    LINK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    link_token: str
+    def __init__(self, link_token: _Optional[str] = ...) -> None: ...
+
+class ConfirmEmailResponse(_message.Message):
+    __slots__ = ("account",)
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    account: _account_pb2.Account
+    def __init__(self, account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
+
+class DeleteSessionRequest(_message.Message):
+    __slots__ = ("session_token",)
+    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    session_token: str
+    def __init__(self, session_token: _Optional[str] = ...) -> None: ...
+
+class DeleteSessionResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ChangePasswordRequest(_message.Message):
+    __slots__ = ("session_token", "current_password", "new_password", "revoke_api_tokens", "ip_address")
+    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    NEW_PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    REVOKE_API_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    session_token: str
+    current_password: str
+    new_password: str
+    revoke_api_tokens: bool
+    ip_address: str
+    def __init__(self, session_token: _Optional[str] = ..., current_password: _Optional[str] = ..., new_password: _Optional[str] = ..., revoke_api_tokens: _Optional[bool] = ..., ip_address: _Optional[str] = ...) -> None: ...
+
+class ChangePasswordResponse(_message.Message):
+    __slots__ = ("session_token",)
+    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    session_token: str
+    def __init__(self, session_token: _Optional[str] = ...) -> None: ...
+
+class RequestEmailChangeRequest(_message.Message):
+    __slots__ = ("session_token", "current_password", "email", "ip_address")
+    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    session_token: str
+    current_password: str
+    email: str
+    ip_address: str
+    def __init__(self, session_token: _Optional[str] = ..., current_password: _Optional[str] = ..., email: _Optional[str] = ..., ip_address: _Optional[str] = ...) -> None: ...
+
+class RequestEmailChangeResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ExchangePasswordRequest(_message.Message):
+    __slots__ = ("email", "password", "name", "ip_address")
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    email: str
+    password: str
+    name: str
+    ip_address: str
+    def __init__(self, email: _Optional[str] = ..., password: _Optional[str] = ..., name: _Optional[str] = ..., ip_address: _Optional[str] = ...) -> None: ...
+
+class ExchangePasswordResponse(_message.Message):
+    __slots__ = ("secret", "api_token")
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    API_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    secret: str
+    api_token: _account_pb2.ApiToken
+    def __init__(self, secret: _Optional[str] = ..., api_token: _Optional[_Union[_account_pb2.ApiToken, _Mapping]] = ...) -> None: ...
+
+class CreateApiTokenRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class CreateApiTokenResponse(_message.Message):
+    __slots__ = ("secret", "api_token")
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    API_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    secret: str
+    api_token: _account_pb2.ApiToken
+    def __init__(self, secret: _Optional[str] = ..., api_token: _Optional[_Union[_account_pb2.ApiToken, _Mapping]] = ...) -> None: ...
+
+class ListApiTokensRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListApiTokensResponse(_message.Message):
+    __slots__ = ("api_tokens",)
+    API_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    api_tokens: _containers.RepeatedCompositeFieldContainer[_account_pb2.ApiToken]
+    def __init__(self, api_tokens: _Optional[_Iterable[_Union[_account_pb2.ApiToken, _Mapping]]] = ...) -> None: ...
+
+class DeleteApiTokenRequest(_message.Message):
+    __slots__ = ("api_token_id",)
+    API_TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    api_token_id: str
+    def __init__(self, api_token_id: _Optional[str] = ...) -> None: ...
+
+class DeleteApiTokenResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListAccountsRequest(_message.Message):
+    __slots__ = ("page", "page_size", "search", "role", "status")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    page: int
+    page_size: int
+    search: str
+    role: str
+    status: str
+    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., search: _Optional[str] = ..., role: _Optional[str] = ..., status: _Optional[str] = ...) -> None: ...
+
+class ListAccountsResponse(_message.Message):
+    __slots__ = ("accounts", "total_count")
+    ACCOUNTS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    accounts: _containers.RepeatedCompositeFieldContainer[_account_pb2.AccountSummary]
+    total_count: int
+    def __init__(self, accounts: _Optional[_Iterable[_Union[_account_pb2.AccountSummary, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
+
+class UpdateAccountRequest(_message.Message):
+    __slots__ = ("account_id", "role", "status", "ip_address")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    role: str
+    status: str
+    ip_address: str
+    def __init__(self, account_id: _Optional[str] = ..., role: _Optional[str] = ..., status: _Optional[str] = ..., ip_address: _Optional[str] = ...) -> None: ...
+
+class UpdateAccountResponse(_message.Message):
+    __slots__ = ("account",)
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    account: _account_pb2.AccountSummary
+    def __init__(self, account: _Optional[_Union[_account_pb2.AccountSummary, _Mapping]] = ...) -> None: ...
+
+class ListAuditEntriesRequest(_message.Message):
+    __slots__ = ("page", "page_size")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    page: int
+    page_size: int
+    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ...) -> None: ...
+
+class ListAuditEntriesResponse(_message.Message):
+    __slots__ = ("entries", "total_count")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[_account_pb2.AuditEntry]
+    total_count: int
+    def __init__(self, entries: _Optional[_Iterable[_Union[_account_pb2.AuditEntry, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
+
+class GetJobOverviewRequest(_message.Message):
+    __slots__ = ("page", "page_size")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    page: int
+    page_size: int
+    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ...) -> None: ...
+
+class JobCount(_message.Message):
+    __slots__ = ("kind", "state", "count")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    kind: _job_pb2.JobKind
+    state: _job_pb2.JobState
+    count: int
+    def __init__(self, kind: _Optional[_Union[_job_pb2.JobKind, str]] = ..., state: _Optional[_Union[_job_pb2.JobState, str]] = ..., count: _Optional[int] = ...) -> None: ...
+
+class GetJobOverviewResponse(_message.Message):
+    __slots__ = ("counts", "jobs", "total_count")
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    counts: _containers.RepeatedCompositeFieldContainer[JobCount]
+    jobs: _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]
+    total_count: int
+    def __init__(self, counts: _Optional[_Iterable[_Union[JobCount, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
+
 class CreateTrackRequest(_message.Message):
     __slots__ = ("track",)
     TRACK_FIELD_NUMBER: _ClassVar[int]

@@ -40,6 +40,71 @@ class AccountServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.AuthenticateTokenRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.AuthenticateTokenResponse.FromString,
                 _registered_method=True)
+        self.AuthenticateSession = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/AuthenticateSession',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.AuthenticateSessionRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.AuthenticateSessionResponse.FromString,
+                _registered_method=True)
+        self.Register = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/Register',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RegisterRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RegisterResponse.FromString,
+                _registered_method=True)
+        self.CreateSession = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/CreateSession',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSessionRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSessionResponse.FromString,
+                _registered_method=True)
+        self.RequestLoginLink = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/RequestLoginLink',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestLoginLinkRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestLoginLinkResponse.FromString,
+                _registered_method=True)
+        self.RedeemLoginLink = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/RedeemLoginLink',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RedeemLoginLinkRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RedeemLoginLinkResponse.FromString,
+                _registered_method=True)
+        self.ConfirmEmail = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/ConfirmEmail',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ConfirmEmailRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ConfirmEmailResponse.FromString,
+                _registered_method=True)
+        self.DeleteSession = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/DeleteSession',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSessionRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSessionResponse.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/ChangePassword',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ChangePasswordResponse.FromString,
+                _registered_method=True)
+        self.RequestEmailChange = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/RequestEmailChange',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeResponse.FromString,
+                _registered_method=True)
+        self.ExchangePassword = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/ExchangePassword',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ExchangePasswordRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ExchangePasswordResponse.FromString,
+                _registered_method=True)
+        self.CreateApiToken = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/CreateApiToken',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateApiTokenRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateApiTokenResponse.FromString,
+                _registered_method=True)
+        self.ListApiTokens = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/ListApiTokens',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListApiTokensRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListApiTokensResponse.FromString,
+                _registered_method=True)
+        self.DeleteApiToken = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/DeleteApiToken',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteApiTokenRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteApiTokenResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
@@ -53,6 +118,97 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AuthenticateSession(self, request, context):
+        """The account that a browser's session belongs to. UNAUTHENTICATED for one that is unknown, over or revoked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Register(self, request, context):
+        """What follows is asked by the gateway for people that have no identity yet; ip_address is theirs, for limits.
+
+        A new account. Does not say whether there was one with this address before: a mail to the address does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSession(self, request, context):
+        """Logs in with a password.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestLoginLink(self, request, context):
+        """Sends a link that logs in, if there is such an account, and does not say whether there is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RedeemLoginLink(self, request, context):
+        """Logs in with a link that was mailed. It serves once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmEmail(self, request, context):
+        """Confirms a mail address, that of a new account or one that an account is to change to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSession(self, request, context):
+        """Logs out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """Needs the current password, or a session that was logged in a few minutes ago. Ends all sessions; opens a new one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestEmailChange(self, request, context):
+        """Mails a link to the new address, with which the change comes about. Needs what ChangePassword needs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExchangePassword(self, request, context):
+        """An API token for whoever knows the password.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateApiToken(self, request, context):
+        """The caller's own API tokens.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListApiTokens(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteApiToken(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +216,71 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.AuthenticateToken,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.AuthenticateTokenRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.AuthenticateTokenResponse.SerializeToString,
+            ),
+            'AuthenticateSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.AuthenticateSession,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.AuthenticateSessionRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.AuthenticateSessionResponse.SerializeToString,
+            ),
+            'Register': grpc.unary_unary_rpc_method_handler(
+                    servicer.Register,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RegisterRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RegisterResponse.SerializeToString,
+            ),
+            'CreateSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSession,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSessionRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSessionResponse.SerializeToString,
+            ),
+            'RequestLoginLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestLoginLink,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestLoginLinkRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestLoginLinkResponse.SerializeToString,
+            ),
+            'RedeemLoginLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedeemLoginLink,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RedeemLoginLinkRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RedeemLoginLinkResponse.SerializeToString,
+            ),
+            'ConfirmEmail': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmEmail,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ConfirmEmailRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ConfirmEmailResponse.SerializeToString,
+            ),
+            'DeleteSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSession,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSessionRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSessionResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ChangePasswordResponse.SerializeToString,
+            ),
+            'RequestEmailChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestEmailChange,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeResponse.SerializeToString,
+            ),
+            'ExchangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExchangePassword,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ExchangePasswordRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ExchangePasswordResponse.SerializeToString,
+            ),
+            'CreateApiToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateApiToken,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateApiTokenRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateApiTokenResponse.SerializeToString,
+            ),
+            'ListApiTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListApiTokens,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListApiTokensRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListApiTokensResponse.SerializeToString,
+            ),
+            'DeleteApiToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteApiToken,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteApiTokenRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteApiTokenResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +311,562 @@ class AccountService:
             '/soundwright.library.v1.AccountService/AuthenticateToken',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.AuthenticateTokenRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.AuthenticateTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuthenticateSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/AuthenticateSession',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.AuthenticateSessionRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.AuthenticateSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Register(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/Register',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.RegisterRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.RegisterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/CreateSession',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSessionRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestLoginLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/RequestLoginLink',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestLoginLinkRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestLoginLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RedeemLoginLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/RedeemLoginLink',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.RedeemLoginLinkRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.RedeemLoginLinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmEmail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/ConfirmEmail',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ConfirmEmailRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ConfirmEmailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/DeleteSession',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSessionRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/ChangePassword',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ChangePasswordRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ChangePasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestEmailChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/RequestEmailChange',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.RequestEmailChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExchangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/ExchangePassword',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ExchangePasswordRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ExchangePasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateApiToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/CreateApiToken',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateApiTokenRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateApiTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListApiTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/ListApiTokens',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListApiTokensRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListApiTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteApiToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/DeleteApiToken',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteApiTokenRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteApiTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class AdminServiceStub:
+    """For administrators. Every act is in the audit log.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListAccounts = channel.unary_unary(
+                '/soundwright.library.v1.AdminService/ListAccounts',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAccountsRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAccountsResponse.FromString,
+                _registered_method=True)
+        self.UpdateAccount = channel.unary_unary(
+                '/soundwright.library.v1.AdminService/UpdateAccount',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateAccountRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateAccountResponse.FromString,
+                _registered_method=True)
+        self.ListAuditEntries = channel.unary_unary(
+                '/soundwright.library.v1.AdminService/ListAuditEntries',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAuditEntriesRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAuditEntriesResponse.FromString,
+                _registered_method=True)
+        self.GetJobOverview = channel.unary_unary(
+                '/soundwright.library.v1.AdminService/GetJobOverview',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobOverviewRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobOverviewResponse.FromString,
+                _registered_method=True)
+
+
+class AdminServiceServicer:
+    """For administrators. Every act is in the audit log.
+    """
+
+    def ListAccounts(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateAccount(self, request, context):
+        """Changes role or status, within what the caller's own role allows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditEntries(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJobOverview(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_AdminServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListAccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccounts,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAccountsRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAccountsResponse.SerializeToString,
+            ),
+            'UpdateAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAccount,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateAccountRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateAccountResponse.SerializeToString,
+            ),
+            'ListAuditEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEntries,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAuditEntriesRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAuditEntriesResponse.SerializeToString,
+            ),
+            'GetJobOverview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJobOverview,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobOverviewRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobOverviewResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'soundwright.library.v1.AdminService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('soundwright.library.v1.AdminService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class AdminService:
+    """For administrators. Every act is in the audit log.
+    """
+
+    @staticmethod
+    def ListAccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AdminService/ListAccounts',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAccountsRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AdminService/UpdateAccount',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateAccountRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AdminService/ListAuditEntries',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAuditEntriesRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAuditEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJobOverview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AdminService/GetJobOverview',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobOverviewRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobOverviewResponse.FromString,
             options,
             channel_credentials,
             insecure,
