@@ -103,6 +103,29 @@ def test_what_has_ended_cannot_be_cancelled(box: httpx.Client) -> None:
     assert (answer.status_code, answer.json()) == (400, {"error": "Job is not in queue"})
 
 
+@pytest.fixture(scope="module")
+def source(box: httpx.Client) -> tuple[str, str]:
+    """A clip and its owner."""
+    owner = listener("owner")
+    return made(box, "soon to be gone", user_id=owner), owner
+
+
+def test_a_failed_job_says_why(
+    stack: Stack, box: httpx.Client, admin: httpx.Client, source: tuple[str, str], busy: str
+) -> None:
+    clip, owner = source
+    job_id = asked(box, "goes on from nothing", duration=1, continue_from=clip, user_id=owner)["job_id"]
+    assert box.request("DELETE", f"/api/library/{clip}", json={"user_id": owner}).status_code == 200
+    admin.delete(f"/api/jobs/{uuid.UUID(busy)}")
+    job = ended(box, job_id)
+    assert (job["status"], job["filename"], job["quality"], job["position"]) == ("failed", None, None, 0)
+    assert re.fullmatch(r"Generation failed: [A-Z].+\.", job["error"])
+    assert isinstance(job["retry_count"], int)
+    assert httpx.get(f"{stack.base_url}/job/{job_id}").json() == job
+    cancelled = box.post(f"/api/queue/{job_id}/cancel", json={"user_id": owner})
+    assert (cancelled.status_code, cancelled.json()) == (400, {"error": "Job is not in queue"})
+
+
 def test_nobody_may_keep_too_many_waiting(box: httpx.Client, busy: str) -> None:
     user = listener()
     for _ in range(3):
