@@ -317,14 +317,6 @@ class BusContract(ABC):
         assert [delivery.payload for delivery in together] == [b"m0", b"m1", b"m2", b"m3"]
         assert [await take_text(consumer) for _ in range(4)] == ["a0", "a1", "a2", "a3"]
 
-    async def test_a_message_that_is_handed_back_keeps_its_turn(self, bus: Bus, queue: Queue) -> None:
-        consumer = await queue.join(bus)
-        await queue.send(bus, "m0", to="standard.music")
-        await (await take(consumer)).nak(0.0)
-        await queue.send(bus, "a0", to="standard.audio")
-        other = await queue.join(bus)  # which has served nothing yet
-        assert [await take_text(other) for _ in range(2)] == ["m0", "a0"]
-
     # ----------------------------------------------------------------------------------------------------- outages
 
     async def test_a_broker_that_is_killed_and_comes_back_has_lost_nothing(
