@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from soundwright.analysis.v1 import analysis_service_pb2
+from soundwright.generation.v1 import generation_service_pb2
 from soundwright.library.v1 import account_pb2, job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.separation.v1 import separation_service_pb2
@@ -784,3 +785,71 @@ def test_only_the_last_proxy_is_believed_and_only_if_it_is_ours() -> None:
     assert peer_address(scope, trusted_proxy=True) == "203.0.113.7"
     six = SimpleNamespace(scope={"type": "http", "client": ("2001:db8:1:2:3::4", 1), "headers": []})
     assert peer_address(six.scope, trusted_proxy=False) == "2001:db8:1:2::/64"
+
+
+# ------------------------------------------------------------------------------------------------------------- soundbox
+
+LIMIT_REFUSALS = [
+    (Code.RATE_LIMITED, "TOO_MANY_PENDING", {"pending_count": 3, "max_pending": 3}, 429),
+    (Code.RATE_LIMITED, "HOURLY_LIMIT", {"hourly_limit": 60, "retry_after": 90}, 429),
+    (Code.UNAVAILABLE, "QUEUE_FULL", {"queue_size": 100}, 503),
+    (Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", {"model": "music"}, 503),
+]
+
+
+@pytest.mark.parametrize(("code", "reason", "meta", "status"), LIMIT_REFUSALS)
+async def test_a_limit_of_soundbox_says_how_high_it_is(
+    site: Site, code: Code, reason: str, meta: dict[str, Any], status: int
+) -> None:
+    async def refuse(_request: Any) -> None:
+        raise AppError(code, reason, "Not now.", meta)
+
+    site.services.CreateJobs = refuse  # type: ignore[attr-defined]
+    answer = await site.client("soundbox").post("/generate", json={"prompt": "rain"})
+    figures = {} if reason == "MODEL_UNAVAILABLE" else meta
+    assert (answer.status_code, answer.json()) == (status, {"success": False, "error": "Not now.", **figures})
+    assert answer.headers.get("retry-after") == ("90" if "retry_after" in meta else None)
+
+
+@pytest.mark.parametrize(
+    ("used_bytes", "total_bytes", "gpu"),
+    [
+        (0, 0, {"available": True, "name": "GPU", "busy": True, "memory_used_gb": 0.0, "memory_total_gb": 0.0,
+                "memory_percent": 0.0}),
+        (6_861_000_000, 25_244_000_000, {"available": True, "name": "GPU", "busy": True, "memory_used_gb": 6.39,
+                                         "memory_total_gb": 23.51, "memory_percent": 27.2}),
+        (None, None, {"available": False}),
+    ],
+)  # fmt: skip
+async def test_soundbox_shows_models_and_the_gpu(
+    site: Site, used_bytes: int | None, total_bytes: int | None, gpu: dict[str, Any]
+) -> None:
+    async def status(_request: Any, timeout: float) -> Any:
+        answer = generation_service_pb2.GetStatusResponse(models={"music": 3, "audio": 2, "magnet-music": 4, "tts": 3})
+        if total_bytes is not None:
+            answer.device.name, answer.device.busy = "GPU", True
+            answer.device.memory_used_bytes, answer.device.memory_total_bytes = used_bytes, total_bytes
+        return answer
+
+    async def queue(_request: Any) -> Any:
+        return library_pb.GetQueueResponse(queued_count=2, estimated_wait_seconds=11.46)
+
+    site.services.GetStatus, site.services.GetQueue = status, queue  # type: ignore[attr-defined]
+    assert (await site.client("soundbox").get("/status")).json() == {
+        "models": {"music": "ready", "audio": "loading", "magnet-music": "error", "magnet-audio": "pending"},
+        "gpu": gpu,
+        "queue_length": 2,
+        "estimated_wait": 11.5,
+    }
+
+
+async def test_soundbox_has_no_model_ready_while_generation_starts(site: Site) -> None:
+    async def status(_request: Any, timeout: float) -> Any:
+        raise AppError(Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", "The generation service does not answer.")
+
+    async def queue(_request: Any) -> Any:
+        return library_pb.GetQueueResponse()
+
+    site.services.GetStatus, site.services.GetQueue = status, queue  # type: ignore[attr-defined]
+    body = (await site.client("soundbox").get("/status")).json()
+    assert (set(body["models"].values()), body["gpu"], body["queue_length"]) == ({"pending"}, {"available": False}, 0)
