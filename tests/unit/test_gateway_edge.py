@@ -853,3 +853,13 @@ async def test_soundbox_has_no_model_ready_while_generation_starts(site: Site) -
     site.services.GetStatus, site.services.GetQueue = status, queue  # type: ignore[attr-defined]
     body = (await site.client("soundbox").get("/status")).json()
     assert (set(body["models"].values()), body["gpu"], body["queue_length"]) == ({"pending"}, {"available": False}, 0)
+
+
+@pytest.mark.parametrize("dialect", ["all", "pipeline", "soundbox"])
+async def test_every_listener_describes_itself(site: Site, dialect: str) -> None:
+    paths = (await site.client(dialect).get("/openapi.json")).json()["paths"]  # two routes of one name would warn
+    assert ("/api/tracks" in paths, "/process" in paths, "/generate" in paths) == (
+        dialect == "all",
+        dialect != "soundbox",
+        dialect != "pipeline",
+    )
