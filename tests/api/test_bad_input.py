@@ -513,19 +513,21 @@ def test_a_filter_that_means_nothing_is_refused(admin: httpx.Client) -> None:
 
 @contextmanager
 def no_room(stack: Stack, component: str, spare_bytes: int) -> Iterator[None]:
-    """Let no file of a component grow any further than the stack's log has, and a little more.
+    """Let no file of a component and its engines grow any further than the stack's log has, and a little more.
 
     A limit on the size of files fails a write as a full disk does, and needs neither a disk nor root.
     """
     processes = psutil.Process(stack.process_id).children(recursive=True)
-    [process] = [process for process in processes if process.cmdline()[1:] == ["-m", "services", component]]
+    [main] = [process for process in processes if process.cmdline()[1:] == ["-m", "services", component]]
     limit = (stack.data_dir / "stack.log").stat().st_size + spare_bytes
-    before = process.rlimit(psutil.RLIMIT_FSIZE)
-    process.rlimit(psutil.RLIMIT_FSIZE, (limit, before[1]))
+    limited = {process: process.rlimit(psutil.RLIMIT_FSIZE) for process in (main, *main.children())}
+    for process, (_, ceiling) in limited.items():
+        process.rlimit(psutil.RLIMIT_FSIZE, (limit, ceiling))
     try:
         yield
     finally:
-        process.rlimit(psutil.RLIMIT_FSIZE, before)
+        for process, before in limited.items():
+            process.rlimit(psutil.RLIMIT_FSIZE, before)
 
 
 def test_an_upload_that_finds_no_room_is_refused_and_leaves_nothing(stack: Stack, admin: httpx.Client) -> None:
