@@ -2,12 +2,39 @@ from soundwright.library.v1 import account_pb2 as _account_pb2
 from soundwright.library.v1 import job_pb2 as _job_pb2
 from soundwright.library.v1 import track_pb2 as _track_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class TrackSort(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRACK_SORT_UNSPECIFIED: _ClassVar[TrackSort]
+    TRACK_SORT_CREATE_TIME: _ClassVar[TrackSort]
+    TRACK_SORT_TITLE: _ClassVar[TrackSort]
+    TRACK_SORT_ARTIST: _ClassVar[TrackSort]
+    TRACK_SORT_DURATION: _ClassVar[TrackSort]
+
+class TrackStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRACK_STATUS_UNSPECIFIED: _ClassVar[TrackStatus]
+    TRACK_STATUS_PENDING: _ClassVar[TrackStatus]
+    TRACK_STATUS_DOWNLOADED: _ClassVar[TrackStatus]
+    TRACK_STATUS_PROCESSED: _ClassVar[TrackStatus]
+    TRACK_STATUS_ANALYZED: _ClassVar[TrackStatus]
+TRACK_SORT_UNSPECIFIED: TrackSort
+TRACK_SORT_CREATE_TIME: TrackSort
+TRACK_SORT_TITLE: TrackSort
+TRACK_SORT_ARTIST: TrackSort
+TRACK_SORT_DURATION: TrackSort
+TRACK_STATUS_UNSPECIFIED: TrackStatus
+TRACK_STATUS_PENDING: TrackStatus
+TRACK_STATUS_DOWNLOADED: TrackStatus
+TRACK_STATUS_PROCESSED: TrackStatus
+TRACK_STATUS_ANALYZED: TrackStatus
 
 class AuthenticateTokenRequest(_message.Message):
     __slots__ = ("token",)
@@ -322,12 +349,34 @@ class GetTrackResponse(_message.Message):
     def __init__(self, track: _Optional[_Union[_track_pb2.Track, _Mapping]] = ...) -> None: ...
 
 class ListTracksRequest(_message.Message):
-    __slots__ = ("page", "page_size")
+    __slots__ = ("page", "page_size", "sort", "descending", "search", "status", "artist", "album", "tag", "source", "key", "min_bpm", "max_bpm")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SORT_FIELD_NUMBER: _ClassVar[int]
+    DESCENDING_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ARTIST_FIELD_NUMBER: _ClassVar[int]
+    ALBUM_FIELD_NUMBER: _ClassVar[int]
+    TAG_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    MIN_BPM_FIELD_NUMBER: _ClassVar[int]
+    MAX_BPM_FIELD_NUMBER: _ClassVar[int]
     page: int
     page_size: int
-    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ...) -> None: ...
+    sort: TrackSort
+    descending: bool
+    search: str
+    status: TrackStatus
+    artist: str
+    album: str
+    tag: str
+    source: str
+    key: str
+    min_bpm: float
+    max_bpm: float
+    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., sort: _Optional[_Union[TrackSort, str]] = ..., descending: _Optional[bool] = ..., search: _Optional[str] = ..., status: _Optional[_Union[TrackStatus, str]] = ..., artist: _Optional[str] = ..., album: _Optional[str] = ..., tag: _Optional[str] = ..., source: _Optional[str] = ..., key: _Optional[str] = ..., min_bpm: _Optional[float] = ..., max_bpm: _Optional[float] = ...) -> None: ...
 
 class ListTracksResponse(_message.Message):
     __slots__ = ("tracks", "total_count")
@@ -336,6 +385,32 @@ class ListTracksResponse(_message.Message):
     tracks: _containers.RepeatedCompositeFieldContainer[_track_pb2.Track]
     total_count: int
     def __init__(self, tracks: _Optional[_Iterable[_Union[_track_pb2.Track, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
+
+class UpdateTrackRequest(_message.Message):
+    __slots__ = ("track_id", "track", "fields")
+    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
+    TRACK_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    track_id: str
+    track: _track_pb2.Track
+    fields: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, track_id: _Optional[str] = ..., track: _Optional[_Union[_track_pb2.Track, _Mapping]] = ..., fields: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class UpdateTrackResponse(_message.Message):
+    __slots__ = ("track",)
+    TRACK_FIELD_NUMBER: _ClassVar[int]
+    track: _track_pb2.Track
+    def __init__(self, track: _Optional[_Union[_track_pb2.Track, _Mapping]] = ...) -> None: ...
+
+class DeleteTrackRequest(_message.Message):
+    __slots__ = ("track_id",)
+    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
+    track_id: str
+    def __init__(self, track_id: _Optional[str] = ...) -> None: ...
+
+class DeleteTrackResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class GetStemRequest(_message.Message):
     __slots__ = ("stem_id",)
@@ -452,18 +527,20 @@ class GetQueueResponse(_message.Message):
     def __init__(self, running: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., queued: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., queued_count: _Optional[int] = ..., estimated_wait_seconds: _Optional[float] = ...) -> None: ...
 
 class ListJobsRequest(_message.Message):
-    __slots__ = ("page", "page_size", "kinds", "states", "track_id")
+    __slots__ = ("page", "page_size", "kinds", "states", "track_id", "oldest_first")
     PAGE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     KINDS_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
     TRACK_ID_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_FIRST_FIELD_NUMBER: _ClassVar[int]
     page: int
     page_size: int
     kinds: _containers.RepeatedScalarFieldContainer[_job_pb2.JobKind]
     states: _containers.RepeatedScalarFieldContainer[_job_pb2.JobState]
     track_id: str
-    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., kinds: _Optional[_Iterable[_Union[_job_pb2.JobKind, str]]] = ..., states: _Optional[_Iterable[_Union[_job_pb2.JobState, str]]] = ..., track_id: _Optional[str] = ...) -> None: ...
+    oldest_first: bool
+    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., kinds: _Optional[_Iterable[_Union[_job_pb2.JobKind, str]]] = ..., states: _Optional[_Iterable[_Union[_job_pb2.JobState, str]]] = ..., track_id: _Optional[str] = ..., oldest_first: _Optional[bool] = ...) -> None: ...
 
 class ListJobsResponse(_message.Message):
     __slots__ = ("jobs", "total_count")

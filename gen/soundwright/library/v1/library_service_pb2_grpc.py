@@ -903,6 +903,16 @@ class TrackServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTracksRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTracksResponse.FromString,
                 _registered_method=True)
+        self.UpdateTrack = channel.unary_unary(
+                '/soundwright.library.v1.TrackService/UpdateTrack',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackResponse.FromString,
+                _registered_method=True)
+        self.DeleteTrack = channel.unary_unary(
+                '/soundwright.library.v1.TrackService/DeleteTrack',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackResponse.FromString,
+                _registered_method=True)
         self.GetStem = channel.unary_unary(
                 '/soundwright.library.v1.TrackService/GetStem',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetStemRequest.SerializeToString,
@@ -938,6 +948,20 @@ class TrackServiceServicer:
 
     def ListTracks(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateTrack(self, request, context):
+        """Changes what the owner may say of a track; two changes at once of different fields both hold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTrack(self, request, context):
+        """Cancels the track's jobs and removes its file and whatever they made of it. The records of the jobs stay.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -978,6 +1002,16 @@ def add_TrackServiceServicer_to_server(servicer, server):
                     servicer.ListTracks,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTracksRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTracksResponse.SerializeToString,
+            ),
+            'UpdateTrack': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTrack,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackResponse.SerializeToString,
+            ),
+            'DeleteTrack': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTrack,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackResponse.SerializeToString,
             ),
             'GetStem': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStem,
@@ -1077,6 +1111,60 @@ class TrackService:
             '/soundwright.library.v1.TrackService/ListTracks',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTracksRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.ListTracksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTrack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.TrackService/UpdateTrack',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTrack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.TrackService/DeleteTrack',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackResponse.FromString,
             options,
             channel_credentials,
             insecure,
