@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 __all__ = [
     "CLIP",
-    "FILE",
     "GENERATED",
     "HISTORY",
     "JOB",
@@ -19,6 +18,7 @@ __all__ = [
     "STATUS",
     "TRACKS",
     "described",
+    "file_of",
 ]
 
 _ID = "7f0c2a9e41d84b6fb1a35d90c2e8f714"
@@ -142,10 +142,15 @@ PLAYLIST = {
     "created_at": "2026-03-04 18:30:00",
     "updated_at": "2026-03-04 18:30:00",
 }
-FILE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file", "content": {"application/octet-stream": {}}},
-    206: {"description": "The part of it that was asked for"},
-}
+
+
+def file_of(content_type: str) -> dict[int | str, dict[str, Any]]:
+    """What a route that answers with a file says of its answers."""
+    content = {content_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {
+        200: {"description": "The file", "content": content},
+        206: {"description": "The part of it that was asked for", "content": content},
+    }
 
 
 def described(example: Any, body: type[BaseModel] | None = None, *, body_required: bool = True) -> dict[str, Any]:

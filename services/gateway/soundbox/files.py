@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.files import blob_response
-from services.gateway.soundbox.examples import FILE, described
+from services.gateway.soundbox.examples import described, file_of
 from services.gateway.soundbox.library import find_clip
 from services.gateway.soundbox.params import refusal
 from services.gateway.soundbox.wire import clip_id, hex_id, slug
@@ -37,7 +37,7 @@ def file_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["soundbox files"])
     clients, blobs = gateway.clients, gateway.blobs
 
-    @router.get("/audio/{filename}", responses=FILE)
+    @router.get("/audio/{filename}", responses=file_of("audio/wav"))
     async def get_audio(request: Request, filename: str) -> Response:
         """A clip to listen to (WAV), or a part of it."""
         clip = await find_clip(clients, clip_of_file(filename, ".wav"))
@@ -52,14 +52,14 @@ def file_routes(gateway: Gateway) -> APIRouter:
         answer.headers["access-control-allow-origin"] = "*"  # players embedded elsewhere do not always say who they are
         return answer
 
-    @router.get("/download/{filename}", responses=FILE)
+    @router.get("/download/{filename}", responses=file_of("audio/wav"))
     async def download_audio(request: Request, filename: str) -> Response:
         """A clip to keep, under a name that tells what it is."""
         clip = await find_clip(clients, clip_of_file(filename, ".wav"))
         name = f"{slug(clip.prompt)}_{hex_id(clip.id)[-6:]}.wav"
         return await blob_response(request, blobs, clip.audio_blob_key, content_type="audio/wav", filename=name)
 
-    @router.get("/spectrogram/{filename}", responses=FILE)
+    @router.get("/spectrogram/{filename}", responses=file_of("image/png"))
     async def get_spectrogram(request: Request, filename: str) -> Response:
         """The picture of a clip (PNG)."""
         clip = await find_clip(clients, clip_of_file(filename, ".png"))
