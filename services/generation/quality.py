@@ -65,7 +65,13 @@ def wants_noise(prompt: str) -> bool:
 
 
 def judge(
-    samples: Samples, sample_rate_hz: int, wanted_seconds: float, *, is_music: bool, noise_is_wanted: bool
+    samples: Samples,
+    sample_rate_hz: int,
+    wanted_seconds: float,
+    *,
+    is_music: bool,
+    noise_is_wanted: bool,
+    is_loop: bool = False,
 ) -> Quality:
     """Look for silence, wrong length, clipping, offset, noise, missing bands, gaps and a sudden end.
 
@@ -74,15 +80,16 @@ def judge(
         wanted_seconds: the length that was asked for.
         is_music: music has no second-long gaps and is not noise throughout; sound effects may be both.
         noise_is_wanted: see :func:`wants_noise`.
+        is_loop: it will be played in a circle, and so has no end that could come too soon.
     """
-    findings = list(_findings(samples, sample_rate_hz, wanted_seconds, is_music, noise_is_wanted))
+    findings = list(_findings(samples, sample_rate_hz, wanted_seconds, is_music, noise_is_wanted, is_loop))
     findings.sort(key=lambda found: found.score)
     score = round(min(100.0, *(found.score for found in findings))) if findings else 100
     return Quality(score, tuple(found.issue for found in findings if found.score < 95), score >= ACCEPTED_SCORE)
 
 
 def _findings(
-    samples: Samples, rate_hz: int, wanted_seconds: float, is_music: bool, noise_is_wanted: bool
+    samples: Samples, rate_hz: int, wanted_seconds: float, is_music: bool, noise_is_wanted: bool, is_loop: bool
 ) -> Iterator[_Finding]:
     """What each check found; after a fault that leaves nothing to check, no more."""
     if not samples.size or not np.isfinite(samples).all():
@@ -103,7 +110,8 @@ def _findings(
         yield _noise(spectra, rate_hz, is_music)
     yield _missing_band(spectra.mean(axis=0), rate_hz)
     yield from _gaps(levels, is_music)
-    yield _sudden_end(levels, is_music)
+    if not is_loop:
+        yield _sudden_end(levels, is_music)
 
 
 def _between(value: float, points: tuple[float, ...], scores: tuple[float, ...]) -> float:

@@ -249,7 +249,7 @@ def _keep(order: TakeOrder, clip: Clip, model: str) -> MadeTake:
     take = order.take
     quality = judge(
         clip.samples, clip.sample_rate_hz, take.duration_seconds,
-        is_music=is_music(model), noise_is_wanted=wants_noise(take.prompt),
+        is_music=is_music(model), noise_is_wanted=wants_noise(take.prompt), is_loop=take.loop_seconds is not None,
     )  # fmt: skip
     with contextlib.suppress(FileNotFoundError):
         np.save(order.file, np.nan_to_num(clip.samples, posinf=0.0, neginf=0.0))
