@@ -19,7 +19,7 @@ from kit import rpc
 from kit.compute import ComputeSlots
 from kit.errors import AppError
 from kit.run import Runtime, serve_http
-from services.gateway.auth import Authenticator
+from services.gateway.auth import Authenticator, Browsers
 from services.gateway.clients import Clients, Gateway, open_channels
 from services.gateway.dialect import Dialect
 from services.gateway.edge import Edge
@@ -33,6 +33,7 @@ from services.gateway.problem import problem_of
 from services.gateway.settings import GatewaySettings
 from services.gateway.soundbox import SOUNDBOX, job_routes, job_view, soundbox_routes
 from services.gateway.uploads import Uploads
+from services.gateway.web import PAGES, page_routes
 
 __all__ = ["app", "build"]
 
@@ -83,6 +84,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
             RateClass.POLLING: settings.rate_polling_per_minute,
             RateClass.FILES: settings.rate_files_per_minute,
             RateClass.REPORTS: settings.rate_reports_per_minute,
+            RateClass.PAGES: settings.rate_pages_per_minute,
         },
         runtime.clock,
     )
@@ -91,11 +93,12 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
     listeners: list[tuple[int, Sequence[Dialect], list[APIRouter]]] = [
         (
             settings.gateway_port,
-            (FORGE, PIPELINE, SOUNDBOX),
+            (FORGE, PIPELINE, SOUNDBOX, PAGES),
             [
                 forge_routes(gateway),
                 pipeline_routes(gateway, views),
                 soundbox_routes(gateway),
+                page_routes(gateway),
             ],
         ),
         (settings.soundbox_port, (SOUNDBOX,), [job_routes(gateway), soundbox_routes(gateway)]),
@@ -142,7 +145,7 @@ def build(
     )
     for router in routers:
         site.include_router(router)
-    return Edge(Guard(site, authenticator, limiter, settings.trusted_proxy), dialects)
+    return Edge(Guard(site, authenticator, limiter, Browsers(settings), settings.trusted_proxy), dialects)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

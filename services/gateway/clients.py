@@ -29,6 +29,7 @@ class Clients:
     """One stub for each service that the gateway asks."""
 
     accounts: library_service_pb2_grpc.AccountServiceStub
+    admin: library_service_pb2_grpc.AdminServiceStub
     tracks: library_service_pb2_grpc.TrackServiceStub
     jobs: library_service_pb2_grpc.JobServiceStub
     ingest: ingest_service_pb2_grpc.IngestServiceStub
@@ -41,6 +42,7 @@ class Clients:
     def over(channels: dict[str, Any]) -> Clients:
         return Clients(
             accounts=library_service_pb2_grpc.AccountServiceStub(channels["library"]),
+            admin=library_service_pb2_grpc.AdminServiceStub(channels["library"]),
             tracks=library_service_pb2_grpc.TrackServiceStub(channels["library"]),
             jobs=library_service_pb2_grpc.JobServiceStub(channels["library"]),
             ingest=ingest_service_pb2_grpc.IngestServiceStub(channels["ingest"]),

@@ -22,6 +22,8 @@ class Access(enum.Enum):
     ACCOUNT = "account"
     ANYONE = "anyone"
     """An account, and under open access also callers without a name."""
+    VISITOR = "visitor"
+    """A page: whoever looks at it, known by the session of their browser or not at all. Tokens do not count."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Rule:
 
     access: Access
     rate_class: RateClass | None = None
+    sessions: bool = False
+    """A browser's session counts like a token. Then what is not a GET needs the page's token against forgery."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Dialect:
         render: a problem in this dialect's shape.
         rule: who may make a call, and out of which budget, from its method and path.
         cors: whether pages of any origin may call.
+        logged_path: a path as the log may hold it, for paths that hold secrets.
     """
 
     name: str
@@ -49,6 +54,7 @@ class Dialect:
     render: Callable[[Problem], Response]
     rule: Callable[[str, str], Rule]
     cors: bool = False
+    logged_path: Callable[[str], str] = str
 
 
 def dialect_for(path: str, dialects: Sequence[Dialect]) -> Dialect:

@@ -99,7 +99,7 @@ class Edge:
         except Exception:
             outcome = "crashed"
             # The server cuts a connection whose answer had begun: the client must not take half a file for a whole one.
-            log.exception("request.crashed", method=method, path=scope["path"])
+            log.exception("request.crashed", method=method, path=dialect.logged_path(scope["path"]))
             if not status:
                 await dialect.render(INTERNAL)(scope, receive, sending)
         finally:
@@ -111,7 +111,7 @@ class Edge:
             (log.debug if route in _PROBES else log.info)(
                 "request.done",
                 method=method,
-                path=scope["path"],
+                path=dialect.logged_path(scope["path"]),
                 route=route,
                 status=status or 499,
                 outcome=outcome,

@@ -21,6 +21,7 @@ class RateClass(enum.StrEnum):
     POLLING = "polling"
     FILES = "files"
     REPORTS = "reports"
+    PAGES = "pages"
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class GatewaySettings(Settings):
     rate_polling_per_minute: int = Field(1200, ge=1, description="status of jobs and tracks")
     rate_files_per_minute: int = Field(600, ge=1, description="exports and files")
     rate_reports_per_minute: int = Field(10, ge=1, description="reports of errors in pages")
+    rate_pages_per_minute: int = Field(120, ge=1, description="pages and their forms")
 
     upload_idle_seconds: float = Field(60.0, gt=0, description="an upload that sends nothing for so long is given up")
     finish_upload_seconds: float = Field(600.0, gt=0, description="deadline for inspecting an upload")

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from services.gateway.limits import RateClass, RateLimiter
 
-LIMITS = {RateClass.NORMAL: 3, RateClass.HEAVY: 1, RateClass.POLLING: 5, RateClass.FILES: 5, RateClass.REPORTS: 2}
+LIMITS = {
+    RateClass.NORMAL: 3,
+    RateClass.HEAVY: 1,
+    RateClass.POLLING: 5,
+    RateClass.FILES: 5,
+    RateClass.REPORTS: 2,
+    RateClass.PAGES: 5,
+}
 
 
 class Clock:

@@ -1,5 +1,18 @@
-"""Who is calling: bearer tokens, and callers without a name."""
+"""Who is calling: bearer tokens, browsers that are logged in, and callers without a name."""
 
-from services.gateway.auth.identify import Authenticator, peer_address
+from services.gateway.auth.browsers import SESSION_COOKIE, Browsers, BrowserSession, new_visit
+from services.gateway.auth.forgery import FIELD, SAFE_METHODS, offered_token
+from services.gateway.auth.identify import Authenticator, Caller, peer_address
 
-__all__ = ["Authenticator", "peer_address"]
+__all__ = [
+    "FIELD",
+    "SAFE_METHODS",
+    "SESSION_COOKIE",
+    "Authenticator",
+    "BrowserSession",
+    "Browsers",
+    "Caller",
+    "new_visit",
+    "offered_token",
+    "peer_address",
+]

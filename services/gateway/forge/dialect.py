@@ -46,16 +46,18 @@ def render(problem: Problem) -> Response:
 
 
 def rule(method: str, path: str) -> Rule:
-    """Accounts only; a budget for each kind of call."""
+    """Accounts only, by token or by the session of a browser; a budget for each kind of call."""
     if path.startswith(("/export/", "/files/")):
-        return Rule(Access.ACCOUNT, RateClass.FILES)
+        return Rule(Access.ACCOUNT, RateClass.FILES, sessions=True)
     if not path.startswith("/api/"):
         return Rule(Access.PUBLIC)
+    if (method, path) == ("POST", "/api/tokens"):
+        return Rule(Access.PUBLIC, RateClass.NORMAL)  # the password in the body says who calls
     if method == "POST" and _HEAVY.fullmatch(path):
-        return Rule(Access.ACCOUNT, RateClass.HEAVY)
+        return Rule(Access.ACCOUNT, RateClass.HEAVY, sessions=True)
     if method == "GET" and _POLLING.fullmatch(path):
-        return Rule(Access.ACCOUNT, RateClass.POLLING)
-    return Rule(Access.ACCOUNT, RateClass.NORMAL)
+        return Rule(Access.ACCOUNT, RateClass.POLLING, sessions=True)
+    return Rule(Access.ACCOUNT, RateClass.NORMAL, sessions=True)
 
 
 FORGE = Dialect(name="forge", paths=re.compile(r"/(api|export|files)(/|$)"), render=render, rule=rule)

@@ -7,12 +7,14 @@ from fastapi.security import HTTPBearer
 from starlette.responses import Response
 
 from services.gateway.clients import Gateway
+from services.gateway.forge.admin import admin_routes
 from services.gateway.forge.analysis import analysis_routes
 from services.gateway.forge.download import download_routes
 from services.gateway.forge.exports import export_routes
 from services.gateway.forge.jobs import job_routes
 from services.gateway.forge.processing import processing_routes
 from services.gateway.forge.spotify import spotify_routes
+from services.gateway.forge.tokens import token_routes
 from services.gateway.forge.tracks import track_routes
 
 __all__ = ["forge_routes"]
@@ -29,8 +31,10 @@ def forge_routes(gateway: Gateway) -> APIRouter:
         """200 once the stack can take work."""
         return gateway.health.answer()
 
-    for part in (
-        track_routes, processing_routes, analysis_routes, spotify_routes, download_routes, job_routes, export_routes
-    ):  # fmt: skip
+    parts = (
+        track_routes, processing_routes, analysis_routes, spotify_routes, download_routes, job_routes, export_routes,
+        token_routes, admin_routes,
+    )  # fmt: skip
+    for part in parts:
         router.include_router(part(gateway), dependencies=[Depends(_BEARER)])
     return router

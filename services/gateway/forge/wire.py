@@ -53,7 +53,7 @@ def data(value: Any, status_code: int = 200) -> JSONResponse:
     return JSONResponse({"data": value}, status_code=status_code)
 
 
-def listing(values: list[Any], page: int, page_size: int, total_count: int) -> JSONResponse:
+def listing(values: Any, page: int, page_size: int, total_count: int) -> JSONResponse:
     """The envelope of one page of a list."""
     total_pages = math.ceil(total_count / page_size)
     meta = {"page": page, "page_size": page_size, "total_count": total_count, "total_pages": total_pages}

@@ -1,0 +1,110 @@
+"""For administrators: users, the record of what was done to them, everybody's jobs."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+from soundwright.library.v1 import account_pb2, job_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from starlette.responses import Response
+
+from services.gateway.clients import Gateway
+from services.gateway.forge.tracks import PageNumber, PageSize
+from services.gateway.forge.wire import JOB_TYPES, data, job_to_wire, listing, time_to_wire
+from services.gateway.params import body_of, body_schema, require_uuid
+
+__all__ = ["admin_routes"]
+
+_STATES = {
+    job_pb2.JOB_STATE_QUEUED: "queued",
+    job_pb2.JOB_STATE_RUNNING: "processing",
+    job_pb2.JOB_STATE_SUCCEEDED: "completed",
+    job_pb2.JOB_STATE_FAILED: "failed",
+    job_pb2.JOB_STATE_CANCELLED: "cancelled",
+}
+_Filter = Annotated[str, Query(max_length=200)]
+
+
+class AccountChanges(BaseModel):
+    """What to change about a user; what is left out stays."""
+
+    role: str = Field("", description="user, pro, enterprise, admin, platform_admin or super_admin")
+    status: str = Field("", description="active, suspended or banned")
+
+
+def admin_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/admin", tags=["admin"])
+    admin = gateway.clients.admin
+
+    @router.get("/users")
+    async def list_users(
+        page: PageNumber = 1, page_size: PageSize = 25, search: _Filter = "", role: _Filter = "", status: _Filter = ""
+    ) -> Response:
+        """All users, newest first; those whose email holds ``search``, with this role or status, if you ask for it."""
+        answer = await admin.ListAccounts(
+            pb.ListAccountsRequest(page=page, page_size=page_size, search=search, role=role, status=status)
+        )
+        return listing([_user_to_wire(user) for user in answer.accounts], page, page_size, answer.total_count)
+
+    @router.patch("/users/{user_id}", openapi_extra=body_schema(AccountChanges))
+    async def update_user(
+        request: Request, user_id: str, changes: Annotated[AccountChanges, Depends(body_of(AccountChanges))]
+    ) -> Response:
+        """Change a user's role or status. Nobody gives more than they have, or changes their own."""
+        answer = await admin.UpdateAccount(
+            pb.UpdateAccountRequest(
+                account_id=require_uuid(user_id, "account"),
+                role=changes.role,
+                status=changes.status,
+                ip_address=request.scope["peer"],
+            )
+        )
+        return data(_user_to_wire(answer.account))
+
+    @router.get("/audit")
+    async def list_audit(page: PageNumber = 1, page_size: PageSize = 25) -> Response:
+        """What administrators did, newest first."""
+        answer = await admin.ListAuditEntries(pb.ListAuditEntriesRequest(page=page, page_size=page_size))
+        return listing([_entry_to_wire(entry) for entry in answer.entries], page, page_size, answer.total_count)
+
+    @router.get("/jobs")
+    async def job_overview(page: PageNumber = 1, page_size: PageSize = 50) -> Response:
+        """How many jobs there are of each kind in each state, and everybody's jobs, newest first."""
+        answer = await admin.GetJobOverview(pb.GetJobOverviewRequest(page=page, page_size=page_size))
+        counts: dict[str, dict[str, int]] = {}
+        for entry in answer.counts:
+            counts.setdefault(JOB_TYPES.get(entry.kind, "unknown"), {})[_STATES[entry.state]] = entry.count
+        jobs = [{**job_to_wire(job), "owner_id": job.owner_id} for job in answer.jobs]
+        return listing({"counts": counts, "jobs": jobs}, page, page_size, answer.total_count)
+
+    return router
+
+
+def _user_to_wire(summary: account_pb2.AccountSummary) -> dict[str, Any]:
+    account = summary.account
+    return {
+        "id": account.id,
+        "email": account.email,
+        "role": account.role,
+        "status": account.status,
+        "track_count": summary.track_count,
+        "confirmed_at": time_to_wire(account, "confirm_time"),
+        "inserted_at": time_to_wire(account, "create_time"),
+    }
+
+
+def _entry_to_wire(entry: account_pb2.AuditEntry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "action": entry.action,
+        "resource_type": entry.resource_type,
+        "resource_id": entry.resource_id,
+        "changes": json.loads(entry.changes_json),
+        "actor_id": entry.actor_id,
+        "actor_email": entry.actor_email,
+        "ip_address": entry.ip_address,
+        "inserted_at": time_to_wire(entry, "create_time"),
+    }

@@ -1,0 +1,37 @@
+"""All pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from services.gateway.auth import Browsers
+from services.gateway.clients import Gateway
+from services.gateway.web.entrance import entrance_routes
+from services.gateway.web.settings_page import settings_routes
+from services.gateway.web.views import Views
+
+__all__ = ["page_routes"]
+
+_STYLESHEET = (Path(__file__).parent / "assets" / "style.css").read_bytes()
+
+
+def page_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    views = Views(Browsers(gateway.settings))
+
+    @router.get("/")
+    async def home(request: Request) -> Response:
+        """The first page."""
+        return views.page(request, "home.html", registration=gateway.settings.registration)
+
+    @router.get("/assets/style.css")
+    async def stylesheet() -> Response:
+        headers = {"Cache-Control": "public, max-age=3600"}
+        return Response(_STYLESHEET, media_type="text/css", headers=headers)
+
+    router.include_router(entrance_routes(gateway, views))
+    router.include_router(settings_routes(gateway, views))
+    return router

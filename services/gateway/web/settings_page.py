@@ -1,0 +1,109 @@
+"""The page on which people change their own account."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from soundwright.library.v1 import library_service_pb2 as pb
+from starlette.responses import Response
+
+from kit.errors import AppError, Code
+from kit.identity import principal_scope
+from services.gateway.auth import BrowserSession
+from services.gateway.clients import Gateway
+from services.gateway.web.views import LOG_IN, Views, form_of, session_of
+
+__all__ = ["settings_routes"]
+
+_PATH = "/users/settings"
+Action = Callable[[Request, BrowserSession, Mapping[str, str]], Awaitable[Response]]
+
+
+def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    accounts = gateway.clients.accounts
+
+    async def page(request: Request, session: BrowserSession, **values: Any) -> Response:
+        tokens = (await accounts.ListApiTokens(pb.ListApiTokensRequest())).api_tokens
+        shown = {"errors": {}, "failed": "", "secret": "", "email": "", "name": ""} | values
+        return views.page(request, "settings.html", tokens=tokens, fresh=session.fresh, **shown)
+
+    @router.get(_PATH)
+    async def settings(request: Request) -> Response:
+        session = session_of(request)
+        if session is None:
+            return views.redirect(request, f"{LOG_IN}?return_to={quote(_PATH, safe='')}", "must_log_in")
+        return await page(request, session)
+
+    @router.put(_PATH)
+    @router.post(_PATH)
+    async def change(request: Request) -> Response:
+        """What ``action`` says: ``update_email``, ``update_password``, ``create_key`` or ``revoke_key``."""
+        session = session_of(request)
+        if session is None:
+            return views.redirect(request, LOG_IN, "must_log_in")
+        form = await form_of(request)
+        name = form.get("action", "")
+        action = actions.get(name)
+        if action is None:
+            raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The form does not say what to change.")
+        try:
+            return await action(request, session, form)
+        except AppError as error:
+            if error.reason not in ("VALIDATION_ERROR", "PASSWORD_NEEDED", "TOO_MANY_TOKENS"):
+                raise
+            errors = error.meta.get("details") or {"name": [error.message]}
+            kept = {"email": form.get("user[email]", ""), "name": form.get("name", "")}
+            return await page(request, session, errors=errors, failed=name, **kept)
+
+    async def update_email(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+        with principal_scope(None):
+            await accounts.RequestEmailChange(
+                pb.RequestEmailChangeRequest(
+                    session_token=session.current_secret,
+                    current_password=form.get("user[current_password]", ""),
+                    email=form.get("user[email]", ""),
+                    ip_address=request.scope["peer"],
+                )
+            )
+        return views.redirect(request, _PATH, "change_sent")
+
+    async def update_password(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+        password = form.get("user[password]", "")
+        if form.get("user[password_confirmation]") != password:
+            details = {"details": {"password_confirmation": ["does not match password"]}}
+            raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", details)
+        with principal_scope(None):
+            changed = await accounts.ChangePassword(
+                pb.ChangePasswordRequest(
+                    session_token=session.current_secret,
+                    current_password=form.get("user[current_password]", ""),
+                    new_password=password,
+                    revoke_api_tokens=form.get("revoke_keys") in ("true", "on", "1"),
+                    ip_address=request.scope["peer"],
+                )
+            )
+        return views.logged_in(request, _PATH, changed.session_token, session.remembered, "password_changed")
+
+    async def create_key(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+        created = await accounts.CreateApiToken(pb.CreateApiTokenRequest(name=form.get("name", "")))
+        return await page(request, session, secret=created.secret)
+
+    async def revoke_key(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+        try:
+            await accounts.DeleteApiToken(pb.DeleteApiTokenRequest(api_token_id=form.get("id", "")))
+        except AppError as error:
+            if error.reason != "TOKEN_NOT_FOUND":  # it is gone, which was the wish
+                raise
+        return views.redirect(request, _PATH, "key_revoked")
+
+    actions: dict[str, Action] = {
+        "update_email": update_email,
+        "update_password": update_password,
+        "create_key": create_key,
+        "revoke_key": revoke_key,
+    }
+    return router
