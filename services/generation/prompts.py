@@ -1,42 +1,95 @@
-"""Prompts for those who have no idea yet."""
+"""Prompts for those who have no idea yet.
+
+The vocabulary is plain text: groups of words, and templates with slots for them:
+
+    {group}          a word of the group
+    {a group}        the same behind "a" or "an"
+    {-group}         a place without its preposition: "a kitchen" of "in a kitchen"
+    {adjective+noun} a word of the first group inside a noun phrase of the second: "a loud bell" of "a bell"
+"""
 
 from __future__ import annotations
 
 import random as randomness
 import re
+from dataclasses import dataclass
 
-from services.generation import prompt_words
+from services.generation import prompt_music, prompt_sounds
 
 __all__ = ["suggest"]
 
-_SLOT = re.compile(r"\{(a )?(\w+)\}")
+_SLOT = re.compile(r"\{(a |-)?(?:(\w+)\+)?(\w+)\}")
+_SMALL = frozenset(
+    ("a", "an", "and", "the", "of", "to", "for", "at", "by", "in", "on", "with", "over", "under", "into")
+)
+# Spelled with a vowel and spoken with a consonant, or the other way round.
+_SPOKEN_WITH_VOWEL = re.compile(r"hours?\b|honest|heir|8|1[18](?:\d\d)?(?!\d)")
+_SPOKEN_WITH_CONSONANT = re.compile(r"eu|on(?:e|ce)\b|u[ks]?\b|uku|uni(?!n|m)|us[aeiu]|ut[eio]")
 
 
-def _groups(lines: str) -> dict[str, list[str]]:
-    pairs = (line.split(": ", 1) for line in lines.strip().splitlines())
-    return {name: words.split(", ") for name, words in pairs}
+@dataclass(frozen=True)
+class _Vocabulary:
+    templates: list[str]
+    groups: dict[str, list[tuple[str, frozenset[str]]]]
+    """Words of each group, each with what must not come twice in a prompt."""
 
 
-_MUSIC = (prompt_words.MUSIC_TEMPLATES.strip().splitlines(), _groups(prompt_words.MUSIC_WORDS))
-_SOUND = (prompt_words.SOUND_TEMPLATES.strip().splitlines(), _groups(prompt_words.SOUND_WORDS))
+def _vocabulary(templates: str, words: str, unions: dict[str, tuple[str, ...]]) -> _Vocabulary:
+    groups = {}
+    for block in re.split(r"\n(?=\w)", words.strip()):
+        name, listed = block.split(":\n")
+        groups[name] = [(entry, _stems(entry)) for entry in " ".join(listed.split()).split(", ")]
+    for name, parts in unions.items():
+        groups[name] = [entry for part in parts for entry in groups[part]]
+    return _Vocabulary(templates.strip().splitlines(), groups)
+
+
+def _stems(text: str) -> frozenset[str]:
+    words = re.findall(r"[\w&/]+", text.lower())
+    return frozenset(word.removesuffix("s") for word in words if word not in _SMALL)
+
+
+def _article(words: str) -> str:
+    """ "a" or "an", by the sound of what follows."""
+    first = words.lower()
+    if _SPOKEN_WITH_VOWEL.match(first):
+        return "an"
+    return "an" if first[0] in "aeiou" and not _SPOKEN_WITH_CONSONANT.match(first) else "a"
+
+
+_MUSIC = _vocabulary(prompt_music.TEMPLATES, prompt_music.WORDS, {"instrument": ("melodic", "percussion")})
+_SOUND = _vocabulary(
+    prompt_sounds.TEMPLATES,
+    prompt_sounds.WORDS,
+    {"place": ("indoors", "outdoors", "works"), "source": ("household", "nature", "fixture")},
+)
 
 
 def suggest(model: str, random: randomness.Random) -> str:
     """A prompt of 2 to 14 words: music for "music" and "magnet-music", else a sound effect.
 
-    The same state of `random` gives the same prompt. No word comes twice, but for articles and small words.
+    The same state of `random` gives the same prompt. No word comes twice, but for articles, prepositions and the like.
     """
-    templates, groups = _MUSIC if model in ("music", "magnet-music") else _SOUND
-    template = random.choice(templates)
-    used = set(_SLOT.sub(" ", template).lower().split())
+    vocabulary = _MUSIC if model in ("music", "magnet-music") else _SOUND
+    template = random.choice(vocabulary.templates)
+    used = set(_stems(_SLOT.sub(" ", template)))
+
+    def choose(group: str) -> str:
+        entry, stems = random.choice([pair for pair in vocabulary.groups[group] if used.isdisjoint(pair[1])])
+        used.update(stems)
+        return entry
 
     def fill(slot: re.Match[str]) -> str:
-        choices = [words for words in groups[slot[2]] if not used & (set(words.lower().split()) - _SMALL)]
-        words = random.choice(choices)
-        used.update(words.lower().split())
-        return f"{'an' if words[0].lower() in 'aeiou' else 'a'} {words}" if slot[1] else words
+        before, adjectives, group = slot.groups()
+        entry = choose(group)
+        if before == "-":
+            return entry.split(" ", 1)[1]
+        if adjectives:
+            adjective = choose(adjectives)
+            article, _, noun = entry.partition(" ")
+            if article not in ("a", "an"):
+                return f"{adjective} {entry}"
+            entry = f"{adjective} {noun}"
+        return f"{_article(entry)} {entry}" if before or adjectives else entry
 
     return _SLOT.sub(fill, template)
-
-
-_SMALL = {"a", "an", "and", "the", "to"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from services.library import category_cues
 
@@ -12,12 +12,21 @@ __all__ = ["CATEGORIES", "categorise", "family"]
 
 _MOST_CATEGORIES = 5
 _CUE_SCORE = 3
+_PHRASE_SCORE = 4
 _OWN_NAME_SCORE = 4
+_SOUND_BONUS = 1
 _LONGEST_CUE_WORDS = 5
+_LONGEST_NEGATED_WORDS = 4
 
-_TOKEN = re.compile(r"[a-z0-9]+|[.,;:!?()]")
-_NEGATED = re.compile(r"\b(?:no|without|minus) (?:(?:any|a|an|the) )?[a-z0-9]+(?: n?or [a-z0-9]+)*")
-_DOUBLES = re.compile(r"(?:^|[^aeiou])[aeiou][bdgmnprt]$")  # run, running; trap, trapping
+_TOKEN = re.compile(r"[^\W_]+|[.,;:!?()\n]")
+_NEGATIONS = frozenset(("no", "not", "without", "minus", "sans", "excluding", "dont"))
+_LIST_WORDS = frozenset(("and", "or", "nor"))
+# A negation ends before what the clip shall have after all.
+_NEGATION_ENDS = frozenset(
+    ("but", "with", "only", "just", "yet", "instead", "featuring", "plus", "while", "for", "in", "at", "on", "over")
+)
+_SIBILANT = re.compile(r"(?:s|x|z|ch|sh)$")
+_DOUBLING = re.compile(r"[^aeiou]*[aeiou][bdgmnprt]$")  # hop, hopping; not whisper, roar
 
 
 def _table(lines: str) -> dict[str, list[str]]:
@@ -26,18 +35,16 @@ def _table(lines: str) -> dict[str, list[str]]:
 
 
 def _forms(word: str) -> set[str]:
-    """A word, its plural and its verb forms."""
-    forms = {word, word + "s", word + "es"}
-    if word[-1] == "y":
-        forms |= {word[:-1] + "ies", word[:-1] + "ied"}
+    """A word and its plural, and of a verb ("bark~") the other forms too."""
+    verb, word = word.endswith("~"), word.removesuffix("~")
     if len(word) < 3 or word[0].isdigit():
         return {word}
-    if _DOUBLES.search(word):
-        forms |= {word + word[-1] + "ing", word + word[-1] + "ed"}
-    if len(word) > 3:  # a car is not caring
-        root = word.removesuffix("e")
-        forms |= {root + "ing", root + "ed", word + "ing"}
-    return forms
+    ends_in_y = word[-1] == "y" and word[-2] not in "aeiou"
+    plural = word[:-1] + "ies" if ends_in_y else word + ("es" if _SIBILANT.search(word) else "s")
+    if not verb:
+        return {word, plural}
+    root = word + word[-1] if _DOUBLING.match(word) else word.removesuffix("e")
+    return {word, plural, root + "ing", (word[:-1] + "i" if ends_in_y else root) + "ed"}
 
 
 def _spellings(cue: str) -> Iterator[str]:
@@ -47,19 +54,32 @@ def _spellings(cue: str) -> Iterator[str]:
             yield " ".join([*before, form])
 
 
-def _index(table: Mapping[str, list[str]]) -> dict[str, list[tuple[int, int]]]:
-    """What a phrase adds to which categories: (place in the table, score)."""
-    index: dict[str, dict[int, int]] = {}
-    for place, (key, cues) in enumerate(table.items()):
-        for cue, score in [*((cue, _CUE_SCORE) for cue in cues), (key.replace("_", "-"), _OWN_NAME_SCORE)]:
+def _score(key: str, cue: str, qualities: Container[str]) -> int:
+    if cue.replace("-", "") == key.replace("_", ""):
+        score = _OWN_NAME_SCORE
+    else:
+        score = _PHRASE_SCORE if " " in cue else _CUE_SCORE
+    return score + (0 if key in qualities else _SOUND_BONUS)
+
+
+def _index(table: Mapping[str, list[str]], qualities: Container[str]) -> dict[str, dict[tuple[str, str], int]]:
+    """What each spelling stands for: (key, cue) and the cue's score."""
+    index: dict[str, dict[tuple[str, str], int]] = {}
+    for key, cues in table.items():
+        for cue in [key.replace("_", "-"), *cues]:
             for spelling in _spellings(cue):
-                index.setdefault(spelling, {})[place] = score
-    return {spelling: list(scores.items()) for spelling, scores in index.items()}
+                index.setdefault(spelling, {}).setdefault((key, cue), _score(key, cue, qualities))
+    return index
 
 
 _TABLES = {"music": _table(category_cues.MUSIC), "audio": _table(category_cues.AUDIO)}
-_INDEXES = {model: _index(table) for model, table in _TABLES.items()}
-_KEYS = {model: list(table) for model, table in _TABLES.items()}
+_INDEXES = {
+    "music": _index(_TABLES["music"], category_cues.MUSIC_QUALITIES.split()),
+    "audio": _index(_TABLES["audio"], category_cues.AUDIO_QUALITIES.split()),
+}
+_COMPOUNDS = frozenset(
+    spelling for phrase in re.split(r",\s+", category_cues.COMPOUNDS.strip()) for spelling in _spellings(phrase)
+)
 
 CATEGORIES: Mapping[str, Mapping[str, str]] = {
     model: {key: key.replace("_", " ").title() for key in table} for model, table in _TABLES.items()
@@ -76,28 +96,55 @@ def categorise(prompt: str, model: str) -> list[str]:
     """One to five categories of a clip of this prompt, the fitting best first; ties keep the order of the table.
 
     Whole words count, with plurals and verb forms, whatever their case and accents; what the prompt excludes
-    ("no drums") does not.
+    ("no drums or bass") does not. Phrases, a category's own name and what sounds weigh more than moods and uses.
     """
+    scores = _scores(prompt, model)
+    if not scores:
+        return [_fallback(family(model), set(_tokens(prompt)))]
+    return sorted(scores, key=lambda key: -scores[key])[:_MOST_CATEGORIES]
+
+
+def _scores(prompt: str, model: str) -> dict[str, int]:
+    """Score of each category that the prompt has a cue of, in table order; each cue counts once."""
     kind = family(model)
-    folded = unicodedata.normalize("NFKD", prompt.casefold())
-    plain = "".join(c for c in folded if not unicodedata.combining(c) and c not in "'\u2019")
-    plain = re.sub(r"[\s_\-\u2010-\u2015]+", " ", plain)
-    tokens = _TOKEN.findall(_NEGATED.sub(".", plain))
-    index = _INDEXES[kind]
-    scores: dict[int, int] = {}
-    found: set[str] = set()
+    tokens = list(_stated(_tokens(prompt)))
+    found: dict[tuple[str, str], int] = {}
+    explained = 0  # words before this place belong to a compound
     for start in range(len(tokens)):
-        phrase = ""
-        for token in tokens[start : start + _LONGEST_CUE_WORDS]:
-            phrase = f"{phrase} {token}" if phrase else token
-            if phrase in index and phrase not in found:
-                found.add(phrase)
-                for place, score in index[phrase]:
-                    scores[place] = scores.get(place, 0) + score
-    if scores:
-        best = sorted(scores, key=lambda place: (-scores[place], place))[:_MOST_CATEGORIES]
-        return [_KEYS[kind][place] for place in best]
-    return [_fallback(kind, set(tokens))]
+        longest = tokens[start : start + _LONGEST_CUE_WORDS]
+        phrases = [" ".join(longest[:count]) for count in range(1, len(longest) + 1)]
+        for count, phrase in enumerate(phrases, 1):
+            if phrase in _COMPOUNDS:
+                explained = max(explained, start + count)
+        for count, phrase in enumerate(phrases, 1):
+            if count > 1 or start >= explained:
+                found.update(_INDEXES[kind].get(phrase, {}))
+    scores = {key: sum(score for (owner, _), score in found.items() if owner == key) for key, _ in found}
+    return {key: scores[key] for key in _TABLES[kind] if key in scores}
+
+
+def _tokens(prompt: str) -> list[str]:
+    """Words and signs of a prompt, without case and accents."""
+    # Sign by sign, because ordering the accents of a long pile of them takes quadratic time.
+    parts = (unicodedata.normalize("NFKD", sign) for sign in prompt.casefold())
+    plain = "".join(c for part in parts for c in part if not unicodedata.combining(c) and c not in "'\u2019")
+    return _TOKEN.findall(plain)
+
+
+def _stated(tokens: Iterable[str]) -> Iterator[str]:
+    """The tokens without what is excluded: from "no" on to the end of its list or clause."""
+    left = 0
+    for token in tokens:
+        if token in _NEGATIONS:
+            left = _LONGEST_NEGATED_WORDS
+            yield "."  # no phrase reaches across
+        elif left and token in _LIST_WORDS:
+            left = _LONGEST_NEGATED_WORDS
+        elif left and token not in _NEGATION_ENDS and token[0].isalnum():
+            left -= 1
+        else:
+            left = 0
+            yield token
 
 
 def _fallback(kind: str, words: set[str]) -> str:
