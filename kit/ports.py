@@ -5,13 +5,14 @@ Adapters live in :mod:`kit.adapters` and all pass the contract suites in ``tests
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 __all__ = [
+    "AllOf",
     "AtLeast",
     "BlobInfo",
     "BlobWriter",
@@ -27,6 +28,7 @@ __all__ = [
     "Index",
     "LessThan",
     "OneOf",
+    "Subscription",
 ]
 
 
@@ -70,6 +72,13 @@ class Contains:
     """Condition: the field is an array, and one of its elements is this value."""
 
     value: str
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """Condition: the field meets each of these conditions."""
+
+    conditions: Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -135,8 +144,8 @@ class Docs(Protocol):
         offset: int = 0,
         after: tuple[Any, ...] | None = None,
     ) -> list[Doc]:
-        """Documents that meet every condition (a value, :class:`OneOf`, :class:`LessThan`, :class:`AtLeast` or
-        :class:`Contains`) and have any of the words of ``text``.
+        """Documents that meet every condition (a value, :class:`OneOf`, :class:`LessThan`, :class:`AtLeast`,
+        :class:`Contains` or :class:`AllOf` of these) and have any of the words of ``text``.
 
         Words are compared whole, without regard to case and diacritics. What is written together with punctuation in
         it is a phrase: ``lo-fi`` finds "lo-fi" and "Lo Fi", not "fi lo". A blank ``text`` is no condition; one without
@@ -297,6 +306,12 @@ class Consumer(Protocol):
     async def close(self) -> None: ...
 
 
+class Subscription(Protocol):
+    """A listener to events."""
+
+    async def close(self) -> None: ...
+
+
 class Bus(Protocol):
     """Transport of commands (each to one worker, until acknowledged) and events (to whoever listens)."""
 
@@ -317,6 +332,15 @@ class Bus(Protocol):
         """Join a durable consumer of these command subjects, which differ in the last word, highest priority first.
 
         It serves each of them and all affinities below it.
+        """
+        ...
+
+    async def subscribe(self, pattern: str, listener: Callable[[str, bytes], None]) -> Subscription:
+        """Hear what is published from now on: ``listener`` is called with subject and payload, in the order of sending.
+
+        In a pattern ``*`` stands for one word and a last ``>`` for all that follow. Every subscription gets everything,
+        as far as the connection holds: what is sent while it is away, or faster than it is heard, is lost. It takes
+        itself up again. The listener must return at once; what it raises is logged.
         """
         ...
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -51,6 +51,8 @@ _POLL_SECONDS = 1.0
 _STORE_SECONDS = 0.005
 _AGEING_PERIOD = 4
 _AFFINITY_RUN = 8
+_UNHEARD_LIMIT = 10_000
+_UNHEARD_LIMIT_BYTES = 16 * 1024**2
 log = get_logger()
 
 
@@ -147,6 +149,23 @@ class NatsBus:
             await consumer.open()
         return consumer
 
+    async def subscribe(self, pattern: str, listener: Callable[[str, bytes], None]) -> NatsSubscription:
+        async def hear(message: Msg) -> None:
+            listener(message.subject, message.data)
+
+        with _translated():
+            subscription = NatsSubscription(
+                await self._client.subscribe(
+                    pattern, cb=hear, pending_msgs_limit=_UNHEARD_LIMIT, pending_bytes_limit=_UNHEARD_LIMIT_BYTES
+                )
+            )
+            try:
+                await self._client.flush(timeout=_REQUEST_SECONDS)  # then the broker has it
+            except BaseException:
+                await subscription.close()
+                raise
+        return subscription
+
     async def backlog(self, subject: str) -> int:
         with _translated():
             info = await self._js.stream_info(_STREAM, subjects_filter=subject)
@@ -171,6 +190,17 @@ def _translated() -> Iterator[None]:
         raise AppError(
             Code.UNAVAILABLE, "BROKER_UNAVAILABLE", "The message broker does not answer. Please try again."
         ) from error
+
+
+class NatsSubscription:
+    """A :class:`kit.ports.Subscription`."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+
+    async def close(self) -> None:
+        with contextlib.suppress(NatsError):
+            await self._subscription.unsubscribe()
 
 
 class NatsConsumer:

@@ -33,6 +33,24 @@ class Broker(Protocol):
     def kill(self) -> None: ...
 
 
+class Events:
+    """What a listener heard."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, bytes]] = []
+        self._more = asyncio.Event()
+
+    def __call__(self, subject: str, payload: bytes) -> None:
+        self.events.append((subject, payload))
+        self._more.set()
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while len(self.events) < count:
+                self._more.clear()
+                await self._more.wait()
+
+
 class Queue:
     """Subjects and a durable name that no other test uses."""
 
@@ -168,6 +186,73 @@ class BusContract(ABC):
         await kept.ack()
         await again.result().ack()
         assert await bus.backlog(queue.subject("standard")) == 0
+
+    # --------------------------------------------------------------------------------------------------------- events
+
+    async def test_every_listener_hears_what_its_pattern_covers_in_the_order_of_sending(
+        self, connect: Callable[[], Awaitable[Bus]], queue: Queue
+    ) -> None:
+        buses = [await connect(), await connect()]
+        place = f"soundwright.evt.{queue.name}"
+        heard: list[Events] = [Events(), Events(), Events()]
+        await buses[0].subscribe(f"{place}.>", heard[0])
+        await buses[1].subscribe(f"{place}.>", heard[1])
+        await buses[1].subscribe(f"{place}.*.done", heard[2])
+        sent = [(f"{place}.job.{word}", bytes([number])) for number, word in enumerate(["begun", "done"] * 20)]
+        for number, (subject, payload) in enumerate(sent):
+            if number % 2:
+                await buses[0].publish(subject, payload, message_id=f"{queue.name}.{number}")
+            else:
+                await buses[0].announce(subject, payload)
+        await heard[0].until(len(sent))
+        await heard[1].until(len(sent))
+        assert heard[0].events == heard[1].events == sent
+        await heard[2].until(20)
+        assert heard[2].events == sent[1::2]
+
+    async def test_a_listener_hears_nothing_of_before_and_nothing_after_it_closed(self, bus: Bus, queue: Queue) -> None:
+        subject = f"soundwright.evt.{queue.name}.job"
+        await bus.announce(subject, b"before")
+        first, second = Events(), Events()
+        closing = await bus.subscribe(subject, first)
+        await bus.subscribe(subject, second)
+        await bus.announce(subject, b"now")
+        await first.until(1)
+        await closing.close()
+        await bus.announce(subject, b"after")
+        await second.until(2)
+        assert [payload for _, payload in first.events] == [b"now"]
+        assert [payload for _, payload in second.events] == [b"now", b"after"]
+
+    async def test_a_listener_that_fails_hears_the_next_one(self, bus: Bus, queue: Queue) -> None:
+        subject = f"soundwright.evt.{queue.name}.job"
+        heard = Events()
+
+        def listen(subject: str, payload: bytes) -> None:
+            heard(subject, payload)
+            raise ValueError("as it happens")
+
+        await bus.subscribe(subject, listen)
+        await bus.announce(subject, b"1")
+        await bus.announce(subject, b"2")
+        await heard.until(2)
+
+    async def test_a_subscription_outlives_the_broker(
+        self, breakable: tuple[Broker, Callable[[], Awaitable[Bus]]], queue: Queue
+    ) -> None:
+        broker, connect = breakable
+        bus = await connect()
+        subject = f"soundwright.evt.{queue.name}.job"
+        heard = Events()
+        await bus.subscribe(subject, heard)
+        broker.kill()
+        assert await _reason(bus.subscribe(subject, Events())) == "BROKER_UNAVAILABLE"
+        await broker.start()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not heard.events:
+                await bus.announce(subject, b"again")
+                await asyncio.wait({asyncio.create_task(heard.until(1))}, timeout=0.1)
+        assert heard.events[0] == (subject, b"again")
 
     # ----------------------------------------------------------------------------------------------- several workers
 
