@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kit.ports import AtLeast, Contains, LessThan, OneOf
 
-__all__ = ["Clause", "Segment", "both", "column", "conditions", "name", "order", "segments"]
+__all__ = ["Clause", "Segment", "both", "column", "condition_on", "name", "order", "segments"]
 
 Clause = tuple[str, tuple[Any, ...]]
 """A condition in SQL and the values bound in it."""
@@ -30,11 +29,7 @@ def column(field: str) -> str:
     return f"json_extract(body, '$.{field}')"
 
 
-def conditions(where: Mapping[str, Any]) -> list[Clause]:
-    return [_condition(field, condition) for field, condition in where.items()]
-
-
-def _condition(field: str, condition: Any) -> Clause:
+def condition_on(field: str, condition: Any) -> Clause:
     match condition:
         case OneOf(values):
             return f"{column(field)} IN ({', '.join('?' * len(values))})", tuple(values)

@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_
 from typing import Any
 
 from kit import words
-from kit.adapters.docs_sqlite_query import Clause, both, column, conditions, name, order, segments
+from kit.adapters.docs_sqlite_query import Clause, both, column, condition_on, name, order, segments
 from kit.adapters.docs_sqlite_sets import (
     ELEMENT,
     EVERY,
@@ -33,7 +33,7 @@ from kit.adapters.docs_sqlite_sets import (
     numbers,
     of_numbers,
 )
-from kit.ports import AtLeast, Contains, LessThan, OneOf
+from kit.ports import AllOf, AtLeast, Contains, LessThan, OneOf
 
 __all__ = ["Row", "Selection", "select"]
 
@@ -51,16 +51,22 @@ _TRIAL_DOCS = 400
 def select(connection: sqlite3.Connection, collection: str, where: Mapping[str, Any], text: str) -> Selection:
     about = kept(connection, collection)
     docs: list[int] = []
-    others: dict[str, Any] = {}
-    for field, condition in where.items():
+    others: list[Clause] = []
+    for field, condition in _each(where):
         keys = _keys(about, field, condition)
         if keys is None:
-            others[field] = condition
+            others.append(condition_on(field, condition))
         else:
             docs.append(reduce(or_, (members(connection, collection, key) for key in keys), 0))
     if text.strip():
         docs.append(_saying(connection, collection, about, text))
-    return Selection(connection, collection, reduce(and_, docs) if docs else None, tuple(conditions(others)))
+    return Selection(connection, collection, reduce(and_, docs) if docs else None, tuple(others))
+
+
+def _each(where: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for field, condition in where.items():
+        for one in condition.conditions if isinstance(condition, AllOf) else (condition,):
+            yield field, one
 
 
 def _keys(about: Kept, field: str, condition: Any) -> list[Key] | None:

@@ -14,10 +14,10 @@ from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
 from kit.identity import require_principal
 from kit.jobs import create_job
+from kit.outbound.guard import Guard
+from kit.outbound.web import read_web
 from kit.ports import Bus
 from services.ingest import service
-from services.ingest.fetch.guard import Guard
-from services.ingest.fetch.web import read_web
 from services.ingest.links import ShortLink, SpotifyLink, parse_link, parse_spotify_link
 from services.ingest.service import DownloadSpec
 from services.ingest.settings import IngestSettings
@@ -142,6 +142,7 @@ class Downloads:
             "ingest",
             library_service_pb2.CreateJobRequest(
                 kind=job_pb2.JOB_KIND_DOWNLOAD,
+                track_id=spec.track_id,
                 spec_json=spec.to_json(),
                 attempt_limit=self._settings.download_attempt_limit,
                 idempotency_key=idempotency_key,

@@ -35,6 +35,7 @@ from services.library.settings import LibrarySettings
 from services.library.store import LibraryStore
 from services.library.sweeper import Sweeper
 from services.library.tags import Tags
+from services.library.track_deletions import TrackDeletions
 from services.library.tracks import Tracks
 from services.library.trends import Trends
 from services.library.votes import Votes
@@ -63,7 +64,8 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         await publish_run(bus, job_to_wire(job), job.publication)
 
     catalog = Catalog(clips, runtime.blobs(), runtime.clock)
-    chores = {"deletion": catalog.resume_deletions, "expiry": people.expire}
+    deletions = TrackDeletions(store, ledger, runtime.blobs(), runtime.clock)
+    chores = {"deletion": catalog.resume_deletions, "track_deletion": deletions.resume, "expiry": people.expire}
     sweeper = Sweeper(store, ledger, bus, runtime.clock, publish, settings.lost_command_seconds, chores)
     server = runtime.rpc_server()
     library_service_pb2_grpc.add_AccountServiceServicer_to_server(
@@ -72,7 +74,9 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     library_service_pb2_grpc.add_AdminServiceServicer_to_server(
         AdminRpc(people.administration, people.store, store), server.server
     )
-    library_service_pb2_grpc.add_TrackServiceServicer_to_server(TrackRpc(Tracks(store, runtime.clock)), server.server)
+    library_service_pb2_grpc.add_TrackServiceServicer_to_server(
+        TrackRpc(Tracks(store, runtime.clock), deletions), server.server
+    )
     library_service_pb2_grpc.add_JobServiceServicer_to_server(
         JobRpc(ledger, JobQueue(store, runtime.clock)), server.server
     )

@@ -26,12 +26,16 @@ from services.library.service import (
     JobState,
     Stage,
     denied,
+    made_for,
     may_see,
     not_found,
 )
-from services.library.tracks import TrackStore
+from services.library.tracks import TrackStore, note_result
 
 __all__ = ["GenerationFiling", "JobLedger", "JobStore"]
+
+
+_DOWNLOAD = "download"  # the one kind whose track comes into being with the job
 
 
 class JobStore(AdmissionStore, Protocol):
@@ -42,10 +46,18 @@ class JobStore(AdmissionStore, Protocol):
     async def job_by_key(self, owner_id: str, idempotency_key: str) -> Job | None: ...
     async def replace_job(self, job: Job) -> bool: ...
     async def list_jobs(
-        self, owner_id: str, kinds: Sequence[str], states: Sequence[str], track_id: str, offset: int, limit: int
+        self,
+        owner_id: str,
+        kinds: Sequence[str],
+        states: Sequence[str],
+        track_id: str,
+        offset: int,
+        limit: int,
+        oldest_first: bool = False,
     ) -> tuple[list[Job], int]: ...
     async def file_outputs(self, outputs: Sequence[AudioOutput]) -> None: ...
     async def file_analysis(self, analysis: Analysis) -> None: ...
+    async def remove_results(self, job: Job) -> None: ...
 
 
 class GenerationFiling(Protocol):
@@ -78,13 +90,14 @@ class JobLedger:
         Raises:
             AppError: ``IDEMPOTENCY_KEY_REUSED`` when the key was used for another request; a refusal of :func:`admit`.
         """
-        if new.track_id:
+        job = queued(principal, new, self._clock.now())
+        if new.track_id and new.kind != _DOWNLOAD:
             track = await self._tracks.track(new.track_id)
             if track is None:
                 raise not_found("track")
             if not may_see(principal, track.owner_id):
                 raise denied("track")
-        job = queued(principal, new, self._clock.now())
+            job = dataclasses.replace(job, track_create_time=track.create_time)
         if new.limits == Limits():
             return await self._insert(principal, job)
         async with self._admission:
@@ -104,6 +117,9 @@ class JobLedger:
             if existing is None:
                 raise
             return repeated(existing, job), True
+        if await self._orphaned(job):  # its track was deleted between the question above and the insert
+            await self.cancel(principal, job.id)
+            raise not_found("track")
         return job, False
 
     async def _existing(self, principal: Principal, job: Job) -> Job | None:
@@ -124,9 +140,16 @@ class JobLedger:
         return await self.file(job)
 
     async def list_jobs(
-        self, principal: Principal, kinds: Sequence[str], states: Sequence[str], track_id: str, offset: int, limit: int
+        self,
+        principal: Principal,
+        kinds: Sequence[str],
+        states: Sequence[str],
+        track_id: str,
+        offset: int,
+        limit: int,
+        oldest_first: bool = False,
     ) -> tuple[list[Job], int]:
-        return await self._store.list_jobs(principal.id, kinds, states, track_id, offset, limit)
+        return await self._store.list_jobs(principal.id, kinds, states, track_id, offset, limit, oldest_first)
 
     async def cancel(self, principal: Principal, job_id: str) -> Job:
         """End a queued job now; ask a running one to stop. An ended job cannot be cancelled."""
@@ -163,11 +186,12 @@ class JobLedger:
                 return job, False, (job.lease_until or now) - now + 0.05
             if job.state is JobState.QUEUED and job.attempt and (job.due_time or 0.0) > now + 0.05:
                 return job, False, (job.due_time or now) - now
-            if job.cancel_requested or job.attempt >= job.attempt_limit:
+            cancelled = job.cancel_requested or await self._orphaned(job)
+            if cancelled or job.attempt >= job.attempt_limit:
                 # Its worker died: with a wish to cancel pending, or too often to believe that it was chance.
                 ended = (
                     _ended(job, JobState.CANCELLED, now, JobError("CANCELLED", "cancelled"))
-                    if job.cancel_requested
+                    if cancelled
                     else _ended(
                         job,
                         JobState.FAILED,
@@ -214,13 +238,16 @@ class JobLedger:
         return (await self._change(job_id, self._owned(attempt, change))).cancel_requested
 
     async def succeed(self, job_id: str, attempt: int, result: JobResult, stages: Sequence[Stage]) -> Job:
-        """Store the result, once, and file what belongs to it."""
+        """Store the result, once, and file what belongs to it. A job whose track was deleted is cancelled instead."""
+        orphaned = await self._orphaned(await self._require(job_id))
 
         def change(job: Job) -> Job:
             if job.state is JobState.SUCCEEDED and job.attempt == attempt:
                 return job
             _require_attempt(job, attempt)
             now = self._clock.now()
+            if orphaned:
+                return _ended(job, JobState.CANCELLED, now, JobError("CANCELLED", "cancelled"))
             outputs = [
                 dataclasses.replace(o, job_id=job.id, track_id=job.track_id, owner_id=job.owner_id, create_time=now)
                 for o in result.outputs
@@ -255,18 +282,23 @@ class JobLedger:
             )
         if job.result.generation is not None:
             await self._catalog.file_generation(job.result.generation)
+        if await self._orphaned(job):
+            await self._store.remove_results(job)
+        elif job.track_id:
+            await note_result(self._tracks, job)
         return await self._change(job.id, lambda current: dataclasses.replace(current, unfiled=None))
 
     async def fail(self, job_id: str, attempt: int, error: JobError, cancelled: bool, stages: Sequence[Stage]) -> Job:
-        """End the job for good."""
+        """End the job for good. Whatever went wrong after its track was deleted, it was cancelled."""
+        gone = cancelled or await self._orphaned(await self._require(job_id))
 
         def change(job: Job) -> Job:
             if job.state in (JobState.FAILED, JobState.CANCELLED):
                 return job
             _require_attempt(job, attempt)
-            state = JobState.CANCELLED if cancelled else JobState.FAILED
+            state = JobState.CANCELLED if gone else JobState.FAILED
             told = dataclasses.replace(job, stages=list(stages) or job.stages)
-            return _ended(told, state, self._clock.now(), JobError("CANCELLED", "cancelled") if cancelled else error)
+            return _ended(told, state, self._clock.now(), JobError("CANCELLED", "cancelled") if gone else error)
 
         return await self._change(job_id, change)
 
@@ -319,12 +351,23 @@ class JobLedger:
 
         return checked
 
+    async def _orphaned(self, job: Job) -> bool:
+        """Whether the track that it is for was deleted; another one may have the same id by now."""
+        if not job.track_id or job.kind == _DOWNLOAD:
+            return False
+        track = await self._tracks.track(job.track_id)
+        return track is None or not made_for(job, track)
+
+    async def _require(self, job_id: str) -> Job:
+        job = await self._store.job(job_id)
+        if job is None:
+            raise not_found("job")
+        return job
+
     async def _change(self, job_id: str, change: Callable[[Job], Job]) -> Job:
         """Read, change, compare-and-set; again if somebody came between."""
         while True:
-            job = await self._store.job(job_id)
-            if job is None:
-                raise not_found("job")
+            job = await self._require(job_id)
             changed = change(job)
             if changed == job:
                 return job

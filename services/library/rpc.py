@@ -15,7 +15,8 @@ from services.library.admission import Limits, NewJob
 from services.library.ledger import JobLedger
 from services.library.queue import JobQueue
 from services.library.service import Job, JobError, JobResult, Priority, Stage, Track
-from services.library.tracks import Tracks
+from services.library.track_deletions import TrackDeletions
+from services.library.tracks import EDITABLE, TrackFilter, Tracks, TrackSort, TrackStatus
 from services.library.wire import from_wire, page_bounds, require_service, to_wire, word_from_wire
 
 __all__ = ["JobRpc", "TrackRpc", "job_to_wire"]
@@ -24,8 +25,9 @@ _PAGE_SIZE_LIMIT = 100
 
 
 class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
-    def __init__(self, tracks: Tracks) -> None:
+    def __init__(self, tracks: Tracks, deletions: TrackDeletions) -> None:
         self._tracks = tracks
+        self._deletions = deletions
 
     async def CreateTrack(self, request: pb.CreateTrackRequest, context: Any) -> pb.CreateTrackResponse:
         track = await self._tracks.create(require_principal(), from_wire(request.track, Track))
@@ -37,8 +39,38 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
 
     async def ListTracks(self, request: pb.ListTracksRequest, context: Any) -> pb.ListTracksResponse:
         offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
-        tracks, total = await self._tracks.list_tracks(require_principal(), offset, limit)
+        principal = require_principal()
+        sort = TrackSort(word_from_wire(pb.TrackSort.DESCRIPTOR, request.sort) or TrackSort.CREATE_TIME)
+        status = word_from_wire(pb.TrackStatus.DESCRIPTOR, request.status)
+        chosen = TrackFilter(
+            owner_id=principal.id,
+            search=request.search,
+            status=TrackStatus(status) if status else None,
+            artist=request.artist,
+            album=request.album,
+            tag=request.tag,
+            source=request.source,
+            key=request.key,
+            min_bpm=request.min_bpm if request.HasField("min_bpm") else None,
+            max_bpm=request.max_bpm if request.HasField("max_bpm") else None,
+        )
+        descending = request.descending if request.HasField("descending") else sort.descending
+        tracks, total = await self._tracks.list_tracks(principal, chosen, sort, descending, offset, limit)
         return pb.ListTracksResponse(tracks=[to_wire(track, track_pb2.Track) for track in tracks], total_count=total)
+
+    async def UpdateTrack(self, request: pb.UpdateTrackRequest, context: Any) -> pb.UpdateTrackResponse:
+        if unknown := set(request.fields) - set(EDITABLE):
+            raise AppError(
+                Code.INVALID_ARGUMENT, "FIELD_INVALID", f"These cannot be changed: {', '.join(sorted(unknown))}."
+            )
+        given = from_wire(request.track, Track)
+        new = {field: getattr(given, field) for field in request.fields}
+        track = await self._tracks.update(require_principal(), request.track_id, new)
+        return pb.UpdateTrackResponse(track=to_wire(track, track_pb2.Track))
+
+    async def DeleteTrack(self, request: pb.DeleteTrackRequest, context: Any) -> pb.DeleteTrackResponse:
+        await self._deletions.delete(require_principal(), request.track_id)
+        return pb.DeleteTrackResponse()
 
     async def GetStem(self, request: pb.GetStemRequest, context: Any) -> pb.GetStemResponse:
         stem = await self._tracks.stem(require_principal(), request.stem_id)
@@ -98,6 +130,7 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
             request.track_id,
             offset,
             limit,
+            request.oldest_first,
         )
         listed = [job_to_wire(job) for job in jobs]
         for job in listed:

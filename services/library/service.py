@@ -22,6 +22,7 @@ __all__ = [
     "Track",
     "denied",
     "entitled",
+    "made_for",
     "may_see",
     "not_found",
 ]
@@ -158,6 +159,7 @@ class Job:
     due_time: float | None = None  # queued: when it may start, and from when on its command counts as lost
     publication: int = 0
     unfiled: bool | None = None  # finished, but what belongs to it is not filed yet; None keeps it out of the index
+    track_create_time: float | None = None  # of the track that it is for: a later one may have the same id
     start_time: float | None = None
     finish_time: float | None = None
     revision: int = 0
@@ -185,6 +187,12 @@ class Track:
     frame_count: int
     duration_seconds: float
     warnings: list[str]
+    bpm: float | None = None
+    key: str = ""
+    tags: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # fields that the owner has set or cleared
+    stem_count: int = 0  # of the latest finished separation
+    analyzed: bool = False
     create_time: float = 0.0
     update_time: float = 0.0
     revision: int = 0
@@ -201,6 +209,13 @@ class Analysis:
     features: list[str]
     values_json: str
     create_time: float
+
+
+def made_for(job: Job, track: Track) -> bool:
+    """Whether a job is for this very track: a deleted one may have had the same id."""
+    if job.track_create_time is None:  # stored by an earlier release
+        return job.create_time >= track.create_time
+    return job.track_create_time == track.create_time
 
 
 def may_see(principal: Principal, owner_id: str) -> bool:

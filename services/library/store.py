@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import TypeAdapter
-
-from kit.errors import AppError
-from kit.ports import AtLeast, Collection, Doc, Docs, Index, LessThan, OneOf
-from services.library.service import Analysis, AudioOutput, Job, JobState, Priority, Track
+from kit.ports import AtLeast, Collection, Doc, Index, LessThan, OneOf
+from services.library.service import Job, JobState, Priority
+from services.library.track_store import TrackDocs, from_doc
 
 __all__ = ["LibraryStore"]
 
-_TRACKS = Collection("tracks", (Index(("owner_id", "create_time")),))
 _JOBS = Collection(
     "jobs",
     (
@@ -35,20 +32,10 @@ _JOBS = Collection(
     tallies=(("kind", "state"),),
 )
 _UNFINISHED = OneOf([JobState.QUEUED, JobState.RUNNING])
-_OUTPUTS = Collection("outputs", (Index(("track_id",)), Index(("job_id",))))
-_ANALYSES = Collection("analyses")
-
-T = TypeVar("T")
-_adapters: dict[type[Any], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Track, Job, AudioOutput, Analysis)}
-
-
-def _from_doc(kind: type[T], doc: dict[str, Any]) -> T:
-    value: T = _adapters[kind].validate_python(doc)
-    return value
 
 
 def _jobs(docs: list[Doc]) -> list[Job]:
-    return [_from_doc(Job, doc) for doc in docs]
+    return [from_doc(Job, doc) for doc in docs]
 
 
 def _created(kind: str, owner_id: str, since: float) -> dict[str, Any]:
@@ -59,33 +46,17 @@ def _queued(kind: str, priority: Priority) -> dict[str, Any]:
     return {"kind": kind, "state": JobState.QUEUED, "priority": priority}
 
 
-class LibraryStore:
+class LibraryStore(TrackDocs):
     """Tracks, jobs, outputs and analyses."""
 
-    def __init__(self, docs: Docs) -> None:
-        self._docs = docs
-
     async def prepare(self) -> None:
-        for collection in (_TRACKS, _JOBS, _OUTPUTS, _ANALYSES):
-            await self._docs.ensure(collection)
+        await super().prepare()
+        await self._docs.ensure(_JOBS)
+        await self.complete_tracks()
 
     async def ping(self) -> bool:
         await self._docs.get("tracks", "-")
         return True
-
-    # tracks
-
-    async def insert_track(self, track: Track) -> None:
-        await self._docs.insert("tracks", dataclasses.asdict(track))
-
-    async def track(self, track_id: str) -> Track | None:
-        doc = await self._docs.get("tracks", track_id)
-        return _from_doc(Track, doc) if doc else None
-
-    async def list_tracks(self, owner_id: str, offset: int, limit: int) -> tuple[list[Track], int]:
-        where = {"owner_id": owner_id}
-        docs = await self._docs.find("tracks", where, sort="create_time", descending=True, offset=offset, limit=limit)
-        return [_from_doc(Track, doc) for doc in docs], await self._docs.count("tracks", where)
 
     # jobs
 
@@ -94,17 +65,24 @@ class LibraryStore:
 
     async def job(self, job_id: str) -> Job | None:
         doc = await self._docs.get("jobs", job_id)
-        return _from_doc(Job, doc) if doc else None
+        return from_doc(Job, doc) if doc else None
 
     async def job_by_key(self, owner_id: str, idempotency_key: str) -> Job | None:
         found = await self._docs.find("jobs", {"owner_id": owner_id, "idempotency_key": idempotency_key}, limit=1)
-        return _from_doc(Job, found[0]) if found else None
+        return from_doc(Job, found[0]) if found else None
 
     async def replace_job(self, job: Job) -> bool:
         return await self._docs.replace("jobs", dataclasses.asdict(job), job.revision)
 
     async def list_jobs(
-        self, owner_id: str, kinds: Sequence[str], states: Sequence[str], track_id: str, offset: int, limit: int
+        self,
+        owner_id: str,
+        kinds: Sequence[str],
+        states: Sequence[str],
+        track_id: str,
+        offset: int,
+        limit: int,
+        oldest_first: bool = False,
     ) -> tuple[list[Job], int]:
         where: dict[str, Any] = {"owner_id": owner_id}
         if kinds:
@@ -113,7 +91,9 @@ class LibraryStore:
             where["state"] = OneOf(list(states))
         if track_id:
             where["track_id"] = track_id
-        docs = await self._docs.find("jobs", where, sort="create_time", descending=True, offset=offset, limit=limit)
+        docs = await self._docs.find(
+            "jobs", where, sort="create_time", descending=not oldest_first, offset=offset, limit=limit
+        )
         return _jobs(docs), await self._docs.count("jobs", where)
 
     async def newest_jobs(self, offset: int, limit: int) -> list[Job]:
@@ -124,11 +104,6 @@ class LibraryStore:
         return {
             (kind, state): count for (kind, state), count in (await self._docs.tally("jobs", ("kind", "state"))).items()
         }
-
-    async def latest_separation(self, track_id: str) -> Job | None:
-        where = {"track_id": track_id, "kind": "separation", "state": JobState.SUCCEEDED}
-        found = await self._docs.find("jobs", where, sort="finish_time", descending=True, limit=1)
-        return _from_doc(Job, found[0]) if found else None
 
     async def overdue_leases(self, now: float, limit: int) -> list[Job]:
         """Running jobs whose worker has not been heard of in time, longest first."""
@@ -196,39 +171,3 @@ class LibraryStore:
     async def latest_successes(self, kind: str, affinity: str, since: float, limit: int) -> list[Job]:
         where = {"kind": kind, "state": JobState.SUCCEEDED, "affinity": affinity, "finish_time": AtLeast(since)}
         return _jobs(await self._docs.find("jobs", where, sort="finish_time", descending=True, limit=limit))
-
-    # outputs and analyses
-
-    async def file_outputs(self, outputs: Sequence[AudioOutput]) -> None:
-        for output in outputs:
-            try:
-                await self._docs.insert("outputs", dataclasses.asdict(output))
-            except AppError as error:
-                if error.reason != "DOC_EXISTS":  # filed before a crash
-                    raise
-
-    async def output(self, output_id: str) -> AudioOutput | None:
-        doc = await self._docs.get("outputs", output_id)
-        return _from_doc(AudioOutput, doc) if doc else None
-
-    async def file_analysis(self, analysis: Analysis) -> None:
-        """The latest measurement of a track replaces the one before."""
-        doc = {"id": analysis.track_id, **dataclasses.asdict(analysis)}
-        while True:
-            current = await self._docs.get("analyses", analysis.track_id)
-            if current is None:
-                try:
-                    await self._docs.insert("analyses", doc)
-                    return
-                except AppError as error:
-                    if error.reason != "DOC_EXISTS":
-                        raise
-                    continue
-            if current["create_time"] > analysis.create_time:
-                return
-            if await self._docs.replace("analyses", doc, current["revision"]):
-                return
-
-    async def analysis(self, track_id: str) -> Analysis | None:
-        doc = await self._docs.get("analyses", track_id)
-        return _from_doc(Analysis, doc) if doc else None

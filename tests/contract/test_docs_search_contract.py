@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from kit.adapters import docs_sqlite_select, docs_sqlite_sets
 from kit.adapters.docs_sqlite import SqliteDocs
 from kit.errors import AppError
-from kit.ports import AtLeast, Collection, Contains, Doc, Docs, Index, LessThan, OneOf
+from kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan, OneOf
 from tests.contract.docs_stores import Open, SqliteStore, Store
 
 CLIPS = Collection(
@@ -79,9 +79,9 @@ WHERE = st.fixed_dictionaries(
     {},
     optional={
         "model": st.sampled_from(["music", None, OneOf(["music", "audio"]), OneOf([])]),
-        "genres": st.sampled_from([Contains("pop"), Contains("none")]),
+        "genres": st.sampled_from([Contains("pop"), Contains("none"), AllOf([Contains("pop"), Contains("jazz")])]),
         "votes": st.sampled_from([None, 2, LessThan(2), AtLeast(0)]),
-        "made": st.sampled_from([AtLeast(2), LessThan(2), OneOf([0, 1, 2])]),
+        "made": st.sampled_from([AtLeast(2), LessThan(2), OneOf([0, 1, 2]), AllOf([AtLeast(1), LessThan(3)])]),
     },
 )
 TEXTS = st.sampled_from(["", "rain", "lo-fi", "rain fi", "fi-lo-fi", "none", "!"])
@@ -99,6 +99,8 @@ def meets(doc: Doc, field: str, condition: Any) -> bool:
             return value is not None and value >= bound
         case Contains(element):
             return isinstance(value, list) and element in value
+        case AllOf(conditions):
+            return all(meets(doc, field, one) for one in conditions)
         case _:
             return bool(value == condition)
 
@@ -230,6 +232,11 @@ class DocsSearchContract(Store):
             ({"model": AtLeast("b")}, [2, 3]),
             ({"model": LessThan("b")}, [0]),
             ({"label": AtLeast("b")}, [1]),
+            ({"made": AllOf([AtLeast(1), LessThan(3)])}, [1, 2]),
+            ({"genres": AllOf([Contains("pop"), Contains("jazz")])}, [0]),
+            ({"genres": AllOf([Contains("pop"), Contains("none")])}, []),
+            ({"tags": AllOf([Contains("pop")]), "model": AllOf(["audio", AtLeast("a")])}, [0]),
+            ({"made": AllOf([])}, [0, 1, 2, 3, 4]),
         ]
         for where, expected in expectations:
             assert await found(docs, "", **where) == expected, where

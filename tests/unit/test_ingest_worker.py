@@ -23,13 +23,16 @@ from kit.compute import ComputeSlots
 from kit.errors import AppError
 from kit.identity import Principal, Signer, principal_scope
 from kit.jobs import JobContext
+from kit.outbound.guard import Guard
 from services.ingest.fetch.fetcher import Fetcher
-from services.ingest.fetch.guard import Guard
 from services.ingest.service import DownloadSpec
 from services.ingest.songs import Song, track_id_of
 from services.ingest.worker import DownloadWorker
+from services.library.catalog_store import CatalogStore
+from services.library.ledger import JobLedger
 from services.library.rpc import TrackRpc
 from services.library.store import LibraryStore
+from services.library.track_deletions import TrackDeletions
 from services.library.tracks import Tracks
 from tests.simulators.media_site import MediaSite
 from tests.unit.test_ingest_encoding import tone, written
@@ -91,11 +94,12 @@ async def world(site: MediaSite) -> AsyncIterator[World]:
     await store.prepare()
     signer = Signer(b"k" * 32, SystemClock())
     server = rpc.RpcServer(f"unix:{folder}/s", signer)
-    service = TrackRpc(Tracks(store, SystemClock()))
+    blobs, clock = FileBlobs(folder / "blobs"), SystemClock()
+    deletions = TrackDeletions(store, JobLedger(store, store, CatalogStore(docs), clock), blobs, clock)
+    service = TrackRpc(Tracks(store, clock), deletions)
     library_service_pb2_grpc.add_TrackServiceServicer_to_server(service, server.server)
     await server.start()
     channel = rpc.connect(f"unix:{folder}/s", signer, INGEST, 5.0)
-    blobs = FileBlobs(folder / "blobs")
     (folder / "scratch").mkdir()
     yield World(library_service_pb2_grpc.TrackServiceStub(channel), blobs, folder / "scratch", site)
     await channel.close()
