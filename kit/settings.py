@@ -12,10 +12,12 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from kit.outbound.guard import Guard
 
 __all__ = ["Settings", "SettingsError", "load"]
 
@@ -61,9 +63,25 @@ class Settings(BaseSettings):
     rpc_timeout_seconds: float = Field(10.0, gt=0)
     max_audio_seconds: float = Field(4 * 3600.0, gt=0)
     max_upload_bytes: int = Field(2 * 1024**3, gt=0)
+    fetch_allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="host or host:port, separated by commas, that downloads and webhooks may reach although their "
+        "address is private",
+    )
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+
+    @field_validator("fetch_allow_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("fetch_allow_hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Guard(value)
+        return value
 
     @property
     def run_dir(self) -> Path:

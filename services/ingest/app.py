@@ -13,11 +13,11 @@ from kit.audio import AudioLimits
 from kit.compute import ComputeSlots
 from kit.jobs import JobWorker
 from kit.log import get_logger
+from kit.outbound.guard import Guard
 from kit.ports import Blobs
 from kit.run import Runtime
 from services.ingest.downloads import Downloads
 from services.ingest.fetch.fetcher import Fetcher
-from services.ingest.fetch.guard import Guard
 from services.ingest.rpc import IngestRpc
 from services.ingest.settings import IngestSettings
 from services.ingest.spotify import SpotifyCatalog

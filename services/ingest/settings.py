@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from kit.settings import Settings
-from services.ingest.fetch.guard import Guard
 
 __all__ = ["IngestSettings"]
 
@@ -35,25 +32,11 @@ class IngestSettings(Settings):
     download_slot_count: int = Field(2, ge=1, description="downloads at the same time")
     download_attempt_limit: int = Field(3, ge=1)
     download_pending_limit: int = Field(2000, ge=0, description="unfinished downloads of one caller; 0: any number")
-    fetch_allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="host or host:port, separated by commas, that may be reached although their address is private"
-    )
     fetch_search_url: str = Field(
         "ytsearch10:{query}", description="what yt-dlp is asked for candidates; {query} is artist and title"
     )
     fetch_seconds: float = Field(900.0, gt=0, description="deadline for fetching one recording")
     fetch_idle_seconds: float = Field(30.0, gt=0, description="a connection on which nothing arrives is given up")
-
-    @field_validator("fetch_allow_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
-
-    @field_validator("fetch_allow_hosts")
-    @classmethod
-    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        Guard(value)
-        return value
 
     @field_validator("fetch_search_url")
     @classmethod

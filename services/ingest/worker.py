@@ -16,13 +16,13 @@ from kit.errors import AppError, Code
 from kit.identity import Principal, principal_scope
 from kit.jobs import JobContext
 from kit.log import get_logger
+from kit.outbound.guard import Guard
+from kit.outbound.web import read_web
 from kit.ports import Blobs
 from services.ingest import service
 from services.ingest.fetch.encoding import keep
 from services.ingest.fetch.fetcher import Fetched, Fetcher
-from services.ingest.fetch.guard import Guard
 from services.ingest.fetch.tags import Tags, picture_type, read_tags, write_tags
-from services.ingest.fetch.web import read_web
 from services.ingest.recordings import Recording, examine
 from services.ingest.service import DownloadSpec
 from services.ingest.songs import one_line

@@ -17,8 +17,8 @@ import pytest
 
 from kit import audio
 from kit.errors import AppError, Code
+from kit.outbound.guard import Guard
 from services.ingest.fetch.fetcher import Fetched, Fetcher, _harmless
-from services.ingest.fetch.guard import Guard
 from services.ingest.fetch.proxy import FetchProxy
 from tests.simulators.media_site import MediaSite
 from tests.unit.test_ingest_encoding import muxed, tone, written

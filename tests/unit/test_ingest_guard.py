@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from kit.errors import AppError
-from services.ingest.fetch.guard import Guard, is_public, resolve
+from kit.outbound.guard import Guard, is_public, resolve
+from kit.outbound.web import read_web
 from services.ingest.fetch.proxy import FetchProxy
-from services.ingest.fetch.web import read_web
 from tests.simulators.media_site import MediaSite
 
 PUBLIC = "93.184.215.14"
@@ -199,8 +199,8 @@ async def test_a_public_address_of_our_own_is_no_way_around_the_firewall(monkeyp
     """The loopback address stands for a public one of this machine."""
     with MediaSite() as site:
         url = site.file("/", b"inside")
-        monkeypatch.setattr("services.ingest.fetch.guard.is_public", lambda address: True)
-        monkeypatch.setattr("services.ingest.fetch.guard._WEB_PORTS", {site.port})
+        monkeypatch.setattr("kit.outbound.guard.is_public", lambda address: True)
+        monkeypatch.setattr("kit.outbound.guard._WEB_PORTS", {site.port})
         assert not await refuses(Guard(), "127.0.0.1", site.port)
         with pytest.raises(AppError, match="ADDRESS_REFUSED"):
             await Guard().connect("127.0.0.1", site.port)

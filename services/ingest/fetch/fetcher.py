@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from kit.errors import AppError, Code
 from kit.log import get_logger
-from services.ingest.fetch.guard import Guard
+from kit.outbound.guard import Guard
 from services.ingest.fetch.proxy import FetchProxy
 
 __all__ = ["Fetched", "Fetcher"]

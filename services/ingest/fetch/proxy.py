@@ -16,7 +16,7 @@ from types import TracebackType
 
 from kit.errors import AppError
 from kit.log import get_logger
-from services.ingest.fetch.guard import Guard
+from kit.outbound.guard import Guard
 
 __all__ = ["FetchProxy"]
 

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import httpcore
 import httpx
 
-from services.ingest.fetch.guard import Guard, refused
+from kit.outbound.guard import Guard, refused
 
 __all__ = ["read_web"]
 

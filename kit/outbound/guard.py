@@ -1,4 +1,4 @@
-"""What the fetcher may reach: public servers on the ports of the web, and what the operator allows beyond.
+"""What may be reached from here: public servers on the ports of the web, and what the operator allows beyond.
 
 Names are resolved here, the answers are checked, and the connection goes to an address that was checked: a name that
 answers differently the next time (DNS rebinding) gains nothing. Redirects are new connections and come by here again.
@@ -98,7 +98,7 @@ class Guard:
                 port than those of the web.
         """
         name = host.rstrip(".").lower()
-        listed = self._lists(name, port)
+        listed = self.lists(name, port)
         if not listed and port not in _WEB_PORTS:
             raise refused()
         try:
@@ -141,9 +141,11 @@ class Guard:
             host, port: what was connected to.
             own, peer: the addresses of both ends.
         """
-        return own[0] == peer[0] and not self._lists(host.rstrip(".").lower(), port)
+        return own[0] == peer[0] and not self.lists(host, port)
 
-    def _lists(self, name: str, port: int) -> bool:
+    def lists(self, host: str, port: int) -> bool:
+        """Whether the operator allows it by name, whatever its address."""
+        name = host.rstrip(".").lower()
         return not self._allowed.isdisjoint({(name, None), (name, port)})
 
 
