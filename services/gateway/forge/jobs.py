@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
@@ -47,7 +47,13 @@ def job_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("")
     async def list_jobs(
-        page: PageNumber = 1, page_size: PageSize = 20, status: str = "", type: str = "", track_id: str = ""
+        request: Request,
+        page: PageNumber = 1,
+        page_size: PageSize = 20,
+        status: str = "",
+        type: str = "",
+        track_id: str = "",
+        sort: Annotated[Literal["newest", "oldest"], Query()] = "newest",
     ) -> Response:
         """Your jobs, newest first; of one status, type or track, if you ask for it."""
         _require_known("status", status, _STATES)
@@ -57,16 +63,17 @@ def job_routes(gateway: Gateway) -> APIRouter:
             downloads = status == "downloading"
             kinds = [k for k in kinds or JOB_TYPES if (k == job_pb2.JOB_KIND_DOWNLOAD) == downloads]
             if not kinds:
-                return listing([], page, page_size, 0)
-        request = pb.ListJobsRequest(
+                return listing([], page, page_size, 0, request.url)
+        asked = pb.ListJobsRequest(
             page=page,
             page_size=page_size,
             kinds=kinds,
             states=_STATES.get(status, []),
             track_id=require_uuid(track_id, "track") if track_id else "",
+            oldest_first=sort == "oldest",
         )
-        answer = await clients.jobs.ListJobs(request)
-        return listing([job_to_wire(job) for job in answer.jobs], page, page_size, answer.total_count)
+        answer = await clients.jobs.ListJobs(asked)
+        return listing([job_to_wire(job) for job in answer.jobs], page, page_size, answer.total_count, request.url)
 
     @router.get("/{job_id}")
     async def get_job(job_id: str) -> Response:

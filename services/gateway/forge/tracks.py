@@ -1,10 +1,13 @@
-"""Tracks: upload, list, fetch."""
+"""Tracks: upload, list, fetch, change, delete."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field, field_validator
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.library.v1 import track_pb2
 from starlette.responses import Response
@@ -12,13 +15,32 @@ from starlette.responses import Response
 from kit.errors import AppError, Code
 from services.gateway.clients import Clients, Gateway
 from services.gateway.forge.wire import data, listing, track_to_wire
-from services.gateway.params import require_uuid
+from services.gateway.params import body_of, body_schema, require_uuid
 from services.gateway.uploads import UploadPolicy
 
 __all__ = ["PageNumber", "PageSize", "own_track", "track_routes"]
 
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 PageSize = Annotated[int, Query(ge=1, le=100)]
+# Longer than whatever is accepted: the library says what that is. The limit also keeps out what is no text at all.
+_Text = Annotated[str, Field(max_length=100_000)]
+_Filter = Annotated[str, Query(max_length=500)]
+_Bpm = Annotated[float | None, Query(allow_inf_nan=False)]
+_SORTS = {
+    "newest": (pb.TRACK_SORT_CREATE_TIME, None),
+    "oldest": (pb.TRACK_SORT_CREATE_TIME, False),
+    "title": (pb.TRACK_SORT_TITLE, None),
+    "artist": (pb.TRACK_SORT_ARTIST, None),
+    "duration": (pb.TRACK_SORT_DURATION, None),
+}
+_STATUSES = {
+    "": pb.TRACK_STATUS_UNSPECIFIED,
+    "all": pb.TRACK_STATUS_UNSPECIFIED,
+    "pending": pb.TRACK_STATUS_PENDING,
+    "downloaded": pb.TRACK_STATUS_DOWNLOADED,
+    "processed": pb.TRACK_STATUS_PROCESSED,
+    "analyzed": pb.TRACK_STATUS_ANALYZED,
+}
 _UPLOAD_BODY = {
     "requestBody": {
         "required": True,
@@ -40,19 +62,49 @@ _UPLOAD_BODY = {
 }
 
 
+class TrackChanges(BaseModel):
+    """What to change; what is not given stays. An empty value, or null, clears."""
+
+    title: _Text | None = Field(None, description="1 to 500 characters")
+    artist: _Text | None = Field(None, description="at most 500 characters")
+    album: _Text | None = Field(None, description="at most 500 characters")
+    bpm: float | None = Field(None, allow_inf_nan=False, description="20 to 400")
+    key: _Text | None = Field(None, description='such as "A minor" or "F# major"')
+    tags: list[_Text] | None = Field(None, max_length=1000, description="at most 50, each of 1 to 50 characters")
+
+    @field_validator("bpm", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        """A form has no null. True is no tempo."""
+        if isinstance(value, bool):
+            raise ValueError("must be a number")
+        return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        """A form may give one tag or several with commas between."""
+        return [tag.strip() for tag in value.split(",") if tag.strip()] if isinstance(value, str) else value
+
+
 async def own_track(clients: Clients, track_id: str) -> track_pb2.Track:
     """A track of the caller's. Somebody else's is as unknown as one that does not exist."""
     canonical = require_uuid(track_id, "track")
+    with _foreign_is_unknown():
+        track: track_pb2.Track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical))).track
+    return track
+
+
+@contextlib.contextmanager
+def _foreign_is_unknown() -> Iterator[None]:
     try:
-        answer = await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical))
+        yield
     except AppError as error:
         if error.reason == "ACCESS_DENIED":
             raise AppError(
                 Code.NOT_FOUND, "TRACK_NOT_FOUND", "There is no such track. Check the id; it may have been deleted."
             ) from None
         raise
-    track: track_pb2.Track = answer.track
-    return track
 
 
 def track_routes(gateway: Gateway) -> APIRouter:
@@ -66,15 +118,74 @@ def track_routes(gateway: Gateway) -> APIRouter:
         return data(track_to_wire(await gateway.uploads.receive(request, policy)), 201)
 
     @router.get("")
-    async def list_tracks(page: PageNumber = 1, page_size: PageSize = 20) -> Response:
-        """Your tracks, newest first."""
-        answer = await clients.tracks.ListTracks(pb.ListTracksRequest(page=page, page_size=page_size))
-        return listing([track_to_wire(track) for track in answer.tracks], page, page_size, answer.total_count)
+    async def list_tracks(
+        request: Request,
+        page: PageNumber = 1,
+        page_size: PageSize = 20,
+        sort: Annotated[Literal["newest", "oldest", "title", "artist", "duration"], Query()] = "newest",
+        order: Annotated[Literal["", "asc", "desc"], Query()] = "",
+        status: Annotated[Literal["", "all", "pending", "downloaded", "processed", "analyzed"], Query()] = "",
+        artist: _Filter = "",
+        album: _Filter = "",
+        tag: _Filter = "",
+        source: _Filter = "",
+        key: _Filter = "",
+        bpm_min: _Bpm = None,
+        bpm_max: _Bpm = None,
+        q: _Filter = "",
+        search: _Filter = "",
+    ) -> Response:
+        """Your tracks, newest first.
+
+        ``sort`` by ``title`` or ``artist`` begins with A, by ``duration`` with the longest; ``order`` turns it round.
+        ``q`` (or ``search``) finds tracks by beginnings of words in title, artist, album and tags; all of them must
+        occur. ``artist``, ``album`` and ``tag`` are whole names. Case and diacritics do not count in any of these.
+        ``status`` finds what a track has: ``downloaded`` its file, ``processed`` stems, ``analyzed`` an analysis; a
+        track that has more than one is found by each, and shows the last.
+        """
+        by, descending = _SORTS[sort]
+        asked = pb.ListTracksRequest(
+            page=page,
+            page_size=page_size,
+            sort=by,
+            descending=order == "desc" if order else descending,
+            search=f"{q} {search}",
+            status=_STATUSES[status],
+            artist=artist,
+            album=album,
+            tag=tag,
+            source=source,
+            key=key,
+            min_bpm=bpm_min,
+            max_bpm=bpm_max,
+        )
+        answer = await clients.tracks.ListTracks(asked)
+        tracks = [track_to_wire(track) for track in answer.tracks]
+        return listing(tracks, page, page_size, answer.total_count, request.url)
 
     @router.get("/{track_id}")
     async def get_track(track_id: str) -> Response:
         """One track with all that is known about it."""
         return data(track_to_wire(await own_track(clients, track_id)))
+
+    @router.patch("/{track_id}", openapi_extra=body_schema(TrackChanges))
+    async def change_track(track_id: str, changes: Annotated[TrackChanges, Depends(body_of(TrackChanges))]) -> Response:
+        """Change what you say of a track: ``title``, ``artist``, ``album``, ``bpm``, ``key``, ``tags``."""
+        given = changes.model_dump(exclude_unset=True)
+        values = {field: value for field, value in given.items() if value is not None}
+        request = pb.UpdateTrackRequest(
+            track_id=require_uuid(track_id, "track"), track=track_pb2.Track(**values), fields=list(given)
+        )
+        with _foreign_is_unknown():
+            answer = await clients.tracks.UpdateTrack(request)
+        return data(track_to_wire(answer.track))
+
+    @router.delete("/{track_id}", status_code=204)
+    async def delete_track(track_id: str) -> Response:
+        """Delete a track with its files, stems and analysis, and cancel its jobs."""
+        with _foreign_is_unknown():
+            await clients.tracks.DeleteTrack(pb.DeleteTrackRequest(track_id=require_uuid(track_id, "track")))
+        return Response(status_code=204)
 
     return router
 

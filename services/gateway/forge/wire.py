@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from soundwright.library.v1 import job_pb2, track_pb2
+from starlette.datastructures import URL
 from starlette.responses import JSONResponse, Response
 
 __all__ = [
@@ -53,11 +54,17 @@ def data(value: Any, status_code: int = 200) -> JSONResponse:
     return JSONResponse({"data": value}, status_code=status_code)
 
 
-def listing(values: Any, page: int, page_size: int, total_count: int) -> JSONResponse:
-    """The envelope of one page of a list."""
+def listing(values: Any, page: int, page_size: int, total_count: int, url: URL | None = None) -> JSONResponse:
+    """The envelope of one page of a list; with its address, also links to its neighbours (RFC 8288)."""
     total_pages = math.ceil(total_count / page_size)
     meta = {"page": page, "page_size": page_size, "total_count": total_count, "total_pages": total_pages}
-    return JSONResponse({"data": values, "meta": meta})
+    neighbours = {"prev": min(page - 1, total_pages), "next": page + 1 if page < total_pages else 0}
+    links = [
+        f'<{url.path}?{url.include_query_params(page=number).query}>; rel="{name}"'
+        for name, number in neighbours.items()
+        if url is not None and number
+    ]
+    return JSONResponse({"data": values, "meta": meta}, headers={"Link": ", ".join(links)} if links else None)
 
 
 def splice(head: dict[str, Any], values_json: str) -> str:
@@ -142,8 +149,13 @@ def track_to_wire(track: track_pb2.Track) -> dict[str, Any]:
         "spotify_url": None,
         "duration": round(track.duration_seconds),
         "duration_seconds": track.duration_seconds,
+        "bpm": track.bpm if track.HasField("bpm") else None,
+        "key": track.key or None,
+        "tags": list(track.tags),
         "source": track.source,
+        "status": "analyzed" if track.analyzed else "processed" if track.stem_count else "downloaded",
         "download_status": "completed",
+        "stem_count": track.stem_count,
         "filename": track.filename,
         "file_path": track_file_path(track),
         "file_size": track.size_bytes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 
 from fastapi import APIRouter, Request
@@ -104,9 +105,15 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) 
         except HTTPException as error:
             # A body that is no form has no file in it either, and that is what the contract says about it.
             raise _missing_file() if error.status_code == 415 else error from None
-        answer = await clients.separation.CreatePipelineJob(
-            separation_pb.CreatePipelineJobRequest(track_id=track.id, idempotency_key=key)
-        )
+        try:
+            answer = await clients.separation.CreatePipelineJob(
+                separation_pb.CreatePipelineJobRequest(track_id=track.id, idempotency_key=key)
+            )
+        except AppError:
+            await _discard_unused(gateway, track.id)
+            raise
+        if answer.job.track_id != track.id:  # an earlier request with the same key has brought the same recording
+            await _discard_unused(gateway, track.id)
         return JSONResponse(job_to_wire(answer.job, blobs))
 
     @router.get("/job/{job_id}")
@@ -150,6 +157,14 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) 
         )
 
     return router
+
+
+async def _discard_unused(gateway: Gateway, track_id: str) -> None:
+    """Remove an upload, unless it has a job after all: of a call that failed, only the answer may be lost."""
+    with contextlib.suppress(AppError):
+        jobs = await gateway.clients.jobs.ListJobs(library_pb.ListJobsRequest(track_id=track_id, page_size=1))
+        if not jobs.total_count:
+            await gateway.clients.tracks.DeleteTrack(library_pb.DeleteTrackRequest(track_id=track_id))
 
 
 async def _find_job(
