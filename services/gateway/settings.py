@@ -23,7 +23,7 @@ class GatewaySettings(Settings):
     )
 
     rate_normal_per_minute: int = Field(60, ge=1)
-    rate_heavy_per_minute: int = Field(10, ge=1, description="uploads, separation, analysis")
+    rate_heavy_per_minute: int = Field(10, ge=1, description="separation, analysis, downloads")
     rate_polling_per_minute: int = Field(1200, ge=1, description="status of jobs and tracks")
     rate_files_per_minute: int = Field(600, ge=1, description="exports and files")
     rate_reports_per_minute: int = Field(10, ge=1, description="reports of errors in pages")

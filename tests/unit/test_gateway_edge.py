@@ -291,7 +291,7 @@ async def test_callers_without_a_name_are_limited_by_address(site: Site) -> None
         ("/export/stem/1", 404, "STEM_NOT_FOUND", "Stem not found"),
         ("/files/../../etc/passwd", 404, "NOT_FOUND", "Not found"),
         ("/files/downloads/..%2f..%2fsecret/x", 404, "FILE_NOT_FOUND", "File not found"),
-        (f"/files/downloads/{TRACK}/original.flac", 404, "FILE_NOT_FOUND", "File not found"),
+        (f"/files/downloads/{TRACK}/original.wav", 404, "FILE_NOT_FOUND", "File not found"),
         (f"/files/stems/{FOREIGN_JOB}/vocals.flac", 403, "ACCESS_DENIED", "Access denied"),
         ("/api/unknown", 404, "NOT_FOUND", "Not found"),
         ("/nowhere", 404, "NOT_FOUND", "Not found"),

@@ -16,7 +16,7 @@ from services.gateway.edge import is_head
 from services.gateway.files import attachment, blob_response, safe_title
 from services.gateway.forge.jobs import own_job
 from services.gateway.forge.tracks import own_track
-from services.gateway.forge.wire import extension, json_text, splice, stem_file_path, track_file_path
+from services.gateway.forge.wire import extension, json_text, splice, stem_file_path
 from services.gateway.params import require_uuid
 from services.gateway.reencoding import WavFormat, reencoded_response
 
@@ -92,7 +92,8 @@ async def _resolve(clients: Clients, path: str) -> tuple[str, str]:
     kind, owner_id = parts[2:4]
     if kind == "downloads":
         track = await own_track(clients, owner_id)
-        if track_file_path(track) == path:
+        # The name at the end is for people: a player goes on when the track gets another one.
+        if extension(path) == extension(track.blob_key):
             return track.content_type, track.blob_key
     elif kind == "stems":
         job = await own_job(clients, owner_id, job_pb2.JOB_KIND_SEPARATION)
