@@ -54,19 +54,23 @@ def _spellings(cue: str) -> Iterator[str]:
             yield " ".join([*before, form])
 
 
+def _is_name(key: str, cue: str) -> bool:
+    return cue.replace("-", "").removesuffix("~") == key.replace("_", "")
+
+
 def _score(key: str, cue: str, qualities: Container[str]) -> int:
-    if cue.replace("-", "") == key.replace("_", ""):
-        score = _OWN_NAME_SCORE
-    else:
-        score = _PHRASE_SCORE if " " in cue else _CUE_SCORE
-    return score + (0 if key in qualities else _SOUND_BONUS)
+    bonus = 0 if key in qualities else _SOUND_BONUS
+    if _is_name(key, cue):
+        return _OWN_NAME_SCORE + bonus
+    return (_PHRASE_SCORE if " " in cue else _CUE_SCORE) + bonus
 
 
 def _index(table: Mapping[str, list[str]], qualities: Container[str]) -> dict[str, dict[tuple[str, str], int]]:
     """What each spelling stands for: (key, cue) and the cue's score."""
     index: dict[str, dict[tuple[str, str], int]] = {}
     for key, cues in table.items():
-        for cue in [key.replace("_", "-"), *cues]:
+        named = any(_is_name(key, cue) for cue in cues)
+        for cue in cues if named else [*cues, key.replace("_", "-")]:
             for spelling in _spellings(cue):
                 index.setdefault(spelling, {}).setdefault((key, cue), _score(key, cue, qualities))
     return index
@@ -100,7 +104,7 @@ def categorise(prompt: str, model: str) -> list[str]:
     """
     scores = _scores(prompt, model)
     if not scores:
-        return [_fallback(family(model), set(_tokens(prompt)))]
+        return [_fallback(family(model), set(_stated(_tokens(prompt))))]
     return sorted(scores, key=lambda key: -scores[key])[:_MOST_CATEGORIES]
 
 

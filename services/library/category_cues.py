@@ -15,7 +15,7 @@ whoosh metal wood water electronic mechanical drone scifi horror tension cartoon
 
 COMPOUNDS = """
 machine gun, fire alarm, car alarm, smoke alarm, fire engine, water gun, war drum, power chord, steel pan, steel drum,
-garage door, rain stick, drum machine, garage rock, wine glass, alarm clock, window cleaner, ice cream truck, glass harp,
+garage door, rain stick, drum machine, garage rock, wine glass, alarm clock, gun fire, machine gun fire, howling wind, wind howling, ice cream truck, glass harp,
 electric guitar, tin whistle, english horn, time travel, heavy metal, death metal, piano house, space bar, mouse click
 """
 """Phrases that are not what each of their words is: a machine gun is no machine."""
@@ -38,7 +38,7 @@ dark_ambient: dark, darkness, ominous, abyss, desolate, bleak, sinister, void, b
 cinematic: film, movie, soundtrack, score, widescreen, montage, biopic, underscore, film score, movie theme
 epic: heroic, massive, battle, legendary, anthem, majestic, grand, colossal, epic choir, war drum
 orchestral: orchestra, symphony, symphonic, philharmonic, full orchestra, chamber orchestra, conductor, string section
-trailer: teaser, braam, blockbuster, riser, trailer music, movie trailer, action film
+trailer: teaser, braam, blockbuster, riser, movie trailer, action film
 dramatic: drama, powerful, tragic, intense, theatrical, solemn, opera, passionate, dramatic build
 suspense: suspenseful, tension, tense, thriller, detective, heist, spy, chase, anxious, noir, crime scene
 heroic: hero, brave, triumphant, victory, adventure, bold, courage, noble, fanfare, hero theme
@@ -107,14 +107,14 @@ menu: select, hover~, navigation, interface, scroll~, menu select, pause screen,
 success: correct, achievement, win, victory, unlock~, reward, bonus, complete, level up, task complete
 error: wrong, fail~, failure, buzzer, denied, invalid, cancel, glitch, access denied, wrong answer
 typing: type~, keyboard, typewriter, keystroke, keypress, teletype, typist, mechanical keyboard, keyboard clicks
-whoosh: swoosh, swish, fly by, swipe~, swing~, air whip, whip~, passing by, fast pass
+whoosh: swoosh, swish, fly by, swipe~, swing~, air whip, whip~, whoosh~, fast pass
 impact: hit, thud, slam~, punch, smash, thump~, knock, bang, blow, heavy impact, body fall
 explosion: explode~, blast, bomb, detonation, boom, debris, grenade, dynamite, firework, rocket launch, building demolition
-crash: collision, wreck, debris, smash, shatter~, collapse~, crumble~, car crash, falling rocks
-jump: hop~, leap~, bounce~, boing, jumping, trampoline, spring, double jump
+crash: crash~, collision, wreck, debris, smash, shatter~, collapse~, crumble~, car crash, falling rocks
+jump: jump~, hop~, leap~, bounce~, boing, trampoline, spring, double jump
 footstep: foot-step, step, walk~, gravel, boot, running, hurrying, stomp~, march~, tiptoe, high heels
 rain: rainfall, rainy, drizzle, downpour, raindrop, storm, rain-storm, shower, hailstorm, heavy rain
-wind: windy, breeze, gust, gale, blizzard, howling wind, storm, whirlwind, desert wind
+wind: windy, breeze, gust, gale, blizzard, howling wind, wind howling, storm, whirlwind, desert wind
 thunder: thunder-storm, lightning, thunderclap, storm, rumble~, rolling thunder, lightning strike
 water: splash, drip~, stream, river, bubble~, faucet, waterfall, pour~, rapids, creek, underwater, running water
 ocean: sea, wave, surf, beach, seashore, shore, tide, seaside, harbor, crashing waves
@@ -126,9 +126,9 @@ cat: meow~, purr~, kitten, hiss, feline, tomcat, meowing cat, kitty
 insect: bee, cricket, mosquito, cicada, buzz, fly, flies, wasp, swarm, bug, beetle, buzzing insect
 monster: creature, beast, roar~, growl~, dragon, zombie, ogre, troll, demon, werewolf, goblin, giant spider
 voice: speech, speak~, talk~, whisper~, vocal, announcer, announcement, chat~, sing~, choir, human voice
-laugh: laughter, giggle~, chuckle~, cackle~, laughing, snicker, evil laugh, laugh track
-scream: shriek~, yell~, shout~, wail~, screech, howl of pain, blood-curdling, battle cry
-breath: breathe~, breathing, gasp~, sigh~, pant~, inhale~, exhale~, snore~, heavy breathing
+laugh: laugh~, laughter, giggle~, chuckle~, cackle~, snicker, evil laugh, laugh track
+scream: scream~, shriek~, yell~, shout~, wail~, screech, howl of pain, blood-curdling, battle cry
+breath: breathe~, gasp~, sigh~, pant~, inhale~, exhale~, snore~, heavy breathing
 eating: eat~, chew~, crunch, bite, munch, swallow, sip~, gulp, slurp, fry~, sizzle~, cook~, chewing food
 crowd: audience, applause, applaud~, cheer~, people, stadium, chatter, spectator, market, cheering crowd
 door: knock~, gate, creak~, hinge, doorbell, doorknob, latch, slam, shutter, creaking door, door slam
@@ -142,18 +142,18 @@ engine: motor, car, truck, train, motorcycle, helicopter, vehicle, bus, tractor,
 mechanical: machine, gear, clockwork, machinery, piston, factory, ratchet, clock, turbine, pump, conveyor, drill, ticking clock
 electronic: digital, synth, beep~, electric, blip, bleep, tone, static, electric hum, circuit
 robot: robotic, android, servo, droid, cyborg, mech, automaton, robot voice, robotic arm
-gun: gunshot, gunfire, pistol, rifle, shotgun, machine gun, reload~, bullet, cannon, artillery, sniper
+gun: gunshot, gunfire, pistol, rifle, shotgun, machine gun, gun fire, reload~, bullet, cannon, artillery, sniper
 laser: ray gun, blaster, plasma, beam, phaser, zap~, laser blast, laser beam
 sword: blade, knife, dagger, unsheathe~, duel, fencing, katana, sword fight, clashing steel
 magic: magical, spell, wizard, enchanted, wand, fairy, sorcerer, witch, magic spell, arcane
 sparkle: twinkle~, shimmer~, glitter~, glisten, sparkly, tinkle, fairy dust, magic dust
 portal: teleport~, warp~, vortex, wormhole, gateway, dimension, teleporter, time travel, magic portal
 power_up: power-up, level up, charge up, boost~, powering up, upgrade, energize, charging up
-heal: healing, potion, restore~, cure~, revive, health, regenerate~, health pack, healing spell
+heal: heal~, potion, restore~, cure~, revive, health, regenerate~, health pack, healing spell
 scifi: sci-fi, science fiction, spaceship, futuristic, alien, space, ufo, starship, hologram, space station
 computer: data, server, terminal, modem, laptop, login, download, hard drive, boot sequence, floppy disk
 alarm: siren, warning, emergency, buzzer, alarm clock, fire alarm, car alarm, evacuation, air raid, red alert
-drone: hum~, humming, droning, buzz, quadcopter, low rumble, constant hum, room tone
+drone: hum~, drone~, buzz, quadcopter, low rumble, constant hum, room tone
 horror: scary, creepy, haunted, spooky, eerie, nightmare, terrifying, sinister, graveyard, horror scene
 tension: suspense, suspenseful, tense, riser, ominous, heartbeat, anxious, rising tension, low drone
 ghost: spirit, haunted, ghostly, phantom, spooky, banshee, poltergeist, apparition, wailing spirit

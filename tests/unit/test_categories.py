@@ -1,34 +1,210 @@
 """Categories told from prompts."""
 
+import sys
+from types import FrameType
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.library import categories, category_cues
 from services.library.categories import CATEGORIES, categorise, family
 
-EXPECTED = [
-    ("peaceful ambient piano melody", "music", {"piano", "ambient", "peaceful"}),
-    ("epic orchestral trailer music", "music", {"orchestral", "epic", "trailer"}),
-    ("calm piano melody in C major", "music", {"piano", "peaceful"}),
-    ("magic spell sparkle", "audio", {"magic", "sparkle"}),
-    ("explosion with debris", "audio", {"explosion", "crash"}),
-    ("footsteps on gravel", "audio", {"footstep"}),
-    ("xyzzy", "music", {"acoustic"}),
-    ("xyzzy", "audio", {"notification"}),
-    ("loop", "music", {"ambient"}),
-    ("game", "audio", {"button"}),
-    ("effect", "audio", {"whoosh"}),
-    ("lo-fi", "magnet-music", {"lofi"}),
-    ("lo fi", "music", {"lofi"}),
-    ("LÔFI", "music", {"lofi"}),
-    ("piano, no drums or guitar", "music", {"piano"}),
-    ("rain without thunder", "audio", {"rain"}),
-    ("dogs barking", "magnet-audio", {"dog"}),
-]
+# The leading category of each prompt comes first, then the others.
+MUSIC = """
+peaceful ambient piano melody: piano ambient peaceful
+epic orchestral trailer music: orchestral epic trailer
+calm piano melody in C major: piano peaceful
+upbeat electronic dance music with heavy bass: electronic edm upbeat
+lo-fi hip hop beats to study to: lofi hiphop study
+dark techno with acid bassline: techno dark_ambient
+smooth jazz saxophone in a coffee shop: jazz cafe
+sad violin solo: strings sad
+heavy metal riff with double kick drums: metal guitar
+80s synthwave night drive: synthwave 80s
+chiptune boss battle theme: chiptune game_music epic
+celtic harp and flute: celtic orchestra_section
+flamenco guitar with castanets: guitar latin
+japanese koto and shakuhachi: asian
+african djembe drums: african
+christmas jingle with sleigh bells: holiday advertising
+gospel choir with organ: soul
+funky slap bass groove: funk
+deep house with piano chords: house piano
+drum and bass at 174 bpm: drum_and_bass
+liquid dnb: drum_and_bass
+trap beat with 808s: trap
+boom bap old school rap: boom_bap hiphop retro
+corporate presentation background music: corporate ambient
+horror film soundtrack with strings: strings scary cinematic
+meditation music with singing bowls: meditation
+epic battle anthem with brass: epic orchestra_section
+romantic wedding waltz: romantic classical
+relaxing lullaby for kids: relaxing kids gentle
+surf rock guitar: guitar rock 60s
+punk rock with fast drums: punk rock upbeat
+grunge guitars with fuzz: grunge guitar
+trance with supersaw leads: trance
+dubstep wobble: dubstep
+space drone: drone space
+rain and piano: piano nature_music
+podcast intro: podcast youtube
+youtube vlog background: youtube ambient
+workout motivation edm: edm workout
+blues harmonica in the delta: blues
+arabic oud in the desert: middle_eastern
+reggaeton party: latin
+70s disco: 70s
+indie pop with jangly guitars: indie guitar
+suspenseful thriller score: suspense cinematic
+string quartet in D minor: strings
+techno, no drums or bass: techno
+piano without heavy drums: piano
+guitar with no drums and piano: guitar
+no guitar but soft piano: piano gentle
+no guitar, soft piano: piano gentle
+classical symphony: classical orchestral
+happy ukulele: guitar happy
+mysterious ambient texture: ambient mysterious
+angry hardcore punk: punk angry
+ambient music with rain, not dark: ambient nature_music
+"""
+
+AUDIO = """
+magic spell sparkle: magic sparkle
+explosion with debris: explosion crash
+footsteps on gravel: footstep
+train passing by: engine
+dog barking in the distance: dog
+cat meowing: cat
+heavy rain and thunder: rain thunder
+ocean waves on a beach: ocean
+door creaking open: door
+glass shattering: glass crash
+sword fight: sword
+machine gun fire: gun
+laser blast: laser explosion
+fire alarm ringing: alarm
+church bells: bell
+car engine starting: engine
+typing on a mechanical keyboard: typing mechanical
+button click: button
+level up power up: power_up success
+error buzzer: error alarm
+crowd cheering in a stadium: crowd
+baby laughing: laugh
+woman screaming: scream
+heavy breathing: breath
+zombie growl: monster dog
+robot voice: robot voice
+teleport portal: portal
+healing spell: heal magic
+ui hover sound: button menu
+notification chime: notification bell
+whoosh transition: transition whoosh
+drum roll: drum
+cartoon boing: cartoon jump
+wind howling: wind
+crackling campfire: fire
+birds chirping in a forest: bird forest
+bees buzzing: insect
+eating crunchy chips: eating
+paper crumpling: paper
+wooden plank breaking: wood
+metal clang: metal
+water dripping in a cave: water
+clock ticking: mechanical
+helicopter flying: engine
+spaceship hum: scifi drone
+hard drive computer noise: computer
+ghostly whisper: voice ghost
+creepy horror ambience: horror
+tense riser: tension transition
+orchestral hit stinger: stinger impact
+punch impact: impact
+jump sound for a game: jump
+rain without thunder: rain
+wind, no birds: wind
+silly fart: funny
+wolves howling at night: dog
+zipper on a jacket: cloth
+wolf: dog
+success fanfare: success stinger
+menu select: menu
+"""
 
 
-@pytest.mark.parametrize(("prompt", "model", "keys"), EXPECTED)
-def test_a_prompt_has_the_categories_of_its_words(prompt: str, model: str, keys: set[str]) -> None:
+def _expected() -> list[tuple[str, str, list[str]]]:
+    pairs = [
+        (model, line.split(": "))
+        for model, lines in (("music", MUSIC), ("audio", AUDIO))
+        for line in lines.strip().splitlines()
+    ]
+    return [(model, prompt, keys.split()) for model, (prompt, keys) in pairs]
+
+
+@pytest.mark.parametrize(("model", "prompt", "keys"), _expected())
+def test_a_prompt_has_the_categories_of_its_words(model: str, prompt: str, keys: list[str]) -> None:
+    found = categorise(prompt, model)
+    assert found[0] == keys[0]
+    assert set(found) == set(keys)
+    assert categorise(prompt.upper(), f"magnet-{model}") == found
+
+
+@pytest.mark.parametrize(
+    ("prompt", "model", "key"),
+    [
+        ("xyzzy", "music", "acoustic"),
+        ("", "music", "acoustic"),
+        ("a loop", "music", "ambient"),
+        ("a commercial", "music", "advertising"),
+        ("xyzzy", "audio", "notification"),
+        ("game", "audio", "button"),
+        ("an effect", "audio", "whoosh"),
+        ("no effects", "audio", "notification"),
+        ("quiet guitar in a building", "audio", "notification"),  # nothing matches: only what the fallback gives
+        ("staring at a star", "audio", "notification"),
+    ],
+)
+def test_without_a_cue_the_fallback_decides(prompt: str, model: str, key: str) -> None:
+    assert categorise(prompt, model) == [key]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "model"),
+    [("xyzzy", "music"), ("a loop", "music"), ("game", "audio"), ("quiet guitar in a building", "audio")],
+)
+def test_a_fallback_is_known_as_one(prompt: str, model: str) -> None:
+    assert categories._scores(prompt, model) == {}
+
+
+@pytest.mark.parametrize("prompt", ["lo-fi", "lo fi", "LÔFI", "lo\u2011fi", "lo_fi"])
+def test_spellings_of_a_name_are_one(prompt: str) -> None:
+    assert categorise(prompt, "music") == ["lofi"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "model", "keys"),
+    [
+        ("piano without heavy drums, violin", "music", {"piano", "strings"}),
+        ("piano, no drums and guitar", "music", {"piano"}),
+        ("piano, no violin or guitar", "music", {"piano"}),
+        ("piano, no violin, or guitar", "music", {"piano", "guitar"}),
+        ("piano with neither, nor guitar", "music", {"piano", "guitar"}),
+        ("instrumental, no vocals, sad piano", "music", {"piano", "sad"}),
+        ("no violin but piano", "music", {"piano"}),
+        ("no violin with piano", "music", {"piano"}),
+        ("no violin. piano", "music", {"piano"}),
+        ("no violin\npiano", "music", {"piano"}),
+        ("not sad piano, techno", "music", {"techno"}),
+        ("don't use violin, piano", "music", {"piano"}),
+        ("minus the guitar, piano", "music", {"piano"}),
+        ("rain without thunder in a forest", "audio", {"rain", "forest"}),
+        ("no dogs", "audio", {"notification"}),
+    ],
+)
+def test_what_a_prompt_excludes_does_not_count(prompt: str, model: str, keys: set[str]) -> None:
     assert set(categorise(prompt, model)) == keys
 
 
@@ -41,10 +217,57 @@ def test_a_prompt_has_the_categories_of_its_words(prompt: str, model: str, keys:
         ("darkness", "music", {"chiptune"}),
         ("upbeat", "music", {"instrumental_hiphop"}),
         ("quiet guitar in a building", "audio", {"menu", "transition", "button"}),
+        ("caring for a car", "audio", {"button"}),
+        ("stringing sad beads", "music", {"strings"}),
+        ("machine gun", "audio", {"mechanical"}),
+        ("fire alarm", "audio", {"fire"}),
     ],
 )
 def test_a_part_of_a_word_is_not_the_word(prompt: str, model: str, wrong: set[str]) -> None:
     assert not wrong & set(categorise(prompt, model))
+
+
+@pytest.mark.parametrize("prompt", ["bark", "barks", "barking", "barked", "Barking, barking; barks"])
+def test_a_cue_counts_once_in_any_form(prompt: str) -> None:
+    assert categories._scores(prompt, "audio") == {"dog": 4}
+
+
+@pytest.mark.parametrize(
+    ("word", "forms"),
+    [
+        ("star", {"star", "stars"}),
+        ("melody", {"melody", "melodies"}),
+        ("torch", {"torch", "torches"}),
+        ("hop~", {"hop", "hops", "hopping", "hopped"}),
+        ("wail~", {"wail", "wails", "wailing", "wailed"}),
+        ("breathe~", {"breathe", "breathes", "breathing", "breathed"}),
+        ("808", {"808"}),
+    ],
+)
+def test_only_verbs_have_verb_forms(word: str, forms: set[str]) -> None:
+    assert categories._forms(word) == forms
+
+
+def test_names_phrases_and_what_sounds_weigh_more() -> None:
+    assert categories._scores("guitarist", "music") == {"guitar": 4}
+    assert categories._scores("guitar", "music") == {"guitar": 5}
+    assert categories._scores("singing bowl", "music") == {"meditation": 4}
+    assert categories._scores("joy", "music") == {"happy": 3}
+    assert categories._scores("happy", "music") == {"happy": 4}
+
+
+def test_ties_keep_the_order_of_the_table() -> None:
+    assert categorise("sad happy", "music") == categorise("happy sad", "music") == ["happy", "sad"]
+
+
+def test_at_most_five_categories_are_told() -> None:
+    assert categorise("rain wind thunder water ocean fire forest bird", "audio") == [
+        "rain",
+        "wind",
+        "thunder",
+        "ocean",
+        "fire",
+    ]
 
 
 @pytest.mark.parametrize(("model", "key"), [(model, key) for model, keys in CATEGORIES.items() for key in keys])
@@ -52,10 +275,70 @@ def test_each_category_is_found_by_its_own_name(model: str, key: str) -> None:
     assert key in categorise(CATEGORIES[model][key], model)
 
 
+@pytest.mark.parametrize(("model", "key"), [(model, key) for model, keys in CATEGORIES.items() for key in keys])
+def test_each_category_has_cues_and_a_phrase(model: str, key: str) -> None:
+    cues = categories._TABLES[model][key]
+    assert 4 <= len(cues) <= 16
+    assert len(set(cues)) == len(cues)
+    assert any(" " in cue for cue in cues)
+    for cue in cues:
+        assert key in categories._scores(cue.replace("~", ""), model), cue
+        assert len(cue.replace("-", " ").split()) <= 5, cue
+
+
+def test_qualities_are_categories() -> None:
+    assert set(category_cues.MUSIC_QUALITIES.split()) < set(CATEGORIES["music"])
+    assert set(category_cues.AUDIO_QUALITIES.split()) < set(CATEGORIES["audio"])
+
+
 def test_tables_have_all_categories() -> None:
     assert [len(CATEGORIES["music"]), len(CATEGORIES["audio"])] == [77, 61]
     assert CATEGORIES["music"]["drum_and_bass"] == "Drum And Bass"
     assert CATEGORIES["music"]["80s"] == "80S"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "keys"),
+    [
+        ("\0", ["acoustic"]),
+        ("piano\0violin", ["piano", "strings"]),
+        ("🎹🎻", ["acoustic"]),
+        ("🎹piano🎹 ❤️ sad", ["piano", "sad"]),
+        ("тихое piano 静かな violin", ["piano", "strings"]),
+        ("ｐｉａｎｏ", ["piano"]),
+        ("pianoфон", ["acoustic"]),
+        ("a" * 10_000, ["acoustic"]),
+        ("piano " * 1_700, ["piano"]),
+        ("no " * 3_333 + ", piano", ["piano"]),
+        ("e" + "\u0301\u0316" * 5_000 + " piano", ["piano"]),
+    ],
+)
+def test_any_writing_is_read(prompt: str, keys: list[str]) -> None:
+    assert categorise(prompt, "music") == keys
+
+
+@pytest.mark.parametrize(
+    "unit", ["a", "piano ", "no ", "no drums, or ", "piano, ", "lo-", "- ", "\u0301\u0316", "ﷺ", "🎹 "]
+)
+def test_work_grows_in_step_with_the_length(unit: str) -> None:
+    def lines_run(length: int) -> int:
+        count = 0
+
+        def trace(frame: FrameType, event: str, _: Any) -> Any:
+            nonlocal count
+            count += event == "line"
+            return trace
+
+        prompt = (unit * length)[:length]
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            categorise(prompt, "music")
+        finally:
+            sys.settrace(before)
+        return count
+
+    assert lines_run(10_000) <= 11 * lines_run(1_000)
 
 
 @given(st.text(), st.sampled_from(["music", "audio", "magnet-music", "?"]))
