@@ -137,18 +137,20 @@ def _tokens(prompt: str) -> list[str]:
 
 def _stated(tokens: Iterable[str]) -> Iterator[str]:
     """The tokens without what is excluded: from "no" on to the end of its list or clause."""
-    left = 0
-    for token in tokens:
-        if token in _NEGATIONS:
-            left = _LONGEST_NEGATED_WORDS
+    left = 0  # words that the negation may still take, and one
+    comma_in_list = False
+    for word in tokens:
+        at_comma, comma_in_list = comma_in_list, bool(left) and word == ","
+        if word in _NEGATIONS:
+            left = _LONGEST_NEGATED_WORDS + 1
             yield "."  # no phrase reaches across
-        elif left and token in _LIST_WORDS:
-            left = _LONGEST_NEGATED_WORDS
-        elif left and token not in _NEGATION_ENDS and token[0].isalnum():
+        elif (left and word in _LIST_WORDS) or (at_comma and word in ("or", "nor")):
+            left = _LONGEST_NEGATED_WORDS + 1
+        elif left > 1 and word not in _NEGATION_ENDS and word[0].isalnum():
             left -= 1
         else:
             left = 0
-            yield token
+            yield word
 
 
 def _fallback(kind: str, words: set[str]) -> str:

@@ -3,6 +3,7 @@
 import random
 import re
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -33,6 +34,18 @@ def test_suggestions_are_short_grammatical_and_various(model: str) -> None:
         )
         assert not re.search(r"\b(a|an|the) (a|an|the)\b", prompt), prompt
     assert len(set(found)) >= 4500
+
+
+@pytest.mark.parametrize("model", ["music", "audio"])
+def test_an_article_stands_before_all_adjectives_and_never_before_a_plural(model: str) -> None:
+    before = {"humming", "hitting", "through", "around", "down", "beside", "behind", "beneath", "near", "along", "from"}
+    for prompt in _draws(model):
+        words = prompt.split()
+        for previous, word in pairwise(words):
+            assert word not in ("a", "an") or previous in _SMALL | before | {"playing"}, prompt
+        assert not re.search(
+            r"\b(a|an) \w+ (footsteps|leaves|noises|bells|birds|chimes|rapids|waves|dishes)\b", prompt
+        ), prompt
 
 
 @pytest.mark.parametrize("model", ["music", "audio"])
