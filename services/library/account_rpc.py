@@ -41,7 +41,7 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
         self, request: pb.AuthenticateSessionRequest, context: Any
     ) -> pb.AuthenticateSessionResponse:
         require_service()
-        opened = await self._sessions.authenticate(request.session_token)
+        opened = await self._sessions.authenticate(request.session_token, passive=request.passive)
         return pb.AuthenticateSessionResponse(
             account=_account(opened.account),
             remembered=opened.session.remembered,

@@ -55,8 +55,9 @@ class Sessions:
         now = self._clock.now()
         return await self._open(account.id, account.session_epoch, remembered, now)
 
-    async def authenticate(self, secret: str) -> Opened:
-        """
+    async def authenticate(self, secret: str, *, passive: bool = False) -> Opened:
+        """Whose session it is. A ``passive`` look does not renew it.
+
         Raises:
             AppError: ``UNAUTHORIZED`` for a session that is unknown, over or revoked; ``ACCOUNT_SUSPENDED``.
         """
@@ -68,7 +69,7 @@ class Sessions:
         require_active(account)
         fresh = now - session.authenticate_time < _FRESH_SECONDS
         renewed = ""
-        if now - session.create_time >= _RENEWAL_SECONDS and not session.renewed:
+        if now - session.create_time >= _RENEWAL_SECONDS and not session.renewed and not passive:
             ending = dataclasses.replace(session, renewed=True, expire_time=now + _OVERLAP_SECONDS)
             if await self._store.replace_session(ending):  # of several requests at once, one renews
                 renewed = await self._open(account.id, session.epoch, session.remembered, session.authenticate_time)

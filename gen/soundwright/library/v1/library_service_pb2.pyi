@@ -49,10 +49,12 @@ class AuthenticateTokenResponse(_message.Message):
     def __init__(self, account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
 
 class AuthenticateSessionRequest(_message.Message):
-    __slots__ = ("session_token",)
+    __slots__ = ("session_token", "passive")
     SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PASSIVE_FIELD_NUMBER: _ClassVar[int]
     session_token: str
-    def __init__(self, session_token: _Optional[str] = ...) -> None: ...
+    passive: bool
+    def __init__(self, session_token: _Optional[str] = ..., passive: _Optional[bool] = ...) -> None: ...
 
 class AuthenticateSessionResponse(_message.Message):
     __slots__ = ("account", "remembered", "fresh", "renewed_session_token")
