@@ -289,6 +289,28 @@ def test_each_category_has_cues_and_a_phrase(model: str, key: str) -> None:
         assert len(cue.replace("-", " ").split()) <= 5, cue
 
 
+@pytest.mark.parametrize("phrase", sorted(categories._COMPOUNDS))
+def test_each_compound_is_a_cue(phrase: str) -> None:
+    assert phrase in categories._INDEXES["music"] or phrase in categories._INDEXES["audio"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "model", "keys"),
+    [
+        ("garage rock", "music", ["rock"]),
+        ("garage rock", "audio", ["notification"]),
+        ("power chord", "music", ["rock"]),
+        ("tin whistle", "music", ["celtic"]),
+        ("epic electric guitar", "music", ["guitar", "rock", "epic"]),
+        ("heavy metal door", "audio", ["door", "metal"]),
+        ("garage door", "audio", ["door"]),
+        ("war drum", "music", ["epic"]),
+    ],
+)
+def test_a_compound_stands_for_its_words(prompt: str, model: str, keys: list[str]) -> None:
+    assert categorise(prompt, model) == keys
+
+
 def test_qualities_are_categories() -> None:
     assert set(category_cues.MUSIC_QUALITIES.split()) < set(CATEGORIES["music"])
     assert set(category_cues.AUDIO_QUALITIES.split()) < set(CATEGORIES["audio"])
