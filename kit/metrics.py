@@ -11,6 +11,9 @@ __all__ = [
     "JOB_DURATION",
     "JOB_WAIT",
     "RPC_DURATION",
+    "SOCKETS_CLOSED",
+    "SOCKETS_OPEN",
+    "SOCKET_MESSAGES",
     "SWEPT",
     "UPLOAD_BYTES",
 ]
@@ -38,3 +41,10 @@ JOB_DURATION = Histogram(
 JOBS_FINISHED = Counter("soundwright_jobs_finished_total", "Jobs that reached their end", ("service", "outcome"))
 JOBS_RUNNING = Gauge("soundwright_jobs_running_count", "Jobs in work in this process", ("service",))
 SWEPT = Counter("soundwright_jobs_swept_total", "Jobs that the sweeper set going again", ("reason",))
+SOCKETS_OPEN = Gauge("soundwright_sockets_open_count", "WebSocket connections of this process")
+SOCKETS_CLOSED = Counter("soundwright_sockets_closed_total", "WebSocket connections that ended, and why", ("reason",))
+SOCKET_MESSAGES = Counter(
+    "soundwright_socket_messages_total",
+    "Messages on sockets: received, sent, or replaced by newer progress before they were sent",
+    ("outcome",),
+)

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from kit import rpc
+from kit import infra, rpc
 from kit.compute import ComputeSlots
 from kit.errors import AppError
 from kit.run import Runtime, serve_http
@@ -31,6 +31,7 @@ from services.gateway.ops import ops_routes
 from services.gateway.pipeline import PIPELINE, pipeline_health_routes, pipeline_job_view, pipeline_routes
 from services.gateway.problem import problem_of
 from services.gateway.settings import GatewaySettings
+from services.gateway.socket import Channels, Doorkeeper, JobFeed, SocketProtocol
 from services.gateway.soundbox import SOUNDBOX, job_routes, job_view, soundbox_routes
 from services.gateway.uploads import Uploads
 from services.gateway.web import PAGES, page_routes
@@ -43,6 +44,13 @@ _SERVER: dict[str, Any] = {
     "server_header": False,
     "proxy_headers": False,
     "timeout_keep_alive": 75,  # well above any pause between two polls, so that no connection closes under a request
+}
+_SOCKETS: dict[str, Any] = {
+    "ws": SocketProtocol,
+    "ws_max_size": 64 * 1024,
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+    "ws_per_message_deflate": False,  # messages are short, and unpacking is work that a client could make us do
 }
 _HEALTH_TIMEOUT_SECONDS = 1.0
 _ENCODING_SLOT_COUNT = 2
@@ -111,6 +119,8 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
             ],
         ),
     ]
+    feed = JobFeed(functools.partial(infra.open_bus, settings, runtime.name), clients, settings.socket_poll_seconds)
+    doorkeeper = Doorkeeper(authenticator, clients.accounts, Browsers(settings), settings)
     looking = asyncio.create_task(health.run(settings.health_seconds))
     try:
         async with contextlib.AsyncExitStack() as stack:
@@ -118,7 +128,11 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
                 if port:
                     site = build(dialects, [*routers, ops_routes(runtime)], authenticator, limiter, settings)
                     address = f"{settings.gateway_host}:{port}"
-                    await stack.enter_async_context(serve_http(site, address, **_SERVER))
+                    options = _SERVER
+                    if FORGE in dialects:
+                        site, options = Channels(site, doorkeeper, limiter, clients, feed, settings), _SERVER | _SOCKETS
+                        await stack.enter_async_context(site.running())
+                    await stack.enter_async_context(serve_http(site, address, **options))
             yield
     finally:
         looking.cancel()

@@ -32,3 +32,15 @@ class GatewaySettings(Settings):
     upload_idle_seconds: float = Field(60.0, gt=0, description="an upload that sends nothing for so long is given up")
     finish_upload_seconds: float = Field(600.0, gt=0, description="deadline for inspecting an upload")
     health_seconds: float = Field(1.0, gt=0, description="pause between two looks at the components")
+
+    socket_limit: int = Field(2000, ge=1, description="WebSocket connections at once; beyond it new ones get 503")
+    socket_caller_limit: int = Field(50, ge=1, description="the same for one account or address; beyond it 429")
+    socket_topic_limit: int = Field(100, ge=1, description="topics that one socket may join")
+    socket_idle_seconds: float = Field(
+        60.0, gt=0, description="a socket whose client says nothing for so long is closed"
+    )
+    socket_stall_seconds: float = Field(
+        10.0, gt=0, description="a socket whose client reads nothing for so long is closed"
+    )
+    socket_check_seconds: float = Field(5.0, gt=0, description="pause between two looks at whether clients still may")
+    socket_poll_seconds: float = Field(3.0, gt=0, description="pause between two looks at the jobs that sockets follow")

@@ -1,0 +1,191 @@
+"""The Phoenix channel protocol, versions 1.0.0 and 2.0.0, as values: no I/O, no clock.
+
+A socket carries many channels. A client joins a topic under a ``join_ref`` of its choice, which then stands for this one
+membership: what comes under an older one is stale. ``ref`` ties a reply to its request.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Connection", "MalformedMessage", "Message", "Ref", "Step", "Version", "decode", "encode", "version_of"]
+
+Ref = str | int | None
+_SYSTEM_TOPIC = "phoenix"
+_REF_LIMIT_CHARS = 200
+
+
+class Version(enum.Enum):
+    """How messages are written: as an object or as an array."""
+
+    OBJECT = "1.0.0"
+    ARRAY = "2.0.0"
+
+
+class MalformedMessage(ValueError):
+    """The text is no message of the protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    join_ref: Ref
+    ref: Ref
+    topic: str
+    event: str
+    payload: Any
+
+
+def version_of(vsn: str) -> Version | None:
+    """The version that a client asks for by ``vsn``; none: 1.0.0. None for one that is not spoken here."""
+    match = re.fullmatch(r"([12])\.0\.[0-9]{1,5}", vsn or "1.0.0")
+    if match is None:
+        return None
+    return Version.OBJECT if match[1] == "1" else Version.ARRAY
+
+
+def decode(text: str, version: Version) -> Message:
+    """
+    Raises:
+        MalformedMessage: the text is no message.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise MalformedMessage from None
+    if version is Version.OBJECT and isinstance(value, dict):
+        value = [value.get(name) for name in ("join_ref", "ref", "topic", "event", "payload")]
+    elif version is Version.OBJECT:
+        raise MalformedMessage
+    if not isinstance(value, list) or len(value) != 5:
+        raise MalformedMessage
+    message = Message(*value)
+    if not (isinstance(message.topic, str) and isinstance(message.event, str)):
+        raise MalformedMessage
+    if not (_is_ref(message.join_ref) and _is_ref(message.ref)):
+        raise MalformedMessage
+    return message
+
+
+def encode(message: Message, version: Version) -> str:
+    """Version 1.0.0 has no place for ``join_ref`` in what the server sends."""
+    value: Any
+    if version is Version.ARRAY:
+        value = [message.join_ref, message.ref, message.topic, message.event, message.payload]
+    else:
+        value = {
+            "topic": message.topic, "event": message.event, "payload": message.payload, "ref": message.ref
+        }  # fmt: skip
+    # Escaped, because a client may have written half of a surrogate pair, which has no encoding.
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _is_ref(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _REF_LIMIT_CHARS
+    return value is None or (isinstance(value, int) and not isinstance(value, bool))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows from a message: what to send, which topic was left, and whether somebody wants to join."""
+
+    send: tuple[Message, ...] = ()
+    left: str = ""
+    join: Message | None = None
+    """To be answered by :meth:`Connection.accept` or :meth:`Connection.refuse`, before the next message."""
+
+
+class Connection:
+    """What one socket has joined.
+
+    Args:
+        serves: whether there is such a topic.
+        topic_limit: how many topics may be joined at once.
+    """
+
+    def __init__(self, serves: Callable[[str], bool], topic_limit: int) -> None:
+        self._serves = serves
+        self._topic_limit = topic_limit
+        self._join_refs: dict[str, Ref] = {}
+
+    @property
+    def topics(self) -> list[str]:
+        """What is joined now."""
+        return list(self._join_refs)
+
+    def receive(self, message: Message) -> Step:
+        topic, event = message.topic, message.event
+        if topic == _SYSTEM_TOPIC and event == "heartbeat":
+            return Step((_ok(message, None),))
+        if event == "phx_join":
+            return self._wish(message)
+        if topic not in self._join_refs:
+            # Left before, or closed by us while the client wrote: both are as it wants them.
+            answer = _ok(message, message.join_ref) if event == "phx_leave" else _unmatched(message)
+            return Step((answer,))
+        join_ref = self._join_refs[topic]
+        if message.join_ref not in (None, join_ref):
+            return Step()
+        if event == "phx_leave":
+            return Step((_ok(message, join_ref), *self.close(topic)), left=topic)
+        if event == "ping":
+            return Step((_ok(message, join_ref),))
+        return Step((_error(message, join_ref, "unknown event"),))
+
+    def _wish(self, message: Message) -> Step:
+        topic = message.topic
+        if not self._serves(topic):
+            return Step((_unmatched(message),))
+        if topic in self._join_refs:
+            return Step(left=topic, join=message)
+        if len(self._join_refs) >= self._topic_limit:
+            return Step((_error(message, message.join_ref, "too many topics"),))
+        return Step(join=message)
+
+    def accept(self, message: Message) -> tuple[Message, ...]:
+        """The join is granted. A membership that the topic had before ends."""
+        closing = self.close(message.topic)
+        self._join_refs[message.topic] = message.join_ref
+        return (_ok(message, message.join_ref), *closing)
+
+    def refuse(self, message: Message, reason: str) -> tuple[Message, ...]:
+        return (_error(message, message.join_ref, reason), *self.close(message.topic))
+
+    def push(self, topic: str, event: str, payload: Any) -> Message:
+        """An event of a topic that is joined."""
+        return Message(self._join_refs[topic], None, topic, event, payload)
+
+    def close(self, topic: str) -> tuple[Message, ...]:
+        """End a membership, if there is one, for good: the client does not join again by itself."""
+        return self._end(topic, "phx_close")
+
+    def crash(self, topic: str) -> tuple[Message, ...]:
+        """End a membership, if there is one, by an error of ours: the client joins again."""
+        return self._end(topic, "phx_error")
+
+    def _end(self, topic: str, event: str) -> tuple[Message, ...]:
+        if topic not in self._join_refs:
+            return ()
+        join_ref = self._join_refs.pop(topic)
+        return (Message(join_ref, join_ref, topic, event, {}),)
+
+
+def _ok(message: Message, join_ref: Ref) -> Message:
+    return _reply(message, join_ref, "ok", {})
+
+
+def _error(message: Message, join_ref: Ref, reason: str) -> Message:
+    return _reply(message, join_ref, "error", {"reason": reason})
+
+
+def _unmatched(message: Message) -> Message:
+    return _error(message, None, "unmatched topic")
+
+
+def _reply(message: Message, join_ref: Ref, status: str, response: dict[str, Any]) -> Message:
+    return Message(join_ref, message.ref, message.topic, "phx_reply", {"status": status, "response": response})
