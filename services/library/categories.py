@@ -118,7 +118,7 @@ def _scores(prompt: str, model: str) -> dict[str, int]:
         longest = tokens[start : start + _LONGEST_CUE_WORDS]
         phrases = [" ".join(longest[:count]) for count in range(1, len(longest) + 1)]
         for count, phrase in enumerate(phrases, 1):
-            if phrase in _COMPOUNDS and phrase in _INDEXES[kind]:
+            if phrase in _COMPOUNDS:
                 explained = max(explained, start + count)
         for count, phrase in enumerate(phrases, 1):
             if count > 1 or start >= explained:
