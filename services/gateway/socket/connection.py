@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -196,10 +196,18 @@ class _Listener:
         self.channel = JobChannel(named_id(topic))
 
     def hear(self, event: events_pb2.JobProgressed) -> None:
-        self._socket._push(self._topic, self.channel.hear(event))
+        self._tell(lambda: self.channel.hear(event))
 
     def read(self, job: job_pb2.Job, result: dict[str, Any] | None) -> None:
-        self._socket._push(self._topic, self.channel.read(job, result))
+        self._tell(lambda: self.channel.read(job, result))
+
+    def _tell(self, learn: Callable[[], list[Push]]) -> None:
+        try:
+            self._socket._push(self._topic, learn())
+        except Exception:
+            log.exception("channel.crashed", job_id=self.job_id)
+            self._socket._forget(self._topic)
+            self._socket._put(self._socket._connection.crash(self._topic))
 
     def gone(self) -> None:
         self._socket._outbox.forget(self._topic)
