@@ -200,5 +200,5 @@ class Letters:
         message["Date"] = formatdate(self._clock.now())
         message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2] or "localhost")
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
-        message.set_content(text)
+        message.set_content(text, cte="7bit")  # no line of a link may be broken
         await self._carrier.carry(kind, message)
