@@ -74,7 +74,7 @@ class Settings(BaseSettings):
 
     @field_validator("fetch_allow_hosts", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_hosts(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("fetch_allow_hosts")
