@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from soundwright.library.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
+    conversation_service_pb2,
+    conversation_service_pb2_grpc,
     library_service_pb2,
     library_service_pb2_grpc,
 )
@@ -20,6 +22,9 @@ from services.library.account_rpc import AccountRpc, AdminRpc
 from services.library.catalog import Catalog
 from services.library.catalog_rpc import CatalogRpc
 from services.library.catalog_store import CatalogStore
+from services.library.conversation_rpc import ConversationRpc
+from services.library.conversation_store import ConversationStore
+from services.library.conversations import Conversations
 from services.library.favorites import Favorites
 from services.library.ledger import JobLedger
 from services.library.listener_store import ListenerStore
@@ -48,10 +53,11 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     """The library, for the length of the block."""
     settings = runtime.settings
     docs = runtime.docs()
-    store, clips = LibraryStore(docs), CatalogStore(docs)
+    store, clips, conversations = LibraryStore(docs), CatalogStore(docs), ConversationStore(docs)
     people = gather(docs, settings, runtime.clock)
     await store.prepare()
     await clips.prepare()
+    await conversations.prepare()
     await people.store.prepare()
     runtime.check("documents", store.ping)
     await people.accounts.bootstrap(
@@ -83,6 +89,10 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
         _catalog_rpc(catalog, docs, runtime.clock), server.server
     )
+    conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server(
+        ConversationRpc(Conversations(conversations, runtime.clock)), server.server
+    )
+    server.announce_all(conversation_service_pb2)
     server.announce_all(library_service_pb2)
     server.announce_all(catalog_service_pb2)
     async with runtime.serving(server):
