@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kit.settings import Settings, SettingsError, load
+from services.__main__ import COMPONENTS
 from services.library.settings import LibrarySettings
 
 
@@ -99,3 +101,11 @@ def test_a_configured_secret_is_used_and_written_nowhere(tmp_path: Path) -> None
     settings = Settings(data_dir=tmp_path / "d", secret="s" * 32)  # type: ignore[arg-type]
     assert settings.signing_key() == b"s" * 32
     assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_every_component_understands_the_shared_lists(component: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOUNDWRIGHT_FETCH_ALLOW_HOSTS", "127.0.0.1, example.org:8080")
+    described = COMPONENTS[component]
+    kind = getattr(importlib.import_module(f"{described.module}.settings"), described.settings)
+    assert load(kind).fetch_allow_hosts == ("127.0.0.1", "example.org:8080")
