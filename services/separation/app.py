@@ -14,6 +14,8 @@ from kit.audio import AudioLimits
 from kit.compute import EngineProcesses
 from kit.jobs import JobContext, JobWorker
 from kit.run import Runtime
+from services.separation.mixdown import no_engine
+from services.separation.mixes import Mixes
 from services.separation.models import Models
 from services.separation.pipeline import PipelineWorker
 from services.separation.rpc import SeparationRpc
@@ -31,6 +33,8 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     settings = runtime.settings
     build = functools.partial(build_engines, settings)
     processes = EngineProcesses("separation", settings.separation_slot_count, build)
+    # Of its own, as somebody waits for a mix: it must not stand behind an hour of separation.
+    mixing = EngineProcesses("mixing", settings.separation_mixing_slot_count, no_engine)
     models = Models(build, settings.fallback)
 
     blobs = runtime.blobs()
@@ -38,13 +42,10 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     channel = await runtime.channel("library")
     jobs = library_service_pb2_grpc.JobServiceStub(channel)
     tracks = library_service_pb2_grpc.TrackServiceStub(channel)
-    separation = SeparationWorker(
-        processes=processes,
-        blobs=blobs,
-        tracks=tracks,
-        scratch=runtime.scratch(),
-        limits=AudioLimits(max_seconds=settings.max_audio_seconds),
-    )
+    scratch = runtime.scratch()
+    limits = AudioLimits(max_seconds=settings.max_audio_seconds)
+    separation = SeparationWorker(processes=processes, blobs=blobs, tracks=tracks, scratch=scratch, limits=limits)
+    mixes = Mixes(processes=mixing, blobs=blobs, tracks=tracks, scratch=scratch, limits=limits)
     pipeline = PipelineWorker(separation, processes, blobs, runtime.clock)
 
     async def handle(context: JobContext) -> job_pb2.JobResult:
@@ -62,7 +63,7 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
         lease_seconds=settings.lease_seconds,
     )
     server = runtime.rpc_server()
-    rpc = SeparationRpc(bus, jobs, tracks, models.require, settings)
+    rpc = SeparationRpc(bus, jobs, tracks, models.require, mixes, settings)
     separation_service_pb2_grpc.add_SeparationServiceServicer_to_server(rpc, server.server)
     server.announce_all(separation_service_pb2)
     async with runtime.serving(server, worker):
@@ -73,4 +74,5 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
             warming.cancel()
             await asyncio.gather(warming, return_exceptions=True)
     await models.close()
-    await asyncio.to_thread(processes.close)
+    for pool in (processes, mixing):
+        await asyncio.to_thread(pool.close)

@@ -14,6 +14,7 @@ from soundwright.separation.v1 import separation_service_pb2_grpc
 from kit.jobs import create_job
 from kit.ports import Bus
 from services.separation import service
+from services.separation.mixes import Mixes
 from services.separation.settings import SeparationSettings
 
 __all__ = ["SeparationRpc"]
@@ -26,12 +27,14 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         jobs: library_service_pb2_grpc.JobServiceStub,
         tracks: library_service_pb2_grpc.TrackServiceStub,
         require_model: Callable[[str], Awaitable[None]],
+        mixes: Mixes,
         settings: SeparationSettings,
     ) -> None:
         self._bus = bus
         self._jobs = jobs
         self._tracks = tracks
         self._require_model = require_model
+        self._mixes = mixes
         self._settings = settings
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Any) -> pb.CreateJobResponse:
@@ -83,6 +86,9 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
                 for model in service.MODELS
             ]
         )
+
+    async def RenderMix(self, request: pb.RenderMixRequest, context: Any) -> pb.RenderMixResponse:
+        return await self._mixes.render(request)
 
     async def _create(self, request: library_service_pb2.CreateJobRequest) -> tuple[job_pb2.Job, bool]:
         request.attempt_limit = self._settings.separation_attempt_limit

@@ -26,10 +26,11 @@ class SeparationSettings(Settings):
     separation_trusted_sha256: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="digests of pickled checkpoints that may be loaded, separated by commas"
     )
+    separation_mixing_slot_count: int = Field(2, ge=1, description="mixes at the same time, beside the jobs")
     separation_attempt_limit: int = Field(3, ge=1)
     pipeline_model: str = Field("htdemucs", description="model of the pipeline's first stage")
 
     @field_validator("separation_trusted_sha256", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_digests(cls, value: object) -> object:
         return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value

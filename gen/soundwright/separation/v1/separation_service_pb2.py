@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from soundwright.library.v1 import job_pb2 as soundwright_dot_library_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2soundwright/separation/v1/separation_service.proto\x12\x19soundwright.separation.v1\x1a soundwright/library/v1/job.proto\"l\n\x10\x43reateJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"E\n\x18\x43reatePipelineJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"V\n\x19\x43reatePipelineJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"\x13\n\x11ListModelsRequest\"F\n\x12ListModelsResponse\x12\x30\n\x06models\x18\x01 \x03(\x0b\x32 .soundwright.separation.v1.Model\"`\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\r\n\x05stems\x18\x03 \x03(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x15\n\rneeds_weights\x18\x05 \x01(\x08\x32\xe6\x02\n\x11SeparationService\x12\x66\n\tCreateJob\x12+.soundwright.separation.v1.CreateJobRequest\x1a,.soundwright.separation.v1.CreateJobResponse\x12~\n\x11\x43reatePipelineJob\x12\x33.soundwright.separation.v1.CreatePipelineJobRequest\x1a\x34.soundwright.separation.v1.CreatePipelineJobResponse\x12i\n\nListModels\x12,.soundwright.separation.v1.ListModelsRequest\x1a-.soundwright.separation.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2soundwright/separation/v1/separation_service.proto\x12\x19soundwright.separation.v1\x1a soundwright/library/v1/job.proto\"l\n\x10\x43reateJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"E\n\x18\x43reatePipelineJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"V\n\x19\x43reatePipelineJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"\x13\n\x11ListModelsRequest\"F\n\x12ListModelsResponse\x12\x30\n\x06models\x18\x01 \x03(\x0b\x32 .soundwright.separation.v1.Model\"`\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\r\n\x05stems\x18\x03 \x03(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x15\n\rneeds_weights\x18\x05 \x01(\x08\"\x89\x01\n\x10RenderMixRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x15\n\rmanifest_json\x18\x02 \x01(\t\x12\x38\n\x07uploads\x18\x03 \x03(\x0b\x32\'.soundwright.separation.v1.UploadedStem\x12\x12\n\noutput_key\x18\x04 \x01(\t\"Q\n\x11RenderMixResponse\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x02 \x01(\x03\x12\x0f\n\x07limited\x18\x03 \x01(\x08\"2\n\x0cUploadedStem\x12\x10\n\x08\x62lob_key\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t2\xce\x03\n\x11SeparationService\x12\x66\n\tCreateJob\x12+.soundwright.separation.v1.CreateJobRequest\x1a,.soundwright.separation.v1.CreateJobResponse\x12~\n\x11\x43reatePipelineJob\x12\x33.soundwright.separation.v1.CreatePipelineJobRequest\x1a\x34.soundwright.separation.v1.CreatePipelineJobResponse\x12i\n\nListModels\x12,.soundwright.separation.v1.ListModelsRequest\x1a-.soundwright.separation.v1.ListModelsResponse\x12\x66\n\tRenderMix\x12+.soundwright.separation.v1.RenderMixRequest\x1a,.soundwright.separation.v1.RenderMixResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMODELSRESPONSE']._serialized_end=555
   _globals['_MODEL']._serialized_start=557
   _globals['_MODEL']._serialized_end=653
-  _globals['_SEPARATIONSERVICE']._serialized_start=656
-  _globals['_SEPARATIONSERVICE']._serialized_end=1014
+  _globals['_RENDERMIXREQUEST']._serialized_start=656
+  _globals['_RENDERMIXREQUEST']._serialized_end=793
+  _globals['_RENDERMIXRESPONSE']._serialized_start=795
+  _globals['_RENDERMIXRESPONSE']._serialized_end=876
+  _globals['_UPLOADEDSTEM']._serialized_start=878
+  _globals['_UPLOADEDSTEM']._serialized_end=928
+  _globals['_SEPARATIONSERVICE']._serialized_start=931
+  _globals['_SEPARATIONSERVICE']._serialized_end=1393
 # @@protoc_insertion_point(module_scope)

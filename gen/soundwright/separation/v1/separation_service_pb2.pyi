@@ -68,3 +68,33 @@ class Model(_message.Message):
     engine: str
     needs_weights: bool
     def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., engine: _Optional[str] = ..., needs_weights: _Optional[bool] = ...) -> None: ...
+
+class RenderMixRequest(_message.Message):
+    __slots__ = ("track_id", "manifest_json", "uploads", "output_key")
+    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
+    UPLOADS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_KEY_FIELD_NUMBER: _ClassVar[int]
+    track_id: str
+    manifest_json: str
+    uploads: _containers.RepeatedCompositeFieldContainer[UploadedStem]
+    output_key: str
+    def __init__(self, track_id: _Optional[str] = ..., manifest_json: _Optional[str] = ..., uploads: _Optional[_Iterable[_Union[UploadedStem, _Mapping]]] = ..., output_key: _Optional[str] = ...) -> None: ...
+
+class RenderMixResponse(_message.Message):
+    __slots__ = ("sample_rate_hz", "frame_count", "limited")
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    FRAME_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LIMITED_FIELD_NUMBER: _ClassVar[int]
+    sample_rate_hz: int
+    frame_count: int
+    limited: bool
+    def __init__(self, sample_rate_hz: _Optional[int] = ..., frame_count: _Optional[int] = ..., limited: _Optional[bool] = ...) -> None: ...
+
+class UploadedStem(_message.Message):
+    __slots__ = ("blob_key", "filename")
+    BLOB_KEY_FIELD_NUMBER: _ClassVar[int]
+    FILENAME_FIELD_NUMBER: _ClassVar[int]
+    blob_key: str
+    filename: str
+    def __init__(self, blob_key: _Optional[str] = ..., filename: _Optional[str] = ...) -> None: ...

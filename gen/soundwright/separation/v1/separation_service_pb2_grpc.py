@@ -50,6 +50,11 @@ class SeparationServiceStub:
                 request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.RenderMix = channel.unary_unary(
+                '/soundwright.separation.v1.SeparationService/RenderMix',
+                request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixRequest.SerializeToString,
+                response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixResponse.FromString,
+                _registered_method=True)
 
 
 class SeparationServiceServicer:
@@ -75,6 +80,13 @@ class SeparationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenderMix(self, request, context):
+        """Mixes uploaded files and stored stems of a track into one stereo WAV file. Ends when the caller goes away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SeparationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -92,6 +104,11 @@ def add_SeparationServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.ListModelsRequest.FromString,
                     response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'RenderMix': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenderMix,
+                    request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixRequest.FromString,
+                    response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -176,6 +193,33 @@ class SeparationService:
             '/soundwright.separation.v1.SeparationService/ListModels',
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.ListModelsRequest.SerializeToString,
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenderMix(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.separation.v1.SeparationService/RenderMix',
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixRequest.SerializeToString,
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixResponse.FromString,
             options,
             channel_credentials,
             insecure,

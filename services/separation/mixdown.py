@@ -1,0 +1,219 @@
+"""Mixing as it happens in a compute process: stems are read, edited, summed and written a block at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit import audio
+from kit.compute import Report
+from kit.errors import AppError, Code
+from services.separation.edits import Segment, edited
+from services.separation.limiter import Limiter
+from services.separation.mixing import MixedStem, MixSpec, balance
+
+__all__ = ["BLOCK_FRAMES", "MixSource", "Mixed", "mix_to_file", "no_engine", "stereo"]
+
+Samples = NDArray[np.float32]
+"""float32 [channels, frames], nominally in [-1, 1]."""
+
+BLOCK_FRAMES = 65_536
+_HALF = 0.5**0.5
+_FOLDS = {
+    # Left and right share of each channel, in the order of WAVE files (ITU-R BS.775): L R C LFE back side.
+    3: ((1, 0), (0, 1), (_HALF, _HALF)),
+    4: ((1, 0), (0, 1), (_HALF, 0), (0, _HALF)),
+    5: ((1, 0), (0, 1), (_HALF, _HALF), (_HALF, 0), (0, _HALF)),
+    6: ((1, 0), (0, 1), (_HALF, _HALF), (0, 0), (_HALF, 0), (0, _HALF)),
+    7: ((1, 0), (0, 1), (_HALF, _HALF), (0, 0), (0.5, 0.5), (_HALF, 0), (0, _HALF)),
+    8: ((1, 0), (0, 1), (_HALF, _HALF), (0, 0), (_HALF, 0), (0, _HALF), (_HALF, 0), (0, _HALF)),
+}
+
+
+@dataclass(frozen=True)
+class MixSource:
+    """The audio of a stem.
+
+    Attributes:
+        name: for people.
+        frame_count: if known; else a pass over the file counts.
+    """
+
+    name: str
+    path: Path
+    frame_count: int | None = None
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """What came of a mix.
+
+    Attributes:
+        limited: it would have exceeded full scale, and was turned down there.
+    """
+
+    sample_rate_hz: int
+    frame_count: int
+    limited: bool
+
+
+@dataclass(frozen=True)
+class _Track:
+    """A stem of the mix, at the rate of the mix."""
+
+    stem: MixedStem
+    file: audio.AudioFile
+    sample_rate_hz: int
+    segments: Sequence[Segment]
+
+    @property
+    def frame_count(self) -> int:
+        return sum(segment.length for segment in self.segments)
+
+    def blocks(self) -> Iterator[Samples]:
+        """The edited stem in blocks of :data:`BLOCK_FRAMES`, in one channel or two."""
+        return audio.regroup(self._pieces(), BLOCK_FRAMES)
+
+    def _pieces(self) -> Iterator[Samples]:
+        channel_count = min(2, self.file.channel_count)
+        folded = map(stereo, self.file.blocks(BLOCK_FRAMES))
+        source = _Forward(
+            audio.resample_blocks(folded, self.file.sample_rate_hz, self.sample_rate_hz, channel_count), channel_count
+        )
+        for segment in self.segments:
+            done = 0
+            for piece in source.read(segment.start, segment.length):
+                yield piece * segment.gains(done, piece.shape[1])
+                done += piece.shape[1]
+
+
+def no_engine() -> None:
+    """What mixing processes need to be built: nothing."""
+
+
+def mix_to_file(
+    _engine: None,
+    report: Report,
+    *,
+    spec: MixSpec,
+    sources: Sequence[MixSource],
+    target: Path,
+    limits: audio.AudioLimits,
+) -> Mixed:
+    """Mix the stems of ``spec`` into a stereo file, as long as the longest of them after its edits, heard or not.
+
+    Memory does not grow with the length. "wav32f" holds the sum as it is; the others are limited where it exceeds full
+    scale.
+
+    Args:
+        report: called with the share done at every block; raises to stop.
+        sources: the audio of each of the spec's stems, in the same order.
+
+    Raises:
+        AppError: ``VALIDATION_ERROR`` for a stem that cannot be read or if the edits leave nothing; ``AUDIO_NOT_FINITE``,
+            ``AUDIO_NOT_WRITTEN``.
+    """
+    report(0.0)
+    files = [_open(source, limits, report) for source in sources]
+    rate = spec.sample_rate_hz or max(file.sample_rate_hz for file in files)
+    tracks = [
+        _Track(stem, file, rate, edited(stem.edits, _resampled(file.frame_count, file.sample_rate_hz, rate), rate))
+        for stem, file in zip(spec.stems, files, strict=True)
+    ]
+    frame_count = max(track.frame_count for track in tracks)
+    if frame_count == 0:
+        raise _refused("stems", "hold nothing after their edits")
+    limiter = Limiter(rate)
+    blocks: Iterable[NDArray[np.float64]] = _sums([track for track in tracks if spec.heard(track.stem)], frame_count)
+    if spec.format != "wav32f":
+        blocks = limiter.limited(blocks)
+    with audio.AudioWriter(target, rate, 2, spec.format) as writer:
+        for block in blocks:
+            with np.errstate(over="ignore"):
+                samples = block.astype(np.float32)
+            if not np.isfinite(samples).all():
+                raise AppError(Code.UNPROCESSABLE, "AUDIO_NOT_FINITE", "The mix is louder than numbers can say.")
+            writer.write(samples)
+            report(writer.frame_count / frame_count)
+    return Mixed(rate, frame_count, limiter.engaged)
+
+
+def _open(source: MixSource, limits: audio.AudioLimits, report: Report) -> audio.AudioFile:
+    try:
+        file = audio.AudioFile(source.path, limits, source.frame_count)
+        if source.frame_count is not None:
+            return file
+        count = 0
+        for block in file.blocks(BLOCK_FRAMES):
+            count += block.shape[1]
+            report(0.0)
+        return audio.AudioFile(source.path, limits, count)
+    except AppError as error:
+        if error.code is not Code.UNPROCESSABLE:
+            raise
+        raise _refused("stems[]", f"{source.name}: {error.message}") from error
+
+
+def _refused(field: str, message: str) -> AppError:
+    details = {"details": {field: [message]}}
+    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", details)
+
+
+def _resampled(frame_count: int, from_hz: int, to_hz: int) -> int:
+    """How many frames a signal has at another rate: the nearest whole number, halves up."""
+    return (2 * frame_count * to_hz + from_hz) // (2 * from_hz)
+
+
+def stereo(block: Samples) -> Samples:
+    """More than two channels folded into two; one or two as they are."""
+    fold = _FOLDS.get(block.shape[0])
+    return block if fold is None else np.array(fold, np.float32).T @ block
+
+
+def _sums(tracks: Sequence[_Track], frame_count: int) -> Iterator[NDArray[np.float64]]:
+    """The sum of all tracks: float64 [2, frames], silence where none is left."""
+    streams = []
+    for track in tracks:
+        factors = balance(track.stem.volume, track.stem.pan, track.file.channel_count)
+        streams.append((np.array([[factors.left], [factors.right]]), track.blocks()))
+    for start in range(0, frame_count, BLOCK_FRAMES):
+        total = np.zeros((2, min(BLOCK_FRAMES, frame_count - start)))
+        for factor, blocks in streams:
+            block = next(blocks, None)
+            if block is not None:
+                total[:, : block.shape[1]] += factor * block
+        yield total
+
+
+class _Forward:
+    """A signal in blocks of any lengths, read from places that never lie before the last one. Behind its end is silence."""
+
+    def __init__(self, blocks: Iterator[Samples], channel_count: int) -> None:
+        self._blocks = blocks
+        self._block: Samples = np.zeros((channel_count, 0), np.float32)
+        self._start = 0
+        self._ended = False
+
+    def read(self, start: int, length: int) -> Iterator[Samples]:
+        """``length`` frames from ``start`` on, in pieces."""
+        end = start + length
+        while start < end:
+            behind = self._start + self._block.shape[1]
+            if start >= behind:
+                self._start = behind
+                self._block = self._next(end - behind)
+                continue
+            piece = self._block[:, start - self._start : end - self._start]
+            start += piece.shape[1]
+            yield piece
+
+    def _next(self, missing: int) -> Samples:
+        block = None if self._ended else next(self._blocks, None)
+        if block is not None:
+            return block
+        self._ended = True
+        return np.zeros((self._block.shape[0], min(missing, BLOCK_FRAMES)), np.float32)

@@ -1,0 +1,92 @@
+"""Mixes for the DAW export: finds the stems, has them mixed apart from separations, and stores what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import tempfile
+import threading
+from pathlib import Path
+
+from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
+from soundwright.separation.v1 import separation_service_pb2 as pb
+
+from kit import audio
+from kit.compute import EngineProcesses
+from kit.errors import AppError, Code
+from kit.ports import Blobs
+from services.separation.mixdown import Mixed, MixSource, mix_to_file
+from services.separation.mixing import MixSpec, parse_manifest
+
+__all__ = ["Mixes"]
+
+_Place = tuple[str, str, int | None]
+"""Name, key and, if known, frames of a stem's audio."""
+
+
+class Mixes:
+    """Makes mixes, each for as long as somebody waits for it."""
+
+    def __init__(
+        self,
+        *,
+        processes: EngineProcesses[None],
+        blobs: Blobs,
+        tracks: library_service_pb2_grpc.TrackServiceStub,
+        scratch: Path,
+        limits: audio.AudioLimits,
+    ) -> None:
+        self._processes = processes
+        self._blobs = blobs
+        self._tracks = tracks
+        self._scratch = scratch
+        self._limits = limits
+
+    async def render(self, request: pb.RenderMixRequest) -> pb.RenderMixResponse:
+        """Mix as the request says. A caller who goes away stops it, and then nothing of it is stored.
+
+        Raises:
+            AppError: ``VALIDATION_ERROR``, and what the library says to a track that is not the caller's.
+        """
+        wanted = library_service_pb2.ListStemsRequest(track_id=request.track_id)
+        stored = (await self._tracks.ListStems(wanted)).stems
+        spec = parse_manifest(
+            request.manifest_json, [upload.filename for upload in request.uploads], [stem.name for stem in stored]
+        )
+        places: list[_Place] = [(upload.filename, upload.blob_key, None) for upload in request.uploads]
+        places += [(stem.name, stem.blob_key, stem.frame_count) for stem in stored]
+        gone = threading.Event()
+        working = asyncio.ensure_future(self._render(spec, places, request.output_key, gone))
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            gone.set()
+            await asyncio.gather(working, return_exceptions=True)
+            await self._blobs.delete(request.output_key)
+            raise
+
+    async def _render(
+        self, spec: MixSpec, places: list[_Place], output_key: str, gone: threading.Event
+    ) -> pb.RenderMixResponse:
+        def report(_share: float) -> None:
+            if gone.is_set():
+                raise AppError(Code.CANCELLED, "CANCELLED", "Nobody waits for this mix any more.")
+
+        async with contextlib.AsyncExitStack() as stack:
+            folder = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True))
+            )
+            sources = []
+            for stem in spec.stems:
+                name, key, frame_count = places[stem.source]
+                path = await stack.enter_async_context(self._blobs.local(key))
+                sources.append(MixSource(name, path, frame_count))
+            target = folder / "mix.wav"
+            work = functools.partial(mix_to_file, spec=spec, sources=sources, target=target, limits=self._limits)
+            mixed: Mixed = await self._processes.run(work, report)
+            report(1.0)
+            await self._blobs.put_file(output_key, target)
+        return pb.RenderMixResponse(
+            sample_rate_hz=mixed.sample_rate_hz, frame_count=mixed.frame_count, limited=mixed.limited
+        )

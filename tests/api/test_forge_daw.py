@@ -1,0 +1,253 @@
+"""DAW export: stems in, one mix out."""
+
+from __future__ import annotations
+
+import json
+import socket
+import uuid
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import pytest
+from stories import RATE_HZ, decoded, encoded, eventually, finished, song, upload
+
+from demo.stack import Stack
+
+LSB = 2**-15
+SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "daw-manifest.schema.json"
+
+
+@pytest.fixture(scope="module")
+def track(admin: httpx.Client) -> dict[str, Any]:
+    """A separated track."""
+    track = upload(admin, encoded(song(2.0)), "tune.wav", title="Ein Lied")
+    job = admin.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()["data"]
+    assert finished(admin, f"/api/processing/job/{job['job_id']}")["status"] == "completed"
+    return track
+
+
+@pytest.fixture(scope="module")
+def bare(admin: httpx.Client) -> dict[str, Any]:
+    """A track without stems."""
+    return upload(admin, encoded(song(0.5, seed=9)))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(stack: Stack) -> Any:
+    """Whatever happens, uploads, mixes and scratch files are gone afterwards."""
+    yield
+    eventually(lambda: not leftovers(stack))
+
+
+def leftovers(stack: Stack) -> list[Path]:
+    places = (stack.data_dir / "blobs/uploads/mixes", stack.data_dir / "blobs/.partial", stack.data_dir / "scratch")
+    return [path for place in places for path in place.rglob("*") if path.is_file()]
+
+
+def exported(
+    client: httpx.Client, track_id: str, manifest: Any = None, files: list[tuple[str, tuple[str, bytes]]] | None = None
+) -> httpx.Response:
+    data = {"track_id": track_id} | ({} if manifest is None else {"manifest": json.dumps(manifest)})
+    # A multipart body even without files.
+    return client.post("/api/daw/export", data=data, files=files or [("none", (None, b""))])
+
+
+def mix(*arguments: Any, **options: Any) -> np.ndarray:
+    answer = exported(*arguments, **options)
+    assert answer.status_code == 200, answer.text
+    return decoded(answer.content)
+
+
+def noise(seed: int, frames: int = 3000) -> np.ndarray:
+    """16-bit values, so that sums are exact."""
+    return (np.random.default_rng(seed).integers(-8000, 8000, (frames, 2)) * LSB).astype(np.float32)
+
+
+def stem_files(*stems: np.ndarray, field: str = "stems[]") -> list[tuple[str, tuple[str, bytes]]]:
+    return [(field, (f"stem {i}.wav", encoded(stem))) for i, stem in enumerate(stems)]
+
+
+def test_all_stored_stems_as_they_are_give_the_song(admin: httpx.Client, track: dict[str, Any]) -> None:
+    answer = exported(admin, track["id"])
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "audio/wav"
+    assert answer.headers["content-disposition"] == 'attachment; filename="Ein Lied - mix.wav"'
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert answer.headers["x-soundwright-limited"] == "false"
+    original = decoded(encoded(song(2.0)))
+    mixed = decoded(answer.content)
+    assert mixed.shape == original.shape
+    assert np.abs(mixed - original).max() <= LSB * 1.001
+
+
+def test_a_stored_stem_is_chosen_by_name(admin: httpx.Client, track: dict[str, Any]) -> None:
+    stems = {stem["stem_type"]: stem for stem in admin.get(f"/api/tracks/{track['id']}").json()["data"]["stems"]}
+    vocals = decoded(admin.get(f"/export/stem/{stems['vocals']['id']}", params={"format": "wav32f"}).content)
+    manifest = {"version": 1, "format": "wav32f", "stems": [{"name": "vocals", "volume": 0.5}]}
+    np.testing.assert_allclose(mix(admin, track["id"], manifest), vocals * 0.5, atol=1e-7)
+    # One that is muted is what is missing.
+    rest = mix(admin, track["id"], {"format": "wav32f", "volumes": {"vocals": 0}})
+    whole = mix(admin, track["id"], {"format": "wav32f"})
+    np.testing.assert_allclose(whole - rest, vocals, atol=1e-6)
+
+
+@pytest.mark.parametrize("field", ["stems[]", "stems"])
+def test_uploaded_stems_are_summed(admin: httpx.Client, bare: dict[str, Any], field: str) -> None:
+    a, b = noise(1), noise(2, 2000)
+    expected = a.copy()
+    expected[:2000] += b
+    assert np.array_equal(mix(admin, bare["id"], files=stem_files(a, b, field=field)), expected)
+
+
+def test_a_manifest_says_how_uploads_sound(admin: httpx.Client, bare: dict[str, Any]) -> None:
+    a, b, c = noise(1), noise(2), noise(3)
+    manifest = {
+        "version": 1,
+        "format": "wav32f",
+        "stems": [
+            {"index": 0, "name": "Lead", "volume": 0.5, "pan": -1},
+            {
+                "name": "stem 1",
+                "edits": [
+                    {"type": "trim", "params": {"start_ms": 10, "end_ms": 20}},
+                    {"type": "fade_in", "params": {"duration_ms": 10}},
+                ],
+            },
+            {"index": 2, "mute": True},
+        ],
+    }
+    expected = np.zeros_like(a)
+    expected[:, 0] += a[:, 0] * 0.5 * 2**0.5
+    edited = np.concatenate((b[:441], b[882:]))
+    edited[:441] *= np.arange(441)[:, None] / 441
+    expected[: len(edited)] += edited
+    np.testing.assert_allclose(mix(admin, bare["id"], manifest, stem_files(a, b, c)), expected, atol=1e-6)
+
+
+def test_stored_stems_join_uploaded_ones_where_they_are_listed(admin: httpx.Client, track: dict[str, Any]) -> None:
+    a = noise(4)
+    drums = mix(admin, track["id"], {"format": "wav32f", "stems": [{"name": "drums"}]})
+    both = mix(admin, track["id"], {"format": "wav32f", "stems": [{"name": "drums"}]}, stem_files(a))
+    drums[:3000] += a
+    np.testing.assert_allclose(both, drums, atol=1e-6)
+
+
+def test_the_manifest_may_come_as_a_file(admin: httpx.Client, bare: dict[str, Any]) -> None:
+    a = noise(1)
+    manifest = json.dumps({"stems": [{"index": 0, "volume": 2}]}).encode()
+    files = [("manifest", ("manifest.json", manifest)), *stem_files(a)]
+    assert np.array_equal(mix(admin, bare["id"], files=files), a * 2)
+
+
+@pytest.mark.parametrize(("format", "subtype"), [("wav16", 16), ("wav24", 24), ("wav32f", 32)])
+def test_what_is_too_loud_is_limited_unless_it_is_in_floats(
+    admin: httpx.Client, bare: dict[str, Any], format: str, subtype: int
+) -> None:
+    loud = np.full((2000, 2), 0.75, np.float32)
+    answer = exported(admin, bare["id"], {"format": format}, stem_files(loud, loud))
+    assert int.from_bytes(answer.content[answer.content.index(b"fmt ") + 22 :][:2], "little") == subtype
+    peak = float(np.abs(decoded(answer.content)).max())
+    assert answer.headers["x-soundwright-limited"] == ("false" if format == "wav32f" else "true")
+    assert peak == pytest.approx(1.5 if format == "wav32f" else 10 ** (-0.1 / 20), abs=LSB)
+
+
+REFUSALS = [
+    ({"version": 2}, 1, "version"),
+    (
+        {"stems": [{"index": 0}, {"index": 1, "edits": [{"type": "crop", "params": {"start_ms": -1}}]}]},
+        2,
+        "stems[1].edits[0].params.start_ms",
+    ),
+    ({"stems": [{"index": 0, "edits": [{"type": "reverse"}]}]}, 1, "stems[0].edits[0].type"),
+    ({"stems": [{"index": 0}, {"index": 1}]}, 1, "stems"),
+    ({"stems": [{"name": "vocals"}]}, 1, "stems[0].name"),
+    ({}, 0, "stems"),
+    ([], 1, "manifest"),
+]
+
+
+@pytest.mark.parametrize(("manifest", "count", "path"), REFUSALS)
+def test_a_manifest_that_does_not_fit_names_the_field(
+    admin: httpx.Client, bare: dict[str, Any], manifest: Any, count: int, path: str
+) -> None:
+    answer = exported(admin, bare["id"], manifest, stem_files(*[noise(i, 500) for i in range(count)]))
+    body = answer.json()
+    assert (answer.status_code, body["code"], list(body["details"])) == (422, "VALIDATION_ERROR", [path])
+
+
+def test_bodies_that_do_not_fit_are_refused(admin: httpx.Client, bare: dict[str, Any], stack: Stack) -> None:
+    stem = stem_files(noise(1, 100))
+
+    def refusal(answer: httpx.Response) -> tuple[int, list[str]]:
+        return answer.status_code, list(answer.json().get("details", []))
+
+    assert refusal(admin.post("/api/daw/export", files=stem)) == (422, ["track_id"])
+    assert refusal(exported(admin, "nonsense", files=stem))[0] == 404
+    assert refusal(exported(admin, str(uuid.uuid4()), files=stem))[0] == 404
+    assert refusal(exported(admin, bare["id"], files=[("stems[]", ("a.wav", b"no audio"))])) == (422, ["stems[]"])
+    assert refusal(exported(admin, bare["id"], files=[("stems[]", (None, b"x"))])) == (422, ["stems[]"])
+    assert refusal(exported(admin, bare["id"], files=[("cover", ("a.png", b"x"))])) == (422, ["cover"])
+    assert refusal(exported(admin, bare["id"], files=stem_files(*[noise(1, 10)] * 33))) == (422, ["stems[]"])
+    assert admin.post("/api/daw/export", json={"track_id": bare["id"]}).status_code == 415
+    form = {"track_id": bare["id"], "manifest": "{"}
+    assert refusal(admin.post("/api/daw/export", data=form, files=stem)) == (422, ["manifest"])
+    form["manifest"] = " " * (1 << 20) + "{}"
+    assert refusal(admin.post("/api/daw/export", data=form, files=stem))[0] == 400
+
+
+def test_somebody_elses_track_is_unknown(other: httpx.Client, track: dict[str, Any]) -> None:
+    answer = exported(other, track["id"])
+    assert (answer.status_code, answer.json()["code"]) == (404, "TRACK_NOT_FOUND")
+
+
+def test_a_file_input_without_a_file_is_none(admin: httpx.Client, track: dict[str, Any]) -> None:
+    boundary = "x" * 20
+    body = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="track_id"\r\n\r\n{track["id"]}\r\n'
+        f'--{boundary}\r\nContent-Disposition: form-data; name="stems[]"; filename=""\r\n\r\n\r\n--{boundary}--\r\n'
+    )
+    headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
+    answer = admin.post("/api/daw/export", content=body.encode(), headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert len(decoded(answer.content)) == 2 * RATE_HZ
+
+
+@pytest.mark.parametrize("sent", ["half of the body", "all of the body"])
+def test_a_client_that_goes_away_leaves_nothing(
+    stack: Stack, admin: httpx.Client, bare: dict[str, Any], sent: str
+) -> None:
+    seconds = 240 if sent == "all of the body" else 5
+    request = admin.build_request(
+        "POST",
+        "/api/daw/export",
+        data={"track_id": bare["id"], "manifest": json.dumps({"sample_rate": 192_000})},
+        files=stem_files(np.zeros((seconds * RATE_HZ, 2), np.float32)),
+    )
+    body = request.read()
+    address = urlsplit(stack.base_url)
+    head = f"POST /api/daw/export HTTP/1.1\r\nHost: {address.netloc}\r\n"
+    head += "".join(
+        f"{name}: {request.headers[name]}\r\n" for name in ("authorization", "content-type", "content-length")
+    )
+    with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
+        connection.sendall(head.encode() + b"\r\n" + (body if sent == "all of the body" else body[: len(body) // 2]))
+        if sent == "all of the body":  # until it is being mixed
+            eventually(lambda: any(path.name == "mix.wav" for path in leftovers(stack)))
+        else:
+            eventually(lambda: bool(leftovers(stack)))
+    eventually(lambda: not leftovers(stack))
+    assert exported(admin, bare["id"], files=stem_files(noise(1, 10))).status_code == 200
+
+
+def test_the_schema_is_published(stack: Stack) -> None:
+    answer = httpx.get(f"{stack.base_url}/schemas/daw-manifest.json")
+    assert answer.status_code == 200
+    assert answer.json() == json.loads(SCHEMA_FILE.read_text())
+    described = httpx.get(f"{stack.base_url}/openapi.json").json()["paths"]["/api/daw/export"]["post"]
+    assert set(described["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]) == {
+        "track_id", "stems[]", "manifest",
+    }  # fmt: skip
+    assert "audio/wav" in described["responses"]["200"]["content"]

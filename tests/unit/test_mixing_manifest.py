@@ -1,0 +1,230 @@
+"""Which manifests say what, and what is refused where."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from kit.errors import AppError, Code
+from services.separation.edits import Edit
+from services.separation.mixing import MixedStem, MixSpec, parse_manifest
+
+FILES = ["vocals.wav", "beat.flac"]
+STORED = ["drums", "bass", "other", "vocals"]
+
+
+def parsed(manifest: Any, uploads: list[str] = FILES, stored: list[str] = STORED) -> MixSpec:
+    return parse_manifest(manifest if isinstance(manifest, str) else json.dumps(manifest), uploads, stored)
+
+
+def refused(manifest: Any, uploads: list[str] = FILES, stored: list[str] = STORED) -> dict[str, list[str]]:
+    with pytest.raises(AppError) as caught:
+        parsed(manifest, uploads, stored)
+    assert (caught.value.code, caught.value.reason) == (Code.UNPROCESSABLE, "VALIDATION_ERROR")
+    details: dict[str, list[str]] = caught.value.meta["details"]
+    return details
+
+
+def sources(spec: MixSpec) -> list[int]:
+    return [stem.source for stem in spec.stems]
+
+
+@pytest.mark.parametrize("manifest", ["", " \n", {}, {"version": 1}, {"version": 1.0, "stems": []}, {"stems": None}])
+def test_without_a_list_all_uploads_or_else_all_stored_stems_are_mixed_as_they_are(manifest: Any) -> None:
+    assert parsed(manifest) == MixSpec((MixedStem(0), MixedStem(1)))
+    assert parsed(manifest, []) == MixSpec(tuple(map(MixedStem, range(4))))
+
+
+def test_everything_that_can_be_said_is_understood() -> None:
+    entry = {
+        "index": 0, "name": "Lead", "volume": 0.5, "pan": -0.25, "mute": False, "solo": True,
+        "edits": [
+            {"type": "crop", "params": {"start_ms": 10, "end_ms": 5000.5}},
+            {"type": "trim", "params": {"start_ms": 1, "end_ms": 2}},
+            {"type": "split", "params": {"position_sec": 1.5}},
+            {"type": "split", "params": {"position_ms": 250, "part": 1}},
+            {"type": "fade_in"},
+            {"type": "fade_out", "params": {"start_ms": 5, "duration_ms": 20, "curve": "equal-power", "part": 2}},
+            {"type": "gain", "params": {"level": 0.25, "end_ms": 9}},
+            {"type": "gain", "params": {"level_db": -20}},
+        ],
+    }  # fmt: skip
+    spec = parsed({"version": 1, "sample_rate": 48000, "format": "wav24", "stems": [entry]})
+    assert spec.sample_rate_hz == 48000
+    assert spec.format == "wav24"
+    assert sources(spec) == [0, 1]
+    assert spec.stems[0] == MixedStem(
+        source=0,
+        volume=0.5,
+        pan=-0.25,
+        solo=True,
+        edits=(
+            Edit("crop", 10, 5000.5),
+            Edit("trim", 1, 2),
+            Edit("split", 1500),
+            Edit("split", 250, part=1),
+            Edit("fade_in", duration_ms=3000),
+            Edit("fade_out", 5, duration_ms=20, part=2, curve="equal-power"),
+            Edit("gain", None, 9, level=0.25),
+            Edit("gain", level=pytest.approx(0.1)),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "source"),
+    [
+        ({"index": 1}, 1),
+        ({"name": "beat.flac"}, 1),
+        ({"name": "beat"}, 1),
+        ({"name": "vocals"}, 0),  # the uploaded one
+        ({"name": "drums"}, 2),
+        ({"index": 1, "name": "drums"}, 1),
+        ({"name": "1"}, 1),
+    ],
+)
+def test_stems_are_named_by_index_file_or_stored_stem(entry: dict[str, Any], source: int) -> None:
+    (named,) = [stem for stem in parsed({"stems": [{**entry, "volume": 0.5}]}).stems if stem.volume == 0.5]
+    assert named.source == source
+
+
+def test_uploads_always_take_part_and_stored_stems_where_they_are_listed() -> None:
+    assert sources(parsed({"stems": [{"name": "bass"}]})) == [3, 0, 1]
+    assert sources(parsed({"stems": [{"name": "bass"}, {"name": "drums"}]}, [])) == [1, 0]
+    # Without files an index counts stored stems, unless a name says which one is meant.
+    assert sources(parsed({"stems": [{"index": 3}, {"index": 0, "name": "other"}]}, [])) == [3, 2]
+
+
+def test_objects_by_stem_fill_in_what_entries_leave_open() -> None:
+    spec = parsed(
+        {
+            "stems": [{"index": 0, "pan": 1}],
+            "volumes": {"vocals": 0.5, "beat.flac": 2},
+            "pans": {"1": -1},
+            "edits": {"0": [{"type": "gain", "params": {"level": 2}}]},
+        }
+    )
+    assert spec.stems == (
+        MixedStem(0, volume=0.5, pan=1, edits=(Edit("gain", level=2),)),
+        MixedStem(1, volume=2, pan=-1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "heard"),
+    [
+        ("...", "yyy"),
+        ("m..", "nyy"),
+        (".s.", "nyn"),
+        ("ss.", "yyn"),
+        ("ms.", "nyn"),
+        ("b..", "nnn"),  # muted and solo: silent, and the others are not solo
+        ("mmm", "nnn"),
+    ],
+)
+def test_mute_and_solo(flags: str, heard: str) -> None:
+    entries = [{"index": i, "mute": flag in "mb", "solo": flag in "sb"} for i, flag in enumerate(flags)]
+    spec = parsed({"stems": entries}, ["a", "b", "c"])
+    assert "".join("y" if spec.heard(stem) else "n" for stem in spec.stems) == heard
+
+
+def edit(kind: Any, **params: Any) -> dict[str, Any]:
+    return {"stems": [{"index": 1}, {"index": 0, "edits": [{"type": "gain", "params": {"level": 1}}, {"type": kind, "params": params}]}]}  # fmt: skip
+
+
+PARAMS = "stems[1].edits[1].params"
+REFUSALS: list[tuple[Any, str]] = [
+    ("{", "manifest"),
+    ("nonsense", "manifest"),
+    ("[" * 100_000, "manifest"),
+    ('{"version": NaN}', "manifest"),
+    ("[]", "manifest"),
+    ('"text"', "manifest"),
+    ({"version": 2}, "version"),
+    ({"version": "1"}, "version"),
+    ({"sample_rate": 44100.5}, "sample_rate"),
+    ({"sample_rate": 4000}, "sample_rate"),
+    ({"sample_rate": True}, "sample_rate"),
+    ({"format": "mp3"}, "format"),
+    ({"format": ["wav16"]}, "format"),
+    ({"colour": 1}, "colour"),
+    ({"stems": {}}, "stems"),
+    ({"stems": [{}] * 65}, "stems"),
+    ({"stems": [{"index": i} for i in range(7)]}, "stems"),
+    ({"stems": ["vocals"]}, "stems[0]"),
+    ({"stems": [{}]}, "stems[0]"),
+    ({"stems": [{"index": 2}]}, "stems[0].index"),
+    ({"stems": [{"index": -1}]}, "stems[0].index"),
+    ({"stems": [{"index": True}]}, "stems[0].index"),
+    ({"stems": [{"index": "0"}]}, "stems[0].index"),
+    ({"stems": [{"name": 3}]}, "stems[0].name"),
+    ({"stems": [{"name": "guitar"}]}, "stems[0].name"),
+    ({"stems": [{"name": "../vocals"}]}, "stems[0].name"),
+    ({"stems": [{"index": 0}, {"name": "vocals"}]}, "stems[1]"),
+    ({"stems": [{"index": 0, "volume": 2.01}]}, "stems[0].volume"),
+    ({"stems": [{"index": 0, "volume": -0.1}]}, "stems[0].volume"),
+    ({"stems": [{"index": 0, "volume": "1"}]}, "stems[0].volume"),
+    ('{"stems": [{"index": 0, "volume": 1e999}]}', "stems[0].volume"),
+    ('{"stems": [{"index": 0, "volume": 1' + "0" * 400 + "}]}", "stems[0].volume"),
+    ({"stems": [{"index": 0, "pan": 1.5}]}, "stems[0].pan"),
+    ({"stems": [{"index": 0, "pan": False}]}, "stems[0].pan"),
+    ({"stems": [{"index": 0, "mute": 1}]}, "stems[0].mute"),
+    ({"stems": [{"index": 0, "solo": "yes"}]}, "stems[0].solo"),
+    ({"stems": [{"index": 0, "voulme": 1}]}, "stems[0].voulme"),
+    ({"stems": [{"index": 0, "edits": {}}]}, "stems[0].edits"),
+    ({"stems": [{"index": 0, "edits": [{"type": "crop"}] * 257}]}, "stems[0].edits"),
+    ({"stems": [{"index": 0, "edits": ["crop"]}]}, "stems[0].edits[0]"),
+    ({"stems": [{"index": 0, "edits": [{"type": "crop", "params": 5}]}]}, "stems[0].edits[0].params"),
+    ({"stems": [{"index": 0, "edits": [{"type": "crop", "when": 5}]}]}, "stems[0].edits[0].when"),
+    (edit("pitch_shift", semitones=2), "stems[1].edits[1].type"),
+    (edit(None), "stems[1].edits[1].type"),
+    (edit(["crop"]), "stems[1].edits[1].type"),
+    (edit("crop", start_ms=-1), f"{PARAMS}.start_ms"),
+    (edit("crop", start_ms="0"), f"{PARAMS}.start_ms"),
+    (edit("crop", start_ms=10, end_ms=10), f"{PARAMS}.end_ms"),
+    (edit("crop", end_ms=86_400_001), f"{PARAMS}.end_ms"),
+    (edit("crop", from_ms=1), f"{PARAMS}.from_ms"),
+    (edit("trim", start_ms=1), f"{PARAMS}.end_ms"),
+    (edit("trim", end_ms=1), f"{PARAMS}.start_ms"),
+    (edit("gain"), f"{PARAMS}.level"),
+    (edit("gain", level=1, level_db=0), f"{PARAMS}.level"),
+    (edit("gain", level=4.1), f"{PARAMS}.level"),
+    (edit("gain", level_db=13), f"{PARAMS}.level_db"),
+    (edit("fade_in", curve="exponential"), f"{PARAMS}.curve"),
+    (edit("fade_in", duration_ms=-1), f"{PARAMS}.duration_ms"),
+    (edit("fade_out", start_ms=0, end_ms=100, duration_ms=50), f"{PARAMS}.duration_ms"),
+    (edit("split"), f"{PARAMS}.position_ms"),
+    (edit("split", position_ms=1, position_sec=1), f"{PARAMS}.position_ms"),
+    (edit("crop", part=1), f"{PARAMS}.part"),
+    (edit("crop", part=0.5), f"{PARAMS}.part"),
+    ({"volumes": [1, 1]}, "volumes"),
+    ({"volumes": {"vocals": 3}}, "volumes.vocals"),
+    ({"volumes": {"guitar": 1}}, "volumes.guitar"),
+    ({"volumes": {"drums": 1}}, "volumes.drums"),  # stored, and not listed beside uploads
+    ({"volumes": {"vocals": 1, "0": 1}}, "volumes.0"),
+    ({"stems": [{"index": 0, "volume": 1}], "volumes": {"vocals": 1}}, "volumes.vocals"),
+    ({"pans": {"beat": "left"}}, "pans.beat"),
+    ({"edits": {"beat": [{"type": "trim", "params": {"start_ms": 4, "end_ms": 2}}]}}, "edits.beat[0].params.end_ms"),
+    ({"edits": {"beat": {}}}, "edits.beat"),
+]
+
+
+@pytest.mark.parametrize(("manifest", "path"), REFUSALS, ids=[f"{i}-{path}" for i, (_, path) in enumerate(REFUSALS)])
+def test_what_does_not_fit_is_named_by_its_path(manifest: Any, path: str) -> None:
+    assert list(refused(manifest)) == [path]
+
+
+def test_all_that_does_not_fit_is_named_at_once() -> None:
+    manifest = {"format": "ogg", "stems": [{"index": 0, "pan": 2, "volume": 9}]}
+    assert set(refused(manifest)) == {"format", "stems[0].pan", "stems[0].volume"}
+
+
+def test_an_ambiguous_name_is_refused() -> None:
+    assert list(refused({"stems": [{"name": "a"}]}, ["a.wav", "a.flac"])) == ["stems[0].name"]
+    assert sources(parsed({"stems": [{"name": "a.flac"}]}, ["a.wav", "a.flac"])) == [1, 0]
+
+
+def test_there_must_be_stems() -> None:
+    assert list(refused("", [], [])) == ["stems"]
