@@ -34,8 +34,6 @@ STATUSES = ("active", "suspended", "banned")
 # Whoever knows an address could keep its owner out, so the wait for one account is short; with passwords of 12
 # characters a guess a minute leads nowhere.
 _LOGIN_BUDGET = Budget(free=5, wait_seconds=1.0, limit_seconds=60.0)
-_ADDRESS_BUDGET = Budget(free=50, wait_seconds=1.0, limit_seconds=900.0)
-_REGISTER_BUDGET = Budget(free=20, wait_seconds=30.0, limit_seconds=900.0)
 
 
 class AccountStore(Protocol):
@@ -56,10 +54,12 @@ class Accounts:
         passwords: Passwords,
         letters: Letters,
         clock: Clock,
-        registration: bool = True,
+        attempts_per_address: int,
+        registration: bool,
     ) -> None:
         """
         Args:
+            attempts_per_address: failed logins that one address has before it must wait, and as many registrations.
             registration: whether people may make accounts for themselves.
         """
         self._store = store
@@ -69,6 +69,7 @@ class Accounts:
         self._passwords = passwords
         self._letters = letters
         self._clock = clock
+        self._address_budget = Budget(attempts_per_address, wait_seconds=2.0, limit_seconds=900.0)
         self._registration = registration
 
     async def register(self, email: str, password: str, address: str) -> None:
@@ -82,7 +83,7 @@ class Accounts:
                 Code.PERMISSION_DENIED, "REGISTRATION_CLOSED", "Registration is closed here. Ask the operator."
             )
         checked = _checked(email, password)
-        await self._attempts.take("register", address, _REGISTER_BUDGET)
+        await self._attempts.take("register", address, self._address_budget)
         account = self._new(checked, "user", await self._passwords.hash(password))
         if await self._store.insert_account(account):
             self._letters.welcome(account)
@@ -96,7 +97,7 @@ class Accounts:
             AppError: ``CREDENTIALS_INVALID``, ``RATE_LIMITED``, ``ACCOUNT_SUSPENDED``.
         """
         given = email.strip().lower()
-        await self._attempts.take("address", address, _ADDRESS_BUDGET)
+        await self._attempts.take("address", address, self._address_budget)
         await self._attempts.take("login", given, _LOGIN_BUDGET)
         account = await self._store.account_by_email(given)
         if not await self._passwords.fits(account.password_hash if account else None, password) or account is None:

@@ -17,8 +17,6 @@ from services.library.sessions import Sessions
 
 __all__ = ["MailboxStore", "Mailboxes"]
 
-_REQUEST_BUDGET = Budget(free=20, wait_seconds=30.0, limit_seconds=900.0)
-
 
 class MailboxStore(Protocol):
     async def account(self, account_id: str) -> Account | None: ...
@@ -38,6 +36,7 @@ class Mailboxes:
         attempts: Attempts,
         letters: Letters,
         clock: Clock,
+        attempts_per_address: int,
     ) -> None:
         self._store = store
         self._accounts = accounts
@@ -45,6 +44,7 @@ class Mailboxes:
         self._attempts = attempts
         self._letters = letters
         self._clock = clock
+        self._request_budget = Budget(attempts_per_address, wait_seconds=2.0, limit_seconds=900.0)
 
     async def request_login(self, email: str, address: str) -> None:
         """Mail a link that logs in, if there is such an account; nobody is told whether there is.
@@ -53,7 +53,7 @@ class Mailboxes:
             AppError: ``VALIDATION_ERROR`` for what is no address; ``RATE_LIMITED``.
         """
         checked = checked_email(email)
-        await self._attempts.take("request", address, _REQUEST_BUDGET)
+        await self._attempts.take("request", address, self._request_budget)
         self._letters.login_link(checked)
 
     async def log_in(self, secret: str, remembered: bool) -> tuple[str, Account]:
@@ -94,7 +94,7 @@ class Mailboxes:
         if checked == opened.account.email:
             details = {"details": {"email": ["did not change"]}}
             raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", details)
-        await self._attempts.take("request", address, _REQUEST_BUDGET)
+        await self._attempts.take("request", address, self._request_budget)
         self._letters.email_change(opened.account, checked)
 
     async def confirm(self, secret: str) -> Account:

@@ -44,6 +44,7 @@ def gather(docs: Docs, settings: LibrarySettings, clock: Clock) -> People:
     smtp_url = settings.smtp_url.get_secret_value()
     carrier = SmtpCarrier(smtp_url, outbox) if smtp_url else outbox
     letters = Letters(store, attempts, carrier, clock, settings.public_address, settings.mail_from)
-    accounts = Accounts(store, tokens, sessions, attempts, Passwords(), letters, clock, settings.registration)
-    mailboxes = Mailboxes(store, accounts, sessions, attempts, letters, clock)
+    limit = settings.attempts_per_address
+    accounts = Accounts(store, tokens, sessions, attempts, Passwords(), letters, clock, limit, settings.registration)
+    mailboxes = Mailboxes(store, accounts, sessions, attempts, letters, clock, limit)
     return People(store, accounts, sessions, tokens, mailboxes, letters, Administration(store, clock), clock)

@@ -1,0 +1,403 @@
+"""People in browsers: registering, logging in, looking after their account, and what is refused on the way."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+from browser import PASSWORD, Browser, registered
+from stories import encoded, eventually, song, upload
+
+from demo.stack import Stack
+
+SESSION = "soundwright_session"
+VISIT = "soundwright_visit"
+
+
+@pytest.fixture
+def browser(stack: Stack) -> Iterator[Browser]:
+    with Browser(stack.base_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ann(browser: Browser) -> Browser:
+    """Somebody who is logged in."""
+    registered(browser)
+    return browser
+
+
+def cookie(session: str) -> dict[str, str]:
+    return {"Cookie": f"{SESSION}={session}"}
+
+
+def mails(stack: Stack, recipient: str, kind: str) -> list[EmailMessage]:
+    parsed = []
+    for path in sorted((stack.data_dir / "outbox").glob(f"*-{kind}.eml")):
+        message = message_from_bytes(path.read_bytes(), policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        if message["To"] == recipient:
+            parsed.append(message)
+    return parsed
+
+
+def link_to(stack: Stack, recipient: str, kind: str, count: int = 1) -> str:
+    """The path of the link in the latest of so many mails."""
+    eventually(lambda: len(mails(stack, recipient, kind)) >= count)
+    (url,) = re.findall(r"https?://\S+", mails(stack, recipient, kind)[-1].get_content())
+    assert url.startswith(stack.base_url)
+    return str(url.removeprefix(stack.base_url))
+
+
+# ------------------------------------------------------------------------------------------------------ in and out
+
+
+def test_register_log_in_and_out(stack: Stack, browser: Browser) -> None:
+    page = browser.get("/users/register")
+    assert page.status_code == 200
+    answer = browser.register()
+    assert (answer.status_code, answer.headers["location"]) == (302, "/users/log-in")
+    assert "You can log in now" in browser.get("/users/log-in").text
+    assert "You can log in now" not in browser.get("/users/log-in").text  # a word is said once
+    answer = browser.log_in()
+    assert (answer.status_code, answer.headers["location"]) == (302, "/")
+    assert browser.email in browser.get("/").text
+    assert browser.get("/api/tracks").json()["data"] == []
+    assert browser.get("/users/log-in").headers["location"] == "/"  # who is in, is in
+    answer = browser.submit("POST", "/users/log-out", {"_method": "delete"})
+    assert (answer.status_code, answer.headers["location"]) == (302, "/")
+    assert browser.cookies.get(SESSION) is None
+    assert browser.get("/api/tracks").status_code == 401
+
+
+def test_the_other_spelling_of_the_path(browser: Browser) -> None:
+    browser.register()
+    assert browser.get("/users/log_in").status_code == 200
+    assert browser.log_in(path="/users/log_in").status_code == 302
+    assert browser.get("/api/tracks").status_code == 200
+
+
+def test_logging_out_by_delete_revokes_the_session(ann: Browser) -> None:
+    stolen = ann.cookies[SESSION]
+    assert ann.submit("DELETE", "/users/log-out").status_code == 302
+    assert httpx.get(f"{ann.base_url}/api/tracks", headers=cookie(stolen)).status_code == 401
+    assert ann.submit("DELETE", "/users/log-out").status_code == 302  # once more is fine
+
+
+@pytest.mark.parametrize("remember", [False, True])
+def test_cookies_are_out_of_reach_and_last_if_wished(browser: Browser, remember: bool) -> None:
+    browser.register()
+    answer = browser.log_in(**({"user[remember_me]": "true"} if remember else {}))
+    (cookie,) = [value for value in answer.headers.get_list("set-cookie") if value.startswith(SESSION)]
+    parts = cookie.split("; ")
+    assert re.fullmatch(SESSION + r"=[A-Za-z0-9_-]{43}", parts[0])
+    assert set(parts[1:]) == {"Path=/", "HttpOnly", "SameSite=Lax"} | ({"Max-Age=1209600"} if remember else set())
+
+
+def test_login_gives_a_session_that_nobody_chose(browser: Browser, stack: Stack) -> None:
+    """Fixation: what was in the browser before is worth nothing afterwards."""
+    browser.register()
+    browser.get("/users/log-in")
+    browser.cookies.set(SESSION, "A" * 43, domain="127.0.0.1")
+    visit = browser.cookies[VISIT]
+    browser.log_in()
+    session = browser.cookies[SESSION]
+    assert session not in ("A" * 43, visit)
+    for planted in ("A" * 43, visit):
+        assert httpx.get(f"{stack.base_url}/api/tracks", headers=cookie(planted)).status_code == 401
+    with Browser(stack.base_url) as other:
+        registered(other)
+        before = other.cookies[SESSION]
+        browser.cookies.clear()
+        browser.cookies.set(SESSION, before, domain="127.0.0.1")  # somebody else's session is in the browser
+        browser.submit("POST", "/users/log-in", {"user[email]": browser.email, "user[password]": PASSWORD})
+        assert browser.cookies[SESSION] != before
+        assert httpx.get(f"{stack.base_url}/api/tracks", headers=cookie(before)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("wanted", "got"),
+    [
+        ("/users/settings", "/users/settings"),
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+        ("/a\r\nset-cookie: x=y", "/"),
+    ],
+)
+def test_after_login_one_is_back_where_one_was(browser: Browser, wanted: str, got: str) -> None:
+    if wanted == got:
+        answer = browser.get("/users/settings")
+        assert answer.status_code == 302
+        assert answer.headers["location"] == "/users/log-in?return_to=%2Fusers%2Fsettings"
+        assert "You must log in to access this page." in browser.get(answer.headers["location"]).text
+    browser.register()
+    assert browser.log_in(return_to=wanted).headers["location"] == got
+
+
+# ------------------------------------------------------------------------------------------------------- enumeration
+
+
+def plain(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
+    """An answer without what differs from one to the next anyway."""
+    hide = re.compile(r"[A-Za-z0-9_-]{43}|[0-9a-f-]{36}@example\.org|x-request-id.*")
+    headers = {k: hide.sub("*", v) for k, v in answer.headers.items() if k not in ("date", "x-request-id")}
+    headers = {k: v for k, v in headers.items() if not k.startswith("x-ratelimit")}
+    return answer.status_code, hide.sub("*", answer.text), headers
+
+
+def test_nobody_learns_who_has_an_account(stack: Stack, browser: Browser) -> None:
+    browser.register()
+    known, unknown = browser.email, f"{uuid.uuid4()}@example.org"
+    answers = {}
+    for email in (known, unknown):
+        with Browser(stack.base_url, email) as asking:
+            answers[email] = [
+                plain(asking.log_in(password="not the password")),
+                plain(asking.submit("POST", "/users/log-in", {"user[email]": email})),
+                plain(asking.get("/users/log-in")),
+                plain(asking.register()),
+                plain(asking.get("/users/log-in")),
+                plain(asking.post("/api/tokens", json={"email": email, "password": "not the password"})),
+            ]
+    assert answers[known] == answers[unknown]
+    assert [status for status, _, _ in answers[known]] == [200, 302, 200, 302, 200, 401]
+    assert "Invalid email or password" in answers[known][0][1]
+
+
+def test_two_who_register_with_one_address_have_one_account(stack: Stack, admin: httpx.Client) -> None:
+    email = f"{uuid.uuid4()}@example.org"
+    passwords = [f"password number {n}" for n in range(4)]
+
+    def register(password: str) -> int:
+        with Browser(stack.base_url, email) as browser:
+            return browser.register(password).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(register, passwords)) == [302] * 4
+    assert admin.get("/api/admin/users", params={"search": email}).json()["meta"]["total_count"] == 1
+    entered = []
+    for password in passwords:
+        with Browser(stack.base_url, email) as browser:
+            entered.append(browser.log_in(password=password).status_code == 302)
+    assert entered.count(True) == 1
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "again", "complaint"),
+    [
+        ("ann", "correct horse battery", None, "must have the @ sign"),
+        ("ann@example.org", "elevenchars", None, "should be at least 12 character(s)"),
+        ("ann@example.org", "x" * 73, None, "should be at most 72 character(s)"),
+        ("ann@example.org", "ü" * 37, None, "should be at most 72 bytes"),
+        ("ann@example.org", "correct horse battery", "another", "does not match password"),
+        ("<script>@example.org", "correct horse battery", None, "must have the @ sign"),
+    ],
+)
+def test_a_form_that_does_not_fit_says_what(
+    browser: Browser, email: str, password: str, again: str | None, complaint: str
+) -> None:
+    browser.email = email
+    answer = browser.register(password, again)
+    assert answer.status_code == 200
+    assert complaint in answer.text
+    assert "<script>" not in answer.text
+    assert password not in answer.text
+
+
+# ----------------------------------------------------------------------------------------------------------- settings
+
+
+def test_keys_are_shown_once_and_work_until_revoked(ann: Browser) -> None:
+    page = ann.submit("POST", "/users/settings", {"action": "create_key", "name": "<b>laptop</b>"})
+    (secret,) = re.findall(r'id="secret">([A-Za-z0-9_-]{43})<', page.text)
+    assert "<b>" not in page.text
+    again = ann.get("/users/settings").text
+    assert secret not in again
+    assert "&lt;b&gt;laptop&lt;/b&gt;" in again
+    assert f"{secret[:6]}…" in again
+    headers = {"Authorization": f"Bearer {secret}"}
+    assert httpx.get(f"{ann.base_url}/api/tracks", headers=headers).status_code == 200
+    (listed,) = ann.get("/api/tokens").json()["data"]
+    assert (listed["name"], listed["prefix"]) == ("<b>laptop</b>", secret[:6])
+    assert listed["last_used_at"] is not None
+    assert ann.submit("POST", "/users/settings", {"action": "revoke_key", "id": listed["id"]}).status_code == 302
+    assert httpx.get(f"{ann.base_url}/api/tracks", headers=headers).status_code == 401
+    assert ann.get("/api/tokens").json()["data"] == []
+
+
+def test_a_script_gets_a_token_with_email_and_password(ann: Browser) -> None:
+    with httpx.Client(base_url=ann.base_url) as script:
+        given = script.post("/api/tokens", json={"email": ann.email, "password": PASSWORD, "name": "cron"})
+        assert given.status_code == 201
+        token = given.json()["data"]
+        assert (token["name"], token["prefix"]) == ("cron", token["token"][:6])
+        script.headers["Authorization"] = f"Bearer {token['token']}"
+        assert [key["name"] for key in script.get("/api/tokens").json()["data"]] == ["cron"]
+        assert script.delete(f"/api/tokens/{token['id']}").status_code == 204
+        assert script.get("/api/tokens").status_code == 401
+        del script.headers["Authorization"]
+        wrong = script.post("/api/tokens", json={"email": ann.email, "password": PASSWORD + "x"})
+        assert (wrong.status_code, wrong.json()["code"]) == (401, "CREDENTIALS_INVALID")
+
+
+def test_a_new_password_logs_out_everybody_else(stack: Stack, ann: Browser) -> None:
+    token = ann.post("/api/tokens", json={"email": ann.email, "password": PASSWORD}).json()["data"]["token"]
+    with Browser(stack.base_url, ann.email) as elsewhere:
+        elsewhere.log_in()
+        assert elsewhere.get("/api/tracks").status_code == 200
+        before = ann.cookies[SESSION]
+        fields = {"action": "update_password", "user[password]": "a better password", "revoke_keys": "true"}
+        wrong = ann.submit("PUT", "/users/settings", {**fields, "user[password_confirmation]": "another password"})
+        assert (wrong.status_code, "does not match password" in wrong.text) == (200, True)
+        changed = ann.submit("PUT", "/users/settings", {**fields, "user[password_confirmation]": "a better password"})
+        assert (changed.status_code, changed.headers["location"]) == (302, "/users/settings")
+        assert ann.cookies[SESSION] != before
+        assert "The password is changed" in ann.get("/users/settings").text
+        assert elsewhere.get("/api/tracks").status_code == 401
+        assert httpx.get(f"{stack.base_url}/api/tracks", headers=cookie(before)).status_code == 401
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert httpx.get(f"{stack.base_url}/api/tracks", headers=bearer).status_code == 401
+        elsewhere.cookies.clear()
+        assert "Invalid email or password" in elsewhere.log_in().text
+        assert elsewhere.log_in(password="a better password").status_code == 302
+
+
+def test_links_in_mails(stack: Stack, ann: Browser) -> None:
+    assert "not confirmed yet" in ann.get("/users/settings").text
+    path = link_to(stack, ann.email, "confirmation")
+    assert "not confirmed yet" in (ann.get(path), ann.get("/users/settings"))[1].text  # to look is not to click
+    assert ann.submit("POST", path).status_code == 302
+    assert "the address is confirmed" in ann.get("/users/settings").text
+    assert "not confirmed yet" not in ann.get("/users/settings").text
+    with Browser(stack.base_url, ann.email) as elsewhere:
+        assert elsewhere.submit("POST", "/users/log-in", {"user[email]": ann.email}).status_code == 302
+        path = link_to(stack, ann.email, "login-link")
+        secret = path.rpartition("/")[2]
+        assert elsewhere.get(path).status_code == 200
+        answer = elsewhere.submit("POST", "/users/log-in", {"user[token]": secret})
+        assert (answer.status_code, answer.headers["location"]) == (302, "/")
+        assert elsewhere.get("/api/tracks").status_code == 200
+        elsewhere.cookies.clear()
+        again = elsewhere.submit("POST", "/users/log-in", {"user[token]": secret})
+        assert again.headers["location"] == "/users/log-in"
+        assert "This link was used already" in elsewhere.get("/users/log-in").text
+        assert elsewhere.get("/api/tracks").status_code == 401
+    new = f"{uuid.uuid4()}@example.org"
+    assert ann.submit("PUT", "/users/settings", {"action": "update_email", "user[email]": new}).status_code == 302
+    ann.submit("POST", link_to(stack, new, "email-change"))
+    assert new in ann.get("/users/settings").text
+    log = (stack.data_dir / "stack.log").read_text()
+    assert secret not in log
+    assert "/users/log-in/[secret]" in log
+
+
+# ---------------------------------------------------------------------------------------------------------- suspension
+
+
+def test_who_is_suspended_is_refused_in_every_dialect_at_once(stack: Stack, ann: Browser, admin: httpx.Client) -> None:
+    token = ann.post("/api/tokens", json={"email": ann.email, "password": PASSWORD}).json()["data"]["token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    (user,) = admin.get("/api/admin/users", params={"search": ann.email}).json()["data"]
+    assert (user["role"], user["status"], user["track_count"]) == ("user", "active", 0)
+    paths = ["/api/tracks", "/files/x", "/api/library", "/queue-status", "/job/x"]
+    for path in paths:
+        assert httpx.get(stack.base_url + path, headers=bearer).status_code in (200, 404), path
+    for status in ("suspended", "banned"):
+        changed = admin.patch(f"/api/admin/users/{user['id']}", json={"status": status})
+        assert changed.json()["data"]["status"] == status
+        text = f"This account is {status}."
+        forge = httpx.get(f"{stack.base_url}/api/tracks", headers=bearer)
+        assert (forge.status_code, forge.json()["code"], forge.json()["error"]) == (403, "ACCOUNT_SUSPENDED", text)
+        soundbox = httpx.get(f"{stack.soundbox_url}/api/library", headers=bearer)
+        assert (soundbox.status_code, soundbox.json()) == (403, {"error": text})
+        pipeline = httpx.get(f"{stack.pipeline_url}/job/x", headers=bearer)
+        assert (pipeline.status_code, pipeline.json()) == (403, {"detail": text})
+        assert ann.get("/api/tracks").status_code == 401  # the session is over for good
+        assert ann.log_in().status_code == 403
+        refused = httpx.post(f"{stack.base_url}/api/tokens", json={"email": ann.email, "password": PASSWORD})
+        assert (refused.status_code, refused.json()["code"]) == (403, "ACCOUNT_SUSPENDED")
+    admin.patch(f"/api/admin/users/{user['id']}", json={"status": "active"})
+    assert httpx.get(f"{stack.base_url}/api/tracks", headers=bearer).status_code == 200
+    acts = [e for e in admin.get("/api/admin/audit").json()["data"] if e["resource_id"] == user["id"]]
+    assert [(e["action"], e["changes"]["status"]["to"], e["actor_email"]) for e in acts] == [
+        ("reactivate", "active", "admin@localhost"),
+        ("ban", "banned", "admin@localhost"),
+        ("suspend", "suspended", "admin@localhost"),
+    ]
+
+
+def test_administrators_see_everybodys_jobs(stack: Stack, ann: Browser, admin: httpx.Client) -> None:
+    token = ann.post("/api/tokens", json={"email": ann.email, "password": PASSWORD}).json()["data"]["token"]
+    with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as script:
+        track = upload(script, encoded(song(0.5)))
+        started = script.post("/api/analysis/analyze", json={"track_id": track["id"], "features": ["tempo"]})
+        job_id = started.json()["data"]["job_id"]
+    overview = admin.get("/api/admin/jobs").json()
+    (job,) = [job for job in overview["data"]["jobs"] if job["id"] == job_id]
+    (user,) = admin.get("/api/admin/users", params={"search": ann.email}).json()["data"]
+    assert (job["owner_id"], job["job_type"], user["track_count"]) == (user["id"], "analysis", 1)
+    assert sum(overview["data"]["counts"]["analysis"].values()) >= 1
+    assert overview["meta"]["total_count"] == sum(
+        sum(states.values()) for states in overview["data"]["counts"].values()
+    )
+    assert ann.get("/api/admin/jobs").status_code == 403
+
+
+# --------------------------------------------------------------------------------------------------------------- pages
+
+
+class Checked(HTMLParser):
+    """What makes a page hard to use, or lets something in that is not ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.problems: list[str] = []
+        self.labels: set[str] = set()
+        self.fields: set[str] = set()
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.seen.append(tag)
+        if tag in ("script", "style", "iframe") or any(name.startswith("on") or name == "style" for name in values):
+            self.problems.append(f"{tag} {values}")
+        if tag == "html" and values.get("lang") != "en":
+            self.problems.append("no language")
+        if tag == "label":
+            self.labels.add(values.get("for") or "")
+        if tag == "input" and values.get("type") != "hidden":
+            self.fields.add(values.get("id") or "?")
+
+
+@pytest.mark.parametrize("path", ["/", "/users/register", "/users/log-in", "/users/settings", "/users/nowhere"])
+def test_pages_are_safe_and_accessible(ann: Browser, stack: Stack, path: str) -> None:
+    with Browser(stack.base_url) as stranger:
+        answer = (ann if "settings" in path else stranger).get(path)
+    assert answer.status_code == (404 if "nowhere" in path else 200)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    policy_parts = answer.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"} <= {*policy_parts}
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    page = Checked()
+    page.feed(answer.text)
+    assert page.problems == []
+    assert page.fields <= page.labels
+    assert (page.seen.count("h1"), page.seen.count("main"), page.seen.count("title")) == (1, 1, 1)
+
+
+def test_the_stylesheet(stack: Stack) -> None:
+    answer = httpx.get(f"{stack.base_url}/assets/style.css")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")
+    assert httpx.get(f"{stack.base_url}/assets/../routes.py").status_code == 404
