@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
-from stories import encoded, eventually, song, upload
+from stories import encoded, eventually, finished, song, upload
 
-from demo.stack import Stack
+from demo.stack import Stack, running
+from tests.simulators.media_site import MediaSite
 
 
 def stored_files(stack: Stack) -> set[str]:
@@ -228,3 +229,343 @@ def test_everybody_needs_a_token(stack: Stack) -> None:
         assert "www-authenticate" in answer.headers
     refused = httpx.post(f"{stack.base_url}/api/tracks", files={"file": ("a.wav", encoded(song(0.1)))})
     assert refused.status_code == 401
+
+
+# ------------------------------------------------------------------------------------------------- change and delete
+
+
+def test_a_track_is_changed_and_stays_so(admin: httpx.Client) -> None:
+    content = encoded(song(0.2))
+    track = upload(admin, content, "draft.wav")
+    path = f"/api/tracks/{track['id']}"
+    said = (track["bpm"], track["key"], track["tags"], track["status"], track["stem_count"])
+    assert said == (None, None, [], "downloaded", 0)
+    new = {
+        "title": "Nachtlied 🌙",
+        "artist": "Zoë",
+        "album": "Live",
+        "bpm": 97.5,
+        "key": "bb minor",
+        "tags": ["a", "b", "A"],
+    }
+    answer = admin.patch(path, json={**new, "id": "x", "status": "analyzed", "owner_id": "me"})
+    assert answer.status_code == 200, answer.text
+    changed = answer.json()["data"]
+    expected = {**track, **new, "key": "A# minor", "tags": ["a", "b"]}
+    moving = ("file_path", "updated_at")
+    assert {k: v for k, v in changed.items() if k not in moving} == {
+        k: v for k, v in expected.items() if k not in moving
+    }
+    assert admin.get(path).json() == {"data": changed}
+    # Whoever plays it goes on.
+    for address in (track["file_path"], changed["file_path"]):
+        assert admin.get(address).content == content
+    form = admin.patch(path, data={"bpm": "", "key": "", "tags": "rain, snow", "title": "Form"}).json()["data"]
+    assert (form["title"], form["bpm"], form["key"], form["tags"]) == ("Form", None, None, ["rain", "snow"])
+    assert form["artist"] == "Zoë"
+    cleared = admin.patch(path, json={"artist": None, "album": "", "tags": None, "bpm": None, "key": None}).json()[
+        "data"
+    ]
+    assert (cleared["artist"], cleared["album"], cleared["tags"]) == (None, None, [])
+    assert admin.patch(path, content=b"tags[]=x&tags[]=y", headers=FORM).json()["data"]["tags"] == ["x", "y"]
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+UNFIT: list[tuple[dict, list[str]]] = [
+    ({"title": ""}, ["title"]),
+    ({"title": None}, ["title"]),
+    ({"title": "x" * 501}, ["title"]),
+    ({"title": 7}, ["title"]),
+    ({"title": "\ud800"}, ["title"]),
+    ({"artist": ["x"]}, ["artist"]),
+    ({"bpm": 19}, ["bpm"]),
+    ({"bpm": 401}, ["bpm"]),
+    ({"bpm": "fast"}, ["bpm"]),
+    ({"bpm": True}, ["bpm"]),
+    ({"bpm": "nan"}, ["bpm"]),
+    ({"bpm": [120]}, ["bpm"]),
+    ({"key": "H minor"}, ["key"]),
+    ({"key": 5}, ["key"]),
+    ({"tags": [""]}, ["tags"]),
+    ({"tags": ["x" * 51]}, ["tags"]),
+    ({"tags": ["t"] * 51}, ["tags"]),
+    ({"tags": [1]}, ["tags"]),
+    ({"tags": {"a": 1}}, ["tags"]),
+    ({"bpm": 5, "key": "?", "title": "fine"}, ["bpm", "key"]),
+    ({}, ["body"]),
+    ({"colour": "red"}, ["body"]),
+]
+
+
+def test_what_does_not_fit_is_named_field_by_field(admin: httpx.Client) -> None:
+    track = upload(admin, encoded(song(0.2)))
+    path = f"/api/tracks/{track['id']}"
+    for body, fields in UNFIT:
+        answer = admin.patch(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR"), body
+        assert sorted(answer.json()["details"]) == fields, body
+    assert admin.patch(path).status_code == 422
+    assert admin.get(path).json()["data"] == track
+
+
+def test_two_who_change_a_track_at_once_both_win(admin: httpx.Client) -> None:
+    path = f"/api/tracks/{upload(admin, encoded(song(0.2)))['id']}"
+    changes = [{"title": "T"}, {"artist": "A"}, {"album": "B"}, {"bpm": 100}, {"key": "C major"}, {"tags": ["x"]}]
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        statuses = [answer.status_code for answer in pool.map(lambda change: admin.patch(path, json=change), changes)]
+    assert statuses == [200] * 6
+    track = admin.get(path).json()["data"]
+    assert [{name: track[name] for name in change} for change in changes] == changes
+
+
+def test_a_separation_and_an_analysis_show_on_the_track(admin: httpx.Client) -> None:
+    track = upload(admin, encoded(song(2.0)))
+    path = f"/api/tracks/{track['id']}"
+    for kind, body, word in (
+        ("processing", {"model": "dsp"}, "processed"),
+        ("analysis", {"features": ["tempo", "key"]}, "analyzed"),
+    ):
+        route = {"processing": "/api/processing/separate", "analysis": "/api/analysis/analyze"}[kind]
+        created = admin.post(route, json={"track_id": track["id"], **body}).json()["data"]
+        assert finished(admin, f"/api/{kind}/job/{created['job_id']}")["status"] == "completed"
+        assert admin.get(path).json()["data"]["status"] == word
+        for status in {"downloaded", word, "all"}:
+            found = admin.get("/api/tracks", params={"status": status}).json()["data"]
+            assert track["id"] in [one["id"] for one in found], status
+    told, measured = admin.get(path).json()["data"], admin.get(f"/api/analysis/{track['id']}").json()["data"]
+    assert told["stem_count"] == 4
+    assert (told["bpm"], told["key"]) == (pytest.approx(measured["tempo"], abs=0.01), measured["key"])
+
+
+def test_a_deleted_track_is_gone_with_all_that_belongs_to_it(stack: Stack, admin: httpx.Client) -> None:
+    before = stored_files(stack)
+    track = upload(admin, encoded(song(1.0)))
+    created = admin.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()["data"]
+    job = finished(admin, f"/api/processing/job/{created['job_id']}")
+    analysis = admin.post("/api/analysis/analyze", json={"track_id": track["id"]}).json()["data"]
+    finished(admin, f"/api/analysis/job/{analysis['job_id']}")
+    assert len(stored_files(stack) - before) == 5
+    path = f"/api/tracks/{track['id']}"
+    answer = admin.delete(path)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert stored_files(stack) == before
+    gone = [path, track["file_path"], f"/api/analysis/{track['id']}", f"/export/stems/{track['id']}"]
+    gone += [f"/export/analysis/{track['id']}", job["stems"][0]["download_url"], job["stems"][0]["file_path"]]
+    for address in gone:
+        assert admin.get(address).status_code == 404, address
+    for again in (admin.delete(path), admin.patch(path, json={"title": "x"})):
+        assert (again.status_code, again.json()["code"]) == (404, "TRACK_NOT_FOUND")
+    refused = admin.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"})
+    assert (refused.status_code, refused.json()["code"]) == (404, "TRACK_NOT_FOUND")
+    listed = admin.get("/api/tracks", params={"page_size": 100}).json()["data"]
+    assert track["id"] not in [one["id"] for one in listed]
+    history = admin.get("/api/jobs", params={"track_id": track["id"]}).json()["data"]
+    assert {one["id"]: one["status"] for one in history} == {job["id"]: "completed", analysis["job_id"]: "completed"}
+
+
+def test_a_deletion_ends_the_work_on_the_track(stack: Stack, admin: httpx.Client) -> None:
+    before = stored_files(stack)
+    track = upload(admin, encoded(song(120.0)))
+    jobs = [
+        admin.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()["data"]["job_id"]
+        for _ in range(3)
+    ]
+    eventually(lambda: admin.get(f"/api/jobs/{jobs[0]}").json()["data"]["status"] == "processing")
+    assert admin.delete(f"/api/tracks/{track['id']}").status_code == 204
+    for job_id in jobs:
+        job = finished(admin, f"/api/jobs/{job_id}")
+        assert (job["status"], job["error"], job["error_code"]) == ("failed", "cancelled", "CANCELLED")
+    eventually(lambda: stored_files(stack) == before)
+
+
+def test_what_was_deleted_can_be_downloaded_again(admin: httpx.Client, site: MediaSite) -> None:
+    url = site.file("/twice.wav", encoded(song(0.5)), "audio/wav")
+
+    def download() -> str:
+        created = admin.post("/api/download/track", json={"url": url, "quality": "low"}).json()["data"]
+        assert finished(admin, f"/api/download/job/{created['job_id']}")["status"] == "completed"
+        jobs = admin.get("/api/jobs", params={"track_id": created["track_id"], "type": "download"}).json()["data"]
+        assert jobs[0]["id"] == created["job_id"]
+        return str(created["track_id"])
+
+    first = download()
+    assert admin.delete(f"/api/tracks/{first}").status_code == 204
+    assert admin.get(f"/api/tracks/{first}").status_code == 404
+    assert download() == first
+    track = admin.get(f"/api/tracks/{first}").json()["data"]
+    assert len(admin.get(track["file_path"]).content) == track["file_size"] > 0
+
+
+def test_other_peoples_tracks_are_neither_changed_nor_deleted(admin: httpx.Client, other: httpx.Client) -> None:
+    track = upload(admin, encoded(song(0.2)))
+    for track_id in (track["id"], str(uuid.uuid4()), "1", "%2e%2e"):
+        path = f"/api/tracks/{track_id}"
+        for answer in (other.patch(path, json={"title": "Mine"}), other.delete(path)):
+            assert (answer.status_code, answer.json()["code"]) == (404, "TRACK_NOT_FOUND"), track_id
+    assert admin.get(f"/api/tracks/{track['id']}").json()["data"] == track
+
+
+# --------------------------------------------------------------------------------------------------------------- lists
+
+
+@pytest.fixture(scope="module")
+def albums(other: httpx.Client) -> dict[str, str]:
+    """Tracks with a word that nothing else has; the ids by title."""
+    content = {seconds: encoded(song(seconds)) for seconds in (0.2, 0.3, 0.4)}
+    tracks = [
+        ("Quxmond Blue", "Zoë", 0.3, {"bpm": 120, "tags": ["Lo-Fi", "quxtag"]}),
+        ("Another quxmond", "abel", 0.4, {"bpm": 90, "key": "A minor"}),
+        ("quxmond 100% %_*", "", 0.2, {"tags": ["quxtag"]}),
+    ]
+    found = {}
+    for title, artist, seconds, said in tracks:
+        track = upload(other, content[seconds], title=title, artist=artist, album="Quxalbum")
+        assert other.patch(f"/api/tracks/{track['id']}", json=said).status_code == 200
+        found[title] = track["id"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"q": "quxm"}, [2, 1, 0]),
+        ({"search": "QUXMOND"}, [2, 1, 0]),
+        ({"q": "quxm", "search": "blue"}, [0]),
+        ({"q": "zoe quxm"}, [0]),
+        ({"q": "quxtag"}, [2, 0]),
+        ({"q": "uxmond"}, []),
+        ({"q": "quxm%"}, [2, 1, 0]),  # a word, whatever stands behind it
+        ({"q": "%"}, []),
+        ({"q": "quxm 100%"}, [2]),
+        ({"q": 'quxm" OR "'}, []),
+        ({"q": "quxm \x00'"}, [2, 1, 0]),
+        ({"q": "quxm", "sort": "oldest"}, [0, 1, 2]),
+        ({"q": "quxm", "sort": "title"}, [1, 2, 0]),
+        ({"q": "quxm", "sort": "title", "order": "desc"}, [0, 2, 1]),
+        ({"q": "quxm", "sort": "artist"}, [1, 0, 2]),
+        ({"q": "quxm", "sort": "duration"}, [1, 0, 2]),
+        ({"q": "quxm", "sort": "duration", "order": "asc"}, [2, 0, 1]),
+        ({"album": "quxalbum"}, [2, 1, 0]),
+        ({"album": "quxalbum", "artist": "ABEL"}, [1]),
+        ({"album": "quxalbum", "tag": "lo-fi"}, [0]),
+        ({"album": "quxalbum", "key": "a minor"}, [1]),
+        ({"album": "quxalbum", "bpm_min": "90", "bpm_max": "119.9"}, [1]),
+        ({"album": "quxalbum", "bpm_min": "90.5"}, [0]),
+        ({"album": "quxalbum", "source": "manual", "status": "downloaded"}, [2, 1, 0]),
+        ({"album": "quxalbum", "status": "analyzed"}, []),
+        ({"album": "quxalbum", "status": "pending"}, []),
+    ],
+)
+def test_a_list_is_searched_filtered_and_sorted(
+    other: httpx.Client, albums: dict[str, str], parameters: dict[str, str], expected: list[int]
+) -> None:
+    answer = other.get("/api/tracks", params=parameters)
+    assert answer.status_code == 200, answer.text
+    ids = list(albums.values())
+    assert [track["id"] for track in answer.json()["data"]] == [ids[number] for number in expected]
+    assert answer.json()["meta"]["total_count"] == len(expected)
+
+
+def test_nobody_finds_other_peoples_tracks(admin: httpx.Client, albums: dict[str, str]) -> None:
+    assert albums
+    assert admin.get("/api/tracks", params={"q": "quxmond"}).json()["data"] == []
+
+
+def test_pages_lead_to_each_other(other: httpx.Client, albums: dict[str, str]) -> None:
+    seen: list[str] = []
+    address = "/api/tracks?q=quxmond&page_size=2&sort=title"
+    first = other.get(address)
+    assert first.json()["meta"] == {"page": 1, "page_size": 2, "total_count": 3, "total_pages": 2}
+    assert list(first.links) == ["next"]
+    second = other.get(first.links["next"]["url"])
+    for page in (first, second):
+        seen += [track["title"] for track in page.json()["data"]]
+    assert seen == sorted(albums, key=str.lower)
+    assert list(second.links) == ["prev"]
+    assert other.get(second.links["prev"]["url"]).json() == first.json()
+    beyond = other.get(address, params={"q": "quxmond", "page": "9", "page_size": "2"})
+    assert (beyond.json()["data"], beyond.json()["meta"]["total_pages"]) == ([], 2)
+    assert other.get(beyond.links["prev"]["url"]).json() == other.get("/api/tracks?q=quxmond&page=2&page_size=2").json()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sort", "loudest"),
+        ("sort", "title; DROP TABLE tracks"),
+        ("order", "up"),
+        ("status", "gone"),
+        ("key", "H minor"),
+        ("bpm_min", "fast"),
+        ("bpm_min", "nan"),
+        ("bpm_max", "inf"),
+        ("bpm_max", "0x10"),
+        ("page", "1.5"),
+        ("page", "-1"),
+        ("page_size", "many"),
+        ("q", "x" * 501),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_named(admin: httpx.Client, name: str, value: str) -> None:
+    answer = admin.get("/api/tracks", params={name: value})
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
+    assert list(answer.json()["details"]) == [name]
+
+
+# ------------------------------------------------------------------------------------------------------------ refusals
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=-100", 206, slice(-100, None)),
+        ("bytes=-99999999", 206, slice(None)),
+        ("bytes=100-", 206, slice(100, None)),
+        ("bytes=0-0", 206, slice(0, 1)),
+        ("bytes=10-99999999", 206, slice(10, None)),
+        ("bytes=-0", 416, None),
+        ("bytes=99999999-", 416, None),
+        ("bytes=5-2", 200, slice(None)),
+        ("lines=1-2", 200, slice(None)),
+        ("bytes=0-1,5-6", 200, slice(None)),
+    ],
+)
+def test_ranges_of_files(admin: httpx.Client, asked: str, status: int, part: slice | None) -> None:
+    content = encoded(song(0.2))
+    track = upload(admin, content)
+    answer = admin.get(track["file_path"], headers={"Range": asked})
+    assert answer.status_code == status
+    if part is None:
+        assert answer.headers["content-range"] == f"bytes */{len(content)}"
+        return
+    assert answer.content == content[part]
+    start, end, _ = part.indices(len(content))
+    expected = f"bytes {start}-{end - 1}/{len(content)}" if status == 206 else None
+    assert answer.headers.get("content-range") == expected
+
+
+def test_a_recording_that_is_refused_for_want_of_a_model_does_not_stay(tmp_path: Path) -> None:
+    content = encoded(song(0.5))
+    settings = {
+        "SOUNDWRIGHT_FALLBACK": "false",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path),
+        "TORCH_HOME": str(tmp_path),
+    }
+    with running(tmp_path / "stack", settings) as strict, strict.client() as client:
+        # A request does not wait long to learn whether a model can be had; once that is known, it is refused at once.
+        eventually(lambda: "model.not_ready" in (strict.data_dir / "stack.log").read_text(), 90.0)
+        answer = client.post("/process", files={"file": ("song.wav", content)})
+        assert answer.status_code == 503, answer.text
+        assert client.get("/api/tracks").json()["meta"]["total_count"] == 0
+        assert stored_files(strict) == set()
+
+
+def test_a_repeated_request_brings_its_recording_once(stack: Stack, admin: httpx.Client) -> None:
+    content = encoded(song(0.5))
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    first = admin.post("/process", files={"file": ("song.wav", content)}, headers=headers).json()["job_id"]
+    count = admin.get("/api/tracks").json()["meta"]["total_count"]
+    assert admin.post("/process", files={"file": ("song.wav", content)}, headers=headers).json()["job_id"] == first
+    assert admin.get("/api/tracks").json()["meta"]["total_count"] == count
+    assert finished(admin, f"/job/{first}")["status"] == "completed"
