@@ -1,0 +1,137 @@
+"""No other site writes in a browser's name: every route that changes something wants the page's own token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from browser import PASSWORD, Browser, registered
+from stories import encoded, song
+
+from demo.stack import Stack
+
+NOBODY = "00000000-0000-0000-0000-000000000001"
+# Pages are not in the published document.
+PAGES = [
+    ("POST", "/users/register"), ("POST", "/users/log-in"), ("POST", "/users/log_in"), ("POST", "/users/log-out"),
+    ("DELETE", "/users/log-out"), ("POST", "/users/settings"), ("PUT", "/users/settings"),
+    ("POST", "/users/confirm/x"), ("POST", "/users/settings/confirm-email/x"),
+]  # fmt: skip
+OTHER_DIALECTS = ("/api/library", "/api/queue", "/api/radio", "/api/favorites", "/api/playlists", "/api/track/")
+OTHER_DIALECTS += ("/api/log-error", "/api/categories", "/process", "/generate", "/rate", "/random-prompt")
+BY_PASSWORD = ("POST", "/api/tokens")
+
+
+@pytest.fixture(scope="module")
+def ann(stack: Stack) -> Iterator[Browser]:
+    with Browser(stack.base_url) as browser:
+        registered(browser)
+        yield browser
+
+
+def writes(stack: Stack) -> list[tuple[str, str]]:
+    """Every route of the forge dialect that is not only read."""
+    paths = httpx.get(f"{stack.base_url}/openapi.json").json()["paths"]
+    found = [
+        (method.upper(), path)
+        for path, methods in paths.items()
+        for method in methods
+        if method != "get" and not path.startswith(OTHER_DIALECTS)
+    ]
+    return [route for route in found if route != BY_PASSWORD]
+
+
+def forged(answer: httpx.Response) -> bool:
+    return answer.status_code == 403 and "did not come from our own page" in answer.text
+
+
+def fill(path: str) -> str:
+    return "/".join(NOBODY if part.startswith("{") else part for part in path.split("/"))
+
+
+def test_every_write_of_a_session_wants_the_token(stack: Stack, ann: Browser) -> None:
+    with Browser(stack.base_url) as other:
+        registered(other)
+        foreign = other.token()
+    routes = writes(stack)
+    assert len(routes) >= 10
+    for method, path in routes:
+        for headers in ({}, {"x-csrf-token": "x"}, {"x-csrf-token": foreign}, {"x-csrf-token": ""}):
+            answer = ann.request(method, fill(path), headers=headers, json={})
+            assert forged(answer), (method, path, headers)
+            assert answer.json()["code"] == "CSRF_INVALID"
+        answer = ann.request(method, fill(path), headers={"x-csrf-token": ann.token()}, json={})
+        assert not forged(answer), (method, path)
+        assert answer.status_code in (400, 403, 404, 415, 422), (method, path)  # past the gate, and then nothing to do
+    assert ann.get("/api/tracks").json()["data"] == []
+
+
+@pytest.mark.parametrize(("method", "path"), PAGES)
+def test_every_form_wants_the_token_logged_in_or_not(stack: Stack, method: str, path: str) -> None:
+    with Browser(stack.base_url) as browser, Browser(stack.base_url) as other:
+        foreign = other.token()
+        for _ in ("logged out", "logged in"):
+            for fields in ({}, {"_csrf_token": ""}, {"_csrf_token": "x"}, {"_csrf_token": foreign}):
+                answer = browser.request(method, path, data={"user[email]": browser.email, **fields})
+                assert forged(answer), fields
+                assert answer.headers["content-type"].startswith("text/html")
+            registered(browser)
+        assert browser.get("/api/tracks").status_code == 200  # and is logged in still
+        assert not forged(browser.submit(method, path, {"action": "none"}))
+
+
+def test_a_token_of_before_the_login_is_worth_nothing_after_it(stack: Stack) -> None:
+    with Browser(stack.base_url) as browser:
+        before = browser.token()
+        registered(browser)
+        assert forged(browser.post("/users/log-out", data={"_csrf_token": before}))
+        old = browser.token()
+        browser.submit("POST", "/users/log-out")
+        browser.log_in()
+        assert forged(browser.post("/users/log-out", data={"_csrf_token": old}))
+
+
+def test_a_form_with_files_brings_the_token_in_front_of_them(ann: Browser) -> None:
+    content = encoded(song(0.5))
+    assert forged(ann.post("/api/tracks", files={"file": ("song.wav", content)}))
+    late = {"file": ("song.wav", content + bytes(1 << 17)), "_csrf_token": (None, ann.token())}
+    assert forged(ann.post("/api/tracks", files=late))
+    early = {"_csrf_token": (None, ann.token()), "title": (None, "Mine"), "file": ("song.wav", content)}
+    created = ann.post("/api/tracks", files=early)
+    assert (created.status_code, created.json()["data"]["title"]) == (201, "Mine")
+    track = created.json()["data"]
+    assert ann.get(track["file_path"]).content == content  # files are read by session, too
+    by_header = ann.post("/api/tracks", files={"file": ("song.wav", content)}, headers={"x-csrf-token": ann.token()})
+    assert by_header.status_code == 201
+    with Browser(str(ann.base_url)) as stranger:
+        assert stranger.get(track["file_path"]).status_code == 401
+        registered(stranger)
+        assert stranger.get(track["file_path"]).status_code == 404
+
+
+def test_a_bearer_token_goes_before_a_session_and_needs_no_other(stack: Stack, ann: Browser) -> None:
+    with Browser(stack.base_url) as bob:
+        registered(bob)
+        given = bob.post("/api/tokens", json={"email": bob.email, "password": PASSWORD}).json()["data"]
+    bearer = {"Authorization": f"Bearer {given['token']}"}
+    assert [key["id"] for key in ann.get("/api/tokens", headers=bearer).json()["data"]] == [given["id"]]
+    assert ann.get("/api/tokens", headers={"Authorization": "Bearer x"}).status_code == 401
+    assert ann.delete(f"/api/tokens/{given['id']}", headers=bearer).status_code == 204
+
+
+def test_other_dialects_know_no_sessions(stack: Stack, ann: Browser) -> None:
+    session = {"Cookie": f"soundwright_session={ann.cookies['soundwright_session']}"}
+    playlist = httpx.post(f"{stack.base_url}/api/playlists", json={"name": "Rain"}, headers=session)
+    assert playlist.status_code == 201
+    # It belongs to the address that it was made from, and not to the account of the session.
+    given = ann.post("/api/tokens", json={"email": ann.email, "password": PASSWORD}).json()["data"]
+    bearer = {"Authorization": f"Bearer {given['token']}"}
+    listed = httpx.get(f"{stack.base_url}/api/playlists", headers=bearer).json()
+    assert playlist.json()["id"] not in str(listed)
+
+
+def test_a_page_is_for_browsers_alone(stack: Stack) -> None:
+    bearer = {"Authorization": f"Bearer {stack.token}"}
+    answer = httpx.get(f"{stack.base_url}/users/settings", headers=bearer)
+    assert (answer.status_code, answer.headers["location"][:13]) == (302, "/users/log-in")
