@@ -35,9 +35,12 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /readyz": PUBLIC,
     "GET /metrics": PUBLIC,  # to callers on this machine
     "GET /config": PUBLIC,
+    "GET /schemas/daw-manifest.json": PUBLIC,
     "GET /api/tracks": ACCOUNTS,
     "POST /api/tracks": (401, 401, 201, 201, 201),
     "GET /api/tracks/{track_id}": (401, 401, 404, 404, 200),
+    "PATCH /api/tracks/{track_id}": (401, 401, 404, 404, 200),
+    "DELETE /api/tracks/{track_id}": (401, 401, 404, 404, 204),
     "POST /api/processing/separate": (401, 401, 404, 404, 201),
     "GET /api/processing/job/{job_id}": (401, 401, 403, 403, 200),
     "GET /api/processing/models": ACCOUNTS,
@@ -64,6 +67,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /export/stems/{track_id}": (401, 401, 403, 403, 200),
     "GET /export/analysis/{track_id}": (401, 401, 403, 403, 200),
     "GET /files/{path}": (401, 401, 404, 404, 200),
+    "POST /api/daw/export": (401, 401, 404, 404, 200),
     "POST /process": (200, 401, 200, 200, 200),
     "GET /job/{job_id}": (404, 401, 404, 404, 200),
     "GET /job/{job_id}/outputs": (404, 401, 404, 404, 200),
@@ -128,6 +132,7 @@ MATRIX |= SOUNDBOX
 BODIES: dict[str, Any] = {
     "POST /api/tokens": {"email": "owner@example.org"},
     "PATCH /api/admin/users/{user_id}": {"status": "active"},
+    "PATCH /api/tracks/{track_id}": {"title": "Tune"},
     "POST /api/spotify/fetch": {"url": "spotify:track:{spotify_id}"},
     "POST /api/spotify/import": {"url": "spotify:track:{spotify_id}"},
     "POST /api/download/track": {"url": "{url}"},
@@ -209,6 +214,7 @@ def belongings(owner: httpx.Client, spotify: SpotifySimulator, site: MediaSite) 
         },
         "/spectrogram": {"filename": f"{clip}.png"},
         "/api/queue": {"job_id": clip},
+        "/api/tracks": {"track_id": upload(owner, SONG)["id"]},  # it is deleted
         "/api": {"job_id": jobs["processing"]},
         "/api/analysis": {"job_id": jobs["analysis"]},
         "/api/download": {"job_id": download},
@@ -229,6 +235,8 @@ def call(caller: httpx.Client, route: str, belongings: dict[str, dict[str, str]]
     body: dict[str, Any] = {}
     if route in UPLOADS:
         body = {"files": {"file": ("song.wav", SONG)}}
+    elif route == "POST /api/daw/export":
+        body = {"data": {"track_id": parameters["track_id"]}, "files": {"stems[]": ("song.wav", SONG)}}
     elif route in BODIES:
         text = json.dumps(BODIES[route])
         for name, value in parameters.items():
