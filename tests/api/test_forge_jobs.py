@@ -52,6 +52,29 @@ def test_the_ledger_is_filtered_and_paged(admin: httpx.Client) -> None:
     assert len(admin.get("/api/jobs", params={**only, "status": "completed"}).json()["data"]) == 3
     assert admin.get("/api/jobs", params={**only, "status": "failed"}).json()["data"] == []
     assert admin.get("/api/jobs", params={**only, "type": "analysis"}).json()["data"] == []
+    assert len(admin.get("/api/jobs", params={**only, "type": "processing"}).json()["data"]) == 3
+    oldest = admin.get("/api/jobs", params={**only, "sort": "oldest", "page_size": 2})
+    assert [job["id"] for job in oldest.json()["data"]] == ids[:2]
+    assert [job["id"] for job in admin.get(oldest.links["next"]["url"]).json()["data"]] == ids[2:]
+    beyond = admin.get("/api/jobs", params={**only, "page": 7}).json()
+    assert (beyond["data"], beyond["meta"]["total_count"]) == ([], 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("sort", "loudest"), ("page", "0"), ("page", "x"), ("page_size", "101"), ("status", "gone"), ("type", "cooking")],
+)
+def test_a_wish_that_cannot_be_met_is_named(admin: httpx.Client, name: str, value: str) -> None:
+    answer = admin.get("/api/jobs", params={name: value})
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
+    assert list(answer.json()["details"]) == [name]
+
+
+@pytest.mark.parametrize("kind", ["download", "processing", "analysis", "generation", "pipeline", "export"])
+def test_every_kind_of_job_can_be_asked_for(admin: httpx.Client, kind: str) -> None:
+    listed = admin.get("/api/jobs", params={"type": kind, "page_size": 100})
+    assert listed.status_code == 200
+    assert {job["job_type"] for job in listed.json()["data"]} <= {kind}
 
 
 def test_a_job_is_cancelled_while_it_waits_or_runs(admin: httpx.Client) -> None:
