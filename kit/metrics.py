@@ -16,6 +16,7 @@ __all__ = [
     "SOCKET_MESSAGES",
     "SWEPT",
     "UPLOAD_BYTES",
+    "WEBHOOK_ATTEMPTS",
 ]
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -47,4 +48,7 @@ SOCKET_MESSAGES = Counter(
     "soundwright_socket_messages_total",
     "Messages on sockets: received, sent, or replaced by newer progress before they were sent",
     ("outcome",),
+)
+WEBHOOK_ATTEMPTS = Counter(
+    "soundwright_webhook_attempts_total", "Attempts to bring a message to a webhook, by what became of it", ("outcome",)
 )

@@ -1,10 +1,11 @@
-"""Small things from the web, read through the guard: where a short link leads, a cover."""
+"""Small things on the web, read and posted through the guard: where a short link leads, a cover, a message."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -13,9 +14,10 @@ import httpx
 
 from kit.outbound.guard import Guard, refused
 
-__all__ = ["read_web"]
+__all__ = ["post_web", "read_web"]
 
 _HOP_LIMIT = 5
+_BODY_SECONDS = 2.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -38,34 +40,79 @@ async def read_web(
         AppError: ``ADDRESS_REFUSED``.
         OSError: no answer, not in time, a status other than 200, or too large a body.
     """
-    backend = _GuardedBackend(guard)
+    async with _connections(guard, seconds) as pool:
+        for _ in range(_HOP_LIMIT):
+            _require_web(url)
+            async with pool.stream("GET", url, headers={"User-Agent": "Soundwright", "Accept": "*/*"}) as response:
+                location = next((v.decode("latin-1") for k, v in response.headers if k.lower() == b"location"), "")
+                if response.status in _REDIRECTS and location:
+                    url = urljoin(url, location)
+                    if stop(url):
+                        return url, b""
+                    continue
+                if response.status != 200:
+                    raise ConnectionError(f"status {response.status}")
+                body = bytearray()
+                async for piece in response.aiter_stream():
+                    body += piece
+                    if len(body) > limit_bytes:
+                        raise ConnectionError("too large")
+                return url, bytes(body)
+    raise ConnectionError("too many redirects")
+
+
+async def post_web(
+    guard: Guard, url: str, *, headers: Mapping[str, str], body: bytes, limit_bytes: int, seconds: float
+) -> tuple[int, bytes]:
+    """Post ``body`` to ``url``. Redirects are answers like any other.
+
+    Args:
+        guard: connects.
+        limit_bytes: how much of the answer's body is read, and no more; what does not come within 2 s is left out.
+        seconds: deadline of the answer.
+
+    Returns:
+        Status, and the beginning of the answer's body.
+
+    Raises:
+        AppError: ``ADDRESS_REFUSED``.
+        OSError: no answer, or not in time.
+    """
+    _require_web(url)
+    sent = [("User-Agent", "Soundwright"), ("Accept", "*/*"), ("Accept-Encoding", "identity"), *headers.items()]
+    async with (
+        _connections(guard, seconds) as pool,
+        pool.stream("POST", url, headers=sent, content=body) as response,
+    ):
+        beginning = bytearray()
+        # The status is the answer; whoever says more than is wanted, or breaks off, has given it all the same.
+        with contextlib.suppress(httpcore.NetworkError, httpcore.ProtocolError, TimeoutError):
+            async with asyncio.timeout(min(_BODY_SECONDS, seconds)):
+                async for piece in response.aiter_stream():
+                    beginning += piece
+                    if len(beginning) >= limit_bytes:
+                        break
+        return response.status, bytes(beginning[:limit_bytes])
+
+
+def _require_web(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or parts.username is not None:
+        raise refused()
+
+
+@contextlib.asynccontextmanager
+async def _connections(guard: Guard, seconds: float) -> AsyncIterator[httpcore.AsyncConnectionPool]:
+    """New connections through the guard, for ``seconds`` at most; what goes wrong is an OSError."""
     try:
         async with (
             asyncio.timeout(seconds),
-            httpcore.AsyncConnectionPool(ssl_context=_trust(), network_backend=backend) as pool,
+            httpcore.AsyncConnectionPool(ssl_context=_trust(), network_backend=_GuardedBackend(guard)) as pool,
         ):
-            for _ in range(_HOP_LIMIT):
-                parts = urlsplit(url)
-                if parts.scheme not in ("http", "https") or parts.username is not None:
-                    raise refused()
-                async with pool.stream("GET", url, headers={"User-Agent": "Soundwright", "Accept": "*/*"}) as response:
-                    location = next((v.decode("latin-1") for k, v in response.headers if k.lower() == b"location"), "")
-                    if response.status in _REDIRECTS and location:
-                        url = urljoin(url, location)
-                        if stop(url):
-                            return url, b""
-                        continue
-                    if response.status != 200:
-                        raise ConnectionError(f"status {response.status}")
-                    body = bytearray()
-                    async for piece in response.aiter_stream():
-                        body += piece
-                        if len(body) > limit_bytes:
-                            raise ConnectionError("too large")
-                    return url, bytes(body)
+            yield pool
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ValueError) as error:
-        raise ConnectionError(type(error).__name__) from error
-    raise ConnectionError("too many redirects")
+        what = "certificate" if "CERTIFICATE_VERIFY_FAILED" in str(error) else type(error).__name__
+        raise ConnectionError(what) from error
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from typing import Any
 from soundwright.analysis.v1 import analysis_service_pb2_grpc
 from soundwright.generation.v1 import generation_service_pb2_grpc
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
-from soundwright.library.v1 import catalog_service_pb2_grpc, library_service_pb2_grpc
+from soundwright.library.v1 import catalog_service_pb2_grpc, library_service_pb2_grpc, webhook_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2_grpc
 
 from kit.compute import ComputeSlots
@@ -37,6 +37,7 @@ class Clients:
     analysis: analysis_service_pb2_grpc.AnalysisServiceStub
     generation: generation_service_pb2_grpc.GenerationServiceStub
     catalog: catalog_service_pb2_grpc.CatalogServiceStub
+    webhooks: webhook_service_pb2_grpc.WebhookServiceStub
 
     @staticmethod
     def over(channels: dict[str, Any]) -> Clients:
@@ -50,6 +51,7 @@ class Clients:
             analysis=analysis_service_pb2_grpc.AnalysisServiceStub(channels["analysis"]),
             generation=generation_service_pb2_grpc.GenerationServiceStub(channels["generation"]),
             catalog=catalog_service_pb2_grpc.CatalogServiceStub(channels["library"]),
+            webhooks=webhook_service_pb2_grpc.WebhookServiceStub(channels["library"]),
         )
 
 

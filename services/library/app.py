@@ -13,11 +13,15 @@ from soundwright.library.v1 import (
     conversation_service_pb2_grpc,
     library_service_pb2,
     library_service_pb2_grpc,
+    webhook_service_pb2,
+    webhook_service_pb2_grpc,
 )
 
 from kit.jobs import publish_run
+from kit.outbound.guard import Guard
 from kit.ports import Clock, Docs
 from kit.run import Runtime
+from kit.sealing import Sealer
 from services.library.account_rpc import AccountRpc, AdminRpc
 from services.library.catalog import Catalog
 from services.library.catalog_rpc import CatalogRpc
@@ -44,6 +48,10 @@ from services.library.track_deletions import TrackDeletions
 from services.library.tracks import Tracks
 from services.library.trends import Trends
 from services.library.votes import Votes
+from services.library.webhook_delivery import Courier
+from services.library.webhook_rpc import WebhookRpc
+from services.library.webhook_store import WebhookDocs
+from services.library.webhooks import Webhooks
 
 __all__ = ["app"]
 
@@ -59,6 +67,8 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     await clips.prepare()
     await conversations.prepare()
     await people.store.prepare()
+    letterbox = WebhookDocs(docs)
+    await letterbox.prepare()
     runtime.check("documents", store.ping)
     await people.accounts.bootstrap(
         settings.admin_email, settings.admin_password.get_secret_value(), settings.data_dir / "admin-token"
@@ -72,6 +82,10 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     catalog = Catalog(clips, runtime.blobs(), runtime.clock)
     deletions = TrackDeletions(store, ledger, runtime.blobs(), runtime.clock)
     chores = {"deletion": catalog.resume_deletions, "track_deletion": deletions.resume, "expiry": people.expire}
+    guard, sealer = Guard(settings.fetch_allow_hosts), Sealer(settings.signing_key())
+    webhooks = Webhooks(letterbox, store, guard, sealer, runtime.clock)
+    courier = Courier(webhooks, letterbox, guard, sealer, runtime.clock, settings.webhook_retry_seconds)
+    chores |= {"webhook": webhooks.tell_ended, "webhook_log": webhooks.expire}
     sweeper = Sweeper(store, ledger, bus, runtime.clock, publish, settings.lost_command_seconds, chores)
     server = runtime.rpc_server()
     library_service_pb2_grpc.add_AccountServiceServicer_to_server(
@@ -89,17 +103,22 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
         _catalog_rpc(catalog, docs, runtime.clock), server.server
     )
+    webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(WebhookRpc(webhooks, courier), server.server)
     conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server(
         ConversationRpc(Conversations(conversations, runtime.clock)), server.server
     )
     server.announce_all(conversation_service_pb2)
     server.announce_all(library_service_pb2)
     server.announce_all(catalog_service_pb2)
+    server.announce_all(webhook_service_pb2)
+    ends = await bus.subscribe("soundwright.evt.*.v1.job.*", courier.hear)
     async with runtime.serving(server):
-        running = [asyncio.create_task(sweeper.run(settings.sweep_seconds)), asyncio.create_task(people.letters.run())]
+        work = (sweeper.run(settings.sweep_seconds), people.letters.run(), courier.run())
+        running = [asyncio.create_task(part) for part in work]
         try:
             yield
         finally:
+            await ends.close()
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)

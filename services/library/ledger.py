@@ -390,7 +390,7 @@ def _ended(job: Job, state: JobState, now: float, error: JobError | None) -> Job
         for s in job.stages
     ]
     return dataclasses.replace(
-        job, state=state, finish_time=now, lease_until=None, due_time=None, error=error, stages=stages
+        job, state=state, finish_time=now, lease_until=None, due_time=None, error=error, stages=stages, untold=True
     )
 
 

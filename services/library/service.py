@@ -159,6 +159,7 @@ class Job:
     due_time: float | None = None  # queued: when it may start, and from when on its command counts as lost
     publication: int = 0
     unfiled: bool | None = None  # finished, but what belongs to it is not filed yet; None keeps it out of the index
+    untold: bool | None = None  # finished, but its end is not recorded for webhooks yet; None as above
     track_create_time: float | None = None  # of the track that it is for: a later one may have the same id
     start_time: float | None = None
     finish_time: float | None = None

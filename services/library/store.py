@@ -26,6 +26,7 @@ _JOBS = Collection(
         Index(("due_time",), present="due_time"),
         Index(("lease_until",), present="lease_until"),
         Index(("unfiled",), present="unfiled"),
+        Index(("untold",), present="untold"),
         Index(("state", "command_subject")),
         Index(("create_time",)),
     ),
@@ -121,6 +122,10 @@ class LibraryStore(TrackDocs):
 
     async def unfiled_jobs(self, limit: int) -> list[Job]:
         return _jobs(await self._docs.find("jobs", {"unfiled": True}, limit=limit))
+
+    async def untold_jobs(self, limit: int) -> list[Job]:
+        """Finished jobs whose end is not recorded for webhooks yet."""
+        return _jobs(await self._docs.find("jobs", {"untold": True}, limit=limit))
 
     # limits and the queue
 

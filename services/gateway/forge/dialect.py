@@ -28,7 +28,10 @@ _SHORT = {
 }
 # Codes that the contract spells its own way.
 _CODES = {"URL_INVALID": "invalid_url", "SPOTIFY_ERROR": "spotify_error", "SPOTIFY_UNAUTHORIZED": "unauthorized"}
-_HEAVY = re.compile(r"/api/(processing/separate|analysis/analyze|download/track|spotify/import)")
+_HEAVY = re.compile(
+    r"/api/(processing/separate|analysis/analyze|download/track|spotify/import"
+    r"|webhooks/[^/]+/test|webhooks/deliveries/[^/]+/replay)"
+)
 _POLLING = re.compile(r"/api/((processing|analysis|download)/job|jobs|tracks)/[^/]+")
 
 

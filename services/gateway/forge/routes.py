@@ -17,6 +17,7 @@ from services.gateway.forge.processing import processing_routes
 from services.gateway.forge.spotify import spotify_routes
 from services.gateway.forge.tokens import token_routes
 from services.gateway.forge.tracks import track_routes
+from services.gateway.forge.webhooks import webhook_routes
 
 __all__ = ["forge_routes"]
 
@@ -34,7 +35,7 @@ def forge_routes(gateway: Gateway) -> APIRouter:
 
     parts = (
         track_routes, processing_routes, analysis_routes, spotify_routes, download_routes, job_routes, export_routes,
-        daw_routes, token_routes, admin_routes,
+        daw_routes, token_routes, admin_routes, webhook_routes,
     )  # fmt: skip
     for part in parts:
         router.include_router(part(gateway), dependencies=[Depends(_BEARER)])
