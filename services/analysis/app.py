@@ -6,13 +6,24 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from soundwright.analysis.v1 import analysis_service_pb2, analysis_service_pb2_grpc
-from soundwright.library.v1 import library_service_pb2_grpc
+from soundwright.analysis.v1 import (
+    agent_service_pb2,
+    agent_service_pb2_grpc,
+    analysis_service_pb2,
+    analysis_service_pb2_grpc,
+)
+from soundwright.library.v1 import conversation_service_pb2_grpc, library_service_pb2_grpc
+from soundwright.separation.v1 import separation_service_pb2_grpc
 
 from kit.audio import AudioLimits
 from kit.compute import ComputeSlots
 from kit.jobs import JobWorker
 from kit.run import Runtime
+from services.analysis.agent_rpc import AgentRpc
+from services.analysis.agents.llm import LanguageModel
+from services.analysis.agents.orchestrator import Bounds, Orchestrator
+from services.analysis.agents.toolbox import Toolbox
+from services.analysis.agents.tools import Tools
 from services.analysis.engines.librosa_engine import LibrosaEngine, warm_up
 from services.analysis.rpc import AnalysisRpc
 from services.analysis.settings import AnalysisSettings
@@ -45,6 +56,22 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
     server = runtime.rpc_server()
     analysis_service_pb2_grpc.add_AnalysisServiceServicer_to_server(AnalysisRpc(bus, jobs, settings), server.server)
     server.announce_all(analysis_service_pb2)
+    model = _language_model(settings)
+    tools = Tools(
+        tracks,
+        separation_service_pb2_grpc.SeparationServiceStub(await runtime.channel("separation")),
+        analysis_service_pb2_grpc.AnalysisServiceStub(await runtime.channel("analysis")),
+    )
+    orchestrator = Orchestrator(
+        Toolbox(tools.all),
+        model,
+        conversation_service_pb2_grpc.ConversationServiceStub(channel),
+        Bounds(settings.agent_tool_limit, settings.agent_seconds, settings.agent_history_limit),
+    )
+    agent_service_pb2_grpc.add_AgentServiceServicer_to_server(
+        AgentRpc(orchestrator, model, runtime.clock), server.server
+    )
+    server.announce_all(agent_service_pb2)
     async with runtime.serving(server, worker):
         warming = asyncio.create_task(slots.run(warm_up))
         try:
@@ -52,3 +79,13 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
         finally:
             warming.cancel()
     slots.close()
+    if model is not None:
+        await model.close()
+
+
+def _language_model(settings: AnalysisSettings) -> LanguageModel | None:
+    if not settings.has_model:
+        return None
+    return LanguageModel(
+        settings.llm_url, settings.llm_key.get_secret_value(), settings.llm_model, settings.llm_timeout_seconds
+    )

@@ -184,7 +184,7 @@ class Tools:
         matches.sort(
             key=lambda m: (order.index(m["relation"]), abs(m["tempo_change_percent"]), m["title"], m["track_id"])
         )
-        value = {
+        value: dict[str, Any] = {
             "track": _brief(own),
             "compatible_keys": [str(code) for code in key.compatible()],
             "matches": matches[: wanted.limit],

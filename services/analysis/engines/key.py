@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from services.analysis.agents.camelot import Camelot
+
 __all__ = ["PITCH_CLASSES", "Key", "KeyMeter", "Tonality", "confidences", "rank_keys"]
 
 Floats = NDArray[np.float32]
@@ -58,8 +60,7 @@ class Key:
     @property
     def camelot(self) -> str:
         """Place on the Camelot wheel, like ``8A``: neighbours mix well."""
-        major_tonic = self.tonic + 3 if self.is_minor else self.tonic
-        return f"{(major_tonic * 7 + 7) % 12 + 1}{'A' if self.is_minor else 'B'}"
+        return str(Camelot.of(self.tonic, self.is_minor))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,73 @@
+"""Agents: wire to domain and back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+from soundwright.analysis.v1 import agent_service_pb2 as pb
+from soundwright.analysis.v1 import agent_service_pb2_grpc
+
+from kit.errors import AppError, Code
+from kit.identity import require_principal
+from kit.ports import Clock
+from services.analysis.agents.llm import LanguageModel, ProviderState
+from services.analysis.agents.orchestrator import Orchestrator, Question
+
+__all__ = ["AgentRpc"]
+
+_CHECK_SECONDS = 10.0
+_KEEP_SECONDS = 10.0
+_ADMIN_ROLES = frozenset({"admin", "platform_admin", "super_admin"})
+
+
+class AgentRpc(agent_service_pb2_grpc.AgentServiceServicer):
+    def __init__(self, orchestrator: Orchestrator, model: LanguageModel | None, clock: Clock) -> None:
+        self._orchestrator = orchestrator
+        self._model = model
+        self._clock = clock
+        self._checking = asyncio.Lock()
+        self._checked: tuple[float, pb.Provider] | None = None
+
+    async def Chat(self, request: pb.ChatRequest, context: Any) -> pb.ChatResponse:
+        answered = await self._orchestrator.answer(
+            Question(
+                turn_id=request.turn_id,
+                message=request.message,
+                conversation_id=request.conversation_id,
+                track_ids=tuple(dict.fromkeys(request.track_ids)),
+                task=request.task,
+            )
+        )
+        return pb.ChatResponse(
+            conversation=answered.conversation,
+            answer=answered.message,
+            data_json=json.dumps(answered.data, ensure_ascii=False),
+            input_token_count=answered.input_token_count,
+            output_token_count=answered.output_token_count,
+        )
+
+    async def CheckProviders(self, request: pb.CheckProvidersRequest, context: Any) -> pb.CheckProvidersResponse:
+        if require_principal().role not in _ADMIN_ROLES:
+            raise AppError(Code.PERMISSION_DENIED, "ROLE_TOO_LOW", "This needs the role of an administrator.")
+        # A look costs a request to the model: those who look at once share one.
+        async with self._checking:
+            if self._checked is None or time.monotonic() - self._checked[0] > _KEEP_SECONDS:
+                provider = await self._provider()
+                self._checked = (time.monotonic(), provider)
+            return pb.CheckProvidersResponse(providers=[self._checked[1]])
+
+    async def _provider(self) -> pb.Provider:
+        provider = pb.Provider(name="llm")
+        if self._model is None:
+            state = ProviderState("not_configured", "Set SOUNDWRIGHT_LLM_MODEL, and SOUNDWRIGHT_LLM_URL or _LLM_KEY.")
+        else:
+            provider.url_host, provider.model = self._model.host, self._model.name
+            state = await self._model.check(_CHECK_SECONDS)
+        provider.status, provider.detail = state.status, state.detail
+        if state.latency_seconds is not None:
+            provider.latency_seconds = state.latency_seconds
+        provider.check_time.FromMicroseconds(round(self._clock.now() * 1e6))
+        return provider
