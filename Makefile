@@ -47,8 +47,14 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -qq --no-deps audiocraft --constraint constraints.txt  # docs/decisions/0007
 	@touch $@
 
+# The stock client of the live channels, for the Node that the virtual environment brings along.
+CHANNEL_CLIENT := tests/channels/node_modules/.ready
+$(CHANNEL_CLIENT): tests/channels/package-lock.json $(VENV)/.ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/channels
+	@touch $@
+
 .PHONY: test
-test: setup  ## Run all tests
+test: setup $(CHANNEL_CLIENT)  ## Run all tests
 	$(BIN)/python -m pytest
 
 .PHONY: check
@@ -84,7 +90,7 @@ bench: setup  ## Measure; the results go into docs/BENCHMARKS.md
 
 .PHONY: clean
 clean:  ## Remove what was made here, except the data directory
-	rm -rf $(VENV) demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/channels/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: help
 help:  ## This list

@@ -23,6 +23,7 @@ __all__ = ["Credential", "Doorkeeper", "Visitor"]
 _RULE = Rule(Access.ANYONE, sessions=True)
 _SUBPROTOCOL = "phoenix"
 _BEARER_PROTOCOL = "base64url.bearer.phx."
+_UNREADABLE = "?"
 _FIELD_LIMIT = 50
 
 
@@ -84,7 +85,9 @@ class Doorkeeper:
         offered: list[str] = scope.get("subprotocols", [])
         token = fields.get("token", [""])[0] or _hidden_token(offered)
         if token:
-            headers = Headers({"authorization": f"Bearer {token}"})
+            # What could not stand in a header is no token, but must not pass for none.
+            readable = token.isascii() and token.isprintable()
+            headers = Headers({"authorization": f"Bearer {token if readable else _UNREADABLE}"})
         secret = self._browsers.session_secret(headers) if self._from_our_page(headers) else ""
         caller = await self._authenticator.identify(headers, self.peer(scope), _RULE, secret)
         assert caller.principal is not None  # a visitor without one is refused by the rule
@@ -133,8 +136,9 @@ class Doorkeeper:
 
 def _hidden_token(offered: list[str]) -> str:
     hidden = next((name for name in offered if name.startswith(_BEARER_PROTOCOL)), "")
-    encoded = hidden.removeprefix(_BEARER_PROTOCOL)
+    # Named after the alphabet for addresses, but stock clients write the other one.
+    encoded = hidden.removeprefix(_BEARER_PROTOCOL).replace("+", "-").replace("/", "_")
     try:
         return base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        return "unreadable"  # something was offered, so it must not pass for nothing
+        return _UNREADABLE

@@ -1,0 +1,72 @@
+"""One more gateway for a running stack, with settings of its own, which may be stopped and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+from demo.stack import free_ports
+
+READY_SECONDS = 60.0
+
+
+class GatewayProcess:
+    """Runs for the length of the block."""
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        port, ops_port = free_ports(2)
+        self.base_url = f"http://127.0.0.1:{port}"
+        self._log = data_dir / f"gateway-{port}.log"
+        self._environment = {
+            **os.environ,
+            "SOUNDWRIGHT_DATA_DIR": str(data_dir),
+            "SOUNDWRIGHT_GATEWAY_PORT": str(port),
+            "SOUNDWRIGHT_OPS_BIND": f"127.0.0.1:{ops_port}",
+            "SOUNDWRIGHT_OPEN_ACCESS": "true",
+            **{f"SOUNDWRIGHT_{name.upper()}": value for name, value in settings.items()},
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "services", "gateway"], env=self._environment, stdout=output, stderr=output
+            )
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._ready():
+            assert self._process.poll() is None, self._log.read_text()[-2000:]
+            assert time.monotonic() < deadline, "the gateway was not ready in time"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(30)
+            self._process = None
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        lines = httpx.get(f"{self.base_url}/metrics").text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.base_url}/readyz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def __enter__(self) -> GatewayProcess:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

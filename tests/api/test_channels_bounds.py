@@ -1,0 +1,119 @@
+"""What one socket, one caller and all of them together may cost. A gateway with tight limits serves the same stack."""
+
+# Calls over HTTP are short, and nothing else is to be done meanwhile.
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from gateway_process import GatewayProcess
+from phoenix_client import Phoenix, opened, refused, socket_url
+from stories import encoded, eventually, song, upload
+
+from demo.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def gateway(stack: Stack) -> Iterator[GatewayProcess]:
+    with GatewayProcess(
+        stack.data_dir,
+        socket_limit="6",
+        socket_caller_limit="4",
+        socket_topic_limit="2",
+        socket_idle_seconds="5",
+        socket_stall_seconds="1",
+        socket_poll_seconds="0.2",
+        # There is no broker: everything that is told here was read in the ledger.
+        nats_url="nats://127.0.0.1:9",
+    ) as process:
+        yield process
+
+
+def start_analysis(client: httpx.Client) -> str:
+    track_id = upload(client, encoded(song(2.0)))["id"]
+    job_id: str = client.post("/api/analysis/analyze", json={"track_id": track_id}).json()["data"]["job_id"]
+    return job_id
+
+
+async def test_the_end_arrives_although_every_event_is_lost(
+    gateway: GatewayProcess, stack: Stack, admin: httpx.Client
+) -> None:
+    job_id = start_analysis(admin)
+    async with opened(gateway.base_url, stack.token) as socket:
+        phoenix = Phoenix(socket)
+        assert (await phoenix.join(f"jobs:{job_id}"))["status"] == "ok"
+        told = await phoenix.follow(f"jobs:{job_id}")
+        assert told[-2][1]["status"] == "completed"
+        assert told[-1][0] == "job:completed"
+
+
+async def test_sockets_are_counted_by_caller_and_all_together(
+    gateway: GatewayProcess, stack: Stack, other: httpx.Client
+) -> None:
+    url = socket_url(gateway.base_url, vsn="2.0.0", token=stack.token)
+    stranger = str(other.headers["authorization"]).removeprefix("Bearer ")
+    async with contextlib.AsyncExitStack() as held:
+        for _ in range(4):
+            await held.enter_async_context(opened(gateway.base_url, stack.token))
+        assert await refused(url) == 429
+        for _ in range(2):
+            await held.enter_async_context(opened(gateway.base_url, stranger))
+        assert gateway.metric("soundwright_sockets_open_count") == 6
+        assert await refused(socket_url(gateway.base_url, vsn="2.0.0")) == 503
+    eventually(lambda: gateway.metric("soundwright_sockets_open_count") == 0)
+    assert await refused(url) == 101
+
+
+async def test_topics_of_a_socket_are_counted(gateway: GatewayProcess, stack: Stack, admin: httpx.Client) -> None:
+    jobs = [start_analysis(admin) for _ in range(3)]
+    async with opened(gateway.base_url, stack.token) as socket:
+        phoenix = Phoenix(socket)
+        for job_id in jobs[:2]:
+            await phoenix.join(f"jobs:{job_id}")
+            await phoenix.follow(f"jobs:{job_id}")
+        answer = await phoenix.join(f"jobs:{jobs[2]}")
+        assert answer["response"] == {"reason": "too many topics"}
+
+
+async def test_a_client_that_says_nothing_is_closed(gateway: GatewayProcess, stack: Stack) -> None:
+    # Its library answers pings; the protocol asks for more than that.
+    async with opened(gateway.base_url, stack.token) as socket:
+        assert await Phoenix(socket).closed() == 1002
+
+
+async def test_a_client_that_does_not_read_is_closed_and_others_are_served(
+    gateway: GatewayProcess, stack: Stack
+) -> None:
+    before = gateway.metric('soundwright_sockets_closed_total{reason="too slow"}')
+    # Answers name the topic, so each of these asks for as much as it sends.
+    request = json.dumps([None, "1", "x" * 60_000, "ping", {}])
+    options = {"max_queue": 1, "ping_interval": None, "close_timeout": 0.1}
+    slow = await opened(gateway.base_url, stack.token, **options)
+
+    async def flood() -> None:
+        while True:
+            await slow.send(request)
+
+    flooding = asyncio.create_task(flood())
+    async with opened(gateway.base_url, stack.token) as bystander:
+        phoenix = Phoenix(bystander)
+        async with asyncio.timeout(60):
+            while gateway.metric('soundwright_sockets_closed_total{reason="too slow"}') == before:
+                assert await phoenix.quiet()
+        assert await phoenix.quiet()
+    flooding.cancel()
+    await asyncio.gather(flooding, return_exceptions=True)
+    await slow.close()
+
+
+async def test_a_gateway_that_stops_says_so(stack: Stack) -> None:
+    with GatewayProcess(stack.data_dir) as gateway:
+        async with opened(gateway.base_url, stack.token) as socket:
+            assert await Phoenix(socket).quiet()
+            await asyncio.to_thread(gateway.stop)
+            assert await Phoenix(socket).closed() == 1012
