@@ -9,6 +9,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from services.library.service import AudioOutput, Job, JobState
@@ -33,7 +34,7 @@ def event_of(job: Job) -> str:
 
 def job_message_id(job: Job) -> str:
     """A job ends once, so its id is the message's: however often it is told, it is the same."""
-    return f"msg_{job.id.replace('-', '')}"
+    return f"msg_{_hex_id(job)}"
 
 
 def job_body(job: Job) -> str:
@@ -96,9 +97,6 @@ def _outputs(job: Job) -> list[dict[str, Any]]:
     if job.state is not JobState.SUCCEEDED or job.result is None:
         return []
     files = [_file(output.name, output.content_type, _path(job, output)) for output in job.result.outputs]
-    if job.result.generation is not None:
-        name = f"{job.id.replace('-', '')}.wav"
-        files.append(_file(name, "audio/wav", f"/audio/{name}"))
     if job.result.values_json and job.track_id:
         files.append(_file("analysis", "application/json", f"/export/analysis/{job.track_id}"))
     return files
@@ -109,7 +107,15 @@ def _file(name: str, content_type: str, path: str) -> dict[str, Any]:
 
 
 def _path(job: Job, output: AudioOutput) -> str:
-    return f"/download/{job.id}/{output.name}" if job.kind == "pipeline" else f"/export/stem/{output.id}"
+    if job.kind == "pipeline":
+        return f"/download/{job.id}/{output.name}"
+    if job.kind == "generation":
+        return f"/{output.name}/{_hex_id(job)}{PurePosixPath(output.path).suffix}"
+    return f"/export/stem/{output.id}"
+
+
+def _hex_id(job: Job) -> str:
+    return job.id.replace("-", "")
 
 
 def _time(seconds: float | None) -> str | None:

@@ -60,6 +60,15 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "PATCH /api/admin/users/{user_id}": (401, 401, 403, 404, 403),  # nobody
     "GET /api/admin/audit": ADMINS,
     "GET /api/admin/jobs": ADMINS,
+    "GET /api/webhooks": ACCOUNTS,
+    "POST /api/webhooks": (401, 401, 201, 201, 201),
+    "GET /api/webhooks/{webhook_id}": (401, 401, 404, 404, 200),
+    "PATCH /api/webhooks/{webhook_id}": (401, 401, 404, 404, 200),
+    "POST /api/webhooks/{webhook_id}/secret": (401, 401, 404, 404, 200),
+    "POST /api/webhooks/{webhook_id}/test": (401, 401, 404, 404, 409),  # it is disabled
+    "GET /api/webhooks/{webhook_id}/deliveries": (401, 401, 404, 404, 200),
+    "POST /api/webhooks/deliveries/{delivery_id}/replay": (401, 401, 404, 404, 409),  # as above
+    "DELETE /api/webhooks/{webhook_id}": (401, 401, 404, 404, 204),
     "GET /api/jobs": ACCOUNTS,
     "GET /api/jobs/{job_id}": (401, 401, 403, 403, 200),
     "DELETE /api/jobs/{job_id}": (401, 401, 403, 403, 409),  # it has ended
@@ -133,6 +142,8 @@ BODIES: dict[str, Any] = {
     "POST /api/tokens": {"email": "owner@example.org"},
     "PATCH /api/admin/users/{user_id}": {"status": "active"},
     "PATCH /api/tracks/{track_id}": {"title": "Tune"},
+    "POST /api/webhooks": {"url": "{url}"},
+    "PATCH /api/webhooks/{webhook_id}": {"description": "mine"},
     "POST /api/spotify/fetch": {"url": "spotify:track:{spotify_id}"},
     "POST /api/spotify/import": {"url": "spotify:track:{spotify_id}"},
     "POST /api/download/track": {"url": "{url}"},
@@ -152,6 +163,8 @@ QUERIES = {"GET /api/spotify/search": {"q": "tune"}}
 REFUSALS_BELOW = {
     "/api/admin": {403: "ROLE_TOO_LOW", 404: "ACCOUNT_NOT_FOUND"},
     "/api/tokens": {404: "TOKEN_NOT_FOUND", 422: "VALIDATION_ERROR"},
+    "/api/webhooks/deliveries": {404: "DELIVERY_NOT_FOUND", 409: "WEBHOOK_DISABLED"},
+    "/api/webhooks": {404: "WEBHOOK_NOT_FOUND", 409: "WEBHOOK_DISABLED"},
 }
 UPLOADS = ("POST /api/tracks", "POST /process")
 REFUSALS = {401: "UNAUTHORIZED", 403: "ACCESS_DENIED", 404: "TRACK_NOT_FOUND", 409: "JOB_FINISHED"}
@@ -195,6 +208,9 @@ def belongings(owner: httpx.Client, spotify: SpotifySimulator, site: MediaSite) 
     assert finished(owner, f"/api/download/job/{download}")["status"] == "completed"
     clip = made(owner, "slow cello")
     playlist = owner.post("/api/playlists", json={"name": "Rainy days"}).json()["id"]
+    webhook = owner.post("/api/webhooks", json={"url": url}).json()["data"]["id"]
+    delivery = owner.post(f"/api/webhooks/{webhook}/test").json()["data"]["id"]
+    assert owner.patch(f"/api/webhooks/{webhook}", json={"enabled": False}).status_code == 200
     return {
         "/": {
             "track_id": track["id"],
@@ -206,6 +222,8 @@ def belongings(owner: httpx.Client, spotify: SpotifySimulator, site: MediaSite) 
             "url": url,
             "gen_id": clip,
             "playlist_id": playlist,
+            "webhook_id": webhook,
+            "delivery_id": delivery,
             "model": "music",
             "token_id": str(uuid.UUID(int=1)),
             "user_id": str(uuid.UUID(int=1)),
@@ -321,7 +339,8 @@ def test_a_token_is_taken_as_a_bearer_token_alone(stack: Stack, header: str) -> 
 
 def test_without_open_access_nobody_comes_in_without_a_name(tmp_path_factory: pytest.TempPathFactory) -> None:
     names = ("track_id", "stem_id", "path", "track_name", "job_id", "gen_id", "playlist_id", "model", "filename")
-    nothing = {"/": dict.fromkeys((*names, "audio_filename", "spotify_id", "url", "token_id", "user_id"), "x")}
+    names += ("audio_filename", "spotify_id", "url", "token_id", "user_id", "webhook_id", "delivery_id")
+    nothing = {"/": dict.fromkeys(names, "x")}
     with running(
         tmp_path_factory.mktemp("closed"), {"SOUNDWRIGHT_OPEN_ACCESS": "false", "HF_HUB_OFFLINE": "1"}
     ) as closed:
