@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from soundwright.analysis.v1 import analysis_service_pb2_grpc
+from soundwright.analysis.v1 import agent_service_pb2_grpc, analysis_service_pb2_grpc
 from soundwright.generation.v1 import generation_service_pb2_grpc
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
-from soundwright.library.v1 import catalog_service_pb2_grpc, library_service_pb2_grpc, webhook_service_pb2_grpc
+from soundwright.library.v1 import (
+    catalog_service_pb2_grpc,
+    conversation_service_pb2_grpc,
+    library_service_pb2_grpc,
+    webhook_service_pb2_grpc,
+)
 from soundwright.separation.v1 import separation_service_pb2_grpc
 
 from kit.compute import ComputeSlots
@@ -38,6 +43,8 @@ class Clients:
     generation: generation_service_pb2_grpc.GenerationServiceStub
     catalog: catalog_service_pb2_grpc.CatalogServiceStub
     webhooks: webhook_service_pb2_grpc.WebhookServiceStub
+    agents: agent_service_pb2_grpc.AgentServiceStub
+    conversations: conversation_service_pb2_grpc.ConversationServiceStub
 
     @staticmethod
     def over(channels: dict[str, Any]) -> Clients:
@@ -52,6 +59,8 @@ class Clients:
             generation=generation_service_pb2_grpc.GenerationServiceStub(channels["generation"]),
             catalog=catalog_service_pb2_grpc.CatalogServiceStub(channels["library"]),
             webhooks=webhook_service_pb2_grpc.WebhookServiceStub(channels["library"]),
+            agents=agent_service_pb2_grpc.AgentServiceStub(channels["analysis"]),
+            conversations=conversation_service_pb2_grpc.ConversationServiceStub(channels["library"]),
         )
 
 

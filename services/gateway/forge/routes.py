@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from services.gateway.clients import Gateway
 from services.gateway.forge.admin import admin_routes
+from services.gateway.forge.agents import agent_routes
 from services.gateway.forge.analysis import analysis_routes
 from services.gateway.forge.daw import daw_routes
 from services.gateway.forge.download import download_routes
@@ -35,7 +36,7 @@ def forge_routes(gateway: Gateway) -> APIRouter:
 
     parts = (
         track_routes, processing_routes, analysis_routes, spotify_routes, download_routes, job_routes, export_routes,
-        daw_routes, token_routes, admin_routes, webhook_routes,
+        daw_routes, token_routes, admin_routes, webhook_routes, agent_routes,
     )  # fmt: skip
     for part in parts:
         router.include_router(part(gateway), dependencies=[Depends(_BEARER)])

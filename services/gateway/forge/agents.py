@@ -1,0 +1,157 @@
+"""Agents: ask, and read again what was said."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field, field_validator
+from soundwright.analysis.v1 import agent_service_pb2 as pb
+from soundwright.library.v1 import conversation_service_pb2 as conversation_pb
+from starlette.responses import Response
+
+from services.gateway.clients import Gateway
+from services.gateway.forge.tracks import PageNumber, PageSize, own_track
+from services.gateway.forge.wire import data, listing, time_to_wire
+from services.gateway.params import body_of, body_schema, require_uuid
+
+__all__ = ["agent_routes"]
+
+# Longer than whatever a model and the rules behind it are given together.
+_CHAT_SECONDS = 120.0
+_CHECK_SECONDS = 30.0
+_TRACK_LIMIT = 40
+
+
+class ChatParameters(BaseModel):
+    """A question."""
+
+    message: str = Field(min_length=1, max_length=4000)
+    conversation_id: str = Field("", max_length=64, description="to go on with; else a new conversation begins")
+    track_id: str = Field("", max_length=64, description="what it is about")
+    track_ids: list[Annotated[str, Field(max_length=64)]] = Field(default=[], max_length=_TRACK_LIMIT)
+    task: str = Field("", max_length=100, description="a specialist's capability, such as mix_planning")
+
+    @field_validator("conversation_id", "track_id", "task", mode="before")
+    @classmethod
+    def _absent(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+    @field_validator("track_ids", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return [] if value is None else value
+
+    @field_validator("message")
+    @classmethod
+    def _not_blank(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("can't be blank")
+        return value
+
+
+def agent_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api", tags=["agents"])
+    clients = gateway.clients
+
+    @router.post("/agents/chat", openapi_extra=body_schema(ChatParameters))
+    async def chat(parameters: Annotated[ChatParameters, Depends(body_of(ChatParameters))]) -> Response:
+        """Ask about your music. What is answered comes from your tracks; ``data.tools`` says which tool gave what."""
+        named = [*([parameters.track_id] if parameters.track_id else []), *parameters.track_ids]
+        tracks = [await own_track(clients, track_id) for track_id in dict.fromkeys(named)]
+        conversation_id = parameters.conversation_id
+        answer = await clients.agents.Chat(
+            pb.ChatRequest(
+                turn_id=str(uuid.uuid4()),
+                message=parameters.message,
+                conversation_id=require_uuid(conversation_id, "conversation") if conversation_id else "",
+                track_ids=[track.id for track in tracks],
+                task=parameters.task,
+            ),
+            timeout=_CHAT_SECONDS,
+        )
+        usage = {
+            "input_tokens": answer.input_token_count,
+            "output_tokens": answer.output_token_count,
+            "total_tokens": answer.input_token_count + answer.output_token_count,
+        }
+        body = {
+            "conversation_id": answer.conversation.id,
+            "message": _message_to_wire(answer.answer),
+            "agent": answer.answer.agent,
+            "content": answer.answer.content,
+            "data": json.loads(answer.data_json),
+            "usage": usage,
+            "tokens_used": usage["total_tokens"],
+        }
+        return data(body)
+
+    @router.get("/agents/conversations")
+    async def list_conversations(request: Request, page: PageNumber = 1, page_size: PageSize = 20) -> Response:
+        """Your conversations, latest change first."""
+        answer = await clients.conversations.ListConversations(
+            conversation_pb.ListConversationsRequest(page=page, page_size=page_size)
+        )
+        listed = [_conversation_to_wire(conversation) for conversation in answer.conversations]
+        return listing(listed, page, page_size, answer.total_count, request.url)
+
+    @router.get("/agents/conversations/{conversation_id}")
+    async def get_conversation(conversation_id: str) -> Response:
+        """A conversation with its messages, oldest first."""
+        answer = await clients.conversations.GetConversation(
+            conversation_pb.GetConversationRequest(conversation_id=require_uuid(conversation_id, "conversation"))
+        )
+        messages = [_message_to_wire(message) for message in answer.messages]
+        return data({**_conversation_to_wire(answer.conversation), "messages": messages})
+
+    @router.delete("/agents/conversations/{conversation_id}", status_code=204)
+    async def delete_conversation(conversation_id: str) -> Response:
+        """Delete a conversation with its messages."""
+        await clients.conversations.DeleteConversation(
+            conversation_pb.DeleteConversationRequest(conversation_id=require_uuid(conversation_id, "conversation"))
+        )
+        return Response(status_code=204)
+
+    @router.get("/admin/llm/health", tags=["admin"])
+    async def llm_health() -> Response:
+        """Whether the language model of the agents can be used, seen by using it."""
+        answer = await clients.agents.CheckProviders(pb.CheckProvidersRequest(), timeout=_CHECK_SECONDS)
+        return data({"providers": [_provider_to_wire(provider) for provider in answer.providers]})
+
+    return router
+
+
+def _message_to_wire(message: conversation_pb.ConversationMessage) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "role": message.role,
+        "content": message.content,
+        "agent": message.agent or None,
+        "inserted_at": time_to_wire(message, "create_time"),
+    }
+
+
+def _conversation_to_wire(conversation: conversation_pb.Conversation) -> dict[str, Any]:
+    return {
+        "id": conversation.id,
+        "title": conversation.title,
+        "track_id": conversation.track_id or None,
+        "message_count": conversation.message_count,
+        "inserted_at": time_to_wire(conversation, "create_time"),
+        "updated_at": time_to_wire(conversation, "update_time"),
+    }
+
+
+def _provider_to_wire(provider: pb.Provider) -> dict[str, Any]:
+    latency = round(1000 * provider.latency_seconds) if provider.HasField("latency_seconds") else None
+    return {
+        "name": provider.name,
+        "url_host": provider.url_host or None,
+        "model": provider.model or None,
+        "status": provider.status,
+        "detail": provider.detail or None,
+        "latency_ms": latency,
+        "checked_at": time_to_wire(provider, "check_time"),
+    }
