@@ -20,7 +20,7 @@ from services.library.tracks import TrackDeletion, require_owner
 __all__ = ["TrackDeletionStore", "TrackDeletions"]
 
 _LIBRARY = Principal("service:library", "service")
-_JOB_FOLDERS = ("stems", "pipeline", "exports")
+_JOB_FOLDERS = ("stems", "pipeline")
 _DELETION_BATCH = 100
 _JOB_BATCH = 100
 log = get_logger()
@@ -67,10 +67,7 @@ class TrackDeletions:
         if not await self._store.remove_track(track.id):
             raise not_found("track")
         log.info("track.deleted", track_id=track.id)
-        try:
-            await self._go_on(deletion)
-        except AppError as error:  # it is gone for its owner, and the sweeper sees to the rest
-            log.warning("track.deletion_interrupted", track_id=track.id, reason=error.reason)
+        await self._go_on(deletion)
 
     async def resume(self) -> int:
         """Go on with deletions that were not finished; says with how many."""
@@ -80,6 +77,13 @@ class TrackDeletions:
         return len(pending)
 
     async def _go_on(self, deletion: TrackDeletion) -> None:
+        """As far as it goes now: it is gone for its owner, and the next round sees to the rest."""
+        try:
+            await self._remove(deletion)
+        except AppError as error:
+            log.warning("track.deletion_interrupted", track_id=deletion.track_id, reason=error.reason)
+
+    async def _remove(self, deletion: TrackDeletion) -> None:
         track = await self._store.track(deletion.track_id)
         if track is not None and track.create_time == deletion.track_create_time:
             await self._store.remove_track(track.id)

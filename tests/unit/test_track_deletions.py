@@ -179,6 +179,8 @@ async def test_files_that_cannot_be_removed_now_are_removed_later(
     await library.deletions.delete(ANN, "t1")
     assert await reason(library.world.tracks.get(ANN, "t1")) == "TRACK_NOT_FOUND"
     assert (len(library.files()), await library.pending()) == (2, 1)
+    assert await library.deletions.resume() == 1  # nor does it keep the sweeper from its other work
+    assert await library.pending() == 1
     monkeypatch.undo()
     await library.deletions.resume()
     assert (library.files(), await library.pending()) == (set(), 0)
