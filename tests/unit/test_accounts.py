@@ -202,6 +202,19 @@ async def test_an_address_has_a_budget_that_ones_own_logins_do_not_restore(world
         await attempts.take("address", HERE, budget)
 
 
+async def test_who_guesses_gets_no_new_tries_by_logging_in_themselves(tmp_path: Path) -> None:
+    async with world_in(tmp_path, attempts_per_address=3) as world:
+        await world.people.accounts.register("eve@example.org", PASSWORD, "192.0.2.9")
+        for n in range(2):
+            with refused("CREDENTIALS_INVALID"):
+                await world.people.accounts.verify(f"user{n}@example.org", "wrong password", HERE)
+            assert await world.people.accounts.verify("eve@example.org", PASSWORD, HERE)
+        with refused("CREDENTIALS_INVALID"):
+            await world.people.accounts.verify("user2@example.org", "wrong password", HERE)
+        with refused("RATE_LIMITED"):
+            await world.people.accounts.verify("user3@example.org", "wrong password", HERE)
+
+
 async def test_the_first_administrator(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "admin-token"
     await world.people.accounts.bootstrap("boss@localhost", "", path)
