@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from typing import Any
 
 from soundwright.analysis.v1 import agent_service_pb2 as pb
@@ -19,7 +17,6 @@ from services.analysis.agents.orchestrator import Orchestrator, Question
 __all__ = ["AgentRpc"]
 
 _CHECK_SECONDS = 10.0
-_KEEP_SECONDS = 10.0
 _ADMIN_ROLES = frozenset({"admin", "platform_admin", "super_admin"})
 
 
@@ -28,8 +25,6 @@ class AgentRpc(agent_service_pb2_grpc.AgentServiceServicer):
         self._orchestrator = orchestrator
         self._model = model
         self._clock = clock
-        self._checking = asyncio.Lock()
-        self._checked: tuple[float, pb.Provider] | None = None
 
     async def Chat(self, request: pb.ChatRequest, context: Any) -> pb.ChatResponse:
         answered = await self._orchestrator.answer(
@@ -52,12 +47,7 @@ class AgentRpc(agent_service_pb2_grpc.AgentServiceServicer):
     async def CheckProviders(self, request: pb.CheckProvidersRequest, context: Any) -> pb.CheckProvidersResponse:
         if require_principal().role not in _ADMIN_ROLES:
             raise AppError(Code.PERMISSION_DENIED, "ROLE_TOO_LOW", "This needs the role of an administrator.")
-        # A look costs a request to the model: those who look at once share one.
-        async with self._checking:
-            if self._checked is None or time.monotonic() - self._checked[0] > _KEEP_SECONDS:
-                provider = await self._provider()
-                self._checked = (time.monotonic(), provider)
-            return pb.CheckProvidersResponse(providers=[self._checked[1]])
+        return pb.CheckProvidersResponse(providers=[await self._provider()])
 
     async def _provider(self) -> pb.Provider:
         provider = pb.Provider(name="llm")

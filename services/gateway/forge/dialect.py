@@ -29,7 +29,7 @@ _SHORT = {
 # Codes that the contract spells its own way.
 _CODES = {"URL_INVALID": "invalid_url", "SPOTIFY_ERROR": "spotify_error", "SPOTIFY_UNAUTHORIZED": "unauthorized"}
 _HEAVY = re.compile(
-    r"/api/(processing/separate|analysis/analyze|download/track|spotify/import"
+    r"/api/(processing/separate|analysis/analyze|download/track|spotify/import|agents/chat"
     r"|webhooks/[^/]+/test|webhooks/deliveries/[^/]+/replay)"
 )
 _POLLING = re.compile(r"/api/((processing|analysis|download)/job|jobs|tracks)/[^/]+")
