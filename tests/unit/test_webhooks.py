@@ -6,13 +6,21 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from kit.adapters.docs_sqlite import SqliteDocs
 from kit.errors import AppError
@@ -497,6 +505,48 @@ async def test_what_is_due_survives_the_process_and_so_does_what_it_was_sending(
     assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
 
 
+async def test_what_the_bus_says_is_heard_at_once_but_for_progress(
+    world: Library, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.library.webhook_delivery._POLL_SECONDS", 3600.0)
+    webhook = await endpoint(world, receiver)
+    async with world.running():
+        await eventually(lambda: not world.courier._woken.is_set())
+        await world.ended()
+        world.courier.hear("soundwright.evt.separation.v1.job.progressed", b"")
+        assert not world.courier._woken.is_set()
+        world.courier.hear("soundwright.evt.separation.v1.job.succeeded", b"")
+        await settled(world, webhook, D)
+
+
+async def test_an_event_that_the_bus_loses_costs_no_message(world: Library, receiver: WebhookReceiver) -> None:
+    webhook = await endpoint(world, receiver)
+    async with world.running():
+        await world.ended()  # nobody says so
+        await settled(world, webhook, D)
+    assert len(receiver.received) == 1
+
+
+async def test_a_long_backlog_hides_nobodys_messages(
+    world: Library, receiver: WebhookReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.library.webhook_delivery._BATCH", 2)
+    with WebhookReceiver() as swift:
+        slow = await endpoint(world, receiver)
+        async with library(tmp_path, world.clock, Guard([receiver.address, swift.address])) as both:
+            receiver.held = threading.Event()
+            for _ in range(7):
+                await both.webhooks.test(ANN, slow.id)
+            both.clock.time += 1
+            other = await endpoint(both, swift)
+            await both.webhooks.test(ANN, other.id)
+            async with both.running():
+                await settled(both, other, D)
+                assert len(receiver.received) == 1
+                receiver.held.set()
+                await settled(both, slow, *[D] * 7)
+
+
 # ----------------------------------------------------------------------------------------------------------- addresses
 
 
@@ -507,7 +557,7 @@ async def test_a_name_that_turns_private_is_refused_at_delivery(tmp_path: Path, 
         return answers
 
     async with library(tmp_path, HandClock(), Guard(resolver=resolver)) as world:
-        webhook, _ = await world.webhooks.create(ANN, f"https://hooks.example:8443{'/'}", (), "")
+        webhook, _ = await world.webhooks.create(ANN, "https://hooks.example:8443/", (), "")
         answers[:] = ["127.0.0.1"]
         await world.webhooks.test(ANN, webhook.id)
         world.later(1)
@@ -530,6 +580,33 @@ async def test_an_unreachable_endpoint_is_tried_again_and_nothing_quotes_its_add
     output = capsys.readouterr()
     assert "webhook.attempted" in output.out + output.err
     assert "tellnobody" not in output.out + output.err
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_not_accepted(
+    world: Library, receiver: WebhookReceiver, tmp_path: Path
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, SHA256())
+    )
+    pem = tmp_path / "key.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    receiver._server.socket = context.wrap_socket(receiver._server.socket, server_side=True)
+    webhook, _ = await world.webhooks.create(ANN, receiver.url.replace("http:", "https:"), (), "")
+    await world.webhooks.test(ANN, webhook.id)
+    async with world.running():
+        entry = await refused(world, webhook)
+    assert entry.error == "The endpoint's TLS certificate was not accepted."
+    assert receiver.received == []
 
 
 @pytest.mark.parametrize(

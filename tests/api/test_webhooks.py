@@ -1,0 +1,260 @@
+"""Webhooks over HTTP: an endpoint is registered, hears of jobs, and its log says how it went."""
+
+from __future__ import annotations
+
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from stories import encoded, eventually, finished, song, upload
+
+from demo.stack import Stack, running
+from tests.simulators.webhook_receiver import WebhookReceiver
+
+SONG = encoded(song(0.5))
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[WebhookReceiver]:
+    with WebhookReceiver() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def hooked(tmp_path_factory: pytest.TempPathFactory, receiver: WebhookReceiver) -> Iterator[Stack]:
+    """A stack that may reach the receiver, and tries again soon."""
+    settings = {
+        "SOUNDWRIGHT_RATE_NORMAL_PER_MINUTE": "100000",
+        "SOUNDWRIGHT_RATE_HEAVY_PER_MINUTE": "100000",
+        "SOUNDWRIGHT_RATE_POLLING_PER_MINUTE": "100000",
+        "SOUNDWRIGHT_RATE_FILES_PER_MINUTE": "100000",
+        "SOUNDWRIGHT_LEASE_SECONDS": "5",
+        "HF_HUB_OFFLINE": "1",
+        "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": receiver.address,
+        "SOUNDWRIGHT_WEBHOOK_RETRY_SECONDS": "0.2,0.2,0.2,0.2",
+    }
+    with running(tmp_path_factory.mktemp("hooked"), settings) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def owner(hooked: Stack) -> Iterator[httpx.Client]:
+    with hooked.client() as client:
+        yield client
+
+
+@pytest.fixture
+def path() -> str:
+    """One that no other test has."""
+    return f"/hooks/{uuid.uuid4().hex}"
+
+
+def registered(owner: httpx.Client, url: str, **fields: Any) -> dict[str, Any]:
+    answer = owner.post("/api/webhooks", json={"url": url, **fields})
+    assert answer.status_code == 201, answer.text
+    webhook: dict[str, Any] = answer.json()["data"]
+    return webhook
+
+
+def log(owner: httpx.Client, webhook: dict[str, Any]) -> list[dict[str, Any]]:
+    answer = owner.get(f"/api/webhooks/{webhook['id']}/deliveries")
+    assert answer.status_code == 200, answer.text
+    entries: list[dict[str, Any]] = answer.json()["data"]
+    return entries
+
+
+def removed(owner: httpx.Client, webhook: dict[str, Any]) -> None:
+    assert owner.delete(f"/api/webhooks/{webhook['id']}").status_code == 204
+
+
+def test_an_endpoint_from_its_registration_to_its_removal(
+    owner: httpx.Client, receiver: WebhookReceiver, path: str
+) -> None:
+    made = registered(owner, receiver.url + path, events=["job.failed"], description="mine")
+    secret = made.pop("secret")
+    assert secret.startswith("whsec_")
+    assert {name: made[name] for name in ("url", "events", "description", "enabled", "disabled_reason")} == {
+        "url": receiver.url + path,
+        "events": ["job.failed"],
+        "description": "mine",
+        "enabled": True,
+        "disabled_reason": None,
+    }
+    at = f"/api/webhooks/{made['id']}"
+    assert owner.get(at).json() == {"data": made}
+    assert made in owner.get("/api/webhooks").json()["data"]
+    changed = owner.patch(at, json={"enabled": False, "events": ["*"]}).json()["data"]
+    assert (changed["enabled"], changed["events"], changed["description"]) == (False, ["*"], "mine")
+    refused = owner.post(f"{at}/test")
+    assert (refused.status_code, refused.json()["code"]) == (409, "WEBHOOK_DISABLED")
+    assert owner.patch(at, json={"enabled": True}).json()["data"]["enabled"] is True
+    rotated = owner.post(f"{at}/secret").json()["data"]
+    assert rotated["previous_secret_expires_at"] is not None
+
+    sent = owner.post(f"{at}/test")
+    assert (sent.status_code, sent.json()["data"]["event"]) == (202, "ping")
+    eventually(lambda: len(receiver.to(path)) == 1)
+    (ping,) = receiver.to(path)
+    assert ping.message["type"] == "ping"
+    assert (ping.signed_by(rotated["secret"]), ping.signed_by(secret)) == ([True, False], [False, True])
+    assert secret not in owner.get(at).text + owner.get("/api/webhooks").text
+
+    removed(owner, made)
+    for answer in (owner.get(at), owner.delete(at), owner.get(f"{at}/deliveries"), owner.post(f"{at}/test")):
+        assert (answer.status_code, answer.json()["code"]) == (404, "WEBHOOK_NOT_FOUND")
+
+
+def test_a_separation_is_told_and_its_files_are_where_the_message_says(
+    owner: httpx.Client, receiver: WebhookReceiver, path: str
+) -> None:
+    webhook = registered(owner, receiver.url + path)
+    track = upload(owner, SONG)
+    job = owner.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()["data"][
+        "job_id"
+    ]
+    finished(owner, f"/api/processing/job/{job}")
+    eventually(lambda: len(receiver.to(path)) == 1)
+    (received,) = receiver.to(path)
+    assert received.signed_by(webhook["secret"]) == [True]
+    assert abs(int(received.headers["webhook-timestamp"]) - time.time()) < 300
+    message = received.message
+    shown = owner.get(f"/api/jobs/{job}").json()["data"]
+    data = message["data"]
+    assert message["type"] == "job.completed"
+    assert {
+        name: data[name] for name in ("id", "job_type", "status", "track_id", "error", "created_at", "started_at")
+    } == {name: shown[name] for name in ("id", "job_type", "status", "track_id", "error", "created_at", "started_at")}
+    assert data["finished_at"] == shown["completed_at"]
+    assert (data["engine"], data["model"], data["degraded"]) == (
+        shown["result"]["engine"],
+        shown["result"]["model"],
+        False,
+    )
+    assert {file["name"] for file in data["outputs"]} == {"vocals", "drums", "bass", "other"}
+    for file in data["outputs"]:
+        answer = owner.get(file["download_path"])
+        assert (answer.status_code, answer.headers["content-type"]) == (200, file["content_type"])
+    (entry,) = log(owner, webhook)
+    assert (entry["status"], entry["response_code"], entry["attempts"], entry["error"]) == ("delivered", 204, 1, None)
+    assert (entry["payload"], entry["message_id"]) == (message, received.headers["webhook-id"])
+    assert entry["next_attempt_at"] is None
+    removed(owner, webhook)
+
+
+def test_every_kind_of_job_is_told_with_files_that_can_be_fetched(
+    owner: httpx.Client, receiver: WebhookReceiver, path: str
+) -> None:
+    webhook = registered(owner, receiver.url + path)
+    track = upload(owner, SONG)["id"]
+    analysis = owner.post("/api/analysis/analyze", json={"track_id": track}).json()["data"]["job_id"]
+    clip = owner.post("/generate", json={"prompt": "slow cello", "duration": 1}).json()["job_id"]
+    pipeline = owner.post("/process", files={"file": ("song.wav", SONG)}).json()["job_id"]
+    expected = {str(uuid.UUID(job_id)) for job_id in (analysis, clip, pipeline)}
+    eventually(lambda: {r.message["data"]["id"] for r in receiver.to(path)} == expected, 120.0)
+    told = {received.message["data"]["job_type"]: received.message["data"] for received in receiver.to(path)}
+    assert {kind: len(data["outputs"]) for kind, data in told.items()} == {
+        "analysis": 1,
+        "generation": 2,
+        "pipeline": 10,
+    }
+    for data in told.values():
+        for file in data["outputs"]:
+            assert owner.get(file["download_path"]).status_code == 200, file
+    removed(owner, webhook)
+
+
+def test_a_cancelled_job_failed(owner: httpx.Client, receiver: WebhookReceiver, path: str) -> None:
+    webhook = registered(owner, receiver.url + path, events=["job.failed"])
+    long = upload(owner, encoded(song(60.0)))["id"]
+    job = owner.post("/api/processing/separate", json={"track_id": long, "model": "dsp"}).json()["data"]["job_id"]
+    assert owner.delete(f"/api/jobs/{job}").status_code == 204
+    eventually(lambda: len(receiver.to(path)) == 1, 60.0)
+    message = receiver.to(path)[0].message
+    assert message["type"] == "job.failed"
+    data = message["data"]
+    assert (data["id"], data["status"], data["error"], data["outputs"]) == (job, "failed", "cancelled", [])
+    removed(owner, webhook)
+
+
+def test_it_is_tried_again_and_replayed_on_request(owner: httpx.Client, receiver: WebhookReceiver, path: str) -> None:
+    webhook = registered(owner, receiver.url + path)
+    receiver.answer_with([500, 503])
+    owner.post(f"/api/webhooks/{webhook['id']}/test")
+    eventually(lambda: log(owner, webhook)[0]["status"] == "delivered")
+    (entry,) = log(owner, webhook)
+    assert (entry["attempts"], len(receiver.to(path))) == (3, 3)
+    replayed = owner.post(f"/api/webhooks/deliveries/{entry['id']}/replay")
+    assert (replayed.status_code, replayed.json()["data"]["status"]) == (202, "pending")
+    eventually(lambda: len(receiver.to(path)) == 4)
+    sent = receiver.to(path)
+    assert len({(received.headers["webhook-id"], received.body) for received in sent}) == 1
+    page = owner.get(f"/api/webhooks/{webhook['id']}/deliveries", params={"page": 2, "page_size": 1}).json()
+    assert (page["data"], page["meta"]["total_count"]) == ([], 1)
+    unknown = owner.post(f"/api/webhooks/deliveries/{uuid.uuid4()}/replay")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "DELIVERY_NOT_FOUND")
+    removed(owner, webhook)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({}, "url"),
+        ({"url": "http://example.org/hook"}, "url"),
+        ({"url": "javascript:alert(1)"}, "url"),
+        ({"url": 5}, "url"),
+        ({"url": "https://example.org/", "events": []}, "events"),
+        ({"url": "https://example.org/", "events": "*"}, "events"),
+        ({"url": "{}", "events": ["job.started"]}, "events"),
+        ({"url": "{}", "description": "x" * 201}, "description"),
+    ],
+)
+def test_what_does_not_fit_is_named(
+    owner: httpx.Client, receiver: WebhookReceiver, fields: dict[str, Any], field: str
+) -> None:
+    given = {name: receiver.url if value == "{}" else value for name, value in fields.items()}
+    answer = owner.post("/api/webhooks", json=given)
+    assert (answer.status_code, list(answer.json()["details"])) == (422, [field]), answer.text
+
+
+def test_private_addresses_are_refused(owner: httpx.Client, hooked: Stack) -> None:
+    for url in ("https://127.0.0.1/", "https://localhost/", f"https://127.0.0.1:{hooked.base_url.rpartition(':')[2]}/"):
+        answer = owner.post("/api/webhooks", json={"url": url})
+        assert (answer.status_code, answer.json()["code"]) == (422, "ADDRESS_REFUSED")
+
+
+def test_what_is_due_is_sent_after_the_library_died(
+    hooked: Stack, owner: httpx.Client, receiver: WebhookReceiver, path: str
+) -> None:
+    webhook = registered(owner, receiver.url + path)
+    receiver.answer_with([500])
+    owner.post(f"/api/webhooks/{webhook['id']}/test")
+    eventually(lambda: len(receiver.to(path)) == 1)
+    library(hooked).send_signal(signal.SIGKILL)
+    eventually(lambda: len(receiver.to(path)) == 2, 90.0)
+    assert len({received.headers["webhook-id"] for received in receiver.to(path)}) == 1
+    removed(owner, webhook)
+
+
+def test_the_log_holds_no_secret(hooked: Stack, owner: httpx.Client, receiver: WebhookReceiver) -> None:
+    webhook = registered(owner, f"{receiver.url}/hook?token=tellnobody")
+    owner.post(f"/api/webhooks/{webhook['id']}/test")
+    eventually(lambda: log(owner, webhook)[0]["status"] == "delivered")
+    written = (Path(hooked.data_dir) / "stack.log").read_text(errors="replace")
+    assert log(owner, webhook)[0]["id"] in written
+    assert webhook["secret"].removeprefix("whsec_") not in written
+    assert "tellnobody" not in written
+    removed(owner, webhook)
+
+
+def library(stack: Stack) -> psutil.Process:
+    """The process of the stack's library."""
+    for process in psutil.Process(stack.process_id).children(recursive=True):
+        if process.cmdline()[1:] == ["-m", "services", "library"]:
+            return process
+    raise LookupError("the stack has no library")
