@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import uuid
 from pathlib import Path
@@ -47,7 +48,8 @@ def nothing_left(stack: Stack) -> Any:
 
 def leftovers(stack: Stack) -> list[Path]:
     places = (stack.data_dir / "blobs/uploads/mixes", stack.data_dir / "blobs/.partial", stack.data_dir / "scratch")
-    return [path for place in places for path in place.rglob("*") if path.is_file()]
+    # Unlike ``rglob``, a walk does not mind folders that vanish meanwhile.
+    return [Path(folder, name) for place in places for folder, _, names in os.walk(place) for name in names]
 
 
 def mixed_bytes(stack: Stack) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kit.errors import AppError, Code
-from services.separation.edits import Edit
-from services.separation.mixing import MixedStem, MixSpec, parse_manifest
+from services.separation.edits import CURVES, KINDS, Edit
+from services.separation.mixing import FORMATS, MixedStem, MixSpec, parse_manifest
 
 FILES = ["vocals.wav", "beat.flac"]
 STORED = ["drums", "bass", "other", "vocals"]
@@ -228,3 +229,36 @@ def test_an_ambiguous_name_is_refused() -> None:
 
 def test_there_must_be_stems() -> None:
     assert list(refused("", [], [])) == ["stems"]
+
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "daw-manifest.schema.json").read_text())
+
+
+def test_the_schema_has_the_words_that_the_rules_know() -> None:
+    kinds = {edit["properties"]["type"]["const"]: edit for edit in SCHEMA["properties"]["edits"]["additionalProperties"]["items"]["oneOf"]}  # fmt: skip
+    assert tuple(kinds) == KINDS
+    assert tuple(kinds["fade_in"]["properties"]["params"]["properties"]["curve"]["enum"]) == CURVES
+    assert tuple(SCHEMA["properties"]["format"]["enum"]) == FORMATS
+
+
+def bounds(schema: dict[str, Any], path: str = "") -> list[tuple[str, float]]:
+    """A value just outside of each range that the schema gives a field of a stem or an edit."""
+    found = []
+    for name, field in schema["properties"].items():
+        if field.get("type") == "number":
+            found += [(f"{path}{name}", field["minimum"] - 0.5), (f"{path}{name}", field["maximum"] + 0.5)]
+    return found
+
+
+def test_the_schema_has_the_ranges_that_the_rules_have() -> None:
+    stem = SCHEMA["properties"]["stems"]["items"]
+    checked = 0
+    for name, value in bounds(stem):
+        assert f"stems[0].{name}" in refused({"stems": [{"index": 0, name: value}]})
+        checked += 1
+    for kind in stem["properties"]["edits"]["items"]["oneOf"]:
+        for name, value in bounds(kind["properties"]["params"]):
+            edit = {"type": kind["properties"]["type"]["const"], "params": {name: value}}
+            assert f"stems[0].edits[0].params.{name}" in refused({"stems": [{"index": 0, "edits": [edit]}]})
+            checked += 1
+    assert checked == 2 * (2 + 2 + 2 + 2 + 3 + 3 + 4)
