@@ -71,8 +71,8 @@ async def stock_client() -> AsyncIterator[StockClient]:
     try:
         yield StockClient(process)
     finally:
-        if process.returncode is None:
-            process.kill()
+        # Killing it would leave Node behind where what was started is a launcher of Node's.
+        process.stdin.close()
         await process.wait()
 
 

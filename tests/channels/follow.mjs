@@ -2,7 +2,7 @@
 // sees, one JSON array a line on standard output: ["open"], ["close", code], ["joined", topic],
 // ["refused", topic, reason], ["left", topic], ["reply", topic, status], ["event", topic, event, payload].
 //
-// Steps: ["connect", url, options], ["join", topic], ["push", topic, event], ["leave", topic], ["disconnect"].
+// Steps: ["connect", url, options], ["join", topic], ["push", topic, event], ["leave", topic]. The end of the input ends it.
 
 import { createInterface } from "node:readline";
 import { Socket } from "phoenix";
@@ -39,12 +39,10 @@ const steps = {
   leave(topic) {
     channels.get(topic).leave().receive("ok", () => tell("left", topic));
   },
-  disconnect() {
-    socket.disconnect(() => process.exit(0));
-  },
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
   const [step, ...rest] = JSON.parse(line);
   steps[step](...rest);
 }
+process.exit(0);
