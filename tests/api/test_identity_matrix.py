@@ -60,6 +60,11 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "PATCH /api/admin/users/{user_id}": (401, 401, 403, 404, 403),  # nobody
     "GET /api/admin/audit": ADMINS,
     "GET /api/admin/jobs": ADMINS,
+    "GET /api/admin/llm/health": ADMINS,
+    "POST /api/agents/chat": (401, 401, 404, 404, 200),
+    "GET /api/agents/conversations": ACCOUNTS,
+    "GET /api/agents/conversations/{conversation_id}": (401, 401, 404, 404, 200),
+    "DELETE /api/agents/conversations/{conversation_id}": (401, 401, 404, 404, 204),
     "GET /api/webhooks": ACCOUNTS,
     "POST /api/webhooks": (401, 401, 201, 201, 201),
     "GET /api/webhooks/{webhook_id}": (401, 401, 404, 404, 200),
@@ -141,6 +146,7 @@ MATRIX |= SOUNDBOX
 BODIES: dict[str, Any] = {
     "POST /api/tokens": {"email": "owner@example.org"},
     "PATCH /api/admin/users/{user_id}": {"status": "active"},
+    "POST /api/agents/chat": {"message": "Which key?", "track_id": "{track_id}"},
     "PATCH /api/tracks/{track_id}": {"title": "Tune"},
     "POST /api/webhooks": {"url": "{url}"},
     "PATCH /api/webhooks/{webhook_id}": {"description": "mine"},
@@ -162,6 +168,7 @@ BODIES: dict[str, Any] = {
 QUERIES = {"GET /api/spotify/search": {"q": "tune"}}
 REFUSALS_BELOW = {
     "/api/admin": {403: "ROLE_TOO_LOW", 404: "ACCOUNT_NOT_FOUND"},
+    "/api/agents/conversations": {404: "CONVERSATION_NOT_FOUND"},
     "/api/tokens": {404: "TOKEN_NOT_FOUND", 422: "VALIDATION_ERROR"},
     "/api/webhooks/deliveries": {404: "DELIVERY_NOT_FOUND", 409: "WEBHOOK_DISABLED"},
     "/api/webhooks": {404: "WEBHOOK_NOT_FOUND", 409: "WEBHOOK_DISABLED"},
@@ -208,6 +215,7 @@ def belongings(owner: httpx.Client, spotify: SpotifySimulator, site: MediaSite) 
     assert finished(owner, f"/api/download/job/{download}")["status"] == "completed"
     clip = made(owner, "slow cello")
     playlist = owner.post("/api/playlists", json={"name": "Rainy days"}).json()["id"]
+    conversation = owner.post("/api/agents/chat", json={"message": "Hello"}).json()["data"]["conversation_id"]
     webhook = owner.post("/api/webhooks", json={"url": url}).json()["data"]["id"]
     delivery = owner.post(f"/api/webhooks/{webhook}/test").json()["data"]["id"]
     assert owner.patch(f"/api/webhooks/{webhook}", json={"enabled": False}).status_code == 200
@@ -227,6 +235,7 @@ def belongings(owner: httpx.Client, spotify: SpotifySimulator, site: MediaSite) 
             "model": "music",
             "token_id": str(uuid.UUID(int=1)),
             "user_id": str(uuid.UUID(int=1)),
+            "conversation_id": conversation,
             "filename": f"{clip}.wav",
             "audio_filename": f"{clip}.wav",
         },
@@ -340,6 +349,7 @@ def test_a_token_is_taken_as_a_bearer_token_alone(stack: Stack, header: str) -> 
 def test_without_open_access_nobody_comes_in_without_a_name(tmp_path_factory: pytest.TempPathFactory) -> None:
     names = ("track_id", "stem_id", "path", "track_name", "job_id", "gen_id", "playlist_id", "model", "filename")
     names += ("audio_filename", "spotify_id", "url", "token_id", "user_id", "webhook_id", "delivery_id")
+    names += ("conversation_id",)
     nothing = {"/": dict.fromkeys(names, "x")}
     with running(
         tmp_path_factory.mktemp("closed"),
