@@ -272,6 +272,15 @@ def test_a_client_that_goes_away_leaves_nothing(
     assert exported(admin, bare["id"], files=stem_files(noise(1, 10))).status_code == 200
 
 
+def test_too_much_is_refused_before_it_is_sent(stack: Stack) -> None:
+    address = urlsplit(stack.base_url)
+    head = f"POST /api/daw/export HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {stack.token}\r\n"
+    head += "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 100000000000\r\n\r\n"
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=30) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
 def test_the_schema_is_published(stack: Stack) -> None:
     answer = httpx.get(f"{stack.base_url}/schemas/daw-manifest.json")
     assert answer.status_code == 200
