@@ -33,6 +33,7 @@ class GatewayProcess:
             **{f"SOUNDWRIGHT_{name.upper()}": value for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._client = httpx.Client(base_url=self.base_url, timeout=2)
 
     def start(self) -> None:
         with self._log.open("ab") as output:
@@ -53,12 +54,12 @@ class GatewayProcess:
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
-        lines = httpx.get(f"{self.base_url}/metrics").text.splitlines()
+        lines = self._client.get("/metrics").text.splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
     def _ready(self) -> bool:
         try:
-            return httpx.get(f"{self.base_url}/readyz", timeout=2).status_code == 200
+            return self._client.get("/readyz").status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -70,3 +71,4 @@ class GatewayProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._client.close()

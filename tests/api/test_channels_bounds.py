@@ -105,6 +105,7 @@ async def test_a_client_that_does_not_read_is_closed_and_others_are_served(
         async with asyncio.timeout(60):
             while gateway.metric('soundwright_sockets_closed_total{reason="too slow"}') == before:
                 assert await phoenix.quiet()
+                await asyncio.wait({flooding}, timeout=0.2)
         assert await phoenix.quiet()
     flooding.cancel()
     await asyncio.gather(flooding, return_exceptions=True)
