@@ -9,18 +9,14 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from stories import UNHURRIED
 
 from demo.stack import Stack, running
 from tests.simulators.media_site import MediaSite
 from tests.simulators.spotify import SpotifySimulator
 
 SETTINGS = {
-    # Stories call more often than people do; the limiter has tests of its own.
-    "SOUNDWRIGHT_RATE_NORMAL_PER_MINUTE": "100000",
-    "SOUNDWRIGHT_RATE_HEAVY_PER_MINUTE": "100000",
-    "SOUNDWRIGHT_RATE_POLLING_PER_MINUTE": "100000",
-    "SOUNDWRIGHT_RATE_FILES_PER_MINUTE": "100000",
-    "SOUNDWRIGHT_RATE_PAGES_PER_MINUTE": "100000",
+    **UNHURRIED,
     "SOUNDWRIGHT_ATTEMPTS_PER_ADDRESS": "100000",
     "SOUNDWRIGHT_LEASE_SECONDS": "5",
     "SOUNDWRIGHT_DOWNLOAD_ATTEMPT_LIMIT": "2",

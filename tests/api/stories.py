@@ -13,6 +13,15 @@ import numpy as np
 import soundfile
 
 RATE_HZ = 44100
+UNHURRIED = {
+    # Stories call more often than people do; the limiter has tests of its own.
+    "SOUNDWRIGHT_RATE_NORMAL_PER_MINUTE": "100000",
+    "SOUNDWRIGHT_RATE_HEAVY_PER_MINUTE": "100000",
+    "SOUNDWRIGHT_RATE_POLLING_PER_MINUTE": "100000",
+    "SOUNDWRIGHT_RATE_FILES_PER_MINUTE": "100000",
+    "SOUNDWRIGHT_RATE_PAGES_PER_MINUTE": "100000",
+}
+"""Settings of a stack that serves one caller as often as it likes."""
 
 
 def song(seconds: float = 3.0, channel_count: int = 2, seed: int = 0) -> np.ndarray:

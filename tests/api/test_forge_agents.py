@@ -12,15 +12,13 @@ from typing import Any
 
 import httpx
 import pytest
-from stories import encoded, finished, song, upload
+from stories import UNHURRIED, encoded, finished, song, upload
 
 from demo.stack import Stack, running
 from tests.simulators.language_model import KEY, LanguageModelSimulator, picks, says
 
 SETTINGS = {
-    "SOUNDWRIGHT_RATE_NORMAL_PER_MINUTE": "100000",
-    "SOUNDWRIGHT_RATE_HEAVY_PER_MINUTE": "100000",
-    "SOUNDWRIGHT_RATE_POLLING_PER_MINUTE": "100000",
+    **UNHURRIED,
     "SOUNDWRIGHT_AGENT_SECONDS": "4",
     "SOUNDWRIGHT_AGENT_TOOL_LIMIT": "4",
     "HF_HUB_OFFLINE": "1",

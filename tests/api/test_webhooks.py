@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from stories import encoded, eventually, finished, song, upload
+from stories import UNHURRIED, encoded, eventually, finished, song, upload
 
 from demo.stack import Stack, running
 from tests.simulators.webhook_receiver import WebhookReceiver
@@ -30,10 +30,7 @@ def receiver() -> Iterator[WebhookReceiver]:
 def hooked(tmp_path_factory: pytest.TempPathFactory, receiver: WebhookReceiver) -> Iterator[Stack]:
     """A stack that may reach the receiver, and tries again soon."""
     settings = {
-        "SOUNDWRIGHT_RATE_NORMAL_PER_MINUTE": "100000",
-        "SOUNDWRIGHT_RATE_HEAVY_PER_MINUTE": "100000",
-        "SOUNDWRIGHT_RATE_POLLING_PER_MINUTE": "100000",
-        "SOUNDWRIGHT_RATE_FILES_PER_MINUTE": "100000",
+        **UNHURRIED,
         "SOUNDWRIGHT_LEASE_SECONDS": "5",
         "HF_HUB_OFFLINE": "1",
         "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": receiver.address,

@@ -44,7 +44,8 @@ async def offered_token(scope: Scope, receive: Receive) -> tuple[str, Receive]:
         over = message["type"] != "http.request" or not message.get("more_body", False)
         if over or len(body) >= limit_bytes:
             break
-    token = find(bytes(body)) if len(body) <= limit_bytes or kind == "multipart/form-data" else ""
+    # Not what a larger piece happened to bring along: whether a form is taken must not depend on how it was cut up.
+    token = find(bytes(body[:limit_bytes])) if len(body) <= limit_bytes or kind == "multipart/form-data" else ""
 
     async def again() -> Message:
         return seen.pop(0) if seen else await receive()
