@@ -193,6 +193,12 @@ def _track_of(spec: DownloadSpec, tags: Tags, recording: Recording, warnings: tu
         source="spotify" if spec.song else "import",
         filename=filename,
     )
+    if spec.song:
+        track.spotify_id, track.spotify_url, track.cover_url = (
+            spec.song.spotify_id,
+            spec.song.url,
+            spec.song.cover_url,
+        )
     recording.describe(track)
     wanted_seconds = spec.song.duration_seconds if spec.song else 0.0
     differs = wanted_seconds and abs(wanted_seconds - track.duration_seconds) > _LENGTH_TOLERANCE_SECONDS

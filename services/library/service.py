@@ -188,6 +188,9 @@ class Track:
     frame_count: int
     duration_seconds: float
     warnings: list[str]
+    spotify_id: str = ""
+    spotify_url: str = ""
+    cover_url: str = ""
     bpm: float | None = None
     key: str = ""
     tags: list[str] = field(default_factory=list)

@@ -90,6 +90,9 @@ def test_from_a_link_to_a_track(admin: httpx.Client, spotify: SpotifySimulator, 
     }
     assert (track["title"], track["artist"], track["album"]) == (title, "The Band", "Album")
     assert (track["source"], track["container"], track["sample_rate_hz"]) == ("spotify", "mp3", 44100)
+    song = admin.get(f"/api/spotify/track/{spotify_id}").json()["data"]
+    assert track["spotify_id"] == spotify_id
+    assert [track[name] for name in ("spotify_url", "album_art_url")] == [song["spotify_url"], song["album_art_url"]]
     assert track["duration_seconds"] == pytest.approx(SECONDS, abs=0.001)
     assert (track["filename"], track["warnings"]) == (f"The Band - {title}.mp3", [])
     content = admin.get(job["output_path"]).content

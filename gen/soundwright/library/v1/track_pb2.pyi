@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Track(_message.Message):
-    __slots__ = ("id", "owner_id", "title", "artist", "album", "source", "filename", "blob_key", "content_type", "content_sha256", "size_bytes", "container", "codec", "sample_rate_hz", "channel_count", "frame_count", "duration_seconds", "warnings", "create_time", "update_time", "bpm", "key", "tags", "stem_count", "analyzed")
+    __slots__ = ("id", "owner_id", "title", "artist", "album", "source", "filename", "blob_key", "content_type", "content_sha256", "size_bytes", "container", "codec", "sample_rate_hz", "channel_count", "frame_count", "duration_seconds", "warnings", "create_time", "update_time", "bpm", "key", "tags", "stem_count", "analyzed", "spotify_id", "spotify_url", "cover_url")
     ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,9 @@ class Track(_message.Message):
     TAGS_FIELD_NUMBER: _ClassVar[int]
     STEM_COUNT_FIELD_NUMBER: _ClassVar[int]
     ANALYZED_FIELD_NUMBER: _ClassVar[int]
+    SPOTIFY_ID_FIELD_NUMBER: _ClassVar[int]
+    SPOTIFY_URL_FIELD_NUMBER: _ClassVar[int]
+    COVER_URL_FIELD_NUMBER: _ClassVar[int]
     id: str
     owner_id: str
     title: str
@@ -61,7 +64,10 @@ class Track(_message.Message):
     tags: _containers.RepeatedScalarFieldContainer[str]
     stem_count: int
     analyzed: bool
-    def __init__(self, id: _Optional[str] = ..., owner_id: _Optional[str] = ..., title: _Optional[str] = ..., artist: _Optional[str] = ..., album: _Optional[str] = ..., source: _Optional[str] = ..., filename: _Optional[str] = ..., blob_key: _Optional[str] = ..., content_type: _Optional[str] = ..., content_sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., container: _Optional[str] = ..., codec: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., frame_count: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bpm: _Optional[float] = ..., key: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., stem_count: _Optional[int] = ..., analyzed: _Optional[bool] = ...) -> None: ...
+    spotify_id: str
+    spotify_url: str
+    cover_url: str
+    def __init__(self, id: _Optional[str] = ..., owner_id: _Optional[str] = ..., title: _Optional[str] = ..., artist: _Optional[str] = ..., album: _Optional[str] = ..., source: _Optional[str] = ..., filename: _Optional[str] = ..., blob_key: _Optional[str] = ..., content_type: _Optional[str] = ..., content_sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., container: _Optional[str] = ..., codec: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., frame_count: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bpm: _Optional[float] = ..., key: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., stem_count: _Optional[int] = ..., analyzed: _Optional[bool] = ..., spotify_id: _Optional[str] = ..., spotify_url: _Optional[str] = ..., cover_url: _Optional[str] = ...) -> None: ...
 
 class Analysis(_message.Message):
     __slots__ = ("track_id", "job_id", "owner_id", "engine", "features", "values_json", "create_time")
