@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import Iterator
 
 import httpx
@@ -32,6 +33,16 @@ def gateway(stack: Stack) -> Iterator[GatewayProcess]:
         nats_url="nats://127.0.0.1:9",
     ) as process:
         yield process
+
+
+def narrow_connection(base_url: str) -> socket.socket:
+    """A connection on which little waits to be read: the system would else take in many megabytes for a slow reader."""
+    address = httpx.URL(base_url)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # before it connects, or it has no effect
+    connection.connect((address.host, address.port))
+    connection.setblocking(False)
+    return connection
 
 
 def start_analysis(client: httpx.Client) -> str:
@@ -93,7 +104,7 @@ async def test_a_client_that_does_not_read_is_closed_and_others_are_served(
     # Answers name the topic, so each of these asks for as much as it sends.
     request = json.dumps([None, "1", "x" * 60_000, "ping", {}])
     options = {"max_queue": 1, "ping_interval": None, "close_timeout": 0.1}
-    slow = await opened(gateway.base_url, stack.token, **options)
+    slow = await opened(gateway.base_url, stack.token, sock=narrow_connection(gateway.base_url), **options)
 
     async def flood() -> None:
         while True:
@@ -102,7 +113,7 @@ async def test_a_client_that_does_not_read_is_closed_and_others_are_served(
     flooding = asyncio.create_task(flood())
     async with opened(gateway.base_url, stack.token) as bystander:
         phoenix = Phoenix(bystander)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while gateway.metric('soundwright_sockets_closed_total{reason="too slow"}') == before:
                 assert await phoenix.quiet()
                 await asyncio.wait({flooding}, timeout=0.2)
