@@ -113,14 +113,14 @@ async def test_a_client_that_does_not_read_is_closed_and_others_are_served(
     flooding = asyncio.create_task(flood())
     async with opened(gateway.base_url, stack.token) as bystander:
         phoenix = Phoenix(bystander)
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(60):
             while gateway.metric('soundwright_sockets_closed_total{reason="too slow"}') == before:
                 assert await phoenix.quiet()
                 await asyncio.wait({flooding}, timeout=0.2)
         assert await phoenix.quiet()
     flooding.cancel()
     await asyncio.gather(flooding, return_exceptions=True)
-    await slow.close()
+    slow.transport.abort()  # to close it in good order it would have to read
 
 
 async def test_a_gateway_that_stops_says_so(stack: Stack) -> None:
