@@ -160,7 +160,8 @@ def test_companions_by_key_and_tempo(other: httpx.Client) -> None:
     known(other, "Far tempo", 150, "A minor")
     upload(other, encoded(song(0.2)), title="Unknown")
     answer = chat(other, "What goes with it?", track_id=own["id"], task="key_compatibility")
-    assert re.findall(r"^- “(.+?)”", answer["content"], re.M)[:3] == ["Same", "Relative", "Up"]
+    found = re.findall(r"^- “(.+?)”", answer["content"], re.M)  # with what this account has besides
+    assert [title for title in found if title in near] == ["Same", "Relative", "Up"]
     assert not re.search(r"^- “Far", answer["content"], re.M)
     assert "-3.2 %" in answer["content"]
     ids = [own["id"], *(track["id"] for track in near.values())]
