@@ -171,3 +171,41 @@ class CreateDownloadsResponse(_message.Message):
     skipped: _containers.RepeatedCompositeFieldContainer[SkippedEntry]
     truncated: bool
     def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., downloads: _Optional[_Iterable[_Union[Download, _Mapping]]] = ..., skipped: _Optional[_Iterable[_Union[SkippedEntry, _Mapping]]] = ..., truncated: _Optional[bool] = ...) -> None: ...
+
+class BeginSpotifyAuthorizationRequest(_message.Message):
+    __slots__ = ("redirect_uri",)
+    REDIRECT_URI_FIELD_NUMBER: _ClassVar[int]
+    redirect_uri: str
+    def __init__(self, redirect_uri: _Optional[str] = ...) -> None: ...
+
+class BeginSpotifyAuthorizationResponse(_message.Message):
+    __slots__ = ("url", "state", "code_verifier")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CODE_VERIFIER_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    state: str
+    code_verifier: str
+    def __init__(self, url: _Optional[str] = ..., state: _Optional[str] = ..., code_verifier: _Optional[str] = ...) -> None: ...
+
+class FinishSpotifyAuthorizationRequest(_message.Message):
+    __slots__ = ("redirect_uri", "code", "code_verifier")
+    REDIRECT_URI_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    CODE_VERIFIER_FIELD_NUMBER: _ClassVar[int]
+    redirect_uri: str
+    code: str
+    code_verifier: str
+    def __init__(self, redirect_uri: _Optional[str] = ..., code: _Optional[str] = ..., code_verifier: _Optional[str] = ...) -> None: ...
+
+class FinishSpotifyAuthorizationResponse(_message.Message):
+    __slots__ = ("subject", "label", "email", "secret")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    subject: str
+    label: str
+    email: str
+    secret: str
+    def __init__(self, subject: _Optional[str] = ..., label: _Optional[str] = ..., email: _Optional[str] = ..., secret: _Optional[str] = ...) -> None: ...

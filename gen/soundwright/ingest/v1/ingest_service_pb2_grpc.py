@@ -65,6 +65,16 @@ class IngestServiceStub:
                 request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsRequest.SerializeToString,
                 response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsResponse.FromString,
                 _registered_method=True)
+        self.BeginSpotifyAuthorization = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/BeginSpotifyAuthorization',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginSpotifyAuthorizationRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginSpotifyAuthorizationResponse.FromString,
+                _registered_method=True)
+        self.FinishSpotifyAuthorization = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/FinishSpotifyAuthorization',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FinishSpotifyAuthorizationRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FinishSpotifyAuthorizationResponse.FromString,
+                _registered_method=True)
 
 
 class IngestServiceServicer:
@@ -113,6 +123,20 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BeginSpotifyAuthorization(self, request, context):
+        """Where a browser asks Spotify's user for leave (OAuth 2, authorization code with PKCE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishSpotifyAuthorization(self, request, context):
+        """For services: what Spotify's user has given leave to, in exchange for the code.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IngestServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +169,16 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.CreateDownloads,
                     request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsRequest.FromString,
                     response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsResponse.SerializeToString,
+            ),
+            'BeginSpotifyAuthorization': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginSpotifyAuthorization,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginSpotifyAuthorizationRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginSpotifyAuthorizationResponse.SerializeToString,
+            ),
+            'FinishSpotifyAuthorization': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishSpotifyAuthorization,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FinishSpotifyAuthorizationRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FinishSpotifyAuthorizationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +344,60 @@ class IngestService:
             '/soundwright.ingest.v1.IngestService/CreateDownloads',
             soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsRequest.SerializeToString,
             soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginSpotifyAuthorization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/BeginSpotifyAuthorization',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginSpotifyAuthorizationRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginSpotifyAuthorizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishSpotifyAuthorization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/FinishSpotifyAuthorization',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FinishSpotifyAuthorizationRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FinishSpotifyAuthorizationResponse.FromString,
             options,
             channel_credentials,
             insecure,

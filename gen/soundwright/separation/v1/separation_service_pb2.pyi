@@ -98,3 +98,43 @@ class UploadedStem(_message.Message):
     blob_key: str
     filename: str
     def __init__(self, blob_key: _Optional[str] = ..., filename: _Optional[str] = ...) -> None: ...
+
+class GetLalalaiQuotaRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetLalalaiQuotaResponse(_message.Message):
+    __slots__ = ("remaining_minutes", "used_minutes", "own_key")
+    REMAINING_MINUTES_FIELD_NUMBER: _ClassVar[int]
+    USED_MINUTES_FIELD_NUMBER: _ClassVar[int]
+    OWN_KEY_FIELD_NUMBER: _ClassVar[int]
+    remaining_minutes: float
+    used_minutes: float
+    own_key: bool
+    def __init__(self, remaining_minutes: _Optional[float] = ..., used_minutes: _Optional[float] = ..., own_key: _Optional[bool] = ...) -> None: ...
+
+class CancelLalalaiTaskRequest(_message.Message):
+    __slots__ = ("task_id",)
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    def __init__(self, task_id: _Optional[str] = ...) -> None: ...
+
+class CancelLalalaiTaskResponse(_message.Message):
+    __slots__ = ("job_id", "task_ids")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_IDS_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    task_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, job_id: _Optional[str] = ..., task_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CancelLalalaiTasksRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class CancelLalalaiTasksResponse(_message.Message):
+    __slots__ = ("job_ids", "task_ids")
+    JOB_IDS_FIELD_NUMBER: _ClassVar[int]
+    TASK_IDS_FIELD_NUMBER: _ClassVar[int]
+    job_ids: _containers.RepeatedScalarFieldContainer[str]
+    task_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, job_ids: _Optional[_Iterable[str]] = ..., task_ids: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -55,6 +55,21 @@ class SeparationServiceStub:
                 request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixRequest.SerializeToString,
                 response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixResponse.FromString,
                 _registered_method=True)
+        self.GetLalalaiQuota = channel.unary_unary(
+                '/soundwright.separation.v1.SeparationService/GetLalalaiQuota',
+                request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.GetLalalaiQuotaRequest.SerializeToString,
+                response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.GetLalalaiQuotaResponse.FromString,
+                _registered_method=True)
+        self.CancelLalalaiTask = channel.unary_unary(
+                '/soundwright.separation.v1.SeparationService/CancelLalalaiTask',
+                request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTaskRequest.SerializeToString,
+                response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTaskResponse.FromString,
+                _registered_method=True)
+        self.CancelLalalaiTasks = channel.unary_unary(
+                '/soundwright.separation.v1.SeparationService/CancelLalalaiTasks',
+                request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksRequest.SerializeToString,
+                response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksResponse.FromString,
+                _registered_method=True)
 
 
 class SeparationServiceServicer:
@@ -87,6 +102,27 @@ class SeparationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLalalaiQuota(self, request, context):
+        """What the caller may still have done by lalal.ai, with the key that the caller's jobs use.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelLalalaiTask(self, request, context):
+        """Cancels a task of the caller's at lalal.ai, and the job that it belongs to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelLalalaiTasks(self, request, context):
+        """All unfinished ones of the caller's, and nobody else's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SeparationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -109,6 +145,21 @@ def add_SeparationServiceServicer_to_server(servicer, server):
                     servicer.RenderMix,
                     request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixRequest.FromString,
                     response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixResponse.SerializeToString,
+            ),
+            'GetLalalaiQuota': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLalalaiQuota,
+                    request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.GetLalalaiQuotaRequest.FromString,
+                    response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.GetLalalaiQuotaResponse.SerializeToString,
+            ),
+            'CancelLalalaiTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelLalalaiTask,
+                    request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTaskRequest.FromString,
+                    response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTaskResponse.SerializeToString,
+            ),
+            'CancelLalalaiTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelLalalaiTasks,
+                    request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksRequest.FromString,
+                    response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -220,6 +271,87 @@ class SeparationService:
             '/soundwright.separation.v1.SeparationService/RenderMix',
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixRequest.SerializeToString,
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.RenderMixResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLalalaiQuota(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.separation.v1.SeparationService/GetLalalaiQuota',
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.GetLalalaiQuotaRequest.SerializeToString,
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.GetLalalaiQuotaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelLalalaiTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.separation.v1.SeparationService/CancelLalalaiTask',
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTaskRequest.SerializeToString,
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelLalalaiTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.separation.v1.SeparationService/CancelLalalaiTasks',
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksRequest.SerializeToString,
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,
