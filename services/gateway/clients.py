@@ -11,6 +11,7 @@ from soundwright.generation.v1 import generation_service_pb2_grpc
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
 from soundwright.library.v1 import (
     catalog_service_pb2_grpc,
+    connection_service_pb2_grpc,
     conversation_service_pb2_grpc,
     library_service_pb2_grpc,
     webhook_service_pb2_grpc,
@@ -45,6 +46,7 @@ class Clients:
     webhooks: webhook_service_pb2_grpc.WebhookServiceStub
     agents: agent_service_pb2_grpc.AgentServiceStub
     conversations: conversation_service_pb2_grpc.ConversationServiceStub
+    connections: connection_service_pb2_grpc.ConnectionServiceStub
 
     @staticmethod
     def over(channels: dict[str, Any]) -> Clients:
@@ -61,6 +63,7 @@ class Clients:
             webhooks=webhook_service_pb2_grpc.WebhookServiceStub(channels["library"]),
             agents=agent_service_pb2_grpc.AgentServiceStub(channels["analysis"]),
             conversations=conversation_service_pb2_grpc.ConversationServiceStub(channels["library"]),
+            connections=connection_service_pb2_grpc.ConnectionServiceStub(channels["library"]),
         )
 
 

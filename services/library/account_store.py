@@ -12,6 +12,7 @@ from kit.errors import AppError
 from kit.ports import Collection, Docs, Index, LessThan
 from services.library.admin import AuditEntry
 from services.library.attempts import Tries
+from services.library.connections import Connection
 from services.library.credentials import ApiToken, Link, Session
 from services.library.service import Account, not_found
 
@@ -25,12 +26,16 @@ _TOKENS = Collection("tokens", (Index(("account_id", "create_time")),))
 _SESSIONS = Collection("sessions", (Index(("account_id",)), Index(("expire_time",))))
 _LINKS = Collection("links", (Index(("expire_time",)),))
 _TRIES = Collection("tries", (Index(("forget_time",)),))
+_CONNECTIONS = Collection(
+    "connections",
+    (Index(("account_id",)), Index(("provider", "subject"), unique=True, present="subject")),
+)
 _AUDIT = Collection("audit", (Index(("create_time",)),))
 _BATCH = 200
 
 T = TypeVar("T")
 _adapters: dict[type[Any], TypeAdapter[Any]] = {
-    kind: TypeAdapter(kind) for kind in (Account, ApiToken, AuditEntry, Link, Session, Tries)
+    kind: TypeAdapter(kind) for kind in (Account, ApiToken, AuditEntry, Connection, Link, Session, Tries)
 }
 
 
@@ -40,13 +45,13 @@ def _from_doc(kind: type[T], doc: dict[str, Any]) -> T:
 
 
 class AccountStore:
-    """Accounts, API tokens, sessions, links in mails, tries, and the audit log."""
+    """Accounts, API tokens, sessions, links in mails, connections, tries, and the audit log."""
 
     def __init__(self, docs: Docs) -> None:
         self._docs = docs
 
     async def prepare(self) -> None:
-        for collection in (_ACCOUNTS, _TOKENS, _SESSIONS, _LINKS, _TRIES, _AUDIT):
+        for collection in (_ACCOUNTS, _TOKENS, _SESSIONS, _LINKS, _TRIES, _CONNECTIONS, _AUDIT):
             await self._docs.ensure(collection)
 
     async def _get(self, kind: type[T], collection: str, doc_id: str) -> T | None:
@@ -146,6 +151,35 @@ class AccountStore:
     async def delete_link(self, link_hash: str) -> bool:
         """True for one caller alone."""
         return await self._docs.delete("links", link_hash)
+
+    # connections
+
+    async def insert_connection(self, connection: Connection) -> bool:
+        """False if the account has one with this provider, or somebody has one with this subject."""
+        return await self._insert("connections", connection)
+
+    async def connection(self, connection_id: str) -> Connection | None:
+        return await self._get(Connection, "connections", connection_id)
+
+    async def connection_by_subject(self, provider: str, subject: str) -> Connection | None:
+        found = await self._docs.find("connections", {"provider": provider, "subject": subject}, limit=1)
+        return _from_doc(Connection, found[0]) if found else None
+
+    async def connections_of(self, account_id: str) -> list[Connection]:
+        docs = await self._docs.find("connections", {"account_id": account_id}, limit=_BATCH)
+        return [_from_doc(Connection, doc) for doc in docs]
+
+    async def replace_connection(self, connection: Connection) -> bool:
+        """False when somebody else was faster, here or with this subject."""
+        try:
+            return await self._docs.replace("connections", dataclasses.asdict(connection), connection.revision)
+        except AppError as error:
+            if error.reason != "DOC_EXISTS":
+                raise
+            return False
+
+    async def delete_connection(self, connection_id: str) -> bool:
+        return await self._docs.delete("connections", connection_id)
 
     # tries
 

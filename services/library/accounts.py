@@ -16,6 +16,7 @@ from kit.private import write_private
 from services.library.api_tokens import ApiTokens
 from services.library.attempts import Attempts, Budget
 from services.library.credentials import (
+    NO_PASSWORD,
     Passwords,
     checked_email,
     checked_password,
@@ -78,17 +79,28 @@ class Accounts:
         Raises:
             AppError: ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``.
         """
-        if not self._registration:
-            raise AppError(
-                Code.PERMISSION_DENIED, "REGISTRATION_CLOSED", "Registration is closed here. Ask the operator."
-            )
+        self._require_open()
         checked = _checked(email, password)
         await self._attempts.take("register", address, self._address_budget)
-        account = self._new(checked, "user", await self._passwords.hash(password))
+        account = self._new(str(uuid.uuid4()), checked, "user", await self._passwords.hash(password))
         if await self._store.insert_account(account):
             self._letters.welcome(account)
         else:
             self._letters.registered_already(checked)
+
+    async def join(self, account_id: str, email: str, address: str) -> Account:
+        """A new account for somebody whom another platform vouches for. It has no password; its address is to be confirmed.
+
+        Raises:
+            AppError: ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``; ``EMAIL_TAKEN`` when there is an
+                account with this address, or with this id.
+        """
+        self._require_open()
+        account = self._new(account_id, checked_email(email), "user", NO_PASSWORD)
+        await self._attempts.take("register", address, self._address_budget)
+        await self._insert(account)
+        self._letters.welcome(account)
+        return account
 
     async def verify(self, email: str, password: str, address: str) -> Account:
         """The account that has this password. An unknown address takes as long as a wrong password.
@@ -190,14 +202,24 @@ class Accounts:
     async def _create(self, email: str, role: str, password: str) -> Account:
         """An account that the operator makes, who answers for its address."""
         hashed = await self._passwords.hash(password)
-        account = dataclasses.replace(self._new(email.strip().lower(), role, hashed), confirm_time=self._clock.now())
-        if not await self._store.insert_account(account):
-            raise AppError(Code.CONFLICT, "EMAIL_TAKEN", "There is an account with this address already.")
+        account = self._new(str(uuid.uuid4()), email.strip().lower(), role, hashed)
+        account = dataclasses.replace(account, confirm_time=self._clock.now())
+        await self._insert(account)
         return account
 
-    def _new(self, email: str, role: str, password_hash: str) -> Account:
+    async def _insert(self, account: Account) -> None:
+        if not await self._store.insert_account(account):
+            raise AppError(Code.CONFLICT, "EMAIL_TAKEN", "There is an account with this address already.")
+
+    def _require_open(self) -> None:
+        if not self._registration:
+            raise AppError(
+                Code.PERMISSION_DENIED, "REGISTRATION_CLOSED", "Registration is closed here. Ask the operator."
+            )
+
+    def _new(self, account_id: str, email: str, role: str, password_hash: str) -> Account:
         return Account(
-            id=str(uuid.uuid4()),
+            id=account_id,
             email=email,
             role=role,
             status="active",

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from soundwright.library.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
+    connection_service_pb2,
+    connection_service_pb2_grpc,
     conversation_service_pb2,
     conversation_service_pb2_grpc,
     library_service_pb2,
@@ -26,6 +28,7 @@ from services.library.account_rpc import AccountRpc, AdminRpc
 from services.library.catalog import Catalog
 from services.library.catalog_rpc import CatalogRpc
 from services.library.catalog_store import CatalogStore
+from services.library.connection_rpc import ConnectionRpc
 from services.library.conversation_rpc import ConversationRpc
 from services.library.conversation_store import ConversationStore
 from services.library.conversations import Conversations
@@ -107,6 +110,10 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server(
         ConversationRpc(Conversations(conversations, runtime.clock)), server.server
     )
+    connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(
+        ConnectionRpc(people.connections), server.server
+    )
+    server.announce_all(connection_service_pb2)
     server.announce_all(conversation_service_pb2)
     server.announce_all(library_service_pb2)
     server.announce_all(catalog_service_pb2)

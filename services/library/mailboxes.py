@@ -60,7 +60,7 @@ class Mailboxes:
         """The secret of a new session.
 
         An account that was registered with this address by whoever, and never confirmed, is the mailbox's owner's from
-        now on: the password that came with the registration, sessions and API tokens count no more.
+        now on: the password that came with the registration, sessions, API tokens and connections count no more.
 
         Raises:
             AppError: ``LINK_INVALID``, ``ACCOUNT_SUSPENDED``.
@@ -78,6 +78,7 @@ class Mailboxes:
                 password_hash=NO_PASSWORD,
                 session_epoch=account.session_epoch + 1,
                 token_epoch=account.token_epoch + 1,
+                connection_epoch=account.connection_epoch + 1,
             )
 
         account = await self._store.change_account(link.account_id, change)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kit.ports import Clock, Docs
+from kit.sealing import Sealer
 from services.library.account_store import AccountStore
 from services.library.accounts import Accounts
 from services.library.admin import Administration
 from services.library.api_tokens import ApiTokens
 from services.library.attempts import Attempts
+from services.library.connections import Connections
 from services.library.credentials import Passwords
 from services.library.letters import Letters
 from services.library.mailboxes import Mailboxes
@@ -27,6 +29,7 @@ class People:
     sessions: Sessions
     tokens: ApiTokens
     mailboxes: Mailboxes
+    connections: Connections
     letters: Letters
     administration: Administration
     clock: Clock
@@ -47,4 +50,6 @@ def gather(docs: Docs, settings: LibrarySettings, clock: Clock) -> People:
     limit = settings.attempts_per_address
     accounts = Accounts(store, tokens, sessions, attempts, Passwords(), letters, clock, limit, settings.registration)
     mailboxes = Mailboxes(store, accounts, sessions, attempts, letters, clock, limit)
-    return People(store, accounts, sessions, tokens, mailboxes, letters, Administration(store, clock), clock)
+    connections = Connections(store, accounts, sessions, Sealer(settings.signing_key()), clock)
+    administration = Administration(store, clock)
+    return People(store, accounts, sessions, tokens, mailboxes, connections, letters, administration, clock)

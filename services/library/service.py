@@ -71,6 +71,7 @@ class Account:
     confirm_time: float | None = None  # when it was proved that the mail address is the owner's
     session_epoch: int = 0  # sessions and links of an earlier epoch count no more
     token_epoch: int = 0  # API tokens of an earlier epoch count no more
+    connection_epoch: int = 0  # connections to accounts elsewhere, likewise
     revision: int = 0
 
 
