@@ -30,6 +30,7 @@ from services.gateway.limits import RateClass, RateLimiter
 from services.gateway.ops import ops_routes
 from services.gateway.pipeline import PIPELINE, pipeline_health_routes, pipeline_job_view, pipeline_routes
 from services.gateway.problem import problem_of
+from services.gateway.reference import serve_reference
 from services.gateway.settings import GatewaySettings
 from services.gateway.socket import Channels, Doorkeeper, JobFeed, SocketProtocol
 from services.gateway.soundbox import SOUNDBOX, job_routes, job_view, soundbox_routes
@@ -152,13 +153,14 @@ def build(
         title="Soundwright",
         summary="A self-hosted platform for AI audio.",
         openapi_url="/openapi.json",
-        docs_url="/docs",
+        docs_url=None,  # that would come from elsewhere
         redoc_url=None,
         redirect_slashes=False,
         exception_handlers=dict.fromkeys((AppError, HTTPException, RequestValidationError, Exception), _refuse),
     )
     for router in routers:
         site.include_router(router)
+    serve_reference(site)
     return Edge(Guard(site, authenticator, limiter, Browsers(settings), settings.trusted_proxy), dialects)
 
 

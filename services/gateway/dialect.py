@@ -12,7 +12,10 @@ from starlette.responses import Response
 from services.gateway.limits import RateClass
 from services.gateway.problem import Problem
 
-__all__ = ["Access", "Dialect", "Rule", "dialect_for"]
+__all__ = ["Access", "Dialect", "Rule", "dialect_for", "rule_for"]
+
+# What every listener has beside its dialects.
+_COMMON = re.compile(r"/(docs(/.*)?|openapi\.json|livez|readyz|metrics)")
 
 
 class Access(enum.Enum):
@@ -60,3 +63,8 @@ class Dialect:
 def dialect_for(path: str, dialects: Sequence[Dialect]) -> Dialect:
     """The dialect that owns ``path``: the last one that claims it, else the first one."""
     return next((dialect for dialect in reversed(dialects) if dialect.paths.match(path)), dialects[0])
+
+
+def rule_for(dialect: Dialect, method: str, path: str) -> Rule:
+    """What the guard asks of a call: what every listener has is for all, and about the rest its dialect decides."""
+    return Rule(Access.PUBLIC) if _COMMON.fullmatch(path) else dialect.rule(method, path)

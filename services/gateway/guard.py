@@ -19,7 +19,7 @@ from services.gateway.auth import (
     offered_token,
     peer_address,
 )
-from services.gateway.dialect import Access, Dialect, Rule
+from services.gateway.dialect import Access, Dialect, Rule, rule_for
 from services.gateway.limits import Allowance, RateLimiter
 from services.gateway.problem import Problem, problem_of
 
@@ -48,7 +48,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         dialect: Dialect = scope["dialect"]
-        rule = dialect.rule(scope["method"], scope["path"])
+        rule = rule_for(dialect, scope["method"], scope["path"])
         headers = Headers(scope=scope)
         peer = peer_address(scope, self._trusted_proxy)
         secret = self._browsers.session_secret(headers) if rule.sessions else ""

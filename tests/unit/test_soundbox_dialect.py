@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from services.gateway.dialect import Access, dialect_for
+from services.gateway.dialect import Access, dialect_for, rule_for
 from services.gateway.forge import FORGE
 from services.gateway.limits import RateClass
 from services.gateway.pipeline import PIPELINE
@@ -57,7 +57,7 @@ def test_what_a_call_costs(method: str, path: str, rate_class: RateClass) -> Non
 
 
 def test_its_description_is_for_everybody() -> None:
-    assert SOUNDBOX.rule("GET", "/openapi.json").access is Access.PUBLIC
+    assert rule_for(SOUNDBOX, "GET", "/openapi.json").access is Access.PUBLIC
 
 
 @pytest.mark.parametrize(("problem", "status", "body"), [

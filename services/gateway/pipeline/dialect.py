@@ -12,7 +12,7 @@ from services.gateway.problem import Problem
 
 __all__ = ["PIPELINE"]
 
-_PUBLIC = frozenset({"/health", "/config", "/docs", "/openapi.json", "/livez", "/readyz", "/metrics"})
+_PUBLIC = frozenset({"/health", "/config"})
 
 
 def render(problem: Problem) -> Response:

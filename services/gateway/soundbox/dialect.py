@@ -26,7 +26,6 @@ _SHORT = {
     "PLAYLIST_NOT_FOUND": "Playlist not found",
     "UNAUTHORIZED": "Authentication required",
 }
-_PUBLIC = frozenset({"/docs", "/openapi.json", "/livez", "/readyz", "/metrics"})
 _FILES = re.compile(r"/(audio|spectrogram|download|generate-spectrogram)/")
 # Reading in batches; the method is POST only because the ids need a body.
 _LOOKUPS = frozenset({"/api/library/votes", "/api/favorites/check", "/random-prompt"})
@@ -67,8 +66,6 @@ class SuccessRoute(APIRoute):
 
 def rule(method: str, path: str) -> Rule:
     """Under open access anyone may call. Pages read all the time and often; what writes has a smaller budget."""
-    if path in _PUBLIC:
-        return Rule(Access.PUBLIC)
     if path == "/api/log-error":
         return Rule(Access.ANYONE, RateClass.REPORTS)
     if _FILES.match(path):
