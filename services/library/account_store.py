@@ -14,6 +14,7 @@ from services.library.admin import AuditEntry
 from services.library.attempts import Tries
 from services.library.connections import Connection
 from services.library.credentials import ApiToken, Link, Session
+from services.library.letters import Letter
 from services.library.service import Account, not_found
 
 __all__ = ["AccountStore"]
@@ -30,12 +31,13 @@ _CONNECTIONS = Collection(
     "connections",
     (Index(("account_id",)), Index(("provider", "subject"), unique=True, present="subject")),
 )
+_LETTERS = Collection("letters", (Index(("due_time",)),))
 _AUDIT = Collection("audit", (Index(("create_time",)),))
 _BATCH = 200
 
 T = TypeVar("T")
 _adapters: dict[type[Any], TypeAdapter[Any]] = {
-    kind: TypeAdapter(kind) for kind in (Account, ApiToken, AuditEntry, Connection, Link, Session, Tries)
+    kind: TypeAdapter(kind) for kind in (Account, ApiToken, AuditEntry, Connection, Letter, Link, Session, Tries)
 }
 
 
@@ -51,7 +53,7 @@ class AccountStore:
         self._docs = docs
 
     async def prepare(self) -> None:
-        for collection in (_ACCOUNTS, _TOKENS, _SESSIONS, _LINKS, _TRIES, _CONNECTIONS, _AUDIT):
+        for collection in (_ACCOUNTS, _TOKENS, _SESSIONS, _LINKS, _LETTERS, _TRIES, _CONNECTIONS, _AUDIT):
             await self._docs.ensure(collection)
 
     async def _get(self, kind: type[T], collection: str, doc_id: str) -> T | None:
@@ -180,6 +182,22 @@ class AccountStore:
 
     async def delete_connection(self, connection_id: str) -> bool:
         return await self._docs.delete("connections", connection_id)
+
+    # letters
+
+    async def insert_letter(self, letter: Letter) -> None:
+        await self._docs.insert("letters", dataclasses.asdict(letter))
+
+    async def due_letters(self, now: float, limit: int) -> list[Letter]:
+        """In the order in which they came up, those before others that somebody else failed to send."""
+        docs = await self._docs.find("letters", {"due_time": LessThan(now)}, sort="due_time", limit=limit)
+        return [_from_doc(Letter, doc) for doc in docs]
+
+    async def replace_letter(self, letter: Letter) -> bool:
+        return await self._docs.replace("letters", dataclasses.asdict(letter), letter.revision)
+
+    async def delete_letter(self, letter_id: str) -> None:
+        await self._docs.delete("letters", letter_id)
 
     # tries
 

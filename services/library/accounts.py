@@ -84,9 +84,9 @@ class Accounts:
         await self._attempts.take("register", address, self._address_budget)
         account = self._new(str(uuid.uuid4()), checked, "user", await self._passwords.hash(password))
         if await self._store.insert_account(account):
-            self._letters.welcome(account)
+            await self._letters.welcome(account)
         else:
-            self._letters.registered_already(checked)
+            await self._letters.registered_already(checked)
 
     async def join(self, account_id: str, email: str, address: str) -> Account:
         """A new account for somebody whom another platform vouches for. It has no password; its address is to be confirmed.
@@ -99,7 +99,7 @@ class Accounts:
         account = self._new(account_id, checked_email(email), "user", NO_PASSWORD)
         await self._attempts.take("register", address, self._address_budget)
         await self._insert(account)
-        self._letters.welcome(account)
+        await self._letters.welcome(account)
         return account
 
     async def verify(self, email: str, password: str, address: str) -> Account:
@@ -165,7 +165,7 @@ class Accounts:
             )
 
         account = await self._store.change_account(known.id, change)
-        self._letters.password_changed(account)
+        await self._letters.password_changed(account)
         return await self._sessions.open(account, opened.session.remembered)
 
     async def create_with_token(self, email: str, role: str) -> str:

@@ -54,7 +54,7 @@ class Mailboxes:
         """
         checked = checked_email(email)
         await self._attempts.take("request", address, self._request_budget)
-        self._letters.login_link(checked)
+        await self._letters.login_link(checked)
 
     async def log_in(self, secret: str, remembered: bool) -> tuple[str, Account]:
         """The secret of a new session.
@@ -96,7 +96,7 @@ class Mailboxes:
             details = {"details": {"email": ["did not change"]}}
             raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", details)
         await self._attempts.take("request", address, self._request_budget)
-        self._letters.email_change(opened.account, checked)
+        await self._letters.email_change(opened.account, checked)
 
     async def confirm(self, secret: str) -> Account:
         """Follow a link that confirms an address, or changes to it.
@@ -120,7 +120,7 @@ class Mailboxes:
                 raise
             raise AppError(Code.CONFLICT, "EMAIL_TAKEN", "There is an account with this address already.") from None
         if account.email != before.email:
-            self._letters.email_changed(before.email, account)
+            await self._letters.email_changed(before.email, account)
         return account
 
     async def _take(self, secret: str, purposes: tuple[str, ...]) -> tuple[Link, Account]:

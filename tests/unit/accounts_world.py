@@ -36,6 +36,11 @@ class World:
 
     def __init__(self, people: People, clock: HandClock, folder: Path) -> None:
         self.people, self.clock, self.outbox = people, clock, folder / "outbox"
+        self.send()
+
+    def send(self) -> None:
+        """Start what sends mails."""
+        self.sending = asyncio.create_task(self.people.letters.run())
 
     async def account(self, email: str = "ann@example.org", role: str = "user") -> Account:
         """A new account that somebody registered, with :data:`PASSWORD`."""
@@ -84,12 +89,12 @@ async def world_in(folder: Path, **settings: object) -> AsyncIterator[World]:
     # Hashes that cost little: what they cost for real is the library's default, and each test makes some.
     people.accounts._passwords._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     await people.store.prepare()
-    sending = asyncio.create_task(people.letters.run())
+    world = World(people, clock, folder)
     try:
-        yield World(people, clock, folder)
+        yield world
     finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+        world.sending.cancel()
+        await asyncio.gather(world.sending, return_exceptions=True)
         await docs.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from structlog.testing import capture_logs
 
 from kit.errors import AppError, Code
 from kit.settings import SettingsError, load
+from services.library.letters import LOGIN_LINK_SECONDS
 from services.library.outbox import FolderCarrier, SmtpCarrier, smtp_problem
 from services.library.settings import LibrarySettings
 from tests.simulators.smtp import SmtpSink
@@ -51,6 +53,48 @@ async def test_mails_without_a_server_lie_in_a_folder_for_the_operator_alone(wor
     kept = [entry for entry in logs if entry["event"] == "mail.kept"]
     assert [(entry["kind"], entry["file"]) for entry in kept] == [("confirmation", path.name)]
     assert secret not in repr(logs)
+
+
+async def test_mails_survive_the_process(tmp_path: Path) -> None:
+    async with world_in(tmp_path) as world:
+        world.sending.cancel()  # before it has sent anything
+        await asyncio.gather(world.sending, return_exceptions=True)
+        await world.account()
+        assert not world.outbox.exists()
+    async with world_in(tmp_path) as world:
+        (mail,) = await world.mails()
+        assert mail["To"] == "ann@example.org"
+        await world.people.mailboxes.confirm(secret_in(mail))
+    async with world_in(tmp_path) as world:
+        await world.people.letters.registered_already("bob@example.org")
+        assert [mail["To"] for mail in await world.mails()] == ["ann@example.org", "bob@example.org"]  # each once
+
+
+async def test_a_mail_whose_sender_was_lost_is_sent_by_another(world: World) -> None:
+    world.sending.cancel()
+    await asyncio.gather(world.sending, return_exceptions=True)
+    await world.account()
+    (letter,) = await world.people.store.due_letters(world.clock.time, 10)
+    assert await world.people.store.replace_letter(replace(letter, due_time=world.clock.time + 120))
+    assert not await world.people.store.replace_letter(replace(letter, due_time=0.0))  # it is taken
+    assert await world.people.store.due_letters(world.clock.time, 10) == []
+    world.clock.time += 121
+    world.send()
+    (mail,) = await world.mails()
+    assert mail["To"] == "ann@example.org"
+
+
+async def test_a_link_to_log_in_is_not_sent_when_nobody_waits_for_it_any_more(world: World) -> None:
+    await world.account()
+    await world.mails()
+    world.sending.cancel()
+    await asyncio.gather(world.sending, return_exceptions=True)
+    await world.people.letters.login_link("ann@example.org")
+    world.clock.time += LOGIN_LINK_SECONDS
+    world.send()
+    assert await world.mails("login-link") == []
+    await world.people.letters.login_link("ann@example.org")
+    assert len(await world.mails("login-link")) == 1
 
 
 async def test_links_begin_with_the_public_address(tmp_path: Path) -> None:
