@@ -160,7 +160,10 @@ class NatsBus:
                 )
             )
             try:
-                await self._client.flush(timeout=_REQUEST_SECONDS)  # then the broker has it
+                # The driver's ping may overtake what waits to be written, the subscription included. When the first
+                # answer is here that is written, so that the second one says that the broker has it.
+                for _ in range(2):
+                    await self._client.flush(timeout=_REQUEST_SECONDS)
             except BaseException:
                 await subscription.close()
                 raise

@@ -210,6 +210,19 @@ class BusContract(ABC):
         await heard[2].until(20)
         assert heard[2].events == sent[1::2]
 
+    async def test_a_listener_hears_everything_from_the_moment_it_was_let_in(
+        self, connect: Callable[[], Awaitable[Bus]], queue: Queue
+    ) -> None:
+        speaker, hearer = await connect(), await connect()
+        for number in range(300):  # what comes too late by a hair does so now and then only
+            subject, heard = f"soundwright.evt.{queue.name}.{number}.job", Events()
+            others = [await hearer.subscribe(f"{subject}.{word}", Events()) for word in ("begun", "done")]
+            subscription = await hearer.subscribe(f"{subject}.*", heard)
+            await speaker.announce(f"{subject}.told", b"")
+            await heard.until(1)
+            for closing in (*others, subscription):
+                await closing.close()
+
     async def test_a_listener_hears_nothing_of_before_and_nothing_after_it_closed(self, bus: Bus, queue: Queue) -> None:
         subject = f"soundwright.evt.{queue.name}.job"
         await bus.announce(subject, b"before")
