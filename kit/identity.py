@@ -22,6 +22,7 @@ __all__ = [
     "current_principal",
     "principal_scope",
     "require_principal",
+    "require_service",
 ]
 
 ADMIN_ROLES = frozenset({"admin", "super_admin"})
@@ -90,6 +91,15 @@ def require_principal() -> Principal:
     if principal is None:
         raise AppError(Code.UNAUTHENTICATED, "PRINCIPAL_MISSING", "The call does not say on whose behalf it is made.")
     return principal
+
+
+def require_service() -> None:
+    """
+    Raises:
+        AppError: ``SERVICE_ONLY`` when the caller is a person.
+    """
+    if not require_principal().is_service:
+        raise AppError(Code.PERMISSION_DENIED, "SERVICE_ONLY", "Only a service of the platform may do this.")
 
 
 @contextlib.contextmanager

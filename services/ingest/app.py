@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 from soundwright.ingest.v1 import ingest_service_pb2, ingest_service_pb2_grpc
-from soundwright.library.v1 import library_service_pb2_grpc
+from soundwright.library.v1 import connection_service_pb2_grpc, library_service_pb2_grpc
 
 from kit.audio import AudioLimits
 from kit.compute import ComputeSlots
@@ -21,6 +22,8 @@ from services.ingest.fetch.fetcher import Fetcher
 from services.ingest.rpc import IngestRpc
 from services.ingest.settings import IngestSettings
 from services.ingest.spotify import SpotifyCatalog
+from services.ingest.spotify_accounts import SpotifyAccounts
+from services.ingest.spotify_tokens import SpotifyTokens
 from services.ingest.worker import DownloadWorker
 
 __all__ = ["app"]
@@ -68,16 +71,22 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
         slot_count=settings.download_slot_count,
         lease_seconds=settings.lease_seconds,
     )
+    spotify: dict[str, Any] = {
+        "client_id": settings.spotify_client_id,
+        "client_secret": settings.spotify_client_secret.get_secret_value(),
+        "accounts_url": settings.spotify_accounts_url,
+        "api_url": settings.spotify_api_url,
+        "timeout_seconds": settings.spotify_timeout_seconds,
+    }
+    spotify_accounts = SpotifyAccounts(**spotify, clock=runtime.clock)
+    connections = connection_service_pb2_grpc.ConnectionServiceStub(channel)
     downloads = Downloads(
         catalog=SpotifyCatalog(
-            client_id=settings.spotify_client_id,
-            client_secret=settings.spotify_client_secret.get_secret_value(),
-            accounts_url=settings.spotify_accounts_url,
-            api_url=settings.spotify_api_url,
-            timeout_seconds=settings.spotify_timeout_seconds,
+            **spotify,
             patience_seconds=settings.spotify_patience_seconds,
             collection_limit=settings.collection_limit,
         ),
+        tokens=SpotifyTokens(spotify_accounts, connections, runtime.clock),
         guard=guard,
         bus=bus,
         jobs=jobs,
@@ -86,7 +95,7 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
         settings=settings,
     )
     server = runtime.rpc_server()
-    rpc = IngestRpc(blobs, tracks, slots, downloads, limits, settings.max_upload_bytes)
+    rpc = IngestRpc(blobs, tracks, slots, downloads, spotify_accounts, limits, settings.max_upload_bytes)
     ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(rpc, server.server)
     server.announce_all(ingest_service_pb2)
     async with runtime.serving(server, worker):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
@@ -22,7 +23,8 @@ from services.ingest.links import ShortLink, SpotifyLink, parse_link, parse_spot
 from services.ingest.service import DownloadSpec
 from services.ingest.settings import IngestSettings
 from services.ingest.songs import Collection, Song, track_id_of
-from services.ingest.spotify import SpotifyCatalog
+from services.ingest.spotify import SpotifyCatalog, TokenRefused
+from services.ingest.spotify_tokens import SpotifyTokens
 
 __all__ = ["Downloads"]
 
@@ -31,6 +33,7 @@ _JOB_PAGE_LIMIT = 50
 _LOOKUPS_AT_ONCE = 20
 _SHORT_LIMIT_BYTES = 1 << 20
 _SHORT_SECONDS = 10.0
+T = TypeVar("T")
 _CATALOG_ADDRESS = re.compile(r"https://open\.spotify\.com/[A-Za-z0-9/_-]+")
 
 
@@ -41,6 +44,7 @@ class Downloads:
         self,
         *,
         catalog: SpotifyCatalog,
+        tokens: SpotifyTokens,
         guard: Guard,
         bus: Bus,
         jobs: library_service_pb2_grpc.JobServiceStub,
@@ -49,6 +53,7 @@ class Downloads:
         settings: IngestSettings,
     ) -> None:
         self._catalog = catalog
+        self._tokens = tokens
         self._guard = guard
         self._bus = bus
         self._jobs = jobs
@@ -62,7 +67,7 @@ class Downloads:
 
     async def search(self, query: str, limit: int, offset: int) -> tuple[list[Song], int]:
         """Songs of Spotify's catalog, and how many there are in all."""
-        return await self._slots.run(lambda: self._catalog.search(query, limit, offset))
+        return await self._as_caller(lambda catalog: catalog.search(query, limit, offset))
 
     async def track_ids(self, songs: Sequence[Song]) -> list[str]:
         """For each song the id of the caller's track that came of it, empty if there is none."""
@@ -171,7 +176,22 @@ class Downloads:
 
     async def _collection(self, link: SpotifyLink | ShortLink) -> Collection:
         target = await self._expand(link) if isinstance(link, ShortLink) else link
-        return await self._slots.run(lambda: self._catalog.collection(target.kind, target.id))
+        if target.kind == "track":  # which everybody sees in the same way
+            return await self._slots.run(lambda: self._catalog.collection(target.kind, target.id))
+        return await self._as_caller(lambda catalog: catalog.collection(target.kind, target.id))
+
+    async def _as_caller(self, look_up: Callable[[SpotifyCatalog], T]) -> T:
+        """Look something up with the caller's own rights at Spotify, if they are connected, else with the application's."""
+        refused = ""
+        while token := await self._tokens.current(refused):
+            theirs = self._catalog.for_user(token)
+            try:
+                return await self._slots.run(lambda: look_up(theirs))  # noqa: B023 (it runs before the next round)
+            except TokenRefused:
+                if refused:
+                    break
+                refused = token
+        return await self._slots.run(lambda: look_up(self._catalog))
 
     async def _expand(self, link: ShortLink) -> SpotifyLink:
         """Where a short link leads: by redirects, or as the page there says."""

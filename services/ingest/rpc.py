@@ -13,12 +13,14 @@ from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 from kit import audio
 from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
+from kit.identity import require_service
 from kit.log import get_logger
 from kit.ports import Blobs
 from services.ingest import service
 from services.ingest.downloads import Downloads, skipped_to_wire
 from services.ingest.recordings import examine
 from services.ingest.songs import Song
+from services.ingest.spotify_accounts import SpotifyAccounts
 
 __all__ = ["IngestRpc"]
 
@@ -33,6 +35,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         tracks: library_service_pb2_grpc.TrackServiceStub,
         slots: ComputeSlots,
         downloads: Downloads,
+        spotify_accounts: SpotifyAccounts,
         limits: audio.AudioLimits,
         max_upload_bytes: int,
     ) -> None:
@@ -40,6 +43,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         self._tracks = tracks
         self._slots = slots
         self._downloads = downloads
+        self._spotify_accounts = spotify_accounts
         self._limits = limits
         self._max_upload_bytes = max_upload_bytes
 
@@ -113,6 +117,23 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
 
     async def CreateDownloads(self, request: pb.CreateDownloadsRequest, context: Any) -> pb.CreateDownloadsResponse:
         return await self._downloads.create(request)
+
+    async def BeginSpotifyAuthorization(
+        self, request: pb.BeginSpotifyAuthorizationRequest, context: Any
+    ) -> pb.BeginSpotifyAuthorizationResponse:
+        url, state, verifier = self._spotify_accounts.begin(request.redirect_uri)
+        return pb.BeginSpotifyAuthorizationResponse(url=url, state=state, code_verifier=verifier)
+
+    async def FinishSpotifyAuthorization(
+        self, request: pb.FinishSpotifyAuthorizationRequest, context: Any
+    ) -> pb.FinishSpotifyAuthorizationResponse:
+        require_service()
+        profile, token = await asyncio.to_thread(
+            self._spotify_accounts.finish, request.redirect_uri, request.code, request.code_verifier
+        )
+        return pb.FinishSpotifyAuthorizationResponse(
+            subject=profile.subject, label=profile.label, email=profile.email, secret=token.to_json()
+        )
 
     async def _songs(self, songs: Sequence[Song]) -> list[pb.Song]:
         track_ids = await self._downloads.track_ids(songs)

@@ -1,9 +1,10 @@
-"""Spotify's catalog through spotipy, on behalf of the application (client credentials). Everything here blocks: callers run
-it in threads.
+"""Spotify's catalog through spotipy, on behalf of the application (client credentials) or of one of Spotify's users.
+Everything here blocks: callers run it in threads.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import re
@@ -23,7 +24,16 @@ from kit.errors import AppError, Code
 from kit.log import get_logger
 from services.ingest.songs import Collection, Skipped, Song, one_line
 
-__all__ = ["SpotifyCatalog"]
+__all__ = [
+    "SpotifyCatalog",
+    "TokenRefused",
+    "accounts_base",
+    "api_base",
+    "credentials_missing",
+    "credentials_refused",
+    "is_credential_error",
+    "spotify_failure",
+]
 
 _TOKEN_PATH = "/api/token"  # noqa: S105 (an address)
 _PAGE_SIZE = 50
@@ -36,6 +46,10 @@ _ID = re.compile(r"[0-9A-Za-z]{1,64}")
 T = TypeVar("T")
 log = get_logger()
 logging.getLogger("spotipy").setLevel(logging.CRITICAL)  # we tell of failures ourselves
+
+
+class TokenRefused(Exception):
+    """Spotify does not take the token of a user."""
 
 
 class SpotifyCatalog:
@@ -66,20 +80,29 @@ class SpotifyCatalog:
         self._client: spotipy.Spotify | None = None
         self._tokens = MemoryCacheHandler()  # a file of them would be readable by others
         self._lock = threading.Lock()
+        self._api_url = api_base(api_url)
+        self._timeout_seconds = timeout_seconds
+        self._session = requests.Session()
+        self._session.trust_env = False  # a .netrc would replace the token
+        self._by_user = False
         if client_id and client_secret:
-            session = requests.Session()
-            session.trust_env = False  # a .netrc would replace the token
             auth = SpotifyClientCredentials(
-                client_id, client_secret, requests_session=session, requests_timeout=timeout_seconds,
+                client_id, client_secret, requests_session=self._session, requests_timeout=timeout_seconds,
                 cache_handler=self._tokens,
             )  # fmt: skip
-            auth.OAUTH_TOKEN_URL = accounts_url.rstrip("/").removesuffix(_TOKEN_PATH) + _TOKEN_PATH
-            self._client = spotipy.Spotify(
-                auth_manager=auth, requests_session=session, requests_timeout=timeout_seconds
-            )
-            self._client.prefix = (
-                f"{api_url.rstrip('/')}/" if urlsplit(api_url).path.strip("/") else f"{api_url.rstrip('/')}/v1/"
-            )
+            auth.OAUTH_TOKEN_URL = accounts_base(accounts_url) + _TOKEN_PATH
+            self._client = self._connected(auth_manager=auth)
+
+    def for_user(self, access_token: str) -> SpotifyCatalog:
+        """The same catalog as the user with this token may see it. Its calls raise :class:`TokenRefused`, too."""
+        theirs = copy.copy(self)
+        theirs._client, theirs._by_user = self._connected(auth=access_token), True
+        return theirs
+
+    def _connected(self, **auth: Any) -> spotipy.Spotify:
+        client = spotipy.Spotify(requests_session=self._session, requests_timeout=self._timeout_seconds, **auth)
+        client.prefix = f"{self._api_url}/"
+        return client
 
     def collection(self, kind: str, spotify_id: str) -> Collection:
         """A track, album or playlist with all its songs.
@@ -154,11 +177,7 @@ class SpotifyCatalog:
         """One call, repeated while Spotify is busy or away and there is time left; a stale token is replaced once."""
         client = self._client
         if client is None:
-            raise AppError(
-                Code.NOT_PROVISIONED,
-                "SPOTIFY_UNAUTHORIZED",
-                "Spotify credentials are not configured. Ask the operator to set SOUNDWRIGHT_SPOTIFY_CLIENT_ID and _SECRET.",
-            )
+            raise credentials_missing()
         deadline = time.monotonic() + self._patience_seconds
         renewed = False
         for attempt in range(1, _TRY_COUNT + 1):
@@ -166,36 +185,38 @@ class SpotifyCatalog:
             try:
                 answer = call(client)
             except SpotifyOauthError as error:
-                if error.error in _CREDENTIAL_ERRORS:
-                    raise _credentials_refused(error) from None
-                failure = _failure(0)
+                if is_credential_error(error.error):
+                    raise credentials_refused(error) from None
+                failure = spotify_failure(0)
             except SpotifyException as error:
                 status = int(error.http_status)
+                if status == _UNAUTHORIZED and self._by_user:
+                    raise TokenRefused from None
                 if status == _UNAUTHORIZED and not renewed:
                     renewed = True
                     with self._lock:
                         self._tokens.token_info = None
                     continue
                 if status == _UNAUTHORIZED:
-                    raise _credentials_refused(error) from None
+                    raise credentials_refused(error) from None
                 if status in _MISSING:
                     raise _missing() from None
-                failure = _failure(status)
+                failure = spotify_failure(status)
                 if status == _TOO_MANY:
                     pause = _retry_after_seconds(error)
                     wait = {"retry_after": math.ceil(pause)}
                     failure.meta.update({**wait, "details": wait})
             except requests.exceptions.RequestException:
-                failure = _failure(0)
+                failure = spotify_failure(0)
             else:
                 if isinstance(answer, dict):
                     return answer
-                failure = _failure(0)
+                failure = spotify_failure(0)
             if attempt == _TRY_COUNT or time.monotonic() + pause > deadline:
                 log.warning("spotify.failed", error=failure.message, attempts=attempt)
                 raise failure
             time.sleep(pause)
-        raise _failure(0)
+        raise spotify_failure(0)
 
 
 class _Entries:
@@ -270,7 +291,24 @@ def _retry_after_seconds(error: SpotifyException) -> float:
     return float(value) if value.isdigit() else 1.0
 
 
-def _failure(status: int) -> AppError:
+def accounts_base(accounts_url: str) -> str:
+    """What addresses of Spotify's accounts service begin with."""
+    return accounts_url.rstrip("/").removesuffix(_TOKEN_PATH)
+
+
+def api_base(api_url: str) -> str:
+    """What addresses of the Web API begin with: version 1, unless the address says otherwise."""
+    base = api_url.rstrip("/")
+    return base if urlsplit(base).path else f"{base}/v1"
+
+
+def is_credential_error(error: object) -> bool:
+    """Whether this error of a token endpoint (RFC 6749, 5.2) speaks of the application, not of the moment."""
+    return isinstance(error, str) and error in _CREDENTIAL_ERRORS
+
+
+def spotify_failure(status: int) -> AppError:
+    """What to say of an answer with this HTTP status; 0: of none, or of one that cannot be read."""
     if status == _TOO_MANY:
         return AppError(
             Code.RATE_LIMITED, "SPOTIFY_ERROR", "Spotify takes no more requests of ours for a while. Try again later."
@@ -286,7 +324,15 @@ def _missing() -> AppError:
     )
 
 
-def _credentials_refused(error: Exception) -> AppError:
+def credentials_missing() -> AppError:
+    return AppError(
+        Code.NOT_PROVISIONED,
+        "SPOTIFY_UNAUTHORIZED",
+        "Spotify credentials are not configured. Ask the operator to set SOUNDWRIGHT_SPOTIFY_CLIENT_ID and _SECRET.",
+    )
+
+
+def credentials_refused(error: Exception) -> AppError:
     log.error("spotify.credentials_refused", kind=type(error).__name__)
     return AppError(
         Code.NOT_PROVISIONED,

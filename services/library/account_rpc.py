@@ -7,7 +7,7 @@ from typing import Any
 from soundwright.library.v1 import account_pb2, job_pb2, library_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as pb
 
-from kit.identity import require_principal
+from kit.identity import require_principal, require_service
 from services.library.account_store import AccountStore
 from services.library.accounts import Accounts
 from services.library.admin import Administration
@@ -17,7 +17,7 @@ from services.library.mailboxes import Mailboxes
 from services.library.service import Account
 from services.library.sessions import Sessions
 from services.library.store import LibraryStore
-from services.library.wire import page_bounds, require_service, time_to_wire, to_wire
+from services.library.wire import page_bounds, time_to_wire, to_wire
 
 __all__ = ["AccountRpc", "AdminRpc"]
 

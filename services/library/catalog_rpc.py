@@ -8,7 +8,7 @@ from typing import Any
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.library.v1 import catalog_service_pb2_grpc, generation_pb2
 
-from kit.identity import require_principal
+from kit.identity import require_principal, require_service
 from services.library.catalog import FAMILIES, Catalog, Generation, GenerationFilter, GenerationSort
 from services.library.favorites import Favorites
 from services.library.playlists import Playlist, Playlists
@@ -16,7 +16,7 @@ from services.library.plays import Plays
 from services.library.tags import THRESHOLD, Tags
 from services.library.trends import Trends
 from services.library.votes import Votes
-from services.library.wire import bounded, page_bounds, require_service, time_from_wire, time_to_wire
+from services.library.wire import bounded, page_bounds, time_from_wire, time_to_wire
 
 __all__ = ["CatalogRpc", "generation_to_wire"]
 

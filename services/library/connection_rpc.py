@@ -7,9 +7,9 @@ from typing import Any
 from soundwright.library.v1 import account_pb2, connection_service_pb2_grpc
 from soundwright.library.v1 import connection_service_pb2 as pb
 
-from kit.identity import require_principal
+from kit.identity import require_principal, require_service
 from services.library.connections import Connection, Connections
-from services.library.wire import require_service, to_wire
+from services.library.wire import to_wire
 
 __all__ = ["ConnectionRpc"]
 

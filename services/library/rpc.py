@@ -9,7 +9,7 @@ from soundwright.library.v1 import job_pb2, library_service_pb2_grpc, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 
 from kit.errors import AppError, Code
-from kit.identity import require_principal
+from kit.identity import require_principal, require_service
 from kit.log import correlation_id
 from services.library.admission import Limits, NewJob
 from services.library.ledger import JobLedger
@@ -17,7 +17,7 @@ from services.library.queue import JobQueue
 from services.library.service import Job, JobError, JobResult, Priority, Stage, Track
 from services.library.track_deletions import TrackDeletions
 from services.library.tracks import EDITABLE, TrackFilter, Tracks, TrackSort, TrackStatus
-from services.library.wire import from_wire, page_bounds, require_service, to_wire, word_from_wire
+from services.library.wire import from_wire, page_bounds, to_wire, word_from_wire
 
 __all__ = ["JobRpc", "TrackRpc", "job_to_wire"]
 

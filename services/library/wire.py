@@ -1,4 +1,4 @@
-"""What the library's RPC modules share: messages to values and back, and calls that only services may make.
+"""What the library's RPC modules share: messages to values and back.
 
 A domain value and its message have the same field names, so one mapping serves them all: enums are lower-case words,
 times are seconds since 1970, and what is absent is None or the value's default.
@@ -16,14 +16,10 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import TypeAdapter
 
-from kit.errors import AppError, Code
-from kit.identity import require_principal
-
 __all__ = [
     "bounded",
     "from_wire",
     "page_bounds",
-    "require_service",
     "time_from_wire",
     "time_to_wire",
     "to_wire",
@@ -121,12 +117,3 @@ def page_bounds(page: int, page_size: int, limit: int) -> tuple[int, int]:
     """Offset and length of a page that is numbered from 1."""
     size = bounded(page_size, limit)
     return (max(1, page) - 1) * size, size
-
-
-def require_service() -> None:
-    """
-    Raises:
-        AppError: ``SERVICE_ONLY`` when the caller is a person.
-    """
-    if not require_principal().is_service:
-        raise AppError(Code.PERMISSION_DENIED, "SERVICE_ONLY", "Only a service of the platform may do this.")

@@ -1,4 +1,5 @@
-"""Spotify as the platform sees it: tokens for applications, and the part of the Web API that reads the catalog.
+"""Spotify as the platform sees it: tokens for applications and for users, and the part of the Web API that reads the
+catalog.
 
 Beside them its short links and its pictures, which in earnest live on other hosts.
 """
@@ -6,11 +7,13 @@ Beside them its short links and its pictures, which in earnest live on other hos
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import threading
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
 from tests.simulators.server import Handler, Simulator
 
@@ -19,14 +22,29 @@ __all__ = ["CLIENT_ID", "CLIENT_SECRET", "SpotifySimulator"]
 CLIENT_ID, CLIENT_SECRET = "an-application", "its-secret"
 
 
+@dataclass(frozen=True)
+class _Grant:
+    """What somebody has given an application leave to, until the code for it is redeemed."""
+
+    subject: str
+    redirect_uri: str
+    challenge: str
+    scope: str
+
+
 class SpotifySimulator(Simulator):
-    """A catalog, empty at first.
+    """A catalog, empty at first, and users.
 
     Attributes:
         seen: path and query of every request to the Web API, in order.
         failures: answers that the next requests to the Web API get instead: (status, headers).
         token_failures: the same for requests for tokens.
         token_count: tokens given out.
+        users: profiles by id.
+        visitor: id of the user who is logged in in every browser; empty: whoever comes refuses.
+        lifetime_seconds: of tokens for users.
+        rotating: whether a refresh token serves once, and the answer has the next one.
+        scopes: what was asked for, each time.
     """
 
     def __init__(self) -> None:
@@ -40,7 +58,14 @@ class SpotifySimulator(Simulator):
         self.failures: deque[tuple[int, dict[str, str]]] = deque()
         self.token_failures: deque[int] = deque()
         self.token_count = 0
-        self._tokens: set[str] = set()
+        self.users: dict[str, dict[str, Any]] = {}
+        self.visitor = ""
+        self.lifetime_seconds = 3600
+        self.rotating = False
+        self.scopes: list[str] = []
+        self._tokens: dict[str, str] = {}  # and whose they are; empty: the application's
+        self._grants: dict[str, _Grant] = {}
+        self._refresh_tokens: dict[str, str] = {}
         self._lock = threading.Lock()
 
     @property
@@ -89,44 +114,111 @@ class SpotifySimulator(Simulator):
         self.albums[spotify_id] = {"name": name, "artists": [{"name": "Various"}], "images": images, "entries": items}
 
     def add_playlist(
-        self, spotify_id: str, name: str, entries: list[Any], *, word: str = "track", embedded: bool = True
+        self,
+        spotify_id: str,
+        name: str,
+        entries: list[Any],
+        *,
+        word: str = "track",
+        embedded: bool = True,
+        only_for: str = "",
     ) -> None:
         """A playlist; ``word`` is what an entry calls its track: "track", or "item" as since 2026. ``embedded``: it comes
-        with its first page."""
-        self.playlists[spotify_id] = {"name": name, "entries": entries, "word": word, "embedded": embedded}
+        with its first page. ``only_for``: the user to whom alone it is shown."""
+        self.playlists[spotify_id] = {
+            "name": name,
+            "entries": entries,
+            "word": word,
+            "embedded": embedded,
+            "only_for": only_for,
+        }
+
+    def add_user(self, subject: str, name: str, email: str = "") -> None:
+        """A user, who is the one in every browser from now on. Without an address, Spotify tells none."""
+        self.users[subject] = {"id": subject, "display_name": name, "type": "user"} | (
+            {"email": email} if email else {}
+        )
+        self.visitor = subject
 
     def expire_tokens(self) -> None:
         """No token that was given out is good any more, whatever was said about its lifetime."""
         with self._lock:
             self._tokens.clear()
 
-    def token(self) -> str:
+    def revoke(self, subject: str) -> None:
+        """The user takes back what they gave leave to."""
+        with self._lock:
+            self._refresh_tokens = {token: whose for token, whose in self._refresh_tokens.items() if whose != subject}
+            self._tokens = {token: whose for token, whose in self._tokens.items() if whose != subject}
+
+    def token(self, subject: str = "") -> str:
         with self._lock:
             self.token_count += 1
             token = f"token-{self.token_count}"
-            self._tokens.add(token)
+            self._tokens[token] = subject
             return token
 
     def knows(self, token: str) -> bool:
         with self._lock:
             return token in self._tokens
 
+    def owner(self, token: str) -> str:
+        """Whose token it is; empty: the application's."""
+        with self._lock:
+            return self._tokens.get(token, "")
+
+    def grant(self, query: dict[str, str]) -> str:
+        """A code for what the visitor's browser came with."""
+        with self._lock:
+            code = f"code-{len(self.scopes)}"
+            self.scopes.append(query["scope"])
+            self._grants[code] = _Grant(self.visitor, query["redirect_uri"], query["code_challenge"], query["scope"])
+            return code
+
+    def redeem(self, form: dict[str, str]) -> dict[str, Any] | None:
+        """Tokens for a code, which serves once, or for a refresh token; None for one that is worth nothing."""
+        with self._lock:
+            if form["grant_type"] == "refresh_token":
+                subject = self._refresh_tokens.get(form.get("refresh_token", ""), "")
+                if self.rotating:
+                    self._refresh_tokens.pop(form.get("refresh_token", ""), None)
+                scope, with_refresh = "", self.rotating
+            else:
+                grant = self._grants.pop(form.get("code", ""), None)
+                digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+                challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+                if grant is None or (grant.redirect_uri, grant.challenge) != (form.get("redirect_uri"), challenge):
+                    return None
+                subject, scope, with_refresh = grant.subject, grant.scope, True
+        if not subject:
+            return None
+        answer = {"access_token": self.token(subject), "token_type": "Bearer", "expires_in": self.lifetime_seconds}
+        if with_refresh:
+            with self._lock:
+                answer["refresh_token"] = f"refresh-{self.token_count}"
+                self._refresh_tokens[answer["refresh_token"]] = subject
+        return answer | ({"scope": scope} if scope else {})
+
 
 class _Handler(Handler):
     simulator: SpotifySimulator
 
     def do_POST(self) -> None:
-        form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
+        form = dict(parse_qsl(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()))
         if urlsplit(self.path).path != "/api/token":
             self._json(404, {"error": "not_found"})
         elif self.simulator.token_failures:
             self._json(self.simulator.token_failures.popleft(), {"error": "server_error"})
-        elif form.get("grant_type") != ["client_credentials"]:
+        elif form.get("grant_type") not in ("client_credentials", "authorization_code", "refresh_token"):
             self._json(400, {"error": "unsupported_grant_type"})
         elif self.headers.get("Authorization") != _basic(CLIENT_ID, CLIENT_SECRET):
             self._json(400, {"error": "invalid_client", "error_description": "Invalid client secret"})
-        else:
+        elif form["grant_type"] == "client_credentials":
             self._json(200, {"access_token": self.simulator.token(), "token_type": "Bearer", "expires_in": 3600})
+        elif (answer := self.simulator.redeem(form)) is None:
+            self._json(400, {"error": "invalid_grant", "error_description": "Invalid code or refresh token"})
+        else:
+            self._json(200, answer)
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
@@ -135,6 +227,8 @@ class _Handler(Handler):
             status, target = self.simulator.short_links.get(rest, (404, ""))
             body = b"" if status != 200 else f"<html><script>location='{target}'</script>".encode()
             self.answer(status, body, "text/html", **({"Location": target} if 300 <= status < 400 else {}))
+        elif head == "authorize":
+            self._authorize(dict(parse_qsl(parts.query)))
         elif head == "image":
             picture = self.simulator.pictures.get(rest)
             self.answer(200 if picture else 404, picture or b"", "image/jpeg")
@@ -143,17 +237,41 @@ class _Handler(Handler):
             if self.simulator.failures:
                 status, headers = self.simulator.failures.popleft()
                 self._json(status, {"error": {"status": status, "message": "as the test wants it"}}, **headers)
-            elif not self.simulator.knows(self.headers.get("Authorization", "").removeprefix("Bearer ")):
+            elif not self.simulator.knows(self._bearer):
                 self._json(401, {"error": {"status": 401, "message": "The access token expired"}})
             else:
                 self._catalog(unquote(rest).rstrip("/").split("/"), parse_qs(parts.query))
         else:
             self._json(404, {"error": "not_found"})
 
+    @property
+    def _bearer(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
+
+    def _authorize(self, query: dict[str, str]) -> None:
+        """The page on which users give leave, if it asked them: the browser goes straight back."""
+        whole = {"client_id": CLIENT_ID, "response_type": "code", "code_challenge_method": "S256"}
+        named = ("redirect_uri", "code_challenge", "scope", "state")
+        if any(query.get(name) != value for name, value in whole.items()) or not all(map(query.get, named)):
+            self._json(400, {"error": "invalid_request"})
+            return
+        outcome = {"code": self.simulator.grant(query)} if self.simulator.visitor else {"error": "access_denied"}
+        target = f"{query['redirect_uri']}?{urlencode({**outcome, 'state': query['state']})}"
+        self.answer(302, Location=target)
+
     def _catalog(self, path: list[str], query: dict[str, list[str]]) -> None:
         simulator = self.simulator
         limit, offset = int(query.get("limit", ["50"])[0]), int(query.get("offset", ["0"])[0])
+        user = simulator.owner(self._bearer)
         match path:
+            case ["me"] if user:
+                self._json(200, simulator.users[user])
+            case ["playlists", spotify_id, *_] if simulator.playlists.get(spotify_id, {}).get("only_for") not in (
+                None,
+                "",
+                user,
+            ):
+                self._json(404, {"error": {"status": 404, "message": "Resource not found"}})
             case ["tracks", spotify_id] if spotify_id in simulator.tracks:
                 self._json(200, simulator.tracks[spotify_id])
             case ["albums", spotify_id] if spotify_id in simulator.albums:
