@@ -39,7 +39,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.soundbox import SOUNDBOX, soundbox_routes
 from services.gateway.uploads import Uploads
 
-TRACK, FOREIGN_TRACK, JOB, FOREIGN_JOB, PIPELINE_JOB = (str(uuid.UUID(int=n + (4 << 76))) for n in range(1, 6))
+TRACK, FOREIGN_TRACK, JOB, FOREIGN_JOB, PIPELINE_JOB, UNKNOWN = (str(uuid.UUID(int=n + (4 << 76))) for n in range(1, 7))
 USER = {"Authorization": "Bearer token-of-user"}
 LIMITS = {RateClass.NORMAL: 5, RateClass.HEAVY: 2, RateClass.POLLING: 50, RateClass.FILES: 20, RateClass.REPORTS: 2}
 
@@ -280,7 +280,7 @@ async def test_callers_without_a_name_are_limited_by_address(site: Site) -> None
     ("path", "status", "code", "error"),
     [
         (f"/api/tracks/{FOREIGN_TRACK}", 404, "TRACK_NOT_FOUND", "Track not found"),
-        (f"/api/tracks/{uuid.uuid4()}", 404, "TRACK_NOT_FOUND", "Track not found"),
+        (f"/api/tracks/{UNKNOWN}", 404, "TRACK_NOT_FOUND", "Track not found"),
         ("/api/tracks/not-a-uuid", 404, "TRACK_NOT_FOUND", "Track not found"),
         (f"/api/jobs/{FOREIGN_JOB}", 403, "ACCESS_DENIED", "Access denied"),
         (f"/api/processing/job/{FOREIGN_JOB}", 403, "ACCESS_DENIED", "Access denied"),
