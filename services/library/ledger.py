@@ -24,6 +24,7 @@ from services.library.service import (
     JobError,
     JobResult,
     JobState,
+    OutsideWork,
     Stage,
     denied,
     made_for,
@@ -222,7 +223,14 @@ class JobLedger:
                 return claimed, True, 0.0
 
     async def heartbeat(
-        self, job_id: str, attempt: int, lease_seconds: float, ratio: float, message: str, stages: Sequence[Stage]
+        self,
+        job_id: str,
+        attempt: int,
+        lease_seconds: float,
+        ratio: float,
+        message: str,
+        stages: Sequence[Stage],
+        outside_work: OutsideWork | None = None,
     ) -> bool:
         """Extend the lease and record progress; says whether the worker is asked to stop."""
 
@@ -233,6 +241,7 @@ class JobLedger:
                 progress_ratio=max(job.progress_ratio, min(1.0, ratio)),
                 progress_message=message or job.progress_message,
                 stages=list(stages) or job.stages,
+                outside_work=outside_work or job.outside_work,
             )
 
         return (await self._change(job_id, self._owned(attempt, change))).cancel_requested

@@ -169,5 +169,6 @@ def _shown_to(principal: Principal, job: Job) -> Job:
         idempotency_key=None,
         stages=[],
         error=None,
+        outside_work=None,
         worker_id="",
     )

@@ -14,7 +14,7 @@ from kit.log import correlation_id
 from services.library.admission import Limits, NewJob
 from services.library.ledger import JobLedger
 from services.library.queue import JobQueue
-from services.library.service import Job, JobError, JobResult, Priority, Stage, Track
+from services.library.service import Job, JobError, JobResult, OutsideWork, Priority, Stage, Track
 from services.library.track_deletions import TrackDeletions
 from services.library.tracks import EDITABLE, TrackFilter, Tracks, TrackSort, TrackStatus
 from services.library.wire import from_wire, page_bounds, to_wire, word_from_wire
@@ -155,6 +155,7 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
             request.progress_ratio,
             request.progress_message,
             _stages_from_wire(request.stages),
+            from_wire(request.outside_work, OutsideWork) if request.HasField("outside_work") else None,
         )
         return pb.HeartbeatJobResponse(cancel_requested=cancel)
 

@@ -17,6 +17,7 @@ __all__ = [
     "JobError",
     "JobResult",
     "JobState",
+    "OutsideWork",
     "Priority",
     "Stage",
     "Track",
@@ -111,6 +112,7 @@ class AudioOutput:
     track_id: str
     owner_id: str
     path: str
+    source: str = ""  # the outside service that made it; empty: made here
     create_time: float = 0.0
     revision: int = 0
 
@@ -127,6 +129,15 @@ class JobResult:
     values_json: str = ""
     features: list[str] = field(default_factory=list)
     generation: Generation | None = None
+
+
+@dataclass(frozen=True)
+class OutsideWork:
+    """What a job goes by at an outside service that does it for us."""
+
+    source_id: str
+    task_ids: list[str] = field(default_factory=list)
+    own_key: bool = False  # with the key of the job's owner, not with the platform's
 
 
 @dataclass(frozen=True)
@@ -154,6 +165,7 @@ class Job:
     stages: list[Stage] = field(default_factory=list)
     result: JobResult | None = None
     error: JobError | None = None
+    outside_work: OutsideWork | None = None
     cancel_requested: bool = False
     worker_id: str = ""
     lease_until: float | None = None

@@ -57,7 +57,7 @@ PRIORITY_STANDARD: Priority
 PRIORITY_FREE: Priority
 
 class Job(_message.Message):
-    __slots__ = ("id", "kind", "owner_id", "track_id", "state", "progress_ratio", "progress_message", "attempt", "attempt_limit", "priority", "spec_json", "result", "error", "cancel_requested", "stages", "correlation_id", "create_time", "start_time", "finish_time", "idempotency_key", "command_subject", "affinity", "work_seconds")
+    __slots__ = ("id", "kind", "owner_id", "track_id", "state", "progress_ratio", "progress_message", "attempt", "attempt_limit", "priority", "spec_json", "result", "error", "cancel_requested", "stages", "correlation_id", "create_time", "start_time", "finish_time", "idempotency_key", "command_subject", "affinity", "work_seconds", "outside_work")
     ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     OWNER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +81,7 @@ class Job(_message.Message):
     COMMAND_SUBJECT_FIELD_NUMBER: _ClassVar[int]
     AFFINITY_FIELD_NUMBER: _ClassVar[int]
     WORK_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    OUTSIDE_WORK_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: JobKind
     owner_id: str
@@ -104,7 +105,18 @@ class Job(_message.Message):
     command_subject: str
     affinity: str
     work_seconds: float
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., owner_id: _Optional[str] = ..., track_id: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., progress_ratio: _Optional[float] = ..., progress_message: _Optional[str] = ..., attempt: _Optional[int] = ..., attempt_limit: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., spec_json: _Optional[str] = ..., result: _Optional[_Union[JobResult, _Mapping]] = ..., error: _Optional[_Union[JobError, _Mapping]] = ..., cancel_requested: _Optional[bool] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., correlation_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., command_subject: _Optional[str] = ..., affinity: _Optional[str] = ..., work_seconds: _Optional[float] = ...) -> None: ...
+    outside_work: OutsideWork
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[JobKind, str]] = ..., owner_id: _Optional[str] = ..., track_id: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., progress_ratio: _Optional[float] = ..., progress_message: _Optional[str] = ..., attempt: _Optional[int] = ..., attempt_limit: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., spec_json: _Optional[str] = ..., result: _Optional[_Union[JobResult, _Mapping]] = ..., error: _Optional[_Union[JobError, _Mapping]] = ..., cancel_requested: _Optional[bool] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., correlation_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., command_subject: _Optional[str] = ..., affinity: _Optional[str] = ..., work_seconds: _Optional[float] = ..., outside_work: _Optional[_Union[OutsideWork, _Mapping]] = ...) -> None: ...
+
+class OutsideWork(_message.Message):
+    __slots__ = ("source_id", "task_ids", "own_key")
+    SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_IDS_FIELD_NUMBER: _ClassVar[int]
+    OWN_KEY_FIELD_NUMBER: _ClassVar[int]
+    source_id: str
+    task_ids: _containers.RepeatedScalarFieldContainer[str]
+    own_key: bool
+    def __init__(self, source_id: _Optional[str] = ..., task_ids: _Optional[_Iterable[str]] = ..., own_key: _Optional[bool] = ...) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("name", "processor_type", "state", "start_time", "finish_time", "error_message")
@@ -155,7 +167,7 @@ class JobResult(_message.Message):
     def __init__(self, engine: _Optional[str] = ..., model: _Optional[str] = ..., degraded: _Optional[bool] = ..., requested_model: _Optional[str] = ..., degraded_reason: _Optional[str] = ..., compute_seconds: _Optional[float] = ..., outputs: _Optional[_Iterable[_Union[AudioOutput, _Mapping]]] = ..., values_json: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., generation: _Optional[_Union[_generation_pb2.Generation, _Mapping]] = ...) -> None: ...
 
 class AudioOutput(_message.Message):
-    __slots__ = ("id", "name", "blob_key", "content_type", "size_bytes", "sample_rate_hz", "channel_count", "frame_count", "peak", "clipped_sample_count", "job_id", "track_id", "owner_id", "path", "create_time")
+    __slots__ = ("id", "name", "blob_key", "content_type", "size_bytes", "sample_rate_hz", "channel_count", "frame_count", "peak", "clipped_sample_count", "job_id", "track_id", "owner_id", "path", "create_time", "source")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     BLOB_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -171,6 +183,7 @@ class AudioOutput(_message.Message):
     OWNER_ID_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     blob_key: str
@@ -186,4 +199,5 @@ class AudioOutput(_message.Message):
     owner_id: str
     path: str
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., blob_key: _Optional[str] = ..., content_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., frame_count: _Optional[int] = ..., peak: _Optional[float] = ..., clipped_sample_count: _Optional[int] = ..., job_id: _Optional[str] = ..., track_id: _Optional[str] = ..., owner_id: _Optional[str] = ..., path: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    source: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., blob_key: _Optional[str] = ..., content_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., sample_rate_hz: _Optional[int] = ..., channel_count: _Optional[int] = ..., frame_count: _Optional[int] = ..., peak: _Optional[float] = ..., clipped_sample_count: _Optional[int] = ..., job_id: _Optional[str] = ..., track_id: _Optional[str] = ..., owner_id: _Optional[str] = ..., path: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ...) -> None: ...

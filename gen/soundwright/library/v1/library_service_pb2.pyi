@@ -585,20 +585,22 @@ class ClaimJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., claimed: _Optional[bool] = ..., retry_after_seconds: _Optional[float] = ...) -> None: ...
 
 class HeartbeatJobRequest(_message.Message):
-    __slots__ = ("job_id", "attempt", "lease_seconds", "progress_ratio", "progress_message", "stages")
+    __slots__ = ("job_id", "attempt", "lease_seconds", "progress_ratio", "progress_message", "stages", "outside_work")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     LEASE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_RATIO_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_MESSAGE_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
+    OUTSIDE_WORK_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     attempt: int
     lease_seconds: float
     progress_ratio: float
     progress_message: str
     stages: _containers.RepeatedCompositeFieldContainer[_job_pb2.Stage]
-    def __init__(self, job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., lease_seconds: _Optional[float] = ..., progress_ratio: _Optional[float] = ..., progress_message: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[_job_pb2.Stage, _Mapping]]] = ...) -> None: ...
+    outside_work: _job_pb2.OutsideWork
+    def __init__(self, job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., lease_seconds: _Optional[float] = ..., progress_ratio: _Optional[float] = ..., progress_message: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[_job_pb2.Stage, _Mapping]]] = ..., outside_work: _Optional[_Union[_job_pb2.OutsideWork, _Mapping]] = ...) -> None: ...
 
 class HeartbeatJobResponse(_message.Message):
     __slots__ = ("cancel_requested",)
