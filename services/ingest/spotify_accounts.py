@@ -161,7 +161,9 @@ class SpotifyAccounts:
     def _session(self, **options: Any) -> OAuth2Session:
         if not (self._client_id and self._client_secret):
             raise credentials_missing()
-        session = OAuth2Session(self._client_id, self._client_secret, default_timeout=self._timeout_seconds, **options)
+        session = OAuth2Session(
+            self._client_id, self._client_secret, default_timeout=self._timeout_seconds, leeway=0, **options
+        )
         session.trust_env = False  # a .netrc would replace the token
         session.max_redirects = 0  # a code or token is for this address alone
         return session

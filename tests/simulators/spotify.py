@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import secrets
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -154,7 +155,7 @@ class SpotifySimulator(Simulator):
     def token(self, subject: str = "") -> str:
         with self._lock:
             self.token_count += 1
-            token = f"token-{self.token_count}"
+            token = f"token-{self.token_count}-{secrets.token_hex(8)}"
             self._tokens[token] = subject
             return token
 
@@ -166,6 +167,11 @@ class SpotifySimulator(Simulator):
         """Whose token it is; empty: the application's."""
         with self._lock:
             return self._tokens.get(token, "")
+
+    def given(self) -> dict[str, str]:
+        """All tokens for users that are good now, and whose they are."""
+        with self._lock:
+            return {token: whose for token, whose in (self._tokens | self._refresh_tokens).items() if whose}
 
     def grant(self, query: dict[str, str]) -> str:
         """A code for what the visitor's browser came with."""
@@ -195,7 +201,7 @@ class SpotifySimulator(Simulator):
         answer = {"access_token": self.token(subject), "token_type": "Bearer", "expires_in": self.lifetime_seconds}
         if with_refresh:
             with self._lock:
-                answer["refresh_token"] = f"refresh-{self.token_count}"
+                answer["refresh_token"] = f"refresh-{secrets.token_hex(8)}"
                 self._refresh_tokens[answer["refresh_token"]] = subject
         return answer | ({"scope": scope} if scope else {})
 

@@ -86,9 +86,13 @@ class Browsers:
         """A word for the next page; empty: none any more."""
         return self._cookie(scope, name, value) + f"; Max-Age={60 if value else 0}"
 
-    def _cookie(self, scope: Scope, name: str, value: str) -> str:
+    def errand_cookie(self, scope: Scope, name: str, value: str, path: str, lifetime_seconds: int) -> str:
+        """What a browser that goes elsewhere brings back to ``path``; empty, with no lifetime: nothing any more."""
+        return self._cookie(scope, name, value, path) + f"; Max-Age={lifetime_seconds}"
+
+    def _cookie(self, scope: Scope, name: str, value: str, path: str = "/") -> str:
         secure = "; Secure" if self._secure(scope) else ""
-        return f"{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}"
+        return f"{name}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"
 
     def _secure(self, scope: Scope) -> bool:
         if self._always_secure or scope.get("scheme") == "https":

@@ -47,7 +47,7 @@ def logged_path(path: str) -> str:
 
 PAGES = Dialect(
     name="pages",
-    paths=re.compile(r"/$|/(users|assets)(/|$)"),
+    paths=re.compile(r"/$|/(users|auth|assets)(/|$)"),
     render=render,
     rule=rule,
     logged_path=logged_path,

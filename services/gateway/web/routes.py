@@ -11,6 +11,7 @@ from services.gateway.auth import Browsers
 from services.gateway.clients import Gateway
 from services.gateway.web.entrance import entrance_routes
 from services.gateway.web.settings_page import settings_routes
+from services.gateway.web.spotify_login import spotify_login_routes
 from services.gateway.web.views import Views
 
 __all__ = ["page_routes"]
@@ -20,7 +21,8 @@ _STYLESHEET = (Path(__file__).parent / "assets" / "style.css").read_bytes()
 
 def page_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    views = Views(Browsers(gateway.settings))
+    browsers = Browsers(gateway.settings)
+    views = Views(browsers)
 
     @router.get("/")
     async def home(request: Request) -> Response:
@@ -34,4 +36,5 @@ def page_routes(gateway: Gateway) -> APIRouter:
 
     router.include_router(entrance_routes(gateway, views))
     router.include_router(settings_routes(gateway, views))
+    router.include_router(spotify_login_routes(gateway, views, browsers))
     return router

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
+from soundwright.library.v1 import connection_service_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 
@@ -14,34 +16,37 @@ from kit.errors import AppError, Code
 from kit.identity import principal_scope
 from services.gateway.auth import BrowserSession
 from services.gateway.clients import Gateway
-from services.gateway.web.views import LOG_IN, Views, form_of, session_of
+from services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, session_of
 
 __all__ = ["settings_routes"]
 
-_PATH = "/users/settings"
+_LALALAI_KEY = re.compile(r"[!-~]{8,200}")
 Action = Callable[[Request, BrowserSession, Mapping[str, str]], Awaitable[Response]]
 
 
 def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    accounts = gateway.clients.accounts
+    accounts, connections = gateway.clients.accounts, gateway.clients.connections
 
     async def page(request: Request, session: BrowserSession, **values: Any) -> Response:
         tokens = (await accounts.ListApiTokens(pb.ListApiTokensRequest())).api_tokens
+        known = (await connections.ListConnections(connection_service_pb2.ListConnectionsRequest())).connections
+        connected = {connection.provider: connection for connection in known}
         shown = {"errors": {}, "failed": "", "secret": "", "email": "", "name": ""} | values
-        return views.page(request, "settings.html", tokens=tokens, fresh=session.fresh, **shown)
+        return views.page(request, "settings.html", tokens=tokens, connected=connected, fresh=session.fresh, **shown)
 
-    @router.get(_PATH)
+    @router.get(SETTINGS)
     async def settings(request: Request) -> Response:
         session = session_of(request)
         if session is None:
-            return views.redirect(request, f"{LOG_IN}?return_to={quote(_PATH, safe='')}", "must_log_in")
+            return views.redirect(request, f"{LOG_IN}?return_to={quote(SETTINGS, safe='')}", "must_log_in")
         return await page(request, session)
 
-    @router.put(_PATH)
-    @router.post(_PATH)
+    @router.put(SETTINGS)
+    @router.post(SETTINGS)
     async def change(request: Request) -> Response:
-        """What ``action`` says: ``update_email``, ``update_password``, ``create_key`` or ``revoke_key``."""
+        """What ``action`` says: ``update_email``, ``update_password``, ``create_key``, ``revoke_key``,
+        ``connect_lalalai`` or ``disconnect``."""
         session = session_of(request)
         if session is None:
             return views.redirect(request, LOG_IN, "must_log_in")
@@ -69,7 +74,7 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
                     ip_address=request.scope["peer"],
                 )
             )
-        return views.redirect(request, _PATH, "change_sent")
+        return views.redirect(request, SETTINGS, "change_sent")
 
     async def update_password(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
         password = form.get("user[password]", "")
@@ -86,7 +91,7 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
                     ip_address=request.scope["peer"],
                 )
             )
-        return views.logged_in(request, _PATH, changed.session_token, session.remembered, "password_changed")
+        return views.logged_in(request, SETTINGS, changed.session_token, session.remembered, "password_changed")
 
     async def create_key(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
         created = await accounts.CreateApiToken(pb.CreateApiTokenRequest(name=form.get("name", "")))
@@ -98,12 +103,28 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
         except AppError as error:
             if error.reason != "TOKEN_NOT_FOUND":  # it is gone, which was the wish
                 raise
-        return views.redirect(request, _PATH, "key_revoked")
+        return views.redirect(request, SETTINGS, "key_revoked")
+
+    async def connect_lalalai(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+        key = form.get("key", "").strip()
+        if not _LALALAI_KEY.fullmatch(key):
+            details = {"details": {"key": ["must be 8 to 200 letters, digits or signs, without blanks"]}}
+            raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", details)
+        asked = connection_service_pb2.PutConnectionRequest(provider="lalalai", secret=key)
+        await connections.PutConnection(asked)
+        return views.redirect(request, SETTINGS, "connected")
+
+    async def disconnect(request: Request, session: BrowserSession, form: Mapping[str, str]) -> Response:
+        provider = form.get("provider", "")
+        await connections.DeleteConnection(connection_service_pb2.DeleteConnectionRequest(provider=provider))
+        return views.redirect(request, SETTINGS, "disconnected")
 
     actions: dict[str, Action] = {
         "update_email": update_email,
         "update_password": update_password,
         "create_key": create_key,
         "revoke_key": revoke_key,
+        "connect_lalalai": connect_lalalai,
+        "disconnect": disconnect,
     }
     return router

@@ -15,9 +15,10 @@ from services.gateway.auth import Browsers, BrowserSession, new_visit
 from services.gateway.params import limited_body
 from services.gateway.web.templates import PAGE_HEADERS, rendered
 
-__all__ = ["LOG_IN", "Views", "form_of", "local_path", "session_of"]
+__all__ = ["LOG_IN", "SETTINGS", "Views", "form_of", "local_path", "session_of"]
 
 LOG_IN = "/users/log-in"
+SETTINGS = "/users/settings"
 _FLASH_COOKIE = "soundwright_flash"
 _FIELD_LIMIT = 100
 
@@ -44,6 +45,27 @@ _FLASHES = {
     "change_sent": _Flash("info", "A link was mailed to the new address. The change comes about when you follow it."),
     "password_changed": _Flash("info", "The password is changed, and all other browsers are logged out."),
     "key_revoked": _Flash("info", "The key is revoked."),
+    "connected": _Flash("info", "The key is stored, encrypted."),
+    "disconnected": _Flash("info", "The connection is removed."),
+    "spotify_connected": _Flash("info", "Your account is connected with Spotify."),
+    "spotify_joined": _Flash("info", "Welcome. Your account is ready; a mail asks you to confirm its address."),
+    "spotify_state": _Flash(
+        "error", "This login at Spotify was not begun here, took too long, or was used already. Start it once more."
+    ),
+    "spotify_denied": _Flash("error", "Spotify was not given leave, so nothing has changed."),
+    "spotify_refused": _Flash(
+        "error",
+        "Spotify does not accept this login. Start it once more; if that does not help, ask the operator whether your "
+        "Spotify account may use this installation.",
+    ),
+    "spotify_error": _Flash("error", "Spotify does not answer as it should. Try again in a minute."),
+    "spotify_email_taken": _Flash(
+        "error",
+        "There is an account with your Spotify mail address already. Log in to it first, then connect Spotify in its settings.",
+    ),
+    "spotify_taken": _Flash(
+        "error", "This Spotify account is connected with another account here. Disconnect it there first."
+    ),
 }
 
 
