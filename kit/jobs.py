@@ -145,6 +145,7 @@ def _copy(stage: job_pb2.Stage) -> job_pb2.Stage:
 
 
 Handler = Callable[[JobContext], Awaitable[job_pb2.JobResult]]
+Ended = Callable[[job_pb2.Job], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,10 @@ class JobWorker:
 
     Jobs of one affinity are preferred for a while, for all slots together. A job whose affinity is new, or no longer
     known, comes to the handler like any other: it knows what there is, and refuses what there is not.
+
+    Args:
+        ended: told of every job that is over, whoever ended it, and perhaps more than once: to tidy up behind it. It must
+            not take longer than a lease, nor raise.
     """
 
     def __init__(
@@ -172,7 +177,9 @@ class JobWorker:
         slot_count: int,
         lease_seconds: float,
         drain_seconds: float = 2.0,
+        ended: Ended | None = None,
     ) -> None:
+        self._ended = ended
         self._service = service
         self._bus = bus
         self._jobs = jobs
@@ -399,6 +406,8 @@ class JobWorker:
         return (await self._jobs.ReleaseJob(request, timeout=self._settle_seconds)).job
 
     async def _announce_end(self, job: job_pb2.Job) -> None:
+        if self._ended is not None:
+            await self._ended(job)
         fact = job_pb2.JobState.Name(job.state).removeprefix("JOB_STATE_").lower()
         event = events_pb2.JobFinished(
             job_id=job.id, owner_id=job.owner_id, kind=job.kind, state=job.state, track_id=job.track_id,

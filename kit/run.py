@@ -100,25 +100,26 @@ class Runtime(Generic[S]):
         await self._stack.aclose()
 
     @contextlib.asynccontextmanager
-    async def serving(self, server: rpc.RpcServer, worker: JobWorker | None = None) -> AsyncIterator[None]:
-        """Answer RPCs, and run jobs if there is a worker, for the length of the block.
+    async def serving(self, server: rpc.RpcServer, *workers: JobWorker) -> AsyncIterator[None]:
+        """Answer RPCs, and run jobs if there are workers, for the length of the block.
 
-        A component whose worker ends by an error stops, so that its supervisor starts it anew.
+        A component one of whose workers ends by an error stops, so that its supervisor starts it anew.
         """
         await server.start()
-        working: asyncio.Task[None] | None = None
-        if worker is not None:
-            working = asyncio.create_task(worker.run(self.stopping))
-            working.add_done_callback(lambda _task: self.stopping.set())
+        working = [asyncio.create_task(worker.run(self.stopping)) for worker in workers]
+        for task in working:
+            task.add_done_callback(lambda _task: self.stopping.set())
         await server.set_serving(True)
         try:
             yield
         finally:
             await server.set_serving(False)
             try:
-                if working is not None:
+                if working:
                     self.stopping.set()
-                    await working
+                    await asyncio.wait(working)
+                    for task in working:
+                        task.result()
             finally:
                 await server.stop()
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -14,11 +15,21 @@ import httpx
 
 from kit.outbound.guard import Guard, refused
 
-__all__ = ["post_web", "read_web"]
+__all__ = ["UnusableAnswer", "post_web", "read_web", "save_web"]
 
 _HOP_LIMIT = 5
 _BODY_SECONDS = 2.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_IDLE_SECONDS = 60.0
+_PIECE_BYTES = 1 << 20
+
+
+class UnusableAnswer(ConnectionError):
+    """``status`` is the answer's; 200 for one that is too large, 0 for redirects without end."""
+
+    def __init__(self, status: int, what: str) -> None:
+        super().__init__(what)
+        self.status = status
 
 
 async def read_web(
@@ -40,25 +51,46 @@ async def read_web(
         AppError: ``ADDRESS_REFUSED``.
         OSError: no answer, not in time, a status other than 200, or too large a body.
     """
-    async with _connections(guard, seconds) as pool:
-        for _ in range(_HOP_LIMIT):
-            _require_web(url)
-            async with pool.stream("GET", url, headers={"User-Agent": "Soundwright", "Accept": "*/*"}) as response:
-                location = next((v.decode("latin-1") for k, v in response.headers if k.lower() == b"location"), "")
-                if response.status in _REDIRECTS and location:
-                    url = urljoin(url, location)
-                    if stop(url):
-                        return url, b""
-                    continue
-                if response.status != 200:
-                    raise ConnectionError(f"status {response.status}")
-                body = bytearray()
-                async for piece in response.aiter_stream():
-                    body += piece
-                    if len(body) > limit_bytes:
-                        raise ConnectionError("too large")
-                return url, bytes(body)
-    raise ConnectionError("too many redirects")
+    async with _connections(guard, seconds) as pool, _followed(pool, url, stop) as (last, response):
+        body = bytearray()
+        if response is not None:
+            async for piece in response.aiter_stream():
+                body += piece
+                if len(body) > limit_bytes:
+                    raise UnusableAnswer(response.status, "too large")
+        return last, bytes(body)
+
+
+async def save_web(guard: Guard, url: str, path: Path, *, limit_bytes: int, seconds: float) -> int:
+    """Write what lies at ``url``, over at most five redirects, into the file ``path``, as it comes.
+
+    Args:
+        guard: connects.
+        limit_bytes: the largest body that is taken.
+        seconds: deadline; nothing for 60 s is too long, too.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        AppError: ``ADDRESS_REFUSED``.
+        UnusableAnswer: a status other than 200, or too large a body.
+        OSError: no answer, not in time, or broken off; the disk refuses.
+    """
+    async with _connections(guard, seconds) as pool, _followed(pool, url) as (_, response):
+        assert response is not None  # nothing stops it on its way
+        size_bytes, waiting = 0, bytearray()
+        with path.open("wb") as file:
+            async for piece in response.aiter_stream():
+                size_bytes += len(piece)
+                if size_bytes > limit_bytes:
+                    raise UnusableAnswer(response.status, "too large")
+                waiting += piece
+                if len(waiting) >= _PIECE_BYTES:
+                    await asyncio.to_thread(file.write, waiting)
+                    waiting = bytearray()
+            await asyncio.to_thread(file.write, waiting)
+        return size_bytes
 
 
 async def post_web(
@@ -93,6 +125,30 @@ async def post_web(
                     if len(beginning) >= limit_bytes:
                         break
         return response.status, bytes(beginning[:limit_bytes])
+
+
+@contextlib.asynccontextmanager
+async def _followed(
+    pool: httpcore.AsyncConnectionPool, url: str, stop: Callable[[str], bool] = lambda url: False
+) -> AsyncIterator[tuple[str, httpcore.Response | None]]:
+    """Where the redirects from ``url`` lead, and the answer there; none where ``stop`` agrees with the target."""
+    headers = [("User-Agent", "Soundwright"), ("Accept", "*/*")]
+    waits = {"timeout": {"read": _IDLE_SECONDS}}
+    for _ in range(_HOP_LIMIT):
+        _require_web(url)
+        async with pool.stream("GET", url, headers=headers, extensions=waits) as response:
+            location = next((v.decode("latin-1") for k, v in response.headers if k.lower() == b"location"), "")
+            if response.status in _REDIRECTS and location:
+                url = urljoin(url, location)
+                if stop(url):
+                    yield url, None
+                    return
+                continue
+            if response.status != 200:
+                raise UnusableAnswer(response.status, f"status {response.status}")
+            yield url, response
+            return
+    raise UnusableAnswer(0, "too many redirects")
 
 
 def _require_web(url: str) -> None:

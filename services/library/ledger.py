@@ -298,16 +298,18 @@ class JobLedger:
         return await self._change(job.id, lambda current: dataclasses.replace(current, unfiled=None))
 
     async def fail(self, job_id: str, attempt: int, error: JobError, cancelled: bool, stages: Sequence[Stage]) -> Job:
-        """End the job for good. Whatever went wrong after its track was deleted, it was cancelled."""
+        """End the job for good. Whatever went wrong after a wish to cancel, or after its track was deleted: it was
+        cancelled."""
         gone = cancelled or await self._orphaned(await self._require(job_id))
 
         def change(job: Job) -> Job:
             if job.state in (JobState.FAILED, JobState.CANCELLED):
                 return job
             _require_attempt(job, attempt)
-            state = JobState.CANCELLED if gone else JobState.FAILED
+            unwanted = gone or job.cancel_requested
+            state = JobState.CANCELLED if unwanted else JobState.FAILED
             told = dataclasses.replace(job, stages=list(stages) or job.stages)
-            return _ended(told, state, self._clock.now(), JobError("CANCELLED", "cancelled") if gone else error)
+            return _ended(told, state, self._clock.now(), JobError("CANCELLED", "cancelled") if unwanted else error)
 
         return await self._change(job_id, change)
 
