@@ -181,7 +181,8 @@ class Downloads:
         return await self._as_caller(lambda catalog: catalog.collection(target.kind, target.id))
 
     async def _as_caller(self, look_up: Callable[[SpotifyCatalog], T]) -> T:
-        """Look something up with the caller's own rights at Spotify, if they are connected, else with the application's."""
+        """Look something up with the caller's own rights at Spotify, if they are connected, and with the application's, if
+        that does not show it."""
         refused = ""
         while token := await self._tokens.current(refused):
             theirs = self._catalog.for_user(token)
@@ -191,6 +192,10 @@ class Downloads:
                 if refused:
                     break
                 refused = token
+            except AppError as error:
+                if error.code is not Code.NOT_FOUND:
+                    raise
+                break
         return await self._slots.run(lambda: look_up(self._catalog))
 
     async def _expand(self, link: ShortLink) -> SpotifyLink:

@@ -11,7 +11,7 @@ from kit.errors import AppError, Code
 from kit.ports import Clock
 from kit.sealing import Sealer
 from services.library.accounts import Accounts
-from services.library.credentials import require_active
+from services.library.credentials import checked_email, require_active
 from services.library.service import Account, not_found
 from services.library.sessions import Sessions
 
@@ -122,7 +122,7 @@ class Connections:
 
         Raises:
             AppError: ``ACCOUNT_SUSPENDED``; for a new account ``REGISTRATION_CLOSED``, ``EMAIL_MISSING``,
-                ``EMAIL_TAKEN``, ``RATE_LIMITED``; ``VALIDATION_ERROR``.
+                ``EMAIL_TAKEN``, ``RATE_LIMITED``.
         """
         if not subject:
             raise _unfit("subject", "is needed")
@@ -137,8 +137,7 @@ class Connections:
                 # The connection comes first: if all stops between the two, whoever has this subject goes on from here.
                 account_id = holder.account_id if holder else str(uuid.uuid4())
                 wanted = self._made(account_id, 0, provider, subject, label, secret)
-                if not email:
-                    raise _email_missing(provider)
+                _require_email(provider, email)
                 if not holder and not await self._store.insert_connection(wanted):
                     continue
                 account = await self._join(account_id, wanted.id, provider, email, address)
@@ -235,13 +234,16 @@ def _taken(provider: str) -> AppError:
     )
 
 
-def _email_missing(provider: str) -> AppError:
-    return AppError(
-        Code.UNPROCESSABLE,
-        "EMAIL_MISSING",
-        f"{PROVIDERS[provider]} did not tell a mail address, which a new account needs. Make an account with your address "
-        f"first, then connect {PROVIDERS[provider]} in its settings.",
-    )
+def _require_email(provider: str, email: str) -> None:
+    try:
+        checked_email(email)
+    except AppError:
+        raise AppError(
+            Code.UNPROCESSABLE,
+            "EMAIL_MISSING",
+            f"{PROVIDERS[provider]} told no mail address that can be used, and a new account needs one. Make an account "
+            f"with your address first, then connect {PROVIDERS[provider]} in its settings.",
+        ) from None
 
 
 def _email_taken(provider: str) -> AppError:

@@ -201,7 +201,7 @@ def test_a_user_without_an_address_connects(browser: Browser, spotify: SpotifySi
     del spotify.users[subject]["email"]
     answer = go(browser)
     assert answer.status_code == 422
-    assert "Spotify did not tell a mail address" in answer.text
+    assert "Spotify told no mail address" in answer.text
     registered(browser)
     assert "is connected" in outcome(browser, go(browser))
 

@@ -66,9 +66,9 @@ async def test_an_address_that_is_taken_is_never_linked_by_itself(world: World) 
     assert (await sign_in(world)).account.id == account.id
 
 
-@pytest.mark.parametrize(("email", "reason"), [("", "EMAIL_MISSING"), ("no address", "VALIDATION_ERROR")])
-async def test_a_new_account_needs_an_address(world: World, email: str, reason: str) -> None:
-    with refused(reason, Code.UNPROCESSABLE):
+@pytest.mark.parametrize("email", ["", "no address"])
+async def test_a_new_account_needs_an_address(world: World, email: str) -> None:
+    with refused("EMAIL_MISSING", Code.UNPROCESSABLE):
         await sign_in(world, email=email)
     assert (await sign_in(world)).created
 

@@ -25,6 +25,7 @@ __all__ = ["spotify_login_routes"]
 _PATH = "/auth/spotify"
 _COOKIE = "soundwright_spotify"
 _PATIENCE_SECONDS = 600.0
+_PATH_LIMIT_CHARS = 1000
 # Two requests to Spotify, each with a deadline of its own.
 _FINISH_SECONDS = 30.0
 # What to say, and where, when Spotify or the library says no. Other refusals are pages of their own.
@@ -58,7 +59,8 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
         asked = ingest_service_pb2.BeginSpotifyAuthorizationRequest(redirect_uri=redirect_uri)
         begun = await ingest.BeginSpotifyAuthorization(asked)
         expire_time = gateway.clock.now() + _PATIENCE_SECONDS
-        errand = _Errand(begun.state, begun.code_verifier, local_path(return_to), expire_time)
+        target = local_path(return_to) if len(return_to) <= _PATH_LIMIT_CHARS else "/"  # it has to fit into a cookie
+        errand = _Errand(begun.state, begun.code_verifier, target, expire_time)
         response = RedirectResponse(begun.url, 302, PAGE_HEADERS)
         session = session_of(request)
         visit = "" if session else browsers.visit_secret(request.headers)
