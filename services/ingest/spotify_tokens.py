@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from weakref import WeakValueDictionary
 
 from soundwright.library.v1 import connection_service_pb2 as pb
 from soundwright.library.v1 import connection_service_pb2_grpc
@@ -29,6 +30,8 @@ class SpotifyTokens:
         self._accounts = accounts
         self._connections = connections
         self._clock = clock
+        # A refresh token may serve once, so the requests of one account here wait for each other.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def current(self, refused: str = "") -> str:
         """An access token of the caller's that is good for another minute; empty: there is none.
@@ -40,6 +43,10 @@ class SpotifyTokens:
             AppError: ``SPOTIFY_ERROR``, ``SPOTIFY_UNAUTHORIZED`` when it cannot be renewed.
         """
         account_id = require_principal().id
+        async with self._turns.setdefault(account_id, asyncio.Lock()):
+            return await self._current(account_id, refused)
+
+    async def _current(self, account_id: str, refused: str) -> str:
         renewed: UserToken | None = None
         for _ in range(_TRY_COUNT):
             known = await self._known(account_id)

@@ -39,7 +39,8 @@ class SpotifySimulator(Simulator):
     Attributes:
         seen: path and query of every request to the Web API, in order.
         failures: answers that the next requests to the Web API get instead: (status, headers).
-        token_failures: the same for requests for tokens.
+        token_failures: the same for requests for tokens: statuses.
+        token_answers: bodies that the next requests for tokens get instead.
         token_count: tokens given out.
         users: profiles by id.
         visitor: id of the user who is logged in in every browser; empty: whoever comes refuses.
@@ -58,6 +59,7 @@ class SpotifySimulator(Simulator):
         self.seen: list[str] = []
         self.failures: deque[tuple[int, dict[str, str]]] = deque()
         self.token_failures: deque[int] = deque()
+        self.token_answers: deque[str] = deque()
         self.token_count = 0
         self.users: dict[str, dict[str, Any]] = {}
         self.visitor = ""
@@ -215,6 +217,8 @@ class _Handler(Handler):
             self._json(404, {"error": "not_found"})
         elif self.simulator.token_failures:
             self._json(self.simulator.token_failures.popleft(), {"error": "server_error"})
+        elif self.simulator.token_answers:
+            self.answer(200, self.simulator.token_answers.popleft().encode(), "application/json")
         elif form.get("grant_type") not in ("client_credentials", "authorization_code", "refresh_token"):
             self._json(400, {"error": "unsupported_grant_type"})
         elif self.headers.get("Authorization") != _basic(CLIENT_ID, CLIENT_SECRET):
