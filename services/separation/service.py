@@ -15,14 +15,18 @@ Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 
 
-class Mix(Protocol):
-    """A recording that can be read from its beginning as often as an engine needs, a block at a time."""
+class Shape(Protocol):
+    """What a signal is like."""
 
     @property
     def sample_rate_hz(self) -> int: ...
 
     @property
     def channel_count(self) -> int: ...
+
+
+class Mix(Shape, Protocol):
+    """A recording that can be read from its beginning as often as an engine needs, a block at a time."""
 
     @property
     def frame_count(self) -> int:
@@ -99,6 +103,12 @@ MODELS = (
 )
 FALLBACK_MODEL = "dsp"
 _LOCAL_ENGINES = {"", "local"}
+LALALAI = "lalalai"
+NEWEST_SPLITTER = "newest"
+SPLITTERS = (NEWEST_SPLITTER, "andromeda", "perseus", "orion", "phoenix", "lyra")
+"""What lalal.ai calls its models. The newest is whichever it thinks best."""
+LALALAI_STEMS = ("vocals", "drums", "bass")
+"""What lalal.ai is asked for. It charges for each; what remains, which is ``other``, costs nothing."""
 
 
 @dataclass(frozen=True)
@@ -109,27 +119,49 @@ class SeparationSpec:
     format: Format
 
 
+@dataclass(frozen=True)
+class LalalaiSpec(SeparationSpec):
+    """What a separation job is to have done by lalal.ai; the model is one of its splitters."""
+
+    engine: str = LALALAI
+
+
 def parse_spec(model: str, engine: str, encoding: str) -> SeparationSpec:
     """Check what a caller asks for, and fill in what is left out.
+
+    Returns:
+        A :class:`LalalaiSpec` where lalal.ai is asked for.
 
     Raises:
         AppError: ``VALIDATION_ERROR`` with the fields that do not fit.
     """
     problems: dict[str, list[str]] = {}
+    if encoding and encoding not in FORMATS:
+        problems["format"] = [f"is not known; use one of: {', '.join(FORMATS)}"]
+    form = cast(Format, encoding or FORMATS[0])
+    if engine == LALALAI:
+        # Clients that always send a model send the default one of ours.
+        splitter = NEWEST_SPLITTER if model in ("", DEFAULT_MODEL) else model
+        if splitter not in SPLITTERS:
+            problems["model"] = [f"is not known to lalal.ai; use one of: {', '.join(SPLITTERS)}"]
+        _require_none(problems)
+        return LalalaiSpec(model=splitter, format=form)
     engines = {known.engine for known in MODELS}
     chosen = model or (engine if engine in {known.name for known in MODELS} else DEFAULT_MODEL)
     known_model = next((known for known in MODELS if known.name == chosen), None)
     if known_model is None:
         problems["model"] = [f"is not known; use one of: {', '.join(known.name for known in MODELS)}"]
     if engine not in _LOCAL_ENGINES | engines:
-        problems["engine"] = [f"is not available; use one of: local, {', '.join(sorted(engines))}"]
+        problems["engine"] = [f"is not available; use one of: local, {', '.join(sorted({*engines, LALALAI}))}"]
     elif known_model is not None and engine not in _LOCAL_ENGINES and engine != known_model.engine:
         problems["engine"] = [f"does not run {chosen}, which {known_model.engine} runs"]
-    if encoding and encoding not in FORMATS:
-        problems["format"] = [f"is not known; use one of: {', '.join(FORMATS)}"]
+    _require_none(problems)
+    return SeparationSpec(model=chosen, format=form)
+
+
+def _require_none(problems: dict[str, list[str]]) -> None:
     if problems:
         raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", {"details": problems})
-    return SeparationSpec(model=chosen, format=cast(Format, encoding or FORMATS[0]))
 
 
 def engine_of(model: str) -> str:

@@ -150,14 +150,14 @@ def separate_to_files(
     ]
 
 
-def describe_output(name: str, path: str, mix: service.Mix, writer: audio.AudioWriter) -> job_pb2.AudioOutput:
+def describe_output(name: str, path: str, shape: service.Shape, writer: audio.AudioWriter) -> job_pb2.AudioOutput:
     """What ``writer`` wrote; ``path`` is relative to the job's folder."""
     return job_pb2.AudioOutput(
         name=name,
         path=path,
         content_type=_CONTENT_TYPES[path.rpartition(".")[2]],
-        sample_rate_hz=mix.sample_rate_hz,
-        channel_count=mix.channel_count,
+        sample_rate_hz=shape.sample_rate_hz,
+        channel_count=shape.channel_count,
         frame_count=writer.frame_count,
         peak=writer.peak,
         clipped_sample_count=writer.clipped_sample_count,
