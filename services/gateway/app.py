@@ -32,10 +32,10 @@ from services.gateway.pipeline import PIPELINE, pipeline_health_routes, pipeline
 from services.gateway.problem import problem_of
 from services.gateway.reference import serve_reference
 from services.gateway.settings import GatewaySettings
-from services.gateway.socket import Channels, Doorkeeper, JobFeed, SocketProtocol
+from services.gateway.socket import Doorkeeper, JobFeed, SocketProtocol, Sockets, channels_endpoint
 from services.gateway.soundbox import SOUNDBOX, job_routes, job_view, soundbox_routes
 from services.gateway.uploads import Uploads
-from services.gateway.web import PAGES, page_routes
+from services.gateway.web import PAGES, live_endpoint, page_routes
 
 __all__ = ["app", "build"]
 
@@ -122,6 +122,10 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
     ]
     feed = JobFeed(functools.partial(infra.open_bus, settings, runtime.name), clients, settings.socket_poll_seconds)
     doorkeeper = Doorkeeper(authenticator, clients.accounts, Browsers(settings), settings)
+    endpoints = {
+        "/socket/websocket": channels_endpoint(doorkeeper, clients, feed, settings.socket_topic_limit),
+        "/live/websocket": live_endpoint(doorkeeper, clients, feed, settings),
+    }
     looking = asyncio.create_task(health.run(settings.health_seconds))
     try:
         async with contextlib.AsyncExitStack() as stack:
@@ -131,7 +135,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
                     address = f"{settings.gateway_host}:{port}"
                     options = _SERVER
                     if FORGE in dialects:
-                        site, options = Channels(site, doorkeeper, limiter, clients, feed, settings), _SERVER | _SOCKETS
+                        site, options = Sockets(site, endpoints, doorkeeper, limiter, feed, settings), _SERVER | _SOCKETS
                         await stack.enter_async_context(site.running())
                     await stack.enter_async_context(serve_http(site, address, **options))
             yield

@@ -6,6 +6,7 @@ import enum
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 
@@ -26,7 +27,8 @@ class Access(enum.Enum):
     ANYONE = "anyone"
     """An account, and under open access also callers without a name."""
     VISITOR = "visitor"
-    """A page: whoever looks at it, known by the session of their browser or not at all. Tokens do not count."""
+    """A page: whoever looks at it, known by the session of their browser; else a caller without a name under open access,
+    and nobody otherwise. Tokens do not count."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,14 @@ class Dialect:
 
     Attributes:
         name: as in metrics and logs.
+        title: as people call it.
         paths: which paths are this dialect's where several are served on one port.
         render: a problem in this dialect's shape.
         rule: who may make a call, and out of which budget, from its method and path.
         cors: whether pages of any origin may call.
         logged_path: a path as the log may hold it, for paths that hold secrets.
+        error: the shape of what ``render`` gives, a type that pydantic can describe; None: it is no JSON.
+        form_methods: whether forms say in a field which method is meant.
     """
 
     name: str
@@ -58,6 +63,9 @@ class Dialect:
     rule: Callable[[str, str], Rule]
     cors: bool = False
     logged_path: Callable[[str], str] = str
+    form_methods: bool = False
+    title: str = ""
+    error: Any = None
 
 
 def dialect_for(path: str, dialects: Sequence[Dialect]) -> Dialect:

@@ -16,6 +16,7 @@ from services.gateway.auth import (
     Browsers,
     BrowserSession,
     Caller,
+    meant_method,
     offered_token,
     peer_address,
 )
@@ -86,6 +87,8 @@ class Guard:
         if refusal is not None:
             await dialect.render(refusal)(scope, receive, sending)
             return
+        if dialect.form_methods:
+            scope["method"], receive = await meant_method(scope, receive)
         scope["peer"], scope["session"] = peer, caller.session
         scope["principal_id"] = caller.principal.id if caller.principal is not None else ""
         with principal_scope(caller.principal):

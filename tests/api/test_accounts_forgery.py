@@ -16,7 +16,7 @@ NOBODY = "00000000-0000-0000-0000-000000000001"
 PAGES = [
     ("POST", "/users/register"), ("POST", "/users/log-in"), ("POST", "/users/log_in"), ("POST", "/users/log-out"),
     ("DELETE", "/users/log-out"), ("POST", "/users/settings"), ("PUT", "/users/settings"),
-    ("POST", "/users/confirm/x"), ("POST", "/users/settings/confirm-email/x"),
+    ("POST", "/users/confirm/x"), ("POST", "/users/settings/confirm-email/x"), ("POST", "/tracks"),
 ]  # fmt: skip
 OTHER_DIALECTS = ("/api/library", "/api/queue", "/api/radio", "/api/favorites", "/api/playlists", "/api/track/")
 OTHER_DIALECTS += ("/api/log-error", "/api/categories", "/process", "/generate", "/rate", "/random-prompt")

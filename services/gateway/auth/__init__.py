@@ -1,7 +1,7 @@
 """Who is calling: bearer tokens, browsers that are logged in, and callers without a name."""
 
 from services.gateway.auth.browsers import SESSION_COOKIE, Browsers, BrowserSession, new_visit
-from services.gateway.auth.forgery import FIELD, SAFE_METHODS, offered_token
+from services.gateway.auth.forgery import FIELD, SAFE_METHODS, meant_method, offered_token
 from services.gateway.auth.identify import Authenticator, Caller, peer_address
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "BrowserSession",
     "Browsers",
     "Caller",
+    "meant_method",
     "new_visit",
     "offered_token",
     "peer_address",

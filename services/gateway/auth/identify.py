@@ -46,13 +46,12 @@ class Authenticator:
         if rule.access is Access.PUBLIC:
             return Caller()
         if rule.access is Access.VISITOR:
-            return await self._visitor(session_secret)
+            return await self._by_session_of_visitor(session_secret) or self._nameless(peer)
         authorization = headers.get("authorization", "")
         if not authorization and rule.sessions and session_secret:
             return await self._by_session(session_secret)
         if not authorization and rule.access is Access.ANYONE and self._open_access:
-            digest = hashlib.sha256(peer.encode()).hexdigest()[:16]
-            return Caller(Principal(f"{ANONYMOUS_PREFIX}{digest}", "anonymous"))
+            return self._nameless(peer)
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not 0 < len(token) <= _TOKEN_LIMIT_CHARS or not token.isascii():
@@ -61,15 +60,22 @@ class Authenticator:
             answer = await self._accounts.AuthenticateToken(pb.AuthenticateTokenRequest(token=token))
         return Caller(Principal(answer.account.id, answer.account.role))
 
-    async def _visitor(self, session_secret: str) -> Caller:
-        if not session_secret:
+    def _nameless(self, peer: str) -> Caller:
+        if not self._open_access:
             return Caller()
+        digest = hashlib.sha256(peer.encode()).hexdigest()[:16]
+        return Caller(Principal(f"{ANONYMOUS_PREFIX}{digest}", "anonymous"))
+
+    async def _by_session_of_visitor(self, secret: str) -> Caller | None:
+        """None for a session that there is not any more, too: its visitor may log in again."""
+        if not secret:
+            return None
         try:
-            return await self._by_session(session_secret)
+            return await self._by_session(secret)
         except AppError as error:
             if error.reason != "UNAUTHORIZED":
                 raise
-            return Caller()
+            return None
 
     async def _by_session(self, secret: str) -> Caller:
         with principal_scope(None):

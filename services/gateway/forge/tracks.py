@@ -18,7 +18,7 @@ from services.gateway.forge.wire import data, listing, track_to_wire
 from services.gateway.params import body_of, body_schema, require_uuid
 from services.gateway.uploads import UploadPolicy
 
-__all__ = ["PageNumber", "PageSize", "own_track", "track_routes"]
+__all__ = ["RECORDING", "PageNumber", "PageSize", "own_track", "track_routes"]
 
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 PageSize = Annotated[int, Query(ge=1, le=100)]
@@ -110,12 +110,11 @@ def _foreign_is_unknown() -> Iterator[None]:
 def track_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/api/tracks", tags=["tracks"])
     clients = gateway.clients
-    policy = UploadPolicy(dialect="forge", check_filename=_check_filename, missing=_missing_file, too_large=_too_large)
 
     @router.post("", openapi_extra=_UPLOAD_BODY, status_code=201)
     async def upload(request: Request) -> Response:
         """Bring a recording in: a multipart form with ``file`` and, if you like, ``title``, ``artist``, ``album``."""
-        return data(track_to_wire(await gateway.uploads.receive(request, policy)), 201)
+        return data(track_to_wire(await gateway.uploads.receive(request, RECORDING)), 201)
 
     @router.get("")
     async def list_tracks(
@@ -210,3 +209,7 @@ def _too_large(limit_bytes: int) -> AppError:
     return AppError(
         Code.TOO_LARGE, "TOO_LARGE", f"The file is larger than the {limit_bytes / 1024**2:.0f} MB that are accepted."
     )
+
+
+RECORDING = UploadPolicy(dialect="forge", check_filename=_check_filename, missing=_missing_file, too_large=_too_large)
+"""What is asked of an upload of whatever length."""

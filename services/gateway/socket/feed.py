@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import DecodeError
 from soundwright.library.v1 import events_pb2, job_pb2
@@ -18,12 +18,13 @@ from services.gateway.clients import Clients
 from services.gateway.forge.wire import spec_of
 from services.gateway.socket.topics import ENDED, result_to_wire
 
-__all__ = ["JobFeed", "JobListener", "result_of"]
+__all__ = ["JobFeed", "JobListener", "OwnerListener", "result_of"]
 
 _EVENTS = "soundwright.evt.*.v1.job.*"
 _READER_COUNT = 4
 _RETRY_SECONDS = 1.0
 log = get_logger()
+L = TypeVar("L")
 
 
 class JobListener(Protocol):
@@ -42,6 +43,18 @@ class JobListener(Protocol):
         ...
 
 
+class OwnerListener(Protocol):
+    """Wants to know about all jobs of one owner, as far as the bus tells. Must not raise."""
+
+    def hear(self, event: events_pb2.JobProgressed) -> None:
+        """A worker tells how far it is with one of them."""
+        ...
+
+    def ended(self) -> None:
+        """One of them has ended, and the ledger knows more about that."""
+        ...
+
+
 class JobFeed:
     """One subscription for all listeners of a process. Each job that has listeners is also read every few seconds, so that
     its end arrives although the event was lost.
@@ -55,6 +68,7 @@ class JobFeed:
         self._clients = clients
         self._poll_seconds = poll_seconds
         self._listeners: dict[str, set[JobListener]] = {}
+        self._owner_listeners: dict[str, set[OwnerListener]] = {}
         self._to_read: dict[str, None] = {}  # in the order of asking
         self._asked = asyncio.Event()
 
@@ -73,10 +87,13 @@ class JobFeed:
         self._listeners.setdefault(job_id, set()).add(listener)
 
     def leave(self, job_id: str, listener: JobListener) -> None:
-        listeners = self._listeners.get(job_id, set())
-        listeners.discard(listener)
-        if not listeners:
-            self._listeners.pop(job_id, None)
+        _discard(self._listeners, job_id, listener)
+
+    def listen_to_owner(self, owner_id: str, listener: OwnerListener) -> None:
+        self._owner_listeners.setdefault(owner_id, set()).add(listener)
+
+    def leave_owner(self, owner_id: str, listener: OwnerListener) -> None:
+        _discard(self._owner_listeners, owner_id, listener)
 
     async def _subscribe(self) -> None:
         while True:
@@ -99,8 +116,10 @@ class JobFeed:
     def _hear(self, subject: str, payload: bytes) -> None:
         try:
             if not subject.endswith(".progressed"):
-                # It ended, and the ledger knows more about that.
-                self._ask(events_pb2.JobFinished.FromString(payload).job_id)
+                end = events_pb2.JobFinished.FromString(payload)
+                self._ask(end.job_id)  # the ledger knows more about it
+                for follower in list(self._owner_listeners.get(end.owner_id, ())):
+                    follower.ended()
                 return
             event = events_pb2.JobProgressed.FromString(payload)
         except DecodeError:
@@ -108,6 +127,8 @@ class JobFeed:
             return
         for listener in list(self._listeners.get(event.job_id, ())):
             listener.hear(event)
+        for follower in list(self._owner_listeners.get(event.owner_id, ())):
+            follower.hear(event)
 
     def _ask(self, job_id: str) -> None:
         if job_id in self._listeners:
@@ -150,6 +171,13 @@ class JobFeed:
             listener.read(job, result)
         if ended:
             self._listeners.pop(job_id, None)
+
+
+def _discard(listeners: dict[str, set[L]], key: str, listener: L) -> None:
+    listening = listeners.get(key, set())
+    listening.discard(listener)
+    if not listening:
+        listeners.pop(key, None)
 
 
 async def result_of(clients: Clients, job: job_pb2.Job) -> dict[str, Any] | None:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.library.v1 import library_service_pb2_grpc
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from kit.errors import AppError, Code
 from kit.identity import Principal
-from services.gateway.auth import Authenticator, Browsers, BrowserSession, peer_address
+from services.gateway.auth import Authenticator, Browsers, BrowserSession, Caller, peer_address
 from services.gateway.dialect import Access, Rule
 from services.gateway.settings import GatewaySettings
-from services.gateway.socket.phoenix import Version, version_of
 
-__all__ = ["Credential", "Doorkeeper", "Visitor"]
+__all__ = ["Credential", "Doorkeeper", "Visitor", "fields_of"]
 
 _RULE = Rule(Access.ANYONE, sessions=True)
+_PAGE_RULE = Rule(Access.VISITOR, sessions=True)
 _SUBPROTOCOL = "phoenix"
 _BEARER_PROTOCOL = "base64url.bearer.phx."
 _UNREADABLE = "?"
@@ -40,15 +42,13 @@ class Visitor:
     """Somebody who may open a socket.
 
     Attributes:
-        version: the version of the protocol that they asked for; None: not one of ours.
         subprotocol: to be named in the answer; None: they offered none of ours.
         session: of their browser, if that is how they are known.
     """
 
     principal: Principal
     credential: Credential
-    version: Version | None
-    subprotocol: str | None
+    subprotocol: str | None = None
     session: BrowserSession | None = None
 
 
@@ -72,18 +72,15 @@ class Doorkeeper:
     def peer(self, scope: Scope) -> str:
         return peer_address(scope, self._trusted_proxy)
 
-    async def admit(self, scope: Scope, query: str) -> Visitor:
-        """
+    async def admit(self, scope: Scope, fields: Mapping[str, str]) -> Visitor:
+        """Let a program or a page in.
+
         Raises:
             AppError: ``UNAUTHORIZED`` for a token or session that is missing or does not count; ``ACCOUNT_SUSPENDED``.
         """
         headers = Headers(scope=scope)
-        try:
-            fields = parse_qs(query, keep_blank_values=True, max_num_fields=_FIELD_LIMIT)
-        except ValueError:
-            fields = {"vsn": ["unreadable"]}
         offered: list[str] = scope.get("subprotocols", [])
-        token = fields.get("token", [""])[0] or _hidden_token(offered)
+        token = fields.get("token", "") or _hidden_token(offered)
         if token:
             # What could not stand in a header is no token, but must not pass for none.
             readable = token.isascii() and token.isprintable()
@@ -98,10 +95,25 @@ class Doorkeeper:
         return Visitor(
             principal=caller.principal,
             credential=credential,
-            version=version_of(fields.get("vsn", [""])[0]),
             subprotocol=_SUBPROTOCOL if _SUBPROTOCOL in offered else None,
             session=caller.session,
         )
+
+    async def admit_page(self, scope: Scope) -> Visitor:
+        """Let a page of ours in, on behalf of whoever it was shown to.
+
+        Raises:
+            AppError: as :meth:`admit` does; ``UNAUTHORIZED`` also for what comes from elsewhere.
+        """
+        headers = Headers(scope=scope)
+        caller = Caller()
+        if self._from_our_page(headers):
+            secret = self._browsers.session_secret(headers)
+            caller = await self._authenticator.identify(headers, self.peer(scope), _PAGE_RULE, secret)
+        if caller.principal is None:
+            raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Log in, and open the page again.")
+        secret = caller.session.current_secret if caller.session else ""
+        return Visitor(caller.principal, Credential(session_secret=secret), session=caller.session)
 
     async def look_again(self, credential: Credential) -> Principal | None:
         """Who is known by it now; None for a credential without anything to look at.
@@ -132,6 +144,15 @@ class Doorkeeper:
         return bool(origin) and (
             origin == self._public_address.lower() or urlsplit(origin).netloc == headers.get("host", "").lower()
         )
+
+
+def fields_of(query: str) -> dict[str, str]:
+    """The parameters of a handshake; of those with the same name, the first. A query that is none has none that are known."""
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_FIELD_LIMIT)
+    except ValueError:
+        return {"vsn": _UNREADABLE}
+    return dict(reversed(pairs))
 
 
 def _hidden_token(offered: list[str]) -> str:

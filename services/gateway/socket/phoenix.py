@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from services.gateway.socket.talk import MalformedMessage
+
 __all__ = ["Connection", "MalformedMessage", "Message", "Ref", "Step", "Version", "decode", "encode", "version_of"]
 
 Ref = str | int | None
@@ -25,10 +27,6 @@ class Version(enum.Enum):
 
     OBJECT = "1.0.0"
     ARRAY = "2.0.0"
-
-
-class MalformedMessage(ValueError):
-    """The text is no message of the protocol."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from services.gateway.forge.wire import (
 )
 from services.gateway.soundbox.wire import hex_id
 
-__all__ = ["ENDED", "JobChannel", "Push", "named_id", "result_to_wire", "serves"]
+__all__ = ["ENDED", "JobChannel", "KnownJob", "Push", "named_id", "result_to_wire", "serves"]
 
 ENDED = frozenset({job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED})
 _PREFIX = "jobs:"
@@ -44,11 +44,41 @@ class Push:
     lasting: bool
 
 
-class JobChannel:
-    """What one client was told about one job.
+class KnownJob:
+    """The newest that is known of one job. What is learnt comes from two sides, events and the ledger, and may be late, lost,
+    or there twice."""
 
-    What is learnt comes from two sides, events and the ledger, and may be late, lost, or there twice. Told is only what
-    is new: progress never falls, whatever an attempt that begins again says, and the end is told once.
+    def __init__(self) -> None:
+        self.job = job_pb2.Job()
+
+    @property
+    def ended(self) -> bool:
+        return self.job.state in ENDED
+
+    def hear(self, event: events_pb2.JobProgressed) -> bool:
+        """The worker tells how far it is. Whether that is news."""
+        job = job_pb2.Job()
+        job.CopyFrom(self.job)
+        job.kind, job.state, job.attempt = event.kind, job_pb2.JOB_STATE_RUNNING, event.attempt
+        job.progress_ratio, job.progress_message = event.progress_ratio, event.progress_message
+        return self.read(job)
+
+    def read(self, job: job_pb2.Job) -> bool:
+        """The ledger says ``job``. Whether that is news."""
+        known = self.job
+        if self.ended:
+            return False
+        if job.state not in ENDED:
+            behind = job.attempt == known.attempt and job.progress_ratio < known.progress_ratio
+            if job.attempt < known.attempt or (job.state == known.state and behind):
+                return False
+        self.job = job
+        return True
+
+
+class JobChannel:
+    """What one client was told about one job. Told is only what is new: progress never falls, whatever an attempt that begins
+    again says, and the end is told once.
 
     Args:
         shown_id: the job's id as the client wrote it.
@@ -56,14 +86,14 @@ class JobChannel:
 
     def __init__(self, shown_id: str) -> None:
         self._shown_id = shown_id
-        self._job = job_pb2.Job()
+        self._known = KnownJob()
         self._result: dict[str, Any] | None = None
         self._told: dict[str, Any] = {}
         self._open = False
 
     @property
     def ended(self) -> bool:
-        return self._job.state in ENDED
+        return self._known.ended
 
     def open(self, job: job_pb2.Job, result: dict[str, Any] | None) -> list[Push]:
         """The client is let in, after the ledger said ``job``: a snapshot, and the end if there was one."""
@@ -73,34 +103,20 @@ class JobChannel:
 
     def hear(self, event: events_pb2.JobProgressed) -> list[Push]:
         """The worker tells how far it is."""
-        job = job_pb2.Job(
-            kind=event.kind,
-            state=job_pb2.JOB_STATE_RUNNING,
-            attempt=event.attempt,
-            progress_ratio=event.progress_ratio,
-            progress_message=event.progress_message,
-        )
-        return self.read(job, None)
+        return self._news() if self._known.hear(event) and self._open else []
 
     def read(self, job: job_pb2.Job, result: dict[str, Any] | None) -> list[Push]:
         """The ledger says ``job``; with its result, if it succeeded."""
-        if self.ended or not self._learn(job, result):
-            return []
-        return self._news() if self._open else []
+        return self._news() if self._learn(job, result) and self._open else []
 
     def _learn(self, job: job_pb2.Job, result: dict[str, Any] | None) -> bool:
-        known = self._job
-        if self.ended:
+        if not self._known.read(job):
             return False
-        if job.state not in ENDED:
-            behind = job.attempt == known.attempt and job.progress_ratio < known.progress_ratio
-            if job.attempt < known.attempt or (job.state == known.state and behind):
-                return False
-        self._job, self._result = job, result
+        self._result = result
         return True
 
     def _news(self, snapshot: bool = False) -> list[Push]:
-        job = self._job
+        job = self._known.job
         payload = {
             "job_id": self._shown_id,
             "status": status(job),
@@ -116,7 +132,7 @@ class JobChannel:
         return pushes
 
     def _end(self) -> Push:
-        job = self._job
+        job = self._known.job
         about: dict[str, Any] = {"job_id": self._shown_id, "job_type": JOB_TYPES.get(job.kind, "unknown")}
         if job.state == job_pb2.JOB_STATE_SUCCEEDED:
             about["track_id"] = job.track_id or spec_of(job).get("track_id")

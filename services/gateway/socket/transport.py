@@ -1,4 +1,4 @@
-"""The WebSocket endpoint: who may open a socket, how many there are, and how they end."""
+"""The WebSocket endpoints: who may open a socket, how many there are, and how they end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import contextlib
 import socket
 from asyncio import BaseTransport
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,16 +18,15 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from kit.errors import AppError, Code
 from kit.log import correlation_scope, get_logger
 from kit.metrics import SOCKETS_CLOSED, SOCKETS_OPEN
-from services.gateway.clients import Clients
 from services.gateway.limits import RateClass, RateLimiter
 from services.gateway.settings import GatewaySettings
 from services.gateway.socket.connection import Closing, Socket
 from services.gateway.socket.feed import JobFeed
-from services.gateway.socket.handshake import Credential, Doorkeeper
+from services.gateway.socket.handshake import Credential, Doorkeeper, Visitor, fields_of
+from services.gateway.socket.talk import Talk
 
-__all__ = ["Channels", "SocketProtocol"]
+__all__ = ["Endpoint", "SocketProtocol", "Sockets"]
 
-_PATH = "/socket/websocket"
 _CLOSE_SECONDS = 1.0
 _LOOK_LIMIT = 8
 _UNREAD_SECONDS = 30
@@ -46,22 +46,39 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
 
 
-class Channels:
-    """ASGI: serves ``/socket/websocket``, and passes everything else on to ``site``."""
+@dataclass(frozen=True)
+class Endpoint:
+    """What is served at one path.
+
+    Attributes:
+        admit: who comes in, from the handshake and its parameters; raises an :class:`AppError` for those who may not.
+        talk: what is spoken with them; None: nothing that they ask for.
+    """
+
+    admit: Callable[[Scope, Mapping[str, str]], Awaitable[Visitor]]
+    talk: Callable[[Visitor, Mapping[str, str]], Talk | None]
+
+
+class Sockets:
+    """ASGI: serves the endpoints, and passes everything else on to ``site``.
+
+    Args:
+        endpoints: by path.
+    """
 
     def __init__(
         self,
         site: ASGIApp,
+        endpoints: Mapping[str, Endpoint],
         doorkeeper: Doorkeeper,
         limiter: RateLimiter,
-        clients: Clients,
         feed: JobFeed,
         settings: GatewaySettings,
     ) -> None:
         self._site = site
+        self._endpoints = endpoints
         self._doorkeeper = doorkeeper
         self._limiter = limiter
-        self._clients = clients
         self._feed = feed
         self._settings = settings
         self._sockets: set[Socket] = set()
@@ -73,11 +90,12 @@ class Channels:
             return
         query = scope["query_string"].decode("latin-1")
         scope["query_string"] = b""  # the server logs its scope, and the query may hold a token
-        if scope["path"].removesuffix("/") != _PATH:
+        endpoint = self._endpoints.get(scope["path"].removesuffix("/"))
+        if endpoint is None:
             await WebSocket(scope, receive, send).close()
             return
         with correlation_scope(""):
-            await self._serve(scope, receive, send, query)
+            await self._serve(endpoint, scope, receive, send, fields_of(query))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -90,20 +108,23 @@ class Channels:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, query: str) -> None:
+    async def _serve(
+        self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send, fields: Mapping[str, str]
+    ) -> None:
         opening = WebSocket(scope, receive, send)
         peer = self._doorkeeper.peer(scope)
         if self._limiter.take(f"address:{peer}", RateClass.POLLING).retry_after_seconds:
             await _deny(opening, 429)
             return
         try:
-            visitor = await self._doorkeeper.admit(scope, query)
+            visitor = await endpoint.admit(scope, fields)
         except AppError as error:
             refused = error.code in (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
             log.info("socket.refused", reason=error.reason)
             await _deny(opening, 403 if refused else 503)
             return
-        if visitor.version is None:
+        talk = endpoint.talk(visitor, fields)
+        if talk is None:
             await _deny(opening, 403)
             return
         principal_id = visitor.principal.id
@@ -111,7 +132,7 @@ class Channels:
         if full or self._counts[principal_id] >= self._settings.socket_caller_limit:
             await _deny(opening, 503 if full else 429)
             return
-        served = Socket(visitor, visitor.version, self._clients, self._feed, self._settings, receive, send)
+        served = Socket(visitor, talk, self._settings, receive, send)
         self._sockets.add(served)
         self._counts[principal_id] += 1
         SOCKETS_OPEN.inc()

@@ -14,6 +14,7 @@ from services.gateway.web.templates import PAGE_HEADERS, rendered
 __all__ = ["PAGES"]
 
 _SECRET = re.compile(r"(/users/(?:log-in|log_in|confirm|settings/confirm-email)/).+")
+_FILES = re.compile(r"/jobs/[^/]+/files/|/tracks/[^/]+/audio$")
 _TITLES = {
     403: "Not allowed",
     404: "There is no such page",
@@ -37,7 +38,7 @@ def render(problem: Problem) -> Response:
 def rule(_method: str, path: str) -> Rule:
     if path.startswith("/assets/"):
         return Rule(Access.PUBLIC)
-    return Rule(Access.VISITOR, RateClass.PAGES, sessions=True)
+    return Rule(Access.VISITOR, RateClass.FILES if _FILES.match(path) else RateClass.PAGES, sessions=True)
 
 
 def logged_path(path: str) -> str:
@@ -47,8 +48,9 @@ def logged_path(path: str) -> str:
 
 PAGES = Dialect(
     name="pages",
-    paths=re.compile(r"/$|/(users|auth|assets)(/|$)"),
+    paths=re.compile(r"/$|/(users|auth|assets|jobs|tracks|live)(/|$)"),
     render=render,
     rule=rule,
     logged_path=logged_path,
+    form_methods=True,
 )

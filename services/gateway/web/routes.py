@@ -10,13 +10,17 @@ from starlette.responses import Response
 from services.gateway.auth import Browsers
 from services.gateway.clients import Gateway
 from services.gateway.web.entrance import entrance_routes
+from services.gateway.web.library_pages import library_routes
 from services.gateway.web.settings_page import settings_routes
 from services.gateway.web.spotify_login import spotify_login_routes
 from services.gateway.web.views import Views
 
 __all__ = ["page_routes"]
 
-_STYLESHEET = (Path(__file__).parent / "assets" / "style.css").read_bytes()
+_ASSETS = Path(__file__).parent / "assets"
+_STYLESHEET = (_ASSETS / "style.css").read_bytes()
+_SCRIPT = (_ASSETS / "live.js").read_bytes()
+_CACHED = {"Cache-Control": "public, max-age=3600"}
 
 
 def page_routes(gateway: Gateway) -> APIRouter:
@@ -31,10 +35,16 @@ def page_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/assets/style.css")
     async def stylesheet() -> Response:
-        headers = {"Cache-Control": "public, max-age=3600"}
-        return Response(_STYLESHEET, media_type="text/css", headers=headers)
+        """How pages look."""
+        return Response(_STYLESHEET, media_type="text/css", headers=_CACHED)
+
+    @router.get("/assets/live.js")
+    async def script() -> Response:
+        """What keeps lists on pages as they are."""
+        return Response(_SCRIPT, media_type="text/javascript", headers=_CACHED)
 
     router.include_router(entrance_routes(gateway, views))
     router.include_router(settings_routes(gateway, views))
     router.include_router(spotify_login_routes(gateway, views, browsers))
+    router.include_router(library_routes(gateway, views))
     return router

@@ -11,9 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from kit.errors import AppError, Code
+from kit.identity import current_principal
 from services.gateway.auth import Browsers, BrowserSession, new_visit
 from services.gateway.params import limited_body
-from services.gateway.web.templates import PAGE_HEADERS, rendered
+from services.gateway.web.templates import LIVE_PAGE_HEADERS, PAGE_HEADERS, rendered
 
 __all__ = ["LOG_IN", "SETTINGS", "Views", "form_of", "local_path", "session_of"]
 
@@ -45,6 +46,7 @@ _FLASHES = {
     "change_sent": _Flash("info", "A link was mailed to the new address. The change comes about when you follow it."),
     "password_changed": _Flash("info", "The password is changed, and all other browsers are logged out."),
     "key_revoked": _Flash("info", "The key is revoked."),
+    "uploaded": _Flash("info", "The recording is in your library."),
     "connected": _Flash("info", "The key is stored, encrypted."),
     "disconnected": _Flash("info", "The connection is removed."),
     "spotify_connected": _Flash("info", "Your account is connected with Spotify."),
@@ -81,8 +83,10 @@ class Views:
     def __init__(self, browsers: Browsers) -> None:
         self._browsers = browsers
 
-    def page(self, request: Request, name: str, /, *, status_code: int = 200, **values: Any) -> Response:
-        """The template ``name``, for whoever asks."""
+    def page(
+        self, request: Request, name: str, /, *, status_code: int = 200, live: bool = False, **values: Any
+    ) -> Response:
+        """The template ``name``, for whoever asks; ``live``: one that holds our script."""
         session = session_of(request)
         visit, secret = "", session.current_secret if session else self._browsers.visit_secret(request.headers)
         if not secret:
@@ -91,11 +95,13 @@ class Views:
         text = rendered(
             name,
             account=session.account if session else None,
+            known=current_principal() is not None,
             csrf_token=self._browsers.csrf_token(secret),
             flash=flash,
             **values,
         )
-        response = Response(text, status_code=status_code, media_type="text/html", headers=PAGE_HEADERS)
+        headers = LIVE_PAGE_HEADERS if live else PAGE_HEADERS
+        response = Response(text, status_code=status_code, media_type="text/html", headers=headers)
         if visit:
             response.headers.append("set-cookie", self._browsers.visit_cookie(request.scope, visit))
         if _FLASH_COOKIE in request.cookies:
