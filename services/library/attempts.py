@@ -67,15 +67,16 @@ class Attempts:
         """
         key = _key(kind, subject)
         while True:
-            now = self._clock.now()
             known = await self._store.tries(key)
+            now = self._clock.now()
             if known is None or known.forget_time <= now:
                 count, revision = 0, known.revision if known else 0
             else:
                 count, revision = known.count, known.revision
-                ready = known.last_time + budget.wait(known.count)
-                if now < ready:
-                    raise _too_early(ready - now)
+                wait_seconds = budget.wait(known.count)
+                # Another library's clock may be ahead of ours, which is nobody's guess.
+                if wait_seconds and now < known.last_time + wait_seconds:
+                    raise _too_early(known.last_time + wait_seconds - now)
             taken = Tries(key, count + 1, now, now + budget.memory_seconds, revision)
             if await self._store.put_tries(taken):
                 return

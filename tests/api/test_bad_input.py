@@ -21,6 +21,7 @@ import pytest
 from stories import decoded, encoded, finished, song, upload
 
 from demo.stack import Stack
+from tests.files import files_below
 
 BOUNDARY = "limit"
 FORM = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -39,7 +40,7 @@ def nothing_is_left_behind(stack: Stack, admin: httpx.Client) -> Iterator[None]:
 
 def leftovers(stack: Stack) -> list[Path]:
     folders = [stack.data_dir / "blobs" / "uploads", stack.data_dir / "blobs" / ".partial", stack.data_dir / "scratch"]
-    return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return files_below(*folders)
 
 
 def eventually(condition: Callable[[], Any], what: str) -> None:

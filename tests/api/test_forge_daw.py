@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import uuid
 from pathlib import Path
@@ -18,6 +17,7 @@ from browser import Browser, registered
 from stories import RATE_HZ, decoded, encoded, eventually, finished, song, upload
 
 from demo.stack import Stack
+from tests.files import files_below
 
 LSB = 2**-15
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "daw-manifest.schema.json"
@@ -48,8 +48,7 @@ def nothing_left(stack: Stack) -> Any:
 
 def leftovers(stack: Stack) -> list[Path]:
     places = (stack.data_dir / "blobs/uploads/mixes", stack.data_dir / "blobs/.partial", stack.data_dir / "scratch")
-    # Unlike ``rglob``, a walk does not mind folders that vanish meanwhile.
-    return [Path(folder, name) for place in places for folder, _, names in os.walk(place) for name in names]
+    return files_below(*places)
 
 
 def mixed_bytes(stack: Stack) -> int:

@@ -18,13 +18,14 @@ import pytest
 from stories import encoded, eventually, finished, song, upload
 
 from demo.stack import Stack, running
+from tests.files import files_below
 from tests.simulators.media_site import MediaSite
 
 
 def stored_files(stack: Stack) -> set[str]:
     """Every file in the store, also half-written ones."""
     root = stack.data_dir / "blobs"
-    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    return {str(path.relative_to(root)) for path in files_below(root)}
 
 
 def test_a_song_comes_in_is_listed_and_comes_back_unchanged(admin: httpx.Client) -> None:

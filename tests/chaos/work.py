@@ -13,6 +13,7 @@ import soundfile
 from processes import eventually
 
 from demo.stack import Stack
+from tests.files import files_below
 
 SETTINGS = {
     # A dead worker is noticed after the lease: short, so that tests need not wait long.
@@ -125,12 +126,12 @@ class Work:
 
     def scratch(self) -> list[Path]:
         """Temporary files of separation, in work or left behind."""
-        return [path for path in (self.stack.data_dir / "scratch" / "separation").rglob("*") if path.is_file()]
+        return files_below(self.stack.data_dir / "scratch" / "separation")
 
     def stored(self, folder: str) -> list[str]:
         """Files in the store below ``folder``, as paths from there."""
         root = self.stack.data_dir / "blobs" / folder
-        return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+        return sorted(path.relative_to(root).as_posix() for path in files_below(root))
 
     # promises
 

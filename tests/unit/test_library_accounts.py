@@ -180,6 +180,18 @@ async def test_many_guesses_at_once_do_not_pass_as_one(world: World) -> None:
     assert sorted(reasons) == ["CREDENTIALS_INVALID"] * 5 + ["RATE_LIMITED"] * 7
 
 
+async def test_many_at_once_are_within_the_budget_whatever_their_clocks_say(world: World) -> None:
+    attempts, budget = world.people.accounts._attempts, Budget(free=20, wait_seconds=10.0, limit_seconds=40.0)
+
+    async def take(ahead_seconds: float) -> None:
+        world.clock.time -= ahead_seconds
+        await attempts.take("address", HERE, budget)
+
+    await asyncio.gather(*(take(0.01 * n) for n in range(20)))
+    with refused("RATE_LIMITED"):
+        await take(0.0)
+
+
 async def test_an_address_has_a_budget_that_ones_own_logins_do_not_restore(world: World) -> None:
     attempts, budget = world.people.accounts._attempts, Budget(free=3, wait_seconds=10.0, limit_seconds=40.0)
     for _ in range(2):

@@ -1,0 +1,13 @@
+"""What lies in a folder that others are writing to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["files_below"]
+
+
+def files_below(*folders: Path) -> list[Path]:
+    """All files there. Unlike ``rglob``, a walk does not mind folders that vanish meanwhile."""
+    return [Path(folder, name) for place in folders for folder, _, names in os.walk(place) for name in names]
