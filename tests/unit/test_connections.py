@@ -62,7 +62,8 @@ async def test_an_address_that_is_taken_is_never_linked_by_itself(world: World) 
         await sign_in(world)
     assert "Log in to it first" in refusal.value.message
     assert await world.people.connections.list_own(account.id) == []
-    await connect(world, account)  # the refusal left nothing that is in the way
+    assert await world.people.store.connection_by_subject("spotify", "ann-there") is None  # nothing of theirs is kept
+    await connect(world, account)
     assert (await sign_in(world)).account.id == account.id
 
 
