@@ -8,7 +8,7 @@ import functools
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from soundwright.library.v1 import job_pb2
 from starlette.exceptions import HTTPException
@@ -22,6 +22,7 @@ from kit.run import Runtime, serve_http
 from services.gateway.auth import Authenticator, Browsers
 from services.gateway.clients import Clients, Gateway, open_channels
 from services.gateway.dialect import Dialect
+from services.gateway.document import Site
 from services.gateway.edge import Edge
 from services.gateway.forge import FORGE, forge_routes
 from services.gateway.guard import Guard
@@ -135,7 +136,10 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
                     address = f"{settings.gateway_host}:{port}"
                     options = _SERVER
                     if FORGE in dialects:
-                        site, options = Sockets(site, endpoints, doorkeeper, limiter, feed, settings), _SERVER | _SOCKETS
+                        site, options = (
+                            Sockets(site, endpoints, doorkeeper, limiter, feed, settings),
+                            _SERVER | _SOCKETS,
+                        )
                         await stack.enter_async_context(site.running())
                     await stack.enter_async_context(serve_http(site, address, **options))
             yield
@@ -153,7 +157,8 @@ def build(
     settings: GatewaySettings,
 ) -> ASGIApp:
     """One listener's application. The first dialect answers for paths that no dialect claims."""
-    site = FastAPI(
+    site = Site(
+        dialects,
         title="Soundwright",
         summary="A self-hosted platform for AI audio.",
         openapi_url="/openapi.json",

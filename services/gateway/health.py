@@ -5,15 +5,45 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import metadata
+from typing import Annotated, NotRequired
 
+from pydantic import Field
 from starlette.responses import JSONResponse
+from typing_extensions import TypedDict
 
 from kit.log import get_logger
+from services.gateway.answers import Answer
 
-__all__ = ["PIPELINE_STAGE_COUNT", "Health"]
+__all__ = ["PIPELINE_STAGE_COUNT", "UNHEALTHY", "Health", "HealthReport"]
 
 PIPELINE_STAGE_COUNT = 4
 log = get_logger()
+
+
+class HealthReport(TypedDict):
+    """Whether the stack can take work."""
+
+    status: Annotated[
+        str,
+        Field(description="ok (healthy, where Audio Pipeline alone is spoken), starting or degraded", examples=["ok"]),
+    ]
+    version: Annotated[str, Field(examples=["1.0.0"])]
+    pipeline_stages: Annotated[int, Field(examples=[PIPELINE_STAGE_COUNT])]
+    waiting_for: NotRequired[
+        Annotated[list[str], Field(description="components that do not serve", examples=[["analysis"]])]
+    ]
+
+
+UNHEALTHY = Answer(
+    "Components are missing.",
+    HealthReport,
+    example={
+        "status": "degraded",
+        "version": "1.0.0",
+        "pipeline_stages": PIPELINE_STAGE_COUNT,
+        "waiting_for": ["analysis"],
+    },
+)
 
 
 class Health:
@@ -62,7 +92,7 @@ class Health:
     def answer(self, word_for_ok: str = "ok", version: str | None = None) -> JSONResponse:
         """``GET /health``: 200 once all components serve, else 503 and which ones do not."""
         word = self.word
-        body: dict[str, object] = {
+        body: HealthReport = {
             "status": word_for_ok if word == "ok" else word,
             "version": version or self.version,
             "pipeline_stages": PIPELINE_STAGE_COUNT,

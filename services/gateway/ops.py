@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
 from kit.run import Runtime
+from services.gateway import refusals
+from services.gateway.answers import Answer, answers
 from services.gateway.settings import GatewaySettings
 
 __all__ = ["ops_routes"]
+
+_METRICS = "soundwright_sockets_open 3.0\n"
+
+
+class Alive(TypedDict):
+    status: Literal["ok"]
+
+
+class Readiness(TypedDict):
+    """Whether the gateway can do its work, and what it lacks."""
+
+    ready: Annotated[bool, Field(examples=[True])]
+    failing: Annotated[list[str], Field(examples=[[]])]
 
 
 def ops_routes(runtime: Runtime[GatewaySettings]) -> APIRouter:
@@ -20,18 +38,21 @@ def ops_routes(runtime: Runtime[GatewaySettings]) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
     @router.get("/livez")
-    async def livez() -> Response:
+    @answers(Alive)
+    async def is_alive() -> Response:
         """Whether this process answers."""
         return JSONResponse({"status": "ok"})
 
     @router.get("/readyz")
-    async def readyz() -> Response:
+    @answers(Readiness, also={503: Answer("Not yet.", Readiness, example={"ready": False, "failing": ["library"]})})
+    async def is_ready() -> Response:
         """Whether the gateway can do its work."""
         failing = await runtime.failing()
         return JSONResponse({"ready": not failing, "failing": failing}, status_code=503 if failing else 200)
 
     @router.get("/metrics")
-    async def metrics(request: Request) -> Response:
+    @answers({"type": "string"}, refusals.NOT_FOUND, media_type="text/plain", example=_METRICS)
+    async def get_metrics(request: Request) -> Response:
         """Measurements of this process, for Prometheus."""
         if not _local(request):
             raise HTTPException(404)

@@ -6,22 +6,54 @@ import json
 import re
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
-from fastapi import Request
+from fastapi import Depends, Header, Path, Request
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from kit.errors import AppError, Code
 from services.gateway.problem import details_of
 
-__all__ = ["body_of", "body_schema", "idempotency_key", "json_object", "limited_body", "require_uuid"]
+__all__ = [
+    "AccountId",
+    "ConversationId",
+    "DeliveryId",
+    "IdempotencyKey",
+    "JobId",
+    "StemId",
+    "TokenId",
+    "TrackId",
+    "WebhookId",
+    "body_of",
+    "body_schema",
+    "json_object",
+    "limited_body",
+    "require_uuid",
+]
 
 _BODY_LIMIT_BYTES = 1 << 20
 _FIELD_LIMIT = 200
+_KEY_LIMIT = 255
 _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 M = TypeVar("M", bound=BaseModel)
+
+
+def _id_of(what: str) -> Any:
+    """A part of a path; :func:`require_uuid` reads it, so that one that cannot be an id is a 404."""
+    example = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    return Path(description=f"Which {what}.", json_schema_extra={"format": "uuid"}, examples=[example])
+
+
+AccountId = Annotated[str, _id_of("account")]
+ConversationId = Annotated[str, _id_of("conversation")]
+DeliveryId = Annotated[str, _id_of("delivery")]
+JobId = Annotated[str, _id_of("job")]
+StemId = Annotated[str, _id_of("stem")]
+TokenId = Annotated[str, _id_of("token")]
+TrackId = Annotated[str, _id_of("track")]
+WebhookId = Annotated[str, _id_of("webhook")]
 
 
 def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
@@ -39,11 +71,15 @@ def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
     return read
 
 
-def body_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """What ``/openapi.json`` says about a body that :func:`body_of` reads."""
+def body_schema(model: type[BaseModel], *, forms: bool = True, required: bool = True) -> dict[str, Any]:
+    """What ``/openapi.json`` says about a body.
+
+    Args:
+        forms: it may be a form, too, as :func:`body_of` reads it.
+    """
     schema = model.model_json_schema()
-    kinds = ("application/json", "application/x-www-form-urlencoded")
-    return {"requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}}
+    kinds = ("application/json", *(("application/x-www-form-urlencoded",) if forms else ()))
+    return {"requestBody": {"required": required, "content": {kind: {"schema": schema} for kind in kinds}}}
 
 
 async def _parameters(request: Request) -> dict[str, Any]:
@@ -113,13 +149,26 @@ def require_uuid(value: str, what: str) -> str:
     return str(uuid.UUID(lowered))
 
 
-def idempotency_key(request: Request) -> str:
-    """The ``Idempotency-Key`` header, empty if there is none."""
-    key = request.headers.get("idempotency-key", "").strip()
-    if len(key) > 255 or not (key.isascii() and key.isprintable()):
+def _idempotency_key(
+    idempotency_key: Annotated[
+        str,
+        Header(
+            alias="Idempotency-Key",
+            description="Repeat a request with the same key, and it is done once.",
+            json_schema_extra={"maxLength": _KEY_LIMIT},
+            examples=["5f2b8c1e"],
+        ),
+    ] = "",
+) -> str:
+    key = idempotency_key.strip()
+    if len(key) > _KEY_LIMIT or not (key.isascii() and key.isprintable()):
         raise AppError(
             Code.INVALID_ARGUMENT,
             "IDEMPOTENCY_KEY_INVALID",
             "An Idempotency-Key has at most 255 printable ASCII characters.",
         )
     return key
+
+
+IdempotencyKey = Annotated[str, Depends(_idempotency_key)]
+"""The header of this name, empty if there is none."""

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Annotated, Any
+from enum import Enum
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field, field_validator
 from soundwright.analysis.v1 import agent_service_pb2 as pb
 from soundwright.library.v1 import conversation_service_pb2 as conversation_pb
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
+from services.gateway import refusals
+from services.gateway.answers import Time, Uuid, answers
 from services.gateway.clients import Gateway
+from services.gateway.forge.shapes import Data, Page
 from services.gateway.forge.tracks import PageNumber, PageSize, own_track
 from services.gateway.forge.wire import data, listing, time_to_wire
-from services.gateway.params import body_of, body_schema, require_uuid
+from services.gateway.params import ConversationId, body_of, body_schema, require_uuid
 
 __all__ = ["agent_routes"]
 
@@ -23,15 +28,20 @@ __all__ = ["agent_routes"]
 _CHAT_SECONDS = 120.0
 _CHECK_SECONDS = 30.0
 _TRACK_LIMIT = 40
+_Status = Literal["healthy", "unauthorized", "unreachable", "not_configured"]
+_STATUSES: dict[str, _Status] = {word: word for word in get_args(_Status)}
+_TAGS: list[str | Enum] = ["forge agents"]
 
 
 class ChatParameters(BaseModel):
     """A question."""
 
-    message: str = Field(min_length=1, max_length=4000)
+    message: str = Field(min_length=1, max_length=4000, examples=["Which of my tracks mix well with this one?"])
     conversation_id: str = Field("", max_length=64, description="to go on with; else a new conversation begins")
     track_id: str = Field("", max_length=64, description="what it is about")
-    track_ids: list[Annotated[str, Field(max_length=64)]] = Field(default=[], max_length=_TRACK_LIMIT)
+    track_ids: list[Annotated[str, Field(max_length=64)]] = Field(
+        default=[], max_length=_TRACK_LIMIT, description="the same, of several"
+    )
     task: str = Field("", max_length=100, description="a specialist's capability, such as mix_planning")
 
     @field_validator("conversation_id", "track_id", "task", mode="before")
@@ -52,11 +62,87 @@ class ChatParameters(BaseModel):
         return value
 
 
+class Message(TypedDict):
+    """What somebody said in a conversation."""
+
+    id: Uuid
+    role: Annotated[str, Field(description="user or assistant", examples=["assistant"])]
+    content: Annotated[str, Field(examples=["Three of your tracks fit: ..."])]
+    agent: Annotated[str | None, Field(description="which specialist answered", examples=["mix_planning"])]
+    inserted_at: Time | None
+
+
+class ConversationSummary(TypedDict):
+    """A conversation, without its messages."""
+
+    id: Uuid
+    title: Annotated[str, Field(examples=["Which of my tracks mix well with this one?"])]
+    track_id: Uuid | None
+    message_count: Annotated[int, Field(ge=0, examples=[2])]
+    inserted_at: Time | None
+    updated_at: Time | None
+
+
+class Conversation(ConversationSummary):
+    """A conversation with its messages, oldest first."""
+
+    messages: list[Message]
+
+
+class Usage(TypedDict):
+    """What a language model was given and gave; 0 without one."""
+
+    input_tokens: Annotated[int, Field(ge=0, examples=[812])]
+    output_tokens: Annotated[int, Field(ge=0, examples=[96])]
+    total_tokens: Annotated[int, Field(ge=0, examples=[908])]
+
+
+class Reply(TypedDict):
+    """An answer, and how it came about."""
+
+    conversation_id: Uuid
+    message: Message
+    agent: Annotated[str, Field(examples=["mix_planning"])]
+    content: Annotated[str, Field(examples=["Three of your tracks fit: ..."])]
+    data: Annotated[
+        dict[str, Any],
+        Field(
+            description="engine, model, degraded, degraded_reason; tools: which gave what",
+            examples=[{"engine": "rules", "degraded": True, "tools": [{"name": "find_tracks", "ok": True}]}],
+        ),
+    ]
+    usage: Usage
+    tokens_used: Annotated[int, Field(ge=0, examples=[908])]
+
+
+class Provider(TypedDict):
+    """A provider of a language model, seen by using it."""
+
+    name: Annotated[str, Field(examples=["llm"])]
+    url_host: Annotated[str | None, Field(examples=["api.example.com"])]
+    model: Annotated[str | None, Field(examples=["small-1"])]
+    status: _Status
+    detail: Annotated[str | None, Field(description="what to do about it", examples=[None])]
+    latency_ms: Annotated[int | None, Field(examples=[310])]
+    checked_at: Time | None
+
+
+class Providers(TypedDict):
+    providers: list[Provider]
+
+
 def agent_routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(prefix="/api", tags=["agents"])
+    router = APIRouter(prefix="/api")
     clients = gateway.clients
 
-    @router.post("/agents/chat", openapi_extra=body_schema(ChatParameters))
+    @router.post("/agents/chat", tags=_TAGS, openapi_extra=body_schema(ChatParameters))
+    @answers(
+        Data[Reply],
+        refusals.TRACK_NOT_FOUND,
+        refusals.CONVERSATION_NOT_FOUND,
+        refusals.CONVERSATION_FULL,
+        refusals.VALIDATION_ERROR,
+    )
     async def chat(parameters: Annotated[ChatParameters, Depends(body_of(ChatParameters))]) -> Response:
         """Ask about your music. What is answered comes from your tracks; ``data.tools`` says which tool gave what."""
         named = [*([parameters.track_id] if parameters.track_id else []), *parameters.track_ids]
@@ -72,12 +158,12 @@ def agent_routes(gateway: Gateway) -> APIRouter:
             ),
             timeout=_CHAT_SECONDS,
         )
-        usage = {
+        usage: Usage = {
             "input_tokens": answer.input_token_count,
             "output_tokens": answer.output_token_count,
             "total_tokens": answer.input_token_count + answer.output_token_count,
         }
-        body = {
+        body: Reply = {
             "conversation_id": answer.conversation.id,
             "message": _message_to_wire(answer.answer),
             "agent": answer.answer.agent,
@@ -88,7 +174,8 @@ def agent_routes(gateway: Gateway) -> APIRouter:
         }
         return data(body)
 
-    @router.get("/agents/conversations")
+    @router.get("/agents/conversations", tags=_TAGS)
+    @answers(Page[list[ConversationSummary]], refusals.VALIDATION_ERROR, headers=("Link",))
     async def list_conversations(request: Request, page: PageNumber = 1, page_size: PageSize = 20) -> Response:
         """Your conversations, latest change first."""
         answer = await clients.conversations.ListConversations(
@@ -97,8 +184,9 @@ def agent_routes(gateway: Gateway) -> APIRouter:
         listed = [_conversation_to_wire(conversation) for conversation in answer.conversations]
         return listing(listed, page, page_size, answer.total_count, request.url)
 
-    @router.get("/agents/conversations/{conversation_id}")
-    async def get_conversation(conversation_id: str) -> Response:
+    @router.get("/agents/conversations/{conversation_id}", tags=_TAGS)
+    @answers(Data[Conversation], refusals.CONVERSATION_NOT_FOUND)
+    async def get_conversation(conversation_id: ConversationId) -> Response:
         """A conversation with its messages, oldest first."""
         answer = await clients.conversations.GetConversation(
             conversation_pb.GetConversationRequest(conversation_id=require_uuid(conversation_id, "conversation"))
@@ -106,16 +194,18 @@ def agent_routes(gateway: Gateway) -> APIRouter:
         messages = [_message_to_wire(message) for message in answer.messages]
         return data({**_conversation_to_wire(answer.conversation), "messages": messages})
 
-    @router.delete("/agents/conversations/{conversation_id}", status_code=204)
-    async def delete_conversation(conversation_id: str) -> Response:
+    @router.delete("/agents/conversations/{conversation_id}", tags=_TAGS)
+    @answers(None, refusals.CONVERSATION_NOT_FOUND, status=204)
+    async def delete_conversation(conversation_id: ConversationId) -> Response:
         """Delete a conversation with its messages."""
         await clients.conversations.DeleteConversation(
             conversation_pb.DeleteConversationRequest(conversation_id=require_uuid(conversation_id, "conversation"))
         )
         return Response(status_code=204)
 
-    @router.get("/admin/llm/health", tags=["admin"])
-    async def llm_health() -> Response:
+    @router.get("/admin/llm/health", tags=["forge admin"])
+    @answers(Data[Providers], refusals.ROLE_TOO_LOW)
+    async def check_language_models() -> Response:
         """Whether the language model of the agents can be used, seen by using it."""
         answer = await clients.agents.CheckProviders(pb.CheckProvidersRequest(), timeout=_CHECK_SECONDS)
         return data({"providers": [_provider_to_wire(provider) for provider in answer.providers]})
@@ -123,7 +213,7 @@ def agent_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _message_to_wire(message: conversation_pb.ConversationMessage) -> dict[str, Any]:
+def _message_to_wire(message: conversation_pb.ConversationMessage) -> Message:
     return {
         "id": message.id,
         "role": message.role,
@@ -133,7 +223,7 @@ def _message_to_wire(message: conversation_pb.ConversationMessage) -> dict[str, 
     }
 
 
-def _conversation_to_wire(conversation: conversation_pb.Conversation) -> dict[str, Any]:
+def _conversation_to_wire(conversation: conversation_pb.Conversation) -> ConversationSummary:
     return {
         "id": conversation.id,
         "title": conversation.title,
@@ -144,13 +234,13 @@ def _conversation_to_wire(conversation: conversation_pb.Conversation) -> dict[st
     }
 
 
-def _provider_to_wire(provider: pb.Provider) -> dict[str, Any]:
+def _provider_to_wire(provider: pb.Provider) -> Provider:
     latency = round(1000 * provider.latency_seconds) if provider.HasField("latency_seconds") else None
     return {
         "name": provider.name,
         "url_host": provider.url_host or None,
         "model": provider.model or None,
-        "status": provider.status,
+        "status": _STATUSES.get(provider.status, "unreachable"),
         "detail": provider.detail or None,
         "latency_ms": latency,
         "checked_at": time_to_wire(provider, "check_time"),

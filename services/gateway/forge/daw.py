@@ -15,6 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from kit.errors import AppError, Code
 from kit.ports import Blobs
+from services.gateway import refusals
+from services.gateway.answers import answers, sends
 from services.gateway.clients import Gateway
 from services.gateway.files import attachment, safe_title
 from services.gateway.forge.daw_manifest import DAW_MANIFEST_SCHEMA
@@ -24,6 +26,7 @@ from services.gateway.uploads import FormPolicy
 __all__ = ["daw_routes"]
 
 _SCHEMA_PATH = "/schemas/daw-manifest.json"
+_SCHEMA_TYPE = "application/schema+json"
 _FILE_COUNT_LIMIT = 32
 _MANIFEST_LIMIT_BYTES = 1 << 20
 _TOTAL_PER_FILE_LIMIT = 2  # all files together may be as large as two of the largest
@@ -57,18 +60,12 @@ _BODY = {
             }
         },
     },
-    "responses": {
-        "200": {
-            "description": "The mix, stereo.",
-            "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
 }
 T = TypeVar("T")
 
 
 def daw_routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(tags=["daw"])
+    router = APIRouter(tags=["forge daw"])
     policy = FormPolicy(
         dialect="forge",
         files=frozenset({"stems[]", "stems"}),
@@ -78,8 +75,15 @@ def daw_routes(gateway: Gateway) -> APIRouter:
         long_fields={"manifest": _MANIFEST_LIMIT_BYTES},
     )
 
-    @router.post("/api/daw/export", openapi_extra=_BODY, response_class=Response)
-    async def export(request: Request) -> Response:
+    @router.post("/api/daw/export", openapi_extra=_BODY)
+    @sends(
+        "audio/wav",
+        refusals.TRACK_NOT_FOUND,
+        refusals.AUDIO_UNREADABLE,
+        ranges=False,
+        headers=("X-Soundwright-Limited",),
+    )
+    async def export_mix(request: Request) -> Response:
         """Mix uploaded stems, or the track's stored ones, into a WAV file, as a manifest says."""
         folder = f"uploads/mixes/{uuid.uuid4()}"  # where ingest finds it should we die before it is deleted
         try:
@@ -102,10 +106,11 @@ def daw_routes(gateway: Gateway) -> APIRouter:
             await gateway.blobs.delete_prefix(f"{folder}/")
             raise
 
-    @router.get(_SCHEMA_PATH, response_class=JSONResponse)
-    async def schema() -> Response:
+    @router.get(_SCHEMA_PATH)
+    @answers({"type": "object"}, media_type=_SCHEMA_TYPE, example={"$schema": DAW_MANIFEST_SCHEMA["$schema"]})
+    async def get_daw_manifest_schema() -> Response:
         """The schema of the manifest of ``POST /api/daw/export`` (JSON Schema 2020-12)."""
-        return JSONResponse(DAW_MANIFEST_SCHEMA, media_type="application/schema+json")
+        return JSONResponse(DAW_MANIFEST_SCHEMA, media_type=_SCHEMA_TYPE)
 
     return router
 

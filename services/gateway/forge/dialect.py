@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.dialect import Access, Dialect, Rule
+from services.gateway.forge.shapes import ForgeError
 from services.gateway.limits import RateClass
 from services.gateway.problem import Problem
 
@@ -63,4 +64,11 @@ def rule(method: str, path: str) -> Rule:
     return Rule(Access.ACCOUNT, RateClass.NORMAL, sessions=True)
 
 
-FORGE = Dialect(name="forge", paths=re.compile(r"/(api|export|files)(/|$)"), render=render, rule=rule)
+FORGE = Dialect(
+    name="forge",
+    title="Sound Forge Alchemy",
+    paths=re.compile(r"/(api|export|files)(/|$)"),
+    render=render,
+    error=ForgeError,
+    rule=rule,
+)

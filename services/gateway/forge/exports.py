@@ -4,32 +4,55 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response, StreamingResponse
+from typing_extensions import TypedDict
 
 from kit.errors import AppError, Code
+from services.gateway import refusals
+from services.gateway.answers import Uuid, answers, sends
 from services.gateway.archive import Member, stream_zip
 from services.gateway.clients import Clients, Gateway
 from services.gateway.edge import is_head
 from services.gateway.files import attachment, blob_response, safe_title
 from services.gateway.forge.jobs import own_job
+from services.gateway.forge.shapes import AnalysisValues
 from services.gateway.forge.tracks import own_track
 from services.gateway.forge.wire import extension, json_text, splice, stem_file_path
-from services.gateway.params import require_uuid
+from services.gateway.params import StemId, TrackId, require_uuid
 from services.gateway.reencoding import WavFormat, reencoded_response
 
 __all__ = ["export_routes"]
 
+_FILE_PATH = "downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac"
+
+
+class ExportedAnalysis(TypedDict):
+    """The latest analysis of a track."""
+
+    track_id: Uuid
+    title: Annotated[str, Field(examples=["Blinding Lights"])]
+    artist: Annotated[str | None, Field(examples=["The Weeknd"])]
+    analysis: AnalysisValues
+
 
 def export_routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(tags=["export"])
+    router = APIRouter(tags=["forge export"])
     clients, blobs = gateway.clients, gateway.blobs
 
     @router.get("/export/stem/{stem_id}")
+    @sends(
+        "audio/*", refusals.ACCESS_DENIED, refusals.STEM_NOT_FOUND, refusals.FILE_NOT_FOUND, refusals.VALIDATION_ERROR
+    )
     async def export_stem(
-        request: Request, stem_id: str, format: Annotated[WavFormat | None, Query()] = None
+        request: Request,
+        stem_id: StemId,
+        format: Annotated[
+            WavFormat | None, Query(description="convert it to WAV with these samples; it comes as a whole then")
+        ] = None,
     ) -> Response:
         """One stem as a file; with ``format``, as WAV of that sample format."""
         answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, "stem")))
@@ -48,7 +71,15 @@ def export_routes(gateway: Gateway) -> APIRouter:
         )
 
     @router.get("/export/stems/{track_id}")
-    async def export_stems(track_id: str) -> Response:
+    @sends(
+        "application/zip",
+        refusals.ACCESS_DENIED,
+        refusals.TRACK_NOT_FOUND,
+        refusals.NO_STEMS,
+        refusals.STEMS_LOST,
+        ranges=False,
+    )
+    async def export_stems(track_id: TrackId) -> Response:
         """All stems of a track's latest separation, in a ZIP archive."""
         canonical = require_uuid(track_id, "track")
         track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical))).track
@@ -61,7 +92,14 @@ def export_routes(gateway: Gateway) -> APIRouter:
         return StreamingResponse(stream_zip(blobs, members), media_type="application/zip", headers=headers)
 
     @router.get("/export/analysis/{track_id}")
-    async def export_analysis(track_id: str) -> Response:
+    @answers(
+        ExportedAnalysis,
+        refusals.ACCESS_DENIED,
+        refusals.TRACK_NOT_FOUND,
+        refusals.ANALYSIS_NOT_FOUND,
+        headers=("Content-Disposition",),
+    )
+    async def export_analysis(track_id: TrackId) -> Response:
         """The latest analysis of a track as a JSON file."""
         canonical = require_uuid(track_id, "track")
         track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical))).track
@@ -71,7 +109,11 @@ def export_routes(gateway: Gateway) -> APIRouter:
         return json_text(text, {"Content-Disposition": attachment(f"{safe_title(track.title)}_analysis.json")})
 
     @router.get("/files/{path:path}")
-    async def files(request: Request, path: str) -> Response:
+    @sends("audio/*", refusals.ACCESS_DENIED, refusals.TRACK_NOT_FOUND, refusals.JOB_NOT_FOUND, refusals.FILE_NOT_FOUND)
+    async def get_file(
+        request: Request,
+        path: Annotated[str, Path(description="As `file_path` of a track or stem has it.", examples=[_FILE_PATH])],
+    ) -> Response:
         """The file of a track or stem, at the path that its record names."""
         content_type, key = await _resolve(clients, f"/files/{path}")
         filename = path.rpartition("/")[2]

@@ -10,10 +10,13 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 
 from kit.errors import AppError, Code
+from services.gateway import refusals
+from services.gateway.answers import answers
 from services.gateway.clients import Clients, Gateway
+from services.gateway.forge.shapes import Data, Job, JobResult, JobSummary, Page
 from services.gateway.forge.tracks import PageNumber, PageSize
 from services.gateway.forge.wire import JOB_TYPES, data, job_to_wire, json_text, listing, splice, stem_to_wire
-from services.gateway.params import require_uuid
+from services.gateway.params import JobId, require_uuid
 
 __all__ = ["job_routes", "own_job"]
 
@@ -42,18 +45,19 @@ async def own_job(clients: Clients, job_id: str, kind: job_pb2.JobKind | None = 
 
 
 def job_routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+    router = APIRouter(prefix="/api/jobs", tags=["forge jobs"])
     clients = gateway.clients
 
     @router.get("")
+    @answers(Page[list[JobSummary]], refusals.TRACK_NOT_FOUND, refusals.VALIDATION_ERROR, headers=("Link",))
     async def list_jobs(
         request: Request,
         page: PageNumber = 1,
         page_size: PageSize = 20,
-        status: str = "",
-        type: str = "",
-        track_id: str = "",
-        sort: Annotated[Literal["newest", "oldest"], Query()] = "newest",
+        status: Annotated[str, Query(description=", ".join(_STATES), examples=["processing"])] = "",
+        type: Annotated[str, Query(description=", ".join(_KINDS), examples=["analysis"])] = "",
+        track_id: Annotated[str, Query(description="jobs of this track")] = "",
+        sort: Annotated[Literal["newest", "oldest"], Query(description="which comes first")] = "newest",
     ) -> Response:
         """Your jobs, newest first; of one status, type or track, if you ask for it."""
         _require_known("status", status, _STATES)
@@ -76,7 +80,8 @@ def job_routes(gateway: Gateway) -> APIRouter:
         return listing([job_to_wire(job) for job in answer.jobs], page, page_size, answer.total_count, request.url)
 
     @router.get("/{job_id}")
-    async def get_job(job_id: str) -> Response:
+    @answers(Data[Job], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    async def get_job(job_id: JobId) -> Response:
         """A job, and its result once it is completed."""
         job = await own_job(clients, job_id)
         if not job.HasField("result"):
@@ -84,8 +89,9 @@ def job_routes(gateway: Gateway) -> APIRouter:
         result = '{"result":' + splice(_result_head(job), job.result.values_json) + "}"
         return json_text('{"data":' + splice(job_to_wire(job), result) + "}")
 
-    @router.delete("/{job_id}", status_code=204)
-    async def cancel_job(job_id: str) -> Response:
+    @router.delete("/{job_id}")
+    @answers(None, refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND, refusals.JOB_FINISHED, status=204)
+    async def cancel_job(job_id: JobId) -> Response:
         """Cancel a job that is queued or running."""
         await clients.jobs.CancelJob(pb.CancelJobRequest(job_id=require_uuid(job_id, "job")))
         return Response(status_code=204)
@@ -93,9 +99,9 @@ def job_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _result_head(job: job_pb2.Job) -> dict[str, Any]:
+def _result_head(job: job_pb2.Job) -> JobResult:
     result = job.result
-    head: dict[str, Any] = {
+    head: JobResult = {
         "engine": result.engine,
         "model": result.model or None,
         "degraded": result.degraded,

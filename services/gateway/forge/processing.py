@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from soundwright.library.v1 import job_pb2
 from soundwright.separation.v1 import separation_service_pb2 as pb
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
+from services.gateway import refusals
+from services.gateway.answers import Percent, Seconds, Uuid, answers
 from services.gateway.clients import Gateway
 from services.gateway.forge.jobs import own_job
+from services.gateway.forge.shapes import Data, JobStatus, Started, Stem
 from services.gateway.forge.tracks import own_track
 from services.gateway.forge.wire import data, error_text, progress, progress_message, spec_of, status, stem_to_wire
-from services.gateway.params import body_of, body_schema, idempotency_key
+from services.gateway.params import IdempotencyKey, JobId, body_of, body_schema
 
 __all__ = ["processing_routes"]
 
@@ -24,19 +28,68 @@ _DOCUMENTED_MODELS = ("htdemucs", "htdemucs_ft", "htdemucs_6s", "mdx_extra")
 class SeparateParameters(BaseModel):
     """What to separate, and how."""
 
-    track_id: str = Field(min_length=1)
-    model: str = Field("", max_length=100, description="as GET /api/processing/models lists; empty: the default")
+    track_id: str = Field(min_length=1, examples=["0f8fad5b-d9cb-469f-a165-70867728950e"])
+    model: str = Field(
+        "", max_length=100, description="as GET /api/processing/models lists; empty: the default", examples=["htdemucs"]
+    )
     engine: str = Field("", max_length=100, description="local: whichever engine runs the model")
     format: str = Field("", max_length=20, description="of the stems: flac (default), wav16, wav24, wav32f")
 
 
+class SeparationStarted(Started):
+    """A separation that was accepted."""
+
+    model: Annotated[str, Field(examples=["htdemucs"])]
+
+
+class Separation(TypedDict):
+    """A separation and its stems."""
+
+    id: Uuid
+    track_id: Uuid
+    status: Annotated[JobStatus, Field(examples=["completed"])]
+    progress: Annotated[Percent, Field(examples=[100])]
+    message: Annotated[str | None, Field(description="what it is doing just now", examples=[None])]
+    model: Annotated[str, Field(description="that made it, or will", examples=["htdemucs"])]
+    engine: Annotated[str | None, Field(examples=["demucs"])]
+    requested_model: Annotated[str, Field(examples=["htdemucs"])]
+    degraded: Annotated[bool, Field(description="another model than the requested one made it")]
+    degraded_reason: Annotated[str | None, Field(examples=[None])]
+    compute_seconds: Seconds | None
+    stems: Annotated[list[Stem], Field(description="none until it is completed")]
+    error: Annotated[str | None, Field(description="why it failed", examples=[None])]
+
+
+class SeparationModel(TypedDict):
+    """A model that can be asked for."""
+
+    name: Annotated[str, Field(examples=["htdemucs"])]
+    description: Annotated[str, Field(examples=["Hybrid Transformer Demucs, four stems"])]
+    stems: Annotated[int, Field(description="how many", examples=[4])]
+    stem_types: Annotated[list[str], Field(examples=[["drums", "bass", "other", "vocals"]])]
+    engine: Annotated[str, Field(examples=["demucs"])]
+    needs_weights: bool
+
+
+class SeparationModels(TypedDict):
+    models: list[SeparationModel]
+
+
 def processing_routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(prefix="/api/processing", tags=["processing"])
+    router = APIRouter(prefix="/api/processing", tags=["forge processing"])
     clients = gateway.clients
 
-    @router.post("/separate", openapi_extra=body_schema(SeparateParameters), status_code=201)
+    @router.post("/separate", openapi_extra=body_schema(SeparateParameters))
+    @answers(
+        Data[SeparationStarted],
+        refusals.TRACK_NOT_FOUND,
+        refusals.VALIDATION_ERROR,
+        refusals.MODEL_UNAVAILABLE,
+        status=201,
+        repeatable=True,
+    )
     async def separate(
-        request: Request, parameters: Annotated[SeparateParameters, Depends(body_of(SeparateParameters))]
+        parameters: Annotated[SeparateParameters, Depends(body_of(SeparateParameters))], idempotency_key: IdempotencyKey
     ) -> Response:
         """Take a track apart into stems."""
         track = await own_track(clients, parameters.track_id)
@@ -46,25 +99,32 @@ def processing_routes(gateway: Gateway) -> APIRouter:
                 model=parameters.model,
                 engine=parameters.engine,
                 format=parameters.format,
-                idempotency_key=idempotency_key(request),
+                idempotency_key=idempotency_key,
             )
         )
         job = answer.job
-        body = {"job_id": job.id, "track_id": job.track_id, "model": _requested_model(job), "status": status(job)}
-        return data(body, 200 if answer.existed else 201)
+        started: SeparationStarted = {
+            "job_id": job.id,
+            "track_id": job.track_id,
+            "model": _requested_model(job),
+            "status": status(job),
+        }
+        return data(started, 200 if answer.existed else 201)
 
     @router.get("/job/{job_id}")
-    async def get_job(job_id: str) -> Response:
+    @answers(Data[Separation], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    async def get_separation(job_id: JobId) -> Response:
         """How a separation is going; its stems once it is completed."""
         return data(separation_to_wire(await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)))
 
     @router.get("/models")
+    @answers(Data[SeparationModels])
     async def list_models() -> Response:
         """The models that can be asked for."""
         answer = await clients.separation.ListModels(pb.ListModelsRequest())
         rank = {name: place for place, name in enumerate(_DOCUMENTED_MODELS)}
         ordered = sorted(answer.models, key=lambda model: rank.get(model.name, len(rank)))
-        models = [
+        models: list[SeparationModel] = [
             {
                 "name": model.name,
                 "description": model.description,
@@ -80,7 +140,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def separation_to_wire(job: job_pb2.Job) -> dict[str, Any]:
+def separation_to_wire(job: job_pb2.Job) -> Separation:
     result = job.result if job.HasField("result") else None
     requested = _requested_model(job)
     return {

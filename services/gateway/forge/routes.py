@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter
 from starlette.responses import Response
 
+from services.gateway.answers import answers
 from services.gateway.clients import Gateway
 from services.gateway.forge.admin import admin_routes
 from services.gateway.forge.agents import agent_routes
@@ -19,18 +19,17 @@ from services.gateway.forge.spotify import spotify_routes
 from services.gateway.forge.tokens import token_routes
 from services.gateway.forge.tracks import track_routes
 from services.gateway.forge.webhooks import webhook_routes
+from services.gateway.health import UNHEALTHY, HealthReport
 
 __all__ = ["forge_routes"]
-
-# For the documentation only: the guard has decided before a route is reached.
-_BEARER = HTTPBearer(auto_error=False, description="An API token.")
 
 
 def forge_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter()
 
     @router.get("/health", tags=["operations"])
-    async def health() -> Response:
+    @answers(HealthReport, also={503: UNHEALTHY})
+    async def get_health() -> Response:
         """200 once the stack can take work."""
         return gateway.health.answer()
 
@@ -39,5 +38,5 @@ def forge_routes(gateway: Gateway) -> APIRouter:
         daw_routes, token_routes, admin_routes, webhook_routes, agent_routes,
     )  # fmt: skip
     for part in parts:
-        router.include_router(part(gateway), dependencies=[Depends(_BEARER)])
+        router.include_router(part(gateway))
     return router

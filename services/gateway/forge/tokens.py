@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 from soundwright.library.v1 import account_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
+from services.gateway import refusals
+from services.gateway.answers import Time, Uuid, answers
 from services.gateway.clients import Gateway
+from services.gateway.forge.shapes import Data
 from services.gateway.forge.wire import data, time_to_wire
-from services.gateway.params import body_of, body_schema, require_uuid
+from services.gateway.params import TokenId, body_of, body_schema, require_uuid
 
 __all__ = ["token_routes"]
 
@@ -20,17 +24,41 @@ __all__ = ["token_routes"]
 class TokenParameters(BaseModel):
     """Who asks, and what the token is to be called."""
 
-    email: str = Field(min_length=1, max_length=200)
-    password: str = Field(min_length=1, max_length=1000)
-    name: str = Field("script", min_length=1, max_length=80)
+    email: str = Field(min_length=1, max_length=200, examples=["you@example.com"])
+    password: str = Field(min_length=1, max_length=1000, examples=["correct horse battery"])
+    name: str = Field("script", min_length=1, max_length=80, description="what you call it", examples=["script"])
+
+
+class ApiToken(TypedDict):
+    """An API token, without its secret."""
+
+    id: Uuid
+    name: Annotated[str, Field(examples=["script"])]
+    prefix: Annotated[str | None, Field(description="its first characters, to know it by", examples=["qO3xVb"])]
+    created_at: Time | None
+    last_used_at: Time | None
+
+
+class NewApiToken(ApiToken):
+    """An API token with its secret, which is shown this once."""
+
+    token: Annotated[str, Field(examples=["qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"])]
 
 
 def token_routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(prefix="/api/tokens", tags=["accounts"])
+    router = APIRouter(prefix="/api/tokens", tags=["forge accounts"])
     accounts = gateway.clients.accounts
 
-    @router.post("", openapi_extra=body_schema(TokenParameters), status_code=201)
-    async def create(
+    @router.post("", openapi_extra=body_schema(TokenParameters))
+    @answers(
+        Data[NewApiToken],
+        refusals.CREDENTIALS_INVALID,
+        refusals.ACCOUNT_SUSPENDED,
+        refusals.TOO_MANY_TOKENS,
+        refusals.VALIDATION_ERROR,
+        status=201,
+    )
+    async def create_token(
         request: Request, parameters: Annotated[TokenParameters, Depends(body_of(TokenParameters))]
     ) -> Response:
         """A new API token for the account with this email and password. It is shown this once."""
@@ -42,16 +70,19 @@ def token_routes(gateway: Gateway) -> APIRouter:
                 ip_address=request.scope["peer"],
             )
         )
-        return data({"token": created.secret, **_to_wire(created.api_token)}, 201)
+        given: NewApiToken = {"token": created.secret, **_to_wire(created.api_token)}
+        return data(given, 201)
 
     @router.get("")
+    @answers(Data[list[ApiToken]])
     async def list_tokens() -> Response:
         """Your API tokens, newest first, without their secrets."""
         answer = await accounts.ListApiTokens(pb.ListApiTokensRequest())
         return data([_to_wire(token) for token in answer.api_tokens])
 
-    @router.delete("/{token_id}", status_code=204)
-    async def revoke(token_id: str) -> Response:
+    @router.delete("/{token_id}")
+    @answers(None, refusals.TOKEN_NOT_FOUND, status=204)
+    async def revoke_token(token_id: TokenId) -> Response:
         """Revoke one of your API tokens. It is refused from now on."""
         await accounts.DeleteApiToken(pb.DeleteApiTokenRequest(api_token_id=require_uuid(token_id, "token")))
         return Response(status_code=204)
@@ -59,7 +90,7 @@ def token_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _to_wire(token: account_pb2.ApiToken) -> dict[str, Any]:
+def _to_wire(token: account_pb2.ApiToken) -> ApiToken:
     return {
         "id": token.id,
         "name": token.name,

@@ -13,19 +13,23 @@ from soundwright.library.v1 import track_pb2
 from starlette.responses import Response
 
 from kit.errors import AppError, Code
+from services.gateway import refusals
+from services.gateway.answers import BINARY, answers
 from services.gateway.clients import Clients, Gateway
+from services.gateway.forge.shapes import Data, Page, Track
 from services.gateway.forge.wire import data, listing, track_to_wire
-from services.gateway.params import body_of, body_schema, require_uuid
+from services.gateway.params import TrackId, body_of, body_schema, require_uuid
 from services.gateway.uploads import UploadPolicy
 
 __all__ = ["RECORDING", "PageNumber", "PageSize", "own_track", "track_routes"]
 
-PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
-PageSize = Annotated[int, Query(ge=1, le=100)]
+PageNumber = Annotated[int, Query(ge=1, le=1_000_000, description="from 1")]
+PageSize = Annotated[int, Query(ge=1, le=100, description="entries on a page")]
 # Longer than whatever is accepted: the library says what that is. The limit also keeps out what is no text at all.
 _Text = Annotated[str, Field(max_length=100_000)]
-_Filter = Annotated[str, Query(max_length=500)]
-_Bpm = Annotated[float | None, Query(allow_inf_nan=False)]
+_Whole = Annotated[str, Query(max_length=500, description="the whole of it")]
+_Words = Annotated[str, Query(max_length=500, description="beginnings of words", examples=["blind"])]
+_Bpm = Annotated[float | None, Query(allow_inf_nan=False, description="beats per minute", examples=[120])]
 _SORTS = {
     "newest": (pb.TRACK_SORT_CREATE_TIME, None),
     "oldest": (pb.TRACK_SORT_CREATE_TIME, False),
@@ -50,8 +54,8 @@ _UPLOAD_BODY = {
                     "type": "object",
                     "required": ["file"],
                     "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "title": {"type": "string"},
+                        "file": {**BINARY, "description": "the recording"},
+                        "title": {"type": "string", "description": "else what the file says"},
                         "artist": {"type": "string"},
                         "album": {"type": "string"},
                     },
@@ -65,12 +69,14 @@ _UPLOAD_BODY = {
 class TrackChanges(BaseModel):
     """What to change; what is not given stays. An empty value, or null, clears."""
 
-    title: _Text | None = Field(None, description="1 to 500 characters")
+    title: _Text | None = Field(None, description="1 to 500 characters", examples=["Blinding Lights"])
     artist: _Text | None = Field(None, description="at most 500 characters")
     album: _Text | None = Field(None, description="at most 500 characters")
-    bpm: float | None = Field(None, allow_inf_nan=False, description="20 to 400")
-    key: _Text | None = Field(None, description='such as "A minor" or "F# major"')
-    tags: list[_Text] | None = Field(None, max_length=1000, description="at most 50, each of 1 to 50 characters")
+    bpm: float | None = Field(None, allow_inf_nan=False, description="20 to 400", examples=[128.5])
+    key: _Text | None = Field(None, description='such as "A minor" or "F# major"', examples=["A minor"])
+    tags: list[_Text] | None = Field(
+        None, max_length=1000, description="at most 50, each of 1 to 50 characters", examples=[["synthwave"]]
+    )
 
     @field_validator("bpm", mode="before")
     @classmethod
@@ -108,31 +114,37 @@ def _foreign_is_unknown() -> Iterator[None]:
 
 
 def track_routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(prefix="/api/tracks", tags=["tracks"])
+    router = APIRouter(prefix="/api/tracks", tags=["forge tracks"])
     clients = gateway.clients
 
-    @router.post("", openapi_extra=_UPLOAD_BODY, status_code=201)
-    async def upload(request: Request) -> Response:
+    @router.post("", openapi_extra=_UPLOAD_BODY)
+    @answers(Data[Track], refusals.AUDIO_UNREADABLE, status=201)
+    async def upload_track(request: Request) -> Response:
         """Bring a recording in: a multipart form with ``file`` and, if you like, ``title``, ``artist``, ``album``."""
         return data(track_to_wire(await gateway.uploads.receive(request, RECORDING)), 201)
 
     @router.get("")
+    @answers(Page[list[Track]], refusals.VALIDATION_ERROR, headers=("Link",))
     async def list_tracks(
         request: Request,
         page: PageNumber = 1,
         page_size: PageSize = 20,
-        sort: Annotated[Literal["newest", "oldest", "title", "artist", "duration"], Query()] = "newest",
-        order: Annotated[Literal["", "asc", "desc"], Query()] = "",
-        status: Annotated[Literal["", "all", "pending", "downloaded", "processed", "analyzed"], Query()] = "",
-        artist: _Filter = "",
-        album: _Filter = "",
-        tag: _Filter = "",
-        source: _Filter = "",
-        key: _Filter = "",
+        sort: Annotated[
+            Literal["newest", "oldest", "title", "artist", "duration"], Query(description="by what")
+        ] = "newest",
+        order: Annotated[Literal["", "asc", "desc"], Query(description="turned round")] = "",
+        status: Annotated[
+            Literal["", "all", "pending", "downloaded", "processed", "analyzed"], Query(description="what they have")
+        ] = "",
+        artist: _Whole = "",
+        album: _Whole = "",
+        tag: _Whole = "",
+        source: _Whole = "",
+        key: _Whole = "",
         bpm_min: _Bpm = None,
         bpm_max: _Bpm = None,
-        q: _Filter = "",
-        search: _Filter = "",
+        q: _Words = "",
+        search: _Words = "",
     ) -> Response:
         """Your tracks, newest first.
 
@@ -163,12 +175,16 @@ def track_routes(gateway: Gateway) -> APIRouter:
         return listing(tracks, page, page_size, answer.total_count, request.url)
 
     @router.get("/{track_id}")
-    async def get_track(track_id: str) -> Response:
+    @answers(Data[Track], refusals.TRACK_NOT_FOUND)
+    async def get_track(track_id: TrackId) -> Response:
         """One track with all that is known about it."""
         return data(track_to_wire(await own_track(clients, track_id)))
 
     @router.patch("/{track_id}", openapi_extra=body_schema(TrackChanges))
-    async def change_track(track_id: str, changes: Annotated[TrackChanges, Depends(body_of(TrackChanges))]) -> Response:
+    @answers(Data[Track], refusals.TRACK_NOT_FOUND, refusals.VALIDATION_ERROR)
+    async def change_track(
+        track_id: TrackId, changes: Annotated[TrackChanges, Depends(body_of(TrackChanges))]
+    ) -> Response:
         """Change what you say of a track: ``title``, ``artist``, ``album``, ``bpm``, ``key``, ``tags``."""
         given = changes.model_dump(exclude_unset=True)
         values = {field: value for field, value in given.items() if value is not None}
@@ -179,8 +195,9 @@ def track_routes(gateway: Gateway) -> APIRouter:
             answer = await clients.tracks.UpdateTrack(request)
         return data(track_to_wire(answer.track))
 
-    @router.delete("/{track_id}", status_code=204)
-    async def delete_track(track_id: str) -> Response:
+    @router.delete("/{track_id}")
+    @answers(None, refusals.TRACK_NOT_FOUND, status=204)
+    async def delete_track(track_id: TrackId) -> Response:
         """Delete a track with its files, stems and analysis, and cancel its jobs."""
         with _foreign_is_unknown():
             await clients.tracks.DeleteTrack(pb.DeleteTrackRequest(track_id=require_uuid(track_id, "track")))

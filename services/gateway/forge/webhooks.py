@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from soundwright.library.v1 import webhook_service_pb2 as pb
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
+from services.gateway import refusals
+from services.gateway.answers import Time, Uuid, answers
 from services.gateway.clients import Gateway
+from services.gateway.forge.shapes import Data, Page
 from services.gateway.forge.tracks import PageNumber, PageSize
 from services.gateway.forge.wire import data, listing, time_to_wire
-from services.gateway.params import body_of, body_schema, require_uuid
+from services.gateway.params import DeliveryId, WebhookId, body_of, body_schema, require_uuid
 
 __all__ = ["webhook_routes"]
 
-_STATUSES = {
+_Status = Literal["pending", "delivered", "failed"]
+_STATUSES: dict[pb.WebhookDeliveryStatus, _Status] = {
     pb.WEBHOOK_DELIVERY_STATUS_PENDING: "pending",
     pb.WEBHOOK_DELIVERY_STATUS_DELIVERED: "delivered",
     pb.WEBHOOK_DELIVERY_STATUS_FAILED: "failed",
 }
+_URL = "https://hooks.example.com/soundwright"
 _EVENTS = "job.completed, job.failed, ping; or * alone for all of them, which is the default"
 
 
 class WebhookParameters(BaseModel):
     """Where to send what."""
 
-    url: str = Field(min_length=1, max_length=2000, description="https address of your endpoint")
-    events: list[str] | None = Field(None, min_length=1, max_length=10, description=_EVENTS)
-    description: str = Field("", max_length=200)
+    url: str = Field(min_length=1, max_length=2000, description="https address of your endpoint", examples=[_URL])
+    events: list[str] | None = Field(
+        None, min_length=1, max_length=10, description=_EVENTS, examples=[["job.completed", "job.failed"]]
+    )
+    description: str = Field("", max_length=200, description="what you call it")
 
 
 class WebhookChanges(BaseModel):
@@ -38,44 +46,111 @@ class WebhookChanges(BaseModel):
 
     url: str | None = Field(None, min_length=1, max_length=2000, description="https address of your endpoint")
     events: list[str] | None = Field(None, min_length=1, max_length=10, description=_EVENTS)
-    description: str | None = Field(None, max_length=200)
-    enabled: bool | None = Field(None, description="false: nothing is sent; true: begin anew")
+    description: str | None = Field(None, max_length=200, description="what you call it")
+    enabled: bool | None = Field(None, description="false: nothing is sent; true: begin anew", examples=[True])
+
+
+class Webhook(TypedDict):
+    """An endpoint."""
+
+    id: Uuid
+    url: Annotated[str, Field(examples=[_URL])]
+    events: Annotated[list[str], Field(description=_EVENTS, examples=[["job.completed", "job.failed"]])]
+    description: Annotated[str, Field(examples=["studio"])]
+    enabled: Annotated[bool, Field(examples=[True])]
+    disabled_reason: Annotated[str | None, Field(examples=[None])]
+    failing_since: Annotated[Time | None, Field(examples=[None])]
+    created_at: Time | None
+    updated_at: Time | None
+
+
+_Secret = Annotated[
+    str, Field(description="signs; shown this once", examples=["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"])
+]
+
+
+class NewWebhook(Webhook):
+    """An endpoint and its secret."""
+
+    secret: _Secret
+
+
+class RotatedWebhook(NewWebhook):
+    """An endpoint and its new secret."""
+
+    previous_secret_expires_at: Time | None
+
+
+class Delivery(TypedDict):
+    """A message to an endpoint, and how it went."""
+
+    id: Uuid
+    webhook_id: Uuid
+    message_id: Annotated[str, Field(examples=["msg_0f8fad5bd9cb469fa16570867728950e"])]
+    event: Annotated[str, Field(examples=["job.completed"])]
+    status: Annotated[_Status, Field(examples=["delivered"])]
+    attempts: Annotated[int, Field(ge=0, examples=[1])]
+    response_code: Annotated[int | None, Field(examples=[204])]
+    response_body: Annotated[str | None, Field(description="its beginning", examples=[None])]
+    duration_seconds: Annotated[float | None, Field(examples=[0.132])]
+    error: Annotated[str | None, Field(examples=[None])]
+    payload: Annotated[dict[str, Any], Field(examples=[{"type": "job.completed", "data": {}}])]
+    created_at: Time | None
+    last_attempt_at: Time | None
+    next_attempt_at: Annotated[Time | None, Field(examples=[None])]
+
+
+_WRONG_ADDRESS = (refusals.VALIDATION_ERROR, refusals.ADDRESS_REFUSED)
 
 
 def webhook_routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
+    router = APIRouter(prefix="/api/webhooks", tags=["forge webhooks"])
     webhooks = gateway.clients.webhooks
 
-    @router.post("", openapi_extra=body_schema(WebhookParameters), status_code=201)
-    async def create(parameters: Annotated[WebhookParameters, Depends(body_of(WebhookParameters))]) -> Response:
+    @router.post("", openapi_extra=body_schema(WebhookParameters))
+    @answers(Data[NewWebhook], refusals.WEBHOOK_LIMIT, *_WRONG_ADDRESS, status=201)
+    async def create_webhook(parameters: Annotated[WebhookParameters, Depends(body_of(WebhookParameters))]) -> Response:
         """Register an endpoint that is told when your jobs end. Its secret, which signs, is shown this once."""
         created = await webhooks.CreateWebhook(
             pb.CreateWebhookRequest(
                 url=parameters.url, events=parameters.events or [], description=parameters.description
             )
         )
-        return data({**_webhook_to_wire(created.webhook), "secret": created.secret}, 201)
+        made: NewWebhook = {**_webhook_to_wire(created.webhook), "secret": created.secret}
+        return data(made, 201)
 
     @router.get("")
+    @answers(Data[list[Webhook]])
     async def list_webhooks() -> Response:
         """Your endpoints, oldest first, without their secrets."""
         answer = await webhooks.ListWebhooks(pb.ListWebhooksRequest())
         return data([_webhook_to_wire(webhook) for webhook in answer.webhooks])
 
-    @router.post("/deliveries/{delivery_id}/replay", status_code=202)
-    async def replay(delivery_id: str) -> Response:
+    @router.post("/deliveries/{delivery_id}/replay")
+    @answers(
+        Data[Delivery],
+        refusals.DELIVERY_NOT_FOUND,
+        refusals.WEBHOOK_DISABLED,
+        refusals.DELIVERY_UNDERWAY,
+        status=202,
+    )
+    async def replay_delivery(delivery_id: DeliveryId) -> Response:
         """Send a message again, with the same id."""
         request = pb.ReplayWebhookDeliveryRequest(webhook_delivery_id=require_uuid(delivery_id, "delivery"))
         return data(_delivery_to_wire((await webhooks.ReplayWebhookDelivery(request)).delivery), 202)
 
     @router.get("/{webhook_id}")
-    async def get_webhook(webhook_id: str) -> Response:
+    @answers(Data[Webhook], refusals.WEBHOOK_NOT_FOUND)
+    async def get_webhook(webhook_id: WebhookId) -> Response:
         """One endpoint, and since when it fails, if it does."""
         answer = await webhooks.GetWebhook(pb.GetWebhookRequest(webhook_id=require_uuid(webhook_id, "webhook")))
         return data(_webhook_to_wire(answer.webhook))
 
     @router.patch("/{webhook_id}", openapi_extra=body_schema(WebhookChanges))
-    async def update(webhook_id: str, changes: Annotated[WebhookChanges, Depends(body_of(WebhookChanges))]) -> Response:
+    @answers(Data[Webhook], refusals.WEBHOOK_NOT_FOUND, *_WRONG_ADDRESS)
+    async def update_webhook(
+        webhook_id: WebhookId, changes: Annotated[WebhookChanges, Depends(body_of(WebhookChanges))]
+    ) -> Response:
         """Change an endpoint, disable it, or enable it again."""
         answer = await webhooks.UpdateWebhook(
             pb.UpdateWebhookRequest(
@@ -88,30 +163,36 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
         )
         return data(_webhook_to_wire(answer.webhook))
 
-    @router.delete("/{webhook_id}", status_code=204)
-    async def delete(webhook_id: str) -> Response:
+    @router.delete("/{webhook_id}")
+    @answers(None, refusals.WEBHOOK_NOT_FOUND, status=204)
+    async def delete_webhook(webhook_id: WebhookId) -> Response:
         """Remove an endpoint and the log of its deliveries."""
         await webhooks.DeleteWebhook(pb.DeleteWebhookRequest(webhook_id=require_uuid(webhook_id, "webhook")))
         return Response(status_code=204)
 
     @router.post("/{webhook_id}/secret")
-    async def rotate_secret(webhook_id: str) -> Response:
+    @answers(Data[RotatedWebhook], refusals.WEBHOOK_NOT_FOUND)
+    async def rotate_webhook_secret(webhook_id: WebhookId) -> Response:
         """A new secret, shown this once. For a day the old one signs beside it."""
         request = pb.RotateWebhookSecretRequest(webhook_id=require_uuid(webhook_id, "webhook"))
         rotated = await webhooks.RotateWebhookSecret(request)
-        expires = time_to_wire(rotated, "previous_expire_time")
-        return data(
-            {**_webhook_to_wire(rotated.webhook), "secret": rotated.secret, "previous_secret_expires_at": expires}
-        )
+        body: RotatedWebhook = {
+            **_webhook_to_wire(rotated.webhook),
+            "secret": rotated.secret,
+            "previous_secret_expires_at": time_to_wire(rotated, "previous_expire_time"),
+        }
+        return data(body)
 
-    @router.post("/{webhook_id}/test", status_code=202)
-    async def test(webhook_id: str) -> Response:
+    @router.post("/{webhook_id}/test")
+    @answers(Data[Delivery], refusals.WEBHOOK_NOT_FOUND, refusals.WEBHOOK_DISABLED, status=202)
+    async def test_webhook(webhook_id: WebhookId) -> Response:
         """Send a ping to an endpoint."""
         answer = await webhooks.TestWebhook(pb.TestWebhookRequest(webhook_id=require_uuid(webhook_id, "webhook")))
         return data(_delivery_to_wire(answer.delivery), 202)
 
     @router.get("/{webhook_id}/deliveries")
-    async def list_deliveries(webhook_id: str, page: PageNumber = 1, page_size: PageSize = 20) -> Response:
+    @answers(Page[list[Delivery]], refusals.WEBHOOK_NOT_FOUND, refusals.VALIDATION_ERROR)
+    async def list_deliveries(webhook_id: WebhookId, page: PageNumber = 1, page_size: PageSize = 20) -> Response:
         """What was sent to an endpoint and how it went, newest first."""
         answer = await webhooks.ListWebhookDeliveries(
             pb.ListWebhookDeliveriesRequest(
@@ -125,7 +206,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _webhook_to_wire(webhook: pb.Webhook) -> dict[str, Any]:
+def _webhook_to_wire(webhook: pb.Webhook) -> Webhook:
     return {
         "id": webhook.id,
         "url": webhook.url,
@@ -139,7 +220,7 @@ def _webhook_to_wire(webhook: pb.Webhook) -> dict[str, Any]:
     }
 
 
-def _delivery_to_wire(delivery: pb.WebhookDelivery) -> dict[str, Any]:
+def _delivery_to_wire(delivery: pb.WebhookDelivery) -> Delivery:
     return {
         "id": delivery.id,
         "webhook_id": delivery.webhook_id,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from soundwright.library.v1 import job_pb2, track_pb2
 from starlette.datastructures import URL
 from starlette.responses import JSONResponse, Response
+
+from services.gateway.forge.shapes import JobStatus, JobSummary, JobType, Stem, Track
 
 __all__ = [
     "JOB_TYPES",
@@ -32,7 +35,7 @@ __all__ = [
     "track_to_wire",
 ]
 
-JOB_TYPES = {
+JOB_TYPES: dict[job_pb2.JobKind, JobType] = {
     job_pb2.JOB_KIND_DOWNLOAD: "download",
     job_pb2.JOB_KIND_SEPARATION: "processing",
     job_pb2.JOB_KIND_ANALYSIS: "analysis",
@@ -40,7 +43,7 @@ JOB_TYPES = {
     job_pb2.JOB_KIND_PIPELINE: "pipeline",
     job_pb2.JOB_KIND_EXPORT: "export",
 }
-_STATUSES = {
+_STATUSES: dict[job_pb2.JobState, JobStatus] = {
     job_pb2.JOB_STATE_QUEUED: "queued",
     job_pb2.JOB_STATE_RUNNING: "processing",
     job_pb2.JOB_STATE_SUCCEEDED: "completed",
@@ -67,7 +70,7 @@ def listing(values: Any, page: int, page_size: int, total_count: int, url: URL |
     return JSONResponse({"data": values, "meta": meta}, headers={"Link": ", ".join(links)} if links else None)
 
 
-def splice(head: dict[str, Any], values_json: str) -> str:
+def splice(head: Mapping[str, Any], values_json: str) -> str:
     """The JSON object ``head`` with the members of another one, which is large and stays text, behind its own."""
     first, rest = json.dumps(head, separators=(",", ":")), values_json.strip() or "{}"
     if rest == "{}":
@@ -88,7 +91,7 @@ def time_to_wire(message: Any, name: str) -> str | None:
     return f"{stamp.ToDatetime():%Y-%m-%dT%H:%M:%SZ}"
 
 
-def status(job: job_pb2.Job) -> str:
+def status(job: job_pb2.Job) -> JobStatus:
     """The public word for a job's state."""
     if job.state == job_pb2.JOB_STATE_RUNNING and job.kind == job_pb2.JOB_KIND_DOWNLOAD:
         return "downloading"
@@ -138,7 +141,7 @@ def stem_file_path(stem: job_pb2.AudioOutput) -> str:
     return f"/files/stems/{stem.job_id}/{stem.name}.{extension(stem.blob_key)}"
 
 
-def track_to_wire(track: track_pb2.Track) -> dict[str, Any]:
+def track_to_wire(track: track_pb2.Track) -> Track:
     return {
         "id": track.id,
         "title": track.title,
@@ -172,7 +175,7 @@ def track_to_wire(track: track_pb2.Track) -> dict[str, Any]:
     }
 
 
-def stem_to_wire(stem: job_pb2.AudioOutput) -> dict[str, Any]:
+def stem_to_wire(stem: job_pb2.AudioOutput) -> Stem:
     return {
         "id": stem.id,
         "stem_type": stem.name,
@@ -192,7 +195,7 @@ def stem_to_wire(stem: job_pb2.AudioOutput) -> dict[str, Any]:
     }
 
 
-def job_to_wire(job: job_pb2.Job) -> dict[str, Any]:
+def job_to_wire(job: job_pb2.Job) -> JobSummary:
     """A job in the common list of jobs, without its result."""
     return {
         "id": job.id,

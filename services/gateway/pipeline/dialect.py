@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.dialect import Access, Dialect, Rule
+from services.gateway.pipeline.wire import PipelineError
 from services.gateway.problem import Problem
 
 __all__ = ["PIPELINE"]
@@ -31,5 +32,11 @@ def rule(_method: str, path: str) -> Rule:
 
 
 PIPELINE = Dialect(
-    name="pipeline", paths=re.compile(r"/(config|process|job|download)(/|$)"), render=render, rule=rule, cors=True
+    name="pipeline",
+    title="Audio Pipeline",
+    paths=re.compile(r"/(config|process|job|download)(/|$)"),
+    render=render,
+    error=PipelineError,
+    rule=rule,
+    cors=True,
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Union
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.exceptions import RequestValidationError
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
@@ -14,11 +15,22 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from kit.errors import AppError, Code
+from services.gateway.answers import BINARY, answers, described, sends
 from services.gateway.archive import Member, stream_zip
 from services.gateway.clients import Gateway
 from services.gateway.files import attachment, blob_response
-from services.gateway.params import idempotency_key, require_uuid
-from services.gateway.pipeline.wire import STAGES, documented_outputs, job_to_wire, outputs_to_wire
+from services.gateway.health import UNHEALTHY, HealthReport
+from services.gateway.params import IdempotencyKey, JobId, require_uuid
+from services.gateway.pipeline.wire import (
+    STAGES,
+    Outputs,
+    PipelineConfig,
+    PipelineJob,
+    documented_outputs,
+    job_to_wire,
+    outputs_to_wire,
+)
+from services.gateway.problem import Problem
 from services.gateway.uploads import UploadPolicy
 
 __all__ = ["JobView", "pipeline_health_routes", "pipeline_job_view", "pipeline_routes"]
@@ -27,8 +39,15 @@ JobView = Callable[[library_pb.GetJobResponse], Response]
 """One kind of job as ``GET /job/{id}`` answers it."""
 
 _API_VERSION = "1.0.0"
+_NO_JOB = Problem(404, "JOB_NOT_FOUND", "Job not found")
+_NO_TRACK = Problem(404, "TRACK_NOT_FOUND", "Track not found")
+_NO_OUTPUTS = Problem(404, "NO_OUTPUTS", "The job is not done")
+_NO_FILENAME = Problem(400, "NO_FILENAME", "No filename provided")
+_UNREADABLE = Problem(400, "AUDIO_UNREADABLE", "This is no supported audio file.")
+_UNSUPPORTED = Problem(500, "FORMAT_UNSUPPORTED", "Unsupported audio format:.txt")
 _FORMATS = ("wav", "mp3", "flac", "ogg")
 _MAX_FILE_MB = 500
+_MAKER_HEADERS = ("X-Soundwright-Engine", "X-Soundwright-Model", "X-Soundwright-Degraded")
 _UPLOAD_BODY = {
     "requestBody": {
         "required": True,
@@ -37,7 +56,7 @@ _UPLOAD_BODY = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "properties": {"file": {**BINARY, "description": ", ".join(_FORMATS)}},
                 }
             }
         },
@@ -47,17 +66,29 @@ _UPLOAD_BODY = {
 
 def pipeline_health_routes(gateway: Gateway) -> APIRouter:
     """``GET /health`` as this dialect words it, for the listener that speaks it alone."""
-    router = APIRouter(tags=["pipeline"])
+    router = APIRouter(tags=["operations"])
 
     @router.get("/health")
-    async def health() -> Response:
+    @answers(HealthReport, also={503: UNHEALTHY})
+    async def get_health() -> Response:
+        """200 once the stack can take work."""
         return gateway.health.answer("healthy", _API_VERSION)
 
     return router
 
 
 def pipeline_job_view(gateway: Gateway) -> JobView:
-    return lambda answer: JSONResponse(job_to_wire(answer.job, gateway.blobs), headers=_maker(answer.job))
+    @answers(PipelineJob)
+    def view(answer: library_pb.GetJobResponse) -> Response:
+        return JSONResponse(job_to_wire(answer.job, gateway.blobs), headers=_maker(answer.job))
+
+    return view
+
+
+def _shapes_of(views: Iterable[JobView]) -> Any:
+    """What ``GET /job/{id}`` may look like."""
+    said = filter(None, map(described, views))
+    return Union[tuple(what.answers[200].shape for what in said)]  # noqa: UP007 (of as many as there are)
 
 
 def _maker(job: job_pb2.Job) -> dict[str, str]:
@@ -72,7 +103,7 @@ def _maker(job: job_pb2.Job) -> dict[str, str]:
 
 def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) -> APIRouter:
     """The routes; ``views`` says which kinds of jobs ``GET /job/{id}`` knows, and how it shows them."""
-    router = APIRouter(tags=["pipeline"])
+    router = APIRouter(tags=["pipeline jobs"])
     clients, blobs = gateway.clients, gateway.blobs
     policy = UploadPolicy(
         dialect="pipeline",
@@ -90,16 +121,20 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) 
         return job
 
     @router.get("/config")
-    async def config() -> Response:
+    @answers(PipelineConfig)
+    async def get_config() -> Response:
         """Limits, formats and stages."""
-        stages = [{"name": name, "processor_type": kind} for name, kind in STAGES]
-        body = {"max_file_size_mb": _MAX_FILE_MB, "supported_formats": list(_FORMATS), "pipeline_stages": stages}
+        body: PipelineConfig = {
+            "max_file_size_mb": _MAX_FILE_MB,
+            "supported_formats": list(_FORMATS),
+            "pipeline_stages": [{"name": name, "processor_type": kind} for name, kind in STAGES],
+        }
         return JSONResponse(body)
 
     @router.post("/process", openapi_extra=_UPLOAD_BODY)
-    async def process(request: Request) -> Response:
+    @answers(PipelineJob, _NO_FILENAME, _UNREADABLE, _UNSUPPORTED)
+    async def process(request: Request, idempotency_key: IdempotencyKey) -> Response:
         """Upload a recording and run the four stages on it."""
-        key = idempotency_key(request)
         try:
             track = await gateway.uploads.receive(request, policy)
         except HTTPException as error:
@@ -107,7 +142,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) 
             raise _missing_file() if error.status_code == 415 else error from None
         try:
             answer = await clients.separation.CreatePipelineJob(
-                separation_pb.CreatePipelineJobRequest(track_id=track.id, idempotency_key=key)
+                separation_pb.CreatePipelineJobRequest(track_id=track.id, idempotency_key=idempotency_key)
             )
         except AppError:
             await _discard_unused(gateway, track.id)
@@ -117,7 +152,8 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) 
         return JSONResponse(job_to_wire(answer.job, blobs))
 
     @router.get("/job/{job_id}")
-    async def get_job(job_id: str) -> Response:
+    @answers(_shapes_of(views.values()), _NO_JOB, headers=_MAKER_HEADERS)
+    async def get_job_by_kind(job_id: JobId) -> Response:
         """How a job is going."""
         answer = await _find_job(gateway, job_id, "Job not found", with_position=True)
         if answer.job.kind not in views:
@@ -125,12 +161,14 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) 
         return views[answer.job.kind](answer)
 
     @router.get("/job/{job_id}/outputs")
-    async def get_outputs(job_id: str) -> Response:
+    @answers(Outputs, _NO_JOB)
+    async def get_outputs(job_id: JobId) -> Response:
         """Where the outputs of a job lie; none while it runs."""
         return JSONResponse(outputs_to_wire(await pipeline_job(job_id, "Job not found"), blobs))
 
     @router.get("/download/{job_id}/all")
-    async def download_all(job_id: str) -> Response:
+    @sends("application/zip", _NO_JOB, _NO_OUTPUTS, _NO_TRACK, ranges=False)
+    async def download_outputs(job_id: JobId) -> Response:
         """All outputs of a completed job, in a ZIP archive."""
         job = await pipeline_job(job_id, "Job not found")
         outputs = documented_outputs(job)
@@ -146,7 +184,12 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind, JobView]) 
         return StreamingResponse(stream_zip(blobs, members), media_type="application/zip", headers=headers)
 
     @router.get("/download/{job_id}/{track_name}")
-    async def download_track(request: Request, job_id: str, track_name: str) -> Response:
+    @sends("audio/wav", _NO_TRACK)
+    async def download_output(
+        request: Request,
+        job_id: JobId,
+        track_name: Annotated[str, Path(description="As the outputs of the job name it.", examples=["vocals"])],
+    ) -> Response:
         """One output of a completed job."""
         job = await pipeline_job(job_id, "Track not found")
         output = next((output for output in job.result.outputs if output.name == track_name), None)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from soundwright.library.v1 import job_pb2
+from typing_extensions import TypedDict
 
 from kit.ports import Blobs
+from services.gateway.answers import Uuid
 
-__all__ = ["STAGES", "documented_outputs", "job_to_wire", "outputs_to_wire"]
+__all__ = [
+    "STAGES",
+    "Outputs",
+    "PipelineConfig",
+    "PipelineJob",
+    "documented_outputs",
+    "job_to_wire",
+    "outputs_to_wire",
+]
 
 STAGES = (
     ("audio_separation", "separator"),
@@ -27,12 +38,71 @@ _TRACKS = (
     "main_harmonic",
     "main_percussive",
 )
-_JOB_WORDS = {
+_Time = Annotated[
+    str, Field(description="UTC with microseconds, without a zone", examples=["2026-03-04T18:30:00.120045"])
+]
+_StageName = Annotated[str, Field(examples=["audio_separation"])]
+_ProcessorType = Annotated[str, Field(examples=["separator"])]
+Outputs = Annotated[
+    dict[str, str],
+    Field(
+        description=f"Where each track lies: {', '.join(_TRACKS)}. None until the job is completed.",
+        examples=[{"vocals": "/app/outputs/a1b2c3d4/vocals.wav", "drums": "/app/outputs/a1b2c3d4/drums.wav"}],
+    ),
+]
+
+
+class ConfiguredStage(TypedDict):
+    name: _StageName
+    processor_type: _ProcessorType
+
+
+class PipelineConfig(TypedDict):
+    """Limits, formats and stages."""
+
+    max_file_size_mb: Annotated[int, Field(examples=[500])]
+    supported_formats: Annotated[list[str], Field(examples=[["wav", "mp3", "flac", "ogg"]])]
+    pipeline_stages: list[ConfiguredStage]
+
+
+_StageStatus = Literal["pending", "processing", "completed", "failed"]
+_JobStatus = Literal["processing", "completed", "failed"]
+
+
+class PipelineStage(TypedDict):
+    """A stage of a job."""
+
+    name: _StageName
+    processor_type: _ProcessorType
+    status: Annotated[_StageStatus, Field(examples=["completed"])]
+    started_at: _Time | None
+    completed_at: _Time | None
+    error: Annotated[str | None, Field(examples=[None])]
+    duration_seconds: Annotated[float | None, Field(examples=[41.7])]
+
+
+class PipelineJob(TypedDict):
+    """A recording on its way through the stages."""
+
+    job_id: Uuid
+    status: Annotated[_JobStatus, Field(examples=["completed"])]
+    created_at: _Time | None
+    stages: list[PipelineStage]
+    outputs: Outputs
+
+
+class PipelineError(TypedDict):
+    """Why a request was refused."""
+
+    detail: str | Annotated[list[dict[str, Any]], Field(description="what is wrong with the form")]
+
+
+_JOB_WORDS: dict[job_pb2.JobState, _JobStatus] = {
     job_pb2.JOB_STATE_SUCCEEDED: "completed",
     job_pb2.JOB_STATE_FAILED: "failed",
     job_pb2.JOB_STATE_CANCELLED: "failed",
 }
-_STAGE_WORDS = {
+_STAGE_WORDS: dict[job_pb2.JobState, _StageStatus] = {
     job_pb2.JOB_STATE_QUEUED: "pending",
     job_pb2.JOB_STATE_RUNNING: "processing",
     job_pb2.JOB_STATE_SUCCEEDED: "completed",
@@ -41,7 +111,7 @@ _STAGE_WORDS = {
 }
 
 
-def job_to_wire(job: job_pb2.Job, blobs: Blobs) -> dict[str, Any]:
+def job_to_wire(job: job_pb2.Job, blobs: Blobs) -> PipelineJob:
     status = _JOB_WORDS.get(job.state, "processing")
     stages = [_stage_to_wire(stage) for stage in job.stages]
     if status == "processing" and all(stage["status"] == "pending" for stage in stages[:1]):
@@ -76,7 +146,7 @@ def outputs_to_wire(job: job_pb2.Job, blobs: Blobs) -> dict[str, str]:
     return {output.name: blobs.locate(output.blob_key) for output in documented_outputs(job)}
 
 
-def _stage_to_wire(stage: job_pb2.Stage) -> dict[str, Any]:
+def _stage_to_wire(stage: job_pb2.Stage) -> PipelineStage:
     duration = None
     if stage.HasField("start_time") and stage.HasField("finish_time"):
         duration = (stage.finish_time.ToMicroseconds() - stage.start_time.ToMicroseconds()) / 1e6

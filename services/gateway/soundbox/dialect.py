@@ -15,6 +15,7 @@ from kit.errors import AppError
 from services.gateway.dialect import Access, Dialect, Rule
 from services.gateway.limits import RateClass
 from services.gateway.problem import Problem, problem_of
+from services.gateway.soundbox.shapes import SoundboxError
 
 __all__ = ["SOUNDBOX", "SuccessRoute"]
 
@@ -58,10 +59,13 @@ class SuccessRoute(APIRoute):
             try:
                 return await handler(request)
             except (AppError, HTTPException) as error:
-                problem = problem_of(error)
-                return _answer(problem, {"success": False, **_body(problem)})
+                return self.render(problem_of(error))
 
         return handle
+
+    @staticmethod
+    def render(problem: Problem) -> Response:
+        return _answer(problem, {"success": False, **_body(problem)})
 
 
 def rule(method: str, path: str) -> Rule:
@@ -76,6 +80,7 @@ def rule(method: str, path: str) -> Rule:
 
 SOUNDBOX = Dialect(
     name="soundbox",
+    title="Sound Box",
     paths=re.compile(
         r"/(status|queue-status|generate|history|rate|random-prompt|download/[^/]*)$"
         r"|/(audio|spectrogram|generate-spectrogram)(/|$)"
@@ -83,6 +88,7 @@ SOUNDBOX = Dialect(
         r"(/|$)"
     ),
     render=render,
+    error=SoundboxError,
     rule=rule,
     cors=True,
 )

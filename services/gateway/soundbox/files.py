@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 from fastapi import APIRouter, Request
+from pydantic import Field
 from soundwright.generation.v1 import generation_service_pb2 as generation_pb
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
 from kit.errors import AppError, Code
+from services.gateway import refusals
+from services.gateway.answers import answers, sends
 from services.gateway.clients import Gateway
 from services.gateway.files import blob_response
-from services.gateway.soundbox.examples import described, file_of
 from services.gateway.soundbox.library import find_clip
-from services.gateway.soundbox.params import refusal
+from services.gateway.soundbox.params import AudioName, PictureName, refusal
 from services.gateway.soundbox.wire import clip_id, hex_id, slug
 
 __all__ = ["clip_of_file", "file_routes"]
@@ -33,12 +37,20 @@ def clip_of_file(filename: str, suffix: str) -> str:
     return clip_id(filename.removesuffix(suffix))
 
 
+class SpectrogramName(TypedDict):
+    spectrogram: Annotated[str, Field(examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714.png"])]
+
+
+_REFUSALS = (refusals.FILENAME_INVALID, refusals.GENERATION_NOT_FOUND)
+
+
 def file_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["soundbox files"])
     clients, blobs = gateway.clients, gateway.blobs
 
-    @router.get("/audio/{filename}", responses=file_of("audio/wav"))
-    async def get_audio(request: Request, filename: str) -> Response:
+    @router.get("/audio/{filename}")
+    @sends("audio/wav", *_REFUSALS, refusals.FILE_NOT_FOUND)
+    async def get_audio(request: Request, filename: AudioName) -> Response:
         """A clip to listen to (WAV), or a part of it."""
         clip = await find_clip(clients, clip_of_file(filename, ".wav"))
         answer = await blob_response(
@@ -52,15 +64,17 @@ def file_routes(gateway: Gateway) -> APIRouter:
         answer.headers["access-control-allow-origin"] = "*"  # players embedded elsewhere do not always say who they are
         return answer
 
-    @router.get("/download/{filename}", responses=file_of("audio/wav"))
-    async def download_audio(request: Request, filename: str) -> Response:
+    @router.get("/download/{filename}")
+    @sends("audio/wav", *_REFUSALS, refusals.FILE_NOT_FOUND)
+    async def download_audio(request: Request, filename: AudioName) -> Response:
         """A clip to keep, under a name that tells what it is."""
         clip = await find_clip(clients, clip_of_file(filename, ".wav"))
         name = f"{slug(clip.prompt)}_{hex_id(clip.id)[-6:]}.wav"
         return await blob_response(request, blobs, clip.audio_blob_key, content_type="audio/wav", filename=name)
 
-    @router.get("/spectrogram/{filename}", responses=file_of("image/png"))
-    async def get_spectrogram(request: Request, filename: str) -> Response:
+    @router.get("/spectrogram/{filename}")
+    @sends("image/png", *_REFUSALS, refusals.FILE_NOT_FOUND)
+    async def get_spectrogram(request: Request, filename: PictureName) -> Response:
         """The picture of a clip (PNG)."""
         clip = await find_clip(clients, clip_of_file(filename, ".png"))
         if not clip.spectrogram_blob_key:
@@ -74,8 +88,9 @@ def file_routes(gateway: Gateway) -> APIRouter:
             inline=True,
         )
 
-    @router.get("/generate-spectrogram/{audio_filename}", **described({"spectrogram": "abc123.png"}))
-    async def generate_spectrogram(audio_filename: str) -> Response:
+    @router.get("/generate-spectrogram/{audio_filename}")
+    @answers(SpectrogramName, refusals.FILENAME_INVALID, refusals.AUDIO_FILE_NOT_FOUND, refusals.SPECTROGRAM_FAILED)
+    async def generate_spectrogram(audio_filename: AudioName) -> Response:
         """Make the picture of a clip, if there is none yet."""
         try:
             identifier = clip_of_file(audio_filename, ".wav")

@@ -12,22 +12,26 @@ from soundwright.library.v1 import library_service_pb2 as library_pb
 from starlette.responses import JSONResponse, Response
 
 from kit.errors import AppError, Code
+from services.gateway import refusals
+from services.gateway.answers import answers
 from services.gateway.clients import Gateway
-from services.gateway.params import idempotency_key, require_uuid
+from services.gateway.params import IdempotencyKey, require_uuid
 from services.gateway.soundbox.dialect import SuccessRoute
-from services.gateway.soundbox.examples import GENERATED, JOB, described
 from services.gateway.soundbox.identity import acting
 from services.gateway.soundbox.params import (
     MODELS,
+    ClipId,
     Integer,
     Number,
     Text,
     UserBody,
+    body,
     fitted,
     json_values,
     refusal,
     user_of,
 )
+from services.gateway.soundbox.shapes import Accepted, ClipJob
 from services.gateway.soundbox.wire import hex_id, job_to_wire
 
 __all__ = ["find_job", "generate_routes", "job_routes", "job_view"]
@@ -37,6 +41,14 @@ _MAX_VARIATIONS = 8
 _SEED_LIMIT = 2**63
 """What the wire holds."""
 _LIMITS = frozenset({"TOO_MANY_PENDING", "HOURLY_LIMIT", "QUEUE_FULL"})
+_REFUSALS = (
+    refusals.USER_ID_FOREIGN,
+    refusals.GENERATION_NOT_FOUND,
+    refusals.TOO_MANY_PENDING,
+    refusals.HOURLY_LIMIT,
+    refusals.QUEUE_FULL,
+    refusals.MODEL_UNAVAILABLE,
+)
 
 
 def _or(default: Any) -> BeforeValidator:
@@ -109,22 +121,23 @@ def generate_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["soundbox generation"], route_class=SuccessRoute)
     clients = gateway.clients
 
-    @router.post("/generate", **described(GENERATED, GenerateBody))
-    async def generate(request: Request) -> Response:
+    @router.post("/generate", openapi_extra=body(GenerateBody))
+    @answers(Accepted, *_REFUSALS)
+    async def generate(request: Request, idempotency_key: IdempotencyKey) -> Response:
         """Ask for a clip, or for several variations of it. Repeat with the same ``Idempotency-Key`` without harm."""
         values = await json_values(request)
         with acting(user_of(request, values)):
-            body = fitted(GenerateBody, values)
+            wanted = fitted(GenerateBody, values)
             order = pb.CreateJobsRequest(
-                prompt=body.prompt,
-                duration_seconds=body.duration,
-                model=body.model,
-                seed=body.seed,
-                idempotency_key=idempotency_key(request),
-                priority=body.priority,
-                loop=body.loop,
-                variation_count=body.variations,
-                continue_from_id=body.continue_from[:64],
+                prompt=wanted.prompt,
+                duration_seconds=wanted.duration,
+                model=wanted.model,
+                seed=wanted.seed,
+                idempotency_key=idempotency_key,
+                priority=wanted.priority,
+                loop=wanted.loop,
+                variation_count=wanted.variations,
+                continue_from_id=wanted.continue_from[:64],
             )
             try:
                 answer = await clients.generation.CreateJobs(order)
@@ -142,7 +155,7 @@ def _with_figures(error: AppError) -> AppError:
     return AppError(error.code, error.reason, error.message, {**error.meta, "details": error.meta})
 
 
-def _accepted(answer: pb.CreateJobsResponse) -> dict[str, Any]:
+def _accepted(answer: pb.CreateJobsResponse) -> Accepted:
     ids = [hex_id(job.id) for job in answer.jobs]
     # A new job counts itself, even if it was quick enough to be over.
     position = answer.position if answer.existed else max(1, answer.position)
@@ -162,8 +175,9 @@ def job_routes(gateway: Gateway) -> APIRouter:
     """``GET /job/{job_id}`` where no other dialect has one too."""
     router = APIRouter(tags=["soundbox generation"])
 
-    @router.get("/job/{job_id}", **described(JOB))
-    async def get_job(job_id: str) -> Response:
+    @router.get("/job/{job_id}")
+    @answers(ClipJob, refusals.JOB_NOT_FOUND)
+    async def get_clip_job(job_id: ClipId) -> Response:
         """How a clip is coming along. A cancelled job is gone; somebody else's was never there."""
         try:
             return job_view(await find_job(gateway, job_id))
@@ -186,6 +200,7 @@ async def find_job(gateway: Gateway, job_id: str) -> library_pb.GetJobResponse:
     return answer
 
 
+@answers(ClipJob)
 def job_view(answer: library_pb.GetJobResponse) -> Response:
     """A generation job as ``GET /job/{job_id}`` answers it."""
     if answer.job.state == job_pb2.JOB_STATE_CANCELLED:

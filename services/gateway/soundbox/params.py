@@ -7,18 +7,31 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeGuard, TypeVar
 
-from fastapi import Query, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from fastapi import Path, Query, Request
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+)
+from pydantic_core import core_schema
 from starlette.exceptions import HTTPException
 
 from kit.errors import AppError, Code
-from services.gateway.params import json_object, limited_body, require_uuid
+from services.gateway.params import body_schema, json_object, limited_body, require_uuid
 from services.gateway.problem import details_of
 
 __all__ = [
     "MODELS",
+    "AudioName",
+    "ClipId",
     "FamilyFilter",
     "HistoryLength",
     "Ids",
@@ -29,11 +42,14 @@ __all__ = [
     "OptionalText",
     "PageNumber",
     "PageSize",
+    "PictureName",
+    "PlaylistId",
     "SearchWords",
     "Text",
     "UserBody",
     "UserId",
     "Word",
+    "body",
     "clamped",
     "clean",
     "fitted",
@@ -73,16 +89,27 @@ def name_of(text: str) -> str:
 # ---------------------------------------------------------------------------------------------------------------- query
 
 
-def clamped(default: int, low: int, high: int) -> BeforeValidator:
+@dataclass(frozen=True)
+class clamped:
     """An integer of the query: what is no number is the default, what is out of range its nearest end."""
 
-    def read(value: object) -> int:
-        try:
-            return min(high, max(low, int(str(value))))
-        except ValueError:
-            return default
+    default: int
+    low: int
+    high: int
 
-    return BeforeValidator(read)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self._read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "minimum": self.low, "maximum": self.high}
+
+    def _read(self, value: object) -> int:
+        try:
+            return min(self.high, max(self.low, int(str(value))))
+        except ValueError:
+            return self.default
 
 
 def _known_model(value: object) -> str:
@@ -99,17 +126,31 @@ def _word(value: object) -> str:
 
 
 PageNumber = Annotated[int, clamped(1, 1, 10_000), Query(description="from 1")]
-PageSize = Annotated[int, clamped(20, 1, 100), Query(description="1 to 100")]
+PageSize = Annotated[int, clamped(20, 1, 100), Query(description="entries on a page")]
 ModelFilter = Annotated[str, BeforeValidator(_known_model), Query(description=f"{', '.join(MODELS)}; else all")]
 FamilyFilter = Annotated[str, BeforeValidator(_known_family), Query(description="music, audio; else both")]
-Word = Annotated[str, BeforeValidator(_word), Query()]
+Word = Annotated[str, BeforeValidator(_word), Query(description="letters, digits, - and _; else nothing")]
 SearchWords = Annotated[
     str, BeforeValidator(lambda value: clean(str(value), _SEARCH_LIMIT)), Query(description="any of these words")
 ]
-HistoryLength = Annotated[int, clamped(100, 1, 500), Query(description="how many at most, 1 to 500")]
+HistoryLength = Annotated[int, clamped(100, 1, 500), Query(description="how many at most")]
 UserId = Annotated[str, BeforeValidator(lambda value: name_of(str(value))), Query(description="who asks, or whose")]
 
+ClipId = Annotated[str, Path(description="Which clip: 32 hex digits.", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714"])]
+PlaylistId = Annotated[str, Path(description="Which playlist.", examples=["pl_0123456789ab"])]
+AudioName = Annotated[
+    str, Path(description="A file as clips name it.", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714.wav"])
+]
+PictureName = Annotated[
+    str, Path(description="A picture as clips name it.", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714.png"])
+]
+
 # ----------------------------------------------------------------------------------------------------------------- body
+
+
+def body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """What ``/openapi.json`` says about a body that :func:`json_values` reads."""
+    return body_schema(model, forms=False, required=required)
 
 
 async def json_values(request: Request) -> dict[str, Any]:

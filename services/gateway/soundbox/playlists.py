@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import Field, field_validator
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
 from kit.errors import AppError, Code
+from services.gateway import refusals
+from services.gateway.answers import answers
 from services.gateway.clients import Gateway
-from services.gateway.soundbox.examples import CLIP, PLAYLIST, described
 from services.gateway.soundbox.identity import acting, shown
-from services.gateway.soundbox.params import OptionalText, Text, UserBody, UserId, fitted, json_values, refusal, user_of
+from services.gateway.soundbox.params import (
+    ClipId,
+    OptionalText,
+    PlaylistId,
+    Text,
+    UserBody,
+    UserId,
+    body,
+    fitted,
+    json_values,
+    refusal,
+    user_of,
+)
+from services.gateway.soundbox.shapes import Clip, Done, Playlist, SpacedTime
 from services.gateway.soundbox.wire import clip_id, clip_to_wire, duration_to_wire, time_to_wire
 
 __all__ = ["find_playlist", "playlist_routes"]
@@ -23,7 +38,8 @@ _ID = re.compile(r"pl_[0-9a-f]{12}")
 _NAME_LIMIT = 100
 _DESCRIPTION_LIMIT = 500
 _LENGTH_LIMIT = 500
-_DONE = {"success": True}
+_DONE: Done = {"success": True}
+_REFUSALS = (refusals.USER_ID_FOREIGN, refusals.PLAYLIST_NOT_FOUND)
 
 
 class PlaylistBody(UserBody):
@@ -78,6 +94,30 @@ class OrderBody(UserBody):
         return value
 
 
+class SavedPlaylist(Done, Playlist):
+    """A playlist as it is now."""
+
+
+class PlaylistList(TypedDict):
+    playlists: list[Playlist]
+
+
+class PlaylistEntry(Clip):
+    position: Annotated[int, Field(ge=0, examples=[0])]
+    added_to_playlist: SpacedTime | None
+
+
+class WholePlaylist(Playlist):
+    """A playlist with its clips."""
+
+    is_owner: Annotated[bool, Field(examples=[True])]
+    tracks: list[PlaylistEntry]
+
+
+class Placed(Done):
+    position: Annotated[int, Field(ge=0, examples=[3])]
+
+
 async def find_playlist(gateway: Gateway, playlist_id: str) -> pb.GetPlaylistResponse:
     """A playlist that the caller may see.
 
@@ -94,34 +134,37 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/api/playlists", tags=["soundbox playlists"])
     catalog = gateway.clients.catalog
 
-    @router.post("", status_code=201, **described({**_DONE, **PLAYLIST}, PlaylistBody))
+    @router.post("", openapi_extra=body(PlaylistBody))
+    @answers(SavedPlaylist, refusals.USER_ID_FOREIGN, refusals.TOO_MANY_PLAYLISTS, status=201)
     async def create_playlist(request: Request) -> Response:
         """Begin a playlist."""
         values = await json_values(request)
         with acting(user_of(request, values)):
-            body = fitted(PlaylistBody, values)
-            if body.name is None:
+            given = fitted(PlaylistBody, values)
+            if given.name is None:
                 raise refusal("name is required")
             answer = await catalog.CreatePlaylist(
                 pb.CreatePlaylistRequest(
-                    name=body.name, description=body.description or "", is_public=bool(body.is_public)
+                    name=given.name, description=given.description or "", is_public=bool(given.is_public)
                 )
             )
         return JSONResponse({**_DONE, **_playlist(answer.playlist)}, status_code=201)
 
-    @router.get("", **described({"playlists": [PLAYLIST]}))
+    @router.get("")
+    @answers(PlaylistList, refusals.USER_ID_FOREIGN)
     async def list_playlists(user_id: UserId = "") -> Response:
         """Your playlists, the latest first."""
         with acting(user_id):
             answer = await catalog.ListPlaylists(pb.ListPlaylistsRequest())
         return JSONResponse({"playlists": [_playlist(playlist) for playlist in answer.playlists]})
 
-    @router.get("/{playlist_id}", **described({**PLAYLIST, "is_owner": True, "tracks": [{**CLIP, "position": 0}]}))
-    async def get_playlist(playlist_id: str, user_id: UserId = "") -> Response:
+    @router.get("/{playlist_id}")
+    @answers(WholePlaylist, *_REFUSALS)
+    async def get_playlist(playlist_id: PlaylistId, user_id: UserId = "") -> Response:
         """A playlist with its clips."""
         with acting(user_id):
             answer = await find_playlist(gateway, playlist_id)
-        tracks = [
+        tracks: list[PlaylistEntry] = [
             {
                 **clip_to_wire(entry.generation),
                 "position": entry.position,
@@ -131,40 +174,43 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
         ]
         return JSONResponse({**_playlist(answer.playlist), "is_owner": answer.is_owner, "tracks": tracks})
 
-    @router.put("/{playlist_id}", **described({**_DONE, **PLAYLIST}, PlaylistBody))
-    async def update_playlist(request: Request, playlist_id: str) -> Response:
+    @router.put("/{playlist_id}", openapi_extra=body(PlaylistBody))
+    @answers(SavedPlaylist, *_REFUSALS)
+    async def update_playlist(request: Request, playlist_id: PlaylistId) -> Response:
         """Rename a playlist of yours, describe it anew, show it or hide it."""
         values = await json_values(request)
         with acting(user_of(request, values)):
-            body = fitted(PlaylistBody, values)
+            given = fitted(PlaylistBody, values)
             answer = await _asked(
                 catalog.UpdatePlaylist,
                 pb.UpdatePlaylistRequest(
                     playlist_id=_known(playlist_id),
-                    name=body.name,
-                    description=body.description,
-                    is_public=body.is_public,
+                    name=given.name,
+                    description=given.description,
+                    is_public=given.is_public,
                 ),
             )
         return JSONResponse({**_DONE, **_playlist(answer.playlist)})
 
-    @router.delete("/{playlist_id}", **described(_DONE, UserBody, body_required=False))
-    async def delete_playlist(request: Request, playlist_id: str) -> Response:
+    @router.delete("/{playlist_id}", openapi_extra=body(UserBody, required=False))
+    @answers(Done, *_REFUSALS)
+    async def delete_playlist(request: Request, playlist_id: PlaylistId) -> Response:
         """Delete a playlist of yours; its clips stay in the library."""
         values = await json_values(request)
         with acting(user_of(request, values)):
             await _asked(catalog.DeletePlaylist, pb.DeletePlaylistRequest(playlist_id=_known(playlist_id)))
         return JSONResponse(_DONE)
 
-    @router.post("/{playlist_id}/tracks", **described({**_DONE, "position": 3}, EntryBody))
-    async def add_to_playlist(request: Request, playlist_id: str) -> Response:
+    @router.post("/{playlist_id}/tracks", openapi_extra=body(EntryBody))
+    @answers(Placed, *_REFUSALS, refusals.GENERATION_NOT_FOUND, refusals.PLAYLIST_FULL)
+    async def add_to_playlist(request: Request, playlist_id: PlaylistId) -> Response:
         """Add a clip at the end."""
         values = await json_values(request)
         with acting(user_of(request, values)):
-            body = fitted(EntryBody, values)
-            if not body.generation_id:
+            given = fitted(EntryBody, values)
+            if not given.generation_id:
                 raise refusal("generation_id is required")
-            entry = pb.AddToPlaylistRequest(playlist_id=_known(playlist_id), generation_id=clip_id(body.generation_id))
+            entry = pb.AddToPlaylistRequest(playlist_id=_known(playlist_id), generation_id=clip_id(given.generation_id))
             try:
                 answer = await _asked(catalog.AddToPlaylist, entry)
             except AppError as error:
@@ -172,8 +218,9 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
                 raise refusal("Track already in playlist") if known else error from None
         return JSONResponse({**_DONE, "position": answer.position})
 
-    @router.delete("/{playlist_id}/tracks/{gen_id}", **described(_DONE, UserBody, body_required=False))
-    async def remove_from_playlist(request: Request, playlist_id: str, gen_id: str) -> Response:
+    @router.delete("/{playlist_id}/tracks/{gen_id}", openapi_extra=body(UserBody, required=False))
+    @answers(Done, *_REFUSALS, refusals.NOT_IN_PLAYLIST)
+    async def remove_from_playlist(request: Request, playlist_id: PlaylistId, gen_id: ClipId) -> Response:
         """Take a clip out."""
         values = await json_values(request)
         with acting(user_of(request, values)):
@@ -181,8 +228,9 @@ def playlist_routes(gateway: Gateway) -> APIRouter:
             await _asked(catalog.RemoveFromPlaylist, entry)
         return JSONResponse(_DONE)
 
-    @router.put("/{playlist_id}/reorder", **described(_DONE, OrderBody))
-    async def reorder_playlist(request: Request, playlist_id: str) -> Response:
+    @router.put("/{playlist_id}/reorder", openapi_extra=body(OrderBody))
+    @answers(Done, *_REFUSALS, refusals.GENERATION_NOT_FOUND)
+    async def reorder_playlist(request: Request, playlist_id: PlaylistId) -> Response:
         """Put the clips into another order."""
         values = await json_values(request)
         with acting(user_of(request, values)):
@@ -214,7 +262,7 @@ def _no_playlist() -> AppError:
     return AppError(Code.NOT_FOUND, "PLAYLIST_NOT_FOUND", "Playlist not found")
 
 
-def _playlist(playlist: pb.Playlist) -> dict[str, Any]:
+def _playlist(playlist: pb.Playlist) -> Playlist:
     return {
         "id": playlist.id,
         "name": playlist.name,

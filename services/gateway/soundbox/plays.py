@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Generic, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
+from services.gateway import refusals
+from services.gateway.answers import answers
 from services.gateway.clients import Gateway
-from services.gateway.soundbox.examples import CLIP, described
 from services.gateway.soundbox.identity import acting
 from services.gateway.soundbox.params import (
+    ClipId,
     ModelFilter,
     Text,
     UserBody,
     UserId,
+    body,
     clamped,
     fitted,
     json_values,
     user_of,
 )
+from services.gateway.soundbox.shapes import Clip, Count, Done, SpacedTime
 from services.gateway.soundbox.wire import clip_id, clip_to_wire, time_to_wire
 
 __all__ = ["play_routes", "trending"]
 
 _NAME_LIMIT = 50
 _SESSION_LIMIT = 100
-_COUNTED = {"tracks": [{**CLIP, "plays": 12}]}
 
-Limit20 = Annotated[int, clamped(20, 1, 100), Query(description="how many, 1 to 100")]
-Limit50 = Annotated[int, clamped(50, 1, 100), Query(description="how many, 1 to 100")]
+Limit20 = Annotated[int, clamped(20, 1, 100), Query(description="how many")]
+Limit50 = Annotated[int, clamped(50, 1, 100), Query(description="how many")]
 Offset = Annotated[int, clamped(0, 0, 1_000_000), Query(description="how many to skip")]
-Hours = Annotated[int, clamped(24, 1, 720), Query(description="how far back, 30 days at most")]
+Hours = Annotated[int, clamped(24, 1, 720), Query(description="hours: how far back")]
 
 
 class PlayBody(UserBody):
@@ -42,6 +46,58 @@ class PlayBody(UserBody):
 
     source: Text = Field("", description="radio, library, playlist, ...")
     session_id: Text = Field("", description="of a listener without a user_id")
+
+
+class Played(Done):
+    """How often a clip was played."""
+
+    play_count: Count
+    unique_plays: Annotated[Count, Field(examples=[5])]
+
+
+class PlayStats(TypedDict):
+    """How often a clip was played, where, and on which days."""
+
+    play_count: Count
+    unique_plays: Annotated[Count, Field(examples=[5])]
+    by_source: Annotated[dict[str, int], Field(examples=[{"radio": 12}])]
+    daily: Annotated[dict[str, int], Field(examples=[{"2026-03-04": 12}])]
+
+
+class PlayedClip(Clip):
+    plays: Count
+
+
+class MostPlayed(TypedDict):
+    """What was played most, the most first."""
+
+    tracks: list[PlayedClip]
+
+
+class Trending(MostPlayed):
+    """What was played most lately."""
+
+    hours: Annotated[int, Field(examples=[24])]
+
+
+class Play(Clip):
+    source: Annotated[str | None, Field(examples=["radio"])]
+    played_at: SpacedTime | None
+
+
+class Vote(Clip):
+    vote: Annotated[int, Field(ge=-1, le=1, examples=[1])]
+    voted_at: SpacedTime | None
+
+
+H = TypeVar("H")
+
+
+class History(TypedDict, Generic[H]):
+    history: list[H]
+    limit: Annotated[int, Field(examples=[50])]
+    offset: Annotated[int, Field(examples=[0])]
+    has_more: bool
 
 
 async def trending(gateway: Gateway, hours: int, model: str, limit: int) -> Sequence[pb.PlayedGeneration]:
@@ -56,29 +112,25 @@ def play_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["soundbox plays"])
     catalog = gateway.clients.catalog
 
-    @router.post(
-        "/api/track/{gen_id}/play",
-        **described({"success": True, "play_count": 12, "unique_plays": 5}, PlayBody, body_required=False),
-    )
-    async def record_play(request: Request, gen_id: str) -> Response:
+    @router.post("/api/track/{gen_id}/play", openapi_extra=body(PlayBody, required=False))
+    @answers(Played, refusals.USER_ID_FOREIGN, refusals.GENERATION_NOT_FOUND)
+    async def record_play(request: Request, gen_id: ClipId) -> Response:
         """Count a play of a clip."""
         values = await json_values(request)
         with acting(user_of(request, values)):
-            body = fitted(PlayBody, values)
+            given = fitted(PlayBody, values)
             answer = await catalog.RecordPlay(
                 pb.RecordPlayRequest(
                     generation_id=clip_id(gen_id),
-                    source=body.source[:_NAME_LIMIT],
-                    session_id=body.session_id[:_SESSION_LIMIT],
+                    source=given.source[:_NAME_LIMIT],
+                    session_id=given.session_id[:_SESSION_LIMIT],
                 )
             )
         return JSONResponse({"success": True, "play_count": answer.play_count, "unique_plays": answer.listener_count})
 
-    @router.get(
-        "/api/track/{gen_id}/stats",
-        **described({"play_count": 12, "unique_plays": 5, "by_source": {"radio": 12}, "daily": {"2026-03-04": 12}}),
-    )
-    async def play_stats(gen_id: str) -> Response:
+    @router.get("/api/track/{gen_id}/stats")
+    @answers(PlayStats, refusals.GENERATION_NOT_FOUND)
+    async def get_play_stats(gen_id: ClipId) -> Response:
         """How often a clip was played, where, and on which days."""
         answer = await catalog.GetPlayStats(pb.GetPlayStatsRequest(generation_id=clip_id(gen_id)))
         return JSONResponse(
@@ -90,26 +142,26 @@ def play_routes(gateway: Gateway) -> APIRouter:
             }
         )
 
-    @router.get("/api/trending", **described({**_COUNTED, "hours": 24}))
+    @router.get("/api/trending")
+    @answers(Trending)
     async def list_trending(hours: Hours = 24, limit: Limit20 = 20, model: ModelFilter = "") -> Response:
         """What was played most lately."""
         return JSONResponse({"tracks": _counted(await trending(gateway, hours, model, limit)), "hours": hours})
 
-    @router.get("/api/most-played", **described(_COUNTED))
+    @router.get("/api/most-played")
+    @answers(MostPlayed)
     async def list_most_played(limit: Limit50 = 50, model: ModelFilter = "") -> Response:
         """What was played most ever."""
         answer = await catalog.ListMostPlayed(pb.ListMostPlayedRequest(model=model, limit=limit))
         return JSONResponse({"tracks": _counted(answer.played)})
 
-    @router.get(
-        "/api/history/plays",
-        **described(_history([{**CLIP, "source": "radio", "played_at": "2026-03-04 18:30:00"}], 50, 0, False)),
-    )
+    @router.get("/api/history/plays")
+    @answers(History[Play], refusals.USER_ID_FOREIGN)
     async def own_plays(user_id: UserId = "", limit: Limit50 = 50, offset: Offset = 0) -> Response:
         """What you played, the latest first."""
         with acting(user_id):
             answer = await catalog.ListPlays(pb.ListPlaysRequest(offset=offset, limit=limit))
-        items = [
+        items: list[Play] = [
             {
                 **clip_to_wire(play.generation),
                 "source": play.source or None,
@@ -119,15 +171,13 @@ def play_routes(gateway: Gateway) -> APIRouter:
         ]
         return JSONResponse(_history(items, limit, offset, answer.has_more))
 
-    @router.get(
-        "/api/history/votes",
-        **described(_history([{**CLIP, "vote": 1, "voted_at": "2026-03-04 18:30:00"}], 50, 0, False)),
-    )
+    @router.get("/api/history/votes")
+    @answers(History[Vote], refusals.USER_ID_FOREIGN)
     async def own_votes(user_id: UserId = "", limit: Limit50 = 50, offset: Offset = 0) -> Response:
         """What you voted on, the latest first."""
         with acting(user_id):
             answer = await catalog.ListVotes(pb.ListVotesRequest(offset=offset, limit=limit))
-        items = [
+        items: list[Vote] = [
             {**clip_to_wire(cast.generation), "vote": cast.vote, "voted_at": time_to_wire(cast, "vote_time", " ")}
             for cast in answer.votes
         ]
@@ -136,9 +186,9 @@ def play_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _counted(played: Sequence[pb.PlayedGeneration]) -> list[dict[str, Any]]:
+def _counted(played: Sequence[pb.PlayedGeneration]) -> list[PlayedClip]:
     return [{**clip_to_wire(entry.generation), "plays": entry.play_count} for entry in played]
 
 
-def _history(items: list[dict[str, Any]], limit: int, offset: int, has_more: bool) -> dict[str, Any]:
+def _history(items: list[H], limit: int, offset: int, has_more: bool) -> History[H]:
     return {"history": items, "limit": limit, "offset": offset, "has_more": has_more}

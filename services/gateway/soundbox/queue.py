@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request
+from pydantic import Field
 from soundwright.generation.v1 import generation_service_pb2 as pb
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from starlette.responses import JSONResponse, Response
 
 from kit.errors import AppError, Code
+from services.gateway import refusals
+from services.gateway.answers import answers
 from services.gateway.clients import Gateway
-from services.gateway.soundbox.examples import QUEUE, QUEUE_STATUS, STATUS, described
 from services.gateway.soundbox.generate import find_job
 from services.gateway.soundbox.identity import acting, shown
-from services.gateway.soundbox.params import MODELS, UserBody, json_values, refusal, user_of
+from services.gateway.soundbox.params import MODELS, ClipId, UserBody, body, json_values, refusal, user_of
+from services.gateway.soundbox.shapes import (
+    Done,
+    ExploredJob,
+    Gpu,
+    ModelStatus,
+    Queue,
+    QueueStatus,
+    Status,
+)
 from services.gateway.soundbox.wire import (
     duration_to_wire,
     hex_id,
@@ -30,11 +41,15 @@ from services.gateway.soundbox.wire import (
 __all__ = ["queue_routes"]
 
 _STATUS_SECONDS = 3.0
-_MODEL_WORDS = {
+_MODEL_WORDS: dict[int, ModelStatus] = {
     pb.MODEL_STATUS_LOADING: "loading",
     pb.MODEL_STATUS_READY: "ready",
     pb.MODEL_STATUS_ERROR: "error",
 }
+
+
+class Cancelled(Done):
+    message: Annotated[str, Field(examples=["Job cancelled"])]
 
 
 def queue_routes(gateway: Gateway) -> APIRouter:
@@ -44,7 +59,8 @@ def queue_routes(gateway: Gateway) -> APIRouter:
     async def look() -> library_pb.GetQueueResponse:
         return await clients.jobs.GetQueue(library_pb.GetQueueRequest(kind=job_pb2.JOB_KIND_GENERATION))
 
-    @router.get("/status", **described(STATUS))
+    @router.get("/status")
+    @answers(Status)
     async def get_status() -> Response:
         """Which models are ready, the GPU, and how long the queue is."""
         try:
@@ -54,21 +70,22 @@ def queue_routes(gateway: Gateway) -> APIRouter:
                 raise
             state = pb.GetStatusResponse()  # still starting: no model is ready
         queue = await look()
-        body = {
+        state_now: Status = {
             "models": {model: _MODEL_WORDS.get(state.models.get(model, 0), "pending") for model in MODELS},
             "gpu": _gpu(state),
             "queue_length": _length(queue),
             "estimated_wait": round(queue.estimated_wait_seconds, 1),
         }
-        return JSONResponse(body)
+        return JSONResponse(state_now)
 
-    @router.get("/queue-status", **described(QUEUE_STATUS))
+    @router.get("/queue-status")
+    @answers(QueueStatus)
     async def get_queue_status() -> Response:
         """Jobs that are at work (position 0) or wait, in the order in which they came."""
         queue = await look()
         places = [(job, 0) for job in queue.running] + [(job, rank) for rank, job in enumerate(queue.queued, 1)]
         places.sort(key=lambda place: (place[0].create_time.ToNanoseconds(), place[0].id))
-        body = {
+        listed: QueueStatus = {
             "queue_length": _length(queue),
             "current_job": _current(queue),
             "jobs": [
@@ -83,23 +100,25 @@ def queue_routes(gateway: Gateway) -> APIRouter:
                 for job, position in places
             ],
         }
-        return JSONResponse(body)
+        return JSONResponse(listed)
 
-    @router.get("/api/queue", **described(QUEUE))
+    @router.get("/api/queue")
+    @answers(Queue)
     async def explore_queue() -> Response:
         """All that is known about the same jobs, by priority and time; ``position`` is the place in this list."""
         queue = await look()
         jobs = [*queue.running, *queue.queued]
         jobs.sort(key=lambda job: (job.priority or job_pb2.PRIORITY_STANDARD, job.create_time.ToNanoseconds(), job.id))
-        body = {
+        explored: Queue = {
             "jobs": [_explored(job, rank) for rank, job in enumerate(jobs, 1)],
             "current_job": _current(queue),
             "total": _length(queue),
         }
-        return JSONResponse(body)
+        return JSONResponse(explored)
 
-    @router.post("/api/queue/{job_id}/cancel", **described({"success": True, "message": "Job cancelled"}, UserBody))
-    async def cancel_job(request: Request, job_id: str) -> Response:
+    @router.post("/api/queue/{job_id}/cancel", openapi_extra=body(UserBody))
+    @answers(Cancelled, refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    async def cancel_clip_job(request: Request, job_id: ClipId) -> Response:
         """Cancel a job of yours that waits."""
         values = await json_values(request)
         with acting(user_of(request, values), named=True) as principal:
@@ -133,7 +152,7 @@ def _current(queue: library_pb.GetQueueResponse) -> str | None:
     return hex_id(queue.running[0].id) if queue.running else None
 
 
-def _explored(job: job_pb2.Job, position: int) -> dict[str, Any]:
+def _explored(job: job_pb2.Job, position: int) -> ExploredJob:
     spec = requested(job)
     progress, percent = progress_of(job)
     return {
@@ -151,7 +170,7 @@ def _explored(job: job_pb2.Job, position: int) -> dict[str, Any]:
     }
 
 
-def _gpu(state: pb.GetStatusResponse) -> dict[str, Any]:
+def _gpu(state: pb.GetStatusResponse) -> Gpu:
     if not state.HasField("device"):
         return {"available": False}
     device = state.device

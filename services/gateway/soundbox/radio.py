@@ -7,16 +7,19 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.library.v1 import generation_pb2
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
+from services.gateway import refusals
+from services.gateway.answers import answers
 from services.gateway.clients import Gateway
-from services.gateway.soundbox.examples import CLIP, TRACKS, described
 from services.gateway.soundbox.identity import acting
 from services.gateway.soundbox.params import (
     ModelFilter,
+    PlaylistId,
     SearchWords,
     UserId,
     Word,
@@ -27,6 +30,7 @@ from services.gateway.soundbox.params import (
 )
 from services.gateway.soundbox.playlists import find_playlist
 from services.gateway.soundbox.plays import trending
+from services.gateway.soundbox.shapes import Clip, StationTracks, Tracks
 from services.gateway.soundbox.wire import clips_to_wire
 
 __all__ = ["radio_routes"]
@@ -44,10 +48,10 @@ _WEEK_HOURS = 168
 _TRENDING_HOURS = 24
 _EXCLUDED_LIMIT = 500
 
-Count10 = Annotated[int, clamped(10, 1, 50), Query(description="how many, 1 to 50")]
-Count20 = Annotated[int, clamped(20, 1, 50), Query(description="how many, 1 to 50")]
-Count5 = Annotated[int, clamped(5, 1, 20), Query(description="how many, 1 to 20")]
-Hours = Annotated[int, clamped(_WEEK_HOURS, 1, 8760), Query(description="how old at most")]
+Count10 = Annotated[int, clamped(10, 1, 50), Query(description="how many")]
+Count20 = Annotated[int, clamped(20, 1, 50), Query(description="how many")]
+Count5 = Annotated[int, clamped(5, 1, 20), Query(description="how many")]
+Hours = Annotated[int, clamped(_WEEK_HOURS, 1, 8760), Query(description="hours: how old at most")]
 MinDuration = Annotated[int, clamped(0, 0, 3600), Query(description="seconds; shorter clips are left out")]
 Flag = Annotated[
     bool, BeforeValidator(lambda value: str(value).lower() in ("1", "true", "yes", "on")), Query(description="mix them")
@@ -102,11 +106,38 @@ class _Programme:
         return await self.sample(count, chosen)
 
 
+class ShuffleFilters(TypedDict):
+    model: Annotated[str | None, Field(examples=[None])]
+    search: Annotated[str | None, Field(examples=["lofi"])]
+
+
+class ShuffledTracks(Tracks):
+    """Clips by chance, and what they were chosen by."""
+
+    filters: ShuffleFilters
+
+
+class PlaylistTracks(StationTracks):
+    """A playlist to play."""
+
+    playlist_id: Annotated[str, Field(examples=["pl_0123456789ab"])]
+    playlist_name: Annotated[str, Field(examples=["Rainy days"])]
+
+
+class Station(TypedDict):
+    """What a station plays, and which stations there are."""
+
+    station: Annotated[str, Field(examples=["shuffle"])]
+    queue: list[Clip]
+    stations: Annotated[list[str], Field(examples=[["ambient", "lofi"]])]
+
+
 def radio_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["soundbox radio"])
     programme = _Programme(gateway)
 
-    @router.get("/api/radio/shuffle", **described({**TRACKS, "filters": {"model": None, "search": None}}))
+    @router.get("/api/radio/shuffle")
+    @answers(ShuffledTracks)
     async def shuffled_tracks(
         model: ModelFilter = "", search: SearchWords = "", count: Count10 = 10, min_duration: MinDuration = 0
     ) -> Response:
@@ -115,7 +146,8 @@ def radio_routes(gateway: Gateway) -> APIRouter:
         clips = await programme.sample(count, chosen)
         return _tracks(clips, filters={"model": model or None, "search": search or None})
 
-    @router.get("/api/radio/next", **described(TRACKS))
+    @router.get("/api/radio/next")
+    @answers(Tracks)
     async def next_tracks(
         model: ModelFilter = "",
         search: SearchWords = "",
@@ -128,20 +160,23 @@ def radio_routes(gateway: Gateway) -> APIRouter:
         chosen = pb.GenerationFilter(model=model, search=search, min_duration_seconds=min_duration)
         return _tracks(await programme.sample(count, chosen, exclude=sorted(set(known_ids(names).values()))))
 
-    @router.get("/api/radio/favorites", **described({**TRACKS, "source": "favorites"}))
+    @router.get("/api/radio/favorites")
+    @answers(StationTracks, refusals.USER_ID_NEEDED, refusals.USER_ID_FOREIGN)
     async def favorite_tracks(user_id: UserId = "", model: ModelFilter = "", count: Count10 = 10) -> Response:
         """Your favorites by chance."""
         with acting(user_id, named=True):
             clips = await programme.sample(count, pb.GenerationFilter(model=model), favorites=True)
         return _tracks(clips, source="favorites")
 
-    @router.get("/api/radio/top-rated", **described({**TRACKS, "source": "top-rated"}))
+    @router.get("/api/radio/top-rated")
+    @answers(StationTracks)
     async def top_rated_tracks(model: ModelFilter = "", count: Count20 = 20, min_duration: MinDuration = 0) -> Response:
         """Clips with votes, the best liked first."""
         chosen = pb.GenerationFilter(model=model, min_duration_seconds=min_duration)
         return _tracks(await programme.top_rated(count, chosen), source="top-rated")
 
-    @router.get("/api/radio/new", **described({**TRACKS, "source": "new"}))
+    @router.get("/api/radio/new")
+    @answers(StationTracks)
     async def new_tracks(
         model: ModelFilter = "", hours: Hours = _WEEK_HOURS, count: Count10 = 10, min_duration: MinDuration = 0
     ) -> Response:
@@ -149,11 +184,9 @@ def radio_routes(gateway: Gateway) -> APIRouter:
         chosen = pb.GenerationFilter(model=model, min_duration_seconds=min_duration)
         return _tracks(await programme.new(count, chosen, hours), source="new")
 
-    @router.get(
-        "/api/radio/playlist/{playlist_id}",
-        **described({**TRACKS, "source": "playlist", "playlist_id": "pl_0123456789ab", "playlist_name": "Rain"}),
-    )
-    async def playlist_tracks(playlist_id: str, user_id: UserId = "", shuffle: Flag = False) -> Response:
+    @router.get("/api/radio/playlist/{playlist_id}")
+    @answers(PlaylistTracks, refusals.USER_ID_FOREIGN, refusals.PLAYLIST_NOT_FOUND)
+    async def playlist_tracks(playlist_id: PlaylistId, user_id: UserId = "", shuffle: Flag = False) -> Response:
         """A playlist, in its order or mixed."""
         with acting(user_id):
             answer = await find_playlist(gateway, playlist_id)
@@ -162,7 +195,8 @@ def radio_routes(gateway: Gateway) -> APIRouter:
             random.shuffle(clips)
         return _tracks(clips, source="playlist", playlist_id=answer.playlist.id, playlist_name=answer.playlist.name)
 
-    @router.get("/api/radio", **described({"station": "shuffle", "queue": [CLIP], "stations": ["ambient", "lofi"]}))
+    @router.get("/api/radio")
+    @answers(Station, refusals.STATION_UNKNOWN, refusals.USER_ID_FOREIGN)
     async def station_queue(
         station: Word = "shuffle", limit: Count10 = 10, model: ModelFilter = "", user_id: UserId = ""
     ) -> Response:

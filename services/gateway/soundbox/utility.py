@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, with_config
 from soundwright.generation.v1 import generation_service_pb2 as generation_pb
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
 from kit.log import get_logger
+from services.gateway.answers import OPEN, answers
 from services.gateway.clients import Gateway
 from services.gateway.soundbox.dialect import SuccessRoute
-from services.gateway.soundbox.examples import described
-from services.gateway.soundbox.params import json_values
+from services.gateway.soundbox.params import body, json_values
+from services.gateway.soundbox.shapes import Count, Done
 
 __all__ = ["utility_routes"]
 
-_STATS = {
-    "total_generations": 31,
-    "total_votes": 9,
-    "total_favorites": 4,
-    "categories": {"music": 77, "audio": 61},
-    "generations": 31,
-    "music": 20,
-    "audio": 11,
-    "votes": 9,
-    "feedback": 3,
-}
 log = get_logger()
 
 
 class PromptBody(BaseModel):
     """What the prompt is for."""
 
-    model: str = Field("music", description="music; anything else: a sound effect")
+    model: str = Field("music", description="music; anything else: a sound effect", examples=["music"])
 
 
 class ErrorBody(BaseModel):
@@ -48,14 +39,35 @@ class ErrorBody(BaseModel):
     timestamp: str = ""
 
 
+class SuggestedPrompt(Done):
+    prompt: Annotated[str, Field(examples=["upbeat synthwave with pulsing bass"])]
+
+
+class Logged(TypedDict):
+    logged: Literal[True]
+
+
+@with_config(OPEN)
+class Stats(TypedDict):
+    """How much of everything there is."""
+
+    total_generations: Annotated[Count, Field(examples=[31])]
+    total_votes: Annotated[Count, Field(examples=[9])]
+    total_favorites: Annotated[Count, Field(examples=[4])]
+    categories: Annotated[dict[str, int], Field(description="by model", examples=[{"music": 77, "audio": 61}])]
+    generations: Annotated[Count, Field(examples=[31])]
+    music: Annotated[Count, Field(examples=[20])]
+    audio: Annotated[Count, Field(examples=[11])]
+    votes: Annotated[Count, Field(examples=[9])]
+    feedback: Annotated[Count, Field(examples=[3])]
+
+
 def utility_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["soundbox utility"], route_class=SuccessRoute)
     clients = gateway.clients
 
-    @router.post(
-        "/random-prompt",
-        **described({"success": True, "prompt": "upbeat synthwave with pulsing bass"}, PromptBody, body_required=False),
-    )
+    @router.post("/random-prompt", openapi_extra=body(PromptBody, required=False))
+    @answers(SuggestedPrompt)
     async def random_prompt(request: Request) -> Response:
         """A prompt to start from."""
         model = (await json_values(request)).get("model")
@@ -63,7 +75,8 @@ def utility_routes(gateway: Gateway) -> APIRouter:
         answer = await clients.generation.SuggestPrompt(generation_pb.SuggestPromptRequest(model=wanted))
         return JSONResponse({"success": True, "prompt": answer.prompt})
 
-    @router.post("/api/log-error", **described({"logged": True}, ErrorBody))
+    @router.post("/api/log-error", openapi_extra=body(ErrorBody))
+    @answers(Logged)
     async def log_error(request: Request) -> Response:
         """Tell the server about an error in a page. One short line of it is kept."""
         values = await json_values(request)
@@ -76,7 +89,8 @@ def utility_routes(gateway: Gateway) -> APIRouter:
         )
         return JSONResponse({"logged": True})
 
-    @router.get("/api/stats", **described(_STATS))
+    @router.get("/api/stats")
+    @answers(Stats)
     async def get_stats() -> Response:
         """How much of everything there is."""
         answer = await clients.catalog.GetStats(pb.GetStatsRequest())

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter, Request
 from pydantic import Field, field_validator
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
 from kit.errors import AppError, Code
+from services.gateway import refusals
+from services.gateway.answers import answers
 from services.gateway.clients import Gateway
 from services.gateway.soundbox.dialect import SuccessRoute
-from services.gateway.soundbox.examples import described
 from services.gateway.soundbox.files import clip_of_file
 from services.gateway.soundbox.identity import acting
 from services.gateway.soundbox.params import (
+    ClipId,
     IdsBody,
     Text,
     UserBody,
+    body,
     clean,
     fitted,
     is_one_of,
@@ -25,6 +31,7 @@ from services.gateway.soundbox.params import (
     refusal,
     user_of,
 )
+from services.gateway.soundbox.shapes import Count, Done
 from services.gateway.soundbox.wire import clip_id
 
 __all__ = ["vote_routes"]
@@ -102,26 +109,53 @@ class RateBody(UserBody):
         return int(value)
 
 
+class Voted(Done):
+    """The votes on a clip, and yours."""
+
+    upvotes: Annotated[Count, Field(examples=[13])]
+    downvotes: Annotated[Count, Field(examples=[1])]
+    user_vote: Annotated[int, Field(ge=-1, le=1, examples=[1])]
+
+
+VotesById = Annotated[
+    dict[str, int | dict[str, int]],
+    Field(
+        description="Your vote on each clip, 0 for none; under `votes` those alone that you cast.",
+        examples=[{"7f0c2a9e41d84b6fb1a35d90c2e8f714": 1, "votes": {"7f0c2a9e41d84b6fb1a35d90c2e8f714": 1}}],
+    ),
+]
+_Reasons = Annotated[dict[str, int], Field(description="how many said so", examples=[{"catchy": 2}])]
+
+
+class Feedback(TypedDict):
+    """What listeners said of a clip, summed up."""
+
+    positive_reasons: _Reasons
+    negative_reasons: _Reasons
+    total_votes: Count
+    positive: _Reasons
+    negative: _Reasons
+    reclassify: Annotated[dict[str, int], Field(examples=[{"music": 0, "audio": 1}])]
+
+
 def vote_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["soundbox votes"])
     catalog = gateway.clients.catalog
 
-    @router.post(
-        "/api/library/{gen_id}/vote",
-        **described({"success": True, "upvotes": 13, "downvotes": 1, "user_vote": 1}, VoteBody),
-    )
-    async def vote(request: Request, gen_id: str) -> Response:
+    @router.post("/api/library/{gen_id}/vote", openapi_extra=body(VoteBody))
+    @answers(Voted, refusals.USER_ID_FOREIGN, refusals.GENERATION_NOT_FOUND)
+    async def vote(request: Request, gen_id: ClipId) -> Response:
         """Vote for or against a clip, or take your vote back."""
         values = await json_values(request)
         with acting(user_of(request, values), named=True):
-            body = fitted(VoteBody, values)
+            given = fitted(VoteBody, values)
             answer = await catalog.Vote(
                 pb.VoteRequest(
                     generation_id=clip_id(gen_id),
-                    vote=body.vote,
-                    feedback_reasons=body.feedback_reasons,
-                    notes=body.notes,
-                    suggested_model=body.suggested_model,
+                    vote=given.vote,
+                    feedback_reasons=given.feedback_reasons,
+                    notes=given.notes,
+                    suggested_model=given.suggested_model,
                 )
             )
         return JSONResponse(
@@ -133,7 +167,8 @@ def vote_routes(gateway: Gateway) -> APIRouter:
             }
         )
 
-    @router.post("/api/library/votes", **described({"abc123": 1, "def456": 0, "votes": {"abc123": 1}}, IdsBody))
+    @router.post("/api/library/votes", openapi_extra=body(IdsBody))
+    @answers(VotesById, refusals.USER_ID_FOREIGN)
     async def check_votes(request: Request) -> Response:
         """Your votes on several clips; 0 for none. Under ``votes`` those alone that you cast."""
         values = await json_values(request)
@@ -144,20 +179,9 @@ def vote_routes(gateway: Gateway) -> APIRouter:
         cast = {name: answer.votes[ids[name]] for name in given if ids.get(name, "") in answer.votes}
         return JSONResponse({**dict.fromkeys(given, 0), **cast, "votes": cast})
 
-    @router.get(
-        "/api/library/{gen_id}/feedback",
-        **described(
-            {
-                "positive_reasons": {"catchy": 2},
-                "negative_reasons": {"too_short": 1},
-                "total_votes": 5,
-                "positive": {"catchy": 2},
-                "negative": {"too_short": 1},
-                "reclassify": {"music": 0, "audio": 1},
-            }
-        ),
-    )
-    async def get_feedback(gen_id: str) -> Response:
+    @router.get("/api/library/{gen_id}/feedback")
+    @answers(Feedback, refusals.GENERATION_NOT_FOUND)
+    async def get_feedback(gen_id: ClipId) -> Response:
         """What listeners said of a clip, summed up."""
         answer = await catalog.GetFeedback(pb.GetFeedbackRequest(generation_id=clip_id(gen_id)))
         positive, negative = dict(answer.positive_reasons), dict(answer.negative_reasons)
@@ -179,15 +203,16 @@ def vote_routes(gateway: Gateway) -> APIRouter:
 def _rating_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["soundbox votes"], route_class=SuccessRoute)
 
-    @router.post("/rate", **described({"success": True}, RateBody))
+    @router.post("/rate", openapi_extra=body(RateBody))
+    @answers(Done, refusals.USER_ID_FOREIGN, refusals.RATED_FILE_NOT_FOUND)
     async def rate(request: Request) -> Response:
         """Give a file one to five stars, the same for everybody. /api/library/{gen_id}/vote is the better way."""
         values = await json_values(request)
         with acting(user_of(request, values)):
-            body = fitted(RateBody, {"rating": "missing", **values})
+            given = fitted(RateBody, {"rating": "missing", **values})
             try:
                 await gateway.clients.catalog.RateGeneration(
-                    pb.RateGenerationRequest(generation_id=clip_of_file(body.filename, ".wav"), rating=body.rating)
+                    pb.RateGenerationRequest(generation_id=clip_of_file(given.filename, ".wav"), rating=given.rating)
                 )
             except AppError as error:
                 if error.code is Code.NOT_FOUND:

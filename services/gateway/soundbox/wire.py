@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from soundwright.library.v1 import generation_pb2, job_pb2
@@ -12,6 +12,16 @@ from soundwright.library.v1 import library_service_pb2 as library_pb
 
 from services.gateway.params import require_uuid
 from services.gateway.soundbox.identity import shown
+from services.gateway.soundbox.shapes import (
+    C,
+    Clip,
+    ClipJob,
+    ClipStatus,
+    HistoryEntry,
+    Paged,
+    PriorityWord,
+    QualityDetails,
+)
 
 __all__ = [
     "clip_id",
@@ -31,11 +41,17 @@ __all__ = [
     "time_to_wire",
 ]
 
-_STATUS_WORDS = {
+_STATUS_WORDS: dict[job_pb2.JobState, ClipStatus] = {
     job_pb2.JOB_STATE_QUEUED: "queued",
     job_pb2.JOB_STATE_RUNNING: "processing",
     job_pb2.JOB_STATE_SUCCEEDED: "completed",
     job_pb2.JOB_STATE_FAILED: "failed",
+}
+_PRIORITY_WORDS: dict[job_pb2.Priority, PriorityWord] = {
+    job_pb2.PRIORITY_ADMIN: "admin",
+    job_pb2.PRIORITY_PREMIUM: "premium",
+    job_pb2.PRIORITY_STANDARD: "standard",
+    job_pb2.PRIORITY_FREE: "free",
 }
 _SLUG_LIMIT = 30
 
@@ -67,12 +83,12 @@ def duration_to_wire(seconds: float) -> float:
 # ----------------------------------------------------------------------------------------------------------------- jobs
 
 
-def status_word(job: job_pb2.Job) -> str:
+def status_word(job: job_pb2.Job) -> ClipStatus:
     return _STATUS_WORDS.get(job.state, "failed")
 
 
-def priority_word(job: job_pb2.Job) -> str:
-    return job_pb2.Priority.Name(job.priority).removeprefix("PRIORITY_").lower() if job.priority else "standard"
+def priority_word(job: job_pb2.Job) -> PriorityWord:
+    return _PRIORITY_WORDS.get(job.priority, "standard")
 
 
 def requested(job: job_pb2.Job) -> dict[str, Any]:
@@ -98,7 +114,7 @@ def progress_of(job: job_pb2.Job) -> tuple[str, int]:
     return "Failed", int(100 * job.progress_ratio)
 
 
-def job_to_wire(answer: library_pb.GetJobResponse) -> dict[str, Any]:
+def job_to_wire(answer: library_pb.GetJobResponse) -> ClipJob:
     """Every documented key, whatever the state; null where there is nothing to say yet."""
     job = answer.job
     clip = job.result.generation
@@ -134,7 +150,7 @@ def _error(job: job_pb2.Job) -> str | None:
 # ---------------------------------------------------------------------------------------------------------------- clips
 
 
-def clip_to_wire(clip: generation_pb2.Generation) -> dict[str, Any]:
+def clip_to_wire(clip: generation_pb2.Generation) -> Clip:
     """A row of the library. ``category`` is JSON in a string, ``is_loop`` 0 or 1, as the contract has them."""
     return {
         "id": hex_id(clip.id),
@@ -161,11 +177,11 @@ def clip_to_wire(clip: generation_pb2.Generation) -> dict[str, Any]:
     }
 
 
-def clips_to_wire(clips: Iterable[generation_pb2.Generation]) -> list[dict[str, Any]]:
+def clips_to_wire(clips: Iterable[generation_pb2.Generation]) -> list[Clip]:
     return [clip_to_wire(clip) for clip in clips]
 
 
-def clip_to_history(clip: generation_pb2.Generation) -> dict[str, Any]:
+def clip_to_history(clip: generation_pb2.Generation) -> HistoryEntry:
     """An entry of the older list, which has other names for some of it."""
     return {
         "id": hex_id(clip.id),
@@ -183,7 +199,7 @@ def clip_to_history(clip: generation_pb2.Generation) -> dict[str, Any]:
     }
 
 
-def page_to_wire(items: Sequence[dict[str, Any]], total: int, page: int, per_page: int) -> dict[str, Any]:
+def page_to_wire(items: list[C], total: int, page: int, per_page: int) -> Paged[C]:
     return {"items": items, "total": total, "page": page, "pages": -(-total // per_page), "per_page": per_page}
 
 
@@ -199,7 +215,7 @@ def _quality_score(clip: generation_pb2.Generation) -> int | None:
     return clip.quality_score if clip.HasField("quality_score") else None
 
 
-def _quality_details(clip: generation_pb2.Generation) -> dict[str, Any]:
+def _quality_details(clip: generation_pb2.Generation) -> QualityDetails:
     return {"score": _quality_score(clip), "issues": list(clip.quality_issues), "is_good": clip.quality_accepted}
 
 
