@@ -53,9 +53,10 @@ $(CHANNEL_CLIENT): tests/channels/package-lock.json $(VENV)/.ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/channels
 	@touch $@
 
+# Many tests wait for something, so two at a time are much quicker than one after the other, also on two cores.
 .PHONY: test
 test: setup $(CHANNEL_CLIENT)  ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: check
 check: setup  ## Formatting, lint, types, import rules, stub drift
