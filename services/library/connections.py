@@ -132,18 +132,20 @@ class Connections:
             if holder and account and account.connection_epoch != holder.epoch:
                 await self._store.delete_connection(holder.id)
                 continue
-            created = account is None
             if account is None:
-                # The connection comes first: if all stops between the two, whoever has this subject goes on from here.
-                account_id = holder.account_id if holder else str(uuid.uuid4())
-                wanted = self._made(account_id, 0, provider, subject, label, secret)
                 _require_email(provider, email)
-                if not holder and not await self._store.insert_connection(wanted):
+            if holder is None:
+                # The connection comes first: if all stops before the account, whoever has this subject goes on from here.
+                holder = self._made(str(uuid.uuid4()), 0, provider, subject, label, secret)
+                if not await self._store.insert_connection(holder):
                     continue
-                account = await self._join(account_id, wanted.id, provider, email, address)
+                holder = dataclasses.replace(holder, revision=1)
+            created = account is None
+            account = account or await self._join(holder, email, address)
             require_active(account)
-            wanted = self._made(account.id, account.connection_epoch, provider, subject, label, secret)
-            if await self._store_in_place(wanted):
+            renewed = self._made(account.id, holder.epoch, provider, subject, label, secret)
+            # Only in place of what was found: a connection that is being removed must not come back.
+            if await self._store.replace_connection(_succeeding(renewed, holder)):
                 return SignedIn(await self._sessions.open(account, remembered=False), account, created)
 
     async def secret(self, account_id: str, provider: str) -> tuple[Connection, str]:
@@ -180,14 +182,15 @@ class Connections:
         """Who is connected with ``subject``, whether or not that still counts."""
         return await self._store.connection_by_subject(_checked_provider(provider), subject) if subject else None
 
-    async def _join(self, account_id: str, made_id: str, provider: str, email: str, address: str) -> Account:
+    async def _join(self, connection: Connection, email: str, address: str) -> Account:
+        """The new account that a connection is waiting for."""
         try:
-            return await self._accounts.join(account_id, email, address)
+            return await self._accounts.join(connection.account_id, email, address)
         except AppError as error:
-            if account := await self._store.account(account_id):  # made for the same subject just now
+            if account := await self._store.account(connection.account_id):  # made for the same subject just now
                 return account
-            await self._store.delete_connection(made_id)
-            raise _email_taken(provider) if error.reason == "EMAIL_TAKEN" else error from None
+            await self._store.delete_connection(connection.id)
+            raise _email_taken(connection.provider) if error.reason == "EMAIL_TAKEN" else error from None
 
     async def _store_in_place(self, wanted: Connection) -> Connection | None:
         """What is stored now; None when somebody else was faster."""
@@ -195,8 +198,7 @@ class Connections:
         if known is None:
             stored = await self._store.insert_connection(wanted)
             return dataclasses.replace(wanted, revision=1) if stored else None
-        begun = known.create_time if known.subject == wanted.subject else wanted.create_time
-        changed = dataclasses.replace(wanted, create_time=begun, revision=known.revision)
+        changed = _succeeding(wanted, known)
         stored = await self._store.replace_connection(changed)
         return dataclasses.replace(changed, revision=known.revision + 1) if stored else None
 
@@ -207,6 +209,12 @@ class Connections:
         visible = " ".join("".join(c if c.isprintable() else " " for c in label).split())[:_LABEL_LIMIT_CHARS]
         sealed = self._sealer.seal(_checked_secret(secret), made_id)
         return Connection(made_id, account_id, provider, subject or None, visible, sealed, epoch, now, now)
+
+
+def _succeeding(connection: Connection, known: Connection) -> Connection:
+    """Ready to take the place of the one that is stored."""
+    begun = known.create_time if known.subject == connection.subject else connection.create_time
+    return dataclasses.replace(connection, create_time=begun, revision=known.revision)
 
 
 def _checked_provider(provider: str) -> str:

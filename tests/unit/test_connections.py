@@ -15,7 +15,7 @@ from soundwright.library.v1 import connection_service_pb2 as pb
 from kit.errors import Code
 from kit.identity import Principal, principal_scope
 from services.library.connection_rpc import ConnectionRpc
-from services.library.connections import SignedIn
+from services.library.connections import Connection, SignedIn
 from services.library.service import Account
 
 SECRET = '{"refresh_token": "the-deepest-secret"}'
@@ -264,3 +264,21 @@ async def test_on_the_wire(world: World) -> None:
         await rpc.DeleteConnection(pb.DeleteConnectionRequest(provider="spotify"), None)
         assert not (await rpc.ListConnections(pb.ListConnectionsRequest(), None)).connections
     await world.log_in(password=PASSWORD)
+
+
+async def test_what_is_taken_away_does_not_come_back_with_a_login(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever logs in again and again must not keep the owner of the account from putting an end to it."""
+    account = (await sign_in(world)).account
+    store, find = world.people.store, world.people.store.connection_by_subject
+
+    async def found_and_then_removed(provider: str, subject: str) -> Connection | None:
+        found = await find(provider, subject)
+        await world.people.connections.delete(account.id, provider)
+        return found
+
+    monkeypatch.setattr(store, "connection_by_subject", found_and_then_removed)
+    with refused("EMAIL_TAKEN"):
+        await sign_in(world)
+    assert await world.people.connections.list_own(account.id) == []
