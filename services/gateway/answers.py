@@ -26,6 +26,7 @@ __all__ = [
     "Uuid",
     "answers",
     "described",
+    "says",
     "sends",
 ]
 
@@ -85,6 +86,8 @@ def described(endpoint: Any) -> Described | None:
 
 
 def says(what: Described) -> Callable[[F], F]:
+    """Have a route say ``what`` of itself."""
+
     def mark(endpoint: F) -> F:
         setattr(endpoint, _SAID, what)
         return endpoint
@@ -128,16 +131,23 @@ _CONDITIONS = (
 )
 
 
-def sends(media_type: str, *refusals: Problem, ranges: bool = True, headers: tuple[str, ...] = ()) -> Callable[[F], F]:
+def sends(
+    media_type: str,
+    *refusals: Problem,
+    ranges: bool = True,
+    headers: tuple[str, ...] = (),
+    also: Mapping[int, Answer] | None = None,
+) -> Callable[[F], F]:
     """A route that answers with a file.
 
     Args:
         ranges: parts of it can be had, as players want them.
         headers: beside those of every file.
+        also: further answers, by status.
     """
     if not ranges:
         whole = Answer("The file.", BINARY, media_type, headers=("Content-Disposition", *headers))
-        return says(Described({200: whole}, refusals))
+        return says(Described({200: whole, **(also or {})}, refusals))
     by_status = {
         200: Answer("The whole file.", BINARY, media_type, headers=(*_FILE_HEADERS, *headers)),
         206: Answer(
@@ -145,6 +155,7 @@ def sends(media_type: str, *refusals: Problem, ranges: bool = True, headers: tup
         ),
         304: Answer("The client has it already.", headers=("ETag", "Last-Modified", "Cache-Control")),
         416: Answer("The file has no such part.", headers=("Accept-Ranges", "ETag", "Content-Range")),
+        **(also or {}),
     }
     parameters = tuple(
         {"name": name, "in": "header", "description": text, "schema": {"type": "string"}, "example": example}

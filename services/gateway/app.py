@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -33,7 +33,7 @@ from services.gateway.pipeline import PIPELINE, pipeline_health_routes, pipeline
 from services.gateway.problem import problem_of
 from services.gateway.reference import serve_reference
 from services.gateway.settings import GatewaySettings
-from services.gateway.socket import Doorkeeper, JobFeed, SocketProtocol, Sockets, channels_endpoint
+from services.gateway.socket import OPERATIONS, Doorkeeper, JobFeed, SocketProtocol, Sockets, channels_endpoint
 from services.gateway.soundbox import SOUNDBOX, job_routes, job_view, soundbox_routes
 from services.gateway.uploads import Uploads
 from services.gateway.web import PAGES, live_endpoint, page_routes
@@ -132,7 +132,8 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             for port, dialects, routers in listeners:
                 if port:
-                    site = build(dialects, [*routers, ops_routes(runtime)], authenticator, limiter, settings)
+                    spoken = {path: OPERATIONS[path] for path in endpoints} if FORGE in dialects else {}
+                    site = build(dialects, [*routers, ops_routes(runtime)], authenticator, limiter, settings, spoken)
                     address = f"{settings.gateway_host}:{port}"
                     options = _SERVER
                     if FORGE in dialects:
@@ -155,13 +156,14 @@ def build(
     authenticator: Authenticator,
     limiter: RateLimiter,
     settings: GatewaySettings,
+    sockets: Mapping[str, dict[str, Any]] | None = None,
 ) -> ASGIApp:
     """One listener's application. The first dialect answers for paths that no dialect claims."""
     site = Site(
         dialects,
+        sockets or {},
         title="Soundwright",
         summary="A self-hosted platform for AI audio.",
-        openapi_url="/openapi.json",
         docs_url=None,  # that would come from elsewhere
         redoc_url=None,
         redirect_slashes=False,

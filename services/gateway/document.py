@@ -7,14 +7,17 @@ the guard decides, and examples of refusals are rendered by the dialect that wil
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from importlib import metadata
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
+from starlette.requests import Request
+from starlette.responses import Response
 
 from services.gateway import refusals
 from services.gateway.answers import Answer, Described, described
@@ -57,17 +60,31 @@ _SECURITY_SCHEMES = {
 
 
 class Site(FastAPI):
-    """One listener's routes. The first dialect answers for paths that no dialect claims."""
+    """One listener's routes, and the document about them. The first dialect answers for paths that no dialect claims.
 
-    def __init__(self, dialects: Sequence[Dialect], **options: Any) -> None:
-        super().__init__(version=metadata.version("soundwright"), description=ABOUT, **options)
+    Args:
+        sockets: the handshakes that are served in front of it, by path, as the document has them.
+    """
+
+    def __init__(self, dialects: Sequence[Dialect], sockets: Mapping[str, dict[str, Any]], **options: Any) -> None:
+        super().__init__(version=metadata.version("soundwright"), description=ABOUT, openapi_url=None, **options)
         self._dialects = tuple(dialects)
+        self._sockets = dict(sockets)
+        self._text = b""
+        self.add_route("/openapi.json", self._document, include_in_schema=False)
 
     def openapi(self) -> dict[str, Any]:
         """The document; it is made when somebody asks for the first time."""
         if self.openapi_schema is None:
-            self.openapi_schema = _Completion(super().openapi(), self._dialects).of(self)
+            self.openapi_schema = _Completion(super().openapi(), self._dialects).of(self, self._sockets)
         return self.openapi_schema
+
+    async def _document(self, _: Request) -> Response:
+        if not self._text:
+            self._text = await asyncio.to_thread(
+                lambda: json.dumps(self.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+            )
+        return Response(self._text, media_type="application/json")
 
 
 class _Completion:
@@ -79,13 +96,14 @@ class _Completion:
         self._schemas = Schemas()
         self._refused: dict[str, dict[str, Any]] = {}
 
-    def of(self, site: FastAPI) -> dict[str, Any]:
+    def of(self, site: FastAPI, sockets: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         paths = self._document["paths"]
         for route in iter_route_contexts(site.routes):
             for method in sorted(route.methods or ()):
                 operation = paths.get(route.path_format, {}).get(method.lower())
                 if operation is not None:
                     self._complete(operation, method, str(route.path_format), route)
+        paths |= {path: {"get": operation} for path, operation in sockets.items()}
         used = {tag for path in paths.values() for operation in path.values() for tag in operation["tags"]}
         return {
             **self._document,

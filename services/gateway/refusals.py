@@ -90,6 +90,7 @@ MODEL_UNAVAILABLE = Problem(503, "MODEL_UNAVAILABLE", "The weights of this model
 
 # Accounts, links and what lies outside.
 USER_ID_FOREIGN = Problem(403, "USER_ID_FOREIGN", "user_id must be that of the token's account, or be left out.")
+REGISTRATION_CLOSED = Problem(403, "REGISTRATION_CLOSED", "Registration is closed here. Ask the operator.")
 CREDENTIALS_INVALID = Problem(401, "CREDENTIALS_INVALID", "Invalid email or password")
 ADDRESS_REFUSED = Problem(422, "ADDRESS_REFUSED", "This address leads to a private server.")
 URL_INVALID = Problem(400, "URL_INVALID", "This is no link to a Spotify track, album or playlist.")

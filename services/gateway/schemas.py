@@ -28,9 +28,17 @@ class Schemas:
 
     def __init__(self) -> None:
         self.named: dict[str, Any] = {}
+        self._made: dict[
+            int, tuple[Any, dict[str, Any]]
+        ] = {}  # by the identity of a shape, which is kept so that it has one
 
     def of(self, shape: Any) -> dict[str, Any]:
         """The schema of a type that pydantic knows, or of one that is a schema already."""
+        if id(shape) not in self._made:
+            self._made[id(shape)] = shape, self._of(shape)
+        return self._made[id(shape)][1]
+
+    def _of(self, shape: Any) -> dict[str, Any]:
         if isinstance(shape, dict):
             return self.placed(shape)
         adapter = TypeAdapter[Any](shape)

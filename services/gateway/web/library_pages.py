@@ -5,30 +5,52 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from soundwright.library.v1 import job_pb2
 from starlette.responses import Response
 
 from kit.errors import AppError, Code
 from kit.identity import current_principal
+from services.gateway import refusals
+from services.gateway.answers import BINARY, sends
+from services.gateway.auth import FIELD
 from services.gateway.clients import Gateway
 from services.gateway.files import blob_response
 from services.gateway.forge.jobs import own_job
 from services.gateway.forge.tracks import RECORDING, PageNumber, own_track
 from services.gateway.forge.wire import extension
+from services.gateway.params import JobId, TrackId
+from services.gateway.web.answers import ELSEWHERE, shows
 from services.gateway.web.cards import CLIP
 from services.gateway.web.lists import CardList, JobList, TrackList, page_count
 from services.gateway.web.views import LOG_IN, Views, session_of
 
 __all__ = ["library_routes"]
 
-Search = Annotated[str, Query(max_length=500)]
+Search = Annotated[str, Query(max_length=500, description="beginnings of words", examples=["blind"])]
+_UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD, "file"],
+                    "properties": {
+                        FIELD: {"type": "string", "description": "the page's token, in front of the file"},
+                        "file": {**BINARY, "description": "the recording"},
+                    },
+                }
+            }
+        },
+    }
+}
 
 
 def library_routes(gateway: Gateway, views: Views) -> APIRouter:
     """Under open access these are for callers without a name, too: the files have routes in the dialects, but not for them,
     or not for browsers."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(tags=["pages music"])
     clients, blobs = gateway.clients, gateway.blobs
 
     async def page(request: Request, name: str, shown: CardList, q: str = "") -> Response:
@@ -56,19 +78,22 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
         )
 
     @router.get("/jobs")
+    @shows(refusals.VALIDATION_ERROR)
     async def jobs_page(request: Request, page_number: Annotated[PageNumber, Query(alias="page")] = 1) -> Response:
         """Your jobs, newest first: how they are going, and what they gave."""
         return await page(request, "jobs.html", JobList(clients, page_number))
 
     @router.get("/tracks")
+    @shows(refusals.VALIDATION_ERROR)
     async def tracks_page(
         request: Request, page_number: Annotated[PageNumber, Query(alias="page")] = 1, q: Search = ""
     ) -> Response:
         """Your tracks, newest first, or those that a search finds: to listen to and to keep, with their stems."""
         return await page(request, "tracks.html", TrackList(clients, page_number, q), q)
 
-    @router.post("/tracks")
-    async def upload(request: Request) -> Response:
+    @router.post("/tracks", openapi_extra=_UPLOAD)
+    @shows(refusals.AUDIO_UNREADABLE, page=False)
+    async def upload_by_page(request: Request) -> Response:
         """Bring a recording in, by the form on the page of tracks."""
         if session_of(request) is None:
             return _log_in(views, request)
@@ -76,7 +101,8 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
         return views.redirect(request, "/tracks", "uploaded")
 
     @router.get("/tracks/{track_id}/audio")
-    async def track_audio(request: Request, track_id: str) -> Response:
+    @sends("audio/*", refusals.TRACK_NOT_FOUND, refusals.FILE_NOT_FOUND, also={302: ELSEWHERE})
+    async def get_track_audio(request: Request, track_id: TrackId) -> Response:
         """The recording of a track, or a part of it."""
         if current_principal() is None:
             return _log_in(views, request)
@@ -87,7 +113,18 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
         )
 
     @router.get("/jobs/{job_id}/files/{name}")
-    async def job_file(request: Request, job_id: str, name: str) -> Response:
+    @sends(
+        "audio/*",
+        refusals.ACCESS_DENIED,
+        refusals.JOB_NOT_FOUND,
+        refusals.FILE_NOT_FOUND,
+        also={302: ELSEWHERE},
+    )
+    async def get_job_file(
+        request: Request,
+        job_id: JobId,
+        name: Annotated[str, Path(description="As the job names it.", examples=["vocals"])],
+    ) -> Response:
         """One of the files that a job gave, or a part of it."""
         if current_principal() is None:
             return _log_in(views, request)

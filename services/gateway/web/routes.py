@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from services.gateway.answers import answers
 from services.gateway.auth import Browsers
 from services.gateway.clients import Gateway
+from services.gateway.web.answers import shows
 from services.gateway.web.entrance import entrance_routes
 from services.gateway.web.library_pages import library_routes
 from services.gateway.web.settings_page import settings_routes
@@ -20,25 +23,29 @@ __all__ = ["page_routes"]
 _ASSETS = Path(__file__).parent / "assets"
 _STYLESHEET = (_ASSETS / "style.css").read_bytes()
 _SCRIPT = (_ASSETS / "live.js").read_bytes()
+_TAGS: list[str | Enum] = ["pages music"]
 _CACHED = {"Cache-Control": "public, max-age=3600"}
 
 
 def page_routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter()
     browsers = Browsers(gateway.settings)
     views = Views(browsers)
 
-    @router.get("/")
+    @router.get("/", tags=_TAGS)
+    @shows(elsewhere=False)
     async def home(request: Request) -> Response:
         """The first page."""
         return views.page(request, "home.html", registration=gateway.settings.registration)
 
-    @router.get("/assets/style.css")
+    @router.get("/assets/style.css", tags=_TAGS)
+    @answers({"type": "string"}, media_type="text/css", headers=("Cache-Control",))
     async def stylesheet() -> Response:
         """How pages look."""
         return Response(_STYLESHEET, media_type="text/css", headers=_CACHED)
 
-    @router.get("/assets/live.js")
+    @router.get("/assets/live.js", tags=_TAGS)
+    @answers({"type": "string"}, media_type="text/javascript", headers=("Cache-Control",))
     async def script() -> Response:
         """What keeps lists on pages as they are."""
         return Response(_SCRIPT, media_type="text/javascript", headers=_CACHED)

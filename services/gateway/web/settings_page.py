@@ -16,16 +16,32 @@ from kit.errors import AppError, Code
 from kit.identity import principal_scope
 from services.gateway.auth import BrowserSession
 from services.gateway.clients import Gateway
+from services.gateway.web.answers import form_body, shows
 from services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, session_of
 
 __all__ = ["settings_routes"]
 
 _LALALAI_KEY = re.compile(r"[!-~]{8,200}")
+_FORM = form_body(
+    {
+        "action": (
+            "update_email, update_password, create_key, revoke_key, connect_lalalai or disconnect",
+            "update_password",
+        ),
+        "user[email]": ("the new address", "you@example.com"),
+        "user[current_password]": ("which you have now", "correct horse battery"),
+        "user[password]": ("the new one, 12 to 72 characters", "correct horse battery staple"),
+        "user[password_confirmation]": ("the same", "correct horse battery staple"),
+        "revoke_keys": ("true: revoke all keys, too", "true"),
+        "name": ("of a new key", "laptop"),
+        "id": ("of the key to revoke", "0f8fad5b-d9cb-469f-a165-70867728950e"),
+    }
+)
 Action = Callable[[Request, BrowserSession, Mapping[str, str]], Awaitable[Response]]
 
 
 def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(tags=["pages accounts"])
     accounts, connections = gateway.clients.accounts, gateway.clients.connections
 
     async def page(request: Request, session: BrowserSession, **values: Any) -> Response:
@@ -36,16 +52,19 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
         return views.page(request, "settings.html", tokens=tokens, connected=connected, fresh=session.fresh, **shown)
 
     @router.get(SETTINGS)
-    async def settings(request: Request) -> Response:
+    @shows()
+    async def settings_page(request: Request) -> Response:
+        """Your account: address, password, API keys, connections elsewhere."""
         session = session_of(request)
         if session is None:
             return views.redirect(request, f"{LOG_IN}?return_to={quote(SETTINGS, safe='')}", "must_log_in")
         return await page(request, session)
 
-    @router.put(SETTINGS)
-    @router.post(SETTINGS)
-    async def change(request: Request) -> Response:
-        """What ``action`` says: ``update_email``, ``update_password``, ``create_key``, ``revoke_key``,
+    @router.put(SETTINGS, openapi_extra=_FORM)
+    @router.post(SETTINGS, name="change_settings_by_post", openapi_extra=_FORM)
+    @shows()
+    async def change_settings(request: Request) -> Response:
+        """Change what ``action`` says: ``update_email``, ``update_password``, ``create_key``, ``revoke_key``,
         ``connect_lalalai`` or ``disconnect``."""
         session = session_of(request)
         if session is None:
