@@ -213,6 +213,14 @@ async def test_behind_https(spotify: SpotifySimulator) -> None:
         assert all("; Secure" in cookie for cookie in answer.headers.get_list("set-cookie"))
 
 
+async def test_under_another_name_than_spotify_comes_back_to(spotify: SpotifySimulator) -> None:
+    async with site_in(spotify) as site, site.browser() as browser:
+        answer = await browser.get("http://localhost:4000/auth/spotify")
+        assert (answer.status_code, "comes back to http://127.0.0.1:4000 alone" in answer.text) == (422, True)
+    async with site_in(spotify, public_url="https://music.example") as site, site.browser() as browser:
+        assert (await browser.get("http://gateway:4000/auth/spotify")).status_code == 302  # a proxy's own name for us
+
+
 async def test_long_paths_are_not_kept(spotify: SpotifySimulator) -> None:
     async with site_in(spotify) as site, site.browser() as browser:
         off = await browser.get("/auth/spotify", params={"return_to": "/" + "x" * 1000})
