@@ -25,6 +25,8 @@ from kit.ports import Blobs, Bus, Consumer, Delivery
 __all__ = [
     "CORRELATION_HEADER",
     "PRIORITIES",
+    "Ended",
+    "Handler",
     "JobContext",
     "JobWorker",
     "command_subject",

@@ -21,7 +21,7 @@ from kit.adapters.bus_nats import NatsBus
 from kit.adapters.clock import SystemClock
 from kit.adapters.docs_sqlite import SqliteDocs
 from kit.identity import Principal, Signer, principal_scope
-from kit.jobs import Handler, JobWorker, command_subject, create_job, publish_run
+from kit.jobs import Ended, Handler, JobWorker, command_subject, create_job, publish_run
 from services.library.catalog_store import CatalogStore
 from services.library.ledger import JobLedger
 from services.library.queue import JobQueue
@@ -128,11 +128,13 @@ class Platform:
         await eventually(empty)
 
     @contextlib.asynccontextmanager
-    async def worker(self, handler: Handler, slot_count: int = 1) -> AsyncIterator[asyncio.Event]:
+    async def worker(
+        self, handler: Handler, slot_count: int = 1, ended: Ended | None = None
+    ) -> AsyncIterator[asyncio.Event]:
         """A worker for the length of the block; setting the event stops it earlier."""
         worker = JobWorker(
             service=self.service, bus=self.bus, jobs=self.jobs, blobs=self.blobs, handler=handler, slot_count=slot_count,
-            lease_seconds=LEASE_SECONDS, drain_seconds=0.1,
+            lease_seconds=LEASE_SECONDS, drain_seconds=0.1, ended=ended,
         )  # fmt: skip
         stopping = asyncio.Event()
         task = asyncio.create_task(worker.run(stopping))

@@ -322,6 +322,26 @@ async def test_a_repeated_command_runs_nothing_and_its_event_is_stored_once(plat
     assert stored.state.subjects == {subject: 1}
 
 
+async def test_somebody_may_tidy_up_behind_every_job(platform: Platform) -> None:
+    told: list[tuple[str, str]] = []
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        if context.job.id == failing.id:
+            raise AppError(Code.UNPROCESSABLE, "BROKEN", "It broke.")
+        return result()
+
+    async def ended(job: job_pb2.Job) -> None:
+        told.append((job.id, job_pb2.JobState.Name(job.state)))
+
+    succeeding, failing, cancelled = [await platform.create() for _ in range(3)]
+    await platform.ledger.cancel(ANN, cancelled.id)  # nobody works on it, and yet there may be something to tidy up
+    async with platform.worker(handler, ended=ended):
+        await platform.emptied()
+    assert told == [
+        (succeeding.id, "JOB_STATE_SUCCEEDED"), (failing.id, "JOB_STATE_FAILED"), (cancelled.id, "JOB_STATE_CANCELLED"),
+    ]  # fmt: skip
+
+
 async def test_a_cancelled_job_is_never_started(platform: Platform) -> None:
     async def handler(context: JobContext) -> job_pb2.JobResult:
         raise AssertionError("it was cancelled")

@@ -16,7 +16,7 @@ from ledger_world import ANN, BOB, LEASE, LOST, WORKER, World, new, opened, reas
 from kit.identity import Principal
 from services.library.catalog import Generation
 from services.library.ledger import JobLedger
-from services.library.service import JobError, JobState, Priority, Stage, entitled, may_see
+from services.library.service import JobError, JobState, OutsideWork, Priority, Stage, entitled, may_see
 
 
 @pytest_asyncio.fixture
@@ -403,6 +403,23 @@ async def test_cancel_asks_a_running_job_to_stop(world: World) -> None:
     ended = await world.ledger.fail(job.id, 1, JobError("X", "x"), True, [])
     assert (ended.state, ended.error) == (JobState.CANCELLED, JobError("CANCELLED", "cancelled"))
     assert [stage.state for stage in ended.stages] == [JobState.FAILED]
+
+
+async def test_what_fails_after_a_wish_to_cancel_is_cancelled(world: World) -> None:
+    job = await world.running()
+    await world.ledger.cancel(ANN, job.id)
+    ended = await world.ledger.fail(job.id, 1, JobError("BROKEN", "It broke."), False, [])
+    assert (ended.state, ended.error) == (JobState.CANCELLED, JobError("CANCELLED", "cancelled"))
+
+
+async def test_what_a_job_goes_by_outside_stays_known(world: World) -> None:
+    job = await world.running()
+    work = OutsideWork("source", ["task"], own_key=True)
+    await world.ledger.heartbeat(job.id, 1, LEASE, 0.1, "", [], work)
+    await world.ledger.heartbeat(job.id, 1, LEASE, 0.2, "", [])
+    await world.ledger.release(job.id, 1, 0.0, None, True)
+    again, claimed, _ = await world.ledger.claim(job.id, "w2", LEASE)
+    assert (claimed, again.attempt, again.outside_work) == (True, 2, work)
 
 
 async def test_a_finished_job_cannot_be_cancelled(world: World) -> None:
