@@ -5,9 +5,10 @@ from __future__ import annotations
 import hmac
 import json
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from soundwright.ingest.v1 import ingest_service_pb2
 from soundwright.library.v1 import connection_service_pb2 as pb
 from starlette.responses import RedirectResponse, Response
@@ -15,8 +16,10 @@ from starlette.responses import RedirectResponse, Response
 from kit.errors import AppError, Code
 from kit.identity import principal_scope
 from kit.sealing import Sealer
+from services.gateway import refusals
 from services.gateway.auth import Browsers, new_visit
 from services.gateway.clients import Gateway
+from services.gateway.web.answers import shows
 from services.gateway.web.templates import PAGE_HEADERS
 from services.gateway.web.views import LOG_IN, SETTINGS, Views, local_path, session_of
 
@@ -48,14 +51,20 @@ class _Errand:
 
 
 def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> APIRouter:
-    router = APIRouter(prefix=_PATH, include_in_schema=False)
+    router = APIRouter(prefix=_PATH, tags=["pages accounts"])
     ingest, connections = gateway.clients.ingest, gateway.clients.connections
     sealer = Sealer(gateway.settings.signing_key())
     public_address = gateway.settings.public_address
     redirect_uri = f"{public_address}{_PATH}/callback"
 
     @router.get("")
-    async def begin(request: Request, return_to: str = "/") -> Response:
+    @shows(refusals.SPOTIFY_UNAUTHORIZED, page=False)
+    async def go_to_spotify(
+        request: Request,
+        return_to: Annotated[
+            str, Query(description="Where to go afterwards: a path of ours.", examples=["/users/settings"])
+        ] = "/",
+    ) -> Response:
         """Off to Spotify; the browser keeps what it has to come back with."""
         # Without an address that the operator has set, browsers may be at another name of this machine, as localhost:
         # they would come back to a page that does not know them.
@@ -83,7 +92,13 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
         return response
 
     @router.get("/callback")
-    async def come_back(request: Request, code: str = "", state: str = "", error: str = "") -> Response:
+    @shows(refusals.SPOTIFY_UNAUTHORIZED, page=False)
+    async def come_back_from_spotify(
+        request: Request,
+        code: Annotated[str, Query(description="from Spotify, good for one use")] = "",
+        state: Annotated[str, Query(description="what the browser went there with")] = "",
+        error: Annotated[str, Query(description="why Spotify gives no code", examples=["access_denied"])] = "",
+    ) -> Response:
         """Log in, or connect if somebody is logged in; what the browser kept is used up either way."""
         try:
             response = await _finish(request, code, state, error)
