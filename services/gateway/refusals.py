@@ -98,4 +98,6 @@ SPOTIFY_NOT_FOUND = Problem(404, "SPOTIFY_ERROR", "Spotify has no track with thi
 SPOTIFY_BUSY = Problem(429, "SPOTIFY_ERROR", "Spotify takes no more requests just now.", {"retry_after": 30})
 SPOTIFY_AWAY = Problem(503, "SPOTIFY_ERROR", "Spotify does not answer. Try again later.")
 SPOTIFY_UNAUTHORIZED = Problem(503, "SPOTIFY_UNAUTHORIZED", "Spotify credentials are not configured.")
+PUBLIC_URL_NEEDED = Problem(422, "PUBLIC_URL_NEEDED", "Spotify comes back to http://127.0.0.1:4000 alone. Begin there.")
+EMAIL_MISSING = Problem(422, "EMAIL_MISSING", "Spotify told no mail address that can be used.")
 NOTHING_TO_DOWNLOAD = Problem(422, "NOTHING_TO_DOWNLOAD", "Nothing behind this link can be downloaded.")

@@ -58,7 +58,7 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
     redirect_uri = f"{public_address}{_PATH}/callback"
 
     @router.get("")
-    @shows(refusals.SPOTIFY_UNAUTHORIZED, page=False)
+    @shows(refusals.PUBLIC_URL_NEEDED, refusals.SPOTIFY_UNAUTHORIZED, page=False)
     async def go_to_spotify(
         request: Request,
         return_to: Annotated[
@@ -92,7 +92,7 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
         return response
 
     @router.get("/callback")
-    @shows(refusals.SPOTIFY_UNAUTHORIZED, page=False)
+    @shows(refusals.REGISTRATION_CLOSED, refusals.EMAIL_MISSING, refusals.SPOTIFY_UNAUTHORIZED, page=False)
     async def come_back_from_spotify(
         request: Request,
         code: Annotated[str, Query(description="from Spotify, good for one use")] = "",
