@@ -16,12 +16,13 @@ from kit.errors import AppError, Code
 from kit.identity import principal_scope
 from services.gateway.auth import BrowserSession
 from services.gateway.clients import Gateway
+from services.gateway.params import LICENSE_KEY
 from services.gateway.web.answers import form_body, shows
 from services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, session_of
 
 __all__ = ["settings_routes"]
 
-_LALALAI_KEY = re.compile(r"[!-~]{8,200}")
+_LALALAI_KEY = re.compile(LICENSE_KEY)
 _FORM = form_body(
     {
         "action": (
@@ -35,6 +36,8 @@ _FORM = form_body(
         "revoke_keys": ("true: revoke all keys, too", "true"),
         "name": ("of a new key", "laptop"),
         "id": ("of the key to revoke", "0f8fad5b-d9cb-469f-a165-70867728950e"),
+        "key": ("for lalal.ai", "a1b2c3d4e5f6a7b8"),
+        "provider": ("spotify or lalalai: what to disconnect", "spotify"),
     }
 )
 Action = Callable[[Request, BrowserSession, Mapping[str, str]], Awaitable[Response]]
