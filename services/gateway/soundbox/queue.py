@@ -48,7 +48,7 @@ _MODEL_WORDS: dict[int, ModelStatus] = {
 }
 
 
-class Cancelled(Done):
+class CancelledClip(Done):
     message: Annotated[str, Field(examples=["Job cancelled"])]
 
 
@@ -117,7 +117,7 @@ def queue_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse(explored)
 
     @router.post("/api/queue/{job_id}/cancel", openapi_extra=body(UserBody))
-    @answers(Cancelled, refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    @answers(CancelledClip, refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
     async def cancel_clip_job(request: Request, job_id: ClipId) -> Response:
         """Cancel a job of yours that waits."""
         values = await json_values(request)
