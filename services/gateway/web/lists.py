@@ -118,14 +118,19 @@ class TrackList:
         self.total_count = 0
         self._search = search
         self._tracks: Sequence[track_pb2.Track] = ()
-        self._stems: dict[tuple[str, int], list[job_pb2.AudioOutput]] = {}  # by track and their number
+        self._end_count = 0
+        # By track; with their number, and how many jobs had ended when they were read: later ones may be as many, and others.
+        self._stems: dict[str, tuple[tuple[int, int], list[job_pb2.AudioOutput]]] = {}
 
     async def load(self) -> None:
+        end_count = self._end_count
         asked = pb.ListTracksRequest(page=self.page, page_size=_PAGE_SIZE, search=self._search)
         answer = await self._clients.tracks.ListTracks(asked)
-        unknown = [t for t in answer.tracks if t.stem_count and (t.id, t.stem_count) not in self._stems]
+        states = {track.id: (track.stem_count, end_count) for track in answer.tracks if track.stem_count}
+        known = {id: stems for id, stems in self._stems.items() if states.get(id) == stems[0]}
+        unknown = [track for track in answer.tracks if track.id in states.keys() - known.keys()]
         found = await _each(unknown, self._stems_of)
-        self._stems |= {(track.id, track.stem_count): stems for track, stems in zip(unknown, found, strict=True)}
+        self._stems = known | {track.id: (states[track.id], stems) for track, stems in zip(unknown, found, strict=True)}
         self._tracks, self.total_count = answer.tracks, answer.total_count
 
     async def _stems_of(self, track: track_pb2.Track) -> list[job_pb2.AudioOutput]:
@@ -137,13 +142,13 @@ class TrackList:
             return []
 
     def cards(self) -> Sequence[Card]:
-        return [track_card(track, self._stems.get((track.id, track.stem_count), [])) for track in self._tracks]
+        return [track_card(track, self._stems[track.id][1] if track.stem_count else []) for track in self._tracks]
 
     def hear(self, event: events_pb2.JobProgressed) -> bool:
         return True  # a track shows no progress
 
     def ended(self) -> None:
-        self._stems.clear()  # as many as before may be others
+        self._end_count += 1
 
 
 def page_count(cards: CardList) -> int:
