@@ -17,6 +17,7 @@ from kit.errors import AppError, Code
 from services.gateway.problem import details_of
 
 __all__ = [
+    "LICENSE_KEY",
     "AccountId",
     "ConversationId",
     "DeliveryId",
@@ -38,6 +39,9 @@ _FIELD_LIMIT = 200
 _KEY_LIMIT = 255
 _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 M = TypeVar("M", bound=BaseModel)
+
+LICENSE_KEY = r"^[!-~]{8,200}$"
+"""What somebody's key at an outside service may look like; it becomes a header there."""
 
 
 def _id_of(what: str) -> Any:
