@@ -32,6 +32,13 @@ UNSUPPORTED_MEDIA_TYPE = Problem(
 )
 NO_FORM = Problem(415, "UNSUPPORTED_MEDIA_TYPE", "Send the file as multipart/form-data, in a field named file.")
 VALIDATION_ERROR = Problem(422, "VALIDATION_ERROR", "Some fields do not fit.", {"track_id": ["can't be blank"]})
+NO_FILE = Problem(
+    422,
+    "VALIDATION_ERROR",
+    "Some fields do not fit.",
+    {"file": ["can't be blank"]},
+    [{"type": "missing", "loc": ["body", "file"], "msg": "Field required", "input": None}],
+)
 UPLOAD_STALLED = Problem(408, "REQUEST_TIMEOUT", "Nothing arrived for 60 seconds.")
 AUDIO_UNREADABLE = Problem(422, "AUDIO_UNREADABLE", "This is no supported audio file.")
 STORAGE_FULL = Problem(507, "STORAGE_FULL", "The server has no room for this. Please try again later.")
@@ -86,6 +93,12 @@ HOURLY_LIMIT = Problem(
     429, "HOURLY_LIMIT", "You have used up your 10 jobs an hour. Try again in 12 minutes.", {"retry_after": 720}
 )
 QUEUE_FULL = Problem(429, "QUEUE_FULL", "The queue is full. Try again in a few minutes.")
+TASK_ID_MISSING = Problem(400, "BAD_REQUEST", "task_id parameter is required")
+TASK_NOT_FOUND = Problem(404, "TASK_NOT_FOUND", "You have no such task at lalal.ai. Check the id.")
+LALALAI_NOT_CONFIGURED = Problem(503, "LALALAI_NOT_CONFIGURED", "lalal.ai API key not configured.")
+LALALAI_UNAUTHORIZED = Problem(503, "LALALAI_UNAUTHORIZED", "lalal.ai does not take your key.")
+LALALAI_AWAY = Problem(503, "LALALAI_ERROR", "lalal.ai is busy or away. Try again later.")
+LALALAI_BUSY = Problem(429, "LALALAI_ERROR", "lalal.ai is busy or away. Try again later.", {"retry_after": 30})
 MODEL_UNAVAILABLE = Problem(503, "MODEL_UNAVAILABLE", "The weights of this model are not installed here.")
 
 # Accounts, links and what lies outside.

@@ -12,6 +12,7 @@ import pytest
 from stories import UNHURRIED
 
 from demo.stack import Stack, running
+from tests.simulators.lalalai import LalalaiSimulator
 from tests.simulators.media_site import MediaSite
 from tests.simulators.spotify import SpotifySimulator
 
@@ -40,9 +41,19 @@ def site() -> Iterator[MediaSite]:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, spotify: SpotifySimulator, site: MediaSite) -> Iterator[Stack]:
+def lalalai() -> Iterator[LalalaiSimulator]:
+    """What the stack takes for lalal.ai."""
+    with LalalaiSimulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, spotify: SpotifySimulator, site: MediaSite, lalalai: LalalaiSimulator
+) -> Iterator[Stack]:
     outside = {
         **spotify.settings,
+        **lalalai.settings,
         "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": f"{site.address},{spotify.address}",
         "SOUNDWRIGHT_FETCH_SEARCH_URL": site.search_url,
     }

@@ -15,6 +15,7 @@ import pytest
 from stories import UNHURRIED, encoded, finished, made, song, upload
 
 from demo.stack import Stack, running
+from tests.simulators.lalalai import KEY as LALALAI_KEY
 from tests.simulators.media_site import MediaSite
 from tests.simulators.spotify import SpotifySimulator
 
@@ -44,6 +45,11 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/processing/separate": (401, 401, 404, 404, 201),
     "GET /api/processing/job/{job_id}": (401, 401, 403, 403, 200),
     "GET /api/processing/models": ACCOUNTS,
+    "GET /api/lalalai/quota": ACCOUNTS,
+    "PUT /api/lalalai/key": ACCOUNTS,
+    "DELETE /api/lalalai/key": (401, 401, 204, 204, 204),  # of their own, if they have one
+    "POST /api/lalalai/cancel": (401, 401, 404, 404, 200),
+    "POST /api/lalalai/cancel-all": ACCOUNTS,
     "POST /api/analysis/analyze": (401, 401, 404, 404, 201),
     "GET /api/analysis/job/{job_id}": (401, 401, 403, 403, 200),
     "GET /api/analysis/{track_id}": (401, 401, 404, 404, 200),
@@ -153,6 +159,8 @@ BODIES: dict[str, Any] = {
     "POST /api/spotify/fetch": {"url": "spotify:track:{spotify_id}"},
     "POST /api/spotify/import": {"url": "spotify:track:{spotify_id}"},
     "POST /api/download/track": {"url": "{url}"},
+    "PUT /api/lalalai/key": {"api_key": LALALAI_KEY},
+    "POST /api/lalalai/cancel": {"task_id": "{lalalai_job_id}"},
     "POST /generate": {"prompt": "slow cello", "duration": 1},
     "POST /api/library/{gen_id}/vote": {"vote": 1},
     "POST /api/library/votes": {"generation_ids": ["{gen_id}"]},
@@ -169,6 +177,7 @@ QUERIES = {"GET /api/spotify/search": {"q": "tune"}}
 REFUSALS_BELOW = {
     "/api/admin": {403: "ROLE_TOO_LOW", 404: "ACCOUNT_NOT_FOUND"},
     "/api/agents/conversations": {404: "CONVERSATION_NOT_FOUND"},
+    "/api/lalalai": {404: "TASK_NOT_FOUND"},
     "/api/tokens": {404: "TOKEN_NOT_FOUND", 422: "VALIDATION_ERROR"},
     "/api/webhooks/deliveries": {404: "DELIVERY_NOT_FOUND", 409: "WEBHOOK_DISABLED"},
     "/api/webhooks": {404: "WEBHOOK_NOT_FOUND", 409: "WEBHOOK_DISABLED"},
@@ -213,6 +222,8 @@ def belongings(owner: httpx.Client, spotify: SpotifySimulator, site: MediaSite) 
     url = site.file("/matrix.wav", SONG, "audio/wav")
     download = owner.post("/api/download/track", json={"url": url}).json()["data"]["job_id"]
     assert finished(owner, f"/api/download/job/{download}")["status"] == "completed"
+    lalalai = owner.post("/api/processing/separate", json={"track_id": track["id"], "engine": "lalalai"})
+    assert owner.delete(f"/api/jobs/{lalalai.json()['data']['job_id']}").status_code == 204
     clip = made(owner, "slow cello")
     playlist = owner.post("/api/playlists", json={"name": "Rainy days"}).json()["id"]
     conversation = owner.post("/api/agents/chat", json={"message": "Hello"}).json()["data"]["conversation_id"]
@@ -227,6 +238,7 @@ def belongings(owner: httpx.Client, spotify: SpotifySimulator, site: MediaSite) 
             "track_name": "vocals",
             "job_id": pipeline,
             "spotify_id": "matrix",
+            "lalalai_job_id": lalalai.json()["data"]["job_id"],
             "url": url,
             "gen_id": clip,
             "playlist_id": playlist,

@@ -24,6 +24,8 @@ _SHORT = {
     "ANALYSIS_NOT_FOUND": "No analysis data",
     "FILE_NOT_FOUND": "File not found",
     "NO_STEMS": "No stems available",
+    "TASK_NOT_FOUND": "Task not found",
+    "LALALAI_NOT_CONFIGURED": "lalal.ai API key not configured",
     "RATE_LIMITED": "rate limit exceeded",
     "INTERNAL": "Internal Server Error",
 }

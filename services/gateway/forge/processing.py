@@ -32,7 +32,12 @@ class SeparateParameters(BaseModel):
     model: str = Field(
         "", max_length=100, description="as GET /api/processing/models lists; empty: the default", examples=["htdemucs"]
     )
-    engine: str = Field("", max_length=100, description="local: whichever engine runs the model")
+    engine: str = Field(
+        "",
+        max_length=100,
+        description="local: whichever engine of ours runs the model; lalalai: lalal.ai, whose models are newest, andromeda, "
+        "perseus, orion, phoenix and lyra",
+    )
     format: str = Field("", max_length=20, description="of the stems: flac (default), wav16, wav24, wav32f")
 
 
@@ -57,6 +62,7 @@ class Separation(TypedDict):
     degraded_reason: Annotated[str | None, Field(examples=[None])]
     compute_seconds: Seconds | None
     stems: Annotated[list[Stem], Field(description="none until it is completed")]
+    lalalai_task_ids: Annotated[list[str], Field(description="what lalal.ai does for it", examples=[[]])]
     error: Annotated[str | None, Field(description="why it failed", examples=[None])]
 
 
@@ -85,6 +91,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
         refusals.TRACK_NOT_FOUND,
         refusals.VALIDATION_ERROR,
         refusals.MODEL_UNAVAILABLE,
+        refusals.LALALAI_NOT_CONFIGURED,
         status=201,
         repeatable=True,
     )
@@ -156,6 +163,7 @@ def separation_to_wire(job: job_pb2.Job) -> Separation:
         "degraded_reason": (result.degraded_reason or None) if result else None,
         "compute_seconds": result.compute_seconds if result else None,
         "stems": [stem_to_wire(stem) for stem in result.outputs] if result else [],
+        "lalalai_task_ids": list(job.outside_work.task_ids),
         "error": error_text(job),
     }
 

@@ -14,6 +14,7 @@ from services.gateway.forge.daw import daw_routes
 from services.gateway.forge.download import download_routes
 from services.gateway.forge.exports import export_routes
 from services.gateway.forge.jobs import job_routes
+from services.gateway.forge.lalalai import lalalai_routes
 from services.gateway.forge.processing import processing_routes
 from services.gateway.forge.spotify import spotify_routes
 from services.gateway.forge.tokens import token_routes
@@ -35,7 +36,7 @@ def forge_routes(gateway: Gateway) -> APIRouter:
 
     parts = (
         track_routes, processing_routes, analysis_routes, spotify_routes, download_routes, job_routes, export_routes,
-        daw_routes, token_routes, admin_routes, webhook_routes, agent_routes,
+        daw_routes, lalalai_routes, token_routes, admin_routes, webhook_routes, agent_routes,
     )  # fmt: skip
     for part in parts:
         router.include_router(part(gateway))

@@ -181,7 +181,7 @@ def stem_to_wire(stem: job_pb2.AudioOutput) -> Stem:
         "stem_type": stem.name,
         "file_path": stem_file_path(stem),
         "file_size": stem.size_bytes,
-        "source": "local",
+        "source": "lalalai" if stem.source == "lalalai" else "local",
         "track_id": stem.track_id,
         "processing_job_id": stem.job_id,
         "download_url": f"/export/stem/{stem.id}",
