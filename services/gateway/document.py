@@ -30,6 +30,7 @@ from services.gateway.schemas import Schemas
 __all__ = ["Site"]
 
 _RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+_MULTIPART = "multipart/form-data"
 _HEADERS_BY_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",)}
 _SECURITY_SCHEMES = {
     "bearer": {
@@ -139,13 +140,14 @@ class _Completion:
             operation["parameters"] = parameters
         for parameter in parameters:
             parameter["schema"].pop("title", None)
-        for content in operation.get("requestBody", {}).get("content", {}).values():
+        for kind, content in operation.get("requestBody", {}).get("content", {}).items():
             content["schema"] = self._schemas.placed(content["schema"])
-            content.setdefault("example", self._schemas.example(content["schema"], whole=False))
+            if kind != _MULTIPART:  # a file has no example
+                content.setdefault("example", self._schemas.example(content["schema"], whole=False))
         common = ("X-Request-Id", *(_RATE_HEADERS if rule.rate_class else ()))
         responses = {status: self._answered(status, answer, common) for status, answer in said.answers.items()}
         problems = [(problem, dialect.render) for problem in _of_the_guard(rule, method)]
-        problems += [(problem, render) for problem in (*_of_the_request(operation, dialect), *said.refusals)]
+        problems += [(problem, render) for problem in (*_of_the_request(operation), *said.refusals)]
         by_status: dict[int, dict[str, Any]] = {}
         for problem, rendering in problems:
             response = rendering(problem)
@@ -224,13 +226,13 @@ def _of_the_guard(rule: Rule, method: str) -> list[Problem]:
     return found
 
 
-def _of_the_request(operation: dict[str, Any], dialect: Dialect) -> list[Problem]:
+def _of_the_request(operation: dict[str, Any]) -> list[Problem]:
     """Refusals of whatever cannot be read."""
     found = []
     kinds = set(operation.get("requestBody", {}).get("content", {}))
-    if "multipart/form-data" in kinds:
+    if _MULTIPART in kinds:
         found += [refusals.BAD_FORM, refusals.UPLOAD_STALLED, refusals.FILE_TOO_LARGE, refusals.STORAGE_FULL]
-        found += [refusals.NO_FORM, refusals.VALIDATION_ERROR]
+        found.append(refusals.NO_FILE)
     elif kinds:
         found += [refusals.BAD_REQUEST, refusals.TOO_LARGE, refusals.UNSUPPORTED_MEDIA_TYPE]
     parameters = operation.get("parameters", [])

@@ -79,6 +79,7 @@ def daw_routes(gateway: Gateway) -> APIRouter:
     @sends(
         "audio/wav",
         refusals.TRACK_NOT_FOUND,
+        refusals.NO_FORM,
         refusals.AUDIO_UNREADABLE,
         ranges=False,
         headers=("X-Soundwright-Limited",),

@@ -118,7 +118,7 @@ def track_routes(gateway: Gateway) -> APIRouter:
     clients = gateway.clients
 
     @router.post("", openapi_extra=_UPLOAD_BODY)
-    @answers(Data[Track], refusals.AUDIO_UNREADABLE, status=201)
+    @answers(Data[Track], refusals.NO_FORM, refusals.AUDIO_UNREADABLE, status=201)
     async def upload_track(request: Request) -> Response:
         """Bring a recording in: a multipart form with ``file`` and, if you like, ``title``, ``artist``, ``album``."""
         return data(track_to_wire(await gateway.uploads.receive(request, RECORDING)), 201)

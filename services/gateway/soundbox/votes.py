@@ -201,7 +201,7 @@ def vote_routes(gateway: Gateway) -> APIRouter:
 
 
 def _rating_routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(tags=["soundbox votes"], route_class=SuccessRoute)
+    router = APIRouter(route_class=SuccessRoute)
 
     @router.post("/rate", openapi_extra=body(RateBody))
     @answers(Done, refusals.USER_ID_FOREIGN, refusals.RATED_FILE_NOT_FOUND)

@@ -48,6 +48,7 @@ def logged_path(path: str) -> str:
 
 PAGES = Dialect(
     name="pages",
+    title="Pages",
     paths=re.compile(r"/$|/(users|auth|assets|jobs|tracks|live)(/|$)"),
     render=render,
     rule=rule,

@@ -92,7 +92,7 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
         return await page(request, "tracks.html", TrackList(clients, page_number, q), q)
 
     @router.post("/tracks", openapi_extra=_UPLOAD)
-    @shows(refusals.AUDIO_UNREADABLE, page=False)
+    @shows(refusals.NO_FORM, refusals.AUDIO_UNREADABLE, page=False)
     async def upload_by_page(request: Request) -> Response:
         """Bring a recording in, by the form on the page of tracks."""
         if session_of(request) is None:

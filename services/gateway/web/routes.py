@@ -39,13 +39,13 @@ def page_routes(gateway: Gateway) -> APIRouter:
         return views.page(request, "home.html", registration=gateway.settings.registration)
 
     @router.get("/assets/style.css", tags=_TAGS)
-    @answers({"type": "string"}, media_type="text/css", headers=("Cache-Control",))
+    @answers({"type": "string"}, media_type="text/css", example="body { margin: 0 }", headers=("Cache-Control",))
     async def stylesheet() -> Response:
         """How pages look."""
         return Response(_STYLESHEET, media_type="text/css", headers=_CACHED)
 
     @router.get("/assets/live.js", tags=_TAGS)
-    @answers({"type": "string"}, media_type="text/javascript", headers=("Cache-Control",))
+    @answers({"type": "string"}, media_type="text/javascript", example="void 0;", headers=("Cache-Control",))
     async def script() -> Response:
         """What keeps lists on pages as they are."""
         return Response(_SCRIPT, media_type="text/javascript", headers=_CACHED)
