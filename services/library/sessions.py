@@ -64,9 +64,12 @@ class Sessions:
         now = self._clock.now()
         session = await self._store.session(digest(secret))
         account = await self._store.account(session.account_id) if session else None
-        if session is None or account is None or session.expire_time <= now or session.epoch != account.session_epoch:
-            raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Your session is over. Log in again.")
-        require_active(account)
+        over = AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Your session is over. Log in again.")
+        if session is None or account is None or session.expire_time <= now:
+            raise over
+        require_active(account)  # first, so that people whose sessions it has ended learn why
+        if session.epoch != account.session_epoch:
+            raise over
         fresh = now - session.authenticate_time < _FRESH_SECONDS
         renewed = ""
         if now - session.create_time >= _RENEWAL_SECONDS and not session.renewed and not passive:

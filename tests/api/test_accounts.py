@@ -305,7 +305,7 @@ def test_links_in_mails(stack: Stack, ann: Browser) -> None:
 
 def test_who_is_suspended_is_refused_in_every_dialect_at_once(stack: Stack, ann: Browser, admin: httpx.Client) -> None:
     token = ann.post("/api/tokens", json={"email": ann.email, "password": PASSWORD}).json()["data"]["token"]
-    bearer = {"Authorization": f"Bearer {token}"}
+    bearer, session = {"Authorization": f"Bearer {token}"}, ann.cookies[SESSION]
     (user,) = admin.get("/api/admin/users", params={"search": ann.email}).json()["data"]
     assert (user["role"], user["status"], user["track_count"]) == ("user", "active", 0)
     paths = ["/api/tracks", "/files/x", "/api/library", "/queue-status", "/job/x"]
@@ -321,12 +321,15 @@ def test_who_is_suspended_is_refused_in_every_dialect_at_once(stack: Stack, ann:
         assert (soundbox.status_code, soundbox.json()) == (403, {"error": text})
         pipeline = httpx.get(f"{stack.pipeline_url}/job/x", headers=bearer)
         assert (pipeline.status_code, pipeline.json()) == (403, {"detail": text})
-        assert ann.get("/api/tracks").status_code == 401  # the session is over for good
+        by_session = httpx.get(f"{stack.base_url}/api/tracks", headers=cookie(session))
+        assert (by_session.status_code, by_session.json()["code"]) == (403, "ACCOUNT_SUSPENDED")
+        assert by_session.headers["set-cookie"].startswith(f"{SESSION}=;")  # another account can log in
         assert ann.log_in().status_code == 403
         refused = httpx.post(f"{stack.base_url}/api/tokens", json={"email": ann.email, "password": PASSWORD})
         assert (refused.status_code, refused.json()["code"]) == (403, "ACCOUNT_SUSPENDED")
     admin.patch(f"/api/admin/users/{user['id']}", json={"status": "active"})
     assert httpx.get(f"{stack.base_url}/api/tracks", headers=bearer).status_code == 200
+    assert httpx.get(f"{stack.base_url}/api/tracks", headers=cookie(session)).status_code == 401  # it is over for good
     acts = [e for e in admin.get("/api/admin/audit").json()["data"] if e["resource_id"] == user["id"]]
     assert [(e["action"], e["changes"]["status"]["to"], e["actor_email"]) for e in acts] == [
         ("reactivate", "active", "admin@localhost"),

@@ -252,11 +252,11 @@ async def test_an_account_that_is_not_active_is_refused_at_once(world: World, st
         await world.people.tokens.authenticate(token)
     with refused("ACCOUNT_SUSPENDED"):
         await world.people.accounts.verify("ann@example.org", PASSWORD, HERE)
-    with refused("UNAUTHORIZED"):  # its sessions are over for good
+    with refused("ACCOUNT_SUSPENDED"):
         await world.people.sessions.authenticate(session)
     with refused("CREDENTIALS_INVALID"):  # who does not know the password does not learn the status
         await world.people.accounts.verify("ann@example.org", "wrong password", HERE)
     await world.people.administration.update_account(Principal(boss.id, boss.role), ann.id, "", "active", HERE)
     assert await world.people.tokens.authenticate(token)
-    with refused("UNAUTHORIZED"):
+    with refused("UNAUTHORIZED"):  # its sessions are over for good
         await world.people.sessions.authenticate(session)
