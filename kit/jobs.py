@@ -408,8 +408,6 @@ class JobWorker:
         return (await self._jobs.ReleaseJob(request, timeout=self._settle_seconds)).job
 
     async def _announce_end(self, job: job_pb2.Job) -> None:
-        if self._ended is not None:
-            await self._ended(job)
         fact = job_pb2.JobState.Name(job.state).removeprefix("JOB_STATE_").lower()
         event = events_pb2.JobFinished(
             job_id=job.id, owner_id=job.owner_id, kind=job.kind, state=job.state, track_id=job.track_id,
@@ -417,6 +415,8 @@ class JobWorker:
         )  # fmt: skip
         with contextlib.suppress(AppError):  # the ledger has it; whoever listens asks there in the end
             await self._bus.publish(self._event_subject(fact), event.SerializeToString(), message_id=f"{job.id}.{fact}")
+        if self._ended is not None:
+            await self._ended(job)
 
     def _event_subject(self, fact: str) -> str:
         return f"soundwright.evt.{self._service}.v1.job.{fact}"

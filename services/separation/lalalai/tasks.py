@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
@@ -74,7 +75,9 @@ class LalalaiTasks:
         """
         async for job in self._own():
             if _is_lalalai(job) and task_id in (job.id, *job.outside_work.task_ids):
-                return await self._cancel(job.id)
+                cancelled = await self._cancel(job.id)
+                await self._tidy(cancelled)  # whoever runs it would do so, too, but may be dead
+                return cancelled
         raise AppError(Code.NOT_FOUND, "TASK_NOT_FOUND", "You have no such task at lalal.ai. Check the id.")
 
     async def cancel_all(self) -> list[job_pb2.Job]:
@@ -86,22 +89,25 @@ class LalalaiTasks:
             except AppError as error:
                 if error.reason != "JOB_FINISHED":  # just now
                     raise
+        await asyncio.gather(*map(self._tidy, cancelled))
         return cancelled
 
     async def _cancel(self, job_id: str) -> job_pb2.Job:
         job: job_pb2.Job = (await self._jobs.CancelJob(library_service_pb2.CancelJobRequest(job_id=job_id))).job
-        await self._tidy(job)  # whoever runs it would do so, too, but may be dead
         return job
 
     async def _own(self, states: Sequence[job_pb2.JobState] = ()) -> AsyncIterator[job_pb2.Job]:
-        """The caller's separations, newest first."""
+        """The caller's separations, newest first; each once, though pages move when jobs come or end meanwhile."""
+        seen: set[str] = set()
         for page in range(1, _PAGE_LIMIT + 1):
             request = library_service_pb2.ListJobsRequest(
                 page=page, page_size=_PAGE_SIZE, kinds=[job_pb2.JOB_KIND_SEPARATION], states=states
             )
             listed = await self._jobs.ListJobs(request)
             for job in listed.jobs:
-                yield job
+                if job.id not in seen:
+                    seen.add(job.id)
+                    yield job
             if page * _PAGE_SIZE >= listed.total_count:
                 return
 
