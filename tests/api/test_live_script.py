@@ -116,8 +116,10 @@ async def test_what_plays_is_left_alone_until_it_pauses(ann: Browser) -> None:
         shown.do(["play", key])
         job_id = started(ann, "processing/separate", track_id)
         finished(ann, f"/api/jobs/{job_id}")
-        while await shown.next() != ["heard", key]:
+        while (seen := await shown.next())[:2] != ["heard", key] or "vocals" not in seen[2]:
             pass
+        shown.do(["look"])
+        await shown.next()
         assert "vocals" not in shown.elements[key]
         shown.do(["pause", key])
         await shown.until(key, f"/jobs/{job_id}/files/vocals")

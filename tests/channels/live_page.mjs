@@ -1,7 +1,8 @@
 // Runs the script of our pages, as it is, on as much of a page as it touches. One line of JSON on standard input says what
-// the page holds: {script, page, cookie, list, live, elements: [[id, html], ...]}; later ones ["play", id] and ["pause", id].
-// Standard output gets, one JSON array a line: ["heard", id] for each element that the server pushes, and
-// ["page", word, [[id, html], ...]] whenever that differs from before. The end of the input ends it.
+// the page holds: {script, page, cookie, list, live, elements: [[id, html], ...]}; later ones are ["play", id],
+// ["pause", id] and ["look"]. Standard output gets, one JSON array a line, ["heard", id, html] for each element that the
+// server pushes, and ["page", word, [[id, html], ...]] whenever that differs from before, and when asked to look. The end
+// of the input ends it.
 
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -72,9 +73,9 @@ globalThis.WebSocket = class extends WebSocket {
   constructor(address) {
     super(address, { headers: { cookie: given.cookie, origin: new URL(given.page).origin } });
     this.addEventListener("message", ({ data }) => setImmediate(() => {
-      const { id } = JSON.parse(data);
+      const { id, html } = JSON.parse(data);
       if (id) {
-        tell("heard", id);
+        tell("heard", id, html);
       }
       report();
     }));
@@ -88,8 +89,10 @@ for await (const line of lines) {
   const [step, id] = JSON.parse(line);
   if (step === "play") {
     found(id).player.paused = false;
-  } else {
+  } else if (step === "pause") {
     found(id).player.pause();
+  } else {
+    told = "";
   }
   report();
 }

@@ -69,6 +69,16 @@
     }
   }
 
+  // Browsers slow down what nobody looks at, which the server takes for gone: then it is early enough to come back when
+  // somebody looks again.
+  function again() {
+    if (document.hidden) {
+      document.addEventListener("visibilitychange", again, { once: true });
+    } else {
+      connect();
+    }
+  }
+
   function connect() {
     const socket = new WebSocket(address);
     let heard = true;
@@ -91,7 +101,7 @@
       socket.close();
       tell("Reconnecting");
       // Different browsers come back at different times, whatever made them all go.
-      setTimeout(connect, pauseMs * (0.5 + Math.random()));
+      setTimeout(again, pauseMs * (0.5 + Math.random()));
       pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     }
 
