@@ -353,6 +353,17 @@ async def test_what_is_cancelled_is_cancelled_there_and_removed(world: World) ->
             assert (await world.tasks.cancel(name)).state == job_pb2.JOB_STATE_CANCELLED
 
 
+async def test_a_task_that_cannot_be_cancelled_ends_with_its_recording(world: World) -> None:
+    world.simulator.held = True
+    context = await world.claimed(await world.created())
+    async with world.at_work(context):
+        task_id = await world.has_task(context.job.id)
+    world.simulator.failures.append(("/cancel/", 400, {"detail": "Oh no"}, {}))
+    await world.worker.tidy(await world.job(context.job.id))
+    assert world.simulator.sources == {}
+    assert world.simulator.tasks[task_id].status == "cancelled"
+
+
 async def test_behind_a_job_that_succeeded_only_the_recording_is_removed(world: World) -> None:
     job = await world.succeeded()
     world.simulator.failures.append(("/delete/", 503, {}, {}))

@@ -99,9 +99,11 @@ class LalalaiWorker:
         try:
             async with asyncio.timeout(_TIDY_SECONDS):
                 key = await self._keys.used(job.owner_id, work.own_key)
-                if work.task_ids and job.state != job_pb2.JOB_STATE_SUCCEEDED:
-                    await _again(lambda: self._client.cancel(key, work.task_ids))
-                await _again(lambda: self._client.delete(key, work.source_id))
+                try:
+                    if work.task_ids and job.state != job_pb2.JOB_STATE_SUCCEEDED:
+                        await _again(lambda: self._client.cancel(key, work.task_ids))
+                finally:
+                    await _again(lambda: self._client.delete(key, work.source_id))  # which cancels, too
         except (AppError, TimeoutError) as error:
             log.warning("lalalai.left_untidy", job_id=job.id, error=str(error) or "no answer in time")
 
