@@ -67,7 +67,7 @@ class Document:
         kind = answer.headers.get("content-type", "").partition(";")[0]
         contents = said.get("content", {})
         if not contents:
-            return found + (["there is a body"] if answer.content else [])
+            return found + (["there is a body"] if answer.is_stream_consumed and answer.content else [])
         content = next((contents[name] for name in (kind, kind.partition("/")[0] + "/*") if name in contents), None)
         if content is None:
             return [*found, f"{kind} is not among {list(contents)}"]
