@@ -268,6 +268,7 @@ async def test_a_task_that_fails_there(world: World, status: str, error: Any, to
         (b"", "cannot be read"),
         (b"x" * (5 << 20), "too large"),
     ],
+    ids=["page", "empty", "huge"],
 )
 async def test_files_that_are_no_stems(world: World, content: bytes, told: str) -> None:
     world.simulator.files["drum"] = content
