@@ -239,6 +239,8 @@ def test_tracks_are_uploaded_found_heard_and_paged(ann: Browser) -> None:
     assert "/tracks?page=2" in first.all("a", "href")
     assert "/tracks?page=1" in second.all("a", "href")
     assert page_of(ann, "/tracks?q=emile").cards == second.cards
+    assert "/tracks?page=2" in page_of(ann, "/tracks?page=9").all("a", "href")
+    assert "/tracks?page=1&q=none" in page_of(ann, "/tracks?q=none&page=9").all("a", "href")
     assert "No track has such words" in page_of(ann, "/tracks?q=%3Cscript%3E").text
     assert ann.get("/tracks?page=0").status_code == 422
 
@@ -403,17 +405,31 @@ async def test_who_is_suspended_or_logs_out_is_told_nothing_more(
             assert "His" not in str(nobodys.messages)
 
 
-async def test_without_open_access_one_has_to_log_in(stack: Stack, guest: Browser) -> None:
-    with GatewayProcess(stack.data_dir, open_access="false") as gateway:
-        with httpx.Client(base_url=gateway.base_url) as anonymous:
-            answer = anonymous.get("/tracks?q=a b&page=2")
-            where = "/users/log-in?return_to=%2Ftracks%3Fq%3Da%2520b%26page%3D2"
-            assert (answer.status_code, answer.headers["location"]) == (302, where)
-            for path in ("/jobs", "/jobs/x/files/y", "/tracks/x/audio"):
-                assert anonymous.get(path).headers["location"].startswith("/users/log-in?"), path
-            assert "/jobs" not in Page(anonymous.get("/").text).all("a", "href")
-            assert await refused(address(anonymous, "/live/websocket?list=jobs"), **handshake(anonymous)) == 403
-        with Browser(gateway.base_url) as browser:
-            browser.cookies = guest.cookies
-            async with live(browser, "/jobs") as shown:
-                assert shown.messages[0] == {"list": "jobs", "ids": []}
+@pytest.fixture(scope="module")
+def strict(stack: Stack) -> Iterator[GatewayProcess]:
+    """A gateway without open access, which hears of jobs or knows nothing of them: it looks once."""
+    with GatewayProcess(stack.data_dir, open_access="false", socket_poll_seconds="3600") as gateway:
+        yield gateway
+
+
+async def test_without_open_access_one_has_to_log_in(strict: GatewayProcess) -> None:
+    with httpx.Client(base_url=strict.base_url) as anonymous:
+        answer = anonymous.get("/tracks?q=a b&page=2")
+        where = "/users/log-in?return_to=%2Ftracks%3Fq%3Da%2520b%26page%3D2"
+        assert (answer.status_code, answer.headers["location"]) == (302, where)
+        for path in ("/jobs", "/jobs/x/files/y", "/tracks/x/audio"):
+            assert anonymous.get(path).headers["location"].startswith("/users/log-in?"), path
+        assert "/jobs" not in Page(anonymous.get("/").text).all("a", "href")
+        assert await refused(address(anonymous, "/live/websocket?list=jobs"), **handshake(anonymous)) == 403
+
+
+async def test_events_are_enough(strict: GatewayProcess, ann: Browser) -> None:
+    with Browser(strict.base_url) as browser:
+        browser.cookies = ann.cookies
+        track_id = uploaded(ann, "Song", 60.0)
+        async with live(browser, "/jobs") as shown:
+            assert shown.messages[0] == {"list": "jobs", "ids": []}
+            key = f"job-{started(ann, 'processing/separate', track_id)}"
+            await shown.until(key, "<progress")
+            assert ann.delete(f"/api/jobs/{key[4:]}", headers={"x-csrf-token": ann.token()}).status_code == 204
+            await shown.until(key, "Cancelled")

@@ -70,7 +70,7 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
             list_id=shown.element_id,
             cards=shown.cards(),
             live_path=address("/live/websocket", shown.page, list=shown.element_id),
-            newer_path=address(path, min(shown.page - 1, pages)) if shown.page > 1 else "",
+            newer_path=address(path, max(1, min(shown.page - 1, pages))) if shown.page > 1 else "",
             older_path=address(path, shown.page + 1) if shown.page < pages else "",
             page_number=shown.page,
             page_count=pages,
