@@ -46,7 +46,6 @@ _FLASHES = {
     "change_sent": _Flash("info", "A link was mailed to the new address. The change comes about when you follow it."),
     "password_changed": _Flash("info", "The password is changed, and all other browsers are logged out."),
     "key_revoked": _Flash("info", "The key is revoked."),
-    "uploaded": _Flash("info", "The recording is in your library."),
     "connected": _Flash("info", "The key is stored, encrypted."),
     "disconnected": _Flash("info", "The connection is removed."),
     "spotify_connected": _Flash("info", "Your account is connected with Spotify."),
@@ -68,6 +67,7 @@ _FLASHES = {
     "spotify_taken": _Flash(
         "error", "This Spotify account is connected with another account here. Disconnect it there first."
     ),
+    "uploaded": _Flash("info", "The recording is in your library."),
 }
 
 
