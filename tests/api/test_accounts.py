@@ -324,6 +324,7 @@ def test_who_is_suspended_is_refused_in_every_dialect_at_once(stack: Stack, ann:
         by_session = httpx.get(f"{stack.base_url}/api/tracks", headers=cookie(session))
         assert (by_session.status_code, by_session.json()["code"]) == (403, "ACCOUNT_SUSPENDED")
         assert by_session.headers["set-cookie"].startswith(f"{SESSION}=;")  # another account can log in
+        assert text in ann.get("/").text if status == "suspended" else ann.get("/").status_code == 200
         assert ann.log_in().status_code == 403
         refused = httpx.post(f"{stack.base_url}/api/tokens", json={"email": ann.email, "password": PASSWORD})
         assert (refused.status_code, refused.json()["code"]) == (403, "ACCOUNT_SUSPENDED")

@@ -353,25 +353,6 @@ def test_a_report_is_one_short_clean_line(stack: Stack, box: httpx.Client) -> No
     assert box.get("/status").status_code == 200
 
 
-def test_every_route_is_described(box: httpx.Client) -> None:
-    """With a summary, a tag, and an example of its answer; a body says which fields it has."""
-    undescribed = []
-    for path, methods in box.get("/openapi.json").json()["paths"].items():
-        if path in ("/livez", "/readyz", "/metrics"):
-            continue
-        for method, route in methods.items():
-            content = route["responses"]["200"]["content"]
-            example = "example" in content.get("application/json", {}) or bool(
-                {"audio/wav", "image/png"} & set(content)
-            )
-            fields = route.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema", {}).get("properties")
-            if not (route["summary"] and route["tags"] and route["description"] and example):
-                undescribed.append((method, path))
-            if method in ("post", "put") and not fields:
-                undescribed.append((method, path))
-    assert undescribed == []
-
-
 @pytest.mark.parametrize("value", [
     "", "x", "-1", "0", "9" * 400, "1e9", "NaN", "true", "null", "%00", "%ff%fe", "%ed%a0%80", "%E2%80%AE", "' OR 1=1 --",
     "[]", "a" * 2000, "*", '"', "NEAR(", "١٢",
