@@ -1,0 +1,215 @@
+"""How the published document is made: of the routes, of what they say of themselves, and of the guard's rules."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Any, Generic, TypeVar
+
+import pytest
+from fastapi import APIRouter
+from fastapi.routing import iter_route_contexts
+from pydantic import Field
+from soundwright.library.v1 import job_pb2
+from starlette.responses import JSONResponse, Response
+from test_gateway_edge import Site as Listeners
+from typing_extensions import TypedDict
+
+from services.gateway import refusals
+from services.gateway.answers import answers, sends
+from services.gateway.dialect import Access, Dialect, Rule
+from services.gateway.document import Site
+from services.gateway.forge import FORGE, forge_routes
+from services.gateway.limits import RateClass
+from services.gateway.ops import ops_routes
+from services.gateway.pipeline import PIPELINE, pipeline_job_view, pipeline_routes
+from services.gateway.problem import Problem
+from services.gateway.schemas import Schemas
+from services.gateway.soundbox import SOUNDBOX, job_view, soundbox_routes
+from services.gateway.web import PAGES, page_routes
+
+ERRORS = Path(__file__).parents[2] / "docs" / "ERRORS.md"
+T = TypeVar("T")
+
+
+class Fruit(TypedDict):
+    """Something to eat."""
+
+    name: Annotated[str, Field(examples=["pear"])]
+    weight: Annotated[float | None, Field(examples=[None])]
+
+
+class Basket(TypedDict, Generic[T]):
+    inside: list[T]
+
+
+def own_site(access: Access, *, rate_class: RateClass | None = None, sessions: bool = False) -> dict[str, Any]:
+    """Operations of a site with two routes and one rule, by method and path."""
+
+    def render(problem: Problem) -> Response:
+        return JSONResponse({"why": problem.reason}, status_code=problem.status)
+
+    class Why(TypedDict):
+        why: str
+
+    rule = Rule(access, rate_class, sessions)
+    dialect = Dialect("own", re.compile("/"), render, lambda _method, _path: rule, title="Our own", error=Why)
+    router = APIRouter(tags=["own fruit"])
+
+    @router.get("/fruit/{name}")
+    @answers(Basket[Fruit], refusals.NOT_FOUND)
+    async def get_fruit(name: str) -> Response:
+        """Fruit of one kind. All that there is."""
+        raise NotImplementedError
+
+    @router.delete("/fruit/{name}")
+    @answers(None, status=204)
+    async def eat_fruit(name: str) -> Response:
+        """Eat it."""
+        raise NotImplementedError
+
+    @router.get("/picture")
+    @sends("image/png", refusals.FILE_NOT_FOUND)
+    async def get_picture() -> Response:
+        """A picture of it."""
+        raise NotImplementedError
+
+    site = Site([dialect], {}, title="Fruit")
+    site.include_router(router)
+    return site.openapi()
+
+
+def reasons(document: dict[str, Any], method: str, path: str) -> dict[str, list[str]]:
+    """Refusals of a route, by status."""
+    found = {}
+    for status, said in document["paths"][path][method]["responses"].items():
+        if "$ref" in said:
+            response = document["components"]["responses"][said["$ref"].rpartition("/")[2]]
+            (content,) = response["content"].values()
+            found[status] = list(content["examples"])
+            assert all(example["value"] == {"why": name} for name, example in content["examples"].items())
+    return found
+
+
+def test_a_route_says_what_it_gives() -> None:
+    document = own_site(Access.PUBLIC)
+    operation = document["paths"]["/fruit/{name}"]["get"]
+    assert (operation["operationId"], operation["summary"]) == ("get_fruit", "Fruit of one kind")
+    content = operation["responses"]["200"]["content"]["application/json"]
+    assert content["example"] == {"inside": [{"name": "pear", "weight": None}]}
+    assert content["schema"]["properties"]["inside"]["items"] == {"$ref": "#/components/schemas/Fruit"}
+    assert document["components"]["schemas"]["Fruit"]["required"] == ["name", "weight"]
+    assert "content" not in document["paths"]["/fruit/{name}"]["delete"]["responses"]["204"]
+    picture = document["paths"]["/picture"]["get"]
+    assert set(picture["responses"]) == {"200", "206", "304", "404", "416", "500", "503"}
+    assert [parameter["name"] for parameter in picture["parameters"]] == ["Range", "If-Range", "If-None-Match"]
+
+
+@pytest.mark.parametrize(
+    ("access", "sessions", "security", "refused"),
+    [
+        (Access.PUBLIC, False, [], {"404": ["NOT_FOUND"]}),
+        (
+            Access.ACCOUNT,
+            True,
+            [{"bearer": []}, {"session": []}],
+            {"401": ["UNAUTHORIZED"], "403": ["ACCOUNT_SUSPENDED"], "404": ["NOT_FOUND"]},
+        ),
+        (
+            Access.ANYONE,
+            False,
+            [{"bearer": []}, {}],
+            {"401": ["UNAUTHORIZED"], "403": ["ACCOUNT_SUSPENDED"], "404": ["NOT_FOUND"]},
+        ),
+        (Access.VISITOR, True, [{"session": []}, {}], {"403": ["ACCOUNT_SUSPENDED"], "404": ["NOT_FOUND"]}),
+    ],
+)
+def test_who_may_call_follows_from_the_rule(
+    access: Access, sessions: bool, security: list[Any], refused: dict[str, list[str]]
+) -> None:
+    document = own_site(access, sessions=sessions)
+    assert document["paths"]["/fruit/{name}"]["get"]["security"] == security
+    always = {"500": ["INTERNAL"], "503": ["SERVICE_UNAVAILABLE"]}
+    assert reasons(document, "get", "/fruit/{name}") == refused | always
+    writes = document["paths"]["/fruit/{name}"]["delete"]["security"]
+    assert all("csrf" in way for way in writes if "session" in way)
+    forgeable = reasons(document, "delete", "/fruit/{name}").get("403", [])
+    assert ("CSRF_INVALID" in forgeable) is sessions
+
+
+def test_budgets_follow_from_the_rule() -> None:
+    uncounted, counted = own_site(Access.PUBLIC), own_site(Access.PUBLIC, rate_class=RateClass.NORMAL)
+    assert reasons(counted, "get", "/fruit/{name}")["429"] == ["RATE_LIMITED"]
+    assert "429" not in uncounted["paths"]["/fruit/{name}"]["get"]["responses"]
+    for document, counts in ((counted, True), (uncounted, False)):
+        headers = document["paths"]["/fruit/{name}"]["get"]["responses"]["200"]["headers"]
+        assert ("X-RateLimit-Remaining" in headers) is counts
+
+
+def test_two_shapes_do_not_share_a_name() -> None:
+    def foreign() -> Any:
+        class Fruit(TypedDict):
+            colour: str
+
+        return Fruit
+
+    schemas = Schemas()
+    schemas.of(Fruit)
+    assert schemas.of(Fruit) == {"$ref": "#/components/schemas/Fruit"}
+    with pytest.raises(ValueError, match="Two schemas are called Fruit"):
+        schemas.of(foreign())
+
+
+# ------------------------------------------------------------------------------------------------------------ all routes
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """All that the gateway serves on its own port, in front of nothing."""
+    listeners = Listeners(tmp_path_factory.mktemp("site"))
+    gateway = listeners.gateway
+    views = {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(gateway), job_pb2.JOB_KIND_GENERATION: job_view}
+    built = Site([FORGE, PIPELINE, SOUNDBOX, PAGES], {}, title="Soundwright")
+    runtime: Any = SimpleNamespace()
+    for routes in (
+        forge_routes(gateway),
+        pipeline_routes(gateway, views),
+        soundbox_routes(gateway),
+        page_routes(gateway),
+        ops_routes(runtime),
+    ):
+        built.include_router(routes)
+    yield built
+    gateway.encoding_slots.close()
+
+
+def test_what_is_served_is_published_and_the_other_way_round(site: Site) -> None:
+    served = {
+        f"{method} {route.path_format}"
+        for route in iter_route_contexts(site.routes)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    published = {f"{method.upper()} {path}" for path, methods in site.openapi()["paths"].items() for method in methods}
+    assert served - published == {"GET /openapi.json"}
+    assert published <= served
+    assert len(published) > 120
+
+
+def test_every_refusal_that_is_published_is_explained() -> None:
+    text = ERRORS.read_text()
+    statuses: dict[str, set[int]] = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 3 and re.fullmatch(r"[\d, ]+", cells[0]):
+            for code in re.findall(r"`(\w+)`", cells[1]):
+                statuses.setdefault(code, set()).update(map(int, cells[0].split(",")))
+    unexplained = []
+    for name, problem in vars(refusals).items():
+        if isinstance(problem, Problem):
+            code = json.loads(bytes(FORGE.render(problem).body))["code"]
+            if f"`{code}`" not in text or problem.status not in statuses.get(code, {problem.status}):
+                unexplained.append((name, problem.status, code))
+    assert unexplained == []
