@@ -8,13 +8,15 @@ from urllib.parse import quote
 
 from soundwright.library.v1 import job_pb2, track_pb2
 
-from services.gateway.forge.wire import JOB_TYPES, error_text, progress, progress_message, spec_of, status
+from services.gateway.forge.wire import error_text, progress, progress_message, spec_of, status
 from services.gateway.web.templates import rendered
 
 __all__ = ["CLIP", "Card", "JobCard", "Link", "TrackCard", "job_card", "track_card"]
 
 CLIP = "clip"
 """The name of the one file that a generation gives."""
+# The words of the forge dialect call a separation a processing, which is a state as well.
+_KINDS = {number: name.removeprefix("JOB_KIND_").lower() for name, number in job_pb2.JobKind.items()}
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def job_card(job: job_pb2.Job, track: track_pb2.Track | None) -> JobCard:
     Args:
         track: what the job is about or has brought; None: nothing, or it was deleted since.
     """
-    kind = JOB_TYPES.get(job.kind, "job")
+    kind = _KINDS.get(job.kind, "job")
     return JobCard(
         id=job.id,
         kind=kind,
