@@ -204,6 +204,7 @@ def test_jobs_with_their_results(ann: Browser) -> None:
     page = page_of(ann, "/jobs")
     assert page.cards == [f"job-{job_id}" for job_id in reversed(jobs)]
     assert page.text.count("Song, Ann") == page.text.count("Completed") == 2
+    assert page.text.index("Separation, ") < page.text.index("Analysis, ")
     links = [link for link in page.all("a", "href") if link.startswith(("/jobs/", "/export/"))]
     stems = ann.get(f"/api/processing/job/{jobs[1]}").json()["data"]["stems"]
     assert links == [*(f"/jobs/{jobs[1]}/files/{stem['stem_type']}" for stem in stems), f"/export/analysis/{track_id}"]
