@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from importlib import metadata
@@ -133,8 +134,11 @@ class _Completion:
         said = described(route.endpoint) or Described({200: Answer()})
         render = getattr(route.original_route, "render", dialect.render)
         operation["operationId"] = route.name
-        operation["summary"] = _first_sentence(operation.get("description", ""))
+        operation["description"] = operation.get("description", "").replace("``", "`")
+        operation["summary"] = _first_words(operation["description"])
         operation["security"] = _security(rule, method)
+        if rule.rate_class is not None:
+            operation["x-budget"] = rule.rate_class.value
         parameters = [*operation.get("parameters", []), *said.parameters]
         if parameters:
             operation["parameters"] = parameters
@@ -153,7 +157,8 @@ class _Completion:
             response = rendering(problem)
             by_status.setdefault(response.status_code, {}).setdefault(problem.reason, (problem, response))
         for status, found in by_status.items():
-            responses[status] = self._refusal(dialect, status, found, common)
+            if status not in responses:  # a route may answer with it in a way of its own
+                responses[status] = self._refusal(dialect, status, found, common)
         operation["responses"] = {str(status): responses[status] for status in sorted(responses)}
 
     def _answered(self, status: int, answer: Answer, common: Sequence[str]) -> dict[str, Any]:
@@ -190,8 +195,9 @@ class _Completion:
         return {"$ref": f"#/components/responses/{unique}"}
 
 
-def _first_sentence(text: str) -> str:
-    return " ".join(text.partition("\n\n")[0].split()).partition(". ")[0].removesuffix(".")
+def _first_words(text: str) -> str:
+    """The first sentence of a description, as far as its first colon or semicolon."""
+    return re.split(r"[.:;]( |$)", " ".join(text.partition("\n\n")[0].split()).replace("`", ""), maxsplit=1)[0]
 
 
 def _headers(names: Iterable[str]) -> dict[str, Any]:

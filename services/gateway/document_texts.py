@@ -16,8 +16,8 @@ then needs `X-CSRF-Token`. Under open access Sound Box and Audio Pipeline take c
 
 **Refusals** have a status, a code and a sentence; each response lists the codes that it stands for, with an example of each.
 
-**Budgets.** Where `X-RateLimit-*` is named, calls are counted by the minute; beyond the limit they are refused with 429 and
-`Retry-After`.
+**Budgets.** Calls are counted by the minute, by caller, and by what `x-budget` says: each kind has a budget of its own, which
+`X-RateLimit-*` of every answer tell. Beyond it calls are refused with 429 and `Retry-After`.
 
 **HEAD** works wherever GET does. `X-Request-Id` names a call in our logs; send one of your own if you like.
 """

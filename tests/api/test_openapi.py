@@ -21,7 +21,7 @@ FIELDS: dict[str, tuple[set[str], set[str]]] = {
     "info": ({"title", "version"}, {"summary", "description"}),
     "operation": (
         {"responses", "operationId", "summary", "description", "tags", "security"},
-        {"parameters", "requestBody"},
+        {"parameters", "requestBody", "x-budget"},
     ),
     "parameter": ({"name", "in", "schema", "description"}, {"required", "example", "examples"}),
     "body": ({"content", "required"}, {"description"}),
@@ -208,10 +208,12 @@ def test_budgets_and_parts_of_files_are_said(document: Document) -> None:
     counted = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
     for route, budget in (("GET /api/tracks", True), ("GET /status", True), ("GET /", True), ("GET /config", False)):
         operation = document.operations[route]
-        assert ("429" in operation["responses"]) is budget
+        assert ("429" in operation["responses"]) is ("x-budget" in operation) is budget
         for status in operation["responses"]:
             headers = (document.response(route, int(status)) or {})["headers"]
             assert (counted <= headers.keys()) is budget
+    heavy = {route for route, operation in document.operations.items() if operation.get("x-budget") == "heavy"}
+    assert {"POST /api/processing/separate", "POST /api/analysis/analyze", "POST /api/spotify/import"} <= heavy
     refused = document.response("GET /api/tracks", 429)
     assert refused is not None
     assert "Retry-After" in refused["headers"]

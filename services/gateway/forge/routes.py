@@ -31,7 +31,7 @@ def forge_routes(gateway: Gateway) -> APIRouter:
     @router.get("/health", tags=["operations"])
     @answers(HealthReport, also={503: UNHEALTHY})
     async def get_health() -> Response:
-        """200 once the stack can take work."""
+        """Whether the stack can take work: 200 once it can."""
         return gateway.health.answer()
 
     parts = (

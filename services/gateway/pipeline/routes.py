@@ -71,7 +71,7 @@ def pipeline_health_routes(gateway: Gateway) -> APIRouter:
     @router.get("/health")
     @answers(HealthReport, also={503: UNHEALTHY})
     async def get_health() -> Response:
-        """200 once the stack can take work."""
+        """Whether the stack can take work: 200 once it can."""
         return gateway.health.answer("healthy", _API_VERSION)
 
     return router

@@ -30,5 +30,10 @@ def form_body(fields: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
         name: {"type": "string", "description": what, "examples": [example]} for name, (what, example) in fields.items()
     }
     token = {"type": "string", "description": "the page's token, unless it is in the header"}
-    schema = {"type": "object", "properties": {**named, FIELD: token}}
+    method = {
+        "type": "string",
+        "enum": ["put", "patch", "delete"],
+        "description": "what a form that is posted stands for",
+    }
+    schema = {"type": "object", "properties": {**named, FIELD: token, "_method": method}}
     return {"requestBody": {"required": True, "content": {_FORM: {"schema": schema}}}}

@@ -67,7 +67,7 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
     @router.post(SETTINGS, name="change_settings_by_post", openapi_extra=_FORM)
     @shows()
     async def change_settings(request: Request) -> Response:
-        """Change what ``action`` says: ``update_email``, ``update_password``, ``create_key``, ``revoke_key``,
+        """Change your account, by what ``action`` says: ``update_email``, ``update_password``, ``create_key``, ``revoke_key``,
         ``connect_lalalai`` or ``disconnect``."""
         session = session_of(request)
         if session is None:
