@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from published import Document
 from stories import UNHURRIED
 
 from demo.stack import Stack, running
@@ -62,17 +63,25 @@ def stack(
 
 
 @pytest.fixture(scope="session")
-def admin(stack: Stack) -> Iterator[httpx.Client]:
-    """The administrator's client."""
+def document(stack: Stack) -> Document:
+    """What the stack says of itself."""
+    return Document(stack.base_url)
+
+
+@pytest.fixture(scope="session")
+def admin(stack: Stack, document: Document) -> Iterator[httpx.Client]:
+    """The administrator's client. Whatever it is answered has to be as the published document says."""
     with stack.client() as client:
+        client.event_hooks = {"response": [document.hold]}
         yield client
 
 
 @pytest.fixture(scope="session")
-def other(stack: Stack) -> Iterator[httpx.Client]:
-    """Somebody else's client."""
+def other(stack: Stack, document: Document) -> Iterator[httpx.Client]:
+    """Somebody else's client, which takes the document at its word, too."""
     environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(stack.data_dir)}
     command = [sys.executable, "-m", "services.library", "create-account", "other@example.org"]
     token = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
     with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=120) as client:
+        client.event_hooks = {"response": [document.hold]}
         yield client

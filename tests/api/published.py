@@ -29,6 +29,13 @@ _KEYWORDS = {
 }  # fmt: skip
 
 
+_TEMPLATE = re.compile(r"{\w+}")
+
+
+def _part(parameter: re.Match[str]) -> str:
+    return ".+" if parameter[0] == "{path}" else "[^/]+"
+
+
 class Document:
     """What a listener says of itself at ``/openapi.json``."""
 
@@ -42,6 +49,25 @@ class Document:
             for path, methods in self.tree["paths"].items()
             for method, operation in methods.items()
         }
+        # A path without parameters is meant before one that has them.
+        templates = sorted(self.tree["paths"], key=lambda path: (path.count("{"), path))
+        self._templates = [(re.compile(_TEMPLATE.sub(_part, path)), path) for path in templates]
+
+    def route_of(self, request: httpx.Request) -> str | None:
+        """Which route a request is for; None: none that is published."""
+        path = request.url.path.removesuffix("/") or "/"
+        routes = (f"{request.method} {template}" for pattern, template in self._templates if pattern.fullmatch(path))
+        return next((route for route in routes if route in self.operations), None)
+
+    def hold(self, answer: httpx.Response) -> None:
+        """For ``event_hooks`` of a client: all that it is answered must be as it was promised."""
+        route = self.route_of(answer.request)
+        if route is None:
+            return
+        if "json" in answer.headers.get("content-type", ""):
+            answer.read()
+        broken = self.broken_promises(route, answer)
+        assert not broken, f"{route} {answer.status_code}: {broken}"
 
     def resolved(self, node: dict[str, Any]) -> dict[str, Any]:
         """``node``, or what it refers to."""

@@ -36,11 +36,6 @@ from tests.simulators.spotify import SpotifySimulator
 SUSPENDED = "This account is suspended."
 
 
-@pytest.fixture(scope="module")
-def document(stack: Stack) -> Document:
-    return Document(stack.base_url)
-
-
 def token_of(browser: Browser) -> str:
     """An API token of whoever is logged in."""
     answer = browser.post("/api/tokens", json={"email": browser.email, "password": PASSWORD})

@@ -39,14 +39,9 @@ TEXTS = ("text/plain", "text/html", "text/css", "text/javascript")
 
 
 @pytest.fixture(scope="module")
-def documents(stack: Stack) -> dict[str, Document]:
-    urls = (stack.base_url, stack.soundbox_url, stack.pipeline_url)
-    return {name: Document(url) for name, url in zip(LISTENERS, urls, strict=True)}
-
-
-@pytest.fixture(scope="module")
-def document(documents: dict[str, Document]) -> Document:
-    return documents["all"]
+def documents(stack: Stack, document: Document) -> dict[str, Document]:
+    listeners = (document, Document(stack.soundbox_url), Document(stack.pipeline_url))
+    return dict(zip(LISTENERS, listeners, strict=True))
 
 
 def require_fields(kind: str, node: dict[str, Any], where: str) -> None:
