@@ -125,7 +125,11 @@ class Guard:
             except OSError as error:
                 failure = error
                 continue
-            if self.leads_back(host, port, writer.get_extra_info("sockname"), writer.get_extra_info("peername")):
+            own, peer = writer.get_extra_info("sockname"), writer.get_extra_info("peername")
+            if own is None or peer is None:  # it broke in the moment that it was made
+                writer.close()
+                continue
+            if self.leads_back(host, port, own, peer):
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()

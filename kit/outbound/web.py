@@ -199,6 +199,9 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
                 failure = error
                 continue
             own, peer = stream.get_extra_info("client_addr"), stream.get_extra_info("server_addr")
+            if own is None or peer is None:  # it broke in the moment that it was made
+                await stream.aclose()
+                continue
             if self._guard.leads_back(host, port, own, peer):
                 await stream.aclose()
                 raise refused()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Sequence
+import struct
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
 from urllib.parse import urlsplit
 
 import pytest
@@ -193,6 +195,39 @@ async def test_the_proxy_connects_to_what_was_checked() -> None:
         ):
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert (await reader.read()).endswith(b"checked")
+
+
+@contextlib.contextmanager
+def resetting_server() -> Iterator[int]:
+    """The port of a server that accepts connections and resets them at once."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+async def test_a_connection_that_breaks_at_once_is_one_that_failed() -> None:
+    """Now and then the kernel does not know any more whom it was with."""
+    with resetting_server() as port:
+        guard = Guard(["127.0.0.1"])
+        for _ in range(100):
+            with pytest.raises(ConnectionError):
+                await read_web(guard, f"http://127.0.0.1:{port}/", limit_bytes=100, seconds=10)
+            with contextlib.suppress(OSError):
+                _, writer = await guard.connect("127.0.0.1", port)
+                writer.close()
 
 
 async def test_a_public_address_of_our_own_is_no_way_around_the_firewall(monkeypatch: pytest.MonkeyPatch) -> None:
