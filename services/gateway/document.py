@@ -151,6 +151,8 @@ class _Completion:
         common = ("X-Request-Id", *(_RATE_HEADERS if rule.rate_class else ()))
         responses = {status: self._answered(status, answer, common) for status, answer in said.answers.items()}
         problems = [(problem, dialect.render) for problem in _of_the_guard(rule, method)]
+        if dialect.form_methods and method == "POST":  # the form may stand for another method, which is none here
+            problems.append((refusals.METHOD_NOT_ALLOWED, dialect.render))
         problems += [(problem, render) for problem in (*_of_the_request(operation), *said.refusals)]
         by_status: dict[int, dict[str, Any]] = {}
         for problem, rendering in problems:

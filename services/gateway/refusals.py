@@ -56,6 +56,7 @@ TRACK_NOT_FOUND = Problem(404, "TRACK_NOT_FOUND", "There is no such track. Check
 JOB_NOT_FOUND = Problem(404, "JOB_NOT_FOUND", "There is no such job. Check the id.")
 STEM_NOT_FOUND = Problem(404, "STEM_NOT_FOUND", "There is no such stem. Check the id.")
 FILE_NOT_FOUND = Problem(404, "FILE_NOT_FOUND", "There is no such file.")
+METHOD_NOT_ALLOWED = Problem(405, "METHOD_NOT_ALLOWED", "Method Not Allowed")
 STEMS_LOST = Problem(422, "FILE_NOT_FOUND", "Stem files could not be read. Separate the track again.")
 NO_STEMS = Problem(404, "NO_STEMS", "This track has no stems. Start a separation first.")
 ANALYSIS_NOT_FOUND = Problem(404, "ANALYSIS_NOT_FOUND", "This track has no analysis. Start one first.")

@@ -8,6 +8,7 @@ __all__ = ["OPERATIONS"]
 
 _REFUSALS = {
     403: "Nobody who may, or nothing that is spoken here.",
+    404: "No handshake, but a plain request.",
     429: "Too many handshakes, or too many sockets of this caller.",
     503: "Too many sockets, or a component is away.",
 }
@@ -35,7 +36,7 @@ def _operation(name: str, tag: str, text: str, security: list[Any], *parameters:
         "responses": {
             "101": {"description": "The connection is a WebSocket (RFC 6455) from now on."},
             **{
-                str(status): {"description": why, **(retry if status != 403 else {})}
+                str(status): {"description": why, **(retry if status in (429, 503) else {})}
                 for status, why in _REFUSALS.items()
             },
         },
