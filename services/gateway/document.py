@@ -22,7 +22,7 @@ from starlette.responses import Response
 
 from services.gateway import refusals
 from services.gateway.answers import Answer, Described, described
-from services.gateway.auth import FIELD, SAFE_METHODS, SESSION_COOKIE
+from services.gateway.auth import FIELD, HEADER, SAFE_METHODS, SESSION_COOKIE, VISIT_COOKIE
 from services.gateway.dialect import Access, Dialect, Rule, dialect_for, rule_for
 from services.gateway.document_texts import ABOUT, HEADERS, TAGS
 from services.gateway.problem import INTERNAL, Problem
@@ -48,13 +48,13 @@ _SECURITY_SCHEMES = {
     "visit": {
         "type": "apiKey",
         "in": "cookie",
-        "name": "soundwright_visit",
+        "name": VISIT_COOKIE,
         "description": "A browser that is not logged in. Any page gives it.",
     },
     "csrf": {
         "type": "apiKey",
         "in": "header",
-        "name": "X-CSRF-Token",
+        "name": HEADER,
         "description": 'The token against forgery, from the `<meta name="csrf-token">` of any page. '
         f"In a form it may be the field `{FIELD}` instead, in front of all files.",
     },

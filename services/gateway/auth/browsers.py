@@ -15,10 +15,10 @@ from starlette.types import Scope
 
 from services.gateway.settings import GatewaySettings
 
-__all__ = ["SESSION_COOKIE", "BrowserSession", "Browsers", "new_visit"]
+__all__ = ["SESSION_COOKIE", "VISIT_COOKIE", "BrowserSession", "Browsers", "new_visit"]
 
 SESSION_COOKIE = "soundwright_session"
-_VISIT_COOKIE = "soundwright_visit"
+VISIT_COOKIE = "soundwright_visit"
 _REMEMBER_SECONDS = 14 * 86400
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -62,7 +62,7 @@ class Browsers:
 
     def visit_secret(self, headers: Headers) -> str:
         """What a browser has that is not logged in; empty: nothing yet."""
-        return _cookie(headers, _VISIT_COOKIE)
+        return _cookie(headers, VISIT_COOKIE)
 
     def csrf_token(self, secret: str) -> str:
         """The token that goes with a session or visit."""
@@ -80,7 +80,7 @@ class Browsers:
         return self._cookie(scope, SESSION_COOKIE, "") + "; Max-Age=0"
 
     def visit_cookie(self, scope: Scope, secret: str) -> str:
-        return self._cookie(scope, _VISIT_COOKIE, secret)
+        return self._cookie(scope, VISIT_COOKIE, secret)
 
     def note_cookie(self, scope: Scope, name: str, value: str) -> str:
         """A word for the next page; empty: none any more."""

@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
-__all__ = ["FIELD", "SAFE_METHODS", "meant_method", "offered_token"]
+__all__ = ["FIELD", "HEADER", "SAFE_METHODS", "meant_method", "offered_token"]
 
 FIELD = "_csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_HEADER = "x-csrf-token"
+HEADER = "x-csrf-token"
 _FORM = "application/x-www-form-urlencoded"
 _FORM_METHODS = frozenset({"PUT", "PATCH", "DELETE"})
 _FORM_LIMIT_BYTES = 1 << 20
@@ -29,8 +29,8 @@ async def offered_token(scope: Scope, receive: Receive) -> tuple[str, Receive]:
     Also what to receive from instead: whoever reads the body sees all of it.
     """
     headers = Headers(scope=scope)
-    if _HEADER in headers:
-        return headers[_HEADER], receive
+    if HEADER in headers:
+        return headers[HEADER], receive
     kind = _kind(headers)
     if kind == _FORM:
         find, limit_bytes = _in_form, _FORM_LIMIT_BYTES

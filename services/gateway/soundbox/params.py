@@ -31,6 +31,7 @@ from services.gateway.problem import details_of
 __all__ = [
     "MODELS",
     "AudioName",
+    "Clamped",
     "ClipId",
     "FamilyFilter",
     "HistoryLength",
@@ -50,7 +51,6 @@ __all__ = [
     "UserId",
     "Word",
     "body",
-    "clamped",
     "clean",
     "fitted",
     "is_one_of",
@@ -90,7 +90,7 @@ def name_of(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class clamped:
+class Clamped:
     """An integer of the query: what is no number is the default, what is out of range its nearest end."""
 
     default: int
@@ -125,15 +125,15 @@ def _word(value: object) -> str:
     return str(value) if _WORD.fullmatch(str(value)) else ""
 
 
-PageNumber = Annotated[int, clamped(1, 1, 10_000), Query(description="from 1")]
-PageSize = Annotated[int, clamped(20, 1, 100), Query(description="entries on a page")]
+PageNumber = Annotated[int, Clamped(1, 1, 10_000), Query(description="from 1")]
+PageSize = Annotated[int, Clamped(20, 1, 100), Query(description="entries on a page")]
 ModelFilter = Annotated[str, BeforeValidator(_known_model), Query(description=f"{', '.join(MODELS)}; else all")]
 FamilyFilter = Annotated[str, BeforeValidator(_known_family), Query(description="music, audio; else both")]
 Word = Annotated[str, BeforeValidator(_word), Query(description="letters, digits, - and _; else nothing")]
 SearchWords = Annotated[
     str, BeforeValidator(lambda value: clean(str(value), _SEARCH_LIMIT)), Query(description="any of these words")
 ]
-HistoryLength = Annotated[int, clamped(100, 1, 500), Query(description="how many at most")]
+HistoryLength = Annotated[int, Clamped(100, 1, 500), Query(description="how many at most")]
 UserId = Annotated[str, BeforeValidator(lambda value: name_of(str(value))), Query(description="who asks, or whose")]
 
 ClipId = Annotated[str, Path(description="Which clip: 32 hex digits.", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714"])]

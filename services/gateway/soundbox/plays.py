@@ -16,13 +16,13 @@ from services.gateway.answers import answers
 from services.gateway.clients import Gateway
 from services.gateway.soundbox.identity import acting
 from services.gateway.soundbox.params import (
+    Clamped,
     ClipId,
     ModelFilter,
     Text,
     UserBody,
     UserId,
     body,
-    clamped,
     fitted,
     json_values,
     user_of,
@@ -35,10 +35,10 @@ __all__ = ["play_routes", "trending"]
 _NAME_LIMIT = 50
 _SESSION_LIMIT = 100
 
-Limit20 = Annotated[int, clamped(20, 1, 100), Query(description="how many")]
-Limit50 = Annotated[int, clamped(50, 1, 100), Query(description="how many")]
-Offset = Annotated[int, clamped(0, 0, 1_000_000), Query(description="how many to skip")]
-Hours = Annotated[int, clamped(24, 1, 720), Query(description="hours: how far back")]
+Limit20 = Annotated[int, Clamped(20, 1, 100), Query(description="how many")]
+Limit50 = Annotated[int, Clamped(50, 1, 100), Query(description="how many")]
+Offset = Annotated[int, Clamped(0, 0, 1_000_000), Query(description="how many to skip")]
+Hours = Annotated[int, Clamped(24, 1, 720), Query(description="hours: how far back")]
 
 
 class PlayBody(UserBody):

@@ -18,12 +18,12 @@ from services.gateway.answers import answers
 from services.gateway.clients import Gateway
 from services.gateway.soundbox.identity import acting
 from services.gateway.soundbox.params import (
+    Clamped,
     ModelFilter,
     PlaylistId,
     SearchWords,
     UserId,
     Word,
-    clamped,
     clean,
     known_ids,
     refusal,
@@ -48,11 +48,11 @@ _WEEK_HOURS = 168
 _TRENDING_HOURS = 24
 _EXCLUDED_LIMIT = 500
 
-Count10 = Annotated[int, clamped(10, 1, 50), Query(description="how many")]
-Count20 = Annotated[int, clamped(20, 1, 50), Query(description="how many")]
-Count5 = Annotated[int, clamped(5, 1, 20), Query(description="how many")]
-Hours = Annotated[int, clamped(_WEEK_HOURS, 1, 8760), Query(description="hours: how old at most")]
-MinDuration = Annotated[int, clamped(0, 0, 3600), Query(description="seconds; shorter clips are left out")]
+Count10 = Annotated[int, Clamped(10, 1, 50), Query(description="how many")]
+Count20 = Annotated[int, Clamped(20, 1, 50), Query(description="how many")]
+Count5 = Annotated[int, Clamped(5, 1, 20), Query(description="how many")]
+Hours = Annotated[int, Clamped(_WEEK_HOURS, 1, 8760), Query(description="hours: how old at most")]
+MinDuration = Annotated[int, Clamped(0, 0, 3600), Query(description="seconds; shorter clips are left out")]
 Flag = Annotated[
     bool, BeforeValidator(lambda value: str(value).lower() in ("1", "true", "yes", "on")), Query(description="mix them")
 ]

@@ -10,7 +10,6 @@ from typing_extensions import TypedDict
 from services.gateway.answers import OPEN, Percent
 
 __all__ = [
-    "C",
     "Clip",
     "ClipJob",
     "ClipPage",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from soundwright.library.v1 import generation_pb2, job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
@@ -13,7 +13,6 @@ from soundwright.library.v1 import library_service_pb2 as library_pb
 from services.gateway.params import require_uuid
 from services.gateway.soundbox.identity import shown
 from services.gateway.soundbox.shapes import (
-    C,
     Clip,
     ClipJob,
     ClipStatus,
@@ -54,6 +53,7 @@ _PRIORITY_WORDS: dict[job_pb2.Priority, PriorityWord] = {
     job_pb2.PRIORITY_FREE: "free",
 }
 _SLUG_LIMIT = 30
+C = TypeVar("C")
 
 
 def hex_id(identifier: str) -> str:
