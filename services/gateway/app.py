@@ -164,6 +164,7 @@ def build(
         sockets or {},
         title="Soundwright",
         summary="A self-hosted platform for AI audio.",
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         docs_url=None,  # that would come from elsewhere
         redoc_url=None,
         redirect_slashes=False,

@@ -18,7 +18,7 @@ LISTENERS = ("all", "soundbox", "pipeline")
 # Fields of each kind of object (OpenAPI 3.1), the first ones required.
 FIELDS: dict[str, tuple[set[str], set[str]]] = {
     "document": ({"openapi", "info", "paths"}, {"servers", "components", "tags", "x-tagGroups"}),
-    "info": ({"title", "version"}, {"summary", "description"}),
+    "info": ({"title", "version", "license"}, {"summary", "description"}),
     "operation": (
         {"responses", "operationId", "summary", "description", "tags", "security"},
         {"parameters", "requestBody", "x-budget"},

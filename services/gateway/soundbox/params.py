@@ -148,9 +148,18 @@ PictureName = Annotated[
 # ----------------------------------------------------------------------------------------------------------------- body
 
 
+_USER_ID = {
+    "name": "user_id",
+    "in": "query",
+    "description": "The same as in the body, where it is not there.",
+    "schema": {"type": "string"},
+}
+
+
 def body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
-    """What ``/openapi.json`` says about a body that :func:`json_values` reads."""
-    return body_schema(model, forms=False, required=required)
+    """What ``/openapi.json`` says about a body that :func:`json_values` reads, and about who it says that calls."""
+    said = body_schema(model, forms=False, required=required)
+    return {**said, "parameters": [_USER_ID]} if issubclass(model, UserBody) else said
 
 
 async def json_values(request: Request) -> dict[str, Any]:
