@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from kit.errors import AppError, Code
 from services.gateway.problem import details_of
+from services.gateway.schemas import PlainSchema
 
 __all__ = [
     "LICENSE_KEY",
@@ -81,7 +82,7 @@ def body_schema(model: type[BaseModel], *, forms: bool = True, required: bool = 
     Args:
         forms: it may be a form, too, as :func:`body_of` reads it.
     """
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(schema_generator=PlainSchema)
     kinds = ("application/json", *(("application/x-www-form-urlencoded",) if forms else ()))
     return {"requestBody": {"required": required, "content": {kind: {"schema": schema} for kind in kinds}}}
 

@@ -7,12 +7,12 @@ from typing import Any, get_origin
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-__all__ = ["Schemas"]
+__all__ = ["PlainSchema", "Schemas"]
 
 _REFERENCE = "#/components/schemas/"
 
 
-class _Plain(GenerateJsonSchema):
+class PlainSchema(GenerateJsonSchema):
     """Without a title for each field, which would only say its name again."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
@@ -42,7 +42,9 @@ class Schemas:
         if isinstance(shape, dict):
             return self.placed(shape)
         adapter = TypeAdapter[Any](shape)
-        schema = adapter.json_schema(mode="serialization", ref_template=_REFERENCE + "{model}", schema_generator=_Plain)
+        schema = adapter.json_schema(
+            mode="serialization", ref_template=_REFERENCE + "{model}", schema_generator=PlainSchema
+        )
         if get_origin(shape) is not None:
             schema.pop("title", None)  # a generic type's, whatever it is made of
         return self.placed(schema)

@@ -154,6 +154,8 @@ def test_every_operation_says_what_it_gives_and_what_it_refuses(document: Docume
         if "requestBody" in operation and not unread <= statuses:
             lacking.append((route, "bodies that cannot be read"))
         for place, kind, content in contents(document, operation):
+            fields = document.resolved(content["schema"]).get("properties", {}) if place == "body" else {}
+            lacking += [(route, name) for name, field in fields.items() if not field.get("description")]
             binary = document.resolved(content["schema"]).get("format") == "binary"
             if not binary and kind not in TEXTS and kind != "multipart/form-data":
                 examples = content.get("examples", {}) or "example" in content

@@ -36,8 +36,12 @@ _STATUSES = "active, suspended, banned"
 class AccountChanges(BaseModel):
     """What to change about a user; what is left out stays."""
 
-    role: str = Field("", description=_ROLES, examples=["pro"])
-    status: str = Field("", description=_STATUSES, examples=["active"])
+    role: str = Field(
+        "", description="empty: as it is", json_schema_extra={"enum": ["", *_ROLES.split(", ")]}, examples=["pro"]
+    )
+    status: str = Field(
+        "", description="empty: as it is", json_schema_extra={"enum": ["", *_STATUSES.split(", ")]}, examples=["active"]
+    )
 
 
 class User(TypedDict):

@@ -36,7 +36,12 @@ _TAGS: list[str | Enum] = ["forge agents"]
 class ChatParameters(BaseModel):
     """A question."""
 
-    message: str = Field(min_length=1, max_length=4000, examples=["Which of my tracks mix well with this one?"])
+    message: str = Field(
+        min_length=1,
+        max_length=4000,
+        description="in your own words",
+        examples=["Which of my tracks mix well with this one?"],
+    )
     conversation_id: str = Field("", max_length=64, description="to go on with; else a new conversation begins")
     track_id: str = Field("", max_length=64, description="what it is about")
     track_ids: list[Annotated[str, Field(max_length=64)]] = Field(

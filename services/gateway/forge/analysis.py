@@ -27,7 +27,9 @@ __all__ = ["analysis_routes"]
 class AnalyzeParameters(BaseModel):
     """What to measure."""
 
-    track_id: str = Field(min_length=1, examples=["0f8fad5b-d9cb-469f-a165-70867728950e"])
+    track_id: str = Field(
+        min_length=1, description="which recording", examples=["0f8fad5b-d9cb-469f-a165-70867728950e"]
+    )
     features: list[str] = Field(
         default=["all"],
         max_length=50,

@@ -40,7 +40,7 @@ _BODY = {
                     "type": "object",
                     "required": ["track_id"],
                     "properties": {
-                        "track_id": {"type": "string", "format": "uuid"},
+                        "track_id": {"type": "string", "format": "uuid", "description": "whose mix it is"},
                         "stems[]": {
                             "type": "array",
                             "maxItems": _FILE_COUNT_LIMIT,

@@ -34,6 +34,7 @@ __all__ = ["download_routes"]
 
 # A long playlist is read to its end, and gives a job for each of its tracks.
 _SECONDS = 300.0
+_QUALITIES = ("lossless", "high", "medium", "low")
 
 
 class DownloadParameters(BaseModel):
@@ -46,7 +47,11 @@ class DownloadParameters(BaseModel):
         examples=["https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC"],
     )
     quality: str = Field(
-        "", max_length=20, description="lossless (FLAC), high (default), medium, low (MP3)", examples=["high"]
+        "",
+        max_length=20,
+        description="lossless is FLAC, the others MP3; empty: high",
+        json_schema_extra={"enum": ["", *_QUALITIES]},
+        examples=["high"],
     )
 
 

@@ -28,7 +28,9 @@ _DOCUMENTED_MODELS = ("htdemucs", "htdemucs_ft", "htdemucs_6s", "mdx_extra")
 class SeparateParameters(BaseModel):
     """What to separate, and how."""
 
-    track_id: str = Field(min_length=1, examples=["0f8fad5b-d9cb-469f-a165-70867728950e"])
+    track_id: str = Field(
+        min_length=1, description="which recording", examples=["0f8fad5b-d9cb-469f-a165-70867728950e"]
+    )
     model: str = Field(
         "", max_length=100, description="as GET /api/processing/models lists; empty: the default", examples=["htdemucs"]
     )

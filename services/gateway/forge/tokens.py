@@ -24,8 +24,10 @@ __all__ = ["token_routes"]
 class TokenParameters(BaseModel):
     """Who asks, and what the token is to be called."""
 
-    email: str = Field(min_length=1, max_length=200, examples=["you@example.com"])
-    password: str = Field(min_length=1, max_length=1000, examples=["correct horse battery"])
+    email: str = Field(min_length=1, max_length=200, description="of your account", examples=["you@example.com"])
+    password: str = Field(
+        min_length=1, max_length=1000, description="of your account", examples=["correct horse battery"]
+    )
     name: str = Field("script", min_length=1, max_length=80, description="what you call it", examples=["script"])
 
 

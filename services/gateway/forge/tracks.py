@@ -56,8 +56,8 @@ _UPLOAD_BODY = {
                     "properties": {
                         "file": {**BINARY, "description": "the recording"},
                         "title": {"type": "string", "description": "else what the file says"},
-                        "artist": {"type": "string"},
-                        "album": {"type": "string"},
+                        "artist": {"type": "string", "description": "else what the file says"},
+                        "album": {"type": "string", "description": "else what the file says"},
                     },
                 }
             }
@@ -69,13 +69,28 @@ _UPLOAD_BODY = {
 class TrackChanges(BaseModel):
     """What to change; what is not given stays. An empty value, or null, clears."""
 
-    title: _Text | None = Field(None, description="1 to 500 characters", examples=["Blinding Lights"])
-    artist: _Text | None = Field(None, description="at most 500 characters")
-    album: _Text | None = Field(None, description="at most 500 characters")
-    bpm: float | None = Field(None, allow_inf_nan=False, description="20 to 400", examples=[128.5])
+    title: _Text | None = Field(
+        None,
+        description="it has one always",
+        json_schema_extra={"minLength": 1, "maxLength": 500},
+        examples=["Blinding Lights"],
+    )
+    artist: _Text | None = Field(None, description="who plays", json_schema_extra={"maxLength": 500})
+    album: _Text | None = Field(None, description="where it is from", json_schema_extra={"maxLength": 500})
+    bpm: float | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="beats per minute",
+        json_schema_extra={"minimum": 20, "maximum": 400},
+        examples=[128.5],
+    )
     key: _Text | None = Field(None, description='such as "A minor" or "F# major"', examples=["A minor"])
     tags: list[_Text] | None = Field(
-        None, max_length=1000, description="at most 50, each of 1 to 50 characters", examples=[["synthwave"]]
+        None,
+        max_length=1000,
+        description="each of 1 to 50 characters",
+        json_schema_extra={"maxItems": 50},
+        examples=[["synthwave"]],
     )
 
     @field_validator("bpm", mode="before")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from soundwright.generation.v1 import generation_service_pb2 as pb
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
@@ -64,16 +64,33 @@ def _digits(value: object) -> object:
 class GenerateBody(UserBody):
     """What to generate."""
 
-    prompt: Text = Field("", description="3 to 500 characters", examples=["peaceful ambient piano melody"])
-    duration: Annotated[Number, _or(8)] = Field(8, description="seconds; how many at most, says the caller's tier")
-    model: Annotated[str, _or("music")] = Field("music", description=", ".join(MODELS))
+    model_config = ConfigDict(json_schema_extra={"required": ["prompt"]})
+
+    prompt: Text = Field(
+        "",
+        description="what it is to sound like",
+        json_schema_extra={"minLength": 3, "maxLength": 500},
+        examples=["peaceful ambient piano melody"],
+    )
+    duration: Annotated[Number, _or(8)] = Field(
+        8, description="seconds; how many at most, says the caller's tier", json_schema_extra={"minimum": 1}
+    )
+    model: Annotated[str, _or("music")] = Field(
+        "music", description="what makes it", json_schema_extra={"enum": list(MODELS)}
+    )
     loop: bool = Field(False, description="the end goes over into the beginning")
-    priority: Annotated[str, _or("standard")] = Field("standard", description=f"a wish: {', '.join(_PRIORITIES)}")
+    priority: Annotated[str, _or("standard")] = Field(
+        "standard", description="a wish", json_schema_extra={"enum": list(_PRIORITIES)}
+    )
     seed: Annotated[Integer, BeforeValidator(_digits), _or(-1)] = Field(
-        -1, description="the same prompt and seed give the same clip; -1: any"
+        -1,
+        description="the same prompt and seed give the same clip; -1: any",
+        json_schema_extra={"minimum": -1, "maximum": _SEED_LIMIT - 1},
     )
     variations: Annotated[Integer, BeforeValidator(_digits), _or(1)] = Field(
-        1, description=f"1 to {_MAX_VARIATIONS} clips with seeds that follow each other"
+        1,
+        description="so many clips, with seeds that follow each other",
+        json_schema_extra={"minimum": 1, "maximum": _MAX_VARIATIONS},
     )
     continue_from: Text = Field("", description="id of a clip to go on from")
 

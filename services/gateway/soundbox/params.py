@@ -274,5 +274,8 @@ class IdsBody(UserBody):
     """Which clips are asked about."""
 
     generation_ids: Ids = Field(
-        [], description=f"at most {_ID_COUNT_LIMIT}", examples=[["7f0c2a9e41d84b6fb1a35d90c2e8f714"]]
+        [],
+        description="which clips",
+        json_schema_extra={"maxItems": _ID_COUNT_LIMIT},
+        examples=[["7f0c2a9e41d84b6fb1a35d90c2e8f714"]],
     )

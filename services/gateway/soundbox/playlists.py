@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
@@ -45,8 +45,15 @@ _REFUSALS = (refusals.USER_ID_FOREIGN, refusals.PLAYLIST_NOT_FOUND)
 class PlaylistBody(UserBody):
     """What a playlist is called. What is left out stays as it is."""
 
-    name: OptionalText = Field(None, description=f"1 to {_NAME_LIMIT} characters", examples=["Rainy days"])
-    description: OptionalText = Field(None, description=f"at most {_DESCRIPTION_LIMIT} characters")
+    name: OptionalText = Field(
+        None,
+        description="needed for a new one",
+        json_schema_extra={"minLength": 1, "maxLength": _NAME_LIMIT},
+        examples=["Rainy days"],
+    )
+    description: OptionalText = Field(
+        None, description="what it is about", json_schema_extra={"maxLength": _DESCRIPTION_LIMIT}
+    )
     is_public: bool | None = Field(None, description="whether others may see it")
 
     @field_validator("name")
@@ -74,14 +81,21 @@ class PlaylistBody(UserBody):
 class EntryBody(UserBody):
     """A clip to add."""
 
-    generation_id: Text = Field("", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714"])
+    model_config = ConfigDict(json_schema_extra={"required": ["generation_id"]})
+
+    generation_id: Text = Field("", description="which clip", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714"])
 
 
 class OrderBody(UserBody):
     """All clips of a playlist, in their new order."""
 
+    model_config = ConfigDict(json_schema_extra={"required": ["track_order"]})
+
     track_order: list[str] = Field(
-        [], description=f"at most {_LENGTH_LIMIT}", examples=[["7f0c2a9e41d84b6fb1a35d90c2e8f714"]]
+        [],
+        description="ids of all of them",
+        json_schema_extra={"maxItems": _LENGTH_LIMIT},
+        examples=[["7f0c2a9e41d84b6fb1a35d90c2e8f714"]],
     )
 
     @field_validator("track_order", mode="before")

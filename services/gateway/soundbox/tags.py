@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, NotRequired
 
 from fastapi import APIRouter, Request
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
@@ -28,8 +28,10 @@ _REFUSALS = (Code.INVALID_ARGUMENT, Code.UNPROCESSABLE, Code.NOT_FOUND, Code.CON
 class TagBody(UserBody):
     """A category, and whether a clip should have it."""
 
+    model_config = ConfigDict(json_schema_extra={"required": ["category"]})
+
     category: Text = Field("", description="a key of /api/categories", examples=["ambient"])
-    action: Text = Field("add", description="add or remove")
+    action: Text = Field("add", description="which way", json_schema_extra={"enum": ["add", "remove"]})
 
     @field_validator("category")
     @classmethod

@@ -32,11 +32,11 @@ class PromptBody(BaseModel):
 class ErrorBody(BaseModel):
     """What went wrong in a page."""
 
-    message: str = Field("", examples=["Audio playback failed"])
-    url: str = Field("", examples=["/api/radio/shuffle"])
+    message: str = Field("", description="what happened", examples=["Audio playback failed"])
+    url: str = Field("", description="what was asked for", examples=["/api/radio/shuffle"])
     stack: str = Field("", description="not kept")
-    userAgent: str = ""
-    timestamp: str = ""
+    userAgent: str = Field("", description="which browser")
+    timestamp: str = Field("", description="when, by the browser's clock")
 
 
 class SuggestedPrompt(Done):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
@@ -44,12 +44,14 @@ _NOTES_LIMIT = 1000
 class VoteBody(UserBody):
     """What a listener says of a clip. Voting again replaces all of it."""
 
-    vote: int = Field(0, description="-1, 0 (takes it back) or 1", examples=[1])
+    vote: int = Field(0, description="0 takes it back", json_schema_extra={"enum": [-1, 0, 1]}, examples=[1])
     feedback_reasons: list[str] = Field(
-        [], description=f"at most {_REASON_COUNT_LIMIT} short words", examples=[["catchy"]]
+        [], description="short words", json_schema_extra={"maxItems": _REASON_COUNT_LIMIT}, examples=[["catchy"]]
     )
-    notes: Text = Field("", description="private")
-    suggested_model: str = Field("", description="music or audio, when it is filed wrongly")
+    notes: Text = Field("", description="private", json_schema_extra={"maxLength": _NOTES_LIMIT})
+    suggested_model: str = Field(
+        "", description="when it is filed wrongly", json_schema_extra={"enum": ["", "music", "audio"]}
+    )
 
     @field_validator("vote", mode="before")
     @classmethod
@@ -89,8 +91,12 @@ class VoteBody(UserBody):
 class RateBody(UserBody):
     """A rating of a file."""
 
-    filename: Text = Field("", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714.wav"])
-    rating: int | None = Field(..., description="1 to 5; null takes it back", examples=[4])
+    model_config = ConfigDict(json_schema_extra={"required": ["filename", "rating"]})
+
+    filename: Text = Field("", description="as clips name it", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714.wav"])
+    rating: int | None = Field(
+        ..., description="stars; null takes them back", json_schema_extra={"minimum": 1, "maximum": 5}, examples=[4]
+    )
 
     @field_validator("filename")
     @classmethod
