@@ -16,6 +16,7 @@ from importlib import metadata
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from starlette.requests import Request
 from starlette.responses import Response
@@ -73,19 +74,29 @@ class Site(FastAPI):
         self._dialects = tuple(dialects)
         self._sockets = dict(sockets)
         self._text = b""
+        self._making = asyncio.Lock()
         self.add_route("/openapi.json", self._document, include_in_schema=False)
 
     def openapi(self) -> dict[str, Any]:
         """The document; it is made when somebody asks for the first time."""
         if self.openapi_schema is None:
-            self.openapi_schema = _Completion(super().openapi(), self._dialects).of(self, self._sockets)
+            known = get_openapi(
+                title=self.title,
+                version=self.version,
+                summary=self.summary,
+                description=self.description,
+                license_info=self.license_info,
+                routes=self.routes,
+            )
+            self.openapi_schema = _Completion(known, self._dialects).of(self, self._sockets)
         return self.openapi_schema
 
     async def _document(self, _: Request) -> Response:
-        if not self._text:
-            self._text = await asyncio.to_thread(
-                lambda: json.dumps(self.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
-            )
+        async with self._making:
+            if not self._text:
+                self._text = await asyncio.to_thread(
+                    lambda: json.dumps(self.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+                )
         return Response(self._text, media_type="application/json")
 
 

@@ -21,7 +21,9 @@ __all__ = ["entrance_routes"]
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _EMAIL = ("your address", "you@example.com")
 _PASSWORD = ("12 to 72 characters", "correct horse battery")
-_REGISTRATION = form_body({"user[email]": _EMAIL, "user[password]": _PASSWORD, "user[password_confirmation]": _PASSWORD})
+_REGISTRATION = form_body(
+    {"user[email]": _EMAIL, "user[password]": _PASSWORD, "user[password_confirmation]": _PASSWORD}
+)
 _LOGIN = form_body(
     {
         "user[email]": _EMAIL,
