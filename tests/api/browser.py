@@ -7,9 +7,15 @@ import uuid
 
 import httpx
 
-__all__ = ["PASSWORD", "Browser", "registered"]
+__all__ = ["PASSWORD", "Browser", "csrf_token", "registered"]
 
 PASSWORD = "correct horse battery"
+
+
+def csrf_token(client: httpx.Client) -> str:
+    """The token against forgery in a page that a client is given now."""
+    (token,) = re.findall(r'<meta name="csrf-token" content="([^"]+)">', client.get("/").text)
+    return str(token)
 
 
 class Browser(httpx.Client):
@@ -21,8 +27,7 @@ class Browser(httpx.Client):
 
     def token(self) -> str:
         """The token against forgery that pages hold for this browser now."""
-        (token,) = re.findall(r'<meta name="csrf-token" content="([^"]+)">', self.get("/").text)
-        return str(token)
+        return csrf_token(self)
 
     def submit(self, method: str, path: str, fields: dict[str, str] | None = None) -> httpx.Response:
         """Send a form of a page that was loaded just now."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
-from browser import PASSWORD, Browser, registered
+from browser import PASSWORD, Browser, csrf_token, registered
 from gateway_process import GatewayProcess
 from matrix import (
     CALLERS,
@@ -149,11 +149,6 @@ def belongings(owner: httpx.Client, spotify: SpotifySimulator, site: MediaSite) 
     }
 
 
-def forgery_token(caller: httpx.Client) -> str:
-    """The token of our own pages for this caller."""
-    return Browser.token(caller)  # type: ignore[arg-type]
-
-
 def test_every_route_has_a_row(stack: Stack, document: Document) -> None:
     served = set(document.operations)
     for url in (stack.soundbox_url, stack.pipeline_url):
@@ -161,57 +156,73 @@ def test_every_route_has_a_row(stack: Stack, document: Document) -> None:
     assert served == set(MATRIX)
 
 
+def is_write_on_a_page(route: str) -> bool:
+    """Whether visitors need the token of our pages for it, too."""
+    return route in PAGES and not is_read(route)
+
+
 @pytest.mark.parametrize("route", MATRIX)
-def test_everybody_gets_what_is_theirs(
-    callers: dict[str, httpx.Client],
+def test_the_suspended_get_nothing(
+    belongings: dict[str, dict[str, str]], suspended: Suspended, document: Document, route: str
+) -> None:
+    anonymous = MATRIX[route][0]
+    # Pages know nobody by a token, and whoever sends a form with one has forged it.
+    unknown = route in PUBLIC_ROUTES or route in PAGES or route == "GET /live/websocket"
+    answer = call(suspended.by_token, route, belongings)
+    assert answer.status_code == (403 if is_write_on_a_page(route) or not unknown else anonymous)
+    assert unknown or route in SOCKETS or SUSPENDED in answer.text
+    assert document.broken_promises(route, answer) == []
+    known = counts_sessions(route) and route not in PUBLIC_ROUTES
+    if known or is_read(route):
+        answer = call(suspended.by_session, route, belongings)
+        assert answer.status_code == (403 if known else anonymous)
+        assert not known or route in SOCKETS or SUSPENDED in answer.text
+        assert document.broken_promises(route, answer) == []
+
+
+@pytest.mark.parametrize("route", list(filter(counts_sessions, MATRIX)))
+def test_browsers_get_what_is_theirs_with_the_token_of_our_pages(
     belongings: dict[str, dict[str, str]],
-    suspended: Suspended,
     stranger_browser: Browser,
     owner_browser: Browser,
     document: Document,
     route: str,
 ) -> None:
     row = dict(zip(CALLERS, MATRIX[route], strict=True))
-    anonymous = row["anonymous"]
-    guarded = route in PAGES and not is_read(route)
+    as_stranger, as_owner = LOGGED_IN.get(route, (row["stranger"], row["owner"]))
     public = route in PUBLIC_ROUTES
-    answers: dict[str, httpx.Response] = {}
+    if not is_read(route) and not public:
+        forged = call(stranger_browser, route, belongings)
+        assert forged.status_code == 403
+        assert "did not come from our own page" in forged.text
+        assert document.broken_promises(route, forged) == []
+    answer = call(stranger_browser, route, belongings, "" if public else stranger_browser.token())
+    assert answer.status_code == as_stranger
+    assert document.broken_promises(route, answer) == []
+    if route in PAGES:
+        answer = call(owner_browser, route, belongings, owner_browser.token())
+        assert answer.status_code == as_owner
+        assert document.broken_promises(route, answer) == []
 
-    def asked(name: str, caller: httpx.Client, expected: int, csrf_token: str = "") -> None:
-        answer = call(caller, route, belongings, csrf_token)
-        assert answer.status_code == expected, name
-        answers[name] = answer
 
-    # The suspended, while there is still something to refuse. Pages know nobody by a token, and its form is a forged one.
-    unknown = public or route in PAGES or route == "GET /live/websocket"
-    asked("suspended", suspended.by_token, 403 if guarded or not unknown else anonymous)
-    assert unknown or route in SOCKETS or SUSPENDED in answers["suspended"].text
-    if counts_sessions(route) or is_read(route):
-        refused = counts_sessions(route) and not public
-        asked("suspended in a browser", suspended.by_session, 403 if refused else anonymous)
-        assert not refused or route in SOCKETS or SUSPENDED in answers["suspended in a browser"].text
-
-    # A stranger in a browser, without the token of our pages and with it.
-    if counts_sessions(route):
-        as_stranger, as_owner = LOGGED_IN.get(route, (row["stranger"], row["owner"]))
-        if not is_read(route) and not public:
-            asked("forged", stranger_browser, 403)
-            assert "did not come from our own page" in answers["forged"].text
-        asked("stranger in a browser", stranger_browser, as_stranger, "" if public else stranger_browser.token())
-        if route in PAGES:
-            asked("owner in a browser", owner_browser, as_owner, owner_browser.token())
-
-    for name, caller in callers.items():
-        asked(name, caller, row[name], forgery_token(caller) if guarded else "")
-    for name, answer in answers.items():
-        assert document.broken_promises(route, answer) == [], name
+@pytest.mark.parametrize("route", MATRIX)
+def test_everybody_gets_what_is_theirs(
+    callers: dict[str, httpx.Client], belongings: dict[str, dict[str, str]], document: Document, route: str
+) -> None:
+    answers = {
+        name: call(caller, route, belongings, csrf_token(caller) if is_write_on_a_page(route) else "")
+        for name, caller in callers.items()
+    }
+    assert {name: answer.status_code for name, answer in answers.items()} == dict(
+        zip(CALLERS, MATRIX[route], strict=True)
+    )
+    for answer in answers.values():
+        assert document.broken_promises(route, answer) == []
         if answer.status_code == 401:
             assert answer.headers["www-authenticate"] == 'Bearer realm="soundwright"'
-        if name not in row or answer.status_code < 400:
-            continue
-        if route in SOUNDBOX:
+        if answer.status_code >= 400 and route in SOUNDBOX:
             assert answer.json()["error"]
-        elif route.split(" ")[1].startswith(("/api", "/export", "/files")):
+        elif answer.status_code >= 400 and route.split(" ")[1].startswith(("/api", "/export", "/files")):
             below = next((codes for start, codes in REFUSALS_BELOW.items() if start in route), {})
             assert answer.json()["code"] == (REFUSALS | below)[answer.status_code]
 
@@ -273,12 +284,12 @@ def test_without_open_access_nobody_comes_in_without_a_name(
             for route, statuses in MATRIX.items():
                 expected = statuses[0] if route in PUBLIC_ROUTES else 403 if route in SOCKETS else 401
                 for caller in (anonymous, impostor):
-                    csrf_token = ""
+                    proof = ""
                     if route in PAGES and route not in PUBLIC_ROUTES:
                         ours = route.split(" ")[1].startswith(("/jobs", "/tracks"))
                         expected = 302 if ours else statuses[0]
-                        csrf_token = forgery_token(caller)
-                    assert call(caller, route, nothing, csrf_token).status_code == expected, route
+                        proof = csrf_token(caller)
+                    assert call(caller, route, nothing, proof).status_code == expected, route
             answer = anonymous.post("/generate", json={"prompt": "slow cello", "user_id": "user_abc123"})
             assert (answer.status_code, answer.json()) == (401, {"error": "Authentication required"})
         with client(closed.base_url, stack.token) as admin:
