@@ -95,7 +95,8 @@ class NatsBus:
                     await asyncio.sleep(0.1)
 
         try:
-            bus = await asyncio.wait_for(attempt(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):
+                bus = await attempt()
             async with asyncio.timeout(timeout_seconds):
                 await bus._prepare()
         except TimeoutError:
@@ -181,7 +182,8 @@ class NatsBus:
         if self._preparing is not None:
             self._preparing.cancel()
         with contextlib.suppress(NatsError, TimeoutError, OSError):
-            await asyncio.wait_for(self._client.close(), 5)
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                await self._client.close()
 
 
 @contextlib.contextmanager

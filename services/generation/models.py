@@ -94,7 +94,8 @@ class Models:
         known = self._batcher.device
         if known is not None and not self._batcher.is_busy and time.monotonic() - self._looked_at > _LOOK_SECONDS:
             with contextlib.suppress(TimeoutError, AppError):
-                self._batcher.device = await asyncio.wait_for(self._processes.run(_look), _LOOK_SECONDS)
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    self._batcher.device = await self._processes.run(_look)
                 self._looked_at = time.monotonic()
         return self._batcher.device
 

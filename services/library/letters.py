@@ -112,7 +112,8 @@ class Letters:
             except Exception:  # the store's trouble, which passes; the letters stay
                 log.exception("mail.stalled")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._posted.wait(), _LOOK_SECONDS)
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._posted.wait()
 
     async def sent(self) -> None:
         """Wait until nothing waits here any more."""

@@ -96,7 +96,8 @@ class Courier:
                 except Exception:
                     log.exception("webhook.round_crashed")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self._woken.wait()
         finally:
             sending = list(self._underway.values())
             for task in sending:

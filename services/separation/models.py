@@ -49,7 +49,8 @@ class Models:
         if model not in self._trying:
             self._trying[model] = asyncio.create_task(self._try(model))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._trying[model]), _WAIT_SECONDS)
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await asyncio.shield(self._trying[model])
 
     async def warm_up(self, processes: EngineProcesses[EngineRoom], model: str) -> None:
         """Have a model in memory before the first job asks for it."""

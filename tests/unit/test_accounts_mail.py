@@ -70,6 +70,17 @@ async def test_mails_survive_the_process(tmp_path: Path) -> None:
         assert [mail["To"] for mail in await world.mails()] == ["ann@example.org", "bob@example.org"]  # each once
 
 
+async def test_what_sends_mails_stops_even_when_one_comes_up_in_that_moment(world: World) -> None:
+    for number in range(20):
+        await world.mails()  # it waits for more
+        await asyncio.sleep(0)
+        await world.people.letters.registered_already(f"user{number}@example.org")
+        world.sending.cancel()
+        async with asyncio.timeout(10):
+            await asyncio.gather(world.sending, return_exceptions=True)
+        world.send()
+
+
 async def test_a_mail_whose_sender_was_lost_is_sent_by_another(world: World) -> None:
     world.sending.cancel()
     await asyncio.gather(world.sending, return_exceptions=True)

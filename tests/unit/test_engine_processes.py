@@ -161,13 +161,11 @@ async def test_slots_work_side_by_side(tmp_path: Path) -> None:
     processes = EngineProcesses("test", 2, Counter)
     try:
         work = functools.partial(meet, folder=tmp_path)
-        await asyncio.wait_for(
-            asyncio.gather(
+        async with asyncio.timeout(60):
+            await asyncio.gather(
                 processes.run(functools.partial(work, name="a", other="b")),
                 processes.run(functools.partial(work, name="b", other="a")),
-            ),
-            60,
-        )
+            )
     finally:
         await asyncio.to_thread(processes.close)
 

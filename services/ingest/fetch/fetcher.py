@@ -194,7 +194,8 @@ async def _messages(stdout: asyncio.StreamReader) -> AsyncGenerator[dict[str, An
     """What the process says, and None whenever it says nothing for a while."""
     while True:
         try:
-            line = await asyncio.wait_for(stdout.readline(), _LOOK_SECONDS)
+            async with asyncio.timeout(_LOOK_SECONDS):
+                line = await stdout.readline()
         except TimeoutError:
             yield None
             continue
