@@ -13,23 +13,10 @@ from work import FRAME_COUNT, LONG_FRAME_COUNT, SETTINGS, Work
 from demo.stack import running
 
 
-def test_every_accepted_job_survives_a_power_cut(tmp_path: Path, song: Path) -> None:
+def test_every_accepted_job_survives_an_interrupt_and_a_power_cut(tmp_path: Path, song: Path, long_song: Path) -> None:
     with running(tmp_path, SETTINGS) as stack, closing(Work(stack)) as work:
-        track_id = work.upload(song)
-        jobs = [work.separate(track_id) for _ in range(2)]
-        work.until_in_mid_job(jobs[0])
-        assert [work.status(job_id) for job_id in jobs] == ["processing", "queued"]
-        kill_all(stack)
-    with running(tmp_path, SETTINGS) as stack, closing(Work(stack, work)) as work:
-        for job_id, attempt in zip(jobs, (2, 1), strict=True):
-            work.assert_completed_once(job_id, attempt=attempt, frame_count=FRAME_COUNT)
-        work.assert_promises()
-
-
-def test_an_interrupt_leaves_no_process_and_loses_no_job(tmp_path: Path, long_song: Path) -> None:
-    with running(tmp_path, SETTINGS) as stack, closing(Work(stack)) as work:
-        job_id = work.separate(work.upload(long_song))
-        work.until_in_mid_job(job_id)
+        interrupted = work.separate(work.upload(long_song))
+        work.until_in_mid_job(interrupted)
         assert sorted(components(stack)) == [
             "analysis", "broker", "gateway", "generation", "ingest", "library", "separation"
         ]  # fmt: skip
@@ -39,8 +26,18 @@ def test_an_interrupt_leaves_no_process_and_loses_no_job(tmp_path: Path, long_so
         assert supervisor.wait(60) == 0
         gone(below)
     with running(tmp_path, SETTINGS) as stack, closing(Work(stack, work)) as work:
-        job = work.until_ended(job_id)
+        job = work.until_ended(interrupted)
         # Finished in the moment that it was given, or handed back: an interrupted attempt does not count.
         assert (job["attempt"], job["max_attempts"]) in ((1, 3), (2, 4))
-        work.assert_completed_once(job_id, frame_count=LONG_FRAME_COUNT)
+        work.assert_completed_once(interrupted, frame_count=LONG_FRAME_COUNT)
+        work.assert_promises()
+
+        track_id = work.upload(song)
+        jobs = [work.separate(track_id) for _ in range(2)]
+        work.until_in_mid_job(jobs[0])
+        assert [work.status(job_id) for job_id in jobs] == ["processing", "queued"]
+        kill_all(stack)
+    with running(tmp_path, SETTINGS) as stack, closing(Work(stack, work)) as work:
+        for job_id, attempt in zip(jobs, (2, 1), strict=True):
+            work.assert_completed_once(job_id, attempt=attempt, frame_count=FRAME_COUNT)
         work.assert_promises()
