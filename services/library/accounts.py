@@ -149,7 +149,7 @@ class Accounts:
     async def change_password(
         self, session_secret: str, current_password: str, new_password: str, revoke_tokens: bool, address: str
     ) -> str:
-        """Ends all sessions, and API tokens if that is wished; the secret of a new session."""
+        """Ends all sessions; API tokens and connections, too, if that is wished. The secret of a new session."""
         opened = await self.recognise(session_secret, current_password, address)
         password_hash = await self._passwords.hash(checked_password(new_password))
         known = opened.account
@@ -162,6 +162,7 @@ class Accounts:
                 password_hash=password_hash,
                 session_epoch=account.session_epoch + 1,
                 token_epoch=account.token_epoch + revoke_tokens,
+                connection_epoch=account.connection_epoch + revoke_tokens,
             )
 
         account = await self._store.change_account(known.id, change)

@@ -182,6 +182,18 @@ async def test_a_mailbox_that_takes_an_account_over_takes_connections_away(world
     assert (await sign_in(world)).account.id == account.id  # an address that is confirmed takes nothing away
 
 
+@pytest.mark.parametrize("revoke", [False, True])
+async def test_a_new_password_takes_connections_away_if_wished(world: World, revoke: bool) -> None:
+    account = await world.account()
+    await connect(world, account, "mallory-there")
+    await world.people.accounts.change_password(await world.log_in(), "", "another good password", revoke, HERE)
+    if revoke:
+        with refused("EMAIL_TAKEN"):
+            await sign_in(world, "mallory-there")
+    else:
+        assert (await sign_in(world, "mallory-there")).account.id == account.id
+
+
 async def test_who_renews_a_secret_first_wins(world: World) -> None:
     account = (await sign_in(world)).account
     connections = world.people.connections

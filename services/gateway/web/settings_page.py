@@ -33,7 +33,7 @@ _FORM = form_body(
         "user[current_password]": ("which you have now", "correct horse battery"),
         "user[password]": ("the new one, 12 to 72 characters", "correct horse battery staple"),
         "user[password_confirmation]": ("the same", "correct horse battery staple"),
-        "revoke_keys": ("true: revoke all keys, too", "true"),
+        "revoke_keys": ("true: revoke all keys and connections, too", "true"),
         "name": ("of a new key", "laptop"),
         "id": ("of the key to revoke", "0f8fad5b-d9cb-469f-a165-70867728950e"),
         "key": ("for lalal.ai", "a1b2c3d4e5f6a7b8"),
