@@ -46,7 +46,8 @@ def configure(component: str, *, level: str = "info", fmt: str = "json") -> None
     structlog.configure(
         processors=[*shared, _TRACEBACKS if fmt == "json" else _keep, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # A line is one write: components share their standard error, and what is printed in two goes between others.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     # Libraries log through the standard module: same shape, warnings and worse only.
