@@ -555,7 +555,11 @@ def test_a_recording_that_is_refused_for_want_of_a_model_does_not_stay(tmp_path:
     }
     with running(tmp_path / "stack", settings) as strict, strict.client() as client:
         # A request does not wait long to learn whether a model can be had; once that is known, it is refused at once.
-        eventually(lambda: "model.not_ready" in (strict.data_dir / "stack.log").read_text(), 90.0)
+        def known() -> bool:
+            lines = (strict.data_dir / "stack.log").read_text().splitlines()
+            return any("model.not_ready" in line and "htdemucs" in line for line in lines)
+
+        eventually(known, 90.0)
         answer = client.post("/process", files={"file": ("song.wav", content)})
         assert answer.status_code == 503, answer.text
         assert client.get("/api/tracks").json()["meta"]["total_count"] == 0
