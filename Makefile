@@ -1,76 +1,132 @@
-# Soundwright. `make` alone lists what there is.
+# Soundwright. `make` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-TORCH_VERSION = $(shell sed -n "s/^torch==//p" constraints.txt)
+UV_VERSION := 0.13.9
+TORCH_VERSION = $(shell sed -n "s/^torch==\([^ ]*\).*/\1/p" constraints.txt)
 VENV := .venv
 BIN := $(VENV)/bin
+# pip refuses a file whose hash differs from constraints.txt. Without --no-require-hashes, it would also refuse the project itself,
+# which is a directory (docs/decisions/0039).
+INSTALL := $(BIN)/python -m pip install -qq --no-require-hashes --constraint constraints.txt --build-constraint constraints.txt
 SONG ?=
 SOUNDWRIGHT_DATA_DIR ?= data
 SOUNDWRIGHT_GATEWAY_PORT ?= 4000
 SOUNDWRIGHT_SOUNDBOX_PORT ?= 5309
 SOUNDWRIGHT_PIPELINE_PORT ?= 8000
-# Every component starts from the same files: they are compiled once, whatever the surroundings say.
+# Compile Python files once, even if the environment disables it: all components start from the same files.
 export PYTHONDONTWRITEBYTECODE :=
 export SOUNDWRIGHT_DATA_DIR SOUNDWRIGHT_GATEWAY_PORT SOUNDWRIGHT_SOUNDBOX_PORT SOUNDWRIGHT_PIPELINE_PORT
 
 ##@ Use
 
 .PHONY: demo
-demo: setup  ## Separate and analyse a song, from upload to files (SONG=path for your own)
+demo: setup  ## Separate and analyse a song (SONG=path for your own)
 	@$(BIN)/python -m demo $(if $(SONG),"$(SONG)")
 
 .PHONY: run
-run: setup  ## Serve on port 4000 (5309 and 8000 for the single dialects) until Ctrl-C
+run: setup  ## Run all components until Ctrl-C (ports 4000, 5309 and 8000)
 	@SOUNDWRIGHT_OPEN_ACCESS=$${SOUNDWRIGHT_OPEN_ACCESS:-true} SOUNDWRIGHT_FALLBACK=$${SOUNDWRIGHT_FALLBACK:-true} \
 	SOUNDWRIGHT_LOG_FORMAT=$${SOUNDWRIGHT_LOG_FORMAT:-console} exec $(BIN)/python -m services all
 
 .PHONY: models
-models: setup  ## Fetch the weights of the separation and generation models ahead of their first use
-	@$(BIN)/python -m services.separation.engines.fetch
-	@$(BIN)/python -m services.generation.engines.audiocraft.fetch
+models: setup  ## List all models and download their weights
+	@$(BIN)/python -m services.models
 
 ##@ Develop
 
 .PHONY: setup
-setup: $(VENV)/.ready  ## Make the virtual environment, once
+setup: $(VENV)/.ready  ## Create the virtual environment
 
-# A machine without an NVIDIA GPU gets the CPU build of PyTorch where pip's configuration offers one: the ordinary
-# build for Linux brings gigabytes of CUDA along. Where there is only the ordinary one, that is what it gets.
+# On a machine without an NVIDIA GPU, install the CPU build of PyTorch if a configured pip index has it: the default build
+# for Linux includes gigabytes of CUDA libraries. Otherwise install the default build.
 $(VENV)/.ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
-	@echo "Setting up $(VENV): this takes a few minutes, once."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Soundwright needs Python 3.11 or newer. Try: make PYTHON=python3.12"; exit 1; }
+	@echo "Creating $(VENV). This takes a few minutes."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --upgrade pip
+	@$(BIN)/python -m pip install -qq --require-hashes --requirement <(sed -n "/^pip==/,/[^\\]\$$/p" constraints.txt)
 	@command -v nvidia-smi > /dev/null || $(BIN)/python -m pip show --quiet torch 2> /dev/null \
 		|| $(BIN)/python -m pip install -qq "torch==$(TORCH_VERSION)+cpu" 2> /dev/null \
-		|| echo "pip offers no CPU build of PyTorch; taking the ordinary one."
-	@$(BIN)/python -m pip install -qq --no-warn-conflicts --editable ".[audiocraft,dev]" --constraint constraints.txt
-	@$(BIN)/python -m pip install -qq --no-deps audiocraft --constraint constraints.txt  # docs/decisions/0007
+		|| echo "No CPU build of PyTorch found. Installing the default build."
+	@$(INSTALL) --no-warn-conflicts --editable ".[all,dev]"
+	@$(INSTALL) --no-deps audiocraft  # docs/decisions/0007
 	@touch $@
 
-# The stock client of the live channels, for the Node that the virtual environment brings along.
+# A server for tests that speaks MongoDB's protocol. It has an environment of its own, because of its licence (GPL).
+SECANTUSDB := .servers/secantusdb/.ready
+$(SECANTUSDB):
+	@$(PYTHON) -m venv .servers/secantusdb
+	@.servers/secantusdb/bin/python -m pip install -qq secantusdb==0.7.0b3
+	@touch $@
+
+# Prometheus and promtool for tests. The package registries do not have them, so this unpacks Debian's package, which needs no
+# root. Without Debian's packages, the tests that need them are skipped.
+PROMETHEUS := .servers/prometheus/.ready
+$(PROMETHEUS):
+	@mkdir -p $(@D)
+	@command -v prometheus > /dev/null && command -v promtool > /dev/null && touch $@ \
+		|| { cd $(@D) && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } 2> /dev/null \
+			&& dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb && touch .ready; } \
+		|| echo "Prometheus is not installed. Its tests are skipped."
+
+.PHONY: prometheus
+prometheus: $(PROMETHEUS)  ## Unpack Prometheus for the tests of metrics
+
+# The phoenix client from npm, for the channel tests. Node.js is part of the virtual environment.
 CHANNEL_CLIENT := tests/channels/node_modules/.ready
 $(CHANNEL_CLIENT): tests/channels/package-lock.json $(VENV)/.ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/channels
 	@touch $@
 
-# Many tests wait for something, so two at a time are much quicker than one after the other, also on two cores. The files
-# stay in order: the long stories come first and the short rules last, so that both halves end together.
+# Many tests wait, so two processes are much faster than one, even on two cores. The files stay in order: long stories come
+# first and short unit tests last, so that both processes finish at about the same time.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+
 .PHONY: test
-test: setup $(CHANNEL_CLIENT)  ## Run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: setup $(CHANNEL_CLIENT) $(SECANTUSDB) $(PROMETHEUS)  ## Run the tests, except campaigns
+	$(PYTEST) -m "not campaign"
+
+# Campaigns kill, starve and exhaust the whole platform. `make test` runs a short form of each.
+.PHONY: test-campaigns
+test-campaigns: setup $(SECANTUSDB)  ## Run the long tests
+	$(PYTEST) -m campaign --ignore-glob "*/test_fuzz_*"
+
+# Hostile requests to every route and RPC. docs/RELIABILITY.md has the results.
+.PHONY: fuzz
+fuzz: setup  ## Fuzz all routes and RPCs (results: docs/RELIABILITY.md)
+	$(BIN)/python -m pytest -m campaign -o log_cli=true -o log_cli_level=INFO --log-disable=httpx tests/api/test_fuzz_*.py
+
+# Builds an image of each component, and runs deploy/compose.yaml with them. Needs root on Linux, 15 GB of disk space, and Debian's
+# packages buildah, debootstrap and iproute2. The sizes of the images are in .servers/images/sizes.md afterwards.
+.PHONY: test-images
+test-images: setup $(SECANTUSDB)  ## Build the container images and test them
+	$(BIN)/python -m pytest tests/images
+
+# The manifests and a burst of jobs on a real control plane. Skips without one: see tests/control_plane/plane.py.
+.PHONY: test-cluster
+test-cluster: setup  ## Test the Kubernetes manifests on a control plane
+	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/control_plane $(CLUSTER_OPTIONS)
+
+# Replaces each process of a cluster by this version and back, while clients use it. SOUNDWRIGHT_TEST_UPDATE_FROM names another
+# version than the commit before.
+.PHONY: test-update
+test-update: setup $(SECANTUSDB)  ## Test an update without downtime, and its rollback
+	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -s tests/update
 
 .PHONY: check
-check: setup  ## Formatting, lint, types, import rules, stub drift
+check: setup  ## Check formatting, lint, types, import rules, contracts, licences and generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.stubs --check
+	$(BIN)/python -m tools.models_doc --check
+	$(BIN)/python -m tools.licences --check
+	$(BIN)/buf lint proto
+	$(BIN)/buf breaking proto --against proto/baseline.binpb
 
 .PHONY: fmt
-fmt: setup  ## Format and fix what can be fixed
+fmt: setup  ## Format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -78,24 +134,59 @@ fmt: setup  ## Format and fix what can be fixed
 proto: setup  ## Generate the stubs in gen/ from proto/
 	$(BIN)/python -m tools.stubs
 
+.PHONY: proto-baseline
+proto-baseline: setup  ## At a release: make the contracts the baseline of later changes
+	$(BIN)/buf build proto --exclude-source-info --output proto/baseline.binpb
+
+.PHONY: docs
+docs: setup  ## Generate docs/MODELS.md, docs/LICENCES.md and the model names of the gateway
+	$(BIN)/python -m tools.models_doc
+	$(BIN)/python -m tools.licences
+
+# `make lock UPGRADE=` keeps the versions, adds what pyproject.toml newly requires, and reads all hashes again. The markers are
+# removed, because a constraint of a package that nothing requires has no effect.
+UPGRADE ?= --upgrade
 .PHONY: lock
-lock:  ## Take the newest versions of all dependencies and write them to constraints.txt
-	rm -rf $(VENV)
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -qq "torch==$(TORCH_VERSION)"
-	$(BIN)/python -m pip install -qq --editable ".[audiocraft,dev]"
-	$(BIN)/python -m pip install -qq --no-deps audiocraft
-	{ head -n 1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//'; } > constraints.new
-	mv constraints.new constraints.txt
+lock:  ## Upgrade all dependencies and write their versions and hashes to constraints.txt
+	@test -x build/uv/bin/python || $(PYTHON) -m venv build/uv
+	@build/uv/bin/python -m pip install -qq uv==$(UV_VERSION)
+	@sed "/ --hash=/d; s/ \\\\$$//" constraints.txt > build/constraints.txt
+	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header \
+		--extra all --extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\npip\nsetuptools\n") > /dev/null
+	@{ echo "# Exact versions of all dependencies, as tested, and the hashes of all their files. \`make lock\` writes this file."; \
+		sed 's/ ; .* \\$$/ \\/' build/constraints.txt; } > build/constraints.new
+	@mv build/constraints.new constraints.txt
+
+# Tools that read the environment from outside, so that their own dependencies do not appear in it.
+SUPPLY := build/supply/.ready
+$(SUPPLY): Makefile
+	@$(PYTHON) -m venv build/supply
+	@build/supply/bin/python -m pip install -qq pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	@touch $@
+
+# Needs the vulnerability data of pypi.org. Advisories of packages for other platforms count too. Not part of `make check`: a new
+# advisory or a missing network must not stop unrelated work.
+.PHONY: audit
+audit: $(SUPPLY)  ## Look the dependencies up in the database of known vulnerabilities
+	@build/supply/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement constraints.txt \
+		|| { echo "The audit found a vulnerability, or could not reach the data for all packages: see above."; exit 1; }
+
+.PHONY: sbom
+sbom: setup $(SUPPLY)  ## List the installed packages in build/sbom.cdx.json (CycloneDX); images contain their own list
+	build/supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json $(BIN)/python
 
 .PHONY: bench
-bench: setup  ## Measure; the results go into docs/BENCHMARKS.md
+bench: setup  ## Run the benchmarks (results: docs/BENCHMARKS.md)
 	$(BIN)/python -m bench
 
+.PHONY: simulate
+simulate: setup  ## Predict waiting times and the use of GPUs (docs/SCALING.md)
+	@$(BIN)/python -m simulation $(SIMULATE)
+
 .PHONY: clean
-clean:  ## Remove what was made here, except the data directory
-	rm -rf $(VENV) tests/channels/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean:  ## Remove all generated files except the data directory
+	rm -rf $(VENV) .servers tests/channels/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: help
-help:  ## This list
-	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*##/ {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help:  ## List the targets
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,7 +1,7 @@
-"""``python -m bench [NAME ...]``: run the named benchmarks, or all, and print what they found as Markdown.
+"""``python -m bench [NAME ...]``: run the named benchmarks, or all of them, and print the results as Markdown.
 
-Each is a program of its own, ``python -m bench.NAME``, with further options (``--help``), and runs in a fresh process:
-what one of them loads and fills does not count against the next.
+Each benchmark is also a program, ``python -m bench.NAME``, with its own options (``--help``). Each one runs in a new
+process, so that its memory and caches do not affect the next one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(names)} (default: all)")
     chosen = list(dict.fromkeys(parser.parse_args(arguments).names)) or names
     if unknown := sorted(set(chosen) - set(names)):
-        parser.error(f"there is no benchmark {', '.join(unknown)}; use: {', '.join(names)}")
+        parser.error(f"unknown benchmark {', '.join(unknown)}; use one of: {', '.join(names)}")
     print(f"# Benchmarks\n\n{machine()}", flush=True)
     failed = []
     for name in chosen:
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
 
 
 def machine() -> str:
-    """One line about where the figures come from: they mean little elsewhere."""
+    """Return a line that describes this machine. Figures of different machines cannot be compared."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     today = datetime.datetime.now(datetime.UTC).date()
     return (
@@ -46,7 +46,7 @@ def machine() -> str:
 
 
 def processor() -> str:
-    """The processor's name as the system gives it."""
+    """Return the name of the processor as the operating system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

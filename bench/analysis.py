@@ -1,11 +1,11 @@
-"""Accuracy and time of analysis: our engine beside plain calls of librosa's functions.
+"""Accuracy and time of analysis, compared with plain calls of librosa's functions.
 
-Accuracy is counted on the project's own songs, whose tempo and key are known, and on variations of them in other
-tempi and keys. Time is that of one three-minute song: ours reads the WAV file and includes decoding, resampling,
-loudness and true peak at the original rate; librosa gets the mono signal at 22050 Hz in memory, one call per feature,
-and pyloudnorm the decoded stereo signal. Both are warm, and take turns.
+Accuracy is measured on the project's own songs, whose tempo and key are known, and on variations of them in other
+tempi and keys. Time is measured on one three-minute song. Our engine reads the WAV file; its time includes decoding,
+resampling, loudness and true peak at the original rate. librosa receives the mono signal at 22050 Hz in memory, one
+call per feature, and pyloudnorm receives the decoded stereo signal. Both are warmed up and alternate.
 
-    python -m bench.analysis                 # prints markdown
+    python -m bench.analysis                 # prints Markdown
     python -m bench.analysis --variations 3  # more songs
 """
 
@@ -41,14 +41,14 @@ Samples = NDArray[np.float32]
 
 RATE_HZ = 44_100
 ANALYSIS_RATE_HZ = 22_050
-# Krumhansl and Kessler's probe-tone ratings, the usual template beside librosa's chroma.
+# Probe-tone ratings of Krumhansl and Kessler (1982), the usual key templates for librosa's chroma.
 MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What an analyser says about a song."""
+    """Tempo and key of a song as an analyser measures them."""
 
     tempo_bpm: float
     key: str
@@ -56,9 +56,9 @@ class Reading:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--variations", type=int, default=0, help="variations of every song besides the song itself")
-    parser.add_argument("--song-seconds", type=float, default=60.0, help="length of the songs for accuracy")
-    parser.add_argument("--runs", type=int, default=5, help="timed runs of each")
+    parser.add_argument("--variations", type=int, default=0, help="variations of each song, in addition to the song")
+    parser.add_argument("--song-seconds", type=float, default=60.0, help="length of the songs in the accuracy test")
+    parser.add_argument("--runs", type=int, default=5, help="timed runs of each program")
     arguments = parser.parse_args()
     warm_up()
     _print_accuracy(arguments.variations, arguments.song_seconds)
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _songs(variations: int, seconds: float) -> Iterator[Song]:
-    """Every song, then its variations: up to 10 % slower or faster, and in another key."""
+    """Yield every song, followed by its variations: up to 10 % slower or faster, and in another key."""
     rng = np.random.default_rng(1)
     for name in SONGS:
         original = song(name, seconds)
@@ -108,7 +108,7 @@ def _print_accuracy(variations: int, seconds: float) -> None:
             f"| {score.key} | {_key_cell(ours, score)} | {_key_cell(theirs, score)} |"
         )
     print(f"\n| of {total} | ours | librosa |\n|---|---:|---:|")
-    for mark in ("tempo within 4 %", "tempo within 4 % but for the octave", "tempo within 1 %", "key right"):
+    for mark in ("tempo within 4 %", "tempo within 4 %, octave errors allowed", "tempo within 1 %", "key correct"):
         print(f"| {mark} | {counts['ours'][mark]} | {counts['librosa'][mark]} |")
     print()
 
@@ -122,9 +122,9 @@ def _marks(reading: Reading, score: Song) -> Iterator[str]:
     if within(0.01, 1.0):
         yield "tempo within 1 %"
     if within(0.04, 1.0, 2.0, 3.0, 1 / 2, 1 / 3):
-        yield "tempo within 4 % but for the octave"
+        yield "tempo within 4 %, octave errors allowed"
     if reading.key == score.key:
-        yield "key right"
+        yield "key correct"
 
 
 def _tempo_cell(reading: Reading, score: Song) -> str:
@@ -166,7 +166,7 @@ def _librosa_reading(samples: Samples) -> Reading:
 
 
 def _librosa_calls(mono: Samples, stereo: Samples) -> dict[str, Callable[[], Any]]:
-    """One call per feature of ours, as a user of librosa would write them."""
+    """Return one librosa call per feature, as a user of librosa would write it."""
     feature, rate = librosa.feature, ANALYSIS_RATE_HZ
     return {
         "beat_track": lambda: beat_track(y=mono, sr=rate),
@@ -196,7 +196,7 @@ def _print_time(runs: int) -> None:
         path = Path(folder) / "song.wav"
         soundfile.write(path, samples.T, RATE_HZ, subtype="PCM_16")
         for run in range(runs + 1):
-            # The first round of each is the warm-up.
+            # The first round is the warm-up.
             seconds = _seconds(partial(_analyse_file, path))
             times = {name: _seconds(call) for name, call in calls.items()}
             if run > 0:
@@ -205,13 +205,15 @@ def _print_time(runs: int) -> None:
                     theirs[name].append(value)
     total = statistics.median(map(sum, zip(*theirs.values(), strict=True)))
     threads = os.environ.get("OMP_NUM_THREADS", "default")
-    print(f"### Time of all features of a song of 180 s\n\nMedians of {runs} turns, OMP_NUM_THREADS {threads}.\n")
-    print("| what | seconds |\n|---|---:|")
-    print(f"| ours, from the WAV file, with loudness and true peak | {statistics.median(ours):.2f} |")
+    print(
+        f"### Time of all features of a song of 180 s\n\nMedians of {runs} alternating runs, OMP_NUM_THREADS {threads}.\n"
+    )
+    print("| program | seconds |\n|---|---:|")
+    print(f"| Soundwright, from the WAV file, with loudness and true peak | {statistics.median(ours):.2f} |")
     print(f"| librosa and pyloudnorm, from memory | {total:.2f} |")
     for name, values in theirs.items():
         print(f"| - {name} | {statistics.median(values):.2f} |")
-    print(f"\nOurs takes {statistics.median(ours) / total:.2f} of the time.")
+    print(f"\nSoundwright takes {statistics.median(ours) / total:.2f} of librosa's time.")
 
 
 def _analyse_file(path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Speed of the engine that needs no weights, on one thread: ``python -m bench.generation``.
+"""Speed of the procedural engine on one thread: ``python -m bench.generation``.
 
-Prints how many seconds of sound it makes in a second, for prompts of many kinds, and whether any of it reaches full scale.
+Prints for prompts of many kinds how many seconds of audio the engine generates per second, and the highest peak.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from services.generation.engines.procedural.engine import ProceduralEngine
 from services.generation.service import Take
 
+MODELS = {"music": "composer", "audio": "sound-designer"}
 PROMPTS = {
     "music": (
         "peaceful ambient piano melody",
@@ -46,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     engine = ProceduralEngine()
     for model in PROMPTS:
-        engine.generate(model, [Take("warm up", 5.0, 0)], lambda share: None)
+        engine.generate(MODELS[model], [Take("warm up", 5.0, 0)], lambda share: None)
     print("| model | prompt | times real time | peak |\n|---|---|---:|---:|")
     for model, prompts in PROMPTS.items():
         speeds = []
@@ -54,7 +55,7 @@ def main() -> None:
             seconds, peak = [], 0.0
             for seed in range(options.rounds):
                 started = time.perf_counter()
-                [clip] = engine.generate(model, [Take(prompt, options.seconds, seed)], lambda share: None)
+                [clip] = engine.generate(MODELS[model], [Take(prompt, options.seconds, seed)], lambda share: None)
                 seconds.append(time.perf_counter() - started)
                 peak = max(peak, float(np.abs(clip.samples).max()))
             speeds.append(options.seconds / statistics.median(seconds))

@@ -1,4 +1,4 @@
-"""How long a job waits on an idle stack, and how quickly the stack answers while it computes.
+"""Waiting time of jobs on an idle stack, and response time of the stack while it computes.
 
 python -m bench.latency [--jobs 100] [--seconds 20]
 """
@@ -39,7 +39,7 @@ _WARM_UP_JOBS = 3
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=100, help="jobs of each kind (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=20, help="time of looking at /health (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=20, help="time spent polling /health (default: %(default)s)")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="latency-bench-") as folder,
@@ -51,8 +51,8 @@ def main() -> int:
             analysis_seconds(client, tiny)
             pipeline_wait_seconds(client)
         rows = {
-            "job: accepted to started": [pipeline_wait_seconds(client) for _ in range(options.jobs)],
-            "job: request sent to result seen": [analysis_seconds(client, tiny) for _ in range(options.jobs)],
+            "job accepted until job started": [pipeline_wait_seconds(client) for _ in range(options.jobs)],
+            "request sent until result visible": [analysis_seconds(client, tiny) for _ in range(options.jobs)],
             "`GET /health`, idle": health_seconds(stack, options.seconds),
             "`GET /health`, two separations waiting or running": health_seconds_at_work(client, stack, options.seconds),
         }
@@ -61,14 +61,14 @@ def main() -> int:
         middle, high = np.percentile(seconds, (50, 99)) * 1000
         print(f"| {name} | {len(seconds)} | {middle:.1f} | {high:.1f} | {max(seconds) * 1000:.1f} |")
     print(
-        "\nJobs come one at a time. The first row is by the stack's own clock, to the first stage of a pipeline job; the"
-        " second is a whole analysis of a quarter of a second of noise, at the client."
+        "\nJobs are submitted one at a time. The first row is measured with the stack's clock, until the first stage "
+        "of a pipeline job starts. The second row is measured at the client: a complete analysis of 0.25 s of noise."
     )
     return 0
 
 
 def pipeline_wait_seconds(client: httpx.Client) -> float:
-    """Submit a tiny pipeline job and wait for its end. Seconds from its acceptance to its first stage."""
+    """Submit a short pipeline job and wait for its end. Return the seconds from acceptance to the first stage."""
     job = client.post("/process", files={"file": ("tiny.wav", noise(0.25))}).json()
     ended = until_ended(client, f"/job/{job['job_id']}", lambda body: body)
     started = datetime.fromisoformat(ended["stages"][0]["started_at"])
@@ -76,7 +76,7 @@ def pipeline_wait_seconds(client: httpx.Client) -> float:
 
 
 def analysis_seconds(client: httpx.Client, track_id: str) -> float:
-    """Seconds from the request for a tiny analysis to the first look that sees its result."""
+    """Return the seconds from the request for a short analysis to the first poll that returns its result."""
     started = time.perf_counter()
     answer = client.post("/api/analysis/analyze", json={"track_id": track_id, "features": ["energy"]})
     until_ended(client, f"/api/analysis/job/{answer.json()['data']['job_id']}", lambda body: body["data"])
@@ -94,7 +94,7 @@ def until_ended(client: httpx.Client, path: str, job_of: Callable[[Any], dict[st
 
 
 def health_seconds_at_work(client: httpx.Client, stack: Stack, seconds: float) -> list[float]:
-    """Latencies of ``GET /health`` while separation computes all the time."""
+    """Return latencies of ``GET /health`` in seconds while separation computes continuously."""
     track_id = client.post("/api/tracks", files={"file": ("long.wav", noise(600))}).json()["data"]["id"]
 
     def submit() -> str:
@@ -115,7 +115,7 @@ def health_seconds_at_work(client: httpx.Client, stack: Stack, seconds: float) -
 
 
 def health_seconds(stack: Stack, seconds: float) -> list[float]:
-    """Latencies of ``GET /health`` over one connection, one request after the other with a short pause."""
+    """Return latencies of ``GET /health`` in seconds: one connection, sequential requests with a short pause."""
     host, port = stack.base_url.removeprefix("http://").split(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=60)
     measured = []
@@ -127,14 +127,14 @@ def health_seconds(stack: Stack, seconds: float) -> list[float]:
         response.read()
         measured.append(time.perf_counter() - started)
         if response.status != 200:
-            raise RuntimeError(f"GET /health says {response.status}")
+            raise RuntimeError(f"GET /health returned {response.status}")
         time.sleep(_PROBE_PAUSE_SECONDS)
     connection.close()
     return measured
 
 
 def noise(seconds: float) -> bytes:
-    """A stereo WAV file."""
+    """Return a stereo WAV file with noise."""
     buffer = io.BytesIO()
     samples = np.random.default_rng(0).normal(0.0, 0.1, (round(seconds * _RATE_HZ), 2))
     soundfile.write(buffer, samples, _RATE_HZ, format="WAV", subtype="PCM_16")

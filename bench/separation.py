@@ -1,11 +1,11 @@
-"""Time and memory of separation: our way from file to stems beside Demucs' own command line.
+"""Time and memory of separation, compared with the ``demucs`` command line.
 
-Both start as fresh processes and use the same model file, threads, song and machine, in turns. The model is a full-size
-``htdemucs`` with random weights: how long a network takes does not depend on what it has learnt.
+Both programs start as new processes, alternate, and use the same model file, threads, song and machine. The model is a
+full-size ``htdemucs`` with random weights: the running time of a network does not depend on its weights.
 
-    python -m bench.separation                      # against the command line
+    python -m bench.separation                      # compare with the command line
     python -m bench.separation --memory 180 1200    # memory by length, with a small network
-    python -m bench.separation --memory 3600 --full # an hour with the real size; takes as long as it says
+    python -m bench.separation --memory 3600 --full # one hour with the full-size network; this is slow
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ SMALL: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Run:
-    """What one process cost."""
+    """Time and memory that one process used."""
 
     wall_seconds: float
     cpu_seconds: float
@@ -62,12 +62,12 @@ class Run:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30, help="length of the song (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each, in turns (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each program (default: %(default)s)")
     parser.add_argument(
         "--memory", type=float, nargs="+", metavar="SECONDS", help="measure peak memory at these lengths"
     )
-    parser.add_argument("--only-ours", action="store_true", help="with --memory: without the command line")
-    parser.add_argument("--full", action="store_true", help="with --memory: the full-size network")
+    parser.add_argument("--only-ours", action="store_true", help="with --memory: do not measure the command line")
+    parser.add_argument("--full", action="store_true", help="with --memory: use the full-size network")
     parser.add_argument(
         "--separate", type=Path, nargs=4, metavar=("SONG", "MODELS", "STEMS", "ENCODING"), help=argparse.SUPPRESS
     )
@@ -84,14 +84,15 @@ def main() -> None:
 
 
 def separate(song: Path, models: Path, stems: Path, encoding: Any) -> None:
-    """What a job does from a file to stems, without bus and store."""
+    """Separate ``song`` as a job does, but without bus and store."""
     from kit.audio import AudioFile
     from services.separation.engines.demucs import DemucsEngine
     from services.separation.stems import audio_extension, separate_to_files
 
     engine = DemucsEngine(model_dir=models, device="cpu")
     stems.mkdir(parents=True, exist_ok=True)
-    files = {stem: stems / f"{stem}.{audio_extension(encoding)}" for stem in engine.stems(MODEL)}
+    declaration = next(declaration for declaration in engine.models if declaration.name == MODEL)
+    files = {stem: stems / f"{stem}.{audio_extension(encoding)}" for stem in declaration.outputs}
     separate_to_files(engine, MODEL, AudioFile(song), files, encoding, lambda share: None)
 
 
@@ -102,14 +103,14 @@ def compare_with_command_line(folder: Path, seconds: float, rounds: int) -> None
     cli, ours = command_lines(folder)
     commands = {
         "demucs --shifts 0 (WAV)": [*cli, "--shifts", "0", str(song)],
-        "Soundwright, a fresh process (WAV)": [*ours, "wav16"],
-        "Soundwright, a fresh process (FLAC)": [*ours, "flac"],
-        "Soundwright, a job of a running stack (FLAC)": [],
-        "demucs, as it comes (1 random shift, WAV)": [*cli, str(song)],
+        "Soundwright, new process (WAV)": [*ours, "wav16"],
+        "Soundwright, new process (FLAC)": [*ours, "flac"],
+        "Soundwright, job on a running stack (FLAC)": [],
+        "demucs, default options (1 random shift, WAV)": [*cli, str(song)],
     }
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for index in range(rounds):
-        # Forwards, then backwards: a machine that grows slower or faster favours nobody.
+        # Alternate the order, so that a machine that becomes slower or faster affects all programs equally.
         for name, command in list(commands.items())[:: -1 if index % 2 else 1]:
             runs[name].append(measure(command) if command else measure_job(folder))
             print(f"round {index + 1} of {rounds}: {name}: {runs[name][-1].wall_seconds:.1f} s", file=sys.stderr)
@@ -131,7 +132,7 @@ def compare_with_command_line(folder: Path, seconds: float, rounds: int) -> None
 
 
 def median_seconds(runs: list[Run]) -> tuple[float, float]:
-    """Wall and CPU time."""
+    """Return the median wall time and the median CPU time in seconds."""
     return statistics.median(run.wall_seconds for run in runs), statistics.median(run.cpu_seconds for run in runs)
 
 
@@ -153,21 +154,24 @@ def compare_lengths(folder: Path, lengths: list[float], size: Mapping[str, Any],
 
 
 def command_lines(folder: Path) -> tuple[list[str], list[str]]:
-    """Demucs' own, up to its options, and ours, up to the encoding, for ``song.wav`` and ``models`` in ``folder``."""
+    """Return the ``demucs`` command without options, and our command without encoding.
+
+    Both use ``song.wav`` and ``models`` in ``folder``.
+    """
     models = str(folder / "models")
     cli = [sys.executable, "-m", "demucs", "-n", MODEL, "--repo", models, "-d", "cpu", "-o", str(folder / "cli")]
     return cli, [sys.executable, __file__, "--separate", str(folder / "song.wav"), models, str(folder / "ours")]
 
 
 def measure_job(folder: Path) -> Run:
-    """Submit a job to a stack that runs, and wait for its end: what a user waits for. The stack runs only for this."""
+    """Measure a job on a running stack from the request to its end. The stack runs only for this measurement."""
     from demo.stack import running
 
     settings = {"SOUNDWRIGHT_SEPARATION_MODEL_DIR": str(folder / "models"), "SOUNDWRIGHT_FALLBACK": "false"}
     with running(folder / "data", settings) as stack, stack.client() as client:
         with (folder / "song.wav").open("rb") as file:
             track = client.post("/api/tracks", files={"file": file}).raise_for_status().json()["data"]["id"]
-        time.sleep(WARM_UP_SECONDS)  # a worker that runs has its model in memory before anybody asks
+        time.sleep(WARM_UP_SECONDS)  # a running worker loads its model before the first request
         worker = engine_process(stack.process_id)
         before = worker.cpu_times()
         started = time.perf_counter()
@@ -185,7 +189,7 @@ def measure_job(folder: Path) -> Run:
 
 
 def engine_process(supervisor_id: int) -> psutil.Process:
-    """The process in which separation computes: the largest one below the component."""
+    """Return the engine process of separation: the child process of the component that uses the most memory."""
     component = next(
         child for child in psutil.Process(supervisor_id).children() if child.cmdline()[-1:] == ["separation"]
     )
@@ -197,8 +201,8 @@ def _lines(path: Path) -> list[str]:
 
 
 def measure(command: list[str]) -> Run:
-    """Run a command; its own peak memory, not that of the processes before it."""
-    # Our own processes start with the settings that the launcher gives to a worker.
+    """Run a command and return its own time and peak memory, excluding earlier processes."""
+    # Our processes get the settings that the launcher gives to a worker.
     tunables = {"GLIBC_TUNABLES": ALLOCATOR} if __file__ in command else {}
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **tunables}
     started = time.perf_counter()
@@ -215,7 +219,7 @@ def measure(command: list[str]) -> Run:
 
 
 def write_model(folder: Path, size: Mapping[str, Any]) -> None:
-    """Save a network with random weights as the command line loads it: half precision, checksum in its name."""
+    """Save a network with random weights in the format of the command line: half precision, checksum in the name."""
     import torch
     from demucs.demucs import Demucs
     from demucs.htdemucs import HTDemucs
@@ -232,7 +236,7 @@ def write_model(folder: Path, size: Mapping[str, Any]) -> None:
 
 
 def write_song(path: Path, seconds: float) -> None:
-    """The project's own demo song, over and over, as 16-bit stereo WAV."""
+    """Write the project's demo song, repeated to ``seconds``, as a 16-bit stereo WAV file."""
     import soundfile
 
     samples = song_samples(min(seconds, 30))
@@ -244,7 +248,7 @@ def write_song(path: Path, seconds: float) -> None:
 
 
 def song_samples(seconds: float) -> NDArray[np.float32]:
-    """float32 [frames, 2]."""
+    """Return the demo song, float32 [frames, 2]."""
     from services.generation.engines.procedural.render import render_stems
     from services.generation.engines.procedural.songs import song
 

@@ -1,9 +1,9 @@
-"""Upload and download of a large file: memory of the gateway, and throughput beside a bare server.
+"""Upload and download of a large file: memory of the gateway, and throughput compared with a bare server.
 
-The bare server is uvicorn with the same protocol parser: Starlette's ``StaticFiles`` for downloads, and for uploads a
-function that writes the raw body to a file, without a form to parse, an account to check or a disk to wait for. Both
-serve the same file to the same client, in turns. Our upload is timed twice: until the last byte is taken, which is the
-gateway's work, and until the answer, by when ingest has decoded and hashed all of it.
+The bare server is uvicorn with the same protocol parser. It serves downloads with Starlette's ``StaticFiles``. For
+uploads it writes the raw body to a file, without parsing a form, checking an account or flushing to disk. Both servers
+transfer the same file with the same client and alternate. Our upload is timed twice: until the last byte is received,
+which is the work of the gateway, and until the response, which comes after ingest has decoded and hashed the file.
 
     python -m bench.transfer [--megabytes 500] [--rounds 3]
 """
@@ -50,7 +50,7 @@ class Memory:
 
 @dataclass
 class Rates:
-    """Megabytes a second, one a round."""
+    """Rates in bytes per second, one per round."""
 
     upload_taken: list[float] = field(default_factory=list)
     upload_answered: list[float] = field(default_factory=list)
@@ -80,13 +80,13 @@ def main() -> int:
 def measure(
     stack: Stack, bare_port: int, big: Path, small: Path, rounds: int
 ) -> tuple[Rates, Rates, dict[str, list[Memory]]]:
-    """Our rates, the bare server's, and the gateway's memory by direction."""
+    """Return our rates, the rates of the bare server, and the memory of the gateway by direction."""
     gateway = gateway_of(stack)
     our_port = int(stack.base_url.rpartition(":")[2])
     ours, bare = Rates(), Rates()
     memory: dict[str, list[Memory]] = {"upload": [], "download": []}
     token = stack.token.encode()
-    # What is loaded at the first use only is no memory of the transfer.
+    # Code that is loaded at its first use does not count as memory of the transfer.
     download(our_port, upload(our_port, small, token).path, token)
     download(bare_port, "/static/small.wav", b"")
     for index in range(rounds):
@@ -111,13 +111,11 @@ def measure(
 
 
 def report(megabytes: int, ours: Rates, bare: Rates, memory: dict[str, list[Memory]]) -> None:
-    print(
-        f"A WAV file of {megabytes} MB, median (lowest to highest) of {len(ours.download)} transfers each, in turns.\n"
-    )
+    print(f"A WAV file of {megabytes} MB, median (lowest to highest) of {len(ours.download)} alternating transfers.\n")
     print("| | Soundwright, MB/s | bare server, MB/s | ratio |\n|---|---:|---:|---:|")
     for name, mine, theirs in (
-        ("upload, until the last byte is taken", ours.upload_taken, bare.upload_taken),
-        ("upload, until the answer", ours.upload_answered, bare.upload_answered),
+        ("upload, until the last byte is received", ours.upload_taken, bare.upload_taken),
+        ("upload, until the response", ours.upload_answered, bare.upload_answered),
         ("download", ours.download, bare.download),
     ):
         ratio = statistics.median(mine) / statistics.median(theirs)
@@ -129,7 +127,7 @@ def report(megabytes: int, ours: Rates, bare: Rates, memory: dict[str, list[Memo
         growth = worst.peak - worst.before
         print(f"| {direction} | {worst.before:.1f} | {worst.peak:.1f} | {worst.after:.1f} | {growth:.1f} |")
     print(
-        f"\nFrom before the first transfer to the highest peak of all: {memory['upload'][0].before:.1f} to"
+        f"\nFrom before the first transfer to the highest peak: {memory['upload'][0].before:.1f} to"
         f" {max(one.peak for used in memory.values() for one in used):.1f} MiB."
     )
 
@@ -141,7 +139,7 @@ def spread(rates: list[float]) -> str:
 
 @contextlib.contextmanager
 def watched(process: psutil.Process) -> Iterator[Memory]:
-    """Look at the memory of ``process`` every few milliseconds, for the length of the block."""
+    """Sample the memory of ``process`` every 10 ms during the block."""
     done = threading.Event()
     memory = Memory(resident_mebibytes(process), 0.0)
 
@@ -171,12 +169,12 @@ def gateway_of(stack: Stack) -> psutil.Process:
     raise RuntimeError("The stack has no gateway.")
 
 
-# the client: bare sockets, so that the time of a transfer is the server's -----------------------------------------
+# The client uses plain sockets, so that it adds little time to a transfer. ------------------------------------------
 
 
 @dataclass(frozen=True)
 class Sent:
-    """How long an upload took, and where the file can be had."""
+    """Duration of an upload, and the download path of the file."""
 
     size: int
     taken_seconds: float
@@ -185,7 +183,7 @@ class Sent:
 
 
 def upload(port: int, file: Path, token: bytes) -> Sent:
-    """Upload ``file`` as a client of ours does."""
+    """Upload ``file`` to the gateway."""
     head = _HEAD % (_BOUNDARY, file.name.encode())
     kind = b"multipart/form-data; boundary=" + _BOUNDARY
     taken, answered, answer = send(port, b"/api/tracks", file, kind, token, head, _TAIL)
@@ -201,7 +199,7 @@ def upload_bare(port: int, file: Path) -> Sent:
 def send(
     port: int, path: bytes, file: Path, kind: bytes, token: bytes, head: bytes, tail: bytes
 ) -> tuple[float, float, bytes]:
-    """Seconds until the last byte was taken, seconds until the answer, and its body."""
+    """Return the seconds until the last byte was received, the seconds until the response, and its body."""
     size = len(head) + file.stat().st_size + len(tail)
     request = b"POST %b HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\nConnection: close\r\n" % (
         path,
@@ -220,12 +218,12 @@ def send(
         answered = time.perf_counter() - started
     head_bytes, _, body = answer.partition(b"\r\n\r\n")
     if head_bytes.split()[1] not in (b"200", b"201"):
-        raise RuntimeError(f"The upload was refused: {answer.decode(errors='replace')}")
+        raise RuntimeError(f"The upload failed: {answer.decode(errors='replace')}")
     return taken, answered, body
 
 
 def download(port: int, path: str, token: bytes) -> tuple[float, int]:
-    """Fetch ``path`` and forget it. Seconds, and bytes received."""
+    """Download ``path`` and discard it. Return the seconds and the number of bytes received."""
     request = b"GET %b HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\nConnection: close\r\n\r\n"
     buffer = bytearray(_MEBIBYTE)
     received = 0
@@ -234,17 +232,17 @@ def download(port: int, path: str, token: bytes) -> tuple[float, int]:
         connection.sendall(request % (path.encode(), token))
         while count := connection.recv_into(buffer):
             if not received and not buffer.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(f"The download was refused: {bytes(buffer[:count]).decode(errors='replace')}")
+                raise RuntimeError(f"The download failed: {bytes(buffer[:count]).decode(errors='replace')}")
             received += count
         return time.perf_counter() - started, received
 
 
-# the bare server ----------------------------------------------------------------------------------------------------
+# The bare server. ----------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def bare_server(folder: Path) -> Iterator[int]:
-    """The port of a bare server for ``folder``, for the length of the block."""
+    """Run a bare server for ``folder`` during the block. Yields its port."""
     [port] = free_ports(1)
     process = subprocess.Popen([sys.executable, "-m", "bench.transfer", "--serve", str(folder), str(port)])
     try:
@@ -262,7 +260,7 @@ def bare_server(folder: Path) -> Iterator[int]:
 
 
 def serve(folder: Path, port: int) -> None:
-    """Be the bare server. Blocks."""
+    """Run the bare server. Blocks."""
     import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -281,7 +279,7 @@ def serve(folder: Path, port: int) -> None:
 
 
 def write_wav(path: Path, size: int) -> None:
-    """A 16-bit stereo WAV file of about ``size`` bytes: a second of noise over and over."""
+    """Write a 16-bit stereo WAV file of about ``size`` bytes: one second of noise, repeated."""
     second = np.random.default_rng(0).integers(-3000, 3000, 88_200, dtype=np.int16).tobytes()
     count = max(1, size // len(second))
     data_bytes = count * len(second)

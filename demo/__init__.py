@@ -1,1 +1,1 @@
-"""The demonstration behind ``make demo``: a user of the public API, nothing else."""
+"""The demonstration that ``make demo`` runs. It uses only the public API."""

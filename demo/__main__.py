@@ -1,4 +1,4 @@
-"""``python -m demo [SONG]``: from a song to stems and measurements, through the public API of a stack of its own."""
+"""``python -m demo [SONG]``: start a stack, then separate and analyse a song through its public API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ console = Console()
 
 def main(arguments: list[str]) -> int:
     if len(arguments) > 1 or (arguments and not Path(arguments[0]).is_file()):
-        console.print(f"There is no file {' '.join(arguments)!r}. Use: make demo SONG=path/to/song.mp3", style="red")
+        console.print(f"File not found: {' '.join(arguments)}. Use: make demo SONG=path/to/song.mp3", style="red")
         return 2
     song = Path(arguments[0]) if arguments else _own_song()
     started = time.monotonic()
@@ -42,14 +42,14 @@ def main(arguments: list[str]) -> int:
         console.print(str(error), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
-        console.print("Interrupted; the stack is stopped.")
+        console.print("Interrupted. The stack is stopped.")
         return 130
-    console.print("The stack is stopped. `make run` leaves one serving.")
+    console.print("The stack is stopped. Run `make run` to start one that keeps running.")
     return 0
 
 
 def _own_song() -> Path:
-    """Music that needs no download: an arrangement of our own with known tempo and key."""
+    """Render a song with the built-in composer and return its path. Its tempo and key are known."""
     from kit.audio import AudioWriter
     from services.generation.engines.procedural.render import render_stems
     from services.generation.engines.procedural.songs import song
@@ -107,13 +107,13 @@ def _demonstrate(stack: Stack, song: Path) -> None:
         console.print(table)
         if separation.get("degraded"):
             console.print(
-                f"Degraded: {separation['requested_model']} was asked for. {separation['degraded_reason']}",
+                f"Degraded: {separation['requested_model']} was requested. {separation['degraded_reason']}",
                 style="yellow",
                 markup=False,
             )
         _download(client, f"/export/analysis/{track['id']}", folder / "analysis.json")
         console.print(_values(analysis["result"]))
-        console.print(f"Both jobs took {elapsed:.1f} s, {seconds / elapsed:.1f} times as fast as the song plays.")
+        console.print(f"Both jobs took {elapsed:.1f} s, {seconds / elapsed:.1f} times real time.")
         console.print(f"Files: {folder.resolve()}")
 
 
@@ -144,7 +144,7 @@ def _bar(progress: Progress, name: str) -> Callable[[int], None]:
 
 
 def _wait(client: httpx.Client, path: str, show: Callable[[int], None]) -> dict[str, Any]:
-    """Follow a job to its end."""
+    """Poll a job until it ends, and return it."""
     deadline = time.monotonic() + _JOB_LIMIT_SECONDS
     while time.monotonic() < deadline:
         job = _data(client.get(path))
@@ -154,7 +154,7 @@ def _wait(client: httpx.Client, path: str, show: Callable[[int], None]) -> dict[
         if job["status"] == "failed":
             raise RuntimeError(f"The job failed: {job['error']}")
         time.sleep(_POLL_SECONDS)
-    raise RuntimeError("The job takes too long.")
+    raise RuntimeError(f"The job did not end within {_JOB_LIMIT_SECONDS / 3600:g} hours.")
 
 
 def _data(response: httpx.Response) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""A whole stack for the length of a block: its own data directory, its own ports."""
+"""Runs a complete stack during a block, with its own data directory and ports."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,7 +21,7 @@ __all__ = ["Stack", "free_ports", "running"]
 
 @dataclass(frozen=True)
 class Stack:
-    """Where a running stack answers, and its administrator's token."""
+    """Addresses of a running stack, and the token of its administrator."""
 
     base_url: str
     soundbox_url: str
@@ -30,28 +31,38 @@ class Stack:
     process_id: int
 
     def client(self) -> httpx.Client:
-        """A client that calls on behalf of the administrator."""
+        """Return an HTTP client that authenticates as the administrator."""
         return httpx.Client(base_url=self.base_url, headers={"Authorization": f"Bearer {self.token}"}, timeout=600)
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that are free on the loopback address now."""
+    """Return ``count`` different loopback ports that are free.
+
+    They lie below the range from which the system takes ports for outgoing connections, so that none of those takes them.
+    """
+    dynamic = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first_dynamic = int(dynamic.read_text().split()[0]) if dynamic.exists() else 32_768
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for opened in sockets:
-            opened.bind(("127.0.0.1", 0))
-        return [int(opened.getsockname()[1]) for opened in sockets]
+        while len(found) < count:
+            probe = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", random.randrange(10_000, first_dynamic)))
+                found.append(int(probe.getsockname()[1]))
+    return found
 
 
 @contextlib.contextmanager
 def running(data_dir: Path, settings: Mapping[str, str] | None = None, ready_seconds: float = 120.0) -> Iterator[Stack]:
-    """Start a stack, wait until it can take work, and stop it at the end. Its logs go to ``<data dir>/stack.log``.
+    """Start a stack, wait until it is ready, and stop it at the end of the block.
+
+    The stack writes its log to ``<data dir>/stack.log``.
 
     Args:
-        settings: further environment variables; none of the caller's own ``SOUNDWRIGHT_*`` reach the stack.
+        settings: further environment variables. The stack does not inherit ``SOUNDWRIGHT_*`` variables.
 
     Raises:
-        RuntimeError: the stack ended, or was not ready in time; the message shows the end of its log.
+        RuntimeError: the stack exited, or was not ready in time. The message contains the end of its log.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     gateway, soundbox, pipeline = free_ports(3)

@@ -1,4 +1,4 @@
-"""Where computing happens: never on the event loop, in a bounded number of threads, or in processes of their own."""
+"""Runs computations outside the event loop: in a bounded number of threads, or in engine processes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from kit import log
 from kit.errors import AppError, Code
+from kit.metrics import ENGINE_GPU_MEMORY, ENGINE_GPU_MEMORY_PEAK, GPU_MEMORY
 
 __all__ = ["ComputeSlots", "EngineProcesses", "Report", "Work"]
 
@@ -26,169 +29,221 @@ E = TypeVar("E")
 logger = log.get_logger()
 
 Report = Callable[[float], None]
-"""Told the share of the work that is done, 0 to 1; raises to stop the work."""
+"""A progress callback. It takes the completed share of the work, 0 to 1, and raises to stop the work."""
 
 Work = Callable[[E, Report], T]
-"""What an engine process is asked to do with its engine. Functions of modules and partials of them can be sent there."""
+"""A function that runs in an engine process, with the engine and a progress callback.
 
-_END_SECONDS = 5.0
+It must be picklable: a module-level function or a partial of one.
+"""
+
+_TERMINATE_SECONDS = 5.0
 _STOP = "stop"
 
 
+@dataclass(frozen=True)
+class GpuMemory:
+    """GPU memory of an engine process.
+
+    Attributes:
+        held_bytes: what the process holds.
+        peak_bytes: the most that it held so far.
+        total_bytes: the memory of the GPU.
+    """
+
+    held_bytes: int
+    peak_bytes: int
+    total_bytes: int
+
+
+_NO_MEMORY = GpuMemory(0, 0, 0)
+
+
 class ComputeSlots:
-    """A named pool of compute threads: one for a GPU, as many as sensible for a CPU."""
+    """A named pool of compute threads."""
 
     def __init__(self, name: str, slot_count: int) -> None:
         self.slot_count = slot_count
         self._executor = ThreadPoolExecutor(slot_count, thread_name_prefix=f"compute-{name}")
 
     async def run(self, function: Callable[[], T]) -> T:
-        """Run ``function`` in a slot. Cancelling the wait does not stop the function: tell it by other means."""
+        """Run ``function`` in a slot and return its result. Cancelling the call does not stop the function."""
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: context.run(function))
 
     def close(self) -> None:
+        """Cancel the functions that did not start yet."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 class EngineProcesses(Generic[E]):
-    """Engines in processes of their own, one for each slot, started when first needed and kept warm.
+    """A pool of engine processes, started on first use and kept running.
 
-    An engine that crashes, or is killed for its memory, takes a job's attempt with it, not the component; its libraries
-    never hold up the component's event loop; and what it held is given back when it ends.
+    If an engine crashes or runs out of memory, only the current attempt fails, not the component. Engines cannot block the
+    event loop, and all their memory is freed when their process ends.
 
     Args:
-        name: of the component, for logs.
-        slot_count: how many processes there may be.
-        build: makes the engine; called once in each process, so it must be a function of a module or a partial of one.
+        name: the name of the pool, for thread names and metrics.
+        slot_count: the maximum number of processes.
+        build: creates the engine. It is called once in each process and must be picklable.
     """
 
     def __init__(self, name: str, slot_count: int, build: Callable[[], E]) -> None:
         self.slot_count = slot_count
+        self._name = name
         self._build = build
         self._slots = ComputeSlots(name, slot_count)
-        self._idle: queue.LifoQueue[_EngineProcess] = queue.LifoQueue()  # the last used is the warmest
+        self._idle: queue.LifoQueue[_EngineProcess] = queue.LifoQueue()  # prefer the process used last
         self._lock = threading.Lock()
         self._processes: set[_EngineProcess] = set()
+        self._gpu_memory: dict[_EngineProcess, GpuMemory] = {}
         self._closed = False
 
     async def run(self, work: Work[E, T], report: Report = lambda share: None) -> T:
-        """Do ``work`` in one of the processes as soon as one is free.
+        """Run ``work`` in a free process, and return its result.
 
         Args:
-            work: called there with the engine and a function to report progress to.
-            report: called here, in a thread, with each share that the work reports; what it raises stops the work at its
-                next report and comes out here.
+            work: called in the process with the engine and a progress callback.
+            report: called in a thread of this process with each reported share. If it raises, the work stops at its next
+                report, and this method raises the same exception.
 
         Raises:
-            AppError: ``ENGINE_DIED`` (retryable) when the process ends under the work; the next work gets a new one.
+            AppError: ``ENGINE_DIED`` (retryable) if the process ends during the work. The next call starts a new process.
         """
         return await self._slots.run(lambda: self._run(work, report))
 
     def _run(self, work: Work[E, T], report: Report) -> T:
-        process = self._take()
+        process = self._acquire()
         try:
-            result: T = process.do(work, report)
+            result: T = process.run(work, report)
         finally:
+            self._measure(process, process.gpu_memory)
             if process.alive and not self._closed:
                 self._idle.put(process)
             else:
-                self._drop(process)
+                self._discard(process)
         return result
 
-    def _take(self) -> _EngineProcess:
+    def _acquire(self) -> _EngineProcess:
         with contextlib.suppress(queue.Empty):
             while True:
                 process = self._idle.get_nowait()
                 if process.alive:
                     return process
-                self._drop(process)
+                self._discard(process)
         with self._lock:
             if self._closed:
-                raise AppError(Code.UNAVAILABLE, "STOPPING", "The service is stopping. Please try again.")
+                raise AppError(Code.UNAVAILABLE, "STOPPING", "The service is stopping. Try again in a minute.")
             process = _EngineProcess(self._build)
             self._processes.add(process)
             return process
 
-    def _drop(self, process: _EngineProcess) -> None:
+    def _discard(self, process: _EngineProcess) -> None:
+        """End a process that no thread uses."""
         with self._lock:
-            self._processes.discard(process)
+            if process not in self._processes:
+                return
+            self._processes.remove(process)
         process.end()
+        process.close()
+        self._measure(process, None)
+
+    def _measure(self, process: _EngineProcess, memory: GpuMemory | None) -> None:
+        """Update the metrics of the pool for one of its processes; None: it has ended, or uses no GPU."""
+        before, after = self._gpu_memory.pop(process, _NO_MEMORY), memory or _NO_MEMORY
+        if memory is not None:
+            self._gpu_memory[process] = memory
+            GPU_MEMORY.labels(self._name).set(memory.total_bytes)
+        if memory is not None or before is not _NO_MEMORY:
+            ENGINE_GPU_MEMORY.labels(self._name).inc(after.held_bytes - before.held_bytes)
+            ENGINE_GPU_MEMORY_PEAK.labels(self._name).inc(after.peak_bytes - before.peak_bytes)
 
     def close(self) -> None:
-        """End all processes, whatever they do."""
+        """Terminate all processes, including busy ones."""
         with self._lock:
             self._closed = True
             processes = list(self._processes)
         for process in processes:
-            process.end()
+            process.end()  # a thread that uses it gets an error, and discards it
         self._slots.close()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._discard(self._idle.get_nowait())
 
 
 class _EngineProcess:
-    """This end of one process."""
+    """The parent's side of an engine process."""
 
     def __init__(self, build: Callable[[], Any]) -> None:
-        # Spawned, as a fork of a process with threads inherits locks that nobody will open.
+        # Spawn, because a fork of a multi-threaded process may inherit locks that are never released.
         context = multiprocessing.get_context("spawn")
-        self._connection, there = context.Pipe()
+        self._connection, child_connection = context.Pipe()
         self._process: BaseProcess = context.Process(
-            target=_serve, args=(there, build, log.configuration()), daemon=True
+            target=_serve, args=(child_connection, build, log.configuration()), daemon=True
         )
         self._process.start()
-        there.close()
+        child_connection.close()
+        self.gpu_memory: GpuMemory | None = None
+        self._ended = False
 
     @property
     def alive(self) -> bool:
         return self._process.is_alive()
 
-    def do(self, work: Callable[[Any, Report], T], report: Report) -> T:
-        stopped: BaseException | None = None
+    def run(self, work: Callable[[Any, Report], T], report: Report) -> T:
+        report_error: BaseException | None = None
         try:
             self._connection.send((work, log.correlation_id()))
             while True:
                 kind, value = self._connection.recv()
-                if kind == "share" and stopped is None:
+                if kind == "gpu_memory":
+                    self.gpu_memory = value
+                elif kind == "share" and report_error is None:
                     try:
                         report(value)
                     except BaseException as error:
-                        stopped = error
+                        report_error = error
                         self._connection.send(_STOP)
-                elif kind == "result" and stopped is None:
+                elif kind == "result" and report_error is None:
                     result: T = value
                     return result
                 elif kind != "share":
-                    raise stopped or value
+                    raise report_error or value
         except (EOFError, OSError) as error:
-            self._process.join(_END_SECONDS)
-            code = self._process.exitcode
-            logger.error("engine.died", exit_code=code)
-            raise stopped or AppError(
+            self._process.join(_TERMINATE_SECONDS)
+            exit_code = self._process.exitcode
+            if not self._ended:
+                logger.error("engine.process_died", exit_code=exit_code)
+            raise report_error or AppError(
                 Code.UNAVAILABLE,
                 "ENGINE_DIED",
-                "The engine's process ended in the middle of the work, as when memory runs out. Please try again.",
-                {"exit_code": code},
+                "The engine process ended unexpectedly. It may have run out of memory. Try again.",
+                {"exit_code": exit_code},
             ) from error
 
     def end(self) -> None:
+        self._ended = True
         self._process.terminate()
-        self._process.join(_END_SECONDS)
+        self._process.join(_TERMINATE_SECONDS)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+
+    def close(self) -> None:
+        """Close the connection, which no other thread may use: its file descriptor could stand for another file then."""
         self._connection.close()
 
 
 class _Stopped(Exception):
-    """The other end wants no more of this work."""
+    """The parent process asked to stop the current work."""
 
 
 def _serve(connection: Connection, build: Callable[[], Any], configure_log: Callable[[], None]) -> None:
-    """What runs in an engine process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the component, which then ends this process
+    """The main function of an engine process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C, the component terminates this process
     parent = multiprocessing.parent_process()
     assert parent is not None
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
     configure_log()
     engine = build()
 
@@ -196,7 +251,7 @@ def _serve(connection: Connection, build: Callable[[], Any], configure_log: Call
         try:
             connection.send((kind, value))
         except OSError:
-            os._exit(1)  # nobody listens any more
+            os._exit(1)  # the parent process is gone
 
     def report(share: float) -> None:
         if connection.poll():
@@ -209,7 +264,7 @@ def _serve(connection: Connection, build: Callable[[], Any], configure_log: Call
             request = connection.recv()
         except (EOFError, OSError):
             return
-        if request == _STOP:  # it came when the work was done
+        if request == _STOP:  # the work had already finished
             continue
         work, correlation_id = request
         with log.correlation_scope(correlation_id):
@@ -217,21 +272,31 @@ def _serve(connection: Connection, build: Callable[[], Any], configure_log: Call
                 kind, value = "result", work(engine, report)
             except Exception as error:
                 kind, value = "error", _portable(error)
+        if memory := _gpu_memory():
+            send("gpu_memory", memory)
         send(kind, value)
 
 
+def _gpu_memory() -> GpuMemory | None:
+    """Return the GPU memory of this process; None if it uses no GPU."""
+    torch = sys.modules.get("torch")  # processes without it do not import it for this
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    return GpuMemory(torch.cuda.memory_reserved(), torch.cuda.max_memory_reserved(), torch.cuda.mem_get_info()[1])
+
+
 def _portable(error: Exception) -> Exception:
-    """The error as it can be sent: ours and the system's as they are, others as a log entry and a general failure."""
+    """Return a picklable error. Unknown errors are logged and replaced by ``INTERNAL``."""
     if isinstance(error, AppError):
         return error
     if isinstance(error, MemoryError):
         return MemoryError()
     if not isinstance(error, _Stopped):
-        logger.exception("engine.crashed")
-    return AppError(Code.INTERNAL, "INTERNAL", "Something went wrong on our side while computing.")
+        logger.exception("engine.failed")
+    return AppError(Code.INTERNAL, "INTERNAL", "The computation failed because of an internal error.")
 
 
-def _end_with(parent: Any) -> None:
-    """A component that was killed leaves no engine behind."""
+def _exit_with(parent: Any) -> None:
+    """Exit when the parent process ends, even if it was killed."""
     parent.join()
     os._exit(1)

@@ -1,7 +1,7 @@
-"""The one error type and the one table that decides what becomes of it.
+"""The application's error type, and the table that maps error codes to statuses.
 
-``raise AppError(Code.NOT_FOUND, "TRACK_NOT_FOUND", "No track has the id ...")`` anywhere; the table gives the gRPC
-status, the HTTP status, whether a job may try again, and whether the log should call it an error of ours.
+Raise ``AppError(Code.NOT_FOUND, "TRACK_NOT_FOUND", "No track has the id ...")`` anywhere. The table of codes defines the
+gRPC status, the HTTP status, whether a job may be retried, and the log level.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ __all__ = ["AppError", "Code", "Disposition"]
 
 @dataclass(frozen=True)
 class Disposition:
-    """What one kind of error means at every edge."""
+    """How each edge treats one code."""
 
     grpc_status: str
     http_status: int
     retryable: bool
-    ours: bool  # logged as an error: somebody should look
+    ours: bool  # the platform is at fault: logged as an error
 
 
 class Code(enum.Enum):
-    """Kinds of errors. The values are the table."""
+    """Kinds of errors. The values are the table. Each code has a gRPC status of its own, which identifies it."""
 
     INVALID_ARGUMENT = Disposition("INVALID_ARGUMENT", 400, retryable=False, ours=False)
     UNPROCESSABLE = Disposition("OUT_OF_RANGE", 422, retryable=False, ours=False)
@@ -37,25 +37,30 @@ class Code(enum.Enum):
     TOO_LARGE = Disposition("FAILED_PRECONDITION", 413, retryable=False, ours=False)
     RATE_LIMITED = Disposition("RESOURCE_EXHAUSTED", 429, retryable=True, ours=False)
     CANCELLED = Disposition("CANCELLED", 499, retryable=False, ours=False)
-    # What was asked for is not installed here: trying again does not help before somebody installs it.
+    # Something is not installed on this machine. A retry does not help until it is.
     NOT_PROVISIONED = Disposition("UNIMPLEMENTED", 503, retryable=False, ours=False)
     UNAVAILABLE = Disposition("UNAVAILABLE", 503, retryable=True, ours=True)
     TIMEOUT = Disposition("DEADLINE_EXCEEDED", 504, retryable=True, ours=True)
     STORAGE_FULL = Disposition("DATA_LOSS", 507, retryable=True, ours=True)
     INTERNAL = Disposition("INTERNAL", 500, retryable=True, ours=True)
 
+    @staticmethod
+    def from_grpc_status(status: str) -> Code:
+        """Return the code whose gRPC status is ``status``, or ``INTERNAL`` if no code has it."""
+        return _BY_GRPC_STATUS.get(status, Code.INTERNAL)
+
 
 _BY_GRPC_STATUS = {code.value.grpc_status: code for code in Code}
 
 
 class AppError(Exception):
-    """A refusal or a failure with a code, a stable reason and a sentence that tells the user what to do.
+    """A refusal or a failure with a code, a stable reason and a sentence that says what to do.
 
     Args:
-        code: the kind, which decides statuses and retries.
-        reason: UPPER_SNAKE, stable, for programs.
-        message: one or two sentences for people; never holds a secret, a path of the server or a stack trace.
-        meta: further values for programs, e.g. ``{"details": {"model": ["is not known"]}}``.
+        code: the kind of error; decides statuses and retries.
+        reason: stable identifier for programs, in UPPER_SNAKE_CASE.
+        message: one or two sentences for people, without secrets, server paths or stack traces.
+        meta: JSON values for programs, e.g. ``{"details": {"model": ["is not known"]}}``.
     """
 
     def __init__(self, code: Code, reason: str, message: str, meta: Mapping[str, Any] | None = None) -> None:
@@ -67,19 +72,17 @@ class AppError(Exception):
 
     @property
     def retryable(self) -> bool:
+        """Whether a job that failed with this error may be retried."""
         return self.code.value.retryable
 
     @property
     def http_status(self) -> int:
+        """The HTTP status of this error."""
         return self.code.value.http_status
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
 
     def __reduce__(self) -> tuple[type[AppError], tuple[Code, str, str, dict[str, Any]]]:
-        return type(self), (self.code, self.reason, self.message, self.meta)  # to cross from process to process
-
-    @staticmethod
-    def code_for_grpc_status(status: str) -> Code:
-        """The code whose gRPC status is ``status``; ``INTERNAL`` for one that the table does not name."""
-        return _BY_GRPC_STATUS.get(status, Code.INTERNAL)
+        """Support pickling between processes. The default passes the message alone to ``__init__``."""
+        return type(self), (self.code, self.reason, self.message, self.meta)

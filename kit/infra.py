@@ -1,55 +1,151 @@
-"""From address to adapter: the only place that reads a URL's scheme."""
+"""Opens the adapters for the URLs in the settings. Only this module interprets the scheme of such a URL."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+import ssl
+import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from kit.adapters.blobs_file import FileBlobs
-from kit.adapters.bus_nats import NatsBus
-from kit.adapters.docs_sqlite import SqliteDocs
-from kit.ports import Blobs, Bus, Docs
+from kit.adapters.filesystem.blobs import FileBlobs
+from kit.adapters.nats.bus import NatsBus, StreamCare
+from kit.adapters.nats.client import BrokerAccess
+from kit.adapters.sqlite.docs import SqliteDocs
+from kit.adapters.sqlite.search import SqliteSearch
+from kit.log import get_logger
+from kit.measured import measured
+from kit.ports import Blobs, Bus, Docs, Search
 from kit.settings import Settings, SettingsError
+from kit.tracing import Tracer
 
-__all__ = ["broker_url", "open_blobs", "open_bus", "open_docs"]
+__all__ = ["open_blobs", "open_bus", "open_docs_and_search", "open_local_docs", "open_tracer"]
 
-_BROKER_WAIT_SECONDS = 30.0
+_BROKER_WAIT_SECONDS = 5.0
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+log = get_logger()
 
 
-def open_docs(settings: Settings) -> Docs:
-    """The document store that ``SOUNDWRIGHT_DOCS_URL`` names."""
+def open_docs_and_search(settings: Settings) -> tuple[Docs, Search]:
+    """Open the document store of ``SOUNDWRIGHT_DOCS_URL`` and the search in it. Closing the store closes both.
+
+    Raises:
+        SettingsError: the URL has an unknown scheme.
+    """
     url = settings.docs_location()
     match urlsplit(url).scheme:
         case "sqlite":
-            return SqliteDocs(_path(url))
+            docs = SqliteDocs(_path(url))
+            return _measured_docs(docs, SqliteSearch(docs.database))
+        case "mongodb" | "mongodb+srv":
+            from kit.adapters.mongo.docs import MongoDocs  # the driver is loaded only where it is used
+            from kit.adapters.mongo.search import MongoSearch
+
+            try:
+                store = MongoDocs(url, _tls(settings))
+            except ValueError as error:
+                raise SettingsError(f"SOUNDWRIGHT_DOCS_URL: {error}") from None
+            return _measured_docs(store, MongoSearch(store.database))
         case scheme:
-            raise SettingsError(f"SOUNDWRIGHT_DOCS_URL: unknown kind of store {scheme!r}; use sqlite:///path")
+            raise SettingsError(
+                f"SOUNDWRIGHT_DOCS_URL: unknown kind of store {scheme!r}; use sqlite:///path or mongodb://host:port/database"
+            )
+
+
+def _measured_docs(docs: Docs, search: Search) -> tuple[Docs, Search]:
+    return measured(docs, Docs, "documents"), measured(search, Search, "search")
+
+
+def open_local_docs(path: Path) -> Docs:
+    """Open a document store in a file, whatever the settings say: for temporary data of one process."""
+    return SqliteDocs(path)
 
 
 def open_blobs(settings: Settings) -> Blobs:
-    """The file store that ``SOUNDWRIGHT_BLOBS_URL`` names."""
+    """Open the file store at ``SOUNDWRIGHT_BLOBS_URL``.
+
+    Raises:
+        SettingsError: the URL has an unknown scheme, or does not name a host and a bucket.
+    """
     url = settings.blobs_location()
     match urlsplit(url).scheme:
         case "file":
-            return FileBlobs(_path(url))
+            return measured(FileBlobs(_path(url)), Blobs, "blobs")
+        case "s3+http" | "s3+https":
+            from kit.adapters.s3.blobs import Access, S3Blobs  # the SDK is loaded only where it is used
+
+            access = Access(
+                url,
+                settings.blobs_access_key.get_secret_value(),
+                settings.blobs_secret_key.get_secret_value(),
+                settings.blobs_public_url,
+                tls=_tls(settings),
+            )
+            if not _BUCKET.fullmatch(access.bucket) or not urlsplit(url).netloc:
+                raise SettingsError(
+                    "SOUNDWRIGHT_BLOBS_URL: name a host and a bucket of 3 to 63 lower-case letters, digits, hyphens and dots, "
+                    "like s3+http://host:port/bucket"
+                )
+            return measured(S3Blobs(access, settings.scratch_dir("blobs")), Blobs, "blobs")
         case scheme:
-            raise SettingsError(f"SOUNDWRIGHT_BLOBS_URL: unknown kind of store {scheme!r}; use file:///path")
+            raise SettingsError(
+                f"SOUNDWRIGHT_BLOBS_URL: unknown kind of store {scheme!r}; "
+                "use file:///path, s3+http://host:port/bucket or s3+https://host/bucket"
+            )
 
 
-async def open_bus(settings: Settings, name: str) -> Bus:
-    """The broker that ``SOUNDWRIGHT_NATS_URL`` names, else the one that runs beside the services."""
-    url = settings.nats_url or await broker_url(settings)
-    return await NatsBus.connect(url, name=name, timeout_seconds=_BROKER_WAIT_SECONDS)
+async def open_bus(
+    settings: Settings, name: str, *, streams: StreamCare = "create", wait_seconds: float = _BROKER_WAIT_SECONDS
+) -> NatsBus:
+    """Connect to the broker at ``SOUNDWRIGHT_NATS_URL``, or to the broker that runs beside the services.
+
+    If the broker cannot be used within ``wait_seconds``, the bus continues to connect in the background.
+
+    Args:
+        streams: ``create`` the streams that are missing, also ``update`` those with an old configuration, or ``ignore`` them.
+    """
+    access = BrokerAccess(
+        user=settings.nats_user,
+        password=settings.nats_password.get_secret_value(),
+        credentials_file=settings.nats_creds_file,
+        tls=_tls(settings),
+    )
+    bus = await NatsBus.connect(
+        settings.nats_url.get_secret_value() or await _own_broker(settings),
+        name=name,
+        access=access,
+        replica_count=settings.nats_replica_count,
+        streams=streams,
+        timeout_seconds=wait_seconds,
+    )
+    return measured(bus, Bus, "broker")
 
 
-async def broker_url(settings: Settings) -> str:
-    """Where the broker beside the services listens; it writes its address when it starts."""
+def open_tracer(settings: Settings, name: str) -> Tracer | None:
+    """Open the tracer that exports spans to ``SOUNDWRIGHT_OTLP_ENDPOINT``. Return None if that is empty."""
+    if not settings.otlp_endpoint:
+        return None
+    from kit.adapters.opentelemetry.tracer import OtlpTracer  # the SDK is loaded only where it is used
+
+    return OtlpTracer(name, settings.otlp_endpoint, settings.trace_ratio)
+
+
+async def _own_broker(settings: Settings) -> str:
+    """Return the URL of the broker that runs beside the services. Wait until it has written its URL to a file."""
     path = settings.run_dir / "nats.url"
-    async with asyncio.timeout(_BROKER_WAIT_SECONDS):
-        while not path.exists():  # noqa: ASYNC110 (another process writes it)
-            await asyncio.sleep(0.05)
+    started = time.monotonic()
+    reported = False
+    while not path.exists():
+        if not reported and time.monotonic() - started > _BROKER_WAIT_SECONDS:
+            reported = True
+            log.warning("broker.not_started", error="The broker of this stack does not start. Its log has the reason.")
+        await asyncio.sleep(0.05)
     return path.read_text().strip()
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    return settings.certificates.client_context() if settings.certificates.configured else None
 
 
 def _path(url: str) -> Path:

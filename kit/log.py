@@ -1,39 +1,60 @@
-"""Structured logs: one event a unit of work, ids in fields, the correlation id always present."""
+"""Structured logs: one event per unit of work, IDs in fields, and always a correlation ID."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import logging
+import math
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 import structlog
 
-__all__ = ["configuration", "configure", "correlation_id", "correlation_scope", "get_logger", "new_correlation_id"]
+__all__ = [
+    "FailureLog",
+    "configuration",
+    "configure",
+    "correlation_id",
+    "correlation_scope",
+    "get_logger",
+    "new_correlation_id",
+]
 
 _KEY = "correlation_id"
-# Without the values of local variables, which may hold secrets.
+_REPEAT_SECONDS = 60.0
+# Local variables are omitted, because they may contain secrets.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
-def _unconfigured() -> None:
-    """What there is to hand on as long as nobody configured anything."""
+def _do_nothing() -> None:
+    """The configuration before :func:`configure` is called."""
 
 
-_configuration: Callable[[], None] = _unconfigured
+_configuration: Callable[[], None] = _do_nothing
 
 
 def configure(component: str, *, level: str = "info", fmt: str = "json") -> None:
-    """Send this process's logs to standard error, as JSON lines or for reading on a terminal."""
+    """Configure logging to standard error.
+
+    Args:
+        component: the name of the component, added to each event.
+        level: the minimum level, for example ``info``.
+        fmt: ``json`` for JSON lines, or ``console`` for a terminal.
+    """
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if fmt == "json"
         else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=structlog.dev.plain_traceback
+            colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=_printable_traceback
         )
     )
+    # JSON has no control characters. On a terminal, those of a client could hide lines or run commands.
+    printable: list[structlog.typing.Processor] = [] if fmt == "json" else [_printable_values]
     global _configuration
     _configuration = functools.partial(configure, component, level=level, fmt=fmt)
     threshold = getattr(logging, level.upper())
@@ -44,25 +65,25 @@ def configure(component: str, *, level: str = "info", fmt: str = "json") -> None
         _component(component),
     ]
     structlog.configure(
-        processors=[*shared, _TRACEBACKS if fmt == "json" else _keep, renderer],
+        processors=[*shared, _TRACEBACKS if fmt == "json" else _identity, *printable, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        # A line is one write: components share their standard error, and what is printed in two goes between others.
+        # One write per line: components share standard error, and two writes could interleave with other lines.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # Libraries log through the standard module: same shape, warnings and worse only.
+    # Libraries use the standard logging module. Show their warnings and errors in the same format.
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *printable, renderer],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
 def configuration() -> Callable[[], None]:
-    """What gives another process the same logs as this one, to be sent and called there."""
+    """Return a picklable function that configures another process to log like this one."""
     return _configuration
 
 
@@ -74,30 +95,77 @@ def _component(name: str) -> structlog.typing.Processor:
     return add
 
 
-def _keep(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _printable(text: str) -> str:
+    """Return ``text`` with escapes in place of the characters that a terminal does not print."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _printable_values(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    # The console renderer shows other values by their representation, which has escapes already.
+    escaped = {
+        _printable(name): _printable(value) if isinstance(value, str) else value for name, value in event.items()
+    }
+    if isinstance(event.get("exception"), str):
+        escaped["exception"] = _printable_lines(event["exception"])
+    return escaped
+
+
+def _printable_traceback(target: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    target.write(_printable_lines(text.getvalue()))
+
+
+def _printable_lines(text: str) -> str:
+    """Return ``text`` indented, so that none of its lines looks like an entry of the log."""
+    return "\n".join(f"  {_printable(line)}".rstrip() for line in text.split("\n"))
+
+
+def _identity(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     return event
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:
+    """Return a logger."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return logger
 
 
+class FailureLog:
+    """Logs failures that repeat while their cause lasts: each kind at most once a minute, with the number of those in between."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def error(self, event: str, *, kind: str, **fields: object) -> None:
+        """Log a failure, unless one of this event and kind was logged less than a minute ago."""
+        now = time.monotonic()
+        logged, repeats = self._latest.get((event, kind), (-math.inf, 0))
+        if now - logged < _REPEAT_SECONDS:
+            self._latest[event, kind] = logged, repeats + 1
+            return
+        self._latest[event, kind] = now, 0
+        get_logger().error(event, kind=kind, repeats=repeats, **fields)
+
+
 def new_correlation_id() -> str:
+    """Return a random correlation ID."""
     return uuid.uuid4().hex
 
 
 def correlation_id() -> str:
-    """The id that ties together all that one request caused; empty outside a request."""
+    """Return the correlation ID of the current request, or an empty string outside of a request."""
     return str(structlog.contextvars.get_contextvars().get(_KEY, ""))
 
 
 @contextlib.contextmanager
 def correlation_scope(value: str) -> Iterator[str]:
-    """Everything inside the block logs with, and passes on, this correlation id (a new one if ``value`` is empty)."""
-    chosen = value or new_correlation_id()
-    tokens = structlog.contextvars.bind_contextvars(**{_KEY: chosen})
+    """Use a correlation ID for logs and calls inside the block. An empty ``value`` creates a new ID."""
+    new_value = value or new_correlation_id()
+    tokens = structlog.contextvars.bind_contextvars(**{_KEY: new_value})
     try:
-        yield chosen
+        yield new_value
     finally:
         structlog.contextvars.reset_contextvars(**tokens)

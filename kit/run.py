@@ -1,118 +1,162 @@
-"""Running a component: what every process has in common, from settings to a clean stop."""
+"""Running a component: settings, signals, probes, shared resources and an orderly stop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
+import functools
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import uvicorn
+import grpc
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kit import infra, log, rpc
-from kit.adapters.clock import SystemClock
-from kit.identity import Principal, Signer
-from kit.jobs import JobWorker
-from kit.ports import Blobs, Bus, Docs
-from kit.settings import Settings, load
+from kit import infra, log, rpc, tracing
+from kit.adapters.system.clock import SystemClock
+from kit.errors import AppError
+from kit.http_limits import ConnectionGuard, HttpLimits
+from kit.http_server import serve_http
+from kit.ports import Blobs, Bus, Docs, Search
+from kit.readiness import Check, Readiness
+from kit.scratch import process_folder
+from kit.security.identity import Signer
+from kit.settings import Settings, SettingsError, load
+from kit.worker.worker import JobWorker
 
-__all__ = ["Runtime", "run_component", "serve_http"]
+__all__ = ["Runtime", "run_component"]
 
 S = TypeVar("S", bound=Settings)
-Check = Callable[[], Awaitable[bool]]
+T = TypeVar("T")
 logger = log.get_logger()
+_PREPARE_PAUSE_LIMIT_SECONDS = 15.0
+_RPC_GRACE_SECONDS = 5.0
+_OPS_CONNECTION_LIMIT = 200
 
 
 class Runtime(Generic[S]):
-    """What a component is given to build itself from. Everything opened here is closed when the component stops."""
+    """The resources of a component. Everything opened here is closed when the component stops."""
 
     def __init__(self, name: str, settings: S) -> None:
         self.name = name
         self.settings = settings
         self.clock = SystemClock()
-        self.signer = Signer(settings.signing_key(), self.clock)
-        self.service = Principal(id=f"service:{name}", role="service")
+        self.signer = Signer(name, settings.signing_keys(name), self.clock)
         self.stopping = asyncio.Event()
-        self._checks: dict[str, Check] = {}
+        self.readiness = Readiness(self.stopping)
         self._stack = contextlib.AsyncExitStack()
 
     def check(self, name: str, check: Check) -> None:
-        """Add a condition without which the component is not ready."""
-        self._checks[name] = check
+        """Add a dependency to ``/readyz``. The methods that open a shared resource add its check themselves."""
+        self.readiness.add(name, check)
 
-    async def failing(self) -> list[str]:
-        """Names of the conditions that do not hold; ``stopping`` once the component is told to stop."""
-        results = await asyncio.gather(*(check() for check in self._checks.values()), return_exceptions=True)
-        failing = [name for name, result in zip(self._checks, results, strict=True) if result is not True]
-        return [*(["stopping"] if self.stopping.is_set() else []), *failing]
+    async def channel(self, component: str) -> grpc.aio.Channel:
+        """Open a gRPC channel to another component.
 
-    async def channel(self, component: str) -> Any:
-        """A gRPC channel to another component."""
-        channel = rpc.connect(
-            self.settings.grpc_address(component), self.signer, self.service, self.settings.rpc_timeout_seconds
-        )
+        The library is a dependency of all components. Without another one, only some requests fail.
+        """
+        channel = self._channel(component)
+        if component == "library":
+            self.check("library", functools.partial(rpc.require_serving, channel))
+        return channel
+
+    def _channel(self, component: str) -> grpc.aio.Channel:
+        address, certificates = self.settings.grpc_address(component), self.settings.certificates
+        self._require_encryption(address, f"SOUNDWRIGHT_{component.upper()}_ADDR")
+        channel = rpc.connect(component, address, self.signer, self.settings.rpc_timeout_seconds, certificates)
         self._stack.push_async_callback(channel.close)
         return channel
 
-    async def bus(self) -> Bus:
-        bus = await infra.open_bus(self.settings, self.name)
+    async def bus(self, *, update_streams: bool = False) -> Bus:
+        """Open the message bus, and make its connection a readiness check.
+
+        Args:
+            update_streams: bring existing streams of the broker to the current configuration.
+        """
+        bus = await infra.open_bus(self.settings, self.name, streams="update" if update_streams else "create")
         self._stack.push_async_callback(bus.close)
-        self.check("broker", bus.connected)
+        self.check("broker", bus.check)
         return bus
 
     def blobs(self) -> Blobs:
+        """Open the file store, make it a readiness check, and prepare it as soon as it answers."""
         blobs = infra.open_blobs(self.settings)
         self._stack.push_async_callback(blobs.close)
+        self.check("blobs", blobs.check)
+        preparing = asyncio.create_task(_prepare(blobs))
+        self._stack.callback(preparing.cancel)
         return blobs
 
-    def docs(self) -> Docs:
-        docs = infra.open_docs(self.settings)
+    def docs_and_search(self) -> tuple[Docs, Search]:
+        """Open the document store and the search in it."""
+        docs, search = infra.open_docs_and_search(self.settings)
         self._stack.push_async_callback(docs.close)
-        return docs
+        self.check("documents", docs.check)
+        return docs, search
 
     def scratch(self) -> Path:
-        """An empty folder for this process's temporary files. What dead processes of the component left is removed."""
-        folder = self.settings.scratch_dir(self.name)
-        for left in folder.glob("*"):
-            if not _alive(left.name):
-                shutil.rmtree(left, ignore_errors=True)
-        path = folder / str(os.getpid())
-        shutil.rmtree(path, ignore_errors=True)
-        path.mkdir(parents=True)
-        self._stack.callback(shutil.rmtree, path, ignore_errors=True)
-        return path
+        """Create an empty folder for this process's temporary files, and remove the folders of dead processes."""
+        return self._stack.enter_context(process_folder(self.settings.scratch_dir(self.name)))
 
-    def rpc_server(self) -> rpc.RpcServer:
-        address = self.settings.grpc_bind or self.settings.grpc_address(self.name)
-        return rpc.RpcServer(address, self.signer)
+    def rpc_server(self, authenticate_token: rpc.AuthenticateToken | None = None) -> rpc.RpcServer:
+        """Build this component's gRPC server.
+
+        Args:
+            authenticate_token: resolves API tokens; by default, the library does.
+        """
+        settings = self.settings
+        address = settings.grpc_bind or settings.grpc_address(self.name)
+        self._require_encryption(address, "SOUNDWRIGHT_GRPC_BIND")
+        self._require_encryption(settings.grpc_token_bind, "SOUNDWRIGHT_GRPC_TOKEN_BIND")
+        lookup = authenticate_token or rpc.token_lookup(self._channel("library"))
+        return rpc.RpcServer(address, self.signer, lookup, settings.certificates, settings.grpc_token_bind)
+
+    def _require_encryption(self, address: str, setting: str) -> None:
+        """
+        Raises:
+            SettingsError: calls over ``address`` would leave this host unencrypted.
+        """
+        if self.settings.certificates.configured or self.settings.service_mesh or rpc.is_local(address):
+            return
+        raise SettingsError(
+            f"{setting}: gRPC to other hosts over {address} needs certificates. Set SOUNDWRIGHT_TLS_CA_FILE, "
+            "SOUNDWRIGHT_TLS_CERT_FILE and SOUNDWRIGHT_TLS_KEY_FILE. If a service mesh encrypts and authenticates the "
+            "connections between components, set SOUNDWRIGHT_SERVICE_MESH=true instead."
+        )
+
+    async def enter(self, resource: AbstractAsyncContextManager[T]) -> T:
+        """Enter a context that ends when the component stops."""
+        return await self._stack.enter_async_context(resource)
 
     async def close(self) -> None:
+        """Close everything that was opened here, in reverse order."""
         await self._stack.aclose()
 
     @contextlib.asynccontextmanager
     async def serving(self, server: rpc.RpcServer, *workers: JobWorker) -> AsyncIterator[None]:
-        """Answer RPCs, and run jobs if there are workers, for the length of the block.
+        """Answer RPCs, and run ``workers``, while the block runs. The gRPC health follows the readiness checks.
 
-        A component one of whose workers ends by an error stops, so that its supervisor starts it anew.
+        At the end, running jobs and calls may continue for ``SOUNDWRIGHT_DRAIN_SECONDS``.
+        If a worker fails, the component stops, and its supervisor restarts it.
         """
         await server.start()
         working = [asyncio.create_task(worker.run(self.stopping)) for worker in workers]
         for task in working:
             task.add_done_callback(lambda _task: self.stopping.set())
         await server.set_serving(True)
+        self.readiness.listen(server.set_ready)
         try:
             yield
         finally:
+            drained = time.monotonic() + self.settings.drain_seconds
             await server.set_serving(False)
             try:
                 if working:
@@ -121,28 +165,39 @@ class Runtime(Generic[S]):
                     for task in working:
                         task.result()
             finally:
-                await server.stop()
+                await server.stop(max(_RPC_GRACE_SECONDS, drained - time.monotonic()))
 
 
-def _alive(process_id: str) -> bool:
-    try:
-        os.kill(int(process_id), 0)
-    except (ValueError, ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
+async def _prepare(blobs: Blobs) -> None:
+    """Prepare the file store, again and again until it succeeds. Requests that need the store get 503 until then."""
+    pause_seconds = 1.0
+    while True:
+        try:
+            await blobs.prepare()
+            logger.info("blobs.ready")
+            return
+        except AppError as error:
+            logger.error("blobs.not_ready", reason=error.reason, error=error.message, retry_seconds=pause_seconds)
+        await asyncio.sleep(pause_seconds)
+        pause_seconds = min(2 * pause_seconds, _PREPARE_PAUSE_LIMIT_SECONDS)
 
 
 App = Callable[[Runtime[S]], AbstractAsyncContextManager[None]]
 
 
 def run_component(name: str, kind: type[S], app: App[S]) -> None:
-    """Run one component until it is told to stop. Blocks."""
+    """Run one component until it receives SIGINT or SIGTERM. Blocks.
+
+    If it cannot start, for example without its document store, it logs the reason and exits. Its supervisor restarts it.
+    """
     settings = load(kind)
     log.configure(name, level=settings.log_level, fmt=settings.log_format)
-    settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    asyncio.run(_run(name, settings, app))
+    settings.prepare_folders()
+    try:
+        asyncio.run(_run(name, settings, app))
+    except AppError as error:
+        logger.error("component.failed", reason=error.reason, error=error.message)
+        sys.exit(1)
 
 
 async def _run(name: str, settings: S, app: App[S]) -> None:
@@ -150,18 +205,22 @@ async def _run(name: str, settings: S, app: App[S]) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_number, runtime.stopping.set)
+    if tracer := infra.open_tracer(settings, name):
+        tracing.start(tracer)
     try:
-        async with _ops_server(runtime), app(runtime):
+        async with _ops_server(runtime), app(runtime), runtime.readiness.running():
+            runtime.readiness.started()
             logger.info("component.ready")
             await runtime.stopping.wait()
             logger.info("component.stopping")
     finally:
         await runtime.close()
+        await asyncio.to_thread(tracing.stop())
 
 
 @contextlib.asynccontextmanager
 async def _ops_server(runtime: Runtime[Any]) -> AsyncIterator[None]:
-    """``/metrics``, ``/livez`` and ``/readyz``, apart from what the component serves."""
+    """Serve ``/metrics``, ``/livez`` and ```/readyz``` on the component's operations address."""
 
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
@@ -170,45 +229,12 @@ async def _ops_server(runtime: Runtime[Any]) -> AsyncIterator[None]:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> Response:
-        failing = await runtime.failing()
-        return JSONResponse({"ready": not failing, "failing": failing}, status_code=503 if failing else 200)
+        report = runtime.readiness.report()
+        return JSONResponse(report, status_code=200 if report["ready"] else 503)
 
     app = Starlette(routes=[Route("/metrics", metrics), Route("/livez", livez), Route("/readyz", readyz)])
-    async with serve_http(app, runtime.settings.ops_address(runtime.name)):
-        yield
-
-
-@contextlib.asynccontextmanager
-async def serve_http(app: Any, address: str, **options: Any) -> AsyncIterator[None]:
-    """Serve an ASGI application on ``host:port`` or ``unix:path`` for the length of the block."""
-    where: dict[str, Any]
-    if address.startswith("unix:"):
-        path = Path(address.removeprefix("unix:"))
-        path.unlink(missing_ok=True)
-        where = {"uds": str(path)}
-    else:
-        host, _, port = address.rpartition(":")
-        where = {"host": host, "port": int(port)}
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3, **where, **options
-    )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve())
-    try:
-        while not server.started:
-            if task.done():
-                task.result()
-                raise RuntimeError(f"could not listen on {address}")
-            await asyncio.sleep(0.01)
-        yield
-    finally:
-        server.should_exit = True
-        await task
-
-
-class _Server(uvicorn.Server):
-    """Leaves the process's signals to the component."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
+    async with (
+        ConnectionGuard(HttpLimits(connection_count=_OPS_CONNECTION_LIMIT)).running() as guard,
+        serve_http(app, runtime.settings.ops_address(runtime.name), guard),
+    ):
         yield

@@ -1,136 +1,284 @@
-"""Settings: the only place that reads the environment.
+"""Settings from environment variables.
 
-Every value has a name ``SOUNDWRIGHT_<NAME>``, a unit in that name where it has one, and a default that makes the whole
-stack run on one machine with nothing but a data directory.
+Each setting is a variable ``SOUNDWRIGHT_<NAME>``, with its unit in the name if it has one. The defaults run the whole
+stack on one machine below one data directory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import os
+import re
 import secrets
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from kit.outbound.guard import Guard
+from kit.security.certificates import CertificateError, Certificates
+from kit.security.egress_policy import EgressPolicy
+from kit.security.private_files import private_folder
+from kit.security.secrets import SecretError, Secrets
+from kit.security.signing_keys import DerivedKeys, FileKeys, KeyFileError, SigningKeys
 
-__all__ = ["Settings", "SettingsError", "load"]
+__all__ = ["QUEUES", "Settings", "SettingsError", "load", "new_secret", "unknown_variables"]
 
-# The kernel allows 107 bytes for the path of a Unix socket; the longest name that is put below it is part of that.
+_PREFIX = "SOUNDWRIGHT_"
+# The kernel limits the path of a Unix socket to 107 bytes. This is what remains for the folder of the longest name.
 _SOCKET_PATH_LIMIT_BYTES = 107 - len("/generation.ops.sock")
+QUEUES = ("ingest", "separation", "export", "lalalai", "analysis", "generation")
+"""The queues of all components. Each :class:`kit.worker.kind.WorkQueue` of a component has one of these names."""
 
 
 class SettingsError(Exception):
-    """All problems with the settings at once, one a line."""
+    """One or more settings are invalid. The message has one line for each."""
 
 
 class Settings(BaseSettings):
-    """What every component needs to know. A service's own settings extend this class."""
+    """The settings that all components share. The settings of each component extend this class."""
 
-    model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
     data_dir: Path = Path("data")
     gateway_port: int = Field(4000, ge=1, le=65535)
 
-    docs_url: str = Field("", description="sqlite:///path; empty: a file in the data directory")
-    blobs_url: str = Field("", description="file:///path; empty: a folder in the data directory")
-    nats_url: str = Field("", description="nats://host:port; empty: the broker that runs beside the services")
+    docs_url: str = Field(
+        "", description="sqlite:///path or mongodb://host:port/database; empty: a file in the data directory"
+    )
+    blobs_url: str = Field(
+        "",
+        description="file:///path, s3+http://host:port/bucket or s3+https://host/bucket; empty: a folder in the data directory",
+    )
+    blobs_access_key: SecretStr = Field(SecretStr(""), description="access key of the S3 store")
+    blobs_secret_key: SecretStr = Field(SecretStr(""), description="secret key of the S3 store")
+    blobs_public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/?#\s]+/?)?$",
+        description="https://host[:port] at which clients reach the S3 store; empty: the gateway passes files on",
+    )
+    nats_url: SecretStr = Field(
+        SecretStr(""),
+        description="nats://host:port or tls://host:port, several separated by commas; empty: the broker that the supervisor "
+        "starts",
+    )
+    nats_user: str = Field("", description="user at the broker; empty: the one in the URL, if any")
+    nats_password: SecretStr = Field(SecretStr(""), description="password of nats_user")
+    nats_creds_file: Path | None = Field(
+        None, description="credentials file (.creds) for the broker, with JWT and seed"
+    )
+    nats_replica_count: int = Field(1, ge=1, le=5, description="servers that store each stream")
+    nats_sync_interval: str = Field(
+        "always",
+        pattern=r"^(always|[1-9][0-9]*(ms|s|m))$",
+        description="how often the broker of the stack writes messages to disk: always, or an interval such as 10s",
+    )
 
     library_addr: str = Field("", description="gRPC address; empty: a Unix socket below the data directory")
     ingest_addr: str = ""
     separation_addr: str = ""
     analysis_addr: str = ""
     generation_addr: str = ""
-    grpc_bind: str = Field("", description="where this component's gRPC server listens; empty: its own address")
+    grpc_bind: str = Field("", description="address that this component's gRPC server binds; empty: its own address")
+    grpc_token_bind: str = Field(
+        "", description="host:port for gRPC clients with an API token and no certificate; empty: none"
+    )
+    service_mesh: bool = Field(False, description="a service mesh encrypts and authenticates gRPC between hosts")
     ops_bind: str = Field("", description="host:port of /metrics, /livez and /readyz; empty: a Unix socket")
 
-    secret: SecretStr = Field(SecretStr(""), description="signs principals; empty: made up, kept in the data directory")
+    tls_ca_file: str = Field("", description="PEM: the CA that signs the certificates of all components")
+    tls_cert_file: str = Field("", description="PEM: the certificate of this component; empty: no TLS")
+    tls_key_file: str = Field("", description="PEM: the private key of this component's certificate")
+
+    secret: SecretStr = Field(
+        SecretStr(""),
+        description="the secret of the platform, then previous ones, separated by spaces; empty: generated, and stored in the "
+        "data directory",
+    )
+    signing_key_file: str = Field("", description="PEM: this component's Ed25519 key for principals; empty: derived")
+    verification_keys_file: str = Field("", description="JWK set: the public keys of all components")
     open_access: bool = False
-    registration: bool = Field(True, description="people may make accounts for themselves at /users/register")
+    registration: bool = Field(True, description="users may register accounts at /users/register")
     public_url: str = Field(
         "",
         pattern=r"^(https?://[^/?#\s]+/?)?$",
-        description="where browsers reach the gateway; empty: the loopback address",
+        description="URL of the gateway for browsers; empty: the loopback address",
     )
     fallback: bool = False
 
     lease_seconds: float = Field(20.0, ge=1, le=600)
+    drain_seconds: float = Field(
+        2.0, ge=0, le=3600, description="how long a stopping component lets its running jobs continue"
+    )
+    worker_queues: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("all",), description="comma-separated queues whose jobs this process runs; all; none"
+    )
     rpc_timeout_seconds: float = Field(10.0, gt=0)
     max_audio_seconds: float = Field(4 * 3600.0, gt=0)
+    max_audio_sample_count: int = Field(
+        1_500_000_000,
+        gt=0,
+        description="samples of a recording, of all channels together, before and while it is decoded",
+    )
     max_upload_bytes: int = Field(2 * 1024**3, gt=0)
     fetch_allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="host or host:port, separated by commas, that downloads and webhooks may reach although their "
-        "address is private",
+        description="comma-separated host or host:port that downloads and webhooks may reach at a private address",
     )
+
+    otlp_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://[^/?#@\s]+/?)?$",
+        description="http(s)://host:port of an OpenTelemetry receiver (OTLP over gRPC) for traces; empty: no traces",
+    )
+    trace_ratio: float = Field(1.0, ge=0, le=1, description="share of the traces that are recorded")
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
-    @field_validator("fetch_allow_hosts", mode="before")
+    @field_validator("nats_url")
     @classmethod
-    def _split_hosts(cls, value: object) -> object:
+    def _are_brokers(cls, value: SecretStr) -> SecretStr:
+        for server in filter(None, value.get_secret_value().split(",")):
+            if not re.fullmatch(r"(nats|tls)://([^@/\s]*@)?([\w.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?/?", server.strip()):
+                raise ValueError("use nats://host:port or tls://host:port, several separated by commas")
+        return value
+
+    @field_validator("fetch_allow_hosts", "worker_queues", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("fetch_allow_hosts")
     @classmethod
     def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        Guard(value)
+        EgressPolicy(value)
         return value
+
+    @field_validator("worker_queues")
+    @classmethod
+    def _are_queues(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(value) - {*QUEUES, "all", "none"})
+        if unknown or not value or (len(value) > 1 and {"all", "none"} & set(value)):
+            raise ValueError(f"use all, none, or a comma-separated list of {', '.join(QUEUES)}")
+        return value
+
+    def serves_queue(self, name: str) -> bool:
+        """Return whether this process runs the jobs of a queue."""
+        return name in self.worker_queues or self.worker_queues == ("all",)
 
     @property
     def run_dir(self) -> Path:
-        """Folder of sockets and port files. It follows from the data directory alone, so stacks never meet."""
+        """Folder of sockets and port files. It depends on the data directory only, so stacks do not share it."""
         preferred = self.data_dir.resolve() / "run"
         if len(str(preferred).encode()) <= _SOCKET_PATH_LIMIT_BYTES:
             return preferred
         digest = hashlib.sha256(str(preferred).encode()).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"soundwright-{digest}"
 
+    def prepare_folders(self) -> None:
+        """Create the data directory and the folder of sockets. No other user may enter them.
+
+        Raises:
+            SettingsError: another user owns the folder of sockets.
+        """
+        try:
+            private_folder(self.data_dir)
+            private_folder(self.run_dir)
+        except PermissionError as error:
+            raise SettingsError(f"{error}. Remove it, or choose a shorter path for SOUNDWRIGHT_DATA_DIR.") from None
+
     @property
     def public_address(self) -> str:
-        """What links to the gateway begin with. Never taken from a request, which could name any host."""
+        """Base URL of links to the gateway. It never comes from a request, which can name any host."""
         return self.public_url.rstrip("/") or f"http://127.0.0.1:{self.gateway_port}"
 
     def scratch_dir(self, component: str) -> Path:
-        """Folder below which the processes of a component keep their temporary files."""
+        """Return the folder for temporary files of a component's processes."""
         return self.data_dir.resolve() / "scratch" / component
 
     def grpc_address(self, component: str) -> str:
-        """Where ``component`` answers gRPC, as its clients write it."""
+        """Return the gRPC address of ``component`` for its clients."""
         configured: str = getattr(self, f"{component}_addr", "")
         return configured or f"unix:{self.run_dir / component}.sock"
 
     def ops_address(self, component: str) -> str:
+        """Return the address of ``/metrics``, ``/livez`` and ``/readyz`` of ``component``."""
         return self.ops_bind or f"unix:{self.run_dir / component}.ops.sock"
 
+    @property
+    def certificates(self) -> Certificates:
+        """The TLS certificates of this component."""
+        return Certificates(self.tls_ca_file, self.tls_cert_file, self.tls_key_file)
+
     def blobs_location(self) -> str:
+        """Return the URL of the file store."""
         return self.blobs_url or f"file://{self.data_dir.resolve() / 'blobs'}"
 
     def docs_location(self) -> str:
+        """Return the URL of the document store."""
         return self.docs_url or f"sqlite://{self.data_dir.resolve() / 'library.db'}"
 
-    def signing_key(self) -> bytes:
-        """The key that signs principals: as configured, else made up once for this data directory."""
+    def secrets(self) -> Secrets:
+        """Return the secrets of the platform: the configured ones, or those in the file ``secret`` of the data directory,
+        which is created with one secret.
+
+        Raises:
+            SettingsError: the secret is too short.
+        """
         configured = self.secret.get_secret_value()
-        if configured:
-            return configured.encode()
-        path = self.data_dir.resolve() / "secret"
-        if not path.exists():
+        path = self.secret_file
+        if not configured and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".secret-")  # mode 0600
             with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(32))
-            # Several components may start at once: linking is atomic, the first one wins, and nobody reads half a key.
+                file.write(new_secret())
+            # Several components may start at once. Linking is atomic: the first one wins, and none reads half a secret.
             with contextlib.suppress(FileExistsError):
                 Path(path).hardlink_to(draft)
             Path(draft).unlink()
-        return path.read_bytes()
+        try:
+            return Secrets.of(configured) if configured else Secrets(path.read_text, lambda: _stamp(path))
+        except SecretError as error:
+            raise SettingsError(f"SOUNDWRIGHT_SECRET or {path}: {error}") from None
+
+    @property
+    def secret_file(self) -> Path:
+        """The file of the secrets that are used if ``SOUNDWRIGHT_SECRET`` is empty."""
+        return self.data_dir.resolve() / "secret"
+
+    def signing_keys(self, component: str) -> SigningKeys:
+        """Return the keys with which ``component`` signs its calls and verifies the calls of others.
+
+        Raises:
+            SettingsError: a key file is missing or unusable, or the secret is too short.
+        """
+        if bool(self.signing_key_file) != bool(self.verification_keys_file):
+            raise SettingsError("SOUNDWRIGHT_SIGNING_KEY_FILE and SOUNDWRIGHT_VERIFICATION_KEYS_FILE need each other.")
+        if not self.signing_key_file:
+            return DerivedKeys(component, self.secrets())
+        try:
+            return FileKeys(component, self.signing_key_file, self.verification_keys_file)
+        except KeyFileError as error:
+            raise SettingsError(str(error)) from None
+
+
+def new_secret() -> str:
+    """Return a new secret for the platform."""
+    return secrets.token_urlsafe(32)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return a value that changes with a file, and when it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_ino)
 
 
 S = TypeVar("S", bound=Settings)
@@ -140,11 +288,29 @@ def load(kind: type[S]) -> S:
     """Read ``kind`` from the environment.
 
     Raises:
-        SettingsError: names every value that does not fit and what would.
+        SettingsError: names every invalid value and the reason, or the TLS file that cannot be used.
     """
     try:
-        return kind()
+        settings = kind()
+        settings.certificates.check()
+        return settings
+    except CertificateError as error:
+        raise SettingsError(str(error)) from None
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
         lines = [f"{prefix}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
         raise SettingsError("\n".join(lines)) from None
+
+
+def unknown_variables(kinds: Iterable[type[Settings]]) -> dict[str, str]:
+    """Return the ``SOUNDWRIGHT_*`` variables of the environment that are no setting of any of ``kinds``.
+
+    The values are the settings with the most similar names, or empty if no name is similar.
+    """
+    known = {name.upper() for kind in kinds for name in kind.model_fields}
+    given = {variable: variable.upper().removeprefix(_PREFIX) for variable in sorted(os.environ)}
+    return {
+        variable: "".join(f"{_PREFIX}{match}" for match in difflib.get_close_matches(name, known, n=1))
+        for variable, name in given.items()
+        if variable.upper().startswith(_PREFIX) and name not in known
+    }

@@ -1,25 +1,32 @@
-"""``python -m services <target> [<target> ...]``: run one component here, or several as processes of their own.
+"""``python -m services <target> [<target> ...]``: run one component in this process, or several in processes of their own.
 
-Targets are the components (``library ingest separation analysis generation gateway``), ``broker`` (the NATS server that
-runs beside them where no other is configured) and ``all``. One target runs in this process; for several, this process
-only starts, watches and stops them.
+Targets are the components (``library ingest separation analysis generation gateway``), ``broker`` (a NATS server) and
+``all``: the components, and the broker unless ``SOUNDWRIGHT_NATS_URL`` names another one. With several targets, this process starts, supervises and stops them.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
 from dataclasses import dataclass
 
-from kit.settings import SettingsError
+from kit import log
+from kit.settings import Settings, SettingsError, load, unknown_variables
 
 
 @dataclass(frozen=True)
 class Component:
-    """Where a component's code lies, how much it must yield to the others on a busy machine, and how many threads its
-    numeric libraries take for one operation (None: their own choice)."""
+    """How to start a component.
+
+    Attributes:
+        module: the package that holds its ``app`` and ``settings``.
+        settings: the name of its settings class.
+        niceness: the increment of the process's nice value.
+        thread_count: threads of numeric libraries for one operation; None: their default.
+    """
 
     module: str
     settings: str
@@ -30,7 +37,7 @@ class Component:
 COMPONENTS = {
     "library": Component("services.library", "LibrarySettings"),
     "ingest": Component("services.ingest", "IngestSettings"),
-    # Computing yields to answering: the gateway stays quick while jobs run on the same cores.
+    # Jobs yield the CPU, so that the gateway stays responsive on the same cores.
     "separation": Component("services.separation", "SeparationSettings", niceness=10, thread_count=None),
     "analysis": Component("services.analysis", "AnalysisSettings", niceness=10),
     "generation": Component("services.generation", "GenerationSettings", niceness=10),
@@ -41,12 +48,16 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 
 
 def main(arguments: list[str]) -> int:
+    """Run the targets that ``arguments`` name. Return the exit status."""
+    os.umask(0o077)  # what the platform stores is for its own user alone
     parser = argparse.ArgumentParser(prog="python -m services", description="Run components of Soundwright.")
     parser.add_argument("targets", nargs="+", choices=["all", "broker", *COMPONENTS], metavar="target")
     targets = list(dict.fromkeys(parser.parse_args(arguments).targets))
-    if "all" in targets:
-        targets = ["broker", *COMPONENTS]
     try:
+        if "all" in targets:
+            own_broker = not load(Settings).nats_url.get_secret_value()
+            targets = [*(["broker"] if own_broker else []), *COMPONENTS]
+        _report_unknown_variables("supervisor" if len(targets) > 1 else targets[0])
         if len(targets) > 1:
             supervisor = importlib.import_module("services.supervisor")
             return int(supervisor.run(targets))
@@ -55,22 +66,40 @@ def main(arguments: list[str]) -> int:
             return 0
         component = COMPONENTS[targets[0]]
         if component.thread_count is not None:
-            # Short operations on small arrays: more threads only wait for each other.
+            # Operations on small arrays are short: more threads would wait for each other.
             for variable in _THREAD_VARIABLES:
                 os.environ.setdefault(variable, str(component.thread_count))
-        # Networks ask for the same large blocks over and over, which go back to the system each time and have to be
-        # cleared page by page: huge pages make that cheap. The C library of Linux reads this when a process starts, so
-        # it holds for the engine processes; others ignore it.
+        # Neural networks allocate and free the same large blocks repeatedly, and the kernel clears each page every time.
+        # Huge pages make that cheap. glibc reads this variable when a process starts, so it affects engine processes.
         os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
         if component.niceness:
             os.nice(component.niceness)
         app = importlib.import_module(f"{component.module}.app").app
-        settings = getattr(importlib.import_module(f"{component.module}.settings"), component.settings)
-        importlib.import_module("kit.run").run_component(targets[0], settings, app)
+        importlib.import_module("kit.run").run_component(targets[0], _settings_of(component), app)
     except SettingsError as error:
-        print(f"The settings do not fit:\n{error}", file=sys.stderr)
+        print(f"Some settings are invalid:\n{error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _settings_of(component: Component) -> type[Settings]:
+    kind: type[Settings] = getattr(importlib.import_module(f"{component.module}.settings"), component.settings)
+    return kind
+
+
+def _report_unknown_variables(process: str) -> None:
+    """Log a warning for each ``SOUNDWRIGHT_*`` variable that is no setting of any component, and remove it.
+
+    Child processes do not inherit removed variables, so a stack reports each variable once.
+    """
+    unknown = unknown_variables(map(_settings_of, COMPONENTS.values()))
+    with contextlib.suppress(SettingsError):  # the start below reports all invalid values
+        settings = load(Settings)
+        log.configure(process, level=settings.log_level, fmt=settings.log_format)
+        for variable, similar in unknown.items():
+            hint = {"did_you_mean": similar} if similar else {}
+            log.get_logger().warning("setting.unknown", variable=variable, **hint)
+            del os.environ[variable]
 
 
 if __name__ == "__main__":

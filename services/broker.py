@@ -1,38 +1,46 @@
-"""The NATS server that runs beside the services where no other is configured.
+"""The NATS server of a stack without a configured one, and the command ``python -m services.broker init``.
 
-It listens on a loopback port of its own choosing, which it keeps from start to start so that clients find it again,
-and asks for a token that only this data directory's services can read.
+``init`` creates the streams and consumers in the broker at SOUNDWRIGHT_NATS_URL, or brings them to the current configuration.
+It can be repeated at any time, also while the platform runs.
+
+The server listens on a free loopback port, which it keeps across restarts so that clients can reconnect. Clients authenticate
+with a token that the server creates once.
 """
 
 from __future__ import annotations
 
-import hashlib
+import argparse
+import asyncio
 import os
+import secrets
 import shutil
 import socket
 import sys
 from pathlib import Path
 
-from kit.private import write_private
+from kit import log
+from kit.errors import AppError
+from kit.security.private_files import write_private
 from kit.settings import Settings, SettingsError, load
 
-__all__ = ["run"]
+__all__ = ["init", "main", "run"]
 
+_INIT_SECONDS = 30.0
 _CONFIG = """\
 server_name: soundwright
 listen: "127.0.0.1:{port}"
 authorization {{ token: "{token}" }}
-jetstream {{ store_dir: "{store}" }}
+jetstream {{ store_dir: "{store}", sync_interval: {sync_interval} }}
 max_payload: 1MB
 log_file: "{log}"
 """
 
 
 def run() -> None:
-    """Become the broker. Does not return.
+    """Replace this process with the broker. Does not return.
 
     Raises:
-        SettingsError: there is no ``nats-server`` to be found.
+        SettingsError: ``nats-server`` is not installed, or no port is free.
     """
     settings = load(Settings)
     beside = Path(sys.executable).parent
@@ -40,18 +48,31 @@ def run() -> None:
     if executable is None:
         raise SettingsError("nats-server is missing. Run `make setup`, or set SOUNDWRIGHT_NATS_URL to a broker.")
     home = settings.data_dir.resolve() / "broker"
-    home.mkdir(parents=True, exist_ok=True)
-    settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.prepare_folders()
+    home.mkdir(exist_ok=True)
     port = _port(home / "port")
-    token = hashlib.sha256(b"broker" + settings.signing_key()).hexdigest()
-    config = _CONFIG.format(port=port, token=token, store=home / "jetstream", log=home / "broker.log")
+    token = _token(home / "token")
+    config = _CONFIG.format(
+        port=port,
+        token=token,
+        store=home / "jetstream",
+        sync_interval=f'"{settings.nats_sync_interval}"',
+        log=home / "broker.log",
+    )
     write_private(home / "nats.conf", config)
     write_private(settings.run_dir / "nats.url", f"nats://{token}@127.0.0.1:{port}")
     os.execv(executable, [executable, "--config", str(home / "nats.conf")])  # noqa: S606
 
 
+def _token(memory: Path) -> str:
+    """Return the token that ``memory`` records, or a new one. Components keep the token when only the broker restarts."""
+    if not memory.exists():
+        write_private(memory, secrets.token_hex(32))
+    return memory.read_text()
+
+
 def _port(memory: Path) -> int:
-    """The port of last time if it is still free, else a free one."""
+    """Return the port that ``memory`` records if it is free, or else another free port. Record the result."""
     remembered = int(memory.read_text()) if memory.exists() else 0
     for candidate in (remembered, 0):
         with socket.socket() as probe:
@@ -64,3 +85,43 @@ def _port(memory: Path) -> int:
             memory.write_text(str(port))
             return port
     raise SettingsError("No free port on 127.0.0.1 for the broker.")
+
+
+async def init(settings: Settings) -> None:
+    """Create the streams and all consumers, or bring them to the current configuration.
+
+    Raises:
+        AppError: the broker cannot be used, or cannot change a stream in place.
+    """
+    from kit import infra  # imported here, because it would delay the start of the server
+    from kit.worker.commands import QUEUES, queue_consumer
+
+    bus = await infra.open_bus(settings, "init", streams="update", wait_seconds=_INIT_SECONDS)
+    try:
+        for queue in QUEUES:
+            await bus.declare(*queue_consumer(queue), ack_wait_seconds=settings.lease_seconds)
+        await bus.check()
+        bus.check_streams()
+    finally:
+        await bus.close()
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m services.broker", description="Manage the message broker.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("init", help="create or update the streams and consumers")
+    parser.parse_args(arguments)
+    try:
+        settings = load(Settings)
+        log.configure("broker", level=settings.log_level, fmt=settings.log_format)
+        asyncio.run(init(settings))
+    except (AppError, SettingsError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write("The streams and consumers have the current configuration.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,6 @@
-"""Runs several components as processes: starts them in order, restarts one that dies, stops all without a rest.
+"""Runs several components as processes on one machine: starts them, restarts those that die, and stops them in order.
 
-A laptop's stand-in for a cluster. A component that dies does not take the others with it: its jobs go on when it is
-back (docs/decisions/0002).
+If a component dies, the others continue, and its jobs resume after its restart (docs/decisions/0002).
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ logger = log.get_logger()
 
 
 def run(targets: list[str]) -> int:
-    """Run ``targets`` until interrupted. Returns the exit status."""
+    """Run ``targets`` until a signal arrives. Return the exit status."""
     settings = load(Settings)
     log.configure("supervisor", level=settings.log_level, fmt=settings.log_format)
-    settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (settings.run_dir / "nats.url").unlink(missing_ok=True)  # of a broker that is gone
+    settings.prepare_folders()
+    (settings.run_dir / "nats.url").unlink(missing_ok=True)  # written by a previous broker
     environment = dict(os.environ)
     password = ""
     first_start = not (settings.data_dir / "admin-token").exists()
@@ -45,6 +44,13 @@ def run(targets: list[str]) -> int:
 
 
 class _Supervisor:
+    """The processes of one stack.
+
+    Args:
+        environment: the environment variables of all processes.
+        password: the administrator's generated password, shown once; empty if it is configured or was shown before.
+    """
+
     def __init__(self, settings: Settings, targets: list[str], environment: dict[str, str], password: str) -> None:
         self._settings = settings
         self._targets = targets
@@ -54,6 +60,7 @@ class _Supervisor:
         self._processes: dict[str, asyncio.subprocess.Process] = {}
 
     async def run(self) -> int:
+        """Run until a signal arrives, then stop all processes. Return the exit status."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stopping.set)
@@ -68,14 +75,14 @@ class _Supervisor:
         return 0
 
     async def _keep(self, target: str) -> None:
-        """Start ``target``, and again whenever it ends."""
+        """Start ``target``, and restart it whenever it ends."""
         failures = 0
         while True:
             started = time.monotonic()
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "services", target,
                 env=self._environment,
-                start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the rest in order
+                start_new_session=True,  # Ctrl-C reaches only the supervisor, which stops the others in order
                 preexec_fn=_die_with_parent,
             )  # fmt: skip
             self._processes[target] = process
@@ -86,7 +93,7 @@ class _Supervisor:
             await asyncio.sleep(pause)
 
     async def _stop(self) -> None:
-        """Edges first, then what they lean on."""
+        """Stop the processes: first the ones that depend on the library, then the library, then the broker."""
         waves = [
             [t for t in self._processes if t not in ("library", "broker")],
             [t for t in self._processes if t == "library"],
@@ -107,7 +114,7 @@ class _Supervisor:
             await asyncio.gather(*waits)
 
     async def _welcome(self) -> None:
-        """Say where everything is, once it works."""
+        """Print the addresses and credentials as soon as the gateway is healthy."""
         if "gateway" not in self._targets:
             return
         base = f"http://127.0.0.1:{self._settings.gateway_port}"
@@ -127,8 +134,7 @@ class _Supervisor:
         )
         lines += [
             f"  admin login          {email}, {shown}",
-            f"  API token            {(self._settings.data_dir / 'admin-token').read_text().strip()}",
-            f"                       (also in {self._settings.data_dir.resolve() / 'admin-token'})",
+            f"  API token            in the file {self._settings.data_dir.resolve() / 'admin-token'}",
             "  stop                 Ctrl-C",
         ]
         sys.stdout.write("\n" + "\n".join(lines) + "\n\n")
@@ -136,6 +142,7 @@ class _Supervisor:
 
 
 def _healthy(url: str) -> bool:
+    """Return whether a GET request to ``url`` is answered with status 200."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 (our own loopback address)
             return bool(response.status == 200)
@@ -144,6 +151,6 @@ def _healthy(url: str) -> bool:
 
 
 def _die_with_parent() -> None:
-    """On Linux a component ends when its supervisor is killed; elsewhere only an orderly stop ends it."""
+    """Make Linux send this process SIGTERM when the supervisor dies. Has no effect on other systems."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,13 +1,37 @@
-"""What every test gets: an environment that says nothing about any stack of the developer's own."""
+"""What every test gets: an environment that says nothing about any stack of the developer's own, and a place in a process."""
 
 from __future__ import annotations
 
 import os
+import re
+from typing import Any
 
+import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# Timings do not decide: a test may run on a machine that is busy with other work.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def clean_environment() -> None:
     for name in [name for name in os.environ if name.startswith("SOUNDWRIGHT_")]:
         del os.environ[name]
+
+
+class ByTopology(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """Runs all stories of a topology, which share a stack, in one process, and so the tests of each other file.
+
+    ``--dist loadgroup`` does not see groups since pytest 9.2: every process started every stack, and the order of the tests was lost.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        topology = re.search(r"\[(embedded|cluster)[\]-]", nodeid)
+        return topology[1] if topology else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByTopology:
+    return ByTopology(config, log)

@@ -1,5 +1,7 @@
-"""Reading and writing audio: untrusted files in, float32 [channels, frames] in blocks, files out. Everything is
-synchronous and in bounded memory; callers run it in threads."""
+"""Audio I/O: decodes untrusted files to float32 [channels, frames] in blocks, and encodes files.
+
+All functions are synchronous and use bounded memory. Call them in threads.
+"""
 
 from kit.audio.containers import SUPPORTED_FORMATS, sniff
 from kit.audio.decode import AudioFile, decode_blocks, inspect, probe, regroup

@@ -1,4 +1,4 @@
-"""Which container a file is, told from its first bytes alone: names and declared media types are the sender's to choose."""
+"""Detects the container of a file from its first bytes. File names and media types are untrusted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["DEMUXERS", "SUPPORTED_FORMATS", "promised_seconds", "sniff"]
+__all__ = ["DEMUXERS", "SUPPORTED_FORMATS", "comment_count", "id3_bytes", "promised_seconds", "sniff"]
 
 SUPPORTED_FORMATS = "WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC and AIFF"
 
@@ -20,7 +20,7 @@ DEMUXERS = {
     "aac": "aac",
     "aiff": "aiff",
 }
-"""FFmpeg's demuxer for each container that :func:`sniff` can name. No other demuxer is ever opened."""
+"""FFmpeg's demuxer for each container that :func:`sniff` can return. No other demuxer is used."""
 
 _W64_RIFF_GUID = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _MPEG_KBITS = {  # Layer III bit rates by index, ISO/IEC 11172-3 and 13818-3
@@ -30,10 +30,12 @@ _MPEG_KBITS = {  # Layer III bit rates by index, ISO/IEC 11172-3 and 13818-3
 _MPEG_RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 _MAX_PADDING_BYTES = 65_536
 _MAX_RIFF_CHUNKS = 1_000
+_MAX_FLAC_BLOCKS = 1_000
+_FLAC_COMMENTS = 4
 
 
 def sniff(path: Path) -> str | None:
-    """Name the container of ``path`` by its magic bytes: a key of :data:`DEMUXERS`, or None when it is none of them.
+    """Return the container of ``path`` by its magic bytes: a key of :data:`DEMUXERS`, or None for other formats.
 
     Raises:
         OSError: the file cannot be read.
@@ -55,14 +57,40 @@ def sniff(path: Path) -> str | None:
         head = file.read(4)
         if head == b"fLaC":
             return "flac"
-        if head[:1] == b"\0":  # some taggers pad between the tag and the first frame
+        if head[:1] == b"\0":  # some taggers write padding between the tag and the first frame
             padding = head + file.read(_MAX_PADDING_BYTES)
             start += len(padding) - len(padding.lstrip(b"\0"))
         return _sniff_mpeg(file, start)
 
 
+def id3_bytes(path: Path) -> int:
+    """Return the length of the ID3v2 tags at the beginning of a file."""
+    with path.open("rb") as file:
+        return _skip_id3(file)
+
+
+def comment_count(path: Path, container: str) -> int:
+    """Return the number of comments that a FLAC file declares; 0 for other containers."""
+    with path.open("rb") as file:
+        if container != "flac":
+            return 0
+        file.seek(_skip_id3(file) + 4)
+        for _ in range(_MAX_FLAC_BLOCKS):
+            head = file.read(4)
+            if len(head) < 4:
+                break
+            end = file.tell() + int.from_bytes(head[1:])
+            if head[0] & 0x7F == _FLAC_COMMENTS:
+                file.seek(int.from_bytes(file.read(4), "little"), 1)  # the name of the encoder
+                return int.from_bytes(file.read(4), "little")
+            if head[0] & 0x80:
+                break
+            file.seek(end)
+    return 0
+
+
 def _skip_id3(file: BinaryIO) -> int:
-    """Offset behind the ID3v2 tags at the beginning of ``file``."""
+    """Return the offset after the ID3v2 tags at the beginning of ``file``."""
     start = 0
     for _ in range(8):
         file.seek(start)
@@ -75,7 +103,7 @@ def _skip_id3(file: BinaryIO) -> int:
 
 
 def _sniff_mpeg(file: BinaryIO, start: int) -> str | None:
-    """Recognise MP3 and ADTS by a frame header whose frame ends at another of the same kind, or at the end."""
+    """Detect MP3 and ADTS: a frame header whose frame is followed by another frame of the same kind, or by the end."""
     for container, frame_bytes in (("mp3", _mp3_frame_bytes), ("aac", _adts_frame_bytes)):
         file.seek(start)
         first = frame_bytes(file.read(7))
@@ -88,7 +116,7 @@ def _sniff_mpeg(file: BinaryIO, start: int) -> str | None:
 
 
 def _mp3_frame_bytes(head: bytes) -> int:
-    """Length of the MPEG Layer III frame that begins with ``head``, 0 when none does (free format counts as none)."""
+    """Return the length of the MPEG Layer III frame that starts with ``head``, or 0. Free format is not supported."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
         return 0
     version, kbits_index, rate_index = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3
@@ -100,7 +128,7 @@ def _mp3_frame_bytes(head: bytes) -> int:
 
 
 def _adts_frame_bytes(head: bytes) -> int:
-    """Length of the ADTS frame that begins with ``head``, 0 when none does."""
+    """Return the length of the ADTS frame that starts with ``head``, or 0."""
     if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0 or head[2] >> 2 & 15 > 12:
         return 0
     size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
@@ -108,10 +136,10 @@ def _adts_frame_bytes(head: bytes) -> int:
 
 
 def promised_seconds(path: Path, container: str, codec: str, demuxer_seconds: float | None) -> float | None:
-    """Length that the file's header promises, None when it promises none.
+    """Return the length that the header of the file declares, or None if it declares none.
 
-    FFmpeg estimates a length for streams without one (MP3 without a Xing header, ADTS) and clamps a WAV header's to
-    the file; neither would show that a file was cut off.
+    FFmpeg estimates the length of streams without one (MP3 without a Xing header, ADTS), and limits the length in a WAV
+    header to the size of the file. Neither value reveals a truncated file.
     """
     with path.open("rb") as file:
         if container == "wav":
@@ -124,13 +152,13 @@ def promised_seconds(path: Path, container: str, codec: str, demuxer_seconds: fl
 
 
 def _pcm_bytes_per_second(fmt: bytes) -> int:
-    """Sample rate times frame size: the field for it is often wrong."""
+    """Return sample rate times frame size. The header field with this value is often wrong."""
     rate_hz, _, frame_bytes = struct.unpack_from("<IIH", fmt, 4)
     return int(rate_hz * frame_bytes)
 
 
 def _riff_seconds(file: BinaryIO) -> float | None:
-    """Length by the ``fmt `` and ``data`` chunks of a RIFF or RF64 file; None when a stream left the size open."""
+    """Return the length by the ``fmt `` and ``data`` chunks of a RIFF or RF64 file, or None if the size is unknown."""
     file.seek(12)
     bytes_per_second, wide_data_bytes = 0, None
     for _ in range(_MAX_RIFF_CHUNKS):

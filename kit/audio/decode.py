@@ -1,4 +1,4 @@
-"""Recordings on disk as the rest of the code sees them: what they are, and their signal in blocks."""
+"""Reads recordings: header, validation, and the signal in blocks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Samples = NDArray[np.float32]
 
 
 def probe(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> AudioInfo:
-    """Read the header of ``path`` and its first frame, which decides where the header is vague (HE-AAC).
+    """Read the header of ``path`` and its first frame, which is decisive if the header is ambiguous (HE-AAC).
 
     Raises:
         AppError: the file is empty, unreadable or outside ``limits``; see :class:`~kit.audio.ffmpeg.Decoding`.
@@ -29,10 +29,11 @@ def probe(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> AudioInfo:
 
 
 def inspect(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> AudioSummary:
-    """Decode all of ``path`` once, in bounded memory, and validate everything.
+    """Decode the whole file once, in bounded memory, and validate it.
 
     Raises:
-        AppError: the file is empty, unreadable, not finite or outside ``limits``; see :class:`~kit.audio.ffmpeg.Decoding`.
+        AppError: the file is empty, unreadable, not finite or outside ``limits``; see
+            :class:`~kit.audio.ffmpeg.Decoding`.
         OSError: the file cannot be opened.
     """
     with Decoding(path, limits) as decoding:
@@ -42,12 +43,14 @@ def inspect(path: Path, limits: AudioLimits = DEFAULT_LIMITS) -> AudioSummary:
 
 
 def decode_blocks(path: Path, limits: AudioLimits = DEFAULT_LIMITS, block_frames: int = 65_536) -> Iterator[Samples]:
-    """Yield the signal of ``path`` as float32 [channels, ``block_frames``]; only the last block may be shorter.
+    """Yield the signal of ``path`` as float32 [channels, ``block_frames``]. The last block may be shorter.
 
-    Integer samples are exact: 16-bit sample k gives k / 2**15, 24-bit k / 2**23. Encoder delay and padding are cut.
+    Integer samples are exact: a 16-bit sample k becomes k / 2**15, a 24-bit sample k / 2**23. Encoder delay and padding
+    are removed.
 
     Raises:
-        AppError: see :class:`~kit.audio.ffmpeg.Decoding`; a limit or a sample that is not finite may come up at any block.
+        AppError: see :class:`~kit.audio.ffmpeg.Decoding`. An exceeded limit or a non-finite sample may occur at any
+        block.
         OSError: the file cannot be opened.
     """
     with Decoding(path, limits) as decoding:
@@ -55,7 +58,10 @@ def decode_blocks(path: Path, limits: AudioLimits = DEFAULT_LIMITS, block_frames
 
 
 def regroup(blocks: Iterable[Samples], block_frames: int) -> Iterator[Samples]:
-    """Cut a signal given in blocks of any lengths into blocks of ``block_frames`` frames; the last may be shorter."""
+    """Yield a signal that is given in blocks of any length in blocks of ``block_frames`` frames.
+
+    The last may be shorter.
+    """
     if block_frames < 1:
         raise ValueError("block_frames must be positive")
     parts: list[Samples] = []
@@ -75,12 +81,13 @@ def regroup(blocks: Iterable[Samples], block_frames: int) -> Iterator[Samples]:
 
 
 class AudioFile:
-    """A recording on disk that can be read from its beginning as often as needed.
+    """A recording on disk that can be read from the beginning repeatedly.
 
     Args:
         path: the file, in any supported format.
-        limits: what to refuse.
-        frame_count: exact length if known, e.g. from :func:`inspect`; else a decoding pass counts when it is asked for.
+        limits: limits of rate, channels and length.
+        frame_count: exact length if known, for example from :func:`inspect`. Otherwise the first access decodes the
+            file to count its frames.
 
     Raises:
         AppError: see :class:`~kit.audio.ffmpeg.Decoding`.
@@ -107,9 +114,12 @@ class AudioFile:
 
     @property
     def frame_count(self) -> int:
-        """Exact number of frames that one reading gives."""
+        """Exact number of frames."""
         return self._counted_frames if self._frame_count is None else self._frame_count
 
     def blocks(self, block_frames: int) -> Iterator[Samples]:
-        """Consecutive blocks of ``block_frames`` frames (the last may be shorter). Each call starts over."""
+        """Return an iterator over blocks of ``block_frames`` frames, from the beginning.
+
+        The last block may be shorter.
+        """
         return decode_blocks(self._path, self._limits, block_frames)

@@ -1,4 +1,4 @@
-"""Writing of audio files, block by block, and streaming conversion of sample rates and encodings."""
+"""Writes audio files block by block, and converts sample rates and encodings as a stream."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kit.audio.decode import regroup
 from kit.audio.ffmpeg import DEFAULT_LIMITS, AudioLimits, AudioSummary, Decoding
 from kit.errors import AppError, Code
+from kit.free_space import FreeSpace
 
 __all__ = ["AudioWriter", "Encoding", "reencode", "resample_blocks"]
 
@@ -28,7 +29,7 @@ Encoding = Literal["flac", "wav16", "wav24", "wav32f"]
 
 _BITS = {"flac": 24, "wav16": 16, "wav24": 24, "wav32f": 32}
 RIFF_LIMIT_BYTES = 0xFFFF_FFFF
-"""Largest size that RIFF can name; beyond it a file becomes RF64."""
+"""Largest size that a RIFF header can hold. Larger files become RF64."""
 
 _SIZE_IN_DS64 = 0xFFFF_FFFF
 
@@ -40,25 +41,25 @@ class _Sink(Protocol):
 
 
 class AudioWriter:
-    """Writes a recording block by block; a context manager that removes the partial file when its block raises.
+    """Writes a recording block by block. Use it as a context manager: it removes the partial file if its block raises.
 
-    Integer encodings round to the nearest step and clip at full scale: what was read from the same encoding is written
-    back bit for bit. A WAV file beyond 4 GiB becomes RF64 (EBU Tech 3306).
+    Integer encodings round to the nearest step and clip at full scale. Samples that were read from the same encoding
+    are written back bit for bit. A WAV file above 4 GiB becomes RF64 (EBU Tech 3306).
 
     Args:
         path: file to create or replace.
         sample_rate_hz: sample rate.
-        channel_count: channels; at most 8 for FLAC.
+        channel_count: number of channels; at most 8 for FLAC.
         encoding: see :data:`Encoding`.
 
     Attributes:
         frame_count: frames written so far.
         peak: largest absolute sample so far, before clipping.
-        clipped_sample_count: samples beyond full scale so far; always 0 for "wav32f", which does not clip.
+        clipped_sample_count: samples above full scale so far; always 0 for "wav32f", which does not clip.
 
     Raises:
-        ValueError: the encoding is unknown or cannot hold the rate or the channels.
-        AppError: ``STORAGE_FULL`` AUDIO_NOT_WRITTEN when the disk refuses.
+        ValueError: the encoding is unknown or does not support the rate or the number of channels.
+        AppError: ``STORAGE_FULL`` AUDIO_NOT_WRITTEN if the disk fails; STORAGE_FULL if it has too little free space.
         OSError: the file cannot be created.
     """
 
@@ -69,6 +70,7 @@ class AudioWriter:
         self.peak = 0.0
         self.clipped_sample_count = 0
         self._path = path
+        self._space = FreeSpace(path.parent)
         self._channel_count = channel_count
         self._encoding = encoding
         make_sink = _FlacSink if encoding == "flac" else _WavSink
@@ -87,7 +89,7 @@ class AudioWriter:
                 self._path.unlink(missing_ok=True)
                 raise
         else:
-            with contextlib.suppress(OSError, soundfile.LibsndfileError):  # the first error is the one to tell
+            with contextlib.suppress(OSError, soundfile.LibsndfileError):  # report the first error
                 self._sink.close()
             self._path.unlink(missing_ok=True)
 
@@ -107,6 +109,7 @@ class AudioWriter:
                 self.clipped_sample_count += int(np.count_nonzero(np.abs(block) > 1.0))
             steps = np.rint(interleaved.astype(np.float64) * full_scale)
             interleaved = np.clip(steps, -full_scale, full_scale - 1).astype(np.int32)
+        self._space.use(interleaved.nbytes)
         self._guarded(self._sink.write, interleaved)
         self.frame_count += block.shape[1]
         self.peak = max(self.peak, peak)
@@ -124,7 +127,7 @@ class _FlacSink:
     def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding) -> None:
         if not 1 <= channel_count <= 8:
             raise ValueError(f"FLAC cannot hold {channel_count} channels")
-        path.touch()  # an error of the file system keeps its own words
+        path.touch()  # raises the file system's own error
         try:
             self._file = soundfile.SoundFile(path, "w", sample_rate_hz, channel_count, "PCM_24", format="FLAC")
         except soundfile.LibsndfileError as error:
@@ -139,7 +142,7 @@ class _FlacSink:
 
 
 class _WavSink:
-    """A RIFF file that keeps room for the ``ds64`` chunk with which it becomes RF64 when it outgrows 32-bit sizes."""
+    """A RIFF file that reserves space for the ``ds64`` chunk, which makes it RF64 if it exceeds 32-bit sizes."""
 
     def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding) -> None:
         if not 1 <= channel_count <= 65_535:
@@ -195,11 +198,20 @@ class _WavSink:
         return start + room + form + struct.pack("<4sI", b"data", self._data_bytes)
 
 
-def reencode(source: Path, target: Path, encoding: Encoding, limits: AudioLimits = DEFAULT_LIMITS) -> AudioSummary:
-    """Write ``source`` to ``target`` in another encoding, at its own rate and channel count, in bounded memory.
+def reencode(
+    source: Path,
+    target: Path,
+    encoding: Encoding,
+    limits: AudioLimits = DEFAULT_LIMITS,
+    check: Callable[[], None] = lambda: None,
+) -> AudioSummary:
+    """Write ``source`` to ``target`` in another encoding, with the same rate and channels, in bounded memory.
+
+    Args:
+        check: called for each block. An exception that it raises ends the work.
 
     Returns:
-        What the decoding of ``source`` found.
+        The summary of decoding ``source``.
 
     Raises:
         AppError: see :class:`~kit.audio.ffmpeg.Decoding` and :class:`AudioWriter`.
@@ -210,20 +222,21 @@ def reencode(source: Path, target: Path, encoding: Encoding, limits: AudioLimits
         AudioWriter(target, decoding.info.sample_rate_hz, decoding.info.channel_count, encoding) as writer,
     ):
         for block in regroup(decoding.chunks(), 65_536):
+            check()
             writer.write(block)
         return decoding.summary()
 
 
 def resample_blocks(blocks: Iterable[Samples], from_hz: int, to_hz: int, channel_count: int) -> Iterator[Samples]:
-    """Change the sample rate of a signal given in blocks (soxr, high quality); blocks come out in other lengths.
+    """Yield a signal that is given in blocks at another sample rate (soxr, high quality), in blocks of other lengths.
 
-    All together they are what one conversion of the whole signal gives. Memory does not grow with its length.
+    Together the blocks equal one conversion of the whole signal. Memory does not grow with its length.
 
     Args:
         blocks: float32 [channels, frames], of any lengths.
-        from_hz: their sample rate.
-        to_hz: the sample rate wanted; if it is the same, the blocks pass unchanged.
-        channel_count: their channels.
+        from_hz: sample rate of ``blocks``.
+        to_hz: requested sample rate. If it equals ``from_hz``, the blocks are unchanged.
+        channel_count: number of channels of ``blocks``.
     """
     if from_hz == to_hz:
         yield from blocks

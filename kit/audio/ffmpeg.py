@@ -1,7 +1,7 @@
-"""Decoding of untrusted recordings to float32, in bounded memory, through FFmpeg (PyAV).
+"""Decodes untrusted recordings to float32 in bounded memory, with FFmpeg through PyAV.
 
-The demuxer is chosen by our own look at the magic bytes and forced, protocols are restricted to plain files and codecs to
-a list of audio codecs: a playlist, a subtitle file or a cover picture never reaches a decoder. Callers run this in threads.
+The demuxer is selected by :func:`kit.audio.containers.sniff`. Protocols are restricted to local files, and codecs to a
+list of audio codecs, so playlists, subtitles and cover images never reach a decoder. Call these functions in threads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from av.stream import Discard
 from numpy.typing import NDArray
 
-from kit.audio.containers import DEMUXERS, SUPPORTED_FORMATS, promised_seconds, sniff
+from kit.audio.containers import DEMUXERS, SUPPORTED_FORMATS, comment_count, id3_bytes, promised_seconds, sniff
 from kit.errors import AppError, Code
 
 __all__ = ["DEFAULT_LIMITS", "AudioInfo", "AudioLimits", "AudioSummary", "Decoding"]
@@ -37,28 +37,31 @@ _CODECS = (
 _SCALES = {"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31}
 _DTYPES = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "flt": np.float32, "dbl": np.float64}
 
+_MAX_COMMENT_COUNT = 5_000
+
 _PADDED_CONTAINERS = ("m4a", "ogg")
 
 _MAX_PADDING_FRAMES = 4096
-"""Padding is shorter than two AAC frames with spectral band replication and than half a Vorbis block."""
+"""Padding is shorter than two AAC frames with spectral band replication, and shorter than half a Vorbis block."""
 
 _EDIT_LIST_TICK_SECONDS = 0.002
-"""The coarsest clock in use for MP4 edit lists ticks 600 times a second."""
+"""Upper bound of the rounding of MP4 edit lists, whose coarsest common clock has 600 ticks per second."""
 
 _LOSSLESS_CONTAINERS = ("wav", "w64", "aiff", "flac")
 
 _TRUNCATION_SECONDS = {True: 0.02, False: 0.15}
-"""How much a lossless container, or another, may lack: headers of the others round and count padding."""
+"""Tolerated missing length by whether the container is lossless. Headers of others are rounded and include padding."""
 
 
 @dataclass(frozen=True)
 class AudioLimits:
-    """What we are willing to decode."""
+    """Limits of recordings that are decoded."""
 
     max_seconds: float = 4 * 3600
     min_sample_rate_hz: int = 4_000
     max_sample_rate_hz: int = 384_000
     max_channel_count: int = 8
+    max_sample_count: int = 1_500_000_000  # of all channels: 4 hours of stereo at 48 kHz
 
 
 DEFAULT_LIMITS = AudioLimits()
@@ -66,14 +69,14 @@ DEFAULT_LIMITS = AudioLimits()
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a recording's header says.
+    """The header of a recording.
 
     Attributes:
         container: "wav" (also RF64), "w64", "flac", "mp3", "ogg", "m4a", "aac" (raw ADTS) or "aiff".
-        codec: FFmpeg's name of the codec, e.g. "pcm_s16le", "opus".
-        sample_rate_hz: rate of the decoded signal.
+        codec: FFmpeg's name of the codec, for example "pcm_s16le" or "opus".
+        sample_rate_hz: sample rate of the decoded signal.
         channel_count: channels of the decoded signal.
-        header_seconds: length that the header promises, None when it promises none; not to be trusted.
+        header_seconds: length that the header declares, or None. Untrusted.
     """
 
     container: str
@@ -85,15 +88,15 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class AudioSummary:
-    """What one complete decoding found.
+    """The result of one complete decoding pass.
 
     Attributes:
         info: the header.
         frame_count: exact number of decoded frames per channel.
-        duration_seconds: ``frame_count`` over the sample rate.
+        duration_seconds: ``frame_count`` divided by the sample rate.
         peak: largest absolute sample, 1.0 at full scale.
-        warnings: "TRUNCATED" when the header promised clearly more than there was, "DAMAGED" when parts could not be
-            decoded and were left out.
+        warnings: "TRUNCATED" if the file is clearly shorter than its header declares, "DAMAGED" if parts could not be
+            decoded and were skipped.
     """
 
     info: AudioInfo
@@ -104,15 +107,15 @@ class AudioSummary:
 
 
 class Decoding:
-    """One pass over a recording; a context manager that closes the file.
+    """One decoding pass over a recording. Use it as a context manager, which closes the file.
 
     Args:
         path: the file.
-        limits: what to refuse.
+        limits: limits of rate, channels and length.
 
     Raises:
         AppError: ``UNPROCESSABLE`` with AUDIO_EMPTY, AUDIO_UNREADABLE, AUDIO_RATE_UNSUPPORTED,
-            AUDIO_CHANNELS_UNSUPPORTED, AUDIO_TOO_LONG or AUDIO_NOT_FINITE.
+            AUDIO_CHANNELS_UNSUPPORTED, AUDIO_TOO_LONG, AUDIO_TOO_LARGE or AUDIO_NOT_FINITE.
         OSError: the file cannot be opened.
     """
 
@@ -120,28 +123,38 @@ class Decoding:
         self._path = path
         self._limits = limits
         self._damaged = False
-        self._start: int | None = None  # of the packets seen, in ticks of the stream
+        self._start: int | None = None  # of the packets read so far, in ticks of the stream
         self._end: int | None = None
         self.frame_count = 0
         self.peak = 0.0
         container = sniff(path)
         if container is None:
-            raise _empty() if path.stat().st_size == 0 else _unreadable("This is not an audio file we can read.")
+            raise _empty() if path.stat().st_size == 0 else _unreadable("This is not a supported audio file.")
+        if comment_count(path, container) > _MAX_COMMENT_COUNT:  # FFmpeg needs quadratic time for them
+            raise AppError(
+                Code.UNPROCESSABLE,
+                "AUDIO_TOO_COMPLEX",
+                f"The file has more than {_MAX_COMMENT_COUNT} tags. Export the audio again, without its tags.",
+            )
         try:
             self._file = av.open(
                 f"file:{path.resolve()}",
                 format=DEMUXERS[container],
-                options={"protocol_whitelist": "file", "codec_whitelist": ",".join(_CODECS)},
+                options={
+                    "protocol_whitelist": "file",
+                    "codec_whitelist": ",".join(_CODECS),
+                    "skip_initial_bytes": str(id3_bytes(path)),  # FFmpeg would parse all frames of the tags
+                },
                 metadata_errors="replace",
             )
         except (av.error.FFmpegError, ValueError) as error:
-            raise _unreadable("The file is damaged or not what it says it is.") from error
+            raise _unreadable("The file is damaged, or its content does not match its format.") from error
         try:
             self._stream, codec, header_seconds = self._read_header(container)
             self._frames = self._decode()
-            first = next(self._frames, None)  # before any sample counts: the header alone may mislead (HE-AAC)
+            first = next(self._frames, None)  # decode one frame first: the header alone may be wrong (HE-AAC)
             if first is None:
-                raise _unreadable("Nothing in the file can be decoded.") if self._damaged else _empty()
+                raise _unreadable("The file contains no audio that can be decoded.") if self._damaged else _empty()
             self._first = first
             self.info = AudioInfo(container, codec, first.sample_rate, first.layout.nb_channels, header_seconds)
             self._check(self.info.sample_rate_hz, self.info.channel_count)
@@ -158,11 +171,11 @@ class Decoding:
         self.close()
 
     def close(self) -> None:
-        """Close the file; again does nothing."""
+        """Close the file. Closing it again has no effect."""
         self._file.close()
 
     def chunks(self) -> Iterator[Samples]:
-        """Yield the signal once, in blocks of the lengths that the file happens to hold."""
+        """Yield the signal once, in blocks of the lengths in the file."""
         frames = self._unpadded() if self.info.container in _PADDED_CONTAINERS else self._converted()
         rate_hz = self.info.sample_rate_hz
         for chunk in frames:
@@ -172,17 +185,19 @@ class Decoding:
                 raise AppError(
                     Code.UNPROCESSABLE,
                     "AUDIO_NOT_FINITE",
-                    f"The recording holds samples that are no finite numbers, first at {at / rate_hz:.3f} s."
-                    " Please export it again.",
+                    f"The recording contains samples that are not finite numbers, first at {at / rate_hz:.3f} s."
+                    " Export it again.",
                 )
             self.peak = max(self.peak, peak)
             self.frame_count += chunk.shape[1]
             if self.frame_count > self._limits.max_seconds * rate_hz:
                 raise self._too_long()
+            if self.frame_count * self.info.channel_count > self._limits.max_sample_count:
+                raise self._too_large()
             yield chunk
 
     def summary(self) -> AudioSummary:
-        """What the pass found; complete once :meth:`chunks` has ended."""
+        """Return the result of the pass. It is complete after :meth:`chunks` has ended."""
         duration_seconds = self.frame_count / self.info.sample_rate_hz
         promised = self.info.header_seconds
         tolerance_seconds = _TRUNCATION_SECONDS[self.info.container in _LOSSLESS_CONTAINERS]
@@ -196,10 +211,10 @@ class Decoding:
     def _read_header(self, container: str) -> tuple[Any, str, float | None]:
         stream = next(iter(self._file.streams.audio), None)
         if stream is None:
-            raise _unreadable("The file holds no audio track.")
+            raise _unreadable("The file has no audio track.")
         context = stream.codec_context
         if context is None or context.name not in _CODECS:
-            raise _unreadable("The audio is coded in a way that is not supported.")
+            raise _unreadable("The audio codec is not supported.")
         self._check(context.sample_rate, context.channels)
         for other in self._file.streams:
             if other.index != stream.index:
@@ -209,6 +224,10 @@ class Decoding:
         promised = promised_seconds(self._path, container, context.name, seconds)
         if promised and seconds and min(promised, seconds) > self._limits.max_seconds:
             raise self._too_long()
+        if promised and seconds:
+            promised_samples = min(promised, seconds) * context.sample_rate * context.channels
+            if promised_samples > self._limits.max_sample_count:
+                raise self._too_large()
         return stream, context.name, promised
 
     def _check(self, sample_rate_hz: int, channel_count: int) -> None:
@@ -217,26 +236,33 @@ class Decoding:
             raise AppError(
                 Code.UNPROCESSABLE,
                 "AUDIO_RATE_UNSUPPORTED",
-                f"A sample rate of {sample_rate_hz} Hz is not supported; please use {limits.min_sample_rate_hz} to"
+                f"A sample rate of {sample_rate_hz} Hz is not supported. Use {limits.min_sample_rate_hz} to"
                 f" {limits.max_sample_rate_hz} Hz.",
             )
         if not 1 <= channel_count <= limits.max_channel_count:
             raise AppError(
                 Code.UNPROCESSABLE,
                 "AUDIO_CHANNELS_UNSUPPORTED",
-                f"A recording with {channel_count} channels is not supported; please use 1 to"
-                f" {limits.max_channel_count}.",
+                f"A recording with {channel_count} channels is not supported. Use 1 to {limits.max_channel_count}.",
             )
 
     def _too_long(self) -> AppError:
         return AppError(
             Code.UNPROCESSABLE,
             "AUDIO_TOO_LONG",
-            f"The recording is longer than the limit of {self._limits.max_seconds:g} seconds; please cut it.",
+            f"The recording is longer than the limit of {self._limits.max_seconds:g} seconds. Shorten it.",
+        )
+
+    def _too_large(self) -> AppError:
+        return AppError(
+            Code.UNPROCESSABLE,
+            "AUDIO_TOO_LARGE",
+            f"The recording has more than {self._limits.max_sample_count} samples in all channels. Shorten it, or export it with"
+            " a lower sample rate or fewer channels.",
         )
 
     def _decode(self) -> Iterator[Any]:
-        """Frames of the stream; what cannot be decoded is left out and noted."""
+        """Yield the frames of the stream. Packets that cannot be decoded are skipped and recorded."""
         context = self._stream.codec_context
         for packet in self._packets():
             try:
@@ -245,10 +271,10 @@ class Decoding:
                 self._damaged = True
 
     def _packets(self) -> Iterator[Any]:
-        """Packets of the stream, then None, which makes the decoder give what it still holds."""
+        """Yield the packets of the stream, then None, which flushes the decoder."""
         try:
             for packet in self._file.demux(self._stream):
-                if packet.size:  # an empty one would end the decoding
+                if packet.size:  # an empty packet would end the decoding
                     if packet.pts is not None and packet.duration:
                         self._start = packet.pts if self._start is None else self._start
                         self._end = packet.pts + packet.duration
@@ -262,7 +288,7 @@ class Decoding:
         yield None
 
     def _ogg_changes(self, error: av.error.FFmpegError) -> bool:
-        """Whether ``error`` is how FFmpeg greets a chained Ogg stream with another rate or channel count."""
+        """Return whether ``error`` is FFmpeg's error for a chained Ogg stream with another rate or channel count."""
         return isinstance(error, av.error.PatchWelcomeError) and self._file.format.name == "ogg"
 
     def _converted(self) -> Iterator[Samples]:
@@ -273,7 +299,7 @@ class Decoding:
             yield _samples(frame, info.channel_count)
 
     def _unpadded(self) -> Iterator[Samples]:
-        """The signal without the padding behind its end, of which FFmpeg leaves some."""
+        """Yield the signal without the padding after its end, which FFmpeg does not remove completely."""
         held: deque[Samples] = deque()
         held_frames = past_frames = 0
         for chunk in self._converted():
@@ -288,9 +314,9 @@ class Decoding:
             yield np.concatenate(held, axis=1)[:, : held_frames - self._padding_frames(past_frames + held_frames)]
 
     def _padding_frames(self, frame_count: int) -> int:
-        """How many of the last of ``frame_count`` frames lie behind the end of the track."""
+        """Return how many of the last frames are after the end of the track."""
         tick_seconds = self._stream.time_base
-        end = self._stream.duration or 0  # in MP4 by the edit list, often rounded to milliseconds
+        end = self._stream.duration or 0  # in MP4 from the edit list, often rounded to milliseconds
         if self.info.container == "m4a" and self._end is not None:
             exact_end = self._end - max(0, self._start or 0)
             if abs(end - exact_end) * tick_seconds < _EDIT_LIST_TICK_SECONDS:
@@ -300,28 +326,34 @@ class Decoding:
 
 
 def _keep_end(packet: Any) -> None:
-    """Take from ``packet`` the number of samples to cut at its end, which FFmpeg gets wrong for Vorbis in a single page.
+    """Remove from ``packet`` the number of samples to cut at its end, which FFmpeg miscounts for Vorbis in a single
+    page.
 
-    FFmpeg counts the first packet, although it gives no samples.
+    FFmpeg counts the first packet, although it contains no samples.
     """
-    skip = packet.get_sidedata("skip_samples")  # two 32-bit counts, for the start and for the end, and two reasons
+    skip = packet.get_sidedata("skip_samples")  # two 32-bit counts, for start and end, and two reasons
     if skip:
         skip.update(bytes(skip)[:4] + bytes(4) + bytes(skip)[8:])
         packet.set_sidedata(skip)
 
 
 def _samples(frame: Any, channel_count: int) -> Samples:
-    """The samples of one FFmpeg frame as float32 [channels, frames]; integers are scaled by a power of two, exactly."""
+    """Return the samples of an FFmpeg frame as float32 [channels, frames].
+
+    Integers are scaled exactly, by a power of two.
+    """
     name = frame.format.name.removesuffix("p")
     dtype = _DTYPES.get(name)
     if dtype is None:
         raise _unreadable("The sample format is not supported.")
-    planes = frame.planes[:channel_count]  # PyAV lists planes that do not exist behind an eighth one
+    planes = frame.planes[:channel_count]  # PyAV lists invalid planes after the eighth
     if frame.format.is_planar:
         raw = np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes])
     else:
         raw = np.frombuffer(planes[0], dtype, frame.samples * channel_count).reshape(-1, channel_count).T
-    with np.errstate(over="ignore", invalid="ignore"):  # a double too large becomes infinite, and that is refused
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # a double that overflows becomes infinite, which is rejected later
         samples = np.array(raw, dtype=np.float32, order="C")
     if name in _SCALES:
         if name == "u8":
@@ -331,7 +363,7 @@ def _samples(frame: Any, channel_count: int) -> Samples:
 
 
 def _empty() -> AppError:
-    return AppError(Code.UNPROCESSABLE, "AUDIO_EMPTY", "The file holds no audio. Please check it and send it again.")
+    return AppError(Code.UNPROCESSABLE, "AUDIO_EMPTY", "The file contains no audio. Check it and upload it again.")
 
 
 def _changes_midway() -> AppError:

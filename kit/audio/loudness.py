@@ -1,4 +1,4 @@
-"""Loudness and true peak of a recording at its own rate and in all its channels, as ITU-R BS.1770-4 defines them."""
+"""Loudness and true peak according to ITU-R BS.1770-4, at the recording's own sample rate and in all channels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STEPS_PER_BLOCK = 4
 _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
 _CHANNEL_WEIGHTS = {
-    # By channel count, in the order of WAVE files: L R C LFE back side. Surrounds count 1.41, the LFE nothing.
+    # By channel count, in the order of WAVE files: L R C LFE back side. Surround channels have the weight 1.41, LFE 0.
     4: (1.0, 1.0, 1.41, 1.41),
     5: (1.0, 1.0, 1.0, 1.41, 1.41),
     6: (1.0, 1.0, 1.0, 0.0, 1.41, 1.41),
@@ -32,12 +32,12 @@ _TILE = 32
 class LoudnessMeter:
     """Integrated loudness and true peak of a signal that arrives in blocks.
 
-    The K-weighting filters are those of the standard, moved from 48 kHz to other rates through their analogue
+    The K-weighting filters are those of the standard, converted from 48 kHz to other rates through their analogue
     prototypes (B. De Man, "Evaluation of implementations of the EBU R128 loudness measurement", AES 2018).
 
     Args:
-        sample_rate_hz: frames a second.
-        channel_count: channels, at least 1.
+        sample_rate_hz: sample rate.
+        channel_count: number of channels, at least 1.
     """
 
     def __init__(self, sample_rate_hz: int, channel_count: int) -> None:
@@ -52,14 +52,14 @@ class LoudnessMeter:
         self._peak = 0.0
 
     def push(self, block: Samples) -> None:
-        """Take the next float32 [channels, frames] of the signal."""
+        """Add the next block of the signal, float32 [channels, frames]."""
         if block.shape[1] == 0:
             return
         self._add_energy(block)
         self._add_peak(block)
 
     def loudness_lufs(self) -> float | None:
-        """Integrated loudness in LUFS; None for less than 400 ms of signal and when all of it is below -70 LUFS."""
+        """Return the integrated loudness in LUFS; None for less than 400 ms of signal or if all is below -70 LUFS."""
         complete = self._frame_count * _STEPS_PER_SECOND // self._sample_rate_hz
         steps = np.array(self._step_energy[:complete])
         if steps.size < _STEPS_PER_BLOCK:
@@ -81,7 +81,7 @@ class LoudnessMeter:
     def _add_energy(self, block: Samples) -> None:
         weighted, self._state = signal.sosfilt(self._sections, block.astype(np.float64), axis=1, zi=self._state)
         energy = self._weights @ np.square(weighted)
-        # Steps are 100 ms long; where the rate is no multiple of that, a step begins at the next whole frame.
+        # Steps are 100 ms long. If the rate is not a multiple of 10, a step starts at the next whole frame.
         first, last = self._frame_count, self._frame_count + block.shape[1]
         starts = [
             -(-step * self._sample_rate_hz // _STEPS_PER_SECOND)
@@ -98,12 +98,12 @@ class LoudnessMeter:
         self._tail = np.concatenate([self._tail, block[:, -(_TAPS_PER_PHASE - 1) :]], axis=1)[:, 1 - _TAPS_PER_PHASE :]
 
     def _peak_of(self, block: Samples) -> float:
-        """Highest absolute value between samples, for those outputs whose last input is in the block."""
+        """Return the highest absolute value between samples, for outputs whose last input is in the block."""
         extended = np.concatenate([self._tail, block], axis=1)
         missing = -block.shape[1] % _TILE
         extended = np.pad(extended, ((0, 0), (0, missing)))
         tiles = np.lib.stride_tricks.sliding_window_view(extended, _TILE + _TAPS_PER_PHASE - 1, axis=1)[:, ::_TILE]
-        # No value between samples exceeds this multiple of its neighbours, so quiet tiles need no filter.
+        # Values between samples never exceed this multiple of their neighbours, so quiet tiles need no filter.
         reach = float(np.abs(self._interpolator).sum(axis=0).max())
         peak = self._peak
         loud = np.max(np.abs(tiles), axis=2) * reach > peak
@@ -118,7 +118,7 @@ def _lufs_to_power(loudness_lufs: float) -> float:
 
 
 def _k_weighting(sample_rate_hz: int) -> NDArray[np.float64]:
-    """float64 [2, 6]: second-order sections of the head shelf and the high-pass."""
+    """Return the second-order sections of the shelf and the high-pass, float64 [2, 6]."""
     k = math.tan(math.pi * 1681.974450955533 / sample_rate_hz)
     q = 0.7071752369554196
     high = 10.0 ** (3.999843853973347 / 20.0)
@@ -140,7 +140,7 @@ def _k_weighting(sample_rate_hz: int) -> NDArray[np.float64]:
 
 
 def _tiled_interpolator() -> Samples:
-    """float32 [_TILE + taps - 1, 4 * _TILE]: a four times oversampling low-pass for a tile of samples as one matrix."""
+    """Return a four times oversampling low-pass for a tile of samples, float32 [_TILE + taps - 1, 4 * _TILE]."""
     length = _OVERSAMPLING * _TAPS_PER_PHASE
     taps = signal.firwin(length + 1, 1.0 / _OVERSAMPLING, window=("kaiser", 5.0))[:length] * _OVERSAMPLING
     phases = taps.reshape(_TAPS_PER_PHASE, _OVERSAMPLING)[::-1]

@@ -1,23 +1,22 @@
-"""Agents: wire to domain and back."""
+"""The gRPC service of the agents: converts messages and calls the domain."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from soundwright.analysis.v1 import agent_service_pb2 as pb
 from soundwright.analysis.v1 import agent_service_pb2_grpc
 
 from kit.errors import AppError, Code
-from kit.identity import require_principal
 from kit.ports import Clock
+from kit.rpc import Context
+from kit.security.identity import require_principal
 from services.analysis.agents.llm import LanguageModel, ProviderState
 from services.analysis.agents.orchestrator import Orchestrator, Question
 
 __all__ = ["AgentRpc"]
 
 _CHECK_SECONDS = 10.0
-_ADMIN_ROLES = frozenset({"admin", "platform_admin", "super_admin"})
 
 
 class AgentRpc(agent_service_pb2_grpc.AgentServiceServicer):
@@ -26,7 +25,7 @@ class AgentRpc(agent_service_pb2_grpc.AgentServiceServicer):
         self._model = model
         self._clock = clock
 
-    async def Chat(self, request: pb.ChatRequest, context: Any) -> pb.ChatResponse:
+    async def Chat(self, request: pb.ChatRequest, context: Context) -> pb.ChatResponse:
         answered = await self._orchestrator.answer(
             Question(
                 turn_id=request.turn_id,
@@ -44,9 +43,9 @@ class AgentRpc(agent_service_pb2_grpc.AgentServiceServicer):
             output_token_count=answered.output_token_count,
         )
 
-    async def CheckProviders(self, request: pb.CheckProvidersRequest, context: Any) -> pb.CheckProvidersResponse:
-        if require_principal().role not in _ADMIN_ROLES:
-            raise AppError(Code.PERMISSION_DENIED, "ROLE_TOO_LOW", "This needs the role of an administrator.")
+    async def CheckProviders(self, request: pb.CheckProvidersRequest, context: Context) -> pb.CheckProvidersResponse:
+        if not require_principal().may_administer:
+            raise AppError(Code.PERMISSION_DENIED, "ROLE_TOO_LOW", "This requires an administrator role.")
         return pb.CheckProvidersResponse(providers=[await self._provider()])
 
     async def _provider(self) -> pb.Provider:

@@ -17,14 +17,15 @@ from soundwright.separation.v1 import separation_service_pb2_grpc
 
 from kit.audio import AudioLimits
 from kit.compute import ComputeSlots
-from kit.jobs import JobWorker
 from kit.run import Runtime
+from kit.worker.worker import job_workers
 from services.analysis.agent_rpc import AgentRpc
 from services.analysis.agents.llm import LanguageModel
 from services.analysis.agents.orchestrator import Bounds, Orchestrator
 from services.analysis.agents.toolbox import Toolbox
 from services.analysis.agents.tools import Tools
-from services.analysis.engines.librosa_engine import LibrosaEngine, warm_up
+from services.analysis.engines.librosa_engine import warm_up
+from services.analysis.registry import build_registry
 from services.analysis.rpc import AnalysisRpc
 from services.analysis.settings import AnalysisSettings
 from services.analysis.worker import AnalysisWorker
@@ -34,7 +35,7 @@ __all__ = ["app"]
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
-    """Analysis, for the length of the block."""
+    """Run the analysis service inside the ``async with`` block."""
     settings = runtime.settings
     blobs = runtime.blobs()
     bus = await runtime.bus()
@@ -42,20 +43,13 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
     jobs = library_service_pb2_grpc.JobServiceStub(channel)
     tracks = library_service_pb2_grpc.TrackServiceStub(channel)
     slots = ComputeSlots("analysis", settings.analysis_slot_count)
-    limits = AudioLimits(max_seconds=settings.max_audio_seconds)
-    handler = AnalysisWorker(LibrosaEngine(), blobs, tracks, slots, limits)
-    worker = JobWorker(
-        service="analysis",
-        bus=bus,
-        jobs=jobs,
-        blobs=blobs,
-        handler=handler.handle,
-        slot_count=settings.analysis_slot_count,
-        lease_seconds=settings.lease_seconds,
-    )
+    limits = AudioLimits(settings.max_audio_seconds, max_sample_count=settings.max_audio_sample_count)
+    handler = AnalysisWorker(build_registry(), blobs, tracks, slots, limits)
+    kind = handler.job_kind(settings)
+    workers = job_workers([kind], bus=bus, jobs=jobs, blobs=blobs, settings=settings)
     server = runtime.rpc_server()
-    analysis_service_pb2_grpc.add_AnalysisServiceServicer_to_server(AnalysisRpc(bus, jobs, settings), server.server)
-    server.announce_all(analysis_service_pb2)
+    analysis_service_pb2_grpc.add_AnalysisServiceServicer_to_server(AnalysisRpc(bus, jobs, kind), server.server)
+    server.add_reflection(analysis_service_pb2)
     model = _language_model(settings)
     tools = Tools(
         tracks,
@@ -71,8 +65,8 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
     agent_service_pb2_grpc.add_AgentServiceServicer_to_server(
         AgentRpc(orchestrator, model, runtime.clock), server.server
     )
-    server.announce_all(agent_service_pb2)
-    async with runtime.serving(server, worker):
+    server.add_reflection(agent_service_pb2)
+    async with runtime.serving(server, *workers):
         warming = asyncio.create_task(slots.run(warm_up))
         try:
             yield

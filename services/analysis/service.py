@@ -1,4 +1,4 @@
-"""What analysis is: the features, the engine Protocol, the rules of an analysis job."""
+"""Domain types of analysis, the engine Protocol, and the validation of requests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.engines import Engine as EngineBase
 from kit.errors import AppError, Code
 
 Samples = NDArray[np.float32]
@@ -30,14 +31,12 @@ class Recording(Protocol):
     def frame_count(self) -> int: ...
 
     def blocks(self, block_frames: int) -> Iterator[Samples]:
-        """Consecutive blocks of ``block_frames`` frames (the last may be shorter). Each call starts over."""
+        """Yield consecutive blocks of ``block_frames`` frames; the last may be shorter. Each call starts over."""
         ...
 
 
-class Engine(Protocol):
-    """A way to measure a recording."""
-
-    name: str
+class Engine(EngineBase, Protocol):
+    """Measures a recording. The outputs in the declaration of its model are the features that it measures."""
 
     def analyse(
         self, recording: Recording, features: frozenset[str], report: Callable[[float], None]
@@ -47,7 +46,7 @@ class Engine(Protocol):
         Args:
             recording: the signal.
             features: a subset of :data:`FEATURES`.
-            report: called with the share done, 0 to 1, never falling; it raises to stop the work.
+            report: called with the progress ratio, 0 to 1, in ascending order. An exception that it raises stops the work.
 
         Returns:
             A JSON-ready mapping (finite numbers, strings, lists, mappings) in the public contract's shape.
@@ -57,22 +56,22 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class AnalysisSpec:
-    """What an analysis job is to do: features in the order of :data:`FEATURES`."""
+    """Parameters of an analysis job. The features are in the order of :data:`FEATURES`."""
 
     features: tuple[str, ...]
 
 
 def parse_features(names: Sequence[str]) -> AnalysisSpec:
-    """Check the features that a caller asks for; none, or ``all``, means all of them.
+    """Validate the requested features. No features, or ``all``, means all features.
 
     Raises:
-        AppError: ``VALIDATION_ERROR`` when a name is not known.
+        AppError: ``VALIDATION_ERROR`` for an unknown name.
     """
     unknown = sorted({name for name in names if name not in FEATURES and name != "all"})
     if unknown:
         problem = f"{', '.join(unknown)[:200]} is not known; use any of: {', '.join(FEATURES)}, all"
         raise AppError(
-            Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", {"details": {"features": [problem]}}
+            Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": {"features": [problem]}}
         )
     wanted = set(FEATURES) if not names or "all" in names else set(names)
     return AnalysisSpec(tuple(feature for feature in FEATURES if feature in wanted))

@@ -8,7 +8,7 @@ import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.exceptions import RequestValidationError
 from soundwright.library.v1 import job_pb2
 from starlette.exceptions import HTTPException
@@ -18,49 +18,57 @@ from starlette.types import ASGIApp
 from kit import infra, rpc
 from kit.compute import ComputeSlots
 from kit.errors import AppError
-from kit.run import Runtime, serve_http
-from services.gateway.auth import Authenticator, Browsers
+from kit.http_limits import ConnectionGuard, HttpLimits
+from kit.http_server import serve_http
+from kit.ports import Bus
+from kit.run import Runtime
+from services.gateway.auth import Authenticator, Browsers, Sites
+from services.gateway.channels import (
+    JobFeed,
+    SocketAuthenticator,
+    SocketProtocol,
+    Sockets,
+    channels_endpoint,
+    socket_operations,
+)
 from services.gateway.clients import Clients, Gateway, open_channels
-from services.gateway.dialect import Dialect
-from services.gateway.document import Site
-from services.gateway.edge import Edge
-from services.gateway.forge import FORGE, forge_routes
-from services.gateway.guard import Guard
-from services.gateway.health import Health
-from services.gateway.limits import RateClass, RateLimiter
-from services.gateway.ops import ops_routes
-from services.gateway.pipeline import PIPELINE, pipeline_health_routes, pipeline_job_view, pipeline_routes
-from services.gateway.problem import problem_of
-from services.gateway.reference import serve_reference
+from services.gateway.dialects.forge import FORGE, FORGE_TOPICS, forge_routes
+from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_only_routes, pipeline_routes
+from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_only_routes, soundbox_routes
+from services.gateway.http.access import require_applied_access
+from services.gateway.http.access_control import AccessControl
+from services.gateway.http.conversions import Conversions
+from services.gateway.http.dialect import Dialect, Registration
+from services.gateway.http.edge import Edge
+from services.gateway.http.health import Health
+from services.gateway.http.operations import ops_routes
+from services.gateway.http.problems import problem_of
+from services.gateway.http.rate_limits import RateClass, RateLimiter
+from services.gateway.http.route_table import RouteTable
+from services.gateway.http.uploads import Uploads
+from services.gateway.openapi.document import Site
+from services.gateway.openapi.reference import serve_reference
 from services.gateway.settings import GatewaySettings
-from services.gateway.socket import OPERATIONS, Doorkeeper, JobFeed, SocketProtocol, Sockets, channels_endpoint
-from services.gateway.soundbox import SOUNDBOX, job_routes, job_view, soundbox_routes
-from services.gateway.uploads import Uploads
 from services.gateway.web import PAGES, live_endpoint, page_routes
 
-__all__ = ["app", "build"]
+__all__ = ["app", "build", "http_limits"]
 
-_SERVER: dict[str, Any] = {
-    "http": "httptools",
-    "ws": "none",
-    "server_header": False,
-    "proxy_headers": False,
-    "timeout_keep_alive": 75,  # well above any pause between two polls, so that no connection closes under a request
-}
+_NO_SOCKETS: dict[str, Any] = {"ws": "none"}
 _SOCKETS: dict[str, Any] = {
     "ws": SocketProtocol,
     "ws_max_size": 64 * 1024,
     "ws_ping_interval": 20.0,
     "ws_ping_timeout": 20.0,
-    "ws_per_message_deflate": False,  # messages are short, and unpacking is work that a client could make us do
+    "ws_per_message_deflate": False,  # messages are short, and a client could exhaust the CPU with compressed data
 }
 _HEALTH_TIMEOUT_SECONDS = 1.0
+_ANSWER_SECONDS = 5.0  # the application answers in the format of the dialect before the server does
 _ENCODING_SLOT_COUNT = 2
 
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
-    """The gateway with all its listeners, for the length of the block."""
+    """Run the gateway with all its listeners until the block ends."""
     settings = runtime.settings
     channels = await open_channels(runtime)
     clients = Clients.over(channels)
@@ -68,8 +76,6 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
     health = Health(
         {name: functools.partial(rpc.healthy, channel, _HEALTH_TIMEOUT_SECONDS) for name, channel in channels.items()}
     )
-    # Readiness asks for what every request needs; one more missing component degrades some routes, not all.
-    runtime.check("library", lambda: health.serves("library"))
     encoding_slots = ComputeSlots("gateway", _ENCODING_SLOT_COUNT)
     gateway = Gateway(
         settings=settings,
@@ -77,6 +83,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
         blobs=blobs,
         uploads=Uploads(
             clients.ingest,
+            clients.storage,
             blobs,
             settings.max_upload_bytes,
             settings.upload_idle_seconds,
@@ -86,7 +93,10 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
         clock=runtime.clock,
         scratch=runtime.scratch(),
         encoding_slots=encoding_slots,
+        conversions=Conversions(settings.conversion_limits),
     )
+    # The gateway serves without the broker, too.
+    connecting: asyncio.Task[Bus] = asyncio.create_task(infra.open_bus(settings, runtime.name, streams="ignore"))
     limiter = RateLimiter(
         {
             RateClass.NORMAL: settings.rate_normal_per_minute,
@@ -97,57 +107,68 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
             RateClass.PAGES: settings.rate_pages_per_minute,
         },
         runtime.clock,
+        lambda: connecting.result() if connecting.done() else None,
     )
-    authenticator = Authenticator(clients.accounts, settings.open_access)
+    authenticator = Authenticator(clients.accounts, settings.open_access, settings.secrets())
+    # GET /job/{id} of the default listener serves the jobs of two dialects.
     views = {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(gateway), job_pb2.JOB_KIND_GENERATION: job_view}
-    listeners: list[tuple[int, Sequence[Dialect], list[APIRouter]]] = [
-        (
-            settings.gateway_port,
-            (FORGE, PIPELINE, SOUNDBOX, PAGES),
-            [
-                forge_routes(gateway),
-                pipeline_routes(gateway, views),
-                soundbox_routes(gateway),
-                page_routes(gateway),
-            ],
-        ),
-        (settings.soundbox_port, (SOUNDBOX,), [job_routes(gateway), soundbox_routes(gateway)]),
-        (
-            settings.pipeline_port,
-            (PIPELINE,),
-            [
-                pipeline_health_routes(gateway),
-                pipeline_routes(gateway, {job_pb2.JOB_KIND_PIPELINE: views[job_pb2.JOB_KIND_PIPELINE]}),
-            ],
-        ),
+    # To add a dialect, add its registration here.
+    registrations = (
+        Registration(FORGE, forge_routes(gateway)),
+        Registration(PIPELINE, pipeline_routes(gateway, views), settings.pipeline_port, pipeline_only_routes(gateway)),
+        Registration(SOUNDBOX, soundbox_routes(gateway), settings.soundbox_port, soundbox_only_routes(gateway)),
+        Registration(PAGES, page_routes(gateway)),
+    )
+    listeners: list[tuple[int, Sequence[Dialect], Sequence[APIRouter]]] = [
+        (settings.gateway_port, [one.dialect for one in registrations], [one.routes for one in registrations])
     ]
-    feed = JobFeed(functools.partial(infra.open_bus, settings, runtime.name), clients, settings.socket_poll_seconds)
-    doorkeeper = Doorkeeper(authenticator, clients.accounts, Browsers(settings), settings)
+    listeners += [(one.own_port, [one.dialect], [one.own_routes]) for one in registrations if one.own_routes]
+    feed = JobFeed(connecting, clients, settings.socket_poll_seconds)
+    socket_authenticator = SocketAuthenticator(
+        authenticator, clients.accounts, Browsers(settings), Sites(settings), settings
+    )
     endpoints = {
-        "/socket/websocket": channels_endpoint(doorkeeper, clients, feed, settings.socket_topic_limit),
-        "/live/websocket": live_endpoint(doorkeeper, clients, feed, settings),
+        "/socket/websocket": channels_endpoint(clients, feed, FORGE_TOPICS, settings.socket_topic_limit),
+        "/live/websocket": live_endpoint(clients, feed, settings),
     }
-    looking = asyncio.create_task(health.run(settings.health_seconds))
+    health_task = asyncio.create_task(health.run(settings.health_seconds))
     try:
         async with contextlib.AsyncExitStack() as stack:
+            guard = await stack.enter_async_context(ConnectionGuard(http_limits(settings)).running())
+            stops = []
             for port, dialects, routers in listeners:
                 if port:
-                    spoken = {path: OPERATIONS[path] for path in endpoints} if FORGE in dialects else {}
-                    site = build(dialects, [*routers, ops_routes(runtime)], authenticator, limiter, settings, spoken)
-                    address = f"{settings.gateway_host}:{port}"
-                    options = _SERVER
-                    if FORGE in dialects:
-                        site, options = (
-                            Sockets(site, endpoints, doorkeeper, limiter, feed, settings),
-                            _SERVER | _SOCKETS,
-                        )
+                    is_default = port == settings.gateway_port
+                    sockets = socket_operations(endpoints) if is_default else {}
+                    site = build(dialects, [*routers, ops_routes(runtime)], authenticator, limiter, settings, sockets)
+                    if is_default:
+                        site = Sockets(site, endpoints, socket_authenticator, limiter, feed, settings)
                         await stack.enter_async_context(site.running())
-                    await stack.enter_async_context(serve_http(site, address, **options))
+                    options = _SOCKETS if is_default else _NO_SOCKETS
+                    address = f"{settings.gateway_host}:{port}"
+                    serving = serve_http(site, address, guard, settings.drain_seconds, **options)
+                    stops.append(await stack.enter_async_context(serving))
+            for stop in stops:
+                stack.callback(stop)  # all listeners drain at the same time
             yield
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        health_task.cancel()
+        connecting.cancel()
+        await asyncio.gather(health_task, connecting, return_exceptions=True)
+        if not connecting.cancelled():
+            await connecting.result().close()
         encoding_slots.close()
+
+
+def http_limits(settings: GatewaySettings) -> HttpLimits:
+    """Return the limits of connections. Behind a trusted proxy, all connections come from its address."""
+    return HttpLimits(
+        head_seconds=settings.head_seconds,
+        body_idle_seconds=settings.upload_idle_seconds + _ANSWER_SECONDS,
+        unread_seconds=settings.unread_seconds,
+        connection_count=settings.connection_limit,
+        address_count=0 if settings.trusted_proxy else settings.connection_address_limit,
+    )
 
 
 def build(
@@ -158,24 +179,32 @@ def build(
     settings: GatewaySettings,
     sockets: Mapping[str, dict[str, Any]] | None = None,
 ) -> ASGIApp:
-    """One listener's application. The first dialect answers for paths that no dialect claims."""
+    """Return the application of one listener. The first dialect renders errors for paths that no dialect owns.
+
+    Raises:
+        RuntimeError: a route does not declare its access.
+    """
     site = Site(
         dialects,
         sockets or {},
         title="Soundwright",
         summary="A self-hosted platform for AI audio.",
         license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
-        docs_url=None,  # that would come from elsewhere
+        docs_url=None,  # FastAPI's page loads Swagger UI from the internet; serve_reference does not
         redoc_url=None,
         redirect_slashes=False,
-        exception_handlers=dict.fromkeys((AppError, HTTPException, RequestValidationError, Exception), _refuse),
+        dependencies=[Depends(require_applied_access)],
+        exception_handlers=dict.fromkeys((AppError, HTTPException, RequestValidationError, Exception), _error_response),
     )
     for router in routers:
         site.include_router(router)
     serve_reference(site)
-    return Edge(Guard(site, authenticator, limiter, Browsers(settings), settings.trusted_proxy), dialects)
+    routes = RouteTable(site.routes, dialects)
+    sites = Sites(settings)
+    control = AccessControl(site, routes, authenticator, limiter, Browsers(settings), sites, settings.trusted_proxy)
+    return Edge(control, dialects, sites)
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
     dialect: Dialect = request.scope["dialect"]
     return dialect.render(problem_of(error))

@@ -1,4 +1,4 @@
-"""Stubs to the other components, and what else the dialects are given to work with."""
+"""gRPC clients of the other components, and the dependencies of routes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from soundwright.library.v1 import (
     connection_service_pb2_grpc,
     conversation_service_pb2_grpc,
     library_service_pb2_grpc,
+    storage_service_pb2_grpc,
     webhook_service_pb2_grpc,
 )
 from soundwright.separation.v1 import separation_service_pb2_grpc
@@ -21,9 +22,10 @@ from soundwright.separation.v1 import separation_service_pb2_grpc
 from kit.compute import ComputeSlots
 from kit.ports import Blobs, Clock
 from kit.run import Runtime
-from services.gateway.health import Health
+from services.gateway.http.conversions import Conversions
+from services.gateway.http.health import Health
+from services.gateway.http.uploads import Uploads
 from services.gateway.settings import GatewaySettings
-from services.gateway.uploads import Uploads
 
 __all__ = ["COMPONENTS", "Clients", "Gateway", "open_channels"]
 
@@ -32,7 +34,7 @@ COMPONENTS = ("library", "ingest", "separation", "analysis", "generation")
 
 @dataclass(frozen=True)
 class Clients:
-    """One stub for each service that the gateway asks."""
+    """A gRPC stub for each service."""
 
     accounts: library_service_pb2_grpc.AccountServiceStub
     admin: library_service_pb2_grpc.AdminServiceStub
@@ -47,9 +49,11 @@ class Clients:
     agents: agent_service_pb2_grpc.AgentServiceStub
     conversations: conversation_service_pb2_grpc.ConversationServiceStub
     connections: connection_service_pb2_grpc.ConnectionServiceStub
+    storage: storage_service_pb2_grpc.StorageServiceStub
 
     @staticmethod
     def over(channels: dict[str, Any]) -> Clients:
+        """Return stubs that use ``channels``, which :func:`open_channels` returns."""
         return Clients(
             accounts=library_service_pb2_grpc.AccountServiceStub(channels["library"]),
             admin=library_service_pb2_grpc.AdminServiceStub(channels["library"]),
@@ -64,17 +68,24 @@ class Clients:
             agents=agent_service_pb2_grpc.AgentServiceStub(channels["analysis"]),
             conversations=conversation_service_pb2_grpc.ConversationServiceStub(channels["library"]),
             connections=connection_service_pb2_grpc.ConnectionServiceStub(channels["library"]),
+            storage=storage_service_pb2_grpc.StorageServiceStub(channels["library"]),
         )
 
 
 async def open_channels(runtime: Runtime[GatewaySettings]) -> dict[str, Any]:
-    """A gRPC channel to every component."""
+    """Return a gRPC channel to each component, by name."""
     return {component: await runtime.channel(component) for component in COMPONENTS}
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """What a dialect's routes are built from."""
+    """The dependencies of the routes of all dialects.
+
+    Attributes:
+        scratch: a folder for temporary files.
+        encoding_slots: limits how many files are converted at a time.
+        conversions: limits the converted files that are not read yet.
+    """
 
     settings: GatewaySettings
     clients: Clients
@@ -84,4 +95,4 @@ class Gateway:
     clock: Clock
     scratch: Path
     encoding_slots: ComputeSlots
-    """Where files are converted for a download."""
+    conversions: Conversions

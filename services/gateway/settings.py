@@ -2,45 +2,113 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+import re
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from kit.settings import Settings
+from services.gateway.http.conversions import ConversionLimits
 
 __all__ = ["GatewaySettings"]
 
 
 class GatewaySettings(Settings):
-    """Shared settings, and the gateway's own."""
+    """The settings of the gateway, in addition to the shared ones."""
 
     model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore")
 
-    gateway_host: str = Field("127.0.0.1", description="address that all listeners bind")
-    soundbox_port: int = Field(0, ge=0, le=65535, description="listener that speaks Sound Box alone; 0: none")
-    pipeline_port: int = Field(0, ge=0, le=65535, description="listener that speaks Audio Pipeline alone; 0: none")
+    gateway_host: str = Field("127.0.0.1", description="address that all listeners bind to")
+    soundbox_port: int = Field(0, ge=0, le=65535, description="port of the listener for Sound Box only; 0: none")
+    pipeline_port: int = Field(0, ge=0, le=65535, description="port of the listener for Audio Pipeline only; 0: none")
     trusted_proxy: bool = Field(
-        False, description="a proxy of ours is in front: the last entry of X-Forwarded-For is the caller"
+        False, description="a trusted proxy is in front: the last entry of X-Forwarded-For is the address of the caller"
     )
 
-    rate_normal_per_minute: int = Field(60, ge=1)
-    rate_heavy_per_minute: int = Field(10, ge=1, description="separation, analysis, downloads")
-    rate_polling_per_minute: int = Field(1200, ge=1, description="status of jobs and tracks")
-    rate_files_per_minute: int = Field(600, ge=1, description="exports and files")
-    rate_reports_per_minute: int = Field(10, ge=1, description="reports of errors in pages")
-    rate_pages_per_minute: int = Field(120, ge=1, description="pages and their forms")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="comma-separated host names of this server, besides those of loopback and of the public URL; *: any name",
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="comma-separated origins (https://host[:port]) whose pages may call without credentials under open access, "
+        "besides this server and loopback; *: any origin",
+    )
+    connection_limit: int = Field(
+        4000, ge=1, description="maximum number of open connections of this process; further ones get 503"
+    )
+    connection_address_limit: int = Field(
+        1000,
+        ge=1,
+        description="maximum number of open connections of an address in this process; further ones get 429",
+    )
+    head_seconds: float = Field(10.0, gt=0, description="timeout of the head of a request")
+    unread_seconds: float = Field(
+        120.0, gt=0, description="a connection is closed if its client reads nothing of a response for this time"
+    )
 
-    upload_idle_seconds: float = Field(60.0, gt=0, description="an upload that sends nothing for so long is given up")
-    finish_upload_seconds: float = Field(600.0, gt=0, description="deadline for inspecting an upload")
-    health_seconds: float = Field(1.0, gt=0, description="pause between two looks at the components")
+    rate_normal_per_minute: int = Field(60, ge=1, description="all other requests")
+    rate_heavy_per_minute: int = Field(10, ge=1, description="requests that start separations, analyses and downloads")
+    rate_polling_per_minute: int = Field(1200, ge=1, description="requests for the status of jobs and tracks")
+    rate_files_per_minute: int = Field(600, ge=1, description="downloads of exports and files")
+    rate_reports_per_minute: int = Field(10, ge=1, description="error reports from browsers")
+    rate_pages_per_minute: int = Field(120, ge=1, description="browser pages and forms")
 
-    socket_limit: int = Field(2000, ge=1, description="WebSocket connections at once; beyond it new ones get 503")
-    socket_caller_limit: int = Field(50, ge=1, description="the same for one account or address; beyond it 429")
-    socket_topic_limit: int = Field(100, ge=1, description="topics that one socket may join")
+    upload_idle_seconds: float = Field(60.0, gt=0, description="maximum time between two chunks of an upload")
+    finish_upload_seconds: float = Field(600.0, gt=0, description="timeout of the inspection of an upload")
+    conversion_caller_limit: int = Field(
+        4, ge=1, description="converted files that a caller has not read completely yet; further ones get 429"
+    )
+    conversion_caller_bytes: int = Field(2 << 30, ge=0, description="size of these files; a single file may be larger")
+    conversion_limit: int = Field(64, ge=1, description="converted files of all callers of this process")
+    conversion_bytes: int = Field(16 << 30, ge=0, description="size of these files; a single file may be larger")
+    health_seconds: float = Field(1.0, gt=0, description="interval between health checks of the components")
+
+    socket_limit: int = Field(
+        2000, ge=1, description="maximum number of open WebSockets of this process; further ones get 503"
+    )
+    socket_caller_limit: int = Field(
+        50,
+        ge=1,
+        description="maximum number of open WebSockets of an account or address in this process; further ones get 429",
+    )
+    socket_topic_limit: int = Field(100, ge=1, description="maximum number of topics that a WebSocket can join")
     socket_idle_seconds: float = Field(
-        60.0, gt=0, description="a socket whose client says nothing for so long is closed"
+        60.0, gt=0, description="a WebSocket is closed if its client sends nothing for this time"
     )
     socket_stall_seconds: float = Field(
-        10.0, gt=0, description="a socket whose client reads nothing for so long is closed"
+        10.0, gt=0, description="a WebSocket is closed if its client reads nothing for this time"
     )
-    socket_check_seconds: float = Field(5.0, gt=0, description="pause between two looks at whether clients still may")
-    socket_poll_seconds: float = Field(3.0, gt=0, description="pause between two looks at the jobs that sockets follow")
+    socket_check_seconds: float = Field(
+        5.0, gt=0, description="interval at which the permissions of connected clients are checked"
+    )
+    socket_poll_seconds: float = Field(
+        3.0, gt=0, description="interval at which the jobs that WebSockets follow are read"
+    )
+
+    @property
+    def conversion_limits(self) -> ConversionLimits:
+        """The limits of converted files that are not read yet."""
+        return ConversionLimits(
+            self.conversion_caller_limit, self.conversion_caller_bytes, self.conversion_limit, self.conversion_bytes
+        )
+
+    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.lower().split(",")))) if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"\*|[a-z0-9_.-]+", name) for name in value):
+            raise ValueError("use host names without port, separated by commas, or *")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"\*|https?://[^/?#\s@]+", origin) for origin in value):
+            raise ValueError("use https://host[:port] without a path, separated by commas, or *")
+        return value

@@ -1,7 +1,7 @@
-"""Turns words into audio.
+"""Generates audio from text prompts.
 
-Consumes ``soundwright.cmd.generation.v1.job.run.<priority>.<model>``; emits ``soundwright.evt.generation.v1.job.<fact>``.
+Consumes ``soundwright.cmd.generation.v1.job.run.<priority>``; emits ``soundwright.evt.generation.v1.job.<fact>``.
 
-A job's way: ``rpc`` takes it, ``worker`` runs it, ``batching`` puts its take together with others, ``takes`` makes and
-judges them in an engine process, ``finishing`` writes the files of the best one in another process.
+``rpc`` creates jobs and ``worker`` runs them. ``batching`` combines the takes of several jobs, ``takes`` generates and
+rates them in an engine process, and ``finishing`` writes the files of the best take in another process.
 """

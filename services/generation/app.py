@@ -11,14 +11,15 @@ from soundwright.generation.v1 import generation_service_pb2, generation_service
 from soundwright.library.v1 import catalog_service_pb2_grpc, library_service_pb2_grpc
 
 from kit.compute import EngineProcesses
-from kit.jobs import JobWorker
+from kit.engines import ModelAvailability
+from kit.errors import AppError
 from kit.run import Runtime
+from kit.worker.worker import job_workers
 from services.generation.batching import Batcher
 from services.generation.finishing import no_engine, warm_up
-from services.generation.models import Models
+from services.generation.registry import build_registry
 from services.generation.rpc import GenerationRpc
 from services.generation.settings import GenerationSettings
-from services.generation.takes import build_engines
 from services.generation.worker import GenerationWorker
 
 __all__ = ["app"]
@@ -28,14 +29,18 @@ _JOBS_PER_FILE_PROCESS = 4
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[GenerationSettings]) -> AsyncIterator[None]:
-    """Generation, for the length of the block."""
+    """Run the generation service inside the ``async with`` block."""
     settings = runtime.settings
     process_count, slot_count = settings.generation_process_count, settings.generation_slot_count
-    processes = EngineProcesses("generation", process_count, functools.partial(build_engines, settings))
-    # Finishing takes a small part of the time that making a take does: one process keeps up with a few jobs.
+    build = functools.partial(build_registry, settings)
+    registry = build()
+    processes = EngineProcesses("generation", process_count, build)
+    # Finishing is much faster than generating, so one process serves several engine processes.
     file_processes = EngineProcesses("generation-files", -(-slot_count // _JOBS_PER_FILE_PROCESS), no_engine)
-    batcher = Batcher(processes, process_count, settings.generation_batch_size, gathers=slot_count > 1)
-    models = Models(processes, batcher, settings)
+    batcher = Batcher(
+        processes, process_count, settings.generation_batch_size, slot_count > 1, settings.generation_device
+    )
+    availability = ModelAvailability(registry, processes, is_loading=batcher.is_loading)
 
     blobs = runtime.blobs()
     bus = await runtime.bus()
@@ -44,33 +49,51 @@ async def app(runtime: Runtime[GenerationSettings]) -> AsyncIterator[None]:
     catalog = catalog_service_pb2_grpc.CatalogServiceStub(channel)
     scratch = runtime.scratch()
     handler = GenerationWorker(
-        batcher=batcher, note=models.note, file_processes=file_processes, blobs=blobs, catalog=catalog, scratch=scratch
-    )
-    worker = JobWorker(
-        service="generation",
-        bus=bus,
-        jobs=jobs,
+        batcher=batcher,
+        registry=registry,
+        note=availability.note,
+        file_processes=file_processes,
         blobs=blobs,
-        handler=handler.handle,
-        slot_count=slot_count,
-        lease_seconds=settings.lease_seconds,
+        catalog=catalog,
+        scratch=scratch,
     )
+    kind = handler.job_kind(settings)
+    workers = job_workers([kind], bus=bus, jobs=jobs, blobs=blobs, settings=settings)
     server = runtime.rpc_server()
     rpc = GenerationRpc(
-        bus=bus, jobs=jobs, catalog=catalog, blobs=blobs, models=models, file_processes=file_processes, scratch=scratch,
+        bus=bus,
+        jobs=jobs,
+        kind=kind,
+        catalog=catalog,
+        blobs=blobs,
+        registry=registry,
+        availability=availability,
+        batcher=batcher,
+        file_processes=file_processes,
+        scratch=scratch,
         settings=settings,
-    )  # fmt: skip
+    )
     generation_service_pb2_grpc.add_GenerationServiceServicer_to_server(rpc, server.server)
-    server.announce_all(generation_service_pb2)
-    async with runtime.serving(server, worker):
-        warming = [asyncio.create_task(models.warm_up()), asyncio.create_task(file_processes.run(warm_up))]
+    server.add_reflection(generation_service_pb2)
+    async with runtime.serving(server, *workers):
+        warming = [
+            asyncio.create_task(_warm_up(availability, batcher)),
+            asyncio.create_task(file_processes.run(warm_up)),
+        ]
         try:
             yield
         finally:
             for task in warming:
                 task.cancel()
             await asyncio.gather(*warming, return_exceptions=True)
-    await models.close()
+    await availability.close()
     await batcher.close()
     await asyncio.to_thread(processes.close)
     await asyncio.to_thread(file_processes.close)
+
+
+async def _warm_up(availability: ModelAvailability, batcher: Batcher) -> None:
+    """Start an engine process and load the default model, before the first job needs them."""
+    await availability.warm_up()
+    with contextlib.suppress(AppError):
+        await batcher.read_device()

@@ -1,27 +1,34 @@
-"""Takes that wait for an engine, put together into batches."""
+"""Combines takes that wait for an engine process into batches."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import functools
+import math
+import time
 from collections.abc import AsyncIterator
 from typing import cast
 
-from kit.compute import EngineProcesses
-from services.generation.engines.device import Device
-from services.generation.takes import Batch, Choice, EngineRoom, MadeTake, TakeOrder, make_takes
+from kit.compute import EngineProcesses, Report
+from kit.engines import ModelSelection
+from kit.errors import AppError
+from kit.metrics import BATCH_TAKES
+from services.generation.engines.device import Device, cuda_device
+from services.generation.registry import Registry
+from services.generation.takes import Batch, MadeTake, TakeOrder, make_takes
 
 __all__ = ["Batcher", "Place"]
 
 _GATHER_SECONDS = 0.1  # variations of one request arrive one after the other
+_DEVICE_SECONDS = 2.0
 
 
 class Place:
-    """A take's place in the queue and then in a batch.
+    """A take that waits or is in a batch.
 
     Attributes:
-        share: of its batch's work; None while it waits, 0 while the model is loaded.
+        share: ratio of the work of its batch that is done; None while it waits, 0 while the model loads.
     """
 
     def __init__(self, model: str, order: TakeOrder, alone: bool) -> None:
@@ -30,17 +37,17 @@ class Place:
         self.alone = alone
         self.share: float | None = None
         self.wanted = True
-        self.outcome: asyncio.Future[tuple[Choice, MadeTake]] = asyncio.get_running_loop().create_future()
+        self.outcome: asyncio.Future[tuple[ModelSelection, MadeTake]] = asyncio.get_running_loop().create_future()
 
     def fits(self, other: Place) -> bool:
-        """Whether the two may be computed together."""
+        """Return whether the two takes may be in one batch."""
         return not (self.alone or other.alone) and (self.model, self.order.take.duration_seconds) == (
             other.model,
             other.order.take.duration_seconds,
         )
 
     async def made(self, timeout_seconds: float) -> bool:
-        """Wait for the take, but not longer than that; whether it is there. Its failure is raised."""
+        """Wait up to ``timeout_seconds`` and return whether the take is made. Raises the error of its batch."""
         await asyncio.wait({self.outcome}, timeout=timeout_seconds)
         if not self.outcome.done():
             return False
@@ -49,49 +56,80 @@ class Place:
 
 
 class _Abandoned(Exception):
-    """Nobody wants any take of the batch any more."""
+    """All takes of the batch were cancelled."""
 
 
 class Batcher:
-    """Hands takes to engine processes: those of one model and length that wait at the same time go together.
+    """Sends takes to engine processes. Waiting takes of one model and length form a batch.
 
-    Takes are begun in the order in which they came. Where several processes are free, waiting takes are shared out among
-    them instead of queueing up in one batch.
+    Batches start in the order in which takes arrive. If several processes are free, waiting takes are divided among them
+    instead of forming one batch.
 
     Args:
-        processes: where takes are made.
-        process_count: how many of them there are.
-        batch_size: takes in a batch at most.
-        gathers: whether to wait a moment for takes that arrive together; pointless where only one job runs at a time.
+        processes: make the takes.
+        process_count: number of processes.
+        batch_size: greatest number of takes in a batch.
+        gathers: whether to wait briefly for further takes. Not useful if only one job runs at a time.
+        device_name: see :func:`services.generation.engines.device.cuda_device`.
     """
 
     def __init__(
-        self, processes: EngineProcesses[EngineRoom], process_count: int, batch_size: int, gathers: bool
+        self,
+        processes: EngineProcesses[Registry],
+        process_count: int,
+        batch_size: int,
+        gathers: bool,
+        device_name: str = "",
     ) -> None:
         self._processes = processes
         self._process_count = process_count
         self._batch_size = batch_size
         self._gathers = gathers
+        self._device_name = device_name
+        self._device: Device | None = None
+        self._device_time = -math.inf  # monotonic seconds at which the device was read
         self._waiting: list[Place] = []
         self._running: list[list[Place]] = []
         self._lanes: set[asyncio.Task[None]] = set()
-        self.device: Device | None = None
 
     @property
     def is_busy(self) -> bool:
+        """Whether a batch is running."""
         return bool(self._running)
 
     def is_loading(self, model: str) -> bool:
+        """Return whether a batch waits for the weights of ``model``."""
         return any(batch[0].model == model and batch[0].share == 0.0 for batch in self._running)
+
+    async def read_device(self) -> Device | None:
+        """Return the GPU of the engine processes, at most two seconds old; during a batch, as it was before.
+
+        Starts an engine process if there is none yet. Returns None if there is no GPU.
+        """
+        if not self.is_busy and time.monotonic() - self._device_time > _DEVICE_SECONDS:
+            self._device_time = time.monotonic()  # before the wait, so that a busy process is not asked again at once
+            self._device = await self._processes.run(functools.partial(_read_device, name=self._device_name))
+        return self._device
+
+    async def device(self) -> Device | None:
+        """Return the GPU as :meth:`read_device` does, or as it was last known if that takes longer than two seconds.
+
+        Returns None if no GPU was found before; a GPU does not appear later.
+        """
+        if self._device is not None:
+            with contextlib.suppress(TimeoutError, AppError):
+                async with asyncio.timeout(_DEVICE_SECONDS):
+                    await self.read_device()
+        return self._device
 
     @contextlib.asynccontextmanager
     async def place(self, model: str, order: TakeOrder, *, alone: bool = False) -> AsyncIterator[Place]:
-        """A place for a take, for the length of the block; leaving the block gives it up.
+        """Queue a take. Leaving the block cancels it.
 
-        Giving up a place does not disturb the others of its batch; when all have given up, the batch stops.
+        Cancelling a take does not affect the others of its batch. A batch without takes stops.
 
         Args:
-            alone: do not compute it together with others, e.g. because it may be what ended a process before.
+            alone: do not combine it with other takes, for example because an earlier attempt crashed the process.
         """
         place = Place(model, order, alone)
         self._waiting.append(place)
@@ -104,7 +142,7 @@ class Batcher:
             if place in self._waiting:
                 self._waiting.remove(place)
             if place.outcome.done() and not place.outcome.cancelled():
-                place.outcome.exception()  # it was seen, or is of no interest any more
+                place.outcome.exception()  # marks the exception as retrieved; no task waits for it any more
             place.outcome.cancel()
 
     async def close(self) -> None:
@@ -114,7 +152,7 @@ class Batcher:
         await asyncio.gather(*lanes, return_exceptions=True)
 
     async def _serve(self) -> None:
-        """Work until nobody waits."""
+        """Make batches until no take waits."""
         try:
             while self._waiting:
                 if self._gathers:
@@ -122,11 +160,11 @@ class Batcher:
                 if batch := self._next_batch():
                     await self._make(batch)
         finally:
-            # Here and now: whoever comes after the last look at those who wait must not count on this lane.
+            # Without an await after the last check, so that a take that arrives now starts a lane of its own.
             self._lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _next_batch(self) -> list[Place]:
-        """The place that waited longest and those that fit it, as many as are this lane's share."""
+        """Return the oldest waiting take and the takes that fit in its batch, at most the share of this lane."""
         if not self._waiting:
             return []
         first = self._waiting[0]
@@ -144,9 +182,12 @@ class Batcher:
                 place.share = share
 
         self._running.append(batch)
+        BATCH_TAKES.labels(batch[0].model).observe(len(batch))
         for place in batch:
             place.share = 0.0  # the process may have to start first
-        work = functools.partial(make_takes, model=batch[0].model, orders=[place.order for place in batch])
+        work = functools.partial(
+            make_takes, model=batch[0].model, orders=[place.order for place in batch], device_name=self._device_name
+        )
         try:
             done: Batch = await self._processes.run(work, report)
         except Exception as error:
@@ -156,7 +197,11 @@ class Batcher:
             return
         finally:
             self._running.remove(batch)
-        self.device = done.device
+        self._device = done.device
         for place, take in zip(batch, done.takes, strict=True):
             if not place.outcome.done():
-                place.outcome.set_result((done.choice, take))
+                place.outcome.set_result((done.selection, take))
+
+
+def _read_device(_registry: Registry, _report: Report, *, name: str) -> Device | None:
+    return cuda_device(name)

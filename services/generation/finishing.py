@@ -1,5 +1,7 @@
-"""From a take to the files of a clip: joins, loop, loudness, WAV and picture. Runs in a process of its own, so that the
-engine can go on with the next take meanwhile."""
+"""Turns a take into the files of a clip: joins, loop, loudness, WAV and spectrogram.
+
+Runs in a separate process, so that the engine can compute the next take in the meantime.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +24,16 @@ __all__ = ["FinishOrder", "FinishedClip", "draw_file", "finish", "no_engine", "w
 
 @dataclass(frozen=True)
 class FinishOrder:
-    """A take that becomes a clip.
+    """A take to be finished.
 
     Args:
-        take: ``.npy`` file of float32 [channels, frames]. It is longer than what was asked for by what it repeats of
-            ``before`` at its beginning, and by the fade of a loop at its end.
-        sample_rate_hz: the take's.
-        duration_seconds: what was asked for; with ``before``, without it.
-        before: audio file that the take goes on from.
-        loop_fade_seconds: how much at the take's end is to be laid over the clip's beginning; 0: it is no loop.
-        audio, picture: files to make: WAV and PNG.
+        take: ``.npy`` file with float32 [channels, frames]. It is longer than requested by the part of ``before`` that
+            it repeats at its beginning, and by the fade of a loop at its end.
+        sample_rate_hz: sample rate of the take.
+        duration_seconds: requested length, without ``before``.
+        before: audio file that the take continues, if any.
+        loop_fade_seconds: length at the end of the take that is cross-faded into the beginning; 0 if it is not a loop.
+        audio, picture: files to write: WAV and PNG.
     """
 
     take: Path
@@ -45,7 +47,7 @@ class FinishOrder:
 
 @dataclass(frozen=True)
 class FinishedClip:
-    """What was written."""
+    """Properties of the WAV file."""
 
     sample_rate_hz: int
     channel_count: int
@@ -55,27 +57,27 @@ class FinishedClip:
 
 
 def no_engine() -> None:
-    """What a process for files alone is built with."""
+    """Build a process for files, which needs no engine."""
 
 
 def warm_up(_engine: None, _report: Report) -> None:
-    """Import what drawing needs, before the first clip waits for it."""
+    """Import the drawing libraries before the first clip needs them."""
     for module in ("librosa.filters", "matplotlib.backends.backend_agg", "matplotlib.figure"):
         importlib.import_module(module)
 
 
 def finish(_engine: None, report: Report, *, order: FinishOrder) -> FinishedClip:
-    """Write the clip's files.
+    """Write the files of a clip.
 
-    The clip has the take's rate, and the channels of the take or of what it goes on from, whichever are more. 16-bit samples
-    are rounded without dither, so that the same clip always gives the same bytes: at -14 LUFS the difference lies 80 dB
-    below.
+    The clip has the sample rate of the take, and the larger number of channels of the take and of ``before``. 16-bit
+    samples are rounded without dither, so that the same clip always gives the same bytes. At -14 LUFS the rounding
+    error is 80 dB lower.
     """
     clip = Clip(np.load(order.take), order.sample_rate_hz)
     rate_hz = clip.sample_rate_hz
     samples = clip.samples
-    # What goes beyond the asked length is counted, not rounded anew, so that this length comes out to the frame; an engine
-    # that gave less than it should have has nothing to spare.
+    # Derive the extra frames from the actual length, so that the clip has exactly the requested length. A take that is
+    # too short has no extra frames.
     asked_frames = round(order.duration_seconds * rate_hz)
     fade_frames = round(order.loop_fade_seconds * rate_hz)
     if order.before is not None:
@@ -92,7 +94,7 @@ def finish(_engine: None, report: Report, *, order: FinishOrder) -> FinishedClip
     with AudioWriter(order.audio, rate_hz, samples.shape[0], "wav16") as writer:
         writer.write(samples)
     report(0.6)
-    # From the file, so that a picture that is drawn again later is the same.
+    # Draw from the file, so that drawing again later gives the same image.
     draw_file(None, report, audio=order.audio, picture=order.picture)
     report(1.0)
     return FinishedClip(rate_hz, samples.shape[0], samples.shape[1], writer.peak, writer.clipped_sample_count)
@@ -105,11 +107,11 @@ def draw_file(_engine: None, _report: Report, *, audio: Path, picture: Path) -> 
 
 
 def _like(clip: Clip, sample_rate_hz: int) -> Samples:
-    """The clip at another rate."""
+    """Return the clip at another sample rate."""
     blocks = resample_blocks([clip.samples], clip.sample_rate_hz, sample_rate_hz, clip.samples.shape[0])
     return np.concatenate(list(blocks), axis=1)
 
 
 def _spread(samples: Samples, channel_count: int) -> Samples:
-    """Mono on as many channels as wanted; anything else as it is."""
+    """Return mono audio on ``channel_count`` channels, and other audio unchanged."""
     return np.repeat(samples, channel_count, axis=0) if samples.shape[0] == 1 else samples

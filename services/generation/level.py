@@ -1,4 +1,4 @@
-"""One loudness for all clips, so that a listener need not reach for the volume."""
+"""Brings all clips to the same loudness."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Samples = NDArray[np.float32]
 
 TARGET_LUFS = -14.0
 TRUE_PEAK_LIMIT_DBTP = -1.0
-_FLOOR_RMS = 2e-3  # -54 dBFS: what lies below is next to silence, and a gain would only make its noise heard
+_FLOOR_RMS = 2e-3  # -54 dBFS: quieter clips are almost silent, and a gain would only amplify their noise
 _BLOCK_FRAMES = 1 << 16
 _FADE_SECONDS = (0.001, 0.02)
 
 
 def levelled(samples: Samples, sample_rate_hz: int) -> Samples:
-    """The clip at -14 LUFS (ITU-R BS.1770-4, integrated), by one gain for all of it.
+    """Return the clip at -14 LUFS (ITU-R BS.1770-4, integrated), with one gain for the whole clip.
 
-    The peak wins: where that gain would lift the true peak above -1 dBTP, as with single hits in silence, the clip stays as
-    much quieter. Nothing is limited or compressed. A clip below -54 dBFS RMS, or without any block above the standard's
-    gate, is left as it is, unless its peak is above the limit.
+    The peak has precedence: if that gain would raise the true peak above -1 dBTP, as for single hits in silence, the
+    clip stays quieter. There is no limiter and no compressor. A clip below -54 dBFS RMS, or without any block above the
+    standard's gate, is unchanged unless its peak exceeds the limit.
 
     Args:
-        samples: float32 [channels, frames]; beyond full scale is allowed.
+        samples: float32 [channels, frames]; values above full scale are allowed.
     """
     meter = metered(samples, sample_rate_hz)
     loudness, peak = meter.loudness_lufs(), meter.true_peak_dbtp()
@@ -41,7 +41,7 @@ def levelled(samples: Samples, sample_rate_hz: int) -> Samples:
 
 
 def metered(samples: Samples, sample_rate_hz: int) -> LoudnessMeter:
-    """A meter that has heard the clip, float32 [channels, frames]."""
+    """Return a meter that has processed the clip, float32 [channels, frames]."""
     meter = LoudnessMeter(sample_rate_hz, samples.shape[0])
     for start in range(0, samples.shape[1], _BLOCK_FRAMES):
         meter.push(samples[:, start : start + _BLOCK_FRAMES])
@@ -49,7 +49,7 @@ def metered(samples: Samples, sample_rate_hz: int) -> LoudnessMeter:
 
 
 def without_clicks(samples: Samples, sample_rate_hz: int) -> Samples:
-    """The clip with raised-cosine fades at both ends, 1 and 20 ms long: a clip cut out of a sound else ends with a click."""
+    """Return the clip with raised-cosine fades at both ends, 1 and 20 ms long, which prevent clicks."""
     faded = samples.copy()
     for seconds, end in zip(_FADE_SECONDS, (faded, faded[:, ::-1]), strict=True):
         frames = min(round(seconds * sample_rate_hz), samples.shape[1])

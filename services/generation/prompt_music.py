@@ -1,4 +1,4 @@
-"""Templates and words of suggested music: see prompts.py for how they are read."""
+"""Templates and words for suggested music prompts. ``prompts.py`` describes the format."""
 
 TEMPLATES = """
 {a mood} {genre} track with {instrument}

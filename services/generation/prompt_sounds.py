@@ -1,4 +1,4 @@
-"""Templates and words of suggested sound effects: see prompts.py for how they are read."""
+"""Templates and words for suggested sound effect prompts. ``prompts.py`` describes the format."""
 
 TEMPLATES = """
 {household} {indoors}

@@ -1,11 +1,11 @@
-"""Prompts for those who have no idea yet.
+"""Suggests prompts.
 
-The vocabulary is plain text: groups of words, and templates with slots for them:
+The vocabulary is plain text: groups of words, and templates with slots:
 
     {group}          a word of the group
-    {a group}        the same behind "a" or "an"
-    {-group}         a place without its preposition: "a kitchen" of "in a kitchen"
-    {adjective+noun} a word of the first group inside a noun phrase of the second: "a loud bell" of "a bell"
+    {a group}        the same with the article "a" or "an"
+    {-group}         a place without its preposition: "a kitchen" from "in a kitchen"
+    {adjective+noun} a word of the first group inserted into a noun phrase of the second: "a loud bell" from "a bell"
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SLOT = re.compile(r"\{(a |-)?(?:(\w+)\+)?(\w+)\}")
 _SMALL = frozenset(
     ("a", "an", "and", "the", "of", "to", "for", "at", "by", "in", "on", "with", "over", "under", "into")
 )
-# Spelled with a vowel and spoken with a consonant, or the other way round.
+# Words whose first sound is a vowel but not their first letter, and vice versa.
 _SPOKEN_WITH_VOWEL = re.compile(r"hours?\b|honest|heir|8|1[18](?:\d\d)?(?!\d)")
 _SPOKEN_WITH_CONSONANT = re.compile(r"eu|on(?:e|ce)\b|u[ks]?\b|uku|uni(?!n|m)|us[aeiu]|ut[eio]")
 
@@ -31,7 +31,7 @@ _SPOKEN_WITH_CONSONANT = re.compile(r"eu|on(?:e|ce)\b|u[ks]?\b|uku|uni(?!n|m)|us
 class _Vocabulary:
     templates: list[str]
     groups: dict[str, list[tuple[str, frozenset[str]]]]
-    """Words of each group, each with what must not come twice in a prompt."""
+    """Words of each group, each with the stems that must not occur twice in a prompt."""
 
 
 def _vocabulary(templates: str, words: str, unions: dict[str, tuple[str, ...]]) -> _Vocabulary:
@@ -50,7 +50,7 @@ def _stems(text: str) -> frozenset[str]:
 
 
 def _article(words: str) -> str:
-    """ "a" or "an", by the sound of what follows."""
+    """Return "a" or "an", depending on the pronunciation of the next word."""
     first = words.lower()
     if _SPOKEN_WITH_VOWEL.match(first):
         return "an"
@@ -66,9 +66,10 @@ _SOUND = _vocabulary(
 
 
 def suggest(model: str, random: randomness.Random) -> str:
-    """A prompt of 2 to 14 words: music for "music" and "magnet-music", else a sound effect.
+    """Return a prompt of 2 to 14 words: music for "music" and "magnet-music", otherwise a sound effect.
 
-    The same state of `random` gives the same prompt. No word comes twice, but for articles, prepositions and the like.
+    The same state of ``random`` gives the same prompt. No word occurs twice, except for articles, prepositions and
+    similar words.
     """
     vocabulary = _MUSIC if model in ("music", "magnet-music") else _SOUND
     template = random.choice(vocabulary.templates)

@@ -1,7 +1,7 @@
-"""Whether a take is fit to be heard: faults that no listener would want, whatever was asked for.
+"""Detects technical faults of a take that are unwanted for every prompt.
 
-Each check gives 0 to 100; the lowest decides, as a clip is as good as its worst fault. None judges taste: quiet, sparse,
-dark or noisy clips are as good as others where the prompt allows for them.
+Each check returns a score from 0 to 100. The lowest one is the score of the take. No check judges taste: quiet, sparse,
+dark or noisy takes pass if the prompt allows them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FULL_SCALE = 0.985
 _SPECTRUM_FRAMES = 2048
 _WHITE_FLATNESS = float(
     np.exp(-np.euler_gamma)
-)  # of one window of white noise: its powers are exponentially distributed
+)  # flatness of one window of white noise, whose powers are exponentially distributed
 _NOISE_BAND_HZ = (100.0, 8000.0)
 _FIRST_OCTAVE_HZ = 125.0
 _NOISE = re.compile(
@@ -40,12 +40,12 @@ _NOISE = re.compile(
 
 @dataclass(frozen=True)
 class Quality:
-    """The verdict on a take.
+    """The result of the checks.
 
     Args:
         score: 0 to 100.
-        issues: what is wrong, in short sentences, worst first.
-        accepted: whether it may be kept without another try.
+        issues: faults as short sentences, worst first.
+        accepted: whether the take can be kept without another attempt.
     """
 
     score: int
@@ -60,7 +60,7 @@ class _Finding:
 
 
 def wants_noise(prompt: str) -> bool:
-    """Whether noise is part of what the prompt asks for."""
+    """Return whether the prompt asks for noise."""
     return _NOISE.search(prompt.lower()) is not None
 
 
@@ -73,14 +73,14 @@ def judge(
     noise_is_wanted: bool,
     is_loop: bool = False,
 ) -> Quality:
-    """Look for silence, wrong length, clipping, offset, noise, missing bands, gaps and a sudden end.
+    """Check a take for silence, wrong length, clipping, DC offset, noise, missing bands, gaps and a sudden end.
 
     Args:
-        samples: float32 [channels, frames] as the engine gave them, before any change of level.
-        wanted_seconds: the length that was asked for.
-        is_music: music has no second-long gaps and is not noise throughout; sound effects may be both.
+        samples: float32 [channels, frames] from the engine, before any change of level.
+        wanted_seconds: requested length.
+        is_music: whether gaps and continuous noise count as faults, which sound effects may have.
         noise_is_wanted: see :func:`wants_noise`.
-        is_loop: it will be played in a circle, and so has no end that could come too soon.
+        is_loop: whether the clip is a loop, which has no end.
     """
     findings = list(_findings(samples, sample_rate_hz, wanted_seconds, is_music, noise_is_wanted, is_loop))
     findings.sort(key=lambda found: found.score)
@@ -91,14 +91,14 @@ def judge(
 def _findings(
     samples: Samples, rate_hz: int, wanted_seconds: float, is_music: bool, noise_is_wanted: bool, is_loop: bool
 ) -> Iterator[_Finding]:
-    """What each check found; after a fault that leaves nothing to check, no more."""
+    """Yield the result of each check. After a fault that makes further checks meaningless, stop."""
     if not samples.size or not np.isfinite(samples).all():
-        yield _Finding(0, "Holds no sound that could be played.")
+        yield _Finding(0, "The clip contains no playable audio.")
         return
     offset = samples.mean(axis=1, dtype=np.float64)
     levels = _frame_levels(samples, rate_hz)
     if levels.max() < _SILENCE_RMS:
-        yield _Finding(0, "Silent.")
+        yield _Finding(0, "The clip is silent.")
         return
     yield _length(samples.shape[1] / rate_hz, wanted_seconds)
     yield _loudness(levels)
@@ -119,7 +119,10 @@ def _between(value: float, points: tuple[float, ...], scores: tuple[float, ...])
 
 
 def _frame_levels(samples: Samples, rate_hz: int) -> NDArray[np.float64]:
-    """float64 [frames]: RMS of each 20 ms without its mean, all channels together; what is left is a frame of its own."""
+    """Return the RMS of each 20 ms without its mean, over all channels, float64 [frames].
+
+    The last frame may be shorter.
+    """
     size = max(1, round(_FRAME_SECONDS * rate_hz))
     starts = np.arange(0, samples.shape[1], size)
     counts = np.minimum(size, samples.shape[1] - starts)
@@ -133,12 +136,12 @@ def _length(seconds: float, wanted_seconds: float) -> _Finding:
     share = seconds / wanted_seconds
     return _Finding(
         _between(share, (0.5, 0.9, 0.995), (0, 45, 100)),
-        f"Shorter than asked for: {seconds:.1f} of {wanted_seconds:.1f} seconds.",
+        f"Shorter than requested: {seconds:.1f} of {wanted_seconds:.1f} seconds.",
     )
 
 
 def _loudness(levels: NDArray[np.float64]) -> _Finding:
-    """By the loudest fifth of a second, so that a few hits in silence are not called quiet."""
+    """Rate the loudest 0.2 s, so that a few hits in silence do not count as quiet."""
     around = np.convolve(levels**2, np.full(min(10, levels.size), 1.0 / min(10, levels.size)), mode="valid")
     level_db = 10.0 * float(np.log10(around.max()))
     return _Finding(
@@ -147,7 +150,7 @@ def _loudness(levels: NDArray[np.float64]) -> _Finding:
 
 
 def _clipping(samples: Samples) -> _Finding:
-    """Samples in a row of equals at full scale; a wave that merely reaches full scale has none."""
+    """Rate runs of equal samples at full scale. A wave that only touches full scale has none."""
     loud = np.abs(samples) >= _FULL_SCALE
     level = np.abs(np.diff(samples, axis=1)) <= 1e-5
     flat = level & loud[:, 1:] & loud[:, :-1]
@@ -163,7 +166,10 @@ def _offset(offset: float, rms: float) -> _Finding:
 
 
 def _spectra(samples: Samples, rate_hz: int, levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64 [windows, 1025]: power of the windows that are not silent, of the mean of all channels; at most 2000."""
+    """Return the power spectra of the audible windows of the mean of all channels, float64 [windows, 1025].
+
+    At most 2000.
+    """
     mono = samples.mean(axis=0)
     padded = np.pad(mono, (0, max(0, _SPECTRUM_FRAMES - mono.size)))
     hop = max(_SPECTRUM_FRAMES // 2, padded.size // 2000)
@@ -178,14 +184,17 @@ def _spectra(samples: Samples, rate_hz: int, levels: NDArray[np.float64]) -> NDA
 
 
 def _is_steady(levels: NDArray[np.float64]) -> bool:
-    """Whether the level hardly moves: a bang is noise as well, but not a hiss."""
+    """Return whether the level is almost constant. Noise that decays, such as a bang, is not a fault."""
     low, high = np.percentile(levels, (10, 90))
     return bool(high < 2.0 * low)
 
 
 def _noise(spectra: NDArray[np.float64], rate_hz: int, is_music: bool) -> _Finding:
-    """By flatness, 1 for white noise: that of the mean spectrum, which music lets fall towards the top, or that of single
-    windows where it is lower, as sweeps are flat in the long run only."""
+    """Rate the spectral flatness, which is 1 for white noise (Gray and Markel, 1974).
+
+    The lower of two values counts: the flatness of the mean spectrum, which is low for music, and the median flatness
+    of single windows, which is low for sweeps.
+    """
     hz = np.arange(spectra.shape[1]) * rate_hz / _SPECTRUM_FRAMES
     bands = spectra[:, (hz >= _NOISE_BAND_HZ[0]) & (hz <= min(_NOISE_BAND_HZ[1], 0.45 * rate_hz))]
     lasting = float(_flatness(bands.mean(axis=0)))
@@ -195,36 +204,36 @@ def _noise(spectra: NDArray[np.float64], rate_hz: int, is_music: bool) -> _Findi
 
 
 def _flatness(power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Geometric over arithmetic mean along the last axis."""
+    """Return the geometric mean divided by the arithmetic mean, along the last axis."""
     return np.asarray(np.exp(np.mean(np.log(power), axis=-1)) / np.mean(power, axis=-1))
 
 
 def _missing_band(spectrum: NDArray[np.float64], rate_hz: int) -> _Finding:
-    """An octave far below both its neighbours. By the median in each, which single tones do not lift."""
+    """Rate an octave that is far below both neighbours, by medians, which single tones do not raise."""
     hz = np.arange(spectrum.size) * rate_hz / _SPECTRUM_FRAMES
     edges = _FIRST_OCTAVE_HZ * 2.0 ** np.arange(9)
     edges = edges[edges <= 0.45 * rate_hz]
     levels_db = np.array(
         [10.0 * np.log10(np.median(spectrum[(hz >= low) & (hz < high)])) for low, high in pairwise(edges)]
     )
-    # What is 70 dB below the loudest is not heard beside it, nor is it missed.
+    # Bands 70 dB below the loudest are inaudible, so differences between them do not count.
     levels_db = np.maximum(levels_db, levels_db.max() - 70.0)
     depth = np.minimum(levels_db[:-2], levels_db[2:]) - levels_db[1:-1]
     worst = int(np.argmax(depth))
     low, high = edges[worst + 1], edges[worst + 2]
     return _Finding(
         _between(float(depth[worst]), (25, 35, 50), (100, 60, 0)),
-        f"Hardly anything between {low:.0f} and {high:.0f} Hz.",
+        f"Almost no energy between {low:.0f} and {high:.0f} Hz.",
     )
 
 
 def _gaps(levels: NDArray[np.float64], is_music: bool) -> Iterator[_Finding]:
-    """Silence where sound was going on, or that takes up much of a piece of music."""
+    """Rate silence within continuous sound, and silence that makes up a large part of a piece of music."""
     audible = levels > max(_SILENCE_RMS, 0.001 * float(levels.max()))
     edges = np.flatnonzero(np.diff(np.concatenate([[True], audible, [True]]).astype(np.int8)))
     for start, end in edges.reshape(-1, 2):
         seconds = float(end - start) * _FRAME_SECONDS
-        where = f"Silent for {seconds:.1f} seconds, {start * _FRAME_SECONDS:.1f} seconds after the beginning."
+        where = f"Silent for {seconds:.1f} seconds, at {start * _FRAME_SECONDS:.1f} seconds."
         if _is_torn(levels, audible, int(start)):
             yield _Finding(_between(seconds, (0.3, 0.8, 2.0), (100, 45, 0)), where)
         elif is_music and start > 0 and end < levels.size:
@@ -237,7 +246,7 @@ def _gaps(levels: NDArray[np.float64], is_music: bool) -> Iterator[_Finding]:
 
 
 def _is_torn(levels: NDArray[np.float64], audible: NDArray[np.bool_], start: int) -> bool:
-    """Whether sound that went on for a second stops at ``start`` from one frame to the next, instead of fading."""
+    """Return whether sound that lasted for a second stops at ``start`` within one frame, instead of fading."""
     before = slice(max(0, start - 50), start)
     if start < 50 or not audible[before].all():
         return False
@@ -246,7 +255,10 @@ def _is_torn(levels: NDArray[np.float64], audible: NDArray[np.bool_], start: int
 
 
 def _sudden_end(levels: NDArray[np.float64], is_music: bool) -> _Finding:
-    """Networks stop in mid-sound when the time is up. It tells against a take, but another would do the same."""
+    """Rate an abrupt end.
+
+    Networks often stop in the middle of a sound, so it costs little: another take would do the same.
+    """
     usual = float(np.median(levels[levels > _SILENCE_RMS])) if (levels > _SILENCE_RMS).any() else 0.0
     sudden = is_music and float(levels[-1]) > 0.7 * usual
     return _Finding(85 if sudden else 100, "Ends suddenly.")

@@ -1,4 +1,4 @@
-"""Wire to domain and back, for generation."""
+"""The gRPC service of generation: converts messages and calls the domain."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import random
 import tempfile
 import uuid
 from pathlib import Path
-from typing import Any
 
 from soundwright.generation.v1 import generation_service_pb2 as pb
-from soundwright.generation.v1 import generation_service_pb2_grpc
+from soundwright.generation.v1 import generation_service_pb2_grpc, jobs_pb2
 from soundwright.library.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -23,15 +22,19 @@ from soundwright.library.v1 import (
 )
 
 from kit.compute import EngineProcesses
+from kit.engines import ModelAvailability, ModelState
 from kit.errors import AppError
-from kit.identity import principal_scope, require_principal
-from kit.jobs import create_job
 from kit.log import get_logger
 from kit.ports import Blobs, Bus
+from kit.rpc import Context
+from kit.security.identity import principal_scope, require_principal
+from kit.worker.commands import create_job
+from kit.worker.kind import JobKind
 from services.generation import service
+from services.generation.batching import Batcher
 from services.generation.finishing import draw_file
-from services.generation.models import Models, ModelState
 from services.generation.prompts import suggest
+from services.generation.registry import Registry
 from services.generation.settings import GenerationSettings
 from services.generation.tiers import Tier, tier_of
 
@@ -53,26 +56,32 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         *,
         bus: Bus,
         jobs: library_service_pb2_grpc.JobServiceStub,
+        kind: JobKind[jobs_pb2.GenerationSpec],
         catalog: catalog_service_pb2_grpc.CatalogServiceStub,
         blobs: Blobs,
-        models: Models,
+        registry: Registry,
+        availability: ModelAvailability,
+        batcher: Batcher,
         file_processes: EngineProcesses[None],
         scratch: Path,
         settings: GenerationSettings,
     ) -> None:
         self._bus = bus
         self._jobs = jobs
+        self._kind = kind
         self._catalog = catalog
         self._blobs = blobs
-        self._models = models
+        self._registry = registry
+        self._availability = availability
+        self._batcher = batcher
         self._file_processes = file_processes
         self._scratch = scratch
         self._settings = settings
 
-    async def CreateJobs(self, request: pb.CreateJobsRequest, context: Any) -> pb.CreateJobsResponse:
+    async def CreateJobs(self, request: pb.CreateJobsRequest, context: Context) -> pb.CreateJobsResponse:
         tier_name, tier = tier_of(require_principal().role, self._settings.generation_tiers)
         count = request.variation_count or 1
-        # A seed nobody chose still has to be the same in every attempt, and when the request is repeated.
+        # A random seed is chosen here, so that all attempts and repeated requests use the same one.
         seed = request.seed if request.seed >= 0 else uuid.uuid4().int & 0x7FFF_FFFF
         spec = service.parse_spec(
             prompt=request.prompt,
@@ -83,12 +92,13 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
             continue_from_id=request.continue_from_id,
             variation_count=count,
             max_seconds=tier.max_seconds,
+            registry=self._registry,
         )
         if spec.continue_from_id:
             await self._require_source(spec, tier)
-        await self._models.require(spec.model)
+        await self._availability.require(spec.model)
         first, existed = await self._create(request, spec, 0, tier)
-        seeds = service.variation_seeds(int(json.loads(first.spec_json)["seed"]), count)
+        seeds = service.variation_seeds(self._kind.parse(first).seed, count)
         jobs = [first]
         for index in range(1, count):
             job, _ = await self._create(request, dataclasses.replace(spec, seed=seeds[index]), index, tier)
@@ -103,9 +113,10 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         )
 
     async def _require_source(self, spec: service.GenerationSpec, tier: Tier) -> None:
-        """
+        """Check the clip that a continuation extends.
+
         Raises:
-            AppError: there is no such clip, or the whole would be longer than the caller may have.
+            AppError: ``GENERATION_NOT_FOUND``; ``VALIDATION_ERROR`` if the result would exceed the caller's limit.
         """
         source = await self._generation(spec.continue_from_id)
         service.require_total(source.duration_seconds, spec.duration_seconds, tier.max_seconds)
@@ -117,8 +128,10 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
     async def _create(
         self, request: pb.CreateJobsRequest, spec: service.GenerationSpec, index: int, tier: Tier
     ) -> tuple[job_pb2.Job, bool]:
-        """One of a request's jobs. The first is subject to the limits, and the others are let in with it: a request is
-        taken as a whole or not at all."""
+        """Create one of the jobs of a request.
+
+        Limits apply only to the first job, so that a request is accepted or refused as a whole.
+        """
         wanted = dataclasses.asdict(spec)
         fingerprint = {
             **wanted,
@@ -128,39 +141,38 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         }
         key = request.idempotency_key
         creation = library_service_pb2.CreateJobRequest(
-            kind=job_pb2.JOB_KIND_GENERATION,
-            spec_json=json.dumps(wanted),
-            attempt_limit=self._settings.generation_attempt_limit,
             idempotency_key=f"{key}#{index}" if key and index else key,
             fingerprint=json.dumps(fingerprint, sort_keys=True),
-            priority=f"PRIORITY_{request.priority.upper()}" if request.priority in service.PRIORITIES else None,
-            affinity=spec.model,
-            work_seconds=spec.duration_seconds,
+            starvation_seconds=tier.starvation_seconds,
         )
+        if request.priority in service.PRIORITIES:
+            creation.priority = job_pb2.Priority.Value(f"PRIORITY_{request.priority.upper()}")
         if index == 0:
             creation.pending_limit = tier.pending_limit
             creation.hourly_limit = tier.hourly_limit
             creation.queue_limit = self._settings.generation_queue_limit
-        return await create_job(self._bus, self._jobs, "generation", creation)
+        return await create_job(self._bus, self._jobs, self._kind, jobs_pb2.GenerationSpec(**wanted), creation)
 
     async def _position(self, job_id: str) -> int:
-        """Among all that is queued or running, from 1; 0 when it is neither any more, or nobody can tell at the moment."""
+        """Return the position among running and queued jobs, from 1; 0 if the job is neither, or the queue is unknown."""
         try:
             queue = await self._jobs.GetQueue(library_service_pb2.GetQueueRequest(kind=job_pb2.JOB_KIND_GENERATION))
-        except AppError as error:  # the jobs are stored, and that is what was asked for
+        except AppError as error:  # the jobs are stored; the position is optional
             log.warning("queue.unknown", reason=error.reason)
             return 0
         order = [job.id for job in (*queue.running, *queue.queued)]
         return order.index(job_id) + 1 if job_id in order else 0
 
-    async def GetStatus(self, request: pb.GetStatusRequest, context: Any) -> pb.GetStatusResponse:
-        answer = pb.GetStatusResponse(models={model: _STATUS[self._models.state(model)] for model in service.MODELS})
-        device = await self._models.device()
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
+        answer = pb.GetStatusResponse(
+            models={model: _STATUS[self._availability.state(model)] for model in self._registry.model_names}
+        )
+        device = await self._batcher.device()
         if device is not None:
             answer.device.CopyFrom(
                 pb.Device(
                     name=device.name,
-                    busy=self._models.is_busy,
+                    busy=self._batcher.is_busy,
                     memory_used_bytes=device.memory_used_bytes,
                     memory_total_bytes=device.memory_total_bytes,
                 )
@@ -168,7 +180,7 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         return answer
 
     async def RenderSpectrogram(
-        self, request: pb.RenderSpectrogramRequest, context: Any
+        self, request: pb.RenderSpectrogramRequest, context: Context
     ) -> pb.RenderSpectrogramResponse:
         generation = await self._generation(request.generation_id)
         key = generation.spectrogram_blob_key
@@ -180,11 +192,11 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
             async with self._blobs.local(generation.audio_blob_key) as audio:
                 await self._file_processes.run(functools.partial(draw_file, audio=audio, picture=picture))
             await self._blobs.put_file(key, picture)
-        with principal_scope(None):  # whoever may look at a clip causes this, and only a service may note it
+        with principal_scope(None):  # any reader of a clip may cause this call, but only services may make it
             await self._catalog.SetSpectrogram(
                 catalog_service_pb2.SetSpectrogramRequest(generation_id=generation.id, blob_key=key)
             )
         return pb.RenderSpectrogramResponse(blob_key=key)
 
-    async def SuggestPrompt(self, request: pb.SuggestPromptRequest, context: Any) -> pb.SuggestPromptResponse:
+    async def SuggestPrompt(self, request: pb.SuggestPromptRequest, context: Context) -> pb.SuggestPromptResponse:
         return pb.SuggestPromptResponse(prompt=suggest(request.model, random.SystemRandom()))

@@ -1,4 +1,4 @@
-"""Where a clip goes over into another or into its own beginning: cross-fades without click, dip or bump."""
+"""Joins clips and closes loops with cross-fades that cause no click, dip or bump."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Samples = NDArray[np.float32]
 
 JOIN_SECONDS = 0.2
 _LOOP_FADE_SECONDS = 0.5
-# Where the ends cancel each other, no gain brings back what is not there: it would only raise the noise.
+# If the signals cancel each other, a higher gain would only amplify noise.
 _LEAST_CORRELATION = -0.5
 _SAME_LEVEL_DB = 3.0
 _NEAR_SECONDS = 0.5
@@ -24,21 +24,22 @@ _SILENCE_RMS = 1e-4
 
 
 def crossfade(ending: Samples, beginning: Samples) -> Samples:
-    """From one signal to another, at a power that follows theirs.
+    """Fade from one signal to another with a power that follows the signals.
 
-    The curves are a sine and a cosine, divided by what the correlation of the two signals adds to or takes from the power
-    (M. Fink, M. Holters, U. Zölzer, "Signal-matched power-complementary cross-fading and dry-wet mixing", DAFx 2016): equal
-    power for signals that have nothing in common, equal gain for equal signals.
+    The curves are a sine and a cosine, divided by what the correlation of the two signals adds to the power (M. Fink,
+    M. Holters, U. Zölzer, "Signal-matched power-complementary cross-fading and dry-wet mixing", DAFx 2016).
+    Uncorrelated signals are faded with equal power, and identical signals with equal gain.
 
     Args:
-        ending, beginning: float32 [channels, frames], of one shape.
+        ending, beginning: float32 [channels, frames], of the same shape.
 
     Returns:
-        float32 [channels, frames]; the first frame is all but ``ending``'s, the last all but ``beginning``'s.
+        float32 [channels, frames]. The first frame is almost that of ``ending``, and the last almost that of
+        ``beginning``.
     """
     frames = ending.shape[1]
     progress = (np.arange(frames) + 0.5) / max(1, frames)
-    angle = 0.5 * math.pi * np.sin(0.5 * math.pi * progress) ** 2  # so that both curves begin and end level
+    angle = 0.5 * math.pi * np.sin(0.5 * math.pi * progress) ** 2  # both curves start and end with slope 0
     out, into = np.cos(angle), np.sin(angle)
     a, b = ending.astype(np.float64), beginning.astype(np.float64)
     energy = math.sqrt(float(np.sum(a * a)) * float(np.sum(b * b)))
@@ -48,18 +49,19 @@ def crossfade(ending: Samples, beginning: Samples) -> Samples:
 
 
 def loop_fade_seconds(duration_seconds: float) -> float:
-    """How much more than its length a clip must have to become a loop."""
+    """Return by how much a take must be longer than the clip so that it can be made into a loop."""
     return min(_LOOP_FADE_SECONDS, duration_seconds / 4)
 
 
 def looped(samples: Samples, fade_frames: int) -> Samples:
-    """A clip that can be played in a circle: what goes beyond its length is laid over its beginning.
+    """Make a loop: the frames after the length of the clip are cross-faded into its beginning.
 
-    The last frame is followed in the clip by the first that is laid over, so the circle has no step where it closes.
+    In the take, the last frame of the clip is followed by the first frame of the fade, so the loop has no step where it
+    closes.
 
     Args:
         samples: float32 [channels, frames], at least twice ``fade_frames`` long.
-        fade_frames: how many frames at the end go beyond the clip's length.
+        fade_frames: number of frames at the end that exceed the length of the clip.
 
     Returns:
         float32 [channels, frames - fade_frames].
@@ -70,14 +72,14 @@ def looped(samples: Samples, fade_frames: int) -> Samples:
 
 
 def joined(before: Samples, after: Samples, sample_rate_hz: int, overlap_frames: int) -> Samples:
-    """A clip and what goes on from it as one.
+    """Join a clip and its continuation.
 
-    If the levels differ where they meet, as when ``after`` was made without hearing ``before``, it is brought to the
-    loudness (ITU-R BS.1770) of ``before``.
+    If the levels at the joint differ, for example because the engine did not use ``before``, ``after`` is brought to
+    the loudness of ``before`` (ITU-R BS.1770).
 
     Args:
-        before, after: float32 [channels, frames], of equally many channels.
-        overlap_frames: how many frames at the beginning of ``after`` repeat the end of ``before``.
+        before, after: float32 [channels, frames], with the same number of channels.
+        overlap_frames: number of frames at the beginning of ``after`` that repeat the end of ``before``.
 
     Returns:
         float32 [channels, frames of both - overlap_frames].

@@ -1,4 +1,4 @@
-"""What generation is: the engine Protocol, and the rules of what may be asked for."""
+"""Domain types of generation, the engine Protocol, and the validation of requests."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import unicodedata
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
+from kit.engines import Engine as EngineBase
+from kit.engines import EngineRegistry, ModelDeclaration
 from kit.errors import AppError, Code
 
-Samples = NDArray[np.float32]
+if TYPE_CHECKING:  # settings import this module, and every process imports all settings
+    import numpy as np
+    from numpy.typing import NDArray
+
+Samples: TypeAlias = "NDArray[np.float32]"
 """float32 [channels, frames], in [-1, 1]."""
 
 
@@ -28,16 +31,16 @@ class Clip:
 
 @dataclass(frozen=True)
 class Take:
-    """One piece of audio to make.
+    """One piece of audio to generate.
 
     Args:
-        prompt: what it sounds like.
-        duration_seconds: its length, without the ``lead_in``.
-        seed: the same take with the same seed gives the same audio.
-        lead_in: audio that the take goes on from, at its own rate and with its own channels. An engine that cannot
-            listen leaves it aside.
-        loop_seconds: so much of it will be played in a circle, and what goes beyond laid over the beginning: an engine
-            that plans a form fits it to that length, and leaves out intro, ending and fades. None: it is no loop.
+        prompt: description of the audio.
+        duration_seconds: length without the ``lead_in``.
+        seed: equal takes with equal seeds give equal audio.
+        lead_in: audio that the take continues, with its own sample rate and channels. Engines that do not support
+            audio input ignore it.
+        loop_seconds: length of the loop. Audio after it is cross-faded into the beginning. Engines that plan a form
+            fit it to this length and omit intro, ending and fades. None: not a loop.
     """
 
     prompt: str
@@ -47,61 +50,49 @@ class Take:
     loop_seconds: float | None = None
 
 
-class Engine(Protocol):
-    """A way to turn words into audio."""
+MUSIC = "music"
+SOUND = "sound"
 
-    name: str
 
-    def load(self, model: str) -> None:
-        """Have what ``model`` needs in memory; harmless when it is there already.
-
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` or its like. A failure is remembered for a while, so that asking again is
-                quick.
-        """
-        ...
-
-    def unload(self, model: str) -> None:
-        """Give the memory of ``model`` back; harmless when it is not loaded."""
-        ...
+class Engine(EngineBase, Protocol):
+    """Generates audio from text. The output in the declaration of a model is :data:`MUSIC` or :data:`SOUND`."""
 
     def generate(self, model: str, takes: Sequence[Take], report: Callable[[float], None]) -> list[Clip]:
-        """A clip for each take, in their order, each of exactly ``duration_seconds`` (rounded to whole frames).
+        """Return a clip for each take, in order. Each has exactly ``duration_seconds``, rounded to whole frames.
 
-        All takes have the same duration. ``report`` is called with the share done, 0 to 1; it raises to stop the work.
+        All takes have the same duration. ``report`` is called with the progress ratio, 0 to 1. An exception that it
+        raises stops the work.
 
         Raises:
-            AppError: what :meth:`load` raises, or ``OUT_OF_MEMORY``.
+            AppError: as :meth:`kit.engines.Engine.load`; ``OUT_OF_MEMORY``.
         """
         ...
 
 
-MODELS = ("music", "audio", "magnet-music", "magnet-audio")
-DEFAULT_MODEL = MODELS[0]
+def makes_music(declaration: ModelDeclaration) -> bool:
+    """Return whether a model makes music; other models make sound effects."""
+    return MUSIC in declaration.outputs
+
+
 PRIORITIES = ("admin", "premium", "standard", "free")
 MAX_VARIATIONS = 8
 PROMPT_LENGTH = (3, 500)
 MIN_SECONDS = 1.0
-_SEED_LIMIT = 2**63  # what the wire holds
+_SEED_LIMIT = 2**63  # int64 in the message
 _JOINERS = "\u200c\u200d"  # invisible, but part of how some scripts are spelled
-
-
-def is_music(model: str) -> bool:
-    """Whether the model makes music; the others make sound effects."""
-    return model.endswith("music")
 
 
 @dataclass(frozen=True)
 class GenerationSpec:
-    """What a generation job is to do.
+    """Parameters of a generation job.
 
     Args:
         prompt: 3 to 500 characters without control characters.
-        duration_seconds: length to generate; of a continuation: what comes after the clip that it goes on from.
-        model: one of :data:`MODELS`.
+        duration_seconds: length to generate. For a continuation: without the clip that it continues.
+        model: name of a listed model.
         seed: 0 to 2**63 - 1.
-        loop: the clip's end goes over into its beginning.
-        continue_from_id: the generation that it goes on from; empty: none.
+        loop: whether the end of the clip connects to its beginning.
+        continue_from_id: ID of the clip to continue; empty for a new clip.
     """
 
     prompt: str
@@ -113,7 +104,7 @@ class GenerationSpec:
 
 
 def clean_prompt(prompt: str) -> str:
-    """The prompt on one line, without characters that are no text (controls, unassigned, bidirectional overrides)."""
+    """Return the prompt on one line, without controls, unassigned characters and bidirectional overrides."""
     text = "".join(
         " " if c.isspace() else c for c in prompt if c.isspace() or c in _JOINERS or unicodedata.category(c)[0] != "C"
     )
@@ -122,28 +113,29 @@ def clean_prompt(prompt: str) -> str:
 
 def parse_spec(
     *, prompt: str, duration_seconds: float, model: str, seed: int, loop: bool, continue_from_id: str,
-    variation_count: int, max_seconds: float,
+    variation_count: int, max_seconds: float, registry: EngineRegistry[Engine],
 ) -> GenerationSpec:  # fmt: skip
-    """Check what a caller asks for, and fill in what is left out.
+    """Validate a request and fill in defaults.
 
     Args:
-        model: empty for :data:`DEFAULT_MODEL`.
+        model: empty for the default model of ``registry``.
         seed: 0 to 2**63 - 1.
-        variation_count: how many clips are wanted at once.
-        max_seconds: the longest clip that the caller may have.
+        variation_count: number of clips of the request.
+        max_seconds: the longest clip that the caller may request.
+        registry: declares the models.
 
     Raises:
-        AppError: ``VALIDATION_ERROR`` with the fields that do not fit.
+        AppError: ``VALIDATION_ERROR`` with the fields that are not valid.
     """
     cleaned = clean_prompt(prompt)
-    chosen = model or DEFAULT_MODEL
+    chosen = model or registry.default_model
     problems: dict[str, list[str]] = {}
     if not PROMPT_LENGTH[0] <= len(cleaned) <= PROMPT_LENGTH[1]:
         problems["prompt"] = [f"must have {PROMPT_LENGTH[0]} to {PROMPT_LENGTH[1]} characters"]
     if not (math.isfinite(duration_seconds) and MIN_SECONDS <= duration_seconds <= max_seconds):
         problems["duration"] = [f"must be between {MIN_SECONDS:g} and {max_seconds:g} seconds"]
-    if chosen not in MODELS:
-        problems["model"] = [f"is not known; use one of: {', '.join(MODELS)}"]
+    if chosen not in registry.model_names:
+        problems["model"] = [f"is not known; use one of: {', '.join(registry.model_names)}"]
     if not 1 <= variation_count <= MAX_VARIATIONS:
         problems["variations"] = [f"must be between 1 and {MAX_VARIATIONS}"]
     source = ""
@@ -151,14 +143,14 @@ def parse_spec(
         try:
             source = str(uuid.UUID(continue_from_id))
         except ValueError:
-            problems["continue_from"] = ["is not the id of a generation"]
+            problems["continue_from"] = ["is not a valid generation ID"]
     if problems:
-        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", {"details": problems})
+        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": problems})
     return GenerationSpec(cleaned, duration_seconds, chosen, seed, loop, source)
 
 
 def require_total(source_seconds: float, duration_seconds: float, max_seconds: float) -> None:
-    """A continuation is one clip with what it goes on from, so that both together keep to the caller's limit.
+    """Check that a continuation and the clip that it continues do not exceed the caller's limit together.
 
     Raises:
         AppError: ``VALIDATION_ERROR``.
@@ -168,15 +160,15 @@ def require_total(source_seconds: float, duration_seconds: float, max_seconds: f
         hint = f"ask for {math.floor(room)} at most" if room >= MIN_SECONDS else "take a shorter clip to go on from"
         problem = f"makes a clip of more than {max_seconds:g} seconds with the one that it goes on from; {hint}"
         raise AppError(
-            Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", {"details": {"duration": [problem]}}
+            Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": {"duration": [problem]}}
         )
 
 
 def variation_seeds(seed: int, count: int) -> list[int]:
-    """Seeds that follow each other, the first being ``seed``."""
+    """Return ``count`` consecutive seeds, starting with ``seed``."""
     return [(seed + index) % _SEED_LIMIT for index in range(count)]
 
 
 def retake_seed(seed: int, retake: int) -> int:
-    """The seed of the ``retake``-th try after the first: derived, and far from the seeds of neighbouring variations."""
+    """Return the seed of a retake. It is derived from ``seed`` and differs from the seeds of other variations."""
     return (seed + retake * 0x3C6EF372FE94F82A) % _SEED_LIMIT

@@ -1,4 +1,4 @@
-"""The picture of a clip: its mel spectrogram over time."""
+"""Draws the mel spectrogram of a clip."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _BACKGROUND = "#1a1a2e"
 
 
 def mel_spectrogram_db(samples: Samples, sample_rate_hz: int) -> NDArray[np.float32]:
-    """Mel power spectrogram of the mean of all channels, in dB of its largest value.
+    """Return the mel power spectrogram of the mean of all channels, in dB relative to its maximum.
 
     Args:
         samples: float32 [channels, frames], of any length.
 
     Returns:
-        float32 [128, times], -80 to 0, lowest band first; one time for each 512 frames. All -80 for silence.
+        float32 [128, times], -80 to 0, lowest band first, with one time per 512 frames. All -80 for silence.
     """
     import librosa.filters
     from scipy import fft
@@ -51,9 +51,9 @@ def mel_spectrogram_db(samples: Samples, sample_rate_hz: int) -> NDArray[np.floa
 
 
 def draw_spectrogram(samples: Samples, sample_rate_hz: int, file: Path) -> None:
-    """Write the mel spectrogram as a PNG of 1000 x 300 pixels. The same audio gives the same bytes.
+    """Write the mel spectrogram as a PNG image of 1000 x 300 pixels. The same audio gives the same bytes.
 
-    Takes the figure's own canvas, as the library's state (pyplot) is shared between threads.
+    Uses its own canvas, because pyplot's state is shared between threads.
     """
     import librosa
     from matplotlib.backends.backend_agg import FigureCanvasAgg

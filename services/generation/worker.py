@@ -1,31 +1,35 @@
-"""Bus messages to service calls: runs generation jobs."""
+"""Runs generation jobs."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import functools
-import json
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from soundwright.generation.v1 import jobs_pb2
 from soundwright.library.v1 import catalog_service_pb2, catalog_service_pb2_grpc, generation_pb2, job_pb2
 
 from kit.compute import EngineProcesses
-from kit.jobs import JobContext
-from kit.outputs import JobOutputs
+from kit.engines import ModelSelection
 from kit.ports import Blobs
+from kit.worker.context import JobContext
+from kit.worker.kind import JobKind, JobLimits, WorkQueue
+from kit.worker.outputs import JobOutputs
 from services.generation import seams, service
 from services.generation.batching import Batcher
 from services.generation.finishing import FinishedClip, FinishOrder, finish
-from services.generation.takes import Choice, MadeTake, TakeOrder
+from services.generation.registry import Registry
+from services.generation.settings import GenerationSettings
+from services.generation.takes import MadeTake, TakeOrder
 
 __all__ = ["GenerationWorker"]
 
 _RETAKE_LIMIT = 2
-# Where each take, and then saving, begins within a job's progress. A retake is not expected, so that little is left for it.
+# Progress ratios of a job at which each take and the saving begin. Retakes are rare, so their ranges are small.
 _TAKE_RATIOS = (0.02, 0.80, 0.88, 0.92)
 _LOOK_SECONDS = 0.1
 
@@ -36,13 +40,13 @@ class _Kept:
 
     order: TakeOrder
     made: MadeTake
-    choice: Choice
+    selection: ModelSelection
     retake_count: int
 
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-    """The clip that a job goes on from."""
+    """The clip that a job continues."""
 
     generation: generation_pb2.Generation
     audio: Path
@@ -51,32 +55,50 @@ class _Source:
 class GenerationWorker:
     """The handler of generation jobs.
 
-    A continuation is one clip: what it goes on from and ``duration_seconds`` more.
+    The clip of a continuation contains the earlier clip and ``duration_seconds`` more.
 
     Args:
-        note: told which engine made a model's take.
+        registry: declares the models.
+        note: called with the model that generated each take.
     """
 
     def __init__(
         self,
         *,
         batcher: Batcher,
-        note: Callable[[str, Choice], None],
+        registry: Registry,
+        note: Callable[[ModelSelection], None],
         file_processes: EngineProcesses[None],
         blobs: Blobs,
         catalog: catalog_service_pb2_grpc.CatalogServiceStub,
         scratch: Path,
     ) -> None:
         self._batcher = batcher
+        self._registry = registry
         self._note = note
         self._file_processes = file_processes
         self._blobs = blobs
         self._catalog = catalog
         self._scratch = scratch
 
-    async def handle(self, context: JobContext) -> job_pb2.JobResult:
-        """Make the clip that the job describes."""
-        spec = service.GenerationSpec(**json.loads(context.job.spec_json))
+    def job_kind(self, settings: GenerationSettings) -> JobKind[jobs_pb2.GenerationSpec]:
+        """Return the descriptor of generation jobs. Jobs of one model share its weights."""
+        return JobKind(
+            kind=job_pb2.JOB_KIND_GENERATION,
+            spec=jobs_pb2.GenerationSpec,
+            queue=WorkQueue("generation", settings.generation_slot_count),
+            handler=self.handle,
+            attempt_limit=settings.generation_attempt_limit,
+            limits=JobLimits(0, 0, 0),  # by the tier of the caller, for all jobs of a request together
+            output_folder="generations",
+            affinity=lambda spec: spec.model,
+            work_seconds=lambda spec: spec.duration_seconds,
+            public_spec=True,
+        )
+
+    async def handle(self, context: JobContext, wanted: jobs_pb2.GenerationSpec) -> job_pb2.JobResult:
+        """Generate the clip that the job describes."""
+        spec = _spec_from_wire(wanted)
         started = time.monotonic()
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:
             folder = Path(name)
@@ -97,15 +119,15 @@ class GenerationWorker:
                     functools.partial(finish, order=order),
                     lambda share: context.report(_TAKE_RATIOS[-1] + 0.9 * span * share),
                 )
-            async with JobOutputs(self._blobs, "generations", context.job) as store:
+            async with JobOutputs(self._blobs, context) as store:
                 audio = await store.put(_audio_output(clip), order.audio)
                 picture = await store.put(_picture_output(), order.picture)
                 context.report(1.0, "Complete")
-            return _result(context.job, spec, kept, clip, (audio, picture), time.monotonic() - started)
+            return _result(spec, kept, clip, (audio, picture), time.monotonic() - started)
 
     @contextlib.asynccontextmanager
     async def _source(self, spec: service.GenerationSpec) -> AsyncIterator[_Source | None]:
-        """The clip to go on from, if there is one, for the length of the block."""
+        """Provide the clip to continue inside the block, or None."""
         if not spec.continue_from_id:
             yield None
             return
@@ -117,16 +139,16 @@ class GenerationWorker:
     async def _best_take(
         self, context: JobContext, spec: service.GenerationSpec, source: _Source | None, folder: Path
     ) -> _Kept:
-        """The first take that is accepted, else the best of three."""
+        """Return the first take that is accepted, or the best of three."""
         best: _Kept | None = None
         for retake in range(_RETAKE_LIMIT + 1):
             order = _take_order(spec, source, retake, folder)
-            choice, made = await self._take(context, spec, order, retake)
-            self._note(spec.model, choice)
+            selection, made = await self._take(context, spec, order, retake)
+            self._note(selection)
             if best is None or made.quality.score > best.made.quality.score:
                 if best is not None:
                     best.order.file.unlink()
-                best = _Kept(order, made, choice, retake)
+                best = _Kept(order, made, selection, retake)
             else:
                 order.file.unlink()
             if best.made.quality.accepted:
@@ -136,16 +158,28 @@ class GenerationWorker:
 
     async def _take(
         self, context: JobContext, spec: service.GenerationSpec, order: TakeOrder, retake: int
-    ) -> tuple[Choice, MadeTake]:
-        """One take. Tells how far it is, and stops when the job is to stop."""
+    ) -> tuple[ModelSelection, MadeTake]:
+        """Make one take. Reports progress, whose exception stops the take."""
         begin, end = _TAKE_RATIOS[retake : retake + 2]
-        # A job that is here again may have ended its last process; one that goes on from another depends on its file.
+        # An earlier attempt of the job may have ended its process, and a continuation reads the file of another clip.
         alone = context.job.attempt > 1 or bool(spec.continue_from_id)
+        kind = "music" if service.makes_music(self._registry.declaration(spec.model)) else "audio"
         async with self._batcher.place(spec.model, order, alone=alone) as place:
             while not await place.made(_LOOK_SECONDS):
                 share = place.share
-                context.report(begin + (end - begin) * (share or 0.0), _message(spec.model, share))
+                context.report(begin + (end - begin) * (share or 0.0), _message(kind, share))
             return place.outcome.result()
+
+
+def _spec_from_wire(spec: jobs_pb2.GenerationSpec) -> service.GenerationSpec:
+    return service.GenerationSpec(
+        prompt=spec.prompt,
+        duration_seconds=spec.duration_seconds,
+        model=spec.model,
+        seed=spec.seed,
+        loop=spec.loop,
+        continue_from_id=spec.continue_from_id,
+    )
 
 
 def _take_order(spec: service.GenerationSpec, source: _Source | None, retake: int, folder: Path) -> TakeOrder:
@@ -161,14 +195,15 @@ def _take_order(spec: service.GenerationSpec, source: _Source | None, retake: in
     return TakeOrder(take, folder / f"take-{retake}.npy", source.audio if source else None, overlap_seconds)
 
 
-def _message(model: str, share: float | None) -> str:
+def _message(kind: str, share: float | None) -> str:
+    """Return the progress message of a take; ``share`` is the ratio of its batch, None while it waits."""
     if share is None:
         return "Waiting in queue..."
     if share == 0.0:
         return "Loading the model"
     if share == 1.0:
         return "Checking quality"
-    return f"Generating {'music' if service.is_music(model) else 'audio'}... {100 * share:.0f}%"
+    return f"Generating {kind}... {100 * share:.0f}%"
 
 
 def _audio_output(clip: FinishedClip) -> job_pb2.AudioOutput:
@@ -189,7 +224,6 @@ def _picture_output() -> job_pb2.AudioOutput:
 
 
 def _result(
-    job: job_pb2.Job,
     spec: service.GenerationSpec,
     kept: _Kept,
     clip: FinishedClip,
@@ -197,20 +231,18 @@ def _result(
     compute_seconds: float,
 ) -> job_pb2.JobResult:
     audio, picture = files
-    quality, choice = kept.made.quality, kept.choice
+    quality, selection = kept.made.quality, kept.selection
+    engine_model = selection.source or selection.model
     return job_pb2.JobResult(
-        engine=choice.engine,
-        model=choice.engine_model,
+        engine=selection.engine,
+        model=engine_model,
         requested_model=spec.model,
-        degraded=choice.degraded,
-        degraded_reason=choice.reason,
+        degraded=selection.degraded,
+        degraded_reason=selection.reason,
         compute_seconds=compute_seconds,
         outputs=[audio, picture],
-        generation=generation_pb2.Generation(
-            id=job.id,
-            owner_id=job.owner_id,
+        clip=job_pb2.GeneratedClip(
             prompt=spec.prompt,
-            model=spec.model,
             duration_seconds=clip.frame_count / clip.sample_rate_hz,
             is_loop=spec.loop,
             seed=kept.order.take.seed,
@@ -218,15 +250,11 @@ def _result(
             quality_issues=quality.issues,
             quality_accepted=quality.accepted,
             retry_count=kept.retake_count,
-            engine=choice.engine,
-            engine_model=choice.engine_model,
-            degraded=choice.degraded,
             sample_rate_hz=clip.sample_rate_hz,
             channel_count=clip.channel_count,
             audio_blob_key=audio.blob_key,
             spectrogram_blob_key=picture.blob_key,
             audio_size_bytes=audio.size_bytes,
             continued_from_id=spec.continue_from_id,
-            priority=job_pb2.Priority.Name(job.priority).removeprefix("PRIORITY_").lower(),
         ),
     )

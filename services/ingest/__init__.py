@@ -1,5 +1,7 @@
-"""Brings recordings in: uploads are inspected, hashed, put in their place and registered with the library; downloads are
-looked up in Spotify's catalog, searched and fetched, and then go the same way.
+"""Adds recordings to libraries of users.
 
-Consumes ``soundwright.cmd.ingest.v1.job.run.*``; emits ``soundwright.evt.ingest.v1.job.*``.
+Uploads are probed, hashed, stored and registered as tracks. Downloads are looked up in Spotify's catalog, searched and
+fetched first.
+
+Consumes ``soundwright.cmd.ingest.v1.job.run.*`` and publishes ``soundwright.evt.ingest.v1.job.*``.
 """

@@ -12,11 +12,14 @@ from soundwright.library.v1 import connection_service_pb2_grpc, library_service_
 
 from kit.audio import AudioLimits
 from kit.compute import ComputeSlots
-from kit.jobs import JobWorker
+from kit.confined.audio import ConfinedAudio
+from kit.errors import AppError
 from kit.log import get_logger
-from kit.outbound.guard import Guard
-from kit.ports import Blobs
+from kit.ports import Blobs, Clock
 from kit.run import Runtime
+from kit.security.egress_policy import EgressPolicy
+from kit.worker.worker import job_workers
+from services.ingest.direct_uploads import DIRECT_FOLDER, DirectUploads
 from services.ingest.downloads import Downloads
 from services.ingest.fetch.fetcher import Fetcher
 from services.ingest.rpc import IngestRpc
@@ -26,7 +29,7 @@ from services.ingest.spotify_accounts import SpotifyAccounts
 from services.ingest.spotify_tokens import SpotifyTokens
 from services.ingest.worker import DownloadWorker
 
-__all__ = ["app"]
+__all__ = ["app", "purge_once"]
 
 _CATALOG_SLOT_COUNT = 4
 _PURGE_PAUSE_SECONDS = 3600.0
@@ -35,42 +38,34 @@ log = get_logger()
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
-    """Ingest, for the length of the block."""
+    """Run the ingest service inside the ``async with`` block."""
     settings = runtime.settings
     blobs = runtime.blobs()
     bus = await runtime.bus()
-    limits = AudioLimits(max_seconds=settings.max_audio_seconds)
-    slots = ComputeSlots("ingest", settings.ingest_slot_count)
-    download_slots = ComputeSlots("download", settings.download_slot_count)
+    limits = AudioLimits(settings.max_audio_seconds, max_sample_count=settings.max_audio_sample_count)
+    scratch = runtime.scratch()
+    reader = ConfinedAudio(limits, settings.ingest_slot_count, scratch)
     catalog_slots = ComputeSlots("catalog", _CATALOG_SLOT_COUNT)
     channel = await runtime.channel("library")
     tracks = library_service_pb2_grpc.TrackServiceStub(channel)
     jobs = library_service_pb2_grpc.JobServiceStub(channel)
-    guard = Guard(settings.fetch_allow_hosts)
-    worker = JobWorker(
-        service="ingest",
-        bus=bus,
-        jobs=jobs,
+    egress_policy = EgressPolicy(settings.fetch_allow_hosts)
+    kind = DownloadWorker(
+        fetcher=Fetcher(
+            egress_policy,
+            search_url=settings.fetch_search_url,
+            limit_bytes=settings.max_upload_bytes,
+            max_seconds=settings.max_audio_seconds,
+            deadline_seconds=settings.fetch_seconds,
+            idle_seconds=settings.fetch_idle_seconds,
+        ),
+        egress_policy=egress_policy,
         blobs=blobs,
-        handler=DownloadWorker(
-            fetcher=Fetcher(
-                guard,
-                search_url=settings.fetch_search_url,
-                limit_bytes=settings.max_upload_bytes,
-                max_seconds=settings.max_audio_seconds,
-                deadline_seconds=settings.fetch_seconds,
-                idle_seconds=settings.fetch_idle_seconds,
-            ),
-            guard=guard,
-            blobs=blobs,
-            tracks=tracks,
-            slots=download_slots,
-            scratch=runtime.scratch(),
-            limits=limits,
-        ).handle,
-        slot_count=settings.download_slot_count,
-        lease_seconds=settings.lease_seconds,
-    )
+        tracks=tracks,
+        reader=ConfinedAudio(limits, settings.download_slot_count, scratch),
+        scratch=scratch,
+    ).job_kind(settings)
+    workers = job_workers([kind], bus=bus, jobs=jobs, blobs=blobs, settings=settings)
     spotify: dict[str, Any] = {
         "client_id": settings.spotify_client_id,
         "client_secret": settings.spotify_client_secret.get_secret_value(),
@@ -83,41 +78,50 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
     downloads = Downloads(
         catalog=SpotifyCatalog(
             **spotify,
-            patience_seconds=settings.spotify_patience_seconds,
+            call_limit_seconds=settings.spotify_patience_seconds,
             collection_limit=settings.collection_limit,
         ),
         tokens=SpotifyTokens(spotify_accounts, connections, runtime.clock),
-        guard=guard,
+        egress_policy=egress_policy,
         bus=bus,
         jobs=jobs,
+        kind=kind,
         tracks=tracks,
         slots=catalog_slots,
         settings=settings,
     )
     server = runtime.rpc_server()
-    rpc = IngestRpc(blobs, tracks, slots, downloads, spotify_accounts, limits, settings.max_upload_bytes)
+    direct = DirectUploads(blobs, runtime.clock, settings.max_upload_bytes, settings.abandoned_upload_seconds)
+    rpc = IngestRpc(blobs, tracks, direct, reader, downloads, spotify_accounts, settings.max_upload_bytes)
     ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(rpc, server.server)
-    server.announce_all(ingest_service_pb2)
-    async with runtime.serving(server, worker):
-        purging = asyncio.create_task(_purge(blobs, settings.abandoned_upload_seconds, runtime))
+    server.add_reflection(ingest_service_pb2)
+    async with runtime.serving(server, *workers):
+        purging = asyncio.create_task(_purge(blobs, direct, runtime.clock))
         try:
             yield
         finally:
             purging.cancel()
             await asyncio.gather(purging, return_exceptions=True)
-    for pool in (slots, download_slots, catalog_slots):
-        pool.close()
+    catalog_slots.close()
 
 
-async def _purge(blobs: Blobs, age_seconds: float, runtime: Runtime[IngestSettings]) -> None:
-    """Remove what uploads that never finished left behind."""
+async def _purge(blobs: Blobs, direct: DirectUploads, clock: Clock) -> None:
+    """Delete the files of abandoned uploads, every hour."""
     while True:
-        count = await blobs.purge_partial(age_seconds)
-        for key in await blobs.keys("uploads/"):
-            info = await blobs.stat(key)
-            if info is not None and runtime.clock.now() - info.modify_time > age_seconds:
-                await blobs.delete(key)
-                count += 1
-        if count:
-            log.info("uploads.purged", count=count)
+        try:
+            count = await purge_once(blobs, direct, clock)
+            if count:
+                log.info("uploads.purged", count=count)
+        except AppError as error:
+            log.warning("uploads.not_purged", reason=error.reason, error=error.message)
         await asyncio.sleep(_PURGE_PAUSE_SECONDS)
+
+
+async def purge_once(blobs: Blobs, direct: DirectUploads, clock: Clock) -> int:
+    """Delete the files of abandoned uploads. Return their number."""
+    count = await blobs.purge_partial(direct.keep_seconds)
+    async for key, info in blobs.scan("uploads/"):
+        if clock.now() - info.modify_time > direct.keep_seconds:
+            await (direct.abandon(key) if key.startswith(DIRECT_FOLDER) else blobs.delete(key))
+            count += 1
+    return count

@@ -1,25 +1,29 @@
-"""From a link to jobs: what is behind it, what of it the caller has already, and one job for each of the rest."""
+"""Creates download jobs from a link: one for each recording that the caller does not have yet."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
-from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
+from soundwright.ingest.v1 import jobs_pb2
+from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
 
 from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
-from kit.identity import require_principal
-from kit.jobs import create_job
-from kit.outbound.guard import Guard
-from kit.outbound.web import read_web
 from kit.ports import Bus
+from kit.security.egress_client import read_web
+from kit.security.egress_policy import EgressPolicy
+from kit.security.identity import require_principal
+from kit.worker.commands import create_job
+from kit.worker.kind import JobKind
 from services.ingest import service
 from services.ingest.links import ShortLink, SpotifyLink, parse_link, parse_spotify_link
+from services.ingest.serializers import skipped_to_wire, spec_from_wire, spec_to_wire
 from services.ingest.service import DownloadSpec
 from services.ingest.settings import IngestSettings
 from services.ingest.songs import Collection, Song, track_id_of
@@ -38,39 +42,41 @@ _CATALOG_ADDRESS = re.compile(r"https://open\.spotify\.com/[A-Za-z0-9/_-]+")
 
 
 class Downloads:
-    """Links, catalog and download jobs, for the current caller."""
+    """Resolves links, searches the catalog and creates download jobs, for the current caller."""
 
     def __init__(
         self,
         *,
         catalog: SpotifyCatalog,
         tokens: SpotifyTokens,
-        guard: Guard,
+        egress_policy: EgressPolicy,
         bus: Bus,
         jobs: library_service_pb2_grpc.JobServiceStub,
+        kind: JobKind[jobs_pb2.DownloadSpec],
         tracks: library_service_pb2_grpc.TrackServiceStub,
         slots: ComputeSlots,
         settings: IngestSettings,
     ) -> None:
         self._catalog = catalog
         self._tokens = tokens
-        self._guard = guard
+        self._guard = egress_policy
         self._bus = bus
         self._jobs = jobs
+        self._kind = kind
         self._tracks = tracks
         self._slots = slots
         self._settings = settings
 
     async def spotify(self, url: str) -> Collection:
-        """What a link to Spotify leads to."""
+        """Return the track, album or playlist of a link to Spotify."""
         return await self._collection(parse_spotify_link(url))
 
     async def search(self, query: str, limit: int, offset: int) -> tuple[list[Song], int]:
-        """Songs of Spotify's catalog, and how many there are in all."""
+        """Search Spotify's catalog. Return a page of songs and the number of all results."""
         return await self._as_caller(lambda catalog: catalog.search(query, limit, offset))
 
     async def track_ids(self, songs: Sequence[Song]) -> list[str]:
-        """For each song the id of the caller's track that came of it, empty if there is none."""
+        """Return for each song the ID of the caller's track of it, or an empty string."""
         owner_id = require_principal().id
         lane = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
 
@@ -88,29 +94,21 @@ class Downloads:
         return list(await asyncio.gather(*(look_up(song) for song in songs)))
 
     async def create(self, request: pb.CreateDownloadsRequest) -> pb.CreateDownloadsResponse:
-        """One job for each recording behind the link.
+        """Create a job for each recording of a link, or for an earlier download of a track.
+
+        Each job completes a track, which the library stores at once without audio.
 
         Raises:
             AppError: ``URL_INVALID``, ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``SPOTIFY_ERROR``,
-                ``SPOTIFY_UNAUTHORIZED``, ``NOTHING_TO_DOWNLOAD``, ``TOO_MANY_PENDING``.
+                ``SPOTIFY_UNAUTHORIZED``, ``NOTHING_TO_DOWNLOAD``, ``TOO_MANY_PENDING``, ``TRACK_NOT_FOUND``,
+                ``NOT_DOWNLOADED``.
         """
-        quality = service.parse_quality(request.quality)
-        owner_id = require_principal().id
-        link = parse_link(request.url)
         answer = pb.CreateDownloadsResponse()
-        if isinstance(link, SpotifyLink | ShortLink):
-            collection = await self._collection(link)
-            answer.kind, answer.name, answer.truncated = collection.kind, collection.name, collection.truncated
-            answer.skipped.extend(skipped_to_wire(collection))
-            distinct = {song.spotify_id: song for song in collection.songs}
-            specs = [
-                DownloadSpec(track_id_of(owner_id, song.source_id), quality, song.url, song)
-                for song in distinct.values()
-            ]
+        if request.track_id:
+            specs = [await self._spec_of_track(request.track_id, request.quality)]
+            answer.kind = "track" if specs[0].song else "link"
         else:
-            await self._guard.addresses(link.host, link.port)  # to refuse at once what the job would have to refuse
-            answer.kind = "link"
-            specs = [DownloadSpec(track_id_of(owner_id, link.url), quality, link.url)]
+            specs = await self._specs_of_link(request.url, service.parse_quality(request.quality), answer)
         if not specs:
             raise AppError(
                 Code.UNPROCESSABLE, "NOTHING_TO_DOWNLOAD", "Nothing behind this link can be downloaded from Spotify."
@@ -120,23 +118,54 @@ class Downloads:
         for spec in specs:
             job = under_way.get(spec.track_id)
             existed = job is not None
-            if job is None:
+            if job is not None:  # reading the job repairs a crash before its track was stored
+                job = (await self._jobs.GetJob(library_service_pb2.GetJobRequest(job_id=job.id))).job
+            else:
                 key = _key(request.idempotency_key, spec) if len(specs) > 1 else request.idempotency_key
                 job, existed = await self._create_job(spec, key)
             title = spec.song.title if spec.song else ""
-            # The same key may stand for an earlier job; what that one becomes is in its own specification.
-            track_id = DownloadSpec.from_json(job.spec_json).track_id
-            answer.downloads.add(job=job, track_id=track_id, title=title, existed=existed)
+            # The idempotency key may belong to an earlier job, which becomes another track.
+            answer.downloads.add(job=job, track_id=job.track_id, title=title, existed=existed)
         return answer
 
+    async def _specs_of_link(self, url: str, quality: str, answer: pb.CreateDownloadsResponse) -> list[DownloadSpec]:
+        """Return the specifications of the downloads of a link, and describe the link in ``answer``."""
+        owner_id = require_principal().id
+        link = parse_link(url)
+        if isinstance(link, SpotifyLink | ShortLink):
+            collection = await self._collection(link)
+            answer.kind, answer.name, answer.truncated = collection.kind, collection.name, collection.truncated
+            answer.skipped.extend(skipped_to_wire(collection))
+            distinct = {song.spotify_id: song for song in collection.songs}
+            return [
+                DownloadSpec(track_id_of(owner_id, song.source_id), quality, song.url, song)
+                for song in distinct.values()
+            ]
+        await self._guard.addresses(link.host, link.port)  # so that the request fails instead of the job
+        answer.kind = "link"
+        return [DownloadSpec(track_id_of(owner_id, link.url), quality, link.url)]
+
+    async def _spec_of_track(self, track_id: str, quality: str) -> DownloadSpec:
+        """Return the specification of a track's latest download, with another quality if one is given."""
+        track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
+        if not track.download_job_id:
+            raise AppError(
+                Code.UNPROCESSABLE,
+                "NOT_DOWNLOADED",
+                "This track was not downloaded, so it cannot be downloaded again. Send a url.",
+            )
+        request = library_service_pb2.GetJobRequest(job_id=track.download_job_id)
+        spec = spec_from_wire(self._kind.parse((await self._jobs.GetJob(request)).job))
+        return dataclasses.replace(spec, quality=service.parse_quality(quality)) if quality.strip() else spec
+
     def _require_room(self, unfinished_count: int, new_count: int) -> None:
-        """All of a collection or nothing: who gets half of a playlist has to find out which half."""
+        """Raise if the new downloads exceed the limit. A collection is accepted as a whole or not at all."""
         limit = self._settings.download_pending_limit
         if limit and unfinished_count + new_count > limit:
             raise AppError(
                 Code.RATE_LIMITED,
                 "TOO_MANY_PENDING",
-                f"These would be {unfinished_count + new_count} unfinished downloads, and {limit} are allowed. "
+                f"You would have {unfinished_count + new_count} unfinished downloads; {limit} are allowed. "
                 "Wait until some are done, or cancel some.",
             )
 
@@ -144,19 +173,19 @@ class Downloads:
         return await create_job(
             self._bus,
             self._jobs,
-            "ingest",
+            self._kind,
+            spec_to_wire(spec),
             library_service_pb2.CreateJobRequest(
-                kind=job_pb2.JOB_KIND_DOWNLOAD,
                 track_id=spec.track_id,
-                spec_json=spec.to_json(),
-                attempt_limit=self._settings.download_attempt_limit,
+                output_folder=service.track_folder(spec.track_id),
                 idempotency_key=idempotency_key,
                 fingerprint=f"download:{spec.track_id}:{spec.quality}",
+                new_track=_new_track(spec),
             ),
         )
 
     async def _under_way(self) -> dict[str, job_pb2.Job]:
-        """The caller's unfinished downloads by the track that each becomes."""
+        """Return the caller's unfinished downloads by the id of the track that each creates."""
         found: dict[str, job_pb2.Job] = {}
         for page in range(1, _JOB_PAGE_LIMIT + 1):
             listed = await self._jobs.ListJobs(
@@ -169,20 +198,19 @@ class Downloads:
             )
             for job in listed.jobs:
                 if not job.cancel_requested:
-                    found[DownloadSpec.from_json(job.spec_json).track_id] = job
+                    found[job.track_id] = job
             if page * _JOB_PAGE_SIZE >= listed.total_count:
                 break
         return found
 
     async def _collection(self, link: SpotifyLink | ShortLink) -> Collection:
         target = await self._expand(link) if isinstance(link, ShortLink) else link
-        if target.kind == "track":  # which everybody sees in the same way
+        if target.kind == "track":  # all users see the same metadata
             return await self._slots.run(lambda: self._catalog.collection(target.kind, target.id))
         return await self._as_caller(lambda catalog: catalog.collection(target.kind, target.id))
 
     async def _as_caller(self, look_up: Callable[[SpotifyCatalog], T]) -> T:
-        """Look something up with the caller's own rights at Spotify, if they are connected, and with the application's, if
-        that does not show it."""
+        """Look up an item with the caller's Spotify account if it is connected, else or then with the application's."""
         refused = ""
         while token := await self._tokens.current(refused):
             theirs = self._catalog.for_user(token)
@@ -199,7 +227,7 @@ class Downloads:
         return await self._slots.run(lambda: look_up(self._catalog))
 
     async def _expand(self, link: ShortLink) -> SpotifyLink:
-        """Where a short link leads: by redirects, or as the page there says."""
+        """Resolve a short link, by its redirects or by the link in its page."""
         address = self._settings.spotify_short_url.rstrip("/") + link.path
         try:
             last, page = await read_web(
@@ -232,10 +260,22 @@ def _target(url: str) -> SpotifyLink | None:
     return link if isinstance(link, SpotifyLink) else None
 
 
-def skipped_to_wire(collection: Collection) -> list[pb.SkippedEntry]:
-    return [pb.SkippedEntry(position=s.position, title=s.title, reason=s.reason) for s in collection.skipped]
+def _new_track(spec: DownloadSpec) -> track_pb2.NewTrack:
+    """Return what is known about the track before its download."""
+    if spec.song is None:
+        return track_pb2.NewTrack(title=spec.title, source="import")
+    return track_pb2.NewTrack(
+        title=spec.title,
+        artist=spec.song.artist,
+        album=spec.song.album,
+        source="spotify",
+        spotify_id=spec.song.spotify_id,
+        spotify_url=spec.song.url,
+        cover_url=spec.song.cover_url,
+        duration_seconds=spec.song.duration_seconds,
+    )
 
 
 def _key(idempotency_key: str, spec: DownloadSpec) -> str:
-    """Of one of several jobs that come of one request."""
+    """Return the idempotency key of one of the jobs of a request."""
     return hashlib.sha256(f"{idempotency_key}\n{spec.track_id}".encode()).hexdigest() if idempotency_key else ""

@@ -1,4 +1,4 @@
-"""Links as users give them: every form of Spotify's, and addresses of the web that may be fetched from."""
+"""Parses links from users: all forms of Spotify links, and URLs of web pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kit.errors import AppError, Code
 
 __all__ = ["ShortLink", "SpotifyLink", "WebLink", "parse_link", "parse_spotify_link"]
 
-_LIMIT = 2000
+_URL_LIMIT_CHARS = 2000
 _ID = r"[0-9A-Za-z]{1,64}"
 _KINDS = "track|album|playlist"
 _URI = re.compile(rf"spotify:(?:user:[^:]+:)?(?P<kind>{_KINDS}):(?P<id>{_ID})", re.IGNORECASE)
@@ -24,7 +24,7 @@ _SHORT_PATH = re.compile(r"/[0-9A-Za-z]{1,64}/?")
 
 @dataclass(frozen=True)
 class SpotifyLink:
-    """Something in Spotify's catalog; ``kind`` is track, album or playlist."""
+    """A link to an item of Spotify's catalog. ``kind`` is track, album or playlist."""
 
     kind: str
     id: str
@@ -32,14 +32,14 @@ class SpotifyLink:
 
 @dataclass(frozen=True)
 class ShortLink:
-    """A link of Spotify's short host, which leads to another one."""
+    """A short link of Spotify, which redirects to another link."""
 
     path: str
 
 
 @dataclass(frozen=True)
 class WebLink:
-    """An address of the web, in one spelling: the same link is the same recording."""
+    """The URL of a web page in its canonical form, so that equal links have equal URLs."""
 
     url: str
     host: str
@@ -47,28 +47,31 @@ class WebLink:
 
 
 def parse_link(text: str) -> SpotifyLink | ShortLink | WebLink:
-    """
+    """Parse any supported link.
+
     Raises:
-        AppError: ``URL_INVALID`` for what is none of them.
+        AppError: ``URL_INVALID``.
     """
-    link = _spotify(text)
-    return link if link is not None else _web(text)
+    link = _parse_spotify(text)
+    return link if link is not None else _parse_web(text)
 
 
 def parse_spotify_link(text: str) -> SpotifyLink | ShortLink:
-    """
+    """Parse a link to Spotify.
+
     Raises:
-        AppError: ``URL_INVALID`` for any other link.
+        AppError: ``URL_INVALID``.
     """
-    link = _spotify(text)
+    link = _parse_spotify(text)
     if link is None:
         raise _invalid(
-            "This is no link to a Spotify track, album or playlist. Use one like https://open.spotify.com/track/..."
+            "This is not a link to a Spotify track, album or playlist. Use a link like "
+            "https://open.spotify.com/track/..."
         )
     return link
 
 
-def _spotify(text: str) -> SpotifyLink | ShortLink | None:
+def _parse_spotify(text: str) -> SpotifyLink | ShortLink | None:
     cleaned = text.strip()
     uri = _URI.fullmatch(cleaned)
     if uri:
@@ -82,30 +85,31 @@ def _spotify(text: str) -> SpotifyLink | ShortLink | None:
     return SpotifyLink(path["kind"].lower(), path["id"]) if parts.hostname in _HOSTS and path else None
 
 
-def _web(text: str) -> WebLink:
+def _parse_web(text: str) -> WebLink:
     parts = _split(text.strip())
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _invalid("Send a link to Spotify, or one that begins with http:// or https://.")
+        raise _invalid("Send a link to Spotify, or a link that begins with http:// or https://.")
     if parts.username is not None or parts.password is not None:
-        raise _invalid("Links with a user name or password in them are not fetched. Remove it.")
+        raise _invalid("The link contains a user name or password. Remove it.")
     if parts.hostname in _HOSTS | _SHORT_HOSTS:
-        raise _invalid("Of Spotify, links to tracks, albums and playlists can be used.")
+        raise _invalid("Only links to Spotify tracks, albums and playlists are supported.")
     host = parts.hostname.rstrip(".")
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    shown = f"[{host}]" if ":" in host else host
-    default = {"http": 80, "https": 443}[parts.scheme] == port
-    # No fragment: sites do not see it, and yt-dlp would take instructions from it.
-    url = urlunsplit((parts.scheme, shown if default else f"{shown}:{port}", parts.path or "/", parts.query, ""))
+    netloc = f"[{host}]" if ":" in host else host
+    is_default_port = {"http": 80, "https": 443}[parts.scheme] == port
+    # No fragment: servers do not receive it, and yt-dlp would interpret it as options.
+    netloc = netloc if is_default_port else f"{netloc}:{port}"
+    url = urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query, ""))
     return WebLink(url, host, port)
 
 
 def _split(text: str) -> SplitResult | None:
-    """The parts of an address; None for one that is too long, or that two readers might read in two ways."""
-    if len(text) > _LIMIT or "\\" in text or any(c.isspace() or not c.isprintable() for c in text):
+    """Return the parts of a URL, or None if it is too long or ambiguous (parsers interpret it differently)."""
+    if len(text) > _URL_LIMIT_CHARS or "\\" in text or any(c.isspace() or not c.isprintable() for c in text):
         return None
     try:
         parts = urlsplit(text)
-        _ = parts.port, parts.hostname  # read now, as they raise when they are read
+        _ = parts.port, parts.hostname  # both raise ValueError when accessed
     except ValueError:
         return None
     return parts

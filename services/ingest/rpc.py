@@ -1,24 +1,25 @@
-"""Wire to domain and back, for uploads, Spotify's catalog and downloads."""
+"""The gRPC service of ingest: uploads, Spotify's catalog and downloads."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc, track_pb2
 
-from kit import audio
-from kit.compute import ComputeSlots
+from kit.confined.audio import ConfinedAudio
 from kit.errors import AppError, Code
-from kit.identity import require_service
 from kit.log import get_logger
 from kit.ports import Blobs
+from kit.rpc import Context
+from kit.security.identity import require_principal
 from services.ingest import service
-from services.ingest.downloads import Downloads, skipped_to_wire
-from services.ingest.recordings import examine
+from services.ingest.direct_uploads import DirectUpload, DirectUploads
+from services.ingest.downloads import Downloads
+from services.ingest.recordings import describe
+from services.ingest.serializers import skipped_to_wire, song_to_wire
 from services.ingest.songs import Song
 from services.ingest.spotify_accounts import SpotifyAccounts
 
@@ -33,21 +34,21 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         self,
         blobs: Blobs,
         tracks: library_service_pb2_grpc.TrackServiceStub,
-        slots: ComputeSlots,
+        direct: DirectUploads,
+        reader: ConfinedAudio,
         downloads: Downloads,
         spotify_accounts: SpotifyAccounts,
-        limits: audio.AudioLimits,
         max_upload_bytes: int,
     ) -> None:
         self._blobs = blobs
         self._tracks = tracks
-        self._slots = slots
+        self._direct = direct
+        self._reader = reader
         self._downloads = downloads
         self._spotify_accounts = spotify_accounts
-        self._limits = limits
         self._max_upload_bytes = max_upload_bytes
 
-    async def CreateUpload(self, request: pb.CreateUploadRequest, context: Any) -> pb.CreateUploadResponse:
+    async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.CreateUploadResponse:
         upload_id = service.new_upload_id()
         return pb.CreateUploadResponse(
             upload_id=upload_id,
@@ -55,21 +56,83 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             size_limit_bytes=self._max_upload_bytes,
         )
 
-    async def AbortUpload(self, request: pb.AbortUploadRequest, context: Any) -> pb.AbortUploadResponse:
+    async def AbortUpload(self, request: pb.AbortUploadRequest, context: Context) -> pb.AbortUploadResponse:
         await self._blobs.delete(service.staging_key(request.upload_id))
         return pb.AbortUploadResponse()
 
-    async def FinishUpload(self, request: pb.FinishUploadRequest, context: Any) -> pb.FinishUploadResponse:
+    async def FinishUpload(self, request: pb.FinishUploadRequest, context: Context) -> pb.FinishUploadResponse:
+        return pb.FinishUploadResponse(track=await self._finish(request))
+
+    async def BeginDirectUpload(
+        self, request: pb.BeginDirectUploadRequest, context: Context
+    ) -> pb.BeginDirectUploadResponse:
+        upload = await self._direct.begin(require_principal().id, request.filename, request.size_bytes)
+        return pb.BeginDirectUploadResponse(upload=self._direct_to_wire(upload))
+
+    async def GetDirectUpload(self, request: pb.GetDirectUploadRequest, context: Context) -> pb.GetDirectUploadResponse:
+        upload = await self._direct.get(require_principal().id, request.upload_id)
+        numbers = [part.number for part in await self._direct.arrived(upload)]
+        return pb.GetDirectUploadResponse(upload=self._direct_to_wire(upload), part_numbers=numbers)
+
+    async def SignUploadParts(self, request: pb.SignUploadPartsRequest, context: Context) -> pb.SignUploadPartsResponse:
+        upload = await self._direct.get(require_principal().id, request.upload_id)
+        parts = [
+            pb.UploadPart(number=number, size_bytes=upload.part_bytes(number), url=self._direct.url(upload, number))
+            for number in request.part_numbers
+        ]
+        return pb.SignUploadPartsResponse(parts=parts)
+
+    async def FinishDirectUpload(
+        self, request: pb.FinishDirectUploadRequest, context: Context
+    ) -> pb.FinishDirectUploadResponse:
+        try:
+            track = await self._finish_direct(request)
+        except AppError as error:
+            # The answer of an earlier call may have been lost, or another call may be faster.
+            stored = await self._track(request.upload_id) if error.code is Code.NOT_FOUND else None
+            if stored is None:
+                raise
+            track = stored
+        return pb.FinishDirectUploadResponse(track=track)
+
+    async def _finish_direct(self, request: pb.FinishDirectUploadRequest) -> track_pb2.Track:
+        upload = await self._direct.get(require_principal().id, request.upload_id)
+        await self._direct.assemble(upload)
+        wanted = pb.FinishUploadRequest(
+            upload_id=upload.id,
+            filename=upload.filename,
+            title=request.title,
+            artist=request.artist,
+            album=request.album,
+        )
+        try:
+            track = await self._finish(wanted)
+        except AppError as error:
+            if not error.retryable:
+                await self._direct.forget(upload)
+            raise
+        await self._direct.forget(upload)
+        return track
+
+    async def AbortDirectUpload(
+        self, request: pb.AbortDirectUploadRequest, context: Context
+    ) -> pb.AbortDirectUploadResponse:
+        await self._direct.abort(await self._direct.get(require_principal().id, request.upload_id))
+        return pb.AbortDirectUploadResponse()
+
+    async def _finish(self, request: pb.FinishUploadRequest) -> track_pb2.Track:
+        """Examine a stored upload and make it a track. A file that is refused is deleted."""
         key = service.staging_key(request.upload_id)
         info = await self._blobs.stat(key)
         if info is None:
-            raise AppError(Code.NOT_FOUND, "UPLOAD_NOT_FOUND", "There is no such upload. Start it again.")
+            raise service.upload_not_found()
         try:
             async with self._blobs.local(key) as path:
-                recording = await self._slots.run(lambda: examine(path, self._limits))
+                recording = await self._reader.examine(path)
             service.require_container(recording.container, request.allowed_containers)
         except AppError as error:
-            await self._blobs.delete(key)
+            if not error.retryable:
+                await self._blobs.delete(key)
             log.info("upload.refused", upload_id=request.upload_id, reason=error.reason, error=error.message)
             raise
         filename = service.clean_filename(request.filename)
@@ -84,12 +147,8 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             filename=filename,
             blob_key=target,
         )
-        recording.describe(track)
-        try:
-            stored = await self._tracks.CreateTrack(library_service_pb2.CreateTrackRequest(track=track))
-        except (AppError, asyncio.CancelledError):
-            await self._blobs.delete(target)
-            raise
+        describe(recording, track)
+        stored = await self._store(track)
         log.info(
             "track.created",
             track_id=track.id,
@@ -97,9 +156,43 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             duration_seconds=round(track.duration_seconds, 3),
             size_bytes=track.size_bytes,
         )
-        return pb.FinishUploadResponse(track=stored.track)
+        return stored
 
-    async def FetchSpotify(self, request: pb.FetchSpotifyRequest, context: Any) -> pb.FetchSpotifyResponse:
+    async def _store(self, track: track_pb2.Track) -> track_pb2.Track:
+        """Store the record of a track. If it is refused, delete the file of the track."""
+        try:
+            return (await self._tracks.CreateTrack(library_service_pb2.CreateTrackRequest(track=track))).track
+        except AppError as error:
+            # The library may have stored the track although its answer was lost, or for a call before this one. The
+            # file then belongs to it; if not, the library deletes it as an orphan.
+            stored = await self._track(track.id) if error.code is Code.CONFLICT else None
+            if stored is not None:
+                return stored
+            if not error.retryable:
+                await self._blobs.delete(track.blob_key)
+            raise
+
+    async def _track(self, track_id: str) -> track_pb2.Track | None:
+        """Return a track of the caller, or None."""
+        try:
+            return (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
+        except AppError as error:
+            if error.code not in (Code.NOT_FOUND, Code.PERMISSION_DENIED):
+                raise
+            return None
+
+    def _direct_to_wire(self, upload: DirectUpload) -> pb.DirectUpload:
+        wire = pb.DirectUpload(
+            id=upload.id,
+            filename=upload.filename,
+            size_bytes=upload.size_bytes,
+            part_size_bytes=upload.part_size_bytes,
+            part_count=upload.part_count,
+        )
+        wire.expire_time.FromSeconds(int(upload.create_time + self._direct.keep_seconds))
+        return wire
+
+    async def FetchSpotify(self, request: pb.FetchSpotifyRequest, context: Context) -> pb.FetchSpotifyResponse:
         collection = await self._downloads.spotify(request.url)
         return pb.FetchSpotifyResponse(
             kind=collection.kind,
@@ -110,24 +203,23 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             truncated=collection.truncated,
         )
 
-    async def SearchSpotify(self, request: pb.SearchSpotifyRequest, context: Any) -> pb.SearchSpotifyResponse:
+    async def SearchSpotify(self, request: pb.SearchSpotifyRequest, context: Context) -> pb.SearchSpotifyResponse:
         size = max(1, min(_SEARCH_PAGE_LIMIT, request.page_size))
         songs, total = await self._downloads.search(request.query, size, (max(1, request.page) - 1) * size)
         return pb.SearchSpotifyResponse(songs=await self._songs(songs), total_count=total)
 
-    async def CreateDownloads(self, request: pb.CreateDownloadsRequest, context: Any) -> pb.CreateDownloadsResponse:
+    async def CreateDownloads(self, request: pb.CreateDownloadsRequest, context: Context) -> pb.CreateDownloadsResponse:
         return await self._downloads.create(request)
 
     async def BeginSpotifyAuthorization(
-        self, request: pb.BeginSpotifyAuthorizationRequest, context: Any
+        self, request: pb.BeginSpotifyAuthorizationRequest, context: Context
     ) -> pb.BeginSpotifyAuthorizationResponse:
         url, state, verifier = self._spotify_accounts.begin(request.redirect_uri)
         return pb.BeginSpotifyAuthorizationResponse(url=url, state=state, code_verifier=verifier)
 
     async def FinishSpotifyAuthorization(
-        self, request: pb.FinishSpotifyAuthorizationRequest, context: Any
+        self, request: pb.FinishSpotifyAuthorizationRequest, context: Context
     ) -> pb.FinishSpotifyAuthorizationResponse:
-        require_service()
         profile, token = await asyncio.to_thread(
             self._spotify_accounts.finish, request.redirect_uri, request.code, request.code_verifier
         )
@@ -137,22 +229,4 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
 
     async def _songs(self, songs: Sequence[Song]) -> list[pb.Song]:
         track_ids = await self._downloads.track_ids(songs)
-        return [_song_to_wire(song, track_id) for song, track_id in zip(songs, track_ids, strict=True)]
-
-
-def _song_to_wire(song: Song, track_id: str) -> pb.Song:
-    return pb.Song(
-        spotify_id=song.spotify_id,
-        title=song.title,
-        artists=song.artists,
-        album=song.album,
-        album_artist=song.album_artist,
-        cover_url=song.cover_url,
-        duration_seconds=song.duration_seconds,
-        url=song.url,
-        isrc=song.isrc,
-        track_number=song.track_number,
-        disc_number=song.disc_number,
-        release_date=song.release_date,
-        track_id=track_id,
-    )
+        return [song_to_wire(song, track_id) for song, track_id in zip(songs, track_ids, strict=True)]

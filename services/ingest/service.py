@@ -1,17 +1,16 @@
-"""What becomes of uploads and downloads: the rules, free of I/O libraries."""
+"""Rules of uploads and downloads, without I/O."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 import unicodedata
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 from kit.errors import AppError, Code
-from services.ingest.songs import Song
+from services.ingest.songs import Song, one_line
 
 __all__ = [
     "CONTENT_TYPES",
@@ -21,10 +20,14 @@ __all__ = [
     "clean_filename",
     "new_upload_id",
     "parse_quality",
+    "part_size",
     "require_container",
     "staging_key",
     "title_of",
+    "title_of_address",
+    "track_folder",
     "track_key",
+    "upload_not_found",
 ]
 
 CONTENT_TYPES = {
@@ -41,18 +44,20 @@ QUALITIES: dict[str, int | None] = {"lossless": None, "high": 320, "medium": 192
 
 _DEFAULT_QUALITY = "high"
 _NAME_LIMIT = 200
+_PART_BYTES = 16 << 20
+_PART_COUNT_LIMIT = 10_000
 _LINE_BREAKS = ("Zl", "Zp")
 _UPLOAD_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
 class DownloadSpec:
-    """What a download job is to bring: a song of Spotify's catalog, or what lies at an address.
+    """Parameters of a download job: a song of Spotify's catalog, or the URL of a recording.
 
     Attributes:
-        track_id: of the track that it becomes.
+        track_id: ID of the track that the download becomes.
         quality: a key of :data:`QUALITIES`.
-        url: of the recording itself; for a song, which has to be searched for, its page.
+        url: URL of the recording. For a song, which is searched by artist and title, the URL of its Spotify page.
     """
 
     track_id: str
@@ -64,55 +69,66 @@ class DownloadSpec:
     def mp3_kbits(self) -> int | None:
         return QUALITIES[self.quality]
 
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self))
-
-    @staticmethod
-    def from_json(text: str) -> DownloadSpec:
-        values = json.loads(text)
-        song = values.pop("song")
-        return DownloadSpec(**values, song=Song(**{**song, "artists": tuple(song["artists"])}) if song else None)
+    @property
+    def title(self) -> str:
+        """The title as far as it is known before the download: from the catalog, else from the address."""
+        return self.song.title if self.song else title_of_address(self.url)
 
 
 def parse_quality(name: str) -> str:
-    """
+    """Validate a quality. An empty name means the default.
+
     Raises:
-        AppError: ``VALIDATION_ERROR`` for a quality that there is not; an empty one is the default.
+        AppError: ``VALIDATION_ERROR`` for an unknown quality.
     """
     quality = name.strip().lower() or _DEFAULT_QUALITY
     if quality not in QUALITIES:
         raise AppError(
             Code.UNPROCESSABLE,
             "VALIDATION_ERROR",
-            f"There is no quality {name[:40]!r}.",
+            f"The quality {name[:40]!r} is unknown. Use one of: {', '.join(QUALITIES)}.",
             {"details": {"quality": [f"must be one of: {', '.join(QUALITIES)}"]}},
         )
     return quality
 
 
 def new_upload_id() -> str:
-    """An upload's id, which becomes the track's."""
+    """Return a new upload ID. It becomes the ID of the track."""
     return str(uuid.uuid4())
 
 
 def staging_key(upload_id: str) -> str:
-    """Where an upload lies until it is finished."""
+    """Return the blob key of an unfinished upload."""
     if not _UPLOAD_ID.fullmatch(upload_id):
-        raise AppError(Code.NOT_FOUND, "UPLOAD_NOT_FOUND", "There is no such upload. Start it again.")
+        raise upload_not_found()
     return f"uploads/{upload_id}"
 
 
+def upload_not_found() -> AppError:
+    return AppError(Code.NOT_FOUND, "UPLOAD_NOT_FOUND", "There is no such upload. Start it again.")
+
+
+def part_size(size_bytes: int) -> int:
+    """Return the size of the parts of an upload: 16 MiB, or more for files that would have more than 10,000 parts."""
+    return max(_PART_BYTES, -(-size_bytes // _PART_COUNT_LIMIT))
+
+
+def track_folder(track_id: str) -> str:
+    """Return the folder of a track's recording."""
+    return f"tracks/{track_id}"
+
+
 def track_key(track_id: str, container: str) -> str:
-    return f"tracks/{track_id}/original.{container}"
+    return f"{track_folder(track_id)}/original.{container}"
 
 
 def attempt_key(track_id: str, job_id: str, attempt: int, container: str) -> str:
-    """Where one attempt of a download puts its file: two attempts, or two jobs for one track, never meet."""
-    return f"tracks/{track_id}/{job_id}/{attempt}/original.{container}"
+    """Return the key of the file that one attempt at a download stores. No two attempts or jobs share a key."""
+    return f"{track_folder(track_id)}/{attempt}/{job_id}/original.{container}"
 
 
 def clean_filename(name: str) -> str:
-    """A client's file name as one harmless line: its last part, no control characters, at most 200 characters."""
+    """Return the last part of a client's file name, without control characters, at most 200 characters long."""
     visible = "".join(
         c for c in name if unicodedata.category(c) not in _LINE_BREAKS and unicodedata.category(c)[0] != "C"
     )
@@ -131,13 +147,26 @@ def _trimmed(name: str) -> str:
 
 
 def title_of(filename: str) -> str:
-    """A title for a recording that has none."""
+    """Return a title for a recording without a title tag."""
     stem = filename.rpartition(".")[0] if "." in filename else filename
     return stem.replace("_", " ").strip() or "untitled"
 
 
+def title_of_address(url: str) -> str:
+    """Return a title for a recording of which only the address is known: its file name, else host and path."""
+    parts = urlsplit(url)
+    last = unquote(parts.path).rpartition("/")[2]
+    if "." in last:
+        return title_of(clean_filename(last))
+    return one_line(f"{parts.hostname}{unquote(parts.path)}".rstrip("/"))
+
+
 def require_container(container: str, allowed: Sequence[str]) -> None:
-    """Refuse a format that this way in does not take."""
+    """Check the format of a file.
+
+    Raises:
+        AppError: the format is not one of ``allowed``.
+    """
     if allowed and container not in allowed:
         raise AppError(
             Code.UNPROCESSABLE,

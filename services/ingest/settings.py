@@ -1,4 +1,4 @@
-"""Settings of ingest."""
+"""Settings of the ingest service."""
 
 from __future__ import annotations
 
@@ -11,36 +11,45 @@ __all__ = ["IngestSettings"]
 
 
 class IngestSettings(Settings):
-    """Shared settings, and ingest's own."""
+    """The shared settings and those of ingest."""
 
     model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore")
 
-    ingest_slot_count: int = Field(2, ge=1, description="uploads that are inspected at the same time")
-    abandoned_upload_seconds: float = Field(6 * 3600.0, gt=0, description="an unfinished upload this old is removed")
+    ingest_slot_count: int = Field(2, ge=1, description="Number of uploads that are probed in parallel.")
+    abandoned_upload_seconds: float = Field(
+        6 * 3600.0, gt=0, description="Age in seconds after which an unfinished upload is deleted."
+    )
 
-    spotify_client_id: str = Field("", description="of an application registered with Spotify; empty: no Spotify")
-    spotify_client_secret: SecretStr = SecretStr("")
-    spotify_accounts_url: str = "https://accounts.spotify.com"
-    spotify_api_url: str = "https://api.spotify.com/v1"
+    spotify_client_id: str = Field("", description="Client ID of a Spotify application. If empty, Spotify is disabled.")
+    spotify_client_secret: SecretStr = Field(SecretStr(""), description="Client secret of the Spotify application.")
+    spotify_accounts_url: str = Field("https://accounts.spotify.com", description="Base URL of the Spotify login.")
+    spotify_api_url: str = Field("https://api.spotify.com/v1", description="Base URL of the Spotify Web API.")
     spotify_short_url: str = Field(
-        "https://spotify.link", description="where links of Spotify's short host are resolved"
+        "https://spotify.link", description="Base URL at which short links of Spotify are resolved."
     )
-    spotify_timeout_seconds: float = Field(8.0, gt=0, description="for one request to Spotify")
-    spotify_patience_seconds: float = Field(25.0, gt=0, description="for one request with its repetitions and pauses")
-    collection_limit: int = Field(1000, ge=1, le=2000, description="entries of an album or playlist that are read")
+    spotify_timeout_seconds: float = Field(8.0, gt=0, description="Timeout of a request to Spotify in seconds.")
+    spotify_patience_seconds: float = Field(
+        25.0, gt=0, description="Time limit of a request to Spotify with its retries, in seconds."
+    )
+    collection_limit: int = Field(1000, ge=1, le=2000, description="Maximum number of entries of an album or playlist.")
 
-    download_slot_count: int = Field(2, ge=1, description="downloads at the same time")
-    download_attempt_limit: int = Field(3, ge=1)
-    download_pending_limit: int = Field(2000, ge=0, description="unfinished downloads of one caller; 0: any number")
-    fetch_search_url: str = Field(
-        "ytsearch10:{query}", description="what yt-dlp is asked for candidates; {query} is artist and title"
+    download_slot_count: int = Field(2, ge=1, description="Number of parallel downloads.")
+    download_attempt_limit: int = Field(3, ge=1, description="Attempts per download.")
+    download_pending_limit: int = Field(2000, ge=0, description="Unfinished downloads per caller. 0 means no limit.")
+    download_queue_limit: int = Field(
+        20_000, ge=0, description="Unfinished downloads of all callers. 0 means no limit."
     )
-    fetch_seconds: float = Field(900.0, gt=0, description="deadline for fetching one recording")
-    fetch_idle_seconds: float = Field(30.0, gt=0, description="a connection on which nothing arrives is given up")
+    fetch_search_url: str = Field(
+        "ytsearch10:{query}", description="URL of the search with yt-dlp. {query} stands for artist and title."
+    )
+    fetch_seconds: float = Field(900.0, gt=0, description="Time limit of a download in seconds.")
+    fetch_idle_seconds: float = Field(
+        30.0, gt=0, description="Time without data in seconds after which a download is cancelled."
+    )
 
     @field_validator("fetch_search_url")
     @classmethod
     def _has_query(cls, value: str) -> str:
         if "{query}" not in value:
-            raise ValueError("needs {query}, where artist and title go")
+            raise ValueError("must contain {query}, which stands for artist and title")
         return value

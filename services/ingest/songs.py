@@ -1,4 +1,4 @@
-"""What is known about a recording before it is here: as a catalog describes it, or as a link alone."""
+"""Metadata of recordings before they are downloaded."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 __all__ = ["Collection", "Skipped", "Song", "one_line", "track_id_of"]
 
 _NAMESPACE = uuid.UUID("8f0cf2c4-3b5a-4e0e-9a55-5d1c5f1f6a54")
-
-_TEXT_LIMIT = 500
+_TEXT_LIMIT_CHARS = 500
 
 
 @dataclass(frozen=True)
@@ -31,16 +30,18 @@ class Song:
 
     @property
     def artist(self) -> str:
+        """The names of all artists."""
         return ", ".join(self.artists)
 
     @property
     def source_id(self) -> str:
+        """The Spotify URI, which identifies the source of a track."""
         return f"spotify:track:{self.spotify_id}"
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """An entry of an album or playlist that cannot be had, and why."""
+    """An entry of an album or playlist that cannot be downloaded, and the reason."""
 
     position: int
     title: str
@@ -49,7 +50,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Collection:
-    """A track, album or playlist. ``truncated``: there are more entries than are read at once."""
+    """A track, album or playlist. ``truncated``: it has more entries than the limit."""
 
     kind: str
     id: str
@@ -60,10 +61,13 @@ class Collection:
 
 
 def one_line(text: str) -> str:
-    """What somebody else calls something: what of it can be seen, of bounded length."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_TEXT_LIMIT]
+    """Return an external text as one line of printable characters with a limited length."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_TEXT_LIMIT_CHARS]
 
 
 def track_id_of(owner_id: str, source_id: str) -> str:
-    """The id of the track that ``source_id`` becomes in this owner's library, the same each time: no import happens twice."""
+    """Return the ID of the track for a source in the library of an owner.
+
+    The ID is derived from both, so that importing a source again does not create a second track.
+    """
     return str(uuid.uuid5(_NAMESPACE, f"{owner_id}\n{source_id}"))

@@ -1,5 +1,6 @@
-"""Spotify's catalog through spotipy, on behalf of the application (client credentials) or of one of Spotify's users.
-Everything here blocks: callers run it in threads.
+"""Reads the Spotify catalog with spotipy, on behalf of the application (client credentials) or of a Spotify user.
+
+All methods block. Callers run them in threads.
 """
 
 from __future__ import annotations
@@ -38,31 +39,22 @@ __all__ = [
 _TOKEN_PATH = "/api/token"  # noqa: S105 (an address)
 _PAGE_SIZE = 50
 _SEARCH_LIMIT = 1000
-_TRY_COUNT = 4
+_ATTEMPT_LIMIT = 4
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY = 401, 403, 404, 429
-_MISSING = frozenset({400, _FORBIDDEN, _NOT_FOUND})
+_NOT_FOUND_STATUSES = frozenset({400, _FORBIDDEN, _NOT_FOUND})
 _CREDENTIAL_ERRORS = frozenset({"invalid_client", "unauthorized_client", "invalid_grant", "invalid_request"})
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")
 T = TypeVar("T")
 log = get_logger()
-logging.getLogger("spotipy").setLevel(logging.CRITICAL)  # we tell of failures ourselves
+logging.getLogger("spotipy").setLevel(logging.CRITICAL)  # this module reports failures itself
 
 
 class TokenRefused(Exception):
-    """Spotify does not take the token of a user."""
+    """Spotify does not accept the token of a user."""
 
 
 class SpotifyCatalog:
-    """Tracks, albums and playlists.
-
-    Args:
-        client_id, client_secret: of the application; empty: every call is refused with ``SPOTIFY_UNAUTHORIZED``.
-        accounts_url, api_url: where Spotify, or something that speaks like it, answers; without a path of its own,
-            ``api_url`` means version 1 there.
-        timeout_seconds: for one request.
-        patience_seconds: how long one call may take with all its pauses and repetitions.
-        collection_limit: entries of an album or playlist that are read.
-    """
+    """Reads tracks, albums and playlists. All methods raise ``SPOTIFY_ERROR`` and ``SPOTIFY_UNAUTHORIZED``."""
 
     def __init__(
         self,
@@ -72,13 +64,23 @@ class SpotifyCatalog:
         accounts_url: str,
         api_url: str,
         timeout_seconds: float,
-        patience_seconds: float,
+        call_limit_seconds: float,
         collection_limit: int,
     ) -> None:
-        self._patience_seconds = patience_seconds
+        """
+        Args:
+            client_id, client_secret: the credentials of the application. If empty, all calls raise
+                ``SPOTIFY_UNAUTHORIZED``.
+            accounts_url: the base URL of Spotify's accounts service.
+            api_url: the base URL of the Web API. Without a path, version 1 is used.
+            timeout_seconds: the timeout of a request.
+            call_limit_seconds: the time limit of a call with all its retries.
+            collection_limit: the maximum number of entries of an album or playlist.
+        """
+        self._call_limit_seconds = call_limit_seconds
         self._collection_limit = collection_limit
         self._client: spotipy.Spotify | None = None
-        self._tokens = MemoryCacheHandler()  # a file of them would be readable by others
+        self._tokens = MemoryCacheHandler()  # not in a file, which others could read
         self._lock = threading.Lock()
         self._api_url = api_base(api_url)
         self._timeout_seconds = timeout_seconds
@@ -91,99 +93,95 @@ class SpotifyCatalog:
                 cache_handler=self._tokens,
             )  # fmt: skip
             auth.OAUTH_TOKEN_URL = accounts_base(accounts_url) + _TOKEN_PATH
-            self._client = self._connected(auth_manager=auth)
+            self._client = self._create_client(auth_manager=auth)
 
     def for_user(self, access_token: str) -> SpotifyCatalog:
-        """The same catalog as the user with this token may see it. Its calls raise :class:`TokenRefused`, too."""
-        theirs = copy.copy(self)
-        theirs._client, theirs._by_user = self._connected(auth=access_token), True
-        return theirs
+        """Return a catalog that acts for a user. Its methods also raise :class:`TokenRefused`."""
+        user_catalog = copy.copy(self)
+        user_catalog._client, user_catalog._by_user = self._create_client(auth=access_token), True
+        return user_catalog
 
-    def _connected(self, **auth: Any) -> spotipy.Spotify:
+    def _create_client(self, **auth: Any) -> spotipy.Spotify:
         client = spotipy.Spotify(requests_session=self._session, requests_timeout=self._timeout_seconds, **auth)
         client.prefix = f"{self._api_url}/"
         return client
 
     def collection(self, kind: str, spotify_id: str) -> Collection:
-        """A track, album or playlist with all its songs.
-
-        Raises:
-            AppError: ``SPOTIFY_ERROR``, ``SPOTIFY_UNAUTHORIZED``.
-        """
+        """Return a track, album or playlist with its songs. ``kind`` is track, album or playlist."""
         if kind == "track":
             song = self.track(spotify_id)
             return Collection("track", song.spotify_id, song.title, (song,))
         return self._album(spotify_id) if kind == "album" else self._playlist(spotify_id)
 
     def track(self, spotify_id: str) -> Song:
+        """Return a track."""
         if not _ID.fullmatch(spotify_id):
-            raise _missing()
-        found = self._ask(lambda client: client.track(spotify_id))
-        return _song(found, found.get("album") or {})
+            raise _not_found()
+        item = self._call(lambda client: client.track(spotify_id))
+        return _song(item, item.get("album") or {})
 
     def search(self, query: str, limit: int, offset: int) -> tuple[list[Song], int]:
-        """Tracks that fit ``query``, and how many there are in all.
+        """Search tracks. Return a page of the results and their total count.
 
         Raises:
-            AppError: ``VALIDATION_ERROR`` behind the first thousand, of which Spotify shows no more; else as
-                :meth:`collection`.
+            AppError: ``VALIDATION_ERROR`` for results after the first 1000, which Spotify does not return.
         """
         if offset + limit > _SEARCH_LIMIT:
             raise AppError(
                 Code.UNPROCESSABLE,
                 "VALIDATION_ERROR",
-                f"Spotify shows the first {_SEARCH_LIMIT} results of a search. Use more words.",
-                {"details": {"page": [f"lies behind the first {_SEARCH_LIMIT} results"]}},
+                f"Spotify returns only the first {_SEARCH_LIMIT} results. Use a more specific search.",
+                {"details": {"page": [f"is after the first {_SEARCH_LIMIT} results"]}},
             )
-        found = self._ask(lambda client: client.search(query, limit=limit, offset=offset, type="track"))
-        page = found.get("tracks") or {}
+        response = self._call(lambda client: client.search(query, limit=limit, offset=offset, type="track"))
+        page = response.get("tracks") or {}
         items = [item for item in page.get("items") or [] if item and item.get("id")]
         return [_song(item, item.get("album") or {}) for item in items], int(page.get("total") or len(items))
 
     def _album(self, spotify_id: str) -> Collection:
-        album = self._ask(lambda client: client.album(spotify_id))
+        album = self._call(lambda client: client.album(spotify_id))
         songs: list[Song] = []
         skipped: list[Skipped] = []
 
         def page(offset: int) -> dict[str, Any]:
-            return self._ask(lambda client: client.album_tracks(spotify_id, limit=_PAGE_SIZE, offset=offset))
+            return self._call(lambda client: client.album_tracks(spotify_id, limit=_PAGE_SIZE, offset=offset))
 
         entries = _Entries(album.get("tracks") or {}, page, self._collection_limit)
         for position, item in enumerate(entries, start=1):
-            _sort_in(position, item, album, songs, skipped)
+            _add_entry(position, item, album, songs, skipped)
         return Collection("album", spotify_id, _text(album, "name"), tuple(songs), tuple(skipped), entries.truncated)
 
     def _playlist(self, spotify_id: str) -> Collection:
-        playlist = self._ask(lambda client: client.playlist(spotify_id, additional_types=("track",)))
-        # Since 2026 the entries are called "items" and what they hold "item"; before, "tracks" and "track".
-        word = "items" if "items" in playlist else "tracks"
+        playlist = self._call(lambda client: client.playlist(spotify_id, additional_types=("track",)))
+        # Since 2026, the fields are named "items" and "item" instead of "tracks" and "track".
+        field = "items" if "items" in playlist else "tracks"
         songs: list[Song] = []
         skipped: list[Skipped] = []
 
         def page(offset: int) -> dict[str, Any]:
-            return self._ask(
-                lambda client: client._get(f"playlists/{spotify_id}/{word}", limit=_PAGE_SIZE, offset=offset)
+            return self._call(
+                lambda client: client._get(f"playlists/{spotify_id}/{field}", limit=_PAGE_SIZE, offset=offset)
             )
 
-        entries = _Entries(playlist.get(word) or {}, page, self._collection_limit)
+        entries = _Entries(playlist.get(field) or {}, page, self._collection_limit)
         for position, entry in enumerate(entries, start=1):
             item = (entry or {}).get("item") or (entry or {}).get("track") or {}
-            local = (entry or {}).get("is_local") or item.get("is_local")
-            _sort_in(position, {**item, "is_local": local}, item.get("album") or {}, songs, skipped)
+            is_local = (entry or {}).get("is_local") or item.get("is_local")
+            _add_entry(position, {**item, "is_local": is_local}, item.get("album") or {}, songs, skipped)
         name = _text(playlist, "name")
         return Collection("playlist", spotify_id, name, tuple(songs), tuple(skipped), entries.truncated)
 
-    def _ask(self, call: Callable[[spotipy.Spotify], T]) -> T:
-        """One call, repeated while Spotify is busy or away and there is time left; a stale token is replaced once."""
+    def _call(self, request: Callable[[spotipy.Spotify], T]) -> T:
+        """Send a request. Retry it while Spotify is unavailable and time remains. Renew an expired token once."""
         client = self._client
         if client is None:
             raise credentials_missing()
-        deadline = time.monotonic() + self._patience_seconds
+        deadline = time.monotonic() + self._call_limit_seconds
         renewed = False
-        for attempt in range(1, _TRY_COUNT + 1):
-            pause = 0.25 * 2**attempt
+        for attempt in range(1, _ATTEMPT_LIMIT + 1):
+            delay_seconds = 0.25 * 2**attempt
             try:
-                answer = call(client)
+                response = request(client)
             except SpotifyOauthError as error:
                 if is_credential_error(error.error):
                     raise credentials_refused(error) from None
@@ -199,28 +197,28 @@ class SpotifyCatalog:
                     continue
                 if status == _UNAUTHORIZED:
                     raise credentials_refused(error) from None
-                if status in _MISSING:
-                    raise _missing() from None
+                if status in _NOT_FOUND_STATUSES:
+                    raise _not_found() from None
                 failure = spotify_failure(status)
                 if status == _TOO_MANY:
-                    pause = _retry_after_seconds(error)
-                    wait = {"retry_after": math.ceil(pause)}
+                    delay_seconds = _retry_after_seconds(error)
+                    wait = {"retry_after": math.ceil(delay_seconds)}
                     failure.meta.update({**wait, "details": wait})
             except requests.exceptions.RequestException:
                 failure = spotify_failure(0)
             else:
-                if isinstance(answer, dict):
-                    return answer
+                if isinstance(response, dict):
+                    return response
                 failure = spotify_failure(0)
-            if attempt == _TRY_COUNT or time.monotonic() + pause > deadline:
+            if attempt == _ATTEMPT_LIMIT or time.monotonic() + delay_seconds > deadline:
                 log.warning("spotify.failed", error=failure.message, attempts=attempt)
                 raise failure
-            time.sleep(pause)
+            time.sleep(delay_seconds)
         raise spotify_failure(0)
 
 
 class _Entries:
-    """The entries of a collection, page after page, up to a limit."""
+    """Iterates over the entries of a collection page by page, up to a limit."""
 
     def __init__(self, first: dict[str, Any], page: Callable[[int], dict[str, Any]], limit: int) -> None:
         self._first = first
@@ -238,19 +236,19 @@ class _Entries:
                     return
                 offset += 1
                 yield item
-            # Not by the address of the next page, which would lead away from an operator's own api_url.
+            # Use the offset, not the URL of the next page, which would ignore the configured ``api_url``.
             if not items or (offset >= int(page.get("total") or 0) and not page.get("next")):
                 return
             page = self._page(offset)
 
 
-def _sort_in(position: int, item: Any, album: dict[str, Any], songs: list[Song], skipped: list[Skipped]) -> None:
-    """Add ``item`` to the songs, or to what is left out with the reason why."""
+def _add_entry(position: int, item: Any, album: dict[str, Any], songs: list[Song], skipped: list[Skipped]) -> None:
+    """Append an entry to ``songs``, or to ``skipped`` with the reason."""
     item = item or {}
     if item.get("is_local"):
-        reason = "A local file of the playlist's owner, which Spotify does not have."
+        reason = "A local file of the playlist's owner, which is not on Spotify."
     elif item.get("type", "track") != "track":
-        reason = "Not music: an episode of a show."
+        reason = "A podcast episode, not a song."
     elif not item.get("id") or not item.get("name") or item.get("is_playable") is False:
         reason = "No longer available on Spotify."
     else:
@@ -292,39 +290,40 @@ def _retry_after_seconds(error: SpotifyException) -> float:
 
 
 def accounts_base(accounts_url: str) -> str:
-    """What addresses of Spotify's accounts service begin with."""
+    """Return the base URL of Spotify's accounts service."""
     return accounts_url.rstrip("/").removesuffix(_TOKEN_PATH)
 
 
 def api_base(api_url: str) -> str:
-    """What addresses of the Web API begin with: version 1, unless the address says otherwise."""
+    """Return the base URL of the Web API. Without a path, use version 1."""
     base = api_url.rstrip("/")
     return base if urlsplit(base).path else f"{base}/v1"
 
 
 def is_credential_error(error: object) -> bool:
-    """Whether this error of a token endpoint (RFC 6749, 5.2) speaks of the application, not of the moment."""
+    """Return whether an error of a token endpoint (RFC 6749, 5.2) means that the credentials are wrong."""
     return isinstance(error, str) and error in _CREDENTIAL_ERRORS
 
 
 def spotify_failure(status: int) -> AppError:
-    """What to say of an answer with this HTTP status; 0: of none, or of one that cannot be read."""
+    """Return the error for a response with this HTTP status; 0 for no response or an invalid one."""
     if status == _TOO_MANY:
         return AppError(
-            Code.RATE_LIMITED, "SPOTIFY_ERROR", "Spotify takes no more requests of ours for a while. Try again later."
+            Code.RATE_LIMITED, "SPOTIFY_ERROR", "Spotify limits the requests of this server. Try again later."
         )
-    return AppError(Code.UNAVAILABLE, "SPOTIFY_ERROR", "Spotify does not answer as it should. Try again in a minute.")
+    return AppError(Code.UNAVAILABLE, "SPOTIFY_ERROR", "Spotify is unavailable. Try again in a minute.")
 
 
-def _missing() -> AppError:
+def _not_found() -> AppError:
     return AppError(
         Code.NOT_FOUND,
         "SPOTIFY_ERROR",
-        "Spotify has nothing under this link, or does not show it to applications. Check that it exists and is public.",
+        "Spotify did not find this item, or does not share it with applications. Check that it exists and is public.",
     )
 
 
 def credentials_missing() -> AppError:
+    """Return the error for missing credentials of the application."""
     return AppError(
         Code.NOT_PROVISIONED,
         "SPOTIFY_UNAUTHORIZED",
@@ -333,6 +332,7 @@ def credentials_missing() -> AppError:
 
 
 def credentials_refused(error: Exception) -> AppError:
+    """Log and return the error for refused credentials of the application."""
     log.error("spotify.credentials_refused", kind=type(error).__name__)
     return AppError(
         Code.NOT_PROVISIONED,

@@ -1,6 +1,6 @@
-"""What Spotify's users give leave to, through authlib (OAuth 2.0, RFC 6749: authorization code with PKCE, RFC 7636).
+"""Authorization by Spotify users with authlib: OAuth 2.0 (RFC 6749), authorization code with PKCE (RFC 7636).
 
-Everything here but :meth:`SpotifyAccounts.begin` blocks: callers run it in threads.
+All methods except :meth:`SpotifyAccounts.begin` block. Callers run them in threads.
 """
 
 from __future__ import annotations
@@ -28,36 +28,42 @@ from services.ingest.spotify import (
     spotify_failure,
 )
 
-__all__ = ["LeaveEnded", "Profile", "SpotifyAccounts", "UserToken"]
+__all__ = ["AuthorizationRevoked", "Profile", "SpotifyAccounts", "UserToken"]
 
 _SCOPES = "playlist-read-private user-library-read user-read-private user-read-email"
 _STATE_CHARS = 43
-_VERIFIER_CHARS = 64  # RFC 7636 asks for 43 to 128
+_VERIFIER_CHARS = 64  # RFC 7636 allows 43 to 128
 _LIFETIME_SECONDS = 3600.0
 
 
-class LeaveEnded(Exception):
-    """The user has taken back what they had given leave to, or it has expired."""
+class AuthorizationRevoked(Exception):
+    """The user has revoked the authorization, or it has expired."""
 
 
 @dataclass(frozen=True)
 class UserToken:
-    """One user's, for a while. ``expire_time`` is in seconds since 1970; an empty ``refresh_token`` renews nothing."""
+    """The tokens of a user. Times are in seconds since 1970. Without ``refresh_token``, they cannot be renewed.
+
+    Attributes:
+        renewing_until: until then, a call is renewing the tokens; 0: none is.
+    """
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expire_time: float
+    renewing_until: float = 0.0
 
     def to_json(self) -> str:
+        """Return the tokens as JSON."""
         return json.dumps(dataclasses.asdict(self))
 
     @staticmethod
     def from_json(text: str) -> UserToken | None:
-        """None for the empty text, which stands for leave that has ended."""
+        """Parse the output of :meth:`to_json`. An empty text means a revoked authorization and returns None."""
         return UserToken(**json.loads(text)) if text else None
 
 
-class _TokenAnswer(BaseModel):
+class _TokenResponse(BaseModel):
     model_config = ConfigDict(strict=True)
 
     access_token: str = Field(min_length=1)
@@ -75,7 +81,7 @@ class _User(BaseModel):
 
 @dataclass(frozen=True)
 class Profile:
-    """A user of Spotify's. ``email`` is empty where Spotify does not tell it, and nobody has verified it."""
+    """The profile of a Spotify user. ``email`` is unverified, and empty if Spotify does not return it."""
 
     subject: str
     label: str
@@ -83,13 +89,7 @@ class Profile:
 
 
 class SpotifyAccounts:
-    """Asks users for leave, and turns it into tokens.
-
-    Args:
-        client_id, client_secret: of the application; empty: every call is refused with ``SPOTIFY_UNAUTHORIZED``.
-        accounts_url, api_url: as of :class:`services.ingest.spotify.SpotifyCatalog`.
-        timeout_seconds: for one request.
-    """
+    """Requests authorization from users, and exchanges it for tokens."""
 
     def __init__(
         self,
@@ -101,6 +101,13 @@ class SpotifyAccounts:
         timeout_seconds: float,
         clock: Clock,
     ) -> None:
+        """
+        Args:
+            client_id, client_secret: the credentials of the application. If empty, all calls raise
+                ``SPOTIFY_UNAUTHORIZED``.
+            accounts_url, api_url: see :class:`services.ingest.spotify.SpotifyCatalog`.
+            timeout_seconds: the timeout of a request.
+        """
         self._client_id = client_id
         self._client_secret = client_secret
         self._accounts_url = accounts_base(accounts_url)
@@ -109,7 +116,7 @@ class SpotifyAccounts:
         self._clock = clock
 
     def begin(self, redirect_uri: str) -> tuple[str, str, str]:
-        """Where to send a browser to, the state that it comes back with, and the code verifier to keep meanwhile.
+        """Start a login. Return the URL for the browser, the expected state, and the code verifier to keep.
 
         Raises:
             AppError: ``SPOTIFY_UNAUTHORIZED``.
@@ -122,36 +129,39 @@ class SpotifyAccounts:
         return url, state, verifier
 
     def finish(self, redirect_uri: str, code: str, code_verifier: str) -> tuple[Profile, UserToken]:
-        """Who came back with ``code``, and the token that it is worth.
+        """Exchange an authorization code for the profile and the tokens of the user.
 
         Raises:
-            AppError: ``SPOTIFY_DENIED`` for a code that is not worth any, or a user whom Spotify does not let in here;
-                ``SPOTIFY_UNAUTHORIZED``, ``SPOTIFY_ERROR``.
+            AppError: ``SPOTIFY_DENIED`` if the code is invalid or the user may not use the application;
+                ``SPOTIFY_UNAUTHORIZED``; ``SPOTIFY_ERROR``.
         """
         with self._session(redirect_uri=redirect_uri) as session:
             try:
-                token = self._token(
+                token = self._request_token(
                     lambda: session.fetch_token(self._token_url, code=code, code_verifier=code_verifier)
                 )
-            except LeaveEnded:
+            except AuthorizationRevoked:
                 raise AppError(
                     Code.PERMISSION_DENIED,
                     "SPOTIFY_DENIED",
-                    "Spotify does not know this login any more. Start it once more.",
+                    "This login at Spotify has expired. Start it again.",
                 ) from None
             return self._profile(session), token
 
     def refresh(self, token: UserToken) -> UserToken:
-        """
+        """Return renewed tokens.
+
         Raises:
-            LeaveEnded: there will be no more of them.
+            AuthorizationRevoked: the user must log in again.
             AppError: ``SPOTIFY_UNAUTHORIZED``, ``SPOTIFY_ERROR``.
         """
         if not token.refresh_token:
-            raise LeaveEnded
+            raise AuthorizationRevoked
         with self._session() as session:
-            renewed = self._token(lambda: session.refresh_token(self._token_url, refresh_token=token.refresh_token))
-        # Spotify gives another refresh token only now and then.
+            renewed = self._request_token(
+                lambda: session.refresh_token(self._token_url, refresh_token=token.refresh_token)
+            )
+        # Spotify returns a new refresh token only sometimes.
         return dataclasses.replace(renewed, refresh_token=renewed.refresh_token or token.refresh_token)
 
     @property
@@ -165,35 +175,35 @@ class SpotifyAccounts:
             self._client_id, self._client_secret, default_timeout=self._timeout_seconds, leeway=0, **options
         )
         session.trust_env = False  # a .netrc would replace the token
-        session.max_redirects = 0  # a code or token is for this address alone
+        session.max_redirects = 0  # codes and tokens must not be sent to other addresses
         return session
 
-    def _token(self, ask: Callable[[], Any]) -> UserToken:
+    def _request_token(self, request: Callable[[], Any]) -> UserToken:
         try:
-            answer = _TokenAnswer.model_validate(ask())
+            response = _TokenResponse.model_validate(request())
         except OAuthError as error:
             if error.error == "invalid_grant":
-                raise LeaveEnded from None
+                raise AuthorizationRevoked from None
             if is_credential_error(error.error):
                 raise credentials_refused(error) from None
             raise spotify_failure(0) from None
         except (requests.exceptions.RequestException, ValueError, TypeError, OverflowError):
             raise spotify_failure(0) from None
-        return UserToken(answer.access_token, answer.refresh_token or "", self._clock.now() + answer.expires_in)
+        return UserToken(response.access_token, response.refresh_token or "", self._clock.now() + response.expires_in)
 
     def _profile(self, session: OAuth2Session) -> Profile:
         try:
-            answer = session.get(f"{self._api_url}/me")
-            if answer.status_code == requests.codes.forbidden:
+            response = session.get(f"{self._api_url}/me")
+            if response.status_code == requests.codes.forbidden:
                 raise AppError(
                     Code.PERMISSION_DENIED,
                     "SPOTIFY_DENIED",
-                    "Spotify does not let this account use the application of this installation. Ask the operator to "
-                    "add it.",
+                    "Spotify does not allow this account to use the application of this server. Ask the operator to add "
+                    "the account.",
                 )
-            if not answer.ok:
-                raise spotify_failure(answer.status_code)
-            user = _User.model_validate_json(answer.content)
+            if not response.ok:
+                raise spotify_failure(response.status_code)
+            user = _User.model_validate_json(response.content)
         except (requests.exceptions.RequestException, OAuthError, ValidationError):
             raise spotify_failure(0) from None
         return Profile(user.id, one_line(user.display_name or "") or user.id, user.email or "")

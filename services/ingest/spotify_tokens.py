@@ -1,82 +1,90 @@
-"""The caller's own token for Spotify, if they are connected: kept by the library, renewed when it is used."""
+"""The Spotify token of the caller. The library stores it, and this module renews it on use."""
 
 from __future__ import annotations
 
 import asyncio
-from weakref import WeakValueDictionary
+import dataclasses
 
 from soundwright.library.v1 import connection_service_pb2 as pb
 from soundwright.library.v1 import connection_service_pb2_grpc
 
 from kit.errors import AppError
-from kit.identity import principal_scope, require_principal
 from kit.log import get_logger
 from kit.ports import Clock
-from services.ingest.spotify_accounts import LeaveEnded, SpotifyAccounts, UserToken
+from kit.security.identity import principal_scope, require_principal
+from services.ingest.spotify_accounts import AuthorizationRevoked, SpotifyAccounts, UserToken
 
 __all__ = ["SpotifyTokens"]
 
 _PROVIDER = "spotify"
-_EARLY_SECONDS = 60.0
-_TRY_COUNT = 4
-_NONE = frozenset({"CONNECTION_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SECRET_UNREADABLE"})
+_RENEWAL_MARGIN_SECONDS = 60.0
+_RENEWAL_SECONDS = 30.0  # after this time without a result, another call renews the token
+_WAIT_SECONDS = 0.1
+_NO_TOKEN_REASONS = frozenset({"CONNECTION_NOT_FOUND", "ACCOUNT_NOT_FOUND", "SECRET_UNREADABLE"})
 log = get_logger()
 
 
 class SpotifyTokens:
+    """Returns and renews the tokens of callers.
+
+    A refresh token may be valid only once, so one call renews the token of an account at a time. It marks the stored token
+    first; other calls, also those of other processes, wait for the renewed one.
+    """
+
     def __init__(
         self, accounts: SpotifyAccounts, connections: connection_service_pb2_grpc.ConnectionServiceStub, clock: Clock
     ) -> None:
         self._accounts = accounts
         self._connections = connections
         self._clock = clock
-        # A refresh token may serve once, so the requests of one account here wait for each other.
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def current(self, refused: str = "") -> str:
-        """An access token of the caller's that is good for another minute; empty: there is none.
+        """Return an access token of the caller that is valid for at least a minute; empty if there is none.
 
         Args:
-            refused: one that Spotify did not take although it should.
+            refused: an access token that Spotify refused before its expiry.
 
         Raises:
-            AppError: ``SPOTIFY_ERROR``, ``SPOTIFY_UNAUTHORIZED`` when it cannot be renewed.
+            AppError: ``SPOTIFY_ERROR`` or ``SPOTIFY_UNAUTHORIZED`` if the token cannot be renewed now.
         """
         account_id = require_principal().id
-        async with self._turns.setdefault(account_id, asyncio.Lock()):
-            return await self._current(account_id, refused)
-
-    async def _current(self, account_id: str, refused: str) -> str:
-        renewed: UserToken | None = None
-        for _ in range(_TRY_COUNT):
-            known = await self._known(account_id)
-            token = UserToken.from_json(known.secret) if known else None
-            if known is None or (token is None and renewed is None):
-                return ""
-            if token and token.access_token != refused and token.expire_time - self._clock.now() > _EARLY_SECONDS:
-                return token.access_token  # which somebody else may just have renewed
-            if token and renewed is None:
-                try:
-                    renewed = await asyncio.to_thread(self._accounts.refresh, token)
-                except LeaveEnded:
-                    if await self._replaced(account_id, "", known.revision):
-                        log.info("spotify.leave_ended", account_id=account_id)
-                    continue
-            if renewed and await self._replaced(account_id, renewed.to_json(), known.revision):
-                return renewed.access_token
+        while (stored := await self._get_stored(account_id)) and (token := UserToken.from_json(stored.secret)):
+            now = self._clock.now()
+            if token.access_token != refused and token.expire_time - now > _RENEWAL_MARGIN_SECONDS:
+                return token.access_token
+            if token.renewing_until > now:
+                await asyncio.sleep(_WAIT_SECONDS)
+            elif renewed := await self._renew(account_id, token, stored.revision):
+                return renewed
         return ""
 
-    async def _known(self, account_id: str) -> pb.GetConnectionSecretResponse | None:
+    async def _renew(self, account_id: str, token: UserToken, revision: int) -> str:
+        """Renew the token, and return the access token. Return an empty text if the stored token was changed meanwhile."""
+        marked = dataclasses.replace(token, renewing_until=self._clock.now() + _RENEWAL_SECONDS)
+        if not await self._replace(account_id, marked.to_json(), revision):
+            return ""
+        try:
+            renewed = await asyncio.to_thread(self._accounts.refresh, token)
+        except AuthorizationRevoked:
+            if await self._replace(account_id, "", revision + 1):
+                log.info("spotify.authorization_revoked", account_id=account_id)
+            return ""
+        except AppError:
+            await self._replace(account_id, token.to_json(), revision + 1)  # the next call may try again
+            raise
+        return renewed.access_token if await self._replace(account_id, renewed.to_json(), revision + 1) else ""
+
+    async def _get_stored(self, account_id: str) -> pb.GetConnectionSecretResponse | None:
         request = pb.GetConnectionSecretRequest(account_id=account_id, provider=_PROVIDER)
         try:
             with principal_scope(None):
                 return await self._connections.GetConnectionSecret(request)
         except AppError as error:
-            if error.reason not in _NONE:
+            if error.reason not in _NO_TOKEN_REASONS:
                 raise
             return None
 
-    async def _replaced(self, account_id: str, secret: str, revision: int) -> bool:
+    async def _replace(self, account_id: str, secret: str, revision: int) -> bool:
         request = pb.ReplaceConnectionSecretRequest(
             account_id=account_id, provider=_PROVIDER, secret=secret, revision=revision
         )

@@ -1,30 +1,33 @@
-"""Bus messages to service calls: runs download jobs."""
+"""Runs download jobs."""
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from soundwright.ingest.v1 import jobs_pb2
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
 
-from kit import audio
-from kit.compute import ComputeSlots
-from kit.errors import AppError, Code
-from kit.identity import Principal, principal_scope
-from kit.jobs import JobContext
+from kit.confined.audio import ConfinedAudio, recording_of
+from kit.confined.process import Confinement, ProcessDied, call
+from kit.confined.recordings import Recording
+from kit.errors import AppError
 from kit.log import get_logger
-from kit.outbound.guard import Guard
-from kit.outbound.web import read_web
 from kit.ports import Blobs
+from kit.security.egress_client import read_web
+from kit.security.egress_policy import EgressPolicy
+from kit.worker.context import JobContext
+from kit.worker.kind import JobKind, JobLimits, WorkQueue
 from services.ingest import service
-from services.ingest.fetch.encoding import keep
 from services.ingest.fetch.fetcher import Fetched, Fetcher
-from services.ingest.fetch.tags import Tags, picture_type, read_tags, write_tags
-from services.ingest.recordings import Recording, examine
+from services.ingest.fetch.tags import Tags, picture_type
+from services.ingest.recordings import describe
+from services.ingest.serializers import spec_from_wire
 from services.ingest.service import DownloadSpec
+from services.ingest.settings import IngestSettings
 from services.ingest.songs import one_line
 
 __all__ = ["DownloadWorker"]
@@ -33,6 +36,8 @@ _FETCHED_RATIO, _ENCODED_RATIO = 0.8, 0.95
 _COVER_LIMIT_BYTES = 8 << 20
 _COVER_SECONDS = 20.0
 _LENGTH_TOLERANCE_SECONDS = 10.0
+_WARNING_LIMIT = 40
+_TAG_CPU_SECONDS = 5.0
 log = get_logger()
 
 
@@ -43,42 +48,54 @@ class DownloadWorker:
         self,
         *,
         fetcher: Fetcher,
-        guard: Guard,
+        egress_policy: EgressPolicy,
         blobs: Blobs,
         tracks: library_service_pb2_grpc.TrackServiceStub,
-        slots: ComputeSlots,
+        reader: ConfinedAudio,
         scratch: Path,
-        limits: audio.AudioLimits,
     ) -> None:
         self._fetcher = fetcher
-        self._guard = guard
+        self._guard = egress_policy
         self._blobs = blobs
         self._tracks = tracks
-        self._slots = slots
+        self._reader = reader
         self._scratch = scratch
-        self._limits = limits
 
-    async def handle(self, context: JobContext) -> job_pb2.JobResult:
-        """Bring the recording and make it a track of the job's owner, unless it is one already."""
+    def job_kind(self, settings: IngestSettings) -> JobKind[jobs_pb2.DownloadSpec]:
+        """Return the descriptor of download jobs. Each names its track's folder as its output folder."""
+        return JobKind(
+            kind=job_pb2.JOB_KIND_DOWNLOAD,
+            spec=jobs_pb2.DownloadSpec,
+            queue=WorkQueue("ingest", settings.download_slot_count),
+            handler=self.handle,
+            attempt_limit=settings.download_attempt_limit,
+            limits=JobLimits(
+                settings.download_pending_limit, settings.download_pending_limit, settings.download_queue_limit
+            ),
+            creates_track=True,
+        )
+
+    async def handle(self, context: JobContext, wanted: jobs_pb2.DownloadSpec) -> job_pb2.JobResult:
+        """Download the audio of the job's track, unless the track has audio already."""
         started = time.monotonic()
-        spec = DownloadSpec.from_json(context.job.spec_json)
-        with principal_scope(Principal(context.job.owner_id, "user")):
-            if await self._track(spec.track_id) is not None:
-                return job_pb2.JobResult(engine="library")
-            with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:
-                folder = Path(name)
-                fetched = await self._fetch(context, spec, folder)
-                tags = await self._slots.run(functools.partial(_tags, spec, fetched))
-                cover = await self._cover(spec.song.cover_url if spec.song else fetched.cover_url)
-                context.report(_FETCHED_RATIO, "Converting")
-                report = _part(context, _FETCHED_RATIO, _ENCODED_RATIO)
-                prepare = functools.partial(
-                    _prepare, fetched.path, folder, spec.mp3_kbits, tags, cover, self._limits, report
-                )
-                path, recording, warnings = await self._slots.run(prepare)
-                context.report(_ENCODED_RATIO, "Storing")
-                track = _track_of(spec, tags, recording, warnings)
-                await self._store(track, path, context.job)
+        spec = spec_from_wire(wanted)
+        track = await self._track(spec.track_id)
+        if track.blob_key:
+            return job_pb2.JobResult(engine="library")
+        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            fetched = await self._fetch(context, spec, folder)
+            tags = await _tags(spec, fetched)
+            if spec.song is None:
+                await self._record(_named(spec, tags), context.job)
+            cover = await self._cover(spec.song.cover_url if spec.song else fetched.cover_url)
+            context.report(_FETCHED_RATIO, "Converting")
+            report = _part(context, _FETCHED_RATIO, _ENCODED_RATIO)
+            path, recording, warnings = await self._prepare(fetched.path, spec.mp3_kbits, tags, cover, report)
+            context.report(_ENCODED_RATIO, "Storing")
+            track = _track_of(spec, tags, recording, warnings)
+            await context.reserve(track.size_bytes)
+            await self._store(track, path, context.job)
         return job_pb2.JobResult(engine="yt-dlp", model=fetched.extractor, compute_seconds=time.monotonic() - started)
 
     async def _fetch(self, context: JobContext, spec: DownloadSpec, folder: Path) -> Fetched:
@@ -90,8 +107,31 @@ class DownloadWorker:
         context.report(0.0, "Looking for the recording, and fetching it")
         return await self._fetcher.fetch_match(song.title, song.artists, song.duration_seconds, folder, report)
 
+    async def _prepare(
+        self, source: Path, mp3_kbits: int | None, tags: Tags, cover: bytes, report: Callable[[float], None]
+    ) -> tuple[Path, Recording, list[str]]:
+        """Encode and tag the recording in its folder, then examine the result like an upload."""
+        folder = source.parent
+        picture = folder / "cover"
+        picture.write_bytes(cover)
+        arguments = {
+            "source": str(source),
+            "mp3_kbits": mp3_kbits,
+            "tags": dataclasses.asdict(tags),
+            "cover": str(picture) if cover else "",
+        }
+        answer = await self._reader.call("services.ingest.fetch.media:prepare", arguments, folder, report=report)
+        path = folder / ("kept.flac" if mp3_kbits is None else "kept.mp3")
+        if path.is_symlink():
+            raise PermissionError("the process that encoded the recording left a link")
+        return (
+            path,
+            recording_of(answer["recording"]),
+            [str(warning)[:_WARNING_LIMIT] for warning in answer["warnings"]],
+        )
+
     async def _cover(self, url: str) -> bytes:
-        """The cover, empty if it cannot be had: the recording is worth keeping without."""
+        """Return the cover image, or empty bytes if it cannot be fetched. A download does not fail without it."""
         if not url:
             return b""
         try:
@@ -101,36 +141,36 @@ class DownloadWorker:
             return b""
         return cover if picture_type(cover) else b""
 
-    async def _track(self, track_id: str) -> track_pb2.Track | None:
-        try:
-            return (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
-        except AppError as error:
-            if error.code is not Code.NOT_FOUND:
-                raise
-            return None
+    async def _track(self, track_id: str) -> track_pb2.Track:
+        """
+        Raises:
+            AppError: ``TRACK_NOT_FOUND`` if the track was deleted.
+        """
+        return (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
+
+    async def _record(self, track: track_pb2.Track, job: job_pb2.Job) -> None:
+        track.owner_id = job.owner_id
+        await self._tracks.RecordDownload(library_service_pb2.RecordDownloadRequest(track=track))
 
     async def _store(self, track: track_pb2.Track, path: Path, job: job_pb2.Job) -> None:
-        """Put the file in its place and register the track. Of several attempts or jobs for it, the first one wins."""
+        """Store the file and record it in the track. If several attempts or jobs finish, the first one wins."""
         track.blob_key = service.attempt_key(track.id, job.id, job.attempt, track.container)
         await self._blobs.put_file(track.blob_key, path)
         try:
-            await self._tracks.CreateTrack(library_service_pb2.CreateTrackRequest(track=track))
-        except BaseException as error:
-            winner = None
-            if isinstance(error, AppError) and error.code is Code.CONFLICT:
-                winner = await self._track(track.id)
-            if winner is None or winner.blob_key != track.blob_key:
+            await self._record(track, job)
+        except AppError as error:
+            if not error.retryable:  # else the call may have had its effect; the next attempt cleans up
                 await self._blobs.delete(track.blob_key)
-            if winner is None:
-                raise
-            return
-        # What attempts that were killed left behind; others that are still at it will find that they come too late.
+            if error.reason == "AUDIO_EXISTS":
+                return
+            raise
+        # Delete what killed attempts left behind. Attempts that still run will find that the track has audio.
         folder = f"tracks/{track.id}/"
         for key in await self._blobs.keys(folder):
             if key != track.blob_key:
                 await self._blobs.delete(key)
         log.info(
-            "track.created",
+            "track.downloaded",
             track_id=track.id,
             container=track.container,
             duration_seconds=round(track.duration_seconds, 3),
@@ -139,15 +179,26 @@ class DownloadWorker:
 
 
 def _part(context: JobContext, start: float, end: float) -> Callable[[float], None]:
-    """Reports a part of the job's progress."""
+    """Return a function that maps the progress of a step, 0 to 1, to the range from ``start`` to ``end`` of the job."""
     return lambda share: context.report(start + (end - start) * share)
 
 
-def _tags(spec: DownloadSpec, fetched: Fetched) -> Tags:
+async def _own_tags(path: Path) -> Tags:
+    """Return the tags of a file. If they cannot be read within the limits, the file counts as untagged."""
+    confinement = Confinement(path.parent, cpu_seconds=_TAG_CPU_SECONDS)
+    try:
+        found = await call("services.ingest.fetch.media:tags_of", {"path": str(path)}, confinement)
+        return Tags(title=str(found["title"]), artist=str(found["artist"]), album=str(found["album"]))
+    except (ProcessDied, AppError, KeyError, TypeError) as error:
+        log.info("tags.not_read", error=str(error))
+        return Tags()
+
+
+async def _tags(spec: DownloadSpec, fetched: Fetched) -> Tags:
     song = spec.song
     if song is None:
-        # What a file says of itself is worth more than its name at some address.
-        own = read_tags(fetched.path) if fetched.direct else Tags()
+        # Tags of the file are more reliable than the file name in the URL.
+        own = await _own_tags(fetched.path) if fetched.direct else Tags()
         return Tags(
             title=one_line(own.title or fetched.title),
             artist=one_line(own.artist or fetched.artist),
@@ -167,22 +218,12 @@ def _tags(spec: DownloadSpec, fetched: Fetched) -> Tags:
     )
 
 
-def _prepare(
-    source: Path,
-    folder: Path,
-    mp3_kbits: int | None,
-    tags: Tags,
-    cover: bytes,
-    limits: audio.AudioLimits,
-    report: Callable[[float], None],
-) -> tuple[Path, Recording, tuple[str, ...]]:
-    """Encode, tag, and look at the outcome as at any upload."""
-    path, warnings = keep(source, folder, mp3_kbits, limits, report)
-    write_tags(path, tags, cover)
-    return path, examine(path, limits), warnings
+def _named(spec: DownloadSpec, tags: Tags) -> track_pb2.Track:
+    """Return the track with the names that the site gives for it."""
+    return track_pb2.Track(id=spec.track_id, title=tags.title or spec.title, artist=tags.artist, album=tags.album)
 
 
-def _track_of(spec: DownloadSpec, tags: Tags, recording: Recording, warnings: tuple[str, ...]) -> track_pb2.Track:
+def _track_of(spec: DownloadSpec, tags: Tags, recording: Recording, warnings: Sequence[str]) -> track_pb2.Track:
     name = " - ".join(filter(None, (tags.artist, tags.title))).replace("/", "-").replace("\\", "-")
     filename = service.clean_filename(f"{name[:150] or 'untitled'}.{recording.container}")
     track = track_pb2.Track(
@@ -199,7 +240,7 @@ def _track_of(spec: DownloadSpec, tags: Tags, recording: Recording, warnings: tu
             spec.song.url,
             spec.song.cover_url,
         )
-    recording.describe(track)
+    describe(recording, track)
     wanted_seconds = spec.song.duration_seconds if spec.song else 0.0
     differs = wanted_seconds and abs(wanted_seconds - track.duration_seconds) > _LENGTH_TOLERANCE_SECONDS
     found = [*track.warnings, *warnings, *(["LENGTH_DIFFERS"] if differs else [])]

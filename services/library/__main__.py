@@ -1,6 +1,14 @@
-"""``python -m services.library create-account EMAIL [--role ROLE]``: the operator's way to let somebody in.
+"""Commands of the library: ``python -m services.library COMMAND``. They use the settings of the stack.
 
-Prints an API token for the new account, once. The data directory (or store) is the one that the settings name.
+- ``create-account`` prints an API token for the new account. The token is shown once.
+- ``migrate`` creates missing indexes and migrates documents of earlier versions. The library does so on every start, too. Several
+  may run at once. It drops indexes that only earlier versions need if asked to.
+- ``backup`` and ``restore`` write and read a folder with all documents and files.
+- ``retention`` shows what is old enough to be deleted, or deletes it.
+- ``copy`` copies all documents and files to other stores.
+- ``orphans`` lists files that no record names, and deletes them if asked to.
+- ``rotate-secret`` replaces the secret of the platform, in two steps (docs/OPERATIONS.md).
+- ``signing-keys`` writes a signing key for each component.
 """
 
 from __future__ import annotations
@@ -8,37 +16,145 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
-from kit import infra
-from kit.adapters.clock import SystemClock
+from kit import infra, log
+from kit.adapters.system.clock import SystemClock
 from kit.errors import AppError
+from kit.security.identity import ROLE_RANKS
+from kit.security.signing_keys import KeyFileError
 from kit.settings import SettingsError, load
-from services.library.accounts import ROLES
-from services.library.people import gather
+from services.library.identity.app import build_identity
+from services.library.migrations import migrate, schema_version
+from services.library.orphans.commands import report_orphans
+from services.library.orphans.service import MIN_AGE_SECONDS
+from services.library.retention.app import build_retention
+from services.library.retention.service import table
+from services.library.secret_rotation import renew_signing_keys, rotate_secret
 from services.library.settings import LibrarySettings
+from services.library.stores import Stores
+from services.library.transfer import commands as transfer
+from services.library.transfer.usage import drop_obsolete_indexes
 
 
-async def _create(email: str, role: str) -> str:
-    settings = load(LibrarySettings)
-    docs = infra.open_docs(settings)
+async def _migrate(options: argparse.Namespace) -> None:
+    log.configure("library", level="info", fmt="console")
+    docs, search = infra.open_docs_and_search(load(LibrarySettings))
     try:
-        people = gather(docs, settings, SystemClock())
-        await people.store.prepare()
-        return await people.accounts.create_with_token(email, role)
+        migrated = await Stores(docs, search).prepare()
+        state = "Migrated the documents to" if migrated else "The documents are at"
+        sys.stdout.write(f"{state} version {await schema_version(docs)}. All indexes exist.\n")
+        if options.drop_indexes:
+            dropped = await drop_obsolete_indexes(docs, SystemClock())
+            sys.stdout.write(f"Dropped obsolete indexes: {', '.join(dropped) or 'none'}.\n")
+        elif obsolete := await docs.obsolete_indexes():
+            sys.stdout.write(
+                f"Obsolete indexes: {', '.join(obsolete)}. When all libraries run this version, drop them with "
+                "--drop-indexes.\n"
+            )
     finally:
         await docs.close()
 
 
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m services.library")
-    commands = parser.add_subparsers(dest="command", required=True)
-    create = commands.add_parser("create-account", help="create an account and print an API token for it")
-    create.add_argument("email")
-    create.add_argument("--role", choices=ROLES, default="user")
-    chosen = parser.parse_args(arguments)
+async def _create_account(options: argparse.Namespace) -> None:
+    settings = load(LibrarySettings)
+    docs, _ = infra.open_docs_and_search(settings)
     try:
-        sys.stdout.write(asyncio.run(_create(chosen.email, chosen.role)) + "\n")
-    except (AppError, SettingsError) as error:
+        await migrate(docs)
+        identity = build_identity(docs, settings, SystemClock())
+        await identity.prepare()
+        sys.stdout.write(await identity.accounts.create_with_token(options.email, options.role) + "\n")
+    finally:
+        await docs.close()
+
+
+async def _back_up(options: argparse.Namespace) -> None:
+    await transfer.back_up(load(LibrarySettings), options.folder)
+
+
+async def _restore(options: argparse.Namespace) -> None:
+    await transfer.restore(load(LibrarySettings), options.folder)
+
+
+async def _apply_retention(options: argparse.Namespace) -> None:
+    settings = load(LibrarySettings)
+    docs, search = infra.open_docs_and_search(settings)
+    blobs = infra.open_blobs(settings)
+    try:
+        stores = Stores(docs, search)
+        await stores.prepare()
+        retention = build_retention(settings, docs, stores, blobs, SystemClock())
+        sys.stdout.write(table(await (retention.apply() if options.apply else retention.preview())))
+    finally:
+        await docs.close()
+        await blobs.close()
+
+
+async def _rotate_secret(options: argparse.Namespace) -> None:
+    sys.stdout.write(await rotate_secret(load(LibrarySettings), options.finish) + "\n")
+
+
+async def _signing_keys(options: argparse.Namespace) -> None:
+    sys.stdout.write(renew_signing_keys(options.folder, options.finish) + "\n")
+
+
+async def _copy(options: argparse.Namespace) -> None:
+    await transfer.copy(
+        load(transfer.CopySettings), options.source, options.target, options.source_blobs, options.target_blobs
+    )
+
+
+async def _orphans(options: argparse.Namespace) -> None:
+    await report_orphans(load(LibrarySettings), options.older_than_hours, delete=options.delete)
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not hours >= MIN_AGE_SECONDS / 3600:
+        raise argparse.ArgumentTypeError("must be at least 1: younger files may be about to get their record")
+    return hours
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m services.library")
+    commands = parser.add_subparsers(required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], Awaitable[None]], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    create = command("create-account", _create_account, "Create an account and print an API token for it.")
+    create.add_argument("email")
+    create.add_argument("--role", choices=list(ROLE_RANKS), default="user")
+    migration = command("migrate", _migrate, "Create missing indexes and migrate documents of earlier versions.")
+    migration.add_argument("--drop-indexes", action="store_true", help="drop indexes that only earlier versions need")
+    backup = command("backup", _back_up, "Write all documents and files into a folder, also while the stack runs.")
+    backup.add_argument("folder", type=Path)
+    restore = command("restore", _restore, "Restore a backup into empty stores.")
+    restore.add_argument("folder", type=Path)
+    copy = command("copy", _copy, "Copy all documents and files to other stores, while no stack uses them.")
+    copy.add_argument("--from", dest="source", metavar="URL", default="", help="SOUNDWRIGHT_FROM_DOCS_URL")
+    copy.add_argument("--to", dest="target", metavar="URL", default="", help="SOUNDWRIGHT_DOCS_URL")
+    copy.add_argument("--from-blobs", dest="source_blobs", metavar="URL", default="", help="SOUNDWRIGHT_FROM_BLOBS_URL")
+    copy.add_argument("--to-blobs", dest="target_blobs", metavar="URL", default="", help="SOUNDWRIGHT_BLOBS_URL")
+    orphans = command("orphans", _orphans, "List files that no record names, also while the stack runs.")
+    orphans.add_argument("--delete", action="store_true", help="delete them")
+    orphans.add_argument("--older-than-hours", type=_hours, default=24.0, metavar="N", help="default: 24; at least 1")
+    retention = command("retention", _apply_retention, "Show what is old enough to be deleted, or delete it.")
+    retention.add_argument("--apply", action="store_true", help="delete it")
+    rotate = command("rotate-secret", _rotate_secret, "Replace the secret of the platform, also while the stack runs.")
+    rotate.add_argument("--finish", action="store_true", help="remove the previous secrets, instead of adding one")
+    keys = command("signing-keys", _signing_keys, "Write a new signing key for each component, and their public keys.")
+    keys.add_argument("folder", type=Path)
+    keys.add_argument("--finish", action="store_true", help="remove previous public keys, instead of adding keys")
+    options = parser.parse_args(arguments)
+    log.configure("library", level="warning", fmt="console")
+    try:
+        asyncio.run(options.run(options))
+    except (AppError, KeyFileError, SettingsError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

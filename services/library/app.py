@@ -15,130 +15,178 @@ from soundwright.library.v1 import (
     conversation_service_pb2_grpc,
     library_service_pb2,
     library_service_pb2_grpc,
+    storage_service_pb2,
+    storage_service_pb2_grpc,
     webhook_service_pb2,
     webhook_service_pb2_grpc,
 )
 
-from kit.jobs import publish_run
-from kit.outbound.guard import Guard
-from kit.ports import Clock, Docs
+from kit.ports import Clock, Docs, Search
 from kit.run import Runtime
-from kit.sealing import Sealer
-from services.library.account_rpc import AccountRpc, AdminRpc
-from services.library.catalog import Catalog
-from services.library.catalog_rpc import CatalogRpc
-from services.library.catalog_store import CatalogStore
-from services.library.connection_rpc import ConnectionRpc
-from services.library.conversation_rpc import ConversationRpc
-from services.library.conversation_store import ConversationStore
-from services.library.conversations import Conversations
-from services.library.favorites import Favorites
-from services.library.ledger import JobLedger
-from services.library.listener_store import ListenerStore
-from services.library.people import gather
-from services.library.play_store import PlayStore
-from services.library.playlist_store import PlaylistStore
-from services.library.playlists import Playlists
-from services.library.plays import Plays
-from services.library.queue import JobQueue
-from services.library.rpc import JobRpc, TrackRpc, job_to_wire
-from services.library.service import Job
+from kit.security.egress_policy import EgressPolicy
+from kit.security.identity import ANONYMOUS_ROLE
+from kit.security.sealing import Sealer
+from kit.worker.commands import publish_run
+from services.library.catalog.favorites import Favorites
+from services.library.catalog.listener_store import ListenerStore
+from services.library.catalog.play_store import PlayStore
+from services.library.catalog.playlist_store import PlaylistStore
+from services.library.catalog.playlists import Playlists
+from services.library.catalog.plays import Plays
+from services.library.catalog.rpc import CatalogRpc
+from services.library.catalog.service import Catalog
+from services.library.catalog.tags import Tags
+from services.library.catalog.trends import Trends
+from services.library.catalog.votes import Votes
+from services.library.conversations.rpc import ConversationRpc
+from services.library.conversations.service import Conversations
+from services.library.identity.app import build_identity
+from services.library.identity.connection_rpc import ConnectionRpc
+from services.library.identity.rpc import AccountRpc, AdminRpc
+from services.library.job_kinds import public_kinds
+from services.library.job_results import JobResults
+from services.library.jobs.ledger import JobLedger
+from services.library.jobs.queue import JobQueue
+from services.library.jobs.queue_metrics import QueueMetrics
+from services.library.jobs.rpc import JobRpc, job_to_wire
+from services.library.jobs.service import Job
+from services.library.jobs.sweeper import Sweeper
+from services.library.jobs.watches import JobWatches
+from services.library.orphans.commands import sweep_orphans
+from services.library.orphans.service import Orphans
+from services.library.orphans.store import BlobDocs
+from services.library.retention.app import build_retention
 from services.library.settings import LibrarySettings
-from services.library.store import LibraryStore
-from services.library.sweeper import Sweeper
-from services.library.tags import Tags
-from services.library.track_deletions import TrackDeletions
-from services.library.tracks import Tracks
-from services.library.trends import Trends
-from services.library.votes import Votes
-from services.library.webhook_delivery import Courier
-from services.library.webhook_rpc import WebhookRpc
-from services.library.webhook_store import WebhookDocs
-from services.library.webhooks import Webhooks
+from services.library.storage.rpc import StorageRpc
+from services.library.storage.service import Storage
+from services.library.stores import Stores
+from services.library.tracks.deletions import TrackDeletions
+from services.library.tracks.downloads import TrackDownloads
+from services.library.tracks.results import TrackResults
+from services.library.tracks.rpc import TrackRpc
+from services.library.tracks.service import Tracks
+from services.library.transfer.usage import using
+from services.library.webhooks.deliveries import Deliveries
+from services.library.webhooks.dispatcher import WebhookDispatcher
+from services.library.webhooks.rpc import WebhookRpc
+from services.library.webhooks.service import Webhooks
 
 __all__ = ["app"]
+
+_JOB_EVENTS = "soundwright.evt.*.v1.job.*"
 
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
-    """The library, for the length of the block."""
+    """Run the library inside the ``async with`` block."""
     settings = runtime.settings
-    docs = runtime.docs()
-    store, clips, conversations = LibraryStore(docs), CatalogStore(docs), ConversationStore(docs)
-    people = gather(docs, settings, runtime.clock)
-    await store.prepare()
-    await clips.prepare()
-    await conversations.prepare()
-    await people.store.prepare()
-    letterbox = WebhookDocs(docs)
-    await letterbox.prepare()
-    runtime.check("documents", store.ping)
-    await people.accounts.bootstrap(
+    docs, search = runtime.docs_and_search()
+    await runtime.enter(using(docs, runtime.clock))
+    stores = Stores(docs, search)
+    await stores.prepare()
+    jobs, tracks, clips, webhook_store = stores.jobs, stores.tracks, stores.clips, stores.webhooks
+    identity = build_identity(docs, settings, runtime.clock)
+    await identity.accounts.bootstrap(
         settings.admin_email, settings.admin_password.get_secret_value(), settings.data_dir / "admin-token"
     )
-    bus = await runtime.bus()
-    ledger = JobLedger(store, store, clips, runtime.clock)
+    bus = await runtime.bus(update_streams=True)
+
+    async def quota_of(owner_id: str) -> int:
+        account = await identity.store.get_account(owner_id)
+        own = account.storage_quota_bytes if account else None
+        role = account.role if account else ANONYMOUS_ROLE
+        return settings.storage_quota_of(role) if own is None else own
+
+    storage = Storage(stores.storage, quota_of, runtime.clock)
+    ledger = JobLedger(jobs, JobResults(tracks, TrackResults(tracks), clips), runtime.clock, storage)
 
     async def publish(job: Job) -> None:
         await publish_run(bus, job_to_wire(job), job.publication)
 
-    catalog = Catalog(clips, runtime.blobs(), runtime.clock)
-    deletions = TrackDeletions(store, ledger, runtime.blobs(), runtime.clock)
-    chores = {"deletion": catalog.resume_deletions, "track_deletion": deletions.resume, "expiry": people.expire}
-    guard, sealer = Guard(settings.fetch_allow_hosts), Sealer(settings.signing_key())
-    webhooks = Webhooks(letterbox, store, guard, sealer, runtime.clock)
-    courier = Courier(webhooks, letterbox, guard, sealer, runtime.clock, settings.webhook_retry_seconds)
-    chores |= {"webhook": webhooks.tell_ended, "webhook_log": webhooks.expire}
-    sweeper = Sweeper(store, ledger, bus, runtime.clock, publish, settings.lost_command_seconds, chores)
-    server = runtime.rpc_server()
+    blobs = runtime.blobs()
+    catalog = Catalog(clips, blobs, runtime.clock, ledger.forget_files, identity.audit.record_deletion)
+    deletions = TrackDeletions(tracks, jobs, ledger, blobs, runtime.clock)
+    maintenance_tasks = {
+        "deletion": catalog.resume_deletions,
+        "track_deletion": deletions.resume,
+        "expiry": identity.delete_expired,
+        "search": clips.repair_search,
+    }
+    egress_policy, sealer = EgressPolicy(settings.fetch_allow_hosts), Sealer(settings.secrets())
+    webhooks = Webhooks(webhook_store, egress_policy, sealer, runtime.clock)
+    deliveries = Deliveries(webhooks, webhook_store, jobs, public_kinds(), runtime.clock)
+    dispatcher = WebhookDispatcher(
+        deliveries, webhook_store, egress_policy, sealer, runtime.clock, settings.webhook_retry_seconds
+    )
+    maintenance_tasks["webhook"] = deliveries.enqueue_finished_jobs
+    sweeper = Sweeper(jobs, ledger, bus, runtime.clock, publish, settings.lost_command_seconds, maintenance_tasks)
+    server = runtime.rpc_server(identity.principal_of_token)
     library_service_pb2_grpc.add_AccountServiceServicer_to_server(
-        AccountRpc(people.accounts, people.sessions, people.tokens, people.mailboxes), server.server
+        AccountRpc(identity.accounts, identity.sessions, identity.tokens, identity.email_links, runtime.signer),
+        server.server,
     )
     library_service_pb2_grpc.add_AdminServiceServicer_to_server(
-        AdminRpc(people.administration, people.store, store), server.server
+        AdminRpc(identity.administration, identity.store, jobs), server.server
     )
     library_service_pb2_grpc.add_TrackServiceServicer_to_server(
-        TrackRpc(Tracks(store, runtime.clock), deletions), server.server
+        TrackRpc(
+            Tracks(tracks, runtime.clock, storage), TrackDownloads(tracks, jobs, runtime.clock, storage), deletions
+        ),
+        server.server,
     )
-    library_service_pb2_grpc.add_JobServiceServicer_to_server(
-        JobRpc(ledger, JobQueue(store, runtime.clock)), server.server
-    )
+    storage_service_pb2_grpc.add_StorageServiceServicer_to_server(StorageRpc(storage), server.server)
+    queue = JobQueue(jobs, runtime.clock)
+    watches = JobWatches(ledger, queue)
+    library_service_pb2_grpc.add_JobServiceServicer_to_server(JobRpc(ledger, queue, watches), server.server)
     catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
-        _catalog_rpc(catalog, docs, runtime.clock), server.server
+        _catalog_rpc(catalog, docs, search, runtime.clock), server.server
     )
-    webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(WebhookRpc(webhooks, courier), server.server)
+    webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(
+        WebhookRpc(webhooks, deliveries, dispatcher), server.server
+    )
     conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server(
-        ConversationRpc(Conversations(conversations, runtime.clock)), server.server
+        ConversationRpc(Conversations(stores.conversations, runtime.clock)), server.server
     )
     connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(
-        ConnectionRpc(people.connections), server.server
+        ConnectionRpc(identity.connections), server.server
     )
-    server.announce_all(connection_service_pb2)
-    server.announce_all(conversation_service_pb2)
-    server.announce_all(library_service_pb2)
-    server.announce_all(catalog_service_pb2)
-    server.announce_all(webhook_service_pb2)
-    ends = await bus.subscribe("soundwright.evt.*.v1.job.*", courier.hear)
+    server.add_reflection(connection_service_pb2)
+    server.add_reflection(conversation_service_pb2)
+    server.add_reflection(library_service_pb2)
+    server.add_reflection(catalog_service_pb2)
+    server.add_reflection(storage_service_pb2)
+    server.add_reflection(webhook_service_pb2)
+    subscriptions = [await bus.subscribe(_JOB_EVENTS, listener) for listener in (dispatcher.on_event, watches.on_event)]
     async with runtime.serving(server):
-        work = (sweeper.run(settings.sweep_seconds), people.letters.run(), courier.run())
+        orphans = Orphans(blobs, BlobDocs(docs), runtime.clock)
+        retention = build_retention(settings, docs, stores, blobs, runtime.clock)
+        work = (
+            sweeper.run(settings.sweep_seconds),
+            sweep_orphans(orphans, settings.orphan_age_hours),
+            retention.run(),
+            identity.email_queue.run(),
+            dispatcher.run(),
+            QueueMetrics(jobs, list(public_kinds()), runtime.clock).run(),
+        )
         running = [asyncio.create_task(part) for part in work]
         try:
             yield
         finally:
-            await ends.close()
+            for subscription in subscriptions:
+                await subscription.close()
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
 
-def _catalog_rpc(catalog: Catalog, docs: Docs, clock: Clock) -> CatalogRpc:
-    listeners, plays = ListenerStore(docs), PlayStore(docs)
+def _catalog_rpc(catalog: Catalog, docs: Docs, search: Search, clock: Clock) -> CatalogRpc:
+    listeners, plays = ListenerStore(docs, search), PlayStore(docs, search)
     return CatalogRpc(
         catalog,
         Favorites(listeners, clock),
         Votes(listeners, clock),
         Tags(listeners, clock),
-        Playlists(PlaylistStore(docs), clock),
+        Playlists(PlaylistStore(docs, search), clock),
         Plays(plays, clock),
         Trends(plays, clock),
     )

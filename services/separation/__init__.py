@@ -1,5 +1,5 @@
-"""Takes recordings apart: stems, and the four-stage pipeline.
+"""Separates recordings into stems, and runs the four-stage pipeline, exports and mixes.
 
-Consumes ``soundwright.cmd.separation.v1.job.run.<priority>``; emits ``soundwright.evt.separation.v1.job.<fact>``. What
-lalal.ai does goes by ``lalalai`` instead of ``separation`` in both.
+Consumes ``soundwright.cmd.separation.v1.job.run.<priority>`` and publishes
+``soundwright.evt.separation.v1.job.<event>``. Jobs at lalal.ai use ``lalalai`` instead of ``separation`` in both.
 """

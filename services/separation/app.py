@@ -8,26 +8,27 @@ import functools
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-from soundwright.library.v1 import connection_service_pb2_grpc, job_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import connection_service_pb2_grpc, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
 
 from kit.audio import AudioLimits
 from kit.compute import EngineProcesses
-from kit.jobs import JobContext, JobWorker
-from kit.outbound.guard import Guard
+from kit.confined.audio import ConfinedAudio
+from kit.engines import ModelAvailability
 from kit.run import Runtime
+from kit.security.egress_policy import EgressPolicy
+from kit.worker.worker import job_workers
+from services.separation.export import ExportWorker
 from services.separation.lalalai.client import LalalaiClient
 from services.separation.lalalai.keys import Keys
 from services.separation.lalalai.tasks import LalalaiTasks
 from services.separation.lalalai.worker import LalalaiWorker
 from services.separation.mixdown import no_engine
 from services.separation.mixes import Mixes
-from services.separation.models import Models
 from services.separation.pipeline import PipelineWorker
-from services.separation.rpc import SeparationRpc
-from services.separation.service import DEFAULT_MODEL, LALALAI
+from services.separation.registry import build_registry
+from services.separation.rpc import SeparationKinds, SeparationRpc
 from services.separation.settings import SeparationSettings
-from services.separation.stems import build_engines
 from services.separation.worker import SeparationWorker
 
 __all__ = ["app"]
@@ -35,15 +36,17 @@ __all__ = ["app"]
 
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
-    """Separation, for the length of the block."""
+    """Run the separation service inside the ``async with`` block."""
     settings = runtime.settings
-    build = functools.partial(build_engines, settings)
+    build = functools.partial(build_registry, settings)
+    registry = build()
     processes = EngineProcesses("separation", settings.separation_slot_count, build)
-    # Of its own, as somebody waits for a mix: it must not stand behind an hour of separation.
+    # Mixes have their own processes, because callers wait for them and separations take minutes.
     mixing = EngineProcesses("mixing", settings.separation_mixing_slot_count, no_engine)
-    # What comes from lalal.ai is converted in turn, however many jobs wait there.
+    # One conversion at a time, however many jobs wait for lalal.ai or export stems.
     fitting = EngineProcesses("fitting", 1, no_engine)
-    models = Models(build, settings.fallback)
+    # Jobs occupy the engine processes for minutes, so a requested model is tried in a process of its own.
+    availability = ModelAvailability(registry, processes, open_probe=lambda: EngineProcesses("model", 1, build))
 
     blobs = runtime.blobs()
     bus = await runtime.bus()
@@ -51,66 +54,56 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     jobs = library_service_pb2_grpc.JobServiceStub(channel)
     tracks = library_service_pb2_grpc.TrackServiceStub(channel)
     scratch = runtime.scratch()
-    limits = AudioLimits(max_seconds=settings.max_audio_seconds)
+    limits = AudioLimits(settings.max_audio_seconds, max_sample_count=settings.max_audio_sample_count)
     separation = SeparationWorker(processes=processes, blobs=blobs, tracks=tracks, scratch=scratch, limits=limits)
-    mixes = Mixes(processes=mixing, blobs=blobs, tracks=tracks, scratch=scratch, limits=limits)
+    reader = ConfinedAudio(limits, settings.separation_mixing_slot_count, scratch)
+    mixes = Mixes(processes=mixing, reader=reader, blobs=blobs, tracks=tracks, scratch=scratch)
     pipeline = PipelineWorker(separation, processes, blobs, runtime.clock)
 
-    async def handle(context: JobContext) -> job_pb2.JobResult:
-        if context.job.kind == job_pb2.JOB_KIND_PIPELINE:
-            return await pipeline.handle(context)
-        return await separation.handle(context)
-
-    worker = JobWorker(
-        service="separation",
-        bus=bus,
-        jobs=jobs,
-        blobs=blobs,
-        handler=handle,
-        slot_count=settings.separation_slot_count,
-        lease_seconds=settings.lease_seconds,
-    )
     keys = Keys(connection_service_pb2_grpc.ConnectionServiceStub(channel), settings.lalalai_key)
     client = _lalalai_client(settings)
     lalalai = LalalaiWorker(
         client=client, keys=keys, processes=fitting, blobs=blobs, jobs=jobs, tracks=tracks, scratch=scratch,
         limits=limits, settings=settings,
     )  # fmt: skip
-    # A queue and slots of its own: its jobs wait for somebody else, and must not stand in the way of those that compute.
-    lalalai_worker = JobWorker(
-        service=LALALAI,
+    export = ExportWorker(processes=fitting, blobs=blobs, tracks=tracks, scratch=scratch, limits=limits)
+    kinds = SeparationKinds(
+        separation=separation.job_kind(settings),
+        pipeline=pipeline.job_kind(settings),
+        lalalai=lalalai.job_kind(),
+        export=export.job_kind(settings),
+    )
+    workers = job_workers(
+        [kinds.separation, kinds.pipeline, kinds.lalalai, kinds.export],
         bus=bus,
         jobs=jobs,
         blobs=blobs,
-        handler=lalalai.handle,
-        slot_count=settings.separation_lalalai_slot_count,
-        lease_seconds=settings.lease_seconds,
-        ended=lalalai.tidy,
+        settings=settings,
     )
     server = runtime.rpc_server()
-    tasks = LalalaiTasks(client, keys, jobs, lalalai.tidy)
-    rpc = SeparationRpc(bus, jobs, tracks, models.require, mixes, tasks, settings)
+    tasks = LalalaiTasks(client, keys, jobs, lalalai.clean_up)
+    rpc = SeparationRpc(bus, jobs, tracks, kinds, registry, availability, mixes, tasks, settings)
     separation_service_pb2_grpc.add_SeparationServiceServicer_to_server(rpc, server.server)
-    server.announce_all(separation_service_pb2)
-    async with runtime.serving(server, worker, lalalai_worker):
-        warming = asyncio.create_task(models.warm_up(processes, DEFAULT_MODEL))
+    server.add_reflection(separation_service_pb2)
+    async with runtime.serving(server, *workers):
+        warming = asyncio.create_task(availability.warm_up())
         try:
             yield
         finally:
             warming.cancel()
             await asyncio.gather(warming, return_exceptions=True)
-    await models.close()
+    await availability.close()
     await client.close()
     for pool in (processes, mixing, fitting):
         await asyncio.to_thread(pool.close)
 
 
 def _lalalai_client(settings: SeparationSettings) -> LalalaiClient:
-    # Whoever says where lalal.ai is also means the files there.
-    guard = Guard([*settings.fetch_allow_hosts, urlsplit(settings.lalalai_url).netloc])
+    # lalal.ai returns file URLs on its own host, so that host must pass the egress policy.
+    egress_policy = EgressPolicy([*settings.fetch_allow_hosts, urlsplit(settings.lalalai_url).netloc])
     return LalalaiClient(
         settings.lalalai_url,
-        guard,
+        egress_policy,
         timeout_seconds=settings.lalalai_timeout_seconds,
         transfer_seconds=settings.lalalai_transfer_seconds,
         limit_bytes=settings.max_upload_bytes,

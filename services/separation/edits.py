@@ -1,4 +1,4 @@
-"""Edits of one stem: cuts and gains as a list of segments, to the frame, whatever the length of the audio."""
+"""Edits of one stem: cuts and gains as a list of segments, exact to the frame, without copying audio."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ CURVES: tuple[Curve, ...] = ("linear", "equal-power")
 
 @dataclass(frozen=True)
 class Edit:
-    """One edit. Times count from the beginning of the stem as the edits before left it, or of the part.
+    """One edit. Times are relative to the beginning of the stem after the previous edits, or of the part.
 
     Attributes:
         kind: what to do.
-        start_ms: where it begins, or where to split; None: at the beginning, or as long before the end as a fade lasts.
-        end_ms: where it ends; None: at the end, or as long after the start as a fade lasts.
-        duration_ms: length of a fade of which start or end is left open.
-        part: number of the part that is edited, from 0; None: all of the stem.
+        start_ms: start of the edit, or position of a split. None: the beginning or, for a fade, its length before the
+            end.
+        end_ms: end of the edit. None: the end or, for a fade, its length after the start.
+        duration_ms: length of a fade whose start or end is None.
+        part: number of the part to edit, from 0. None: the whole stem.
         level: factor of a gain.
-        curve: of a fade.
+        curve: curve of a fade.
     """
 
     kind: Kind
@@ -45,10 +46,10 @@ class Edit:
 
 @dataclass(frozen=True)
 class Ramp:
-    """A stretch of a fade of ``length`` frames that begins ``offset`` frames after the fade does.
+    """A section of a fade of ``length`` frames. The section starts ``offset`` frames after the start of the fade.
 
-    Frame ``i`` of a linear fade-in has the gain ``i / length``, of an equal-power one ``sin(pi/2 * i / length)``. A
-    fade-out has the complement: the gains, or with equal power their squares, add up to 1.
+    Frame ``i`` of a linear fade-in has the gain ``i / length``, and of an equal-power fade-in ``sin(pi/2 * i /
+    length)``. A fade-out is the complement: the gains of both (linear) or their squares (equal power) add up to 1.
     """
 
     offset: int
@@ -57,7 +58,7 @@ class Ramp:
     curve: Curve
 
     def gains(self, first: int, count: int) -> NDArray[np.float64]:
-        """The gains of ``count`` frames from the stretch's frame ``first`` on."""
+        """Return the gains of ``count`` frames, starting at frame ``first`` of the section."""
         share = np.arange(self.offset + first, self.offset + first + count, dtype=np.float64) / self.length
         if self.curve == "linear":
             return share if self.rising else 1.0 - share
@@ -66,7 +67,7 @@ class Ramp:
 
 @dataclass(frozen=True)
 class Segment:
-    """``length`` frames of the source from frame ``start`` on, and how loud they are."""
+    """``length`` frames of the source, starting at frame ``start``, with their gain and fades."""
 
     start: int
     length: int
@@ -74,14 +75,14 @@ class Segment:
     ramps: tuple[Ramp, ...] = ()
 
     def gains(self, first: int, count: int) -> NDArray[np.float32]:
-        """The gains of ``count`` frames from the segment's frame ``first`` on: float32 [count], or [1] if all are equal."""
+        """Return ``count`` gains from frame ``first`` of the segment: float32 [count], or [1] if all are equal."""
         gains = np.full(1, self.gain)
         for ramp in self.ramps:
             gains = gains * ramp.gains(first, count)
         return gains.astype(np.float32)
 
     def cut(self, at: int) -> tuple[Segment, Segment]:
-        """The first ``at`` frames, and the rest."""
+        """Return the first ``at`` frames and the rest, as two segments."""
         moved = tuple(dataclasses.replace(ramp, offset=ramp.offset + at) for ramp in self.ramps)
         return (
             dataclasses.replace(self, length=at),
@@ -93,14 +94,15 @@ Part = tuple[Segment, ...]
 
 
 def frames(milliseconds: float, sample_rate_hz: int) -> int:
-    """A time in frames: the nearest one, halves up. The only place where times are rounded."""
+    """Return a time in frames, rounded to the nearest one, halves up. No other function rounds times."""
     return math.floor(Fraction(milliseconds) * sample_rate_hz / 1000 + Fraction(1, 2))
 
 
 def edited(edits: Sequence[Edit], frame_count: int, sample_rate_hz: int) -> Part:
-    """What is left of ``frame_count`` frames after ``edits``, in order: segments whose starts rise and never overlap.
+    """Return what ``edits`` leave of ``frame_count`` frames: segments in ascending order without overlaps.
 
-    What lies beyond the end of the stem, or part, ends there: a fade longer than the stem takes the stem's length.
+    Edits that extend beyond the end of the stem or part are cut there. A fade longer than the stem has the stem's
+    length.
     """
     parts: list[Part] = [_present((Segment(0, frame_count),))]
     for edit in edits:
@@ -118,7 +120,7 @@ def edited(edits: Sequence[Edit], frame_count: int, sample_rate_hz: int) -> Part
 
 
 def _span(edit: Edit, length: int, sample_rate_hz: int) -> tuple[int, int]:
-    """First frame, and the one after the last, of what ``edit`` means in ``length`` frames."""
+    """Return the first frame of ``edit`` and the frame after its last one, within ``length`` frames."""
     start = None if edit.start_ms is None else frames(edit.start_ms, sample_rate_hz)
     end = None if edit.end_ms is None else frames(edit.end_ms, sample_rate_hz)
     duration = frames(edit.duration_ms, sample_rate_hz)
@@ -135,7 +137,7 @@ def _span(edit: Edit, length: int, sample_rate_hz: int) -> tuple[int, int]:
 
 
 def _apply(edit: Edit, part: Part, start: int, end: int) -> Part:
-    """``part`` after ``edit``, whose span is given in the part's own frames and may begin before it or end after it."""
+    """Return ``part`` after ``edit``. The span is in frames of the part, and may start before it or end after it."""
     before, rest = _cut(part, start)
     inside, after = _cut(rest, end - max(0, min(start, _length(part))))
     match edit.kind:
@@ -155,7 +157,7 @@ def _apply(edit: Edit, part: Part, start: int, end: int) -> Part:
 
 def _faded(inside: Part, edit: Edit, start: int, end: int) -> Part:
     faded = []
-    offset = max(0, -start)  # what of the fade lay in the parts before
+    offset = max(0, -start)  # frames of the fade in earlier parts
     for segment in inside:
         ramp = Ramp(offset, end - start, edit.kind == "fade_in", edit.curve)
         faded.append(dataclasses.replace(segment, ramps=(*segment.ramps, ramp)))
@@ -164,7 +166,7 @@ def _faded(inside: Part, edit: Edit, start: int, end: int) -> Part:
 
 
 def _split(parts: Sequence[Part], at: int) -> list[Part]:
-    """``parts`` with one more: the one in which frame ``at`` lies is cut there."""
+    """Return ``parts`` with the part that contains frame ``at`` cut in two."""
     for number, part in enumerate(parts):
         if at <= _length(part) or number == len(parts) - 1:
             return [*parts[:number], *_cut(part, at), *parts[number + 1 :]]
@@ -173,7 +175,7 @@ def _split(parts: Sequence[Part], at: int) -> list[Part]:
 
 
 def _cut(part: Part, at: int) -> tuple[Part, Part]:
-    """The first ``at`` frames of ``part``, and the rest."""
+    """Return the first ``at`` frames of ``part`` and the rest."""
     left: list[Segment] = []
     for number, segment in enumerate(part):
         if at < segment.length:

@@ -1,4 +1,4 @@
-"""A look-ahead limiter: leaves alone what stays below full scale, and turns down, in time and smoothly, what would not."""
+"""A look-ahead limiter: leaves samples below full scale unchanged, and smoothly reduces the gain around peaks above."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Block = NDArray[np.float64]
 """float64 [channels, frames]."""
 
 CEILING = 10 ** (-0.1 / 20)
-"""Where samples beyond full scale end up, or below."""
+"""Highest level of samples where the limiter is active: -0.1 dBFS."""
 REACH_SECONDS = 0.02
 
 
 class Limiter:
-    """Keeps a signal that comes in blocks within full scale.
+    """Keeps a signal that arrives in blocks within full scale.
 
-    Each sample beyond full scale asks for the gain that brings it to :data:`CEILING`. The gain applied is the lowest asked
-    for within :data:`REACH_SECONDS` before and after, averaged over a Hann window of the same reach: so it is never above
-    what any sample asks for, and it moves as slowly as the look-ahead allows. Further away from peaks it is 1.
-    All channels get the same gain. Where blocks begin and end makes no difference.
+    Each sample above full scale requires the gain that brings it to :data:`CEILING`. The applied gain is the lowest
+    required gain within :data:`REACH_SECONDS` before and after, averaged over a Hann window of the same reach. It
+    therefore never exceeds what any sample requires, and changes as slowly as the look-ahead allows. Further away from
+    peaks it is 1. All channels get the same gain. Block boundaries do not affect the result.
 
     Attributes:
-        engaged: whether anything was turned down so far.
+        engaged: whether the gain was reduced anywhere so far.
     """
 
     def __init__(self, sample_rate_hz: int) -> None:
@@ -36,9 +36,9 @@ class Limiter:
         self._window = window / window.sum()
 
     def limited(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The same number of frames, within full scale. Holds twice the reach and a block."""
-        margin = 2 * self._reach  # the lowest gain reaches as far as the average over it
-        asked = np.ones(margin)  # for the frames held, and for a margin before them
+        """Yield the same number of frames, within full scale. Holds twice the reach and one block in memory."""
+        margin = 2 * self._reach  # the sliding minimum and the average each extend by the reach
+        asked = np.ones(margin)  # required gains of the frames held and of a margin before them
         held: Block | None = None
         for block in blocks:
             peaks = np.abs(block).max(axis=0, initial=0.0)
@@ -52,21 +52,22 @@ class Limiter:
             yield self._turned_down(held, np.concatenate((asked, np.ones(margin))))
 
     def _turned_down(self, block: Block, asked: NDArray[np.float64]) -> Block:
-        """``block``, where ``asked`` covers it and a margin on both sides."""
+        """Return ``block`` with the gain applied. ``asked`` covers the block and a margin on both sides."""
         if asked.min() == 1.0:
             return block
         self.engaged = True
         lowest = _sliding_minimum(asked, 2 * self._reach + 1)
-        # 1 minus the average of what is missing: where nothing is, the gain is 1 but for rounding.
+        # 1 minus the average reduction: without a reduction the gain is 1 up to rounding.
         missing = _convolved(1.0 - lowest, self._window)
         return block * (1.0 - np.maximum(missing, 0.0))
 
 
 def _sliding_minimum(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """The minimum of each ``width`` neighbours, ``width - 1`` fewer than there are values.
+    """Return the minimum of each ``width`` neighbours; ``width - 1`` values fewer than the input.
 
-    In time that does not depend on the width (M. van Herk, "A fast algorithm for local minimum and maximum filters", 1992):
-    any window is the end of one of the stretches of ``width`` values and the beginning of the next.
+    The time does not depend on the width (M. van Herk, "A fast algorithm for local minimum and maximum filters on
+    rectangular and octagonal kernels", 1992): each window is the end of one section of ``width`` values and the
+    beginning of the next one.
     """
     padded = np.pad(values, (0, -len(values) % width), constant_values=np.inf).reshape(-1, width)
     beginnings = np.minimum.accumulate(padded, axis=1).ravel()
@@ -77,7 +78,7 @@ def _sliding_minimum(values: NDArray[np.float64], width: int) -> NDArray[np.floa
 
 
 def _convolved(values: NDArray[np.float64], window: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The convolution where the window lies within the values, through the frequency domain."""
-    size = 1 << (len(values) - 1).bit_length()  # what wraps around falls on places that are not looked at
+    """Return the convolution where the window lies within the values, computed with an FFT."""
+    size = 1 << (len(values) - 1).bit_length()  # the wrapped-around part is discarded
     spectrum = np.fft.rfft(values, size) * np.fft.rfft(window, size)
     return np.fft.irfft(spectrum, size)[len(window) - 1 : len(values)]

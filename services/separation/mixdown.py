@@ -1,4 +1,4 @@
-"""Mixing as it happens in a compute process: stems are read, edited, summed and written a block at a time."""
+"""Mixing in a compute process: reads, edits, sums and writes stems block by block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.separation.edits import Segment, edited
 from services.separation.limiter import Limiter
 from services.separation.mixing import MixedStem, MixSpec, balance
 
-__all__ = ["BLOCK_FRAMES", "MixSource", "Mixed", "mix_to_file", "no_engine", "stereo"]
+__all__ = ["BLOCK_FRAMES", "MixSource", "Mixed", "mix_to_file", "no_engine", "refused", "stereo"]
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -24,7 +24,7 @@ Samples = NDArray[np.float32]
 BLOCK_FRAMES = 65_536
 _HALF = 0.5**0.5
 _FOLDS = {
-    # Left and right share of each channel, in the order of WAVE files (ITU-R BS.775): L R C LFE back side.
+    # Left and right gain of each channel (ITU-R BS.775), in the order of WAVE files: L R C LFE back side.
     3: ((1, 0), (0, 1), (_HALF, _HALF)),
     4: ((1, 0), (0, 1), (_HALF, 0), (0, _HALF)),
     5: ((1, 0), (0, 1), (_HALF, _HALF), (_HALF, 0), (0, _HALF)),
@@ -36,24 +36,18 @@ _FOLDS = {
 
 @dataclass(frozen=True)
 class MixSource:
-    """The audio of a stem.
+    """The audio of a stem, and its length in frames."""
 
-    Attributes:
-        name: for people.
-        frame_count: if known; else a pass over the file counts.
-    """
-
-    name: str
     path: Path
-    frame_count: int | None = None
+    frame_count: int
 
 
 @dataclass(frozen=True)
 class Mixed:
-    """What came of a mix.
+    """Result of a mix.
 
     Attributes:
-        limited: it would have exceeded full scale, and was turned down there.
+        limited: whether the limiter reduced the gain anywhere.
     """
 
     sample_rate_hz: int
@@ -63,7 +57,7 @@ class Mixed:
 
 @dataclass(frozen=True)
 class _Track:
-    """A stem of the mix, at the rate of the mix."""
+    """A stem of the mix at the sample rate of the mix."""
 
     stem: MixedStem
     file: audio.AudioFile
@@ -75,7 +69,7 @@ class _Track:
         return sum(segment.length for segment in self.segments)
 
     def blocks(self) -> Iterator[Samples]:
-        """The edited stem in blocks of :data:`BLOCK_FRAMES`, in one channel or two."""
+        """Yield the edited stem in blocks of :data:`BLOCK_FRAMES`, with one or two channels."""
         return audio.regroup(self._pieces(), BLOCK_FRAMES)
 
     def _pieces(self) -> Iterator[Samples]:
@@ -92,7 +86,7 @@ class _Track:
 
 
 def no_engine() -> None:
-    """What mixing processes need to be built: nothing."""
+    """Initialize a mixing process, which needs no engine."""
 
 
 def mix_to_file(
@@ -104,21 +98,22 @@ def mix_to_file(
     target: Path,
     limits: audio.AudioLimits,
 ) -> Mixed:
-    """Mix the stems of ``spec`` into a stereo file, as long as the longest of them after its edits, heard or not.
+    """Mix the stems of ``spec`` into a stereo file, as long as the longest stem after its edits, audible or not.
 
-    Memory does not grow with the length. "wav32f" holds the sum as it is; the others are limited where it exceeds full
-    scale.
+    Memory does not grow with the length. "wav32f" is not limited. The other formats are limited where the mix exceeds
+    full scale.
 
     Args:
-        report: called with the share done at every block; raises to stop.
-        sources: the audio of each of the spec's stems, in the same order.
+        report: called for every block with the share of the work that is done. An exception that it raises ends the
+            work.
+        sources: audio of the stems in ``spec``, in the same order.
 
     Raises:
-        AppError: ``VALIDATION_ERROR`` for a stem that cannot be read or if the edits leave nothing; ``AUDIO_NOT_FINITE``,
-            ``AUDIO_NOT_WRITTEN``.
+        AppError: ``VALIDATION_ERROR`` if the edits leave no audio, or the mix is too large; ``AUDIO_NOT_FINITE``;
+            ``AUDIO_NOT_WRITTEN``; ``STORAGE_FULL``.
     """
     report(0.0)
-    files = [_open(source, limits, report) for source in sources]
+    files = [audio.AudioFile(source.path, limits, source.frame_count) for source in sources]
     rate = spec.sample_rate_hz or max(file.sample_rate_hz for file in files)
     tracks = [
         _Track(stem, file, rate, edited(stem.edits, _resampled(file.frame_count, file.sample_rate_hz, rate), rate))
@@ -126,7 +121,9 @@ def mix_to_file(
     ]
     frame_count = max(track.frame_count for track in tracks)
     if frame_count == 0:
-        raise _refused("stems", "hold nothing after their edits")
+        raise refused("stems", "contain no audio after their edits")
+    if 2 * frame_count > limits.max_sample_count:
+        raise refused("stems", f"make a mix of more than {limits.max_sample_count} samples; lower the sample rate")
     limiter = Limiter(rate)
     blocks: Iterable[NDArray[np.float64]] = _sums([track for track in tracks if spec.heard(track.stem)], frame_count)
     if spec.format != "wav32f":
@@ -136,46 +133,31 @@ def mix_to_file(
             with np.errstate(over="ignore"):
                 samples = block.astype(np.float32)
             if not np.isfinite(samples).all():
-                raise AppError(Code.UNPROCESSABLE, "AUDIO_NOT_FINITE", "The mix is louder than numbers can say.")
+                raise AppError(Code.UNPROCESSABLE, "AUDIO_NOT_FINITE", "The mix exceeds the range of 32-bit floats.")
             writer.write(samples)
             report(writer.frame_count / frame_count)
     return Mixed(rate, frame_count, limiter.engaged)
 
 
-def _open(source: MixSource, limits: audio.AudioLimits, report: Report) -> audio.AudioFile:
-    try:
-        file = audio.AudioFile(source.path, limits, source.frame_count)
-        if source.frame_count is not None:
-            return file
-        count = 0
-        for block in file.blocks(BLOCK_FRAMES):
-            count += block.shape[1]
-            report(0.0)
-        return audio.AudioFile(source.path, limits, count)
-    except AppError as error:
-        if error.code is not Code.UNPROCESSABLE:
-            raise
-        raise _refused("stems[]", f"{source.name}: {error.message}") from error
-
-
-def _refused(field: str, message: str) -> AppError:
+def refused(field: str, message: str) -> AppError:
+    """Return the error for an invalid field of a request."""
     details = {"details": {field: [message]}}
-    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", details)
+    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
 
 
 def _resampled(frame_count: int, from_hz: int, to_hz: int) -> int:
-    """How many frames a signal has at another rate: the nearest whole number, halves up."""
+    """Return the number of frames at another rate, rounded to the nearest whole number, halves up."""
     return (2 * frame_count * to_hz + from_hz) // (2 * from_hz)
 
 
 def stereo(block: Samples) -> Samples:
-    """More than two channels folded into two; one or two as they are."""
+    """Fold more than two channels to two (ITU-R BS.775). Return one or two channels unchanged."""
     fold = _FOLDS.get(block.shape[0])
     return block if fold is None else np.array(fold, np.float32).T @ block
 
 
 def _sums(tracks: Sequence[_Track], frame_count: int) -> Iterator[NDArray[np.float64]]:
-    """The sum of all tracks: float64 [2, frames], silence where none is left."""
+    """Yield the sum of all tracks, float64 [2, frames]. Tracks that have ended contribute silence."""
     streams = []
     for track in tracks:
         factors = balance(track.stem.volume, track.stem.pan, track.file.channel_count)
@@ -190,7 +172,7 @@ def _sums(tracks: Sequence[_Track], frame_count: int) -> Iterator[NDArray[np.flo
 
 
 class _Forward:
-    """A signal in blocks of any lengths, read from places that never lie before the last one. Behind its end is silence."""
+    """Reads a signal that arrives in blocks, at positions that never decrease. After its end it is silent."""
 
     def __init__(self, blocks: Iterator[Samples], channel_count: int) -> None:
         self._blocks = blocks
@@ -199,7 +181,7 @@ class _Forward:
         self._ended = False
 
     def read(self, start: int, length: int) -> Iterator[Samples]:
-        """``length`` frames from ``start`` on, in pieces."""
+        """Yield ``length`` frames from frame ``start``, in blocks of any length."""
         end = start + length
         while start < end:
             behind = self._start + self._block.shape[1]

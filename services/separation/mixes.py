@@ -1,4 +1,4 @@
-"""Mixes for the DAW export: finds the stems, has them mixed apart from separations, and stores what comes of it."""
+"""Mixes for the DAW export: finds the stems, runs the mix in its own pool of processes, and stores the result."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from pathlib import Path
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
-from kit import audio
-from kit.compute import EngineProcesses
+from kit.compute import EngineProcesses, Report
+from kit.confined.audio import ConfinedAudio
 from kit.errors import AppError, Code
 from kit.ports import Blobs
-from services.separation.mixdown import Mixed, MixSource, mix_to_file
+from services.separation.mixdown import Mixed, MixSource, mix_to_file, refused
 from services.separation.mixing import MixSpec, parse_manifest
 
 __all__ = ["Mixes"]
 
 _Place = tuple[str, str, int | None]
-"""Name, key and, if known, frames of a stem's audio."""
+"""Name, blob key and, if known, number of frames of a stem's audio."""
 
 
 class Mixes:
-    """Makes mixes, each for as long as somebody waits for it."""
+    """Renders mixes. A mix is cancelled when its caller disconnects."""
 
     def __init__(
         self,
         *,
         processes: EngineProcesses[None],
+        reader: ConfinedAudio,
         blobs: Blobs,
         tracks: library_service_pb2_grpc.TrackServiceStub,
         scratch: Path,
-        limits: audio.AudioLimits,
     ) -> None:
         self._processes = processes
+        self._reader = reader
         self._blobs = blobs
         self._tracks = tracks
         self._scratch = scratch
-        self._limits = limits
 
     async def render(self, request: pb.RenderMixRequest) -> pb.RenderMixResponse:
-        """Mix as the request says. A caller who goes away stops it, and then nothing of it is stored.
+        """Render the mix of a request. If the caller disconnects, the work stops and nothing is stored.
 
         Raises:
-            AppError: ``VALIDATION_ERROR``, and what the library says to a track that is not the caller's.
+            AppError: ``VALIDATION_ERROR``, and the library's error for a track that does not belong to the caller.
         """
         wanted = library_service_pb2.ListStemsRequest(track_id=request.track_id)
         stored = (await self._tracks.ListStems(wanted)).stems
@@ -71,7 +71,7 @@ class Mixes:
     ) -> pb.RenderMixResponse:
         def report(_share: float) -> None:
             if gone.is_set():
-                raise AppError(Code.CANCELLED, "CANCELLED", "Nobody waits for this mix any more.")
+                raise AppError(Code.CANCELLED, "CANCELLED", "The caller disconnected.")
 
         async with contextlib.AsyncExitStack() as stack:
             folder = Path(
@@ -81,12 +81,27 @@ class Mixes:
             for stem in spec.stems:
                 name, key, frame_count = places[stem.source]
                 path = await stack.enter_async_context(self._blobs.local(key))
-                sources.append(MixSource(name, path, frame_count))
+                if frame_count is None:
+                    frame_count = await self._frame_count(name, path, report)
+                sources.append(MixSource(path, frame_count))
             target = folder / "mix.wav"
-            work = functools.partial(mix_to_file, spec=spec, sources=sources, target=target, limits=self._limits)
+            work = functools.partial(mix_to_file, spec=spec, sources=sources, target=target, limits=self._reader.limits)
             mixed: Mixed = await self._processes.run(work, report)
             report(1.0)
             await self._blobs.put_file(output_key, target)
         return pb.RenderMixResponse(
             sample_rate_hz=mixed.sample_rate_hz, frame_count=mixed.frame_count, limited=mixed.limited
         )
+
+    async def _frame_count(self, name: str, path: Path, report: Report) -> int:
+        """Return the length of an uploaded file in frames.
+
+        Raises:
+            AppError: ``VALIDATION_ERROR`` if it cannot be read.
+        """
+        try:
+            return (await self._reader.examine(path, report)).summary.frame_count
+        except AppError as error:
+            if error.code is not Code.UNPROCESSABLE:
+                raise
+            raise refused("stems[]", f"{name}: {error.message}") from error

@@ -1,4 +1,4 @@
-"""What a mix is: the rules of the manifest that says which stems sound how (schema: docs/daw-manifest.schema.json)."""
+"""The mix specification: parses and validates the manifest (schema: docs/daw-manifest.schema.json)."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class MixedStem:
     """A stem of the mix.
 
     Attributes:
-        source: place of its audio among the uploaded files and, behind them, the track's stored stems.
-        volume: linear, 0 to 2.
-        pan: -1 left to 1 right.
+        source: index of its audio in the list of uploaded files followed by the stored stems of the track.
+        volume: linear gain, 0 to 2.
+        pan: -1 (left) to 1 (right).
     """
 
     source: int
@@ -44,10 +44,10 @@ class MixedStem:
 
 @dataclass(frozen=True)
 class MixSpec:
-    """What to mix.
+    """A mix.
 
     Attributes:
-        sample_rate_hz: of the mix; None: the highest of its stems.
+        sample_rate_hz: sample rate of the mix. None: the highest of its stems.
     """
 
     stems: tuple[MixedStem, ...]
@@ -55,43 +55,44 @@ class MixSpec:
     format: MixFormat = "wav16"
 
     def heard(self, stem: MixedStem) -> bool:
-        """A muted stem is silent; where any stem is solo, so are all that are not."""
+        """Return whether a stem is audible: it is not muted, and it is solo or no stem is."""
         return not stem.mute and (stem.solo or not any(other.solo for other in self.stems))
 
 
 @dataclass(frozen=True)
 class Balance:
-    """Factors of the left and the right channel."""
+    """Gains of the left and the right channel."""
 
     left: float
     right: float
 
 
 def balance(volume: float, pan: float, channel_count: int) -> Balance:
-    """The constant-power pan law: with ``a = pan * pi/4``, left is ``cos a - sin a`` and right ``cos a + sin a``.
+    """Return the gains of the constant-power pan law: with ``a = pan * pi/4``, left ``cos a - sin a``, right ``cos a +
+    sin a``.
 
-    That is 0 dB at the centre and +3.01 dB at a side for stereo material; mono material is 3.01 dB lower in each channel.
+    This is 0 dB at the centre and +3.01 dB at the side for stereo stems. Mono stems are 3.01 dB lower in each channel.
     """
     angle = pan * math.pi / 4
     level = volume * (math.sqrt(0.5) if channel_count == 1 else 1.0)
-    # Rounded, so that a stem panned to one side is not heard at all on the other.
+    # Rounded, so that a stem panned to one side is exactly silent on the other.
     left, right = (round(math.cos(angle) + side * math.sin(angle), 15) for side in (-1, 1))
     return Balance(left * level, right * level)
 
 
 def parse_manifest(text: str, uploads: Sequence[str], stored: Sequence[str]) -> MixSpec:
-    """Check a manifest against the stems that there are, and fill in what is left out.
+    """Validate a manifest against the available stems, and fill in defaults.
 
-    Uploaded files are part of the mix whether listed or not. Stored stems are where they are listed; all are if nothing
-    is uploaded and nothing listed.
+    Uploaded files are always part of the mix. Stored stems are part of it if they are listed; all of them are if no
+    file is uploaded and no stem is listed.
 
     Args:
-        text: the manifest in JSON; blank: there is none.
+        text: the manifest as JSON. Blank text means an empty manifest.
         uploads: names of the uploaded files.
-        stored: names of the track's stored stems.
+        stored: names of the stored stems of the track.
 
     Raises:
-        AppError: ``VALIDATION_ERROR`` whose details name each field that does not fit by its path.
+        AppError: ``VALIDATION_ERROR``. The details name each invalid field by its path.
     """
     problems = _Problems()
     manifest = _Fields(_parse_json(text), "", problems)
@@ -128,15 +129,15 @@ def _parse_json(text: str) -> Any:
 
 
 def _refuse_constant(constant: str) -> None:
-    raise ValueError(constant)  # NaN and Infinity are no JSON
+    raise ValueError(constant)  # NaN and Infinity are not JSON
 
 
 def _invalid(details: dict[str, list[str]]) -> AppError:
-    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", {"details": details})
+    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": details})
 
 
 class _Problems:
-    """What does not fit, by the path of the field."""
+    """Validation errors by the path of the field."""
 
     def __init__(self) -> None:
         self._found: dict[str, list[str]] = {}
@@ -150,7 +151,7 @@ class _Problems:
 
 
 class _Fields:
-    """An object of the manifest, read field by field. What does not fit is noted, and reads as if it were left out."""
+    """An object of the manifest. Invalid fields are recorded as errors and read as missing."""
 
     def __init__(self, value: Any, path: str, problems: _Problems) -> None:
         self.path = path
@@ -171,7 +172,7 @@ class _Fields:
         value = self.take(name)
         if value is None:
             return None
-        # Compared before it becomes a float, which not every whole number fits into.
+        # Compare before the conversion to float, which large integers overflow.
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             wanted = f"must be {low:g}" if low == high else f"must be a number from {low:g} to {high:.15g}"
             self.problems.note(self.at(name), wanted)
@@ -216,13 +217,13 @@ class _Fields:
         return {} if value is None else _Fields(value, self.at(name), self.problems).values
 
     def finish(self) -> None:
-        """Refuse fields that nobody asked for: one that is misspelt would be lost without a word."""
+        """Record an error for each unknown field, because a misspelt field would otherwise be ignored silently."""
         for name in self.values.keys() - self._read:
             self.problems.note(self.at(name[:100]), "is not a field of a manifest")
 
 
 class _Desk:
-    """The mix while it is put together: stems by their source."""
+    """The mix under construction: stems by source."""
 
     def __init__(self, uploads: Sequence[str], stored: Sequence[str], problems: _Problems) -> None:
         self._uploads = uploads
@@ -232,13 +233,13 @@ class _Desk:
         self.stems: dict[int, MixedStem] = {}
 
     def list(self, entry: _Fields) -> None:
-        """Take an entry of ``stems``."""
+        """Add an entry of ``stems``."""
         name = entry.take("name")
         if name is not None and not isinstance(name, str):
             self._problems.note(entry.at("name"), "must be a string")
             name = None
         source: int | None = None
-        # With files, an index says which one, and a name is what the client calls it. Without, a name is surer.
+        # With uploaded files, the index selects the file and the name is a label. Otherwise the name has precedence.
         if name is not None and (entry.take("index") is None or not self._uploads):
             source = self._find(name, entry.at("name"))
         elif entry.take("index") is None:
@@ -258,20 +259,20 @@ class _Desk:
         if source is None:
             return
         if source in self.stems:
-            self._problems.note(entry.path, f"is {self._names[source]!r}, which is listed before")
+            self._problems.note(entry.path, f"is {self._names[source]!r}, which is already listed")
         self.stems[source] = stem
         for field in _OVERRIDES.values():
             if entry.values.get(field) is not None:
                 self._given[source, field] = entry.at(field)
 
     def complete(self) -> None:
-        """Add the stems that take part without being listed."""
+        """Add the stems that are part of the mix without being listed."""
         others = len(self._uploads) or (0 if self.stems else len(self._names))
         for source in range(others):
             self.stems.setdefault(source, MixedStem(source))
 
     def override(self, values: dict[str, Any], group: str, field: str) -> None:
-        """Take one of the objects that give a field of many stems."""
+        """Apply one of the objects ``volumes``, ``pans`` and ``edits``."""
         fields = _Fields(values, group, self._problems)
         for key in values:
             path = fields.at(key[:100])
@@ -281,7 +282,7 @@ class _Desk:
             if source not in self.stems:
                 self._problems.note(path, "is not part of the mix: list it in stems")
             elif (source, field) in self._given:
-                self._problems.note(path, f"is given already, in {self._given[source, field]}")
+                self._problems.note(path, f"is already given in {self._given[source, field]}")
             else:
                 self._given[source, field] = path
                 value: Any
@@ -293,7 +294,7 @@ class _Desk:
                     self.stems[source] = dataclasses.replace(self.stems[source], **{field: value})
 
     def _find(self, key: str, path: str) -> int | None:
-        """The source that a key names: an uploaded file, with or without its extension, a stored stem, or an index."""
+        """Return the source for a key: an uploaded file (with or without extension), a stored stem, or an index."""
         uploads = list(enumerate(self._uploads))
         for found in (
             [place for place, name in uploads if name == key],

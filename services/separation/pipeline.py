@@ -1,12 +1,11 @@
-"""Runs the pipeline's jobs: four stages, nine tracks, and the normalised recording beside them.
+"""Runs pipeline jobs: four stages, nine tracks and the normalised recording.
 
-The stages and their folders are the pipeline contract's. All keep the recording's channels and rate.
+The folders are part of the pipeline contract. All outputs keep the channels and the sample rate of the recording.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import time
 from pathlib import Path
 from typing import TypeVar
@@ -14,24 +13,31 @@ from typing import TypeVar
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 from soundwright.library.v1 import job_pb2
+from soundwright.separation.v1 import jobs_pb2
 
 from kit import audio
 from kit.compute import EngineProcesses, Report, Work
+from kit.engines import ModelSelection
 from kit.errors import AppError
-from kit.jobs import JobContext
-from kit.outputs import JobOutputs
+from kit.pipeline import PIPELINE_STAGES
 from kit.ports import Blobs, Clock
+from kit.worker.context import JobContext
+from kit.worker.kind import JobKind
+from kit.worker.outputs import JobOutputs
 from services.separation import service
-from services.separation.stems import Choice, EngineRoom, Files, describe_output, separate_to_files
-from services.separation.worker import SeparationWorker
+from services.separation.engines.hpss import HPSS
+from services.separation.registry import Registry
+from services.separation.settings import SeparationSettings
+from services.separation.stems import Files, describe_output, describe_selection, separate_to_files
+from services.separation.worker import SeparationWorker, compute_queue
 
-__all__ = ["PipelineWorker", "normalize"]
+__all__ = ["PipelineWorker", "normalize", "queued_stages"]
 
 ENCODING: service.Format = "wav24"
 TARGET_RMS = 0.1  # -20 dBFS
 PEAK_CEILING = 10 ** (-1 / 20)  # -1 dBFS
 _BLOCK_FRAMES = 65_536
-# Shares of the work: the first stage is by far the longest.
+# Progress ratios at which each stage begins and ends. The first stage takes by far the longest.
 _SPANS = ((0.0, 0.8), (0.8, 0.95), (0.95, 0.97), (0.97, 1.0))
 
 T = TypeVar("T")
@@ -41,41 +47,49 @@ class PipelineWorker:
     """The handler of pipeline jobs."""
 
     def __init__(
-        self, separation: SeparationWorker, processes: EngineProcesses[EngineRoom], blobs: Blobs, clock: Clock
+        self, separation: SeparationWorker, processes: EngineProcesses[Registry], blobs: Blobs, clock: Clock
     ) -> None:
         self._separation = separation
         self._processes = processes
         self._blobs = blobs
         self._clock = clock
 
-    async def handle(self, context: JobContext) -> job_pb2.JobResult:
+    def job_kind(self, settings: SeparationSettings) -> JobKind[jobs_pb2.PipelineSpec]:
+        """Return the descriptor of pipeline jobs."""
+        return JobKind(
+            kind=job_pb2.JOB_KIND_PIPELINE,
+            spec=jobs_pb2.PipelineSpec,
+            queue=compute_queue(settings),
+            handler=self.handle,
+            attempt_limit=settings.separation_attempt_limit,
+            limits=settings.job_limits,
+            output_folder="pipeline",
+            stages=[(stage.name, stage.processor_type) for stage in PIPELINE_STAGES],
+        )
+
+    async def handle(self, context: JobContext, spec: jobs_pb2.PipelineSpec) -> job_pb2.JobResult:
         """Run the four stages on the job's track."""
-        model = str(json.loads(context.job.spec_json)["model"])
         started = time.monotonic()
-        stages = [job_pb2.Stage() for _ in service.PIPELINE_STAGES]
-        for stage, (name, kind) in zip(stages, service.PIPELINE_STAGES, strict=True):
-            stage.name, stage.processor_type, stage.state = name, kind, job_pb2.JOB_STATE_QUEUED
+        stages = queued_stages()
         result = job_pb2.JobResult()
         async with (
             self._separation.recording(context) as (mix, folder),
-            JobOutputs(self._blobs, "pipeline", context.job) as store,
+            JobOutputs(self._blobs, context) as store,
         ):
             run = functools.partial(self._stage, context, stages)
-            choice, stems = await run(0, functools.partial(_separate, mix=mix, folder=folder, model=model))
+            selection, stems = await run(0, functools.partial(_separate, mix=mix, folder=folder, model=spec.model))
             parts = await run(1, functools.partial(_decompose, mix=mix, folder=folder))
             composite = await run(2, functools.partial(_compose, mix=mix, folder=folder, parts=parts))
             normalized = await run(3, functools.partial(_normalize, mix=mix, folder=folder))
-            choice.describe(result)
-            # Only now do the files move: the third stage reads what the second wrote.
+            describe_selection(selection, result)
+            # The files move only now, because the third stage reads the files of the second.
             for output, file in (*stems, *parts, *composite, *normalized):
                 result.outputs.append(await store.put(output, file))
             result.compute_seconds = time.monotonic() - started
             return result
 
-    async def _stage(
-        self, context: JobContext, stages: list[job_pb2.Stage], index: int, work: Work[EngineRoom, T]
-    ) -> T:
-        """Run one stage and keep its record true."""
+    async def _stage(self, context: JobContext, stages: list[job_pb2.Stage], index: int, work: Work[Registry, T]) -> T:
+        """Run one stage and update its record."""
         begin, end = _SPANS[index]
         stage = stages[index]
         stage.state = job_pb2.JOB_STATE_RUNNING
@@ -101,22 +115,29 @@ class PipelineWorker:
         return stamp
 
 
-# The stages, as a compute process runs them.
+def queued_stages() -> list[job_pb2.Stage]:
+    """Return the records of all stages of a new job."""
+    return [
+        job_pb2.Stage(name=stage.name, processor_type=stage.processor_type, state=job_pb2.JOB_STATE_QUEUED)
+        for stage in PIPELINE_STAGES
+    ]
+
+
+# The functions below run in an engine process.
 
 
 def _separate(
-    room: EngineRoom, report: Report, *, mix: audio.AudioFile, folder: Path, model: str
-) -> tuple[Choice, Files]:
-    choice = room.choose(model)
-    engine = room.engine(service.engine_of(choice.model))
-    return choice, _within("demucs_output", folder, engine, choice.model, mix, report)
+    registry: Registry, report: Report, *, mix: audio.AudioFile, folder: Path, model: str
+) -> tuple[ModelSelection, Files]:
+    selection = registry.select(model)
+    return selection, _within("demucs_output", folder, registry, selection.model, mix, report)
 
 
-def _decompose(room: EngineRoom, report: Report, *, mix: audio.AudioFile, folder: Path) -> Files:
-    return _within("harmonic_percussive", folder, room.engine("hpss"), "hpss", mix, report)
+def _decompose(registry: Registry, report: Report, *, mix: audio.AudioFile, folder: Path) -> Files:
+    return _within("harmonic_percussive", folder, registry, HPSS.name, mix, report)
 
 
-def _compose(_room: EngineRoom, report: Report, *, mix: audio.AudioFile, folder: Path, parts: Files) -> Files:
+def _compose(_registry: Registry, report: Report, *, mix: audio.AudioFile, folder: Path, parts: Files) -> Files:
     (folder / "composite").mkdir()
     main = folder / "composite" / "main.wav"
     with audio.AudioWriter(main, mix.sample_rate_hz, mix.channel_count, ENCODING) as writer:
@@ -124,7 +145,7 @@ def _compose(_room: EngineRoom, report: Report, *, mix: audio.AudioFile, folder:
             writer.write(block)
             report(writer.frame_count / max(1, mix.frame_count))
     files = [(describe_output("main", "composite/main.wav", mix, writer), main)]
-    for part, source in parts:  # the recording's parts are the same as in the second stage
+    for part, source in parts:  # the files of the second stage
         name = f"main_{part.name}"
         copy = folder / "composite" / f"{name}.wav"
         copy.hardlink_to(source)
@@ -135,7 +156,7 @@ def _compose(_room: EngineRoom, report: Report, *, mix: audio.AudioFile, folder:
     return files
 
 
-def _normalize(_room: EngineRoom, report: Report, *, mix: audio.AudioFile, folder: Path) -> Files:
+def _normalize(_registry: Registry, report: Report, *, mix: audio.AudioFile, folder: Path) -> Files:
     (folder / "normalized").mkdir()
     file = folder / "normalized" / "normalized.wav"
     writer = normalize(mix, file, report)
@@ -143,9 +164,10 @@ def _normalize(_room: EngineRoom, report: Report, *, mix: audio.AudioFile, folde
 
 
 def normalize(mix: service.Mix, file: Path, report: Report) -> audio.AudioWriter:
-    """Write the recording at an RMS level of -20 dBFS, or as near to it as a peak of -1 dBFS allows; silence stays.
+    """Write the recording at an RMS level of -20 dBFS, or as close to it as a peak of -1 dBFS allows.
 
-    The level is that of all channels together. One gain serves the whole recording, so nothing is ever clipped.
+    The level is measured over all channels. One gain applies to the whole recording, so no sample clips. Silence
+    stays silent.
     """
     energy, count, peak = 0.0, 0, 0.0
     for block in mix.blocks(_BLOCK_FRAMES):
@@ -162,11 +184,12 @@ def normalize(mix: service.Mix, file: Path, report: Report) -> audio.AudioWriter
     return writer
 
 
-def _within(name: str, folder: Path, engine: service.Engine, model: str, mix: audio.AudioFile, report: Report) -> Files:
-    """Separate into a sub-folder that bears the contract's name."""
+def _within(name: str, folder: Path, registry: Registry, model: str, mix: audio.AudioFile, report: Report) -> Files:
+    """Separate into the sub-folder ``name``, which is part of the public contract."""
     (folder / name).mkdir()
-    files = {stem: folder / name / f"{stem}.wav" for stem in engine.stems(model)}
-    made = separate_to_files(engine, model, mix, files, ENCODING, report)
+    files = {stem: folder / name / f"{stem}.wav" for stem in registry.declaration(model).outputs}
+    with registry.use(model) as engine:
+        made = separate_to_files(engine, model, mix, files, ENCODING, report)
     for output, _file in made:
         output.path = f"{name}/{output.path}"
     return made

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import dataclass
 
-from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
+from soundwright.separation.v1 import jobs_pb2, separation_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
-from soundwright.separation.v1 import separation_service_pb2_grpc
 
-from kit.jobs import create_job
+from kit.engines import ModelAvailability
 from kit.ports import Bus
+from kit.rpc import Context
+from kit.worker.commands import create_job
+from kit.worker.kind import JobKind
 from services.separation import service
+from services.separation.export import parse_export_format, require_stems
 from services.separation.lalalai.tasks import LalalaiTasks
 from services.separation.mixes import Mixes
+from services.separation.registry import Registry
 from services.separation.settings import SeparationSettings
 
-__all__ = ["SeparationRpc"]
+__all__ = ["SeparationKinds", "SeparationRpc"]
+
+
+@dataclass(frozen=True)
+class SeparationKinds:
+    """The descriptors of the jobs that separation creates."""
+
+    separation: JobKind[jobs_pb2.SeparationSpec]
+    pipeline: JobKind[jobs_pb2.PipelineSpec]
+    lalalai: JobKind[jobs_pb2.SeparationSpec]
+    export: JobKind[jobs_pb2.ExportSpec]
 
 
 class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
@@ -27,7 +39,9 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         bus: Bus,
         jobs: library_service_pb2_grpc.JobServiceStub,
         tracks: library_service_pb2_grpc.TrackServiceStub,
-        require_model: Callable[[str], Awaitable[None]],
+        kinds: SeparationKinds,
+        registry: Registry,
+        availability: ModelAvailability,
         mixes: Mixes,
         lalalai: LalalaiTasks,
         settings: SeparationSettings,
@@ -35,88 +49,91 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         self._bus = bus
         self._jobs = jobs
         self._tracks = tracks
-        self._require_model = require_model
+        self._kinds = kinds
+        self._registry = registry
+        self._availability = availability
         self._mixes = mixes
         self._lalalai = lalalai
         self._settings = settings
 
-    async def CreateJob(self, request: pb.CreateJobRequest, context: Any) -> pb.CreateJobResponse:
-        spec = service.parse_spec(request.model, request.engine, request.format)
-        queue = "separation"
-        if isinstance(spec, service.LalalaiSpec):
-            queue = service.LALALAI
+    async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
+        wanted = service.parse_spec(request.model, request.engine, request.format, self._registry)
+        kind = self._kinds.separation
+        if wanted.engine == service.LALALAI:
+            kind = self._kinds.lalalai
             await self._lalalai.require_key()
         else:
-            await self._require_model(spec.model)
-        job, existed = await self._create(
-            library_service_pb2.CreateJobRequest(
-                kind=job_pb2.JOB_KIND_SEPARATION,
-                track_id=request.track_id,
-                spec_json=json.dumps(dataclasses.asdict(spec)),
-                idempotency_key=request.idempotency_key,
-            ),
-            queue,
+            await self._availability.require(wanted.model)
+        job, existed = await create_job(
+            self._bus,
+            self._jobs,
+            kind,
+            jobs_pb2.SeparationSpec(model=wanted.model, format=wanted.format, engine=wanted.engine),
+            library_service_pb2.CreateJobRequest(track_id=request.track_id, idempotency_key=request.idempotency_key),
         )
         return pb.CreateJobResponse(job=job, existed=existed)
 
     async def CreatePipelineJob(
-        self, request: pb.CreatePipelineJobRequest, context: Any
+        self, request: pb.CreatePipelineJobRequest, context: Context
     ) -> pb.CreatePipelineJobResponse:
-        model = self._settings.pipeline_model
-        await self._require_model(model)
+        model = self._settings.pipeline_model or self._registry.default_model
+        await self._availability.require(model)
         track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=request.track_id))).track
-        stages = [
-            job_pb2.Stage(name=name, processor_type=kind, state=job_pb2.JOB_STATE_QUEUED)
-            for name, kind in service.PIPELINE_STAGES
-        ]
-        job, existed = await self._create(
+        job, existed = await create_job(
+            self._bus,
+            self._jobs,
+            self._kinds.pipeline,
+            jobs_pb2.PipelineSpec(model=model),
             library_service_pb2.CreateJobRequest(
-                kind=job_pb2.JOB_KIND_PIPELINE,
                 track_id=request.track_id,
-                spec_json=json.dumps({"model": model}),
                 idempotency_key=request.idempotency_key,
-                stages=stages,
-                # Every upload makes a track of its own; the same request is one with the same content.
+                # Each upload creates a new track, so requests are compared by the content of the recording.
                 fingerprint=f"pipeline:{track.content_sha256}",
-            )
+            ),
         )
         return pb.CreatePipelineJobResponse(job=job, existed=existed)
 
-    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
+    async def CreateExportJob(self, request: pb.CreateExportJobRequest, context: Context) -> pb.CreateExportJobResponse:
+        encoding = parse_export_format(request.format)
+        await require_stems(self._tracks, request.track_id)
+        job, existed = await create_job(
+            self._bus,
+            self._jobs,
+            self._kinds.export,
+            jobs_pb2.ExportSpec(format=encoding),
+            library_service_pb2.CreateJobRequest(track_id=request.track_id, idempotency_key=request.idempotency_key),
+        )
+        return pb.CreateExportJobResponse(job=job, existed=existed)
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         return pb.ListModelsResponse(
             models=[
                 pb.Model(
                     name=model.name,
                     description=model.description,
-                    stems=model.stems,
-                    engine=model.engine,
-                    needs_weights=model.engine != service.FALLBACK_MODEL,
+                    stems=model.outputs,
+                    engine=self._registry.engine(model.name).name,
+                    needs_weights=model.needs_weights,
                 )
-                for model in service.MODELS
+                for model in self._registry.models()
             ]
         )
 
-    async def RenderMix(self, request: pb.RenderMixRequest, context: Any) -> pb.RenderMixResponse:
+    async def RenderMix(self, request: pb.RenderMixRequest, context: Context) -> pb.RenderMixResponse:
         return await self._mixes.render(request)
 
-    async def GetLalalaiQuota(self, request: pb.GetLalalaiQuotaRequest, context: Any) -> pb.GetLalalaiQuotaResponse:
+    async def GetLalalaiQuota(self, request: pb.GetLalalaiQuotaRequest, context: Context) -> pb.GetLalalaiQuotaResponse:
         return await self._lalalai.quota()
 
     async def CancelLalalaiTask(
-        self, request: pb.CancelLalalaiTaskRequest, context: Any
+        self, request: pb.CancelLalalaiTaskRequest, context: Context
     ) -> pb.CancelLalalaiTaskResponse:
         job = await self._lalalai.cancel(request.task_id)
-        return pb.CancelLalalaiTaskResponse(job_id=job.id, task_ids=job.outside_work.task_ids)
+        return pb.CancelLalalaiTaskResponse(job_id=job.id, task_ids=job.external_task.task_ids)
 
     async def CancelLalalaiTasks(
-        self, request: pb.CancelLalalaiTasksRequest, context: Any
+        self, request: pb.CancelLalalaiTasksRequest, context: Context
     ) -> pb.CancelLalalaiTasksResponse:
         jobs = await self._lalalai.cancel_all()
-        task_ids = [task_id for job in jobs for task_id in job.outside_work.task_ids]
+        task_ids = [task_id for job in jobs for task_id in job.external_task.task_ids]
         return pb.CancelLalalaiTasksResponse(job_ids=[job.id for job in jobs], task_ids=task_ids)
-
-    async def _create(
-        self, request: library_service_pb2.CreateJobRequest, queue: str = "separation"
-    ) -> tuple[job_pb2.Job, bool]:
-        request.attempt_limit = self._settings.separation_attempt_limit
-        return await create_job(self._bus, self._jobs, queue, request)

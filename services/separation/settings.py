@@ -1,4 +1,4 @@
-"""Settings of separation."""
+"""Settings of the separation service."""
 
 from __future__ import annotations
 
@@ -9,41 +9,71 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from kit.settings import Settings
+from kit.worker.kind import JobLimits
 
 __all__ = ["SeparationSettings"]
 
 
 class SeparationSettings(Settings):
-    """Shared settings, and separation's own."""
+    """The shared settings and those of separation."""
 
     model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore", protected_namespaces=())
 
-    separation_slot_count: int = Field(1, ge=1, description="jobs at the same time")
-    separation_thread_count: int = Field(0, ge=0, description="CPU threads of one job; 0: as many as there are cores")
-    separation_batch_size: int = Field(0, ge=0, description="segments computed at once; 0: 4 on a GPU, 1 on a CPU")
-    separation_device: str = Field("", description="cpu, cuda, cuda:1, ...; empty: CUDA if there is any")
-    separation_model_dir: Path | None = Field(None, description="folder with models; empty: cache and hub")
+    separation_slot_count: int = Field(1, ge=1, description="Number of parallel jobs.")
+    separation_thread_count: int = Field(0, ge=0, description="CPU threads per job. 0 means one per core.")
+    separation_batch_size: int = Field(0, ge=0, description="Segments per batch. 0 means 4 on a GPU and 1 on a CPU.")
+    separation_device: str = Field(
+        "", description="Device: cpu, cuda, cuda:1 and so on. If empty, CUDA is used if available."
+    )
+    separation_model_dir: Path | None = Field(
+        None, description="Folder with models. If empty, models come from the cache and the hub."
+    )
     separation_trusted_sha256: Annotated[frozenset[str], NoDecode] = Field(
-        frozenset(), description="digests of pickled checkpoints that may be loaded, separated by commas"
+        frozenset(), description="SHA-256 digests of the pickled checkpoints that may be loaded, separated by commas."
     )
-    separation_mixing_slot_count: int = Field(2, ge=1, description="mixes at the same time, beside the jobs")
-    separation_attempt_limit: int = Field(3, ge=1)
+    separation_mixing_slot_count: int = Field(2, ge=1, description="Number of parallel mixes, in addition to jobs.")
+    separation_attempt_limit: int = Field(3, ge=1, description="Attempts per job.")
+    separation_pending_limit: int = Field(
+        200, ge=1, description="Unfinished jobs of one kind that an account can have."
+    )
+    separation_anonymous_limit: int = Field(
+        10, ge=1, description="Unfinished jobs of one kind that a caller without an account can have."
+    )
+    separation_queue_limit: int = Field(
+        2000, ge=1, description="Unfinished jobs of one kind that all callers can have."
+    )
     separation_lalalai_slot_count: int = Field(
-        4, ge=1, description="jobs at lalal.ai at the same time, beside those that are computed here"
+        4, ge=1, description="Number of parallel jobs at lalal.ai, in addition to local jobs."
     )
-    lalalai_key: SecretStr = Field(SecretStr(""), description="for people without a key of their own; empty: none")
-    lalalai_url: str = Field("https://www.lalal.ai", pattern=r"^https?://[^/?#@\s]+/?$")
-    lalalai_timeout_seconds: float = Field(30.0, gt=0, description="for one request to lalal.ai")
-    lalalai_transfer_seconds: float = Field(1800.0, gt=0, description="for sending or fetching one file")
-    lalalai_deadline_seconds: float = Field(3 * 3600.0, gt=0, description="for one attempt at a job, pauses included")
+    lalalai_key: SecretStr = Field(SecretStr(""), description="lalal.ai key for users without their own key.")
+    lalalai_url: str = Field(
+        "https://www.lalal.ai", pattern=r"^https?://[^/?#@\s]+/?$", description="Base URL of the lalal.ai API."
+    )
+    lalalai_timeout_seconds: float = Field(30.0, gt=0, description="Timeout of a request to lalal.ai in seconds.")
+    lalalai_transfer_seconds: float = Field(1800.0, gt=0, description="Timeout of an upload or download in seconds.")
+    lalalai_deadline_seconds: float = Field(
+        3 * 3600.0, gt=0, description="Time limit of an attempt in seconds, including waits."
+    )
     lalalai_poll_seconds: float = Field(
-        2.0, gt=0, le=15, description="first pause between questions, which grow to 15 s"
+        2.0,
+        gt=0,
+        le=15,
+        description="First interval in seconds at which the state of a task is polled. It grows to 15.",
     )
-    lalalai_retry_seconds: float = Field(30.0, gt=0, description="first pause when lalal.ai is busy; doubled each time")
-    lalalai_retry_limit_seconds: float = Field(600.0, gt=0, description="longest such pause")
-    pipeline_model: str = Field("htdemucs", description="model of the pipeline's first stage")
+    lalalai_retry_seconds: float = Field(
+        30.0, gt=0, description="First delay in seconds before a retry. Each retry doubles it."
+    )
+    lalalai_retry_limit_seconds: float = Field(600.0, gt=0, description="Longest delay in seconds before a retry.")
+    pipeline_model: str = Field(
+        "", description="Model of the first stage of the pipeline. If empty, the default model is used."
+    )
 
     @field_validator("separation_trusted_sha256", mode="before")
     @classmethod
     def _split_digests(cls, value: object) -> object:
         return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @property
+    def job_limits(self) -> JobLimits:
+        """The limits of unfinished jobs of each kind."""
+        return JobLimits(self.separation_pending_limit, self.separation_anonymous_limit, self.separation_queue_limit)

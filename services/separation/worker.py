@@ -1,26 +1,38 @@
-"""Bus messages to service calls: runs separation jobs."""
+"""Runs separation jobs."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
+from soundwright.separation.v1 import jobs_pb2
 
 from kit import audio
 from kit.compute import EngineProcesses, Report
-from kit.jobs import JobContext
-from kit.outputs import JobOutputs
+from kit.engines import ModelSelection
 from kit.ports import Blobs
+from kit.worker.context import JobContext
+from kit.worker.kind import JobKind, WorkQueue
+from kit.worker.outputs import JobOutputs
 from services.separation import service
-from services.separation.stems import Choice, EngineRoom, Files, audio_extension, separate_to_files
+from services.separation.registry import Registry
+from services.separation.settings import SeparationSettings
+from services.separation.stems import Files, audio_extension, describe_selection, separate_to_files
 
-__all__ = ["SeparationWorker"]
+__all__ = ["STEMS_FOLDER", "SeparationWorker", "compute_queue"]
+
+STEMS_FOLDER = "stems"
+
+
+def compute_queue(settings: SeparationSettings) -> WorkQueue:
+    """Return the queue of jobs that run an engine. They share its slots."""
+    return WorkQueue("separation", settings.separation_slot_count)
 
 
 class SeparationWorker:
@@ -29,7 +41,7 @@ class SeparationWorker:
     def __init__(
         self,
         *,
-        processes: EngineProcesses[EngineRoom],
+        processes: EngineProcesses[Registry],
         blobs: Blobs,
         tracks: library_service_pb2_grpc.TrackServiceStub,
         scratch: Path,
@@ -41,37 +53,51 @@ class SeparationWorker:
         self._scratch = scratch
         self._limits = limits
 
-    async def handle(self, context: JobContext) -> job_pb2.JobResult:
+    def job_kind(self, settings: SeparationSettings) -> JobKind[jobs_pb2.SeparationSpec]:
+        """Return the descriptor of separation jobs."""
+        return JobKind(
+            kind=job_pb2.JOB_KIND_SEPARATION,
+            spec=jobs_pb2.SeparationSpec,
+            queue=compute_queue(settings),
+            handler=self.handle,
+            attempt_limit=settings.separation_attempt_limit,
+            limits=settings.job_limits,
+            output_folder=STEMS_FOLDER,
+        )
+
+    async def handle(self, context: JobContext, spec: jobs_pb2.SeparationSpec) -> job_pb2.JobResult:
         """Separate the job's track into stems."""
-        spec = service.SeparationSpec(**json.loads(context.job.spec_json))
+        encoding = cast(service.Format, spec.format)
         started = time.monotonic()
         async with self.recording(context) as (mix, folder):
             context.report(0.0, "Separating")
-            work = functools.partial(_separate, spec=spec, mix=mix, folder=folder)
-            choice, outputs = await self._processes.run(work, context.report)
-            async with JobOutputs(self._blobs, "stems", context.job) as store:
+            work = functools.partial(_separate, model=spec.model, encoding=encoding, mix=mix, folder=folder)
+            selection, outputs = await self._processes.run(work, context.report)
+            async with JobOutputs(self._blobs, context) as store:
                 context.report(1.0, "Storing the stems")
-                result = job_pb2.JobResult()
+                result = job_pb2.JobResult(outputs_are_stems=True)
                 for output, file in outputs:
                     result.outputs.append(await store.put(output, file))
-                choice.describe(result)
+                describe_selection(selection, result)
                 result.compute_seconds = time.monotonic() - started
                 return result
 
     @contextlib.asynccontextmanager
     async def recording(self, context: JobContext) -> AsyncIterator[tuple[audio.AudioFile, Path]]:
-        """The job's decoded audio and a folder for temporary files, for the length of the block."""
+        """Provide the job's decoded audio and a temporary folder inside the block."""
         request = library_service_pb2.GetTrackRequest(track_id=context.job.track_id)
         track = (await self._tracks.GetTrack(request)).track
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
             async with self._blobs.local(track.blob_key) as path:
+                context.audio_seconds = track.duration_seconds
                 yield audio.AudioFile(path, self._limits, frame_count=track.frame_count), Path(folder)
 
 
 def _separate(
-    room: EngineRoom, report: Report, *, spec: service.SeparationSpec, mix: audio.AudioFile, folder: Path
-) -> tuple[Choice, Files]:
-    choice = room.choose(spec.model)
-    engine = room.engine(service.engine_of(choice.model))
-    files = {stem: folder / f"{stem}.{audio_extension(spec.format)}" for stem in engine.stems(choice.model)}
-    return choice, separate_to_files(engine, choice.model, mix, files, spec.format, report)
+    registry: Registry, report: Report, *, model: str, encoding: service.Format, mix: audio.AudioFile, folder: Path
+) -> tuple[ModelSelection, Files]:
+    selection = registry.select(model)
+    stems = registry.declaration(selection.model).outputs
+    files = {stem: folder / f"{stem}.{audio_extension(encoding)}" for stem in stems}
+    with registry.use(selection.model) as engine:
+        return selection, separate_to_files(engine, selection.model, mix, files, encoding, report)

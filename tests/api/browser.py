@@ -7,7 +7,7 @@ import uuid
 
 import httpx
 
-__all__ = ["PASSWORD", "Browser", "csrf_token", "registered"]
+__all__ = ["PASSWORD", "Browser", "csrf_token", "registered", "token_of"]
 
 PASSWORD = "correct horse battery"
 
@@ -46,3 +46,10 @@ def registered(browser: Browser) -> None:
     """Make an account and log in."""
     assert browser.register().status_code == 302
     assert browser.log_in().status_code == 302
+
+
+def token_of(browser: Browser) -> str:
+    """Return a new API token of the account that is logged in."""
+    answer = browser.post("/api/tokens", json={"email": browser.email, "password": PASSWORD})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["data"]["token"])

@@ -1,10 +1,7 @@
-"""One running stack for all stories. They speak HTTP and import nothing of the services."""
+"""The stories run in two topologies. They speak HTTP and import nothing of the services."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import httpx
@@ -12,10 +9,11 @@ import pytest
 from published import Document
 from stories import UNHURRIED
 
-from demo.stack import Stack, running
+from tests.cluster import cluster
 from tests.simulators.lalalai import LalalaiSimulator
 from tests.simulators.media_site import MediaSite
 from tests.simulators.spotify import SpotifySimulator
+from tests.stacks import Stack, embedded
 
 SETTINGS = {
     **UNHURRIED,
@@ -23,8 +21,29 @@ SETTINGS = {
     "SOUNDWRIGHT_LEASE_SECONDS": "5",
     "SOUNDWRIGHT_DOWNLOAD_ATTEMPT_LIMIT": "2",
     "SOUNDWRIGHT_DOWNLOAD_PENDING_LIMIT": "20",
+    # Jobs of accounts with the role "pro" starve at once; those of all others do not while the tests run.
+    "SOUNDWRIGHT_GENERATION_TIERS": '{"supporter": {"pending_limit": 5, "hourly_limit": 120, "max_seconds": 120, '
+    '"starvation_seconds": 0.001}}',
+    "SOUNDWRIGHT_STORAGE_QUOTAS": '{"enterprise": 10000000000}',
     "HF_HUB_OFFLINE": "1",
 }
+
+
+TOPOLOGIES = {"embedded": embedded, "cluster": cluster}
+# Hundreds of single requests, whose answers hardly depend on replicas and stores. In a cluster they are a campaign.
+SINGLE_REQUESTS = ("test_bad_input", "test_identity_matrix", "test_soundbox_refusals")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a story in both topologies, or in those that ``@pytest.mark.topology(...)`` names."""
+    if "stack" in metafunc.fixturenames:
+        only = metafunc.definition.get_closest_marker("topology")
+        late = metafunc.module.__name__ in SINGLE_REQUESTS
+        chosen = [
+            pytest.param(name, marks=pytest.mark.campaign) if late and name == "cluster" else name
+            for name in (only.args if only else TOPOLOGIES)
+        ]
+        metafunc.parametrize("stack", chosen, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -50,16 +69,29 @@ def lalalai() -> Iterator[LalalaiSimulator]:
 
 @pytest.fixture(scope="session")
 def stack(
-    tmp_path_factory: pytest.TempPathFactory, spotify: SpotifySimulator, site: MediaSite, lalalai: LalalaiSimulator
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    spotify: SpotifySimulator,
+    site: MediaSite,
+    lalalai: LalalaiSimulator,
 ) -> Iterator[Stack]:
+    """One running stack of each topology for all stories."""
     outside = {
         **spotify.settings,
         **lalalai.settings,
         "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": f"{site.address},{spotify.address}",
         "SOUNDWRIGHT_FETCH_SEARCH_URL": site.search_url,
     }
-    with running(tmp_path_factory.mktemp("stack"), SETTINGS | outside) as started:
+    with TOPOLOGIES[request.param](tmp_path_factory.mktemp(request.param), SETTINGS | outside) as started:
         yield started
+
+
+@pytest.fixture
+def nothing_crashes(stack: Stack) -> Iterator[None]:
+    """The test fails if the stack logs an exception that nobody expected."""
+    before = set(stack.crashes())
+    yield
+    assert [line for line in stack.crashes() if line not in before] == []
 
 
 @pytest.fixture(scope="session")
@@ -79,9 +111,7 @@ def admin(stack: Stack, document: Document) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def other(stack: Stack, document: Document) -> Iterator[httpx.Client]:
     """Somebody else's client, which takes the document at its word, too."""
-    environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(stack.data_dir)}
-    command = [sys.executable, "-m", "services.library", "create-account", "other@example.org"]
-    token = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+    token = stack.create_account("other@example.org")
     with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=120) as client:
         client.event_hooks = {"response": [document.hold]}
         yield client

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from types import TracebackType
 
 import httpx
 
-from demo.stack import free_ports
+from tests.servers import free_ports
+from tests.stacks import Stack
 
 READY_SECONDS = 60.0
 
@@ -20,13 +20,13 @@ READY_SECONDS = 60.0
 class GatewayProcess:
     """Runs for the length of the block."""
 
-    def __init__(self, data_dir: Path, **settings: str) -> None:
+    def __init__(self, stack: Stack, **settings: str) -> None:
         port, ops_port = free_ports(2)
         self.base_url = f"http://127.0.0.1:{port}"
-        self._log = data_dir / f"gateway-{port}.log"
+        self._log = stack.data_dirs[0] / f"gateway-{port}.log"
         self._environment = {
             **os.environ,
-            "SOUNDWRIGHT_DATA_DIR": str(data_dir),
+            **stack.environment,
             "SOUNDWRIGHT_GATEWAY_PORT": str(port),
             "SOUNDWRIGHT_OPS_BIND": f"127.0.0.1:{ops_port}",
             "SOUNDWRIGHT_OPEN_ACCESS": "true",
@@ -51,6 +51,14 @@ class GatewayProcess:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(30)
             self._process = None
+
+    def accepts(self) -> bool:
+        """Return whether the gateway accepts new connections."""
+        try:
+            httpx.get(f"{self.base_url}/livez", timeout=2)
+        except httpx.ConnectError:
+            return False
+        return True
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""

@@ -16,6 +16,8 @@ PUBLIC = (200, 200, 200, 200, 200)
 ACCOUNTS = (401, 401, 200, 200, 200)
 ADMINS = (401, 401, 403, 200, 403)
 
+UNREACHABLE = (401, 401, 409, 409, 409)
+
 OPEN = (200, 401, 200, 200, 200)
 NAMED = (400, 401, 200, 200, 200)  # under open access, a user_id says who calls
 OWNERS = (404, 401, 404, 404, 200)
@@ -34,6 +36,12 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/tracks/{track_id}": (401, 401, 404, 404, 200),
     "PATCH /api/tracks/{track_id}": (401, 401, 404, 404, 200),
     "DELETE /api/tracks/{track_id}": (401, 401, 404, 404, 204),
+    # This stack keeps files in a folder, which clients cannot reach.
+    "POST /api/uploads": UNREACHABLE,
+    "GET /api/uploads/{upload_id}": UNREACHABLE,
+    "POST /api/uploads/{upload_id}/parts": UNREACHABLE,
+    "POST /api/uploads/{upload_id}/complete": UNREACHABLE,
+    "DELETE /api/uploads/{upload_id}": UNREACHABLE,
     "POST /api/processing/separate": (401, 401, 404, 404, 201),
     "GET /api/processing/job/{job_id}": (401, 401, 403, 403, 200),
     "GET /api/processing/models": ACCOUNTS,
@@ -54,6 +62,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/tokens": (422, 422, 422, 422, 422),  # the password in the body, which lacks here, says who calls
     "GET /api/tokens": ACCOUNTS,
     "DELETE /api/tokens/{token_id}": (401, 401, 404, 404, 404),  # nobody's
+    "GET /api/users/me/storage": ACCOUNTS,
     "GET /api/admin/users": ADMINS,
     "PATCH /api/admin/users/{user_id}": (401, 401, 403, 404, 403),  # nobody
     "GET /api/admin/audit": ADMINS,
@@ -78,6 +87,9 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /export/stem/{stem_id}": (401, 401, 403, 403, 200),
     "GET /export/stems/{track_id}": (401, 401, 403, 403, 200),
     "GET /export/analysis/{track_id}": (401, 401, 403, 403, 200),
+    "POST /api/export/stems": (401, 401, 404, 404, 201),
+    "GET /api/export/job/{job_id}": (401, 401, 403, 403, 200),
+    "GET /export/archive/{job_id}": (401, 401, 403, 403, 200),
     "GET /files/{path}": (401, 401, 404, 404, 200),
     "POST /api/daw/export": (401, 401, 404, 404, 200),
     "POST /process": (200, 401, 200, 200, 200),
@@ -148,6 +160,8 @@ PAGES: dict[str, tuple[int, int, int, int, int]] = {
     "GET /": EVERYBODY,
     "GET /assets/style.css": EVERYBODY,
     "GET /assets/live.js": EVERYBODY,
+    "GET /assets/icon.svg": EVERYBODY,
+    "GET /favicon.ico": EVERYBODY,
     "GET /jobs": EVERYBODY,
     "GET /tracks": EVERYBODY,
     "POST /tracks": SENT_ON,
@@ -195,12 +209,15 @@ PAGES |= LOG_OUTS
 MATRIX |= LOG_OUTS
 PUBLIC_ROUTES = {
     "GET /health", "GET /livez", "GET /readyz", "GET /metrics", "GET /config", "GET /schemas/daw-manifest.json",
-    "GET /assets/style.css", "GET /assets/live.js", "POST /api/tokens",
+    "GET /assets/style.css", "GET /assets/live.js",
+    "GET /assets/icon.svg", "GET /favicon.ico", "POST /api/tokens",
 }  # fmt: skip
 """Nobody is asked who they are, so that a session or token that does not count does no harm."""
 BODIES: dict[str, Any] = {
     "POST /api/tokens": {"email": "owner@example.org"},
     "PATCH /api/admin/users/{user_id}": {"status": "active"},
+    "POST /api/uploads": {"filename": "song.wav", "size_bytes": 1000},
+    "POST /api/uploads/{upload_id}/parts": {"part_numbers": [1]},
     "POST /api/agents/chat": {"message": "Which key?", "track_id": "{track_id}"},
     "PATCH /api/tracks/{track_id}": {"title": "Tune"},
     "POST /api/webhooks": {"url": "{url}"},
@@ -234,6 +251,7 @@ REFUSALS_BELOW = {
     "/api/agents/conversations": {404: "CONVERSATION_NOT_FOUND"},
     "/api/lalalai": {404: "TASK_NOT_FOUND"},
     "/api/tokens": {404: "TOKEN_NOT_FOUND", 422: "VALIDATION_ERROR"},
+    "/api/uploads": {409: "DIRECT_UPLOADS_UNAVAILABLE"},
     "/api/webhooks/deliveries": {404: "DELIVERY_NOT_FOUND", 409: "WEBHOOK_DISABLED"},
     "/api/webhooks": {404: "WEBHOOK_NOT_FOUND", 409: "WEBHOOK_DISABLED"},
 }

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import websockets
 from websockets.asyncio.client import ClientConnection
 
-from demo.stack import Stack
+from tests.stacks import Stack
 
 DEADLINE_SECONDS = 60.0
 
@@ -73,8 +73,11 @@ class Phoenix:
 
 
 def opened(stack: Stack | str, token: str = "", **options: Any) -> Any:
-    """A socket for the length of the block, of whoever the token belongs to; without one, of nobody."""
-    base_url = stack if isinstance(stack, str) else stack.base_url
+    """A socket for the length of the block, of whoever the token belongs to; without one, of nobody.
+
+    In a cluster, the socket is at the last gateway, while requests go to all of them.
+    """
+    base_url = stack if isinstance(stack, str) else stack.gateway_urls[-1]
     parameters = {"vsn": "2.0.0"} | ({"token": token} if token else {})
     return websockets.connect(socket_url(base_url, **parameters), **options)
 

@@ -55,8 +55,12 @@ class Document:
 
     def route_of(self, request: httpx.Request) -> str | None:
         """Which route a request is for; None: none that is published."""
-        path = request.url.path.removesuffix("/") or "/"
-        routes = (f"{request.method} {template}" for pattern, template in self._templates if pattern.fullmatch(path))
+        return self.route_at(request.method, request.url.path)
+
+    def route_at(self, method: str, path: str) -> str | None:
+        """Which route a method and a decoded path are for; None: none that is published."""
+        path = path.removesuffix("/") or "/"
+        routes = (f"{method} {template}" for pattern, template in self._templates if pattern.fullmatch(path))
         return next((route for route in routes if route in self.operations), None)
 
     def hold(self, answer: httpx.Response) -> None:
@@ -94,7 +98,9 @@ class Document:
         contents = said.get("content", {})
         if not contents:
             return found + (["there is a body"] if answer.is_stream_consumed and answer.content else [])
-        content = next((contents[name] for name in (kind, kind.partition("/")[0] + "/*") if name in contents), None)
+        content = next(
+            (contents[name] for name in (kind, kind.partition("/")[0] + "/*", "*/*") if name in contents), None
+        )
         if content is None:
             return [*found, f"{kind} is not among {list(contents)}"]
         if kind.endswith("json"):

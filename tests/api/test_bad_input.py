@@ -11,7 +11,6 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,8 +19,7 @@ import psutil
 import pytest
 from stories import decoded, encoded, finished, song, upload
 
-from demo.stack import Stack
-from tests.files import files_below
+from tests.stacks import Stack
 
 BOUNDARY = "limit"
 FORM = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -33,14 +31,13 @@ def nothing_is_left_behind(stack: Stack, admin: httpx.Client) -> Iterator[None]:
     """After all of this: no leftovers, no stack trace in any log, and the stack serves."""
     yield
     eventually(lambda: not leftovers(stack), f"the stack tidies up {leftovers(stack)}")
-    assert "Traceback" not in (stack.data_dir / "stack.log").read_text(errors="replace")
+    assert "Traceback" not in stack.log()
     assert admin.get("/health").status_code == 200
     assert upload(admin, GOOD)["warnings"] == []
 
 
-def leftovers(stack: Stack) -> list[Path]:
-    folders = [stack.data_dir / "blobs" / "uploads", stack.data_dir / "blobs" / ".partial", stack.data_dir / "scratch"]
-    return files_below(*folders)
+def leftovers(stack: Stack) -> list[Any]:
+    return [*stack.stored("uploads/"), *stack.unfinished(), *stack.scratch()]
 
 
 def eventually(condition: Callable[[], Any], what: str) -> None:
@@ -233,8 +230,7 @@ def test_a_hostile_name_becomes_a_harmless_one(stack: Stack, admin: httpx.Client
     disposition = download.headers["content-disposition"]
     assert disposition.isprintable()
     assert ".." not in disposition
-    [stored] = (stack.data_dir / "blobs" / "tracks" / track["id"]).iterdir()
-    assert stored.name == "original.wav"
+    assert stack.stored(f"tracks/{track['id']}/") == [f"tracks/{track['id']}/original.wav"]
 
 
 def test_a_file_needs_a_name(admin: httpx.Client) -> None:
@@ -346,7 +342,8 @@ def test_an_upload_that_is_cut_off_leaves_nothing(stack: Stack, admin: httpx.Cli
     body = part(encoded(song(10.0)))
     with connected(stack) as connection:
         connection.sendall(head(stack, path, len(body)) + body[: len(body) // 2])
-        eventually(lambda: leftovers(stack), "the upload begins")
+        if stack.shows_unfinished:
+            eventually(lambda: leftovers(stack), "the upload begins")
     eventually(lambda: not leftovers(stack), "the half upload goes")
     assert track_count(admin) == before
 
@@ -380,7 +377,6 @@ ODD_IDS = [
     "0",
     "-1",
     "null",
-    "%00",
     "%2e%2e",
     "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
     "%ff%fe",
@@ -518,10 +514,9 @@ def no_room(stack: Stack, component: str, spare_bytes: int) -> Iterator[None]:
 
     A limit on the size of files fails a write as a full disk does, and needs neither a disk nor root.
     """
-    processes = psutil.Process(stack.process_id).children(recursive=True)
-    [main] = [process for process in processes if process.cmdline()[1:] == ["-m", "services", component]]
-    limit = (stack.data_dir / "stack.log").stat().st_size + spare_bytes
-    limited = {process: process.rlimit(psutil.RLIMIT_FSIZE) for process in (main, *main.children())}
+    limit = stack.log_bytes() + spare_bytes
+    affected = [process for main in stack.component(component) for process in (main, *main.children())]
+    limited = {process: process.rlimit(psutil.RLIMIT_FSIZE) for process in affected}
     for process, (_, ceiling) in limited.items():
         process.rlimit(psutil.RLIMIT_FSIZE, (limit, ceiling))
     try:
@@ -531,9 +526,10 @@ def no_room(stack: Stack, component: str, spare_bytes: int) -> Iterator[None]:
             process.rlimit(psutil.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.topology("embedded")  # which stores uploads in files of the gateway
 def test_an_upload_that_finds_no_room_is_refused_and_leaves_nothing(stack: Stack, admin: httpx.Client) -> None:
     spare = 4 * 2**20
-    big = wav(bytes((stack.data_dir / "stack.log").stat().st_size + 2 * spare))
+    big = wav(bytes(stack.log_bytes() + 2 * spare))
     before = track_count(admin)
     with no_room(stack, "gateway", spare):
         assert_refused(admin.post("/api/tracks", files={"file": ("big.wav", big)}), 507, "STORAGE_FULL")
@@ -547,7 +543,7 @@ def test_an_upload_that_finds_no_room_is_refused_and_leaves_nothing(stack: Stack
 
 def test_a_job_that_finds_no_room_says_so_and_leaves_nothing(stack: Stack, admin: httpx.Client) -> None:
     spare = 128 * 1024
-    seconds = ((stack.data_dir / "stack.log").stat().st_size + 2 * spare) / (4 * 44_100)
+    seconds = (stack.log_bytes() + 2 * spare) / (4 * 44_100)
     track = upload(admin, encoded(song(seconds, 1)))
     body = {"track_id": track["id"], "model": "dsp", "format": "wav32f"}
     with no_room(stack, "separation", spare):
@@ -558,7 +554,7 @@ def test_a_job_that_finds_no_room_says_so_and_leaves_nothing(stack: Stack, admin
     record = admin.get(f"/api/jobs/{job_id}").json()["data"]
     assert (record["error_code"], record["error"]) == ("AUDIO_NOT_WRITTEN", job["error"])
     assert record["attempt"] == record["max_attempts"] > 1, "a disk may be emptied: it was worth trying again"
-    assert not (stack.data_dir / "blobs" / "stems" / job_id).exists()
+    assert [key for key in stack.stored("stems/") if job_id in key] == []
     job_id = admin.post("/api/processing/separate", json=body).json()["data"]["job_id"]
     stems = finished(admin, f"/api/processing/job/{job_id}")["stems"]
     total = sum(decoded(admin.get(stem["download_url"]).content) for stem in stems)

@@ -16,13 +16,13 @@ from gateway_process import GatewayProcess
 from phoenix_client import Phoenix, opened, refused, socket_url
 from stories import encoded, eventually, song, upload
 
-from demo.stack import Stack
+from tests.stacks import Stack
 
 
 @pytest.fixture(scope="module")
 def gateway(stack: Stack) -> Iterator[GatewayProcess]:
     with GatewayProcess(
-        stack.data_dir,
+        stack,
         socket_limit="6",
         socket_caller_limit="4",
         socket_topic_limit="2",
@@ -74,9 +74,9 @@ async def test_sockets_are_counted_by_caller_and_all_together(
         assert await refused(url) == 429
         for _ in range(2):
             await held.enter_async_context(opened(gateway.base_url, stranger))
-        assert gateway.metric("soundwright_sockets_open_count") == 6
+        assert gateway.metric("soundwright_sockets_open") == 6
         assert await refused(socket_url(gateway.base_url, vsn="2.0.0")) == 503
-    eventually(lambda: gateway.metric("soundwright_sockets_open_count") == 0)
+    eventually(lambda: gateway.metric("soundwright_sockets_open") == 0)
     assert await refused(url) == 101
 
 
@@ -124,7 +124,7 @@ async def test_a_client_that_does_not_read_is_closed_and_others_are_served(
 
 
 async def test_a_gateway_that_stops_says_so(stack: Stack) -> None:
-    with GatewayProcess(stack.data_dir) as gateway:
+    with GatewayProcess(stack) as gateway:
         async with opened(gateway.base_url, stack.token) as socket:
             assert await Phoenix(socket).quiet()
             await asyncio.to_thread(gateway.stop)

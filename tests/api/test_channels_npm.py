@@ -19,7 +19,7 @@ from gateway_process import GatewayProcess
 from phoenix_client import DEADLINE_SECONDS
 from stories import encoded, finished, song, upload
 
-from demo.stack import Stack
+from tests.stacks import Stack
 
 FOLDER = Path(__file__).resolve().parent.parent / "channels"
 SEARCH_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -123,7 +123,7 @@ async def test_the_stock_client_comes_back_after_a_restart(stack: Stack, admin: 
     job_id = start_analysis(admin)
     finished(admin, f"/api/jobs/{job_id}")
     topic = f"jobs:{job_id}"
-    with GatewayProcess(stack.data_dir) as gateway:
+    with GatewayProcess(stack) as gateway:
         async with stock_client() as client:
             client.do("connect", address(gateway.base_url), {"params": {"token": stack.token}})
             assert await client.next() == ["open"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -14,8 +11,8 @@ import httpx
 import pytest
 from stories import UNHURRIED, encoded, finished, song, upload
 
-from demo.stack import Stack, running
 from tests.simulators.language_model import KEY, LanguageModelSimulator, picks, says
+from tests.stacks import Stack, embedded
 
 SETTINGS = {
     **UNHURRIED,
@@ -72,7 +69,7 @@ def model() -> Iterator[LanguageModelSimulator]:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, model: LanguageModelSimulator) -> Iterator[Stack]:
     """A stack with a language model."""
-    with running(tmp_path_factory.mktemp("agents"), SETTINGS | model.settings) as started:
+    with embedded(tmp_path_factory.mktemp("agents"), SETTINGS | model.settings) as started:
         yield started
 
 
@@ -84,9 +81,7 @@ def ann(house: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def bob(house: Stack) -> Iterator[httpx.Client]:
-    environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(house.data_dir)}
-    command = [sys.executable, "-m", "services.library", "create-account", "bob@example.org"]
-    token = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+    token = house.create_account("bob@example.org")
     with httpx.Client(base_url=house.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=120) as client:
         yield client
 
@@ -325,7 +320,7 @@ def test_somebody_elses_track_stays_theirs_whatever_the_model_asks(
     answer = chat(bob, f"Analyse {evening['id']}")
     assert tools(answer) == [(name, False) for name in names]
     assert "Evening" not in str(model.seen[-1]["messages"][2:])
-    assert {result["error"] for result in model.results()} == {"There is no such track in the user's library."}
+    assert {result["error"] for result in model.results()} == {"The user's library has no such track."}
 
 
 def test_a_model_that_goes_on_for_ever_is_cut(
@@ -335,7 +330,7 @@ def test_a_model_that_goes_on_for_ever_is_cut(
     model.plays(then=lambda body: picks(("search_tracks", {"limit": next(pages)})))
     answer = chat(ann, "What key?", track_id=evening["id"])
     assert answer["data"]["engine"] == "rules"
-    assert "went on calling tools" in answer["data"]["degraded_reason"]
+    assert "kept calling tools" in answer["data"]["degraded_reason"]
     assert len(model.seen) == 5  # four tools, and a last chance without any
     assert "tools" not in model.seen[-1]
     assert evening["measured"]["key"] in answer["content"]
@@ -346,7 +341,7 @@ def test_a_model_that_goes_on_for_ever_is_cut(
     ("failure", "reason"),
     [
         (400, "status 400"),
-        (401, "does not take the key"),
+        (401, "rejects the key"),
         (b"<html>", "not JSON"),
         (b"{}", "not a chat completion"),
         (says(""), "empty"),
@@ -396,4 +391,4 @@ def test_the_health_of_the_model(house: Stack, ann: httpx.Client, model: Languag
     model.plays(401)
     [provider] = ann.get("/api/admin/llm/health").json()["data"]["providers"]
     assert provider["status"] == "unauthorized"
-    assert KEY not in (house.data_dir / "stack.log").read_text(errors="replace")
+    assert KEY not in house.log()

@@ -11,12 +11,11 @@ import httpx
 import mutagen
 import psutil
 import pytest
-from stories import encoded, eventually, finished, song
+from stories import encoded, eventually, finished, song, upload
 
-from demo.stack import Stack
-from tests.files import files_below
 from tests.simulators.media_site import MediaSite
 from tests.simulators.spotify import CLIENT_SECRET, SpotifySimulator
+from tests.stacks import Stack
 
 JPEG = b"\xff\xd8\xff\xe0" + b"picture" * 100
 SECONDS = 3.0
@@ -28,6 +27,7 @@ _numbers = itertools.count()
 def quiet(spotify: SpotifySimulator, site: MediaSite) -> None:
     spotify.failures.clear()
     site.found = []
+    site.underway.clear()
     spotify.pictures["cover"] = JPEG
 
 
@@ -59,8 +59,32 @@ def completed(client: httpx.Client, created: dict[str, Any]) -> dict[str, Any]:
 def failure(client: httpx.Client, created: dict[str, Any]) -> tuple[str, str]:
     job = finished(client, f"/api/download/job/{created['job_id']}")
     assert (job["status"], job["output_path"], job["file_size"]) == ("failed", None, None)
-    assert client.get(f"/api/tracks/{created['track_id']}").status_code == 404
+    track = track_of(client, created)
+    assert (track["id"], track["status"], track["download_status"]) == (created["track_id"], "pending", "failed")
+    assert (track["download_error_code"], track["download_error"]) == (job["error_code"], job["error"])
     return job["error_code"], job["error"]
+
+
+def track_of(client: httpx.Client, created: dict[str, Any]) -> dict[str, Any]:
+    answer = client.get(f"/api/tracks/{created['track_id']}")
+    assert answer.status_code == 200, answer.text
+    track: dict[str, Any] = answer.json()["data"]
+    return track
+
+
+def pending_ids(client: httpx.Client) -> set[str]:
+    """Return the ids of the caller's newest tracks without audio."""
+    answer = client.get("/api/tracks", params={"status": "pending", "page_size": 100})
+    assert {track["status"] for track in answer.json()["data"]} <= {"pending"}
+    return {track["id"] for track in answer.json()["data"]}
+
+
+def stalling_song(spotify: SpotifySimulator, site: MediaSite) -> str:
+    """Add a song whose download does not end by itself, and return its Spotify id."""
+    spotify_id = new_song(spotify, site)
+    _, _, _, address = site.found[-1]
+    site.stalling(address.removeprefix(site.url), encoded(song(30.0)), "audio/wav")
+    return spotify_id
 
 
 def tags_of(content: bytes) -> Any:
@@ -108,6 +132,107 @@ def test_from_a_link_to_a_track(admin: httpx.Client, spotify: SpotifySimulator, 
     assert (listed["job_type"], listed["track_id"]) == ("download", created["track_id"])
     # From now on the catalog knows that it is here.
     assert admin.get(f"/api/spotify/track/{spotify_id}").json()["data"]["id"] == created["track_id"]
+
+
+NO_AUDIO = (
+    "filename", "file_path", "file_size", "content_type", "content_sha256", "container", "codec", "sample_rate_hz",
+    "channel_count", "frame_count", "download_error", "download_error_code",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/api/download/track", "/api/spotify/import"])
+def test_the_track_is_there_at_once_and_becomes_the_finished_one(
+    admin: httpx.Client, spotify: SpotifySimulator, site: MediaSite, path: str
+) -> None:
+    spotify_id = stalling_song(spotify, site)
+    created = admin.post(path, json={"url": f"spotify:track:{spotify_id}"}).json()["data"]
+    track = track_of(admin, created)
+    song = admin.get(f"/api/spotify/track/{spotify_id}").json()["data"]
+    assert [track[name] for name in ("title", "artist", "album", "album_art_url", "duration", "spotify_url")] == [
+        song[name] for name in ("title", "artist", "album", "album_art_url", "duration", "spotify_url")
+    ]
+    assert (track["id"], track["status"], track["source"]) == (created["track_id"], "pending", "spotify")
+    assert (track["download_job_id"], track["spotify_id"]) == (created["job_id"], spotify_id)
+    assert track["download_status"] in ("queued", "downloading")
+    assert [track[name] for name in NO_AUDIO] == [None] * len(NO_AUDIO)
+    assert track["id"] in pending_ids(admin)
+    assert track["id"] in {found["id"] for found in admin.get("/api/tracks").json()["data"]}
+    downloaded = admin.get("/api/tracks", params={"status": "downloaded", "page_size": 100}).json()["data"]
+    assert track["id"] not in {found["id"] for found in downloaded}
+    eventually(lambda: track_of(admin, created)["download_status"] == "downloading")
+
+    assert site.underway.wait(30)
+    admin.delete(f"/api/jobs/{created['job_id']}")
+    assert failure(admin, created) == ("CANCELLED", "cancelled")
+    assert track["id"] in pending_ids(admin)
+    _, _, _, address = site.found[-1]
+    site.file(address.removeprefix(site.url), SONG, "audio/wav")
+    changes = {"title": "My title", "tags": ["mine"]}
+    assert admin.patch(f"/api/tracks/{track['id']}", json=changes).status_code == 200
+    again = start(admin, f"spotify:track:{spotify_id}")
+    assert (again["track_id"], again["job_id"] != created["job_id"]) == (track["id"], True)
+    completed(admin, again)
+    finished_track = track_of(admin, created)
+    assert (finished_track["status"], finished_track["download_status"]) == ("downloaded", "completed")
+    assert (finished_track["id"], finished_track["created_at"]) == (track["id"], track["created_at"])
+    assert (finished_track["title"], finished_track["artist"], finished_track["tags"]) == (
+        "My title", "The Band", ["mine"],
+    )  # fmt: skip
+    assert finished_track["download_job_id"] == again["job_id"]
+    assert None not in [finished_track[name] for name in NO_AUDIO[:-2]]
+    assert track["id"] not in pending_ids(admin)
+
+
+def test_a_failed_download_is_repeated_with_the_tracks_id(
+    admin: httpx.Client, other: httpx.Client, spotify: SpotifySimulator, site: MediaSite
+) -> None:
+    url = site.status("/retried.wav", 404)
+    created = start(admin, url, "low")
+    assert failure(admin, created)[0] == "MEDIA_UNAVAILABLE"
+    assert track_of(admin, created)["title"] == "retried"
+    site.file("/retried.wav", SONG, "audio/wav")
+
+    def refused(client: httpx.Client, **body: str) -> tuple[int, str]:
+        answer = client.post("/api/download/track", json=body)
+        return answer.status_code, answer.json()["code"]
+
+    assert refused(admin, track_id=created["track_id"], url=url) == (422, "VALIDATION_ERROR")
+    assert refused(other, track_id=created["track_id"]) == (404, "TRACK_NOT_FOUND")
+    assert refused(admin, track_id="no-uuid") == (404, "TRACK_NOT_FOUND")
+    uploaded = upload(admin, SONG)
+    assert refused(admin, track_id=uploaded["id"]) == (422, "NOT_DOWNLOADED")
+    answer = admin.post("/api/download/track", json={"track_id": created["track_id"]})
+    again = answer.json()["data"]
+    assert (answer.status_code, again["type"], again["track_id"]) == (201, "link", created["track_id"])
+    assert again["job_id"] != created["job_id"]
+    assert completed(admin, again)["quality"] == "low"
+    assert track_of(admin, created)["container"] == "mp3"
+
+
+def test_a_track_without_audio_is_refused_where_audio_is_needed(
+    stack: Stack, admin: httpx.Client, spotify: SpotifySimulator, site: MediaSite
+) -> None:
+    created = start(admin, f"spotify:track:{stalling_song(spotify, site)}")
+    track_id = created["track_id"]
+    form = {"track_id": (None, track_id), "manifest": (None, "{}")}
+    answers = [
+        admin.post("/api/processing/separate", json={"track_id": track_id, "model": "dsp"}),
+        admin.post("/api/analysis/analyze", json={"track_id": track_id}),
+        admin.post("/api/daw/export", files=form),
+        admin.get(f"/export/stems/{track_id}"),
+        admin.get(f"/export/analysis/{track_id}"),
+        admin.get(f"/files/downloads/{track_id}/the-band-tune.mp3"),
+    ]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (409, "AUDIO_NOT_READY"), answer.request.url
+        assert "download" in answer.json()["message"]
+    # Deleting the track cancels the download.
+    assert admin.delete(f"/api/tracks/{track_id}").status_code == 204
+    assert admin.get(f"/api/tracks/{track_id}").status_code == 404
+    job = finished(admin, f"/api/download/job/{created['job_id']}")
+    assert (job["status"], job["error"]) == ("failed", "cancelled")
+    assert admin.get(f"/api/tracks/{track_id}").status_code == 404
+    assert [key for key in stack.stored() if track_id in key] == []
 
 
 def test_the_same_track_twice_is_one_track(
@@ -264,9 +389,9 @@ def test_a_site_that_was_down_for_a_moment_is_asked_again(admin: httpx.Client, s
 def fetching(stack: Stack) -> list[psutil.Process]:
     """Fetching processes of the stack."""
     found = []
-    for process in psutil.Process(stack.process_id).children(recursive=True):
+    for process in stack.processes():
         try:
-            if "services.ingest.fetch.child" in process.cmdline():
+            if "services.ingest.fetch.child:fetch" in process.cmdline():
                 found.append(process)
         except psutil.Error:
             continue
@@ -279,16 +404,16 @@ def test_cancelling_leaves_no_process_and_no_file(stack: Stack, admin: httpx.Cli
     assert site.underway.wait(30)
     eventually(lambda: admin.get(f"/api/download/job/{created['job_id']}").json()["data"]["status"] == "downloading")
     assert len(fetching(stack)) == 1
-    scratch = stack.data_dir / "scratch" / "ingest"
-    eventually(lambda: any(path.name == "media" for path in files_below(scratch)))
+    eventually(lambda: any(path.name == "media" for path in stack.scratch("ingest")))
     # The same link again, while it is under way, is the same job.
     again = start(admin, url, status=200)
     assert (again["job_id"], again["track_id"]) == (created["job_id"], created["track_id"])
     assert admin.delete(f"/api/jobs/{created['job_id']}").status_code == 204
     assert failure(admin, created) == ("CANCELLED", "cancelled")
     eventually(lambda: fetching(stack) == [])
-    eventually(lambda: files_below(scratch) == [])
-    assert [path for path in files_below(stack.data_dir / "blobs") if created["track_id"] in str(path)] == []
+    eventually(lambda: stack.scratch("ingest") == [])
+    assert [key for key in stack.stored() if created["track_id"] in key] == []
+    assert stack.unfinished() == []
 
 
 def test_the_same_idempotency_key_is_the_same_job(
@@ -308,7 +433,7 @@ def test_logs_hold_no_secret(stack: Stack, admin: httpx.Client, spotify: Spotify
     url = site.status("/secret.mp3", 404) + "?signature=0123456789"
     failure(admin, start(admin, url))
     start(admin, f"spotify:track:{new_song(spotify, site)}")
-    log = (stack.data_dir / "stack.log").read_text()
+    log = stack.log()
     assert "MEDIA_UNAVAILABLE" in log
     for secret in (CLIENT_SECRET, "Bearer token-", "socks5h://fetch:", "signature=0123456789"):
         assert secret not in log

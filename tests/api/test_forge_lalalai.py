@@ -11,8 +11,8 @@ import pytest
 from browser import Browser, registered
 from stories import RATE_HZ, decoded, encoded, eventually, finished, song, upload
 
-from demo.stack import Stack
 from tests.simulators.lalalai import KEY, SHARES, LalalaiSimulator
+from tests.stacks import Stack
 
 SAMPLES = song(1.0)
 ANNS_KEY = "anns-own-license"
@@ -147,12 +147,12 @@ def test_ones_own_key(ann: httpx.Client, lalalai: LalalaiSimulator, stack: Stack
     assert (refused.status_code, refused.json()["code"]) == (503, "LALALAI_UNAUTHORIZED")
     failed = finished(ann, f"/api/processing/job/{begun(ann)}")
     assert (failed["status"], failed["error"]) == (
-        "failed", "lalal.ai does not take your key. Put a valid one into your settings.",
+        "failed", "lalal.ai does not accept your key. Enter a valid key in your settings.",
     )  # fmt: skip
     for _ in range(2):
         assert ann.delete("/api/lalalai/key").status_code == 204
     assert quota_of(ann)["own_key"] is False
-    log = (stack.data_dir / "stack.log").read_text()
+    log = stack.log()
     for key in (KEY, ANNS_KEY, "revoked-license"):
         assert key not in log + refused.text + str(failed)
 

@@ -17,15 +17,13 @@ import numpy as np
 import pytest
 from stories import encoded, eventually, finished, song, upload
 
-from demo.stack import Stack, running
-from tests.files import files_below
 from tests.simulators.media_site import MediaSite
+from tests.stacks import Stack, embedded
 
 
 def stored_files(stack: Stack) -> set[str]:
     """Every file in the store, also half-written ones."""
-    root = stack.data_dir / "blobs"
-    return {str(path.relative_to(root)) for path in files_below(root)}
+    return {*stack.stored(), *map(str, stack.unfinished())}
 
 
 def test_a_song_comes_in_is_listed_and_comes_back_unchanged(admin: httpx.Client) -> None:
@@ -101,7 +99,7 @@ def test_what_is_no_song_is_refused_and_leaves_nothing(stack: Stack, admin: http
     body = answer.json()
     assert {"error", "code", "message"} <= set(body)
     assert "Traceback" not in answer.text
-    assert str(stack.data_dir) not in answer.text
+    assert not [folder for folder in stack.data_dirs if str(folder) in answer.text]
     assert stored_files(stack) == before
 
 
@@ -170,8 +168,8 @@ def test_an_upload_that_is_cut_off_leaves_nothing(stack: Stack, admin: httpx.Cli
     connection.endheaders()
     connection.send(b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n')
     connection.send(encoded(song(10.0)))
-    partial = Path(stack.data_dir, "blobs", ".partial")
-    eventually(lambda: any(partial.iterdir()))
+    if stack.shows_unfinished:
+        eventually(lambda: bool(stack.unfinished()))
     connection.close()
     eventually(lambda: stored_files(stack) == before)
     assert admin.get("/api/tracks").json()["meta"]["total_count"] == count
@@ -553,10 +551,10 @@ def test_a_recording_that_is_refused_for_want_of_a_model_does_not_stay(tmp_path:
         "HF_HOME": str(tmp_path),
         "TORCH_HOME": str(tmp_path),
     }
-    with running(tmp_path / "stack", settings) as strict, strict.client() as client:
+    with embedded(tmp_path / "stack", settings) as strict, strict.client() as client:
         # A request does not wait long to learn whether a model can be had; once that is known, it is refused at once.
         def known() -> bool:
-            lines = (strict.data_dir / "stack.log").read_text().splitlines()
+            lines = strict.log().splitlines()
             return any("model.not_ready" in line and "htdemucs" in line for line in lines)
 
         eventually(known, 90.0)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import io
 import uuid
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 import soundfile
 from soundwright.generation.v1 import generation_service_pb2 as pb
-from soundwright.generation.v1 import generation_service_pb2_grpc
+from soundwright.generation.v1 import generation_service_pb2_grpc, jobs_pb2
 from soundwright.library.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -23,25 +22,30 @@ from soundwright.library.v1 import (
     library_service_pb2_grpc,
 )
 
-from demo.stack import Stack
 from kit import rpc
-from kit.adapters.clock import SystemClock
+from kit.adapters.system.clock import SystemClock
 from kit.errors import AppError
-from kit.identity import Principal, Signer, principal_scope
-from kit.settings import Settings
+from kit.security.identity import Principal, Signer, principal_scope
+from tests.stacks import Stack
 
 DEADLINE_SECONDS = 120.0
+
+
+def spec_of(job: job_pb2.Job) -> jobs_pb2.GenerationSpec:
+    spec = jobs_pb2.GenerationSpec()
+    assert job.spec.Unpack(spec)
+    return spec
 
 
 class Caller:
     """Calls the services on behalf of somebody."""
 
-    def __init__(self, channels: dict[str, Any], data_dir: Path, principal: Principal) -> None:
+    def __init__(self, channels: dict[str, Any], stack: Stack, principal: Principal) -> None:
         self.principal = principal
         self.generation = generation_service_pb2_grpc.GenerationServiceStub(channels["generation"])
         self.jobs = library_service_pb2_grpc.JobServiceStub(channels["library"])
         self.catalog = catalog_service_pb2_grpc.CatalogServiceStub(channels["library"])
-        self.blobs = data_dir / "blobs"
+        self._stack = stack
 
     async def call(self, method: Any, request: Any) -> Any:
         with principal_scope(self.principal):
@@ -81,18 +85,18 @@ class Caller:
         for job in jobs:
             await self.ended(job.id)
 
+    def stored(self, key: str) -> io.BytesIO:
+        return io.BytesIO(self._stack.read(key))
+
     def audio(self, clip: generation_pb2.Generation) -> bytes:
-        return (self.blobs / clip.audio_blob_key).read_bytes()
+        return self._stack.read(clip.audio_blob_key)
 
 
 @pytest_asyncio.fixture(scope="module")
 async def channels(stack: Stack) -> AsyncIterator[dict[str, Any]]:
-    settings = Settings(data_dir=stack.data_dir)
-    signer = Signer(settings.signing_key(), SystemClock())
-    opened = {
-        name: rpc.connect(settings.grpc_address(name), signer, Principal("service:test", "service"), 30.0)
-        for name in ("generation", "library")
-    }
+    settings = stack.settings
+    signer = Signer("gateway", settings.signing_keys("gateway"), SystemClock())
+    opened = {name: rpc.connect(name, settings.grpc_address(name), signer, 30.0) for name in ("generation", "library")}
     yield opened
     for channel in opened.values():
         await channel.close()
@@ -101,12 +105,12 @@ async def channels(stack: Stack) -> AsyncIterator[dict[str, Any]]:
 @pytest.fixture
 def somebody(channels: dict[str, Any], stack: Stack) -> Caller:
     """A listener whom no other test knows."""
-    return Caller(channels, stack.data_dir, Principal(f"anon:{uuid.uuid4().hex}", "anonymous"))
+    return Caller(channels, stack, Principal(f"anon:{uuid.uuid4().hex}", "anonymous"))
 
 
 @pytest.fixture
 def operator(channels: dict[str, Any], stack: Stack) -> Caller:
-    return Caller(channels, stack.data_dir, Principal(f"op-{uuid.uuid4().hex}", "admin"))
+    return Caller(channels, stack, Principal(f"op-{uuid.uuid4().hex}", "admin"))
 
 
 async def test_a_clip_is_filed_with_all_that_is_known(somebody: Caller) -> None:
@@ -117,7 +121,7 @@ async def test_a_clip_is_filed_with_all_that_is_known(somebody: Caller) -> None:
     assert clip.quality_accepted
     assert clip.quality_score >= 50
     assert clip.seed == 11
-    info = soundfile.info(somebody.blobs / clip.audio_blob_key)
+    info = soundfile.info(somebody.stored(clip.audio_blob_key))
     assert (info.format, info.subtype, info.frames, info.samplerate, info.channels) == (
         "WAV",
         "PCM_16",
@@ -126,7 +130,7 @@ async def test_a_clip_is_filed_with_all_that_is_known(somebody: Caller) -> None:
         2,
     )
     assert len(somebody.audio(clip)) == clip.audio_size_bytes
-    assert (somebody.blobs / clip.spectrogram_blob_key).read_bytes().startswith(b"\x89PNG")
+    assert somebody.stored(clip.spectrogram_blob_key).read().startswith(b"\x89PNG")
 
 
 async def test_prompt_and_seed_decide_the_bytes(somebody: Caller) -> None:
@@ -137,7 +141,7 @@ async def test_prompt_and_seed_decide_the_bytes(somebody: Caller) -> None:
 
 async def test_variations_are_jobs_with_seeds_that_follow_each_other_and_are_taken_as_a_whole(somebody: Caller) -> None:
     answer = await somebody.create(variation_count=5, seed=100)
-    assert [json.loads(job.spec_json)["seed"] for job in answer.jobs] == [100, 101, 102, 103, 104]
+    assert [spec_of(job).seed for job in answer.jobs] == [100, 101, 102, 103, 104]
     assert len({job.id for job in answer.jobs}) == 5
     assert (answer.existed, answer.tier, answer.max_duration_seconds, answer.hourly_limit) == (False, "free", 120, 60)
     assert (await somebody.refused()).reason == "TOO_MANY_PENDING"  # five are more than the three that the tier has
@@ -149,7 +153,7 @@ async def test_repeating_a_request_gives_the_same_jobs(somebody: Caller) -> None
     first, again = await somebody.create(**asked), await somebody.create(**asked)
     assert [job.id for job in first.jobs] == [job.id for job in again.jobs]
     assert (first.existed, again.existed) == (False, True)
-    seeds = [json.loads(job.spec_json)["seed"] for job in first.jobs]
+    seeds = [spec_of(job).seed for job in first.jobs]
     assert seeds == [seeds[0], seeds[0] + 1, seeds[0] + 2]
     for other in ({"variation_count": 2}, {"prompt": "loud piano"}, {"seed": 3}, {"loop": True}):
         assert (await somebody.refused(**{**asked, **other})).http_status == 409
@@ -185,21 +189,20 @@ async def test_a_clip_is_gone_on_from(somebody: Caller, operator: Caller) -> Non
     before = await operator.made(prompt="slow strings", duration_seconds=2.0)
     clip = await somebody.made(prompt="slow strings", duration_seconds=1.5, continue_from_id=before.id.replace("-", ""))
     assert (clip.continued_from_id, clip.duration_seconds) == (before.id, 3.5)
-    assert soundfile.info(somebody.blobs / clip.audio_blob_key).frames == round(3.5 * 44100)
+    assert soundfile.info(somebody.stored(clip.audio_blob_key)).frames == round(3.5 * 44100)
     refusal = await somebody.refused(duration_seconds=119.0, continue_from_id=before.id)
     assert "ask for 118 at most" in refusal.meta["details"]["duration"][0]
 
 
-async def test_a_picture_that_is_missing_is_drawn_again(somebody: Caller) -> None:
+async def test_a_picture_that_is_missing_is_drawn_again(stack: Stack, somebody: Caller) -> None:
     clip = await somebody.made()
-    picture = somebody.blobs / clip.spectrogram_blob_key
-    drawn = picture.read_bytes()
-    picture.unlink()
+    drawn = stack.read(clip.spectrogram_blob_key)
+    stack.delete(clip.spectrogram_blob_key)
     request = pb.RenderSpectrogramRequest(generation_id=clip.id)
     for _ in range(2):
         answer = await somebody.call(somebody.generation.RenderSpectrogram, request)
         assert answer.blob_key == clip.spectrogram_blob_key
-    assert picture.read_bytes() == drawn
+    assert stack.read(clip.spectrogram_blob_key) == drawn
     unknown = pb.RenderSpectrogramRequest(generation_id=str(uuid.uuid4()))
     with pytest.raises(AppError) as caught:
         await somebody.call(somebody.generation.RenderSpectrogram, unknown)

@@ -21,7 +21,8 @@ from phoenix_client import DEADLINE_SECONDS, refused
 from stories import encoded, finished, song
 from websockets.asyncio.client import ClientConnection
 
-from demo.stack import Stack
+from tests.simulators.media_site import MediaSite
+from tests.stacks import Stack
 
 HOSTILE = """<script>alert("x")</script><img src=x onerror='alert(1)'>&amp; {{ 7 * 7 }}"""
 VOID = frozenset({"meta", "link", "input", "br", "img"})
@@ -180,8 +181,8 @@ def test_pages_are_linked_and_are_html(guest: Browser) -> None:
         page = page_of(guest, path)
         assert {"/jobs", "/tracks", "/users/settings"} <= set(page.all("a", "href"))
         assert len([tag for tag, _ in page.tags if tag == "h1"]) == 1
-    assert "No jobs here" in page_of(guest, "/jobs").text
-    assert "No tracks here" in page_of(guest, "/tracks").text
+    assert "No jobs yet" in page_of(guest, "/jobs").text
+    assert "No tracks yet" in page_of(guest, "/tracks").text
 
 
 def test_only_pages_that_need_it_allow_our_script_and_none_allows_others(guest: Browser) -> None:
@@ -224,7 +225,7 @@ def test_tracks_are_uploaded_found_heard_and_paged(ann: Browser) -> None:
     answer = ann.post("/tracks", files={**form, "file": ("a.wav", content)})
     assert (answer.status_code, answer.headers["location"]) == (302, "/tracks")
     page = page_of(ann, "/tracks")
-    assert "The recording is in your library." in page.text
+    assert "The recording was added to your library." in page.text
     assert "1:05" in page.text
     (path,) = page.all("audio", "src")
     assert ann.get(path).content == content
@@ -242,7 +243,7 @@ def test_tracks_are_uploaded_found_heard_and_paged(ann: Browser) -> None:
     assert page_of(ann, "/tracks?q=emile").cards == second.cards
     assert "/tracks?page=2" in page_of(ann, "/tracks?page=9").all("a", "href")
     assert "/tracks?page=1&q=none" in page_of(ann, "/tracks?q=none&page=9").all("a", "href")
-    assert "No track has such words" in page_of(ann, "/tracks?q=%3Cscript%3E").text
+    assert "No track matches the search" in page_of(ann, "/tracks?q=%3Cscript%3E").text
     assert ann.get("/tracks?page=0").status_code == 422
 
 
@@ -250,7 +251,9 @@ def test_a_refused_upload_says_why(guest: Browser) -> None:
     answer = guest.post("/tracks", files={"_csrf_token": (None, guest.token()), "file": ("a.wav", b"no audio")})
     assert answer.status_code == 422
     assert "audio" in Page(answer.text).text
-    assert "did not come from our own page" in guest.post("/tracks", files={"file": ("a.wav", b"x")}).text
+    assert (
+        "The CSRF token is missing, invalid or expired" in guest.post("/tracks", files={"file": ("a.wav", b"x")}).text
+    )
 
 
 def test_text_stays_text(ann: Browser) -> None:
@@ -318,6 +321,39 @@ async def test_tracks_appear_get_their_stems_and_go(ann: Browser) -> None:
         assert ann.delete(f"/api/tracks/{track_id}", headers={"x-csrf-token": ann.token()}).status_code == 204
         while key in shown.shown:
             await shown.next()
+
+
+async def test_a_download_is_shown_before_and_after_it_has_audio(ann: Browser, site: MediaSite) -> None:
+    url = site.stalling("/shown.wav", encoded(song(30.0)), "audio/wav")
+
+    def download(**body: str) -> dict[str, Any]:
+        answer = ann.post("/api/download/track", json=body, headers={"x-csrf-token": ann.token()})
+        assert answer.status_code == 201, answer.text
+        created: dict[str, Any] = answer.json()["data"]
+        return created
+
+    def download_of(key: str) -> Page:
+        return Page(f"<ul>{shown.shown[key]}</ul>")
+
+    async with live(ann, "/tracks") as shown:
+        created = download(url=url)
+        key = f"track-{created['track_id']}"
+        await shown.until(key, "Downloading")
+        assert ("shown" in download_of(key).text, download_of(key).all("audio", "src")) == (True, [])
+        assert ann.get(f"/tracks/{created['track_id']}/audio").status_code == 409
+        ann.delete(f"/api/jobs/{created['job_id']}", headers={"x-csrf-token": ann.token()})
+        await shown.until(key, "Cancelled")
+        site.status("/shown.wav", 404)
+        download(track_id=created["track_id"])
+        await shown.until(key, "Failed")
+        assert "404" in download_of(key).text or "not available" in download_of(key).text, download_of(key).text
+        assert download_of(key).all("audio", "src") == []
+        assert shown.shown[key] in page_of(ann, "/tracks").html
+        site.file("/shown.wav", encoded(song(1.0)), "audio/wav")
+        download(track_id=created["track_id"])
+        await shown.until(key, "<audio")
+        assert 'class="state' not in shown.shown[key]
+        assert ann.get(download_of(key).all("audio", "src")[0]).status_code == 200
 
 
 async def test_jobs_of_others_never_appear(stack: Stack, ann: Browser) -> None:
@@ -409,7 +445,7 @@ async def test_who_is_suspended_or_logs_out_is_told_nothing_more(
 @pytest.fixture(scope="module")
 def strict(stack: Stack) -> Iterator[GatewayProcess]:
     """A gateway without open access, which hears of jobs or knows nothing of them: it looks once."""
-    with GatewayProcess(stack.data_dir, open_access="false", socket_poll_seconds="3600") as gateway:
+    with GatewayProcess(stack, open_access="false", socket_poll_seconds="3600") as gateway:
         yield gateway
 
 

@@ -17,7 +17,7 @@ from stories import finished
 from test_channels_npm import NODE
 from test_live_pages import HOSTILE, Page, page_of, started, uploaded
 
-from demo.stack import Stack
+from tests.stacks import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "services" / "gateway" / "web" / "assets" / "live.js"
@@ -127,7 +127,7 @@ async def test_what_plays_is_left_alone_until_it_pauses(ann: Browser) -> None:
 
 
 async def test_it_comes_back_after_a_restart_and_makes_up_for_what_it_missed(stack: Stack, ann: Browser) -> None:
-    with GatewayProcess(stack.data_dir) as gateway, Browser(gateway.base_url) as browser:
+    with GatewayProcess(stack) as gateway, Browser(gateway.base_url) as browser:
         browser.cookies = ann.cookies
         track_id = uploaded(ann, "Missed")
         async with opened(browser, "/tracks") as shown:

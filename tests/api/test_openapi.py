@@ -12,7 +12,7 @@ import pytest
 from published import Document, problems
 from stories import encoded, song, upload
 
-from demo.stack import Stack
+from tests.stacks import Stack
 
 LISTENERS = ("all", "soundbox", "pipeline")
 # Fields of each kind of object (OpenAPI 3.1), the first ones required.
@@ -21,7 +21,7 @@ FIELDS: dict[str, tuple[set[str], set[str]]] = {
     "info": ({"title", "version", "license"}, {"summary", "description"}),
     "operation": (
         {"responses", "operationId", "summary", "description", "tags", "security"},
-        {"parameters", "requestBody", "x-budget"},
+        {"parameters", "requestBody", "x-rate-limit"},
     ),
     "parameter": ({"name", "in", "schema", "description"}, {"required", "example", "examples"}),
     "body": ({"content", "required"}, {"description"}),
@@ -201,15 +201,15 @@ def test_who_may_call_is_said_by_the_rules_of_the_guard(document: Document) -> N
     assert said["PUT /users/settings"] == [{"session": [], "csrf": []}, {"visit": [], "csrf": []}]
 
 
-def test_budgets_and_parts_of_files_are_said(document: Document) -> None:
+def test_rate_limits_and_ranges_are_documented(document: Document) -> None:
     counted = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
-    for route, budget in (("GET /api/tracks", True), ("GET /status", True), ("GET /", True), ("GET /config", False)):
+    for route, limited in (("GET /api/tracks", True), ("GET /status", True), ("GET /", True), ("GET /config", False)):
         operation = document.operations[route]
-        assert ("429" in operation["responses"]) is ("x-budget" in operation) is budget
+        assert ("429" in operation["responses"]) is ("x-rate-limit" in operation) is limited
         for status in operation["responses"]:
             headers = (document.response(route, int(status)) or {})["headers"]
-            assert (counted <= headers.keys()) is budget
-    heavy = {route for route, operation in document.operations.items() if operation.get("x-budget") == "heavy"}
+            assert (counted <= headers.keys()) is limited
+    heavy = {route for route, operation in document.operations.items() if operation.get("x-rate-limit") == "heavy"}
     assert {"POST /api/processing/separate", "POST /api/analysis/analyze", "POST /api/spotify/import"} <= heavy
     refused = document.response("GET /api/tracks", 429)
     assert refused is not None

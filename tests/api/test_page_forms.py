@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 from browser import Browser, registered
 from stories import encoded, song
 
-from demo.stack import Stack
+from tests.stacks import Stack
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,48 @@ def test_forms_with_files_and_other_dialects_mean_what_they_are(ann: Browser, ad
     answer = ann.post(f"/api/tracks/{track['id']}", data={"_csrf_token": ann.token(), "_method": "delete"})
     assert answer.status_code == 405
     assert ann.get(f"/api/tracks/{track['id']}").status_code == 200
+
+
+def messages(answer: httpx.Response) -> set[str]:
+    """Return which of the messages below a page shows."""
+    known = ("can&#39;t be blank", "should be at least 12 character(s)", "does not match password", "must have the @ sign",
+             "is not valid")  # fmt: skip
+    assert answer.status_code == 200
+    return {text for text in known if text in answer.text}
+
+
+MISMATCH = {"user[password]": "too short", "user[password_confirmation]": "another"}
+
+
+def test_the_registration_page_shows_all_problems_at_once(stack: Stack) -> None:
+    with Browser(stack.base_url) as browser:
+        answer = browser.submit("POST", "/users/register", {"user[email]": "nobody", **MISMATCH})
+        assert messages(answer) == {
+            "must have the @ sign", "should be at least 12 character(s)", "does not match password",
+        }  # fmt: skip
+        assert messages(browser.submit("POST", "/users/register", {})) == {"can&#39;t be blank"}
+        assert messages(browser.register(again="another good one")) == {"does not match password"}
+        assert browser.log_in().status_code == 200  # so there is no account
+
+
+def test_the_settings_page_shows_all_problems_at_once(ann: Browser) -> None:
+    change = {"action": "update_password", **MISMATCH}
+    assert messages(ann.submit("PUT", "/users/settings", change)) == {
+        "should be at least 12 character(s)", "does not match password",
+    }  # fmt: skip
+    wrong = ann.submit("PUT", "/users/settings", {**change, "user[current_password]": "a wrong password"})
+    assert messages(wrong) == {"should be at least 12 character(s)", "does not match password", "is not valid"}
+    move = {"action": "update_email", "user[email]": "nobody", "user[current_password]": "a wrong password"}
+    assert messages(ann.submit("PUT", "/users/settings", move)) == {"must have the @ sign", "is not valid"}
+
+
+def test_the_site_has_an_icon(stack: Stack, ann: Browser) -> None:
+    (path,) = re.findall('<link rel="icon" type="image/svg[+]xml" href="([^"]+)">', ann.get("/").text)
+    linked, favicon = ann.get(path), httpx.get(f"{stack.base_url}/favicon.ico")
+    assert (linked.status_code, linked.headers["content-type"]) == (200, "image/svg+xml")
+    assert linked.content.startswith(b"<svg ")
+    assert (favicon.status_code, favicon.headers["content-type"]) == (200, "image/svg+xml")
+    assert favicon.content == linked.content
 
 
 def test_logging_out_by_form(ann: Browser) -> None:

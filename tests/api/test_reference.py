@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from demo.stack import Stack
+from tests.stacks import Stack
 
 
 @pytest.mark.parametrize("listener", ["base_url", "soundbox_url", "pipeline_url"])

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from stories import asked, ended, listener, made
 
-from demo.stack import Stack
+from tests.stacks import Stack
 
 JOB_KEYS = {
     "id", "status", "progress", "progress_pct", "filename", "spectrogram", "quality", "error", "position", "retry_count",

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from stories import listener, made
 
-from demo.stack import Stack
+from tests.stacks import Stack
 
 ROW_KEYS = {
     "id", "filename", "prompt", "model", "duration", "is_loop", "quality_score", "spectrogram", "upvotes", "downvotes",
@@ -172,7 +172,7 @@ def test_categories(box: httpx.Client) -> None:
     )
     assert music["categories_with_counts"]["ambient"]["display"] == "Ambient"
     assert len(box.get("/api/categories/audio").json()["categories"]) == 61
-    for model in ("voice", "MUSIC", "%00", "x" * 1000):
+    for model in ("voice", "MUSIC", "x" * 1000):
         answer = box.get(f"/api/categories/{model}")
         assert (answer.status_code, answer.json()) == (400, {"error": "Invalid model type"})
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from stories import listener, made
 
-from demo.stack import Stack
+from tests.stacks import Stack
 
 UNKNOWN = "0123456789abcdef0123456789abcdef"
 

@@ -6,7 +6,6 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,8 +13,8 @@ import psutil
 import pytest
 from stories import UNHURRIED, encoded, eventually, finished, song, upload
 
-from demo.stack import Stack, running
 from tests.simulators.webhook_receiver import WebhookReceiver
+from tests.stacks import Stack, embedded
 
 SONG = encoded(song(0.5))
 
@@ -36,7 +35,7 @@ def hooked(tmp_path_factory: pytest.TempPathFactory, receiver: WebhookReceiver) 
         "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": receiver.address,
         "SOUNDWRIGHT_WEBHOOK_RETRY_SECONDS": "0.2,0.2,0.2,0.2",
     }
-    with running(tmp_path_factory.mktemp("hooked"), settings) as stack:
+    with embedded(tmp_path_factory.mktemp("hooked"), settings) as stack:
         yield stack
 
 
@@ -100,6 +99,7 @@ def test_an_endpoint_from_its_registration_to_its_removal(
     (ping,) = receiver.to(path)
     assert ping.message["type"] == "ping"
     assert (ping.signed_by(rotated["secret"]), ping.signed_by(secret)) == ([True, False], [False, True])
+    assert (ping.verified(rotated["secret"]), ping.verified(secret)) == (True, True)
     assert secret not in owner.get(at).text + owner.get("/api/webhooks").text
 
     removed(owner, made)
@@ -119,6 +119,7 @@ def test_a_separation_is_told_and_its_files_are_where_the_message_says(
     eventually(lambda: len(receiver.to(path)) == 1)
     (received,) = receiver.to(path)
     assert received.signed_by(webhook["secret"]) == [True]
+    assert received.verified(webhook["secret"])
     assert abs(int(received.headers["webhook-timestamp"]) - time.time()) < 300
     message = received.message
     shown = owner.get(f"/api/jobs/{job}").json()["data"]
@@ -152,13 +153,20 @@ def test_every_kind_of_job_is_told_with_files_that_can_be_fetched(
     analysis = owner.post("/api/analysis/analyze", json={"track_id": track}).json()["data"]["job_id"]
     clip = owner.post("/generate", json={"prompt": "slow cello", "duration": 1}).json()["job_id"]
     pipeline = owner.post("/process", files={"file": ("song.wav", SONG)}).json()["job_id"]
-    expected = {str(uuid.UUID(job_id)) for job_id in (analysis, clip, pipeline)}
+    separation = owner.post("/api/processing/separate", json={"track_id": track, "model": "dsp"}).json()["data"][
+        "job_id"
+    ]
+    finished(owner, f"/api/jobs/{separation}")
+    export = owner.post("/api/export/stems", json={"track_id": track}).json()["data"]["job_id"]
+    expected = {str(uuid.UUID(job_id)) for job_id in (analysis, clip, pipeline, separation, export)}
     eventually(lambda: {r.message["data"]["id"] for r in receiver.to(path)} == expected, 120.0)
     told = {received.message["data"]["job_type"]: received.message["data"] for received in receiver.to(path)}
     assert {kind: len(data["outputs"]) for kind, data in told.items()} == {
         "analysis": 1,
         "generation": 2,
         "pipeline": 10,
+        "processing": 4,
+        "export": 1,
     }
     for data in told.values():
         for file in data["outputs"]:
@@ -242,7 +250,7 @@ def test_the_log_holds_no_secret(hooked: Stack, owner: httpx.Client, receiver: W
     webhook = registered(owner, f"{receiver.url}/hook?token=tellnobody")
     owner.post(f"/api/webhooks/{webhook['id']}/test")
     eventually(lambda: log(owner, webhook)[0]["status"] == "delivered")
-    written = (Path(hooked.data_dir) / "stack.log").read_text(errors="replace")
+    written = hooked.log()
     assert log(owner, webhook)[0]["id"] in written
     assert webhook["secret"].removeprefix("whsec_") not in written
     assert "tellnobody" not in written
@@ -251,7 +259,5 @@ def test_the_log_holds_no_secret(hooked: Stack, owner: httpx.Client, receiver: W
 
 def library(stack: Stack) -> psutil.Process:
     """The process of the stack's library."""
-    for process in psutil.Process(stack.process_id).children(recursive=True):
-        if process.cmdline()[1:] == ["-m", "services", "library"]:
-            return process
-    raise LookupError("the stack has no library")
+    (process,) = stack.component("library")
+    return process

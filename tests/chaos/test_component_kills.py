@@ -11,10 +11,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import grpc
 import psutil
+import pytest
 from processes import components, eventually, kill, restarted
-from work import FRAME_COUNT, SETTINGS, STEMS, Work
+from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import library_service_pb2 as pb
+from work import FRAME_COUNT, LONG_FRAME_COUNT, SETTINGS, Work
 
 from demo.stack import Stack, free_ports
 from kit.settings import Settings
@@ -34,15 +39,16 @@ def test_a_killed_worker_is_replaced_and_its_job_done_once(stack: Stack, work: W
     work.assert_completed_once(job_id, attempt=2, frame_count=FRAME_COUNT)
 
 
+@pytest.mark.campaign
 def test_files_of_an_attempt_that_died_unrecorded_are_removed(stack: Stack, work: Work, song: Path) -> None:
-    job_id = work.separate(work.upload(song))
-    work.until_in_mid_job(job_id)
-    library = components(stack)["library"]
-    library.send_signal(signal.SIGSTOP)  # the worker can store its stems, and cannot tell
-    eventually(lambda: work.stored(f"stems/{job_id}") == [f"1/{name}.flac" for name in STEMS], "the stems are stored")
-    kill(stack, "separation")
-    library.kill()  # with whatever the worker had begun to tell
-    restarted(stack, library, "library")
+    while True:
+        job_id = work.separate(work.upload(song))
+        work.until_in_mid_job(job_id)
+        while not work.stems(job_id):
+            pass  # no pause, so that the worker dies between its first stem and its report
+        kill(stack, "separation")
+        if work.until_ended(job_id)["attempt"] == 2:  # otherwise the worker was faster
+            break
     work.assert_completed_once(job_id, attempt=2, frame_count=FRAME_COUNT)
 
 
@@ -56,6 +62,39 @@ def test_a_killed_library_loses_no_job(stack: Stack, work: Work, song: Path) -> 
     work.assert_completed_once(later_id, frame_count=FRAME_COUNT)
 
 
+@pytest.mark.campaign
+def test_watches_go_on_after_the_library_restarts(stack: Stack, work: Work, long_song: Path) -> None:
+    job_id = work.separate(work.upload(long_song))
+    work.until_in_mid_job(job_id)
+    states: list[int] = []
+    breaks: list[tuple[grpc.StatusCode, str]] = []
+
+    def watch() -> bool:
+        """Watch the job as a client does: again when the stream breaks with UNAVAILABLE. Return whether it has ended."""
+        address = f"unix:{Settings(data_dir=stack.data_dir).run_dir / 'library.sock'}"
+        with grpc.insecure_channel(address) as channel:
+            jobs: Any = library_service_pb2_grpc.JobServiceStub(channel)
+            call = jobs.WatchJob(
+                pb.WatchJobRequest(job_id=job_id), metadata=(("authorization", f"Bearer {stack.token}"),), timeout=150
+            )
+            try:
+                for state in call:
+                    states.append(state.job.state)
+                    if len(states) == 1:
+                        components(stack)["library"].terminate()
+            except grpc.RpcError as error:
+                breaks.append((error.code(), error.details()))
+                return False
+        return True
+
+    eventually(watch, "the watch ends", 150)
+    assert {code for code, _ in breaks} == {grpc.StatusCode.UNAVAILABLE}
+    assert breaks[0][1] == "The service restarts. Repeat the call to continue."
+    assert states == sorted(states)
+    assert states[-1] == job_pb2.JOB_STATE_SUCCEEDED
+    work.assert_completed_once(job_id, frame_count=LONG_FRAME_COUNT)
+
+
 def test_a_killed_broker_loses_no_job(stack: Stack, work: Work, song: Path) -> None:
     track_id = work.upload(song)
     job_id = work.separate(track_id)
@@ -67,6 +106,7 @@ def test_a_killed_broker_loses_no_job(stack: Stack, work: Work, song: Path) -> N
     work.assert_completed_once(later_id, frame_count=FRAME_COUNT)
 
 
+@pytest.mark.campaign
 def test_a_broker_that_lost_its_memory_loses_no_job(stack: Stack, work: Work, song: Path) -> None:
     track_id = work.upload(song)
     running_id, queued_id = work.separate(track_id), work.separate(track_id)
@@ -114,6 +154,7 @@ def half_uploaded(stack: Stack, song: Path) -> Iterator[socket.socket]:
         yield connection
 
 
+@pytest.mark.campaign
 def test_a_worker_that_was_away_too_long_is_fenced_off(stack: Stack, work: Work, song: Path, tmp_path: Path) -> None:
     job_id = work.separate(work.upload(song))
     work.until_in_mid_job(job_id)
@@ -176,7 +217,7 @@ def test_a_cancelled_job_stops_and_leaves_nothing(work: Work, song: Path, long_s
         job = work.until_ended(job_id)
         assert (job["status"], job["error"], job["error_code"]) == ("failed", "cancelled", "CANCELLED")
         assert job["result"] is None
-        assert work.stored(f"stems/{job_id}") == []
+        assert work.stems(job_id) == []
     assert work.call("GET", f"/export/stems/{track_id}").status_code == 404
     assert work.look(queued_id)["attempt"] == 0, "a cancelled job never starts"
     work.assert_completed_once(next_id, attempt=1, frame_count=FRAME_COUNT)

@@ -20,6 +20,8 @@ SETTINGS = {
     "SOUNDWRIGHT_LEASE_SECONDS": "3",
     "SOUNDWRIGHT_SWEEP_SECONDS": "1",
     "SOUNDWRIGHT_LOST_COMMAND_SECONDS": "5",
+    "SOUNDWRIGHT_SEPARATION_ANONYMOUS_LIMIT": "1000",
+    "SOUNDWRIGHT_SEPARATION_PENDING_LIMIT": "1000",
     "SOUNDWRIGHT_RATE_NORMAL_PER_MINUTE": "1000000",
     "SOUNDWRIGHT_RATE_HEAVY_PER_MINUTE": "1000000",
     "SOUNDWRIGHT_RATE_POLLING_PER_MINUTE": "1000000",
@@ -92,6 +94,10 @@ class Work:
         self._last[job_id] = job
         return job
 
+    def last_seen(self, job_id: str) -> dict[str, Any]:
+        """The job as it was when it was looked at last."""
+        return self._last[job_id]
+
     def status(self, job_id: str) -> str:
         return str(self.look(job_id)["status"])
 
@@ -128,6 +134,11 @@ class Work:
         """Temporary files of separation, in work or left behind."""
         return files_below(self.stack.data_dir / "scratch" / "separation")
 
+    def stems(self, job_id: str) -> list[str]:
+        """Return the stored stems of a job, each as ``<attempt>/<file name>``."""
+        places = [path.split("/", 2) for path in self.stored("stems")]
+        return [f"{attempt}/{name}" for attempt, job, name in places if job == job_id]
+
     def stored(self, folder: str) -> list[str]:
         """Files in the store below ``folder``, as paths from there."""
         root = self.stack.data_dir / "blobs" / folder
@@ -150,7 +161,7 @@ class Work:
         stems = job["result"]["stems"]
         assert sorted(stem["stem_type"] for stem in stems) == STEMS
         assert {stem["frame_count"] for stem in stems} == {frame_count}
-        assert self.stored(f"stems/{job_id}") == [f"{attempt}/{name}.flac" for name in STEMS]
+        assert self.stems(job_id) == [f"{attempt}/{name}.flac" for name in STEMS]
         archive = zipfile.ZipFile(io.BytesIO(self.call("GET", f"/export/stems/{job['track_id']}").content))
         assert len(archive.namelist()) == len(STEMS)
         for name in archive.namelist():
@@ -160,7 +171,7 @@ class Work:
         """Every accepted job has ended; each has one result or none; nothing lies about."""
         for job_id in self._last:
             job = self.until_ended(job_id)
-            attempts = {path.split("/", 1)[0] for path in self.stored(f"stems/{job_id}")}
+            attempts = {path.split("/", 1)[0] for path in self.stems(job_id)}
             assert attempts == ({str(job["attempt"])} if job["status"] == "completed" else set())
             assert self.look(job_id) == job
         assert self._listed() - self._foreign == set(self._last), "as many jobs as were asked for"

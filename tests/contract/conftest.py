@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
-from tests.contract.nats_server import NatsServer
+from tests.servers.mongodb import TOPOLOGIES, mongodb
+from tests.servers.nats import NatsServer
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -17,3 +18,10 @@ async def nats_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     await server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session", params=TOPOLOGIES)
+def mongodb_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One server, or replica set, for the whole run. Tests use a database each."""
+    with mongodb(tmp_path_factory.mktemp("mongodb"), TOPOLOGIES[request.param]) as url:
+        yield url

@@ -7,8 +7,10 @@ import hashlib
 import itertools
 import os
 import random
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kit.adapters.blobs_file import FileBlobs
+from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError, Code
 from kit.ports import Blobs
 
@@ -106,8 +108,11 @@ class BlobsContract(ABC):
         async with blobs.local("a/b") as path:
             assert path.read_bytes() == b"data"
 
-    async def test_locate_names_the_key(self, blobs: Blobs) -> None:
-        assert blobs.locate("a/b.wav").endswith("a/b.wav")
+    async def test_locate_returns_a_path_without_an_address(self, blobs: Blobs) -> None:
+        location = blobs.locate("a/b.wav")
+        assert location.startswith("/")
+        assert location.endswith("/a/b.wav")
+        assert "://" not in location
 
     @pytest.mark.parametrize("key", ["missing", "folder/missing", "folder", "file/below"])
     async def test_what_is_missing_is_not_found(self, blobs: Blobs, key: str, tmp_path: Path) -> None:
@@ -245,11 +250,26 @@ class BlobsContract(ABC):
     async def test_put_file_takes_the_file_over(self, blobs: Blobs, tmp_path: Path) -> None:
         source = tmp_path / "made by an engine.flac"
         source.write_bytes(b"stem")
-        info = await blobs.put_file("stems/1/vocals.flac", source)
-        assert info == await blobs.stat("stems/1/vocals.flac")
+        assert await blobs.put_file("stems/1/vocals.flac", source) == 4
+        info = await blobs.stat("stems/1/vocals.flac")
+        assert info is not None
         assert info.size_bytes == 4
         assert await get(blobs, "stems/1/vocals.flac") == b"stem"
         assert not source.exists()
+
+    async def test_scan_yields_all_keys_with_their_attributes(self, blobs: Blobs) -> None:
+        for number in range(5):
+            await put(blobs, f"a/{number}", bytes(number))
+        await put(blobs, "b", b"")
+        found = {key: info async for key, info in blobs.scan("a/")}
+        assert {key: info.size_bytes for key, info in found.items()} == {f"a/{n}": n for n in range(5)}
+        assert found["a/3"] == await blobs.stat("a/3")
+        assert [key async for key, _ in blobs.scan("c/")] == []
+
+    async def test_a_prepared_store_passes_its_check(self, blobs: Blobs) -> None:
+        await blobs.prepare()
+        await blobs.check()
+        assert await blobs.keys("") == []
 
     async def test_put_file_replaces(self, blobs: Blobs, tmp_path: Path) -> None:
         await put(blobs, "a", b"old and long")
@@ -437,6 +457,26 @@ class TestFileBlobs(BlobsContract):
         finally:
             source.unlink(missing_ok=True)
 
+    async def test_put_file_succeeds_while_another_attempt_deletes_the_folder(
+        self, blobs: FileBlobs, root: Path, tmp_path: Path
+    ) -> None:
+        stop = threading.Event()
+
+        def delete() -> None:
+            while not stop.is_set():
+                shutil.rmtree(root / "stems", ignore_errors=True)
+
+        deleting = threading.Thread(target=delete)
+        deleting.start()
+        try:
+            for number in range(500):
+                source = tmp_path / f"{number}"
+                source.write_bytes(b"audio")
+                assert await blobs.put_file("stems/1/vocals.flac", source) == 5
+        finally:
+            stop.set()
+            deleting.join()
+
     def test_no_room_is_told_as_such_and_leaves_nothing(self, root: Path) -> None:
         """In a process of its own that may write no file over 1 MB: the system refuses the rest as on a full disk."""
         FileBlobs(root)
@@ -450,7 +490,7 @@ class TestFileBlobs(BlobsContract):
 _FULL_DISK = """
 import asyncio, resource, sys
 from pathlib import Path
-from kit.adapters.blobs_file import FileBlobs
+from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError
 
 root = Path(sys.argv[1])

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 import sqlite3
-from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from kit.adapters.docs_sqlite import SqliteDocs
+from kit.adapters.sqlite.docs import SqliteDocs
 from kit.errors import AppError, Code
-from kit.ports import Collection, Docs, Index, LessThan, OneOf
-from tests.contract.docs_stores import Open, SqliteStore, Store
+from kit.ports import AtLeast, Collection, Contains, Docs, Index, LessThan, OneOf
+from tests.contract.docs_stores import Open, SqliteStore, Store, plans_of, trace_reads
 
 SONGS = Collection(
     "songs",
@@ -36,29 +36,86 @@ def ids(docs: list[dict[str, Any]]) -> list[str]:
     return [doc["id"] for doc in docs]
 
 
-def trace_reads(docs: SqliteDocs) -> list[str]:
-    """A list that every statement of the readers goes to from now on."""
-    statements: list[str] = []
-    readers = [docs._readers.get() for _ in range(docs._readers.qsize())]
-    for reader in readers:
-        reader.set_trace_callback(statements.append)
-        docs._readers.put(reader)
-    return statements
-
-
-async def plans_of(docs: SqliteDocs, statements: list[str]) -> AsyncIterator[str]:
-    for statement in statements:
-        sql = f"EXPLAIN QUERY PLAN {statement}"
-        rows = await docs._write(lambda connection, sql=sql: connection.execute(sql).fetchall())
-        yield "; ".join(row[-1] for row in rows)
-
-
 class DocsContract(Store):
     @pytest_asyncio.fixture
     async def docs(self, open_docs: Open) -> Docs:
         docs = await open_docs()
         await docs.ensure(SONGS)
         return docs
+
+    # -------------------------------------------------------------------------------------------- obsolete indexes
+
+    async def test_indexes_that_only_an_earlier_version_needs_are_dropped_on_demand(
+        self, docs: Docs, open_docs: Open
+    ) -> None:
+        earlier = await open_docs()
+        obsolete = (Index(("made", "due")), Index(("isrc",), unique=True), Index(("owner", "tags"), each="tags"))
+        await earlier.ensure(Collection("songs", (*SONGS.indexes, *obsolete)))
+        await docs.insert("songs", song(1, tags=["calm"], isrc="X"))
+        assert len(await docs.obsolete_indexes()) == len(obsolete)
+        assert await earlier.obsolete_indexes() == []
+        with pytest.raises(AppError, match="DOC_EXISTS"):
+            await docs.insert("songs", song(2, isrc="X"))  # no index was dropped yet
+
+        assert len(await docs.obsolete_indexes(drop=True)) == len(obsolete)
+        assert await docs.obsolete_indexes() == []
+        await docs.insert("songs", song(2, isrc="X", tags=["calm"]))
+        with pytest.raises(AppError, match="DOC_EXISTS"):
+            await docs.insert("songs", song(3, slug="slug-1"))
+        assert ids(await docs.find("songs", {"owner": "ann", "tags": Contains("calm")})) == ["s001", "s002"]
+
+        await docs.delete("songs", "s002")
+        await earlier.ensure(Collection("songs", obsolete))  # the earlier version starts again
+        assert len(await docs.obsolete_indexes()) == len(obsolete)
+        assert ids(await earlier.find("songs", {"owner": "ann", "tags": Contains("calm")})) == ["s001"]
+
+    async def test_programs_that_declare_the_same_indexes_have_the_same_declaration(
+        self, docs: Docs, open_docs: Open
+    ) -> None:
+        other = await open_docs()
+        assert docs.declaration() != other.declaration()
+        for index in reversed(SONGS.indexes):
+            await other.ensure(Collection("songs", (index,)))
+        await other.ensure(Collection("notes"))
+        assert docs.declaration() == other.declaration()
+        await other.ensure(Collection("notes", (Index(("made",)),)))
+        assert docs.declaration() != other.declaration()
+
+    # --------------------------------------------------------------------------------------- copies of the store
+
+    async def test_loaded_documents_keep_their_revision_and_replace_others(self, docs: Docs) -> None:
+        await docs.insert("songs", song(1, title="before"))
+        await docs.load("songs", [{**song(1, title="after"), "revision": 7}, {**song(2), "revision": 3}])
+        await docs.load("songs", [{**song(2), "revision": 3}])
+        await docs.load("songs", [])
+        assert await docs.get("songs", "s001") == {**song(1, title="after"), "revision": 7}
+        assert await docs.find("songs", {"owner": "ann"}) == [
+            {**song(1, title="after"), "revision": 7},
+            {**song(2), "revision": 3},
+        ]
+        assert await docs.replace("songs", song(2, title="changed"), 3)
+
+    async def test_a_loaded_document_may_not_clash_with_another_one(self, docs: Docs) -> None:
+        await docs.insert("songs", song(1))
+        with pytest.raises(AppError) as refusal:
+            await docs.load("songs", [{**song(2), "slug": "slug-1", "revision": 1}])
+        assert (refusal.value.code, refusal.value.reason) == (Code.CONFLICT, "DOC_EXISTS")
+
+    async def test_a_snapshot_has_all_documents_and_may_be_read_during_writes(self, docs: Docs, tmp_path: Path) -> None:
+        await docs.load("songs", [{**song(number), "revision": number} for number in range(1, 40)])
+        folder = tmp_path / "snapshot"
+        folder.mkdir()
+        async with docs.snapshot(folder) as frozen:
+            await docs.insert("songs", song(50))
+            found = await frozen.find("songs", {}, limit=39)
+            assert [doc["revision"] for doc in found] == list(range(1, 40))
+            if frozen is not docs:
+                assert await frozen.get("songs", "s050") is None
+        assert list(folder.iterdir()) == []
+        assert await docs.get("songs", "s050") is not None
+
+    async def test_a_store_that_works_passes_its_check(self, docs: Docs) -> None:
+        await docs.check()
 
     # ------------------------------------------------------------------------------------------- one document
 
@@ -87,12 +144,32 @@ class DocsContract(Store):
         assert (await docs.get("songs", "s001") or {})["title"] == "first"
         assert await docs.count("songs", {}) == 1
 
+    async def test_a_total_adds_a_field_of_the_documents_that_match(self, docs: Docs) -> None:
+        assert await docs.total("songs", {"owner": "ann"}, "size") == 0
+        sizes = [1, 2**40, 0, None, 2**40]
+        for number, size in enumerate(sizes):
+            await docs.insert("songs", song(number, size=size))
+        await docs.insert("songs", song(8))
+        await docs.insert("songs", song(9, owner="bob", size=5))
+        assert await docs.total("songs", {"owner": "ann"}, "size") == 2**41 + 1
+        assert await docs.total("songs", {"owner": "ann", "size": AtLeast(2)}, "size") == 2**41
+        assert await docs.total("songs", {"owner": OneOf(["bob", "eve"])}, "size") == 5
+        assert await docs.total("songs", {}, "made") == 27
+
     async def test_delete_says_whether_there_was_something(self, docs: Docs) -> None:
         await docs.insert("songs", song(1))
         assert await docs.delete("songs", "s001") is True
         assert await docs.delete("songs", "s001") is False
         assert await docs.get("songs", "s001") is None
         await docs.insert("songs", song(1))  # nothing of it is left in an index
+
+    async def test_of_concurrent_deletions_one_deletes(self, open_docs: Open, docs: Docs) -> None:
+        """A link in an email is valid once: whoever deletes its document may use it."""
+        other = await open_docs()
+        for number in range(10):
+            await docs.insert("songs", song(number))
+            deletions = [store.delete("songs", song(number)["id"]) for store in (docs, other, docs, other)]
+            assert sorted(await asyncio.gather(*deletions)) == [False, False, False, True]
 
     async def test_not_a_number_is_refused_rather_than_stored(self, docs: Docs) -> None:
         with pytest.raises(ValueError, match="JSON"):
@@ -324,8 +401,12 @@ class DocsContract(Store):
 class TestSqliteDocs(SqliteStore, DocsContract):
     async def test_a_commit_reaches_the_disk_before_it_is_answered(self, docs: SqliteDocs) -> None:
         full = 2
-        assert await docs._write(lambda connection: connection.execute("PRAGMA synchronous").fetchone()) == (full,)
-        assert await docs._write(lambda connection: connection.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+        assert await docs.database.write(lambda connection: connection.execute("PRAGMA synchronous").fetchone()) == (
+            full,
+        )
+        assert await docs.database.write(lambda connection: connection.execute("PRAGMA journal_mode").fetchone()) == (
+            "wal",
+        )
 
     async def test_a_statement_that_fails_midway_leaves_nothing(self, docs: SqliteDocs) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -333,7 +414,7 @@ class TestSqliteDocs(SqliteStore, DocsContract):
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            await docs._write(work)
+            await docs.database.write(work)
         assert await docs.get("songs", "half") is None
 
     async def test_finding_and_paging_by_an_indexed_field_use_the_index(self, docs: SqliteDocs) -> None:
@@ -349,8 +430,10 @@ class TestSqliteDocs(SqliteStore, DocsContract):
         ]
 
     async def test_a_full_disk_is_told_as_such_and_the_store_goes_on(self, docs: SqliteDocs) -> None:
-        pages = (await docs._write(lambda connection: connection.execute("PRAGMA page_count").fetchone()))[0]
-        await docs._write(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages + 2}").fetchone())
+        pages = (await docs.database.write(lambda connection: connection.execute("PRAGMA page_count").fetchone()))[0]
+        await docs.database.write(
+            lambda connection: connection.execute(f"PRAGMA max_page_count = {pages + 2}").fetchone()
+        )
 
         async def fill() -> None:
             for number in range(100):
@@ -361,6 +444,6 @@ class TestSqliteDocs(SqliteStore, DocsContract):
         assert (refusal.value.code, refusal.value.reason) == (Code.STORAGE_FULL, "STORAGE_FULL")
         stored = await docs.count("songs", {})
         assert len(await docs.find("songs", {}, limit=200)) == stored
-        await docs._write(lambda connection: connection.execute("PRAGMA max_page_count = 1000000").fetchone())
+        await docs.database.write(lambda connection: connection.execute("PRAGMA max_page_count = 1000000").fetchone())
         await docs.insert("songs", song(500))
         assert await docs.count("songs", {}) == stored + 1

@@ -94,7 +94,7 @@ def measured(music: Samples) -> dict:
     return analyse(music, 22050)
 
 
-def test_spectral_features_are_those_of_librosa(music: Samples, measured: dict) -> None:
+def test_spectral_features_equal_librosa(music: Samples, measured: dict) -> None:
     feature = librosa.feature
     for name, expected in {
         "spectral_centroid": feature.spectral_centroid(y=music, sr=22050).mean(),
@@ -108,7 +108,7 @@ def test_spectral_features_are_those_of_librosa(music: Samples, measured: dict) 
     assert measured["spectral_contrast"] == pytest.approx(contrast.tolist(), abs=0.01)
 
 
-def test_energy_features_are_those_of_librosa(music: Samples, measured: dict) -> None:
+def test_energy_features_equal_librosa(music: Samples, measured: dict) -> None:
     rms = librosa.feature.rms(y=music)
     assert measured["energy"] == pytest.approx(float(rms.mean()), rel=1e-5)
     assert measured["energy_variance"] == pytest.approx(float(rms.var()), rel=1e-4)
@@ -118,7 +118,7 @@ def test_energy_features_are_those_of_librosa(music: Samples, measured: dict) ->
     assert measured["zero_crossing_rate"] == pytest.approx(float(crossings.mean()), rel=1e-6)
 
 
-def test_zero_crossings_at_the_edges_are_those_of_librosa() -> None:
+def test_zero_crossings_at_the_edges_equal_librosa() -> None:
     samples = -np.abs(tone(100.0, 0.1)).astype(np.float32) - 0.1
     assert analyse(samples, 22050, ["energy"])["zero_crossing_rate"] == 0.0
     alternating = np.tile([0.5, -0.5], 3000).astype(np.float32)
@@ -126,7 +126,7 @@ def test_zero_crossings_at_the_edges_are_those_of_librosa() -> None:
     assert analyse(alternating, 22050, ["energy"])["zero_crossing_rate"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_mfcc_is_that_of_librosa(music: Samples, measured: dict) -> None:
+def test_mfcc_equals_librosa(music: Samples, measured: dict) -> None:
     mfcc = librosa.feature.mfcc(y=music, sr=22050, n_mfcc=13)
     assert measured["n_mfcc"] == 13
     assert measured["mfcc"] == pytest.approx(mfcc.mean(axis=1).tolist(), abs=0.01)
@@ -139,7 +139,7 @@ def test_mfcc_is_that_of_librosa(music: Samples, measured: dict) -> None:
     assert measured["features"]["mfcc_hop_seconds"] == pytest.approx(3 * 512 / 22050)
 
 
-def test_chroma_is_that_of_librosa(music: Samples, measured: dict) -> None:
+def test_chroma_equals_librosa(music: Samples, measured: dict) -> None:
     chroma = librosa.feature.chroma_stft(y=music, sr=22050, tuning=0.0)
     assert measured["chroma_stft"] == pytest.approx(chroma.mean(axis=1).tolist(), abs=1e-4)
     matrix = np.array(measured["features"]["chroma"])
@@ -163,7 +163,7 @@ def test_resampling_changes_little(music: Samples, measured: dict) -> None:
 
 
 @pytest.mark.parametrize(("rate_hz", "channel_count"), [(44100, 2), (48000, 1), (11025, 1), (96000, 5)])
-def test_loudness_is_that_of_pyloudnorm(rate_hz: int, channel_count: int) -> None:
+def test_loudness_equals_pyloudnorm(rate_hz: int, channel_count: int) -> None:
     rng = np.random.default_rng(3)
     seconds = np.arange(6 * rate_hz + 77) / rate_hz
     noise = rng.standard_normal((channel_count, seconds.size))
@@ -183,7 +183,7 @@ def test_loudness_of_the_reference_tone() -> None:
     assert analyse(gated, 48000, ["energy"])["loudness_lufs"] == pytest.approx(-23.0, abs=0.1)
 
 
-def test_loudness_weighs_channels() -> None:
+def test_loudness_weights_channels() -> None:
     noise = 0.1 * np.random.default_rng(0).standard_normal(96000)
     silent = np.zeros_like(noise)
 
@@ -222,7 +222,7 @@ def test_loudness_does_not_depend_on_blocks(cuts: list[int]) -> None:
 
 @given(length=st.integers(0, 5000), cuts=st.lists(st.integers(0, 5000), max_size=8))
 @settings(max_examples=60, deadline=None)
-def test_frames_are_those_of_the_whole_signal(length: int, cuts: list[int]) -> None:
+def test_frames_do_not_depend_on_blocks(length: int, cuts: list[int]) -> None:
     samples = np.arange(1, length + 1, dtype=np.float32)
     framer = Framer(64, 16)
     frames = [batch.copy() for part in np.split(samples, sorted(cuts)) for batch in framer.push(part)]
@@ -245,12 +245,12 @@ def test_tempo_and_beats_of_clicks(tempo_bpm: float) -> None:
     assert nearest.max() < 0.07
 
 
-def test_tempo_is_finer_than_frames_tell() -> None:
+def test_tempo_is_more_exact_than_the_frame_rate() -> None:
     """A period of 21.08 frames, known to a thousandth from a minute of clicks."""
     assert analyse(clicks(122.6, 60.0), 22050, ["tempo"])["tempo"] == pytest.approx(122.6, rel=0.001)
 
 
-def test_alternatives_name_the_octave() -> None:
+def test_alternatives_contain_the_octave() -> None:
     alternatives = analyse(clicks(120.0, 20.0), 22050, ["tempo"])["tempo_alternatives"]
     assert any(candidate["tempo"] == pytest.approx(60.0, rel=0.01) for candidate in alternatives)
     assert all(0.0 <= candidate["strength"] <= 1.0 for candidate in alternatives)
@@ -303,7 +303,7 @@ def test_chroma_of_a_tone_in_quiet_noise() -> None:
     assert max(chroma) < 0.001
 
 
-def test_the_bass_tells_relative_keys_apart() -> None:
+def test_the_bass_distinguishes_relative_keys() -> None:
     """The same notes over A are A minor 7, over C they are C major 6."""
     over_a = chords([(57, (0, 3, 7, 10))] * 4)
     over_c = chords([(60, (-3, 0, 4, 7))] * 4)
@@ -311,7 +311,7 @@ def test_the_bass_tells_relative_keys_apart() -> None:
     assert analyse(over_c, 22050, ["key"])["key"] == "C major"
 
 
-def test_every_key_has_its_own_place_on_the_wheel() -> None:
+def test_camelot_positions_are_unique() -> None:
     places = {Key(tonic, is_minor, 0.0).camelot for tonic in range(12) for is_minor in (False, True)}
     assert places == {f"{hour}{side}" for hour in range(1, 13) for side in "AB"}
 
@@ -341,7 +341,7 @@ def test_silence_has_no_tempo_and_no_key() -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["noise", "offset", "loud", "not finite"])
-def test_odd_recordings_have_finite_results(rate_hz: int, channel_count: int, frame_count: int, kind: str) -> None:
+def test_unusual_recordings_have_finite_results(rate_hz: int, channel_count: int, frame_count: int, kind: str) -> None:
     noise = np.random.default_rng(9).standard_normal((channel_count, frame_count))
     samples = {
         "noise": 0.1 * noise,
@@ -359,7 +359,7 @@ def test_odd_recordings_have_finite_results(rate_hz: int, channel_count: int, fr
     assert all(0.0 <= beat <= result["duration"] for beat in result["beats"])
 
 
-def test_an_offset_has_no_key() -> None:
+def test_a_dc_offset_has_no_key() -> None:
     assert analyse(np.full(5 * 22050, 0.7), 22050, ["key"])["key"] is None
 
 
@@ -382,7 +382,7 @@ KEYS_OF = {
 
 
 @pytest.mark.parametrize("feature", FEATURES)
-def test_only_what_is_asked_for_is_there(feature: str, music: Samples, measured: dict) -> None:
+def test_only_requested_features_are_computed(feature: str, music: Samples, measured: dict) -> None:
     always = {"duration", "duration_seconds", "sample_rate", "samples", "features"}
     result = analyse(music, 22050, [feature])
     assert set(result) == always | KEYS_OF[feature]
@@ -392,7 +392,7 @@ def test_only_what_is_asked_for_is_there(feature: str, music: Samples, measured:
     assert all(result[name] == measured[name] for name in KEYS_OF[feature])
 
 
-def test_the_same_recording_gives_the_same_result(music: Samples, measured: dict) -> None:
+def test_results_are_deterministic(music: Samples, measured: dict) -> None:
     assert analyse(music, 22050) == measured
 
 
@@ -401,7 +401,7 @@ def test_an_unknown_feature_is_refused(music: Samples) -> None:
         analyse(music, 22050, ["colour"])
 
 
-def test_one_pass_with_rising_progress(music: Samples) -> None:
+def test_one_pass_with_increasing_progress(music: Samples) -> None:
     recording = Recorded(music, 22050)
     shares: list[float] = []
     LibrosaEngine().analyse(recording, frozenset(FEATURES), shares.append)

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from kit.errors import AppError
 from services.generation.engines.audiocraft import library
+from services.generation.engines.audiocraft.engine import MODELS as DECLARED
 from services.generation.engines.audiocraft.engine import AudiocraftEngine
-from services.generation.service import MODELS, Clip, Take
+from services.generation.service import Clip, Take
 from tests.models.tiny_audiocraft import FRAME_RATE_HZ, SAMPLE_RATE_HZ, WINDOW_SECONDS
 
 Samples = NDArray[np.float32]
+MODELS = tuple(declared.name for declared in DECLARED)
 TOKEN_FRAMES = SAMPLE_RATE_HZ // FRAME_RATE_HZ
 
 

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 import torch
 
+from kit.engines import EngineRegistry
 from kit.errors import AppError
-from services.generation.engines.audiocraft.engine import CHECKPOINTS, AudiocraftEngine
+from services.generation.engines.audiocraft.engine import AudiocraftEngine
 from services.generation.service import Take
 from tests.models import tiny_audiocraft
 from tests.models.tiny_audiocraft import REPOSITORIES, WINDOW_SECONDS
@@ -32,7 +33,7 @@ def refusal(function: Callable[[], object]) -> AppError:
 
 
 @pytest.mark.parametrize("model", ["music", "magnet-music"])
-def test_configurations_may_be_text_or_objects(tiny_models: Path, tmp_path: Path, model: str) -> None:
+def test_configurations_can_be_text_or_objects(tiny_models: Path, tmp_path: Path, model: str) -> None:
     encoder = tiny_models / "t5-small"
     (tmp_path / "t5-small").symlink_to(encoder)
     tiny_audiocraft.save_checkpoint(tmp_path / REPOSITORIES[model], model, encoder, as_objects=True)
@@ -75,9 +76,10 @@ def test_no_code_of_a_checkpoint_runs(
     assert trap.exists()
 
 
-def test_missing_files_are_named_and_asked_for_again_after_a_while(tiny_models: Path, tmp_path: Path) -> None:
+def test_missing_files_are_named_and_retried_later(tiny_models: Path, tmp_path: Path) -> None:
     now = [0.0]
-    engine = AudiocraftEngine(model_dir=tmp_path, device="cpu", clock=lambda: now[0])
+    engine: EngineRegistry[AudiocraftEngine] = EngineRegistry(clock=lambda: now[0])
+    engine.register(AudiocraftEngine(model_dir=tmp_path, device="cpu"))
     error = refusal(lambda: engine.load("music"))
     assert error.reason == "MODEL_UNAVAILABLE"
     assert "musicgen-small/state_dict.bin" in error.message
@@ -85,7 +87,7 @@ def test_missing_files_are_named_and_asked_for_again_after_a_while(tiny_models: 
     (tmp_path / "musicgen-small").symlink_to(tiny_models / "musicgen-small")
     assert refusal(lambda: engine.load("music")).message == error.message
     now[0] = 31.0
-    assert "t5-small/config.json" in refusal(lambda: engine.generate("music", [TAKE], lambda share: None)).message
+    assert "t5-small/config.json" in refusal(lambda: engine.load("music")).message
     (tmp_path / "t5-small").symlink_to(tiny_models / "t5-small")
     now[0] = 62.0
     engine.load("music")
@@ -107,7 +109,7 @@ def test_a_damaged_checkpoint_is_unavailable(tiny_models: Path, tmp_path: Path) 
         assert error.reason in reasons
 
 
-def test_checkpoints_can_be_named(tiny_models: Path) -> None:
+def test_configured_checkpoints_are_used(tiny_models: Path) -> None:
     engine = AudiocraftEngine(checkpoints={"audio": "somebody/musicgen-small"}, model_dir=tiny_models, device="cpu")
     engine.load("audio")
     assert engine._loaded["audio"]._network.max_duration == WINDOW_SECONDS["music"]
@@ -122,9 +124,10 @@ def python(program: str, *arguments: str, **variables: str) -> list[str]:
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
-def test_what_is_missing_is_found_out_without_loading_pytorch(tmp_path: Path) -> None:
+def test_missing_files_are_reported_without_loading_pytorch(tmp_path: Path) -> None:
     program = """
 import pathlib, sys
+from kit.engines import EngineRegistry
 from kit.errors import AppError
 from services.generation.engines.audiocraft.engine import AudiocraftEngine
 def ask():
@@ -176,7 +179,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_weights_come_from_the_hub_once_and_then_from_its_cache(tiny_models: Path, tmp_path: Path) -> None:
+def test_weights_are_downloaded_once_and_cached(tiny_models: Path, tmp_path: Path) -> None:
     served = tmp_path / "served"
     served.mkdir()
     for name in ("musicgen-small", "t5-small"):
@@ -185,16 +188,22 @@ def test_weights_come_from_the_hub_once_and_then_from_its_cache(tiny_models: Pat
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    program = "import sys\nfrom services.generation.engines.audiocraft import fetch\nprint(fetch.main(sys.argv[1:]))"
+    program = "import sys\nfrom services import models\nprint(models.main(sys.argv[1:]))"
     variables = {"HF_HOME": str(tmp_path / "cache"), "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
     try:
-        assert python(program, "music", "audio", **variables) == ["music: ready", "1"]
+        lines = python(program, "music", "audio", **variables)
+        assert [line.split() for line in lines[:3]] == [
+            ["model", "licence", "size", "weights", "source"],
+            ["music", "CC-BY-NC-4.0", "unknown", "missing", "facebook/musicgen-small"],
+            ["audio", "CC-BY-NC-4.0", "unknown", "missing", "facebook/audiogen-medium"],
+        ]
+        assert lines[3:] == ["music: ready", "1"]
         downloads = [
             line.partition(" ")[2] for line in handler.requests if line.startswith("GET") and "/api/" not in line
         ]
         assert downloads == [
-            f"/{CHECKPOINTS['music']}/resolve/main/state_dict.bin",
-            f"/{CHECKPOINTS['music']}/resolve/main/compression_state_dict.bin",
+            "/facebook/musicgen-small/resolve/main/state_dict.bin",
+            "/facebook/musicgen-small/resolve/main/compression_state_dict.bin",
             "/t5-small/resolve/main/config.json",
             "/t5-small/resolve/main/tokenizer.json",
             "/t5-small/resolve/main/model.safetensors",
@@ -203,4 +212,8 @@ def test_weights_come_from_the_hub_once_and_then_from_its_cache(tiny_models: Pat
         server.shutdown()
         server.server_close()
         thread.join()
-    assert python(program, "music", **variables) == ["music: ready", "0"]
+    lines = python(program, "music", **variables)
+    assert lines[1].split()[3] == "present"
+    assert lines[2:] == ["music: ready", "0"]
+    # The hub does not answer any more, which one sentence says before anything is tried.
+    assert python(program, "audio", **variables)[2:] == ["1"]

@@ -28,6 +28,7 @@ from demucs.states import get_state
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
+from kit.engines import EngineRegistry
 from kit.errors import AppError, Code
 from services.separation.engines.demucs import DemucsEngine
 
@@ -179,7 +180,7 @@ def test_it_computes_what_demucs_computes(engine: DemucsEngine, zoo: Zoo, model:
     samples = song(2, frame_count)
     expected = reference(zoo.models[model], samples)
     actual = joined(engine.separate(ArrayMix(samples), model))
-    assert tuple(actual) == STEMS == engine.stems(model)
+    assert tuple(actual) == STEMS
     assert max(np.abs(stem).max() for stem in expected.values()) > 0.05
     for stem, output in actual.items():
         assert output.dtype == np.float32
@@ -314,11 +315,18 @@ def test_it_offers_a_place_to_stop_after_every_network(engine: DemucsEngine, rat
         hook.remove()
 
 
-def test_official_names_have_their_stems_without_weights(tmp_path: Path) -> None:
-    engine = DemucsEngine(model_dir=tmp_path)
-    for name in ("htdemucs", "htdemucs_ft", "mdx_extra"):
-        assert engine.stems(name) == STEMS
-    assert engine.stems("htdemucs_6s") == (*STEMS, "guitar", "piano")
+def test_declarations_name_the_stems_and_the_repositories_that_demucs_names() -> None:
+    from demucs import hf
+
+    outputs = {declared.name: declared.outputs for declared in DemucsEngine.models}
+    assert outputs == {
+        "htdemucs": STEMS,
+        "htdemucs_ft": STEMS,
+        "htdemucs_6s": (*STEMS, "guitar", "piano"),
+        "mdx_extra": STEMS,
+    }
+    for declared in DemucsEngine.models:
+        assert declared.source == f"{hf.DEFAULT_NAMESPACE}/{hf.hf_repo_name(declared.name)}"
 
 
 def refusal(function: Callable[[], object]) -> AppError:
@@ -329,17 +337,37 @@ def refusal(function: Callable[[], object]) -> AppError:
 
 def test_missing_weights_are_refused_and_the_failure_is_remembered_for_a_while(zoo: Zoo, tmp_path: Path) -> None:
     now = 100.0
-    engine = DemucsEngine(model_dir=tmp_path / "models", clock=lambda: now)
+    engine = DemucsEngine(model_dir=tmp_path / "models")
+    registry: EngineRegistry[DemucsEngine] = EngineRegistry(clock=lambda: now)
+    registry.register(engine)
     mix = ArrayMix(song(2, 100))
     for _ in range(2):
-        error = refusal(lambda: next(engine.separate(mix, "htdemucs")))
+        error = refusal(lambda: registry.load("htdemucs"))
         assert (error.code, error.reason) == (Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE")
         assert "make models" in error.message
         assert str(tmp_path) not in error.message
         if not (tmp_path / "models").exists():
             (tmp_path / "models").symlink_to(zoo.folder)
     now += 31
-    assert next(engine.separate(mix, "htdemucs"))["vocals"].shape == (2, 0)
+    with registry.use("htdemucs") as loaded:
+        assert next(loaded.separate(mix, "htdemucs"))["vocals"].shape == (2, 0)
+    registry.engine("htdemucs").unload("htdemucs")
+    assert not engine._loaded
+
+
+def test_weights_are_present_when_all_their_files_are(zoo: Zoo, tmp_path: Path) -> None:
+    assert DemucsEngine(model_dir=zoo.folder).is_present("htdemucs")
+    engine = DemucsEngine(model_dir=tmp_path)
+    assert not engine.is_present("htdemucs")
+    (tmp_path / "htdemucs.yaml").write_text("models: ['one', 'two']\n")
+    (tmp_path / "one-01234567.th").touch()
+    assert not engine.is_present("htdemucs")
+    (tmp_path / "two.safetensors").touch()
+    assert engine.is_present("htdemucs")
+    (tmp_path / "htdemucs.yaml").write_text("models: [")
+    assert not engine.is_present("htdemucs")
+    (tmp_path / "mdx_extra.th").touch()
+    assert engine.is_present("mdx_extra")
 
 
 def test_damaged_weights_are_unavailable(zoo: Zoo, tmp_path: Path) -> None:
@@ -407,7 +435,7 @@ def test_networks_that_do_not_share_a_segment_are_not_supported(tmp_path: Path) 
 def test_unknown_names_never_reach_the_hub() -> None:
     engine = DemucsEngine()
     for name in ("demucs_unittest", "someone/htdemucs", "hf://someone/htdemucs", "../htdemucs"):
-        assert refusal(lambda name=name: engine.stems(name)).reason == "MODEL_UNKNOWN"  # type: ignore[misc]
+        assert refusal(lambda name=name: engine.load(name)).reason == "MODEL_UNKNOWN"  # type: ignore[misc]
 
 
 def test_threads_that_ask_at_once_share_one_loading(zoo: Zoo) -> None:
@@ -459,8 +487,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
 PROGRAM = """
 import sys
 from kit.errors import AppError
-from services.separation.engines.demucs import DemucsEngine
-engine = DemucsEngine()
+from services.separation.registry import build_registry
+from services.separation.settings import SeparationSettings
+engine = build_registry(SeparationSettings())
 for name in sys.argv[1:]:
     try:
         engine.load(name)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from bench.dsp_quality import MemoryMix, improvements_db, mix_of, separate
-from kit.errors import AppError
 from services.generation.engines.procedural.render import render_stems
 from services.generation.engines.procedural.songs import song
 from services.separation.engines.dsp import DspEngine
@@ -106,12 +105,6 @@ def test_no_seam_where_windows_meet() -> None:
     levels = np.sqrt(np.mean(bass[rate_hz:-rate_hz].reshape(-1, rate_hz // 10) ** 2, axis=1))
     assert levels.min() > 0.95 * levels.max()
     assert levels.mean() > 0.9 * 0.4 / np.sqrt(2)
-
-
-def test_unknown_models_are_refused() -> None:
-    with pytest.raises(AppError) as refusal:
-        DspEngine().stems("htdemucs")
-    assert refusal.value.reason == "MODEL_UNAVAILABLE"
 
 
 class EndlessMix:

@@ -8,17 +8,19 @@ import numpy as np
 import soundfile
 import torch
 
+from kit.engines import ModelSelection
 from services.generation.finishing import FinishOrder, finish
+from services.generation.registry import Registry, build_registry
 from services.generation.seams import JOIN_SECONDS
 from services.generation.service import Take
 from services.generation.settings import GenerationSettings
-from services.generation.takes import Choice, EngineRoom, TakeOrder, build_engines, make_takes
+from services.generation.takes import TakeOrder, make_takes
 from tests.models.tiny_audiocraft import SAMPLE_RATE_HZ
 
 
-def room(tiny_models: Path) -> EngineRoom:
+def registry_of(tiny_models: Path) -> Registry:
     # The threads of the process stay as they are, for the tests of others.
-    return build_engines(
+    return build_registry(
         GenerationSettings(
             generation_model_dir=tiny_models, generation_device="cpu", generation_thread_count=torch.get_num_threads()
         )
@@ -30,12 +32,12 @@ def ignore(share: float) -> None:
 
 
 def test_networks_make_takes_of_the_asked_length_that_go_on_from_a_clip(tiny_models: Path, tmp_path: Path) -> None:
-    engines = room(tiny_models)
-    assert engines.at_hand() == {"music", "audio", "magnet-music", "magnet-audio"}
+    registry = registry_of(tiny_models)
+    assert registry.present_models() == {"music", "audio", "magnet-music", "magnet-audio"}
     first = TakeOrder(Take("calm piano", 2.0, 1), tmp_path / "first.npy")
     other = TakeOrder(Take("loud piano", 2.0, 2), tmp_path / "other.npy")
-    batch = make_takes(engines, ignore, model="music", orders=[first, other])
-    assert batch.choice == Choice("audiocraft", "facebook/musicgen-small")
+    batch = make_takes(registry, ignore, model="music", orders=[first, other])
+    assert batch.selection == ModelSelection("audiocraft", "music", "music", "facebook/musicgen-small")
     assert [made.sample_rate_hz for made in batch.takes] == [SAMPLE_RATE_HZ] * 2
     samples = np.load(first.file)
     assert samples.shape[1] == 2 * SAMPLE_RATE_HZ
@@ -44,7 +46,7 @@ def test_networks_make_takes_of_the_asked_length_that_go_on_from_a_clip(tiny_mod
     before = tmp_path / "before.wav"
     soundfile.write(before, samples[0], SAMPLE_RATE_HZ, subtype="PCM_16")
     more = TakeOrder(Take("calm piano", 1.0 + JOIN_SECONDS, 3), tmp_path / "more.npy", before, JOIN_SECONDS)
-    make_takes(engines, ignore, model="music", orders=[more])
+    make_takes(registry, ignore, model="music", orders=[more])
     order = FinishOrder(
         take=more.file, sample_rate_hz=SAMPLE_RATE_HZ, duration_seconds=1.0, before=before, loop_fade_seconds=0.0,
         audio=tmp_path / "audio.wav", picture=tmp_path / "spectrogram.png",

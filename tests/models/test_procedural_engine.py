@@ -6,11 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.errors import AppError, Code
+from services.generation.engines.audiocraft.engine import MODELS
 from services.generation.engines.procedural.engine import ProceduralEngine
 from services.generation.quality import judge, wants_noise
 from services.generation.service import Clip, Engine, Take
 
 RATE_HZ = 44100
+ENGINE_MODELS = {declared.name: declared.fallback for declared in MODELS}
 MUSIC = (
     "upbeat pop",
     "solo piano in C minor",
@@ -23,7 +25,7 @@ SOUNDS = ("heavy rain with distant thunder", "footsteps in a cave", "laser", "UI
 
 def generate(prompt: str, seconds: float = 4.0, seed: int = 7, model: str = "music") -> Clip:
     engine: Engine = ProceduralEngine()
-    return engine.generate(model, [Take(prompt, seconds, seed)], lambda share: None)[0]
+    return engine.generate(ENGINE_MODELS[model], [Take(prompt, seconds, seed)], lambda share: None)[0]
 
 
 @pytest.mark.parametrize(("prompt", "model"), [*((p, "music") for p in MUSIC), *((p, "audio") for p in SOUNDS)])
@@ -85,7 +87,7 @@ def test_any_words_give_sound_of_the_asked_length(prompt: str, seconds: float, s
 def test_progress_rises_from_nothing_to_all(model: str) -> None:
     shares: list[float] = []
     takes = [Take("rock with rain and wind", 2.0, seed) for seed in (1, 2)]
-    ProceduralEngine().generate(model, takes, shares.append)
+    ProceduralEngine().generate(ENGINE_MODELS[model], takes, shares.append)
     assert shares[0] == 0.0
     assert shares[-1] == 1.0
     assert shares == sorted(shares)
@@ -102,7 +104,7 @@ def test_a_raising_report_stops_the_work() -> None:
             raise Stopped
 
     with pytest.raises(Stopped):
-        ProceduralEngine().generate("music", [Take("rock", 2.0, 1)], report)
+        ProceduralEngine().generate("composer", [Take("rock", 2.0, 1)], report)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.99, 300.5, -1.0, float("nan"), float("inf")])
@@ -120,7 +122,7 @@ def test_every_kind_of_model_is_served(model: str, like: str) -> None:
 
 def test_takes_of_a_batch_are_what_they_are_alone() -> None:
     takes = [Take("pop", 1.5, 1), Take("soul", 1.5, 2)]
-    clips = ProceduralEngine().generate("music", takes, lambda share: None)
+    clips = ProceduralEngine().generate("composer", takes, lambda share: None)
     for take, clip in zip(takes, clips, strict=True):
         np.testing.assert_array_equal(clip.samples, generate(take.prompt, 1.5, take.seed).samples)
 
@@ -128,7 +130,7 @@ def test_takes_of_a_batch_are_what_they_are_alone() -> None:
 @pytest.mark.parametrize(("model", "prompt"), [("music", "house"), ("music", "solo piano"), ("audio", "heavy rain")])
 def test_what_is_to_be_a_loop_does_not_end(model: str, prompt: str) -> None:
     take = Take(prompt, 8.5, 7, loop_seconds=8.0)
-    samples = ProceduralEngine().generate(model, [take], lambda share: None)[0].samples
+    samples = ProceduralEngine().generate(ENGINE_MODELS[model], [take], lambda share: None)[0].samples
     assert samples.shape == (2, round(8.5 * RATE_HZ))
     usual = np.sqrt(np.mean(samples**2))
     assert np.sqrt(np.mean(samples[:, -RATE_HZ // 2 :] ** 2)) > 0.3 * usual
@@ -136,7 +138,7 @@ def test_what_is_to_be_a_loop_does_not_end(model: str, prompt: str) -> None:
 
 def test_a_loop_goes_on_in_time_with_its_beginning() -> None:
     take = Take("techno at 124 bpm", 8.5, 7, loop_seconds=8.0)
-    samples = ProceduralEngine().generate("music", [take], lambda share: None)[0].samples.mean(axis=0)
+    samples = ProceduralEngine().generate("composer", [take], lambda share: None)[0].samples.mean(axis=0)
     power = np.add.reduceat(samples**2, np.arange(0, samples.size, 441))  # of each 10 ms
     beginning, end = power[:50], power[800:850]
     assert abs(int(np.argmax(beginning[:40])) - int(np.argmax(end[:40]))) <= 2
@@ -144,7 +146,7 @@ def test_a_loop_goes_on_in_time_with_its_beginning() -> None:
 
 def test_unknown_models_are_refused() -> None:
     with pytest.raises(AppError) as caught:
-        generate("pop", model="musicgen-large")
+        ProceduralEngine().generate("music", [Take("pop", 4.0, 7)], lambda share: None)
     assert caught.value.reason == "MODEL_UNKNOWN"
 
 

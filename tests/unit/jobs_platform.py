@@ -10,32 +10,43 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import nats
+from google.protobuf.message import Message
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
+from soundwright.separation.v1 import jobs_pb2
 
 from kit import rpc
-from kit.adapters.blobs_file import FileBlobs
-from kit.adapters.bus_nats import NatsBus
-from kit.adapters.clock import SystemClock
-from kit.adapters.docs_sqlite import SqliteDocs
-from kit.identity import Principal, Signer, principal_scope
-from kit.jobs import Ended, Handler, JobWorker, command_subject, create_job, publish_run
-from services.library.catalog_store import CatalogStore
-from services.library.ledger import JobLedger
-from services.library.queue import JobQueue
-from services.library.rpc import JobRpc, job_to_wire
-from services.library.service import Job, JobState
-from services.library.store import LibraryStore
-from services.library.sweeper import Sweeper
-from tests.contract.nats_server import NatsServer
+from kit.adapters.filesystem.blobs import FileBlobs
+from kit.adapters.nats.bus import NatsBus
+from kit.adapters.sqlite.docs import SqliteDocs
+from kit.adapters.sqlite.search import SqliteSearch
+from kit.security.identity import Principal, principal_scope
+from kit.worker.commands import command_subject, create_job, publish_run
+from kit.worker.context import JobContext
+from kit.worker.kind import FinishCallback, Handler, JobKind, JobLimits, WorkQueue
+from kit.worker.worker import JobWorker
+from services.library.catalog.store import CatalogStore
+from services.library.job_results import JobResults
+from services.library.jobs.ledger import JobLedger
+from services.library.jobs.queue import JobQueue
+from services.library.jobs.rpc import JobRpc, job_to_wire
+from services.library.jobs.service import Job, JobState
+from services.library.jobs.store import JobDocs
+from services.library.jobs.sweeper import Sweeper
+from services.library.jobs.watches import JobWatches
+from services.library.tracks.results import TrackResults
+from services.library.tracks.store import TrackDocs
+from tests.servers.nats import NatsServer
+from tests.signers import signer_of
 
 __all__ = [
     "ANN",
     "DEADLINE_SECONDS",
     "LEASE_SECONDS",
     "WORKER",
+    "PlainHandler",
     "Platform",
     "eventually",
     "opened",
@@ -48,6 +59,22 @@ LEASE_SECONDS = 2.0
 LOST_SECONDS = 15.0
 ANN = Principal("ann", "user")
 WORKER = Principal("service:test", "service")
+
+
+SeparationKind = JobKind[jobs_pb2.SeparationSpec]
+PlainHandler = Callable[[JobContext], Awaitable[job_pb2.JobResult]]
+"""A handler that does not care about the specification."""
+
+
+async def _unhandled(context: JobContext, spec: jobs_pb2.SeparationSpec) -> job_pb2.JobResult:
+    raise AssertionError("this descriptor only creates jobs")
+
+
+class Broker(Protocol):
+    """One or several NATS servers."""
+
+    @property
+    def url(self) -> str: ...
 
 
 class ShiftedClock:
@@ -65,13 +92,14 @@ class Platform:
 
     def __init__(
         self,
-        store: LibraryStore,
+        store: JobDocs,
         ledger: JobLedger,
         clock: ShiftedClock,
         bus: NatsBus,
         stub: Any,
         client: Any,
         blobs: FileBlobs,
+        lost_seconds: float,
     ) -> None:
         self.ledger = ledger
         self.clock = clock
@@ -82,7 +110,7 @@ class Platform:
         self.service = f"test{uuid.uuid4().hex[:12]}"
         self.subject = f"{command_subject(self.service)}.standard"
         self.heard: list[Any] = []
-        self.sweeper = Sweeper(store, ledger, bus, clock, self._publish, LOST_SECONDS)
+        self.sweeper = Sweeper(store, ledger, bus, clock, self._publish, lost_seconds)
 
     async def listen(self) -> None:
         async def hear(message: Any) -> None:
@@ -106,10 +134,26 @@ class Platform:
         await publish_run(self.bus, job_to_wire(job), job.publication)
 
     async def create(self, principal: Principal = ANN, **fields: Any) -> job_pb2.Job:
-        fields = {"kind": job_pb2.JOB_KIND_SEPARATION, "attempt_limit": 3, "spec_json": "{}", **fields}
+        affinity, work_seconds = fields.pop("affinity", ""), fields.pop("work_seconds", 0.0)
+        kind = self.kind(
+            _unhandled, attempt_limit=fields.pop("attempt_limit", 3), affinity=lambda spec: affinity,
+            work_seconds=lambda spec: work_seconds,
+        )  # fmt: skip
+        return await self.create_of(kind, jobs_pb2.SeparationSpec(), principal, **fields)
+
+    async def create_of(
+        self, kind: JobKind[Any], spec: Message, principal: Principal = ANN, **fields: Any
+    ) -> job_pb2.Job:
         with principal_scope(principal):
             request = library_service_pb2.CreateJobRequest(**fields)
-            return (await create_job(self.bus, self.jobs, self.service, request))[0]
+            return (await create_job(self.bus, self.jobs, kind, spec, request))[0]
+
+    def kind(self, handler: Handler[jobs_pb2.SeparationSpec], slot_count: int = 1, **fields: Any) -> SeparationKind:
+        """The descriptor of this service's jobs."""
+        return JobKind(
+            kind=job_pb2.JOB_KIND_SEPARATION, spec=jobs_pb2.SeparationSpec, queue=WorkQueue(self.service, slot_count),
+            handler=handler, **{"attempt_limit": 3, "limits": JobLimits(1000, 10, 5000), "output_folder": "stems", **fields},
+        )  # fmt: skip
 
     async def job(self, job_id: str) -> Job:
         return await self.ledger.get(WORKER, job_id)
@@ -123,19 +167,28 @@ class Platform:
 
     async def emptied(self) -> None:
         async def empty() -> bool:
-            return await self.bus.backlog(self.subject) == 0
+            return await self.bus.backlog(f"{command_subject(self.service)}.*") == 0
 
         await eventually(empty)
 
     @contextlib.asynccontextmanager
     async def worker(
-        self, handler: Handler, slot_count: int = 1, ended: Ended | None = None
+        self, handler: PlainHandler, slot_count: int = 1, on_finish: FinishCallback | None = None
     ) -> AsyncIterator[asyncio.Event]:
         """A worker for the length of the block; setting the event stops it earlier."""
+
+        async def handle(context: JobContext, _spec: jobs_pb2.SeparationSpec) -> job_pb2.JobResult:
+            return await handler(context)
+
+        async with self.worker_of(self.kind(handle, slot_count, on_finish=on_finish)) as stopping:
+            yield stopping
+
+    @contextlib.asynccontextmanager
+    async def worker_of(self, *kinds: JobKind[Any], bus: NatsBus | None = None) -> AsyncIterator[asyncio.Event]:
+        """A worker for these kinds, all of which are in the queue of this service."""
         worker = JobWorker(
-            service=self.service, bus=self.bus, jobs=self.jobs, blobs=self.blobs, handler=handler, slot_count=slot_count,
-            lease_seconds=LEASE_SECONDS, drain_seconds=0.1, ended=ended,
-        )  # fmt: skip
+            kinds, bus=bus or self.bus, jobs=self.jobs, blobs=self.blobs, lease_seconds=LEASE_SECONDS, drain_seconds=0.1
+        )
         stopping = asyncio.Event()
         task = asyncio.create_task(worker.run(stopping))
         try:
@@ -146,8 +199,8 @@ class Platform:
                 await task
 
 
-async def eventually(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
+async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: float = DEADLINE_SECONDS) -> None:
+    async with asyncio.timeout(seconds):
         while True:
             holds = condition()
             if holds if isinstance(holds, bool) else await holds:
@@ -171,26 +224,27 @@ async def started_broker() -> AsyncIterator[NatsServer]:
 
 
 @contextlib.asynccontextmanager
-async def opened(broker: NatsServer) -> AsyncIterator[Platform]:
+async def opened(broker: Broker, lost_seconds: float = LOST_SECONDS, **bus_options: Any) -> AsyncIterator[Platform]:
     """A platform with an empty library, whose service no other test uses."""
     folder = Path(tempfile.mkdtemp())  # short enough for a socket
     docs = SqliteDocs(folder / "library.db")
-    docs._writer.execute("PRAGMA synchronous = OFF")  # no test pulls the plug
-    store, catalog = LibraryStore(docs), CatalogStore(docs)
-    await store.prepare()
-    await catalog.prepare()
+    docs.database.writer.execute("PRAGMA synchronous = OFF")  # no test pulls the plug
+    store, tracks, catalog = JobDocs(docs), TrackDocs(docs), CatalogStore(docs, SqliteSearch(docs.database))
+    for part in (store, tracks, catalog):
+        await part.prepare()
     clock = ShiftedClock()
-    ledger = JobLedger(store, store, catalog, clock)
-    signer = Signer(b"0" * 32, SystemClock())
-    server = rpc.RpcServer(f"unix:{folder / 'library.sock'}", signer)
-    library_service_pb2_grpc.add_JobServiceServicer_to_server(JobRpc(ledger, JobQueue(store, clock)), server.server)
-    server.announce_all(library_service_pb2)
+    ledger = JobLedger(store, JobResults(tracks, TrackResults(tracks), catalog), clock)
+    server = rpc.RpcServer(f"unix:{folder / 'library.sock'}", signer_of("library"))
+    queue = JobQueue(store, clock)
+    jobs_rpc = JobRpc(ledger, queue, JobWatches(ledger, queue))
+    library_service_pb2_grpc.add_JobServiceServicer_to_server(jobs_rpc, server.server)
+    server.add_reflection(library_service_pb2)
     await server.start()
-    channel = rpc.connect(f"unix:{folder / 'library.sock'}", signer, WORKER, timeout_seconds=5.0)
-    bus = await NatsBus.connect(broker.url, name="test", timeout_seconds=DEADLINE_SECONDS)
-    client = await nats.connect(broker.url)
+    channel = rpc.connect("library", f"unix:{folder / 'library.sock'}", signer_of("separation"), timeout_seconds=5.0)
+    bus = await NatsBus.connect(broker.url, name="test", timeout_seconds=DEADLINE_SECONDS, **bus_options)
+    client = await nats.connect(broker.url.split(","))
     stub = library_service_pb2_grpc.JobServiceStub(channel)
-    platform = Platform(store, ledger, clock, bus, stub, client, FileBlobs(folder / "blobs"))
+    platform = Platform(store, ledger, clock, bus, stub, client, FileBlobs(folder / "blobs"), lost_seconds)
     await platform.listen()
     yield platform
     await client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import uuid
@@ -11,19 +12,26 @@ from typing import Any
 
 import pytest
 
-from kit.adapters.docs_sqlite import SqliteDocs
+from kit.adapters.sqlite.docs import SqliteDocs
+from kit.adapters.sqlite.search import SqliteSearch
 from kit.errors import AppError
-from kit.identity import Principal
-from services.library.admission import NewJob
-from services.library.catalog_store import CatalogStore
-from services.library.ledger import JobLedger
-from services.library.queue import JobQueue
-from services.library.service import AudioOutput, Job, JobResult, Track
-from services.library.store import LibraryStore
-from services.library.sweeper import Sweeper
-from services.library.tracks import Tracks
+from kit.security.identity import Principal
+from services.library.catalog.store import CatalogStore
+from services.library.job_results import JobResults
+from services.library.jobs.admission import NewJob
+from services.library.jobs.ledger import JobLedger
+from services.library.jobs.queue import JobQueue
+from services.library.jobs.service import AudioOutput, GeneratedClip, Job, JobResult, Measurement, PackedMessage
+from services.library.jobs.store import JobDocs
+from services.library.jobs.sweeper import Sweeper
+from services.library.tracks.results import TrackResults
+from services.library.tracks.service import Track, Tracks
+from services.library.tracks.store import TrackDocs
 
-__all__ = ["ANN", "BOB", "LEASE", "LOST", "WORKER", "HandClock", "World", "new", "opened", "reason", "result", "track"]
+__all__ = [
+    "ANN", "BOB", "LEASE", "LOST", "SPEC", "WORKER", "HandClock", "World", "clip", "details", "ledger_of", "new", "opened",
+    "reason", "result", "track",
+]  # fmt: skip
 
 ANN = Principal("ann", "user")
 BOB = Principal("bob", "user")
@@ -51,17 +59,23 @@ class Backlog:
         return self.counts.get(subject, self.count)
 
 
+def ledger_of(jobs: JobDocs, tracks: TrackDocs, catalog: Any, clock: Any) -> JobLedger:
+    """A ledger that files results as the library does."""
+    return JobLedger(jobs, JobResults(tracks, TrackResults(tracks), catalog), clock)
+
+
 class World:
-    def __init__(self, store: LibraryStore, catalog: CatalogStore) -> None:
-        self.store = store
+    def __init__(self, jobs: JobDocs, tracks: TrackDocs, catalog: CatalogStore) -> None:
+        self.jobs = jobs
+        self.track_docs = tracks
         self.catalog = catalog
         self.clock = HandClock()
-        self.ledger = JobLedger(store, store, catalog, self.clock)
-        self.queue = JobQueue(store, self.clock)
-        self.tracks = Tracks(store, self.clock)
+        self.ledger = ledger_of(jobs, tracks, catalog, self.clock)
+        self.queue = JobQueue(jobs, self.clock)
+        self.tracks = Tracks(tracks, self.clock)
         self.broker = Backlog()
         self.published: list[Job] = []
-        self.sweeper = Sweeper(store, self.ledger, self.broker, self.clock, self._publish, LOST)  # type: ignore[arg-type]
+        self.sweeper = Sweeper(jobs, self.ledger, self.broker, self.clock, self._publish, LOST)  # type: ignore[arg-type]
 
     async def _publish(self, job: Job) -> None:
         self.published.append(job)
@@ -75,7 +89,7 @@ class World:
         return job
 
     async def now(self, job: Job) -> Job:
-        found = await self.store.job(job.id)
+        found = await self.jobs.job(job.id)
         assert found is not None
         return found
 
@@ -85,16 +99,26 @@ def new(**fields: Any) -> NewJob:
         NewJob(
             kind="separation",
             track_id="",
-            spec_json='{"model": "x"}',
+            spec=SPEC,
             attempt_limit=3,
             command_subject="soundwright.cmd.separation.v1.job.run",
             correlation_id="c1",
+            output_folder="stems",
         ),
         **fields,
     )
 
 
+def details(values: str) -> PackedMessage:
+    """Details that no test unpacks."""
+    return PackedMessage("type.googleapis.com/test.Details", base64.b64encode(values.encode()).decode())
+
+
+SPEC = details("spec")
+
+
 def result(*names: str, values: str = "", **fields: Any) -> JobResult:
+    """The result of a separation with these stems, or of an analysis with these values."""
     outputs = [
         AudioOutput(
             id=str(uuid.uuid4()), name=name, blob_key=f"stems/{name}", content_type="audio/flac", size_bytes=1,
@@ -104,7 +128,14 @@ def result(*names: str, values: str = "", **fields: Any) -> JobResult:
         for name in names
     ]  # fmt: skip
     plain: dict[str, Any] = {"engine": "dsp", "model": "m", "degraded": False, "requested_model": "m"}
-    return JobResult(**plain, degraded_reason="", compute_seconds=1.0, outputs=outputs, values_json=values, **fields)
+    given: dict[str, Any] = {"outputs_are_stems": bool(names)}
+    if values:
+        given |= {"details": details(values), "measurement": Measurement()}
+    return JobResult(degraded_reason="", compute_seconds=1.0, outputs=outputs, **{**plain, **given, **fields})
+
+
+def clip(prompt: str = "rain", **fields: Any) -> GeneratedClip:
+    return GeneratedClip(prompt=prompt, **{"duration_seconds": 5.0, **fields})
 
 
 def track(track_id: str) -> Track:
@@ -125,9 +156,9 @@ async def reason(call: Any) -> str:
 async def opened(folder: Path) -> AsyncIterator[World]:
     """A world over the library in this folder."""
     docs = SqliteDocs(folder / "library.db")
-    docs._writer.execute("PRAGMA synchronous = OFF")  # no test pulls the plug
-    store, catalog = LibraryStore(docs), CatalogStore(docs)
-    await store.prepare()
-    await catalog.prepare()
-    yield World(store, catalog)
+    docs.database.writer.execute("PRAGMA synchronous = OFF")  # no test pulls the plug
+    jobs, tracks, catalog = JobDocs(docs), TrackDocs(docs), CatalogStore(docs, SqliteSearch(docs.database))
+    for store in (jobs, tracks, catalog):
+        await store.prepare()
+    yield World(jobs, tracks, catalog)
     await docs.close()

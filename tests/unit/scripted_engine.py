@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -12,21 +13,31 @@ from typing import Any
 
 import numpy as np
 
+from kit.engines import FallbackPolicy
 from kit.errors import AppError, Code
+from services.generation.engines.audiocraft.engine import MODELS
 from services.generation.engines.procedural.engine import ProceduralEngine
-from services.generation.service import Clip, Take
-from services.generation.takes import EngineRoom
+from services.generation.registry import Registry
+from services.generation.service import Clip, Engine, Take
 
 RATE_HZ = 8000
 
 
-class ScriptedEngine:
+class ScriptedEngine(Engine):
     """Words in prompts: "wait" until the file "go" is there, "silent", "silent at first", "die"."""
 
     name = "scripted"
+    models = tuple(dataclasses.replace(declared, source=f"test/{declared.name}") for declared in MODELS)
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, is_installed: bool = True) -> None:
         self._folder = folder
+        self._is_installed = is_installed
+
+    def is_installed(self) -> bool:
+        return self._is_installed
+
+    def is_present(self, model: str) -> bool:
+        return (self._folder / f"{model}-weights").exists()
 
     def load(self, model: str) -> None:
         self._write(load=model)
@@ -61,20 +72,21 @@ class ScriptedEngine:
             file.write(json.dumps(entry) + "\n")
 
 
-def build(folder: Path, fallback: bool = False, loaded_limit: int = 1, idle_seconds: float = 600.0) -> EngineRoom:
-    return EngineRoom(
-        networks=ScriptedEngine(folder),
-        built_in=ProceduralEngine(),
-        checkpoints={model: f"test/{model}" for model in ("music", "audio", "magnet-music", "magnet-audio")},
-        fallback=fallback,
-        loaded_limit=loaded_limit,
-        idle_seconds=idle_seconds,
-        is_at_hand=lambda model: (folder / f"{model}-weights").exists(),
-    )
+def build(
+    folder: Path,
+    fallback: FallbackPolicy = FallbackPolicy.NEVER,
+    loaded_limit: int = 1,
+    idle_seconds: float = 600.0,
+    is_installed: bool = True,
+) -> Registry:
+    registry = Registry(fallback=fallback, loaded_limit=loaded_limit, idle_seconds=idle_seconds)
+    registry.register(ScriptedEngine(folder, is_installed))
+    registry.register(ProceduralEngine())
+    return registry
 
 
-def builder(folder: Path, **options: Any) -> Callable[[], EngineRoom]:
-    """What engine processes are given to build their engines with."""
+def builder(folder: Path, **options: Any) -> Callable[[], Registry]:
+    """Return a function that builds the registry of an engine process."""
     return functools.partial(build, folder, **options)
 
 

@@ -1,4 +1,4 @@
-"""Sessions and API tokens: what is handed out once, kept as a hash, and ends when it should."""
+"""Sessions and API tokens."""
 
 from __future__ import annotations
 
@@ -7,188 +7,226 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from accounts_world import HERE, PASSWORD, World, refused, world_in
+from accounts_fixture import CLIENT_IP, PASSWORD, IdentityFixture, identity_fixture, raises_error
 
 from kit.errors import Code
-from services.library.credentials import digest
+from services.library.identity.credentials import digest
 
 DAY = 86400.0
 NEW = "a better password"
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with world_in(tmp_path) as built:
+async def fixture(tmp_path: Path) -> AsyncIterator[IdentityFixture]:
+    async with identity_fixture(tmp_path) as built:
         yield built
 
 
-async def test_a_session_is_kept_as_a_hash_and_lives_for_14_days(world: World, tmp_path: Path) -> None:
-    account = await world.account()
-    secret = await world.log_in()
-    opened = await world.people.sessions.authenticate(secret)
+async def test_a_session_is_stored_as_a_hash_for_14_days(fixture: IdentityFixture, tmp_path: Path) -> None:
+    account = await fixture.account()
+    secret = await fixture.log_in()
+    opened = await fixture.identity.sessions.authenticate(secret)
     assert (opened.account.id, opened.fresh, opened.renewed_secret) == (account.id, True, "")
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("library.db*"))
     assert secret.encode() not in stored
     assert digest(secret).encode() in stored
-    world.clock.time += 601
-    assert not (await world.people.sessions.authenticate(secret)).fresh
-    world.clock.time += 14 * DAY
-    with refused("UNAUTHORIZED", Code.UNAUTHENTICATED):
-        await world.people.sessions.authenticate(secret)
-    assert await world.people.expire() > 0
-    assert await world.people.store.session(digest(secret)) is None
+    fixture.clock.time += 601
+    assert not (await fixture.identity.sessions.authenticate(secret)).fresh
+    fixture.clock.time += 14 * DAY
+    with raises_error("UNAUTHORIZED", Code.UNAUTHENTICATED):
+        await fixture.identity.sessions.authenticate(secret)
+    assert await fixture.identity.delete_expired() > 0
+    assert await fixture.identity.store.get_session(digest(secret)) is None
 
 
-async def test_a_session_that_is_used_goes_on_with_a_new_secret(world: World) -> None:
-    await world.account()
-    first = await world.log_in()
-    world.clock.time += 7 * DAY - 1
-    assert (await world.people.sessions.authenticate(first)).renewed_secret == ""
-    world.clock.time += 1
-    answers = await asyncio.gather(*(world.people.sessions.authenticate(first) for _ in range(5)))
+async def test_a_used_session_is_renewed_after_7_days(fixture: IdentityFixture) -> None:
+    await fixture.account()
+    first = await fixture.log_in()
+    fixture.clock.time += 7 * DAY - 1
+    assert (await fixture.identity.sessions.authenticate(first)).renewed_secret == ""
+    fixture.clock.time += 1
+    answers = await asyncio.gather(*(fixture.identity.sessions.authenticate(first) for _ in range(5)))
     (second,) = {answer.renewed_secret for answer in answers} - {""}
     assert not any(answer.fresh for answer in answers)
-    assert not (await world.people.sessions.authenticate(second)).fresh  # to be renewed is not to log in
-    world.clock.time += 59  # requests that were on their way with the old one
-    assert (await world.people.sessions.authenticate(first)).renewed_secret == ""
-    world.clock.time += 1
-    with refused("UNAUTHORIZED"):
-        await world.people.sessions.authenticate(first)
-    world.clock.time += 6 * DAY
-    with refused("PASSWORD_NEEDED"):
-        await world.people.accounts.change_password(second, "", NEW, False, HERE)
+    assert not (await fixture.identity.sessions.authenticate(second)).fresh  # a renewal is not a login
+    fixture.clock.time += 59  # parallel requests may still use the old secret
+    assert (await fixture.identity.sessions.authenticate(first)).renewed_secret == ""
+    fixture.clock.time += 1
+    with raises_error("UNAUTHORIZED"):
+        await fixture.identity.sessions.authenticate(first)
+    fixture.clock.time += 6 * DAY
+    with raises_error("PASSWORD_NEEDED"):
+        await fixture.identity.accounts.change_password(second, "", NEW, False, CLIENT_IP)
 
 
-async def test_logging_out_ends_one_session_alone(world: World) -> None:
-    await world.account()
-    first, second = await world.log_in(), await world.log_in()
+async def test_logging_out_ends_one_session(fixture: IdentityFixture) -> None:
+    await fixture.account()
+    first, second = await fixture.log_in(), await fixture.log_in()
     assert first != second
-    await world.people.sessions.close(first)
-    await world.people.sessions.close(first)
-    with refused("UNAUTHORIZED"):
-        await world.people.sessions.authenticate(first)
-    assert await world.people.sessions.authenticate(second)
+    await fixture.identity.sessions.close(first)
+    await fixture.identity.sessions.close(first)
+    with raises_error("UNAUTHORIZED"):
+        await fixture.identity.sessions.authenticate(first)
+    assert await fixture.identity.sessions.authenticate(second)
 
 
 @pytest.mark.parametrize("revoke", [False, True])
-async def test_a_new_password_ends_all_sessions_and_tokens_if_wished(world: World, revoke: bool) -> None:
-    account = await world.account()
-    first, second = await world.log_in(), await world.log_in()
-    token, _ = await world.people.tokens.create(account, "script")
-    third = await world.people.accounts.change_password(first, "", NEW, revoke, HERE)
+async def test_a_new_password_revokes_sessions_and_optionally_tokens(fixture: IdentityFixture, revoke: bool) -> None:
+    account = await fixture.account()
+    first, second = await fixture.log_in(), await fixture.log_in()
+    token, _ = await fixture.identity.tokens.create(account, "script")
+    third = await fixture.identity.accounts.change_password(first, "", NEW, revoke, CLIENT_IP)
     for ended in (first, second):
-        with refused("UNAUTHORIZED"):
-            await world.people.sessions.authenticate(ended)
-    assert (await world.people.sessions.authenticate(third)).account.id == account.id
-    with refused("CREDENTIALS_INVALID"):
-        await world.people.accounts.verify("ann@example.org", PASSWORD, HERE)
-    assert await world.people.accounts.verify("ann@example.org", NEW, HERE)
+        with raises_error("UNAUTHORIZED"):
+            await fixture.identity.sessions.authenticate(ended)
+    assert (await fixture.identity.sessions.authenticate(third)).account.id == account.id
+    with raises_error("CREDENTIALS_INVALID"):
+        await fixture.identity.accounts.verify_password("ann@example.org", PASSWORD, CLIENT_IP)
+    assert await fixture.identity.accounts.verify_password("ann@example.org", NEW, CLIENT_IP)
     if revoke:
-        with refused("UNAUTHORIZED"):
-            await world.people.tokens.authenticate(token)
-        assert await world.people.tokens.list_own(account.id) == []
+        with raises_error("UNAUTHORIZED"):
+            await fixture.identity.tokens.authenticate(token)
+        assert await fixture.identity.tokens.list_own(account.id) == []
     else:
-        assert await world.people.tokens.authenticate(token)
-    assert [mail["To"] for mail in await world.mails("password-changed")] == ["ann@example.org"]
+        assert await fixture.identity.tokens.authenticate(token)
+    assert [mail["To"] for mail in await fixture.mails("password-changed")] == ["ann@example.org"]
 
 
-async def test_a_login_with_the_old_password_that_is_under_way_comes_to_nothing(world: World) -> None:
-    await world.account()
-    session = await world.log_in()
-    recognised = await world.people.accounts.verify("ann@example.org", PASSWORD, HERE)
-    await world.people.accounts.change_password(session, PASSWORD, NEW, True, HERE)
-    late = await world.people.sessions.open(recognised, remembered=True)
-    late_token, _ = await world.people.tokens.create(recognised, "late")
-    with refused("UNAUTHORIZED"):
-        await world.people.sessions.authenticate(late)
-    with refused("UNAUTHORIZED"):
-        await world.people.tokens.authenticate(late_token)
+async def test_a_new_password_revokes_logins_in_progress(fixture: IdentityFixture) -> None:
+    await fixture.account()
+    session = await fixture.log_in()
+    recognised = await fixture.identity.accounts.verify_password("ann@example.org", PASSWORD, CLIENT_IP)
+    await fixture.identity.accounts.change_password(session, PASSWORD, NEW, True, CLIENT_IP)
+    late = await fixture.identity.sessions.open(recognised, remembered=True)
+    late_token, _ = await fixture.identity.tokens.create(recognised, "late")
+    with raises_error("UNAUTHORIZED"):
+        await fixture.identity.sessions.authenticate(late)
+    with raises_error("UNAUTHORIZED"):
+        await fixture.identity.tokens.authenticate(late_token)
 
 
-async def test_of_two_changes_of_the_password_one_wins(world: World) -> None:
-    await world.account()
-    session = await world.log_in()
-    changes = [world.people.accounts.change_password(session, "", f"{NEW} {n}", False, HERE) for n in range(2)]
+async def test_parallel_password_changes_have_one_winner(fixture: IdentityFixture) -> None:
+    await fixture.account()
+    session = await fixture.log_in()
+    changes = [fixture.identity.accounts.change_password(session, "", f"{NEW} {n}", False, CLIENT_IP) for n in range(2)]
     results = await asyncio.gather(*changes, return_exceptions=True)
     assert sorted(isinstance(result, str) for result in results) == [False, True]
-    assert await world.people.sessions.authenticate(next(r for r in results if isinstance(r, str)))
+    assert await fixture.identity.sessions.authenticate(next(r for r in results if isinstance(r, str)))
 
 
-async def test_an_old_session_needs_the_password(world: World) -> None:
-    await world.account()
-    session = await world.log_in()
-    world.clock.time += 601
-    with refused("PASSWORD_NEEDED", Code.UNPROCESSABLE):
-        await world.people.accounts.change_password(session, "", NEW, False, HERE)
-    with refused("VALIDATION_ERROR") as refusal:
-        await world.people.accounts.change_password(session, "wrong password", NEW, False, HERE)
-    assert refusal.value.meta["details"] == {"current_password": ["is not valid"]}
-    with refused("VALIDATION_ERROR"):
-        await world.people.accounts.change_password(session, PASSWORD, "short", False, HERE)
-    assert await world.people.accounts.change_password(session, PASSWORD, NEW, False, HERE)
+async def test_an_old_session_requires_the_password(fixture: IdentityFixture) -> None:
+    await fixture.account()
+    session = await fixture.log_in()
+    fixture.clock.time += 601
+    with raises_error("PASSWORD_NEEDED", Code.UNPROCESSABLE):
+        await fixture.identity.accounts.change_password(session, "", NEW, False, CLIENT_IP)
+    with raises_error("VALIDATION_ERROR") as error:
+        await fixture.identity.accounts.change_password(session, "wrong password", NEW, False, CLIENT_IP)
+    assert error.value.meta["details"] == {"current_password": ["is not valid"]}
+    with raises_error("VALIDATION_ERROR"):
+        await fixture.identity.accounts.change_password(session, PASSWORD, "short", False, CLIENT_IP)
+    assert await fixture.identity.accounts.change_password(session, PASSWORD, NEW, False, CLIENT_IP)
 
 
-async def test_guessing_the_current_password_in_a_stolen_session_is_limited(world: World) -> None:
-    await world.account()
-    session = await world.log_in()
+async def test_a_password_change_reports_all_invalid_fields(fixture: IdentityFixture) -> None:
+    await fixture.account()
+    session = await fixture.log_in()
+    change = fixture.identity.accounts.change_password
+    new = {
+        "password": ["should be at least 12 character(s)"],
+        "password_confirmation": ["does not match password"],
+    }
+    with raises_error("VALIDATION_ERROR") as error:
+        await change(session, "", "short", False, CLIENT_IP, "other")
+    assert error.value.meta["details"] == new
+    with raises_error("VALIDATION_ERROR") as error:
+        await change(session, "wrong password", "short", False, CLIENT_IP, "other")
+    assert error.value.meta["details"] == {"current_password": ["is not valid"], **new}
+    with raises_error("VALIDATION_ERROR") as error:
+        await change(session, "", NEW, False, CLIENT_IP, "")
+    assert error.value.meta["details"] == {"password_confirmation": ["does not match password"]}
+    fixture.clock.time += 601
+    with raises_error("PASSWORD_NEEDED") as error:
+        await change(session, "", "short", False, CLIENT_IP, "other")
+    assert set(error.value.meta["details"]) == {"current_password", *new}
+    assert await change(session, PASSWORD, NEW, False, CLIENT_IP, NEW)
+
+
+async def test_current_password_guesses_are_limited(fixture: IdentityFixture) -> None:
+    await fixture.account()
+    session = await fixture.log_in()
     for _ in range(5):
-        with refused("VALIDATION_ERROR"):
-            await world.people.accounts.change_password(session, "wrong password", NEW, False, HERE)
-    with refused("RATE_LIMITED"):
-        await world.people.accounts.change_password(session, PASSWORD, NEW, False, HERE)
+        with raises_error("VALIDATION_ERROR"):
+            await fixture.identity.accounts.change_password(session, "wrong password", NEW, False, CLIENT_IP)
+    with raises_error("RATE_LIMITED"):
+        await fixture.identity.accounts.change_password(session, PASSWORD, NEW, False, CLIENT_IP)
 
 
-async def test_a_token_is_shown_once_named_and_revocable(world: World) -> None:
-    ann, bob = await world.account(), await world.account("bob@example.org")
-    secret, token = await world.people.tokens.create_for(ann.id, "  laptop ")
-    (listed,) = await world.people.tokens.list_own(ann.id)
+async def test_create_list_and_revoke_a_token(fixture: IdentityFixture) -> None:
+    ann, bob = await fixture.account(), await fixture.account("bob@example.org")
+    secret, token = await fixture.identity.tokens.create_for(ann.id, "  laptop ")
+    (listed,) = await fixture.identity.tokens.list_own(ann.id)
     assert (listed.name, listed.prefix, listed.use_time) == ("laptop", secret[:6], None)
     assert secret not in repr(listed)
     assert listed.public_id == token.public_id
     assert digest(secret) not in listed.public_id
-    with refused("TOKEN_NOT_FOUND", Code.NOT_FOUND):  # somebody else's
-        await world.people.tokens.revoke(bob.id, token.public_id)
-    assert await world.people.tokens.authenticate(secret) == ann
-    await world.people.tokens.revoke(ann.id, token.public_id)
-    with refused("UNAUTHORIZED"):
-        await world.people.tokens.authenticate(secret)
-    with refused("TOKEN_NOT_FOUND"):
-        await world.people.tokens.revoke(ann.id, token.public_id)
+    with raises_error("TOKEN_NOT_FOUND", Code.NOT_FOUND):  # another account's
+        await fixture.identity.tokens.revoke(bob.id, token.public_id)
+    assert await fixture.identity.tokens.authenticate(secret) == ann
+    await fixture.identity.tokens.revoke(ann.id, token.public_id)
+    with raises_error("UNAUTHORIZED"):
+        await fixture.identity.tokens.authenticate(secret)
+    with raises_error("TOKEN_NOT_FOUND"):
+        await fixture.identity.tokens.revoke(ann.id, token.public_id)
 
 
-async def test_the_last_use_is_known_to_the_minute(world: World) -> None:
-    ann = await world.account()
-    secret, _ = await world.people.tokens.create(ann, "laptop")
-    start = world.clock.time
+async def test_token_use_time_has_minute_precision(fixture: IdentityFixture) -> None:
+    ann = await fixture.account()
+    secret, _ = await fixture.identity.tokens.create(ann, "laptop")
+    start = fixture.clock.time
     seen = []
     for seconds in (0.0, 59.0, 60.0, 119.0, 121.0):
-        world.clock.time = start + seconds
-        await world.people.tokens.authenticate(secret)
-        (token,) = await world.people.tokens.list_own(ann.id)
+        fixture.clock.time = start + seconds
+        await fixture.identity.tokens.authenticate(secret)
+        (token,) = await fixture.identity.tokens.list_own(ann.id)
         seen.append((token.use_time or 0) - start)
     assert seen == [0.0, 0.0, 60.0, 60.0, 121.0]
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 81, "a\nb", "\x00"])
-async def test_a_token_needs_a_name_that_can_be_read(world: World, name: str) -> None:
-    ann = await world.account()
-    with refused("VALIDATION_ERROR") as refusal:
-        await world.people.tokens.create(ann, name)
-    assert list(refusal.value.meta["details"]) == ["name"]
+async def test_invalid_token_names_are_refused(fixture: IdentityFixture, name: str) -> None:
+    ann = await fixture.account()
+    with raises_error("VALIDATION_ERROR") as error:
+        await fixture.identity.tokens.create(ann, name)
+    assert list(error.value.meta["details"]) == ["name"]
 
 
-async def test_an_account_has_so_many_tokens_and_no_more(world: World) -> None:
-    ann = await world.account()
+async def test_the_number_of_tokens_is_limited(fixture: IdentityFixture) -> None:
+    ann = await fixture.account()
     for n in range(50):
-        await world.people.tokens.create(ann, f"key {n}")
-    with refused("TOO_MANY_TOKENS", Code.CONFLICT):
-        await world.people.tokens.create(ann, "one more")
-    newest = (await world.people.tokens.list_own(ann.id))[0]
-    await world.people.tokens.revoke(ann.id, newest.public_id)
-    assert await world.people.tokens.create(ann, "one more")
+        await fixture.identity.tokens.create(ann, f"key {n}")
+    with raises_error("TOO_MANY_TOKENS", Code.CONFLICT):
+        await fixture.identity.tokens.create(ann, "one more")
+    newest = (await fixture.identity.tokens.list_own(ann.id))[0]
+    await fixture.identity.tokens.revoke(ann.id, newest.public_id)
+    assert await fixture.identity.tokens.create(ann, "one more")
 
 
-async def test_who_has_no_account_has_no_tokens(world: World) -> None:
-    for call in (world.people.tokens.list_own("anon:x"), world.people.tokens.create_for("anon:x", "key")):
-        with refused("ACCOUNT_NEEDED", Code.PERMISSION_DENIED):
+async def test_tokens_require_an_account(fixture: IdentityFixture) -> None:
+    for call in (fixture.identity.tokens.list_own("anon:x"), fixture.identity.tokens.create_for("anon:x", "key")):
+        with raises_error("ACCOUNT_NEEDED", Code.PERMISSION_DENIED):
             await call
+
+
+async def test_a_token_expires(fixture: IdentityFixture) -> None:
+    ann = await fixture.account()
+    secret, token = await fixture.identity.tokens.create_for(ann.id, "script", 30)
+    assert token.expire_time == fixture.clock.time + 30 * 86400
+    fixture.clock.time += 30 * 86400 - 1
+    assert await fixture.identity.tokens.authenticate(secret) == ann
+    fixture.clock.time += 1
+    with raises_error("UNAUTHORIZED", Code.UNAUTHENTICATED):
+        await fixture.identity.tokens.authenticate(secret)
+    for days in (-1, 3651):
+        with raises_error("VALIDATION_ERROR"):
+            await fixture.identity.tokens.create_for(ann.id, "script", days)

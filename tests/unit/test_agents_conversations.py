@@ -1,4 +1,4 @@
-"""Conversations over a real store, with a clock that is set by hand."""
+"""Conversations over a real document store, with a clock that tests set."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from pathlib import Path
 
 import pytest
 
-from kit.adapters.docs_sqlite import SqliteDocs
+from kit.adapters.sqlite.docs import SqliteDocs
 from kit.errors import AppError
-from kit.identity import Principal
-from services.library.conversation_store import ConversationStore
-from services.library.conversations import CONVERSATION_LIMIT, MESSAGE_LIMIT, Conversations, Turn
+from kit.security.identity import Principal
+from services.library.conversations.service import CONVERSATION_LIMIT, MESSAGE_LIMIT, Conversations, Turn
+from services.library.conversations.store import ConversationDocs
 
 ANN, BOB = Principal("ann", "user"), Principal("bob", "user")
 
 
-class HandClock:
+class ManualClock:
     time = 1_000_000.0
 
     def now(self) -> float:
         return self.time
 
 
-class World:
-    def __init__(self, store: ConversationStore, clock: HandClock) -> None:
+class ConversationFixture:
+    def __init__(self, store: ConversationDocs, clock: ManualClock) -> None:
         self.conversations, self.store, self.clock = Conversations(store, clock), store, clock
 
-    async def say(self, question: str, conversation_id: str = "", who: Principal = ANN) -> str:
-        """A turn a second later; the conversation's id."""
+    async def ask(self, question: str, conversation_id: str = "", who: Principal = ANN) -> str:
+        """Add a turn one second later, and return the ID of the conversation."""
         self.clock.time += 1
         conversation, _ = await self.conversations.append(who, conversation_id, "", turn(question))
         return conversation.id
 
-    async def told(self, conversation_id: str, limit: int = 0) -> list[str]:
+    async def messages(self, conversation_id: str, limit: int = 0) -> list[str]:
         _, messages = await self.conversations.get(ANN, conversation_id, limit)
         return [message.content for message in messages]
 
@@ -50,94 +50,94 @@ def turn(question: str, turn_id: str = "") -> Turn:
 
 
 @contextlib.asynccontextmanager
-async def a_world(folder: Path) -> AsyncIterator[World]:
+async def conversation_fixture(folder: Path) -> AsyncIterator[ConversationFixture]:
     docs = SqliteDocs(folder / "library.db")
-    store = ConversationStore(docs)
+    store = ConversationDocs(docs)
     await store.prepare()
     try:
-        yield World(store, HandClock())
+        yield ConversationFixture(store, ManualClock())
     finally:
         await docs.close()
 
 
-async def test_messages_come_in_the_order_in_which_they_were_said(tmp_path: Path) -> None:
-    async with a_world(tmp_path) as world:
-        first = await world.say("one")
-        second = await world.say("other")
-        # The clock may be set back; what was said later stays later.
-        world.clock.time -= 1000
-        await world.say("two", first)
-        assert await world.told(first) == ["one", "re: one", "two", "re: two"]
-        assert await world.told(first, 2) == ["two", "re: two"]
-        world.clock.time += 5000
-        await world.say("three", first)
-        assert await world.ids() == [first, second]
+async def test_messages_are_ordered(tmp_path: Path) -> None:
+    async with conversation_fixture(tmp_path) as fixture:
+        first = await fixture.ask("one")
+        second = await fixture.ask("other")
+        # Messages keep their order if the clock is set back.
+        fixture.clock.time -= 1000
+        await fixture.ask("two", first)
+        assert await fixture.messages(first) == ["one", "re: one", "two", "re: two"]
+        assert await fixture.messages(first, 2) == ["two", "re: two"]
+        fixture.clock.time += 5000
+        await fixture.ask("three", first)
+        assert await fixture.ids() == [first, second]
 
 
-async def test_turns_at_the_same_time_all_have_their_place(tmp_path: Path) -> None:
-    async with a_world(tmp_path) as world:
-        conversation = await world.say("start")
+async def test_parallel_turns_have_different_numbers(tmp_path: Path) -> None:
+    async with conversation_fixture(tmp_path) as fixture:
+        conversation = await fixture.ask("start")
         questions = [f"question {number}" for number in range(12)]
-        await asyncio.gather(*(world.conversations.append(ANN, conversation, "", turn(q)) for q in questions))
-        told = await world.told(conversation)
+        await asyncio.gather(*(fixture.conversations.append(ANN, conversation, "", turn(q)) for q in questions))
+        told = await fixture.messages(conversation)
         assert sorted(told[2::2]) == sorted(questions)
         assert told[3::2] == [f"re: {question}" for question in told[2::2]]
 
 
-async def test_a_turn_that_is_sent_again_is_there_once(tmp_path: Path) -> None:
-    async with a_world(tmp_path) as world:
+async def test_a_repeated_turn_is_stored_once(tmp_path: Path) -> None:
+    async with conversation_fixture(tmp_path) as fixture:
         same = turn("once")
         for _ in range(2):
-            conversation, answer = await world.conversations.append(ANN, "", "track", same)
+            conversation, answer = await fixture.conversations.append(ANN, "", "track", same)
             assert (answer.content, conversation.track_id) == ("re: once", "track")
-        assert await world.ids() == [conversation.id]
-        assert await world.told(conversation.id) == ["once", "re: once"]
+        assert await fixture.ids() == [conversation.id]
+        assert await fixture.messages(conversation.id) == ["once", "re: once"]
 
 
-async def test_an_account_keeps_so_many_conversations(tmp_path: Path) -> None:
-    async with a_world(tmp_path) as world:
-        kept = [await world.say(f"question {number}") for number in range(CONVERSATION_LIMIT)]
-        bobs = await world.say("mine", who=BOB)
-        await world.say("still used", kept[0])
-        newest = await world.say("one more")
-        assert await world.ids() == [newest, kept[0], *kept[:1:-1]]
-        assert await world.store.count_messages(kept[1]) == 0
-        assert await world.ids(BOB) == [bobs]
+async def test_the_number_of_conversations_is_limited(tmp_path: Path) -> None:
+    async with conversation_fixture(tmp_path) as fixture:
+        kept = [await fixture.ask(f"question {number}") for number in range(CONVERSATION_LIMIT)]
+        bobs = await fixture.ask("mine", who=BOB)
+        await fixture.ask("still used", kept[0])
+        newest = await fixture.ask("one more")
+        assert await fixture.ids() == [newest, kept[0], *kept[:1:-1]]
+        assert await fixture.store.count_messages(kept[1]) == 0
+        assert await fixture.ids(BOB) == [bobs]
 
 
-async def test_a_conversation_has_so_many_messages(tmp_path: Path) -> None:
-    async with a_world(tmp_path) as world:
-        conversation = await world.say("question 0")
+async def test_the_number_of_messages_is_limited(tmp_path: Path) -> None:
+    async with conversation_fixture(tmp_path) as fixture:
+        conversation = await fixture.ask("question 0")
         for number in range(1, MESSAGE_LIMIT // 2):
-            await world.say(f"question {number}", conversation)
+            await fixture.ask(f"question {number}", conversation)
         with pytest.raises(AppError) as caught:
-            await world.say("one more", conversation)
+            await fixture.ask("one more", conversation)
         assert caught.value.reason == "CONVERSATION_FULL"
-        assert len(await world.told(conversation)) == MESSAGE_LIMIT
+        assert len(await fixture.messages(conversation)) == MESSAGE_LIMIT
 
 
-async def test_others_conversations_do_not_exist(tmp_path: Path) -> None:
-    async with a_world(tmp_path) as world:
-        conversation = await world.say("secret")
+async def test_conversations_of_others_are_not_found(tmp_path: Path) -> None:
+    async with conversation_fixture(tmp_path) as fixture:
+        conversation = await fixture.ask("secret")
         for act in (
-            world.conversations.get(BOB, conversation, 0),
-            world.conversations.delete(BOB, conversation),
-            world.conversations.append(BOB, conversation, "", turn("let me in")),
+            fixture.conversations.get(BOB, conversation, 0),
+            fixture.conversations.delete(BOB, conversation),
+            fixture.conversations.append(BOB, conversation, "", turn("let me in")),
         ):
             with pytest.raises(AppError) as caught:
                 await act
             assert caught.value.reason == "CONVERSATION_NOT_FOUND"
-        assert await world.told(conversation) == ["secret", "re: secret"]
-        assert await world.ids(BOB) == []
-        await world.conversations.delete(ANN, conversation)
-        assert await world.ids() == []
-        assert await world.store.count_messages(conversation) == 0
+        assert await fixture.messages(conversation) == ["secret", "re: secret"]
+        assert await fixture.ids(BOB) == []
+        await fixture.conversations.delete(ANN, conversation)
+        assert await fixture.ids() == []
+        assert await fixture.store.count_messages(conversation) == 0
 
 
 @pytest.mark.parametrize("bad", [Turn("x", "q", "a", ""), turn(""), turn("q" * 4001)])
-async def test_turns_that_do_not_fit(tmp_path: Path, bad: Turn) -> None:
-    async with a_world(tmp_path) as world:
+async def test_invalid_turns_are_refused(tmp_path: Path, bad: Turn) -> None:
+    async with conversation_fixture(tmp_path) as fixture:
         with pytest.raises(AppError) as caught:
-            await world.conversations.append(ANN, "", "", bad)
+            await fixture.conversations.append(ANN, "", "", bad)
         assert caught.value.reason == "TURN_INVALID"
-        assert await world.ids() == []
+        assert await fixture.ids() == []

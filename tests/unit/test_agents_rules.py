@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names, requested_work
 from services.analysis.agents.specialists import SPECIALISTS, choose
-from services.analysis.agents.wishes import ANALYSIS, SEPARATION, names, wished_work
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from services.analysis.agents.wishes import ANALYSIS, SEPARATION, names, wished_
         ("recommendations?", "library_agent"),
         ("Take the guitar out of my settings", None),
         ("Hello", None),
-        # A wish for stems goes before all words.
+        # A request for stems precedes all keywords.
         ("Separate the mix", "stem_intelligence_agent"),
     ],
 )
@@ -61,8 +61,8 @@ def test_a_task_goes_before_keywords() -> None:
         ("", set()),
     ],
 )
-def test_only_clear_wishes_are_wishes(message: str, work: set[str]) -> None:
-    assert wished_work(message) == work
+def test_only_clear_requests_count(message: str, work: set[str]) -> None:
+    assert requested_work(message) == work
 
 
 def test_a_title_is_named_as_whole_words() -> None:

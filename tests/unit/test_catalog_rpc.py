@@ -1,4 +1,4 @@
-"""CatalogService as its callers see it: through real gRPC, over the real store."""
+"""``CatalogService`` over real gRPC and a real document store."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
-from catalog_world import ANN, BOB, GUEST, HOUR, LISTENERS, World, ids, opened, reason
+from catalog_fixture import ANN, BOB, GUEST, HOUR, LISTENERS, CatalogFixture, catalog_fixture, ids, reason
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.library.v1 import catalog_service_pb2_grpc, generation_pb2
 
 from kit import rpc
-from kit.adapters.clock import SystemClock
 from kit.errors import AppError, Code
-from kit.identity import Principal, Signer, principal_scope
-from services.library.catalog import Generation
-from services.library.catalog_rpc import CatalogRpc, generation_to_wire
-from services.library.wire import from_wire, time_to_wire
+from kit.security.identity import Principal, principal_scope
+from services.library.catalog.rpc import CatalogRpc, generation_to_wire
+from services.library.catalog.service import Generation
+from services.library.serializers import from_wire, time_to_wire
+from tests.signers import signer_of
 
 SERVICE = Principal("service:generation", "service")
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
-class Served(World):
-    """A world whose catalog is asked from outside: ``await served("Vote", BOB, generation_id=...)``."""
+class Served(CatalogFixture):
+    """A fixture that calls the catalog over gRPC: ``await served("Vote", BOB, generation_id=...)``."""
 
     stub: Any
     address: str
@@ -42,21 +42,26 @@ class Served(World):
 @pytest_asyncio.fixture
 async def served() -> AsyncIterator[Served]:
     folder = Path(tempfile.mkdtemp())  # short enough for a socket
-    signer = Signer(b"0" * 32, SystemClock())
     address = f"unix:{folder / 'library.sock'}"
-    server = rpc.RpcServer(address, signer)
-    async with opened(folder, Served) as world:
+    server = rpc.RpcServer(address, signer_of("library"))
+    async with catalog_fixture(folder, Served) as fixture:
         catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
             CatalogRpc(
-                world.catalog, world.favorites, world.votes, world.tags, world.playlists, world.plays, world.trends
+                fixture.catalog,
+                fixture.favorites,
+                fixture.votes,
+                fixture.tags,
+                fixture.playlists,
+                fixture.plays,
+                fixture.trends,
             ),
             server.server,
         )
         await server.start()
-        channel = rpc.connect(address, signer, SERVICE, timeout_seconds=10.0)
-        world.address = address
-        world.stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
-        yield world
+        channel = rpc.connect("library", address, signer_of("generation"), timeout_seconds=10.0)
+        fixture.address = address
+        fixture.stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
+        yield fixture
         await channel.close()
         await server.stop(0)
     shutil.rmtree(folder)
@@ -70,7 +75,7 @@ def wire_ids(generations: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("method", [method.name for method in pb.DESCRIPTOR.services_by_name["CatalogService"].methods])
-async def test_every_call_needs_a_principal(served: Served, method: str) -> None:
+async def test_every_method_requires_a_principal(served: Served, method: str) -> None:
     async with grpc.aio.insecure_channel(served.address) as channel:
         stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
@@ -78,16 +83,16 @@ async def test_every_call_needs_a_principal(served: Served, method: str) -> None
     assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_only_services_note_spectrograms(served: Served) -> None:
+async def test_only_services_can_set_spectrograms(served: Served) -> None:
     clip = await served.clip()
     for principal in (ANN, Principal("root", "super_admin"), GUEST):
         call = served("SetSpectrogram", principal, generation_id=clip.id, blob_key="x.png")
-        assert await reason(call) == "SERVICE_ONLY"
+        assert await reason(call) == "CALLER_NOT_ACCEPTED"
     await served("SetSpectrogram", SERVICE, generation_id=clip.id, blob_key="x.png")
     assert (await served("GetGeneration", generation_id=clip.id)).generation.spectrogram_blob_key == "x.png"
 
 
-async def test_errors_arrive_with_code_and_reason(served: Served) -> None:
+async def test_errors_have_code_and_reason(served: Served) -> None:
     clip = await served.clip()
     missing = {"generation_id": UNKNOWN}
     for method, fields, code, expected in (
@@ -120,7 +125,7 @@ async def test_errors_arrive_with_code_and_reason(served: Served) -> None:
 # --------------------------------------------------------------------------------------------------------------- clips
 
 
-def test_a_clip_crosses_the_wire_unchanged() -> None:
+def test_clip_serialization() -> None:
     full = Generation(
         id=UNKNOWN, owner_id="anon:x", prompt="größe 🎵", model="audio", duration_seconds=12.5, is_loop=True,
         seed=-(2**62), quality_score=0, quality_issues=["Too quiet"], quality_accepted=True, retry_count=2,
@@ -137,7 +142,7 @@ def test_a_clip_crosses_the_wire_unchanged() -> None:
     assert {field.name for field, _ in generation_to_wire(full).ListFields()} == described
 
 
-async def test_clips_are_listed_by_page_order_and_filter(served: Served) -> None:
+async def test_list_clips(served: Served) -> None:
     clips = ids([await served.clip(f"piano {number}") for number in range(5)])
     sound = (await served.clip("rain", model="audio", duration_seconds=90.0, owner_id="bob")).id
     await served("Vote", BOB, generation_id=clips[1], vote=1)
@@ -162,7 +167,7 @@ async def test_clips_are_listed_by_page_order_and_filter(served: Served) -> None
         assert (wire_ids(answer.generations), answer.total_count) == (found, len(found)), chosen
 
 
-async def test_pages_and_lists_are_bounded(served: Served) -> None:
+async def test_page_sizes_and_lists_are_limited(served: Served) -> None:
     clips = ids([await served.clip() for _ in range(501)])
     for clip_id in clips[:101]:
         await served.votes.vote(ANN, clip_id, 1)
@@ -199,7 +204,7 @@ async def test_samples_and_counts(served: Served) -> None:
     assert len((await served("CountCategories")).counts) > len(names)
 
 
-async def test_stats_add_everything_up(served: Served) -> None:
+async def test_stats(served: Served) -> None:
     one, two = await served.clip(), await served.clip("rain", model="audio")
     await served("Vote", generation_id=one.id, vote=1, feedback_reasons=["catchy"])
     await served("Vote", BOB, generation_id=two.id, vote=-1)
@@ -211,7 +216,7 @@ async def test_stats_add_everything_up(served: Served) -> None:
     assert dict(stats.category_count_by_model) == counts
 
 
-async def test_a_rating_is_set_and_taken_back(served: Served) -> None:
+async def test_set_and_clear_a_rating(served: Served) -> None:
     clip = await served.clip()
     await served("RateGeneration", generation_id=clip.id, rating=4)
     assert (await served("GetGeneration", generation_id=clip.id)).generation.rating == 4
@@ -219,7 +224,7 @@ async def test_a_rating_is_set_and_taken_back(served: Served) -> None:
     assert not (await served("GetGeneration", generation_id=clip.id)).generation.HasField("rating")
 
 
-async def test_a_clip_is_deleted(served: Served) -> None:
+async def test_delete_a_clip(served: Served) -> None:
     clip = await served.clip()
     await served("DeleteGeneration", generation_id=clip.id)
     assert await reason(served("GetGeneration", generation_id=clip.id)) == "GENERATION_NOT_FOUND"

@@ -1,4 +1,4 @@
-"""Categories told from prompts."""
+"""Categories of prompts."""
 
 import sys
 from types import FrameType
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.library import categories, category_cues
-from services.library.categories import CATEGORIES, categorise, family
+from services.library.catalog import categories, category_cues
+from services.library.catalog.categories import CATEGORIES, categorise, family
 
 # The leading category of each prompt comes first, then the others.
 MUSIC = """
@@ -145,7 +145,7 @@ def _expected() -> list[tuple[str, str, list[str]]]:
 
 
 @pytest.mark.parametrize(("model", "prompt", "keys"), _expected())
-def test_a_prompt_has_the_categories_of_its_words(model: str, prompt: str, keys: list[str]) -> None:
+def test_categories_of_prompts(model: str, prompt: str, keys: list[str]) -> None:
     found = categorise(prompt, model)
     assert found[0] == keys[0]
     assert set(found) == set(keys)
@@ -163,11 +163,11 @@ def test_a_prompt_has_the_categories_of_its_words(model: str, prompt: str, keys:
         ("game", "audio", "button"),
         ("an effect", "audio", "whoosh"),
         ("no effects", "audio", "notification"),
-        ("quiet guitar in a building", "audio", "notification"),  # nothing matches: only what the fallback gives
+        ("quiet guitar in a building", "audio", "notification"),  # nothing matches, so the fallback decides
         ("staring at a star", "audio", "notification"),
     ],
 )
-def test_without_a_cue_the_fallback_decides(prompt: str, model: str, key: str) -> None:
+def test_fallback_category(prompt: str, model: str, key: str) -> None:
     assert categorise(prompt, model) == [key]
 
 
@@ -175,12 +175,12 @@ def test_without_a_cue_the_fallback_decides(prompt: str, model: str, key: str) -
     ("prompt", "model"),
     [("xyzzy", "music"), ("a loop", "music"), ("game", "audio"), ("quiet guitar in a building", "audio")],
 )
-def test_a_fallback_is_known_as_one(prompt: str, model: str) -> None:
+def test_fallback_prompts_have_no_cues(prompt: str, model: str) -> None:
     assert categories._scores(prompt, model) == {}
 
 
 @pytest.mark.parametrize("prompt", ["lo-fi", "lo fi", "LÔFI", "lo\u2011fi", "lo_fi"])
-def test_spellings_of_a_name_are_one(prompt: str) -> None:
+def test_spellings_of_a_name_are_equivalent(prompt: str) -> None:
     assert categorise(prompt, "music") == ["lofi"]
 
 
@@ -194,7 +194,11 @@ def test_spellings_of_a_name_are_one(prompt: str) -> None:
         ("piano, no violin, and guitar", "music", {"piano", "guitar"}),
         ("piano, or guitar", "music", {"piano", "guitar"}),
         ("piano, no very loud bass drum and electric guitar", "music", {"piano"}),
-        ("piano, no deep slow evolving wide sad violin", "music", {"piano", "sad", "strings"}),  # no list is that long
+        (
+            "piano, no deep slow evolving wide sad violin",
+            "music",
+            {"piano", "sad", "strings"},
+        ),  # longer than a negation can be
         ("instrumental, no vocals, sad piano", "music", {"piano", "sad"}),
         ("no violin but piano", "music", {"piano"}),
         ("no violin with piano", "music", {"piano"}),
@@ -207,7 +211,7 @@ def test_spellings_of_a_name_are_one(prompt: str) -> None:
         ("no dogs", "audio", {"notification"}),
     ],
 )
-def test_what_a_prompt_excludes_does_not_count(prompt: str, model: str, keys: set[str]) -> None:
+def test_negated_words_do_not_match(prompt: str, model: str, keys: set[str]) -> None:
     assert set(categorise(prompt, model)) == keys
 
 
@@ -226,7 +230,7 @@ def test_what_a_prompt_excludes_does_not_count(prompt: str, model: str, keys: se
         ("fire alarm", "audio", {"fire"}),
     ],
 )
-def test_a_part_of_a_word_is_not_the_word(prompt: str, model: str, wrong: set[str]) -> None:
+def test_parts_of_words_do_not_match(prompt: str, model: str, wrong: set[str]) -> None:
     assert not wrong & set(categorise(prompt, model))
 
 
@@ -251,7 +255,7 @@ def test_only_verbs_have_verb_forms(word: str, forms: set[str]) -> None:
     assert categories._forms(word) == forms
 
 
-def test_names_phrases_and_what_sounds_weigh_more() -> None:
+def test_names_phrases_and_sounds_score_higher() -> None:
     assert categories._scores("guitarist", "music") == {"guitar": 4}
     assert categories._scores("guitar", "music") == {"guitar": 5}
     assert categories._scores("singing bowl", "music") == {"meditation": 4}
@@ -263,7 +267,7 @@ def test_ties_keep_the_order_of_the_table() -> None:
     assert categorise("sad happy", "music") == categorise("happy sad", "music") == ["happy", "sad"]
 
 
-def test_at_most_five_categories_are_told() -> None:
+def test_at_most_five_categories() -> None:
     assert categorise("rain wind thunder water ocean fire forest bird", "audio") == [
         "rain",
         "wind",
@@ -274,7 +278,7 @@ def test_at_most_five_categories_are_told() -> None:
 
 
 @pytest.mark.parametrize(("model", "key"), [(model, key) for model, keys in CATEGORIES.items() for key in keys])
-def test_each_category_is_found_by_its_own_name(model: str, key: str) -> None:
+def test_each_category_matches_its_name(model: str, key: str) -> None:
     assert key in categorise(CATEGORIES[model][key], model)
 
 
@@ -307,7 +311,7 @@ def test_each_compound_is_a_cue(phrase: str) -> None:
         ("war drum", "music", ["epic"]),
     ],
 )
-def test_a_compound_stands_for_its_words(prompt: str, model: str, keys: list[str]) -> None:
+def test_compounds_hide_their_words(prompt: str, model: str, keys: list[str]) -> None:
     assert categorise(prompt, model) == keys
 
 
@@ -338,14 +342,14 @@ def test_tables_have_all_categories() -> None:
         ("e" + "\u0301\u0316" * 5_000 + " piano", ["piano"]),
     ],
 )
-def test_any_writing_is_read(prompt: str, keys: list[str]) -> None:
+def test_other_scripts_and_accents(prompt: str, keys: list[str]) -> None:
     assert categorise(prompt, "music") == keys
 
 
 @pytest.mark.parametrize(
     "unit", ["a", "piano ", "no ", "no drums, or ", "piano, ", "lo-", "- ", "\u0301\u0316", "ﷺ", "🎹 "]
 )
-def test_work_grows_in_step_with_the_length(unit: str) -> None:
+def test_time_is_linear_in_the_length_of_the_prompt(unit: str) -> None:
     def lines_run(length: int) -> int:
         count = 0
 

@@ -1,4 +1,4 @@
-"""How the published document is made: of the routes, of what they say of themselves, and of the guard's rules."""
+"""The published document is made from the routes and from what they declare."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from starlette.responses import JSONResponse, Response
 from test_gateway_edge import Site as Listeners
 from typing_extensions import TypedDict
 
-from services.gateway import refusals
-from services.gateway.answers import answers, sends
-from services.gateway.dialect import Access, Dialect, Rule
-from services.gateway.document import Site
-from services.gateway.forge import FORGE, forge_routes
-from services.gateway.limits import RateClass
-from services.gateway.ops import ops_routes
-from services.gateway.pipeline import PIPELINE, pipeline_job_view, pipeline_routes
-from services.gateway.problem import Problem
-from services.gateway.schemas import Schemas
-from services.gateway.soundbox import SOUNDBOX, job_view, soundbox_routes
+from services.gateway.dialects.forge import FORGE, forge_routes
+from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_routes
+from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_routes
+from services.gateway.http.access import Access, RouteAccess, access
+from services.gateway.http.dialect import Dialect
+from services.gateway.http.operations import ops_routes
+from services.gateway.http.problems import Problem
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.document import Site
+from services.gateway.openapi.responses import documented, file_responses
+from services.gateway.openapi.schemas import Schemas
 from services.gateway.web import PAGES, page_routes
 
 ERRORS = Path(__file__).parents[2] / "docs" / "ERRORS.md"
@@ -46,8 +47,8 @@ class Basket(TypedDict, Generic[T]):
     inside: list[T]
 
 
-def own_site(access: Access, *, rate_class: RateClass | None = None, sessions: bool = False) -> dict[str, Any]:
-    """Operations of a site with two routes and one rule, by method and path."""
+def own_site(accepted: Access, *, rate_class: RateClass | None = None) -> dict[str, Any]:
+    """Return the document of a site with three routes of the same access."""
 
     def render(problem: Problem) -> Response:
         return JSONResponse({"why": problem.reason}, status_code=problem.status)
@@ -55,24 +56,26 @@ def own_site(access: Access, *, rate_class: RateClass | None = None, sessions: b
     class Why(TypedDict):
         why: str
 
-    rule = Rule(access, rate_class, sessions)
-    dialect = Dialect("own", re.compile("/"), render, lambda _method, _path: rule, title="Our own", error=Why)
+    dialect = Dialect("own", re.compile("/"), render, RouteAccess(Access.PUBLIC), title="Our own", error=Why)
     router = APIRouter(tags=["own fruit"])
 
     @router.get("/fruit/{name}")
-    @answers(Basket[Fruit], refusals.NOT_FOUND)
+    @access(accepted, rate_class)
+    @documented(Basket[Fruit], refusals.NOT_FOUND)
     async def get_fruit(name: str) -> Response:
         """Fruit of one kind. All that there is."""
         raise NotImplementedError
 
     @router.delete("/fruit/{name}")
-    @answers(None, status=204)
+    @access(accepted, rate_class)
+    @documented(None, status=204)
     async def eat_fruit(name: str) -> Response:
         """Eat it."""
         raise NotImplementedError
 
     @router.get("/picture")
-    @sends("image/png", refusals.FILE_NOT_FOUND)
+    @access(accepted, rate_class)
+    @file_responses("image/png", refusals.FILE_NOT_FOUND)
     async def get_picture() -> Response:
         """A picture of it."""
         raise NotImplementedError
@@ -104,43 +107,46 @@ def test_a_route_says_what_it_gives() -> None:
     assert document["components"]["schemas"]["Fruit"]["required"] == ["name", "weight"]
     assert "content" not in document["paths"]["/fruit/{name}"]["delete"]["responses"]["204"]
     picture = document["paths"]["/picture"]["get"]
-    assert set(picture["responses"]) == {"200", "206", "304", "404", "416", "500", "503"}
+    assert set(picture["responses"]) == {"200", "206", "304", "307", "404", "416", "421", "500", "503"}
     assert [parameter["name"] for parameter in picture["parameters"]] == ["Range", "If-Range", "If-None-Match"]
 
 
 @pytest.mark.parametrize(
-    ("access", "sessions", "security", "refused"),
+    ("accepted", "security", "refused"),
     [
-        (Access.PUBLIC, False, [], {"404": ["NOT_FOUND"]}),
+        (Access.PUBLIC, [], {"404": ["NOT_FOUND"]}),
         (
             Access.ACCOUNT,
-            True,
             [{"bearer": []}, {"session": []}],
             {"401": ["UNAUTHORIZED"], "403": ["ACCOUNT_SUSPENDED"], "404": ["NOT_FOUND"]},
         ),
         (
-            Access.ANYONE,
-            False,
+            Access.OPEN,
             [{"bearer": []}, {}],
-            {"401": ["UNAUTHORIZED"], "403": ["ACCOUNT_SUSPENDED"], "404": ["NOT_FOUND"]},
+            {"401": ["UNAUTHORIZED"], "403": ["ACCOUNT_SUSPENDED", "ORIGIN_NOT_ALLOWED"], "404": ["NOT_FOUND"]},
         ),
-        (Access.VISITOR, True, [{"session": []}, {}], {"403": ["ACCOUNT_SUSPENDED"], "404": ["NOT_FOUND"]}),
+        (Access.PAGE, [{"session": []}, {}], {"403": ["ACCOUNT_SUSPENDED"], "404": ["NOT_FOUND"]}),
     ],
 )
-def test_who_may_call_follows_from_the_rule(
-    access: Access, sessions: bool, security: list[Any], refused: dict[str, list[str]]
+def test_security_follows_from_the_declared_access(
+    accepted: Access, security: list[Any], refused: dict[str, list[str]]
 ) -> None:
-    document = own_site(access, sessions=sessions)
+    document = own_site(accepted)
     assert document["paths"]["/fruit/{name}"]["get"]["security"] == security
-    always = {"500": ["INTERNAL"], "503": ["SERVICE_UNAVAILABLE"]}
+    always = {
+        "400": ["PATH_INVALID"],
+        "421": ["HOST_NOT_ALLOWED"],
+        "500": ["INTERNAL"],
+        "503": ["SERVICE_UNAVAILABLE"],
+    }
     assert reasons(document, "get", "/fruit/{name}") == refused | always
     writes = document["paths"]["/fruit/{name}"]["delete"]["security"]
     assert all("csrf" in way for way in writes if "session" in way)
     forgeable = reasons(document, "delete", "/fruit/{name}").get("403", [])
-    assert ("CSRF_INVALID" in forgeable) is sessions
+    assert ("CSRF_INVALID" in forgeable) is accepted.sessions
 
 
-def test_budgets_follow_from_the_rule() -> None:
+def test_rate_limits_follow_from_the_declaration() -> None:
     uncounted, counted = own_site(Access.PUBLIC), own_site(Access.PUBLIC, rate_class=RateClass.NORMAL)
     assert reasons(counted, "get", "/fruit/{name}")["429"] == ["RATE_LIMITED"]
     assert "429" not in uncounted["paths"]["/fruit/{name}"]["get"]["responses"]
@@ -159,7 +165,7 @@ def test_two_shapes_do_not_share_a_name() -> None:
     schemas = Schemas()
     schemas.of(Fruit)
     assert schemas.of(Fruit) == {"$ref": "#/components/schemas/Fruit"}
-    with pytest.raises(ValueError, match="Two schemas are called Fruit"):
+    with pytest.raises(ValueError, match="Two schemas have the name Fruit"):
         schemas.of(foreign())
 
 

@@ -1,4 +1,4 @@
-"""Engines in processes of their own: real processes, killed for real."""
+"""Engine processes: real processes that are really killed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Counter:
-    """An engine that remembers how often it was used."""
+    """An engine that counts its calls."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -60,7 +60,7 @@ def correlation(engine: Counter, report: Report) -> str:
 
 
 def meet(engine: Counter, report: Report, *, folder: Path, name: str, other: str) -> None:
-    """End only when the other work is there at the same time."""
+    """Wait until the other work runs at the same time."""
     (folder / name).touch()
     while not (folder / other).exists():
         report(0.0)
@@ -73,20 +73,20 @@ async def processes() -> AsyncIterator[EngineProcesses[Counter]]:
     await asyncio.to_thread(made.close)
 
 
-async def test_the_engine_lives_on_in_another_process(processes: EngineProcesses[Counter]) -> None:
+async def test_the_engine_keeps_its_state_in_another_process(processes: EngineProcesses[Counter]) -> None:
     first, once = await processes.run(use)
     second, twice = await processes.run(use)
     assert first == second != os.getpid()
     assert (once, twice) == (1, 2)
 
 
-async def test_shares_arrive_in_order(processes: EngineProcesses[Counter]) -> None:
+async def test_progress_arrives_in_order(processes: EngineProcesses[Counter]) -> None:
     shares: list[float] = []
     await processes.run(functools.partial(use, steps=4), shares.append)
     assert shares == [0.25, 0.5, 0.75, 1.0]
 
 
-async def test_what_report_raises_stops_the_work_and_spares_the_process(processes: EngineProcesses[Counter]) -> None:
+async def test_an_exception_in_report_stops_the_work_not_the_process(processes: EngineProcesses[Counter]) -> None:
     class Enough(Exception):
         pass
 
@@ -99,14 +99,14 @@ async def test_what_report_raises_stops_the_work_and_spares_the_process(processe
     assert await processes.run(use) == (before, 2)
 
 
-async def test_a_wish_to_stop_that_comes_too_late_does_not_stop_the_next_work(
+async def test_a_late_stop_does_not_affect_the_next_work(
     processes: EngineProcesses[Counter],
 ) -> None:
     class Enough(Exception):
         pass
 
     def report(share: float) -> None:
-        if share == 1.0:  # the work's last word: it does not hear the answer any more
+        if share == 1.0:  # the last report: the work ends before the stop arrives
             raise Enough
 
     with pytest.raises(Enough):
@@ -116,7 +116,7 @@ async def test_a_wish_to_stop_that_comes_too_late_does_not_stop_the_next_work(
     assert len(shares) == 3
 
 
-async def test_refusals_cross_whole(processes: EngineProcesses[Counter]) -> None:
+async def test_app_errors_are_transferred_completely(processes: EngineProcesses[Counter]) -> None:
     with pytest.raises(AppError) as caught:
         await processes.run(refuse)
     error = caught.value
@@ -125,7 +125,7 @@ async def test_refusals_cross_whole(processes: EngineProcesses[Counter]) -> None
     )  # fmt: skip
 
 
-async def test_a_crash_is_ours_and_tells_nothing(processes: EngineProcesses[Counter]) -> None:
+async def test_other_errors_become_internal_without_details(processes: EngineProcesses[Counter]) -> None:
     with pytest.raises(AppError) as caught:
         await processes.run(crash)
     assert caught.value.code is Code.INTERNAL
@@ -133,7 +133,7 @@ async def test_a_crash_is_ours_and_tells_nothing(processes: EngineProcesses[Coun
     assert (await processes.run(use))[1] == 1
 
 
-async def test_a_killed_process_costs_one_attempt(processes: EngineProcesses[Counter]) -> None:
+async def test_a_killed_process_fails_one_attempt(processes: EngineProcesses[Counter]) -> None:
     before, _ = await processes.run(use)
     with pytest.raises(AppError) as caught:
         await processes.run(die)
@@ -144,20 +144,20 @@ async def test_a_killed_process_costs_one_attempt(processes: EngineProcesses[Cou
     assert count == 1
 
 
-async def test_a_process_that_died_while_idle_is_replaced(processes: EngineProcesses[Counter]) -> None:
+async def test_a_process_that_dies_while_idle_is_replaced(processes: EngineProcesses[Counter]) -> None:
     before, _ = await processes.run(use)
     os.kill(before, signal.SIGKILL)
-    # Dead, but the product's to bury.
+    # The process is dead, but not yet reaped.
     await asyncio.to_thread(os.waitid, os.P_PID, before, os.WEXITED | os.WNOWAIT)
     assert (await processes.run(use))[0] != before
 
 
-async def test_the_correlation_id_goes_along(processes: EngineProcesses[Counter]) -> None:
+async def test_the_correlation_id_is_transferred(processes: EngineProcesses[Counter]) -> None:
     with log.correlation_scope("abc123"):
         assert await processes.run(correlation) == "abc123"
 
 
-async def test_slots_work_side_by_side(tmp_path: Path) -> None:
+async def test_slots_work_in_parallel(tmp_path: Path) -> None:
     processes = EngineProcesses("test", 2, Counter)
     try:
         work = functools.partial(meet, folder=tmp_path)
@@ -170,7 +170,7 @@ async def test_slots_work_side_by_side(tmp_path: Path) -> None:
         await asyncio.to_thread(processes.close)
 
 
-async def test_close_ends_what_is_at_work() -> None:
+async def test_close_terminates_running_work() -> None:
     processes = EngineProcesses("test", 1, Counter)
     process = psutil.Process((await processes.run(use))[0])
     started = threading.Event()
@@ -185,7 +185,7 @@ async def test_close_ends_what_is_at_work() -> None:
         await processes.run(use)
 
 
-def test_a_component_that_is_killed_leaves_no_engine_behind() -> None:
+def test_engines_exit_when_their_component_is_killed() -> None:
     script = (
         "import asyncio\n"
         "from kit.compute import EngineProcesses\n"

@@ -17,10 +17,10 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kit.adapters.blobs_file import FileBlobs
+from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError
-from services.gateway.archive import Member, stream_zip
-from services.gateway.files import Span, Unsatisfiable, attachment, blob_response, parse_range, safe_title
+from services.gateway.http.archives import Member, stream_zip
+from services.gateway.http.files import Span, Unsatisfiable, attachment, blob_response, parse_range, safe_title
 
 CONTENT = bytes(range(256)) * 10
 
@@ -108,7 +108,7 @@ async def site(tmp_path: Path) -> httpx.AsyncClient:
         return await blob_response(request, blobs, "a/file.wav", content_type="audio/wav", filename="file.wav")
 
     app = Starlette(routes=[Route("/f", get)])
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 
 
 async def test_serves_whole_parts_and_nothing(site: httpx.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""The edge as a client sees it: dialects, identity, budgets, headers. The services behind it are in memory."""
+"""The edge as a client sees it: dialects, identity, rate limits, headers. The services behind it are in memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import functools
 import json
+import math
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,29 +16,33 @@ from typing import Any
 import httpx
 import pytest
 from soundwright.analysis.v1 import analysis_service_pb2
+from soundwright.analysis.v1 import jobs_pb2 as analysis_jobs
 from soundwright.generation.v1 import generation_service_pb2
 from soundwright.library.v1 import account_pb2, job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
+from soundwright.separation.v1 import jobs_pb2 as separation_jobs
 from soundwright.separation.v1 import separation_service_pb2
 from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
-from kit.adapters.blobs_file import FileBlobs
+from kit.adapters.filesystem.blobs import FileBlobs
 from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
-from kit.identity import Principal, current_principal, require_principal
 from kit.log import correlation_id
+from kit.security.identity import Principal, current_principal, require_principal
+from kit.worker.kind import pack
 from services.gateway.app import build
 from services.gateway.auth import Authenticator
 from services.gateway.clients import Clients, Gateway
-from services.gateway.forge import FORGE, forge_routes
-from services.gateway.health import Health
-from services.gateway.limits import RateClass, RateLimiter
-from services.gateway.pipeline import PIPELINE, pipeline_health_routes, pipeline_job_view, pipeline_routes
-from services.gateway.problem import Problem
+from services.gateway.dialects.forge import FORGE, forge_routes
+from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_only_routes, pipeline_routes
+from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_routes
+from services.gateway.http.conversions import ConversionLimits, Conversions
+from services.gateway.http.health import Health
+from services.gateway.http.problems import Problem
+from services.gateway.http.rate_limits import RateClass, RateLimiter
+from services.gateway.http.uploads import Uploads
 from services.gateway.settings import GatewaySettings
-from services.gateway.soundbox import SOUNDBOX, soundbox_routes
-from services.gateway.uploads import Uploads
 
 TRACK, FOREIGN_TRACK, JOB, FOREIGN_JOB, PIPELINE_JOB, UNKNOWN = (str(uuid.UUID(int=n + (4 << 76))) for n in range(1, 7))
 USER = {"Authorization": "Bearer token-of-user"}
@@ -68,7 +73,7 @@ class Services:
     @staticmethod
     def job(job_id: str, owner: str, kind: Any, state: Any) -> job_pb2.Job:
         job = job_pb2.Job(id=job_id, owner_id=owner, kind=kind, state=state, track_id=TRACK)
-        job.spec_json = json.dumps({"model": "htdemucs"})
+        job.spec.CopyFrom(pack(separation_jobs.SeparationSpec(model="htdemucs")))
         job.create_time.FromJsonString("2026-03-04T18:30:00.120045Z")
         return job
 
@@ -102,7 +107,8 @@ class Services:
     async def GetAnalysis(self, request: Any) -> Any:
         answer = library_pb.GetAnalysisResponse()
         answer.analysis.engine, answer.analysis.job_id = "librosa", JOB
-        answer.analysis.values_json = '{"tempo": 128.0, "features": {"mfcc": [[1.5]]}}'
+        values = '{"tempo": 128.0, "features": {"mfcc": [[1.5]]}}'
+        answer.analysis.details.CopyFrom(pack(analysis_jobs.AnalysisResult(values_json=values)))
         return answer
 
     async def GetJob(self, request: Any) -> Any:
@@ -129,13 +135,13 @@ class Services:
             return analysis_service_pb2.CreateJobResponse(job=self.jobs[JOB], existed=self.existed)
         if request.model == "bogus":
             details = {"details": {"model": ["is not known"]}}
-            raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields do not fit.", details)
+            raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
         if request.model == "crash":
             raise RuntimeError("secret of the house")
         return separation_service_pb2.CreateJobResponse(job=self.jobs[JOB], existed=self.existed)
 
     async def ListModels(self, _request: Any) -> Any:
-        names = ["dsp", "mdx_extra", "htdemucs_6s", "htdemucs_ft", "htdemucs"]
+        names = ["htdemucs", "htdemucs_ft", "htdemucs_6s", "mdx_extra", "dsp"]
         models = [separation_service_pb2.Model(name=name, stems=["a", "b"]) for name in names]
         return separation_service_pb2.ListModelsResponse(models=models)
 
@@ -153,27 +159,28 @@ class Site:
             settings=self.settings,
             clients=clients,
             blobs=blobs,
-            uploads=Uploads(clients.ingest, blobs, 10**9, 5.0, 600.0),
+            uploads=Uploads(clients.ingest, clients.storage, blobs, 10**9, 5.0, 600.0),
             health=Health({}),
             clock=self.clock,
             scratch=folder,
             encoding_slots=ComputeSlots("test", 1),
+            conversions=Conversions(ConversionLimits(4, 1 << 30, 64, 1 << 33)),
         )
         self._listener = functools.cache(self._build)
 
     def client(self, dialect: str = "all", open_access: bool = True, peer: str = "10.0.0.1") -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self._listener(dialect, open_access), client=(peer, 5))
-        return httpx.AsyncClient(transport=transport, base_url="http://test")
+        return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
     def _build(self, dialect: str, open_access: bool) -> ASGIApp:
         pipeline = pipeline_routes(self.gateway, {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(self.gateway)})
         soundbox = soundbox_routes(self.gateway)
         dialects, routers = {
             "all": ([FORGE, PIPELINE, SOUNDBOX], [forge_routes(self.gateway), pipeline, soundbox]),
-            "pipeline": ([PIPELINE], [pipeline_health_routes(self.gateway), pipeline]),
+            "pipeline": ([PIPELINE], [pipeline_only_routes(self.gateway)]),
             "soundbox": ([SOUNDBOX], [soundbox]),
         }[dialect]
-        authenticator = Authenticator(self.services, open_access)  # type: ignore[arg-type]
+        authenticator = Authenticator(self.services, open_access, self.settings.secrets())  # type: ignore[arg-type]
         return build(dialects, routers, authenticator, RateLimiter(LIMITS, self.clock), self.settings)
 
 
@@ -186,7 +193,7 @@ def built_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(built_site: Site) -> Site:
-    """Services as new, and all budgets whole."""
+    """New services, and no used-up rate limits."""
     built_site.services.__dict__.clear()
     built_site.services.__init__()  # type: ignore[misc]
     built_site.clock.time += 1000
@@ -237,11 +244,12 @@ async def test_without_open_access_the_pipeline_wants_a_token_too(site: Site) ->
 # -------------------------------------------------------------------------------------------------------------- limits
 
 
-async def test_budgets_are_shown_and_kept(site: Site) -> None:
+async def test_rate_limits_are_shown_and_kept(site: Site) -> None:
     client = site.client()
     first = await client.get("/api/tracks", headers=USER)
-    shown = {name: first.headers[f"x-ratelimit-{name}"] for name in ("limit", "remaining", "reset")}
-    assert shown == {"limit": "5", "remaining": "4", "reset": f"{site.clock.time + 60.5:.0f}"}
+    assert (first.headers["x-ratelimit-limit"], first.headers["x-ratelimit-remaining"]) == ("5", "4")
+    seconds_left = math.ceil(int(first.headers["x-ratelimit-reset"]) - site.clock.time)
+    assert 0 < seconds_left <= 60
     missing = await client.get("/api/nothing", headers=USER)
     assert (missing.status_code, missing.headers["x-ratelimit-remaining"]) == (404, "3")
     for _ in range(3):
@@ -249,14 +257,14 @@ async def test_budgets_are_shown_and_kept(site: Site) -> None:
     refused = await client.get("/api/tracks", headers=USER)
     assert refused.status_code == 429
     body = refused.json()
-    assert (body["error"], body["code"], body["retry_after"]) == ("rate limit exceeded", "RATE_LIMITED", 60)
-    assert refused.headers["retry-after"] == "60"
-    # Another class has its own budget, and so does another caller.
+    assert (body["error"], body["code"], body["retry_after"]) == ("rate limit exceeded", "RATE_LIMITED", seconds_left)
+    assert refused.headers["retry-after"] == str(seconds_left)
+    # Another class has its own limit, and so does another caller.
     assert (await client.get(f"/api/jobs/{JOB}", headers=USER)).status_code == 200
     assert (await client.get("/api/tracks")).status_code == 401
 
 
-async def test_heavy_calls_have_a_small_budget(site: Site) -> None:
+async def test_heavy_requests_have_a_low_limit(site: Site) -> None:
     client = site.client()
     for expected in (201, 201, 429):
         answer = await client.post("/api/processing/separate", headers=USER, json={"track_id": TRACK})
@@ -284,7 +292,7 @@ async def test_callers_without_a_name_are_limited_by_address(site: Site) -> None
         ("/api/tracks/not-a-uuid", 404, "TRACK_NOT_FOUND", "Track not found"),
         (f"/api/jobs/{FOREIGN_JOB}", 403, "ACCESS_DENIED", "Access denied"),
         (f"/api/processing/job/{FOREIGN_JOB}", 403, "ACCESS_DENIED", "Access denied"),
-        ("/api/jobs/%00", 404, "JOB_NOT_FOUND", "Job not found"),
+        ("/api/jobs/%ff", 404, "JOB_NOT_FOUND", "Job not found"),
         (f"/api/processing/job/{PIPELINE_JOB}", 404, "JOB_NOT_FOUND", "Job not found"),
         (f"/api/analysis/job/{JOB}", 404, "JOB_NOT_FOUND", "Job not found"),
         (f"/export/stems/{FOREIGN_TRACK}", 403, "ACCESS_DENIED", "Access denied"),
@@ -356,7 +364,7 @@ async def test_a_crash_is_an_apology_without_a_trace(site: Site) -> None:
     body = {"track_id": TRACK, "model": "crash"}
     with capture_logs() as logs:
         answer = await site.client().post("/api/processing/separate", headers=USER, json=body)
-    assert [entry["event"] for entry in logs] == ["request.crashed", "request.done"]
+    assert [entry["event"] for entry in logs] == ["request.failed", "request.completed"]
     assert answer.status_code == 500
     assert answer.json()["code"] == "INTERNAL"
     assert "secret" not in answer.text
@@ -430,7 +438,7 @@ async def test_strange_idempotency_keys_are_refused(site: Site, key: str) -> Non
     assert (answer.status_code, answer.json()["code"]) == (400, "IDEMPOTENCY_KEY_INVALID")
 
 
-async def test_the_documented_models_come_first(site: Site) -> None:
+async def test_models_are_listed_in_the_order_of_the_separation_service(site: Site) -> None:
     models = (await site.client().get("/api/processing/models", headers=USER)).json()["data"]["models"]
     assert [model["name"] for model in models] == ["htdemucs", "htdemucs_ft", "htdemucs_6s", "mdx_extra", "dsp"]
     assert {key: models[0][key] for key in ("description", "stems")} == {"description": "", "stems": 2}
@@ -525,7 +533,8 @@ async def test_analysis_in_its_three_places(site: Site) -> None:
     job = site.services.jobs[JOB]
     job.kind, job.state = job_pb2.JOB_KIND_ANALYSIS, job_pb2.JOB_STATE_QUEUED
     assert (await client.get(f"/api/analysis/job/{JOB}", headers=USER)).json()["data"]["result"] is None
-    job.state, job.result.values_json = job_pb2.JOB_STATE_SUCCEEDED, json.dumps(values)
+    job.state = job_pb2.JOB_STATE_SUCCEEDED
+    job.result.details.CopyFrom(pack(analysis_jobs.AnalysisResult(values_json=json.dumps(values))))
     done = (await client.get(f"/api/analysis/job/{JOB}", headers=USER)).json()["data"]
     assert (done["status"], done["progress"], done["result"]) == ("completed", 100, values)
     ledger = (await client.get(f"/api/jobs/{JOB}", headers=USER)).json()["data"]
@@ -749,9 +758,13 @@ async def test_health_from_start_to_degraded(site: Site) -> None:
         return ask
 
     health = Health({name: check(name) for name in serving})
-    body = lambda: json.loads(bytes(health.answer().body))  # noqa: E731
-    assert (health.word, health.waiting_for, health.answer().status_code) == ("starting", ["ingest", "library"], 503)
-    await health.look()
+    body = lambda: json.loads(bytes(health.response().body))  # noqa: E731
+    assert (health.status, health.waiting_for, health.response().status_code) == (
+        "starting",
+        ["ingest", "library"],
+        503,
+    )
+    await health.check()
     assert body() | {"version": ""} == {
         "status": "starting",
         "version": "",
@@ -759,18 +772,18 @@ async def test_health_from_start_to_degraded(site: Site) -> None:
         "waiting_for": ["ingest"],
     }
     serving["ingest"] = True
-    await health.look()
-    assert (health.answer().status_code, set(body())) == (200, {"status", "version", "pipeline_stages"})
+    await health.check()
+    assert (health.response().status_code, set(body())) == (200, {"status", "version", "pipeline_stages"})
     assert body()["status"] == "ok"
-    assert json.loads(bytes(health.answer("healthy", "1.0.0").body)) == {
+    assert json.loads(bytes(health.response("healthy", "1.0.0").body)) == {
         "status": "healthy",
         "version": "1.0.0",
         "pipeline_stages": 4,
     }
     serving["library"] = False
-    await health.look()
-    assert (health.word, health.answer().status_code) == ("degraded", 503)
-    assert not await health.serves("library")
+    await health.check()
+    assert (health.status, health.response().status_code) == ("degraded", 503)
+    assert health.waiting_for == ["library"]
 
 
 def test_only_the_last_proxy_is_believed_and_only_if_it_is_ours() -> None:
@@ -783,6 +796,11 @@ def test_only_the_last_proxy_is_believed_and_only_if_it_is_ours() -> None:
     }
     assert peer_address(scope, trusted_proxy=False) == "10.0.0.9"
     assert peer_address(scope, trusted_proxy=True) == "203.0.113.7"
+    scope["headers"].append((b"x-forwarded-for", b"198.51.100.4"))
+    assert peer_address(scope, trusted_proxy=True) == "198.51.100.4"
+    for sent in (b"::ffff:198.51.100.4", b"198.51.100.4:4711", b"[::ffff:198.51.100.4]:4711"):
+        scope["headers"] = [(b"x-forwarded-for", sent)]
+        assert peer_address(scope, trusted_proxy=True) == "198.51.100.4"
     six = SimpleNamespace(scope={"type": "http", "client": ("2001:db8:1:2:3::4", 1), "headers": []})
     assert peer_address(six.scope, trusted_proxy=False) == "2001:db8:1:2::/64"
 

@@ -1,11 +1,19 @@
-"""Budgets of calls."""
+"""Rate limits."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.limits import RateClass, RateLimiter
+from kit.errors import AppError, Code
+from services.gateway.http.rate_limits import RateClass, RateLimiter
 
 LIMITS = {
     RateClass.NORMAL: 3,
@@ -25,50 +33,132 @@ class Clock:
         return self.time
 
 
-def test_counts_down_then_refuses_until_the_window_ends() -> None:
+class Broker:
+    """The counters of a broker, which may be down or forget them."""
+
+    def __init__(self) -> None:
+        self.counts = Counter[str]()
+        self.calls = 0
+        self.down = False
+
+    async def increment(self, counter: str, amount: int = 1) -> int:
+        self.calls += 1
+        await asyncio.sleep(0)
+        if self.down:
+            raise AppError(Code.UNAVAILABLE, "BROKER_UNAVAILABLE", "It does not answer.")
+        self.counts[counter] += amount
+        sum_now = self.counts[counter]
+        for _ in range(random.randrange(3)):  # answers overtake each other
+            await asyncio.sleep(0)
+        return sum_now
+
+
+def gateways(broker: Any, clock: Clock, count: int = 2, limits: dict[RateClass, int] = LIMITS) -> list[RateLimiter]:
+    return [RateLimiter(limits, clock, lambda: broker) for _ in range(count)]
+
+
+async def test_counts_down_then_refuses_until_the_window_ends() -> None:
     clock = Clock()
     limiter = RateLimiter(LIMITS, clock)
-    assert [limiter.take("a", RateClass.NORMAL).remaining for _ in range(3)] == [2, 1, 0]
+    clock.time = float((await limiter.take("a", RateClass.NORMAL)).reset_time)  # the next window begins
+    assert [(await limiter.take("a", RateClass.NORMAL)).remaining for _ in range(3)] == [2, 1, 0]
+    end = round(clock.time) + 60
     clock.time += 17.5
-    refused = limiter.take("a", RateClass.NORMAL)
+    refused = await limiter.take("a", RateClass.NORMAL)
     assert refused.retry_after_seconds == 43
     assert refused.headers == {
         "X-RateLimit-Limit": "3",
         "X-RateLimit-Remaining": "0",
-        "X-RateLimit-Reset": "1060",
+        "X-RateLimit-Reset": str(end),
         "Retry-After": "43",
     }
-    clock.time = 1060.0
-    allowed = limiter.take("a", RateClass.NORMAL)
-    assert (allowed.retry_after_seconds, allowed.remaining, allowed.reset_time) == (0, 2, 1120)
+    clock.time = float(end)
+    allowed = await limiter.take("a", RateClass.NORMAL)
+    assert (allowed.retry_after_seconds, allowed.remaining, allowed.reset_time) == (0, 2, end + 60)
     assert "Retry-After" not in allowed.headers
 
 
-def test_callers_and_classes_have_budgets_of_their_own() -> None:
+async def test_callers_and_classes_have_limits_of_their_own() -> None:
     limiter = RateLimiter(LIMITS, Clock())
-    assert limiter.take("a", RateClass.HEAVY).retry_after_seconds == 0
-    assert limiter.take("a", RateClass.HEAVY).retry_after_seconds == 60
-    assert limiter.take("b", RateClass.HEAVY).retry_after_seconds == 0
-    assert limiter.take("a", RateClass.NORMAL).retry_after_seconds == 0
+    assert (await limiter.take("a", RateClass.HEAVY)).retry_after_seconds == 0
+    assert (await limiter.take("a", RateClass.HEAVY)).retry_after_seconds > 0
+    assert (await limiter.take("b", RateClass.HEAVY)).retry_after_seconds == 0
+    assert (await limiter.take("a", RateClass.NORMAL)).retry_after_seconds == 0
 
 
-def test_memory_is_bounded_and_old_windows_go() -> None:
+async def test_windows_of_callers_do_not_all_begin_at_the_same_second() -> None:
+    limiter = RateLimiter(LIMITS, Clock())
+    ends = {(await limiter.take(f"caller {number}", RateClass.NORMAL)).reset_time for number in range(100)}
+    assert len(ends) > 30
+
+
+async def test_memory_is_bounded_and_old_windows_go() -> None:
     clock = Clock()
     limiter = RateLimiter(LIMITS, clock, window_limit=10)
     for number in range(1000):
-        limiter.take(f"caller {number}", RateClass.NORMAL)
+        await limiter.take(f"caller {number}", RateClass.NORMAL)
     assert len(limiter) <= 10
     clock.time += 60
-    limiter.take("last", RateClass.NORMAL)
+    await limiter.take("last", RateClass.NORMAL)
     assert len(limiter) == 1
 
 
-def test_a_clock_that_is_set_back_locks_nobody_out() -> None:
+async def test_a_clock_that_is_set_back_locks_nobody_out() -> None:
     clock = Clock(5000.0)
     limiter = RateLimiter(LIMITS, clock)
-    assert limiter.take("a", RateClass.HEAVY).retry_after_seconds == 0
+    assert (await limiter.take("a", RateClass.HEAVY)).retry_after_seconds == 0
     clock.time = 100.0
-    assert limiter.take("a", RateClass.HEAVY).retry_after_seconds == 0
+    assert (await limiter.take("a", RateClass.HEAVY)).retry_after_seconds == 0
+
+
+async def test_gateways_that_share_a_broker_allow_the_limit_together() -> None:
+    for _ in range(50):
+        clock = Clock()
+        limiters = gateways(Broker(), clock, count=3, limits={RateClass.NORMAL: 40})
+        calls = [limiters[random.randrange(3)].take("a", RateClass.NORMAL) for _ in range(100)]
+        allowances = await asyncio.gather(*calls)
+        assert sum(not allowance.retry_after_seconds for allowance in allowances) == 40
+        assert {(await limiter.take("a", RateClass.NORMAL)).remaining for limiter in limiters} == {0}
+
+
+async def test_a_caller_over_the_limit_costs_no_call_to_the_broker() -> None:
+    broker = Broker()
+    (limiter,) = gateways(broker, Clock(), count=1)
+    for _ in range(10):
+        await limiter.take("a", RateClass.NORMAL)
+    assert broker.calls == 3
+
+
+async def test_without_the_broker_each_gateway_applies_the_limit_and_logs_once(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock, broker = Clock(), Broker()
+    broker.down = True
+    limiters = gateways(broker, clock)
+    with caplog.at_level(logging.INFO):
+        for limiter in limiters:
+            outcomes = [(await limiter.take("a", RateClass.NORMAL)).retry_after_seconds == 0 for _ in range(5)]
+            assert outcomes == [True, True, True, False, False]
+    assert broker.calls == 2  # one attempt of each
+    assert (caplog.text + capsys.readouterr().out).count("rate_limits.local") == 2
+    broker.down = False
+    clock.time += 60
+    assert sum([(await limiters[n % 2].take("a", RateClass.NORMAL)).retry_after_seconds == 0 for n in range(10)]) == 3
+
+
+async def test_a_broker_that_forgets_its_counters_grants_a_gateway_no_second_limit() -> None:
+    clock, broker = Clock(), Broker()
+    limiters = gateways(broker, clock)
+    for limiter in limiters:
+        assert (await limiter.take("a", RateClass.NORMAL)).retry_after_seconds == 0
+    broker.counts.clear()
+    outcomes = [(await limiters[0].take("a", RateClass.NORMAL)).retry_after_seconds == 0 for _ in range(5)]
+    assert sum(outcomes) <= 2
+
+
+async def test_a_gateway_without_a_connection_counts_by_itself() -> None:
+    limiter = RateLimiter(LIMITS, Clock(), lambda: None)
+    assert [(await limiter.take("a", RateClass.REPORTS)).remaining for _ in range(3)] == [1, 0, 0]
 
 
 @given(
@@ -76,13 +166,13 @@ def test_a_clock_that_is_set_back_locks_nobody_out() -> None:
         st.tuples(st.sampled_from("abc"), st.sampled_from(sorted(RateClass)), st.floats(0, 40)), min_size=1, max_size=80
     )
 )
-def test_no_window_ever_allows_more_than_its_limit(calls: list[tuple[str, RateClass, float]]) -> None:
+async def test_no_window_ever_allows_more_than_its_limit(calls: list[tuple[str, RateClass, float]]) -> None:
     clock = Clock()
-    limiter = RateLimiter(LIMITS, clock)
+    limiters = gateways(Broker(), clock)
     allowed: dict[tuple[str, RateClass, int], int] = {}
-    for identity, rate_class, pause in calls:
+    for number, (identity, rate_class, pause) in enumerate(calls):
         clock.time += pause
-        allowance = limiter.take(identity, rate_class)
+        allowance = await limiters[number % 2].take(identity, rate_class)
         assert 0 <= allowance.remaining < allowance.limit or allowance.retry_after_seconds
         assert clock.time < allowance.reset_time <= clock.time + 61
         if not allowance.retry_after_seconds:

@@ -15,15 +15,16 @@ from fastapi import Request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
+from soundwright.library.v1 import storage_service_pb2 as storage_pb
 from soundwright.library.v1 import track_pb2
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from kit.adapters.blobs_file import FileBlobs
+from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError, Code
 from kit.ports import BlobWriter
-from services.gateway.multipart import PartBegin, PartData, multipart_events
-from services.gateway.uploads import UploadPolicy, Uploads
+from services.gateway.http.multipart import PartBegin, PartData, multipart_events
+from services.gateway.http.uploads import UploadPolicy, Uploads
 
 BOUNDARY = "XbounX"
 KIND = f"multipart/form-data; boundary={BOUNDARY}"
@@ -138,6 +139,8 @@ def request_of(pieces: Sequence[bytes], headers: dict[str, str] | None = None, c
     messages.append({"type": "http.request", "body": b""} if complete else {"type": "http.disconnect"})
 
     async def receive() -> dict[str, Any]:
+        if not messages:
+            await asyncio.Event().wait()  # the client waits for the response
         return messages.pop(0)
 
     given_headers = {"content-type": KIND, **(headers or {})}
@@ -145,8 +148,29 @@ def request_of(pieces: Sequence[bytes], headers: dict[str, str] | None = None, c
     return Request({"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": raw}, receive)
 
 
-def uploads(ingest: Ingest, blobs: FileBlobs, max_bytes: int = 10_000_000, idle_seconds: float = 5.0) -> Uploads:
-    return Uploads(ingest, blobs, max_bytes, idle_seconds, 600)  # type: ignore[arg-type]
+class Quota:
+    """The storage service. ``room_bytes``: what is left; None: there is no quota."""
+
+    def __init__(self, room_bytes: int | None = None) -> None:
+        self.room_bytes = room_bytes
+        self.reserved: dict[str, int] = {}
+
+    async def Reserve(self, request: storage_pb.ReserveRequest) -> storage_pb.ReserveResponse:
+        if self.room_bytes is not None and request.size_bytes > self.room_bytes:
+            raise AppError(Code.TOO_LARGE, "QUOTA_EXCEEDED", "no room")
+        self.reserved[request.reservation_id] = request.size_bytes
+        left = None if self.room_bytes is None else self.room_bytes - request.size_bytes
+        return storage_pb.ReserveResponse(usage=storage_pb.Usage(available_bytes=left))
+
+    async def Release(self, request: storage_pb.ReleaseRequest) -> storage_pb.ReleaseResponse:
+        self.reserved.pop(request.reservation_id, None)
+        return storage_pb.ReleaseResponse()
+
+
+def uploads(
+    ingest: Ingest, blobs: FileBlobs, max_bytes: int = 10_000_000, idle_seconds: float = 5.0, quota: Quota | None = None
+) -> Uploads:
+    return Uploads(ingest, quota or Quota(), blobs, max_bytes, idle_seconds, 600)  # type: ignore[arg-type]
 
 
 def left_behind(root: Path) -> list[str]:
@@ -275,4 +299,60 @@ async def test_what_ingest_refuses_is_removed_and_told(tmp_path: Path) -> None:
     ingest.refusal = AppError(Code.UNPROCESSABLE, "AUDIO_UNREADABLE", "no audio")
     with pytest.raises(AppError, match="AUDIO_UNREADABLE"):
         await uploads(ingest, blobs).receive(request_of([form(("file", "a.wav", b"text"))]), POLICY)
+    assert left_behind(tmp_path) == []
+
+
+async def test_an_upload_over_quota_is_refused_before_it_is_stored(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    ingest, quota = Ingest(blobs), Quota(room_bytes=400_000)
+    body = form(("file", "a.wav", b"x" * 500_000))
+    pieces = [body[start : start + 1000] for start in range(0, len(body), 1000)]
+    request = request_of(pieces, {"content-length": str(len(body))})
+    with pytest.raises(AppError) as refusal:
+        await uploads(ingest, blobs, quota=quota).receive(request, POLICY)
+    assert (refusal.value.reason, refusal.value.http_status) == ("QUOTA_EXCEEDED", 413)
+    assert (left_behind(tmp_path), quota.reserved) == ([], {})
+
+
+async def test_an_upload_of_unknown_length_stops_at_the_quota(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    ingest, quota = Ingest(blobs), Quota(room_bytes=400_000)
+    content = b"x" * 400_000
+    await uploads(ingest, blobs, quota=quota).receive(request_of([form(("file", "a.wav", content))]), POLICY)
+    assert len(ingest.finished) == 1
+    body = form(("file", "a.wav", content + b"x"))
+    with pytest.raises(AppError) as refusal:
+        await uploads(ingest, blobs, quota=quota).receive(request_of([body[:9], body[9:]]), POLICY)
+    assert refusal.value.reason == "QUOTA_EXCEEDED"
+    assert len(left_behind(tmp_path)) == 1  # the file of the first upload
+    assert list(quota.reserved) == [ingest.finished[0].upload_id]  # the library releases it with the track
+
+
+async def test_the_inspection_ends_when_the_client_leaves(tmp_path: Path) -> None:
+    """A client that has sent everything leaves while ingest reads the file."""
+    blobs = FileBlobs(tmp_path)
+    ingest, inspecting = Ingest(blobs), asyncio.Event()
+    ended: list[str] = []
+
+    async def inspect(request: pb.FinishUploadRequest, timeout: float) -> pb.FinishUploadResponse:
+        inspecting.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(request.upload_id)
+        raise AssertionError
+
+    ingest.FinishUpload = inspect  # type: ignore[method-assign]
+    body = [form(("file", "a.wav", b"RIFF"))]
+    complete = request_of(body)
+
+    async def receive() -> Any:
+        if body:
+            return {"type": "http.request", "body": body.pop()}
+        await inspecting.wait()
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(ClientDisconnect):
+        await uploads(ingest, blobs).receive(Request(complete.scope, receive), POLICY)
+    assert len(ended) == 1
     assert left_behind(tmp_path) == []

@@ -13,8 +13,9 @@ import pytest_asyncio
 from kit.compute import EngineProcesses
 from kit.errors import AppError
 from services.generation.batching import Batcher, Place
+from services.generation.registry import Registry
 from services.generation.service import Take
-from services.generation.takes import EngineRoom, TakeOrder
+from services.generation.takes import TakeOrder
 from tests.unit.scripted_engine import asked, builder
 
 DEADLINE_SECONDS = 30.0
@@ -24,7 +25,7 @@ class Hall:
     """A batcher over real processes, and a folder for takes and for the engine's log."""
 
     def __init__(
-        self, folder: Path, processes: EngineProcesses[EngineRoom], batch_size: int = 8, gathers: bool = True
+        self, folder: Path, processes: EngineProcesses[Registry], batch_size: int = 8, gathers: bool = True
     ) -> None:
         self.folder = folder
         self.batcher = Batcher(processes, processes.slot_count, batch_size, gathers)
@@ -55,9 +56,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def one(folder: Path) -> AsyncIterator[EngineProcesses[EngineRoom]]:
+async def one(folder: Path) -> AsyncIterator[EngineProcesses[Registry]]:
     """One process for all tests that need no more: starting it takes longer than they do."""
-    processes: EngineProcesses[EngineRoom] = EngineProcesses("test", 1, builder(folder))
+    processes: EngineProcesses[Registry] = EngineProcesses("test", 1, builder(folder))
     yield processes
     await asyncio.to_thread(processes.close)
 
@@ -69,7 +70,7 @@ def empty(folder: Path) -> None:
 
 
 @pytest_asyncio.fixture
-async def hall(folder: Path, one: EngineProcesses[EngineRoom]) -> AsyncIterator[Hall]:
+async def hall(folder: Path, one: EngineProcesses[Registry]) -> AsyncIterator[Hall]:
     made = Hall(folder, one)
     yield made
     await made.batcher.close()
@@ -101,9 +102,7 @@ async def test_other_models_and_lengths_are_batches_of_their_own_in_the_order_of
     assert hall.batches() == [["a", "c"], ["b", "e"], ["d"]]
 
 
-async def test_what_waits_while_the_engine_is_busy_goes_together(
-    folder: Path, one: EngineProcesses[EngineRoom]
-) -> None:
+async def test_what_waits_while_the_engine_is_busy_goes_together(folder: Path, one: EngineProcesses[Registry]) -> None:
     here = Hall(folder, one, gathers=False)
     first = asyncio.create_task(here.take("wait"))
     await until(lambda: len(here.batches()) == 1)
@@ -114,14 +113,14 @@ async def test_what_waits_while_the_engine_is_busy_goes_together(
     assert here.batches() == [["wait"], ["tune 0", "tune 1", "tune 2"]]
 
 
-async def test_a_batch_has_a_limit(folder: Path, one: EngineProcesses[EngineRoom]) -> None:
+async def test_a_batch_has_a_limit(folder: Path, one: EngineProcesses[Registry]) -> None:
     here = Hall(folder, one, batch_size=2)
     await asyncio.gather(*(here.take(f"{number}") for number in range(5)))
     assert [len(batch) for batch in here.batches()] == [2, 2, 1]
 
 
 async def test_takes_are_shared_out_among_free_processes(folder: Path) -> None:
-    processes: EngineProcesses[EngineRoom] = EngineProcesses("test", 2, builder(folder))
+    processes: EngineProcesses[Registry] = EngineProcesses("test", 2, builder(folder))
     here = Hall(folder, processes)
     takes = [asyncio.create_task(here.take(f"wait {number}")) for number in range(4)]
     await until(lambda: len(here.batches()) == 2)

@@ -10,26 +10,25 @@ import pytest
 import pytest_asyncio
 
 from kit.compute import EngineProcesses
+from kit.engines import FallbackPolicy, ModelAvailability, ModelSelection, ModelState, availability
 from kit.errors import AppError
-from services.generation import models as module
 from services.generation.batching import Batcher
-from services.generation.models import Models, ModelState
-from services.generation.service import MODELS, Take
-from services.generation.settings import GenerationSettings
-from services.generation.takes import Choice, EngineRoom, TakeOrder
+from services.generation.engines.audiocraft.engine import MODELS
+from services.generation.registry import Registry
+from services.generation.service import Take
+from services.generation.takes import TakeOrder
 from tests.unit.scripted_engine import asked, builder
 
 DEADLINE_SECONDS = 30.0
 
 
 class World:
-    def __init__(self, folder: Path, **values: object) -> None:
-        settings = GenerationSettings(data_dir=folder, **values)  # type: ignore[arg-type]
-        build = builder(folder, fallback=settings.fallback)
+    def __init__(self, folder: Path, installed: bool, fallback: FallbackPolicy) -> None:
+        build = builder(folder, fallback=fallback, is_installed=installed)
         self.folder = folder
-        self.processes: EngineProcesses[EngineRoom] = EngineProcesses("test", 1, build)
+        self.processes: EngineProcesses[Registry] = EngineProcesses("test", 1, build)
         self.batcher = Batcher(self.processes, 1, 8, gathers=False)
-        self.models = Models(self.processes, self.batcher, settings)
+        self.models = ModelAvailability(build(), self.processes, is_loading=self.batcher.is_loading)
 
     async def close(self) -> None:
         await self.models.close()
@@ -37,16 +36,15 @@ class World:
         await asyncio.to_thread(self.processes.close)
 
     def states(self) -> dict[str, ModelState]:
-        return {model: self.models.state(model) for model in MODELS}
+        return {declared.name: self.models.state(declared.name) for declared in MODELS}
 
 
 @pytest_asyncio.fixture
-async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., World]]:
+async def world(tmp_path: Path) -> AsyncIterator[Callable[..., World]]:
     made: list[World] = []
 
-    def make(installed: bool = True, **values: object) -> World:
-        monkeypatch.setattr(module, "audiocraft_is_installed", lambda: installed)
-        made.append(World(tmp_path, **values))
+    def make(installed: bool = True, fallback: FallbackPolicy = FallbackPolicy.NEVER) -> World:
+        made.append(World(tmp_path, installed, fallback))
         return made[-1]
 
     yield make
@@ -96,25 +94,25 @@ async def test_a_model_that_was_missing_is_found_when_a_job_gets_it(world: Calla
     here = world()
     (here.folder / "no-weights").touch()
     await refusal(here.models.require("music"))
-    here.models.note("music", Choice("procedural", "composer", True, "missing"))
+    here.models.note(ModelSelection("procedural", "composer", "music", reason="missing"))
     assert here.models.state("music") is ModelState.ERROR
-    here.models.note("music", Choice("scripted", "test/music"))
+    here.models.note(ModelSelection("scripted", "music", "music", "test/music"))
     assert here.models.state("music") is ModelState.READY
     await here.models.require("music")
 
 
 async def test_with_fallback_every_request_is_taken(world: Callable[..., World]) -> None:
     for installed in (True, False):
-        here = world(installed=installed, fallback=True)
+        here = world(installed=installed, fallback=FallbackPolicy.WHEN_UNAVAILABLE)
         (here.folder / "no-weights").touch()
-        for model in MODELS:
-            await here.models.require(model)
+        for declared in MODELS:
+            await here.models.require(declared.name)
         assert set(here.states().values()) == {ModelState.READY}
         assert asked(here.folder, "load") == []
 
 
 async def test_the_built_in_engine_that_was_asked_for_is_ready(world: Callable[..., World]) -> None:
-    here = world(installed=False, generation_engine="procedural")
+    here = world(installed=False, fallback=FallbackPolicy.ALWAYS)
     await here.models.require("music")
     assert set(here.states().values()) == {ModelState.READY}
 
@@ -126,12 +124,12 @@ async def test_what_is_not_installed_is_an_error_from_the_beginning(world: Calla
 async def test_a_busy_engine_keeps_no_request_waiting_for_long(
     world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(availability, "WAIT_SECONDS", 0.05)
     here = world()
     order = TakeOrder(Take("wait", 1.0, 1), here.folder / "take.npy")
     async with here.batcher.place("music", order) as place, asyncio.timeout(DEADLINE_SECONDS):
         await until(lambda: bool(asked(here.folder, "generate")))
-        assert here.models.is_busy
+        assert here.batcher.is_busy
         await here.models.require("audio")
         assert here.models.state("audio") is ModelState.LOADING
         (here.folder / "go").touch()
@@ -143,7 +141,7 @@ async def test_warming_up_has_the_default_model_ready(world: Callable[..., World
     here = world()
     await here.models.warm_up()
     assert here.models.state("music") is ModelState.READY
-    assert await here.models.device() is None
+    assert await here.batcher.device() is None
 
 
 async def test_what_need_not_be_fetched_is_ready_and_loaded_when_a_job_needs_it(world: Callable[..., World]) -> None:
@@ -157,6 +155,6 @@ async def test_what_need_not_be_fetched_is_ready_and_loaded_when_a_job_needs_it(
 
 
 async def test_without_a_network_to_load_warming_up_only_starts_the_process(world: Callable[..., World]) -> None:
-    here = world(installed=False, fallback=True)
+    here = world(installed=False, fallback=FallbackPolicy.WHEN_UNAVAILABLE)
     await here.models.warm_up()
     assert asked(here.folder, "load") == []

@@ -54,10 +54,10 @@ def half_silent(samples: np.ndarray) -> np.ndarray:
 
 
 BROKEN = {
-    "silence": (np.zeros((1, TIME.size), np.float32), "Silent."),
-    "silence with an offset": (np.full((1, TIME.size), 0.3, np.float32), "Silent."),
-    "no numbers": (np.full((1, TIME.size), np.nan, np.float32), "Holds no sound"),
-    "nothing": (np.zeros((1, 0), np.float32), "Holds no sound"),
+    "silence": (np.zeros((1, TIME.size), np.float32), "The clip is silent."),
+    "silence with an offset": (np.full((1, TIME.size), 0.3, np.float32), "The clip is silent."),
+    "no numbers": (np.full((1, TIME.size), np.nan, np.float32), "The clip contains no playable audio"),
+    "nothing": (np.zeros((1, 0), np.float32), "The clip contains no playable audio"),
     "too quiet": (chord() * np.float32(0.003), "Very quiet"),
     "clipped music": (np.clip(chord() * 8, -1, 1), "Clipped"),
     "clipped square": (np.sign(tone(220.0)).astype(np.float32), "Clipped"),
@@ -66,8 +66,8 @@ BROKEN = {
     "a burst of white noise": (noise() * (np.mod(TIME, 4.0) < 2.5), "Sounds like noise"),
     "half of it silent": (half_silent(chord()), "Silent for 50 % of its length"),
     "a hole in the middle": (np.where(abs(TIME - 4.0) < 1.0, 0, chord() + tone(150.0, 0.2)), "Silent for 2.0 seconds"),
-    "half as long": (chord()[:, : TIME.size // 2], "Shorter than asked for: 4.0 of 8.0"),
-    "a band missing": (band_stopped(noise(), 950, 2100), "Hardly anything between 1000 and 2000 Hz"),
+    "half as long": (chord()[:, : TIME.size // 2], "Shorter than requested: 4.0 of 8.0"),
+    "a band missing": (band_stopped(noise(), 950, 2100), "Almost no energy between 1000 and 2000 Hz"),
 }
 
 
@@ -88,7 +88,7 @@ def test_broken_sound_effects_are_refused(name: str) -> None:
 def test_a_sound_effect_that_is_cut_off_is_refused() -> None:
     quality = verdict(half_silent(noise()), is_music=False, noisy=True)
     assert not quality.accepted
-    assert quality.issues == ("Silent for 4.0 seconds, 4.0 seconds after the beginning.",)
+    assert quality.issues == ("Silent for 4.0 seconds, at 4.0 seconds.",)
 
 
 SOUND = {

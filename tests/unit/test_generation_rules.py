@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from kit.errors import AppError
 from services.generation import service
+from services.generation.registry import build_registry
 from services.generation.service import GenerationSpec, clean_prompt, parse_spec, retake_seed, variation_seeds
 from services.generation.settings import GenerationSettings
 from services.generation.tiers import TIERS, Tier, tier_of
@@ -19,10 +20,13 @@ from services.generation.tiers import TIERS, Tier, tier_of
 SOURCE = "7b0d2f0e-6c1a-4a51-9d36-5f0f3c7f1f11"
 
 
+REGISTRY = build_registry(GenerationSettings())
+
+
 def parse(**fields: Any) -> GenerationSpec:
     usual = {
         "prompt": "calm piano", "duration_seconds": 8.0, "model": "music", "seed": 1, "loop": False,
-        "continue_from_id": "", "variation_count": 1, "max_seconds": 120.0,
+        "continue_from_id": "", "variation_count": 1, "max_seconds": 120.0, "registry": REGISTRY,
     }  # fmt: skip
     return parse_spec(**{**usual, **fields})
 
@@ -41,7 +45,7 @@ def test_a_request_is_understood() -> None:
         "calm piano", 8.0, "music", 1, True, SOURCE
     )
     assert parse(model="").model == "music"
-    for model in service.MODELS:
+    for model in REGISTRY.model_names:
         assert parse(model=model).model == model
 
 
@@ -99,7 +103,7 @@ def test_seeds_of_variations_follow_each_other_and_retakes_stay_clear_of_them() 
 
 def test_a_continuation_keeps_to_the_limit_as_a_whole() -> None:
     service.require_total(60.0, 60.0, 120.0)
-    with pytest.raises(AppError, match="fit") as caught:
+    with pytest.raises(AppError, match="invalid") as caught:
         service.require_total(60.5, 60.0, 120.0)
     assert "ask for 59 at most" in caught.value.meta["details"]["duration"][0]
     with pytest.raises(AppError) as caught:
@@ -130,7 +134,7 @@ def test_an_operator_may_set_limits(monkeypatch: pytest.MonkeyPatch) -> None:
         "SOUNDWRIGHT_GENERATION_TIERS", '{"free": {"pending_limit": 1, "hourly_limit": 0, "max_seconds": 30}}'
     )
     configured = GenerationSettings().generation_tiers
-    assert tier_of("anonymous", configured) == ("free", Tier(1, 0, 30))
+    assert tier_of("anonymous", configured) == ("free", Tier(1, 0, 30, 1800))
     assert tier_of("pro", configured) == ("supporter", TIERS["supporter"])
 
 

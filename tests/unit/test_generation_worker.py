@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +13,22 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import soundfile
+from soundwright.generation.v1 import jobs_pb2
 from soundwright.library.v1 import catalog_service_pb2, generation_pb2, job_pb2
 
-from kit.adapters.blobs_file import FileBlobs
+from kit.adapters.filesystem.blobs import FileBlobs
 from kit.audio.loudness import LoudnessMeter
 from kit.compute import EngineProcesses
-from kit.jobs import JobContext
+from kit.engines import FallbackPolicy, ModelSelection
+from kit.worker.context import JobContext
+from kit.worker.kind import pack
 from services.generation.batching import Batcher
 from services.generation.finishing import no_engine
-from services.generation.service import GenerationSpec, retake_seed
-from services.generation.takes import Choice, EngineRoom
+from services.generation.registry import Registry
+from services.generation.service import retake_seed
+from services.generation.settings import GenerationSettings
 from services.generation.worker import GenerationWorker
-from tests.unit.scripted_engine import RATE_HZ, asked, builder
+from tests.unit.scripted_engine import RATE_HZ, asked, build, builder
 
 DEADLINE_SECONDS = 30.0
 
@@ -47,44 +49,53 @@ class Studio:
     """A worker and all that it needs."""
 
     def __init__(
-        self, folder: Path, engines: EngineProcesses[EngineRoom], files: EngineProcesses[None], scratch: Path
+        self, folder: Path, engines: EngineProcesses[Registry], files: EngineProcesses[None], scratch: Path
     ) -> None:
         self.folder = folder
         self.blobs = FileBlobs(scratch / "blobs")
         self.catalog = Catalog()
-        self.choices: list[tuple[str, Choice]] = []
+        self.selections: list[ModelSelection] = []
         self.scratch = scratch / "scratch"
         self.scratch.mkdir()
         self.batcher = Batcher(engines, 1, 8, gathers=True)
         self.worker = GenerationWorker(
             batcher=self.batcher,
-            note=lambda model, choice: self.choices.append((model, choice)),
+            registry=build(folder),
+            note=self.selections.append,
             file_processes=files,
             blobs=self.blobs,
             catalog=self.catalog,  # type: ignore[arg-type]
             scratch=self.scratch,
         )
+        self.kind = self.worker.job_kind(GenerationSettings())
 
     def context(self, prompt: str, *, attempt: int = 1, **fields: Any) -> JobContext:
-        spec = GenerationSpec(**{"prompt": prompt, "duration_seconds": 2.0, "model": "music", "seed": 7, **fields})
+        given = {"prompt": prompt, "duration_seconds": 2.0, "model": "music", "seed": 7, **fields}
         return JobContext(
             job_pb2.Job(
-                id=str(uuid.uuid4()), owner_id="ann", attempt=attempt, spec_json=json.dumps(asdict(spec)),
-                kind=job_pb2.JOB_KIND_GENERATION, priority=job_pb2.PRIORITY_PREMIUM,
+                id=str(uuid.uuid4()), owner_id="ann", attempt=attempt, spec=pack(jobs_pb2.GenerationSpec(**given)),
+                kind=job_pb2.JOB_KIND_GENERATION, priority=job_pb2.PRIORITY_PREMIUM, output_folder="generations",
             )
         )  # fmt: skip
 
+    async def handle(self, context: JobContext) -> job_pb2.JobResult:
+        """Run the handler as a worker does."""
+        return await self.kind.handler(context, self.kind.parse(context.job))
+
     async def make(self, prompt: str, **fields: Any) -> job_pb2.JobResult:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            result = await self.worker.handle(self.context(prompt, **fields))
-        self.catalog.generations[result.generation.id] = result.generation
+            context = self.context(prompt, **fields)
+            result = await self.handle(context)
+        self.catalog.generations[context.job.id] = generation_pb2.Generation(
+            id=context.job.id, audio_blob_key=result.clip.audio_blob_key, duration_seconds=result.clip.duration_seconds
+        )
         return result
 
     def samples(self, result: job_pb2.JobResult) -> np.ndarray:
         """float32 [frames, channels]"""
-        path = self.blobs.locate(result.generation.audio_blob_key)
+        path = self.blobs.locate(result.clip.audio_blob_key)
         samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-        assert rate_hz == result.generation.sample_rate_hz
+        assert rate_hz == result.clip.sample_rate_hz
         return samples
 
 
@@ -94,8 +105,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def processes(folder: Path) -> AsyncIterator[tuple[EngineProcesses[EngineRoom], EngineProcesses[None]]]:
-    engines: EngineProcesses[EngineRoom] = EngineProcesses("test", 1, builder(folder, fallback=True))
+async def processes(folder: Path) -> AsyncIterator[tuple[EngineProcesses[Registry], EngineProcesses[None]]]:
+    engines: EngineProcesses[Registry] = EngineProcesses(
+        "test", 1, builder(folder, fallback=FallbackPolicy.WHEN_UNAVAILABLE)
+    )
     files = EngineProcesses("files", 1, no_engine)
     yield engines, files
     await asyncio.to_thread(engines.close)
@@ -114,16 +127,15 @@ async def studio(folder: Path, processes: tuple[Any, Any], tmp_path: Path) -> As
 
 async def test_a_job_becomes_a_clip_with_its_files_and_its_record(studio: Studio) -> None:
     context = studio.context("a tune")
-    result = await studio.worker.handle(context)
-    clip = result.generation
+    result = await studio.handle(context)
+    clip = result.clip
     audio, picture = result.outputs
-    assert clip == generation_pb2.Generation(
-        id=context.job.id, owner_id="ann", prompt="a tune", model="music", duration_seconds=2.0, is_loop=False, seed=7,
-        quality_score=85, quality_issues=["Ends suddenly."], quality_accepted=True, retry_count=0, engine="scripted",
-        engine_model="test/music", degraded=False, sample_rate_hz=RATE_HZ, channel_count=1,
-        audio_blob_key=f"generations/{context.job.id}/1/audio.wav",
-        spectrogram_blob_key=f"generations/{context.job.id}/1/spectrogram.png",
-        audio_size_bytes=audio.size_bytes, priority="premium",
+    assert clip == job_pb2.GeneratedClip(
+        prompt="a tune", duration_seconds=2.0, is_loop=False, seed=7, quality_score=85,
+        quality_issues=["Ends suddenly."], quality_accepted=True, retry_count=0, sample_rate_hz=RATE_HZ, channel_count=1,
+        audio_blob_key=f"generations/1/{context.job.id}/audio.wav",
+        spectrogram_blob_key=f"generations/1/{context.job.id}/spectrogram.png",
+        audio_size_bytes=audio.size_bytes,
     )  # fmt: skip
     assert (result.engine, result.model, result.requested_model, result.degraded) == (
         "scripted",
@@ -133,7 +145,7 @@ async def test_a_job_becomes_a_clip_with_its_files_and_its_record(studio: Studio
     )
     assert (audio.content_type, audio.frame_count, audio.clipped_sample_count) == ("audio/wav", 2 * RATE_HZ, 0)
     assert picture.content_type == "image/png"
-    assert studio.choices == [("music", Choice("scripted", "test/music"))]
+    assert studio.selections == [ModelSelection("scripted", "music", "music", "test/music")]
     path = studio.blobs.locate(clip.audio_blob_key)
     assert soundfile.info(path).subtype == "PCM_16"
     assert Path(path).stat().st_size == clip.audio_size_bytes
@@ -147,7 +159,7 @@ async def test_a_job_becomes_a_clip_with_its_files_and_its_record(studio: Studio
 async def test_the_same_job_gives_the_same_bytes(studio: Studio) -> None:
     first, second = [await studio.make("a tune") for _ in range(2)]
     for key in ("audio_blob_key", "spectrogram_blob_key"):
-        one, two = (Path(studio.blobs.locate(getattr(made.generation, key))) for made in (first, second))
+        one, two = (Path(studio.blobs.locate(getattr(made.clip, key))) for made in (first, second))
         assert one.read_bytes() == two.read_bytes()
     other = await studio.make("a tune", seed=8)
     assert not np.array_equal(studio.samples(other), studio.samples(first))
@@ -155,25 +167,25 @@ async def test_the_same_job_gives_the_same_bytes(studio: Studio) -> None:
 
 async def test_a_bad_take_is_made_again_with_another_seed(studio: Studio) -> None:
     result = await studio.make("silent at first")
-    clip = result.generation
+    clip = result.clip
     assert [entry["seeds"] for entry in asked(studio.folder, "generate")] == [[7], [retake_seed(7, 1)]]
     assert (clip.seed, clip.retry_count, clip.quality_accepted) == (retake_seed(7, 1), 1, True)
     assert studio.samples(result).any()
 
 
 async def test_after_two_retakes_the_best_is_kept(studio: Studio) -> None:
-    clip = (await studio.make("silent")).generation
+    clip = (await studio.make("silent")).clip
     seeds = [entry["seeds"][0] for entry in asked(studio.folder, "generate")]
     assert seeds == [retake_seed(7, number) for number in range(3)]
     assert len(set(seeds)) == 3
     assert (clip.seed, clip.retry_count, clip.quality_score, clip.quality_accepted) == (7, 2, 0, False)
-    assert list(clip.quality_issues) == ["Silent."]
+    assert list(clip.quality_issues) == ["The clip is silent."]
 
 
 async def test_a_loop_has_the_length_that_was_asked_for_and_closes(studio: Studio) -> None:
     result = await studio.make("a tune", loop=True, duration_seconds=3.0)
     samples = studio.samples(result)[:, 0]
-    assert result.generation.is_loop
+    assert result.clip.is_loop
     assert samples.size == 3 * RATE_HZ
     assert abs(samples[0] - samples[-1]) <= np.abs(np.diff(samples)).max()
     # It does not fade at its ends as other clips do.
@@ -182,9 +194,9 @@ async def test_a_loop_has_the_length_that_was_asked_for_and_closes(studio: Studi
 
 async def test_a_continuation_is_the_clip_and_more(studio: Studio) -> None:
     before = await studio.make("a tune")
-    result = await studio.make("a tune", duration_seconds=3.0, continue_from_id=before.generation.id)
-    clip = result.generation
-    assert clip.continued_from_id == before.generation.id
+    result = await studio.make("a tune", duration_seconds=3.0, continue_from_id=before.outputs[0].job_id)
+    clip = result.clip
+    assert clip.continued_from_id == before.outputs[0].job_id
     assert clip.duration_seconds == 5.0
     whole, part = studio.samples(result)[:, 0], studio.samples(before)[:, 0]
     assert whole.size == 5 * RATE_HZ
@@ -198,7 +210,7 @@ async def test_a_continuation_is_the_clip_and_more(studio: Studio) -> None:
 
 async def test_a_loop_may_go_on_from_a_clip(studio: Studio) -> None:
     before = await studio.make("a tune")
-    result = await studio.make("a tune", continue_from_id=before.generation.id, loop=True)
+    result = await studio.make("a tune", continue_from_id=before.outputs[0].job_id, loop=True)
     samples = studio.samples(result)[:, 0]
     assert samples.size == 4 * RATE_HZ
     assert abs(samples[0] - samples[-1]) <= np.abs(np.diff(samples)).max()
@@ -216,7 +228,7 @@ async def test_a_job_that_was_there_before_is_made_alone(studio: Studio) -> None
 
 async def test_progress_tells_what_is_going_on(studio: Studio) -> None:
     first, second = studio.context("wait"), studio.context("a tune", duration_seconds=1.0)
-    tasks = [asyncio.create_task(studio.worker.handle(context)) for context in (first, second)]
+    tasks = [asyncio.create_task(studio.handle(context)) for context in (first, second)]
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
             messages = [context.snapshot()[2] for context in (first, second)]
@@ -231,8 +243,8 @@ async def test_progress_tells_what_is_going_on(studio: Studio) -> None:
 
 async def test_a_cancelled_job_ends_at_once_and_its_companion_goes_on(studio: Studio) -> None:
     cancelled, other = studio.context("wait"), studio.context("wait", seed=8)
-    ending = asyncio.create_task(studio.worker.handle(cancelled))
-    going_on = asyncio.create_task(studio.worker.handle(other))
+    ending = asyncio.create_task(studio.handle(cancelled))
+    going_on = asyncio.create_task(studio.handle(other))
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
             if asked(studio.folder, "generate"):
@@ -244,18 +256,20 @@ async def test_a_cancelled_job_ends_at_once_and_its_companion_goes_on(studio: St
         assert not going_on.done()
         (studio.folder / "go").touch()
         result = await going_on
-    assert result.generation.quality_accepted
-    assert await studio.blobs.keys(f"generations/{cancelled.job.id}/") == []
+    assert result.clip.quality_accepted
+    stored = await studio.blobs.keys("generations/")
+    assert stored
+    assert not any(cancelled.job.id in key for key in stored)
 
 
 async def test_without_weights_the_built_in_engine_takes_over_and_says_so(studio: Studio) -> None:
     (studio.folder / "no-weights").touch()
     result = await studio.make("upbeat pop", model="magnet-music")
-    clip = result.generation
+    clip = result.clip
     assert (result.engine, result.model, result.requested_model) == ("procedural", "composer", "magnet-music")
     assert result.degraded
     assert result.degraded_reason == "There are no weights here."
-    assert (clip.engine, clip.engine_model, clip.degraded, clip.model) == (
+    assert (result.engine, result.model, result.degraded, result.requested_model) == (
         "procedural",
         "composer",
         True,
@@ -268,5 +282,5 @@ async def test_without_weights_the_built_in_engine_takes_over_and_says_so(studio
 async def test_a_stereo_continuation_of_a_mono_clip_is_stereo(studio: Studio) -> None:
     before = await studio.make("a tune")
     (studio.folder / "no-weights").touch()
-    result = await studio.make("upbeat pop", model="audio", continue_from_id=before.generation.id)
+    result = await studio.make("upbeat pop", model="audio", continue_from_id=before.outputs[0].job_id)
     assert studio.samples(result).shape == (4 * 44100, 2)

@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
 from kit import audio
+from kit.confined.process import Confinement, call
 from kit.errors import AppError, Code
-from kit.outbound.guard import Guard
+from kit.security.egress_policy import EgressPolicy
 from services.ingest.fetch.fetcher import Fetched, Fetcher, _harmless
-from services.ingest.fetch.proxy import FetchProxy
 from tests.simulators.media_site import MediaSite
 from tests.unit.test_ingest_encoding import muxed, tone, written
 
@@ -51,7 +48,7 @@ def fetcher(site: MediaSite, **changes: Any) -> Fetcher:
         "deadline_seconds": 60.0,
         "idle_seconds": 10.0,
     }
-    return Fetcher(Guard([site.address]), **{**settings, **changes})
+    return Fetcher(EgressPolicy([site.address]), **{**settings, **changes})
 
 
 async def fetch(site: MediaSite, url: str, folder: Path, **changes: Any) -> Fetched:
@@ -70,7 +67,7 @@ def children() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE and "services.ingest.fetch.child" in process.cmdline():
+            if process.status() != psutil.STATUS_ZOMBIE and "services.ingest.fetch.child:fetch" in process.cmdline():
                 found.append(process)
     return found
 
@@ -254,76 +251,10 @@ def test_logs_hold_no_secrets_of_addresses() -> None:
     assert _harmless(said) == "Unsupported URL: https://a.example/b via socks5h://127.0.0.1:9 failed"
 
 
-ATTEMPTS = [
-    "socket.create_connection(('127.0.0.1', 10))",
-    "socket.create_connection(('93.184.215.14', 9), 1)",
-    "socket.getaddrinfo('example.org', 80)",
-    "socket.gethostbyname('example.org')",
-    "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 53))",
-    "socket.socket().bind(('127.0.0.1', 0))",
-    "subprocess.run(['true'])",
-    "os.system('true')",
-    "os.execv('/bin/true', ['true'])",
-    "os.posix_spawn('/bin/true', ['true'], {})",
-    "os.fork()",
-]
-
-
-async def test_code_in_the_process_gets_nowhere_without_the_proxy() -> None:
-    script = f"""
-import os, socket, subprocess
-from services.ingest.fetch.child import _lock
-_lock(9)
-for attempt in {ATTEMPTS!r}:
-    try:
-        eval(attempt)
-        print("done", attempt)
-    except Exception as error:
-        print(type(error).__name__)
-"""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-c", script, stdout=asyncio.subprocess.PIPE, env={"PATH": os.environ["PATH"]}
-    )
-    stdout, _ = await process.communicate()
-    assert stdout.decode().split("\n")[:-1] == ["PermissionError"] * len(ATTEMPTS)
-
-
-async def child(url: str, proxy_url: str, proxy_port: int, folder: Path) -> asyncio.subprocess.Process:
-    """A fetching process by itself, which has its request."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-m", "services.ingest.fetch.child", cwd=folder,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    request = {
-        "url": url, "proxy_url": proxy_url, "proxy_port": proxy_port,
-        "limit_bytes": 1000, "max_seconds": 10, "seconds": 10,
-    }  # fmt: skip
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(request).encode() + b"\n")
-    await process.stdin.drain()
-    return process
-
-
-async def test_the_process_is_locked_while_it_fetches(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
+async def test_the_process_is_confined_while_it_fetches(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
     """Even if yt-dlp forgot the proxy: here it is told of none."""
-    process = await child(site.file("/song.mp3", mp3), "", 9, tmp_path)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    answer = json.loads(await process.stdout.readline())
+    request = {"url": site.file("/song.mp3", mp3), "proxy_url": "", "limit_bytes": 1000, "max_seconds": 10}
+    answer = await call("services.ingest.fetch.child:fetch", request, Confinement(tmp_path, tcp_port=9))
     assert answer["error"] == "network"
     assert "not allowed here" in answer["detail"]
     assert site.seen == []
-    process.stdin.close()
-    await process.wait()
-
-
-async def test_the_process_ends_with_the_one_that_started_it(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
-    url = site.stalling("/stalling.mp3", mp3)
-    async with FetchProxy(Guard([site.address]), 1 << 20, 10.0) as proxy:
-        process = await child(url, proxy.url, urlsplit(proxy.url).port or 0, tmp_path)
-        while not site.underway.is_set():  # noqa: ASYNC110 (set in another thread)
-            await asyncio.sleep(0.02)
-        assert process.stdin is not None
-        process.stdin.close()
-        async with asyncio.timeout(20):
-            assert await process.wait() == 1

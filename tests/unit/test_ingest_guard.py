@@ -1,4 +1,4 @@
-"""What the fetcher may reach, decided on addresses and not on names; real sockets wherever a connection is made."""
+"""The egress policy and the download proxy, with real sockets."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from urllib.parse import urlsplit
 import pytest
 
 from kit.errors import AppError
-from kit.outbound.guard import Guard, is_public, resolve
-from kit.outbound.web import read_web
+from kit.security.egress_client import read_web
+from kit.security.egress_policy import EgressPolicy, is_public, resolve
 from services.ingest.fetch.proxy import FetchProxy
 from tests.simulators.media_site import MediaSite
 
 PUBLIC = "93.184.215.14"
 
 
-class Names:
-    """A resolver with answers of the test's choice: one after the other, the last one for ever."""
+class FakeResolver:
+    """A resolver that returns the given answers in turn. The last answer is repeated."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers = list(answers)
-        self.asked: list[str] = []
+        self.hosts: list[str] = []
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        self.asked.append(host)
+        self.hosts.append(host)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-async def refuses(guard: Guard, host: str, port: int = 443) -> bool:
+async def is_refused(egress_policy: EgressPolicy, host: str, port: int = 443) -> bool:
     try:
-        await guard.addresses(host, port)
+        await egress_policy.addresses(host, port)
     except AppError as error:
         return error.reason == "ADDRESS_REFUSED"
     return False
@@ -96,7 +96,7 @@ def test_public_addresses(address: str) -> None:
         "not an address",
     ],
 )
-def test_addresses_that_are_nobodys_server(address: str) -> None:
+def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
@@ -122,31 +122,31 @@ def test_addresses_that_are_nobodys_server(address: str) -> None:
         "exa\x00mple.org",
     ],
 )
-async def test_private_hosts_are_refused_however_they_are_written(host: str) -> None:
-    assert await refuses(Guard(), host)
+async def test_private_hosts_are_refused_in_any_notation(host: str) -> None:
+    assert await is_refused(EgressPolicy(), host)
 
 
-async def test_the_systems_resolver_reads_odd_forms() -> None:
-    """Without this the test above would pass for the wrong reason."""
+async def test_the_system_resolver_accepts_unusual_notations() -> None:
+    """Otherwise the test above would pass for the wrong reason."""
     assert await resolve("0x7f.1", 80) == ["127.0.0.1"]
     assert await resolve("2130706433", 80) == ["127.0.0.1"]
 
 
-async def test_a_name_is_what_its_addresses_are() -> None:
-    assert not await refuses(Guard(resolver=Names([PUBLIC])), "example.org")
-    assert await refuses(Guard(resolver=Names(["10.0.0.1"])), "example.org")
-    assert await refuses(Guard(resolver=Names([PUBLIC, "10.0.0.1"])), "example.org")
-    assert await refuses(Guard(resolver=Names([])), "example.org")
+async def test_all_addresses_of_a_name_are_checked() -> None:
+    assert not await is_refused(EgressPolicy(resolver=FakeResolver([PUBLIC])), "example.org")
+    assert await is_refused(EgressPolicy(resolver=FakeResolver(["10.0.0.1"])), "example.org")
+    assert await is_refused(EgressPolicy(resolver=FakeResolver([PUBLIC, "10.0.0.1"])), "example.org")
+    assert await is_refused(EgressPolicy(resolver=FakeResolver([])), "example.org")
 
 
-async def test_a_name_that_does_not_exist_and_a_private_one_look_the_same() -> None:
+async def test_unknown_and_private_names_raise_the_same_error() -> None:
     async def nothing(host: str, port: int) -> Sequence[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     answers = []
-    for resolver in (nothing, Names(["10.0.0.1"])):
+    for resolver in (nothing, FakeResolver(["10.0.0.1"])):
         with pytest.raises(AppError) as caught:
-            await Guard(resolver=resolver).addresses("intranet", 443)
+            await EgressPolicy(resolver=resolver).addresses("intranet", 443)
         answers.append((caught.value.code, caught.value.reason, caught.value.message, caught.value.meta))
     assert answers[0] == answers[1]
 
@@ -154,43 +154,45 @@ async def test_a_name_that_does_not_exist_and_a_private_one_look_the_same() -> N
 @pytest.mark.parametrize(
     ("port", "refused"), [(80, False), (443, False), (8443, False), (22, True), (6379, True), (0, True)]
 )
-async def test_only_ports_of_the_web(port: int, refused: bool) -> None:
-    assert await refuses(Guard(resolver=Names([PUBLIC])), "example.org", port) is refused
+async def test_only_web_ports_are_allowed(port: int, refused: bool) -> None:
+    assert await is_refused(EgressPolicy(resolver=FakeResolver([PUBLIC])), "example.org", port) is refused
 
 
 async def test_allowed_hosts() -> None:
-    guard = Guard(["media.internal", "10.1.2.3:9000", "[fd00::5]:81"], Names(["10.0.0.1"]))
-    assert not await refuses(guard, "media.internal", 1234)
-    assert not await refuses(guard, "Media.Internal.", 443)
-    assert not await refuses(guard, "10.1.2.3", 9000)
-    assert await refuses(guard, "10.1.2.3", 9001)
-    assert not await refuses(guard, "fd00::5", 81)
-    assert await refuses(guard, "other.internal", 443)
-    # The name is what is allowed, not its address by another spelling.
-    assert await refuses(Guard(["127.0.0.1"]), "2130706433")
+    egress_policy = EgressPolicy(["media.internal", "10.1.2.3:9000", "[fd00::5]:81"], FakeResolver(["10.0.0.1"]))
+    assert not await is_refused(egress_policy, "media.internal", 1234)
+    assert not await is_refused(egress_policy, "Media.Internal.", 443)
+    assert not await is_refused(egress_policy, "10.1.2.3", 9000)
+    assert await is_refused(egress_policy, "10.1.2.3", 9001)
+    assert not await is_refused(egress_policy, "fd00::5", 81)
+    assert await is_refused(egress_policy, "other.internal", 443)
+    # The allow list contains the name, so its address is still refused.
+    assert await is_refused(EgressPolicy(["127.0.0.1"]), "2130706433")
 
 
-async def test_what_was_checked_is_what_is_connected_to() -> None:
-    """The name answers with another address the second time; both have a server that listens on the same port."""
+async def test_connections_use_the_checked_address() -> None:
+    """The name resolves to another address the second time. Servers listen on the same port of both."""
     with MediaSite("127.0.0.2") as checked, MediaSite("127.0.0.3", checked.port) as rebound:
         checked.file("/", b"checked")
         rebound.file("/", b"rebound")
-        names = Names(["127.0.0.2"], ["127.0.0.3"])
-        guard = Guard(["rebinding.example"], names)
-        assert await read_web(guard, f"http://rebinding.example:{checked.port}/", limit_bytes=100, seconds=10) == (
+        resolver = FakeResolver(["127.0.0.2"], ["127.0.0.3"])
+        egress_policy = EgressPolicy(["rebinding.example"], resolver)
+        assert await read_web(
+            egress_policy, f"http://rebinding.example:{checked.port}/", limit_bytes=100, seconds=10
+        ) == (
             f"http://rebinding.example:{checked.port}/",
             b"checked",
         )
-        assert names.asked == ["rebinding.example"]  # asked once: the answer that was checked is the one that is used
+        assert resolver.hosts == ["rebinding.example"]  # resolved once
 
 
-async def test_the_proxy_connects_to_what_was_checked() -> None:
+async def test_the_proxy_connects_to_the_checked_address() -> None:
     with MediaSite("127.0.0.2") as checked, MediaSite("127.0.0.3", checked.port) as rebound:
         checked.file("/", b"checked")
         rebound.file("/", b"rebound")
-        guard = Guard(["rebinding.example"], Names(["127.0.0.2"], ["127.0.0.3"]))
+        egress_policy = EgressPolicy(["rebinding.example"], FakeResolver(["127.0.0.2"], ["127.0.0.3"]))
         async with (
-            FetchProxy(guard, 1 << 20, 10.0) as proxy,
+            FetchProxy(egress_policy, 1 << 20, 10.0) as proxy,
             through(proxy, "rebinding.example", checked.port) as (_, reader, writer),
         ):
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -199,7 +201,7 @@ async def test_the_proxy_connects_to_what_was_checked() -> None:
 
 @contextlib.contextmanager
 def resetting_server() -> Iterator[int]:
-    """The port of a server that accepts connections and resets them at once."""
+    """Yield the port of a server that accepts connections and resets them at once."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -218,47 +220,47 @@ def resetting_server() -> Iterator[int]:
             thread.join()
 
 
-async def test_a_connection_that_breaks_at_once_is_one_that_failed() -> None:
-    """Now and then the kernel does not know any more whom it was with."""
+async def test_a_connection_that_is_reset_at_once_has_failed() -> None:
+    """After a reset, the kernel may no longer know the address of the peer."""
     with resetting_server() as port:
-        guard = Guard(["127.0.0.1"])
+        egress_policy = EgressPolicy(["127.0.0.1"])
         for _ in range(100):
             with pytest.raises(ConnectionError):
-                await read_web(guard, f"http://127.0.0.1:{port}/", limit_bytes=100, seconds=10)
+                await read_web(egress_policy, f"http://127.0.0.1:{port}/", limit_bytes=100, seconds=10)
             with contextlib.suppress(OSError):
-                _, writer = await guard.connect("127.0.0.1", port)
+                _, writer = await egress_policy.connect("127.0.0.1", port)
                 writer.close()
 
 
-async def test_a_public_address_of_our_own_is_no_way_around_the_firewall(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loopback address stands for a public one of this machine."""
+async def test_connections_to_the_own_public_address_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loopback address represents a public address of this machine."""
     with MediaSite() as site:
         url = site.file("/", b"inside")
-        monkeypatch.setattr("kit.outbound.guard.is_public", lambda address: True)
-        monkeypatch.setattr("kit.outbound.guard._WEB_PORTS", {site.port})
-        assert not await refuses(Guard(), "127.0.0.1", site.port)
+        monkeypatch.setattr("kit.security.egress_policy.is_public", lambda address: True)
+        monkeypatch.setattr("kit.security.egress_policy._WEB_PORTS", {site.port})
+        assert not await is_refused(EgressPolicy(), "127.0.0.1", site.port)
         with pytest.raises(AppError, match="ADDRESS_REFUSED"):
-            await Guard().connect("127.0.0.1", site.port)
+            await EgressPolicy().connect("127.0.0.1", site.port)
         with pytest.raises(AppError, match="ADDRESS_REFUSED"):
-            await read_web(Guard(), url, limit_bytes=100, seconds=10)
+            await read_web(EgressPolicy(), url, limit_bytes=100, seconds=10)
         assert site.seen == []
-        assert (await read_web(Guard([site.address]), url, limit_bytes=100, seconds=10))[1] == b"inside"
+        assert (await read_web(EgressPolicy([site.address]), url, limit_bytes=100, seconds=10))[1] == b"inside"
 
 
-async def test_a_name_that_turns_private_is_refused_when_it_does() -> None:
-    guard = Guard(resolver=Names([PUBLIC], ["127.0.0.1"]))
-    assert not await refuses(guard, "rebinding.example")
-    assert await refuses(guard, "rebinding.example")
+async def test_a_name_that_becomes_private_is_refused() -> None:
+    egress_policy = EgressPolicy(resolver=FakeResolver([PUBLIC], ["127.0.0.1"]))
+    assert not await is_refused(egress_policy, "rebinding.example")
+    assert await is_refused(egress_policy, "rebinding.example")
 
 
-async def test_small_files_follow_redirects_only_to_where_one_may_go() -> None:
+async def test_redirects_to_private_addresses_are_refused() -> None:
     with MediaSite() as site, MediaSite() as inside:
         secret = inside.file("/secret", b"secret")
         target = site.file("/target", b"target")
-        guard = Guard([site.address])
+        egress_policy = EgressPolicy([site.address])
 
         async def read(url: str, limit_bytes: int = 100) -> bytes:
-            return (await read_web(guard, url, limit_bytes=limit_bytes, seconds=10))[1]
+            return (await read_web(egress_policy, url, limit_bytes=limit_bytes, seconds=10))[1]
 
         assert await read(site.redirect("/good", target)) == b"target"
         assert await read(site.redirect("/relative", "/target")) == b"target"
@@ -279,13 +281,13 @@ async def test_small_files_follow_redirects_only_to_where_one_may_go() -> None:
 async def through(
     proxy: FetchProxy, host: str, port: int, token: str | None = None
 ) -> AsyncIterator[tuple[int, asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection through the proxy: the proxy's reply code, -1 if it hung up, and the streams."""
+    """Connect through the proxy. Return its reply code, or -1 if it closed the connection, and the streams."""
     parts = urlsplit(proxy.url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         user, password = (parts.username or "").encode(), (token or parts.password or "").encode()
         writer.write(b"\x05\x02\x00\x02")
-        assert await reader.readexactly(2) == b"\x05\x02"  # never without a password
+        assert await reader.readexactly(2) == b"\x05\x02"  # a password is required
         writer.write(bytes((1, len(user))) + user + bytes((len(password),)) + password)
         if (await reader.readexactly(2))[1] != 0:
             yield -1, reader, writer
@@ -299,10 +301,10 @@ async def through(
             await writer.wait_closed()
 
 
-async def test_the_proxy_passes_on_what_may_pass() -> None:
+async def test_the_proxy_forwards_allowed_connections() -> None:
     with MediaSite() as site:
         site.file("/a", b"sound")
-        async with FetchProxy(Guard([site.address]), 1 << 20, 10.0) as proxy:
+        async with FetchProxy(EgressPolicy([site.address]), 1 << 20, 10.0) as proxy:
             async with through(proxy, "127.0.0.1", site.port) as (code, reader, writer):
                 assert code == 0
                 writer.write(b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -311,9 +313,9 @@ async def test_the_proxy_passes_on_what_may_pass() -> None:
             assert proxy.received_bytes > 5
 
 
-async def test_the_proxy_refuses_what_may_not_pass_and_says_so() -> None:
+async def test_the_proxy_refuses_other_connections() -> None:
     with MediaSite() as inside:
-        async with FetchProxy(Guard(), 1 << 20, 10.0) as proxy:
+        async with FetchProxy(EgressPolicy(), 1 << 20, 10.0) as proxy:
             for host in ("127.0.0.1", "localhost", "0x7f.1", "\u0000", "169.254.169.254"):
                 async with through(proxy, host, inside.port) as (code, _, _):
                     assert code == 2
@@ -322,15 +324,15 @@ async def test_the_proxy_refuses_what_may_not_pass_and_says_so() -> None:
         assert inside.seen == []
 
 
-async def test_the_proxy_serves_nobody_else() -> None:
+async def test_the_proxy_requires_its_password() -> None:
     with MediaSite() as site:
-        async with FetchProxy(Guard([site.address]), 1 << 20, 10.0) as proxy:
+        async with FetchProxy(EgressPolicy([site.address]), 1 << 20, 10.0) as proxy:
             async with through(proxy, "127.0.0.1", site.port, token="guessed") as (code, reader, writer):
                 assert code == -1
                 writer.write(b"\x05\x01\x00\x01\x7f\x00\x00\x01" + site.port.to_bytes(2, "big"))
                 with contextlib.suppress(ConnectionResetError):
                     assert await reader.read() == b""
-            # And a client that knows no password gets no further than saying so.
+            # A client without a password is rejected.
             parts = urlsplit(proxy.url)
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
             writer.write(b"\x05\x01\x00")
@@ -339,10 +341,10 @@ async def test_the_proxy_serves_nobody_else() -> None:
             await writer.wait_closed()
 
 
-async def test_the_proxy_ends_what_brings_too_much() -> None:
+async def test_the_proxy_limits_the_transferred_bytes() -> None:
     with MediaSite() as site:
         site.endless("/endless", b"x" * 10_000)
-        async with FetchProxy(Guard([site.address]), 200_000, 10.0) as proxy:
+        async with FetchProxy(EgressPolicy([site.address]), 200_000, 10.0) as proxy:
             async with through(proxy, "127.0.0.1", site.port) as (_, reader, writer):
                 writer.write(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
                 with contextlib.suppress(OSError):
@@ -353,25 +355,25 @@ async def test_the_proxy_ends_what_brings_too_much() -> None:
             parts = urlsplit(proxy.url)
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
             with contextlib.suppress(OSError):
-                assert await reader.read() == b""  # and lets nothing more in
+                assert await reader.read() == b""  # nothing more is forwarded
             writer.close()
 
 
-async def test_the_proxy_gives_up_a_connection_on_which_nothing_moves() -> None:
+async def test_the_proxy_closes_idle_connections() -> None:
     with MediaSite() as site:
         site.stalling("/stalling", b"x" * 100)
         async with (
-            FetchProxy(Guard([site.address]), 1 << 20, 0.3) as proxy,
+            FetchProxy(EgressPolicy([site.address]), 1 << 20, 0.3) as proxy,
             through(proxy, "127.0.0.1", site.port) as (_, reader, writer),
         ):
             writer.write(b"GET /stalling HTTP/1.1\r\nHost: x\r\n\r\n")
             assert (await reader.read()).endswith(b"x" * 50)
 
 
-async def test_the_proxy_is_gone_when_its_block_ends() -> None:
+async def test_the_proxy_stops_when_its_block_ends() -> None:
     with MediaSite() as site:
         async with (
-            FetchProxy(Guard([site.address]), 1 << 20, 10.0) as proxy,
+            FetchProxy(EgressPolicy([site.address]), 1 << 20, 10.0) as proxy,
             through(proxy, "127.0.0.1", site.port),
         ):
             pass

@@ -1,4 +1,4 @@
-"""Links in all their forms, and those that are none."""
+"""Parsing of links."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ID = "4uLU6hMCjMI75M1A2tKUQC"
         f"SPOTIFY:track:{ID}",
     ],
 )
-def test_every_form_of_a_track_is_understood(text: str) -> None:
+def test_track_links(text: str) -> None:
     assert parse_link(text) == parse_spotify_link(text) == SpotifyLink("track", ID)
 
 
@@ -43,11 +43,11 @@ def test_every_form_of_a_track_is_understood(text: str) -> None:
         (f"spotify:user:somebody:playlist:{ID}", "playlist"),
     ],
 )
-def test_albums_and_playlists(text: str, kind: str) -> None:
+def test_album_and_playlist_links(text: str, kind: str) -> None:
     assert parse_spotify_link(text) == SpotifyLink(kind, ID)
 
 
-def test_the_short_host() -> None:
+def test_short_links() -> None:
     assert parse_spotify_link("https://spotify.link/AbC123") == ShortLink("/AbC123")
     assert parse_link("spotify.link/AbC123/") == ShortLink("/AbC123")
 
@@ -77,7 +77,7 @@ def test_the_short_host() -> None:
         "https://spotify.link/",
     ],
 )
-def test_anything_else_is_no_link_to_the_catalog(text: str) -> None:
+def test_invalid_spotify_links(text: str) -> None:
     with pytest.raises(AppError) as caught:
         parse_spotify_link(text)
     assert (caught.value.code, caught.value.reason) == (Code.INVALID_ARGUMENT, "URL_INVALID")
@@ -91,11 +91,11 @@ def test_anything_else_is_no_link_to_the_catalog(text: str) -> None:
         ("http://example.org:8080/a?b=c#d", WebLink("http://example.org:8080/a?b=c", "example.org", 8080)),
         ("https://example.org./a", WebLink("https://example.org/a", "example.org", 443)),
         ("http://[2606:4700::1111]/a", WebLink("http://[2606:4700::1111]/a", "2606:4700::1111", 80)),
-        # What yt-dlp would take for instructions to itself does not get there.
+        # yt-dlp would interpret the fragment as options, so it is removed.
         ("https://a.example/x#__youtubedl_smuggle=%7B%7D", WebLink("https://a.example/x", "a.example", 443)),
     ],
 )
-def test_addresses_of_the_web_have_one_spelling(text: str, link: WebLink) -> None:
+def test_web_links_are_canonical(text: str, link: WebLink) -> None:
     assert parse_link(text) == link
 
 

@@ -1,4 +1,4 @@
-"""Settings of what lies outside: what is wrong is said at the start, with its name."""
+"""Settings of ingest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kit.settings import SettingsError, load
 from services.ingest.settings import IngestSettings
 
 
-def test_by_default_nothing_private_is_reached_and_spotify_is_off() -> None:
+def test_defaults() -> None:
     settings = load(IngestSettings)
     assert (settings.fetch_allow_hosts, settings.spotify_client_id) == ((), "")
     assert settings.fetch_search_url.startswith("ytsearch")
@@ -16,7 +16,7 @@ def test_by_default_nothing_private_is_reached_and_spotify_is_off() -> None:
     assert settings.spotify_api_url == "https://api.spotify.com/v1"
 
 
-def test_hosts_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allowed_hosts_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOUNDWRIGHT_FETCH_ALLOW_HOSTS", "media.internal, 10.0.0.1:9000 ,,[fd00::1]:80")
     assert load(IngestSettings).fetch_allow_hosts == ("media.internal", "10.0.0.1:9000", "[fd00::1]:80")
 
@@ -32,13 +32,13 @@ def test_hosts_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         ("COLLECTION_LIMIT", "0"),
     ],
 )
-def test_what_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_errors_name_the_invalid_setting(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"SOUNDWRIGHT_{name}", value)
     with pytest.raises(SettingsError, match=f"SOUNDWRIGHT_{name}"):
         load(IngestSettings)
 
 
-def test_the_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_do_not_show_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOUNDWRIGHT_SPOTIFY_CLIENT_SECRET", "very secret")
     settings = load(IngestSettings)
     assert "very secret" not in repr(settings) + str(settings.model_dump())

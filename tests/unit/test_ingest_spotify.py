@@ -1,4 +1,4 @@
-"""Spotify's catalog: pages, what is left out, and every way in which Spotify says no."""
+"""The Spotify catalog: pages, skipped entries and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def catalog(spotify: SpotifySimulator, **changes: Any) -> SpotifyCatalog:
         "accounts_url": spotify.url,
         "api_url": f"{spotify.url}/v1",
         "timeout_seconds": 2.0,
-        "patience_seconds": 10.0,
+        "call_limit_seconds": 10.0,
         "collection_limit": 1000,
     }
     return SpotifyCatalog(**{**settings, **changes})
@@ -39,7 +39,7 @@ def refusal(catalog: SpotifyCatalog, spotify_id: str = "one") -> AppError:
     return caught.value
 
 
-def test_a_track(spotify: SpotifySimulator) -> None:
+def test_get_a_track(spotify: SpotifySimulator) -> None:
     spotify.add_track("one", "Blinding Lights", ["The Weeknd", "Somebody"], 200.04)
     assert catalog(spotify).track("one") == Song(
         spotify_id="one",
@@ -47,7 +47,7 @@ def test_a_track(spotify: SpotifySimulator) -> None:
         artists=("The Weeknd", "Somebody"),
         album="Album",
         album_artist="The Weeknd",
-        cover_url=f"{spotify.url}/image/cover",  # the largest one
+        cover_url=f"{spotify.url}/image/cover",  # the largest image
         duration_seconds=200.04,
         url="https://open.spotify.com/track/one",
         isrc="USUG11904206",
@@ -57,7 +57,7 @@ def test_a_track(spotify: SpotifySimulator) -> None:
     )
 
 
-def test_names_are_one_line(spotify: SpotifySimulator) -> None:
+def test_names_are_sanitized(spotify: SpotifySimulator) -> None:
     spotify.add_track("one", " A\tB\r\nC\x00\u202e ", ["x" * 2000], 1.0)
     track = catalog(spotify).track("one")
     assert (track.title, track.artist) == ("A B C", "x" * 500)
@@ -65,26 +65,26 @@ def test_names_are_one_line(spotify: SpotifySimulator) -> None:
 
 @pytest.mark.parametrize("api", ["", "/", "/v1", "/v1/"])
 @pytest.mark.parametrize("accounts", ["", "/", "/api/token"])
-def test_addresses_may_be_named_in_short_or_in_full(spotify: SpotifySimulator, api: str, accounts: str) -> None:
+def test_base_urls_with_and_without_a_path(spotify: SpotifySimulator, api: str, accounts: str) -> None:
     spotify.add_track("one", "Title", ["Artist"], 1.0)
     addresses = {"api_url": spotify.url + api, "accounts_url": spotify.url + accounts}
     assert catalog(spotify, **addresses).track("one").title == "Title"
 
 
-def test_an_album_is_read_to_its_end(spotify: SpotifySimulator) -> None:
+def test_all_pages_of_an_album_are_read(spotify: SpotifySimulator) -> None:
     tracks = [spotify.add_track(f"t{n}", f"Song {n}", ["Artist"], 100.0 + n) for n in range(123)]
     spotify.add_album("album", "All of it", tracks)
     found = catalog(spotify).collection("album", "album")
     assert (found.kind, found.id, found.name, found.truncated) == ("album", "album", "All of it", False)
     assert [song.spotify_id for song in found.songs] == [f"t{n}" for n in range(123)]
-    # Tracks of an album do not name it; they get it all the same.
+    # The tracks of an album response do not contain the album; it is added.
     assert {song.album for song in found.songs} == {"All of it"}
     assert {song.cover_url for song in found.songs} == {f"{spotify.url}/image/cover"}
     assert [path.partition("?")[0] for path in spotify.seen] == ["/albums/album", *["/albums/album/tracks/"] * 2]
 
 
 @pytest.mark.parametrize("word", ["track", "item"])
-def test_a_playlist_is_read_to_its_end_in_both_forms(spotify: SpotifySimulator, word: str) -> None:
+def test_all_pages_of_a_playlist_are_read_in_both_formats(spotify: SpotifySimulator, word: str) -> None:
     entries = [{word: spotify.add_track(f"t{n}", f"Song {n}", ["Artist"], 100.0)} for n in range(260)]
     spotify.add_playlist("list", "Mine", entries, word=word)
     found = catalog(spotify).collection("playlist", "list")
@@ -93,20 +93,20 @@ def test_a_playlist_is_read_to_its_end_in_both_forms(spotify: SpotifySimulator, 
 
 
 @pytest.mark.parametrize("count", [0, 1, 60])
-def test_a_playlist_that_does_not_hold_its_first_page(spotify: SpotifySimulator, count: int) -> None:
+def test_a_playlist_response_without_its_first_page(spotify: SpotifySimulator, count: int) -> None:
     entries = [{"track": spotify.add_track(f"t{n}", f"Song {n}", ["Artist"], 100.0)} for n in range(count)]
     spotify.add_playlist("list", "Mine", entries, embedded=False)
     assert len(catalog(spotify).collection("playlist", "list").songs) == count
 
 
-def test_what_cannot_be_had_is_left_out_with_a_reason(spotify: SpotifySimulator) -> None:
+def test_unavailable_entries_are_skipped_with_a_reason(spotify: SpotifySimulator) -> None:
     good = spotify.add_track("good", "Good", ["Artist"], 100.0)
     entries = [
         {"track": {**good, "id": None, "name": "From my disk"}, "is_local": True},
         {"track": None},
         None,
         {"track": good},
-        {"track": {**good, "type": "episode", "name": "Talk"}},
+        {"track": {**good, "type": "episode", "name": "SocketHandler"}},
         {"track": {**good, "is_playable": False, "name": "Gone"}},
     ]
     spotify.add_playlist("list", "Mine", entries)
@@ -116,7 +116,7 @@ def test_what_cannot_be_had_is_left_out_with_a_reason(spotify: SpotifySimulator)
         (1, "From my disk"),
         (2, ""),
         (3, ""),
-        (5, "Talk"),
+        (5, "SocketHandler"),
         (6, "Gone"),
     ]
     assert "local" in found.skipped[0].reason
@@ -125,7 +125,7 @@ def test_what_cannot_be_had_is_left_out_with_a_reason(spotify: SpotifySimulator)
 
 
 @pytest.mark.parametrize(("count", "truncated"), [(70, False), (71, True), (500, True)])
-def test_reading_ends_at_the_limit_and_says_so(spotify: SpotifySimulator, count: int, truncated: bool) -> None:
+def test_collections_are_truncated_at_the_limit(spotify: SpotifySimulator, count: int, truncated: bool) -> None:
     tracks = [spotify.add_track(f"t{n}", f"Song {n}", ["Artist"], 100.0) for n in range(count)]
     spotify.add_album("album", "Long", tracks)
     found = catalog(spotify, collection_limit=70).collection("album", "album")
@@ -141,14 +141,14 @@ def test_search(spotify: SpotifySimulator) -> None:
     assert ([song.spotify_id for song in songs], total) == ([f"t{n}" for n in range(20, 30)], 30)
 
 
-def test_search_ends_where_spotify_ends(spotify: SpotifySimulator) -> None:
+def test_search_is_limited_to_1000_results(spotify: SpotifySimulator) -> None:
     assert catalog(spotify).search("night", limit=50, offset=950) == ([], 0)
     with pytest.raises(AppError) as caught:
         catalog(spotify).search("night", limit=50, offset=1000)
     assert (caught.value.code, list(caught.value.meta["details"])) == (Code.UNPROCESSABLE, ["page"])
 
 
-def test_one_token_serves_many_calls(spotify: SpotifySimulator) -> None:
+def test_the_token_is_reused(spotify: SpotifySimulator) -> None:
     spotify.add_track("one", "Title", ["Artist"], 1.0)
     asked = catalog(spotify)
     for _ in range(3):
@@ -156,7 +156,7 @@ def test_one_token_serves_many_calls(spotify: SpotifySimulator) -> None:
     assert spotify.token_count == 1
 
 
-def test_a_token_that_ran_out_early_is_replaced(spotify: SpotifySimulator) -> None:
+def test_an_expired_token_is_renewed(spotify: SpotifySimulator) -> None:
     spotify.add_track("one", "Title", ["Artist"], 1.0)
     asked = catalog(spotify)
     asked.track("one")
@@ -165,7 +165,7 @@ def test_a_token_that_ran_out_early_is_replaced(spotify: SpotifySimulator) -> No
     assert spotify.token_count == 2
 
 
-def test_a_refusal_of_fresh_tokens_is_believed(spotify: SpotifySimulator) -> None:
+def test_refused_new_tokens_mean_wrong_credentials(spotify: SpotifySimulator) -> None:
     spotify.failures.extend([(401, {}), (401, {})])
     error = refusal(catalog(spotify))
     assert (error.code, error.reason) == (Code.NOT_PROVISIONED, "SPOTIFY_UNAUTHORIZED")
@@ -173,7 +173,7 @@ def test_a_refusal_of_fresh_tokens_is_believed(spotify: SpotifySimulator) -> Non
 
 
 @pytest.mark.parametrize("changes", [{"client_id": ""}, {"client_secret": ""}])
-def test_without_credentials_nobody_is_asked(spotify: SpotifySimulator, changes: dict[str, str]) -> None:
+def test_no_request_without_credentials(spotify: SpotifySimulator, changes: dict[str, str]) -> None:
     error = refusal(catalog(spotify, **changes))
     assert (error.code, error.reason) == (Code.NOT_PROVISIONED, "SPOTIFY_UNAUTHORIZED")
     assert "SOUNDWRIGHT_SPOTIFY_CLIENT_ID" in error.message
@@ -186,20 +186,20 @@ def test_wrong_credentials(spotify: SpotifySimulator) -> None:
 
 
 @pytest.mark.parametrize("spotify_id", ["unknown", "../playlists/x", "a/b", "", "a" * 65])
-def test_what_is_not_there(spotify: SpotifySimulator, spotify_id: str) -> None:
+def test_missing_items(spotify: SpotifySimulator, spotify_id: str) -> None:
     error = refusal(catalog(spotify), spotify_id)
     assert (error.code, error.reason) == (Code.NOT_FOUND, "SPOTIFY_ERROR")
     assert all(path.startswith("/tracks/unknown") for path in spotify.seen)
 
 
-def test_a_playlist_that_is_not_shown_to_applications(spotify: SpotifySimulator) -> None:
+def test_a_playlist_that_applications_cannot_read(spotify: SpotifySimulator) -> None:
     spotify.failures.append((403, {}))
     with pytest.raises(AppError) as caught:
         catalog(spotify).collection("playlist", "private")
     assert (caught.value.code, caught.value.reason) == (Code.NOT_FOUND, "SPOTIFY_ERROR")
 
 
-def test_a_short_wait_is_waited(spotify: SpotifySimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_retry_after_is_waited_for(spotify: SpotifySimulator, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr("services.ingest.spotify.time.sleep", pauses.append)
     spotify.add_track("one", "Title", ["Artist"], 1.0)
@@ -208,7 +208,7 @@ def test_a_short_wait_is_waited(spotify: SpotifySimulator, monkeypatch: pytest.M
     assert pauses == [3.0, 1.0, 2.0]
 
 
-def test_a_long_wait_is_passed_on_to_the_caller(spotify: SpotifySimulator) -> None:
+def test_a_long_retry_after_is_returned_to_the_caller(spotify: SpotifySimulator) -> None:
     spotify.failures.append((429, {"Retry-After": "86400"}))
     error = refusal(catalog(spotify))
     assert (error.code, error.reason) == (Code.RATE_LIMITED, "SPOTIFY_ERROR")
@@ -216,30 +216,30 @@ def test_a_long_wait_is_passed_on_to_the_caller(spotify: SpotifySimulator) -> No
     assert len(spotify.seen) == 1
 
 
-def test_patience_ends(spotify: SpotifySimulator) -> None:
+def test_retries_end_at_the_time_limit(spotify: SpotifySimulator) -> None:
     spotify.failures.extend([(500, {})] * 20)
-    error = refusal(catalog(spotify, patience_seconds=2.0))
+    error = refusal(catalog(spotify, call_limit_seconds=2.0))
     assert (error.code, error.reason) == (Code.UNAVAILABLE, "SPOTIFY_ERROR")
     assert 1 < len(spotify.seen) <= 4
 
 
-def test_accounts_that_are_away_are_no_wrong_credentials(spotify: SpotifySimulator) -> None:
+def test_an_unavailable_accounts_service_is_transient(spotify: SpotifySimulator) -> None:
     spotify.add_track("one", "Title", ["Artist"], 1.0)
     spotify.token_failures.append(503)
     assert catalog(spotify).track("one").title == "Title"
     spotify.token_failures.extend([503] * 20)
-    assert refusal(catalog(spotify, patience_seconds=1.0)).code is Code.UNAVAILABLE
+    assert refusal(catalog(spotify, call_limit_seconds=1.0)).code is Code.UNAVAILABLE
 
 
-def test_nobody_answers() -> None:
+def test_an_unreachable_server() -> None:
     with SpotifySimulator() as gone:
         pass
-    error = refusal(catalog(gone, patience_seconds=0.5))
+    error = refusal(catalog(gone, call_limit_seconds=0.5))
     assert (error.code, error.reason) == (Code.UNAVAILABLE, "SPOTIFY_ERROR")
 
 
-def test_answers_that_are_no_catalog(spotify: SpotifySimulator) -> None:
+def test_invalid_responses(spotify: SpotifySimulator) -> None:
     spotify.tracks["one"] = []  # type: ignore[assignment]
-    assert refusal(catalog(spotify, patience_seconds=0.5)).code is Code.UNAVAILABLE
+    assert refusal(catalog(spotify, call_limit_seconds=0.5)).code is Code.UNAVAILABLE
     spotify.tracks["one"] = {"id": "one", "name": None, "artists": None, "album": None, "duration_ms": None}
     assert catalog(spotify).track("one").artists == ()

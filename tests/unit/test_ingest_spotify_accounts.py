@@ -1,4 +1,4 @@
-"""What Spotify's users give leave to: codes and profiles, and tokens that are renewed when they are used."""
+"""Authorization by Spotify users: codes, profiles, and the renewal of tokens."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from accounts_world import World, refused, world_in
+from accounts_fixture import IdentityFixture, identity_fixture, raises_error
 from soundwright.library.v1 import connection_service_pb2_grpc
 
 from kit import rpc
 from kit.errors import AppError, Code
-from kit.identity import Principal, Signer, principal_scope
-from kit.sealing import Sealer
-from services.ingest.spotify_accounts import LeaveEnded, Profile, SpotifyAccounts, UserToken
+from kit.security.identity import Principal, principal_scope
+from kit.security.sealing import Sealer
+from kit.security.secrets import Secrets
+from services.ingest.spotify_accounts import AuthorizationRevoked, Profile, SpotifyAccounts, UserToken
 from services.ingest.spotify_tokens import SpotifyTokens
-from services.library.connection_rpc import ConnectionRpc
-from services.library.service import Account
+from services.library.identity.account import Account
+from services.library.identity.connection_rpc import ConnectionRpc
+from tests.signers import signer_of
 from tests.simulators.spotify import CLIENT_ID, CLIENT_SECRET, SpotifySimulator
 
 CALLBACK = "http://127.0.0.1:4000/auth/spotify/callback"
@@ -57,7 +59,7 @@ def accounts_at(spotify: SpotifySimulator, **changes: Any) -> SpotifyAccounts:
 
 
 def code_for(accounts: SpotifyAccounts) -> tuple[str, str]:
-    """A code, and the verifier that goes with it."""
+    """Return an authorization code and its verifier."""
     url, state, verifier = accounts.begin(CALLBACK)
     back = httpx.URL(httpx.get(url).headers["location"])
     assert back.params["state"] == state
@@ -67,7 +69,7 @@ def code_for(accounts: SpotifyAccounts) -> tuple[str, str]:
 # ------------------------------------------------------------------------------------------------- codes and profiles
 
 
-def test_a_code_is_worth_a_profile_and_a_token(spotify: SpotifySimulator) -> None:
+def test_a_code_is_exchanged_for_profile_and_token(spotify: SpotifySimulator) -> None:
     accounts = accounts_at(spotify)
     code, verifier = code_for(accounts)
     profile, token = accounts.finish(CALLBACK, code, verifier)
@@ -78,11 +80,11 @@ def test_a_code_is_worth_a_profile_and_a_token(spotify: SpotifySimulator) -> Non
     assert UserToken.from_json("") is None
     assert token.access_token not in repr(token)
     assert token.refresh_token not in repr(token)
-    with refused("SPOTIFY_DENIED", Code.PERMISSION_DENIED):  # it serves once
+    with raises_error("SPOTIFY_DENIED", Code.PERMISSION_DENIED):  # codes work once
         accounts.finish(CALLBACK, code, verifier)
 
 
-def test_every_login_has_a_state_and_a_verifier_of_its_own(spotify: SpotifySimulator) -> None:
+def test_each_login_has_its_own_state_and_verifier(spotify: SpotifySimulator) -> None:
     accounts = accounts_at(spotify)
     begun = [accounts.begin(CALLBACK) for _ in range(20)]
     assert len({state for _, state, _ in begun}) == len({verifier for _, _, verifier in begun}) == 20
@@ -90,11 +92,11 @@ def test_every_login_has_a_state_and_a_verifier_of_its_own(spotify: SpotifySimul
 
 
 @pytest.mark.parametrize("wrong", ["code", "verifier", "callback"])
-def test_a_code_is_for_who_asked_for_it(spotify: SpotifySimulator, wrong: str) -> None:
+def test_a_code_requires_its_verifier_and_redirect_uri(spotify: SpotifySimulator, wrong: str) -> None:
     accounts = accounts_at(spotify)
     code, verifier = code_for(accounts)
     given = {"callback": CALLBACK, "code": code, "verifier": verifier} | {wrong: "http://elsewhere.example/"}
-    with refused("SPOTIFY_DENIED"):
+    with raises_error("SPOTIFY_DENIED"):
         accounts.finish(given["callback"], given["code"], given["verifier"])
 
 
@@ -112,13 +114,13 @@ def test_a_code_is_for_who_asked_for_it(spotify: SpotifySimulator, wrong: str) -
         ([], None),
     ],
 )
-def test_profiles_are_not_trusted(spotify: SpotifySimulator, profile: Any, expected: Profile | None) -> None:
+def test_profiles_are_validated(spotify: SpotifySimulator, profile: Any, expected: Profile | None) -> None:
     accounts = accounts_at(spotify)
     spotify.users["ann-there"] = profile
     if expected:
         assert accounts.finish(CALLBACK, *code_for(accounts))[0] == expected
     else:
-        with refused("SPOTIFY_ERROR", Code.UNAVAILABLE):
+        with raises_error("SPOTIFY_ERROR", Code.UNAVAILABLE):
             accounts.finish(CALLBACK, *code_for(accounts))
 
 
@@ -131,11 +133,11 @@ def test_profiles_are_not_trusted(spotify: SpotifySimulator, profile: Any, expec
         (302, "SPOTIFY_ERROR", Code.UNAVAILABLE),
     ],
 )
-def test_when_there_is_no_profile(spotify: SpotifySimulator, status: int, reason: str, code: Code) -> None:
+def test_profile_errors(spotify: SpotifySimulator, status: int, reason: str, code: Code) -> None:
     accounts = accounts_at(spotify)
-    # A token must not be carried to where an answer points.
+    # Redirects are not followed, so that the token is not sent elsewhere.
     spotify.failures.append((status, {"Location": f"{spotify.url}/v1/me"} if status == 302 else {}))
-    with refused(reason, code):
+    with raises_error(reason, code):
         accounts.finish(CALLBACK, *code_for(accounts))
     assert spotify.seen == ["/me"]
 
@@ -143,37 +145,37 @@ def test_when_there_is_no_profile(spotify: SpotifySimulator, status: int, reason
 @pytest.mark.parametrize(
     "answer", ["[]", "{}", "no json", '{"access_token": 5}', '{"access_token": "x", "expires_in": 1e999}']
 )
-def test_tokens_are_not_trusted(spotify: SpotifySimulator, answer: str) -> None:
+def test_token_responses_are_validated(spotify: SpotifySimulator, answer: str) -> None:
     accounts = accounts_at(spotify)
     given = code_for(accounts)
     spotify.token_answers.append(answer)
-    with refused("SPOTIFY_ERROR", Code.UNAVAILABLE):
+    with raises_error("SPOTIFY_ERROR", Code.UNAVAILABLE):
         accounts.finish(CALLBACK, *given)
 
 
-def test_credentials(spotify: SpotifySimulator) -> None:
+def test_missing_and_wrong_credentials(spotify: SpotifySimulator) -> None:
     for changes in ({"client_id": ""}, {"client_secret": ""}):
         missing = accounts_at(spotify, **changes)
-        with refused("SPOTIFY_UNAUTHORIZED", Code.NOT_PROVISIONED):
+        with raises_error("SPOTIFY_UNAUTHORIZED", Code.NOT_PROVISIONED):
             missing.begin(CALLBACK)
-        with refused("SPOTIFY_UNAUTHORIZED"):
+        with raises_error("SPOTIFY_UNAUTHORIZED"):
             missing.finish(CALLBACK, "code", "verifier")
-        with refused("SPOTIFY_UNAUTHORIZED"):
+        with raises_error("SPOTIFY_UNAUTHORIZED"):
             missing.refresh(UserToken("access", "refresh", 0.0))
     wrong = accounts_at(spotify, client_secret="guessed")
-    with refused("SPOTIFY_UNAUTHORIZED", Code.NOT_PROVISIONED) as refusal:
+    with raises_error("SPOTIFY_UNAUTHORIZED", Code.NOT_PROVISIONED) as error:
         wrong.finish(CALLBACK, *code_for(wrong))
-    assert "guessed" not in refusal.value.message
+    assert "guessed" not in error.value.message
 
 
-def test_nobody_there() -> None:
+def test_an_unreachable_server() -> None:
     with SpotifySimulator() as gone:
         accounts = accounts_at(gone)
-    with refused("SPOTIFY_ERROR", Code.UNAVAILABLE):
+    with raises_error("SPOTIFY_ERROR", Code.UNAVAILABLE):
         accounts.finish(CALLBACK, "code", "verifier")
 
 
-def test_renewing(spotify: SpotifySimulator) -> None:
+def test_refresh(spotify: SpotifySimulator) -> None:
     accounts = accounts_at(spotify)
     _, token = accounts.finish(CALLBACK, *code_for(accounts))
     renewed = accounts.refresh(token)
@@ -183,7 +185,7 @@ def test_renewing(spotify: SpotifySimulator) -> None:
     rotated = accounts.refresh(renewed)
     assert rotated.refresh_token != token.refresh_token
     for over in (renewed, UserToken("access", "", 0.0)):
-        with pytest.raises(LeaveEnded):
+        with pytest.raises(AuthorizationRevoked):
             accounts.refresh(over)
 
 
@@ -192,42 +194,41 @@ def test_renewing(spotify: SpotifySimulator) -> None:
 
 @dataclasses.dataclass
 class Connected:
-    """An account that is connected with Spotify, and a library to ask for its token."""
+    """An account with a Spotify connection, and a library that stores its token."""
 
-    world: World
+    fixture: IdentityFixture
     account: Account
     accounts: SpotifyAccounts
     stub: connection_service_pb2_grpc.ConnectionServiceStub
 
     def tokens(self) -> SpotifyTokens:
-        return SpotifyTokens(self.accounts, self.stub, self.world.clock)
+        return SpotifyTokens(self.accounts, self.stub, self.fixture.clock)
 
     async def current(self, refused_token: str = "", tokens: SpotifyTokens | None = None) -> str:
         with principal_scope(Principal(self.account.id, "user")):
             return await (tokens or self.tokens()).current(refused_token)
 
     async def stored(self) -> UserToken | None:
-        _, secret = await self.world.people.connections.secret(self.account.id, "spotify")
+        _, secret = await self.fixture.identity.connections.get_secret(self.account.id, "spotify")
         return UserToken.from_json(secret)
 
 
 @pytest_asyncio.fixture
 async def ann(spotify: SpotifySimulator) -> AsyncIterator[Connected]:
-    folder = Path(tempfile.mkdtemp())  # short enough for a socket
+    folder = Path(tempfile.mkdtemp())  # socket paths are limited to about 100 characters
     address = f"unix:{folder / 'library.sock'}"
-    async with world_in(folder) as world:
-        signer = Signer(b"0" * 32, world.clock)
-        server = rpc.RpcServer(address, signer)
+    async with identity_fixture(folder) as fixture:
+        server = rpc.RpcServer(address, signer_of("library", fixture.clock))
         connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(
-            ConnectionRpc(world.people.connections), server.server
+            ConnectionRpc(fixture.identity.connections), server.server
         )
         await server.start()
-        channel = rpc.connect(address, signer, INGEST, timeout_seconds=10.0)
+        channel = rpc.connect("library", address, signer_of("ingest", fixture.clock), timeout_seconds=10.0)
         stub = connection_service_pb2_grpc.ConnectionServiceStub(channel)
-        accounts = accounts_at(spotify, clock=world.clock)
-        connected = Connected(world, await world.account(), accounts, stub)
+        accounts = accounts_at(spotify, clock=fixture.clock)
+        connected = Connected(fixture, await fixture.account(), accounts, stub)
         _, token = accounts.finish(CALLBACK, *code_for(accounts))
-        await world.people.connections.put(connected.account.id, "spotify", "ann-there", "Ann", token.to_json())
+        await fixture.identity.connections.put(connected.account.id, "spotify", "ann-there", "Ann", token.to_json())
         yield connected
         await channel.close()
         await server.stop(0)
@@ -237,67 +238,83 @@ async def ann(spotify: SpotifySimulator) -> AsyncIterator[Connected]:
 async def test_a_token_is_renewed_in_its_last_minute(ann: Connected, spotify: SpotifySimulator) -> None:
     first = await ann.stored()
     assert first is not None
-    ann.world.clock.time += 3539
+    ann.fixture.clock.time += 3539
     assert await ann.current() == first.access_token
-    ann.world.clock.time += 1
+    ann.fixture.clock.time += 1
     renewed = await ann.current()
     assert spotify.given()[renewed] == "ann-there"
-    assert await ann.stored() == UserToken(renewed, first.refresh_token, ann.world.clock.time + 3600)
+    assert await ann.stored() == UserToken(renewed, first.refresh_token, ann.fixture.clock.time + 3600)
     assert await ann.current() == renewed
 
 
-async def test_who_is_not_connected_has_none(ann: Connected, spotify: SpotifySimulator) -> None:
+async def test_no_token_without_a_connection(ann: Connected, spotify: SpotifySimulator) -> None:
     count = spotify.token_count
     for somebody in (Principal("anon:1", "anonymous"), INGEST, Principal("unknown", "user")):
         with principal_scope(somebody):
             assert await ann.tokens().current() == ""
-    await ann.world.people.connections.delete(ann.account.id, "spotify")
+    await ann.fixture.identity.connections.delete(ann.account.id, "spotify")
     assert await ann.current() == ""
     assert spotify.token_count == count
 
 
-async def test_a_token_that_spotify_refuses_is_renewed_at_once(ann: Connected) -> None:
+async def test_a_refused_token_is_renewed_at_once(ann: Connected) -> None:
     known = await ann.current()
     renewed = await ann.current(known)
     assert renewed not in ("", known)
-    assert await ann.current(known) == renewed  # of two who were refused, the second finds the first one's
+    assert await ann.current(known) == renewed  # the second caller gets the token that the first one renewed
 
 
 @pytest.mark.parametrize("rotating", [False, True])
-async def test_many_at_once_renew_once(ann: Connected, spotify: SpotifySimulator, rotating: bool) -> None:
+async def test_parallel_calls_renew_once(ann: Connected, spotify: SpotifySimulator, rotating: bool) -> None:
     spotify.rotating = rotating
-    ann.world.clock.time += 3600
+    ann.fixture.clock.time += 3600
     count, tokens = spotify.token_count, ann.tokens()
     found = await asyncio.gather(*(ann.current(tokens=tokens) for _ in range(6)))
     assert (len(set(found)), spotify.token_count) == (1, count + 1)
 
 
-async def test_other_processes_do_not_lose_what_one_has_got(ann: Connected, spotify: SpotifySimulator) -> None:
-    """Refresh tokens serve once: all but one are told that theirs is over, and one keeps the next."""
+async def test_parallel_processes_renew_once(ann: Connected, spotify: SpotifySimulator) -> None:
+    """A refresh token works once, so one process renews, and the others wait for its result."""
     spotify.rotating = True
-    for _ in range(3):
-        ann.world.clock.time += 3600
+    for _ in range(5):
+        ann.fixture.clock.time += 3600
+        count = spotify.token_count
         found = await asyncio.gather(*(ann.current() for _ in range(4)))
         kept = await ann.stored()
         assert kept is not None
         assert kept.refresh_token in spotify.given()
-        assert set(found) <= {kept.access_token, ""}
-        assert kept.access_token in found
+        assert (set(found), spotify.token_count) == ({kept.access_token}, count + 1)
 
 
-async def test_leave_that_was_taken_back(ann: Connected, spotify: SpotifySimulator) -> None:
+async def test_another_process_renews_when_the_first_one_died(ann: Connected) -> None:
+    token = await ann.stored()
+    assert token is not None
+    ann.fixture.clock.time += 3600
+    dead = dataclasses.replace(token, renewing_until=ann.fixture.clock.time + 30)
+    connections = ann.fixture.identity.connections
+    connection, _ = await connections.get_secret(ann.account.id, "spotify")
+    assert await connections.replace_secret(ann.account.id, "spotify", dead.to_json(), connection.revision)
+    waiting = asyncio.create_task(ann.current())
+    done, _ = await asyncio.wait({waiting}, timeout=0.3)
+    assert not done
+    ann.fixture.clock.time += 30
+    async with asyncio.timeout(30):
+        assert await waiting not in ("", token.access_token)
+
+
+async def test_a_revoked_authorization(ann: Connected, spotify: SpotifySimulator) -> None:
     spotify.revoke("ann-there")
-    ann.world.clock.time += 3600
+    ann.fixture.clock.time += 3600
     assert await ann.current() == ""
     assert await ann.stored() is None
-    assert [each.label for each in await ann.world.people.connections.list_own(ann.account.id)] == ["Ann"]
+    assert [each.label for each in await ann.fixture.identity.connections.list_own(ann.account.id)] == ["Ann"]
     asked = spotify.token_count
     assert await ann.current() == ""
     assert spotify.token_count == asked
 
 
-async def test_when_it_cannot_be_renewed_just_now(ann: Connected, spotify: SpotifySimulator) -> None:
-    ann.world.clock.time += 3600
+async def test_a_transient_failure_of_the_renewal(ann: Connected, spotify: SpotifySimulator) -> None:
+    ann.fixture.clock.time += 3600
     before = await ann.stored()
     spotify.token_failures.append(503)
     with pytest.raises(AppError) as failure:
@@ -307,10 +324,10 @@ async def test_when_it_cannot_be_renewed_just_now(ann: Connected, spotify: Spoti
     assert await ann.current() != ""
 
 
-async def test_a_secret_that_cannot_be_read_is_none(ann: Connected) -> None:
-    store = ann.world.people.store
-    connection = await store.connection(f"{ann.account.id}:spotify")
+async def test_an_unreadable_secret_means_no_token(ann: Connected) -> None:
+    store = ann.fixture.identity.store
+    connection = await store.get_connection(f"{ann.account.id}:spotify")
     assert connection is not None
-    sealed = Sealer(b"another key").seal("x", connection.id)
+    sealed = Sealer(Secrets.of("another-key" * 3)).seal("x", connection.id)
     assert await store.replace_connection(dataclasses.replace(connection, secret_sealed=sealed))
     assert await ann.current() == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import shutil
 import tempfile
@@ -11,29 +12,37 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import mutagen
 import pytest
 import pytest_asyncio
-from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
 
 from kit import audio, rpc
-from kit.adapters.blobs_file import FileBlobs
-from kit.adapters.clock import SystemClock
-from kit.adapters.docs_sqlite import SqliteDocs
-from kit.compute import ComputeSlots
+from kit.adapters.filesystem.blobs import FileBlobs
+from kit.adapters.sqlite.docs import SqliteDocs
+from kit.adapters.sqlite.search import SqliteSearch
+from kit.adapters.system.clock import SystemClock
+from kit.confined.audio import ConfinedAudio
 from kit.errors import AppError
-from kit.identity import Principal, Signer, principal_scope
-from kit.jobs import JobContext
-from kit.outbound.guard import Guard
+from kit.security.egress_policy import EgressPolicy
+from kit.security.identity import Principal, principal_scope
+from kit.worker.context import JobContext
 from services.ingest.fetch.fetcher import Fetcher
-from services.ingest.service import DownloadSpec
+from services.ingest.serializers import spec_from_wire, spec_to_wire
+from services.ingest.service import DownloadSpec, title_of_address
 from services.ingest.songs import Song, track_id_of
 from services.ingest.worker import DownloadWorker
-from services.library.catalog_store import CatalogStore
-from services.library.ledger import JobLedger
-from services.library.rpc import TrackRpc
-from services.library.store import LibraryStore
-from services.library.track_deletions import TrackDeletions
-from services.library.tracks import Tracks
+from services.library.catalog.store import CatalogStore
+from services.library.job_results import JobResults
+from services.library.jobs.ledger import JobLedger
+from services.library.jobs.store import JobDocs
+from services.library.tracks.deletions import TrackDeletions
+from services.library.tracks.downloads import TrackDownloads
+from services.library.tracks.results import TrackResults
+from services.library.tracks.rpc import TrackRpc
+from services.library.tracks.service import Tracks
+from services.library.tracks.store import TrackDocs
+from tests.signers import signer_of
 from tests.simulators.media_site import MediaSite
 from tests.unit.test_ingest_encoding import tone, written
 
@@ -56,30 +65,39 @@ class World:
         self.tracks = tracks
         self.blobs = blobs
         self.scratch = scratch
-        guard = Guard([site.address])
+        egress_policy = EgressPolicy([site.address])
         self.worker = DownloadWorker(
             fetcher=Fetcher(
-                guard,
+                egress_policy,
                 search_url=site.search_url,
                 limit_bytes=4 << 20,
                 max_seconds=600.0,
                 deadline_seconds=60.0,
                 idle_seconds=10.0,
             ),
-            guard=guard,
+            egress_policy=egress_policy,
             blobs=blobs,
             tracks=tracks,
-            slots=ComputeSlots("test", 2),
+            reader=ConfinedAudio(audio.AudioLimits(), 2, scratch),
             scratch=scratch,
-            limits=audio.AudioLimits(),
         )
 
+    async def pend(self, spec: DownloadSpec, owner: Principal = ANN) -> None:
+        """Store the track without audio, as the library does when it stores the job."""
+        with principal_scope(owner), contextlib.suppress(AppError):  # it is there already
+            track = track_pb2.Track(id=spec.track_id, title=spec.title)
+            await self.tracks.CreateTrack(library_service_pb2.CreateTrackRequest(track=track))
+
     async def run(self, spec: DownloadSpec, attempt: int = 1) -> job_pb2.JobResult:
+        await self.pend(spec)
+        return await self.handle(spec, attempt)
+
+    async def handle(self, spec: DownloadSpec, attempt: int = 1) -> job_pb2.JobResult:
         job = job_pb2.Job(
             id=str(uuid.uuid4()), kind=job_pb2.JOB_KIND_DOWNLOAD, owner_id=ANN.id, attempt=attempt,
-            spec_json=spec.to_json(),
+            track_id=spec.track_id,
         )  # fmt: skip
-        return await self.worker.handle(JobContext(job))
+        return await self.worker.handle(JobContext(job), spec_to_wire(spec))
 
     async def track(self, spec: DownloadSpec) -> Any:
         with principal_scope(ANN):
@@ -90,16 +108,19 @@ class World:
 async def world(site: MediaSite) -> AsyncIterator[World]:
     folder = Path(tempfile.mkdtemp())  # short enough for a socket
     docs = SqliteDocs(folder / "library.db")
-    store = LibraryStore(docs)
-    await store.prepare()
-    signer = Signer(b"k" * 32, SystemClock())
-    server = rpc.RpcServer(f"unix:{folder}/s", signer)
+    jobs, tracks = JobDocs(docs), TrackDocs(docs)
+    await jobs.prepare()
+    await tracks.prepare()
+    server = rpc.RpcServer(f"unix:{folder}/s", signer_of("library"))
     blobs, clock = FileBlobs(folder / "blobs"), SystemClock()
-    deletions = TrackDeletions(store, JobLedger(store, store, CatalogStore(docs), clock), blobs, clock)
-    service = TrackRpc(Tracks(store, clock), deletions)
+    ledger = JobLedger(
+        jobs, JobResults(tracks, TrackResults(tracks), CatalogStore(docs, SqliteSearch(docs.database))), clock
+    )
+    deletions = TrackDeletions(tracks, jobs, ledger, blobs, clock)
+    service = TrackRpc(Tracks(tracks, clock), TrackDownloads(tracks, jobs, clock), deletions)
     library_service_pb2_grpc.add_TrackServiceServicer_to_server(service, server.server)
     await server.start()
-    channel = rpc.connect(f"unix:{folder}/s", signer, INGEST, 5.0)
+    channel = rpc.connect("library", f"unix:{folder}/s", signer_of("ingest"), 5.0)
     (folder / "scratch").mkdir()
     yield World(library_service_pb2_grpc.TrackServiceStub(channel), blobs, folder / "scratch", site)
     await channel.close()
@@ -124,7 +145,7 @@ def wanted(quality: str = "low", **changes: Any) -> DownloadSpec:
 
 def test_what_is_asked_for_survives_the_ledger() -> None:
     for spec in (wanted(artists=("A", "B"), isrc="X"), DownloadSpec("id", "high", "https://example.org/")):
-        assert DownloadSpec.from_json(spec.to_json()) == spec
+        assert spec_from_wire(spec_to_wire(spec)) == spec
 
 
 def test_a_source_is_one_track_of_each_owner() -> None:
@@ -160,19 +181,82 @@ async def test_what_a_killed_attempt_left_behind_is_removed(world: World) -> Non
     assert await world.blobs.keys("tracks/") == [(await world.track(wanted())).blob_key]
 
 
-async def test_nothing_is_left_of_what_cannot_be_registered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_deleted_track_is_not_downloaded(world: World, site: MediaSite) -> None:
+    site.seen.clear()
+    with pytest.raises(AppError, match="TRACK_NOT_FOUND"):
+        await world.handle(wanted())
+    assert site.seen == []
+
+
+@pytest.mark.parametrize("reason", ["TRACK_NOT_FOUND", "ACCESS_DENIED"])
+async def test_no_file_is_left_of_a_track_that_was_deleted_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
     spec = wanted()
-    other = Principal("bob", "user")
-    await world.run(spec)
+    fetch = world.worker._fetch
+
+    async def delete_then_fetch(*arguments: Any) -> Any:
+        with principal_scope(ANN):
+            await world.tracks.DeleteTrack(library_service_pb2.DeleteTrackRequest(track_id=spec.track_id))
+        if reason == "ACCESS_DENIED":  # chance alone does not give two owners the same track id
+            await world.pend(spec, Principal("bob", "user"))
+        return await fetch(*arguments)
+
+    monkeypatch.setattr(world.worker, "_fetch", delete_then_fetch)
+    with pytest.raises(AppError, match=reason):
+        await world.run(spec)
+    assert await world.blobs.keys("tracks/") == []
+
+
+async def test_names_that_the_owner_edited_stay(world: World, site: MediaSite) -> None:
+    spec = wanted()
+    await world.pend(spec)
+    with principal_scope(ANN):
+        edit = track_pb2.Track(title="My title", album="")
+        await world.tracks.UpdateTrack(
+            library_service_pb2.UpdateTrackRequest(track_id=spec.track_id, track=edit, fields=["title", "album"])
+        )
+    await world.handle(spec)
     track = await world.track(spec)
-    # An id that is somebody else's, which chance alone does not give.
-    stolen = dataclasses.replace(spec, track_id=str(uuid.uuid4()))
-    with principal_scope(other):
-        track.id = stolen.track_id
-        await world.tracks.CreateTrack(library_service_pb2.CreateTrackRequest(track=track))
-    with pytest.raises(AppError, match="ACCESS_DENIED"):
-        await world.run(stolen)
-    assert all(stolen.track_id not in key for key in await world.blobs.keys("tracks/"))
+    assert (track.title, track.artist, track.album) == ("My title", "The Band", "")
+    assert (track.container, track.HasField("pending_download")) == ("mp3", False)
+
+
+async def test_a_link_is_named_after_its_address_then_as_the_site_says(
+    world: World, site: MediaSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "tagged.flac", tone(2.0), format="FLAC", subtype="PCM_16")
+    file = mutagen.File(path)
+    file["title"], file["artist"] = "Own title", "Own artist"
+    file.save()
+    url = site.file("/some%20name.flac", path.read_bytes(), "audio/flac")
+    spec = DownloadSpec(track_id_of(ANN.id, url), "low", url)
+    await world.pend(spec)
+    assert (await world.track(spec)).title == "some name"
+    names: list[tuple[str, str, str]] = []
+
+    async def note_names(*_: Any) -> bytes:
+        track = await world.track(spec)
+        names.append((track.title, track.artist, track.blob_key))
+        return b""
+
+    monkeypatch.setattr(world.worker, "_cover", note_names)
+    await world.handle(spec)
+    assert names == [("Own title", "Own artist", "")]
+    assert (await world.track(spec)).blob_key != ""
+
+
+@pytest.mark.parametrize(
+    ("url", "title"),
+    [
+        ("https://example.org/music/My%20Song.mp3?key=secret", "My Song"),
+        ("https://example.org/watch?v=secret", "example.org/watch"),
+        ("https://example.org/", "example.org"),
+        ("https://example.org:8443/a/b/", "example.org/a/b"),
+    ],
+)
+def test_an_address_gives_a_title(url: str, title: str) -> None:
+    assert title_of_address(url) == title
 
 
 @pytest.mark.parametrize(("seconds", "warnings"), [(2.5, []), (30.0, ["LENGTH_DIFFERS"])])

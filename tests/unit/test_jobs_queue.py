@@ -1,10 +1,9 @@
-"""Workers share a queue: order under priorities and affinities, each job once, whatever becomes of the broker."""
+"""Workers share a queue: they start jobs in the order that callers see, each job once, also when the broker fails."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import random
 from collections.abc import AsyncIterator
 
@@ -13,14 +12,18 @@ import pytest_asyncio
 from jobs_platform import LOST_SECONDS, Platform, eventually, opened, result, started_broker
 from soundwright.library.v1 import job_pb2, library_service_pb2
 
-from kit.adapters import bus_nats
 from kit.errors import AppError, Code
-from kit.identity import Principal
-from kit.jobs import JobContext
-from services.library.service import JobState
-from tests.contract.nats_server import NatsServer
+from kit.security.identity import Principal, principal_scope
+from kit.worker.context import JobContext
+from services.library.jobs.service import JobResult, JobState
+from tests.servers.nats import NatsServer
 
-PRIORITIES = {"admin": "admin", "premium": "pro", "standard": "user"}
+CALLERS = {"admin": "admin", "premium": "pro", "standard": "user", "free": "user"}
+AT_ONCE_SECONDS = 0.001  # starvation timeouts
+LONG_SECONDS = 600.0
+RESULT = JobResult(
+    engine="test", model="m", degraded=False, requested_model="", degraded_reason="", compute_seconds=0.0
+)
 MODELS = ("music", "audio", "magnet-music")
 
 
@@ -37,14 +40,35 @@ async def platform(broker: NatsServer) -> AsyncIterator[Platform]:
 
 
 async def fill(platform: Platform, seed: int, count: int) -> list[job_pb2.Job]:
-    """Jobs of all priorities and models, in the order in which they were asked for."""
+    """Create jobs of all priorities and models, in random order. Some of them starve at once."""
     draw = random.Random(seed)
     made = []
     for _ in range(count):
-        priority, role = draw.choice(list(PRIORITIES.items()))
-        model = draw.choice(MODELS)
-        made.append(await platform.create(Principal(f"{priority} caller", role), affinity=model, work_seconds=1.0))
+        priority, role = draw.choice(list(CALLERS.items()))
+        requested = job_pb2.PRIORITY_FREE if priority == "free" else job_pb2.PRIORITY_UNSPECIFIED
+        starvation_seconds = draw.choice((AT_ONCE_SECONDS, LONG_SECONDS, LONG_SECONDS))
+        fields = {"priority": requested, "affinity": draw.choice(MODELS), "work_seconds": 1.0}
+        caller = Principal(f"{priority} caller", role)
+        made.append(await platform.create(caller, starvation_seconds=starvation_seconds, **fields))
+    platform.clock.shift_seconds += 1.0
     return made
+
+
+async def listed(platform: Platform, jobs: list[job_pb2.Job]) -> list[str]:
+    """Return the ids of queued jobs in the order of their positions, which is also the order of the list."""
+    answers = []
+    for job in jobs:
+        with principal_scope(Principal(job.owner_id, "user")):
+            request = library_service_pb2.GetJobRequest(job_id=job.id, with_position=True)
+            answers.append(await platform.jobs.GetJob(request))
+    assert sorted(answer.position for answer in answers) == list(range(1, len(jobs) + 1))
+    waits = [answer.estimated_wait_seconds for answer in sorted(answers, key=lambda answer: answer.position)]
+    assert waits == sorted(waits)
+    expected = [answer.job.id for answer in sorted(answers, key=lambda answer: answer.position)]
+    with principal_scope(Principal("ann", "user")):
+        queue = await platform.jobs.GetQueue(library_service_pb2.GetQueueRequest(kind=job_pb2.JOB_KIND_SEPARATION))
+    assert [job.id for job in queue.queued] == expected
+    return expected
 
 
 async def drained(platform: Platform, jobs: list[job_pb2.Job]) -> list[job_pb2.Job]:
@@ -61,57 +85,65 @@ async def drained(platform: Platform, jobs: list[job_pb2.Job]) -> list[job_pb2.J
     return served
 
 
-async def test_places_are_the_order_of_service(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a queue that nothing is added to, and without what the places do not promise: ageing and affinity."""
-    monkeypatch.setattr(bus_nats, "_AGEING_PERIOD", 10**9)
-    monkeypatch.setattr(bus_nats, "_AFFINITY_RUN", 1)
-    made = await fill(platform, seed=1, count=25)
-    answers = [
-        await platform.jobs.GetJob(library_service_pb2.GetJobRequest(job_id=job.id, with_position=True)) for job in made
-    ]
-    assert sorted(answer.position for answer in answers) == list(range(1, 26))
-    expected = [answer.job.id for answer in sorted(answers, key=lambda answer: answer.position)]
-    queue = await platform.jobs.GetQueue(library_service_pb2.GetQueueRequest(kind=job_pb2.JOB_KIND_SEPARATION))
-    assert [job.id for job in queue.queued] == expected
+@pytest.mark.parametrize("seed", range(3))
+async def test_jobs_start_in_the_order_of_their_positions(platform: Platform, seed: int) -> None:
+    made = await fill(platform, seed, count=25)
+    expected = await listed(platform, made)
+    priorities = [next(job.priority for job in made if job.id == job_id) for job_id in expected]
+    assert priorities != sorted(priorities), "no job starves"
     assert [job.id for job in await drained(platform, made)] == expected
 
 
-@pytest.mark.parametrize("seed", range(2))
-async def test_every_job_is_served_within_a_bound(platform: Platform, seed: int) -> None:
-    made = await fill(platform, seed, count=40)
-    served = await drained(platform, made)
-    assert sorted(job.id for job in served) == sorted(job.id for job in made)
-    order = {job.id: place for place, job in enumerate(served)}
-    for priority in ("ADMIN", "PREMIUM", "STANDARD"):
-        same = [job for job in made if job.priority == job_pb2.Priority.Value(f"PRIORITY_{priority}")]
-        for older_count, job in enumerate(same):
-            before = sum(order[other.id] < order[job.id] for other in same)
-            assert before < 8 * (older_count + 1)
-    swaps = sum(one.affinity != next_one.affinity for one, next_one in itertools.pairwise(served))
-    first_come = sum(one.affinity != next_one.affinity for one, next_one in itertools.pairwise(made))
-    assert swaps < first_come / 1.5
-
-
-async def test_slots_run_jobs_of_one_model_together(platform: Platform) -> None:
-    for number in range(12):
-        await platform.create(affinity=MODELS[number % 3])
-    together: list[list[str]] = [[]]
-    full = asyncio.Event()
+async def test_several_workers_and_slots_start_jobs_in_the_order_of_their_positions(platform: Platform) -> None:
+    """While all slots are busy, a list is read; then one slot after the other takes the next job of the list."""
+    blockers = [await platform.create() for _ in range(4)]
+    started: list[str] = []
+    releases: dict[str, asyncio.Event] = {}
 
     async def handler(context: JobContext) -> job_pb2.JobResult:
-        nonlocal full
-        together[-1].append(context.job.affinity)
-        mine = full
-        if len(together[-1]) == 4:
-            together.append([])
-            full = asyncio.Event()
-            mine.set()
-        await mine.wait()
+        releases[context.job.id] = asyncio.Event()
+        started.append(context.job.id)
+        await releases[context.job.id].wait()
         return result()
 
-    async with platform.worker(handler, slot_count=4):
-        await eventually(lambda: len(together) == 4)
-    assert together[:3] == [["music"] * 4, ["audio"] * 4, ["magnet-music"] * 4]
+    async with platform.worker(handler, slot_count=2), platform.worker(handler, slot_count=2):
+        await eventually(lambda: len(started) == len(blockers))
+        made = await fill(platform, seed=5, count=20)
+        expected = await listed(platform, made)
+        for count in range(len(blockers) + 1, len(blockers) + len(made) + 1):
+            releases[started[count - 1 - len(blockers)]].set()
+            await eventually(lambda count=count: len(started) == count)  # type: ignore[misc]
+        for release in releases.values():
+            release.set()
+        for job in made:
+            await platform.reaches(job.id, JobState.SUCCEEDED)
+    assert started[len(blockers) :] == expected
+
+
+async def test_a_free_job_waits_until_it_starves(platform: Platform) -> None:
+    free = await platform.create(priority=job_pb2.PRIORITY_FREE, starvation_seconds=600.0)
+    standard = [await platform.create() for _ in range(9)]
+    assert await listed(platform, [free, *standard]) == [*(job.id for job in standard), free.id]
+    platform.clock.shift_seconds += 601.0
+    expected = [free.id, *(job.id for job in standard)]
+    assert await listed(platform, [free, *standard]) == expected
+    assert [job.id for job in await drained(platform, [free, *standard])] == expected
+
+
+async def test_the_end_of_a_job_that_another_jobs_command_started_is_published_once(platform: Platform) -> None:
+    """The worker dies after it stored the result and before it published the event."""
+    named = await platform.create()
+    starving = await platform.create(priority=job_pb2.PRIORITY_FREE, starvation_seconds=AT_ONCE_SECONDS)
+    platform.clock.shift_seconds += 1.0
+    job, claimed, _ = await platform.ledger.claim(named.id, "dying worker", 60.0)
+    assert (job.id, claimed) == (starving.id, True)
+    await platform.ledger.succeed(job.id, job.attempt, RESULT, [])
+    assert [job.id for job in await drained(platform, [named])] == [named.id]
+    await platform.emptied()
+    assert await platform.facts(wanted=2) == [
+        ("succeeded", f"{starving.id}.succeeded"),
+        ("succeeded", f"{named.id}.succeeded"),
+    ]
 
 
 async def test_several_workers_run_each_job_once(platform: Platform) -> None:
@@ -162,9 +194,8 @@ async def test_cancelled_jobs_leave_the_queue(platform: Platform) -> None:
     assert {job.id for job in served} == {job.id for job in made[1::2]}
 
 
-async def test_a_broker_that_lost_everything_costs_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bus_nats, "_REQUEST_SECONDS", 0.5)
-    async with started_broker() as broker, opened(broker) as platform:
+async def test_a_broker_that_lost_everything_costs_no_job() -> None:
+    async with started_broker() as broker, opened(broker, request_seconds=0.5) as platform:
         ran: list[str] = []
         is_back = asyncio.Event()
 

@@ -5,19 +5,35 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
-from jobs_platform import ANN, DEADLINE_SECONDS, LEASE_SECONDS, Platform, eventually, opened, result, started_broker
+from google.protobuf.message import Message
+from jobs_platform import (
+    ANN,
+    DEADLINE_SECONDS,
+    LEASE_SECONDS,
+    PlainHandler,
+    Platform,
+    eventually,
+    opened,
+    result,
+    started_broker,
+)
 from soundwright.library.v1 import command_pb2, events_pb2, job_pb2
+from soundwright.separation.v1 import jobs_pb2
 
-from kit import jobs as kit_jobs
 from kit.errors import AppError, Code
-from kit.jobs import Handler, JobContext, publish_run
 from kit.log import correlation_id, correlation_scope
-from services.library.rpc import job_to_wire
-from services.library.service import Job, JobState
-from tests.contract.nats_server import NatsServer
+from kit.security.identity import Principal
+from kit.worker import worker as kit_jobs
+from kit.worker.commands import publish_run
+from kit.worker.context import JobContext
+from kit.worker.kind import JobKind, JobLimits
+from services.library.jobs.rpc import job_to_wire
+from services.library.jobs.service import Job, JobState
+from tests.servers.nats import NatsServer
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -31,6 +47,11 @@ async def platform(broker: NatsServer, monkeypatch: pytest.MonkeyPatch) -> Async
     monkeypatch.setattr(kit_jobs, "_RETRY_LIMIT_SECONDS", 0.05)
     async with opened(broker) as platform:
         yield platform
+
+
+async def test_the_creation_of_a_job_can_always_be_repeated(platform: Platform) -> None:
+    job = await platform.create()
+    assert (await platform.ledger.get(ANN, job.id)).idempotency_key == job.id
 
 
 async def test_a_job_runs_to_its_result(platform: Platform) -> None:
@@ -107,6 +128,94 @@ async def test_a_final_failure_ends_the_job(platform: Platform, error: Exception
     assert "secret" not in ended.error.message
     assert await platform.facts() == [("failed", f"{job.id}.failed")]
     assert events_pb2.JobFinished.FromString(platform.heard[-1].data).error.reason == reason
+
+
+async def test_a_descriptor_decides_on_what_a_job_is_and_who_runs_it(platform: Platform) -> None:
+    given: list[Message] = []
+
+    async def take(context: JobContext, spec: Message) -> job_pb2.JobResult:
+        given.append(spec)
+        return result()
+
+    separation = platform.kind(take, stages=[("split", "dsp")], public_spec=True)
+    pipeline: JobKind[jobs_pb2.PipelineSpec] = JobKind(
+        kind=job_pb2.JOB_KIND_PIPELINE, spec=jobs_pb2.PipelineSpec, queue=separation.queue, handler=take, attempt_limit=2,
+        limits=separation.limits,
+        output_folder="pipeline", affinity=lambda spec: spec.model, work_seconds=lambda spec: 12.5, creates_track=True,
+    )  # fmt: skip
+    async with platform.worker_of(separation, pipeline):
+        stems = await platform.create_of(separation, jobs_pb2.SeparationSpec(model="m", format="flac"), track_id="")
+        await platform.reaches(stems.id, JobState.SUCCEEDED)
+        tracks = await platform.create_of(pipeline, jobs_pb2.PipelineSpec(model="dsp"), output_folder="tracks/t1")
+        await platform.reaches(tracks.id, JobState.SUCCEEDED)
+    assert given == [jobs_pb2.SeparationSpec(model="m", format="flac"), jobs_pb2.PipelineSpec(model="dsp")]
+    assert (stems.kind, stems.attempt_limit, stems.output_folder) == (job_pb2.JOB_KIND_SEPARATION, 3, "stems")
+    assert (stems.public_spec, stems.creates_track, stems.affinity) == (True, False, "")
+    assert [(stage.name, stage.processor_type) for stage in stems.stages] == [("split", "dsp")]
+    assert (tracks.kind, tracks.attempt_limit, tracks.output_folder) == (job_pb2.JOB_KIND_PIPELINE, 2, "tracks/t1")
+    assert (tracks.public_spec, tracks.creates_track, tracks.affinity) == (False, True, "dsp")
+    assert tracks.work_seconds == 12.5
+
+
+async def test_a_kind_limits_the_unfinished_jobs_of_a_caller_and_of_all(platform: Platform) -> None:
+    async def take(context: JobContext, spec: Message) -> job_pb2.JobResult:
+        return result()
+
+    async def refusal(principal: Principal, **fields: Any) -> str:
+        with pytest.raises(AppError) as refused:
+            await create(principal, **fields)
+        return refused.value.reason
+
+    async def create(principal: Principal, **fields: Any) -> job_pb2.Job:
+        return await platform.create_of(kind, jobs_pb2.SeparationSpec(), principal, **fields)
+
+    kind = platform.kind(take, limits=JobLimits(pending=2, anonymous=1, queue=4))
+    first, second = [await create(ANN, idempotency_key=key) for key in ("1", "2")]
+    assert await refusal(ANN) == "TOO_MANY_PENDING"
+    assert (await create(ANN, idempotency_key="1")).id == first.id  # a repeated request is no new job
+    await create(Principal("anon:1", "anonymous"))
+    assert await refusal(Principal("anon:1", "anonymous")) == "TOO_MANY_PENDING"
+    await create(Principal("anon:2", "anonymous"))
+    assert await refusal(Principal("anon:3", "anonymous")) == "QUEUE_FULL"
+    await platform.ledger.cancel(ANN, second.id)
+    await create(Principal("anon:3", "anonymous"))
+
+
+async def test_a_job_whose_specification_cannot_be_read_fails_at_once(platform: Platform) -> None:
+    async def never(context: JobContext, spec: Message) -> job_pb2.JobResult:
+        raise AssertionError("the specification was read")
+
+    kind = platform.kind(never)
+    async with platform.worker_of(kind):
+        job = await platform.create_of(kind, jobs_pb2.PipelineSpec(model="dsp"))
+        ended = await platform.reaches(job.id, JobState.FAILED)
+    assert ended.error is not None
+    assert (ended.error.reason, ended.attempt) == ("SPEC_UNREADABLE", 1)
+
+
+async def test_a_job_of_an_unknown_kind_waits_for_a_worker_that_knows_it(platform: Platform) -> None:
+    async def take(context: JobContext, spec: Message) -> job_pb2.JobResult:
+        return result()
+
+    old = platform.kind(take)
+    new: JobKind[jobs_pb2.PipelineSpec] = JobKind(
+        kind=job_pb2.JOB_KIND_PIPELINE,
+        spec=jobs_pb2.PipelineSpec,
+        queue=old.queue,
+        handler=take,
+        attempt_limit=1000,
+        limits=old.limits,
+    )
+    async with platform.worker_of(old):
+        job = await platform.create_of(new, jobs_pb2.PipelineSpec())
+
+        async def refused() -> bool:
+            seen = await platform.job(job.id)
+            return seen.error is not None and seen.error.reason == "JOB_KIND_UNKNOWN"
+
+        await eventually(refused)
+    async with platform.worker_of(old, new):
+        await platform.reaches(job.id, JobState.SUCCEEDED)
 
 
 async def test_cancel_stops_a_running_job(platform: Platform) -> None:
@@ -207,7 +316,9 @@ async def fails_for_now(context: JobContext) -> job_pb2.JobResult:
 
 @pytest.mark.parametrize("noticed", [False, True])
 @pytest.mark.parametrize("ending", [returns, fails, fails_for_now, checking])
-async def test_a_worker_that_lost_its_lease_changes_nothing(platform: Platform, ending: Handler, noticed: bool) -> None:
+async def test_a_worker_that_lost_its_lease_changes_nothing(
+    platform: Platform, ending: PlainHandler, noticed: bool
+) -> None:
     taken_over, over = asyncio.Event(), asyncio.Event()
 
     async def handler(context: JobContext) -> job_pb2.JobResult:
@@ -322,7 +433,7 @@ async def test_a_repeated_command_runs_nothing_and_its_event_is_stored_once(plat
     assert stored.state.subjects == {subject: 1}
 
 
-async def test_somebody_may_tidy_up_behind_every_job(platform: Platform) -> None:
+async def test_on_finish_is_called_for_every_finished_job(platform: Platform) -> None:
     told: list[tuple[str, str]] = []
 
     async def handler(context: JobContext) -> job_pb2.JobResult:
@@ -330,12 +441,12 @@ async def test_somebody_may_tidy_up_behind_every_job(platform: Platform) -> None
             raise AppError(Code.UNPROCESSABLE, "BROKEN", "It broke.")
         return result()
 
-    async def ended(job: job_pb2.Job) -> None:
+    async def on_finish(job: job_pb2.Job) -> None:
         told.append((job.id, job_pb2.JobState.Name(job.state)))
 
     succeeding, failing, cancelled = [await platform.create() for _ in range(3)]
-    await platform.ledger.cancel(ANN, cancelled.id)  # nobody works on it, and yet there may be something to tidy up
-    async with platform.worker(handler, ended=ended):
+    await platform.ledger.cancel(ANN, cancelled.id)  # no worker runs it, but on_finish is called
+    async with platform.worker(handler, on_finish=on_finish):
         await platform.emptied()
     assert told == [
         (succeeding.id, "JOB_STATE_SUCCEEDED"), (failing.id, "JOB_STATE_FAILED"), (cancelled.id, "JOB_STATE_CANCELLED"),

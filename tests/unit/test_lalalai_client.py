@@ -1,4 +1,4 @@
-"""lalal.ai's answers, whatever they are, and how what it gives becomes stems."""
+"""The lalal.ai client with all kinds of responses, and the conversion of stems."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import soundfile
-from accounts_world import refused
+from accounts_fixture import raises_error
 from pydantic import SecretStr
 
 from kit.audio import AudioLimits
 from kit.errors import AppError, Code
-from kit.outbound.guard import Guard
+from kit.security.egress_policy import EgressPolicy
 from services.separation.lalalai.client import LalalaiClient
-from services.separation.lalalai.fitting import Recording, fit
 from services.separation.lalalai.keys import Key
+from services.separation.lalalai.stem_conversion import Recording, fit
 from services.separation.service import Format
 from tests.simulators.lalalai import KEY, LalalaiSimulator
 
@@ -36,17 +36,17 @@ def simulator() -> Iterator[LalalaiSimulator]:
 
 @pytest_asyncio.fixture
 async def client(simulator: LalalaiSimulator) -> AsyncIterator[LalalaiClient]:
-    # The simulator's own address is trusted with questions, and yet no place to fetch files from.
-    made = LalalaiClient(simulator.url, Guard(), timeout_seconds=5, transfer_seconds=5, limit_bytes=1000)
+    # The simulator serves the API, but the egress policy refuses downloads from its address.
+    made = LalalaiClient(simulator.url, EgressPolicy(), timeout_seconds=5, transfer_seconds=5, limit_bytes=1000)
     yield made
     await made.close()
 
 
 def silent(_share: float) -> None:
-    """Nobody wants to know."""
+    """Ignore the progress."""
 
 
-async def test_one_stem_alone_has_an_endpoint_of_its_own(
+async def test_a_single_stem_uses_its_own_endpoint(
     simulator: LalalaiSimulator, client: LalalaiClient, tmp_path: Path
 ) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros((800, 1)), 8000)
@@ -87,54 +87,54 @@ def checked(state: dict[str, Any]) -> bytes:
         "page", "list", "number", "unknown", "deep", "huge", "beyond", "empty", "unfinished", "odd", "refused", "nan",
     ],
 )  # fmt: skip
-async def test_answers_that_are_no_use_are_final(
+async def test_invalid_responses_are_final_errors(
     simulator: LalalaiSimulator, client: LalalaiClient, answer: bytes
 ) -> None:
     simulator.answers["/check/"] = answer
-    with refused("LALALAI_ERROR", Code.UNPROCESSABLE) as refusal:
+    with raises_error("LALALAI_ERROR", Code.UNPROCESSABLE) as error:
         await client.check(PLATFORM, TASK)
-    assert len(refusal.value.message) < 300
+    assert len(error.value.message) < 300
 
 
 @pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
-async def test_what_may_pass_may_be_tried_again(
+async def test_transient_statuses_are_retryable(
     simulator: LalalaiSimulator, client: LalalaiClient, status: int
 ) -> None:
     simulator.failures.append(("/limits/minutes_left/", status, {}, {"Retry-After": "7"}))
-    with refused("LALALAI_ERROR") as refusal:
+    with raises_error("LALALAI_ERROR") as error:
         await client.minutes_left(PLATFORM)
-    assert refusal.value.retryable
-    assert refusal.value.http_status == (429 if status == 429 else 503)
-    assert refusal.value.meta == {"retry_after": 7}
+    assert error.value.retryable
+    assert error.value.http_status == (429 if status == 429 else 503)
+    assert error.value.meta == {"retry_after": 7}
     assert await client.minutes_left(PLATFORM) == 1000.0
 
 
 @pytest.mark.parametrize("status", [400, 404, 422, 500, 302])
-async def test_what_does_not_pass(simulator: LalalaiSimulator, client: LalalaiClient, status: int) -> None:
+async def test_other_statuses_are_final(simulator: LalalaiSimulator, client: LalalaiClient, status: int) -> None:
     body = {"detail": [{"loc": ["body"], "msg": f"Field required, {KEY}"}, {"msg": "and more"}]}
     simulator.failures.append(("/limits/minutes_left/", status, body, {"Location": simulator.url, "Retry-After": "x"}))
-    with refused("LALALAI_ERROR", Code.UNPROCESSABLE) as refusal:
+    with raises_error("LALALAI_ERROR", Code.UNPROCESSABLE) as error:
         await client.minutes_left(PLATFORM)
-    assert "Field required, ***; and more" in refusal.value.message
+    assert "Field required, ***; and more" in error.value.message
     assert simulator.asked("/limits/minutes_left/") == 1
 
 
 @pytest.mark.parametrize(
     "url", ["file:///etc/passwd", "http://127.0.0.1:1/x", "http://[::1]/x", "{simulator}/files/x/y"]
 )
-async def test_files_are_fetched_from_public_places_alone(
+async def test_downloads_obey_the_egress_policy(
     simulator: LalalaiSimulator, client: LalalaiClient, tmp_path: Path, url: str
 ) -> None:
-    with refused("LALALAI_ERROR", Code.UNPROCESSABLE) as refusal:
+    with raises_error("LALALAI_ERROR", Code.UNPROCESSABLE) as error:
         await client.download(url.replace("{simulator}", simulator.url), tmp_path / "x")
-    assert "must not be reached" in refusal.value.message
+    assert "not a public web server" in error.value.message
 
 
 # ---------------------------------------------------------------------------------------------------------------- fit
 
 
 def fitted(folder: Path, samples: np.ndarray, rate_hz: int, recording: Recording, encoding: Format = "wav32f") -> Any:
-    """The one stem that came as ``samples`` [frames, channels], in a file."""
+    """Convert one stem, received as ``samples`` [frames, channels]."""
     (folder / "fitted").mkdir(exist_ok=True)
     soundfile.write(folder / "came.flac", samples, rate_hz, subtype="PCM_24", format="FLAC")
     ((output, file),) = fit(
@@ -152,17 +152,17 @@ def tone(frame_count: int, rate_hz: int, channel_count: int) -> np.ndarray:
     return np.repeat(wave[:, None], channel_count, axis=1)
 
 
-def test_another_rate_and_another_number_of_channels(tmp_path: Path) -> None:
+def test_fit_converts_rate_and_channels(tmp_path: Path) -> None:
     found = fitted(tmp_path, tone(48_000, 48_000, 2), 48_000, Recording(44_100, 1, 44_100))
     assert found.shape == (44_100, 1)
     assert np.abs(found - tone(44_100, 44_100, 1))[500:-500].max() < 1e-3
     assert fitted(tmp_path, tone(8000, 8000, 1), 8000, Recording(8000, 2, 8000)).shape == (8000, 2)
-    # Of two channels nobody can make six.
+    # There is no conversion from two channels to six.
     assert fitted(tmp_path, tone(8000, 8000, 2), 8000, Recording(8000, 6, 8000)).shape == (8000, 2)
 
 
 @pytest.mark.parametrize("extra", [-7000, -1, 0, 1, 7000])
-def test_padding_is_cut_and_filled_up(tmp_path: Path, extra: int) -> None:
+def test_fit_trims_and_pads(tmp_path: Path, extra: int) -> None:
     came = tone(80_000 + extra, 8000, 1)
     found = fitted(tmp_path, came, 8000, Recording(8000, 1, 80_000))
     shared = min(80_000, 80_000 + extra)
@@ -172,7 +172,7 @@ def test_padding_is_cut_and_filled_up(tmp_path: Path, extra: int) -> None:
 
 
 @pytest.mark.parametrize("frame_count", [71_000, 89_000])
-def test_a_preview_is_no_stem(tmp_path: Path, frame_count: int) -> None:
+def test_fit_refuses_other_lengths(tmp_path: Path, frame_count: int) -> None:
     with pytest.raises(AppError, match="another length"):
         fitted(tmp_path, tone(frame_count, 8000, 1), 8000, Recording(8000, 1, 80_000))
     assert list((tmp_path / "fitted").iterdir()) == []

@@ -11,12 +11,26 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from ledger_world import ANN, BOB, LEASE, LOST, WORKER, World, new, opened, reason, result, track
+from ledger_world import (
+    ANN,
+    BOB,
+    LEASE,
+    LOST,
+    WORKER,
+    World,
+    clip,
+    details,
+    ledger_of,
+    new,
+    opened,
+    reason,
+    result,
+    track,
+)
 
-from kit.identity import Principal
-from services.library.catalog import Generation
-from services.library.ledger import JobLedger
-from services.library.service import JobError, JobState, OutsideWork, Priority, Stage, entitled, may_see
+from kit.security.identity import Principal
+from services.library.access import may_see
+from services.library.jobs.service import ExternalTask, JobError, JobState, Priority, Stage, granted_priority
 
 
 @pytest_asyncio.fixture
@@ -46,7 +60,7 @@ async def test_the_same_key_and_body_give_the_same_job(world: World) -> None:
 
 async def test_the_same_key_with_another_body_is_refused(world: World) -> None:
     await world.job(idempotency_key="k")
-    assert await reason(world.job(idempotency_key="k", spec_json="{}")) == "IDEMPOTENCY_KEY_REUSED"
+    assert await reason(world.job(idempotency_key="k", spec=details("{}"))) == "IDEMPOTENCY_KEY_REUSED"
     assert await reason(world.job(idempotency_key="k", kind="analysis")) == "IDEMPOTENCY_KEY_REUSED"
 
 
@@ -73,9 +87,9 @@ async def test_concurrent_creates_with_one_key_make_one_job(world: World) -> Non
 
 
 @pytest.mark.parametrize("affinity", ["music", "magnet-audio", "v2"])
-async def test_an_affinity_has_a_subject_of_its_own(world: World, affinity: str) -> None:
+async def test_a_command_goes_to_the_subject_of_its_priority(world: World, affinity: str) -> None:
     job = await world.job(Principal("p", "pro"), affinity=affinity, work_seconds=12.5)
-    assert job.command_subject == f"soundwright.cmd.separation.v1.job.run.premium.{affinity}"
+    assert job.command_subject == "soundwright.cmd.separation.v1.job.run.premium"
     assert (job.affinity, job.work_seconds) == (affinity, 12.5)
 
 
@@ -89,9 +103,14 @@ async def test_work_is_a_number_of_seconds(world: World, seconds: float) -> None
     assert await reason(world.job(work_seconds=seconds)) == "WORK_INVALID"
 
 
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+async def test_a_starvation_timeout_is_a_number_of_seconds(world: World, seconds: float) -> None:
+    assert await reason(world.job(starvation_seconds=seconds)) == "STARVATION_INVALID"
+
+
 async def test_a_fingerprint_overrules_the_spec(world: World) -> None:
-    first = await world.job(idempotency_key="k", fingerprint="f", spec_json='{"seed": 1}')
-    assert (await world.job(idempotency_key="k", fingerprint="f", spec_json='{"seed": 2}')).id == first.id
+    first = await world.job(idempotency_key="k", fingerprint="f", spec=details("1"))
+    assert (await world.job(idempotency_key="k", fingerprint="f", spec=details("2"))).id == first.id
 
 
 async def test_the_track_must_be_there_and_the_callers(world: World) -> None:
@@ -147,7 +166,7 @@ async def test_list_shows_ones_own_newest_first(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "wish", "given"),
+    ("role", "requested", "given"),
     [
         ("user", None, "standard"), ("user", "admin", "standard"), ("user", "premium", "standard"),
         ("user", "free", "free"), ("pro", None, "premium"), ("pro", "admin", "premium"), ("pro", "free", "free"),
@@ -155,8 +174,8 @@ async def test_list_shows_ones_own_newest_first(world: World) -> None:
         ("super_admin", "premium", "premium"), ("service", None, "admin"), ("made up", "admin", "standard"),
     ],
 )  # fmt: skip
-def test_priority_is_capped_by_entitlement(role: str, wish: str | None, given: str) -> None:
-    assert entitled(Principal("p", role), Priority(wish) if wish else None) == given
+def test_priority_is_capped_by_entitlement(role: str, requested: str | None, given: str) -> None:
+    assert granted_priority(Principal("p", role), Priority(requested) if requested else None) == given
 
 
 # ------------------------------------------------------------------------------------------------------ claim and lease
@@ -172,6 +191,15 @@ async def test_claim_gives_the_job_for_one_attempt(world: World) -> None:
         world.clock.time,
         None,
     )
+
+
+async def test_a_repeated_claim_gives_the_same_attempt(world: World) -> None:
+    job = await world.job()
+    first, _, _ = await world.ledger.claim(job.id, "w1.call1", LEASE)
+    again, mine, _ = await world.ledger.claim(job.id, "w1.call1", LEASE)
+    assert (again.id, again.attempt, mine) == (first.id, 1, True)
+    _, mine, retry = await world.ledger.claim(job.id, "w1.call2", LEASE)
+    assert (mine, retry > 0) == (False, True)
 
 
 async def test_of_racing_claims_one_wins(world: World) -> None:
@@ -269,7 +297,7 @@ async def test_success_stores_the_result_and_files_what_belongs_to_it(world: Wor
     world.clock.time += 3
     ended = await world.ledger.succeed(job.id, 1, result("vocals", "drums"), [])
     assert (ended.state, ended.progress_ratio, ended.finish_time) == (JobState.SUCCEEDED, 1.0, world.clock.time)
-    assert (ended.lease_until, ended.unfiled, ended.error) == (None, None, None)
+    assert (ended.lease_until, ended.results_pending, ended.error) == (None, None, None)
     assert ended == await world.now(job)
     stems = await world.tracks.stems(ANN, "t1")
     assert [(stem.name, stem.job_id, stem.track_id, stem.owner_id) for stem in stems] == [
@@ -295,16 +323,16 @@ async def test_the_latest_analysis_stands(world: World) -> None:
     assert await reason(world.tracks.analysis(ANN, "t1")) == "ANALYSIS_NOT_FOUND"
     for tempo in ("100", "120"):
         job = await world.running(kind="analysis", track_id="t1")
-        await world.ledger.succeed(job.id, 1, result(values=tempo, features=["tempo"]), [])
+        await world.ledger.succeed(job.id, 1, result(values=tempo), [])
         world.clock.time += 1
-    assert (await world.tracks.analysis(ANN, "t1")).values_json == "120"
+    assert (await world.tracks.analysis(ANN, "t1")).details == details("120")
     assert await reason(world.tracks.analysis(BOB, "t1")) == "ACCESS_DENIED"
 
 
 async def test_a_clip_is_filed_with_what_the_ledger_knows(world: World) -> None:
     job = await world.running(kind="generation")
     world.clock.time += 7
-    ended = await world.ledger.succeed(job.id, 1, result("audio", generation=CLIP), [])
+    ended = await world.ledger.succeed(job.id, 1, result("audio", clip=CLIP, requested_model="music"), [])
     filed = await world.catalog.generation(job.id)
     assert filed is not None
     assert (filed.id, filed.owner_id, filed.priority, filed.create_time) == (
@@ -314,53 +342,54 @@ async def test_a_clip_is_filed_with_what_the_ledger_knows(world: World) -> None:
         world.clock.time,
     )
     assert (filed.prompt, filed.model, filed.quality_score) == ("slow cello", "music", 91)
+    assert (filed.engine, filed.engine_model) == ("dsp", "m")
     assert ended.result is not None
-    assert ended.result.generation == dataclasses.replace(
-        CLIP, id=job.id, owner_id="ann", priority="standard", create_time=world.clock.time
-    )
+    assert ended.result.clip == CLIP
     assert ended == await world.now(job)
 
 
-CLIP = Generation(id="x", owner_id="y", prompt="slow cello", model="music", duration_seconds=5.0, quality_score=91)
+CLIP = clip("slow cello", quality_score=91)
 
 
-@pytest.mark.parametrize("crash", ["file_outputs", "file_generation"])
-async def test_a_crash_before_filing_is_repaired_by_the_sweeper(world: World, crash: str) -> None:
+@pytest.mark.parametrize(
+    "crash", ["store_outputs", "store_stems", "store_analysis", "replace_track", "store_generation"]
+)
+async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(world: World, crash: str) -> None:
     await world.tracks.create(ANN, track("t1"))
     job = await world.running(track_id="t1")
-    store, catalog = CrashBeforeFiling(world.store, crash), CrashBeforeFiling(world.catalog, crash)
-    crashing = JobLedger(store, world.store, catalog, world.clock)  # type: ignore[arg-type]
+    tracks, catalog = CrashBeforeStoring(world.track_docs, crash), CrashBeforeStoring(world.catalog, crash)
+    crashing = ledger_of(world.jobs, tracks, catalog, world.clock)  # type: ignore[arg-type]
     with pytest.raises(ConnectionAbortedError):
-        await crashing.succeed(job.id, 1, result("vocals", values="{}", generation=CLIP), [])
+        await crashing.succeed(job.id, 1, result("vocals", values="{}", clip=CLIP), [])
     crashed = await world.now(job)
-    assert (crashed.state, crashed.unfiled) == (JobState.SUCCEEDED, True)
+    assert (crashed.state, crashed.results_pending) == (JobState.SUCCEEDED, True)
     assert crashed.result is not None
     stem_id = crashed.result.outputs[0].id
     await world.sweeper.sweep()  # its worker may be about to do it
-    assert (await world.now(job)).unfiled is True
+    assert (await world.now(job)).results_pending is True
     world.clock.time += LOST + 1
     await world.sweeper.sweep()
     assert (await world.tracks.stem(ANN, stem_id)).name == "vocals"
-    assert (await world.tracks.analysis(ANN, "t1")).values_json == "{}"
+    assert (await world.tracks.analysis(ANN, "t1")).details == details("{}")
+    assert [stem.id for stem in await world.tracks.stems(ANN, "t1")] == [stem_id]
+    assert (await world.tracks.get(ANN, "t1")).stem_count == 1
     filed = await world.catalog.generation(job.id)
     assert filed is not None
     assert filed.create_time == crashed.finish_time
-    assert (await world.now(job)).unfiled is None
+    assert (await world.now(job)).results_pending is None
     assert world.published == []
 
 
 async def test_whoever_reads_that_a_job_succeeded_finds_what_it_gave(world: World) -> None:
     job = await world.running()
-    catalog = CrashBeforeFiling(world.catalog, "file_generation")
+    catalog = CrashBeforeStoring(world.catalog, "store_generation")
     with pytest.raises(ConnectionAbortedError):
-        await JobLedger(world.store, world.store, catalog, world.clock).succeed(  # type: ignore[arg-type]
-            job.id, 1, result(generation=CLIP), []
-        )
-    assert (await world.ledger.get(ANN, job.id)).unfiled is None
+        await ledger_of(world.jobs, world.track_docs, catalog, world.clock).succeed(job.id, 1, result(clip=CLIP), [])
+    assert (await world.ledger.get(ANN, job.id)).results_pending is None
     assert await world.catalog.generation(job.id) is not None
 
 
-class CrashBeforeFiling:
+class CrashBeforeStoring:
     """The store of a library that dies between the result and what is filed after it."""
 
     def __init__(self, store: Any, crash: str) -> None:
@@ -414,12 +443,12 @@ async def test_what_fails_after_a_wish_to_cancel_is_cancelled(world: World) -> N
 
 async def test_what_a_job_goes_by_outside_stays_known(world: World) -> None:
     job = await world.running()
-    work = OutsideWork("source", ["task"], own_key=True)
+    work = ExternalTask("source", ["task"], own_key=True)
     await world.ledger.heartbeat(job.id, 1, LEASE, 0.1, "", [], work)
     await world.ledger.heartbeat(job.id, 1, LEASE, 0.2, "", [])
     await world.ledger.release(job.id, 1, 0.0, None, True)
     again, claimed, _ = await world.ledger.claim(job.id, "w2", LEASE)
-    assert (claimed, again.attempt, again.outside_work) == (True, 2, work)
+    assert (claimed, again.attempt, again.external_task) == (True, 2, work)
 
 
 async def test_a_finished_job_cannot_be_cancelled(world: World) -> None:
@@ -499,27 +528,37 @@ async def test_a_command_that_the_broker_has_is_left_alone(world: World) -> None
 async def test_what_is_lost_behind_a_long_queue_is_found_in_its_turn(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.library.sweeper._BATCH", 4)
+    monkeypatch.setattr("services.library.jobs.sweeper._BATCH", 4)
     for _ in range(10):
         world.clock.time += 1
         await world.job()
-    world.broker.counts = {(await world.job(affinity="music")).command_subject: 0}
+    lost = await world.job(command_subject="soundwright.cmd.analysis.v1.job.run")
+    world.broker.counts = {"soundwright.cmd.analysis.v1.job.run.*": 0}
     world.broker.count = 10
     world.clock.time += LOST + 1
     for _ in range(3):
         assert world.published == []
         await world.sweeper.sweep()
-    assert [job.affinity for job in world.published] == ["music"]
+    assert [job.id for job in world.published] == [lost.id]
 
 
 async def test_what_was_lost_comes_back_in_the_order_in_which_it_came(world: World) -> None:
     made = []
     for number in range(6):
         world.clock.time += 1
-        made.append(await world.job(affinity=("music", "audio")[number % 2]))
+        made.append(await world.job(priority=("standard", "free")[number % 2]))
     world.clock.time += LOST + 1
     await world.sweeper.sweep()
     assert [(job.id, job.command_subject) for job in world.published] == [(job.id, job.command_subject) for job in made]
+
+
+async def test_as_many_commands_are_published_as_are_missing(world: World) -> None:
+    made = [await world.job() for _ in range(5)]
+    world.broker.count = 3
+    world.clock.time += LOST + 1
+    await world.sweeper.sweep()
+    assert len(world.published) == 2
+    assert {job.id for job in world.published} < {job.id for job in made}
 
 
 async def test_a_lost_command_is_noticed_while_other_jobs_run(world: World) -> None:

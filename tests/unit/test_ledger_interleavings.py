@@ -12,15 +12,14 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit.adapters.docs_sqlite import SqliteDocs
+from kit.adapters.sqlite.docs import SqliteDocs
 from kit.errors import AppError
-from kit.identity import Principal
-from services.library.admission import NewJob
-from services.library.catalog import Generation
-from services.library.ledger import JobLedger
-from services.library.service import Job, JobError, JobResult, JobState
-from services.library.store import LibraryStore
-from services.library.sweeper import Sweeper
+from kit.security.identity import Principal
+from services.library.jobs.admission import NewJob
+from services.library.jobs.ledger import JobLedger
+from services.library.jobs.service import Job, JobError, JobResult, JobState, PackedMessage
+from services.library.jobs.store import JobDocs
+from services.library.jobs.sweeper import Sweeper
 
 OWNER = Principal("ann", "user")
 LEASE = 10.0
@@ -50,9 +49,17 @@ class EmptyBroker:
         return 0
 
 
-class NoCatalog:
-    async def file_generation(self, generation: Generation) -> None:
-        raise AssertionError("nothing was generated")
+class NoResults:
+    """The rest of a library, for jobs without a track."""
+
+    async def track(self, track_id: str) -> None:
+        raise AssertionError("no job has a track")
+
+    async def store_results(self, job: Job) -> None:
+        assert job.results_pending
+
+    async def remove_results(self, job: Job) -> None:
+        raise AssertionError("no job has a track")
 
 
 async def ignore(job: Job) -> None:
@@ -60,11 +67,11 @@ async def ignore(job: Job) -> None:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def store() -> AsyncIterator[LibraryStore]:
+async def store() -> AsyncIterator[JobDocs]:
     with tempfile.TemporaryDirectory() as folder:
         docs = SqliteDocs(Path(folder) / "library.db")
-        docs._writer.execute("PRAGMA synchronous = OFF")  # many small examples
-        store = LibraryStore(docs)
+        docs.database.writer.execute("PRAGMA synchronous = OFF")  # many small examples
+        store = JobDocs(docs)
         await store.prepare()
         yield store
         await docs.close()
@@ -78,13 +85,18 @@ def result(worker: str, attempt: int) -> JobResult:
 
 @settings(max_examples=150, deadline=None)
 @given(steps=st.lists(STEPS, min_size=5, max_size=30), attempt_limit=st.integers(1, 3))
-async def test_promises_hold_in_any_order(
-    store: LibraryStore, steps: list[tuple[str, Any]], attempt_limit: int
-) -> None:
+async def test_promises_hold_in_any_order(store: JobDocs, steps: list[tuple[str, Any]], attempt_limit: int) -> None:
     clock = HandClock()
-    ledger = JobLedger(store, store, NoCatalog(), clock)
+    ledger = JobLedger(store, NoResults(), clock)
     sweeper = Sweeper(store, ledger, EmptyBroker(), clock, ignore, LOST)  # type: ignore[arg-type]
-    new = NewJob("separation", "", "{}", attempt_limit, "soundwright.cmd.test.v1.job.run", "")
+    new = NewJob(
+        "separation",
+        "",
+        PackedMessage("type.googleapis.com/test.Spec", ""),
+        attempt_limit,
+        "soundwright.cmd.test.v1.job.run",
+        "",
+    )
     job = (await ledger.create(OWNER, new))[0]
     attempts = {"w1": 0, "w2": 0}  # which attempt each worker believes to be working on
     granted: list[int] = []
@@ -96,7 +108,7 @@ async def test_promises_hold_in_any_order(
         try:
             match action:
                 case "claim":
-                    claimed, given_to_it, _ = await ledger.claim(job.id, detail, LEASE)
+                    claimed, given_to_it, _ = await ledger.claim(job.id, f"{detail}.{number}", LEASE)
                     if given_to_it:
                         assert before.lease_until is None or before.lease_until <= clock.time
                         granted.append(claimed.attempt)
@@ -124,8 +136,8 @@ async def test_promises_hold_in_any_order(
         if refusal is not None:
             assert after == before
         if before.state.terminal:
-            assert dataclasses.replace(after, unfiled=None, revision=0) == dataclasses.replace(
-                before, unfiled=None, revision=0
+            assert dataclasses.replace(after, results_pending=None, revision=0) == dataclasses.replace(
+                before, results_pending=None, revision=0
             )
         owns = before.state is JobState.RUNNING and before.attempt == mine
         if action in ("heartbeat", "succeed", "fail", "cancelled", "release", "stop") and not owns:

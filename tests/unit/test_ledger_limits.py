@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from ledger_world import ANN, BOB, LEASE, World, new, opened, result
+from ledger_world import ANN, BOB, LEASE, World, details, new, opened, result
 
 from kit.errors import AppError
-from kit.identity import Principal
-from services.library.admission import Limits
-from services.library.service import Job
+from kit.security.identity import Principal
+from services.library.jobs import ledger
+from services.library.jobs.admission import Limits, queued, reserve
+from services.library.jobs.service import Job
 
 
 @pytest_asyncio.fixture
@@ -34,13 +35,13 @@ async def refused(call: Any) -> tuple[str, int, dict[str, Any]]:
 
 async def finish(world: World, job: Job) -> None:
     claimed, _, _ = await world.ledger.claim(job.id, "w", LEASE)
-    await world.ledger.succeed(job.id, claimed.attempt, result(), [])
+    await world.ledger.succeed(claimed.id, claimed.attempt, result(), [])
 
 
 async def test_unfinished_jobs_are_limited(world: World) -> None:
     limits = Limits(pending=2)
-    waiting, running = [await world.job(limits=limits) for _ in range(2)]
-    await world.ledger.claim(running.id, "w", LEASE)
+    running = await world.running(limits=limits)
+    waiting = await world.job(limits=limits)
     refusal = ("TOO_MANY_PENDING", 429, {"pending_count": 2, "max_pending": 2})
     assert await refused(world.job(limits=limits)) == refusal
     assert (await world.ledger.list_jobs(ANN, [], [], "", 0, 10))[1] == 2, "what is refused leaves nothing behind"
@@ -73,9 +74,23 @@ async def test_the_queue_of_all_is_limited(world: World) -> None:
     first = await world.job(limits=limits)
     await world.job(BOB, limits=limits)
     assert await refused(world.job(limits=limits)) == ("QUEUE_FULL", 503, {"queue_size": 2})
-    await world.job(limits=limits, kind="analysis")
+    await world.job(limits=limits, kind="analysis", command_subject="soundwright.cmd.analysis.v1.job.run")
     await finish(world, first)
     await world.job(limits=limits)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"), [(Limits(pending=2), "TOO_MANY_PENDING"), (Limits(hourly=2), "HOURLY_LIMIT")]
+)
+async def test_callers_of_one_address_cannot_rotate_their_names(world: World, limits: Limits, reason: str) -> None:
+    def guest(number: int, network: str = "address:1") -> Principal:
+        return Principal(f"anon:{number}", "anonymous", network)
+
+    for number in range(8):
+        await world.job(guest(number), limits=limits)
+    assert (await refused(world.job(guest(8), limits=limits)))[:2] == (reason, 429)
+    assert await world.job(guest(8, "address:2"), limits=limits)
+    assert await world.job(ANN, limits=limits)
 
 
 @pytest.mark.parametrize("limits", [Limits(pending=1), Limits(hourly=1), Limits(queue=1)])
@@ -87,7 +102,7 @@ async def test_repeating_what_was_accepted_is_never_refused(world: World, limits
     assert [await world.ledger.create(ANN, keyed) for _ in range(2)] == [(await world.now(job), True)] * 2
     same_id = new(limits=limits, job_id=job.id)
     assert (await world.ledger.create(ANN, same_id))[1] is True
-    changed = dataclasses.replace(keyed, spec_json="{}")
+    changed = dataclasses.replace(keyed, spec=details("{}"))
     assert (await refused(world.ledger.create(ANN, changed)))[0] == "IDEMPOTENCY_KEY_REUSED"
 
 
@@ -111,10 +126,47 @@ async def test_repetitions_at_once_take_one_place(world: World) -> None:
     assert sorted(existed for _, existed in made) == [False] + [True] * 9
 
 
-async def test_several_libraries_exceed_a_limit_by_their_number_at_most(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [(Limits(pending=5), "TOO_MANY_PENDING"), (Limits(hourly=5), "HOURLY_LIMIT"), (Limits(queue=5), "QUEUE_FULL")],
+)
+async def test_several_libraries_keep_to_a_limit_together(tmp_path: Path, limits: Limits, reason: str) -> None:
     async with opened(tmp_path) as one, opened(tmp_path) as two, opened(tmp_path) as three:
         worlds, guest = (one, two, three), Principal("anon:1", "anonymous")
-        calls = [worlds[number % 3].job(guest, limits=Limits(pending=5)) for number in range(30)]
+        calls = [worlds[number % 3].job(guest, limits=limits) for number in range(30)]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        assert {outcome.reason for outcome in outcomes if isinstance(outcome, AppError)} == {"TOO_MANY_PENDING"}
-        assert 5 <= sum(isinstance(outcome, Job) for outcome in outcomes) <= 7
+        assert [outcome.reason for outcome in outcomes if isinstance(outcome, AppError)] == [reason] * 25
+        assert sum(isinstance(outcome, Job) for outcome in outcomes) == 5
+
+
+async def test_repetitions_in_several_libraries_take_one_place(tmp_path: Path) -> None:
+    async with opened(tmp_path) as one, opened(tmp_path) as two:
+        for round_number in range(10):
+            keyed = new(limits=Limits(hourly=round_number + 1), idempotency_key=f"k{round_number}")
+            requests = [dataclasses.replace(keyed, job_id=str(uuid.uuid4())) for _ in range(6)]
+            made = await asyncio.gather(*((one, two)[n % 2].ledger.create(ANN, r) for n, r in enumerate(requests)))
+            assert len({job.id for job, _ in made}) == 1
+            assert sorted(existed for _, existed in made) == [False] + [True] * 5
+
+
+async def test_the_place_of_a_process_that_died_becomes_free(world: World) -> None:
+    limits = Limits(pending=1)
+    dead = dataclasses.replace(new(limits=limits), job_id="dead")
+    assert await reserve(world.jobs, queued(ANN, dead, world.clock.now()), limits, world.clock.now())
+    other = queued(ANN, new(), world.clock.now())
+    assert await reserve(world.jobs, other, limits, world.clock.now()) is False  # the job may still be stored
+    await world.job(BOB, limits=limits)  # a reservation concerns its owner only
+    world.clock.time += 31
+    await world.job(limits=limits)
+    assert [one.owner_id for one in (await world.jobs.admissions("separation")).reservations] == ["ann"]
+
+
+async def test_a_caller_learns_to_try_again_while_a_dead_process_holds_the_last_place(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "_RESERVATION_WAIT_SECONDS", 0.0)
+    limits = Limits(queue=1)
+    assert await reserve(world.jobs, queued(BOB, new(job_id="dead"), world.clock.now()), limits, world.clock.now())
+    assert await refused(world.job(limits=limits)) == ("SERVICE_UNAVAILABLE", 503, {})
+    world.clock.time += 31
+    await world.job(limits=limits)

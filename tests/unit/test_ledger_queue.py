@@ -1,4 +1,4 @@
-"""Places in the queue, how long they take, and who sees what of it."""
+"""The order of the queue, positions, estimated waits, and what callers see of other callers' jobs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from ledger_world import ANN, BOB, LEASE, WORKER, World, opened, result
+from ledger_world import ANN, BOB, WORKER, World, details, opened, result
 
-from kit.identity import Principal
-from services.library.queue import Queue
-from services.library.service import Job, JobError, JobState
+from kit.security.identity import Principal
+from services.library.jobs.order import STARVATION_SECONDS
+from services.library.jobs.queue import Queue
+from services.library.jobs.service import Job, JobError, JobState
 
 ROOT = Principal("root", "admin")
 PRO = Principal("pro", "pro")
 KIND = "generation"
+LONG_LEASE = 1e9  # no worker of these tests dies
 
 
 @pytest_asyncio.fixture
@@ -31,7 +33,8 @@ async def asked(world: World, principal: Principal = ANN, **fields: Any) -> Job:
 
 
 async def start(world: World, job: Job) -> Job:
-    claimed, mine, _ = await world.ledger.claim(job.id, "w", LEASE)
+    """Claim a job with the command of ``job``, and return the claimed job."""
+    claimed, mine, _ = await world.ledger.claim(job.id, "w", LONG_LEASE)
     assert mine
     return claimed
 
@@ -43,7 +46,7 @@ async def finish(world: World, job: Job, seconds: float) -> None:
 
 
 async def place(world: World, job: Job) -> tuple[int, float]:
-    return await world.queue.place(await world.now(job))
+    return await world.queue.position(await world.now(job))
 
 
 def ids(jobs: list[Job]) -> list[str]:
@@ -51,7 +54,7 @@ def ids(jobs: list[Job]) -> list[str]:
 
 
 async def look(world: World, principal: Principal = BOB, kind: str = KIND) -> Queue:
-    return await world.queue.look(principal, kind)
+    return await world.queue.get(principal, kind)
 
 
 async def test_priority_then_time_then_what_runs_first(world: World) -> None:
@@ -61,12 +64,12 @@ async def test_priority_then_time_then_what_runs_first(world: World) -> None:
         made.append(await asked(world, principal))
     free = await asked(world, ROOT, priority="free")
     await world.job(kind="separation")
-    for job in (made[3], made[0]):
+    for job in (made[3], made[0]):  # whatever job the command names, the first job of the queue starts
         world.clock.time += 1
         await start(world, job)
     queue = await look(world)
-    assert ids(queue.running) == ids([made[3], made[0]])
-    assert ids(queue.queued) == ids([made[2], made[5], made[1], made[4], made[6], free])
+    assert ids(queue.running) == ids([made[2], made[5]])
+    assert ids(queue.queued) == ids([made[1], made[4], made[0], made[3], made[6], free])
     assert queue.queued_count == 6
     assert [(await place(world, job))[0] for job in queue.queued] == [1, 2, 3, 4, 5, 6]
     assert [await place(world, job) for job in queue.running] == [(0, 0.0)] * 2
@@ -81,27 +84,92 @@ async def test_places_of_jobs_of_the_same_instant_are_apart(world: World) -> Non
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_places_are_live(world: World, seed: int) -> None:
-    """Whatever comes, starts, is given back or is cancelled, the place is that in the list."""
+    """Positions match the list after each event, and jobs start in that order whatever command the broker delivers."""
     draw = random.Random(seed)
+    commands: list[str] = []  # one for each unfinished job that does not run, and for cancelled jobs
     for _ in range(60):
         world.clock.time += draw.choice((0.0, 1.0))
         queue = await look(world)
         match draw.choice(("ask", "ask", "ask", "start", "finish", "cancel", "release")):
             case "start" if queue.queued:
-                await start(world, draw.choice(queue.queued))
+                draw.shuffle(commands)
+                mine = False
+                while not mine:
+                    job, mine, retry = await world.ledger.claim(commands.pop(), "w", LONG_LEASE)
+                    assert retry == 0.0
+                    assert mine or job.state is JobState.CANCELLED
+                assert job.id == queue.queued[0].id
             case "finish" if queue.running:
                 job = draw.choice(queue.running)
                 await world.ledger.succeed(job.id, job.attempt, result(), [])
             case "cancel" if queue.queued:
                 await world.ledger.cancel(WORKER, draw.choice(queue.queued).id)
             case "release" if queue.running:
-                job = draw.choice(queue.running)
+                job = await world.now(draw.choice(queue.running))
+                assert job.command_id is not None
+                commands.append(job.command_id.removesuffix(".0"))
                 await world.ledger.release(job.id, job.attempt, 0.0, JobError("BUSY", "later"), True)
             case _:
-                await asked(world, draw.choice((ANN, PRO, ROOT)), affinity=draw.choice(("", "music", "audio")))
+                fields = {
+                    "affinity": draw.choice(("", "music", "audio")),
+                    "starvation_seconds": draw.choice((0.5, 9.0)),
+                }
+                commands.append((await asked(world, draw.choice((ANN, PRO, ROOT)), **fields)).id)
         order = (await look(world)).queued
         assert [(await place(world, job))[0] for job in order] == list(range(1, len(order) + 1))
     assert order
+
+
+async def test_a_republished_command_is_a_new_permit(world: World) -> None:
+    """The command of the second job has started the first one. Published again, it starts the second job."""
+    first = await asked(world)
+    world.clock.time += 1.0
+    second = await asked(world)
+    started, claimed, _ = await world.ledger.claim(second.id, "w", LONG_LEASE)
+    assert (started.id, claimed) == (first.id, True)
+    await world.ledger.succeed(first.id, 1, result(), [])
+    ended, claimed, retry_after_seconds = await world.ledger.claim(second.id, "w", LONG_LEASE)
+    assert (ended.id, claimed, retry_after_seconds) == (first.id, False, 0.0), "the command is used up"
+
+    again = await world.ledger.republish(await world.now(second))
+    started, claimed, _ = await world.ledger.claim(second.id, "w", LONG_LEASE, again.publication)
+    assert (started.id, claimed) == (second.id, True)
+
+
+async def test_starving_jobs_start_first(world: World) -> None:
+    patient = await asked(world, priority="free", starvation_seconds=10.0)
+    late = await asked(world, ANN, starvation_seconds=12.0)
+    world.clock.time += 10.0
+    urgent = [await asked(world, ROOT), await asked(world, PRO)]
+    assert ids((await look(world)).queued) == ids([*urgent, late, patient]), "10 seconds are not longer than 10 seconds"
+    world.clock.time += 1.0
+    assert ids((await look(world)).queued) == ids([patient, *urgent, late])
+    world.clock.time += 2.0  # of starving jobs, the higher priority starts first
+    order = [late, patient, *urgent]
+    assert ids((await look(world)).queued) == ids(order)
+    assert [await place(world, job) for job in order] == [(1, 0.0), (2, 10.0), (3, 20.0), (4, 30.0)]
+    assert [(await start(world, job)).id for job in reversed(order)] == ids(order)
+
+
+async def test_jobs_of_callers_without_a_tier_starve_after_the_default(world: World) -> None:
+    patient = await asked(world, priority="free")
+    world.clock.time += STARVATION_SECONDS
+    urgent = await asked(world, ROOT)
+    assert ids((await look(world)).queued) == ids([urgent, patient])
+    world.clock.time += 0.1
+    assert ids((await look(world)).queued) == ids([patient, urgent])
+
+
+async def test_others_start_while_a_job_waits_for_its_retry(world: World) -> None:
+    first = await asked(world)
+    await start(world, first)
+    world.clock.time += 1.0
+    second = await asked(world)
+    await world.ledger.release(first.id, 1, 5.0, JobError("BUSY", "later"), False)
+    assert ids((await look(world)).queued) == ids([first, second]), "it keeps its place"
+    assert (await start(world, second)).id == second.id
+    world.clock.time += 5.0
+    assert (await start(world, first)).id == first.id
 
 
 async def test_nothing_is_waited_for_in_an_empty_queue(world: World) -> None:
@@ -117,7 +185,7 @@ async def test_waiting_is_worked_out_from_measured_speed(world: World) -> None:
     world.clock.time += 60
     # 3 seconds for a second of music, 0.5 for one of audio.
     running = await start(world, await asked(world, work_seconds=20.0))
-    await world.ledger.heartbeat(running.id, 1, LEASE, 0.25, "", [])
+    await world.ledger.heartbeat(running.id, 1, LONG_LEASE, 0.25, "", [])
     second = await asked(world, work_seconds=4.0)
     world.clock.time += 1
     third = await asked(world, affinity="audio", work_seconds=8.0)
@@ -153,7 +221,9 @@ async def test_only_what_lately_succeeded_is_a_measure(world: World) -> None:
     world.clock.time += 500
     await world.ledger.fail(failing.id, 1, JobError("X", "x"), False, [])
     await start(world, await asked(world))
-    assert await place(world, await asked(world)) == (1, 10.0)  # as fast as it sounds
+    waiting = await asked(world)
+    assert await place(world, waiting) == (1, 10.0)  # as fast as it sounds
+    await world.ledger.cancel(ANN, waiting.id)
     world.clock.time += 60
     for _ in range(30):
         await finish(world, await asked(world, BOB, priority="free"), 40.0)
@@ -165,7 +235,7 @@ async def test_only_what_lately_succeeded_is_a_measure(world: World) -> None:
 
 
 async def test_a_long_queue_is_cut_and_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.library.queue._LISTED_JOBS", 5)
+    monkeypatch.setattr("services.library.jobs.queue._LISTED_JOBS", 5)
     made = []
     for number in range(8):
         world.clock.time += 1
@@ -180,34 +250,34 @@ async def test_polling_does_not_list_the_queue(world: World, monkeypatch: pytest
     job = await asked(world)
     first = await place(world, job)
     listed = []
-    find = world.store._docs.find
+    find = world.jobs._docs.find
 
     async def noted(*arguments: Any, **options: Any) -> Any:
         listed.append(arguments)
         return await find(*arguments, **options)
 
-    monkeypatch.setattr(world.store._docs, "find", noted)
+    monkeypatch.setattr(world.jobs._docs, "find", noted)
     current = await world.now(job)
-    assert [await world.queue.place(current) for _ in range(20)] == [first] * 20
+    assert [await world.queue.position(current) for _ in range(20)] == [first] * 20
     assert listed == []
     world.clock.time += 2
-    await world.queue.place(current)
+    await world.queue.position(current)
     assert listed != []
 
 
 async def test_others_see_what_is_everybodys_business(world: World) -> None:
-    secret = await asked(world, idempotency_key="my key", spec_json='{"prompt": "rain"}', correlation_id="c9")
+    secret = await asked(world, idempotency_key="my key", spec=details("rain"), public_spec=True, correlation_id="c9")
     await start(world, secret)
     await world.ledger.release(secret.id, 1, 0.0, JobError("BUSY", "details"), True)
-    download = await world.job(kind="download", spec_json='{"url": "https://private"}')
+    download = await world.job(kind="download", spec=details("https://private"), output_folder="tracks/private")
     mine = (await look(world, ANN)).queued[0]
     assert mine == await world.now(secret)
     assert (await look(world, WORKER)).queued == [mine]
     [seen] = (await look(world, Principal("anon:1", "anonymous"))).queued
-    assert (seen.id, seen.owner_id, seen.state, seen.spec_json, seen.priority, seen.create_time) == (
-        secret.id, "ann", JobState.QUEUED, '{"prompt": "rain"}', "standard", secret.create_time,
+    assert (seen.id, seen.owner_id, seen.state, seen.spec, seen.priority, seen.create_time) == (
+        secret.id, "ann", JobState.QUEUED, details("rain"), "standard", secret.create_time,
     )  # fmt: skip
     assert (seen.idempotency_key, seen.error, seen.correlation_id, seen.fingerprint) == (None, None, "", "")
     [other] = (await look(world, BOB, "download")).queued
-    assert (other.id, other.spec_json) == (download.id, "")
+    assert (other.id, other.spec) == (download.id, None)
     assert "private" not in repr(other)

@@ -1,4 +1,4 @@
-"""Webhooks over a real store and real connections, with a clock set by hand: what is told, how often, to whom."""
+"""Webhooks over a real document store and real connections, with a clock that tests set."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
+import hmac
 import ssl
 import threading
 import time
@@ -22,46 +23,58 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from kit.adapters.docs_sqlite import SqliteDocs
+from kit.adapters.sqlite.docs import SqliteDocs
+from kit.adapters.sqlite.search import SqliteSearch
 from kit.errors import AppError
-from kit.identity import Principal
-from kit.outbound.guard import Guard
-from kit.sealing import Sealer
-from services.library.catalog_store import CatalogStore
-from services.library.ledger import JobLedger
-from services.library.service import Job, JobError
-from services.library.store import LibraryStore
-from services.library.webhook_delivery import Courier
-from services.library.webhook_store import WebhookDocs
-from services.library.webhooks import Delivery, DeliveryStatus, Webhook, Webhooks
-from tests.simulators.webhook_receiver import WebhookReceiver
-from tests.unit.ledger_world import ANN, BOB, HandClock, new, reason, result
+from kit.security.egress_policy import EgressPolicy
+from kit.security.identity import Principal
+from kit.security.sealing import Sealer
+from kit.security.secrets import Secrets
+from services.library.catalog.store import CatalogStore
+from services.library.job_kinds import public_kinds
+from services.library.jobs.service import Job, JobError
+from services.library.jobs.store import JobDocs
+from services.library.tracks.store import TrackDocs
+from services.library.webhooks.deliveries import Deliveries, Delivery, DeliveryStatus
+from services.library.webhooks.dispatcher import WebhookDispatcher
+from services.library.webhooks.messages import new_signing_secret, signature
+from services.library.webhooks.service import Webhook, Webhooks
+from services.library.webhooks.store import WebhookDocs
+from tests.simulators.webhook_receiver import Received, WebhookReceiver
+from tests.unit.ledger_world import ANN, BOB, HandClock, ledger_of, new, reason, result
 
 T = TypeVar("T")
-KEY = b"k" * 32
-PAUSES = (5.0, 30.0, 120.0)
+KEY = "k" * 32
+RETRY_SECONDS = (5.0, 30.0, 120.0)
 
 
 class Library:
-    """One process of a library; several may share a folder and a clock."""
+    """The webhooks of one library process. Several processes can share a folder and a clock."""
 
-    def __init__(self, docs: SqliteDocs, clock: HandClock, guard: Guard, key: bytes = KEY) -> None:
+    def __init__(self, docs: SqliteDocs, clock: HandClock, egress_policy: EgressPolicy, key: str = KEY) -> None:
         self.clock = clock
-        self.jobs = LibraryStore(docs)
-        self.catalog = CatalogStore(docs)
-        self.store = WebhookDocs(docs)
-        self.ledger = JobLedger(self.jobs, self.jobs, self.catalog, clock)
-        self.sealer = Sealer(key)
-        self.webhooks = Webhooks(self.store, self.jobs, guard, self.sealer, clock)
-        self.courier = Courier(self.webhooks, self.store, guard, self.sealer, clock, PAUSES)
+        self.epochs: dict[str, int] = {}  # of the credentials of accounts
+        self.jobs, self.tracks = JobDocs(docs), TrackDocs(docs)
+        self.catalog = CatalogStore(docs, SqliteSearch(docs.database))
+        self.store = WebhookDocs(docs, self._epoch_of)
+        self.ledger = ledger_of(self.jobs, self.tracks, self.catalog, clock)
+        self.sealer = Sealer(Secrets.of(key))
+        self.webhooks = Webhooks(self.store, egress_policy, self.sealer, clock)
+        self.deliveries = Deliveries(self.webhooks, self.store, self.jobs, public_kinds(), clock)
+        self.dispatcher = WebhookDispatcher(
+            self.deliveries, self.store, egress_policy, self.sealer, clock, RETRY_SECONDS
+        )
+
+    async def _epoch_of(self, account_id: str) -> int:
+        return self.epochs.get(account_id, 0)
 
     async def prepare(self) -> None:
-        for store in (self.jobs, self.catalog, self.store):
+        for store in (self.jobs, self.tracks, self.catalog, self.store):
             await store.prepare()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.courier.run())
+        task = asyncio.create_task(self.dispatcher.run())
         try:
             yield
         finally:
@@ -72,7 +85,7 @@ class Library:
         job, _ = await self.ledger.create(principal, new(**fields))
         return job
 
-    async def ended(self, principal: Principal = ANN, *, error: JobError | None = None, **fields: object) -> Job:
+    async def finished_job(self, principal: Principal = ANN, *, error: JobError | None = None, **fields: object) -> Job:
         job, claimed, _ = await self.ledger.claim((await self.job(principal, **fields)).id, "w", 20.0)
         assert claimed
         if error is not None:
@@ -80,18 +93,20 @@ class Library:
         return await self.ledger.succeed(job.id, 1, result("vocals", "drums"), [])
 
     async def log(self, webhook: Webhook) -> list[Delivery]:
-        return (await self.webhooks.list_deliveries(ANN, webhook.id, 0, 100))[0]
+        return (await self.deliveries.list_deliveries(ANN, webhook.id, 0, 100))[0]
 
-    def later(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.clock.time += seconds
-        self.courier.wake()
+        self.dispatcher.wake_up()
 
 
 @contextlib.asynccontextmanager
-async def library(folder: Path, clock: HandClock, guard: Guard, key: bytes = KEY) -> AsyncIterator[Library]:
+async def library(
+    folder: Path, clock: HandClock, egress_policy: EgressPolicy, key: str = KEY
+) -> AsyncIterator[Library]:
     docs = SqliteDocs(folder / "library.db")
-    docs._writer.execute("PRAGMA synchronous = OFF")  # no test pulls the plug
-    opened = Library(docs, clock, guard, key)
+    docs.database.writer.execute("PRAGMA synchronous = OFF")  # tests do not simulate power failures
+    opened = Library(docs, clock, egress_policy, key)
     await opened.prepare()
     yield opened
     await docs.close()
@@ -104,13 +119,13 @@ def receiver() -> Iterator[WebhookReceiver]:
 
 
 @pytest.fixture
-def guard(receiver: WebhookReceiver) -> Guard:
-    return Guard([receiver.address])
+def egress_policy(receiver: WebhookReceiver) -> EgressPolicy:
+    return EgressPolicy([receiver.address])
 
 
 @pytest.fixture
-async def world(tmp_path: Path, guard: Guard) -> AsyncIterator[Library]:
-    async with library(tmp_path, HandClock(), guard) as opened:
+async def fixture(tmp_path: Path, egress_policy: EgressPolicy) -> AsyncIterator[Library]:
+    async with library(tmp_path, HandClock(), egress_policy) as opened:
         yield opened
 
 
@@ -122,39 +137,41 @@ async def eventually(condition: Callable[[], object]) -> None:
 
 
 async def until(answer: Callable[[], Awaitable[T]]) -> T:
-    """What ``answer`` gives once that is something."""
+    """Poll ``answer`` until it returns a true value, and return it."""
     deadline = time.monotonic() + 20
     while not (given := await answer()):
-        assert time.monotonic() < deadline, "did not come true in time"
+        assert time.monotonic() < deadline, "the condition did not become true within 20 seconds"
         await asyncio.sleep(0.01)
     return given
 
 
-async def settled(world: Library, webhook: Webhook, *statuses: DeliveryStatus) -> list[Delivery]:
-    """The log once it says this, newest first, and nothing is being sent."""
+async def settled(fixture: Library, webhook: Webhook, *statuses: DeliveryStatus) -> list[Delivery]:
+    """Wait until the deliveries have these statuses and none is underway. Return them, newest first."""
 
-    async def as_told() -> list[Delivery]:
-        log = await world.log(webhook)
+    async def matching_log() -> list[Delivery]:
+        log = await fixture.log(webhook)
         fits = [entry.status for entry in log] == list(statuses) and not any(entry.underway for entry in log)
         return log if fits else []
 
-    return await until(as_told)
+    return await until(matching_log)
 
 
-async def refused(world: Library, webhook: Webhook) -> Delivery:
-    """The one delivery once an attempt went wrong."""
+async def failed_attempt(fixture: Library, webhook: Webhook) -> Delivery:
+    """Wait until an attempt of the only delivery failed, and return the delivery."""
 
-    async def wrong() -> Delivery | None:
-        (entry,) = await world.log(webhook)
+    async def failed() -> Delivery | None:
+        (entry,) = await fixture.log(webhook)
         return entry if entry.error else None
 
-    entry = await until(wrong)
+    entry = await until(failed)
     assert entry is not None
     return entry
 
 
-async def endpoint(world: Library, receiver: WebhookReceiver, path: str = "/hook", **fields: Sequence[str]) -> Webhook:
-    return (await world.webhooks.create(ANN, receiver.url + path, fields.get("events", ()), "mine"))[0]
+async def create_webhook(
+    fixture: Library, receiver: WebhookReceiver, path: str = "/hook", **fields: Sequence[str]
+) -> Webhook:
+    return (await fixture.webhooks.create(ANN, receiver.url + path, fields.get("events", ()), "mine"))[0]
 
 
 P, D, F = DeliveryStatus.PENDING, DeliveryStatus.DELIVERED, DeliveryStatus.FAILED
@@ -163,18 +180,18 @@ P, D, F = DeliveryStatus.PENDING, DeliveryStatus.DELIVERED, DeliveryStatus.FAILE
 # ------------------------------------------------------------------------------------------------------------ messages
 
 
-async def test_a_finished_job_is_told_with_its_manifest_signed(world: Library, receiver: WebhookReceiver) -> None:
-    webhook, secret = await world.webhooks.create(ANN, f"{receiver.url}/hook?key=1", (), "mine")
-    job = await world.ended(track_id="")
+async def test_a_finished_job_sends_a_signed_manifest(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook, secret = await fixture.webhooks.create(ANN, f"{receiver.url}/hook?key=1", (), "mine")
+    job = await fixture.finished_job(track_id="")
     assert job.result is not None
-    world.later(1)
-    async with world.running():
-        (entry,) = await settled(world, webhook, D)
+    fixture.advance(1)
+    async with fixture.running():
+        (entry,) = await settled(fixture, webhook, D)
     (received,) = receiver.received
     assert received.path == "/hook?key=1"
     assert received.headers["content-type"] == "application/json"
     assert received.headers["webhook-id"] == f"msg_{job.id.replace('-', '')}" == entry.message_id
-    assert received.headers["webhook-timestamp"] == str(int(world.clock.time))
+    assert received.headers["webhook-timestamp"] == str(int(fixture.clock.time))
     assert received.signed_by(secret) == [True]
     assert received.message == {
         "type": "job.completed",
@@ -206,13 +223,13 @@ async def test_a_finished_job_is_told_with_its_manifest_signed(world: Library, r
     assert (entry.response_status, entry.error, entry.attempt_count, entry.due_time) == (204, "", 1, None)
 
 
-async def test_failed_and_cancelled_jobs_fail(world: Library, receiver: WebhookReceiver) -> None:
-    webhook = await endpoint(world, receiver)
-    failed = await world.ended(error=JobError("AUDIO_EMPTY", "There is no sound in it."))
-    cancelled = await world.ledger.cancel(ANN, (await world.job()).id)
-    world.later(1)
-    async with world.running():
-        await settled(world, webhook, D, D)
+async def test_failed_and_cancelled_jobs_send_job_failed(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
+    failed = await fixture.finished_job(error=JobError("AUDIO_EMPTY", "There is no sound in it."))
+    cancelled = await fixture.ledger.cancel(ANN, (await fixture.job()).id)
+    fixture.advance(1)
+    async with fixture.running():
+        await settled(fixture, webhook, D, D)
     told = {message["data"]["id"]: message for message in (received.message for received in receiver.received)}
     assert {message["type"] for message in told.values()} == {"job.failed"}
     shape = [
@@ -226,95 +243,123 @@ async def test_failed_and_cancelled_jobs_fail(world: Library, receiver: WebhookR
     assert told[cancelled.id]["data"]["started_at"] is None
 
 
-async def test_a_message_stays_small(world: Library, receiver: WebhookReceiver) -> None:
-    webhook = await endpoint(world, receiver)
-    job, _, _ = await world.ledger.claim((await world.job()).id, "w", 20.0)
-    await world.ledger.succeed(job.id, 1, result(*(f"part {n} {'ü' * 100}" for n in range(300))), [])
-    world.later(1)
-    async with world.running():
-        await settled(world, webhook, D)
+async def test_large_messages_are_truncated(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
+    job, _, _ = await fixture.ledger.claim((await fixture.job()).id, "w", 20.0)
+    await fixture.ledger.succeed(job.id, 1, result(*(f"part {n} {'ü' * 100}" for n in range(300))), [])
+    fixture.advance(1)
+    async with fixture.running():
+        await settled(fixture, webhook, D)
     (received,) = receiver.received
     assert len(received.body) < 64 * 1024
     assert received.message["data"]["outputs"] == []
     assert received.message["data"]["outputs_truncated"] is True
 
 
-async def test_an_endpoint_gets_what_it_asked_for_and_only_its_owners(
-    world: Library, receiver: WebhookReceiver
-) -> None:
-    everything = await endpoint(world, receiver, "/all")
-    failures = await endpoint(world, receiver, "/failures", events=["job.failed"])
-    silent = await endpoint(world, receiver, "/silent")
-    await world.webhooks.update(ANN, silent.id, enabled=False)
-    await world.ended()
-    await world.ended(BOB)
-    world.later(1)
-    async with world.running():
-        await settled(world, everything, D)
-        assert await world.webhooks.tell_ended() == 0  # all of them are told
-    assert (len(await world.log(failures)), len(await world.log(silent)), len(receiver.received)) == (0, 0, 1)
+async def test_a_webhook_receives_its_events_of_its_owner(fixture: Library, receiver: WebhookReceiver) -> None:
+    everything = await create_webhook(fixture, receiver, "/all")
+    failures = await create_webhook(fixture, receiver, "/failures", events=["job.failed"])
+    silent = await create_webhook(fixture, receiver, "/silent")
+    await fixture.webhooks.update(ANN, silent.id, enabled=False)
+    await fixture.finished_job()
+    await fixture.finished_job(BOB)
+    fixture.advance(1)
+    async with fixture.running():
+        await settled(fixture, everything, D)
+        assert await fixture.deliveries.enqueue_finished_jobs() == 0  # all were enqueued
+    assert (len(await fixture.log(failures)), len(await fixture.log(silent)), len(receiver.received)) == (0, 0, 1)
 
 
-async def test_telling_again_sends_nothing_twice(world: Library, receiver: WebhookReceiver) -> None:
-    webhook = await endpoint(world, receiver)
-    job = await world.ended()
-    assert await world.webhooks.tell_ended() == 1
-    told = await world.jobs.job(job.id)
+async def test_webhooks_end_with_the_credentials_of_their_owner(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook, _ = await fixture.webhooks.create(ANN, receiver.url, (), "")
+    kept, _ = await fixture.webhooks.create(BOB, receiver.url, (), "")
+    await fixture.deliveries.send_test(ANN, webhook.id)
+    fixture.epochs[ANN.id] = 1
+    await fixture.deliveries.send_test(BOB, kept.id)
+    async with fixture.running():
+        await eventually(lambda: len(receiver.received) == 1)
+    assert await fixture.webhooks.list_own(ANN) == []
+    assert await reason(fixture.webhooks.get(ANN, webhook.id)) == "WEBHOOK_NOT_FOUND"
+    assert [one.id for one in await fixture.webhooks.list_own(BOB)] == [kept.id]
+    assert await fixture.store.list_deliveries(webhook.id, 0, 10) == ([], 0)
+
+
+async def test_enqueueing_again_creates_no_duplicates(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
+    job = await fixture.finished_job()
+    assert await fixture.deliveries.enqueue_finished_jobs() == 1
+    told = await fixture.jobs.job(job.id)
     assert told is not None
-    # As after a crash between the recording and the mark.
-    assert await world.jobs.replace_job(dataclasses.replace(told, untold=True))
-    assert await world.webhooks.tell_ended() == 1
-    world.later(1)
-    async with world.running():
-        await settled(world, webhook, D)
+    # As after a crash between storing the deliveries and clearing the flag.
+    assert await fixture.jobs.replace_job(dataclasses.replace(told, webhooks_pending=True))
+    assert await fixture.deliveries.enqueue_finished_jobs() == 1
+    fixture.advance(1)
+    async with fixture.running():
+        await settled(fixture, webhook, D)
     assert len(receiver.received) == 1
 
 
 # ------------------------------------------------------------------------------------------------------------- secrets
 
 
-async def test_for_a_day_after_a_rotation_both_secrets_sign(world: Library, receiver: WebhookReceiver) -> None:
-    webhook, old = await world.webhooks.create(ANN, f"{receiver.url}/hook", (), "")
-    _, young = await world.webhooks.rotate_secret(ANN, webhook.id)
+async def test_both_secrets_sign_for_a_day_after_a_rotation(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook, old = await fixture.webhooks.create(ANN, f"{receiver.url}/hook", (), "")
+    _, young = await fixture.webhooks.rotate_secret(ANN, webhook.id)
     assert len(base64.b64decode(young.removeprefix("whsec_"))) == 32
     assert young != old
-    async with world.running():
-        await world.webhooks.test(ANN, webhook.id)
-        world.later(86399)
-        await settled(world, webhook, D)
-        await world.webhooks.test(ANN, webhook.id)
-        world.later(2)
-        await settled(world, webhook, D, D)
+    async with fixture.running():
+        await fixture.deliveries.send_test(ANN, webhook.id)
+        fixture.advance(86399)
+        await settled(fixture, webhook, D)
+        await fixture.deliveries.send_test(ANN, webhook.id)
+        fixture.advance(2)
+        await settled(fixture, webhook, D, D)
     first, second = receiver.received
     assert (first.signed_by(young), first.signed_by(old)) == ([True, False], [False, True])
     assert (second.signed_by(young), second.signed_by(old)) == ([True], [False])
 
 
-async def test_secrets_are_stored_sealed(world: Library, receiver: WebhookReceiver, tmp_path: Path) -> None:
-    webhook, secret = await world.webhooks.create(ANN, f"{receiver.url}/hook", (), "")
-    _, young = await world.webhooks.rotate_secret(ANN, webhook.id)
+def test_signatures_follow_the_standard() -> None:
+    secrets, body = [new_signing_secret(), new_signing_secret()], '{"type":"ping","text":"größe"}'
+    now = int(time.time())
+    given = signature(secrets, "msg_1", now, body)
+    for secret, one in zip(secrets, given.split(" "), strict=True):
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        expected = hmac.digest(key, f"msg_1.{now}.{body}".encode(), "sha256")
+        assert one == f"v1,{base64.b64encode(expected).decode()}"
+    headers = {"webhook-id": "msg_1", "webhook-timestamp": str(now), "webhook-signature": given}
+    received = Received("/hook", headers, body.encode())
+    assert [received.verified(secret) for secret in (*secrets, new_signing_secret())] == [True, True, False]
+    assert not Received("/hook", headers, body.encode() + b" ").verified(secrets[0])
+    assert not Received("/hook", {**headers, "webhook-id": "msg_2"}, body.encode()).verified(secrets[0])
+    assert not Received("/hook", {**headers, "webhook-timestamp": str(now + 1)}, body.encode()).verified(secrets[0])
+
+
+async def test_secrets_are_stored_encrypted(fixture: Library, receiver: WebhookReceiver, tmp_path: Path) -> None:
+    webhook, secret = await fixture.webhooks.create(ANN, f"{receiver.url}/hook", (), "")
+    _, young = await fixture.webhooks.rotate_secret(ANN, webhook.id)
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("library.db*"))
     assert webhook.id.encode() in stored
     for text in (secret, young):
         assert text.removeprefix("whsec_").encode() not in stored
 
 
-async def test_under_another_signing_key_the_owner_hears_what_to_do(
-    world: Library, receiver: WebhookReceiver, tmp_path: Path, guard: Guard
+async def test_an_unreadable_secret_fails_with_advice(
+    fixture: Library, receiver: WebhookReceiver, tmp_path: Path, egress_policy: EgressPolicy
 ) -> None:
-    webhook = await endpoint(world, receiver)
-    await world.ended()
-    async with library(tmp_path, world.clock, guard, b"x" * 32) as other:
-        other.later(1)
+    webhook = await create_webhook(fixture, receiver)
+    await fixture.finished_job()
+    async with library(tmp_path, fixture.clock, egress_policy, "x" * 32) as other:
+        other.advance(1)
         async with other.running():
             (entry,) = await settled(other, webhook, F)
-        assert "Set it anew" in entry.error
+        assert "Enter the secret again" in entry.error
         assert receiver.received == []
         _, secret = await other.webhooks.rotate_secret(ANN, webhook.id)
         await other.webhooks.update(ANN, webhook.id, enabled=True)
-        other.clock.time += 86400  # the secret before, which nobody can read, signs no more
-        await other.webhooks.test(ANN, webhook.id)
-        other.later(1)
+        other.clock.time += 86400  # the unreadable previous secret has expired
+        await other.deliveries.send_test(ANN, webhook.id)
+        other.advance(1)
         async with other.running():
             await settled(other, webhook, D, F)
     assert receiver.received[0].signed_by(secret) == [True]
@@ -323,147 +368,191 @@ async def test_under_another_signing_key_the_owner_hears_what_to_do(
 # ------------------------------------------------------------------------------------------------------------ delivery
 
 
-async def test_a_failure_is_tried_again_until_it_succeeds(world: Library, receiver: WebhookReceiver) -> None:
-    webhook = await endpoint(world, receiver)
+async def test_failures_are_retried(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
     receiver.answer_with([500, 302], Location=f"{receiver.url}/elsewhere")
     receiver.body = b"x" * 10_000
-    await world.ended()
-    world.later(1)
-    async with world.running():
+    await fixture.finished_job()
+    fixture.advance(1)
+    async with fixture.running():
         for attempt, (status, pause) in enumerate(((500, 5.0), (302, 30.0)), 1):
             await eventually(lambda attempt=attempt: len(receiver.received) == attempt)
-            (entry,) = await settled(world, webhook, P)
+            (entry,) = await settled(fixture, webhook, P)
             assert (entry.attempt_count, entry.response_status, len(entry.response_body)) == (attempt, status, 4096)
             assert str(status) in entry.error
             assert entry.due_time is not None
-            assert 0.9 * pause <= entry.due_time - world.clock.time <= 1.1 * pause
-            failing = await world.webhooks.get(ANN, webhook.id)
+            assert 0.9 * pause <= entry.due_time - fixture.clock.time <= 1.1 * pause
+            failing = await fixture.webhooks.get(ANN, webhook.id)
             assert (failing.fail_time, failing.enabled) == (1_000_001.0, True)
-            world.later(1.2 * pause)
-        (entry,) = await settled(world, webhook, D)
+            fixture.advance(1.2 * pause)
+        (entry,) = await settled(fixture, webhook, D)
     assert (entry.attempt_count, entry.error) == (3, "")
-    assert (await world.webhooks.get(ANN, webhook.id)).fail_time is None
+    assert (await fixture.webhooks.get(ANN, webhook.id)).fail_time is None
     assert len({received.headers["webhook-id"] for received in receiver.received}) == 1
     assert len({received.body for received in receiver.received}) == 1
     assert len({received.headers["webhook-timestamp"] for received in receiver.received}) == 3
-    assert receiver.to("/elsewhere") == []  # no redirect is followed
+    assert receiver.to("/elsewhere") == []  # redirects are not followed
 
 
-async def test_an_endpoint_that_never_succeeds_is_disabled(world: Library, receiver: WebhookReceiver) -> None:
-    webhook = await endpoint(world, receiver)
+async def test_a_failing_webhook_is_disabled(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
     receiver.answer_with([503] * 4)
-    await world.ended()
-    world.later(1)
-    async with world.running():
-        for attempt, pause in enumerate(PAUSES, 1):
+    await fixture.finished_job()
+    fixture.advance(1)
+    async with fixture.running():
+        for attempt, pause in enumerate(RETRY_SECONDS, 1):
             await eventually(lambda attempt=attempt: len(receiver.received) == attempt)
-            await settled(world, webhook, P)
-            world.later(1.2 * pause)
-        (entry,) = await settled(world, webhook, F)
-        disabled = await world.webhooks.get(ANN, webhook.id)
+            await settled(fixture, webhook, P)
+            fixture.advance(1.2 * pause)
+        (entry,) = await settled(fixture, webhook, F)
+        disabled = await fixture.webhooks.get(ANN, webhook.id)
         assert (disabled.enabled, disabled.disabled_reason) == (
             False,
-            "No delivery succeeded in 4 attempts. The endpoint answered 503.",
+            "No delivery succeeded in 4 attempts. The endpoint returned HTTP 503.",
         )
         assert (entry.attempt_count, entry.due_time) == (4, None)
-        await world.ended()
-        assert await world.webhooks.tell_ended() == 1
-        assert len(await world.log(webhook)) == 1
-        assert await reason(world.webhooks.test(ANN, webhook.id)) == "WEBHOOK_DISABLED"
-        assert await reason(world.webhooks.replay(ANN, entry.id)) == "WEBHOOK_DISABLED"
-        enabled = await world.webhooks.update(ANN, webhook.id, enabled=True)
+        await fixture.finished_job()
+        assert await fixture.deliveries.enqueue_finished_jobs() == 1
+        assert len(await fixture.log(webhook)) == 1
+        assert await reason(fixture.deliveries.send_test(ANN, webhook.id)) == "WEBHOOK_DISABLED"
+        assert await reason(fixture.deliveries.replay(ANN, entry.id)) == "WEBHOOK_DISABLED"
+        enabled = await fixture.webhooks.update(ANN, webhook.id, enabled=True)
         assert (enabled.disabled_reason, enabled.fail_time) == ("", None)
-        await world.webhooks.replay(ANN, entry.id)
-        world.later(1)
-        await settled(world, webhook, D)
+        await fixture.deliveries.replay(ANN, entry.id)
+        fixture.advance(1)
+        await settled(fixture, webhook, D)
 
 
-async def test_one_success_meanwhile_saves_an_endpoint(world: Library, receiver: WebhookReceiver) -> None:
-    webhook = await endpoint(world, receiver)
+async def test_a_success_in_between_keeps_the_webhook_enabled(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
     receiver.answer_with([503, 204, 503, 503, 503])
-    await world.ended()
-    world.later(1)
-    async with world.running():
+    await fixture.finished_job()
+    fixture.advance(1)
+    async with fixture.running():
         await eventually(lambda: len(receiver.received) == 1)
-        await settled(world, webhook, P)
-        world.clock.time += 1
-        await world.webhooks.test(ANN, webhook.id)
-        world.later(1)
-        await settled(world, webhook, D, P)
-        for count, pause in enumerate(PAUSES, 3):
-            world.later(1.2 * pause)
+        await settled(fixture, webhook, P)
+        fixture.clock.time += 1
+        await fixture.deliveries.send_test(ANN, webhook.id)
+        fixture.advance(1)
+        await settled(fixture, webhook, D, P)
+        for count, pause in enumerate(RETRY_SECONDS, 3):
+            fixture.advance(1.2 * pause)
             await eventually(lambda count=count: len(receiver.received) == count)
-            await settled(world, webhook, D, P if count < 5 else F)
-    assert (await world.webhooks.get(ANN, webhook.id)).enabled
+            await settled(fixture, webhook, D, P if count < 5 else F)
+    assert (await fixture.webhooks.get(ANN, webhook.id)).enabled
 
 
-async def test_an_endpoint_that_is_gone_is_disabled_at_once(world: Library, receiver: WebhookReceiver) -> None:
-    webhook = await endpoint(world, receiver)
+async def test_http_410_disables_the_webhook(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
     receiver.answer_with([410])
-    await world.ended()
-    world.later(1)
-    async with world.running():
-        (entry,) = await settled(world, webhook, F)
-    gone = await world.webhooks.get(ANN, webhook.id)
-    assert (gone.enabled, gone.disabled_reason) == (False, "The endpoint answered 410: it is gone.")
+    await fixture.finished_job()
+    fixture.advance(1)
+    async with fixture.running():
+        (entry,) = await settled(fixture, webhook, F)
+    gone = await fixture.webhooks.get(ANN, webhook.id)
+    assert (gone.enabled, gone.disabled_reason) == (False, "The endpoint returned HTTP 410 (Gone).")
     assert (entry.attempt_count, entry.response_status) == (1, 410)
 
 
-async def test_what_is_on_its_way_is_not_sent_to_an_endpoint_that_was_disabled(
-    world: Library, receiver: WebhookReceiver
-) -> None:
-    webhook = await endpoint(world, receiver)
-    await world.webhooks.test(ANN, webhook.id)
-    await world.webhooks.update(ANN, webhook.id, enabled=False)
-    world.later(1)
-    async with world.running():
-        (entry,) = await settled(world, webhook, F)
+async def test_a_disabled_webhook_receives_no_pending_deliveries(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
+    await fixture.deliveries.send_test(ANN, webhook.id)
+    await fixture.webhooks.update(ANN, webhook.id, enabled=False)
+    fixture.advance(1)
+    async with fixture.running():
+        (entry,) = await settled(fixture, webhook, F)
     assert (entry.error, receiver.received) == ("The webhook is disabled.", [])
 
 
-async def test_a_replay_has_the_same_id_and_body(world: Library, receiver: WebhookReceiver) -> None:
-    webhook = await endpoint(world, receiver)
-    await world.ended()
-    world.later(1)
-    async with world.running():
-        (entry,) = await settled(world, webhook, D)
-        assert await reason(world.webhooks.replay(BOB, entry.id)) == "DELIVERY_NOT_FOUND"
-        assert (await world.webhooks.replay(ANN, entry.id)).status is P
-        world.later(100)
+async def test_a_replay_has_the_same_id_and_body(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
+    await fixture.finished_job()
+    fixture.advance(1)
+    async with fixture.running():
+        (entry,) = await settled(fixture, webhook, D)
+        assert await reason(fixture.deliveries.replay(BOB, entry.id)) == "DELIVERY_NOT_FOUND"
+        assert (await fixture.deliveries.replay(ANN, entry.id)).status is P
+        fixture.advance(100)
         await eventually(lambda: len(receiver.received) == 2)
-        await settled(world, webhook, D)
+        await settled(fixture, webhook, D)
     first, second = receiver.received
     assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
     assert first.headers["webhook-timestamp"] != second.headers["webhook-timestamp"]
 
 
-async def test_what_is_being_sent_is_not_replayed(world: Library, receiver: WebhookReceiver) -> None:
-    await endpoint(world, receiver)
+async def test_a_delivery_underway_cannot_be_replayed(fixture: Library, receiver: WebhookReceiver) -> None:
+    await create_webhook(fixture, receiver)
     receiver.held = threading.Event()
     try:
-        await world.ended()
-        world.later(1)
-        async with world.running():
+        await fixture.finished_job()
+        fixture.advance(1)
+        async with fixture.running():
             await eventually(receiver.waiting.is_set)
-            (webhook,) = await world.webhooks.list_own(ANN)
-            (entry,) = await world.log(webhook)
-            assert await reason(world.webhooks.replay(ANN, entry.id)) == "DELIVERY_UNDERWAY"
+            (webhook,) = await fixture.webhooks.list_own(ANN)
+            (entry,) = await fixture.log(webhook)
+            assert await reason(fixture.deliveries.replay(ANN, entry.id)) == "DELIVERY_UNDERWAY"
     finally:
         receiver.held.set()
 
 
-async def test_one_message_at_a_time_goes_to_an_endpoint_and_a_slow_one_holds_up_no_other(
-    world: Library, receiver: WebhookReceiver, tmp_path: Path
+async def polled(library: Library) -> None:
+    """Let the dispatcher of a library look for due deliveries once, and wait for the attempts that it starts."""
+    await library.dispatcher._start_due_attempts()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*library.dispatcher._attempts.values())
+
+
+async def test_two_libraries_send_one_message_at_a_time_and_in_order(
+    fixture: Library, receiver: WebhookReceiver, egress_policy: EgressPolicy, tmp_path: Path
 ) -> None:
+    webhook = await create_webhook(fixture, receiver)
+    async with library(tmp_path, fixture.clock, egress_policy) as second:
+        job_ids = []
+        for _ in range(20):
+            job_ids.append((await fixture.finished_job()).id)
+            await fixture.deliveries.enqueue_finished_jobs()
+            fixture.advance(1)
+        receiver.held = threading.Event()
+        try:
+            async with fixture.running():
+                await eventually(receiver.waiting.is_set)
+                await polled(second)  # while the first message is being sent
+                assert receiver.at_once == 1
+                receiver.held.set()
+                async with second.running():
+                    await settled(fixture, webhook, *[D] * 20)
+        finally:
+            receiver.held.set()
+    assert receiver.most_at_once == 1
+    assert [received.message["data"]["id"] for received in receiver.received] == job_ids
+
+
+async def test_the_lease_of_a_dead_dispatcher_expires(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
+    await fixture.finished_job()
+    await fixture.deliveries.enqueue_finished_jobs()
+    stored = await fixture.store.get_webhook(webhook.id)
+    assert stored is not None
+    await fixture.store.replace_webhook(dataclasses.replace(stored, lease_until=fixture.clock.now() + 60.0))
+    fixture.advance(59)
+    await polled(fixture)
+    assert receiver.received == []
+    fixture.advance(1)
+    async with fixture.running():
+        await settled(fixture, webhook, D)
+    assert (await fixture.store.get_webhook(webhook.id)).lease_until is None  # type: ignore[union-attr]
+
+
+async def test_a_slow_endpoint_delays_only_itself(fixture: Library, receiver: WebhookReceiver, tmp_path: Path) -> None:
     with WebhookReceiver() as swift:
-        slow = await endpoint(world, receiver)
-        guard = Guard([receiver.address, swift.address])
-        async with library(tmp_path, world.clock, guard) as both:
-            other = await endpoint(both, swift)
+        slow = await create_webhook(fixture, receiver)
+        egress_policy = EgressPolicy([receiver.address, swift.address])
+        async with library(tmp_path, fixture.clock, egress_policy) as both:
+            other = await create_webhook(both, swift)
             receiver.held = threading.Event()
             for _ in range(3):
-                await both.ended()
-            both.later(1)
+                await both.finished_job()
+            both.advance(1)
             async with both.running():
                 await eventually(lambda: receiver.waiting.is_set() and len(swift.received) == 3)
                 receiver.held.set()
@@ -472,74 +561,74 @@ async def test_one_message_at_a_time_goes_to_an_endpoint_and_a_slow_one_holds_up
     assert (receiver.most_at_once, len(receiver.received)) == (1, 3)
 
 
-async def test_two_libraries_send_a_message_once(
-    world: Library, receiver: WebhookReceiver, tmp_path: Path, guard: Guard
+async def test_two_processes_send_each_message_once(
+    fixture: Library, receiver: WebhookReceiver, tmp_path: Path, egress_policy: EgressPolicy
 ) -> None:
-    webhook = await endpoint(world, receiver)
-    async with library(tmp_path, world.clock, guard) as second:
+    webhook = await create_webhook(fixture, receiver)
+    async with library(tmp_path, fixture.clock, egress_policy) as second:
         for _ in range(20):
-            await world.ended()
-        world.clock.time += 1
-        async with world.running(), second.running():
-            await settled(world, webhook, *[D] * 20)
+            await fixture.finished_job()
+        fixture.clock.time += 1
+        async with fixture.running(), second.running():
+            await settled(fixture, webhook, *[D] * 20)
     sent = [received.headers["webhook-id"] for received in receiver.received]
     assert (len(sent), len(set(sent))) == (20, 20)
 
 
-async def test_what_is_due_survives_the_process_and_so_does_what_it_was_sending(
-    world: Library, receiver: WebhookReceiver, tmp_path: Path, guard: Guard
+async def test_deliveries_survive_a_restart(
+    fixture: Library, receiver: WebhookReceiver, tmp_path: Path, egress_policy: EgressPolicy
 ) -> None:
-    webhook = await endpoint(world, receiver)
+    webhook = await create_webhook(fixture, receiver)
     receiver.held = threading.Event()
-    await world.ended()
-    world.later(1)
-    async with world.running():
+    await fixture.finished_job()
+    fixture.advance(1)
+    async with fixture.running():
         await eventually(receiver.waiting.is_set)
-    receiver.held.set()  # whatever it answers, nobody hears it
+    receiver.held.set()  # the response is lost
     receiver.held = None
-    async with library(tmp_path, world.clock, guard) as successor, successor.running():
-        successor.later(61)
+    async with library(tmp_path, fixture.clock, egress_policy) as successor, successor.running():
+        successor.advance(61)
         (entry,) = await settled(successor, webhook, D)
     assert entry.attempt_count == 2
     first, second = receiver.received
     assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
 
 
-async def test_what_the_bus_says_is_heard_at_once_but_for_progress(
-    world: Library, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+async def test_job_events_wake_the_dispatcher(
+    fixture: Library, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.library.webhook_delivery._POLL_SECONDS", 3600.0)
-    webhook = await endpoint(world, receiver)
-    async with world.running():
-        await eventually(lambda: not world.courier._woken.is_set())
-        await world.ended()
-        world.courier.hear("soundwright.evt.separation.v1.job.progressed", b"")
-        assert not world.courier._woken.is_set()
-        world.courier.hear("soundwright.evt.separation.v1.job.succeeded", b"")
-        await settled(world, webhook, D)
+    monkeypatch.setattr("services.library.webhooks.dispatcher._POLL_SECONDS", 3600.0)
+    webhook = await create_webhook(fixture, receiver)
+    async with fixture.running():
+        await eventually(lambda: not fixture.dispatcher._wake.is_set())
+        await fixture.finished_job()
+        fixture.dispatcher.on_event("soundwright.evt.separation.v1.job.progressed", b"")
+        assert not fixture.dispatcher._wake.is_set()
+        fixture.dispatcher.on_event("soundwright.evt.separation.v1.job.succeeded", b"")
+        await settled(fixture, webhook, D)
 
 
-async def test_an_event_that_the_bus_loses_costs_no_message(world: Library, receiver: WebhookReceiver) -> None:
-    webhook = await endpoint(world, receiver)
-    async with world.running():
-        await world.ended()  # nobody says so
-        await settled(world, webhook, D)
+async def test_a_lost_event_loses_no_message(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
+    async with fixture.running():
+        await fixture.finished_job()  # no event is published
+        await settled(fixture, webhook, D)
     assert len(receiver.received) == 1
 
 
-async def test_a_long_backlog_hides_nobodys_messages(
-    world: Library, receiver: WebhookReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_long_backlog_does_not_block_other_webhooks(
+    fixture: Library, receiver: WebhookReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.library.webhook_delivery._BATCH", 2)
+    monkeypatch.setattr("services.library.webhooks.dispatcher._BATCH_SIZE", 2)
     with WebhookReceiver() as swift:
-        slow = await endpoint(world, receiver)
-        async with library(tmp_path, world.clock, Guard([receiver.address, swift.address])) as both:
+        slow = await create_webhook(fixture, receiver)
+        async with library(tmp_path, fixture.clock, EgressPolicy([receiver.address, swift.address])) as both:
             receiver.held = threading.Event()
             for _ in range(7):
-                await both.webhooks.test(ANN, slow.id)
+                await both.deliveries.send_test(ANN, slow.id)
             both.clock.time += 1
-            other = await endpoint(both, swift)
-            await both.webhooks.test(ANN, other.id)
+            other = await create_webhook(both, swift)
+            await both.deliveries.send_test(ANN, other.id)
             async with both.running():
                 await settled(both, other, D)
                 assert len(receiver.received) == 1
@@ -550,41 +639,39 @@ async def test_a_long_backlog_hides_nobodys_messages(
 # ----------------------------------------------------------------------------------------------------------- addresses
 
 
-async def test_a_name_that_turns_private_is_refused_at_delivery(tmp_path: Path, receiver: WebhookReceiver) -> None:
+async def test_a_host_that_becomes_private_is_refused_at_delivery(tmp_path: Path, receiver: WebhookReceiver) -> None:
     answers = ["93.184.215.14"]
 
     async def resolver(host: str, port: int) -> Sequence[str]:
         return answers
 
-    async with library(tmp_path, HandClock(), Guard(resolver=resolver)) as world:
-        webhook, _ = await world.webhooks.create(ANN, "https://hooks.example:8443/", (), "")
+    async with library(tmp_path, HandClock(), EgressPolicy(resolver=resolver)) as fixture:
+        webhook, _ = await fixture.webhooks.create(ANN, "https://hooks.example:8443/", (), "")
         answers[:] = ["127.0.0.1"]
-        await world.webhooks.test(ANN, webhook.id)
-        world.later(1)
-        async with world.running():
-            entry = await refused(world, webhook)
+        await fixture.deliveries.send_test(ANN, webhook.id)
+        fixture.advance(1)
+        async with fixture.running():
+            entry = await failed_attempt(fixture, webhook)
     assert (entry.status, entry.response_status) == (P, 0)
-    assert entry.error.startswith("No public server answers")
+    assert entry.error.startswith("The address is not a public web server")
 
 
-async def test_an_unreachable_endpoint_is_tried_again_and_nothing_quotes_its_address(
-    world: Library, receiver: WebhookReceiver, capsys: pytest.CaptureFixture[str]
+async def test_connection_errors_do_not_reveal_the_url(
+    fixture: Library, receiver: WebhookReceiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    webhook, _ = await world.webhooks.create(ANN, f"{receiver.url}/hook?token=tellnobody", (), "")
+    webhook, _ = await fixture.webhooks.create(ANN, f"{receiver.url}/hook?token=tellnobody", (), "")
     receiver._server.server_close()
-    await world.webhooks.test(ANN, webhook.id)
-    world.later(1)
-    async with world.running():
-        entry = await refused(world, webhook)
-    assert entry.error == "The endpoint did not accept the connection, or broke it off."
+    await fixture.deliveries.send_test(ANN, webhook.id)
+    fixture.advance(1)
+    async with fixture.running():
+        entry = await failed_attempt(fixture, webhook)
+    assert entry.error == "The endpoint refused or closed the connection."
     output = capsys.readouterr()
     assert "webhook.attempted" in output.out + output.err
     assert "tellnobody" not in output.out + output.err
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_not_accepted(
-    world: Library, receiver: WebhookReceiver, tmp_path: Path
-) -> None:
+async def test_an_untrusted_certificate_is_refused(fixture: Library, receiver: WebhookReceiver, tmp_path: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -601,16 +688,16 @@ async def test_a_certificate_that_nobody_vouches_for_is_not_accepted(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     receiver._server.socket = context.wrap_socket(receiver._server.socket, server_side=True)
-    webhook, _ = await world.webhooks.create(ANN, receiver.url.replace("http:", "https:"), (), "")
-    await world.webhooks.test(ANN, webhook.id)
-    async with world.running():
-        entry = await refused(world, webhook)
-    assert entry.error == "The endpoint's TLS certificate was not accepted."
+    webhook, _ = await fixture.webhooks.create(ANN, receiver.url.replace("http:", "https:"), (), "")
+    await fixture.deliveries.send_test(ANN, webhook.id)
+    async with fixture.running():
+        entry = await failed_attempt(fixture, webhook)
+    assert entry.error == "The TLS certificate of the endpoint is not trusted."
     assert receiver.received == []
 
 
 @pytest.mark.parametrize(
-    ("url", "refusal"),
+    ("url", "error"),
     [
         ("https://127.0.0.1/hook", "ADDRESS_REFUSED"),
         ("https://[::1]/hook", "ADDRESS_REFUSED"),
@@ -631,83 +718,81 @@ async def test_a_certificate_that_nobody_vouches_for_is_not_accepted(
         (f"https://93.184.215.14/{'x' * 2000}", "VALIDATION_ERROR"),
     ],
 )
-async def test_addresses_that_are_no_endpoints(world: Library, url: str, refusal: str) -> None:
-    assert await reason(world.webhooks.create(ANN, url, (), "")) == refusal
-    good, _ = await world.webhooks.create(ANN, "https://93.184.215.14/", (), "")
-    assert await reason(world.webhooks.update(ANN, good.id, url=url)) == refusal
-    assert (await world.webhooks.get(ANN, good.id)).url == "https://93.184.215.14/"
+async def test_invalid_urls_are_refused(fixture: Library, url: str, error: str) -> None:
+    assert await reason(fixture.webhooks.create(ANN, url, (), "")) == error
+    good, _ = await fixture.webhooks.create(ANN, "https://93.184.215.14/", (), "")
+    assert await reason(fixture.webhooks.update(ANN, good.id, url=url)) == error
+    assert (await fixture.webhooks.get(ANN, good.id)).url == "https://93.184.215.14/"
 
 
 # -------------------------------------------------------------------------------------------------- endpoints, the log
 
 
-async def test_what_is_somebody_elses_is_unknown(world: Library, receiver: WebhookReceiver) -> None:
-    webhook = await endpoint(world, receiver)
+async def test_webhooks_of_other_accounts_are_not_found(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
     for call in (
-        world.webhooks.get(BOB, webhook.id),
-        world.webhooks.update(BOB, webhook.id, enabled=False),
-        world.webhooks.delete(BOB, webhook.id),
-        world.webhooks.rotate_secret(BOB, webhook.id),
-        world.webhooks.test(BOB, webhook.id),
-        world.webhooks.list_deliveries(BOB, webhook.id, 0, 10),
+        fixture.webhooks.get(BOB, webhook.id),
+        fixture.webhooks.update(BOB, webhook.id, enabled=False),
+        fixture.webhooks.delete(BOB, webhook.id),
+        fixture.webhooks.rotate_secret(BOB, webhook.id),
+        fixture.deliveries.send_test(BOB, webhook.id),
+        fixture.deliveries.list_deliveries(BOB, webhook.id, 0, 10),
     ):
         assert await reason(call) == "WEBHOOK_NOT_FOUND"
-    assert await world.webhooks.list_own(BOB) == []
-    assert await world.webhooks.list_own(ANN) == [dataclasses.replace(webhook, revision=1)]
-    assert await reason(world.webhooks.create(Principal("anon:1", "anonymous"), "x", (), "")) != ""
+    assert await fixture.webhooks.list_own(BOB) == []
+    (listed,) = await fixture.webhooks.list_own(ANN)
+    assert listed == dataclasses.replace(webhook, slot=listed.slot, owner_epoch=0, revision=1)
+    assert await reason(fixture.webhooks.create(Principal("anon:1", "anonymous"), "x", (), "")) != ""
 
 
-async def test_an_account_has_ten_endpoints_at_most(world: Library, receiver: WebhookReceiver) -> None:
+async def test_an_account_can_have_ten_webhooks(fixture: Library, receiver: WebhookReceiver) -> None:
     made = await asyncio.gather(
-        *(world.webhooks.create(ANN, receiver.url, (), str(n)) for n in range(12)), return_exceptions=True
+        *(fixture.webhooks.create(ANN, receiver.url, (), str(n)) for n in range(12)), return_exceptions=True
     )
     assert [error.reason for error in made if isinstance(error, AppError)] == ["WEBHOOK_LIMIT"] * 2
-    assert len(await world.webhooks.list_own(ANN)) == 10
-    assert (await world.webhooks.create(BOB, receiver.url, (), ""))[0].owner_id == "bob"
+    assert len(await fixture.webhooks.list_own(ANN)) == 10
+    assert (await fixture.webhooks.create(BOB, receiver.url, (), ""))[0].owner_id == "bob"
 
 
-async def test_events_are_chosen_from_those_that_there_are(world: Library, receiver: WebhookReceiver) -> None:
-    webhook = await endpoint(world, receiver)
+async def test_events_are_validated(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
     assert webhook.events == ["*"]
-    changed = await world.webhooks.update(ANN, webhook.id, events=["ping", "job.completed", "ping"], description="new")
+    changed = await fixture.webhooks.update(
+        ANN, webhook.id, events=["ping", "job.completed", "ping"], description="new"
+    )
     assert (changed.events, changed.description, changed.url) == (["job.completed", "ping"], "new", webhook.url)
-    assert (await world.webhooks.update(ANN, webhook.id, events=["*", "ping"])).events == ["*"]
-    assert await reason(world.webhooks.update(ANN, webhook.id, events=["job.started"])) == "VALIDATION_ERROR"
+    assert (await fixture.webhooks.update(ANN, webhook.id, events=["*", "ping"])).events == ["*"]
+    assert await reason(fixture.webhooks.update(ANN, webhook.id, events=["job.started"])) == "VALIDATION_ERROR"
 
 
-async def test_the_log_is_bounded_and_forgets(world: Library, receiver: WebhookReceiver) -> None:
-    webhook = await endpoint(world, receiver)
+async def test_the_delivery_log_is_trimmed(fixture: Library, receiver: WebhookReceiver) -> None:
+    webhook = await create_webhook(fixture, receiver)
     for n in range(5):
-        world.clock.time += 1
-        await world.webhooks.test(ANN, webhook.id)
-        (newest, *_) = await world.log(webhook)
-        if n != 1:  # one of them is still to be sent
-            await world.store.replace_delivery(dataclasses.replace(newest, status=D, due_time=None))
-    await world.store.trim_deliveries(webhook.id, 2)
-    assert [entry.status for entry in await world.log(webhook)] == [D, P]  # the pending one was not the newest
-    world.clock.time += 30 * 86400 - 2
-    assert await world.webhooks.expire() == 1
-    assert [entry.status for entry in await world.log(webhook)] == [D]
-    world.clock.time += 10
-    assert await world.webhooks.expire() == 1
-    await world.webhooks.test(ANN, webhook.id)
-    await world.webhooks.delete(ANN, webhook.id)
-    assert await reason(world.webhooks.get(ANN, webhook.id)) == "WEBHOOK_NOT_FOUND"
-    assert (await world.store.list_deliveries(webhook.id, 0, 10)) == ([], 0)
+        fixture.clock.time += 1
+        await fixture.deliveries.send_test(ANN, webhook.id)
+        (newest, *_) = await fixture.log(webhook)
+        if n != 1:  # one remains pending
+            await fixture.store.replace_delivery(dataclasses.replace(newest, status=D, due_time=None))
+    await fixture.store.trim_deliveries(webhook.id, 2)
+    assert [entry.status for entry in await fixture.log(webhook)] == [D, P]  # the pending delivery was kept
+    await fixture.deliveries.send_test(ANN, webhook.id)
+    await fixture.webhooks.delete(ANN, webhook.id)
+    assert await reason(fixture.webhooks.get(ANN, webhook.id)) == "WEBHOOK_NOT_FOUND"
+    assert (await fixture.store.list_deliveries(webhook.id, 0, 10)) == ([], 0)
 
 
-def test_what_is_sealed_opens_for_its_purpose_alone() -> None:
-    sealed = Sealer(KEY).seal("whsec_ü", "one")
-    assert Sealer(KEY).open(sealed, "one") == "whsec_ü"
-    assert sealed != Sealer(KEY).seal("whsec_ü", "one")
+def test_a_sealed_text_opens_only_for_its_purpose() -> None:
+    sealed = Sealer(Secrets.of(KEY)).seal("whsec_ü", "one")
+    assert Sealer(Secrets.of(KEY)).open(sealed, "one") == "whsec_ü"
+    assert sealed != Sealer(Secrets.of(KEY)).seal("whsec_ü", "one")
     for sealer, text, purpose in (
-        (Sealer(b"x"), sealed, "one"),
-        (Sealer(KEY), sealed, "two"),
-        (Sealer(KEY), sealed[:-6] + "AAAA==", "one"),
-        (Sealer(KEY), "v1.x", "one"),
-        (Sealer(KEY), "whsec_", "one"),
-        (Sealer(KEY), "", "one"),
+        (Sealer(Secrets.of("x" * 32)), sealed, "one"),
+        (Sealer(Secrets.of(KEY)), sealed, "two"),
+        (Sealer(Secrets.of(KEY)), sealed[:-6] + "AAAA==", "one"),
+        (Sealer(Secrets.of(KEY)), "v1.x", "one"),
+        (Sealer(Secrets.of(KEY)), "whsec_", "one"),
+        (Sealer(Secrets.of(KEY)), "", "one"),
     ):
-        with pytest.raises(AppError) as refusal:
+        with pytest.raises(AppError) as error:
             sealer.open(text, purpose)
-        assert refusal.value.reason == "SECRET_UNREADABLE"
+        assert error.value.reason == "SECRET_UNREADABLE"

@@ -6,23 +6,35 @@ import dataclasses
 
 import pytest
 from google.protobuf.message import Message
-from soundwright.library.v1 import account_pb2, generation_pb2, job_pb2, library_service_pb2, track_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+from soundwright.library.v1 import (
+    account_pb2,
+    catalog_service_pb2,
+    generation_pb2,
+    job_pb2,
+    library_service_pb2,
+    track_pb2,
+)
 
-from services.library.catalog import Generation
-from services.library.queue import Queue
-from services.library.service import (
-    Account,
-    Analysis,
+from kit.errors import AppError
+from services.library.catalog.service import Generation
+from services.library.identity.account import Account
+from services.library.jobs.queue import Queue
+from services.library.jobs.service import (
     AudioOutput,
+    GeneratedClip,
     Job,
     JobError,
     JobResult,
     JobState,
+    Measurement,
+    NewTrack,
+    PackedMessage,
     Priority,
     Stage,
-    Track,
 )
-from services.library.wire import from_wire, to_wire, word_from_wire
+from services.library.serializers import from_wire, time_from_wire, to_wire, word_from_wire
+from services.library.tracks.service import Analysis, PendingDownload, Track
 
 CLIP = Generation(
     id="j", owner_id="ann", prompt="rain", model="audio", duration_seconds=5.5, seed=2**40, quality_score=0,
@@ -33,13 +45,15 @@ OUTPUT = AudioOutput(
     channel_count=2, frame_count=7, peak=0.5, clipped_sample_count=1, job_id="j", track_id="t", owner_id="ann",
     path="p", create_time=1_700_000_000.5,
 )  # fmt: skip
+PACKED = PackedMessage("type.googleapis.com/test.Details", "AP8=")  # the bytes 0 and 255
 RESULT = JobResult(
     engine="e", model="m", degraded=True, requested_model="r", degraded_reason="why", compute_seconds=1.5,
-    outputs=[OUTPUT], values_json="{}", features=["tempo"], generation=CLIP,
+    outputs=[OUTPUT], details=PACKED, outputs_are_stems=True, measurement=Measurement(bpm=120.5, key="A minor"),
+    clip=GeneratedClip("rain", 5.5, seed=2**40, quality_score=0, quality_accepted=False),
 )  # fmt: skip
 JOB = Job(
     id="j", kind="generation", owner_id="ann", track_id="t", state=JobState.SUCCEEDED, priority=Priority.FREE,
-    spec_json="{}", attempt_limit=3, command_subject="s", correlation_id="c", create_time=1_700_000_000.125,
+    spec=PACKED, output_folder="stems", creates_track=True, public_spec=True, attempt_limit=3, command_subject="s", correlation_id="c", create_time=1_700_000_000.125,
     fingerprint="", idempotency_key="k", affinity="audio", work_seconds=5.5, attempt=2, progress_ratio=0.5,
     progress_message="m", stages=[Stage("split", "dsp", JobState.RUNNING, 1.0, None, "x")], result=RESULT,
     error=JobError("R", "m"), cancel_requested=True, start_time=1_700_000_001.0, finish_time=1_700_000_002.0,
@@ -49,9 +63,13 @@ TRACK = Track(
     content_type="audio/wav", content_sha256="0", size_bytes=1, container="wav", codec="pcm", sample_rate_hz=44100,
     channel_count=2, frame_count=1, duration_seconds=1.5, warnings=["w"], create_time=1.0, update_time=2.0,
 )  # fmt: skip
-ANALYSIS = Analysis("t", "j", "ann", "e", ["tempo"], "{}", 3.0)
+PENDING = dataclasses.replace(
+    TRACK, blob_key="", pending_download=PendingDownload("j", JobState.FAILED, 0.5, JobError("R", "m"))
+)
+NEW_TRACK = NewTrack("t", "a", "b", "spotify", "s", "https://spotify", "https://cover", 2.5)
+ANALYSIS = Analysis("t", "j", "ann", "e", PACKED, Measurement(), 3.0)
 VALUES: list[tuple[object, type[Message]]] = [
-    (TRACK, track_pb2.Track), (ANALYSIS, track_pb2.Analysis), (OUTPUT, job_pb2.AudioOutput),
+    (TRACK, track_pb2.Track), (PENDING, track_pb2.Track), (NEW_TRACK, track_pb2.NewTrack), (OUTPUT, job_pb2.AudioOutput),
     (RESULT, job_pb2.JobResult), (CLIP, generation_pb2.Generation),
     (Stage("split", "dsp", JobState.RUNNING, 1.0, None, "x"), job_pb2.Stage), (JobError("R", "m"), job_pb2.JobError),
 ]  # fmt: skip
@@ -65,7 +83,7 @@ def test_nothing_is_lost_on_the_way(value: object, kind: type[Message]) -> None:
 
 @pytest.mark.parametrize(
     ("value", "kind"),
-    [*VALUES, (JOB, job_pb2.Job), (Queue([], [], 0, 0.0), library_service_pb2.GetQueueResponse)],
+    [*VALUES, (ANALYSIS, track_pb2.Analysis), (JOB, job_pb2.Job), (Queue([], [], 0, 0.0), library_service_pb2.GetQueueResponse)],
 )  # fmt: skip
 def test_every_field_of_a_message_is_a_field_of_the_value(value: object, kind: type[Message]) -> None:
     assert {field.name for field in kind.DESCRIPTOR.fields} <= {field.name for field in dataclasses.fields(value)}  # type: ignore[arg-type]
@@ -84,6 +102,7 @@ def test_a_job_is_told_in_full() -> None:
     assert (message.affinity, message.work_seconds, message.idempotency_key) == ("audio", 5.5, "k")
     assert message.create_time.ToNanoseconds() == 1_700_000_000_125_000_000
     assert message.result == to_wire(RESULT, job_pb2.JobResult)
+    assert (message.spec.type_url, message.spec.value) == ("type.googleapis.com/test.Details", b"\x00\xff")
     assert (message.error.reason, message.stages[0].state) == ("R", job_pb2.JOB_STATE_RUNNING)
 
 
@@ -99,3 +118,23 @@ def test_an_unspecified_or_unknown_enum_is_the_default() -> None:
     assert word_from_wire(job_pb2.Priority.DESCRIPTOR, 0) is None
     assert word_from_wire(job_pb2.Priority.DESCRIPTOR, 99) is None
     assert word_from_wire(job_pb2.Priority.DESCRIPTOR, job_pb2.PRIORITY_FREE) == "free"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"seconds": -(2**63)}, {"seconds": 2**62}, {"nanos": -1}, {"nanos": 10**9}], ids=str
+)
+def test_a_time_that_is_none_is_refused(fields: dict[str, int]) -> None:
+    request = catalog_service_pb2.ListMostPlayedRequest(min_play_time=Timestamp(**fields))
+    with pytest.raises(AppError, match="min_play_time must be a time") as refusal:
+        time_from_wire(request, "min_play_time")
+    assert refusal.value.reason == "FIELD_INVALID"
+    with pytest.raises(AppError, match="create_time must be a time") as refusal:
+        from_wire(track_pb2.Track(create_time=Timestamp(**fields)), Track)
+    assert refusal.value.reason == "FIELD_INVALID"
+
+
+def test_a_message_that_lacks_a_field_is_refused_with_its_name() -> None:
+    message = track_pb2.Track(pending_download=track_pb2.PendingDownload(job_id="x"))
+    with pytest.raises(AppError, match=r"pending_download\.state is invalid: Field required") as refusal:
+        from_wire(message, Track)
+    assert refusal.value.reason == "FIELD_INVALID"

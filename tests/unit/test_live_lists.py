@@ -1,4 +1,4 @@
-"""What a browser is told of a list: enough to show it as it is, and no more than it can take."""
+"""The messages that keep a list in a browser current."""
 
 from __future__ import annotations
 
@@ -11,27 +11,31 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from soundwright.generation.v1 import jobs_pb2 as generation_pb
 from soundwright.library.v1 import events_pb2, job_pb2, track_pb2
 
 from kit.errors import AppError, Code
-from kit.identity import Principal, require_principal
-from services.gateway.socket import MalformedMessage
+from kit.security.identity import Principal, require_principal
+from kit.worker.kind import pack
+from services.gateway.channels import MalformedMessage
 from services.gateway.web.cards import Card, JobCard, job_card, track_card
-from services.gateway.web.live import LiveList, Screen
+from services.gateway.web.live import LiveList, RenderedList
 
 ANN = Principal("ann", "user")
 NEVER = 1e6
 
 
 def card(number: int, title: str = "") -> JobCard:
-    job = job_pb2.Job(id=str(number), kind=job_pb2.JOB_KIND_GENERATION, spec_json=json.dumps({"prompt": title or "x"}))
+    job = job_pb2.Job(
+        id=str(number), kind=job_pb2.JOB_KIND_GENERATION, spec=pack(generation_pb.GenerationSpec(prompt=title or "x"))
+    )
     return job_card(job, None)
 
 
-def told(screen: Screen, wanted: Sequence[Card]) -> list[dict[str, Any]]:
-    """Everything that is said until the browser shows ``wanted``."""
+def patches(rendered: RenderedList, wanted: Sequence[Card]) -> list[dict[str, Any]]:
+    """Return all messages until the browser shows ``wanted``."""
     messages = []
-    while (message := screen.step(wanted)) is not None:
+    while (message := rendered.next_patch(wanted)) is not None:
         messages.append(message)
         assert len(messages) <= len(wanted) + 1
     return messages
@@ -55,7 +59,7 @@ def page_of(cards: Sequence[Card]) -> dict[str, str]:
     return {card.element_id: card.html for card in cards}
 
 
-# ------------------------------------------------------------------------------------------------------------- screen
+# ------------------------------------------------------------------------------------------------------------- rendered
 
 
 numbers = st.sets(st.integers(0, 30), max_size=8).map(lambda chosen: sorted(chosen, reverse=True))
@@ -65,24 +69,24 @@ lists = st.lists(st.tuples(numbers, titles), min_size=1, max_size=6)
 
 @given(numbers, lists)
 def test_a_browser_ends_up_with_what_a_reload_shows(at_first: list[int], then: list[tuple[list[int], str]]) -> None:
-    screen, page = Screen("jobs"), page_of([card(number, "old") for number in at_first])
+    rendered, page = RenderedList("jobs"), page_of([card(number, "old") for number in at_first])
     for wanted_numbers, title in then:
         wanted = [card(number, title if number % 2 else "same") for number in wanted_numbers]
-        page = applied(page, told(screen, wanted))
+        page = applied(page, patches(rendered, wanted))
         assert list(page.items()) == list(page_of(wanted).items())
-        assert told(screen, wanted) == []
+        assert patches(rendered, wanted) == []
 
 
-def test_only_what_changes_is_said() -> None:
-    screen = Screen("jobs")
+def test_only_changes_are_sent() -> None:
+    rendered = RenderedList("jobs")
     one, two, three = card(1), card(2), card(3)
-    assert [sorted(message) for message in told(screen, [two, one])] == [
+    assert [sorted(message) for message in patches(rendered, [two, one])] == [
         ["ids", "list"], ["html", "id", "prepend"], ["after", "html", "id"],
     ]  # fmt: skip
     changed = card(1, "other")
-    assert told(screen, [two, changed]) == [{"id": "job-1", "html": changed.html}]
-    assert told(screen, [three, two, changed]) == [{"id": "job-3", "html": three.html, "prepend": "jobs"}]
-    assert told(screen, [three, changed]) == [{"list": "jobs", "ids": ["job-3", "job-1"]}]
+    assert patches(rendered, [two, changed]) == [{"id": "job-1", "html": changed.html}]
+    assert patches(rendered, [three, two, changed]) == [{"id": "job-3", "html": three.html, "prepend": "jobs"}]
+    assert patches(rendered, [three, changed]) == [{"list": "jobs", "ids": ["job-3", "job-1"]}]
 
 
 def test_whatever_is_in_a_card_is_text() -> None:
@@ -108,21 +112,21 @@ def test_whatever_is_in_a_card_is_text() -> None:
 
 
 class Feed:
-    """Who listens to whom."""
+    """Records subscriptions."""
 
     def __init__(self) -> None:
         self.listening: set[tuple[str, Any]] = set()
 
-    def listen_to_owner(self, owner_id: str, listener: Any) -> None:
+    def subscribe_owner(self, owner_id: str, listener: Any) -> None:
         self.listening.add((owner_id, listener))
 
-    def leave_owner(self, owner_id: str, listener: Any) -> None:
+    def unsubscribe_owner(self, owner_id: str, listener: Any) -> None:
         self.listening.discard((owner_id, listener))
 
 
 @dataclass
 class Shelf:
-    """A list whose content the test decides on."""
+    """A list with scripted content."""
 
     there: list[Card] = field(default_factory=list)
     known: list[Card] = field(default_factory=list)
@@ -144,17 +148,17 @@ class Shelf:
     def cards(self) -> Sequence[Card]:
         return self.known
 
-    def hear(self, event: events_pb2.JobProgressed) -> bool:
+    def on_progress(self, event: events_pb2.JobProgressed) -> bool:
         self.known = [card(int(event.job_id), event.progress_message), *self.known[1:]]
         return event.job_id != "99"
 
-    def ended(self) -> None:
+    def on_finished(self) -> None:
         return
 
 
-async def said(live: LiveList) -> dict[str, Any]:
+async def next_json(live: LiveList) -> dict[str, Any]:
     async with asyncio.timeout(20):
-        message: dict[str, Any] = json.loads(await live.next())
+        message: dict[str, Any] = json.loads(await live.next_message())
     return message
 
 
@@ -163,43 +167,43 @@ def progress(job_id: str, message: str) -> events_pb2.JobProgressed:
 
 
 async def silent(live: LiveList) -> bool:
-    """Whether there is nothing to say but the answer to a heartbeat."""
-    await live.take('{"heartbeat":5}')
-    return await said(live) == {"heartbeat": 5}
+    """Return whether the only message is the response to a heartbeat."""
+    await live.receive('{"heartbeat":5}')
+    return await next_json(live) == {"heartbeat": 5}
 
 
-async def test_who_reads_slowly_is_told_the_newest_only() -> None:
+async def test_a_slow_browser_gets_only_the_latest_state() -> None:
     feed, shelf = Feed(), Shelf([card(1)])
     live = LiveList(shelf, ANN, feed, NEVER)  # type: ignore[arg-type]
-    assert [sorted(await said(live)) for _ in range(2)] == [["ids", "list"], ["html", "id", "prepend"]]
+    assert [sorted(await next_json(live)) for _ in range(2)] == [["ids", "list"], ["html", "id", "prepend"]]
     for number in range(1000):
-        live.hear(progress("1", f"step {number}"))
-        await live.take(f'{{"heartbeat":{number}}}')
-    assert await said(live) == {"heartbeat": 999}
-    assert "step 999" in (await said(live))["html"]
+        live.on_progress(progress("1", f"step {number}"))
+        await live.receive(f'{{"heartbeat":{number}}}')
+    assert await next_json(live) == {"heartbeat": 999}
+    assert "step 999" in (await next_json(live))["html"]
     assert await silent(live)
-    assert shelf.load_count == 1  # what is heard needs no look
+    assert shelf.load_count == 1  # progress of a listed job needs no reload
 
 
-async def test_what_is_new_or_has_ended_makes_it_look_again() -> None:
+async def test_new_and_finished_jobs_cause_a_reload() -> None:
     shelf = Shelf([card(1)])
     live = LiveList(shelf, ANN, Feed(), NEVER)  # type: ignore[arg-type]
     for _ in range(2):
-        await said(live)
+        await next_json(live)
     shelf.there = [card(2), card(1)]
-    live.ended()
-    assert (await said(live))["id"] == "job-2"
+    live.on_finished()
+    assert (await next_json(live))["id"] == "job-2"
     shelf.there = [card(3), card(2), card(1)]
-    live.hear(progress("99", ""))
-    while (await said(live)).get("id") != "job-3":
+    live.on_progress(progress("99", ""))
+    while (await next_json(live)).get("id") != "job-3":
         pass
     assert shelf.load_count == 3
 
 
-async def test_what_cannot_be_read_now_is_read_later() -> None:
+async def test_a_failed_read_is_repeated() -> None:
     shelf = Shelf([card(1)], failing=True)
     live = LiveList(shelf, ANN, Feed(), 0.01)  # type: ignore[arg-type]
-    saying = asyncio.create_task(said(live))
+    saying = asyncio.create_task(next_json(live))
     async with asyncio.timeout(20):
         for _ in range(3):
             await shelf.loads.acquire()
@@ -208,19 +212,19 @@ async def test_what_cannot_be_read_now_is_read_later() -> None:
     assert await saying == {"list": "jobs", "ids": ["job-1"]}
 
 
-async def test_it_listens_until_it_ends() -> None:
+async def test_it_is_subscribed_until_it_is_closed() -> None:
     feed = Feed()
     live = LiveList(Shelf(), ANN, feed, NEVER)  # type: ignore[arg-type]
     assert not feed.listening  # a handshake may still be refused
-    await said(live)
+    await next_json(live)
     assert feed.listening == {("ann", live)}
-    live.end()
+    live.close()
     assert not feed.listening
 
 
 @pytest.mark.parametrize(
     "text", ["", "1", "[]", "{}", '"heartbeat"', '{"heartbeat":null}', '{"heartbeat":1.5}', "[" * 9999]
 )
-async def test_nothing_but_heartbeats_is_understood(text: str) -> None:
+async def test_messages_other_than_heartbeats_are_malformed(text: str) -> None:
     with pytest.raises(MalformedMessage):
-        await LiveList(Shelf(), ANN, Feed(), NEVER).take(text)  # type: ignore[arg-type]
+        await LiveList(Shelf(), ANN, Feed(), NEVER).receive(text)  # type: ignore[arg-type]

@@ -25,6 +25,9 @@ def silent(_share: float) -> None:
     """Nobody wants to know."""
 
 
+LIMITS = AudioLimits()
+
+
 class Studio:
     """Stems in files, and mixes of them."""
 
@@ -36,16 +39,16 @@ class Studio:
         """A stem of ``samples`` [frames, channels]."""
         path = self._folder / f"{len(self._sources)}.wav"
         soundfile.write(path, samples, rate_hz, subtype)
-        self._sources.append(MixSource(path.name, path))
+        self._sources.append(MixSource(path, len(samples)))
 
-    def render(self, *stems: MixedStem, **options: Any) -> Mixed:
+    def render(self, *stems: MixedStem, limits: AudioLimits = LIMITS, **options: Any) -> Mixed:
         return mix_to_file(
             None,
             silent,
             spec=MixSpec(stems, **{"format": "wav32f", **options}),
             sources=[self._sources[stem.source] for stem in stems],
             target=self._folder / "mix.wav",
-            limits=AudioLimits(),
+            limits=limits,
         )
 
     def mix(self, *stems: MixedStem, **options: Any) -> tuple[np.ndarray, Mixed]:
@@ -194,12 +197,14 @@ def test_only_what_exceeds_full_scale_is_limited_and_floats_never(studio: Studio
     assert mix[0, 0] == pytest.approx(1.2)
 
 
-def test_a_stem_that_cannot_be_read_is_named(studio: Studio, tmp_path: Path) -> None:
-    studio.add(noise(10))
-    (tmp_path / "0.wav").write_bytes(b"no audio at all")
+def test_a_mix_of_too_many_samples_is_refused(studio: Studio, tmp_path: Path) -> None:
+    studio.add(noise(1000))
+    limits = AudioLimits(max_sample_count=4000)
+    studio.render(MixedStem(0), limits=limits, sample_rate_hz=2 * RATE_HZ)
+    (tmp_path / "mix.wav").unlink()
     with pytest.raises(AppError) as caught:
-        studio.mix()
-    assert "0.wav: " in caught.value.meta["details"]["stems[]"][0]
+        studio.render(MixedStem(0), limits=limits, sample_rate_hz=3 * RATE_HZ)
+    assert "4000 samples" in caught.value.meta["details"]["stems"][0]
     assert not (tmp_path / "mix.wav").exists()
 
 
@@ -226,7 +231,7 @@ def test_whoever_reports_can_stop_it_and_nothing_is_left(studio: Studio, tmp_pat
         if share > 0.3:
             raise KeyboardInterrupt
 
-    source = MixSource("0.wav", tmp_path / "0.wav", 5 * BLOCK_FRAMES)
+    source = MixSource(tmp_path / "0.wav", 5 * BLOCK_FRAMES)
     target = tmp_path / "mix.wav"
     with pytest.raises(KeyboardInterrupt):
         mix_to_file(None, stop, spec=MixSpec((MixedStem(0),)), sources=[source], target=target, limits=AudioLimits())

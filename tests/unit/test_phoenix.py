@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.socket.phoenix import (
+from services.gateway.channels.phoenix import (
     Connection,
     MalformedMessage,
     Message,
@@ -27,7 +27,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=10,
 )
-refs = st.none() | st.text(max_size=20) | st.integers()
+refs = st.none() | st.text(max_size=20) | st.integers(-(2**63), 2**63)
 any_text = st.text(st.characters(codec=None, exclude_categories=()))  # with halves of surrogate pairs
 messages = st.builds(Message, join_ref=refs, ref=refs, topic=any_text, event=any_text, payload=json_values)
 

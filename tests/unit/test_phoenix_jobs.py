@@ -1,4 +1,4 @@
-"""What a client is told about a job, and what waits for a client that reads slowly."""
+"""The channel of a job, and the send buffer of a slow client."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from soundwright.library.v1 import events_pb2, job_pb2, track_pb2
 
-from services.gateway.socket.outbox import Outbox
-from services.gateway.socket.phoenix import Message
-from services.gateway.socket.topics import ENDED, JobChannel, Push, result_to_wire
+from services.gateway.channels.phoenix import Message
+from services.gateway.channels.send_buffer import SendBuffer
+from services.gateway.channels.topics import Push
+from services.gateway.dialects.forge.job_channel import JobChannel, result_to_wire
+from services.gateway.job_views import ENDED
 
 QUEUED, RUNNING = job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING
 SUCCEEDED, FAILED, CANCELLED = (
     job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED
 )  # fmt: skip
 ANALYSIS = job_pb2.JOB_KIND_ANALYSIS
-RESULT = {"output_path": "/x", "file_size": 5}
+RESULT = {"output_path": "/export/analysis/t", "file_size": None}
 
 
 def record(state: job_pb2.JobState, ratio: float = 0.0, attempt: int = 1, **fields: Any) -> job_pb2.Job:
@@ -35,7 +37,7 @@ def event(ratio: float, attempt: int = 1, message: str = "") -> events_pb2.JobPr
     )
 
 
-def told(pushes: list[Push]) -> list[tuple[str, Any, Any]]:
+def events_of(pushes: list[Push]) -> list[tuple[str, Any, Any]]:
     return [(push.event, push.payload.get("status"), push.payload.get("progress")) for push in pushes]
 
 
@@ -43,27 +45,27 @@ def test_the_life_of_a_job() -> None:
     channel = JobChannel("shown")
     first = channel.open(record(QUEUED, attempt=0), None)
     assert [push.payload for push in first] == [{"job_id": "shown", "status": "queued", "progress": 0, "message": ""}]
-    assert first[0].lasting
-    half = channel.hear(event(0.505, message="Listening"))
+    assert first[0].required
+    half = channel.on_progress(event(0.505, message="Listening"))
     assert half == [
         Push(
             "job:progress",
             {"job_id": "shown", "status": "processing", "progress": 50, "message": "Listening"},
-            lasting=False,
+            required=False,
         )
     ]
-    assert channel.hear(event(0.508, message="Listening")) == []  # nothing that shows
-    end = channel.read(record(SUCCEEDED, 1.0), RESULT)
-    assert told(end) == [("job:progress", "completed", 100), ("job:completed", None, None)]
+    assert channel.on_progress(event(0.508, message="Listening")) == []  # nothing that shows
+    end = channel.on_record(record(SUCCEEDED, 1.0), None)
+    assert events_of(end) == [("job:progress", "completed", 100), ("job:completed", None, None)]
     assert end[1].payload == {"job_id": "shown", "job_type": "analysis", "track_id": "t", "result": RESULT}
-    assert all(push.lasting for push in end)
-    assert channel.read(record(SUCCEEDED, 1.0), RESULT) == channel.hear(event(0.9)) == []
+    assert all(push.required for push in end)
+    assert channel.on_record(record(SUCCEEDED, 1.0), None) == channel.on_progress(event(0.9)) == []
 
 
 def test_a_job_that_has_ended_tells_so_right_after_the_snapshot() -> None:
     failure = job_pb2.JobError(reason="X", message="It does not work.")
     pushes = JobChannel("id").open(record(FAILED, 0.4, error=failure), None)
-    assert told(pushes) == [("job:progress", "failed", 40), ("job:failed", None, None)]
+    assert events_of(pushes) == [("job:progress", "failed", 40), ("job:failed", None, None)]
     assert pushes[1].payload == {"job_id": "id", "job_type": "analysis", "error": "It does not work."}
     cancelled = JobChannel("id").open(record(CANCELLED), None)
     assert (cancelled[0].payload["status"], cancelled[1].payload["error"]) == ("failed", "cancelled")
@@ -71,22 +73,22 @@ def test_a_job_that_has_ended_tells_so_right_after_the_snapshot() -> None:
 
 def test_what_happens_before_the_client_is_let_in_is_in_the_snapshot() -> None:
     channel = JobChannel("id")
-    assert channel.hear(event(0.7)) == []
-    assert told(channel.open(record(RUNNING, 0.1), None)) == [("job:progress", "processing", 70)]
+    assert channel.on_progress(event(0.7)) == []
+    assert events_of(channel.open(record(RUNNING, 0.1), None)) == [("job:progress", "processing", 70)]
     channel = JobChannel("id")
-    assert channel.read(record(SUCCEEDED), RESULT) == []
+    assert channel.on_record(record(SUCCEEDED), None) == []
     late = channel.open(record(RUNNING, 0.1), None)  # read before it ended
-    assert told(late) == [("job:progress", "completed", 100), ("job:completed", None, None)]
+    assert events_of(late) == [("job:progress", "completed", 100), ("job:completed", None, None)]
     assert late[1].payload["result"] == RESULT
 
 
 def test_an_attempt_that_is_repeated_does_not_set_progress_back() -> None:
     channel = JobChannel("id")
     channel.open(record(RUNNING, 0.6), None)
-    assert told(channel.read(record(QUEUED, 0.6), None)) == [("job:progress", "queued", 60)]
-    assert told(channel.hear(event(0.1, attempt=2))) == [("job:progress", "processing", 60)]
-    assert channel.hear(event(0.9, attempt=1)) == []  # from the attempt before
-    assert told(channel.hear(event(0.7, attempt=2))) == [("job:progress", "processing", 70)]
+    assert events_of(channel.on_record(record(QUEUED, 0.6), None)) == [("job:progress", "queued", 60)]
+    assert events_of(channel.on_progress(event(0.1, attempt=2))) == [("job:progress", "processing", 60)]
+    assert channel.on_progress(event(0.9, attempt=1)) == []  # from the attempt before
+    assert events_of(channel.on_progress(event(0.7, attempt=2))) == [("job:progress", "processing", 70)]
 
 
 jobs = st.builds(
@@ -103,12 +105,12 @@ def test_whatever_comes_in_whatever_order(before: list[Any], opening: job_pb2.Jo
     channel = JobChannel("id")
 
     def learn(what: Any) -> list[Push]:
-        return channel.read(what, RESULT) if isinstance(what, job_pb2.Job) else channel.hear(what)
+        return channel.on_record(what, None) if isinstance(what, job_pb2.Job) else channel.on_progress(what)
 
     assert all(learn(what) == [] for what in before)
-    pushes = channel.open(opening, RESULT)
+    pushes = channel.open(opening, None)
     assert pushes[0].event == "job:progress"
-    assert pushes[0].lasting
+    assert pushes[0].required
     for what in after:
         pushes += learn(what)
     shown = [push.payload["progress"] for push in pushes if push.event == "job:progress"]
@@ -127,7 +129,9 @@ def test_results() -> None:
         job_pb2.AudioOutput(job_id="j", name=name, blob_key=f"k/{name}.flac", size_bytes=size)
         for name, size in (("drums", 7), ("bass", 8))
     ]
-    separation = job_pb2.Job(kind=job_pb2.JOB_KIND_SEPARATION, result=job_pb2.JobResult(outputs=stems))
+    separation = job_pb2.Job(
+        kind=job_pb2.JOB_KIND_SEPARATION, result=job_pb2.JobResult(outputs=stems, outputs_are_stems=True)
+    )
     shown = result_to_wire(separation, None)
     assert (shown["output_path"], shown["file_size"]) == ("/files/stems/j/drums.flac", 7)
     assert [stem["file_size"] for stem in shown["stems"]] == [7, 8]
@@ -138,60 +142,60 @@ def test_results() -> None:
     assert result_to_wire(download, None) == {"output_path": None, "file_size": None}  # deleted since
 
 
-# --------------------------------------------------------------------------------------------------------------- outbox
+# --------------------------------------------------------------------------------------------------------------- send_buffer
 
 
 def message(topic: str, number: int, ref: str | None = None) -> Message:
     return Message("1", ref, topic, "e", number)
 
 
-async def taken(outbox: Outbox, count: int) -> list[tuple[str, int]]:
+async def taken(send_buffer: SendBuffer, count: int) -> list[tuple[str, int]]:
     async with asyncio.timeout(20):
-        return [(one.topic, one.payload) for one in [await outbox.next() for _ in range(count)]]
+        return [(one.topic, one.payload) for one in [await send_buffer.next_message() for _ in range(count)]]
 
 
 async def test_progress_is_replaced_by_newer_one_and_waits_behind_the_rest() -> None:
-    outbox = Outbox()
+    send_buffer = SendBuffer()
     for number in range(1000):
-        outbox.offer(message("a", number))
-        outbox.offer(message("b", -number))
-    outbox.put(message("c", 1, "r"))
-    assert await taken(outbox, 3) == [("c", 1), ("a", 999), ("b", -999)]
+        send_buffer.put_progress(message("a", number))
+        send_buffer.put_progress(message("b", -number))
+    send_buffer.put(message("c", 1, "r"))
+    assert await taken(send_buffer, 3) == [("c", 1), ("a", 999), ("b", -999)]
 
 
 async def test_progress_never_follows_what_ends_its_topic() -> None:
-    outbox = Outbox()
-    outbox.offer(message("a", 1))
-    outbox.offer(message("b", 1))
-    outbox.put(message("a", 2))
-    outbox.forget("b")
-    outbox.put(message("c", 3))
-    assert await taken(outbox, 2) == [("a", 2), ("c", 3)]
+    send_buffer = SendBuffer()
+    send_buffer.put_progress(message("a", 1))
+    send_buffer.put_progress(message("b", 1))
+    send_buffer.put(message("a", 2))
+    send_buffer.discard_topic("b")
+    send_buffer.put(message("c", 3))
+    assert await taken(send_buffer, 2) == [("a", 2), ("c", 3)]
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
-            await outbox.next()
+            await send_buffer.next_message()
 
 
 async def test_progress_comes_at_most_four_times_a_second() -> None:
-    outbox, loop = Outbox(), asyncio.get_running_loop()
+    send_buffer, loop = SendBuffer(), asyncio.get_running_loop()
     times = []
-    outbox.put(message("a", 0))  # the snapshot
+    send_buffer.put(message("a", 0))  # the snapshot
     for number in range(1, 4):
-        assert await taken(outbox, 1) == [("a", number - 1)]
+        assert await taken(send_buffer, 1) == [("a", number - 1)]
         times.append(loop.time())
-        outbox.offer(message("a", -1))
-        outbox.offer(message("a", number))
+        send_buffer.put_progress(message("a", -1))
+        send_buffer.put_progress(message("a", number))
     assert all(later - sooner >= 0.24 for sooner, later in itertools.pairwise(times))
 
 
-async def test_a_full_outbox_lets_nobody_ask_for_more() -> None:
-    outbox = Outbox()
+async def test_a_full_buffer_delays_requests() -> None:
+    send_buffer = SendBuffer()
     for number in range(64):
-        await outbox.room()
-        outbox.put(message("a", number, "r"))
-    waiting = asyncio.create_task(outbox.room())
-    await taken(outbox, 20)
+        await send_buffer.drain()
+        send_buffer.put(message("a", number, "r"))
+    waiting = asyncio.create_task(send_buffer.drain())
+    await taken(send_buffer, 20)
     assert not waiting.done()
-    assert (await taken(outbox, 20))[-1] == ("a", 39)
+    assert (await taken(send_buffer, 20))[-1] == ("a", 39)
     async with asyncio.timeout(20):
         await waiting

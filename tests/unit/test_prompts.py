@@ -9,7 +9,7 @@ import pytest
 
 from services.generation import prompts
 from services.generation.prompts import suggest
-from services.library import categories
+from services.library.catalog import categories
 
 _SMALL = {"a", "an", "and", "the", "of", "to", "for", "at", "by", "in", "on", "with", "over", "under", "into"}
 _VOCABULARIES = {"music": prompts._MUSIC, "audio": prompts._SOUND}

@@ -38,7 +38,7 @@ def test_a_dominant_in_minor_has_its_leading_note() -> None:
 
 
 def test_nonsense_is_no_chord() -> None:
-    with pytest.raises(ValueError, match="is no chord"):
+    with pytest.raises(ValueError, match="is not a chord"):
         progression("I X", Key.parse("C major"))
 
 

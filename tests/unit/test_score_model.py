@@ -21,7 +21,7 @@ def test_flats_are_spelled_with_sharps() -> None:
 
 @pytest.mark.parametrize("text", ["", "H minor", "C", "C dorian", "minor"])
 def test_what_is_no_key_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no key"):
+    with pytest.raises(ValueError, match="is not a key"):
         Key.parse(text)
 
 

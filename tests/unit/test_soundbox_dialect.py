@@ -6,13 +6,12 @@ import json
 
 import pytest
 
-from services.gateway.dialect import Access, dialect_for, rule_for
-from services.gateway.forge import FORGE
-from services.gateway.limits import RateClass
-from services.gateway.pipeline import PIPELINE
-from services.gateway.problem import Problem
-from services.gateway.soundbox import SOUNDBOX
-from services.gateway.soundbox.wire import preview, slug
+from services.gateway.dialects.forge import FORGE
+from services.gateway.dialects.pipeline import PIPELINE
+from services.gateway.dialects.soundbox import SOUNDBOX
+from services.gateway.dialects.soundbox.serializers import preview, slug
+from services.gateway.http.dialect import dialect_for
+from services.gateway.http.problems import Problem
 
 ALL = (FORGE, PIPELINE, SOUNDBOX)
 
@@ -41,29 +40,10 @@ def test_paths_of_the_pipeline(path: str) -> None:
     assert dialect_for(path, ALL) is PIPELINE
 
 
-@pytest.mark.parametrize(("method", "path", "rate_class"), [
-    # Pages ask for these all the time.
-    ("GET", "/status", RateClass.POLLING), ("GET", "/job/a", RateClass.POLLING), ("GET", "/api/library", RateClass.POLLING),
-    ("GET", "/api/radio/next", RateClass.POLLING), ("POST", "/api/library/votes", RateClass.POLLING),
-    ("POST", "/api/favorites/check", RateClass.POLLING),
-    ("GET", "/audio/a.wav", RateClass.FILES), ("GET", "/download/a.wav", RateClass.FILES),
-    ("GET", "/generate-spectrogram/a.wav", RateClass.FILES),
-    ("POST", "/generate", RateClass.NORMAL), ("POST", "/api/library/a/vote", RateClass.NORMAL),
-    ("DELETE", "/api/favorites/a", RateClass.NORMAL), ("POST", "/api/log-error", RateClass.REPORTS),
-])  # fmt: skip
-def test_what_a_call_costs(method: str, path: str, rate_class: RateClass) -> None:
-    rule = SOUNDBOX.rule(method, path)
-    assert (rule.access, rule.rate_class) == (Access.ANYONE, rate_class)
-
-
-def test_its_description_is_for_everybody() -> None:
-    assert rule_for(SOUNDBOX, "GET", "/openapi.json").access is Access.PUBLIC
-
-
 @pytest.mark.parametrize(("problem", "status", "body"), [
     (Problem(404, "GENERATION_NOT_FOUND", "There is no such generation."), 404, {"error": "Not found"}),
     (Problem(401, "UNAUTHORIZED", "Valid Bearer token required"), 401, {"error": "Authentication required"}),
-    (Problem(422, "VALIDATION_ERROR", "Some fields do not fit.", {"prompt": ["is odd"], "seed": ["is even"]}), 400,
+    (Problem(422, "VALIDATION_ERROR", "Some fields are invalid.", {"prompt": ["is odd"], "seed": ["is even"]}), 400,
      {"error": "prompt is odd; seed is even"}),
     (Problem(429, "RATE_LIMITED", "Too many requests.", {"retry_after": 7}), 429,
      {"error": "Too many requests.", "retry_after": 7}),

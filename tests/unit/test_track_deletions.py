@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 from ledger_world import ANN, BOB, LEASE, World, opened, reason, result, track
 
-from kit.adapters.blobs_file import FileBlobs
+from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError, Code
-from services.library.service import Job, JobError, JobState, Track
-from services.library.track_deletions import TrackDeletions
-from services.library.tracks import TrackDeletion, TrackFilter, TrackSort
+from services.library.jobs.service import Job, JobError, JobState
+from services.library.tracks.deletions import TrackDeletions
+from services.library.tracks.service import Track, TrackDeletion, TrackFilter, TrackSort
 
 FILE = "tracks/t1/original.wav"
 
@@ -28,7 +28,7 @@ class Library:
         self.world = world
         self.root = folder
         self.blobs = FileBlobs(folder)
-        self.deletions = TrackDeletions(world.store, world.ledger, self.blobs, world.clock)
+        self.deletions = TrackDeletions(world.track_docs, world.jobs, world.ledger, self.blobs, world.clock)
 
     async def track(self, **fields: Any) -> Track:
         self.world.clock.time += 1.0
@@ -47,17 +47,17 @@ class Library:
     async def running(self, kind: str = "separation") -> Job:
         return await self.world.running(kind=kind, track_id="t1")
 
-    async def separated(self) -> Job:
-        """A finished separation with its files."""
+    async def separated(self, layout: str = "stems/1/{job_id}") -> Job:
+        """Return a finished separation whose files are stored."""
         job = await self.running()
         stems = result("vocals", "drums")
-        keys = [f"stems/{job.id}/1/{stem.name}.flac" for stem in stems.outputs]
+        keys = [f"{layout.format(job_id=job.id)}/{stem.name}.flac" for stem in stems.outputs]
         await self.write(*keys)
         placed = [dataclasses.replace(stem, blob_key=key) for stem, key in zip(stems.outputs, keys, strict=True)]
         return await self.world.ledger.succeed(job.id, 1, dataclasses.replace(stems, outputs=placed), [])
 
     async def pending(self) -> int:
-        return len(await self.world.store.pending_deletions(10))
+        return len(await self.world.track_docs.pending_deletions(10))
 
 
 @pytest_asyncio.fixture
@@ -68,9 +68,10 @@ async def library(tmp_path: Path) -> AsyncIterator[Library]:
         await library.blobs.close()
 
 
-async def test_nothing_of_a_track_is_left_but_its_jobs(library: Library) -> None:
+@pytest.mark.parametrize("layout", ["stems/1/{job_id}", "stems/{job_id}/1"], ids=["current", "old"])
+async def test_nothing_of_a_track_is_left_but_its_jobs(library: Library, layout: str) -> None:
     await library.track()
-    job = await library.separated()
+    job = await library.separated(layout)
     analysis = await library.running("analysis")
     await library.world.ledger.succeed(analysis.id, 1, result(values='{"tempo": 120}'), [])
     waiting = await library.world.job(track_id="t1", kind="pipeline")
@@ -83,7 +84,7 @@ async def test_nothing_of_a_track_is_left_but_its_jobs(library: Library) -> None
     assert library.files() == {other.blob_key}
     assert await reason(library.world.tracks.get(ANN, "t1")) == "TRACK_NOT_FOUND"
     assert await reason(library.world.tracks.stem(ANN, stems[0].id)) == "STEM_NOT_FOUND"
-    assert await library.world.store.analysis("t1") is None
+    assert await library.world.track_docs.analysis("t1") is None
     states = [(await library.world.ledger.get(ANN, one.id)).state for one in (job, analysis, waiting)]
     assert states == [JobState.SUCCEEDED, JobState.SUCCEEDED, JobState.CANCELLED]
     chosen = TrackFilter("ann")
@@ -123,7 +124,7 @@ async def test_a_worker_that_comes_too_late_leaves_nothing(library: Library) -> 
     assert (await library.world.now(job)).cancel_requested
     assert await library.pending() == 1  # it may still write
 
-    key = f"stems/{job.id}/1/vocals.flac"
+    key = f"stems/1/{job.id}/vocals.flac"
     await library.write(key)
     ended = await library.world.ledger.succeed(job.id, 1, result("vocals"), [])
     assert (ended.state, ended.result, ended.error) == (JobState.CANCELLED, None, JobError("CANCELLED", "cancelled"))
@@ -142,7 +143,7 @@ async def test_a_job_that_fails_for_want_of_its_track_was_cancelled(library: Lib
 async def test_a_dead_workers_job_is_cancelled_too(library: Library) -> None:
     await library.track()
     job = await library.running()
-    await library.write(f"stems/{job.id}/1/vocals.flac")
+    await library.write(f"stems/1/{job.id}/vocals.flac")
     await library.deletions.delete(ANN, "t1")
     library.world.clock.time += LEASE + 100
     await library.world.sweeper.sweep()  # queued again, and nobody takes it up
@@ -156,7 +157,7 @@ async def test_a_crash_after_the_first_step_is_made_good(library: Library) -> No
     made = await library.track()
     job = await library.separated()
     waiting = await library.world.job(track_id="t1")
-    await library.world.store.begin_deletion(
+    await library.world.track_docs.begin_deletion(
         TrackDeletion("d1", "t1", "ann", made.blob_key, made.create_time, library.world.clock.time)
     )
     assert await library.deletions.resume() == 1
@@ -193,21 +194,21 @@ async def test_what_was_filed_after_the_deletion_is_removed_again(library: Libra
     stems = [] if job.result is None else job.result.outputs
     assert stems
     # The worker had stored the result, and filed it only now.
-    await library.world.ledger.file(dataclasses.replace(job, unfiled=True))
-    assert [await library.world.store.output(stem.id) for stem in stems] == [None, None]
+    await library.world.ledger.store_results(dataclasses.replace(job, results_pending=True))
+    assert [await library.world.track_docs.output(stem.id) for stem in stems] == [None, None]
 
 
 async def test_a_job_that_is_created_during_the_deletion_is_refused(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await library.track()
-    insert = library.world.store.insert_job
+    insert = library.world.jobs.insert_job
 
     async def late(job: Job) -> None:
         await library.deletions.delete(ANN, "t1")
         await insert(job)
 
-    monkeypatch.setattr(library.world.store, "insert_job", late)
+    monkeypatch.setattr(library.world.jobs, "insert_job", late)
     assert await reason(library.world.job(track_id="t1")) == "TRACK_NOT_FOUND"
     jobs, _ = await library.world.ledger.list_jobs(ANN, [], [], "t1", 0, 10)
     assert [job.state for job in jobs] == [JobState.CANCELLED]
@@ -238,14 +239,17 @@ async def test_a_new_track_under_the_same_id_is_another_one(library: Library) ->
 
 
 async def test_a_download_of_the_track_is_cancelled_and_a_later_one_is_not(library: Library) -> None:
-    before = await library.world.job(kind="download", track_id="t1")  # the track need not be there yet
-    await library.track()
-    await library.write(f"tracks/t1/{before.id}/1/original.mp3")
+    before = await library.world.running(
+        kind="download", track_id="t1", creates_track=True, output_folder="tracks/t1"
+    )  # this stores the track, too
+    await library.write(f"tracks/t1/1/{before.id}/original.mp3")
     await library.deletions.delete(ANN, "t1")
-    assert (await library.world.now(before)).state is JobState.CANCELLED
+    assert (await library.world.now(before)).cancel_requested
     assert library.files() == set()
+    await library.world.ledger.fail(before.id, 1, JobError("X", "x"), False, [])
+    assert (await library.world.now(before)).state is JobState.CANCELLED
     library.world.clock.time += 1
-    after = await library.world.job(kind="download", track_id="t1")
+    after = await library.world.job(kind="download", track_id="t1", creates_track=True, output_folder="tracks/t1")
     await library.deletions.resume()
     claimed, mine, _ = await library.world.ledger.claim(after.id, "w", LEASE)
     assert (claimed.state, mine) == (JobState.RUNNING, True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ import pytest_asyncio
 from ledger_world import ANN, BOB, World, opened, reason, result, track
 
 from kit.errors import AppError
-from services.library.service import Job, Track
-from services.library.tracks import KEYS, TrackFilter, TrackSort, TrackStatus, parse_key
+from services.library.jobs.service import Job, JobResult, Measurement
+from services.library.tracks.service import KEYS, Track, TrackFilter, TrackSort, TrackStatus, parse_key
 
 
 @pytest_asyncio.fixture
@@ -45,10 +44,26 @@ async def details(call: Any) -> dict[str, list[str]]:
     return found
 
 
+def _result(kind: str, of: tuple[str, ...] = (), **fields: Any) -> JobResult:
+    return result(**fields) if kind == "analysis" else result(*of, outputs_are_stems=kind == "separation")
+
+
 async def ended(world: World, kind: str, track_id: str = "t1", **fields: Any) -> Job:
     world.clock.time += 1.0
     job = await world.running(kind=kind, track_id=track_id)
-    return await world.ledger.succeed(job.id, 1, result(**fields) if kind == "analysis" else result(*fields["of"]), [])
+    return await world.ledger.succeed(job.id, 1, _result(kind, **fields), [])
+
+
+async def test_storing_a_track_again_returns_the_stored_one(world: World) -> None:
+    await stored(world, title="Once")
+    first = await world.tracks.get(ANN, "t1")
+    assert await stored(world, title="Once") == first
+    with pytest.raises(AppError) as other_file:
+        await stored(world, blob_key="tracks/t1/other.wav")
+    with pytest.raises(AppError) as other_owner:
+        await world.tracks.create(BOB, track("t1"))
+    assert (other_file.value.reason, other_owner.value.reason) == ("DOC_EXISTS", "DOC_EXISTS")
+    assert await world.tracks.get(ANN, "t1") == first
 
 
 # -------------------------------------------------------------------------------------------------------------- change
@@ -138,7 +153,7 @@ async def test_a_track_tells_what_was_made_of_it(world: World) -> None:
     assert (await world.tracks.get(ANN, "t1")).stem_count == 2
     await ended(world, "separation", of=("vocals", "drums", "bass"))
     await ended(world, "pipeline", of=("main",))  # makes no stems
-    await ended(world, "analysis", values=json.dumps({"tempo": 128.004, "key": "A minor"}))
+    await ended(world, "analysis", values="v", measurement=Measurement(128.004, "A minor"))
     told = await world.tracks.get(ANN, "t1")
     assert (told.stem_count, told.analyzed, told.bpm, told.key) == (3, True, 128.0, "A minor")
 
@@ -146,30 +161,17 @@ async def test_a_track_tells_what_was_made_of_it(world: World) -> None:
 async def test_a_measurement_does_not_overrule_the_owner(world: World) -> None:
     await stored(world)
     await world.tracks.update(ANN, "t1", {"bpm": 64.0, "key": ""})
-    await ended(world, "analysis", values=json.dumps({"tempo": 128.0, "key": "A minor"}))
+    await ended(world, "analysis", values="v", measurement=Measurement(128.0, "A minor"))
     told = await world.tracks.get(ANN, "t1")
     assert (told.analyzed, told.bpm, told.key) == (True, 64.0, "")
 
 
-@pytest.mark.parametrize("values", ["{}", '{"tempo": 0, "key": null}', '{"tempo": "fast", "key": "H"}', "[1]", "100"])
-async def test_what_was_not_measured_is_not_told(world: World, values: str) -> None:
+@pytest.mark.parametrize("measurement", [Measurement(), Measurement(0.0, ""), Measurement(1e6, "H")])
+async def test_what_was_not_measured_is_not_told(world: World, measurement: Measurement) -> None:
     await stored(world)
-    await ended(world, "analysis", values=values)
+    await ended(world, "analysis", values="v", measurement=measurement)
     told = await world.tracks.get(ANN, "t1")
     assert (told.analyzed, told.bpm, told.key) == (True, None, "")
-
-
-async def test_tracks_of_an_earlier_release_are_found_like_others(world: World) -> None:
-    await stored(world, title="Old Song")
-    await ended(world, "separation", of=("vocals",))
-    doc = await world.store._docs.get("tracks", "t1")
-    assert doc is not None
-    new = ("title_order", "artist_order", "album_order", "tag_orders", "beginnings", "stem_count", "analyzed", "tags")
-    kept = {field: value for field, value in doc.items() if field not in new}
-    assert await world.store._docs.replace("tracks", kept, doc["revision"])
-    assert await listed(world, search="old") == []
-    await world.store.prepare()
-    assert await listed(world, search="old", status=TrackStatus.PROCESSED) == ["t1"]
 
 
 # --------------------------------------------------------------------------------------------------------------- lists

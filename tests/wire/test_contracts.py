@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor, FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+from soundwright.access.v1 import access_pb2
 
 from tools import stubs
 
@@ -52,6 +54,15 @@ def test_requests_and_responses_are_named_after_their_rpc(method: MethodDescript
     package = method.containing_service.file.package
     assert method.input_type.full_name == f"{package}.{method.name}Request"
     assert method.output_type.full_name == f"{package}.{method.name}Response"
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
+def test_the_removals_are_declared(method: MethodDescriptor) -> None:
+    options = method.GetOptions()
+    named = re.match("(Delete|Remove|Withdraw|Abort)", method.name) and not method.output_type.fields
+    assert bool(named) == options.Extensions[access_pb2.removes]
+    if named:
+        assert options.idempotency_level == MethodOptions.IDEMPOTENT
 
 
 def test_no_request_or_response_serves_two_rpcs() -> None:
@@ -104,8 +115,8 @@ def servicers() -> list[tuple[str, type[Any], list[str]]]:
     ("component", "base", "methods"), servicers(), ids=lambda value: getattr(value, "__name__", "")
 )
 def test_every_rpc_is_served(component: str, base: type[Any], methods: list[str]) -> None:
-    paths = (stubs.ROOT / "services" / component).glob("*rpc.py")
-    modules = [importlib.import_module(f"services.{component}.{path.stem}") for path in paths]
+    paths = (stubs.ROOT / "services" / component).rglob("*rpc.py")
+    modules = [importlib.import_module(".".join(path.relative_to(stubs.ROOT).with_suffix("").parts)) for path in paths]
     ours = {
         value for module in modules for value in vars(module).values()
         if inspect.isclass(value) and issubclass(value, base) and value is not base
@@ -113,4 +124,5 @@ def test_every_rpc_is_served(component: str, base: type[Any], methods: list[str]
     assert len(ours) == 1
     servicer = ours.pop()
     for name in methods:
-        assert inspect.iscoroutinefunction(vars(servicer).get(name)), f"{servicer.__name__} lacks {name}"
+        method = vars(servicer).get(name)
+        assert inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method), f"{servicer.__name__}.{name}"

@@ -1,4 +1,4 @@
-"""Which keys and tempos mix well: the Camelot wheel, and beats that can be matched."""
+"""Compatibility of keys (the Camelot wheel) and of tempos (beat matching)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 __all__ = ["TEMPO_TOLERANCE", "Camelot", "TempoMatch", "match_tempo", "parse_key"]
 
 TEMPO_TOLERANCE = 0.06
-"""How far a tempo may be bent, as a share of it: what turntables have always had."""
+"""Maximum relative change of a tempo. Turntables commonly have this range."""
 _NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 _KEY = re.compile(r"([A-Ga-g])([#♯b♭]?)\s*(major|maj|minor|min|m)?")
@@ -17,10 +17,10 @@ _CODE = re.compile(r"(1[0-2]|[1-9])\s*([ABab])")
 
 @dataclass(frozen=True)
 class Camelot:
-    """A place on the wheel.
+    """A position on the Camelot wheel.
 
     Args:
-        number: 1 to 12, round the circle of fifths.
+        number: 1 to 12, along the circle of fifths.
         letter: A (minor) or B (major).
     """
 
@@ -32,33 +32,33 @@ class Camelot:
 
     @classmethod
     def of(cls, tonic: int, is_minor: bool) -> Camelot:
-        """The place of a key by its pitch class, 0 (C) to 11 (B)."""
+        """Return the position of a key, given its tonic as a pitch class from 0 (C) to 11 (B)."""
         major_tonic = tonic + 3 if is_minor else tonic
         return cls((major_tonic * 7 + 7) % 12 + 1, "A" if is_minor else "B")
 
     @property
     def relative(self) -> Camelot:
-        """The minor of this major, or the other way round."""
+        """The relative minor of a major key, or the relative major of a minor key."""
         return Camelot(self.number, "B" if self.letter == "A" else "A")
 
     def compatible(self) -> tuple[Camelot, ...]:
-        """What mixes well with this key: itself, one step down, one step up, its relative."""
+        """Return the compatible keys: the same key, one step down, one step up, and the relative key."""
         down, up = (self.number - 2) % 12 + 1, self.number % 12 + 1
         return self, Camelot(down, self.letter), Camelot(up, self.letter), self.relative
 
     def relation(self, other: Camelot) -> str | None:
-        """How ``other`` goes with this key, in words; None if it does not."""
+        """Return the relation of ``other`` to this key in words, or None if the keys are not compatible."""
         words = ("same key", "one step down", "one step up", "relative")
         return dict(zip(self.compatible(), words, strict=True)).get(other)
 
     def distance(self, other: Camelot) -> int:
-        """Steps on the wheel, 0 to 7; changing between major and minor is a step."""
+        """Return the steps on the wheel, 0 to 7. A change between major and minor counts as one step."""
         apart = abs(self.number - other.number)
         return min(apart, 12 - apart) + (self.letter != other.letter)
 
 
 def parse_key(text: str) -> Camelot | None:
-    """The place of a key such as ``A minor``, ``F# major``, ``Bbm`` or ``8A``; None for anything else."""
+    """Return the position of a key such as ``A minor``, ``F# major``, ``Bbm`` or ``8A``, or None for other text."""
     text = text.strip()
     if code := _CODE.fullmatch(text):
         return Camelot(int(code[1]), code[2].upper())
@@ -70,11 +70,11 @@ def parse_key(text: str) -> Camelot | None:
 
 @dataclass(frozen=True)
 class TempoMatch:
-    """How a tempo is brought to another one.
+    """How the tempo of one track is matched to another.
 
     Args:
-        change_percent: by how much it is played faster (slower if below 0).
-        feel: ``same``, ``half`` or ``double``: it is counted at so many times its tempo.
+        change_percent: change of playing speed; negative is slower.
+        feel: ``same``, ``half`` or ``double``: the factor at which the tempo is counted.
     """
 
     change_percent: float
@@ -82,12 +82,15 @@ class TempoMatch:
 
 
 def match_tempo(tempo_bpm: float, other_bpm: float) -> TempoMatch | None:
-    """How ``other_bpm`` becomes ``tempo_bpm`` within :data:`TEMPO_TOLERANCE`; None if it cannot, or one is unknown (0)."""
+    """Return how ``other_bpm`` becomes ``tempo_bpm`` within :data:`TEMPO_TOLERANCE`, or None if it cannot.
+
+    A tempo of 0 is unknown and does not match.
+    """
     if tempo_bpm <= 0 or other_bpm <= 0:
         return None
     changes = {
         feel: tempo_bpm / (other_bpm * factor) - 1 for feel, factor in (("same", 1), ("half", 0.5), ("double", 2))
     }
     feel = min(changes, key=lambda name: abs(changes[name]))
-    # A hair more than the tolerance is what rounding makes of the tolerance.
+    # Allow for rounding errors at the tolerance.
     return TempoMatch(100 * changes[feel], feel) if abs(changes[feel]) <= TEMPO_TOLERANCE + 1e-9 else None

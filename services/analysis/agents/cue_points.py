@@ -1,4 +1,4 @@
-"""Where a DJ would set markers: phrases counted from the beats, and where the level jumps at one of them."""
+"""Cue points for DJs: phrases counted from the beats, and phrase boundaries where the level jumps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _JUMP_DB = 3.0
 
 @dataclass(frozen=True)
 class Cue:
-    """A marker: ``kind`` is mix_in, phrase, drop, breakdown or mix_out; ``bar`` counts from 1."""
+    """A cue point. ``kind`` is mix_in, phrase, drop, breakdown or mix_out. ``bar`` counts from 1."""
 
     kind: str
     bar: int
@@ -25,15 +25,16 @@ class Cue:
 def find_cues(
     beats_seconds: Sequence[float], levels_db: Sequence[float], level_hop_seconds: float
 ) -> tuple[int, list[Cue]]:
-    """The length of a phrase in bars, and the cues in order.
+    """Return the length of a phrase in bars, and the cue points in order.
 
-    Bars have four beats and begin with the first beat. A phrase has 32, 16, 8 or 4 bars: as many as give three of them.
-    At a drop the mean level of a phrase is 3 dB or more above the phrase before; at a breakdown as much below.
+    Bars have four beats and start with the first beat. A phrase has 32, 16, 8 or 4 bars: the longest length that gives
+    at least three phrases. At a drop, the mean level of a phrase is at least 3 dB above that of the phrase before. At a
+    breakdown it is at least 3 dB below.
 
     Args:
-        beats_seconds: times of beats, rising.
-        levels_db: a level every ``level_hop_seconds``; empty: drops and breakdowns are not looked for.
-        level_hop_seconds: above 0 where there are levels.
+        beats_seconds: times of the beats, ascending.
+        levels_db: a level every ``level_hop_seconds``. If empty, no drops and breakdowns are found.
+        level_hop_seconds: time between levels; must be positive if there are levels.
     """
     bars = list(beats_seconds[::BEATS_PER_BAR])
     phrase_bars = next((length for length in _PHRASE_BARS if len(bars) >= length * _FEWEST_PHRASES), _PHRASE_BARS[-1])

@@ -1,4 +1,4 @@
-"""The language model: any endpoint that speaks OpenAI's chat completions, through OpenAI's client library."""
+"""The language model: a client for endpoints that are compatible with OpenAI's chat completions."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _RETRIES = 2
 _ANSWER_TOKENS = 2000
 _PING_TOKENS = 16
 _TEMPERATURE = 0.2
-# Models that reason take other parameters: no temperature, another name for the limit, and the developer's role for
-# what others call the system's.
+# Reasoning models take other parameters: no temperature, another name for the token limit, and the role "developer"
+# instead of "system".
 _REASONING = re.compile(r"(^|/)(o[1-9]\b|o[1-9]-|gpt-[5-9])")
 _UNSUPPORTED = ("max_tokens", "temperature")
 log = get_logger()
 
 
 class ModelError(Exception):
-    """The model gave nothing that can be used. ``status`` is as in :class:`ProviderState`; the text is for people."""
+    """The model returned no usable answer. ``status`` is as in :class:`ProviderState`. The message is for users."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class ModelError(Exception):
 
 @dataclass(frozen=True)
 class PickedTool:
-    """A tool that the model wants called; ``arguments`` is what it wrote, JSON if all is well."""
+    """A tool call that the model requests. ``arguments`` is the model's text, normally JSON."""
 
     id: str
     name: str
@@ -46,7 +46,7 @@ class PickedTool:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the model said. Tokens are as it counts them, 0 where it does not."""
+    """An answer of the model. Token counts are those of the endpoint, or 0 if it does not report them."""
 
     content: str
     picked: tuple[PickedTool, ...]
@@ -54,7 +54,7 @@ class Reply:
     output_token_count: int = 0
 
     def message(self) -> dict[str, Any]:
-        """As the model wants to see it again."""
+        """Return the answer as a message for the next request."""
         calls = [
             {"id": each.id, "type": "function", "function": {"name": each.name, "arguments": each.arguments}}
             for each in self.picked
@@ -64,7 +64,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class ProviderState:
-    """Whether the model can be used: ``status`` is healthy, unauthorized, unreachable or not_configured."""
+    """State of the endpoint: ``status`` is healthy, unauthorized, unreachable or not_configured."""
 
     status: str
     detail: str = ""
@@ -75,17 +75,17 @@ class LanguageModel:
     """One model of one endpoint.
 
     Args:
-        url: where the endpoint's paths begin, ``.../v1`` as a rule; empty: OpenAI's.
-        key: sent as a bearer token; empty for servers that want none.
-        name: the model.
-        timeout_seconds: for one request; it is repeated twice at most.
+        url: base URL of the endpoint, usually ``.../v1``. If empty, OpenAI's.
+        key: API key, sent as a bearer token. Empty for servers that need none.
+        name: name of the model.
+        timeout_seconds: deadline of one request. A request is retried at most twice.
     """
 
     def __init__(self, url: str, key: str, name: str, timeout_seconds: float) -> None:
         self.name = name
         self.host = urlsplit(url or _OPENAI_URL).hostname or ""
         self._reasons = _REASONING.search(name.lower()) is not None
-        # Given in full, for the library would take what is not from variables of its own. It insists on a key.
+        # Pass all values: the library would read missing ones from its own environment variables. It requires a key.
         self._client = openai.AsyncOpenAI(
             base_url=url or _OPENAI_URL, api_key=key or "none", timeout=timeout_seconds, max_retries=_RETRIES
         )
@@ -96,20 +96,20 @@ class LanguageModel:
     async def complete(
         self, instructions: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()
     ) -> Reply:
-        """Go on with a conversation.
+        """Continue a conversation.
 
         Args:
-            instructions: for the whole of it. They go first and nowhere else: some endpoints refuse them later on.
-            messages: of users, of the assistant, and results of tools.
-            tools: that may be picked; none: words alone.
+            instructions: system message. It is always the first message, because some endpoints reject later ones.
+            messages: messages of the user and the assistant, and results of tools.
+            tools: tools that the model may call. If empty, it answers with text.
 
         Raises:
-            ModelError: no answer, or one that is none.
+            ModelError: the endpoint returned no usable answer.
         """
         return _reply(await self._create(self._client, instructions, messages, tools, _ANSWER_TOKENS))
 
     async def check(self, timeout_seconds: float) -> ProviderState:
-        """Use it, for a word: many endpoints list their models to anybody, so a list proves no key."""
+        """Check the endpoint with a short completion. Many endpoints list their models without a valid key."""
         started = time.monotonic()
         client = self._client.with_options(timeout=timeout_seconds, max_retries=0)
         try:
@@ -130,7 +130,7 @@ class LanguageModel:
             try:
                 return await self._ask(client, instructions, messages, tools, token_limit)
             except openai.BadRequestError as error:
-                # A deployment may hide behind any name what it is.
+                # The name of a deployment does not always show that it is a reasoning model.
                 if self._reasons or not _is_about_parameters(error):
                     raise
                 self._reasons = True
@@ -164,31 +164,31 @@ def _is_about_parameters(error: openai.BadRequestError) -> bool:
 
 
 def _model_error(error: openai.OpenAIError) -> ModelError:
-    """What went wrong, in words of ours: an endpoint's own may repeat the key."""
+    """Translate an error of the client library. The endpoint's own text is not used, because it may contain the key."""
     status_code = error.status_code if isinstance(error, openai.APIStatusError) else 0
     log.warning("agent.model_failed", error=type(error).__name__, status=status_code)
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        return ModelError("unauthorized", "The language model's endpoint does not take the key.")
+        return ModelError("unauthorized", "The language model's endpoint rejects the key.")
     if isinstance(error, openai.APITimeoutError):
         return ModelError("unreachable", "The language model did not answer in time.")
     if isinstance(error, openai.APIConnectionError):
         return ModelError("unreachable", "The language model's endpoint cannot be reached.")
     if isinstance(error, openai.NotFoundError):
-        return ModelError("unreachable", "The endpoint does not know the model, or the address is not that of its API.")
+        return ModelError("unreachable", "The endpoint does not have the model, or the URL is not that of its API.")
     if status_code:
         return ModelError("unreachable", f"The language model's endpoint answered with status {status_code}.")
     return ModelError("unreachable", "The language model's answer cannot be read.")
 
 
 def _reply(answer: Any) -> Reply:
-    """Read an answer as what it says it is, but trust nothing: endpoints vary, and models make things up."""
+    """Parse an answer defensively: endpoints differ, and models may return invalid data."""
     try:
-        said = answer.choices[0].message
+        message = answer.choices[0].message
         picked = tuple(
             PickedTool(str(call.id or place), str(call.function.name), str(call.function.arguments or ""))
-            for place, call in enumerate(said.tool_calls or ())
+            for place, call in enumerate(message.tool_calls or ())
         )
-        content = said.content if isinstance(said.content, str) else ""
+        content = message.content if isinstance(message.content, str) else ""
         usage = answer.usage
         counts = [getattr(usage, name, None) or 0 for name in ("prompt_tokens", "completion_tokens")]
         return Reply(content.strip(), picked, int(counts[0]), int(counts[1]))

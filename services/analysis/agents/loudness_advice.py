@@ -1,4 +1,4 @@
-"""What a master's loudness means for where it is to be played (ITU-R BS.1770, EBU R 128)."""
+"""Advice on the loudness of a master for common targets (ITU-R BS.1770, EBU R 128)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ __all__ = ["CEILING_DBTP", "TARGETS_LUFS", "Advice", "advise"]
 
 TARGETS_LUFS = {"streaming": -14.0, "podcast": -16.0, "broadcast": -23.0, "club": -6.0}
 CEILING_DBTP = -1.0
-"""Highest true peak that survives lossy encoding."""
+"""Highest true peak that does not clip after lossy encoding."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """How to get a recording to a target.
+    """How a recording reaches a target loudness.
 
     Args:
-        target: one of :data:`TARGETS_LUFS`.
-        gain_db: what to turn it up (or down) by.
-        peak_dbtp: the true peak after that, without a limiter.
-        limiting_db: how much of the peaks a limiter has to take off to keep :data:`CEILING_DBTP`; 0: none is needed.
+        target: a key of :data:`TARGETS_LUFS`.
+        gain_db: gain to apply.
+        peak_dbtp: true peak after the gain, without a limiter.
+        limiting_db: peak reduction by a limiter that keeps :data:`CEILING_DBTP`; 0 if none is needed.
     """
 
     target: str
@@ -30,7 +30,7 @@ class Advice:
 
 
 def advise(loudness_lufs: float, true_peak_dbtp: float) -> list[Advice]:
-    """Advice for every target, for a recording of this integrated loudness and true peak."""
+    """Return advice for every target, given the integrated loudness and the true peak of a recording."""
     advice = []
     for target, target_lufs in TARGETS_LUFS.items():
         gain_db = target_lufs - loudness_lufs

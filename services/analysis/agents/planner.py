@@ -1,4 +1,4 @@
-"""Answers by rules, from the same tools that a model would use. Every number in them is a tool's."""
+"""Rule-based answers from the tools that a model would use. Every number in an answer comes from a tool."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names
 from services.analysis.agents.specialists import Specialist
 from services.analysis.agents.toolbox import JOB_LIMIT, Toolbox, ToolCall, Turn
-from services.analysis.agents.wishes import ANALYSIS, SEPARATION, names
 
 __all__ = ["answer_by_rules"]
 
 _TRACK_LIMIT = 3
-_NOBODY = "Say which track you mean: by its title, or by giving its track_id."
+_NAME_THE_TRACK = "Name the track by its title or its track_id."
 _FILLERS = (
     "a about all an and any are by can could do find for from get give have i in is it like list me my of on or please "
     "recommend search show similar some song songs tag tagged tags that the there to track tracks want what which with "
@@ -25,12 +25,12 @@ Call = Callable[..., Awaitable[ToolCall]]
 
 
 async def answer_by_rules(turn: Turn, specialist: Specialist, toolbox: Toolbox) -> str:
-    """What the specialist can say without a model, and the work that the user asked for."""
+    """Return the specialist's answer without a model, and start the work that the user asked for."""
 
     async def call(name: str, **arguments: Any) -> ToolCall:
         return await toolbox.call(turn, name, arguments, [*specialist.tools, "start_separation", "start_analysis"])
 
-    if specialist.name == "library_agent" and not turn.track_ids and not turn.wishes:
+    if specialist.name == "library_agent" and not turn.track_ids and not turn.requested_work:
         return await _search(turn, call)
     track_ids = await _tracks_meant(turn, call)
     started = await _start(turn, track_ids, call)
@@ -39,13 +39,13 @@ async def answer_by_rules(turn: Turn, specialist: Specialist, toolbox: Toolbox) 
     if specialist.name == "mix_planning_agent" and len(track_ids) != 1:
         return await _order(track_ids, call)
     if not track_ids:
-        return _NOBODY
+        return _NAME_THE_TRACK
     parts = [await _ABOUT[specialist.name](track_id, turn, call) for track_id in track_ids[:_TRACK_LIMIT]]
     return "\n\n".join(parts)
 
 
 async def _tracks_meant(turn: Turn, call: Call) -> list[str]:
-    """Those that were pointed at, else those whose title the message names."""
+    """Return the tracks that the question refers to, or else those whose title the message contains."""
     if turn.track_ids:
         return list(turn.track_ids)
     listed = await call("search_tracks", limit=50)
@@ -56,14 +56,14 @@ async def _tracks_meant(turn: Turn, call: Call) -> list[str]:
 async def _start(turn: Turn, track_ids: list[str], call: Call) -> list[str]:
     lines = []
     for work, tool in ((SEPARATION, "start_separation"), (ANALYSIS, "start_analysis")):
-        if work in turn.wishes:
+        if work in turn.requested_work:
             for track_id in track_ids[:JOB_LIMIT]:
                 made = await call(tool, track_id=track_id)
                 where = "processing" if work == SEPARATION else "analysis"
                 follow = "" if made.failed else f". Follow it at /api/{where}/job/{made.value['job_id']}"
                 lines.append(_said(made, _sentence(made.summary + follow)))
             if not track_ids:
-                lines.append(_NOBODY)
+                lines.append(_NAME_THE_TRACK)
     return lines
 
 
@@ -71,13 +71,13 @@ async def _search(turn: Turn, call: Call) -> str:
     words = [word for word in _WORD.findall(turn.message) if word.lower() not in _FILLER]
     found = await call("search_tracks", query=" ".join(words)[:200])
     if not found.failed and not found.value["tracks"] and words:
-        # All words at once are often too many.
+        # A search for all words is often too narrow.
         for word in words[:3]:
             found = await call("search_tracks", query=word[:200])
             if found.failed or found.value["tracks"]:
                 break
     if found.failed or not found.value["tracks"]:
-        return _said(found, "Nothing in your library fits." if not found.failed else found.summary)
+        return _said(found, "No track in your library matches." if not found.failed else found.summary)
     return _said(found, _sentence(found.summary), *(_line(track) for track in found.value["tracks"]))
 
 
@@ -90,7 +90,7 @@ async def _order(track_ids: list[str], call: Call) -> str:
         transition = track.get("transition")
         how = f" ({transition['relation']}, tempo {_change(transition['tempo_change_percent'])})" if transition else ""
         lines.append(f"{place}. {_line(track)[2:]}{how}")
-    return _said(made, "This order keeps keys and tempos near and lets the energy build:", *lines)
+    return _said(made, "In this order, keys and tempos stay close and the energy rises:", *lines)
 
 
 async def _about_analysis(track_id: str, turn: Turn, call: Call) -> str:
@@ -99,7 +99,7 @@ async def _about_analysis(track_id: str, turn: Turn, call: Call) -> str:
         known = await call("get_track", track_id=track_id)
         return _said(made, made.summary) + ("" if known.failed else "\n" + _said(known, _line(known.value)[2:]))
     value = made.value
-    lines = [f"{_title(value)} was measured:"]
+    lines = [f"Measurements of {_title(value)}:"]
     if value.get("tempo"):
         lines.append(f"- tempo: {value['tempo']} bpm{_certainty(value.get('tempo_confidence'))}")
     if value.get("key"):
@@ -128,7 +128,7 @@ async def _about_mixing(track_id: str, turn: Turn, call: Call) -> str:
         ),
     ]
     if value["unknown_count"]:
-        lines.append(f"{value['unknown_count']} tracks have no key or tempo yet.")
+        lines.append(f"Tracks without key or tempo: {value['unknown_count']}.")
     return _said(made, *lines)
 
 
@@ -146,7 +146,7 @@ async def _about_cues(track_id: str, turn: Turn, call: Call) -> str:
     value = made.value
     lines = [f"- {cue['kind']} at {cue['time_seconds']} s (bar {cue['bar']})" for cue in value["cues"]]
     missing = [f"Missing: {what}." for what in value["missing"]]
-    return _said(made, f"{_title(value)}, in phrases of {value['phrase_bars']} bars:", *lines, *missing)
+    return _said(made, f"{_title(value)} has phrases of {value['phrase_bars']} bars:", *lines, *missing)
 
 
 async def _about_loudness(track_id: str, turn: Turn, call: Call) -> str:
@@ -156,7 +156,7 @@ async def _about_loudness(track_id: str, turn: Turn, call: Call) -> str:
     value = made.value
     lines = [f"{_title(value)} has {value['loudness_lufs']} LUFS and a true peak of {value['true_peak_dbtp']} dBTP."]
     for advice in value["targets"]:
-        limiting = f"; a limiter takes off {advice['limiting_db']} dB" if advice["limiting_db"] else ""
+        limiting = f"; a limiter reduces peaks by {advice['limiting_db']} dB" if advice["limiting_db"] else ""
         lines.append(f"- {advice['target']} ({advice['target_lufs']} LUFS): {advice['gain_db']:+} dB{limiting}")
     return _said(made, *lines)
 
@@ -180,7 +180,7 @@ _ABOUT: dict[str, Callable[[str, Turn, Call], Awaitable[str]]] = {
 
 
 def _said(made: ToolCall, *lines: str) -> str:
-    """Lines, and whose they are."""
+    """Join the lines and name the tool that they come from."""
     return "\n".join(lines) + f"\n(from {made.name})"
 
 
@@ -198,7 +198,7 @@ def _title(value: dict[str, Any]) -> str:
 
 
 def _certainty(confidence: float | None) -> str:
-    return "" if confidence is None else f" (certainty {confidence})"
+    return "" if confidence is None else f" (confidence {confidence})"
 
 
 def _change(percent: float | None) -> str:

@@ -1,4 +1,4 @@
-"""An order in which songs follow each other well: near keys, near tempos, energy that builds."""
+"""Orders songs for a set: neighbouring keys, similar tempos, rising energy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ENERGY_RISE_WEIGHT = 5.0
 
 @dataclass(frozen=True)
 class Song:
-    """What is known of a song; ``energy`` is its mean level, 0 to 1."""
+    """Known properties of a song. ``energy`` is its mean level, 0 to 1."""
 
     id: str
     key: Camelot | None
@@ -28,7 +28,7 @@ class Song:
 
 
 def transition_cost(before: Song, after: Song) -> float:
-    """How badly one song follows another: 0 is perfect; a step on the wheel and 2 % of tempo cost 1 each."""
+    """Return the cost of a transition. 0 is perfect. One step on the wheel and 2 % of tempo cost 1 each."""
     cost = _UNKNOWN_COST if before.key is None or after.key is None else before.key.distance(after.key)
     if before.tempo_bpm and after.tempo_bpm:
         match = match_tempo(before.tempo_bpm, after.tempo_bpm)
@@ -42,12 +42,13 @@ def transition_cost(before: Song, after: Song) -> float:
 
 
 def propose_order(songs: Sequence[Song]) -> list[Song]:
-    """The songs in a good order, the same whatever order they came in.
+    """Return the songs in a good order, which does not depend on the order of the input.
 
-    Nearest neighbour from every start, then pieces of the best are turned round as long as that helps.
+    The method is nearest neighbour from every start, followed by 2-opt: segments of the best path are reversed as long
+    as that lowers the total cost (Croes, 1958).
 
     Raises:
-        ValueError: more than :data:`SONG_LIMIT` songs.
+        ValueError: there are more than :data:`SONG_LIMIT` songs.
     """
     if len(songs) > SONG_LIMIT:
         raise ValueError(f"at most {SONG_LIMIT} songs")
@@ -60,7 +61,7 @@ def propose_order(songs: Sequence[Song]) -> list[Song]:
     best = min(
         (_nearest(start, costs) for start in range(len(ordered))), key=lambda path: (total(path), path), default=[]
     )
-    # Every turn lowers the total, so this ends; the bound keeps it short.
+    # Every reversal lowers the total, so the loop ends. The bound limits its time.
     for _ in range(len(best)):
         turned = [
             [*best[:i], *reversed(best[i:j]), *best[j:]] for i, j in itertools.combinations(range(len(best) + 1), 2)

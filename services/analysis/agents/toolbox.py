@@ -1,7 +1,7 @@
-"""Calling tools by name, within the bounds of one question.
+"""Calls tools by name, within the limits of one question.
 
-Whoever picks a tool, a model or the rules, goes through here: names and arguments are checked, a call that was made
-already is not made again, there is a limit, and a tool that starts work needs the user's own wish.
+All tool calls of the model and of the rules go through this module. It checks names and arguments, does not repeat a
+successful call, enforces limits, and starts work only if the user's message asks for it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pydantic import BaseModel, ValidationError
 
 from kit.errors import AppError
 from kit.log import get_logger
-from services.analysis.agents.wishes import wished_work
+from services.analysis.agents.requested_work import requested_work
 
 __all__ = ["JOB_LIMIT", "Found", "Tool", "ToolCall", "Toolbox", "Turn"]
 
 JOB_LIMIT = 5
-"""Jobs that one question may start."""
+"""Maximum number of jobs that one question may start."""
 _ARGUMENTS_LENGTH = 8000
 _NAME_LENGTH = 60
 log = get_logger()
@@ -28,7 +28,7 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class ToolCall:
-    """What a tool was asked and what it gave: ``value`` is JSON-ready, ``summary`` a line for people."""
+    """A tool call and its result. ``value`` is JSON-compatible. ``summary`` is one line for users."""
 
     name: str
     arguments: dict[str, Any]
@@ -37,7 +37,7 @@ class ToolCall:
     failed: bool = False
 
     def shown(self) -> dict[str, Any]:
-        """As answers show it."""
+        """Return the call as answers show it."""
         return {"name": self.name, "arguments": self.arguments, "result": self.summary, "ok": not self.failed}
 
 
@@ -46,10 +46,10 @@ class Turn:
     """One question.
 
     Args:
-        id: UUID, chosen by the caller, who repeats it when asking again.
-        message: the user's words.
-        track_ids: the recordings that the user pointed at.
-        call_limit: tools that may be called.
+        id: UUID chosen by the caller, who repeats it when retrying.
+        message: the message of the user.
+        track_ids: the tracks that the user refers to.
+        call_limit: maximum number of tool calls.
     """
 
     id: str
@@ -59,8 +59,8 @@ class Turn:
     calls: list[ToolCall] = field(default_factory=list)
 
     @property
-    def wishes(self) -> frozenset[str]:
-        return wished_work(self.message)
+    def requested_work(self) -> frozenset[str]:
+        return requested_work(self.message)
 
     @property
     def job_count(self) -> int:
@@ -73,7 +73,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Found:
-    """What a tool gives."""
+    """The result of a tool."""
 
     value: dict[str, Any]
     summary: str
@@ -81,7 +81,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool: ``run`` takes the turn and an instance of ``parameters``; ``work`` is the kind of work it starts, if any."""
+    """A tool.
+
+    ``run`` takes the turn and an instance of ``parameters``. ``work`` names the work that it starts, if any.
+    """
 
     name: str
     description: str
@@ -90,7 +93,7 @@ class Tool:
     work: str = ""
 
     def schema(self) -> dict[str, Any]:
-        """As chat completions describe functions."""
+        """Return the description of the tool for chat completions."""
         return {
             "type": "function",
             "function": {
@@ -109,13 +112,13 @@ class Toolbox:
         return [self._tools[name].schema() for name in names]
 
     async def call(self, turn: Turn, name: str, arguments: dict[str, Any] | str, allowed: Sequence[str]) -> ToolCall:
-        """Call a tool and note the call in the turn. Whatever goes wrong is an answer too, not an exception.
+        """Call a tool and add the call to the turn. Errors are returned as results, not raised.
 
         Args:
             turn: the question.
-            name: of the tool, as it was picked.
-            arguments: a mapping, or one as JSON text.
-            allowed: names that may be picked.
+            name: name of the tool.
+            arguments: a mapping, or JSON text of one.
+            allowed: names of the tools that may be called.
         """
         call = await self._call(turn, name, arguments, allowed)
         if call not in turn.calls:
@@ -126,25 +129,25 @@ class Toolbox:
     async def _call(self, turn: Turn, name: str, arguments: dict[str, Any] | str, allowed: Sequence[str]) -> ToolCall:
         tool = self._tools.get(name)
         if tool is None or name not in allowed:
-            return _failed(name[:_NAME_LENGTH], {}, f"There is no such tool. There are: {', '.join(allowed)}.")
+            return _failed(name[:_NAME_LENGTH], {}, f"Unknown tool. Available tools: {', '.join(allowed)}.")
         try:
             given = _mapping(arguments)
             parameters = tool.parameters.model_validate(given)
         except ValidationError as error:
             fields = sorted({".".join(map(str, problem["loc"])) or "arguments" for problem in error.errors()})
-            return _failed(name, {}, f"These arguments do not fit: {', '.join(fields)[:200]}.")
+            return _failed(name, {}, f"Invalid arguments: {', '.join(fields)[:200]}.")
         except ValueError:
-            return _failed(name, {}, "The arguments are no JSON object.")
+            return _failed(name, {}, "The arguments are not a JSON object.")
         shown = parameters.model_dump(exclude_defaults=True)
         for made in turn.calls:
             if (made.name, made.arguments) == (name, shown) and not made.failed:
                 return made
         if turn.is_spent:
-            return _failed(name, shown, f"No more than {turn.call_limit} tools may be called for one question.")
-        if tool.work and tool.work not in turn.wishes:
-            return _failed(name, shown, f"The user's message does not ask for {tool.work}, so none was started.")
+            return _failed(name, shown, f"The limit of {turn.call_limit} tool calls for one question is reached.")
+        if tool.work and tool.work not in turn.requested_work:
+            return _failed(name, shown, f"The user's message does not request {tool.work}, so it was not started.")
         if tool.work and turn.job_count >= JOB_LIMIT:
-            return _failed(name, shown, f"No more than {JOB_LIMIT} jobs may be started for one question.")
+            return _failed(name, shown, f"The limit of {JOB_LIMIT} jobs for one question is reached.")
         try:
             found = await tool.run(turn, parameters)
         except AppError as error:
@@ -162,7 +165,7 @@ def _mapping(arguments: dict[str, Any] | str) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("too deep") from None
     if not isinstance(value, dict):
-        raise ValueError("no object")
+        raise ValueError("not an object")
     return value
 
 

@@ -1,7 +1,7 @@
-"""The tools: what agents can look up and start, over the platform's services and for the caller alone.
+"""The tools of the agents: they read and start things through the platform's services, on behalf of the caller.
 
-Every call goes out with the caller's principal, so what may be seen is what the services let the caller see. Titles,
-artists and tags are what people typed: they are passed on as values and mean nothing here.
+Every call carries the caller's principal, so the services return only what the caller may see. Titles, artists and tags
+are untrusted text. The tools pass them on as values.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import uuid
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from soundwright.analysis.v1 import analysis_service_pb2, analysis_service_pb2_grpc
+from soundwright.analysis.v1 import analysis_service_pb2, analysis_service_pb2_grpc, jobs_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.library.v1 import library_service_pb2_grpc, track_pb2
 from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
@@ -23,9 +23,9 @@ from kit.errors import AppError, Code
 from services.analysis.agents.camelot import match_tempo, parse_key
 from services.analysis.agents.cue_points import BEATS_PER_BAR, find_cues
 from services.analysis.agents.loudness_advice import advise
+from services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names
 from services.analysis.agents.set_order import SONG_LIMIT, Song, propose_order
 from services.analysis.agents.toolbox import Found, Tool, Turn
-from services.analysis.agents.wishes import ANALYSIS, SEPARATION, names
 
 __all__ = ["Tools"]
 
@@ -37,7 +37,7 @@ _MEASURED = (
     "tempo", "tempo_confidence", "beat_count", "key", "camelot", "key_confidence", "key_runner_up", "energy",
     "loudness_lufs", "true_peak_dbtp", "duration_seconds", "spectral_centroid", "spectral_rolloff", "zero_crossing_rate",
 )  # fmt: skip
-# The first coefficient of an orthonormal cosine transform of 128 levels in dB is their mean times this.
+# The first coefficient of an orthonormal DCT of 128 levels in dB is their mean times this factor.
 _MFCC_SCALE = math.sqrt(128)
 
 
@@ -45,7 +45,7 @@ def _canonical(value: str) -> str:
     return str(uuid.UUID(value))
 
 
-TrackId = Annotated[str, Field(max_length=64, description="id of a track"), AfterValidator(_canonical)]
+TrackId = Annotated[str, Field(max_length=64, description="ID of a track"), AfterValidator(_canonical)]
 
 
 class _Parameters(BaseModel):
@@ -57,7 +57,7 @@ class OneTrack(_Parameters):
 
 
 class Search(_Parameters):
-    query: str = Field("", max_length=200, description="words of title, artist, album or tags; empty: all tracks")
+    query: str = Field("", max_length=200, description="Words in title, artist, album or tags. If empty, all tracks.")
     min_bpm: float | None = Field(None, ge=0, le=1000, allow_inf_nan=False)
     max_bpm: float | None = Field(None, ge=0, le=1000, allow_inf_nan=False)
     limit: int = Field(20, ge=1, le=50)
@@ -69,12 +69,12 @@ class Companions(OneTrack):
 
 class Several(_Parameters):
     track_ids: list[TrackId] = Field(
-        default_factory=list, max_length=SONG_LIMIT, description="empty: the newest analysed tracks of the library"
+        default_factory=list, max_length=SONG_LIMIT, description="If empty, the newest analysed tracks of the library."
     )
 
 
 class Tools:
-    """The tools of one deployment; :attr:`all` lists them."""
+    """The tools of one deployment. :attr:`all` lists them."""
 
     def __init__(
         self,
@@ -86,29 +86,31 @@ class Tools:
         self._separation = separation
         self._analysis = analysis
         self.all = (
-            Tool("search_tracks", "Tracks of the user's library, newest first.", Search, self._search),
-            Tool("get_track", "Title, artist, key, tempo and tags of a track.", OneTrack, self._get_track),
-            Tool("get_analysis", "What was measured of a track.", OneTrack, self._get_analysis),
-            Tool("list_stems", "Stems that a track was separated into.", OneTrack, self._list_stems),
+            Tool("search_tracks", "Search the user's tracks, newest first.", Search, self._search),
+            Tool("get_track", "Get title, artist, key, tempo and tags of a track.", OneTrack, self._get_track),
+            Tool("get_analysis", "Get the measurements of a track.", OneTrack, self._get_analysis),
+            Tool("list_stems", "List the stems of a separated track.", OneTrack, self._list_stems),
             Tool(
                 "find_compatible_tracks",
-                "Tracks that mix well with a track: by the Camelot wheel, with tempos within 6 %.",
+                "Find tracks that mix well with a track, by the Camelot wheel and with tempos within 6 %.",
                 Companions,
                 self._find_compatible,
             ),
-            Tool("propose_set_order", "An order in which tracks follow each other well.", Several, self._propose_order),
-            Tool("loudness_advice", "Measured loudness and peak against common targets.", OneTrack, self._loudness),
-            Tool("cue_points", "Markers at beginnings of phrases, drops and breakdowns.", OneTrack, self._cue_points),
+            Tool(
+                "propose_set_order", "Propose an order of tracks with good transitions.", Several, self._propose_order
+            ),
+            Tool("loudness_advice", "Compare loudness and peak with common targets.", OneTrack, self._loudness),
+            Tool("cue_points", "Find markers at phrases, drops and breakdowns.", OneTrack, self._cue_points),
             Tool(
                 "start_separation",
-                "Start taking a track apart into stems. Only when the user asks for it.",
+                "Start the separation of a track into stems. Only if the user asks for it.",
                 OneTrack,
                 self._start_separation,
                 work=SEPARATION,
             ),
             Tool(
                 "start_analysis",
-                "Start measuring a track. Only when the user asks for it.",
+                "Start the analysis of a track. Only if the user asks for it.",
                 OneTrack,
                 self._start_analysis,
                 work=ANALYSIS,
@@ -122,7 +124,7 @@ class Tools:
             )
         )
         value = {"tracks": [_brief(track) for track in answer.tracks], "total_count": answer.total_count}
-        return Found(value, f"{answer.total_count} tracks found, {len(answer.tracks)} of them shown")
+        return Found(value, f"{answer.total_count} tracks found, {len(answer.tracks)} shown")
 
     async def _get_track(self, turn: Turn, wanted: OneTrack) -> Found:
         value = _brief(await self._track(wanted.track_id))
@@ -140,7 +142,7 @@ class Tools:
             f"{value['loudness_lufs']} LUFS" if "loudness_lufs" in value else "",
         ]
         value = {"track_id": wanted.track_id, "title": track["title"], **value}
-        return Found(value, f"{_called(track)}: {', '.join(filter(None, shown)) or 'nothing that is shown here'}")
+        return Found(value, f"{_called(track)}: {', '.join(filter(None, shown)) or 'no values to show'}")
 
     async def _list_stems(self, turn: Turn, wanted: OneTrack) -> Found:
         track = _brief(await self._track(wanted.track_id))
@@ -159,7 +161,7 @@ class Tools:
             raise AppError(
                 Code.UNPROCESSABLE,
                 "MEASUREMENT_MISSING",
-                f"The {lacking} of {_called(_brief(own))} is not known. Analyse it, or enter what you know of it.",
+                f"The {lacking} of {_called(_brief(own))} is not known. Analyse the track, or enter the value.",
             )
         matches, unknown_count, compared_count = [], 0, 0
         for track in await self._library():
@@ -192,7 +194,8 @@ class Tools:
             "compared_count": compared_count,
             "unknown_count": unknown_count,
         }
-        summary = f"{len(matches)} of {compared_count} tracks go with {_called(value['track'])} ({key}, {_rounded(own.bpm)} bpm)"
+        named = f"{_called(value['track'])} ({key}, {_rounded(own.bpm)} bpm)"
+        summary = f"{len(matches)} of {compared_count} tracks match {named}"
         return Found(value, summary)
 
     async def _propose_order(self, turn: Turn, wanted: Several) -> Found:
@@ -203,7 +206,9 @@ class Tools:
             tracks = [track for track in await self._library() if track.analyzed][:SONG_LIMIT]
         if len(tracks) < 2:
             raise AppError(
-                Code.UNPROCESSABLE, "TOO_FEW_TRACKS", "An order needs two tracks or more. Name them, or analyse some."
+                Code.UNPROCESSABLE,
+                "TOO_FEW_TRACKS",
+                "An order needs at least two tracks. Name them, or analyse some tracks.",
             )
         energies = await asyncio.gather(*(self._energy(track) for track in tracks))
         songs = [
@@ -251,7 +256,7 @@ class Tools:
             "title": track["title"],
             "phrase_bars": phrase_bars,
             "cues": [{"kind": cue.kind, "bar": cue.bar, "time_seconds": round(cue.time_seconds, 2)} for cue in cues],
-            "missing": [] if levels else ["levels over time, which drops are found by: analyse the feature mfcc"],
+            "missing": [] if levels else ["levels over time, to find drops. Analyse the feature mfcc"],
         }
         return Found(value, f"{_called(track)}: {len(cues)} cues, phrases of {phrase_bars} bars")
 
@@ -274,7 +279,7 @@ class Tools:
         return _started(ANALYSIS, answer.job.id, track)
 
     async def _named_track(self, turn: Turn, track_id: str) -> track_pb2.Track:
-        """A track that the user pointed at or named, for a wish to work is one about these alone."""
+        """Return a track that the user refers to or names. Work may be started only for such tracks."""
         track = await self._track(track_id)
         message = turn.message.lower()
         if track.id in turn.track_ids or track.id in message or names(turn.message, track.title):
@@ -282,7 +287,7 @@ class Tools:
         raise AppError(
             Code.PERMISSION_DENIED,
             "TRACK_NOT_NAMED",
-            "The user's message does not name this track, so nothing was started for it.",
+            "The user's message does not name this track, so no work was started.",
         )
 
     async def _track(self, track_id: str) -> track_pb2.Track:
@@ -290,15 +295,13 @@ class Tools:
             answer = await self._tracks.GetTrack(library_pb.GetTrackRequest(track_id=track_id))
         except AppError as error:
             if error.code in (Code.PERMISSION_DENIED, Code.NOT_FOUND):
-                raise AppError(
-                    Code.NOT_FOUND, "TRACK_NOT_FOUND", "There is no such track in the user's library."
-                ) from None
+                raise AppError(Code.NOT_FOUND, "TRACK_NOT_FOUND", "The user's library has no such track.") from None
             raise
         track: track_pb2.Track = answer.track
         return track
 
     async def _library(self) -> list[track_pb2.Track]:
-        """The caller's tracks, newest first; the newest 2000 of very many."""
+        """Return the caller's tracks, newest first. At most 2000."""
         tracks: list[track_pb2.Track] = []
         for page in range(1, _PAGE_LIMIT + 1):
             answer = await self._tracks.ListTracks(library_pb.ListTracksRequest(page=page, page_size=_PAGE_SIZE))
@@ -309,7 +312,9 @@ class Tools:
 
     async def _measured(self, track_id: str) -> dict[str, Any]:
         answer = await self._tracks.GetAnalysis(library_pb.GetAnalysisRequest(track_id=track_id))
-        values: dict[str, Any] = json.loads(answer.analysis.values_json or "{}")
+        result = jobs_pb2.AnalysisResult()
+        answer.analysis.details.Unpack(result)
+        values: dict[str, Any] = json.loads(result.values_json or "{}")
         return values
 
     async def _energy(self, track: track_pb2.Track) -> float | None:
@@ -362,12 +367,12 @@ def _missing(track: dict[str, Any], what: str, feature: str) -> AppError:
     return AppError(
         Code.UNPROCESSABLE,
         "MEASUREMENT_MISSING",
-        f"The {what} of {_called(track)} was not measured, or there is none. Analyse it with the feature {feature}.",
+        f"No measurement of the {what} of {_called(track)}. Analyse the track with the feature {feature}.",
     )
 
 
 def _rounded(value: Any) -> Any:
-    """Numbers as people read them: one decimal, or three digits of what is below 1."""
+    """Round numbers for display: one decimal, or three decimals below 1."""
     if isinstance(value, dict):
         return {name: _rounded(part) for name, part in value.items()}
     if isinstance(value, bool) or not isinstance(value, float):

@@ -1,1 +1,1 @@
-"""Analysis engines behind one Protocol (:class:`services.analysis.service.Engine`)."""
+"""Analysis engines. They implement :class:`services.analysis.service.Engine`."""

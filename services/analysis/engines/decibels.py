@@ -1,4 +1,4 @@
-"""Levels in decibels, as librosa defines them, for streams whose loudest frame is known at the end only."""
+"""Levels in decibels as librosa defines them, split into two steps for streams whose peak is known only at the end."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ _RANGE_DB = 80.0
 
 
 def power_to_db(power: Floats) -> Floats:
-    """Decibels re 1, from -100 up; of any shape. Limit a whole recording to its top 80 with :func:`limit_db`."""
+    """Return levels in dB relative to 1, at least -100, for an array of any shape.
+
+    At the end of the recording, apply :func:`limit_db`.
+    """
     return np.float32(10.0) * np.log10(np.maximum(power, np.float32(_FLOOR_POWER)))
 
 
 def limit_db(levels_db: Floats, loudest_db: float) -> Floats:
-    """Levels with everything further than 80 dB below the loudest raised to that floor."""
+    """Return levels clipped to a range of 80 dB below the loudest level."""
     return np.maximum(levels_db, np.float32(loudest_db - _RANGE_DB))

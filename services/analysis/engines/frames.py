@@ -1,4 +1,4 @@
-"""Overlapping frames of a signal that arrives in pieces."""
+"""Splits a stream of samples into overlapping frames."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from numpy.typing import NDArray
 
 __all__ = ["Framer"]
 
-_BATCH_FRAMES = 256  # two megabytes of samples: fits the cache, and one fixed size makes results independent of blocks
+# 2 MB of samples, which fit the CPU cache. A fixed size makes the results independent of the block size.
+_BATCH_FRAMES = 256
 
 
 class Framer:
-    """Cuts a signal into centred frames: frame ``t`` is centred on sample ``t * hop_length``, zeros beyond both ends.
+    """Splits a signal into centred frames. Frame ``t`` is centred on sample ``t * hop_length``; both ends are zero-padded.
 
-    A signal of ``n`` samples has ``1 + n // hop_length`` frames, the same as a centred short-time Fourier transform of
-    the whole signal, however it is cut into pieces.
-
-    Args:
-        frame_length: samples in a frame, even.
-        hop_length: samples between the starts of two frames, at most ``frame_length``.
-        dtype: of the samples.
+    A signal of ``n`` samples has ``1 + n // hop_length`` frames, like a centred short-time Fourier transform of the whole
+    signal. The result does not depend on the block sizes.
     """
 
     def __init__(self, frame_length: int, hop_length: int, dtype: Any = np.float32) -> None:
+        """
+        Args:
+            frame_length: samples per frame, an even number.
+            hop_length: samples from the start of a frame to the next, at most ``frame_length``.
+            dtype: the type of the samples.
+        """
         self._frame_length = frame_length
         self._hop_length = hop_length
         self._pending: NDArray[Any] = np.zeros(frame_length // 2, dtype=dtype)
 
     def push(self, samples: NDArray[Any]) -> Iterator[NDArray[Any]]:
-        """Views [frames, frame_length] of all whole batches of frames; valid until the next call."""
+        """Add samples. Yield complete batches as views [frames, frame_length], which are valid until the next call."""
         self._pending = np.concatenate([self._pending, samples])
         batch_length = self._frame_length + (_BATCH_FRAMES - 1) * self._hop_length
         start = 0
@@ -41,7 +43,7 @@ class Framer:
         self._pending = self._pending[start:].copy()
 
     def finish(self) -> Iterator[NDArray[Any]]:
-        """The frames that remain at the end of the signal."""
+        """Yield the remaining frames at the end of the signal."""
         yield from self.push(np.zeros(self._frame_length // 2, dtype=self._pending.dtype))
         if self._pending.size >= self._frame_length:
             yield self._frames(self._pending)

@@ -1,4 +1,4 @@
-"""Key and tuning, from the pitches of spectral peaks in long windows."""
+"""Estimates the key and the tuning from the pitches of spectral peaks in long windows."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _BASS_HZ = 260.0
 _HIGHEST_HZ = 2000.0
 _BINS_PER_SEMITONE = 10
 _BINS = 12 * _BINS_PER_SEMITONE
-_PEAK_RANGE = 0.01  # peaks below -40 dB of the loudest of their frame are leakage and noise
-_QUIET_AMPLITUDE = 1e-5  # of a sine; below, rounding has pitches too
+_PEAK_RANGE = 0.01  # peaks more than 40 dB below the loudest peak of their frame are leakage and noise
+_QUIET_AMPLITUDE = 1e-5  # of a sine; below it, rounding errors appear as pitches
 _BASS_SHARE = 0.3
 _COMPRESSION = 0.75
 _EDGE_SHARE = 0.2
 _EDGE_SECONDS = 2.0
 _CERTAINTY_STEP = 0.06
 
-# Pitch class distributions of keys from the tonic up (Albrecht and Shanahan, Music Perception 2013).
+# Pitch class distributions of major and minor keys, starting at the tonic (Albrecht and Shanahan, Music Perception 2013).
 _MAJOR = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
 _MINOR = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key and how well it fits.
+    """A key and its fit.
 
-    Args:
+    Attributes:
         tonic: pitch class, 0 (C) to 11 (B).
-        is_minor: minor or major.
-        fit: correlation of its profile with the recording's, -1 to 1.
+        is_minor: True for minor, False for major.
+        fit: correlation of the profile of the key with that of the recording, -1 to 1.
     """
 
     tonic: int
@@ -55,23 +55,24 @@ class Key:
 
     @property
     def mode(self) -> str:
+        """``minor`` or ``major``."""
         return "minor" if self.is_minor else "major"
 
     @property
     def camelot(self) -> str:
-        """Place on the Camelot wheel, like ``8A``: neighbours mix well."""
+        """The position on the Camelot wheel, for example ``8A``. Neighbouring positions mix well."""
         return str(Camelot.of(self.tonic, self.is_minor))
 
 
 @dataclass(frozen=True)
 class Tonality:
-    """Pitch classes of a whole recording.
+    """The pitch classes of a recording.
 
-    Args:
-        chroma: float64 [12], C to B, the largest 1; all 0 without pitched sound.
-        profile: float64 [12], what keys are compared with: the same with more weight on the bass and on how the piece
-            begins and ends, for that tells a tonic from its relative.
-        tuning_cents: from A = 440 Hz, -50 to 50.
+    Attributes:
+        chroma: float64 [12], C to B, with a maximum of 1; all 0 without pitched sound.
+        profile: float64 [12], compared with the profiles of keys. It gives more weight to the bass and to the beginning
+            and the end of the piece, which distinguish a key from its relative.
+        tuning_cents: the deviation from A = 440 Hz, -50 to 50.
     """
 
     chroma: Doubles
@@ -80,18 +81,19 @@ class Tonality:
 
 
 class KeyMeter:
-    """Collects the spectral peaks of long frames as a fine histogram of pitch classes.
+    """Collects the spectral peaks of long frames in a fine histogram of pitch classes.
 
-    Peaks keep harmonic sound and drop most of the drums; their interpolated frequencies resolve low notes that share a
+    Peaks represent harmonic sounds and exclude most drums. Their interpolated frequencies resolve low notes that share a
     bin of a short spectrum (Gómez, "Tonal description of polyphonic audio", INFORMS JoC 2006).
-
-    Args:
-        sample_rate_hz: of the signal.
-        fft_length: samples of a frame.
-        hop_length: samples from one frame to the next.
     """
 
     def __init__(self, sample_rate_hz: int, fft_length: int, hop_length: int) -> None:
+        """
+        Args:
+            sample_rate_hz: the sample rate of the signal.
+            fft_length: samples per frame.
+            hop_length: samples from the start of a frame to the next.
+        """
         self._frames_per_second = sample_rate_hz / hop_length
         self._window = np.hanning(fft_length + 1)[:-1].astype(np.float32)
         self._bin_hz = sample_rate_hz / fft_length
@@ -101,7 +103,7 @@ class KeyMeter:
         self._whole: list[Floats] = []
 
     def push(self, frames: Floats) -> None:
-        """Take the next float32 [frames, fft_length], not windowed."""
+        """Add frames, float32 [frames, fft_length], not windowed."""
         spectrum = np.abs(fft.rfft(frames * self._window, axis=1)[:, self._first - 1 : self._end + 1])
         middle = spectrum[:, 1:-1]
         quiet = _QUIET_AMPLITUDE * float(self._window.sum()) / 2.0
@@ -113,34 +115,34 @@ class KeyMeter:
         shift = np.where(curve < -1e-9, 0.5 * (left - right) / np.minimum(curve, -1e-9), 0.0)
         frequency_hz = (column + self._first + shift) * self._bin_hz
         pitch = 12.0 * np.log2(frequency_hz / 440.0) + 9.0
-        place = np.rint(pitch * _BINS_PER_SEMITONE).astype(np.int64) % _BINS
+        bins = np.rint(pitch * _BINS_PER_SEMITONE).astype(np.int64) % _BINS
         strength = spectrum[row, column + 1] ** np.float32(_COMPRESSION)
         for is_chosen, histograms in ((frequency_hz < _BASS_HZ, self._bass), (frequency_hz > 0.0, self._whole)):
             counts = np.bincount(
-                row[is_chosen] * _BINS + place[is_chosen], strength[is_chosen], minlength=len(frames) * _BINS
+                row[is_chosen] * _BINS + bins[is_chosen], strength[is_chosen], minlength=len(frames) * _BINS
             )
             histograms.append(counts.reshape(len(frames), _BINS).astype(np.float32))
 
     def tonality(self) -> Tonality:
-        """Pitch classes and tuning of all frames so far."""
+        """Return the pitch classes and the tuning of all frames."""
         whole, bass = np.concatenate(self._whole), np.concatenate(self._bass)
         tuning_cents = _tuning_cents(whole.sum(axis=0, dtype=np.float64))
         whole, bass = _chroma(whole, tuning_cents), _chroma(bass, tuning_cents)
-        chroma = _share(whole)
-        everywhere = _mixed(whole, bass)
+        chroma = _mean_chroma(whole)
+        overall = _with_bass(whole, bass)
         pitched = np.flatnonzero(whole.any(axis=1))
         if pitched.size == 0:
             return Tonality(chroma, chroma, 0.0)
         first, end = pitched[0], pitched[-1] + 1
         edge = max(1, round(_EDGE_SECONDS * self._frames_per_second))
-        opening = _mixed(whole[first : first + edge], bass[first : first + edge])
-        ending = _mixed(whole[max(first, end - edge) : end], bass[max(first, end - edge) : end])
-        profile = (1.0 - _EDGE_SHARE) * everywhere + _EDGE_SHARE * (opening + ending) / 2.0
+        opening = _with_bass(whole[first : first + edge], bass[first : first + edge])
+        ending = _with_bass(whole[max(first, end - edge) : end], bass[max(first, end - edge) : end])
+        profile = (1.0 - _EDGE_SHARE) * overall + _EDGE_SHARE * (opening + ending) / 2.0
         return Tonality(chroma / chroma.max(), profile, tuning_cents)
 
 
 def rank_keys(tonality: Tonality) -> list[Key]:
-    """All 24 keys, best fit first; none without pitched sound."""
+    """Return all 24 keys, best fit first, or an empty list without pitched sound."""
     if not tonality.profile.any():
         return []
     keys = [
@@ -152,20 +154,23 @@ def rank_keys(tonality: Tonality) -> list[Key]:
 
 
 def confidences(keys: list[Key]) -> list[float]:
-    """0 to 1 for each of the ranked keys, at most 1 together: how far it leads, times how well the best fits at all."""
+    """Return the confidence of each ranked key, 0 to 1; their sum is at most 1.
+
+    It is the softmax of the fits, times the fit of the best key.
+    """
     weights = [math.exp((key.fit - keys[0].fit) / _CERTAINTY_STEP) for key in keys]
     return [max(0.0, keys[0].fit) * weight / sum(weights) for weight in weights]
 
 
 def _tuning_cents(histogram: Doubles) -> float:
-    """Mean deviation from semitones as an angle, so that a quarter tone up is as far as one down."""
+    """Return the circular mean of the deviation from semitones, in cents."""
     angle = 2.0 * np.pi * np.arange(_BINS) / _BINS_PER_SEMITONE
     total = complex(np.sum(histogram * np.exp(1j * angle)))
     return 100.0 * math.atan2(total.imag, total.real) / (2.0 * math.pi) if abs(total) > 1e-9 else 0.0
 
 
 def _chroma(histograms: Floats, tuning_cents: float) -> Floats:
-    """float32 [frames, 12]: every frame folded into semitones around the tuning, its largest 1."""
+    """Return float32 [frames, 12]: each frame folded into semitones at the tuning, with a maximum of 1."""
     distance = np.arange(_BINS) / _BINS_PER_SEMITONE - tuning_cents / 100.0 - np.arange(12)[:, None]
     distance = np.remainder(distance + 6.0, 12.0) - 6.0
     fold = np.where(np.abs(distance) < 0.5, np.cos(np.pi * distance) ** 2, 0.0)
@@ -174,18 +179,19 @@ def _chroma(histograms: Floats, tuning_cents: float) -> Floats:
     return np.asarray(chroma / np.where(loudest > 0.0, loudest, 1.0), dtype=np.float32)
 
 
-def _share(chroma: Floats) -> Doubles:
-    """float64 [12]: the mean over frames, scaled to a sum of 1 if there is any sound."""
+def _mean_chroma(chroma: Floats) -> Doubles:
+    """Return float64 [12]: the mean over frames, scaled to a sum of 1 unless it is silent."""
     mean = chroma.mean(axis=0, dtype=np.float64)
     return np.asarray(mean / mean.sum() if mean.any() else mean)
 
 
-def _mixed(whole: Floats, bass: Floats) -> Doubles:
-    """float64 [12]: all pitches and once more the bass, which tells a chord's root."""
-    return (1.0 - _BASS_SHARE) * _share(whole) + _BASS_SHARE * _share(bass)
+def _with_bass(whole: Floats, bass: Floats) -> Doubles:
+    """Return float64 [12]: the mean of all pitches, with more weight on the bass, which indicates the roots of chords."""
+    return (1.0 - _BASS_SHARE) * _mean_chroma(whole) + _BASS_SHARE * _mean_chroma(bass)
 
 
 def _correlation(left: Doubles, right: Doubles) -> float:
+    """Return the Pearson correlation, or 0 if an array is constant."""
     left, right = left - left.mean(), right - right.mean()
     scale = math.sqrt(float(left @ left) * float(right @ right))
     return float(left @ right) / scale if scale > 1e-12 else 0.0

@@ -1,4 +1,4 @@
-"""The ``librosa`` engine: librosa's features of a whole recording, from one pass over a stream of blocks."""
+"""The ``librosa`` engine: computes librosa's features of a recording in one pass over a stream of blocks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scipy import fft
 
 from kit.audio import resample_blocks
 from kit.audio.loudness import LoudnessMeter
+from kit.engines import ModelDeclaration
 from services.analysis.engines.frames import Framer
 from services.analysis.engines.key import KeyMeter, confidences, rank_keys
 from services.analysis.engines.spectral import (
@@ -22,7 +23,7 @@ from services.analysis.engines.spectral import (
     pooled,
 )
 from services.analysis.engines.tempo import find_onsets, find_rhythm
-from services.analysis.service import FEATURES, Recording, Samples
+from services.analysis.service import FEATURES, Engine, Recording, Samples
 
 __all__ = ["LibrosaEngine", "warm_up"]
 
@@ -34,37 +35,49 @@ _HOP_LENGTH = 512
 _KEY_FFT_LENGTH = 8192
 _KEY_HOP_LENGTH = 4096
 _MIN_BLOCK_FRAMES = 16384
-_LARGEST_SAMPLE = np.float32(1000.0)  # 60 dB above full scale; more is no sound and would overflow squares
-_PASS_SHARE = 0.95  # of the work; the rest is what needs the whole recording
+_LARGEST_SAMPLE = np.float32(
+    1000.0
+)  # 60 dB above full scale; larger values are invalid, and their squares would overflow
+_PASS_SHARE = 0.95  # progress at the end of the stream; the rest is for features of the whole recording
 
 
-class LibrosaEngine:
-    """Measures a recording as librosa's functions do by default, in bounded memory.
+LIBROSA = ModelDeclaration(
+    name="librosa",
+    description="Tempo, key, loudness, spectral features, MFCC and chroma",
+    outputs=FEATURES,
+    licence="Apache-2.0",
+    needs_weights=False,
+    device_memory_bytes=0,
+)
 
-    The mono mix at 22050 Hz is cut into one shared short-time spectrum, from which everything asked for is reduced
-    frame by frame; loudness is measured on the original channels at the original rate. What is kept per frame takes
-    at most 50 MB for ten minutes.
 
-    The result has, besides ``duration``, ``duration_seconds``, ``sample_rate`` and ``samples`` of the recording and a
-    mapping ``features`` with the matrices:
+class LibrosaEngine(Engine):
+    """Computes the features with librosa's defaults, in bounded memory.
 
-    * tempo: ``tempo`` in bpm, 0 where nothing repeats; ``tempo_confidence``, ``tempo_alternatives``, ``beats``, ``beat_count``.
+    All features share the short-time spectrum of the mono mix at 22050 Hz and are computed frame by frame. Loudness is
+    measured on the original channels at the original rate. The values per frame need at most 50 MB for ten minutes.
+
+    The result has ``duration``, ``duration_seconds``, ``sample_rate`` and ``samples`` of the recording, a mapping
+    ``features`` with matrices, and these values:
+
+    * tempo: ``tempo`` in bpm, 0 if nothing repeats; ``tempo_confidence``, ``tempo_alternatives``, ``beats``, ``beat_count``.
     * key: ``key``, ``mode``, ``pitch_class``, ``camelot`` and ``key_runner_up``, None without pitched sound;
       ``confidence`` (also as ``key_confidence``), ``tuning_cents``.
-    * energy: root mean square of frames and ``zero_crossing_rate``; ``loudness_lufs`` and ``true_peak_dbtp``, None for silence.
-    * spectral: means over frames; ``spectral_contrast`` of seven bands in dB.
-    * mfcc: means and variances of 13 coefficients; ``features.mfcc`` [13][at most 200], a column every
+    * energy: statistics of the root mean square of frames, and ``zero_crossing_rate``; ``loudness_lufs`` and ``true_peak_dbtp``, None for silence.
+    * spectral: means over frames; ``spectral_contrast`` has seven bands in dB.
+    * mfcc: means and variances of 13 coefficients; ``features.mfcc`` [13][at most 200], with a column every
       ``features.mfcc_hop_seconds``.
-    * chroma: ``chroma_stft`` and ``chroma_cens``, means over frames tuned to 440 Hz; ``chroma``, the recording's pitch
-      classes at its own tuning, from which the key is read; ``features.chroma`` [12][at most 200].
+    * chroma: ``chroma_stft`` and ``chroma_cens``, means over frames tuned to 440 Hz; ``chroma``, the pitch
+      classes at the tuning of the recording, from which the key is estimated; ``features.chroma`` [12][at most 200].
     """
 
     name = "librosa"
+    models = (LIBROSA,)
 
     def analyse(
         self, recording: Recording, features: frozenset[str], report: Callable[[float], None]
     ) -> dict[str, Any]:
-        """Measure the named features; see :class:`services.analysis.service.Engine`.
+        """Compute the named features; see :class:`services.analysis.service.Engine`.
 
         Raises:
             ValueError: a feature is unknown.
@@ -109,7 +122,7 @@ class _Noise:
 
 
 class _Analysis:
-    """The meters that the features need, and the streams that feed them."""
+    """The meters for the requested features, and the streams that feed them."""
 
     def __init__(self, recording: Recording, features: frozenset[str]) -> None:
         self._features = features
@@ -130,7 +143,7 @@ class _Analysis:
         self._window = np.hanning(_FFT_LENGTH + 1)[:-1].astype(np.float32)
 
     def mono(self, block: Samples) -> Samples:
-        """Measure what needs all channels of the next block, then mix them: float32 [1, frames]."""
+        """Measure the loudness of the next block, and return its mono mix, float32 [1, frames]."""
         finite = np.clip(np.nan_to_num(block, nan=0.0), -_LARGEST_SAMPLE, _LARGEST_SAMPLE)
         self.frame_count += finite.shape[1]
         if self._loudness is not None:
@@ -138,7 +151,7 @@ class _Analysis:
         return finite.mean(axis=0, keepdims=True, dtype=np.float32)
 
     def push(self, samples: Floats) -> None:
-        """Take the next float32 [frames] of the mono mix at the analysis rate."""
+        """Add samples of the mono mix at the analysis rate, float32 [frames]."""
         for frames in self._frames.push(samples):
             self._measure(frames)
         if self._energy is not None:
@@ -149,7 +162,7 @@ class _Analysis:
                 self._key.push(frames)
 
     def finish(self) -> None:
-        """The signal has ended."""
+        """Process the frames at the end of the signal."""
         for frames in self._frames.finish():
             self._measure(frames)
         if self._energy is not None:
@@ -174,6 +187,7 @@ class _Analysis:
             self._chroma.push(power)
 
     def result(self) -> dict[str, Any]:
+        """Return the features."""
         duration_seconds = self.frame_count / self._sample_rate_hz
         matrices: dict[str, Any] = {}
         result: dict[str, Any] = {
@@ -225,14 +239,14 @@ def _key_result(meter: KeyMeter) -> dict[str, Any]:
     tonality = meter.tonality()
     keys = rank_keys(tonality)
     best = keys[0] if keys else None
-    certainties = confidences(keys) or [0.0]
+    key_confidences = confidences(keys) or [0.0]
     return {
         "key": str(best) if best else None,
-        "confidence": certainties[0],
-        "key_confidence": certainties[0],
+        "confidence": key_confidences[0],
+        "key_confidence": key_confidences[0],
         "pitch_class": best.tonic if best else None,
         "mode": best.mode if best else None,
         "camelot": best.camelot if best else None,
-        "key_runner_up": {"key": str(keys[1]), "confidence": certainties[1]} if keys else None,
+        "key_runner_up": {"key": str(keys[1]), "confidence": key_confidences[1]} if keys else None,
         "tuning_cents": tonality.tuning_cents,
     }

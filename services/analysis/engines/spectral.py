@@ -1,6 +1,6 @@
-"""Measures of the short-time spectrum: timbre, mel bands and pitch classes, reduced frame by frame.
+"""Features of the short-time spectrum: timbre, mel bands and pitch classes, computed frame by frame.
 
-The definitions are those that librosa's functions of the same names have by default, so figures compare.
+The definitions equal the defaults of librosa's functions of the same names, so the values are comparable.
 """
 
 from __future__ import annotations
@@ -27,26 +27,27 @@ _MEL_BAND_COUNT = 128
 _MAX_COLUMNS = 200
 _CENS_STEPS = (0.05, 0.1, 0.2, 0.4)
 _CENS_FRAMES = 41
-_ZERO = 1e-10
+_ZERO_AMPLITUDE = 1e-10
 
 
 class EnergyMeter:
-    """Root mean square and zero crossings of every frame."""
+    """Measures the root mean square and the zero crossings of each frame."""
 
     def __init__(self) -> None:
         self._rms: list[Floats] = []
         self._crossings: list[Floats] = []
 
     def push(self, frames: Floats) -> None:
-        """Take the next float32 [frames, frame_length], not windowed."""
+        """Add frames, float32 [frames, frame_length], not windowed."""
         self._rms.append(np.sqrt(np.mean(np.square(frames), axis=1)))
 
     def push_crossings(self, crossings: NDArray[np.bool_]) -> None:
-        """Take the next bool [frames, frame_length] of :func:`sign_changes`."""
-        # What happens between a frame and the sample before it is no crossing inside the frame.
+        """Add frames of :class:`SignChanges`, bool [frames, frame_length]."""
+        # The first value compares with the sample before the frame, so it is not a crossing inside the frame.
         self._crossings.append(crossings[:, 1:].sum(axis=1, dtype=np.float32) / np.float32(crossings.shape[1]))
 
     def result(self) -> dict[str, Any]:
+        """Return the statistics over all frames."""
         rms = np.concatenate(self._rms).astype(np.float64)
         return {
             "energy": float(rms.mean()),
@@ -58,23 +59,23 @@ class EnergyMeter:
 
 
 class SignChanges:
-    """Marks the samples whose sign differs from the one before; values next to zero count as positive."""
+    """Marks the samples whose sign differs from the previous sample. Values close to zero count as positive."""
 
     def __init__(self) -> None:
         self._last_is_negative: bool | None = None
 
     def push(self, samples: Floats) -> NDArray[np.bool_]:
-        """bool [samples] for the next float32 [samples]."""
+        """Return bool [samples] for the next float32 [samples]."""
         if samples.size == 0:
             return np.zeros(0, dtype=np.bool_)
-        is_negative = samples < -_ZERO
+        is_negative = samples < -_ZERO_AMPLITUDE
         first = is_negative[0] if self._last_is_negative is None else self._last_is_negative
         self._last_is_negative = bool(is_negative[-1])
         return np.diff(is_negative, prepend=first)
 
 
 class SpectralMeter:
-    """Centroid, bandwidth, rolloff, flatness and contrast of every frame."""
+    """Measures centroid, bandwidth, rolloff, flatness and contrast of each frame."""
 
     def __init__(self, sample_rate_hz: int, fft_length: int) -> None:
         self._bins_hz = np.fft.rfftfreq(fft_length, 1.0 / sample_rate_hz).astype(np.float32)
@@ -84,7 +85,7 @@ class SpectralMeter:
         self._peaks: list[Floats] = []
 
     def push(self, magnitude: Floats, power: Floats) -> None:
-        """Take the next float32 [frames, bins] and its square."""
+        """Add magnitudes, float32 [frames, bins], and their squares."""
         total = magnitude.sum(axis=1, keepdims=True)
         share = magnitude / np.where(total > np.finfo(np.float32).tiny, total, 1.0)
         centroid = share @ self._bins_hz
@@ -104,6 +105,7 @@ class SpectralMeter:
         self._peaks.append(power_to_db(np.stack(peaks)))
 
     def result(self) -> dict[str, Any]:
+        """Return the statistics over all frames."""
         centroid, bandwidth, rolloff, flatness = np.concatenate(self._columns, axis=1).astype(np.float64)
         valleys, peaks = np.concatenate(self._valleys, axis=1), np.concatenate(self._peaks, axis=1)
         contrast = limit_db(peaks, peaks.max()) - limit_db(valleys, valleys.max())
@@ -118,10 +120,10 @@ class SpectralMeter:
 
 
 class MelMeter:
-    """Level of every mel band in every frame, from which timbre and rhythm are read.
+    """Measures the level of each mel band in each frame, for timbre and rhythm.
 
-    Levels reach down to 80 dB below the loudest of the whole recording, which is known at the end only; hence they are
-    kept, 512 bytes a frame.
+    Levels are limited to 80 dB below the peak of the recording, which is known only at the end. So all levels are kept,
+    with 512 bytes per frame.
     """
 
     def __init__(self, sample_rate_hz: int, fft_length: int) -> None:
@@ -133,22 +135,23 @@ class MelMeter:
         self._loudest_db = -np.inf
 
     def push(self, power: Floats) -> None:
-        """Take the next float32 [frames, bins]."""
+        """Add power spectra, float32 [frames, bins]."""
         levels = power_to_db(power @ self._filters)
         self._loudest_db = max(self._loudest_db, float(levels.max()))
         self._levels.append(levels)
 
     def batches(self) -> Iterator[Floats]:
-        """Levels in dB, float32 [frames, bands] each, together all frames."""
+        """Yield the levels of all frames in dB, as batches of float32 [frames, bands]."""
         return (limit_db(levels, self._loudest_db) for levels in self._levels)
 
     def mfcc(self) -> Floats:
-        """float32 [13, frames]: mel-frequency cepstral coefficients."""
+        """Return float32 [13, frames]: the mel-frequency cepstral coefficients."""
         coefficients = (fft.dct(levels, type=2, norm="ortho", axis=1)[:, :_MFCC_COUNT] for levels in self.batches())
         return np.concatenate(list(coefficients)).T
 
     @staticmethod
     def result(mfcc: Floats) -> dict[str, Any]:
+        """Return the statistics of the coefficients."""
         return {
             "mfcc": mfcc.mean(axis=1, dtype=np.float64).tolist(),
             "mfcc_variance": mfcc.var(axis=1, dtype=np.float64).tolist(),
@@ -157,7 +160,7 @@ class MelMeter:
 
 
 class ChromaMeter:
-    """Power of the twelve pitch classes, C to B, in every frame."""
+    """Measures the power of the twelve pitch classes, C to B, in each frame."""
 
     def __init__(self, sample_rate_hz: int, fft_length: int) -> None:
         import librosa.filters
@@ -167,16 +170,16 @@ class ChromaMeter:
         self._chroma: list[Floats] = []
 
     def push(self, power: Floats) -> None:
-        """Take the next float32 [frames, bins]."""
+        """Add power spectra, float32 [frames, bins]."""
         self._chroma.append(power @ self._filters)
 
     def chroma(self) -> Floats:
-        """float32 [12, frames]: each frame scaled to a maximum of 1, silence 0."""
+        """Return float32 [12, frames]: each frame scaled to a maximum of 1; silence is 0."""
         raw = np.concatenate(self._chroma)
         return _normalised(raw, np.max(raw, axis=1, keepdims=True)).T
 
     def cens(self) -> Floats:
-        """float32 [12, frames]: quantised and smoothed over a second, so that it follows harmony, not dynamics.
+        """Return float32 [12, frames]: quantised and smoothed over a second, which follows harmony instead of dynamics.
 
         Chroma energy normalised statistics after Müller and Ewert, "Chroma Toolbox" (ISMIR 2011).
         """
@@ -191,7 +194,7 @@ class ChromaMeter:
 
 
 def pooled(matrix: Floats) -> tuple[list[list[float]], int]:
-    """The rows with runs of columns averaged so that at most 200 remain, and the length of a run."""
+    """Average runs of columns so that at most 200 remain. Return the rows and the length of a run."""
     run = -(-matrix.shape[1] // _MAX_COLUMNS)
     starts = np.arange(0, matrix.shape[1], run)
     counts = np.diff(starts, append=matrix.shape[1])
@@ -200,17 +203,21 @@ def pooled(matrix: Floats) -> tuple[list[list[float]], int]:
 
 
 def _normalised(values: NDArray[Any], scale: NDArray[Any]) -> NDArray[Any]:
+    """Divide by ``scale`` where it is not zero."""
     return values / np.where(scale > np.finfo(np.float32).tiny, scale, 1.0)
 
 
 def _contrast_bands(bins_hz: Floats) -> list[tuple[int, int, int]]:
-    """First bin, end bin and bins of a valley or peak, of seven octave bands (D.-N. Jiang et al., ICME 2002)."""
+    """Return the first bin, the end bin and the bins per valley or peak of seven octave bands.
+
+    See D.-N. Jiang et al., ICME 2002.
+    """
     bands = []
     last_band = len(_CONTRAST_EDGES_HZ) - 2
     for band, (low, high) in enumerate(pairwise(_CONTRAST_EDGES_HZ)):
         first = int(np.searchsorted(bins_hz, low)) - (1 if band > 0 else 0)
         end = bins_hz.size if band == last_band else int(np.searchsorted(bins_hz, high, side="right"))
         count = max(1, round(_CONTRAST_SHARE * (end - first)))
-        # The last bin of a band belongs to the next.
+        # The last bin of a band belongs to the next band.
         bands.append((first, end if band == last_band else end - 1, count))
     return bands

@@ -1,4 +1,4 @@
-"""Tempo and beats, from how the level of low and high mel bands rises again and again."""
+"""Estimates the tempo and the beats from periodic rises of the level of low and high mel bands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Onsets", "Rhythm", "TempoCandidate", "find_onsets", "find_rhythm"]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-_LOW_BANDS = 10  # mel bands below about 300 Hz: kick drum and bass apart from all above
+_LOW_BANDS = 10  # mel bands below about 300 Hz, with kick drum and bass
 _TREND_SECONDS = 1.0
 _GRID_BPM: Doubles = np.exp(np.arange(math.log(30.0), math.log(300.0), 0.005))
 _METRE = (0.5, 1.0, 2.0, 4.0)
@@ -34,11 +34,11 @@ _MIN_RISE_DB = 0.05
 
 @dataclass(frozen=True)
 class TempoCandidate:
-    """A tempo that explains the onsets.
+    """A possible tempo.
 
-    Args:
-        tempo_bpm: beats a minute.
-        strength: 0 to 1, relative to the best score of all.
+    Attributes:
+        tempo_bpm: beats per minute.
+        strength: score relative to the best score, 0 to 1.
     """
 
     tempo_bpm: float
@@ -47,13 +47,13 @@ class TempoCandidate:
 
 @dataclass(frozen=True)
 class Rhythm:
-    """What a recording's onsets say.
+    """The rhythm of a recording.
 
-    Args:
-        tempo_bpm: beats a minute; 0 where nothing repeats.
-        confidence: 0 (nothing repeats) to 1 (every beat is like the last).
-        alternatives: other readings, the strongest first: half and double tempo, other metres.
-        beat_seconds: float64 [beats], rising.
+    Attributes:
+        tempo_bpm: beats per minute; 0 if nothing repeats.
+        confidence: 0 (nothing repeats) to 1 (all beats are alike).
+        alternatives: other possible tempi, strongest first: half and double tempo, other metres.
+        beat_seconds: float64 [beats], ascending.
     """
 
     tempo_bpm: float
@@ -64,13 +64,13 @@ class Rhythm:
 
 @dataclass(frozen=True)
 class Onsets:
-    """Strength of onsets in every frame.
+    """The strength of onsets in each frame.
 
-    Args:
-        rise_db: float64 [2, frames], at least 0: mean rise of low and of high bands. A soft hi-hat counts like a loud
-            bass drum, which tells periods well.
-        attack: float64 [frames], at least 0: mean rise of amplitude. Loud strokes stand out, which tells beats from
-            off-beats.
+    Attributes:
+        rise_db: float64 [2, frames], at least 0: mean rise of the low and of the high bands. Soft and loud strokes count
+            alike, which helps to find periods.
+        attack: float64 [frames], at least 0: mean rise of the amplitude. Loud strokes count more, which helps to
+            distinguish beats from off-beats.
     """
 
     rise_db: Doubles
@@ -81,34 +81,34 @@ _NO_RHYTHM = Rhythm(0.0, 0.0, (), np.zeros(0))
 
 
 def find_onsets(levels: Iterable[Floats]) -> Onsets:
-    """How much the level of mel bands rises from frame to frame: spectral flux (Bello et al., IEEE TSAP 2005).
+    """Return the rise of the levels from frame to frame: spectral flux (Bello et al., IEEE TSAP 2005).
 
     Args:
-        levels: dB, float32 [frames, bands] each, consecutive, at least one.
+        levels: consecutive batches of levels in dB, float32 [frames, bands]; at least one.
     """
     rises, attacks = [], []
-    before: Floats | None = None
+    previous: Floats | None = None
     for batch in levels:
-        joined = np.concatenate([batch[:1] if before is None else before, batch])
+        joined = np.concatenate([batch[:1] if previous is None else previous, batch])
         rise = np.maximum(np.diff(joined, axis=0), 0.0)
         rises.append(np.stack([rise[:, :_LOW_BANDS].mean(axis=1), rise[:, _LOW_BANDS:].mean(axis=1)]))
         amplitude = np.power(np.float32(10.0), joined / np.float32(20.0))
         attacks.append(np.maximum(np.diff(amplitude, axis=0), 0.0).mean(axis=1))
-        before = batch[-1:]
+        previous = batch[-1:]
     return Onsets(np.concatenate(rises, axis=1).astype(np.float64), np.concatenate(attacks).astype(np.float64))
 
 
 def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: float) -> Rhythm:
-    """Tempo and beats of a recording.
+    """Estimate the tempo and the beats of a recording.
 
-    A beat repeats at its own period, at half of it and at two and four periods, so tempi are ranked by the mean
-    autocorrelation there; what remains open, the octave above all, is weighed by how people tap: log-normal around
-    120 bpm (Parncutt, Music Perception 1994). Beats follow by dynamic programming (Ellis, JNMR 2007).
+    Tempi are ranked by the mean autocorrelation at half, one, two and four periods. The remaining ambiguity, mostly of the
+    octave, is resolved by a log-normal preference around 120 bpm, like human tapping (Parncutt, Music Perception 1994).
+    Beats are tracked by dynamic programming (Ellis, JNMR 2007).
 
     Args:
-        onsets: of all its frames.
-        frames_per_second: of the onsets.
-        duration_seconds: of the recording; no beat lies beyond it.
+        onsets: the onsets of the whole recording.
+        frames_per_second: the frame rate of the onsets.
+        duration_seconds: the duration of the recording, which limits the beats.
     """
     strength = onsets.rise_db
     if float(strength.sum(axis=0).max()) < _MIN_RISE_DB:
@@ -129,7 +129,7 @@ def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: floa
     if score[best] <= 1e-6:
         return _NO_RHYTHM
     coarse = float(periods[best]) * _octave_correction(by_band, float(periods[best]), float(tempi_bpm[best]))
-    period = _refined(repetition, coarse)
+    period = _refine(repetition, coarse)
     tempo_bpm = 60.0 * frames_per_second / period
     frames = _track_beats(onsets.attack, period)
     return Rhythm(
@@ -141,24 +141,29 @@ def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: floa
 
 
 def _autocorrelation(peaks: Doubles) -> Doubles:
-    """float64 [bands, lags]: of the bands that have onsets, 1 at lag 0, up to three quarters of the signal."""
+    """Return float64 [bands, lags]: the autocorrelation of the bands with onsets, 1 at lag 0.
+
+    Lags reach up to three quarters of the signal.
+    """
     frames = peaks.shape[1]
     spectrum = np.fft.rfft(peaks, 1 << (2 * frames - 1).bit_length(), axis=1)
     products = np.fft.irfft(np.square(np.abs(spectrum)), axis=1)[:, : max(1, 3 * frames // 4)]
     products /= frames - np.arange(products.shape[1])
     energy = products[:, :1]
-    heard = energy[:, 0] > 1e-9
-    return np.asarray(products[heard] / energy[heard]) if heard.any() else np.zeros((1, products.shape[1]))
+    has_onsets = energy[:, 0] > 1e-9
+    return (
+        np.asarray(products[has_onsets] / energy[has_onsets]) if has_onsets.any() else np.zeros((1, products.shape[1]))
+    )
 
 
 def _octave_correction(by_band: Doubles, period: float, tempo_bpm: float) -> float:
-    """0.5 or 2 where no preference is needed to tell how many pulses are beats, else 1.
+    """Return the factor by which to correct the period: 0.5, 1 or 2.
 
-    Pulses that are all alike, as of a metronome, are all beats; a beat that no band repeats is none.
+    Pulses that are all alike, like those of a metronome, are all beats: 0.5. A pulse that no band repeats is no beat: 2.
     """
 
     def repetition(multiple: float) -> Doubles:
-        # The area of a peak, since a lag between two frames has half of its height in each.
+        # The area of the peak, because a lag between two frames divides its height between them.
         lag = round(multiple * period)
         return np.asarray(np.maximum(by_band[:, max(1, lag - 2) : lag + 3], 0.0).sum(axis=1))
 
@@ -171,28 +176,28 @@ def _octave_correction(by_band: Doubles, period: float, tempo_bpm: float) -> flo
 
 
 def _comb(repetition: Doubles, periods: Doubles, multiples: Sequence[float]) -> Doubles:
-    """float64 [periods]: mean autocorrelation at the multiples of each period that the signal is long enough for."""
+    """Return float64 [periods]: the mean autocorrelation at multiples of each period, as far as the signal reaches."""
     lags = periods[:, None] * np.asarray(multiples)
-    known = lags <= repetition.size - 1
+    is_available = lags <= repetition.size - 1
     values = np.interp(lags, np.arange(repetition.size), repetition)
-    return np.asarray((values * known).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
+    return np.asarray((values * is_available).sum(axis=1) / np.maximum(is_available.sum(axis=1), 1))
 
 
-def _refined(repetition: Doubles, period: float) -> float:
-    """The period within 1 % that repeats best over many beats, far finer than a frame."""
+def _refine(repetition: Doubles, period: float) -> float:
+    """Return the best period within 1 % over many beats, with a resolution finer than a frame."""
     near = period * np.linspace(0.99, 1.01, 201)
     evidence = _comb(repetition, near, [m for m in _MANY_BEATS if m * near[-1] <= repetition.size - 1] or [1.0])
     return float(near[np.argmax(evidence)])
 
 
 def _alternatives(tempi_bpm: Doubles, score: Doubles, tempo_bpm: float) -> tuple[TempoCandidate, ...]:
-    """The strongest other peaks of the score."""
+    """Return the three strongest peaks of the score other than the tempo."""
     found = []
     rising = np.diff(score, prepend=0.0, append=0.0)
     for index in np.flatnonzero((rising[:-1] > 0) & (rising[1:] <= 0)):
         octaves = math.log2(tempi_bpm[index] / tempo_bpm)
         if abs(octaves) > 0.06:
-            # Twice or half of the tempo is known as finely as the tempo itself.
+            # For octaves of the tempo, use the refined tempo, which is more exact than the grid.
             is_octave = abs(octaves - round(octaves)) < 0.04
             exact_bpm = tempo_bpm * 2.0 ** round(octaves) if is_octave else float(tempi_bpm[index])
             found.append(TempoCandidate(exact_bpm, float(score[index])))
@@ -200,7 +205,7 @@ def _alternatives(tempi_bpm: Doubles, score: Doubles, tempo_bpm: float) -> tuple
 
 
 def _track_beats(strength: Doubles, period: float) -> Doubles:
-    """float64 [beats]: the frames, strong and evenly spaced, of the best sequence of beats."""
+    """Return float64 [beats]: the frames of the sequence of beats with the best strength and regularity."""
     reach = np.arange(-math.ceil(period), math.ceil(period) + 1)
     smooth = np.convolve(strength, np.exp(-0.5 * (reach * 32.0 / period) ** 2))[reach.size // 2 :][: strength.size]
     smooth = smooth / max(float(smooth.std()), 1e-9)
@@ -210,20 +215,20 @@ def _track_beats(strength: Doubles, period: float) -> Doubles:
     first = -steps[0]
     origin = np.full(strength.size, -1)
     audible = 0.01 * float(smooth.max())
-    begun = False
+    has_started = False
     for frame in range(strength.size):
         options = total[frame + first + steps[0] : frame + first + steps[-1] + 1] + cost
         choice = int(np.argmax(options))
         total[frame + first] = smooth[frame] + options[choice]
-        # Before the first sound there is nothing to continue.
-        if begun or smooth[frame] >= audible:
-            begun = True
+        # A sequence starts at the first sound, not in the silence before it.
+        if has_started or smooth[frame] >= audible:
+            has_started = True
             origin[frame] = frame + steps[choice]
-    return _trimmed(_traced(total[first:], origin, steps.size), smooth)
+    return _trim(_trace_back(total[first:], origin, steps.size), smooth)
 
 
-def _traced(total: Doubles, origin: NDArray[np.int64], span: int) -> NDArray[np.int64]:
-    """int64 [beats]: the way back from the best of the last frames."""
+def _trace_back(total: Doubles, origin: NDArray[np.int64], span: int) -> NDArray[np.int64]:
+    """Return int64 [beats]: the sequence that ends at the best of the last frames."""
     last = max(0, total.size - span)
     frame = last + int(np.argmax(total[last:]))
     beats = []
@@ -233,8 +238,8 @@ def _traced(total: Doubles, origin: NDArray[np.int64], span: int) -> NDArray[np.
     return np.array(beats[::-1], dtype=np.int64)
 
 
-def _trimmed(beats: NDArray[np.int64], strength: Doubles) -> Doubles:
-    """The beats from the first to the last that coincide with a sound, each moved to the top of its peak."""
+def _trim(beats: NDArray[np.int64], strength: Doubles) -> Doubles:
+    """Return the beats from the first to the last audible one, each moved to the top of its peak."""
     at_beats = strength[beats]
     audible = np.flatnonzero(at_beats > 0.03 * math.sqrt(float(np.square(at_beats).mean())))
     if audible.size == 0:

@@ -1,10 +1,19 @@
-"""Who is calling: bearer tokens, browsers that are logged in, and callers without a name."""
+"""Authentication: API tokens, browser sessions, anonymous callers, and CSRF tokens."""
 
-from services.gateway.auth.browsers import SESSION_COOKIE, VISIT_COOKIE, Browsers, BrowserSession, new_visit
-from services.gateway.auth.forgery import FIELD, HEADER, SAFE_METHODS, meant_method, offered_token
-from services.gateway.auth.identify import Authenticator, Caller, peer_address
+from services.gateway.auth.authenticator import Authenticator, Caller, peer_address
+from services.gateway.auth.browsers import (
+    CREATOR_HEADER,
+    SESSION_COOKIE,
+    VISIT_COOKIE,
+    Browsers,
+    BrowserSession,
+    new_secret,
+)
+from services.gateway.auth.csrf import FIELD, HEADER, SAFE_METHODS, form_method, request_csrf_token
+from services.gateway.auth.sites import Sites
 
 __all__ = [
+    "CREATOR_HEADER",
     "FIELD",
     "HEADER",
     "SAFE_METHODS",
@@ -14,8 +23,9 @@ __all__ = [
     "BrowserSession",
     "Browsers",
     "Caller",
-    "meant_method",
-    "new_visit",
-    "offered_token",
+    "Sites",
+    "form_method",
+    "new_secret",
     "peer_address",
+    "request_csrf_token",
 ]

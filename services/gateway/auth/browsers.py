@@ -1,4 +1,4 @@
-"""What we keep in browsers: the cookie of a session, and the tokens that tell our own forms from everybody else's."""
+"""Browser cookies and CSRF tokens."""
 
 from __future__ import annotations
 
@@ -11,26 +11,33 @@ from dataclasses import dataclass
 from soundwright.library.v1 import account_pb2
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
+from starlette.responses import Response
 from starlette.types import Scope
 
+from services.gateway.http.decoding import plain_cookies
 from services.gateway.settings import GatewaySettings
 
-__all__ = ["SESSION_COOKIE", "VISIT_COOKIE", "BrowserSession", "Browsers", "new_visit"]
+__all__ = ["CREATOR_HEADER", "SESSION_COOKIE", "VISIT_COOKIE", "BrowserSession", "Browsers", "new_secret"]
 
 SESSION_COOKIE = "soundwright_session"
 VISIT_COOKIE = "soundwright_visit"
+CREATOR_COOKIE = "soundwright_creator"
+CREATOR_HEADER = "x-soundwright-creator"
+_CREATOR_SECONDS = 365 * 86400
 _REMEMBER_SECONDS = 14 * 86400
+_FLASH_SECONDS = 60
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True)
 class BrowserSession:
-    """A browser that is logged in.
+    """The session of a logged-in browser.
 
     Attributes:
-        secret: what its cookie holds.
-        renewed_secret: what the cookie will hold from now on; empty: the same.
-        fresh: it was logged in a few minutes ago.
+        secret: the value of its cookie.
+        renewed_secret: the new value of the cookie; empty if it stays the same.
+        remembered: whether the cookie outlives the browser.
+        fresh: whether the user logged in a few minutes ago.
     """
 
     secret: str
@@ -45,54 +52,88 @@ class BrowserSession:
 
 
 class Browsers:
-    """Cookies, and tokens against cross-site request forgery.
+    """Cookies, and protection against cross-site request forgery (CSRF).
 
-    A token is an HMAC of the secret in the session's cookie or, before login, in the cookie of a visit: another site can
-    make a browser send the cookie, but can neither read it nor make the token that goes with it.
+    A CSRF token is an HMAC of the secret in the session cookie or, before login, in the visit cookie. Another site can make a
+    browser send the cookie, but cannot read it and cannot compute the token.
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._key = hmac.digest(settings.signing_key(), b"soundwright csrf", "sha256")
+        self._secrets = settings.secrets()
         self._always_secure = settings.public_address.startswith("https:")
         self._trusted_proxy = settings.trusted_proxy
 
-    def session_secret(self, headers: Headers) -> str:
-        """What the browser sends as its session; empty: nothing that could be one."""
-        return _cookie(headers, SESSION_COOKIE)
+    def session_secret(self, scope: Scope) -> str:
+        """Return the session secret that the browser sent; empty if there is none of the right form."""
+        return self._secret(scope, SESSION_COOKIE)
 
-    def visit_secret(self, headers: Headers) -> str:
-        """What a browser has that is not logged in; empty: nothing yet."""
-        return _cookie(headers, VISIT_COOKIE)
+    def visit_secret(self, scope: Scope) -> str:
+        """Return the visit secret that the browser sent; empty if there is none of the right form."""
+        return self._secret(scope, VISIT_COOKIE)
+
+    def _secret(self, scope: Scope, name: str) -> str:
+        value = self.cookie(scope, name)
+        return value if _SECRET.fullmatch(value) else ""
+
+    def cookie(self, scope: Scope, name: str) -> str:
+        """Return the value of one of our cookies; empty if the browser did not send it."""
+        header = plain_cookies("; ".join(Headers(scope=scope).getlist("cookie")))
+        return cookie_parser(header).get(self.cookie_name(scope, name), "")
+
+    def cookie_name(self, scope: Scope, name: str) -> str:
+        """Return ``name`` with the prefix ``__Host-`` over HTTPS. Only this very host can set such a cookie."""
+        return f"__Host-{name}" if self._secure(scope) else name
+
+    def creator_secret(self, scope: Scope) -> str:
+        """Return the secret that shows who created what, from its header or cookie; empty if there is none of the right form."""
+        sent = Headers(scope=scope).get(CREATOR_HEADER, "")
+        return sent if _SECRET.fullmatch(sent) else self._secret(scope, CREATOR_COOKIE)
+
+    def creator_cookie(self, scope: Scope, secret: str) -> str:
+        """Return the ``Set-Cookie`` header of a creator's secret."""
+        return self._cookie(scope, CREATOR_COOKIE, secret, _CREATOR_SECONDS)
 
     def csrf_token(self, secret: str) -> str:
-        """The token that goes with a session or visit."""
-        return base64.urlsafe_b64encode(hmac.digest(self._key, secret.encode(), "sha256")).rstrip(b"=").decode()
+        """Return the CSRF token for the secret of a session or visit."""
+        return _csrf_token(self._secrets.current, secret)
 
-    def csrf_fits(self, secret: str, token: str) -> bool:
-        return bool(secret) and hmac.compare_digest(self.csrf_token(secret).encode(), token.encode())
+    def is_valid_csrf_token(self, secret: str, token: str) -> bool:
+        """Return whether ``token`` is the CSRF token for ``secret``."""
+        return bool(secret) and any(
+            hmac.compare_digest(_csrf_token(each, secret).encode(), token.encode()) for each in self._secrets.all
+        )
 
     def session_cookie(self, scope: Scope, secret: str, remembered: bool) -> str:
-        """The ``Set-Cookie`` of a session, which ends with the browser unless it is to be remembered."""
-        lasting = f"; Max-Age={_REMEMBER_SECONDS}" if remembered else ""
-        return self._cookie(scope, SESSION_COOKIE, secret) + lasting
+        """Return the ``Set-Cookie`` header of a session. The browser forgets it on exit unless it is ``remembered``."""
+        return self._cookie(scope, SESSION_COOKIE, secret, _REMEMBER_SECONDS if remembered else None)
 
     def ended_session_cookie(self, scope: Scope) -> str:
-        return self._cookie(scope, SESSION_COOKIE, "") + "; Max-Age=0"
+        """Return the ``Set-Cookie`` header that deletes the session cookie."""
+        return self._cookie(scope, SESSION_COOKIE, "", 0)
 
     def visit_cookie(self, scope: Scope, secret: str) -> str:
+        """Return the ``Set-Cookie`` header of a visit, which ends with the browser."""
         return self._cookie(scope, VISIT_COOKIE, secret)
 
-    def note_cookie(self, scope: Scope, name: str, value: str) -> str:
-        """A word for the next page; empty: none any more."""
-        return self._cookie(scope, name, value) + f"; Max-Age={60 if value else 0}"
+    def flash_cookie(self, scope: Scope, name: str, value: str) -> str:
+        """Return the ``Set-Cookie`` header of a message for the next page; an empty ``value`` deletes it."""
+        return self._cookie(scope, name, value, _FLASH_SECONDS if value else 0)
 
-    def errand_cookie(self, scope: Scope, name: str, value: str, path: str, lifetime_seconds: int) -> str:
-        """What a browser that goes elsewhere brings back to ``path``; empty, with no lifetime: nothing any more."""
-        return self._cookie(scope, name, value, path) + f"; Max-Age={lifetime_seconds}"
+    def state_cookie(self, scope: Scope, name: str, value: str, lifetime_seconds: int) -> str:
+        """Return the ``Set-Cookie`` header of the state of a login at another site; 0 seconds delete it."""
+        return self._cookie(scope, name, value, lifetime_seconds)
 
-    def _cookie(self, scope: Scope, name: str, value: str, path: str = "/") -> str:
-        secure = "; Secure" if self._secure(scope) else ""
-        return f"{name}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}"
+    def _cookie(self, scope: Scope, name: str, value: str, max_age_seconds: int | None = None) -> str:
+        response = Response()
+        response.set_cookie(
+            self.cookie_name(scope, name),
+            value,
+            max_age_seconds,
+            secure=self._secure(scope),
+            httponly=True,
+            samesite="lax",
+        )
+        return response.headers["set-cookie"]
 
     def _secure(self, scope: Scope) -> bool:
         if self._always_secure or scope.get("scheme") == "https":
@@ -100,10 +141,11 @@ class Browsers:
         return self._trusted_proxy and Headers(scope=scope).get("x-forwarded-proto", "").lower() == "https"
 
 
-def new_visit() -> str:
+def new_secret() -> str:
+    """Return a new secret of a visit or a creator."""
     return secrets.token_urlsafe(32)
 
 
-def _cookie(headers: Headers, name: str) -> str:
-    value = cookie_parser("; ".join(headers.getlist("cookie"))).get(name, "")
-    return value if _SECRET.fullmatch(value) else ""
+def _csrf_token(platform_secret: bytes, secret: str) -> str:
+    key = hmac.digest(platform_secret, b"soundwright csrf", "sha256")
+    return base64.urlsafe_b64encode(hmac.digest(key, secret.encode(), "sha256")).rstrip(b"=").decode()

@@ -1,5 +1,4 @@
-"""Pages for browsers, rendered here: plain HTML, our own stylesheet, and one script, which keeps lists as they are. All of it
-works without the script, too."""
+"""Browser pages: HTML rendered by the server, one stylesheet, and one optional script that updates pages live."""
 
 from services.gateway.web.dialect import PAGES
 from services.gateway.web.live import live_endpoint

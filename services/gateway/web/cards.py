@@ -1,33 +1,23 @@
-"""Jobs and tracks as pages show them, each as a card that says all about one of them."""
+"""Jobs and tracks as cards on pages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from soundwright.library.v1 import job_pb2, track_pb2
 
-from services.gateway.forge.wire import error_text, progress, progress_message, spec_of, status
-from services.gateway.web.templates import rendered
+from services.gateway.file_paths import analysis_path, job_file_path, track_audio_path
+from services.gateway.job_kinds import JOB_KINDS, Link, job_kind
+from services.gateway.job_views import download_error, download_status, error_text, progress, progress_message, status
+from services.gateway.web.templates import render_template
 
-__all__ = ["CLIP", "Card", "JobCard", "Link", "TrackCard", "job_card", "track_card"]
-
-CLIP = "clip"
-"""The name of the one file that a generation gives."""
-# The words of the forge dialect call a separation a processing, which is a state as well.
-_KINDS = {number: name.removeprefix("JOB_KIND_").lower() for name, number in job_pb2.JobKind.items()}
-
-
-@dataclass(frozen=True)
-class Link:
-    text: str
-    path: str
+__all__ = ["Card", "JobCard", "TrackCard", "job_card", "track_card"]
 
 
 @dataclass(frozen=True)
 class Card:
-    """What is shown of one thing. Two that are equal look the same."""
+    """The data of one element in a list on a page. Equal cards render to equal HTML."""
 
     template: ClassVar[str]
     kind_id: ClassVar[str]
@@ -35,22 +25,22 @@ class Card:
 
     @property
     def element_id(self) -> str:
-        """Of its element on the page."""
+        """The id of the HTML element."""
         return f"{self.kind_id}-{self.id}"
 
     @property
     def html(self) -> str:
-        """Its element, as it is on the page."""
-        return rendered(self.template, card=self)
+        """The HTML element."""
+        return render_template(self.template, card=self)
 
 
 @dataclass(frozen=True)
 class JobCard(Card):
-    """A job.
+    """The card of a job.
 
     Attributes:
-        active: it is waiting or at work.
-        create_time: UTC.
+        active: whether the job is queued or running.
+        create_time: date and time in UTC.
     """
 
     template = "job.html"
@@ -68,13 +58,15 @@ class JobCard(Card):
 
 @dataclass(frozen=True)
 class TrackCard(Card):
-    """A track.
+    """The card of a track.
 
     Attributes:
-        duration: minutes and seconds.
-        path: of its recording.
-        create_time: UTC.
-        analysis_path: empty: there is none.
+        duration: minutes and seconds; empty if unknown.
+        path: path of the audio file; empty if the track has no audio yet.
+        state: state of the download; empty for a track with audio.
+        error: why the download failed.
+        create_time: date and time in UTC.
+        analysis_path: path of the analysis; empty if the track has none.
     """
 
     template = "track.html"
@@ -84,17 +76,20 @@ class TrackCard(Card):
     album: str
     duration: str
     path: str
+    state: str
+    error: str
     create_time: str
     stems: tuple[Link, ...]
     analysis_path: str
 
 
 def job_card(job: job_pb2.Job, track: track_pb2.Track | None) -> JobCard:
-    """
+    """Return the card of a job.
+
     Args:
-        track: what the job is about or has brought; None: nothing, or it was deleted since.
+        track: the track that the job works on or has created; None if it does not exist.
     """
-    kind = _KINDS.get(job.kind, "job")
+    kind = job_kind(job.kind).word if job.kind in JOB_KINDS else "job"
     return JobCard(
         id=job.id,
         kind=kind,
@@ -105,71 +100,35 @@ def job_card(job: job_pb2.Job, track: track_pb2.Track | None) -> JobCard:
         message=progress_message(job) or "",
         error=error_text(job) or "" if job.state == job_pb2.JOB_STATE_FAILED else "",
         create_time=_minute(job, "create_time"),
-        links=_results(job, track) if job.state == job_pb2.JOB_STATE_SUCCEEDED else (),
+        links=tuple(job_kind(job.kind).links(job, track)) if job.state == job_pb2.JOB_STATE_SUCCEEDED else (),
     )
 
 
 def track_card(track: track_pb2.Track, stems: list[job_pb2.AudioOutput]) -> TrackCard:
+    """Return the card of a track with its stems."""
     seconds = round(track.duration_seconds)
+    state, failure = download_status(track), download_error(track)
+    has_audio = state == "completed"
+    cancelled = track.pending_download.state == job_pb2.JOB_STATE_CANCELLED
     return TrackCard(
         id=track.id,
         title=track.title,
         artist=track.artist,
         album=track.album,
-        duration=f"{seconds // 60}:{seconds % 60:02}",
-        path=_track_path(track),
+        duration=f"{seconds // 60}:{seconds % 60:02}" if seconds or has_audio else "",
+        path=track_audio_path(track.id) if has_audio else "",
+        state="" if has_audio else "cancelled" if cancelled else state,
+        error=failure.message if failure and not cancelled else "",
         create_time=_minute(track, "create_time"),
-        stems=tuple(_output_link(stem) for stem in stems),
-        analysis_path=_analysis_path(track) if track.analyzed else "",
+        stems=tuple(Link(stem.name.replace("_", " "), job_file_path(stem.job_id, stem.name)) for stem in stems),
+        analysis_path=analysis_path(track.id) if track.analyzed else "",
     )
 
 
 def _title(job: job_pb2.Job, track: track_pb2.Track | None) -> str:
     if track is not None:
-        return _named(track.title, track.artist)
-    spec = spec_of(job)
-    match job.kind:
-        case job_pb2.JOB_KIND_DOWNLOAD:
-            song = spec.get("song")
-            if isinstance(song, dict):
-                return _named(str(song["title"]), ", ".join(song["artists"]))
-            return str(spec.get("url", ""))
-        case job_pb2.JOB_KIND_GENERATION:
-            return str(spec.get("prompt", ""))
-        case _:
-            return ""
-
-
-def _named(title: str, artist: str) -> str:
-    return f"{title}, {artist}" if artist else title
-
-
-def _results(job: job_pb2.Job, track: track_pb2.Track | None) -> tuple[Link, ...]:
-    match job.kind:
-        case job_pb2.JOB_KIND_DOWNLOAD if track is not None:
-            return (Link("recording", _track_path(track)),)
-        case job_pb2.JOB_KIND_ANALYSIS if track is not None:
-            return (Link("analysis", _analysis_path(track)),)
-        case job_pb2.JOB_KIND_GENERATION:
-            return (Link(CLIP, _file_path(job.id, CLIP)),)
-        case _:
-            return tuple(_output_link(output) for output in job.result.outputs)
-
-
-def _output_link(output: job_pb2.AudioOutput) -> Link:
-    return Link(output.name.replace("_", " "), _file_path(output.job_id, output.name))
-
-
-def _file_path(job_id: str, name: str) -> str:
-    return f"/jobs/{job_id}/files/{quote(name, safe='')}"
-
-
-def _track_path(track: track_pb2.Track) -> str:
-    return f"/tracks/{track.id}/audio"
-
-
-def _analysis_path(track: track_pb2.Track) -> str:
-    return f"/export/analysis/{track.id}"
+        return f"{track.title}, {track.artist}" if track.artist else track.title
+    return job_kind(job.kind).title_of(job)
 
 
 def _minute(message: Any, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The pages on which people see their jobs and tracks, and the files that are linked from there."""
+"""The pages of the caller's jobs and tracks, and the files that they link to."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from soundwright.library.v1 import job_pb2
 from starlette.responses import Response
 
 from kit.errors import AppError, Code
-from kit.identity import current_principal
-from services.gateway import refusals
-from services.gateway.answers import BINARY, sends
+from kit.security.identity import current_principal
 from services.gateway.auth import FIELD
 from services.gateway.clients import Gateway
-from services.gateway.files import blob_response
-from services.gateway.forge.jobs import own_job
-from services.gateway.forge.tracks import RECORDING, PageNumber, own_track
-from services.gateway.forge.wire import extension
-from services.gateway.params import JobId, TrackId
-from services.gateway.web.answers import ELSEWHERE, shows
-from services.gateway.web.cards import CLIP
+from services.gateway.file_paths import extension
+from services.gateway.http.access import Access, access
+from services.gateway.http.files import blob_response
+from services.gateway.http.parameters import JobId, PageNumber, TrackId
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.http.recordings import recording_policy
+from services.gateway.job_kinds import job_kind
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import BINARY, file_responses
+from services.gateway.records import own_job, own_track
 from services.gateway.web.lists import CardList, JobList, TrackList, page_count
+from services.gateway.web.responses import REDIRECT, page_responses
 from services.gateway.web.views import LOG_IN, Views, session_of
 
 __all__ = ["library_routes"]
 
-Search = Annotated[str, Query(max_length=500, description="beginnings of words", examples=["blind"])]
+Search = Annotated[str, Query(max_length=500, description="Words or prefixes of words.", examples=["blind"])]
 _UPLOAD = {
     "requestBody": {
         "required": True,
@@ -37,8 +39,8 @@ _UPLOAD = {
                     "type": "object",
                     "required": [FIELD, "file"],
                     "properties": {
-                        FIELD: {"type": "string", "description": "the page's token, in front of the file"},
-                        "file": {**BINARY, "description": "the recording"},
+                        FIELD: {"type": "string", "description": "The CSRF token of the page. It precedes the file."},
+                        "file": {**BINARY, "description": "The audio file."},
                     },
                 }
             }
@@ -48,10 +50,13 @@ _UPLOAD = {
 
 
 def library_routes(gateway: Gateway, views: Views) -> APIRouter:
-    """Under open access these are for callers without a name, too: the files have routes in the dialects, but not for them,
-    or not for browsers."""
+    """Return the routes of the library pages and their files.
+
+    If open access is enabled, anonymous callers can use them too. The file routes of the dialects require a token.
+    """
     router = APIRouter(tags=["pages music"])
     clients, blobs = gateway.clients, gateway.blobs
+    recordings = recording_policy("pages")
 
     async def page(request: Request, name: str, shown: CardList, q: str = "") -> Response:
         if current_principal() is None:
@@ -78,59 +83,68 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
         )
 
     @router.get("/jobs")
-    @shows(refusals.VALIDATION_ERROR)
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses(refusals.VALIDATION_ERROR)
     async def jobs_page(request: Request, page_number: Annotated[PageNumber, Query(alias="page")] = 1) -> Response:
-        """Your jobs, newest first: how they are going, and what they gave."""
+        """Show your jobs and their results, newest first."""
         return await page(request, "jobs.html", JobList(clients, page_number))
 
     @router.get("/tracks")
-    @shows(refusals.VALIDATION_ERROR)
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses(refusals.VALIDATION_ERROR)
     async def tracks_page(
         request: Request, page_number: Annotated[PageNumber, Query(alias="page")] = 1, q: Search = ""
     ) -> Response:
-        """Your tracks, newest first, or those that a search finds: to listen to and to keep, with their stems."""
+        """Show your tracks and their stems, newest first. ``q`` searches them."""
         return await page(request, "tracks.html", TrackList(clients, page_number, q), q)
 
     @router.post("/tracks", openapi_extra=_UPLOAD)
-    @shows(refusals.NO_FORM, refusals.AUDIO_UNREADABLE, page=False)
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses(refusals.NO_FORM, refusals.AUDIO_UNREADABLE, page=False)
     async def upload_by_page(request: Request) -> Response:
-        """Bring a recording in, by the form on the page of tracks."""
+        """Upload an audio file with the form on the tracks page."""
         if session_of(request) is None:
             return _log_in(views, request)
-        await gateway.uploads.receive(request, RECORDING)
+        await gateway.uploads.receive(request, recordings)
         return views.redirect(request, "/tracks", "uploaded")
 
     @router.get("/tracks/{track_id}/audio")
-    @sends("audio/*", refusals.TRACK_NOT_FOUND, refusals.FILE_NOT_FOUND, also={302: ELSEWHERE})
+    @access(Access.PAGE, RateClass.FILES)
+    @file_responses(
+        "audio/*",
+        refusals.TRACK_NOT_FOUND,
+        refusals.AUDIO_NOT_READY,
+        refusals.FILE_NOT_FOUND,
+        responses={302: REDIRECT},
+    )
     async def get_track_audio(request: Request, track_id: TrackId) -> Response:
-        """The recording of a track, or a part of it."""
+        """Download or play the audio file of a track. Supports range requests."""
         if current_principal() is None:
             return _log_in(views, request)
-        track = await own_track(clients, track_id)
+        track = await own_track(clients, track_id, needs_audio=True)
         filename = f"{track.title}.{extension(track.blob_key)}"
-        return await blob_response(
-            request, blobs, track.blob_key, content_type=track.content_type, filename=filename, inline=True
-        )
+        return await blob_response(request, blobs, track.blob_key, content_type=track.content_type, filename=filename)
 
     @router.get("/jobs/{job_id}/files/{name}")
-    @sends(
-        "audio/*",
+    @access(Access.PAGE, RateClass.FILES)
+    @file_responses(
+        "*/*",
         refusals.ACCESS_DENIED,
         refusals.JOB_NOT_FOUND,
         refusals.FILE_NOT_FOUND,
-        also={302: ELSEWHERE},
+        responses={302: REDIRECT},
     )
     async def get_job_file(
         request: Request,
         job_id: JobId,
-        name: Annotated[str, Path(description="As the job names it.", examples=["vocals"])],
+        name: Annotated[str, Path(description="Name of the file in the job.", examples=["vocals"])],
     ) -> Response:
-        """One of the files that a job gave, or a part of it."""
+        """Download or play an output file of a job. Supports range requests."""
         if current_principal() is None:
             return _log_in(views, request)
         content_type, key = _file_of(await own_job(clients, job_id), name)
         filename = f"{name}.{extension(key)}"
-        return await blob_response(request, blobs, key, content_type=content_type, filename=filename, inline=True)
+        return await blob_response(request, blobs, key, content_type=content_type, filename=filename)
 
     return router
 
@@ -142,10 +156,10 @@ def _log_in(views: Views, request: Request) -> Response:
 
 
 def _file_of(job: job_pb2.Job, name: str) -> tuple[str, str]:
-    """Content type and key of one of a job's files."""
-    clip = job.result.generation.audio_blob_key
-    if clip and name == CLIP:
-        return "audio/wav", clip
+    """Return the content type and blob key of a file of a job."""
+    for file in job_kind(job.kind).files(job):
+        if file.name == name and file.blob_key:
+            return file.content_type, file.blob_key
     for output in job.result.outputs:
         if output.name == name:
             return output.content_type, output.blob_key

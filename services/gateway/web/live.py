@@ -1,9 +1,9 @@
-"""``/live/websocket``: keeps a list on a page of ours as it is, by pushing the elements that change.
+"""``/live/websocket``: pushes the changed elements of a list to the page that shows it.
 
-Each message is a JSON object. ``{"list": id, "ids": [...]}`` names the elements that the list holds now;
-all others in it go. ``{"id": id, "html": element}`` replaces an element; with ``prepend``, the list's id, or ``after``,
-another element's id, it says where the element belongs if the page does not have it yet. A client says
-``{"heartbeat": number}`` now and then, and gets the same back.
+Each message is a JSON object. ``{"list": id, "ids": [...]}`` names the elements of the list; the page removes all
+others. ``{"id": id, "html": element}`` replaces an element. If the page does not have the element yet, the message also
+has ``prepend``, the id of the list, or ``after``, the id of the preceding element. A client sends
+``{"heartbeat": number}`` regularly and receives the same object.
 """
 
 from __future__ import annotations
@@ -16,63 +16,69 @@ from typing import Any
 from soundwright.library.v1 import events_pb2
 
 from kit.errors import AppError
-from kit.identity import Principal, principal_scope
 from kit.log import get_logger
+from kit.security.identity import Principal, principal_scope
+from services.gateway.channels import (
+    ConnectionIdentity,
+    Endpoint,
+    JobFeed,
+    MalformedMessage,
+    SocketHandler,
+)
 from services.gateway.clients import Clients
+from services.gateway.http import limits
+from services.gateway.http.access import Access, RouteAccess
+from services.gateway.http.decoding import json_value, whole_number
+from services.gateway.http.rate_limits import RateClass
 from services.gateway.settings import GatewaySettings
-from services.gateway.socket import Doorkeeper, Endpoint, JobFeed, MalformedMessage, Talk, Visitor
 from services.gateway.web.cards import Card
 from services.gateway.web.lists import CardList, JobList, TrackList
 
-__all__ = ["LiveList", "Screen", "list_named", "live_endpoint"]
+__all__ = ["LiveList", "RenderedList", "list_from_parameters", "live_endpoint"]
 
 _PAGE_LIMIT = 1_000_000
-_SEARCH_LIMIT_CHARS = 500
-_LOOK_SECONDS = 5.0
-_PAUSE_SECONDS = 0.25
+_LOAD_TIMEOUT_SECONDS = 5.0
+_RELOAD_INTERVAL_SECONDS = 0.25
 log = get_logger()
 
 
-def list_named(clients: Clients, fields: Mapping[str, str]) -> CardList | None:
-    """The list that parameters ask for: ``list``, ``page`` from 1 and, of tracks, ``q``. None: there is no such list."""
-    page = fields.get("page", "1")
+def list_from_parameters(clients: Clients, fields: Mapping[str, str]) -> CardList | None:
+    """Return the list for the query parameters ``list``, ``page`` and ``q``, or None if they are invalid."""
+    page = whole_number(fields.get("page", "1"), 1, _PAGE_LIMIT)
     search = fields.get("q", "")
-    if not (page.isascii() and page.isdigit() and 1 <= int(page[:8]) <= _PAGE_LIMIT):
+    if page is None:
         return None
     match fields.get("list"):
         case "jobs":
-            return JobList(clients, int(page))
-        case "tracks" if len(search) <= _SEARCH_LIMIT_CHARS:
-            return TrackList(clients, int(page), search)
+            return JobList(clients, page)
+        case "tracks" if len(search) <= limits.SEARCH_CHARS:
+            return TrackList(clients, page, search)
         case _:
             return None
 
 
-def live_endpoint(doorkeeper: Doorkeeper, clients: Clients, feed: JobFeed, settings: GatewaySettings) -> Endpoint:
-    """``/live/websocket``."""
+def live_endpoint(clients: Clients, feed: JobFeed, settings: GatewaySettings) -> Endpoint:
+    """Return the endpoint ``/live/websocket``."""
 
-    async def admit(scope: Any, _fields: Mapping[str, str]) -> Visitor:
-        return await doorkeeper.admit_page(scope)
+    def handler(identity: ConnectionIdentity, fields: Mapping[str, str]) -> SocketHandler | None:
+        shown = list_from_parameters(clients, fields)
+        return LiveList(shown, identity.principal, feed, settings.socket_poll_seconds) if shown else None
 
-    def talk(visitor: Visitor, fields: Mapping[str, str]) -> Talk | None:
-        shown = list_named(clients, fields)
-        return LiveList(shown, visitor.principal, feed, settings.socket_poll_seconds) if shown else None
-
-    return Endpoint(admit, talk)
+    return Endpoint(RouteAccess(Access.PAGE, RateClass.POLLING), handler)
 
 
-class Screen:
-    """What a browser shows of a list by now, as far as it was told."""
+class RenderedList:
+    """The elements of a list that a browser shows, according to the messages that were sent to it."""
 
     def __init__(self, element_id: str) -> None:
         self._element_id = element_id
         self._shown: dict[str, Card] | None = None
 
-    def step(self, wanted: Sequence[Card]) -> dict[str, Any] | None:
-        """The next message on the way to showing ``wanted``; None: that is what it shows.
+    def next_patch(self, wanted: Sequence[Card]) -> dict[str, Any] | None:
+        """Return the next message that brings the browser closer to ``wanted``, or None if it shows ``wanted``.
 
-        The message counts as told. What is said of a card is how it is now, whatever it was like meanwhile: a browser that
-        reads slowly is told less.
+        The caller sends the message. Messages are computed only when they can be sent, so a browser that reads slowly
+        skips intermediate states.
         """
         ids = [card.element_id for card in wanted]
         if self._shown is None or not self._shown.keys() <= set(ids):
@@ -90,9 +96,9 @@ class Screen:
 
 
 class LiveList:
-    """One list for one browser. A :class:`~services.gateway.socket.talk.Talk`.
+    """Keeps one list in one browser current. A :class:`~services.gateway.channels.handler.SocketHandler`.
 
-    Nothing waits here for a browser to read it: what to say is found when it can be said.
+    It has no send buffer: :meth:`next_message` computes each message when the socket can send it.
     """
 
     def __init__(self, shown: CardList, principal: Principal, feed: JobFeed, poll_seconds: float) -> None:
@@ -100,72 +106,72 @@ class LiveList:
         self._principal = principal
         self._feed = feed
         self._poll_seconds = poll_seconds
-        self._screen = Screen(shown.element_id)
+        self._rendered = RenderedList(shown.element_id)
         self._heartbeat: int | None = None
-        self._begun = False
-        self._look_at = 0.0  # when to read the list again, in the loop's time
-        self._looked_at = 0.0
-        self._news = asyncio.Event()
+        self._subscribed = False
+        self._reload_at = 0.0  # when to read the list again, in event loop time
+        self._loaded_at = 0.0
+        self._changed = asyncio.Event()
 
-    async def take(self, text: str) -> None:
+    async def receive(self, text: str) -> None:
         try:
-            number = json.loads(text)["heartbeat"]
-        except (ValueError, RecursionError, TypeError, KeyError):
+            number = json_value(text)["heartbeat"]
+        except (ValueError, TypeError, KeyError):
             raise MalformedMessage from None
         if not isinstance(number, int) or number.bit_length() > 53:
             raise MalformedMessage
         self._heartbeat = number
-        self._news.set()
+        self._changed.set()
 
-    async def room(self) -> None:
-        return  # whatever it says, there is one answer to it at most
+    async def drain(self) -> None:
+        return  # only the latest heartbeat is answered, so nothing accumulates
 
-    async def next(self) -> str:
-        if not self._begun:
-            # Listen, then look: what happens between the two is heard.
-            self._begun = True
-            self._feed.listen_to_owner(self._principal.id, self)
+    async def next_message(self) -> str:
+        if not self._subscribed:
+            # Subscribe before reading, so that no event between the two is missed.
+            self._subscribed = True
+            self._feed.subscribe_owner(self._principal.id, self)
         loop = asyncio.get_running_loop()
         while True:
-            self._news.clear()
+            self._changed.clear()
             if self._heartbeat is not None:
                 number, self._heartbeat = self._heartbeat, None
                 return json.dumps({"heartbeat": number})
-            if self._look_at <= loop.time():
-                await self._look()
-            message = self._screen.step(self._list.cards()) if self._looked_at else None
+            if self._reload_at <= loop.time():
+                await self._reload()
+            message = self._rendered.next_patch(self._list.cards()) if self._loaded_at else None
             if message is not None:
                 return json.dumps(message)
             try:
-                async with asyncio.timeout_at(self._look_at):
-                    await self._news.wait()
+                async with asyncio.timeout_at(self._reload_at):
+                    await self._changed.wait()
             except TimeoutError:
                 continue
 
-    def end(self) -> None:
-        self._feed.leave_owner(self._principal.id, self)
+    def close(self) -> None:
+        self._feed.unsubscribe_owner(self._principal.id, self)
 
-    def hear(self, event: events_pb2.JobProgressed) -> None:
-        if not self._list.hear(event):
-            self._look_soon()
-        self._news.set()
+    def on_progress(self, event: events_pb2.JobProgressed) -> None:
+        if not self._list.on_progress(event):
+            self._reload_soon()
+        self._changed.set()
 
-    def ended(self) -> None:
-        self._list.ended()
-        self._look_soon()
-        self._news.set()
+    def on_finished(self) -> None:
+        self._list.on_finished()
+        self._reload_soon()
+        self._changed.set()
 
-    def _look_soon(self) -> None:
-        self._look_at = min(self._look_at, self._looked_at + _PAUSE_SECONDS)
+    def _reload_soon(self) -> None:
+        self._reload_at = min(self._reload_at, self._loaded_at + _RELOAD_INTERVAL_SECONDS)
 
-    async def _look(self) -> None:
+    async def _reload(self) -> None:
         loop = asyncio.get_running_loop()
-        # Before reading: what is heard from now on asks for another look.
-        self._look_at = loop.time() + self._poll_seconds
+        # Set before the read, so that an event during the read schedules another one.
+        self._reload_at = loop.time() + self._poll_seconds
         try:
             with principal_scope(self._principal):
-                async with asyncio.timeout(_LOOK_SECONDS):
+                async with asyncio.timeout(_LOAD_TIMEOUT_SECONDS):
                     await self._list.load()
-            self._looked_at = loop.time()
+            self._loaded_at = loop.time()
         except (AppError, TimeoutError) as error:
             log.warning("live.not_read", list=self._list.element_id, reason=getattr(error, "reason", "TIMEOUT"))

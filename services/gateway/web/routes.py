@@ -1,4 +1,4 @@
-"""All pages."""
+"""All routes of the browser pages."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.gateway.answers import answers
 from services.gateway.auth import Browsers
 from services.gateway.clients import Gateway
-from services.gateway.web.answers import shows
-from services.gateway.web.entrance import entrance_routes
+from services.gateway.http.access import Access, access
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi.responses import documented
+from services.gateway.web.auth_pages import auth_routes
 from services.gateway.web.library_pages import library_routes
+from services.gateway.web.responses import page_responses
 from services.gateway.web.settings_page import settings_routes
 from services.gateway.web.spotify_login import spotify_login_routes
 from services.gateway.web.views import Views
@@ -23,34 +25,47 @@ __all__ = ["page_routes"]
 _ASSETS = Path(__file__).parent / "assets"
 _STYLESHEET = (_ASSETS / "style.css").read_bytes()
 _SCRIPT = (_ASSETS / "live.js").read_bytes()
+_ICON = (_ASSETS / "icon.svg").read_bytes()
 _TAGS: list[str | Enum] = ["pages music"]
 _CACHED = {"Cache-Control": "public, max-age=3600"}
 
 
 def page_routes(gateway: Gateway) -> APIRouter:
+    """Return the routes of all browser pages."""
     router = APIRouter()
     browsers = Browsers(gateway.settings)
-    views = Views(browsers)
+    views = Views(browsers, gateway.blobs.public.origin if gateway.blobs.public else "")
 
     @router.get("/", tags=_TAGS)
-    @shows(elsewhere=False)
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses(redirect=False)
     async def home(request: Request) -> Response:
-        """The first page."""
+        """Show the home page."""
         return views.page(request, "home.html", registration=gateway.settings.registration)
 
     @router.get("/assets/style.css", tags=_TAGS)
-    @answers({"type": "string"}, media_type="text/css", example="body { margin: 0 }", headers=("Cache-Control",))
+    @access(Access.PUBLIC)
+    @documented({"type": "string"}, media_type="text/css", example="body { margin: 0 }", headers=("Cache-Control",))
     async def stylesheet() -> Response:
-        """How pages look."""
+        """Get the stylesheet."""
         return Response(_STYLESHEET, media_type="text/css", headers=_CACHED)
 
     @router.get("/assets/live.js", tags=_TAGS)
-    @answers({"type": "string"}, media_type="text/javascript", example="void 0;", headers=("Cache-Control",))
+    @access(Access.PUBLIC)
+    @documented({"type": "string"}, media_type="text/javascript", example="void 0;", headers=("Cache-Control",))
     async def script() -> Response:
-        """What keeps lists on pages as they are."""
+        """Get the script for live updates."""
         return Response(_SCRIPT, media_type="text/javascript", headers=_CACHED)
 
-    router.include_router(entrance_routes(gateway, views))
+    @router.get("/assets/icon.svg", tags=_TAGS)
+    @router.get("/favicon.ico", tags=_TAGS, name="favicon")
+    @access(Access.PUBLIC)
+    @documented({"type": "string"}, media_type="image/svg+xml", example="<svg ...></svg>", headers=("Cache-Control",))
+    async def icon() -> Response:
+        """Get the icon of the site. Browsers request ``/favicon.ico`` for pages that do not link an icon, such as error texts."""
+        return Response(_ICON, media_type="image/svg+xml", headers=_CACHED)
+
+    router.include_router(auth_routes(gateway, views))
     router.include_router(settings_routes(gateway, views))
     router.include_router(spotify_login_routes(gateway, views, browsers))
     router.include_router(library_routes(gateway, views))

@@ -1,4 +1,4 @@
-"""Logging in through Spotify, and connecting an account with one there (OAuth 2.0, RFC 6749, with state and PKCE)."""
+"""Login with Spotify, and connecting an account to Spotify (OAuth 2.0 authorization code flow with state and PKCE)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from soundwright.library.v1 import connection_service_pb2 as pb
 from starlette.responses import RedirectResponse, Response
 
 from kit.errors import AppError, Code
-from kit.identity import principal_scope
-from kit.sealing import Sealer
-from services.gateway import refusals
-from services.gateway.auth import Browsers, new_visit
+from kit.security.identity import principal_scope
+from kit.security.sealing import Sealer
+from services.gateway.auth import Browsers, new_secret
 from services.gateway.clients import Gateway
-from services.gateway.web.answers import shows
+from services.gateway.http.access import Access, access
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.web.responses import page_responses
 from services.gateway.web.templates import PAGE_HEADERS
 from services.gateway.web.views import LOG_IN, SETTINGS, Views, local_path, session_of
 
@@ -27,12 +29,12 @@ __all__ = ["spotify_login_routes"]
 
 _PATH = "/auth/spotify"
 _COOKIE = "soundwright_spotify"
-_PATIENCE_SECONDS = 600.0
+_STATE_LIFETIME_SECONDS = 600.0
 _PATH_LIMIT_CHARS = 1000
-# Two requests to Spotify, each with a deadline of its own.
+# Ingest makes two requests to Spotify, each with its own timeout.
 _FINISH_SECONDS = 30.0
-# What to say, and where, when Spotify or the library says no. Other refusals are pages of their own.
-_REFUSALS = {
+# Redirect target and flash message by error code. Other errors are shown as error pages.
+_ERROR_REDIRECTS = {
     "SPOTIFY_DENIED": ("/", "spotify_refused"),
     "SPOTIFY_ERROR": ("/", "spotify_error"),
     "EMAIL_TAKEN": (f"{LOG_IN}?return_to={quote(SETTINGS, safe='')}", "spotify_email_taken"),
@@ -41,8 +43,13 @@ _REFUSALS = {
 
 
 @dataclass(frozen=True)
-class _Errand:
-    """What a browser has gone to Spotify with. ``expire_time`` is in seconds since 1970."""
+class _LoginState:
+    """The state of a login at Spotify, stored encrypted in a cookie.
+
+    Attributes:
+        return_to: the path to continue at afterwards.
+        expire_time: in seconds since 1970.
+    """
 
     state: str
     code_verifier: str
@@ -51,74 +58,81 @@ class _Errand:
 
 
 def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> APIRouter:
+    """Return the routes of the login with Spotify."""
     router = APIRouter(prefix=_PATH, tags=["pages accounts"])
     ingest, connections = gateway.clients.ingest, gateway.clients.connections
-    sealer = Sealer(gateway.settings.signing_key())
+    sealer = Sealer(gateway.settings.secrets())
     public_address = gateway.settings.public_address
     redirect_uri = f"{public_address}{_PATH}/callback"
 
     @router.get("")
-    @shows(refusals.PUBLIC_URL_NEEDED, refusals.SPOTIFY_UNAUTHORIZED, page=False)
-    async def go_to_spotify(
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses(refusals.PUBLIC_URL_NEEDED, refusals.SPOTIFY_UNAUTHORIZED, page=False)
+    async def start_spotify_login(
         request: Request,
         return_to: Annotated[
-            str, Query(description="Where to go afterwards: a path of ours.", examples=["/users/settings"])
+            str, Query(description="The path on this site to continue at afterwards.", examples=["/users/settings"])
         ] = "/",
     ) -> Response:
-        """Off to Spotify; the browser keeps what it has to come back with."""
-        # Without an address that the operator has set, browsers may be at another name of this machine, as localhost:
-        # they would come back to a page that does not know them.
+        """Start a login with Spotify. Redirects to Spotify's consent page and stores the state of the login in a cookie."""
+        # If SOUNDWRIGHT_PUBLIC_URL is not set, the browser may use another name of this host, such as localhost. Spotify
+        # would redirect it to a host for which it has no cookies.
         if not gateway.settings.public_url and f"http://{request.headers.get('host', '')}" != public_address:
             raise AppError(
                 Code.UNPROCESSABLE,
                 "PUBLIC_URL_NEEDED",
-                f"Spotify comes back to {public_address} alone. Begin there, or ask the operator to set "
-                "SOUNDWRIGHT_PUBLIC_URL to where browsers reach this installation.",
+                f"Spotify redirects only to {public_address}. Open Soundwright at that address, or ask the operator to set "
+                "SOUNDWRIGHT_PUBLIC_URL to the address that browsers use.",
             )
-        asked = ingest_service_pb2.BeginSpotifyAuthorizationRequest(redirect_uri=redirect_uri)
-        begun = await ingest.BeginSpotifyAuthorization(asked)
-        expire_time = gateway.clock.now() + _PATIENCE_SECONDS
-        target = local_path(return_to) if len(return_to) <= _PATH_LIMIT_CHARS else "/"  # it has to fit into a cookie
-        errand = _Errand(begun.state, begun.code_verifier, target, expire_time)
-        response = RedirectResponse(begun.url, 302, PAGE_HEADERS)
+        authorization = ingest_service_pb2.BeginSpotifyAuthorizationRequest(redirect_uri=redirect_uri)
+        started = await ingest.BeginSpotifyAuthorization(authorization)
+        expire_time = gateway.clock.now() + _STATE_LIFETIME_SECONDS
+        target = (
+            local_path(return_to) if len(return_to) <= _PATH_LIMIT_CHARS else "/"
+        )  # longer paths do not fit into a cookie
+        state = _LoginState(started.state, started.code_verifier, target, expire_time)
+        response = RedirectResponse(started.url, 302, PAGE_HEADERS)
         session = session_of(request)
-        visit = "" if session else browsers.visit_secret(request.headers)
+        visit = "" if session else browsers.visit_secret(request.scope)
         if session is None and not visit:
-            visit = new_visit()
+            visit = new_secret()
             response.headers.append("set-cookie", browsers.visit_cookie(request.scope, visit))
-        sealed = sealer.seal(json.dumps(vars(errand)), _purpose(session.current_secret if session else "", visit))
-        cookie = browsers.errand_cookie(request.scope, _COOKIE, sealed, _PATH, int(_PATIENCE_SECONDS))
+        sealed = sealer.seal(json.dumps(vars(state)), _purpose(session.current_secret if session else "", visit))
+        cookie = browsers.state_cookie(request.scope, _COOKIE, sealed, int(_STATE_LIFETIME_SECONDS))
         response.headers.append("set-cookie", cookie)
         return response
 
     @router.get("/callback")
-    @shows(refusals.REGISTRATION_CLOSED, refusals.EMAIL_MISSING, refusals.SPOTIFY_UNAUTHORIZED, page=False)
-    async def come_back_from_spotify(
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses(refusals.REGISTRATION_CLOSED, refusals.EMAIL_MISSING, refusals.SPOTIFY_UNAUTHORIZED, page=False)
+    async def finish_spotify_login(
         request: Request,
-        code: Annotated[str, Query(description="from Spotify, good for one use")] = "",
-        state: Annotated[str, Query(description="what the browser went there with")] = "",
-        error: Annotated[str, Query(description="why Spotify gives no code", examples=["access_denied"])] = "",
+        code: Annotated[str, Query(description="The authorization code from Spotify, valid once.")] = "",
+        state: Annotated[str, Query(description="The state that was sent to Spotify.")] = "",
+        error: Annotated[
+            str, Query(description="The reason why Spotify returned no code.", examples=["access_denied"])
+        ] = "",
     ) -> Response:
-        """Log in, or connect if somebody is logged in; what the browser kept is used up either way."""
+        """Finish a login with Spotify. If the browser is logged in, connects its account instead. The state is valid once."""
         try:
             response = await _finish(request, code, state, error)
-        except AppError as refusal:
-            if refusal.reason not in _REFUSALS:
+        except AppError as failure:
+            if failure.reason not in _ERROR_REDIRECTS:
                 raise
-            response = views.redirect(request, *_REFUSALS[refusal.reason])
-        response.headers.append("set-cookie", browsers.errand_cookie(request.scope, _COOKIE, "", _PATH, 0))
+            response = views.redirect(request, *_ERROR_REDIRECTS[failure.reason])
+        response.headers.append("set-cookie", browsers.state_cookie(request.scope, _COOKIE, "", 0))
         return response
 
     async def _finish(request: Request, code: str, state: str, error: str) -> Response:
-        errand = _errand_of(request)
-        if errand is None or not hmac.compare_digest(errand.state.encode(), state.encode()):
+        login = _login_state(request)
+        if login is None or not hmac.compare_digest(login.state.encode(), state.encode()):
             return views.redirect(request, "/", "spotify_state")
         if error or not code:
             return views.redirect(request, "/", "spotify_denied" if error == "access_denied" else "spotify_error")
         with principal_scope(None):
             found = await ingest.FinishSpotifyAuthorization(
                 ingest_service_pb2.FinishSpotifyAuthorizationRequest(
-                    redirect_uri=redirect_uri, code=code, code_verifier=errand.code_verifier
+                    redirect_uri=redirect_uri, code=code, code_verifier=login.code_verifier
                 ),
                 timeout=_FINISH_SECONDS,
             )
@@ -128,7 +142,7 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
                     provider="spotify", subject=found.subject, label=found.label, secret=found.secret
                 )
             )
-            return views.redirect(request, errand.return_to, "spotify_connected")
+            return views.redirect(request, login.return_to, "spotify_connected")
         with principal_scope(None):
             signed_in = await connections.SignIn(
                 pb.SignInRequest(
@@ -141,21 +155,21 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
                 )
             )
         flash = "spotify_joined" if signed_in.created else "welcome"
-        return views.logged_in(request, errand.return_to, signed_in.session_token, False, flash)
+        return views.logged_in(request, login.return_to, signed_in.session_token, False, flash)
 
-    def _errand_of(request: Request) -> _Errand | None:
-        """What this very browser has gone to Spotify with, in the same session or the same visit, not long ago."""
+    def _login_state(request: Request) -> _LoginState | None:
+        """Return the login that this browser started in the same session or visit; None if there is none or it has expired."""
         session = session_of(request)
-        purpose = _purpose(session.secret if session else "", browsers.visit_secret(request.headers))
+        purpose = _purpose(session.secret if session else "", browsers.visit_secret(request.scope))
         try:
-            errand = _Errand(**json.loads(sealer.open(request.cookies.get(_COOKIE, ""), purpose)))
+            login = _LoginState(**json.loads(sealer.open(browsers.cookie(request.scope, _COOKIE), purpose)))
         except AppError:
             return None
-        return errand if errand.expire_time > gateway.clock.now() else None
+        return login if login.expire_time > gateway.clock.now() else None
 
     return router
 
 
 def _purpose(session_secret: str, visit: str) -> str:
-    """A logged-in browser comes back to connect, any other to log in: neither can be made out of the other."""
+    """Return the purpose of the encryption, so that the state of a login cannot connect an account, or vice versa."""
     return f"spotify session {session_secret}" if session_secret else f"spotify visit {visit}"

@@ -1,4 +1,4 @@
-"""HTML out of the files in ``templates/``. Whatever is put in is escaped."""
+"""Renders the HTML templates in ``templates/``. All values are escaped."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-__all__ = ["LIVE_PAGE_HEADERS", "PAGE_HEADERS", "rendered"]
+__all__ = ["PAGE_HEADERS", "live_page_headers", "render_template"]
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-# Nothing from elsewhere, no scripts at all, and in nobody's frame. A link's secret in the address goes nowhere.
+# No external content, scripts or frames. The secrets in the addresses of links are not sent to other sites.
 PAGE_HEADERS = {
     "Content-Security-Policy": _POLICY,
     "Referrer-Policy": "same-origin",
@@ -20,10 +20,17 @@ PAGE_HEADERS = {
     "Cache-Control": "no-store",
 }
 
-# Our own script, which may open a socket to where it comes from: browsers count ws: and wss: of the same host as 'self'.
-LIVE_PAGE_HEADERS = PAGE_HEADERS | {
-    "Content-Security-Policy": f"{_POLICY}; script-src 'self'; connect-src 'self'; media-src 'self'"
-}
+
+def live_page_headers(media_origin: str) -> dict[str, str]:
+    """Return the headers of pages with the script for live updates, which opens a WebSocket, and with players.
+
+    Args:
+        media_origin: where files are redirected to; empty: they are not.
+    """
+    # 'self' includes ws: and wss: on the same host.
+    policy = f"{_POLICY}; script-src 'self'; connect-src 'self'; media-src 'self' {media_origin}".strip()
+    return PAGE_HEADERS | {"Content-Security-Policy": policy}
+
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -34,7 +41,7 @@ _templates = Environment(
 )
 
 
-def rendered(name: str, /, **values: Any) -> str:
-    """The template ``name`` with these values in it; what says who looks at a page may be left out."""
-    nobody = {"account": None, "known": False, "csrf_token": "", "flash": None}
-    return _templates.get_template(name).render(nobody | values)
+def render_template(name: str, /, **values: Any) -> str:
+    """Return the HTML of template ``name``. Values about the user default to those of an anonymous user."""
+    anonymous = {"account": None, "known": False, "csrf_token": "", "flash": None}
+    return _templates.get_template(name).render(anonymous | values)

@@ -1,98 +1,114 @@
-"""What every page needs: who looks at it, the token of its forms, a word left by the page before."""
+"""Renders pages and redirects, with the CSRF token, the current account and flash messages."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from kit.errors import AppError, Code
-from kit.identity import current_principal
-from services.gateway.auth import Browsers, BrowserSession, new_visit
-from services.gateway.params import limited_body
-from services.gateway.web.templates import LIVE_PAGE_HEADERS, PAGE_HEADERS, rendered
+from kit.security.identity import current_principal
+from services.gateway.auth import Browsers, BrowserSession, new_secret
+from services.gateway.http.parameters import form_fields, limited_body
+from services.gateway.web.templates import PAGE_HEADERS, live_page_headers, render_template
 
 __all__ = ["LOG_IN", "SETTINGS", "Views", "form_of", "local_path", "session_of"]
 
 LOG_IN = "/users/log-in"
 SETTINGS = "/users/settings"
 _FLASH_COOKIE = "soundwright_flash"
-_FIELD_LIMIT = 100
 
 
 @dataclass(frozen=True)
 class _Flash:
+    """A message that the next page shows once."""
+
     kind: str  # info, error
     text: str
 
 
-# The cookie holds the word alone, so that nobody can put a text of theirs onto our page.
+# The cookie contains only the name of the message, so that a forged cookie cannot inject text into a page.
 _FLASHES = {
     "registered": _Flash(
         "info",
-        "Thank you. You can log in now. If this address had an account already, nothing has changed, and a mail says so.",
+        "You can log in now. If this address already had an account, nothing has changed, and we sent an email about it.",
     ),
-    "link_sent": _Flash("info", "If there is an account with this address, a mail with a link is on its way."),
-    "link_invalid": _Flash("error", "This link was used already, is too old, or was overtaken by a change."),
+    "link_sent": _Flash("info", "If an account with this address exists, we sent a login link to it."),
+    "link_invalid": _Flash("error", "This link was already used, has expired, or is no longer valid."),
     "must_log_in": _Flash("error", "You must log in to access this page."),
     "welcome": _Flash("info", "Welcome back."),
-    "logged_out": _Flash("info", "You are logged out."),
-    "confirmed": _Flash("info", "Thank you, the address is confirmed."),
-    "email_taken": _Flash("error", "There is an account with this address already."),
-    "change_sent": _Flash("info", "A link was mailed to the new address. The change comes about when you follow it."),
-    "password_changed": _Flash("info", "The password is changed, and all other browsers are logged out."),
-    "key_revoked": _Flash("info", "The key is revoked."),
-    "connected": _Flash("info", "The key is stored, encrypted."),
-    "disconnected": _Flash("info", "The connection is removed."),
-    "spotify_connected": _Flash("info", "Your account is connected with Spotify."),
-    "spotify_joined": _Flash("info", "Welcome. Your account is ready; a mail asks you to confirm its address."),
-    "spotify_state": _Flash(
-        "error", "This login at Spotify was not begun here, took too long, or was used already. Start it once more."
+    "logged_out": _Flash("info", "You have been logged out."),
+    "confirmed": _Flash("info", "Your email address is confirmed."),
+    "taken_over": _Flash(
+        "info",
+        "Your email address is confirmed. Somebody registered it in another browser, so we removed the password. Enter only your "
+        "email address to log in by a link, then choose a password.",
     ),
-    "spotify_denied": _Flash("error", "Spotify was not given leave, so nothing has changed."),
+    "email_taken": _Flash("error", "An account with this email address already exists."),
+    "change_sent": _Flash("info", "We sent a link to the new address. Open it to confirm the change."),
+    "password_changed": _Flash("info", "Your password was changed. All other browsers were logged out."),
+    "key_revoked": _Flash("info", "The key was revoked."),
+    "connected": _Flash("info", "The key was stored encrypted."),
+    "disconnected": _Flash("info", "The connection was removed."),
+    "spotify_connected": _Flash("info", "Your account is connected to Spotify."),
+    "spotify_joined": _Flash("info", "Welcome. Your account is ready. We sent an email to confirm your address."),
+    "spotify_state": _Flash(
+        "error", "This Spotify login was not started in this browser, has expired, or was already used. Start again."
+    ),
+    "spotify_denied": _Flash("error", "You denied access to Spotify. Nothing was changed."),
     "spotify_refused": _Flash(
         "error",
-        "Spotify does not accept this login. Start it once more; if that does not help, ask the operator whether your "
-        "Spotify account may use this installation.",
+        "Spotify rejected this login. Start again. If it fails again, ask the operator whether your Spotify account may use "
+        "this installation.",
     ),
-    "spotify_error": _Flash("error", "Spotify does not answer as it should. Try again in a minute."),
+    "spotify_error": _Flash("error", "Spotify returned an error or does not respond. Try again in a minute."),
     "spotify_email_taken": _Flash(
         "error",
-        "There is an account with your Spotify mail address already. Log in to it first, then connect Spotify in its settings.",
+        "An account with the email address of your Spotify account already exists. Log in to it, then connect Spotify in the "
+        "settings.",
     ),
     "spotify_taken": _Flash(
-        "error", "This Spotify account is connected with another account here. Disconnect it there first."
+        "error", "This Spotify account is connected to another account. Disconnect it there first."
     ),
-    "uploaded": _Flash("info", "The recording is in your library."),
+    "uploaded": _Flash("info", "The recording was added to your library."),
 }
 
 
 def session_of(request: Request) -> BrowserSession | None:
-    """The session that the guard has found."""
+    """Return the session that access control found; None if the browser is not logged in."""
     session: BrowserSession | None = request.scope.get("session")
     return session
 
 
 class Views:
-    """Pages and redirects."""
+    """Pages and redirects.
 
-    def __init__(self, browsers: Browsers) -> None:
+    Args:
+        media_origin: where files are redirected to; empty: they are not.
+    """
+
+    def __init__(self, browsers: Browsers, media_origin: str) -> None:
         self._browsers = browsers
+        self._live_page_headers = live_page_headers(media_origin)
 
     def page(
         self, request: Request, name: str, /, *, status_code: int = 200, live: bool = False, **values: Any
     ) -> Response:
-        """The template ``name``, for whoever asks; ``live``: one that holds our script."""
+        """Return the page of template ``name``.
+
+        Args:
+            live: whether the page loads the script for live updates.
+        """
         session = session_of(request)
-        visit, secret = "", session.current_secret if session else self._browsers.visit_secret(request.headers)
+        visit, secret = "", session.current_secret if session else self._browsers.visit_secret(request.scope)
         if not secret:
-            visit = secret = new_visit()
-        flash = _FLASHES.get(request.cookies.get(_FLASH_COOKIE, ""))
-        text = rendered(
+            visit = secret = new_secret()
+        shown = self._browsers.cookie(request.scope, _FLASH_COOKIE)
+        flash = _FLASHES.get(shown)
+        html = render_template(
             name,
             account=session.account if session else None,
             known=current_principal() is not None,
@@ -100,47 +116,55 @@ class Views:
             flash=flash,
             **values,
         )
-        headers = LIVE_PAGE_HEADERS if live else PAGE_HEADERS
-        response = Response(text, status_code=status_code, media_type="text/html", headers=headers)
+        headers = self._live_page_headers if live else PAGE_HEADERS
+        response = Response(html, status_code=status_code, media_type="text/html", headers=headers)
         if visit:
             response.headers.append("set-cookie", self._browsers.visit_cookie(request.scope, visit))
-        if _FLASH_COOKIE in request.cookies:
-            response.headers.append("set-cookie", self._browsers.note_cookie(request.scope, _FLASH_COOKIE, ""))
+        if shown:
+            response.headers.append("set-cookie", self._browsers.flash_cookie(request.scope, _FLASH_COOKIE, ""))
         return response
 
+    def browser_key(self, request: Request) -> str:
+        """Return what identifies the browser until it is closed; empty if it keeps no cookies."""
+        secret = self._browsers.visit_secret(request.scope)
+        return hashlib.sha256(f"browser {secret}".encode()).hexdigest() if secret else ""
+
     def redirect(self, request: Request, path: str, flash: str = "") -> Response:
-        """Go to ``path``, one of ours, and find a word there."""
+        """Return a redirect to ``path`` on this site. The next page shows the message ``flash``."""
         response = RedirectResponse(path, 302, PAGE_HEADERS)
         if flash:
             assert flash in _FLASHES
-            response.headers.append("set-cookie", self._browsers.note_cookie(request.scope, _FLASH_COOKIE, flash))
+            response.headers.append("set-cookie", self._browsers.flash_cookie(request.scope, _FLASH_COOKIE, flash))
         return response
 
     def logged_in(self, request: Request, path: str, secret: str, remembered: bool, flash: str) -> Response:
-        """Go to ``path`` with a session of one's own."""
+        """Return a redirect to ``path`` that sets the session cookie."""
         response = self.redirect(request, path, flash)
         response.headers.append("set-cookie", self._browsers.session_cookie(request.scope, secret, remembered))
         return response
 
     def logged_out(self, request: Request) -> Response:
+        """Return a redirect to the home page that deletes the session cookie."""
         response = self.redirect(request, "/", "logged_out")
         response.headers.append("set-cookie", self._browsers.ended_session_cookie(request.scope))
         return response
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form; of those with the same name, the last."""
+    """Return the fields of a form. If a name occurs several times, the last value counts.
+
+    Raises:
+        AppError: ``BAD_REQUEST`` for a malformed form; ``TOO_LARGE``.
+        HTTPException: 415 for another content type.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await limited_body(request)
     if body and kind != "application/x-www-form-urlencoded":
         raise HTTPException(415, "Send the form as application/x-www-form-urlencoded.")
-    try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FIELD_LIMIT))
-    except ValueError:
-        raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The body is not a valid form.") from None
+    return dict(form_fields(body))
 
 
 def local_path(value: str) -> str:
-    """Where to go after login, if that is a path of ours, else the first page."""
+    """Return ``value`` if it is a path on this site, otherwise ``/``. Prevents redirects to other sites."""
     printable = value.isascii() and value.isprintable() and not set(value) & set(' \\"<>')
     return value if printable and value.startswith("/") and not value.startswith("//") else "/"

@@ -1,5 +1,6 @@
-"""Fetching from the outside: yt-dlp in a process of its own, whose only way out is a proxy that checks every address.
+"""Downloads recordings with yt-dlp in a separate process, which reaches the network only through a checking proxy.
 
-``proxy`` is the process's way out, through :mod:`kit.outbound`; ``child`` is what runs there; ``fetcher`` starts, watches
-and ends it; ``matching`` picks among search results; ``encoding`` and ``tags`` make of what came a file to keep.
+``fetcher`` starts, watches and stops the process. ``child`` is the program that runs in it. ``proxy`` is its only
+connection to the network and checks every address with :mod:`kit.security`. ``matching`` chooses among search results.
+``unwrap``, ``encoding`` and ``tags`` turn the downloaded file into the file that the library stores.
 """

@@ -1,39 +1,31 @@
-"""What runs in a fetching process: yt-dlp, with the proxy as its only way out and no way to start programs.
+"""Downloads with yt-dlp. Runs in a confined process, which can connect only to the proxy and cannot start programs.
 
-``python -I -m services.ingest.fetch.child`` reads one request as a JSON line from standard input and writes JSON lines to
-standard output: ``{"share"}`` while it works, at the end ``{"result"}`` or ``{"error", "detail"}``. It leaves one file,
-``media``, in its working folder. It ends with the process that started it: when its standard input closes.
-
-Everything that comes from outside is read here and nowhere else, under limits for memory, processor time and file size.
+It writes one file, ``media``, to its working folder. All data from the network is parsed in this process.
 """
 
 from __future__ import annotations
 
 import errno
-import json
-import os
-import resource
-import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from kit.errors import AppError
+from kit.free_space import require_free_space
 from services.ingest.fetch.matching import Candidate, Wanted, rank
+from services.ingest.fetch.unwrap import unwrap
 
-__all__ = ["main"]
+__all__ = ["fetch"]
 
-_MEMORY_BYTES = 768 << 20
 _SOCKET_SECONDS = 20.0
 _CANDIDATE_LIMIT = 10
 _TRY_LIMIT = 3
 _FILE = "media"
 _DISK_FAILURES = {errno.EFBIG: "too_large", errno.ENOSPC: "storage", errno.EDQUOT: "storage"}
-_FORBIDDEN_EVENTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty")
 
 
 class _Failure(Exception):
-    """Why there is nothing to fetch; ``kind`` is for the other side, ``detail`` for its log."""
+    """A failed download. ``kind`` selects the error in the parent process; ``detail`` goes to its log."""
 
     def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(kind)
@@ -41,64 +33,14 @@ class _Failure(Exception):
         self.detail = detail
 
 
-def main() -> None:
-    request = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _limit(request["limit_bytes"], request["seconds"])
-    _lock(request["proxy_port"])
+def fetch(report: Callable[[float], None], **request: Any) -> dict[str, Any]:
+    """Download a recording, and return ``{"result"}``, or ``{"error", "detail"}`` with a reason of the parent's table."""
     try:
-        answer: dict[str, Any] = {"result": _fetch(request, lambda share: _tell({"share": share}))}
+        return {"result": _fetch(request, report)}
     except _Failure as failure:
-        answer = {"error": failure.kind, "detail": failure.detail[:500]}
+        return {"error": failure.kind, "detail": failure.detail[:500]}
     except MemoryError:
-        answer = {"error": "too_large", "detail": "memory"}
-    except BaseException as error:
-        answer = {"error": "crashed", "detail": f"{type(error).__name__}: {error}"[:500]}
-    _tell(answer)
-    os._exit(0)  # without waiting for whatever yt-dlp still has open
-
-
-def _tell(message: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
-
-
-def _limit(limit_bytes: int, seconds: float) -> None:
-    for kind, most in (
-        (resource.RLIMIT_AS, _MEMORY_BYTES),
-        (resource.RLIMIT_CPU, int(seconds) + 1),
-        (resource.RLIMIT_FSIZE, limit_bytes),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 256),
-    ):
-        _, hard = resource.getrlimit(kind)
-        value = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (value, value))
-
-
-def _lock(proxy_port: int) -> None:
-    """From now on this process connects to the proxy alone and starts no other, whatever the code in it tries."""
-    proxy = ("127.0.0.1", proxy_port)
-
-    def refuse(what: str) -> NoReturn:
-        raise PermissionError(f"not allowed here: {what}")
-
-    def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "socket.connect":
-            if arguments[1] != proxy:
-                refuse(event)
-        elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
-            if arguments[0] != proxy[0]:
-                refuse(event)
-        elif event in ("socket.bind", "socket.sendto", "socket.sendmsg") or event in _FORBIDDEN_EVENTS:
-            refuse(event)
-
-    sys.addaudithook(watch)
+        return {"error": "too_large", "detail": "memory"}
 
 
 def _fetch(request: Mapping[str, Any], report: Callable[[float], None]) -> dict[str, Any]:
@@ -157,13 +99,13 @@ def _download(request: Mapping[str, Any], url: str, report: Callable[[float], No
         done = status.get("downloaded_bytes") or 0
         if max(status.get("total_bytes") or 0, done) > request["limit_bytes"]:
             raise _Failure("too_large")
+        if _is_full():
+            raise _Failure("storage")
         report(min(1.0, done / total) if total else done / (done + (4 << 20)))
 
     for left in Path().glob(f"{_FILE}*"):
         left.unlink()
     _guarded(request, {"progress_hooks": [hook]}, lambda ydl: ydl.process_ie_result(info, download=True))
-    from services.ingest.fetch.unwrap import unwrap  # after the limits are set
-
     file = Path(_FILE)
     if not file.is_file() or file.is_symlink() or not file.stat().st_size:
         raise _Failure("unavailable", "no file")
@@ -182,10 +124,18 @@ def _download(request: Mapping[str, Any], url: str, report: Callable[[float], No
     }
 
 
+def _is_full() -> bool:
+    try:
+        require_free_space(Path.cwd())
+    except AppError:
+        return True
+    return False
+
+
 def _guarded(
     request: Mapping[str, Any], more: Mapping[str, Any], use: Callable[[Any], dict[str, Any] | None]
 ) -> dict[str, Any]:
-    """Use yt-dlp, and translate how it fails."""
+    """Call ``use`` with a yt-dlp instance and translate its errors to :class:`_Failure`."""
     import yt_dlp
     from yt_dlp import globals as ytdlp_globals
     from yt_dlp.networking.exceptions import HTTPError, TransportError
@@ -202,7 +152,7 @@ def _guarded(
             info = use(ydl)
     except YoutubeDLError as error:
         inner = error.exc_info[1] if isinstance(error, DownloadError) and error.exc_info else error
-        if inner is None:  # a download that was given up after its repetitions
+        if inner is None:  # a download that failed after all retries
             raise _Failure("network", str(error)) from None
         causes: Sequence[Any] = [inner, getattr(inner, "cause", None), getattr(inner, "__cause__", None)]
         for cause in causes:
@@ -229,7 +179,7 @@ def _guarded(
 
 
 def _options(request: Mapping[str, Any]) -> dict[str, Any]:
-    """No configuration, plug-ins, cookies, cache, other programs or post-processing; one fixed file name."""
+    """Return yt-dlp options without configuration, plug-ins, cookies, cache, programs or post-processing."""
     return {
         "proxy": request["proxy_url"],
         "socket_timeout": _SOCKET_SECONDS,
@@ -266,7 +216,10 @@ def _options(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Silence:
-    """Standard output is for our messages; what matters of yt-dlp's comes as exceptions."""
+    """A logger that discards messages.
+
+    Standard output carries the answer, and yt-dlp raises exceptions for errors.
+    """
 
     def debug(self, message: str) -> None: ...
 
@@ -280,7 +233,3 @@ class _Silence:
 def _text(info: Mapping[str, Any], key: str) -> str:
     value = info.get(key)
     return value.strip()[:500] if isinstance(value, str) else ""
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""What came from outside, made into a file of the quality that was asked for."""
+"""Encodes a downloaded recording in the requested quality."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from kit import audio
 from kit.audio.ffmpeg import Decoding
+from kit.free_space import FreeSpace
 
 __all__ = ["keep"]
 
@@ -21,13 +22,14 @@ _BIT_RATE_TOLERANCE = 1.05
 def keep(
     source: Path, folder: Path, mp3_kbits: int | None, limits: audio.AudioLimits, report: Callable[[float], None]
 ) -> tuple[Path, tuple[str, ...]]:
-    """Encode ``source`` as MP3, or as FLAC if ``mp3_kbits`` is None. What is that already stays as it is.
+    """Encode ``source`` as MP3, or as FLAC if ``mp3_kbits`` is None. A file that already fits is moved unchanged.
 
     Args:
-        report: told the share that is done; what it raises ends the work.
+        mp3_kbits: bit rate in kbit/s. An MP3 source with at most this rate is not encoded again.
+        report: called with the share of the work that is done, 0 to 1. An exception that it raises ends the work.
 
     Returns:
-        The file, and warnings: "LOSSY_SOURCE" where the FLAC cannot be better than what it was made from, and those of
+        The file and its warnings: "LOSSY_SOURCE" if a FLAC file was encoded from a lossy source, and the warnings from
         decoding the source.
 
     Raises:
@@ -56,11 +58,12 @@ def _encode_mp3(
         stream.bit_rate = kbits * 1000
         stream.layout = "mono" if info.channel_count == 1 else "stereo"
         expected_frames = (info.header_seconds or 240.0) * info.sample_rate_hz
-        done_frames = 0
+        done_frames, space = 0, FreeSpace(target.parent)
         for block in audio.regroup(decoding.chunks(), _BLOCK_FRAMES):
             layout = _LAYOUTS[info.channel_count]
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
             frame.sample_rate = info.sample_rate_hz
+            space.use(block.nbytes)  # more than the encoded block
             sink.mux(stream.encode(frame))
             done_frames += block.shape[1]
             report(min(1.0, done_frames / expected_frames))

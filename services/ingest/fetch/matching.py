@@ -1,4 +1,7 @@
-"""Which search result is the recording that somebody asked for. Pure, and light: the fetching process imports it."""
+"""Chooses the search result that matches a wanted recording.
+
+Imports only the standard library, for the child process.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from dataclasses import dataclass
 __all__ = ["Candidate", "Wanted", "rank", "similarity"]
 
 DURATION_TOLERANCE_SECONDS = 10.0
-_SIMILARITY_FLOORS = (0.45, 0.45, 0.8)  # what has the right length, one that is not told, and another one
+_SIMILARITY_FLOORS = (0.45, 0.45, 0.8)  # minimum similarity if the length matches, is unknown, or differs
 _OTHER_VERSION_COST = 0.35
 _TELLING_LETTERS = 4
-# Words that tell another version of a song from the one on the record, where the wanted title does not have them itself.
+# Words that mark another version of a song, unless the wanted title contains them.
 _OTHER_VERSIONS = frozenset(
     {
         "8d", "acapella", "acoustic", "bootleg", "chipmunk", "concert", "cover", "covered", "instrumental",
@@ -23,7 +26,7 @@ _OTHER_VERSIONS = frozenset(
         "tutorial", "unplugged"
     }
 )  # fmt: skip
-# Words that say nothing about which recording it is.
+# Words that do not distinguish recordings.
 _NOISE = frozenset(
     {
         "audio", "feat", "featuring", "ft", "hd", "hq", "lyric", "lyrics", "music", "official", "the", "topic",
@@ -34,7 +37,7 @@ _NOISE = frozenset(
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for."""
+    """The recording to search for."""
 
     title: str
     artists: Sequence[str]
@@ -43,7 +46,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a search found. ``duration_seconds`` is None where the search does not say."""
+    """A search result. ``duration_seconds`` is None if unknown."""
 
     url: str
     title: str
@@ -52,11 +55,11 @@ class Candidate:
 
 
 def rank(wanted: Wanted, candidates: Iterable[Candidate]) -> list[Candidate]:
-    """The candidates that may be it, best first: those of the right length, then by title and artist.
+    """Return the matching candidates, best first: by length, then by title and artist.
 
-    Lives, covers, remixes and their like come after the plain recording, unless they are what is wanted. What is about
-    something else is left out, and so is what has another length and does not name both title and artist. Ties stay in the
-    order of the search.
+    Live versions, covers, remixes and similar versions rank lower, unless the wanted title names them. Candidates with
+    another title are excluded, and so are candidates of another length that do not name both title and artist. Ties
+    keep the order of the search.
     """
     places: list[tuple[int, float, Candidate]] = []
     for candidate in candidates:
@@ -68,7 +71,7 @@ def rank(wanted: Wanted, candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def similarity(wanted: Wanted, candidate: Candidate) -> float:
-    """How much of the wanted title and artist the candidate names, 0 to 1; the title counts twice as much."""
+    """Return how much of the wanted title and artist the candidate names, 0 to 1. The title has twice the weight."""
     named = _words(f"{candidate.title} {candidate.channel}")
     title = _share(_words(wanted.title), named)
     artist = max((_artist_share(_words(name), named) for name in wanted.artists), default=1.0)
@@ -76,7 +79,7 @@ def similarity(wanted: Wanted, candidate: Candidate) -> float:
 
 
 def _artist_share(wanted: Sequence[str], named: Sequence[str]) -> float:
-    """As :func:`_share`; channels also write a name in one word, with more behind it ("TheWeekndVEVO")."""
+    """Return :func:`_share` for an artist. Also matches channel names in one word, such as "TheWeekndVEVO"."""
     joined = "".join(wanted)
     if len(joined) >= _TELLING_LETTERS and any(word.startswith(joined) for word in named):
         return 1.0
@@ -95,7 +98,7 @@ def _is_other(wanted: Wanted, candidate: Candidate) -> bool:
 
 
 def _share(wanted: Sequence[str], named: Sequence[str]) -> float:
-    """The share of the wanted words that are among the named ones, allowing for small differences in spelling."""
+    """Return the share of the wanted words that are in ``named``, tolerating small differences in spelling."""
     telling = [word for word in wanted if word not in _NOISE] or list(wanted)
     if not telling:
         return 0.0
@@ -103,6 +106,6 @@ def _share(wanted: Sequence[str], named: Sequence[str]) -> float:
 
 
 def _words(text: str) -> list[str]:
-    """Words of ``text``, lower case, without diacritics: "Beyoncé — Déjà Vu" gives beyonce, deja, vu."""
+    """Return the words of ``text`` in lower case without diacritics: "Beyoncé — Déjà Vu" gives beyonce, deja, vu."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     return re.findall(r"\w+", plain.replace("'", "").replace("’", ""))

@@ -1,7 +1,7 @@
-"""The only way out of a fetching process: a SOCKS5 proxy (RFC 1928, RFC 1929) on the loopback address for one job.
+"""The network access of a download process: a SOCKS5 proxy (RFC 1928, RFC 1929) on the loopback address for one job.
 
-SOCKS rather than HTTP: one protocol for plain, encrypted and WebSocket connections, the name comes to us unresolved, and
-there are no headers to misread.
+SOCKS has advantages over HTTP here: one protocol covers plain, encrypted and WebSocket connections, names arrive
+unresolved, and there are no headers to parse.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import TracebackType
 
 from kit.errors import AppError
 from kit.log import get_logger
-from kit.outbound.guard import Guard
+from kit.security.egress_policy import EgressPolicy
 
 __all__ = ["FetchProxy"]
 
@@ -32,22 +32,22 @@ log = get_logger()
 
 
 class FetchProxy:
-    """An async context manager.
+    """A proxy for one download. Use it as an async context manager.
 
     Args:
-        guard: connects.
-        limit_bytes: how much may come in over all connections; then all of them are closed.
-        idle_seconds: a connection on which nothing moves for so long is closed.
+        egress_policy: checks addresses and opens connections.
+        limit_bytes: maximum number of bytes received over all connections. Above it, all connections are closed.
+        idle_seconds: a connection that transfers no data for this time is closed.
 
     Attributes:
-        url: for the process inside; holds the credential, so it must not reach logs.
-        refusal: the first connection that was refused, if any.
-        received_bytes: how much came in so far.
-        exceeded: whether that was too much.
+        url: address of the proxy for the download process. It contains the password, so never log it.
+        refusal: the error of the first connection that was refused, if any.
+        received_bytes: number of bytes received so far.
+        exceeded: whether ``limit_bytes`` was exceeded.
     """
 
-    def __init__(self, guard: Guard, limit_bytes: int, idle_seconds: float) -> None:
-        self._guard = guard
+    def __init__(self, egress_policy: EgressPolicy, limit_bytes: int, idle_seconds: float) -> None:
+        self._guard = egress_policy
         self._limit_bytes = limit_bytes
         self._idle_seconds = idle_seconds
         self._token = secrets.token_urlsafe(32)
@@ -85,7 +85,7 @@ class FetchProxy:
             if len(self._tasks) <= _CONNECTION_LIMIT and not self.exceeded:
                 await self._serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # either end went away, or we stop
+            pass  # one end closed the connection, or the proxy stops
         finally:
             self._tasks.discard(task)
             await _close(writer)
@@ -116,7 +116,7 @@ class FetchProxy:
             await _close(outer_writer)
 
     async def _admits(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Whether the other end knows the credential."""
+        """Return whether the client sends the correct password (RFC 1929)."""
         version, method_count = await reader.readexactly(2)
         methods = await reader.readexactly(method_count)
         if version != _VERSION or _PASSWORD not in methods:
@@ -139,7 +139,7 @@ class FetchProxy:
         outer_reader: asyncio.StreamReader,
         outer_writer: asyncio.StreamWriter,
     ) -> None:
-        """Pass bytes on both ways until one end closes, nothing moves, or too much came."""
+        """Relay bytes in both directions until one end closes, the connection is idle, or the limit is exceeded."""
         loop = asyncio.get_running_loop()
         moved_at = loop.time()
 
@@ -175,7 +175,7 @@ class FetchProxy:
 
 
 async def _read_target(reader: asyncio.StreamReader) -> tuple[str, int] | None:
-    """Host and port of a CONNECT request; None for a request of another kind."""
+    """Return host and port of a CONNECT request, or None for another kind of request."""
     version, command, _, kind = await reader.readexactly(4)
     if kind == _IPV4:
         host = socket.inet_ntop(socket.AF_INET, await reader.readexactly(4))
@@ -199,4 +199,4 @@ async def _close(writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         async with asyncio.timeout(_CLOSE_SECONDS):
             await writer.wait_closed()
-    writer.transport.abort()  # whoever does not read the rest does not hold us up
+    writer.transport.abort()  # do not wait for a peer that does not read the rest

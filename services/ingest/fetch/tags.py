@@ -1,4 +1,4 @@
-"""Title, artist, cover and the like, in the file itself: ID3 2.3 in MP3, Vorbis comments in FLAC."""
+"""Reads and writes tags of audio files: ID3v2.3 in MP3, Vorbis comments in FLAC."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FRONT_COVER = 3
 
 @dataclass(frozen=True)
 class Tags:
-    """What is said about a recording; empty: nothing."""
+    """Metadata of a recording. Empty strings and 0 mean unknown."""
 
     title: str = ""
     artist: str = ""
@@ -31,18 +31,18 @@ class Tags:
 
 
 def picture_type(data: bytes) -> str:
-    """The media type of a picture that every player shows, by its first bytes; empty for any other."""
+    """Return the media type of a JPEG or PNG picture by its first bytes, or an empty string for other data."""
     if data.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     return "image/png" if data.startswith(b"\x89PNG\r\n\x1a\n") else ""
 
 
 def read_tags(path: Path) -> Tags:
-    """Title, artist and album that a file brought along; what cannot be read is empty."""
+    """Return title, artist and album from the tags of a file. Values that cannot be read are empty."""
     try:
         file = mutagen.File(path, easy=True)
         found = [str(((file and file.get(name)) or [""])[0]) for name in ("title", "artist", "album")]
-    except Exception:  # whatever a stranger's tags do to their reader, the sound does not need them
+    except Exception:  # untrusted tags can make the reader raise anything, and the audio does not depend on them
         return Tags()
     return Tags(title=found[0], artist=found[1], album=found[2])
 

@@ -1,4 +1,4 @@
-"""Sound out of containers that the library does not keep (WebM, MPEG-TS), without decoding it."""
+"""Extracts audio from containers that the library does not store (WebM, MPEG-TS), without decoding it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NO_PROTOCOLS = {"protocol_whitelist": "file"}
 
 
 def unwrap(path: Path) -> None:
-    """Replace a WebM or MPEG-TS file by its first sound stream in a container of its own; leave others as they are.
+    """Replace a WebM or MPEG-TS file by its first audio stream in an audio container. Leave other files unchanged.
 
     Raises:
-        ValueError: there is no such stream, or it cannot be read.
+        ValueError: the file has no supported audio stream, or it cannot be read.
     """
     demuxer = _demuxer(path)
     if demuxer is None:
@@ -30,14 +30,14 @@ def unwrap(path: Path) -> None:
             stream = next(iter(source.streams.audio), None)
             target = _TARGETS.get(stream.codec_context.name.removesuffix("float")) if stream is not None else None
             if stream is None or target is None:
-                raise ValueError("no sound that can be kept")
+                raise ValueError("no supported audio stream")
             with av.open(str(draft), "w", format=target) as sink:
                 copy = sink.add_stream_from_template(stream)
                 shift, due = 0, 0
                 for packet in source.demux(stream):
                     if packet.dts is None:
                         continue
-                    # Pieces of a stream may each count from the beginning: they follow one another all the same.
+                    # Each segment of a stream may restart its timestamps. Shift them, so that they keep rising.
                     shift += max(0, due - (packet.dts + shift))
                     packet.dts += shift
                     packet.pts = packet.dts

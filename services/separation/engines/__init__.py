@@ -1,4 +1,4 @@
-"""Separation engines behind one Protocol (:class:`services.separation.service.Engine`).
+"""Separation engines. Each declares its models and implements :class:`services.separation.service.Engine`.
 
-``dsp`` needs no weights; ``demucs`` runs the published Demucs models. Torch is imported nowhere else.
+Only ``demucs`` imports PyTorch, when it loads a model.
 """

@@ -1,8 +1,8 @@
-"""Harmonic and percussive parts of a recording, which sum to it.
+"""The ``hpss`` engine: harmonic and percussive parts of a recording, whose sum is the recording.
 
 Median filtering of the magnitude spectrogram along time and along frequency, and soft masks of power 2 (D. Fitzgerald,
-"Harmonic/percussive separation using median filtering", DAFx 2010), at the settings that are customary for it: windows
-of about 46 ms, kernels of 31. One mask serves all channels, so the stereo image stays.
+"Harmonic/percussive separation using median filtering", DAFx 2010), with the usual parameters: windows
+of about 46 ms, kernels of 31. All channels share one mask, which keeps the stereo image.
 """
 
 from __future__ import annotations
@@ -11,12 +11,22 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from kit.errors import AppError, Code
+from kit.engines import ModelDeclaration
 from services.separation.engines.dsp.spectral import EPSILON, Stft, median_along, power
 from services.separation.engines.windows import overlap_add, trapezoid
-from services.separation.service import Mix, Samples
+from services.separation.service import Engine, Mix, Samples
 
-__all__ = ["HpssEngine"]
+__all__ = ["HPSS", "HpssEngine"]
+
+HPSS = ModelDeclaration(
+    name="hpss",
+    description="Harmonic and percussive parts, the second stage of the pipeline",
+    outputs=("harmonic", "percussive"),
+    licence="Apache-2.0",
+    needs_weights=False,
+    device_memory_bytes=0,
+    listed=False,
+)
 
 _STFT_SECONDS = 2048 / 44_100
 _KERNEL = 31
@@ -25,24 +35,14 @@ _OVERLAP_SECONDS = 1.0
 _WINDOW_SAMPLES = 4_000_000
 
 
-class HpssEngine:
-    """An engine with one model, ``hpss``, and two stems."""
+class HpssEngine(Engine):
+    """Separates a recording into its harmonic and its percussive part."""
 
     name = "hpss"
-
-    def stems(self, model: str) -> tuple[str, ...]:
-        """``("harmonic", "percussive")``.
-
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` for any model but ``hpss``.
-        """
-        if model != self.name:
-            raise AppError(Code.INVALID_ARGUMENT, "MODEL_UNAVAILABLE", f"There is no model {model!r}; use 'hpss'.")
-        return ("harmonic", "percussive")
+    models = (HPSS,)
 
     def separate(self, mix: Mix, model: str) -> Iterator[Mapping[str, Samples]]:
-        """Yield consecutive blocks of both parts, float32 [channels, frames]; together they sum to the mix."""
-        self.stems(model)
+        """Yield consecutive blocks of both parts, float32 [channels, frames]; their sum is the mix."""
         rate_hz = mix.sample_rate_hz
         stft = Stft(rate_hz, _STFT_SECONDS)
         window = min(round(_WINDOW_SECONDS * rate_hz), _WINDOW_SAMPLES // mix.channel_count)
@@ -64,5 +64,5 @@ def _split(samples: Samples, stft: Stft) -> dict[str, Samples]:
     percussive = median_along(magnitude, _KERNEL, axis=1) ** 2
     mask = (harmonic + EPSILON / 2) / (harmonic + percussive + EPSILON)
     part = stft.inverse(np.asarray(spectrum * mask, dtype=np.complex64), samples.shape[1])
-    # The rest by subtraction: both parts sum to the input to the last bit, whatever the transform rounds.
+    # The second part is the difference, so the parts sum to the input exactly, whatever the transform rounds.
     return {"harmonic": part, "percussive": samples - part}

@@ -1,7 +1,8 @@
-"""lalal.ai as a separation engine: recordings go there, stems come back.
+"""The lalal.ai separation engine: sends recordings to lalal.ai and fetches the stems.
 
-``client`` speaks its API, ``keys`` knows whose key is used, ``worker`` runs the jobs, ``fitting`` makes what came back
-stems like any other, ``tasks`` is what callers may ask and cancel.
+``client`` is the API client, ``keys`` selects the license key, ``worker`` runs the jobs, ``stem_conversion`` converts the
+received stems, and ``tasks`` serves the quota and cancellations.
 
-Consumes ``soundwright.cmd.lalalai.v1.job.run.<priority>``: a queue of its own, as these jobs wait and do not compute.
+Consumes ``soundwright.cmd.lalalai.v1.job.run.<priority>``. The jobs have their own queue, because they wait for lalal.ai
+instead of computing.
 """

@@ -1,6 +1,6 @@
-"""The public API of lalal.ai, version 1: POST requests with JSON in and out, the license key in a header.
+"""A client of the public API of lalal.ai, version 1: POST requests with JSON, and the license key in a header.
 
-What goes wrong is an ``AppError``. Where it may pass, its code is one that may be tried again; else it is final.
+Failures are raised as ``AppError``. Transient failures have a retryable code, others are final.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from kit.errors import AppError, Code
-from kit.outbound.guard import Guard
-from kit.outbound.web import UnusableAnswer, save_web
+from kit.security.egress_client import UnusableResponse, save_web
+from kit.security.egress_policy import EgressPolicy
 from services.separation.lalalai.keys import Key
 
-__all__ = ["STEMS", "LalalaiClient", "SplitTrack", "TaskState", "failed", "is_passing"]
+__all__ = ["STEMS", "LalalaiClient", "SplitTrack", "TaskState", "failed", "is_transient"]
 
 STEMS = {
     "vocals": "vocals",
@@ -36,38 +36,38 @@ STEMS = {
     "strings": "strings",
     "wind": "wind",
 }
-"""What lalal.ai calls our stems. Of several at once it takes the first six."""
+"""lalal.ai's names of the stems. One split accepts up to six."""
 
-_PASSING = {408, 429, 502, 503, 504}
-_ANSWER_LIMIT_BYTES = 1 << 20
-_PIECE_BYTES = 1 << 20
+_TRANSIENT_STATUSES = {408, 429, 502, 503, 504}
+_RESPONSE_LIMIT_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
 _DETAIL_LIMIT_CHARS = 200
 _RETRY_AFTER_LIMIT_SECONDS = 3600.0
-# A header's value may hold no more than this; anything else would be somebody's attempt to write further headers.
+# Other characters are not allowed in a header, and could inject further headers.
 _KEY = re.compile(r"[!-~]{1,200}")
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT}
 
 Id = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,100}$")]
 A = TypeVar("A", bound=BaseModel)
 
 
 class SplitTrack(BaseModel):
-    """A file that came of a split: a stem, or what remains behind all of them."""
+    """A file that a split produced: a stem, or ``back``, the rest without all stems."""
 
     type: Literal["stem", "back"]
     label: str
     url: str
 
 
-class _Uploaded(BaseModel):
+class _UploadResponse(BaseModel):
     id: Id
 
 
-class _Begun(BaseModel):
+class _SplitResponse(BaseModel):
     task_id: Id
 
 
-class _Limits(BaseModel):
+class _LimitsResponse(BaseModel):
     minutes_left: Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -83,22 +83,22 @@ class _Status(BaseModel):
     error: Any = None
 
 
-class _Checked(BaseModel):
+class _CheckResponse(BaseModel):
     result: dict[str, _Status]
 
 
-class _Nothing(BaseModel):
+class _EmptyResponse(BaseModel):
     pass
 
 
 @dataclass(frozen=True)
 class TaskState:
-    """How a task is going.
+    """The state of a task.
 
     Attributes:
-        ratio: done so far, 0 to 1.
-        tracks: what came of it; None as long as it is under way.
-        splitter: the model that does it, empty if that is not told.
+        ratio: the progress, 0 to 1.
+        tracks: the results; None while the task is running.
+        splitter: the model of the task; empty if lalal.ai does not report it.
     """
 
     ratio: float
@@ -107,40 +107,46 @@ class TaskState:
 
 
 class LalalaiClient:
-    """
-    Args:
-        url: where the API is; the operator's word, so it may be anywhere.
-        guard: connects to where results lie, which is lalal.ai's word.
-        timeout_seconds: for one request.
-        transfer_seconds: for sending or fetching one file.
-        limit_bytes: the largest file that is fetched.
-    """
+    """The API client. All methods raise ``LALALAI_UNAUTHORIZED`` for an invalid key and ``LALALAI_ERROR`` otherwise."""
 
     def __init__(
-        self, url: str, guard: Guard, *, timeout_seconds: float, transfer_seconds: float, limit_bytes: int
+        self,
+        url: str,
+        egress_policy: EgressPolicy,
+        *,
+        timeout_seconds: float,
+        transfer_seconds: float,
+        limit_bytes: int,
     ) -> None:
-        self._guard = guard
+        """
+        Args:
+            url: the address of the API. It is set by the operator, so the egress policy does not apply.
+            egress_policy: applies to the addresses of results, which lalal.ai chooses.
+            timeout_seconds: the timeout of a request.
+            transfer_seconds: the timeout of an upload or download.
+            limit_bytes: the maximum size of a download.
+        """
+        self._egress_policy = egress_policy
         self._transfer_seconds = transfer_seconds
         self._timeout_seconds = timeout_seconds
         self._limit_bytes = limit_bytes
-        # No proxies of the environment, no redirects: the key goes nowhere else.
+        # No proxies from the environment and no redirects, so that the key is sent to lalal.ai only.
         self._http = httpx.AsyncClient(base_url=f"{url.rstrip('/')}/api/v1", trust_env=False, follow_redirects=False)
 
     async def close(self) -> None:
+        """Close all connections."""
         await self._http.aclose()
 
     async def minutes_left(self, key: Key) -> float:
-        return (await self._ask(key, "/limits/minutes_left/", _Limits)).minutes_left
+        """Return the remaining minutes of the license."""
+        return (await self._post(key, "/limits/minutes_left/", _LimitsResponse)).minutes_left
 
-    async def upload(self, key: Key, path: Path, name: str, sent: Callable[[float], None]) -> str:
-        """Send a recording, as it lies on disk.
+    async def upload(self, key: Key, path: Path, name: str, report: Callable[[float], None]) -> str:
+        """Upload a file, and return its ID at lalal.ai.
 
         Args:
-            name: that it gets there; ASCII, without quotes.
-            sent: told the share that has gone out, 0 to 1.
-
-        Returns:
-            Its id there.
+            name: the file name to send; ASCII, without quotes.
+            report: called with the sent share, 0 to 1.
         """
         size_bytes = path.stat().st_size
         headers = {
@@ -149,29 +155,27 @@ class LalalaiClient:
             "Content-Length": str(size_bytes),
         }
 
-        async def pieces() -> AsyncIterator[bytes]:
-            done = 0
+        async def chunks() -> AsyncIterator[bytes]:
+            sent_bytes = 0
             with path.open("rb") as file:
-                while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
-                    yield piece
-                    done += len(piece)
-                    sent(done / size_bytes)
+                while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+                    yield chunk
+                    sent_bytes += len(chunk)
+                    report(sent_bytes / size_bytes)
 
-        return (
-            await self._ask(key, "/upload/", _Uploaded, self._transfer_seconds, content=pieces(), headers=headers)
-        ).id
+        response = await self._post(
+            key, "/upload/", _UploadResponse, self._transfer_seconds, content=chunks(), headers=headers
+        )
+        return response.id
 
     async def split(self, key: Key, source_id: str, stems: Sequence[str], splitter: str, idempotency_key: str) -> str:
-        """Have a recording taken apart. lalal.ai charges its length for each stem.
+        """Start a separation, and return the ID of its task. lalal.ai charges the duration of the file for each stem.
 
         Args:
-            stems: names of ours.
-            splitter: the model; empty: the newest.
-            idempotency_key: a UUID of version 4. Until the work begins, a repetition gives the same task; after that it
-                is refused. Either way it costs nothing.
-
-        Returns:
-            The task's id.
+            stems: our names of the stems, the keys of :data:`STEMS`.
+            splitter: the model; empty for the newest.
+            idempotency_key: a UUID of version 4. A repeated request is not charged: it returns the same task until the
+                work begins, and is refused after that.
         """
         presets: dict[str, Any] = {"encoder_format": "flac", **({"splitter": splitter} if splitter else {})}
         names = [STEMS[stem] for stem in stems]
@@ -180,126 +184,143 @@ class LalalaiClient:
         else:
             path, presets["stem_list"] = "/split/multistem/", names
         body = {"source_id": source_id, "presets": presets, "idempotency_key": idempotency_key}
-        return (await self._ask(key, path, _Begun, json=body)).task_id
+        return (await self._post(key, path, _SplitResponse, json=body)).task_id
 
     async def check(self, key: Key, task_id: str) -> TaskState:
-        """
+        """Return the state of a task.
+
         Raises:
-            AppError: ``LALALAI_ERROR`` also for a task that has failed, or that was cancelled there.
+            AppError: ``LALALAI_ERROR``, also for a task that failed or was cancelled.
         """
-        found = (await self._ask(key, "/check/", _Checked, json={"task_ids": [task_id]})).result.get(task_id)
-        if found is None:
-            raise failed("it does not know the task any more")
-        if found.status == "progress":
-            return TaskState(found.progress / 100)
-        if found.status == "success" and found.result is not None:
-            splitter = (found.presets or {}).get("splitter")
-            return TaskState(1.0, found.result.tracks, splitter if isinstance(splitter, str) else "")
-        if found.status == "cancelled":
-            raise failed("the task was cancelled there")
-        raise failed(_one_line(found.error, key) or "the task has failed there, it does not say why")
+        response = await self._post(key, "/check/", _CheckResponse, json={"task_ids": [task_id]})
+        task = response.result.get(task_id)
+        if task is None:
+            raise failed("the task does not exist any more")
+        if task.status == "progress":
+            return TaskState(task.progress / 100)
+        if task.status == "success" and task.result is not None:
+            splitter = (task.presets or {}).get("splitter")
+            return TaskState(1.0, task.result.tracks, splitter if isinstance(splitter, str) else "")
+        if task.status == "cancelled":
+            raise failed("the task was cancelled at lalal.ai")
+        raise failed(_one_line(task.error, key) or "the task failed without a reason")
 
     async def cancel(self, key: Key, task_ids: Sequence[str]) -> None:
-        """Those that have ended already are left as they are."""
-        await self._ask(key, "/cancel/", _Nothing, json={"task_ids": list(task_ids)})
+        """Cancel tasks. Finished tasks do not change."""
+        await self._post(key, "/cancel/", _EmptyResponse, json={"task_ids": list(task_ids)})
 
     async def delete(self, key: Key, source_id: str) -> None:
-        """Remove a recording and all that came of it. What is still being done with it is cancelled."""
-        await self._ask(key, "/delete/", _Nothing, json={"source_id": source_id})
+        """Delete an uploaded file and its results, and cancel its tasks."""
+        await self._post(key, "/delete/", _EmptyResponse, json={"source_id": source_id})
 
     async def download(self, url: str, path: Path) -> None:
-        """Fetch a file that came of a split. The key has no part in it."""
+        """Download a result. The request does not contain the key."""
         try:
-            await save_web(self._guard, url, path, limit_bytes=self._limit_bytes, seconds=self._transfer_seconds)
-        except UnusableAnswer as error:
-            raise (_busy if error.status in _PASSING else failed)(f"its file cannot be fetched: {error}") from None
+            await save_web(
+                self._egress_policy, url, path, limit_bytes=self._limit_bytes, seconds=self._transfer_seconds
+            )
+        except UnusableResponse as error:
+            raise_for = _unavailable if error.status in _TRANSIENT_STATUSES else failed
+            raise raise_for(f"a stem could not be downloaded: {error}") from None
         except AppError as error:
-            raise failed("its file lies at an address that must not be reached from here") from error
+            raise failed("the address of a stem is not a public web server") from error
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in _DISK_FULL_ERRORS:
                 raise AppError(
-                    Code.STORAGE_FULL, "STORAGE_FULL", "There is no room for the stems. Try later."
+                    Code.STORAGE_FULL,
+                    "STORAGE_FULL",
+                    "The server has no disk space left for the stems. Free some space and try again.",
                 ) from None
-            raise _busy("its file cannot be fetched") from None
+            raise _unavailable("a stem could not be downloaded") from None
 
-    async def _ask(self, key: Key, path: str, kind: type[A], seconds: float = 0.0, **request: Any) -> A:
-        """``seconds``: deadline, if it is longer than that of other requests."""
+    async def _post(self, key: Key, path: str, kind: type[A], seconds: float = 0.0, **request: Any) -> A:
+        """Send a request and parse the response. ``seconds`` extends the timeout."""
         secret = key.secret.get_secret_value()
         if not _KEY.fullmatch(secret):
             raise _unauthorized(key)
         headers = {"X-License-Key": secret, **request.pop("headers", {})}
         seconds = max(seconds, self._timeout_seconds)
-        waits = httpx.Timeout(self._timeout_seconds, read=seconds)
+        timeout = httpx.Timeout(self._timeout_seconds, read=seconds)
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._http.stream("POST", path, headers=headers, timeout=waits, **request) as response,
+                self._http.stream("POST", path, headers=headers, timeout=timeout, **request) as response,
             ):
                 body = bytearray()
-                async for piece in response.aiter_bytes():
-                    body += piece
-                    if len(body) > _ANSWER_LIMIT_BYTES:
-                        raise failed("its answer is too long")
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > _RESPONSE_LIMIT_BYTES:
+                        raise failed("the response is too large")
         except (httpx.HTTPError, TimeoutError) as error:
-            # The type alone: a driver's words may hold what was sent.
-            raise _busy(f"no answer, {type(error).__name__}") from None
+            # Only the type, because the text of the error may quote the request.
+            raise _unavailable(f"no response, {type(error).__name__}") from None
         if response.status_code == 200:
             try:
                 return kind.model_validate_json(bytes(body))
             except ValidationError:
-                raise failed("its answer is not what it should be") from None
-        detail, code = _told(bytes(body), key)
+                raise failed("the response is invalid") from None
+        detail, code = _error_detail(bytes(body), key)
         status = response.status_code
         if status in (401, 403):
             raise _unauthorized(key)
-        if status in _PASSING or (status == 400 and code == "internal_error"):
-            raise _busy(detail or f"status {status}", status, _retry_after(response.headers.get("retry-after", "")))
+        if status in _TRANSIENT_STATUSES or (status == 400 and code == "internal_error"):
+            raise _unavailable(
+                detail or f"status {status}", status, _retry_after(response.headers.get("retry-after", ""))
+            )
         raise failed(detail or f"status {status}")
 
 
-def is_passing(error: AppError) -> bool:
-    """Whether lalal.ai may well do later what it did not do now."""
+def is_transient(error: AppError) -> bool:
+    """Return whether a retry may succeed."""
     return error.reason == "LALALAI_ERROR" and error.retryable
 
 
 def failed(detail: str) -> AppError:
-    """A failure that repeating does not help."""
-    return AppError(Code.UNPROCESSABLE, "LALALAI_ERROR", f"lalal.ai did not do it: {detail}.")
+    """Return a final error."""
+    return AppError(
+        Code.UNPROCESSABLE,
+        "LALALAI_ERROR",
+        f"lalal.ai could not separate the track: {detail}. Try again, or choose another engine.",
+    )
 
 
-def _busy(detail: str, status: int = 503, retry_after_seconds: float = 0.0) -> AppError:
+def _unavailable(detail: str, status: int = 503, retry_after_seconds: float = 0.0) -> AppError:
     code = Code.RATE_LIMITED if status == 429 else Code.UNAVAILABLE
     meta = {"retry_after": math.ceil(retry_after_seconds)} if retry_after_seconds else {}
-    return AppError(code, "LALALAI_ERROR", f"lalal.ai is busy or away ({detail}). Try again later.", meta)
+    return AppError(code, "LALALAI_ERROR", f"lalal.ai is unavailable ({detail}). Try again later.", meta)
 
 
 def _unauthorized(key: Key) -> AppError:
-    whose = "your key. Put a valid one into your settings" if key.own else "the platform's key. Tell an administrator"
-    return AppError(Code.NOT_PROVISIONED, "LALALAI_UNAUTHORIZED", f"lalal.ai does not take {whose}.")
+    message = (
+        "lalal.ai does not accept your key. Enter a valid key in your settings."
+        if key.own
+        else "lalal.ai does not accept the key of the platform. Contact an administrator."
+    )
+    return AppError(Code.NOT_PROVISIONED, "LALALAI_UNAUTHORIZED", message)
 
 
-def _told(body: bytes, key: Key) -> tuple[str, str]:
-    """What a refusal says, and its code."""
+def _error_detail(body: bytes, key: Key) -> tuple[str, str]:
+    """Return the message and the code of an error response."""
     try:
-        answer = json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
         return "", ""
-    if not isinstance(answer, dict):
+    if not isinstance(document, dict):
         return "", ""
-    return _one_line(answer.get("detail"), key), str(answer.get("code", ""))
+    return _one_line(document.get("detail"), key), str(document.get("code", ""))
 
 
 def _one_line(value: Any, key: Key) -> str:
-    """What lalal.ai says, in whichever of its shapes, as one line that can be shown to people."""
+    """Return a message of lalal.ai, in any of its formats, as one printable line without the key."""
     if isinstance(value, list):
         value = "; ".join(str(item.get("msg", "")) if isinstance(item, dict) else str(item) for item in value[:5])
     elif isinstance(value, dict):
         value = value.get("detail") or value.get("msg") or value.get("code") or ""
     text = str(value or "").replace(key.secret.get_secret_value(), "***")
-    visible = " ".join("".join(char if char.isprintable() else " " for char in text[:10_000]).split())
-    return visible[:_DETAIL_LIMIT_CHARS].rstrip(". ")
+    printable = " ".join("".join(char if char.isprintable() else " " for char in text[:10_000]).split())
+    return printable[:_DETAIL_LIMIT_CHARS].rstrip(". ")
 
 
 def _retry_after(value: str) -> float:
-    """Seconds that an answer asks to wait (RFC 9110, as a number); 0 where it does not say."""
+    """Return the seconds of a ``Retry-After`` header (RFC 9110) that is a number; otherwise 0."""
     return min(float(value), _RETRY_AFTER_LIMIT_SECONDS) if re.fullmatch(r"[0-9]{1,6}", value.strip()) else 0.0

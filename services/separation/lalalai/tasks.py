@@ -1,4 +1,4 @@
-"""What callers may ask of lalal.ai and cancel there: what is their own."""
+"""The quota and the cancellation of tasks at lalal.ai, for the current caller."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from soundwright.library.v1 import job_pb2, library_service_pb2, library_service
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
 from kit.errors import AppError, Code
-from kit.identity import require_principal
-from kit.jobs import command_subject
+from kit.security.identity import require_principal
+from kit.worker.commands import command_subject
 from services.separation.lalalai.client import LalalaiClient
 from services.separation.lalalai.keys import Keys
 from services.separation.service import LALALAI
@@ -23,81 +23,83 @@ _UNFINISHED = (job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING)
 
 
 class LalalaiTasks:
-    """For the current caller.
-
-    Args:
-        tidy: stops at lalal.ai what is done there for a job.
-    """
+    """Serves requests of the current caller about their own jobs at lalal.ai."""
 
     def __init__(
         self,
         client: LalalaiClient,
         keys: Keys,
         jobs: library_service_pb2_grpc.JobServiceStub,
-        tidy: Callable[[job_pb2.Job], Awaitable[None]],
+        clean_up: Callable[[job_pb2.Job], Awaitable[None]],
     ) -> None:
+        """
+        Args:
+            clean_up: stops the tasks of a job at lalal.ai, and deletes its files there.
+        """
         self._client = client
         self._keys = keys
         self._jobs = jobs
-        self._tidy = tidy
+        self._clean_up = clean_up
 
     async def require_key(self) -> None:
-        """
+        """Require that the caller can use lalal.ai.
+
         Raises:
             AppError: ``LALALAI_NOT_CONFIGURED``.
         """
-        await self._keys.current(require_principal().id)
+        await self._keys.get_current(require_principal().id)
 
     async def quota(self) -> pb.GetLalalaiQuotaResponse:
-        """
+        """Return the remaining minutes of the license, and the minutes that the caller has used.
+
         Raises:
             AppError: ``LALALAI_NOT_CONFIGURED``, ``LALALAI_UNAUTHORIZED``, ``LALALAI_ERROR``.
         """
-        key = await self._keys.current(require_principal().id)
+        key = await self._keys.get_current(require_principal().id)
         remaining_minutes = await self._client.minutes_left(key)
         used_seconds = 0.0
-        async for job in self._own([job_pb2.JOB_STATE_SUCCEEDED]):
+        async for job in self._own_jobs([job_pb2.JOB_STATE_SUCCEEDED]):
             if job.result.engine == LALALAI:
-                # What remains behind the stems costs nothing.
+                # lalal.ai charges each stem, but not the rest.
                 used_seconds += sum(o.frame_count / o.sample_rate_hz for o in job.result.outputs if o.name != "other")
         return pb.GetLalalaiQuotaResponse(
             remaining_minutes=remaining_minutes, used_minutes=used_seconds / 60, own_key=key.own
         )
 
     async def cancel(self, task_id: str) -> job_pb2.Job:
-        """Cancel the job that a task belongs to, and the task.
+        """Cancel a task and its job.
 
         Args:
-            task_id: lalal.ai's, or the id of the job, which there is sooner.
+            task_id: the ID of the task, or of the job, which is known earlier.
 
         Raises:
             AppError: ``TASK_NOT_FOUND``; ``JOB_FINISHED``.
         """
-        async for job in self._own():
-            if _is_lalalai(job) and task_id in (job.id, *job.outside_work.task_ids):
+        async for job in self._own_jobs():
+            if _is_lalalai(job) and task_id in (job.id, *job.external_task.task_ids):
                 cancelled = await self._cancel(job.id)
-                await self._tidy(cancelled)  # whoever runs it would do so, too, but may be dead
+                await self._clean_up(cancelled)  # the worker of the job also does this, but it may have stopped
                 return cancelled
-        raise AppError(Code.NOT_FOUND, "TASK_NOT_FOUND", "You have no such task at lalal.ai. Check the id.")
+        raise AppError(Code.NOT_FOUND, "TASK_NOT_FOUND", "You have no such task at lalal.ai. Check the ID.")
 
     async def cancel_all(self) -> list[job_pb2.Job]:
-        """Cancel all of the caller's that is under way, and nothing of anybody else's, whoever's key it is done with."""
+        """Cancel all unfinished jobs of the caller. Jobs of others that use the same key continue."""
         cancelled = []
-        for job in [job async for job in self._own(_UNFINISHED) if _is_lalalai(job)]:
+        for job in [job async for job in self._own_jobs(_UNFINISHED) if _is_lalalai(job)]:
             try:
                 cancelled.append(await self._cancel(job.id))
             except AppError as error:
-                if error.reason != "JOB_FINISHED":  # just now
+                if error.reason != "JOB_FINISHED":  # it finished in the meantime
                     raise
-        await asyncio.gather(*map(self._tidy, cancelled))
+        await asyncio.gather(*map(self._clean_up, cancelled))
         return cancelled
 
     async def _cancel(self, job_id: str) -> job_pb2.Job:
         job: job_pb2.Job = (await self._jobs.CancelJob(library_service_pb2.CancelJobRequest(job_id=job_id))).job
         return job
 
-    async def _own(self, states: Sequence[job_pb2.JobState] = ()) -> AsyncIterator[job_pb2.Job]:
-        """The caller's separations, newest first; each once, though pages move when jobs come or end meanwhile."""
+    async def _own_jobs(self, states: Sequence[job_pb2.JobState.ValueType] = ()) -> AsyncIterator[job_pb2.Job]:
+        """Yield the caller's separation jobs, newest first. Yield each job once, even if pages shift in the meantime."""
         seen: set[str] = set()
         for page in range(1, _PAGE_LIMIT + 1):
             request = library_service_pb2.ListJobsRequest(

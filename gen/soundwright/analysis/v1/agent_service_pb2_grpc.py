@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AgentServiceStub:
-    """Answers questions about the caller's music from what is stored and measured of it.
+    """Answers questions about the caller's music from the library and its analyses.
     """
 
     def __init__(self, channel):
@@ -48,7 +48,7 @@ class AgentServiceStub:
 
 
 class AgentServiceServicer:
-    """Answers questions about the caller's music from what is stored and measured of it.
+    """Answers questions about the caller's music from the library and its analyses.
     """
 
     def Chat(self, request, context):
@@ -58,7 +58,7 @@ class AgentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CheckProviders(self, request, context):
-        """Whether the language model can be used, seen by using it. For administrators.
+        """Checks the language model with a short request. For administrators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,7 +86,7 @@ def add_AgentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AgentService:
-    """Answers questions about the caller's music from what is stored and measured of it.
+    """Answers questions about the caller's music from the library and its analyses.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AnalysisServiceStub:
-    """Measures recordings.
+    """Analyses recordings.
     """
 
     def __init__(self, channel):
@@ -43,7 +43,7 @@ class AnalysisServiceStub:
 
 
 class AnalysisServiceServicer:
-    """Measures recordings.
+    """Analyses recordings.
     """
 
     def CreateJob(self, request, context):
@@ -69,7 +69,7 @@ def add_AnalysisServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AnalysisService:
-    """Measures recordings.
+    """Analyses recordings.
     """
 
     @staticmethod

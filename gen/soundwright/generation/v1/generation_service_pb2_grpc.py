@@ -72,14 +72,14 @@ class GenerationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RenderSpectrogram(self, request, context):
-        """Makes the picture of a finished clip if there is none yet.
+        """Draws the spectrogram of a finished clip if it does not exist yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SuggestPrompt(self, request, context):
-        """A prompt to start from.
+        """Returns a suggested prompt.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -22,55 +22,107 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from soundwright.access.v1 import access_pb2 as soundwright_dot_access_dot_v1_dot_access__pb2
 from soundwright.library.v1 import job_pb2 as soundwright_dot_library_dot_v1_dot_job__pb2
 from soundwright.library.v1 import track_pb2 as soundwright_dot_library_dot_v1_dot_track__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*soundwright/ingest/v1/ingest_service.proto\x12\x15soundwright.ingest.v1\x1a soundwright/library/v1/job.proto\x1a\"soundwright/library/v1/track.proto\"\'\n\x13\x43reateUploadRequest\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\"U\n\x14\x43reateUploadResponse\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x10\n\x08\x62lob_key\x18\x02 \x01(\t\x12\x18\n\x10size_limit_bytes\x18\x03 \x01(\x03\"\x84\x01\n\x13\x46inishUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x04 \x01(\t\x12\r\n\x05\x61lbum\x18\x05 \x01(\t\x12\x1a\n\x12\x61llowed_containers\x18\x06 \x03(\t\"D\n\x14\x46inishUploadResponse\x12,\n\x05track\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Track\"\'\n\x12\x41\x62ortUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\"\x15\n\x13\x41\x62ortUploadResponse\"\xfa\x01\n\x04Song\x12\x12\n\nspotify_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07\x61rtists\x18\x03 \x03(\t\x12\r\n\x05\x61lbum\x18\x04 \x01(\t\x12\x14\n\x0c\x61lbum_artist\x18\x05 \x01(\t\x12\x11\n\tcover_url\x18\x06 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x07 \x01(\x01\x12\x0b\n\x03url\x18\x08 \x01(\t\x12\x0c\n\x04isrc\x18\t \x01(\t\x12\x14\n\x0ctrack_number\x18\n \x01(\x05\x12\x13\n\x0b\x64isc_number\x18\x0b \x01(\x05\x12\x14\n\x0crelease_date\x18\x0c \x01(\t\x12\x10\n\x08track_id\x18\r \x01(\t\"?\n\x0cSkippedEntry\x12\x10\n\x08position\x18\x01 \x01(\x05\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\"\n\x13\x46\x65tchSpotifyRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\"\xb3\x01\n\x14\x46\x65tchSpotifyResponse\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12*\n\x05songs\x18\x04 \x03(\x0b\x32\x1b.soundwright.ingest.v1.Song\x12\x34\n\x07skipped\x18\x05 \x03(\x0b\x32#.soundwright.ingest.v1.SkippedEntry\x12\x11\n\ttruncated\x18\x06 \x01(\x08\"F\n\x14SearchSpotifyRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x0c\n\x04page\x18\x02 \x01(\x05\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"X\n\x15SearchSpotifyResponse\x12*\n\x05songs\x18\x01 \x03(\x0b\x32\x1b.soundwright.ingest.v1.Song\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\"O\n\x16\x43reateDownloadsRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0f\n\x07quality\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"f\n\x08\x44ownload\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x10\n\x08track_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0f\n\x07\x65xisted\x18\x04 \x01(\x08\"\xb2\x01\n\x17\x43reateDownloadsResponse\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x32\n\tdownloads\x18\x03 \x03(\x0b\x32\x1f.soundwright.ingest.v1.Download\x12\x34\n\x07skipped\x18\x04 \x03(\x0b\x32#.soundwright.ingest.v1.SkippedEntry\x12\x11\n\ttruncated\x18\x05 \x01(\x08\"8\n BeginSpotifyAuthorizationRequest\x12\x14\n\x0credirect_uri\x18\x01 \x01(\t\"V\n!BeginSpotifyAuthorizationResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x15\n\rcode_verifier\x18\x03 \x01(\t\"^\n!FinishSpotifyAuthorizationRequest\x12\x14\n\x0credirect_uri\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x15\n\rcode_verifier\x18\x03 \x01(\t\"c\n\"FinishSpotifyAuthorizationResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x0e\n\x06secret\x18\x04 \x01(\t2\xb3\x07\n\rIngestService\x12g\n\x0c\x43reateUpload\x12*.soundwright.ingest.v1.CreateUploadRequest\x1a+.soundwright.ingest.v1.CreateUploadResponse\x12g\n\x0c\x46inishUpload\x12*.soundwright.ingest.v1.FinishUploadRequest\x1a+.soundwright.ingest.v1.FinishUploadResponse\x12\x64\n\x0b\x41\x62ortUpload\x12).soundwright.ingest.v1.AbortUploadRequest\x1a*.soundwright.ingest.v1.AbortUploadResponse\x12g\n\x0c\x46\x65tchSpotify\x12*.soundwright.ingest.v1.FetchSpotifyRequest\x1a+.soundwright.ingest.v1.FetchSpotifyResponse\x12j\n\rSearchSpotify\x12+.soundwright.ingest.v1.SearchSpotifyRequest\x1a,.soundwright.ingest.v1.SearchSpotifyResponse\x12p\n\x0f\x43reateDownloads\x12-.soundwright.ingest.v1.CreateDownloadsRequest\x1a..soundwright.ingest.v1.CreateDownloadsResponse\x12\x8e\x01\n\x19\x42\x65ginSpotifyAuthorization\x12\x37.soundwright.ingest.v1.BeginSpotifyAuthorizationRequest\x1a\x38.soundwright.ingest.v1.BeginSpotifyAuthorizationResponse\x12\x91\x01\n\x1a\x46inishSpotifyAuthorization\x12\x38.soundwright.ingest.v1.FinishSpotifyAuthorizationRequest\x1a\x39.soundwright.ingest.v1.FinishSpotifyAuthorizationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*soundwright/ingest/v1/ingest_service.proto\x12\x15soundwright.ingest.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"soundwright/access/v1/access.proto\x1a soundwright/library/v1/job.proto\x1a\"soundwright/library/v1/track.proto\"\'\n\x13\x43reateUploadRequest\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\"U\n\x14\x43reateUploadResponse\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x10\n\x08\x62lob_key\x18\x02 \x01(\t\x12\x18\n\x10size_limit_bytes\x18\x03 \x01(\x03\"\x84\x01\n\x13\x46inishUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x04 \x01(\t\x12\r\n\x05\x61lbum\x18\x05 \x01(\t\x12\x1a\n\x12\x61llowed_containers\x18\x06 \x03(\t\"D\n\x14\x46inishUploadResponse\x12,\n\x05track\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Track\"\'\n\x12\x41\x62ortUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\"\x15\n\x13\x41\x62ortUploadResponse\"\x9e\x01\n\x0c\x44irectUpload\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x17\n\x0fpart_size_bytes\x18\x04 \x01(\x03\x12\x12\n\npart_count\x18\x05 \x01(\x05\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x18\x42\x65ginDirectUploadRequest\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"P\n\x19\x42\x65ginDirectUploadResponse\x12\x33\n\x06upload\x18\x01 \x01(\x0b\x32#.soundwright.ingest.v1.DirectUpload\"+\n\x16GetDirectUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\"d\n\x17GetDirectUploadResponse\x12\x33\n\x06upload\x18\x01 \x01(\x0b\x32#.soundwright.ingest.v1.DirectUpload\x12\x14\n\x0cpart_numbers\x18\x02 \x03(\x05\"A\n\x16SignUploadPartsRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x14\n\x0cpart_numbers\x18\x02 \x03(\x05\"=\n\nUploadPart\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0b\n\x03url\x18\x03 \x01(\t\"K\n\x17SignUploadPartsResponse\x12\x30\n\x05parts\x18\x01 \x03(\x0b\x32!.soundwright.ingest.v1.UploadPart\"\\\n\x19\x46inishDirectUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x03 \x01(\t\x12\r\n\x05\x61lbum\x18\x04 \x01(\t\"J\n\x1a\x46inishDirectUploadResponse\x12,\n\x05track\x18\x01 \x01(\x0b\x32\x1d.soundwright.library.v1.Track\"-\n\x18\x41\x62ortDirectUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\"\x1b\n\x19\x41\x62ortDirectUploadResponse\"\xfa\x01\n\x04Song\x12\x12\n\nspotify_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07\x61rtists\x18\x03 \x03(\t\x12\r\n\x05\x61lbum\x18\x04 \x01(\t\x12\x14\n\x0c\x61lbum_artist\x18\x05 \x01(\t\x12\x11\n\tcover_url\x18\x06 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x07 \x01(\x01\x12\x0b\n\x03url\x18\x08 \x01(\t\x12\x0c\n\x04isrc\x18\t \x01(\t\x12\x14\n\x0ctrack_number\x18\n \x01(\x05\x12\x13\n\x0b\x64isc_number\x18\x0b \x01(\x05\x12\x14\n\x0crelease_date\x18\x0c \x01(\t\x12\x10\n\x08track_id\x18\r \x01(\t\"?\n\x0cSkippedEntry\x12\x10\n\x08position\x18\x01 \x01(\x05\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\"\n\x13\x46\x65tchSpotifyRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\"\xb3\x01\n\x14\x46\x65tchSpotifyResponse\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12*\n\x05songs\x18\x04 \x03(\x0b\x32\x1b.soundwright.ingest.v1.Song\x12\x34\n\x07skipped\x18\x05 \x03(\x0b\x32#.soundwright.ingest.v1.SkippedEntry\x12\x11\n\ttruncated\x18\x06 \x01(\x08\"F\n\x14SearchSpotifyRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x0c\n\x04page\x18\x02 \x01(\x05\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"X\n\x15SearchSpotifyResponse\x12*\n\x05songs\x18\x01 \x03(\x0b\x32\x1b.soundwright.ingest.v1.Song\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\"a\n\x16\x43reateDownloadsRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0f\n\x07quality\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\x12\x10\n\x08track_id\x18\x04 \x01(\t\"f\n\x08\x44ownload\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x10\n\x08track_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0f\n\x07\x65xisted\x18\x04 \x01(\x08\"\xb2\x01\n\x17\x43reateDownloadsResponse\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x32\n\tdownloads\x18\x03 \x03(\x0b\x32\x1f.soundwright.ingest.v1.Download\x12\x34\n\x07skipped\x18\x04 \x03(\x0b\x32#.soundwright.ingest.v1.SkippedEntry\x12\x11\n\ttruncated\x18\x05 \x01(\x08\"8\n BeginSpotifyAuthorizationRequest\x12\x14\n\x0credirect_uri\x18\x01 \x01(\t\"V\n!BeginSpotifyAuthorizationResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x15\n\rcode_verifier\x18\x03 \x01(\t\"^\n!FinishSpotifyAuthorizationRequest\x12\x14\n\x0credirect_uri\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x15\n\rcode_verifier\x18\x03 \x01(\t\"c\n\"FinishSpotifyAuthorizationResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x0e\n\x06secret\x18\x04 \x01(\t2\xe0\r\n\rIngestService\x12w\n\x0c\x43reateUpload\x12*.soundwright.ingest.v1.CreateUploadRequest\x1a+.soundwright.ingest.v1.CreateUploadResponse\"\x0e\x90\x02\x01\xda\xf3\x18\x07gateway\x12y\n\x0c\x46inishUpload\x12*.soundwright.ingest.v1.FinishUploadRequest\x1a+.soundwright.ingest.v1.FinishUploadResponse\"\x10\xc8\xf3\x18\x90\x1c\xda\xf3\x18\x07gateway\x12x\n\x0b\x41\x62ortUpload\x12).soundwright.ingest.v1.AbortUploadRequest\x1a*.soundwright.ingest.v1.AbortUploadResponse\"\x12\x90\x02\x02\xda\xf3\x18\x07gateway\xe0\xf3\x18\x01\x12\x83\x01\n\x11\x42\x65ginDirectUpload\x12/.soundwright.ingest.v1.BeginDirectUploadRequest\x1a\x30.soundwright.ingest.v1.BeginDirectUploadResponse\"\x0b\xda\xf3\x18\x07gateway\x12\x80\x01\n\x0fGetDirectUpload\x12-.soundwright.ingest.v1.GetDirectUploadRequest\x1a..soundwright.ingest.v1.GetDirectUploadResponse\"\x0e\x90\x02\x01\xda\xf3\x18\x07gateway\x12\x80\x01\n\x0fSignUploadParts\x12-.soundwright.ingest.v1.SignUploadPartsRequest\x1a..soundwright.ingest.v1.SignUploadPartsResponse\"\x0e\x90\x02\x01\xda\xf3\x18\x07gateway\x12\x89\x01\n\x12\x46inishDirectUpload\x12\x30.soundwright.ingest.v1.FinishDirectUploadRequest\x1a\x31.soundwright.ingest.v1.FinishDirectUploadResponse\"\x0e\x90\x02\x02\xda\xf3\x18\x07gateway\x12\x8a\x01\n\x11\x41\x62ortDirectUpload\x12/.soundwright.ingest.v1.AbortDirectUploadRequest\x1a\x30.soundwright.ingest.v1.AbortDirectUploadResponse\"\x12\x90\x02\x02\xda\xf3\x18\x07gateway\xe0\xf3\x18\x01\x12u\n\x0c\x46\x65tchSpotify\x12*.soundwright.ingest.v1.FetchSpotifyRequest\x1a+.soundwright.ingest.v1.FetchSpotifyResponse\"\x0c\x90\x02\x01\xc0\xf3\x18\x01\xc8\xf3\x18\xac\x02\x12x\n\rSearchSpotify\x12+.soundwright.ingest.v1.SearchSpotifyRequest\x1a,.soundwright.ingest.v1.SearchSpotifyResponse\"\x0c\x90\x02\x01\xc0\xf3\x18\x01\xc8\xf3\x18\xac\x02\x12~\n\x0f\x43reateDownloads\x12-.soundwright.ingest.v1.CreateDownloadsRequest\x1a..soundwright.ingest.v1.CreateDownloadsResponse\"\x0c\x90\x02\x02\xc0\xf3\x18\x01\xc8\xf3\x18\xac\x02\x12\xa9\x01\n\x19\x42\x65ginSpotifyAuthorization\x12\x37.soundwright.ingest.v1.BeginSpotifyAuthorizationRequest\x1a\x38.soundwright.ingest.v1.BeginSpotifyAuthorizationResponse\"\x19\x90\x02\x01\xd2\xf3\x18\x07gateway\xda\xf3\x18\x07gateway\x12\x9e\x01\n\x1a\x46inishSpotifyAuthorization\x12\x38.soundwright.ingest.v1.FinishSpotifyAuthorizationRequest\x1a\x39.soundwright.ingest.v1.FinishSpotifyAuthorizationResponse\"\x0b\xd2\xf3\x18\x07gatewayb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.ingest.v1.ingest_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATEUPLOADREQUEST']._serialized_start=139
-  _globals['_CREATEUPLOADREQUEST']._serialized_end=178
-  _globals['_CREATEUPLOADRESPONSE']._serialized_start=180
-  _globals['_CREATEUPLOADRESPONSE']._serialized_end=265
-  _globals['_FINISHUPLOADREQUEST']._serialized_start=268
-  _globals['_FINISHUPLOADREQUEST']._serialized_end=400
-  _globals['_FINISHUPLOADRESPONSE']._serialized_start=402
-  _globals['_FINISHUPLOADRESPONSE']._serialized_end=470
-  _globals['_ABORTUPLOADREQUEST']._serialized_start=472
-  _globals['_ABORTUPLOADREQUEST']._serialized_end=511
-  _globals['_ABORTUPLOADRESPONSE']._serialized_start=513
-  _globals['_ABORTUPLOADRESPONSE']._serialized_end=534
-  _globals['_SONG']._serialized_start=537
-  _globals['_SONG']._serialized_end=787
-  _globals['_SKIPPEDENTRY']._serialized_start=789
-  _globals['_SKIPPEDENTRY']._serialized_end=852
-  _globals['_FETCHSPOTIFYREQUEST']._serialized_start=854
-  _globals['_FETCHSPOTIFYREQUEST']._serialized_end=888
-  _globals['_FETCHSPOTIFYRESPONSE']._serialized_start=891
-  _globals['_FETCHSPOTIFYRESPONSE']._serialized_end=1070
-  _globals['_SEARCHSPOTIFYREQUEST']._serialized_start=1072
-  _globals['_SEARCHSPOTIFYREQUEST']._serialized_end=1142
-  _globals['_SEARCHSPOTIFYRESPONSE']._serialized_start=1144
-  _globals['_SEARCHSPOTIFYRESPONSE']._serialized_end=1232
-  _globals['_CREATEDOWNLOADSREQUEST']._serialized_start=1234
-  _globals['_CREATEDOWNLOADSREQUEST']._serialized_end=1313
-  _globals['_DOWNLOAD']._serialized_start=1315
-  _globals['_DOWNLOAD']._serialized_end=1417
-  _globals['_CREATEDOWNLOADSRESPONSE']._serialized_start=1420
-  _globals['_CREATEDOWNLOADSRESPONSE']._serialized_end=1598
-  _globals['_BEGINSPOTIFYAUTHORIZATIONREQUEST']._serialized_start=1600
-  _globals['_BEGINSPOTIFYAUTHORIZATIONREQUEST']._serialized_end=1656
-  _globals['_BEGINSPOTIFYAUTHORIZATIONRESPONSE']._serialized_start=1658
-  _globals['_BEGINSPOTIFYAUTHORIZATIONRESPONSE']._serialized_end=1744
-  _globals['_FINISHSPOTIFYAUTHORIZATIONREQUEST']._serialized_start=1746
-  _globals['_FINISHSPOTIFYAUTHORIZATIONREQUEST']._serialized_end=1840
-  _globals['_FINISHSPOTIFYAUTHORIZATIONRESPONSE']._serialized_start=1842
-  _globals['_FINISHSPOTIFYAUTHORIZATIONRESPONSE']._serialized_end=1941
-  _globals['_INGESTSERVICE']._serialized_start=1944
-  _globals['_INGESTSERVICE']._serialized_end=2891
+  _globals['_INGESTSERVICE'].methods_by_name['CreateUpload']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['CreateUpload']._serialized_options = b'\220\002\001\332\363\030\007gateway'
+  _globals['_INGESTSERVICE'].methods_by_name['FinishUpload']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['FinishUpload']._serialized_options = b'\310\363\030\220\034\332\363\030\007gateway'
+  _globals['_INGESTSERVICE'].methods_by_name['AbortUpload']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['AbortUpload']._serialized_options = b'\220\002\002\332\363\030\007gateway\340\363\030\001'
+  _globals['_INGESTSERVICE'].methods_by_name['BeginDirectUpload']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['BeginDirectUpload']._serialized_options = b'\332\363\030\007gateway'
+  _globals['_INGESTSERVICE'].methods_by_name['GetDirectUpload']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['GetDirectUpload']._serialized_options = b'\220\002\001\332\363\030\007gateway'
+  _globals['_INGESTSERVICE'].methods_by_name['SignUploadParts']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['SignUploadParts']._serialized_options = b'\220\002\001\332\363\030\007gateway'
+  _globals['_INGESTSERVICE'].methods_by_name['FinishDirectUpload']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['FinishDirectUpload']._serialized_options = b'\220\002\002\332\363\030\007gateway'
+  _globals['_INGESTSERVICE'].methods_by_name['AbortDirectUpload']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['AbortDirectUpload']._serialized_options = b'\220\002\002\332\363\030\007gateway\340\363\030\001'
+  _globals['_INGESTSERVICE'].methods_by_name['FetchSpotify']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['FetchSpotify']._serialized_options = b'\220\002\001\300\363\030\001\310\363\030\254\002'
+  _globals['_INGESTSERVICE'].methods_by_name['SearchSpotify']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['SearchSpotify']._serialized_options = b'\220\002\001\300\363\030\001\310\363\030\254\002'
+  _globals['_INGESTSERVICE'].methods_by_name['CreateDownloads']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['CreateDownloads']._serialized_options = b'\220\002\002\300\363\030\001\310\363\030\254\002'
+  _globals['_INGESTSERVICE'].methods_by_name['BeginSpotifyAuthorization']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['BeginSpotifyAuthorization']._serialized_options = b'\220\002\001\322\363\030\007gateway\332\363\030\007gateway'
+  _globals['_INGESTSERVICE'].methods_by_name['FinishSpotifyAuthorization']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['FinishSpotifyAuthorization']._serialized_options = b'\322\363\030\007gateway'
+  _globals['_CREATEUPLOADREQUEST']._serialized_start=208
+  _globals['_CREATEUPLOADREQUEST']._serialized_end=247
+  _globals['_CREATEUPLOADRESPONSE']._serialized_start=249
+  _globals['_CREATEUPLOADRESPONSE']._serialized_end=334
+  _globals['_FINISHUPLOADREQUEST']._serialized_start=337
+  _globals['_FINISHUPLOADREQUEST']._serialized_end=469
+  _globals['_FINISHUPLOADRESPONSE']._serialized_start=471
+  _globals['_FINISHUPLOADRESPONSE']._serialized_end=539
+  _globals['_ABORTUPLOADREQUEST']._serialized_start=541
+  _globals['_ABORTUPLOADREQUEST']._serialized_end=580
+  _globals['_ABORTUPLOADRESPONSE']._serialized_start=582
+  _globals['_ABORTUPLOADRESPONSE']._serialized_end=603
+  _globals['_DIRECTUPLOAD']._serialized_start=606
+  _globals['_DIRECTUPLOAD']._serialized_end=764
+  _globals['_BEGINDIRECTUPLOADREQUEST']._serialized_start=766
+  _globals['_BEGINDIRECTUPLOADREQUEST']._serialized_end=830
+  _globals['_BEGINDIRECTUPLOADRESPONSE']._serialized_start=832
+  _globals['_BEGINDIRECTUPLOADRESPONSE']._serialized_end=912
+  _globals['_GETDIRECTUPLOADREQUEST']._serialized_start=914
+  _globals['_GETDIRECTUPLOADREQUEST']._serialized_end=957
+  _globals['_GETDIRECTUPLOADRESPONSE']._serialized_start=959
+  _globals['_GETDIRECTUPLOADRESPONSE']._serialized_end=1059
+  _globals['_SIGNUPLOADPARTSREQUEST']._serialized_start=1061
+  _globals['_SIGNUPLOADPARTSREQUEST']._serialized_end=1126
+  _globals['_UPLOADPART']._serialized_start=1128
+  _globals['_UPLOADPART']._serialized_end=1189
+  _globals['_SIGNUPLOADPARTSRESPONSE']._serialized_start=1191
+  _globals['_SIGNUPLOADPARTSRESPONSE']._serialized_end=1266
+  _globals['_FINISHDIRECTUPLOADREQUEST']._serialized_start=1268
+  _globals['_FINISHDIRECTUPLOADREQUEST']._serialized_end=1360
+  _globals['_FINISHDIRECTUPLOADRESPONSE']._serialized_start=1362
+  _globals['_FINISHDIRECTUPLOADRESPONSE']._serialized_end=1436
+  _globals['_ABORTDIRECTUPLOADREQUEST']._serialized_start=1438
+  _globals['_ABORTDIRECTUPLOADREQUEST']._serialized_end=1483
+  _globals['_ABORTDIRECTUPLOADRESPONSE']._serialized_start=1485
+  _globals['_ABORTDIRECTUPLOADRESPONSE']._serialized_end=1512
+  _globals['_SONG']._serialized_start=1515
+  _globals['_SONG']._serialized_end=1765
+  _globals['_SKIPPEDENTRY']._serialized_start=1767
+  _globals['_SKIPPEDENTRY']._serialized_end=1830
+  _globals['_FETCHSPOTIFYREQUEST']._serialized_start=1832
+  _globals['_FETCHSPOTIFYREQUEST']._serialized_end=1866
+  _globals['_FETCHSPOTIFYRESPONSE']._serialized_start=1869
+  _globals['_FETCHSPOTIFYRESPONSE']._serialized_end=2048
+  _globals['_SEARCHSPOTIFYREQUEST']._serialized_start=2050
+  _globals['_SEARCHSPOTIFYREQUEST']._serialized_end=2120
+  _globals['_SEARCHSPOTIFYRESPONSE']._serialized_start=2122
+  _globals['_SEARCHSPOTIFYRESPONSE']._serialized_end=2210
+  _globals['_CREATEDOWNLOADSREQUEST']._serialized_start=2212
+  _globals['_CREATEDOWNLOADSREQUEST']._serialized_end=2309
+  _globals['_DOWNLOAD']._serialized_start=2311
+  _globals['_DOWNLOAD']._serialized_end=2413
+  _globals['_CREATEDOWNLOADSRESPONSE']._serialized_start=2416
+  _globals['_CREATEDOWNLOADSRESPONSE']._serialized_end=2594
+  _globals['_BEGINSPOTIFYAUTHORIZATIONREQUEST']._serialized_start=2596
+  _globals['_BEGINSPOTIFYAUTHORIZATIONREQUEST']._serialized_end=2652
+  _globals['_BEGINSPOTIFYAUTHORIZATIONRESPONSE']._serialized_start=2654
+  _globals['_BEGINSPOTIFYAUTHORIZATIONRESPONSE']._serialized_end=2740
+  _globals['_FINISHSPOTIFYAUTHORIZATIONREQUEST']._serialized_start=2742
+  _globals['_FINISHSPOTIFYAUTHORIZATIONREQUEST']._serialized_end=2836
+  _globals['_FINISHSPOTIFYAUTHORIZATIONRESPONSE']._serialized_start=2838
+  _globals['_FINISHSPOTIFYAUTHORIZATIONRESPONSE']._serialized_end=2937
+  _globals['_INGESTSERVICE']._serialized_start=2940
+  _globals['_INGESTSERVICE']._serialized_end=4700
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class IngestServiceStub:
-    """Brings recordings in.
+    """Imports recordings: uploads, Spotify metadata and downloads.
     """
 
     def __init__(self, channel):
@@ -49,6 +49,31 @@ class IngestServiceStub:
                 '/soundwright.ingest.v1.IngestService/AbortUpload',
                 request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadRequest.SerializeToString,
                 response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadResponse.FromString,
+                _registered_method=True)
+        self.BeginDirectUpload = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/BeginDirectUpload',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginDirectUploadRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginDirectUploadResponse.FromString,
+                _registered_method=True)
+        self.GetDirectUpload = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/GetDirectUpload',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.GetDirectUploadRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.GetDirectUploadResponse.FromString,
+                _registered_method=True)
+        self.SignUploadParts = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/SignUploadParts',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SignUploadPartsRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SignUploadPartsResponse.FromString,
+                _registered_method=True)
+        self.FinishDirectUpload = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/FinishDirectUpload',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FinishDirectUploadRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FinishDirectUploadResponse.FromString,
+                _registered_method=True)
+        self.AbortDirectUpload = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/AbortDirectUpload',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortDirectUploadRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortDirectUploadResponse.FromString,
                 _registered_method=True)
         self.FetchSpotify = channel.unary_unary(
                 '/soundwright.ingest.v1.IngestService/FetchSpotify',
@@ -78,32 +103,68 @@ class IngestServiceStub:
 
 
 class IngestServiceServicer:
-    """Brings recordings in.
+    """Imports recordings: uploads, Spotify metadata and downloads.
     """
 
     def CreateUpload(self, request, context):
-        """Where the gateway may stream an upload to, and how large it may get.
+        """Returns the blob key for an upload and its size limit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FinishUpload(self, request, context):
-        """Inspects a finished upload, moves it to its place and registers it as a track. A refused file is removed.
+        """Validates a finished upload, moves it to its final key and creates a track. A rejected file is deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AbortUpload(self, request, context):
-        """Removes what an unfinished upload left behind.
+        """Deletes the data of an unfinished upload.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeginDirectUpload(self, request, context):
+        """Begins an upload whose parts the client sends to the file store itself. It belongs to the caller.
+        DIRECT_UPLOADS_UNAVAILABLE: clients cannot reach the store.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDirectUpload(self, request, context):
+        """Returns an upload and the parts that have arrived.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignUploadParts(self, request, context):
+        """Returns URLs for parts. They are valid for one hour, and each takes a part of exactly its size.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishDirectUpload(self, request, context):
+        """Puts the parts together, then does the same as FinishUpload. Repetitions return the same track.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AbortDirectUpload(self, request, context):
+        """Deletes the parts of an unfinished upload.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FetchSpotify(self, request, context):
-        """What a link to Spotify leads to. Nothing is stored.
+        """Returns the metadata of a Spotify link. Nothing is stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,22 +177,22 @@ class IngestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateDownloads(self, request, context):
-        """One job for each recording behind a link: a track, album or playlist of Spotify's, or a page or file of the web. A
-        recording that is in the caller's library already keeps its track, and its job ends at once.
+        """Creates one job for each recording of a link: a Spotify track, album or playlist, or a web page or file. A recording
+        that is already in the caller's library keeps its track, and its job ends immediately.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BeginSpotifyAuthorization(self, request, context):
-        """Where a browser asks Spotify's user for leave (OAuth 2, authorization code with PKCE).
+        """Returns the URL at which a Spotify user authorizes access (OAuth 2, authorization code with PKCE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FinishSpotifyAuthorization(self, request, context):
-        """For services: what Spotify's user has given leave to, in exchange for the code.
+        """For services. Exchanges the authorization code for the tokens of the Spotify user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,6 +215,31 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.AbortUpload,
                     request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadRequest.FromString,
                     response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadResponse.SerializeToString,
+            ),
+            'BeginDirectUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginDirectUpload,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginDirectUploadRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginDirectUploadResponse.SerializeToString,
+            ),
+            'GetDirectUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDirectUpload,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.GetDirectUploadRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.GetDirectUploadResponse.SerializeToString,
+            ),
+            'SignUploadParts': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignUploadParts,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SignUploadPartsRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SignUploadPartsResponse.SerializeToString,
+            ),
+            'FinishDirectUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishDirectUpload,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FinishDirectUploadRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FinishDirectUploadResponse.SerializeToString,
+            ),
+            'AbortDirectUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.AbortDirectUpload,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortDirectUploadRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortDirectUploadResponse.SerializeToString,
             ),
             'FetchSpotify': grpc.unary_unary_rpc_method_handler(
                     servicer.FetchSpotify,
@@ -189,7 +275,7 @@ def add_IngestServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IngestService:
-    """Brings recordings in.
+    """Imports recordings: uploads, Spotify metadata and downloads.
     """
 
     @staticmethod
@@ -263,6 +349,141 @@ class IngestService:
             '/soundwright.ingest.v1.IngestService/AbortUpload',
             soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadRequest.SerializeToString,
             soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginDirectUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/BeginDirectUpload',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginDirectUploadRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.BeginDirectUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDirectUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/GetDirectUpload',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.GetDirectUploadRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.GetDirectUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignUploadParts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/SignUploadParts',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SignUploadPartsRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SignUploadPartsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishDirectUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/FinishDirectUpload',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FinishDirectUploadRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.FinishDirectUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AbortDirectUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/AbortDirectUpload',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortDirectUploadRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.AbortDirectUploadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$soundwright/library/v1/account.proto\x12\x16soundwright.library.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x01\n\x07\x41\x63\x63ount\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onfirm_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x93\x01\n\x08\x41piToken\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08use_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x0e\x41\x63\x63ountSummary\x12\x30\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1f.soundwright.library.v1.Account\x12\x13\n\x0btrack_count\x18\x02 \x01(\x03\"\xd6\x01\n\nAuditEntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x63tor_email\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x15\n\rresource_type\x18\x05 \x01(\t\x12\x13\n\x0bresource_id\x18\x06 \x01(\t\x12\x14\n\x0c\x63hanges_json\x18\x07 \x01(\t\x12\x12\n\nip_address\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$soundwright/library/v1/account.proto\x12\x16soundwright.library.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x01\n\x07\x41\x63\x63ount\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onfirm_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13storage_quota_bytes\x18\x07 \x01(\x03H\x00\x88\x01\x01\x42\x16\n\x14_storage_quota_bytes\"\xc4\x01\n\x08\x41piToken\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08use_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x0e\x41\x63\x63ountSummary\x12\x30\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1f.soundwright.library.v1.Account\x12\x13\n\x0btrack_count\x18\x02 \x01(\x03\"\xd6\x01\n\nAuditEntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x63tor_email\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x15\n\rresource_type\x18\x05 \x01(\t\x12\x13\n\x0bresource_id\x18\x06 \x01(\t\x12\x14\n\x0c\x63hanges_json\x18\x07 \x01(\t\x12\x12\n\nip_address\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.library.v1.acco
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACCOUNT']._serialized_start=98
-  _globals['_ACCOUNT']._serialized_end=263
-  _globals['_APITOKEN']._serialized_start=266
-  _globals['_APITOKEN']._serialized_end=413
-  _globals['_ACCOUNTSUMMARY']._serialized_start=415
-  _globals['_ACCOUNTSUMMARY']._serialized_end=502
-  _globals['_AUDITENTRY']._serialized_start=505
-  _globals['_AUDITENTRY']._serialized_end=719
+  _globals['_ACCOUNT']._serialized_end=321
+  _globals['_APITOKEN']._serialized_start=324
+  _globals['_APITOKEN']._serialized_end=520
+  _globals['_ACCOUNTSUMMARY']._serialized_start=522
+  _globals['_ACCOUNTSUMMARY']._serialized_end=609
+  _globals['_AUDITENTRY']._serialized_start=612
+  _globals['_AUDITENTRY']._serialized_end=826
 # @@protoc_insertion_point(module_scope)

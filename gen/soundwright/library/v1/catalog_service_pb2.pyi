@@ -1,700 +1,1857 @@
-import datetime
-
-from google.protobuf import timestamp_pb2 as _timestamp_pb2
-from soundwright.library.v1 import generation_pb2 as _generation_pb2
-from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from google.protobuf import descriptor as _descriptor
-from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable, Mapping as _Mapping
-from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
-
-DESCRIPTOR: _descriptor.FileDescriptor
-
-class GenerationSort(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    GENERATION_SORT_UNSPECIFIED: _ClassVar[GenerationSort]
-    GENERATION_SORT_RECENT: _ClassVar[GenerationSort]
-    GENERATION_SORT_POPULAR: _ClassVar[GenerationSort]
-    GENERATION_SORT_RATING: _ClassVar[GenerationSort]
-GENERATION_SORT_UNSPECIFIED: GenerationSort
-GENERATION_SORT_RECENT: GenerationSort
-GENERATION_SORT_POPULAR: GenerationSort
-GENERATION_SORT_RATING: GenerationSort
-
-class GenerationFilter(_message.Message):
-    __slots__ = ("model", "search", "category", "owner_id", "min_create_time", "min_duration_seconds", "voted_only")
-    MODEL_FIELD_NUMBER: _ClassVar[int]
-    SEARCH_FIELD_NUMBER: _ClassVar[int]
-    CATEGORY_FIELD_NUMBER: _ClassVar[int]
-    OWNER_ID_FIELD_NUMBER: _ClassVar[int]
-    MIN_CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
-    MIN_DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    VOTED_ONLY_FIELD_NUMBER: _ClassVar[int]
-    model: str
-    search: str
-    category: str
-    owner_id: str
-    min_create_time: _timestamp_pb2.Timestamp
-    min_duration_seconds: float
-    voted_only: bool
-    def __init__(self, model: _Optional[str] = ..., search: _Optional[str] = ..., category: _Optional[str] = ..., owner_id: _Optional[str] = ..., min_create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., min_duration_seconds: _Optional[float] = ..., voted_only: _Optional[bool] = ...) -> None: ...
-
-class GetGenerationRequest(_message.Message):
-    __slots__ = ("generation_id",)
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    def __init__(self, generation_id: _Optional[str] = ...) -> None: ...
-
-class GetGenerationResponse(_message.Message):
-    __slots__ = ("generation",)
-    GENERATION_FIELD_NUMBER: _ClassVar[int]
-    generation: _generation_pb2.Generation
-    def __init__(self, generation: _Optional[_Union[_generation_pb2.Generation, _Mapping]] = ...) -> None: ...
-
-class ListGenerationsRequest(_message.Message):
-    __slots__ = ("filter", "sort", "page", "page_size", "without_total")
-    FILTER_FIELD_NUMBER: _ClassVar[int]
-    SORT_FIELD_NUMBER: _ClassVar[int]
-    PAGE_FIELD_NUMBER: _ClassVar[int]
-    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
-    WITHOUT_TOTAL_FIELD_NUMBER: _ClassVar[int]
-    filter: GenerationFilter
-    sort: GenerationSort
-    page: int
-    page_size: int
-    without_total: bool
-    def __init__(self, filter: _Optional[_Union[GenerationFilter, _Mapping]] = ..., sort: _Optional[_Union[GenerationSort, str]] = ..., page: _Optional[int] = ..., page_size: _Optional[int] = ..., without_total: _Optional[bool] = ...) -> None: ...
-
-class ListGenerationsResponse(_message.Message):
-    __slots__ = ("generations", "total_count")
-    GENERATIONS_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
-    generations: _containers.RepeatedCompositeFieldContainer[_generation_pb2.Generation]
-    total_count: int
-    def __init__(self, generations: _Optional[_Iterable[_Union[_generation_pb2.Generation, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
-
-class SampleGenerationsRequest(_message.Message):
-    __slots__ = ("filter", "count", "exclude_ids", "favorites_only")
-    FILTER_FIELD_NUMBER: _ClassVar[int]
-    COUNT_FIELD_NUMBER: _ClassVar[int]
-    EXCLUDE_IDS_FIELD_NUMBER: _ClassVar[int]
-    FAVORITES_ONLY_FIELD_NUMBER: _ClassVar[int]
-    filter: GenerationFilter
-    count: int
-    exclude_ids: _containers.RepeatedScalarFieldContainer[str]
-    favorites_only: bool
-    def __init__(self, filter: _Optional[_Union[GenerationFilter, _Mapping]] = ..., count: _Optional[int] = ..., exclude_ids: _Optional[_Iterable[str]] = ..., favorites_only: _Optional[bool] = ...) -> None: ...
-
-class SampleGenerationsResponse(_message.Message):
-    __slots__ = ("generations",)
-    GENERATIONS_FIELD_NUMBER: _ClassVar[int]
-    generations: _containers.RepeatedCompositeFieldContainer[_generation_pb2.Generation]
-    def __init__(self, generations: _Optional[_Iterable[_Union[_generation_pb2.Generation, _Mapping]]] = ...) -> None: ...
-
-class CountGenerationsRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class CountGenerationsResponse(_message.Message):
-    __slots__ = ("total_count", "count_by_model")
-    class CountByModelEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
-    COUNT_BY_MODEL_FIELD_NUMBER: _ClassVar[int]
-    total_count: int
-    count_by_model: _containers.ScalarMap[str, int]
-    def __init__(self, total_count: _Optional[int] = ..., count_by_model: _Optional[_Mapping[str, int]] = ...) -> None: ...
-
-class CountCategoriesRequest(_message.Message):
-    __slots__ = ("model",)
-    MODEL_FIELD_NUMBER: _ClassVar[int]
-    model: str
-    def __init__(self, model: _Optional[str] = ...) -> None: ...
-
-class CountCategoriesResponse(_message.Message):
-    __slots__ = ("counts",)
-    class CountsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    COUNTS_FIELD_NUMBER: _ClassVar[int]
-    counts: _containers.ScalarMap[str, int]
-    def __init__(self, counts: _Optional[_Mapping[str, int]] = ...) -> None: ...
-
-class ListCategoriesRequest(_message.Message):
-    __slots__ = ("model",)
-    MODEL_FIELD_NUMBER: _ClassVar[int]
-    model: str
-    def __init__(self, model: _Optional[str] = ...) -> None: ...
-
-class ListCategoriesResponse(_message.Message):
-    __slots__ = ("names",)
-    class NamesEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
-    NAMES_FIELD_NUMBER: _ClassVar[int]
-    names: _containers.ScalarMap[str, str]
-    def __init__(self, names: _Optional[_Mapping[str, str]] = ...) -> None: ...
-
-class GetStatsRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class GetStatsResponse(_message.Message):
-    __slots__ = ("generation_count", "vote_count", "favorite_count", "feedback_count", "count_by_model", "category_count_by_model")
-    class CountByModelEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    class CategoryCountByModelEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    GENERATION_COUNT_FIELD_NUMBER: _ClassVar[int]
-    VOTE_COUNT_FIELD_NUMBER: _ClassVar[int]
-    FAVORITE_COUNT_FIELD_NUMBER: _ClassVar[int]
-    FEEDBACK_COUNT_FIELD_NUMBER: _ClassVar[int]
-    COUNT_BY_MODEL_FIELD_NUMBER: _ClassVar[int]
-    CATEGORY_COUNT_BY_MODEL_FIELD_NUMBER: _ClassVar[int]
-    generation_count: int
-    vote_count: int
-    favorite_count: int
-    feedback_count: int
-    count_by_model: _containers.ScalarMap[str, int]
-    category_count_by_model: _containers.ScalarMap[str, int]
-    def __init__(self, generation_count: _Optional[int] = ..., vote_count: _Optional[int] = ..., favorite_count: _Optional[int] = ..., feedback_count: _Optional[int] = ..., count_by_model: _Optional[_Mapping[str, int]] = ..., category_count_by_model: _Optional[_Mapping[str, int]] = ...) -> None: ...
-
-class DeleteGenerationRequest(_message.Message):
-    __slots__ = ("generation_id",)
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    def __init__(self, generation_id: _Optional[str] = ...) -> None: ...
-
-class DeleteGenerationResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class RateGenerationRequest(_message.Message):
-    __slots__ = ("generation_id", "rating")
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    RATING_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    rating: int
-    def __init__(self, generation_id: _Optional[str] = ..., rating: _Optional[int] = ...) -> None: ...
-
-class RateGenerationResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class SetSpectrogramRequest(_message.Message):
-    __slots__ = ("generation_id", "blob_key")
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    BLOB_KEY_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    blob_key: str
-    def __init__(self, generation_id: _Optional[str] = ..., blob_key: _Optional[str] = ...) -> None: ...
-
-class SetSpectrogramResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class VoteRequest(_message.Message):
-    __slots__ = ("generation_id", "vote", "feedback_reasons", "notes", "suggested_model")
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    VOTE_FIELD_NUMBER: _ClassVar[int]
-    FEEDBACK_REASONS_FIELD_NUMBER: _ClassVar[int]
-    NOTES_FIELD_NUMBER: _ClassVar[int]
-    SUGGESTED_MODEL_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    vote: int
-    feedback_reasons: _containers.RepeatedScalarFieldContainer[str]
-    notes: str
-    suggested_model: str
-    def __init__(self, generation_id: _Optional[str] = ..., vote: _Optional[int] = ..., feedback_reasons: _Optional[_Iterable[str]] = ..., notes: _Optional[str] = ..., suggested_model: _Optional[str] = ...) -> None: ...
-
-class VoteResponse(_message.Message):
-    __slots__ = ("upvote_count", "downvote_count", "vote")
-    UPVOTE_COUNT_FIELD_NUMBER: _ClassVar[int]
-    DOWNVOTE_COUNT_FIELD_NUMBER: _ClassVar[int]
-    VOTE_FIELD_NUMBER: _ClassVar[int]
-    upvote_count: int
-    downvote_count: int
-    vote: int
-    def __init__(self, upvote_count: _Optional[int] = ..., downvote_count: _Optional[int] = ..., vote: _Optional[int] = ...) -> None: ...
-
-class GetVotesRequest(_message.Message):
-    __slots__ = ("generation_ids",)
-    GENERATION_IDS_FIELD_NUMBER: _ClassVar[int]
-    generation_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, generation_ids: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class GetVotesResponse(_message.Message):
-    __slots__ = ("votes",)
-    class VotesEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    VOTES_FIELD_NUMBER: _ClassVar[int]
-    votes: _containers.ScalarMap[str, int]
-    def __init__(self, votes: _Optional[_Mapping[str, int]] = ...) -> None: ...
-
-class GetFeedbackRequest(_message.Message):
-    __slots__ = ("generation_id",)
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    def __init__(self, generation_id: _Optional[str] = ...) -> None: ...
-
-class GetFeedbackResponse(_message.Message):
-    __slots__ = ("positive_reasons", "negative_reasons", "suggested_models", "vote_count")
-    class PositiveReasonsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    class NegativeReasonsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    class SuggestedModelsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    POSITIVE_REASONS_FIELD_NUMBER: _ClassVar[int]
-    NEGATIVE_REASONS_FIELD_NUMBER: _ClassVar[int]
-    SUGGESTED_MODELS_FIELD_NUMBER: _ClassVar[int]
-    VOTE_COUNT_FIELD_NUMBER: _ClassVar[int]
-    positive_reasons: _containers.ScalarMap[str, int]
-    negative_reasons: _containers.ScalarMap[str, int]
-    suggested_models: _containers.ScalarMap[str, int]
-    vote_count: int
-    def __init__(self, positive_reasons: _Optional[_Mapping[str, int]] = ..., negative_reasons: _Optional[_Mapping[str, int]] = ..., suggested_models: _Optional[_Mapping[str, int]] = ..., vote_count: _Optional[int] = ...) -> None: ...
-
-class ListVotesRequest(_message.Message):
-    __slots__ = ("offset", "limit")
-    OFFSET_FIELD_NUMBER: _ClassVar[int]
-    LIMIT_FIELD_NUMBER: _ClassVar[int]
-    offset: int
-    limit: int
-    def __init__(self, offset: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
-
-class ListVotesResponse(_message.Message):
-    __slots__ = ("votes", "has_more")
-    VOTES_FIELD_NUMBER: _ClassVar[int]
-    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
-    votes: _containers.RepeatedCompositeFieldContainer[CastVote]
-    has_more: bool
-    def __init__(self, votes: _Optional[_Iterable[_Union[CastVote, _Mapping]]] = ..., has_more: _Optional[bool] = ...) -> None: ...
-
-class CastVote(_message.Message):
-    __slots__ = ("generation", "vote", "vote_time")
-    GENERATION_FIELD_NUMBER: _ClassVar[int]
-    VOTE_FIELD_NUMBER: _ClassVar[int]
-    VOTE_TIME_FIELD_NUMBER: _ClassVar[int]
-    generation: _generation_pb2.Generation
-    vote: int
-    vote_time: _timestamp_pb2.Timestamp
-    def __init__(self, generation: _Optional[_Union[_generation_pb2.Generation, _Mapping]] = ..., vote: _Optional[int] = ..., vote_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
-
-class AddFavoriteRequest(_message.Message):
-    __slots__ = ("generation_id",)
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    def __init__(self, generation_id: _Optional[str] = ...) -> None: ...
-
-class AddFavoriteResponse(_message.Message):
-    __slots__ = ("added",)
-    ADDED_FIELD_NUMBER: _ClassVar[int]
-    added: bool
-    def __init__(self, added: _Optional[bool] = ...) -> None: ...
-
-class RemoveFavoriteRequest(_message.Message):
-    __slots__ = ("generation_id",)
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    def __init__(self, generation_id: _Optional[str] = ...) -> None: ...
-
-class RemoveFavoriteResponse(_message.Message):
-    __slots__ = ("removed",)
-    REMOVED_FIELD_NUMBER: _ClassVar[int]
-    removed: bool
-    def __init__(self, removed: _Optional[bool] = ...) -> None: ...
-
-class ListFavoritesRequest(_message.Message):
-    __slots__ = ("page", "page_size", "model")
-    PAGE_FIELD_NUMBER: _ClassVar[int]
-    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
-    MODEL_FIELD_NUMBER: _ClassVar[int]
-    page: int
-    page_size: int
-    model: str
-    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
-
-class ListFavoritesResponse(_message.Message):
-    __slots__ = ("favorites", "total_count")
-    FAVORITES_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
-    favorites: _containers.RepeatedCompositeFieldContainer[Favorite]
-    total_count: int
-    def __init__(self, favorites: _Optional[_Iterable[_Union[Favorite, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
-
-class Favorite(_message.Message):
-    __slots__ = ("generation", "add_time")
-    GENERATION_FIELD_NUMBER: _ClassVar[int]
-    ADD_TIME_FIELD_NUMBER: _ClassVar[int]
-    generation: _generation_pb2.Generation
-    add_time: _timestamp_pb2.Timestamp
-    def __init__(self, generation: _Optional[_Union[_generation_pb2.Generation, _Mapping]] = ..., add_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
-
-class CheckFavoritesRequest(_message.Message):
-    __slots__ = ("generation_ids",)
-    GENERATION_IDS_FIELD_NUMBER: _ClassVar[int]
-    generation_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, generation_ids: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class CheckFavoritesResponse(_message.Message):
-    __slots__ = ("favorite_ids",)
-    FAVORITE_IDS_FIELD_NUMBER: _ClassVar[int]
-    favorite_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, favorite_ids: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class SuggestTagRequest(_message.Message):
-    __slots__ = ("generation_id", "category", "remove")
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    CATEGORY_FIELD_NUMBER: _ClassVar[int]
-    REMOVE_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    category: str
-    remove: bool
-    def __init__(self, generation_id: _Optional[str] = ..., category: _Optional[str] = ..., remove: _Optional[bool] = ...) -> None: ...
-
-class SuggestTagResponse(_message.Message):
-    __slots__ = ("consensus_reached", "suggestion_count", "threshold", "categories")
-    CONSENSUS_REACHED_FIELD_NUMBER: _ClassVar[int]
-    SUGGESTION_COUNT_FIELD_NUMBER: _ClassVar[int]
-    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
-    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
-    consensus_reached: bool
-    suggestion_count: int
-    threshold: int
-    categories: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, consensus_reached: _Optional[bool] = ..., suggestion_count: _Optional[int] = ..., threshold: _Optional[int] = ..., categories: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class WithdrawTagRequest(_message.Message):
-    __slots__ = ("generation_id", "category", "remove")
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    CATEGORY_FIELD_NUMBER: _ClassVar[int]
-    REMOVE_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    category: str
-    remove: bool
-    def __init__(self, generation_id: _Optional[str] = ..., category: _Optional[str] = ..., remove: _Optional[bool] = ...) -> None: ...
-
-class WithdrawTagResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class GetTagSuggestionsRequest(_message.Message):
-    __slots__ = ("generation_id",)
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    def __init__(self, generation_id: _Optional[str] = ...) -> None: ...
-
-class GetTagSuggestionsResponse(_message.Message):
-    __slots__ = ("suggestions", "own_suggestions", "categories", "threshold", "removals", "own_removals")
-    class SuggestionsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    class RemovalsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
-    OWN_SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
-    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
-    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
-    REMOVALS_FIELD_NUMBER: _ClassVar[int]
-    OWN_REMOVALS_FIELD_NUMBER: _ClassVar[int]
-    suggestions: _containers.ScalarMap[str, int]
-    own_suggestions: _containers.RepeatedScalarFieldContainer[str]
-    categories: _containers.RepeatedScalarFieldContainer[str]
-    threshold: int
-    removals: _containers.ScalarMap[str, int]
-    own_removals: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, suggestions: _Optional[_Mapping[str, int]] = ..., own_suggestions: _Optional[_Iterable[str]] = ..., categories: _Optional[_Iterable[str]] = ..., threshold: _Optional[int] = ..., removals: _Optional[_Mapping[str, int]] = ..., own_removals: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class Playlist(_message.Message):
-    __slots__ = ("id", "owner_id", "name", "description", "is_public", "generation_count", "duration_seconds", "create_time", "update_time")
-    ID_FIELD_NUMBER: _ClassVar[int]
-    OWNER_ID_FIELD_NUMBER: _ClassVar[int]
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
-    IS_PUBLIC_FIELD_NUMBER: _ClassVar[int]
-    GENERATION_COUNT_FIELD_NUMBER: _ClassVar[int]
-    DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
-    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
-    id: str
-    owner_id: str
-    name: str
-    description: str
-    is_public: bool
-    generation_count: int
-    duration_seconds: float
-    create_time: _timestamp_pb2.Timestamp
-    update_time: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., owner_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., is_public: _Optional[bool] = ..., generation_count: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
-
-class PlaylistEntry(_message.Message):
-    __slots__ = ("generation", "position", "add_time")
-    GENERATION_FIELD_NUMBER: _ClassVar[int]
-    POSITION_FIELD_NUMBER: _ClassVar[int]
-    ADD_TIME_FIELD_NUMBER: _ClassVar[int]
-    generation: _generation_pb2.Generation
-    position: int
-    add_time: _timestamp_pb2.Timestamp
-    def __init__(self, generation: _Optional[_Union[_generation_pb2.Generation, _Mapping]] = ..., position: _Optional[int] = ..., add_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
-
-class CreatePlaylistRequest(_message.Message):
-    __slots__ = ("name", "description", "is_public")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
-    IS_PUBLIC_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    description: str
-    is_public: bool
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., is_public: _Optional[bool] = ...) -> None: ...
-
-class CreatePlaylistResponse(_message.Message):
-    __slots__ = ("playlist",)
-    PLAYLIST_FIELD_NUMBER: _ClassVar[int]
-    playlist: Playlist
-    def __init__(self, playlist: _Optional[_Union[Playlist, _Mapping]] = ...) -> None: ...
-
-class GetPlaylistRequest(_message.Message):
-    __slots__ = ("playlist_id",)
-    PLAYLIST_ID_FIELD_NUMBER: _ClassVar[int]
-    playlist_id: str
-    def __init__(self, playlist_id: _Optional[str] = ...) -> None: ...
-
-class GetPlaylistResponse(_message.Message):
-    __slots__ = ("playlist", "entries", "is_owner")
-    PLAYLIST_FIELD_NUMBER: _ClassVar[int]
-    ENTRIES_FIELD_NUMBER: _ClassVar[int]
-    IS_OWNER_FIELD_NUMBER: _ClassVar[int]
-    playlist: Playlist
-    entries: _containers.RepeatedCompositeFieldContainer[PlaylistEntry]
-    is_owner: bool
-    def __init__(self, playlist: _Optional[_Union[Playlist, _Mapping]] = ..., entries: _Optional[_Iterable[_Union[PlaylistEntry, _Mapping]]] = ..., is_owner: _Optional[bool] = ...) -> None: ...
-
-class ListPlaylistsRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class ListPlaylistsResponse(_message.Message):
-    __slots__ = ("playlists",)
-    PLAYLISTS_FIELD_NUMBER: _ClassVar[int]
-    playlists: _containers.RepeatedCompositeFieldContainer[Playlist]
-    def __init__(self, playlists: _Optional[_Iterable[_Union[Playlist, _Mapping]]] = ...) -> None: ...
-
-class UpdatePlaylistRequest(_message.Message):
-    __slots__ = ("playlist_id", "name", "description", "is_public")
-    PLAYLIST_ID_FIELD_NUMBER: _ClassVar[int]
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
-    IS_PUBLIC_FIELD_NUMBER: _ClassVar[int]
-    playlist_id: str
-    name: str
-    description: str
-    is_public: bool
-    def __init__(self, playlist_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., is_public: _Optional[bool] = ...) -> None: ...
-
-class UpdatePlaylistResponse(_message.Message):
-    __slots__ = ("playlist",)
-    PLAYLIST_FIELD_NUMBER: _ClassVar[int]
-    playlist: Playlist
-    def __init__(self, playlist: _Optional[_Union[Playlist, _Mapping]] = ...) -> None: ...
-
-class DeletePlaylistRequest(_message.Message):
-    __slots__ = ("playlist_id",)
-    PLAYLIST_ID_FIELD_NUMBER: _ClassVar[int]
-    playlist_id: str
-    def __init__(self, playlist_id: _Optional[str] = ...) -> None: ...
-
-class DeletePlaylistResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class AddToPlaylistRequest(_message.Message):
-    __slots__ = ("playlist_id", "generation_id")
-    PLAYLIST_ID_FIELD_NUMBER: _ClassVar[int]
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    playlist_id: str
-    generation_id: str
-    def __init__(self, playlist_id: _Optional[str] = ..., generation_id: _Optional[str] = ...) -> None: ...
-
-class AddToPlaylistResponse(_message.Message):
-    __slots__ = ("position",)
-    POSITION_FIELD_NUMBER: _ClassVar[int]
-    position: int
-    def __init__(self, position: _Optional[int] = ...) -> None: ...
-
-class RemoveFromPlaylistRequest(_message.Message):
-    __slots__ = ("playlist_id", "generation_id")
-    PLAYLIST_ID_FIELD_NUMBER: _ClassVar[int]
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    playlist_id: str
-    generation_id: str
-    def __init__(self, playlist_id: _Optional[str] = ..., generation_id: _Optional[str] = ...) -> None: ...
-
-class RemoveFromPlaylistResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class ReorderPlaylistRequest(_message.Message):
-    __slots__ = ("playlist_id", "generation_ids")
-    PLAYLIST_ID_FIELD_NUMBER: _ClassVar[int]
-    GENERATION_IDS_FIELD_NUMBER: _ClassVar[int]
-    playlist_id: str
-    generation_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, playlist_id: _Optional[str] = ..., generation_ids: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class ReorderPlaylistResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class RecordPlayRequest(_message.Message):
-    __slots__ = ("generation_id", "source", "session_id")
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_FIELD_NUMBER: _ClassVar[int]
-    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    source: str
-    session_id: str
-    def __init__(self, generation_id: _Optional[str] = ..., source: _Optional[str] = ..., session_id: _Optional[str] = ...) -> None: ...
-
-class RecordPlayResponse(_message.Message):
-    __slots__ = ("play_count", "listener_count")
-    PLAY_COUNT_FIELD_NUMBER: _ClassVar[int]
-    LISTENER_COUNT_FIELD_NUMBER: _ClassVar[int]
-    play_count: int
-    listener_count: int
-    def __init__(self, play_count: _Optional[int] = ..., listener_count: _Optional[int] = ...) -> None: ...
-
-class GetPlayStatsRequest(_message.Message):
-    __slots__ = ("generation_id",)
-    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    generation_id: str
-    def __init__(self, generation_id: _Optional[str] = ...) -> None: ...
-
-class GetPlayStatsResponse(_message.Message):
-    __slots__ = ("play_count", "listener_count", "by_source", "by_day")
-    class BySourceEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    class ByDayEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: int
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
-    PLAY_COUNT_FIELD_NUMBER: _ClassVar[int]
-    LISTENER_COUNT_FIELD_NUMBER: _ClassVar[int]
-    BY_SOURCE_FIELD_NUMBER: _ClassVar[int]
-    BY_DAY_FIELD_NUMBER: _ClassVar[int]
-    play_count: int
-    listener_count: int
-    by_source: _containers.ScalarMap[str, int]
-    by_day: _containers.ScalarMap[str, int]
-    def __init__(self, play_count: _Optional[int] = ..., listener_count: _Optional[int] = ..., by_source: _Optional[_Mapping[str, int]] = ..., by_day: _Optional[_Mapping[str, int]] = ...) -> None: ...
-
-class ListMostPlayedRequest(_message.Message):
-    __slots__ = ("min_play_time", "model", "limit")
-    MIN_PLAY_TIME_FIELD_NUMBER: _ClassVar[int]
-    MODEL_FIELD_NUMBER: _ClassVar[int]
-    LIMIT_FIELD_NUMBER: _ClassVar[int]
-    min_play_time: _timestamp_pb2.Timestamp
-    model: str
-    limit: int
-    def __init__(self, min_play_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., model: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
-
-class ListMostPlayedResponse(_message.Message):
-    __slots__ = ("played",)
-    PLAYED_FIELD_NUMBER: _ClassVar[int]
-    played: _containers.RepeatedCompositeFieldContainer[PlayedGeneration]
-    def __init__(self, played: _Optional[_Iterable[_Union[PlayedGeneration, _Mapping]]] = ...) -> None: ...
-
-class PlayedGeneration(_message.Message):
-    __slots__ = ("generation", "play_count")
-    GENERATION_FIELD_NUMBER: _ClassVar[int]
-    PLAY_COUNT_FIELD_NUMBER: _ClassVar[int]
-    generation: _generation_pb2.Generation
-    play_count: int
-    def __init__(self, generation: _Optional[_Union[_generation_pb2.Generation, _Mapping]] = ..., play_count: _Optional[int] = ...) -> None: ...
-
-class ListPlaysRequest(_message.Message):
-    __slots__ = ("offset", "limit")
-    OFFSET_FIELD_NUMBER: _ClassVar[int]
-    LIMIT_FIELD_NUMBER: _ClassVar[int]
-    offset: int
-    limit: int
-    def __init__(self, offset: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
-
-class ListPlaysResponse(_message.Message):
-    __slots__ = ("plays", "has_more")
-    PLAYS_FIELD_NUMBER: _ClassVar[int]
-    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
-    plays: _containers.RepeatedCompositeFieldContainer[Play]
-    has_more: bool
-    def __init__(self, plays: _Optional[_Iterable[_Union[Play, _Mapping]]] = ..., has_more: _Optional[bool] = ...) -> None: ...
-
-class Play(_message.Message):
-    __slots__ = ("generation", "source", "play_time")
-    GENERATION_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_FIELD_NUMBER: _ClassVar[int]
-    PLAY_TIME_FIELD_NUMBER: _ClassVar[int]
-    generation: _generation_pb2.Generation
-    source: str
-    play_time: _timestamp_pb2.Timestamp
-    def __init__(self, generation: _Optional[_Union[_generation_pb2.Generation, _Mapping]] = ..., source: _Optional[str] = ..., play_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+"""
+@generated by mypy-protobuf.  Do not edit manually!
+isort:skip_file
+"""
+
+from collections import abc as abc
+from google.protobuf import descriptor as descriptor
+from google.protobuf import message as message
+from google.protobuf import timestamp_pb2 as timestamp_pb2
+from google.protobuf.internal import containers as containers
+from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
+from soundwright.library.v1 import generation_pb2 as generation_pb2
+import builtins as builtins
+import sys
+import typing as typing
+
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
+else:
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+
+DESCRIPTOR: descriptor.FileDescriptor
+
+class _GenerationSort:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GenerationSortEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_GenerationSort.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    GENERATION_SORT_UNSPECIFIED: _GenerationSort.ValueType  # 0
+    GENERATION_SORT_RECENT: _GenerationSort.ValueType  # 1
+    GENERATION_SORT_POPULAR: _GenerationSort.ValueType  # 2
+    """number of votes, up and down"""
+    GENERATION_SORT_RATING: _GenerationSort.ValueType  # 3
+    """up-votes minus down-votes"""
+
+class GenerationSort(_GenerationSort, metaclass=_GenerationSortEnumTypeWrapper): ...
+
+GENERATION_SORT_UNSPECIFIED: GenerationSort.ValueType  # 0
+GENERATION_SORT_RECENT: GenerationSort.ValueType  # 1
+GENERATION_SORT_POPULAR: GenerationSort.ValueType  # 2
+"""number of votes, up and down"""
+GENERATION_SORT_RATING: GenerationSort.ValueType  # 3
+"""up-votes minus down-votes"""
+
+@typing.final
+class GenerationFilter(message.Message):
+    """All given conditions must match."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    SEARCH_FIELD_NUMBER: builtins.int
+    CATEGORY_FIELD_NUMBER: builtins.int
+    OWNER_ID_FIELD_NUMBER: builtins.int
+    MIN_CREATE_TIME_FIELD_NUMBER: builtins.int
+    MIN_DURATION_SECONDS_FIELD_NUMBER: builtins.int
+    VOTED_ONLY_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    search: builtins.str
+    """matches prompts with any of these words; blank: no condition"""
+    category: builtins.str
+    owner_id: builtins.str
+    min_duration_seconds: builtins.float
+    voted_only: builtins.bool
+    @builtins.property
+    def min_create_time(self) -> timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        search: builtins.str = ...,
+        category: builtins.str = ...,
+        owner_id: builtins.str = ...,
+        min_create_time: timestamp_pb2.Timestamp | None = ...,
+        min_duration_seconds: builtins.float = ...,
+        voted_only: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["min_create_time", b"min_create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["category", b"category", "min_create_time", b"min_create_time", "min_duration_seconds", b"min_duration_seconds", "model", b"model", "owner_id", b"owner_id", "search", b"search", "voted_only", b"voted_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetGenerationRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_id", b"generation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetGenerationResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def generation(self) -> generation_pb2.Generation: ...
+    def __init__(
+        self,
+        *,
+        generation: generation_pb2.Generation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["generation", b"generation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation", b"generation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListGenerationsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: builtins.int
+    SORT_FIELD_NUMBER: builtins.int
+    PAGE_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    WITHOUT_TOTAL_FIELD_NUMBER: builtins.int
+    sort: GenerationSort.ValueType
+    page: builtins.int
+    """from 1"""
+    page_size: builtins.int
+    """1 to 500"""
+    without_total: builtins.bool
+    """do not compute total_count"""
+    @builtins.property
+    def filter(self) -> GenerationFilter: ...
+    def __init__(
+        self,
+        *,
+        filter: GenerationFilter | None = ...,
+        sort: GenerationSort.ValueType = ...,
+        page: builtins.int = ...,
+        page_size: builtins.int = ...,
+        without_total: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["filter", b"filter", "page", b"page", "page_size", b"page_size", "sort", b"sort", "without_total", b"without_total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListGenerationsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATIONS_FIELD_NUMBER: builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    total_count: builtins.int
+    @builtins.property
+    def generations(self) -> containers.RepeatedCompositeFieldContainer[generation_pb2.Generation]: ...
+    def __init__(
+        self,
+        *,
+        generations: abc.Iterable[generation_pb2.Generation] | None = ...,
+        total_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generations", b"generations", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SampleGenerationsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    EXCLUDE_IDS_FIELD_NUMBER: builtins.int
+    FAVORITES_ONLY_FIELD_NUMBER: builtins.int
+    count: builtins.int
+    """1 to 100"""
+    favorites_only: builtins.bool
+    """the caller's"""
+    @builtins.property
+    def filter(self) -> GenerationFilter: ...
+    @builtins.property
+    def exclude_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        filter: GenerationFilter | None = ...,
+        count: builtins.int = ...,
+        exclude_ids: abc.Iterable[builtins.str] | None = ...,
+        favorites_only: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["count", b"count", "exclude_ids", b"exclude_ids", "favorites_only", b"favorites_only", "filter", b"filter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SampleGenerationsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATIONS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def generations(self) -> containers.RepeatedCompositeFieldContainer[generation_pb2.Generation]: ...
+    def __init__(
+        self,
+        *,
+        generations: abc.Iterable[generation_pb2.Generation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generations", b"generations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CountGenerationsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CountGenerationsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    @typing.final
+    class CountByModelEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    COUNT_BY_MODEL_FIELD_NUMBER: builtins.int
+    total_count: builtins.int
+    @builtins.property
+    def count_by_model(self) -> containers.ScalarMap[builtins.str, builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        total_count: builtins.int = ...,
+        count_by_model: abc.Mapping[builtins.str, builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["count_by_model", b"count_by_model", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CountCategoriesRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CountCategoriesResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    @typing.final
+    class CountsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    COUNTS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def counts(self) -> containers.ScalarMap[builtins.str, builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        counts: abc.Mapping[builtins.str, builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["counts", b"counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListCategoriesRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListCategoriesResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    @typing.final
+    class NamesEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAMES_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def names(self) -> containers.ScalarMap[builtins.str, builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        names: abc.Mapping[builtins.str, builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetStatsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetStatsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    @typing.final
+    class CountByModelEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @typing.final
+    class CategoryCountByModelEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    GENERATION_COUNT_FIELD_NUMBER: builtins.int
+    VOTE_COUNT_FIELD_NUMBER: builtins.int
+    FAVORITE_COUNT_FIELD_NUMBER: builtins.int
+    FEEDBACK_COUNT_FIELD_NUMBER: builtins.int
+    COUNT_BY_MODEL_FIELD_NUMBER: builtins.int
+    CATEGORY_COUNT_BY_MODEL_FIELD_NUMBER: builtins.int
+    generation_count: builtins.int
+    vote_count: builtins.int
+    favorite_count: builtins.int
+    feedback_count: builtins.int
+    @builtins.property
+    def count_by_model(self) -> containers.ScalarMap[builtins.str, builtins.int]: ...
+    @builtins.property
+    def category_count_by_model(self) -> containers.ScalarMap[builtins.str, builtins.int]:
+        """number of categories for music and audio"""
+
+    def __init__(
+        self,
+        *,
+        generation_count: builtins.int = ...,
+        vote_count: builtins.int = ...,
+        favorite_count: builtins.int = ...,
+        feedback_count: builtins.int = ...,
+        count_by_model: abc.Mapping[builtins.str, builtins.int] | None = ...,
+        category_count_by_model: abc.Mapping[builtins.str, builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["category_count_by_model", b"category_count_by_model", "count_by_model", b"count_by_model", "favorite_count", b"favorite_count", "feedback_count", b"feedback_count", "generation_count", b"generation_count", "vote_count", b"vote_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteGenerationRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_id", b"generation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteGenerationResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RateGenerationRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    RATING_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    rating: builtins.int
+    """1 to 5; absent: remove the rating"""
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+        rating: builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_rating", b"_rating", "rating", b"rating"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_rating", b"_rating", "generation_id", b"generation_id", "rating", b"rating"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__rating: _TypeAlias = typing.Literal["rating"]  # noqa: Y015
+    _WhichOneofArgType__rating: _TypeAlias = typing.Literal["_rating", b"_rating"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rating) -> _WhichOneofReturnType__rating | None: ...
+
+@typing.final
+class RateGenerationResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SetSpectrogramRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    BLOB_KEY_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    blob_key: builtins.str
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+        blob_key: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["blob_key", b"blob_key", "generation_id", b"generation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SetSpectrogramResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class VoteRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    VOTE_FIELD_NUMBER: builtins.int
+    FEEDBACK_REASONS_FIELD_NUMBER: builtins.int
+    NOTES_FIELD_NUMBER: builtins.int
+    SUGGESTED_MODEL_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    vote: builtins.int
+    """-1, 0, 1"""
+    notes: builtins.str
+    """private; at most 1000 characters"""
+    suggested_model: builtins.str
+    """music, audio or empty"""
+    @builtins.property
+    def feedback_reasons(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """at most 10, each cut at 50 characters"""
+
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+        vote: builtins.int = ...,
+        feedback_reasons: abc.Iterable[builtins.str] | None = ...,
+        notes: builtins.str = ...,
+        suggested_model: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["feedback_reasons", b"feedback_reasons", "generation_id", b"generation_id", "notes", b"notes", "suggested_model", b"suggested_model", "vote", b"vote"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class VoteResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    UPVOTE_COUNT_FIELD_NUMBER: builtins.int
+    DOWNVOTE_COUNT_FIELD_NUMBER: builtins.int
+    VOTE_FIELD_NUMBER: builtins.int
+    upvote_count: builtins.int
+    downvote_count: builtins.int
+    vote: builtins.int
+    def __init__(
+        self,
+        *,
+        upvote_count: builtins.int = ...,
+        downvote_count: builtins.int = ...,
+        vote: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["downvote_count", b"downvote_count", "upvote_count", b"upvote_count", "vote", b"vote"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetVotesRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_IDS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def generation_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        generation_ids: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_ids", b"generation_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetVotesResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    @typing.final
+    class VotesEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    VOTES_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def votes(self) -> containers.ScalarMap[builtins.str, builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        votes: abc.Mapping[builtins.str, builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["votes", b"votes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetFeedbackRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_id", b"generation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetFeedbackResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    @typing.final
+    class PositiveReasonsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @typing.final
+    class NegativeReasonsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @typing.final
+    class SuggestedModelsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    POSITIVE_REASONS_FIELD_NUMBER: builtins.int
+    NEGATIVE_REASONS_FIELD_NUMBER: builtins.int
+    SUGGESTED_MODELS_FIELD_NUMBER: builtins.int
+    VOTE_COUNT_FIELD_NUMBER: builtins.int
+    vote_count: builtins.int
+    @builtins.property
+    def positive_reasons(self) -> containers.ScalarMap[builtins.str, builtins.int]: ...
+    @builtins.property
+    def negative_reasons(self) -> containers.ScalarMap[builtins.str, builtins.int]: ...
+    @builtins.property
+    def suggested_models(self) -> containers.ScalarMap[builtins.str, builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        positive_reasons: abc.Mapping[builtins.str, builtins.int] | None = ...,
+        negative_reasons: abc.Mapping[builtins.str, builtins.int] | None = ...,
+        suggested_models: abc.Mapping[builtins.str, builtins.int] | None = ...,
+        vote_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["negative_reasons", b"negative_reasons", "positive_reasons", b"positive_reasons", "suggested_models", b"suggested_models", "vote_count", b"vote_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListVotesRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    OFFSET_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    offset: builtins.int
+    limit: builtins.int
+    """1 to 100"""
+    def __init__(
+        self,
+        *,
+        offset: builtins.int = ...,
+        limit: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["limit", b"limit", "offset", b"offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListVotesResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    VOTES_FIELD_NUMBER: builtins.int
+    HAS_MORE_FIELD_NUMBER: builtins.int
+    has_more: builtins.bool
+    @builtins.property
+    def votes(self) -> containers.RepeatedCompositeFieldContainer[CastVote]: ...
+    def __init__(
+        self,
+        *,
+        votes: abc.Iterable[CastVote] | None = ...,
+        has_more: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["has_more", b"has_more", "votes", b"votes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CastVote(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: builtins.int
+    VOTE_FIELD_NUMBER: builtins.int
+    VOTE_TIME_FIELD_NUMBER: builtins.int
+    vote: builtins.int
+    @builtins.property
+    def generation(self) -> generation_pb2.Generation: ...
+    @builtins.property
+    def vote_time(self) -> timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        generation: generation_pb2.Generation | None = ...,
+        vote: builtins.int = ...,
+        vote_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["generation", b"generation", "vote_time", b"vote_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation", b"generation", "vote", b"vote", "vote_time", b"vote_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AddFavoriteRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_id", b"generation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AddFavoriteResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    ADDED_FIELD_NUMBER: builtins.int
+    added: builtins.bool
+    def __init__(
+        self,
+        *,
+        added: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["added", b"added"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RemoveFavoriteRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_id", b"generation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RemoveFavoriteResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    REMOVED_FIELD_NUMBER: builtins.int
+    removed: builtins.bool
+    def __init__(
+        self,
+        *,
+        removed: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListFavoritesRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
+    page: builtins.int
+    page_size: builtins.int
+    model: builtins.str
+    def __init__(
+        self,
+        *,
+        page: builtins.int = ...,
+        page_size: builtins.int = ...,
+        model: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["model", b"model", "page", b"page", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListFavoritesResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    FAVORITES_FIELD_NUMBER: builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    total_count: builtins.int
+    @builtins.property
+    def favorites(self) -> containers.RepeatedCompositeFieldContainer[Favorite]:
+        """newest first"""
+
+    def __init__(
+        self,
+        *,
+        favorites: abc.Iterable[Favorite] | None = ...,
+        total_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["favorites", b"favorites", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Favorite(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: builtins.int
+    ADD_TIME_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def generation(self) -> generation_pb2.Generation: ...
+    @builtins.property
+    def add_time(self) -> timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        generation: generation_pb2.Generation | None = ...,
+        add_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["add_time", b"add_time", "generation", b"generation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["add_time", b"add_time", "generation", b"generation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CheckFavoritesRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_IDS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def generation_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        generation_ids: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_ids", b"generation_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CheckFavoritesResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    FAVORITE_IDS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def favorite_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        favorite_ids: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["favorite_ids", b"favorite_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SuggestTagRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    CATEGORY_FIELD_NUMBER: builtins.int
+    REMOVE_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    category: builtins.str
+    remove: builtins.bool
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+        category: builtins.str = ...,
+        remove: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["category", b"category", "generation_id", b"generation_id", "remove", b"remove"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SuggestTagResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    CONSENSUS_REACHED_FIELD_NUMBER: builtins.int
+    SUGGESTION_COUNT_FIELD_NUMBER: builtins.int
+    THRESHOLD_FIELD_NUMBER: builtins.int
+    CATEGORIES_FIELD_NUMBER: builtins.int
+    consensus_reached: builtins.bool
+    suggestion_count: builtins.int
+    threshold: builtins.int
+    @builtins.property
+    def categories(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """current categories of the clip"""
+
+    def __init__(
+        self,
+        *,
+        consensus_reached: builtins.bool = ...,
+        suggestion_count: builtins.int = ...,
+        threshold: builtins.int = ...,
+        categories: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["categories", b"categories", "consensus_reached", b"consensus_reached", "suggestion_count", b"suggestion_count", "threshold", b"threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WithdrawTagRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    CATEGORY_FIELD_NUMBER: builtins.int
+    REMOVE_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    category: builtins.str
+    remove: builtins.bool
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+        category: builtins.str = ...,
+        remove: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["category", b"category", "generation_id", b"generation_id", "remove", b"remove"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WithdrawTagResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetTagSuggestionsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_id", b"generation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetTagSuggestionsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    @typing.final
+    class SuggestionsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @typing.final
+    class RemovalsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SUGGESTIONS_FIELD_NUMBER: builtins.int
+    OWN_SUGGESTIONS_FIELD_NUMBER: builtins.int
+    CATEGORIES_FIELD_NUMBER: builtins.int
+    THRESHOLD_FIELD_NUMBER: builtins.int
+    REMOVALS_FIELD_NUMBER: builtins.int
+    OWN_REMOVALS_FIELD_NUMBER: builtins.int
+    threshold: builtins.int
+    @builtins.property
+    def suggestions(self) -> containers.ScalarMap[builtins.str, builtins.int]: ...
+    @builtins.property
+    def own_suggestions(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @builtins.property
+    def categories(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @builtins.property
+    def removals(self) -> containers.ScalarMap[builtins.str, builtins.int]: ...
+    @builtins.property
+    def own_removals(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        suggestions: abc.Mapping[builtins.str, builtins.int] | None = ...,
+        own_suggestions: abc.Iterable[builtins.str] | None = ...,
+        categories: abc.Iterable[builtins.str] | None = ...,
+        threshold: builtins.int = ...,
+        removals: abc.Mapping[builtins.str, builtins.int] | None = ...,
+        own_removals: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["categories", b"categories", "own_removals", b"own_removals", "own_suggestions", b"own_suggestions", "removals", b"removals", "suggestions", b"suggestions", "threshold", b"threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Playlist(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    OWNER_ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    DESCRIPTION_FIELD_NUMBER: builtins.int
+    IS_PUBLIC_FIELD_NUMBER: builtins.int
+    GENERATION_COUNT_FIELD_NUMBER: builtins.int
+    DURATION_SECONDS_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    UPDATE_TIME_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """"pl_" and 12 hex digits"""
+    owner_id: builtins.str
+    name: builtins.str
+    """1 to 100 characters"""
+    description: builtins.str
+    """at most 500 characters"""
+    is_public: builtins.bool
+    """others may read it"""
+    generation_count: builtins.int
+    duration_seconds: builtins.float
+    @builtins.property
+    def create_time(self) -> timestamp_pb2.Timestamp: ...
+    @builtins.property
+    def update_time(self) -> timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        owner_id: builtins.str = ...,
+        name: builtins.str = ...,
+        description: builtins.str = ...,
+        is_public: builtins.bool = ...,
+        generation_count: builtins.int = ...,
+        duration_seconds: builtins.float = ...,
+        create_time: timestamp_pb2.Timestamp | None = ...,
+        update_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "description", b"description", "duration_seconds", b"duration_seconds", "generation_count", b"generation_count", "id", b"id", "is_public", b"is_public", "name", b"name", "owner_id", b"owner_id", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PlaylistEntry(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    ADD_TIME_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """from 0"""
+    @builtins.property
+    def generation(self) -> generation_pb2.Generation: ...
+    @builtins.property
+    def add_time(self) -> timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        generation: generation_pb2.Generation | None = ...,
+        position: builtins.int = ...,
+        add_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["add_time", b"add_time", "generation", b"generation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["add_time", b"add_time", "generation", b"generation", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreatePlaylistRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    DESCRIPTION_FIELD_NUMBER: builtins.int
+    IS_PUBLIC_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    description: builtins.str
+    is_public: builtins.bool
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        description: builtins.str = ...,
+        is_public: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["description", b"description", "is_public", b"is_public", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreatePlaylistResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAYLIST_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def playlist(self) -> Playlist: ...
+    def __init__(
+        self,
+        *,
+        playlist: Playlist | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["playlist", b"playlist"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["playlist", b"playlist"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetPlaylistRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAYLIST_ID_FIELD_NUMBER: builtins.int
+    playlist_id: builtins.str
+    def __init__(
+        self,
+        *,
+        playlist_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["playlist_id", b"playlist_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetPlaylistResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAYLIST_FIELD_NUMBER: builtins.int
+    ENTRIES_FIELD_NUMBER: builtins.int
+    IS_OWNER_FIELD_NUMBER: builtins.int
+    is_owner: builtins.bool
+    @builtins.property
+    def playlist(self) -> Playlist: ...
+    @builtins.property
+    def entries(self) -> containers.RepeatedCompositeFieldContainer[PlaylistEntry]: ...
+    def __init__(
+        self,
+        *,
+        playlist: Playlist | None = ...,
+        entries: abc.Iterable[PlaylistEntry] | None = ...,
+        is_owner: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["playlist", b"playlist"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["entries", b"entries", "is_owner", b"is_owner", "playlist", b"playlist"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListPlaylistsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListPlaylistsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAYLISTS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def playlists(self) -> containers.RepeatedCompositeFieldContainer[Playlist]: ...
+    def __init__(
+        self,
+        *,
+        playlists: abc.Iterable[Playlist] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["playlists", b"playlists"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdatePlaylistRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAYLIST_ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    DESCRIPTION_FIELD_NUMBER: builtins.int
+    IS_PUBLIC_FIELD_NUMBER: builtins.int
+    playlist_id: builtins.str
+    name: builtins.str
+    description: builtins.str
+    is_public: builtins.bool
+    def __init__(
+        self,
+        *,
+        playlist_id: builtins.str = ...,
+        name: builtins.str | None = ...,
+        description: builtins.str | None = ...,
+        is_public: builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_description", b"_description", "_is_public", b"_is_public", "_name", b"_name", "description", b"description", "is_public", b"is_public", "name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_description", b"_description", "_is_public", b"_is_public", "_name", b"_name", "description", b"description", "is_public", b"is_public", "name", b"name", "playlist_id", b"playlist_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__description: _TypeAlias = typing.Literal["description"]  # noqa: Y015
+    _WhichOneofArgType__description: _TypeAlias = typing.Literal["_description", b"_description"]  # noqa: Y015
+    _WhichOneofReturnType__is_public: _TypeAlias = typing.Literal["is_public"]  # noqa: Y015
+    _WhichOneofArgType__is_public: _TypeAlias = typing.Literal["_is_public", b"_is_public"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = typing.Literal["_name", b"_name"]  # noqa: Y015
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_public) -> _WhichOneofReturnType__is_public | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+
+@typing.final
+class UpdatePlaylistResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAYLIST_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def playlist(self) -> Playlist: ...
+    def __init__(
+        self,
+        *,
+        playlist: Playlist | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["playlist", b"playlist"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["playlist", b"playlist"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeletePlaylistRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAYLIST_ID_FIELD_NUMBER: builtins.int
+    playlist_id: builtins.str
+    def __init__(
+        self,
+        *,
+        playlist_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["playlist_id", b"playlist_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeletePlaylistResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AddToPlaylistRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAYLIST_ID_FIELD_NUMBER: builtins.int
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    playlist_id: builtins.str
+    generation_id: builtins.str
+    def __init__(
+        self,
+        *,
+        playlist_id: builtins.str = ...,
+        generation_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_id", b"generation_id", "playlist_id", b"playlist_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AddToPlaylistResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RemoveFromPlaylistRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAYLIST_ID_FIELD_NUMBER: builtins.int
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    playlist_id: builtins.str
+    generation_id: builtins.str
+    def __init__(
+        self,
+        *,
+        playlist_id: builtins.str = ...,
+        generation_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_id", b"generation_id", "playlist_id", b"playlist_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RemoveFromPlaylistResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReorderPlaylistRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAYLIST_ID_FIELD_NUMBER: builtins.int
+    GENERATION_IDS_FIELD_NUMBER: builtins.int
+    playlist_id: builtins.str
+    @builtins.property
+    def generation_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """all entries in the new order"""
+
+    def __init__(
+        self,
+        *,
+        playlist_id: builtins.str = ...,
+        generation_ids: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_ids", b"generation_ids", "playlist_id", b"playlist_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReorderPlaylistResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecordPlayRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    source: builtins.str
+    """place of the play: radio, library, playlist, ...; at most 50 characters"""
+    session_id: builtins.str
+    """session of an anonymous listener; empty: the caller's principal"""
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+        source: builtins.str = ...,
+        session_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_id", b"generation_id", "session_id", b"session_id", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecordPlayResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAY_COUNT_FIELD_NUMBER: builtins.int
+    LISTENER_COUNT_FIELD_NUMBER: builtins.int
+    play_count: builtins.int
+    listener_count: builtins.int
+    def __init__(
+        self,
+        *,
+        play_count: builtins.int = ...,
+        listener_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["listener_count", b"listener_count", "play_count", b"play_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetPlayStatsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    def __init__(
+        self,
+        *,
+        generation_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation_id", b"generation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetPlayStatsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    @typing.final
+    class BySourceEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @typing.final
+    class ByDayEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.int
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PLAY_COUNT_FIELD_NUMBER: builtins.int
+    LISTENER_COUNT_FIELD_NUMBER: builtins.int
+    BY_SOURCE_FIELD_NUMBER: builtins.int
+    BY_DAY_FIELD_NUMBER: builtins.int
+    play_count: builtins.int
+    listener_count: builtins.int
+    @builtins.property
+    def by_source(self) -> containers.ScalarMap[builtins.str, builtins.int]: ...
+    @builtins.property
+    def by_day(self) -> containers.ScalarMap[builtins.str, builtins.int]:
+        """key "2026-03-04" (UTC); the last 30 days with plays"""
+
+    def __init__(
+        self,
+        *,
+        play_count: builtins.int = ...,
+        listener_count: builtins.int = ...,
+        by_source: abc.Mapping[builtins.str, builtins.int] | None = ...,
+        by_day: abc.Mapping[builtins.str, builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["by_day", b"by_day", "by_source", b"by_source", "listener_count", b"listener_count", "play_count", b"play_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListMostPlayedRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    MIN_PLAY_TIME_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    limit: builtins.int
+    """1 to 100"""
+    @builtins.property
+    def min_play_time(self) -> timestamp_pb2.Timestamp:
+        """absent: no limit"""
+
+    def __init__(
+        self,
+        *,
+        min_play_time: timestamp_pb2.Timestamp | None = ...,
+        model: builtins.str = ...,
+        limit: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["min_play_time", b"min_play_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["limit", b"limit", "min_play_time", b"min_play_time", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListMostPlayedResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAYED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def played(self) -> containers.RepeatedCompositeFieldContainer[PlayedGeneration]: ...
+    def __init__(
+        self,
+        *,
+        played: abc.Iterable[PlayedGeneration] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["played", b"played"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PlayedGeneration(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: builtins.int
+    PLAY_COUNT_FIELD_NUMBER: builtins.int
+    play_count: builtins.int
+    """since min_play_time"""
+    @builtins.property
+    def generation(self) -> generation_pb2.Generation: ...
+    def __init__(
+        self,
+        *,
+        generation: generation_pb2.Generation | None = ...,
+        play_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["generation", b"generation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation", b"generation", "play_count", b"play_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListPlaysRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    OFFSET_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    offset: builtins.int
+    limit: builtins.int
+    """1 to 100"""
+    def __init__(
+        self,
+        *,
+        offset: builtins.int = ...,
+        limit: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["limit", b"limit", "offset", b"offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListPlaysResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLAYS_FIELD_NUMBER: builtins.int
+    HAS_MORE_FIELD_NUMBER: builtins.int
+    has_more: builtins.bool
+    @builtins.property
+    def plays(self) -> containers.RepeatedCompositeFieldContainer[Play]: ...
+    def __init__(
+        self,
+        *,
+        plays: abc.Iterable[Play] | None = ...,
+        has_more: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["has_more", b"has_more", "plays", b"plays"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Play(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    PLAY_TIME_FIELD_NUMBER: builtins.int
+    source: builtins.str
+    @builtins.property
+    def generation(self) -> generation_pb2.Generation: ...
+    @builtins.property
+    def play_time(self) -> timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        generation: generation_pb2.Generation | None = ...,
+        source: builtins.str = ...,
+        play_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["generation", b"generation", "play_time", b"play_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["generation", b"generation", "play_time", b"play_time", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class CatalogServiceStub:
-    """The shared library of generated clips and what listeners say about them. All clips are public to whoever may call.
-    The listener is the caller's principal.
+    """The shared library of generated clips, with votes, favorites, tags, playlists and plays. All clips are visible to all
+    callers. The listener is the principal of the caller.
     """
 
     def __init__(self, channel):
@@ -204,8 +204,8 @@ class CatalogServiceStub:
 
 
 class CatalogServiceServicer:
-    """The shared library of generated clips and what listeners say about them. All clips are public to whoever may call.
-    The listener is the caller's principal.
+    """The shared library of generated clips, with votes, favorites, tags, playlists and plays. All clips are visible to all
+    callers. The listener is the principal of the caller.
     """
 
     def GetGeneration(self, request, context):
@@ -221,7 +221,7 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SampleGenerations(self, request, context):
-        """A random choice without repetition.
+        """Returns a random sample without replacement.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,7 +234,7 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CountCategories(self, request, context):
-        """Every known category of the model, those without a clip too.
+        """Returns all known categories of the model, including those without clips.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -253,7 +253,7 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteGeneration(self, request, context):
-        """By its owner or an administrator; votes, favorites, suggestions and places in playlists go with it.
+        """For the owner and administrators. Also deletes votes, favorites, tag suggestions and playlist entries of the clip.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -266,14 +266,14 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetSpectrogram(self, request, context):
-        """Notes that a spectrogram was made afterwards.
+        """Records a spectrogram that was drawn later.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Vote(self, request, context):
-        """One vote a listener and clip: voting again replaces vote and feedback, 0 takes both back.
+        """Each listener has one vote per clip. A further vote replaces vote and feedback. 0 removes both.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -292,7 +292,7 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListVotes(self, request, context):
-        """The caller's own votes, newest first.
+        """Returns the caller's votes, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -323,7 +323,7 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SuggestTag(self, request, context):
-        """Three different listeners who suggest the same category apply it (or, with remove, take it away).
+        """When three different listeners suggest the same category, it is added (or removed, with remove).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -402,14 +402,14 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMostPlayed(self, request, context):
-        """Most plays first; since a moment (trending) or ever.
+        """Returns clips by number of plays, since a time (trending) or in total.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPlays(self, request, context):
-        """The caller's own plays, newest first.
+        """Returns the caller's plays, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -592,8 +592,8 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogService:
-    """The shared library of generated clips and what listeners say about them. All clips are public to whoever may call.
-    The listener is the caller's principal.
+    """The shared library of generated clips, with votes, favorites, tags, playlists and plays. All clips are visible to all
+    callers. The listener is the principal of the caller.
     """
 
     @staticmethod

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$soundwright/library/v1/command.proto\x12\x16soundwright.library.v1\"\x18\n\x06RunJob\x12\x0e\n\x06job_id\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$soundwright/library/v1/command.proto\x12\x16soundwright.library.v1\"-\n\x06RunJob\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x13\n\x0bpublication\x18\x02 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.library.v1.comm
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RUNJOB']._serialized_start=64
-  _globals['_RUNJOB']._serialized_end=88
+  _globals['_RUNJOB']._serialized_end=109
 # @@protoc_insertion_point(module_scope)

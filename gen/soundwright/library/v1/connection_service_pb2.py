@@ -23,42 +23,55 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from soundwright.access.v1 import access_pb2 as soundwright_dot_access_dot_v1_dot_access__pb2
 from soundwright.library.v1 import account_pb2 as soundwright_dot_library_dot_v1_dot_account__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/soundwright/library/v1/connection_service.proto\x12\x16soundwright.library.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$soundwright/library/v1/account.proto\"\xa0\x01\n\nConnection\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x16ListConnectionsRequest\"R\n\x17ListConnectionsResponse\x12\x37\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\".soundwright.library.v1.Connection\"X\n\x14PutConnectionRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x0e\n\x06secret\x18\x04 \x01(\t\"O\n\x15PutConnectionResponse\x12\x36\n\nconnection\x18\x01 \x01(\x0b\x32\".soundwright.library.v1.Connection\"+\n\x17\x44\x65leteConnectionRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65leteConnectionResponse\"t\n\rSignInRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x0e\n\x06secret\x18\x04 \x01(\t\x12\r\n\x05\x65mail\x18\x05 \x01(\t\x12\x12\n\nip_address\x18\x06 \x01(\t\"j\n\x0eSignInResponse\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x30\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x1f.soundwright.library.v1.Account\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x08\"B\n\x1aGetConnectionSecretRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\"w\n\x1bGetConnectionSecretResponse\x12\x36\n\nconnection\x18\x01 \x01(\x0b\x32\".soundwright.library.v1.Connection\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"h\n\x1eReplaceConnectionSecretRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0e\n\x06secret\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\"3\n\x1fReplaceConnectionSecretResponse\x12\x10\n\x08replaced\x18\x01 \x01(\x08\x32\xd2\x05\n\x11\x43onnectionService\x12r\n\x0fListConnections\x12..soundwright.library.v1.ListConnectionsRequest\x1a/.soundwright.library.v1.ListConnectionsResponse\x12l\n\rPutConnection\x12,.soundwright.library.v1.PutConnectionRequest\x1a-.soundwright.library.v1.PutConnectionResponse\x12u\n\x10\x44\x65leteConnection\x12/.soundwright.library.v1.DeleteConnectionRequest\x1a\x30.soundwright.library.v1.DeleteConnectionResponse\x12W\n\x06SignIn\x12%.soundwright.library.v1.SignInRequest\x1a&.soundwright.library.v1.SignInResponse\x12~\n\x13GetConnectionSecret\x12\x32.soundwright.library.v1.GetConnectionSecretRequest\x1a\x33.soundwright.library.v1.GetConnectionSecretResponse\x12\x8a\x01\n\x17ReplaceConnectionSecret\x12\x36.soundwright.library.v1.ReplaceConnectionSecretRequest\x1a\x37.soundwright.library.v1.ReplaceConnectionSecretResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/soundwright/library/v1/connection_service.proto\x12\x16soundwright.library.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"soundwright/access/v1/access.proto\x1a$soundwright/library/v1/account.proto\"\xa0\x01\n\nConnection\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x16ListConnectionsRequest\"R\n\x17ListConnectionsResponse\x12\x37\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\".soundwright.library.v1.Connection\"X\n\x14PutConnectionRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x0e\n\x06secret\x18\x04 \x01(\t\"O\n\x15PutConnectionResponse\x12\x36\n\nconnection\x18\x01 \x01(\x0b\x32\".soundwright.library.v1.Connection\"+\n\x17\x44\x65leteConnectionRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65leteConnectionResponse\"t\n\rSignInRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x0e\n\x06secret\x18\x04 \x01(\t\x12\r\n\x05\x65mail\x18\x05 \x01(\t\x12\x12\n\nip_address\x18\x06 \x01(\t\"j\n\x0eSignInResponse\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12\x30\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x1f.soundwright.library.v1.Account\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x08\"B\n\x1aGetConnectionSecretRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\"w\n\x1bGetConnectionSecretResponse\x12\x36\n\nconnection\x18\x01 \x01(\x0b\x32\".soundwright.library.v1.Connection\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"h\n\x1eReplaceConnectionSecretRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0e\n\x06secret\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\"3\n\x1fReplaceConnectionSecretResponse\x12\x10\n\x08replaced\x18\x01 \x01(\x08\x32\xb3\x06\n\x11\x43onnectionService\x12{\n\x0fListConnections\x12..soundwright.library.v1.ListConnectionsRequest\x1a/.soundwright.library.v1.ListConnectionsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12|\n\rPutConnection\x12,.soundwright.library.v1.PutConnectionRequest\x1a-.soundwright.library.v1.PutConnectionResponse\"\x0e\x90\x02\x02\xda\xf3\x18\x07gateway\x12\x82\x01\n\x10\x44\x65leteConnection\x12/.soundwright.library.v1.DeleteConnectionRequest\x1a\x30.soundwright.library.v1.DeleteConnectionResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xe0\xf3\x18\x01\x12\x64\n\x06SignIn\x12%.soundwright.library.v1.SignInRequest\x1a&.soundwright.library.v1.SignInResponse\"\x0b\xd2\xf3\x18\x07gateway\x12\x9b\x01\n\x13GetConnectionSecret\x12\x32.soundwright.library.v1.GetConnectionSecretRequest\x1a\x33.soundwright.library.v1.GetConnectionSecretResponse\"\x1b\x90\x02\x01\xd2\xf3\x18\x06ingest\xd2\xf3\x18\nseparation\x12\x99\x01\n\x17ReplaceConnectionSecret\x12\x36.soundwright.library.v1.ReplaceConnectionSecretRequest\x1a\x37.soundwright.library.v1.ReplaceConnectionSecretResponse\"\r\x90\x02\x02\xd2\xf3\x18\x06ingestb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.library.v1.connection_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONNECTION']._serialized_start=147
-  _globals['_CONNECTION']._serialized_end=307
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=309
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=333
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=335
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=417
-  _globals['_PUTCONNECTIONREQUEST']._serialized_start=419
-  _globals['_PUTCONNECTIONREQUEST']._serialized_end=507
-  _globals['_PUTCONNECTIONRESPONSE']._serialized_start=509
-  _globals['_PUTCONNECTIONRESPONSE']._serialized_end=588
-  _globals['_DELETECONNECTIONREQUEST']._serialized_start=590
-  _globals['_DELETECONNECTIONREQUEST']._serialized_end=633
-  _globals['_DELETECONNECTIONRESPONSE']._serialized_start=635
-  _globals['_DELETECONNECTIONRESPONSE']._serialized_end=661
-  _globals['_SIGNINREQUEST']._serialized_start=663
-  _globals['_SIGNINREQUEST']._serialized_end=779
-  _globals['_SIGNINRESPONSE']._serialized_start=781
-  _globals['_SIGNINRESPONSE']._serialized_end=887
-  _globals['_GETCONNECTIONSECRETREQUEST']._serialized_start=889
-  _globals['_GETCONNECTIONSECRETREQUEST']._serialized_end=955
-  _globals['_GETCONNECTIONSECRETRESPONSE']._serialized_start=957
-  _globals['_GETCONNECTIONSECRETRESPONSE']._serialized_end=1076
-  _globals['_REPLACECONNECTIONSECRETREQUEST']._serialized_start=1078
-  _globals['_REPLACECONNECTIONSECRETREQUEST']._serialized_end=1182
-  _globals['_REPLACECONNECTIONSECRETRESPONSE']._serialized_start=1184
-  _globals['_REPLACECONNECTIONSECRETRESPONSE']._serialized_end=1235
-  _globals['_CONNECTIONSERVICE']._serialized_start=1238
-  _globals['_CONNECTIONSERVICE']._serialized_end=1960
+  _globals['_CONNECTIONSERVICE'].methods_by_name['ListConnections']._loaded_options = None
+  _globals['_CONNECTIONSERVICE'].methods_by_name['ListConnections']._serialized_options = b'\220\002\001\300\363\030\001'
+  _globals['_CONNECTIONSERVICE'].methods_by_name['PutConnection']._loaded_options = None
+  _globals['_CONNECTIONSERVICE'].methods_by_name['PutConnection']._serialized_options = b'\220\002\002\332\363\030\007gateway'
+  _globals['_CONNECTIONSERVICE'].methods_by_name['DeleteConnection']._loaded_options = None
+  _globals['_CONNECTIONSERVICE'].methods_by_name['DeleteConnection']._serialized_options = b'\220\002\002\300\363\030\001\340\363\030\001'
+  _globals['_CONNECTIONSERVICE'].methods_by_name['SignIn']._loaded_options = None
+  _globals['_CONNECTIONSERVICE'].methods_by_name['SignIn']._serialized_options = b'\322\363\030\007gateway'
+  _globals['_CONNECTIONSERVICE'].methods_by_name['GetConnectionSecret']._loaded_options = None
+  _globals['_CONNECTIONSERVICE'].methods_by_name['GetConnectionSecret']._serialized_options = b'\220\002\001\322\363\030\006ingest\322\363\030\nseparation'
+  _globals['_CONNECTIONSERVICE'].methods_by_name['ReplaceConnectionSecret']._loaded_options = None
+  _globals['_CONNECTIONSERVICE'].methods_by_name['ReplaceConnectionSecret']._serialized_options = b'\220\002\002\322\363\030\006ingest'
+  _globals['_CONNECTION']._serialized_start=183
+  _globals['_CONNECTION']._serialized_end=343
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=345
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=369
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=371
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=453
+  _globals['_PUTCONNECTIONREQUEST']._serialized_start=455
+  _globals['_PUTCONNECTIONREQUEST']._serialized_end=543
+  _globals['_PUTCONNECTIONRESPONSE']._serialized_start=545
+  _globals['_PUTCONNECTIONRESPONSE']._serialized_end=624
+  _globals['_DELETECONNECTIONREQUEST']._serialized_start=626
+  _globals['_DELETECONNECTIONREQUEST']._serialized_end=669
+  _globals['_DELETECONNECTIONRESPONSE']._serialized_start=671
+  _globals['_DELETECONNECTIONRESPONSE']._serialized_end=697
+  _globals['_SIGNINREQUEST']._serialized_start=699
+  _globals['_SIGNINREQUEST']._serialized_end=815
+  _globals['_SIGNINRESPONSE']._serialized_start=817
+  _globals['_SIGNINRESPONSE']._serialized_end=923
+  _globals['_GETCONNECTIONSECRETREQUEST']._serialized_start=925
+  _globals['_GETCONNECTIONSECRETREQUEST']._serialized_end=991
+  _globals['_GETCONNECTIONSECRETRESPONSE']._serialized_start=993
+  _globals['_GETCONNECTIONSECRETRESPONSE']._serialized_end=1112
+  _globals['_REPLACECONNECTIONSECRETREQUEST']._serialized_start=1114
+  _globals['_REPLACECONNECTIONSECRETREQUEST']._serialized_end=1218
+  _globals['_REPLACECONNECTIONSECRETRESPONSE']._serialized_start=1220
+  _globals['_REPLACECONNECTIONSECRETRESPONSE']._serialized_end=1271
+  _globals['_CONNECTIONSERVICE']._serialized_start=1274
+  _globals['_CONNECTIONSERVICE']._serialized_end=2093
 # @@protoc_insertion_point(module_scope)

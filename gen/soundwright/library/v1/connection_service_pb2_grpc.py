@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class ConnectionServiceStub:
-    """What accounts of ours use elsewhere: an account at Spotify, a key for lalal.ai. One for each provider. The secret is
-    sealed where it is stored, and only services read it.
+    """Connections of accounts to external services: a Spotify account, a lalal.ai key. An account has at most one connection
+    per provider. Secrets are stored encrypted, and only services can read them.
     """
 
     def __init__(self, channel):
@@ -69,19 +69,19 @@ class ConnectionServiceStub:
 
 
 class ConnectionServiceServicer:
-    """What accounts of ours use elsewhere: an account at Spotify, a key for lalal.ai. One for each provider. The secret is
-    sealed where it is stored, and only services read it.
+    """Connections of accounts to external services: a Spotify account, a lalal.ai key. An account has at most one connection
+    per provider. Secrets are stored encrypted, and only services can read them.
     """
 
     def ListConnections(self, request, context):
-        """The caller's own, by provider.
+        """Returns the caller's connections.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PutConnection(self, request, context):
-        """Makes the caller's connection, or puts another in its place.
+        """Creates or replaces the caller's connection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,8 +94,8 @@ class ConnectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SignIn(self, request, context):
-        """For services: logs in whoever the provider vouches for, to the account that this subject is connected with, or to a
-        new one.
+        """For services. Logs in a user whom the provider has authenticated: to the account that the subject is connected to, or
+        to a new account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,7 +109,7 @@ class ConnectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplaceConnectionSecret(self, request, context):
-        """For services: a secret that the provider has renewed, unless somebody else was faster.
+        """For services. Stores a renewed secret unless the revision has changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,8 +157,8 @@ def add_ConnectionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ConnectionService:
-    """What accounts of ours use elsewhere: an account at Spotify, a key for lalal.ai. One for each provider. The secret is
-    sealed where it is stored, and only services read it.
+    """Connections of accounts to external services: a Spotify account, a lalal.ai key. An account has at most one connection
+    per provider. Secrets are stored encrypted, and only services can read them.
     """
 
     @staticmethod

@@ -23,35 +23,44 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from soundwright.access.v1 import access_pb2 as soundwright_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1soundwright/library/v1/conversation_service.proto\x12\x16soundwright.library.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc6\x01\n\x0c\x43onversation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08track_id\x18\x04 \x01(\t\x12\x15\n\rmessage_count\x18\x05 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x99\x01\n\x13\x43onversationMessage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\r\n\x05\x61gent\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x01\n\x11\x41ppendTurnRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x10\n\x08track_id\x18\x03 \x01(\t\x12\x10\n\x08question\x18\x04 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x05 \x01(\t\x12\r\n\x05\x61gent\x18\x06 \x01(\t\"\x8d\x01\n\x12\x41ppendTurnResponse\x12:\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32$.soundwright.library.v1.Conversation\x12;\n\x06\x61nswer\x18\x02 \x01(\x0b\x32+.soundwright.library.v1.ConversationMessage\"H\n\x16GetConversationRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x15\n\rmessage_limit\x18\x02 \x01(\x05\"\x94\x01\n\x17GetConversationResponse\x12:\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32$.soundwright.library.v1.Conversation\x12=\n\x08messages\x18\x02 \x03(\x0b\x32+.soundwright.library.v1.ConversationMessage\";\n\x18ListConversationsRequest\x12\x0c\n\x04page\x18\x01 \x01(\x05\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"m\n\x19ListConversationsResponse\x12;\n\rconversations\x18\x01 \x03(\x0b\x32$.soundwright.library.v1.Conversation\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\"4\n\x19\x44\x65leteConversationRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\"\x1c\n\x1a\x44\x65leteConversationResponse2\xe5\x03\n\x13\x43onversationService\x12\x63\n\nAppendTurn\x12).soundwright.library.v1.AppendTurnRequest\x1a*.soundwright.library.v1.AppendTurnResponse\x12r\n\x0fGetConversation\x12..soundwright.library.v1.GetConversationRequest\x1a/.soundwright.library.v1.GetConversationResponse\x12x\n\x11ListConversations\x12\x30.soundwright.library.v1.ListConversationsRequest\x1a\x31.soundwright.library.v1.ListConversationsResponse\x12{\n\x12\x44\x65leteConversation\x12\x31.soundwright.library.v1.DeleteConversationRequest\x1a\x32.soundwright.library.v1.DeleteConversationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1soundwright/library/v1/conversation_service.proto\x12\x16soundwright.library.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"soundwright/access/v1/access.proto\"\xc6\x01\n\x0c\x43onversation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08track_id\x18\x04 \x01(\t\x12\x15\n\rmessage_count\x18\x05 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x99\x01\n\x13\x43onversationMessage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\r\n\x05\x61gent\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x01\n\x11\x41ppendTurnRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x10\n\x08track_id\x18\x03 \x01(\t\x12\x10\n\x08question\x18\x04 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x05 \x01(\t\x12\r\n\x05\x61gent\x18\x06 \x01(\t\"\x8d\x01\n\x12\x41ppendTurnResponse\x12:\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32$.soundwright.library.v1.Conversation\x12;\n\x06\x61nswer\x18\x02 \x01(\x0b\x32+.soundwright.library.v1.ConversationMessage\"H\n\x16GetConversationRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x15\n\rmessage_limit\x18\x02 \x01(\x05\"\x94\x01\n\x17GetConversationResponse\x12:\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32$.soundwright.library.v1.Conversation\x12=\n\x08messages\x18\x02 \x03(\x0b\x32+.soundwright.library.v1.ConversationMessage\";\n\x18ListConversationsRequest\x12\x0c\n\x04page\x18\x01 \x01(\x05\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"m\n\x19ListConversationsResponse\x12;\n\rconversations\x18\x01 \x03(\x0b\x32$.soundwright.library.v1.Conversation\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\"4\n\x19\x44\x65leteConversationRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\"\x1c\n\x1a\x44\x65leteConversationResponse2\x97\x04\n\x13\x43onversationService\x12t\n\nAppendTurn\x12).soundwright.library.v1.AppendTurnRequest\x1a*.soundwright.library.v1.AppendTurnResponse\"\x0f\x90\x02\x02\xda\xf3\x18\x08\x61nalysis\x12{\n\x0fGetConversation\x12..soundwright.library.v1.GetConversationRequest\x1a/.soundwright.library.v1.GetConversationResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x81\x01\n\x11ListConversations\x12\x30.soundwright.library.v1.ListConversationsRequest\x1a\x31.soundwright.library.v1.ListConversationsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x88\x01\n\x12\x44\x65leteConversation\x12\x31.soundwright.library.v1.DeleteConversationRequest\x1a\x32.soundwright.library.v1.DeleteConversationResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xe0\xf3\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.library.v1.conversation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONVERSATION']._serialized_start=111
-  _globals['_CONVERSATION']._serialized_end=309
-  _globals['_CONVERSATIONMESSAGE']._serialized_start=312
-  _globals['_CONVERSATIONMESSAGE']._serialized_end=465
-  _globals['_APPENDTURNREQUEST']._serialized_start=468
-  _globals['_APPENDTURNREQUEST']._serialized_end=596
-  _globals['_APPENDTURNRESPONSE']._serialized_start=599
-  _globals['_APPENDTURNRESPONSE']._serialized_end=740
-  _globals['_GETCONVERSATIONREQUEST']._serialized_start=742
-  _globals['_GETCONVERSATIONREQUEST']._serialized_end=814
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=817
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=965
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=967
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=1026
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=1028
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=1137
-  _globals['_DELETECONVERSATIONREQUEST']._serialized_start=1139
-  _globals['_DELETECONVERSATIONREQUEST']._serialized_end=1191
-  _globals['_DELETECONVERSATIONRESPONSE']._serialized_start=1193
-  _globals['_DELETECONVERSATIONRESPONSE']._serialized_end=1221
-  _globals['_CONVERSATIONSERVICE']._serialized_start=1224
-  _globals['_CONVERSATIONSERVICE']._serialized_end=1709
+  _globals['_CONVERSATIONSERVICE'].methods_by_name['AppendTurn']._loaded_options = None
+  _globals['_CONVERSATIONSERVICE'].methods_by_name['AppendTurn']._serialized_options = b'\220\002\002\332\363\030\010analysis'
+  _globals['_CONVERSATIONSERVICE'].methods_by_name['GetConversation']._loaded_options = None
+  _globals['_CONVERSATIONSERVICE'].methods_by_name['GetConversation']._serialized_options = b'\220\002\001\300\363\030\001'
+  _globals['_CONVERSATIONSERVICE'].methods_by_name['ListConversations']._loaded_options = None
+  _globals['_CONVERSATIONSERVICE'].methods_by_name['ListConversations']._serialized_options = b'\220\002\001\300\363\030\001'
+  _globals['_CONVERSATIONSERVICE'].methods_by_name['DeleteConversation']._loaded_options = None
+  _globals['_CONVERSATIONSERVICE'].methods_by_name['DeleteConversation']._serialized_options = b'\220\002\002\300\363\030\001\340\363\030\001'
+  _globals['_CONVERSATION']._serialized_start=147
+  _globals['_CONVERSATION']._serialized_end=345
+  _globals['_CONVERSATIONMESSAGE']._serialized_start=348
+  _globals['_CONVERSATIONMESSAGE']._serialized_end=501
+  _globals['_APPENDTURNREQUEST']._serialized_start=504
+  _globals['_APPENDTURNREQUEST']._serialized_end=632
+  _globals['_APPENDTURNRESPONSE']._serialized_start=635
+  _globals['_APPENDTURNRESPONSE']._serialized_end=776
+  _globals['_GETCONVERSATIONREQUEST']._serialized_start=778
+  _globals['_GETCONVERSATIONREQUEST']._serialized_end=850
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=853
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=1001
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=1003
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=1062
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=1064
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=1173
+  _globals['_DELETECONVERSATIONREQUEST']._serialized_start=1175
+  _globals['_DELETECONVERSATIONREQUEST']._serialized_end=1227
+  _globals['_DELETECONVERSATIONRESPONSE']._serialized_start=1229
+  _globals['_DELETECONVERSATIONRESPONSE']._serialized_end=1257
+  _globals['_CONVERSATIONSERVICE']._serialized_start=1260
+  _globals['_CONVERSATIONSERVICE']._serialized_end=1795
 # @@protoc_insertion_point(module_scope)

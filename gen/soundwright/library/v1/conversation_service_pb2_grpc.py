@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ConversationServiceStub:
-    """What people and agents said to each other. Every call is limited to the caller's own conversations.
+    """Conversations between users and agents. Each call is limited to the caller's own conversations.
     """
 
     def __init__(self, channel):
@@ -58,11 +58,11 @@ class ConversationServiceStub:
 
 
 class ConversationServiceServicer:
-    """What people and agents said to each other. Every call is limited to the caller's own conversations.
+    """Conversations between users and agents. Each call is limited to the caller's own conversations.
     """
 
     def AppendTurn(self, request, context):
-        """Adds a question and its answer. The same turn_id adds them once, however often it is sent.
+        """Adds a question and its answer. A repeated turn_id adds nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,7 +81,7 @@ class ConversationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteConversation(self, request, context):
-        """Removes a conversation with all its messages.
+        """Deletes a conversation and all its messages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +119,7 @@ def add_ConversationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ConversationService:
-    """What people and agents said to each other. Every call is limited to the caller's own conversations.
+    """Conversations between users and agents. Each call is limited to the caller's own conversations.
     """
 
     @staticmethod

@@ -22,33 +22,52 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
+from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
-from soundwright.library.v1 import generation_pb2 as soundwright_dot_library_dot_v1_dot_generation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n soundwright/library/v1/job.proto\x12\x16soundwright.library.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'soundwright/library/v1/generation.proto\"\xa2\x06\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.soundwright.library.v1.JobKind\x12\x10\n\x08owner_id\x18\x03 \x01(\t\x12\x10\n\x08track_id\x18\x04 \x01(\t\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .soundwright.library.v1.JobState\x12\x16\n\x0eprogress_ratio\x18\x06 \x01(\x01\x12\x18\n\x10progress_message\x18\x07 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x08 \x01(\x05\x12\x15\n\rattempt_limit\x18\t \x01(\x05\x12\x32\n\x08priority\x18\n \x01(\x0e\x32 .soundwright.library.v1.Priority\x12\x11\n\tspec_json\x18\x0b \x01(\t\x12\x31\n\x06result\x18\x0c \x01(\x0b\x32!.soundwright.library.v1.JobResult\x12/\n\x05\x65rror\x18\r \x01(\x0b\x32 .soundwright.library.v1.JobError\x12\x18\n\x10\x63\x61ncel_requested\x18\x0e \x01(\x08\x12-\n\x06stages\x18\x0f \x03(\x0b\x32\x1d.soundwright.library.v1.Stage\x12\x16\n\x0e\x63orrelation_id\x18\x10 \x01(\t\x12/\n\x0b\x63reate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fidempotency_key\x18\x14 \x01(\t\x12\x17\n\x0f\x63ommand_subject\x18\x15 \x01(\t\x12\x10\n\x08\x61\x66\x66inity\x18\x16 \x01(\t\x12\x14\n\x0cwork_seconds\x18\x17 \x01(\x01\x12\x39\n\x0coutside_work\x18\x18 \x01(\x0b\x32#.soundwright.library.v1.OutsideWork\"C\n\x0bOutsideWork\x12\x11\n\tsource_id\x18\x01 \x01(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t\x12\x0f\n\x07own_key\x18\x03 \x01(\x08\"\xd6\x01\n\x05Stage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eprocessor_type\x18\x02 \x01(\t\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .soundwright.library.v1.JobState\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rerror_message\x18\x06 \x01(\t\"+\n\x08JobError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x9c\x02\n\tJobResult\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x08\x12\x17\n\x0frequested_model\x18\x04 \x01(\t\x12\x17\n\x0f\x64\x65graded_reason\x18\x05 \x01(\t\x12\x17\n\x0f\x63ompute_seconds\x18\x06 \x01(\x01\x12\x34\n\x07outputs\x18\x07 \x03(\x0b\x32#.soundwright.library.v1.AudioOutput\x12\x13\n\x0bvalues_json\x18\x08 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\t \x03(\t\x12\x36\n\ngeneration\x18\n \x01(\x0b\x32\".soundwright.library.v1.Generation\"\xd6\x02\n\x0b\x41udioOutput\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08\x62lob_key\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x16\n\x0esample_rate_hz\x18\x06 \x01(\x05\x12\x15\n\rchannel_count\x18\x07 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x08 \x01(\x03\x12\x0c\n\x04peak\x18\t \x01(\x01\x12\x1c\n\x14\x63lipped_sample_count\x18\n \x01(\x03\x12\x0e\n\x06job_id\x18\x0b \x01(\t\x12\x10\n\x08track_id\x18\x0c \x01(\t\x12\x10\n\x08owner_id\x18\r \x01(\t\x12\x0c\n\x04path\x18\x0e \x01(\t\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x10 \x01(\t*\xaf\x01\n\x07JobKind\x12\x18\n\x14JOB_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_KIND_DOWNLOAD\x10\x01\x12\x17\n\x13JOB_KIND_SEPARATION\x10\x02\x12\x15\n\x11JOB_KIND_ANALYSIS\x10\x03\x12\x17\n\x13JOB_KIND_GENERATION\x10\x04\x12\x15\n\x11JOB_KIND_PIPELINE\x10\x05\x12\x13\n\x0fJOB_KIND_EXPORT\x10\x06*\x9a\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05*x\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRIORITY_ADMIN\x10\x01\x12\x14\n\x10PRIORITY_PREMIUM\x10\x02\x12\x15\n\x11PRIORITY_STANDARD\x10\x03\x12\x11\n\rPRIORITY_FREE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n soundwright/library/v1/job.proto\x12\x16soundwright.library.v1\x1a\x19google/protobuf/any.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x07\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.soundwright.library.v1.JobKind\x12\x10\n\x08owner_id\x18\x03 \x01(\t\x12\x10\n\x08track_id\x18\x04 \x01(\t\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .soundwright.library.v1.JobState\x12\x16\n\x0eprogress_ratio\x18\x06 \x01(\x01\x12\x18\n\x10progress_message\x18\x07 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x08 \x01(\x05\x12\x15\n\rattempt_limit\x18\t \x01(\x05\x12\x32\n\x08priority\x18\n \x01(\x0e\x32 .soundwright.library.v1.Priority\x12\"\n\x04spec\x18\x0b \x01(\x0b\x32\x14.google.protobuf.Any\x12\x31\n\x06result\x18\x0c \x01(\x0b\x32!.soundwright.library.v1.JobResult\x12/\n\x05\x65rror\x18\r \x01(\x0b\x32 .soundwright.library.v1.JobError\x12\x18\n\x10\x63\x61ncel_requested\x18\x0e \x01(\x08\x12-\n\x06stages\x18\x0f \x03(\x0b\x32\x1d.soundwright.library.v1.Stage\x12\x16\n\x0e\x63orrelation_id\x18\x10 \x01(\t\x12/\n\x0b\x63reate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fidempotency_key\x18\x14 \x01(\t\x12\x17\n\x0f\x63ommand_subject\x18\x15 \x01(\t\x12\x10\n\x08\x61\x66\x66inity\x18\x16 \x01(\t\x12\x14\n\x0cwork_seconds\x18\x17 \x01(\x01\x12;\n\rexternal_task\x18\x18 \x01(\x0b\x32$.soundwright.library.v1.ExternalTask\x12\x15\n\routput_folder\x18\x19 \x01(\t\x12\x15\n\rcreates_track\x18\x1a \x01(\x08\x12\x13\n\x0bpublic_spec\x18\x1b \x01(\x08\x12\x13\n\x0btraceparent\x18\x1c \x01(\t\"[\n\nPublicKind\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x13\n\x0boutput_path\x18\x02 \x01(\t\x12\x14\n\x0c\x64\x65tails_path\x18\x03 \x01(\t\x12\x14\n\x0c\x64\x65tails_name\x18\x04 \x01(\t\"D\n\x0c\x45xternalTask\x12\x11\n\tsource_id\x18\x01 \x01(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t\x12\x0f\n\x07own_key\x18\x03 \x01(\x08\"\xd6\x01\n\x05Stage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eprocessor_type\x18\x02 \x01(\t\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .soundwright.library.v1.JobState\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rerror_message\x18\x06 \x01(\t\"+\n\x08JobError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xee\x02\n\tJobResult\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x08\x12\x17\n\x0frequested_model\x18\x04 \x01(\t\x12\x17\n\x0f\x64\x65graded_reason\x18\x05 \x01(\t\x12\x17\n\x0f\x63ompute_seconds\x18\x06 \x01(\x01\x12\x34\n\x07outputs\x18\x07 \x03(\x0b\x32#.soundwright.library.v1.AudioOutput\x12%\n\x07\x64\x65tails\x18\x08 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x19\n\x11outputs_are_stems\x18\t \x01(\x08\x12\x38\n\x0bmeasurement\x18\n \x01(\x0b\x32#.soundwright.library.v1.Measurement\x12\x33\n\x04\x63lip\x18\x0b \x01(\x0b\x32%.soundwright.library.v1.GeneratedClip\"4\n\x0bMeasurement\x12\x10\n\x03\x62pm\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x0b\n\x03key\x18\x02 \x01(\tB\x06\n\x04_bpm\"\xe7\x02\n\rGeneratedClip\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x02 \x01(\x01\x12\x0f\n\x07is_loop\x18\x03 \x01(\x08\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x1a\n\rquality_score\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\x0equality_issues\x18\x06 \x03(\t\x12\x18\n\x10quality_accepted\x18\x07 \x01(\x08\x12\x13\n\x0bretry_count\x18\x08 \x01(\x05\x12\x16\n\x0esample_rate_hz\x18\t \x01(\x05\x12\x15\n\rchannel_count\x18\n \x01(\x05\x12\x16\n\x0e\x61udio_blob_key\x18\x0b \x01(\t\x12\x1c\n\x14spectrogram_blob_key\x18\x0c \x01(\t\x12\x18\n\x10\x61udio_size_bytes\x18\r \x01(\x03\x12\x19\n\x11\x63ontinued_from_id\x18\x0e \x01(\tB\x10\n\x0e_quality_score\"\xd6\x02\n\x0b\x41udioOutput\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08\x62lob_key\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x16\n\x0esample_rate_hz\x18\x06 \x01(\x05\x12\x15\n\rchannel_count\x18\x07 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x08 \x01(\x03\x12\x0c\n\x04peak\x18\t \x01(\x01\x12\x1c\n\x14\x63lipped_sample_count\x18\n \x01(\x03\x12\x0e\n\x06job_id\x18\x0b \x01(\t\x12\x10\n\x08track_id\x18\x0c \x01(\t\x12\x10\n\x08owner_id\x18\r \x01(\t\x12\x0c\n\x04path\x18\x0e \x01(\t\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x10 \x01(\t*\xdc\x03\n\x07JobKind\x12\x18\n\x14JOB_KIND_UNSPECIFIED\x10\x00\x12?\n\x11JOB_KIND_DOWNLOAD\x10\x01\x1a(\xa2\xbb\x18$\n\x08\x64ownload\x12\x18/export/stem/{output_id}\x12\x43\n\x13JOB_KIND_SEPARATION\x10\x02\x1a*\xa2\xbb\x18&\n\nprocessing\x12\x18/export/stem/{output_id}\x12\x66\n\x11JOB_KIND_ANALYSIS\x10\x03\x1aO\xa2\xbb\x18K\n\x08\x61nalysis\x12\x18/export/stem/{output_id}\x1a\x1b/export/analysis/{track_id}\"\x08\x61nalysis\x12J\n\x13JOB_KIND_GENERATION\x10\x04\x1a\x31\xa2\xbb\x18-\n\ngeneration\x12\x1f/{name}/{job_hex_id}{extension}\x12@\n\x11JOB_KIND_PIPELINE\x10\x05\x1a)\xa2\xbb\x18%\n\x08pipeline\x12\x19/download/{job_id}/{name}\x12;\n\x0fJOB_KIND_EXPORT\x10\x06\x1a&\xa2\xbb\x18\"\n\x06\x65xport\x12\x18/export/archive/{job_id}*\x9a\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05*x\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRIORITY_ADMIN\x10\x01\x12\x14\n\x10PRIORITY_PREMIUM\x10\x02\x12\x15\n\x11PRIORITY_STANDARD\x10\x03\x12\x11\n\rPRIORITY_FREE\x10\x04:\\\n\x0bpublic_kind\x12!.google.protobuf.EnumValueOptions\x18\xb4\x87\x03 \x01(\x0b\x32\".soundwright.library.v1.PublicKindb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.library.v1.job_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JOBKIND']._serialized_start=1903
-  _globals['_JOBKIND']._serialized_end=2078
-  _globals['_JOBSTATE']._serialized_start=2081
-  _globals['_JOBSTATE']._serialized_end=2235
-  _globals['_PRIORITY']._serialized_start=2237
-  _globals['_PRIORITY']._serialized_end=2357
-  _globals['_JOB']._serialized_start=135
-  _globals['_JOB']._serialized_end=937
-  _globals['_OUTSIDEWORK']._serialized_start=939
-  _globals['_OUTSIDEWORK']._serialized_end=1006
-  _globals['_STAGE']._serialized_start=1009
-  _globals['_STAGE']._serialized_end=1223
-  _globals['_JOBERROR']._serialized_start=1225
-  _globals['_JOBERROR']._serialized_end=1268
-  _globals['_JOBRESULT']._serialized_start=1271
-  _globals['_JOBRESULT']._serialized_end=1555
-  _globals['_AUDIOOUTPUT']._serialized_start=1558
-  _globals['_AUDIOOUTPUT']._serialized_end=1900
+  _globals['_JOBKIND'].values_by_name["JOB_KIND_DOWNLOAD"]._loaded_options = None
+  _globals['_JOBKIND'].values_by_name["JOB_KIND_DOWNLOAD"]._serialized_options = b'\242\273\030$\n\010download\022\030/export/stem/{output_id}'
+  _globals['_JOBKIND'].values_by_name["JOB_KIND_SEPARATION"]._loaded_options = None
+  _globals['_JOBKIND'].values_by_name["JOB_KIND_SEPARATION"]._serialized_options = b'\242\273\030&\n\nprocessing\022\030/export/stem/{output_id}'
+  _globals['_JOBKIND'].values_by_name["JOB_KIND_ANALYSIS"]._loaded_options = None
+  _globals['_JOBKIND'].values_by_name["JOB_KIND_ANALYSIS"]._serialized_options = b'\242\273\030K\n\010analysis\022\030/export/stem/{output_id}\032\033/export/analysis/{track_id}\"\010analysis'
+  _globals['_JOBKIND'].values_by_name["JOB_KIND_GENERATION"]._loaded_options = None
+  _globals['_JOBKIND'].values_by_name["JOB_KIND_GENERATION"]._serialized_options = b'\242\273\030-\n\ngeneration\022\037/{name}/{job_hex_id}{extension}'
+  _globals['_JOBKIND'].values_by_name["JOB_KIND_PIPELINE"]._loaded_options = None
+  _globals['_JOBKIND'].values_by_name["JOB_KIND_PIPELINE"]._serialized_options = b'\242\273\030%\n\010pipeline\022\031/download/{job_id}/{name}'
+  _globals['_JOBKIND'].values_by_name["JOB_KIND_EXPORT"]._loaded_options = None
+  _globals['_JOBKIND'].values_by_name["JOB_KIND_EXPORT"]._serialized_options = b'\242\273\030\"\n\006export\022\030/export/archive/{job_id}'
+  _globals['_JOBKIND']._serialized_start=2622
+  _globals['_JOBKIND']._serialized_end=3098
+  _globals['_JOBSTATE']._serialized_start=3101
+  _globals['_JOBSTATE']._serialized_end=3255
+  _globals['_PRIORITY']._serialized_start=3257
+  _globals['_PRIORITY']._serialized_end=3377
+  _globals['_JOB']._serialized_start=155
+  _globals['_JOB']._serialized_end=1064
+  _globals['_PUBLICKIND']._serialized_start=1066
+  _globals['_PUBLICKIND']._serialized_end=1157
+  _globals['_EXTERNALTASK']._serialized_start=1159
+  _globals['_EXTERNALTASK']._serialized_end=1227
+  _globals['_STAGE']._serialized_start=1230
+  _globals['_STAGE']._serialized_end=1444
+  _globals['_JOBERROR']._serialized_start=1446
+  _globals['_JOBERROR']._serialized_end=1489
+  _globals['_JOBRESULT']._serialized_start=1492
+  _globals['_JOBRESULT']._serialized_end=1858
+  _globals['_MEASUREMENT']._serialized_start=1860
+  _globals['_MEASUREMENT']._serialized_end=1912
+  _globals['_GENERATEDCLIP']._serialized_start=1915
+  _globals['_GENERATEDCLIP']._serialized_end=2274
+  _globals['_AUDIOOUTPUT']._serialized_start=2277
+  _globals['_AUDIOOUTPUT']._serialized_end=2619
 # @@protoc_insertion_point(module_scope)

@@ -1,667 +1,1918 @@
-from soundwright.library.v1 import account_pb2 as _account_pb2
-from soundwright.library.v1 import job_pb2 as _job_pb2
-from soundwright.library.v1 import track_pb2 as _track_pb2
-from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from google.protobuf import descriptor as _descriptor
-from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable, Mapping as _Mapping
-from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
-
-DESCRIPTOR: _descriptor.FileDescriptor
-
-class TrackSort(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    TRACK_SORT_UNSPECIFIED: _ClassVar[TrackSort]
-    TRACK_SORT_CREATE_TIME: _ClassVar[TrackSort]
-    TRACK_SORT_TITLE: _ClassVar[TrackSort]
-    TRACK_SORT_ARTIST: _ClassVar[TrackSort]
-    TRACK_SORT_DURATION: _ClassVar[TrackSort]
-
-class TrackStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    TRACK_STATUS_UNSPECIFIED: _ClassVar[TrackStatus]
-    TRACK_STATUS_PENDING: _ClassVar[TrackStatus]
-    TRACK_STATUS_DOWNLOADED: _ClassVar[TrackStatus]
-    TRACK_STATUS_PROCESSED: _ClassVar[TrackStatus]
-    TRACK_STATUS_ANALYZED: _ClassVar[TrackStatus]
-TRACK_SORT_UNSPECIFIED: TrackSort
-TRACK_SORT_CREATE_TIME: TrackSort
-TRACK_SORT_TITLE: TrackSort
-TRACK_SORT_ARTIST: TrackSort
-TRACK_SORT_DURATION: TrackSort
-TRACK_STATUS_UNSPECIFIED: TrackStatus
-TRACK_STATUS_PENDING: TrackStatus
-TRACK_STATUS_DOWNLOADED: TrackStatus
-TRACK_STATUS_PROCESSED: TrackStatus
-TRACK_STATUS_ANALYZED: TrackStatus
-
-class AuthenticateTokenRequest(_message.Message):
-    __slots__ = ("token",)
-    TOKEN_FIELD_NUMBER: _ClassVar[int]
-    token: str
-    def __init__(self, token: _Optional[str] = ...) -> None: ...
-
-class AuthenticateTokenResponse(_message.Message):
-    __slots__ = ("account",)
-    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
-    account: _account_pb2.Account
-    def __init__(self, account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
-
-class AuthenticateSessionRequest(_message.Message):
-    __slots__ = ("session_token", "passive")
-    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    PASSIVE_FIELD_NUMBER: _ClassVar[int]
-    session_token: str
-    passive: bool
-    def __init__(self, session_token: _Optional[str] = ..., passive: _Optional[bool] = ...) -> None: ...
-
-class AuthenticateSessionResponse(_message.Message):
-    __slots__ = ("account", "remembered", "fresh", "renewed_session_token")
-    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
-    REMEMBERED_FIELD_NUMBER: _ClassVar[int]
-    FRESH_FIELD_NUMBER: _ClassVar[int]
-    RENEWED_SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    account: _account_pb2.Account
-    remembered: bool
-    fresh: bool
-    renewed_session_token: str
-    def __init__(self, account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ..., remembered: _Optional[bool] = ..., fresh: _Optional[bool] = ..., renewed_session_token: _Optional[str] = ...) -> None: ...
-
-class RegisterRequest(_message.Message):
-    __slots__ = ("email", "password", "ip_address")
-    EMAIL_FIELD_NUMBER: _ClassVar[int]
-    PASSWORD_FIELD_NUMBER: _ClassVar[int]
-    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
-    email: str
-    password: str
-    ip_address: str
-    def __init__(self, email: _Optional[str] = ..., password: _Optional[str] = ..., ip_address: _Optional[str] = ...) -> None: ...
-
-class RegisterResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class CreateSessionRequest(_message.Message):
-    __slots__ = ("email", "password", "remembered", "ip_address")
-    EMAIL_FIELD_NUMBER: _ClassVar[int]
-    PASSWORD_FIELD_NUMBER: _ClassVar[int]
-    REMEMBERED_FIELD_NUMBER: _ClassVar[int]
-    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
-    email: str
-    password: str
-    remembered: bool
-    ip_address: str
-    def __init__(self, email: _Optional[str] = ..., password: _Optional[str] = ..., remembered: _Optional[bool] = ..., ip_address: _Optional[str] = ...) -> None: ...
-
-class CreateSessionResponse(_message.Message):
-    __slots__ = ("session_token", "account")
-    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
-    session_token: str
-    account: _account_pb2.Account
-    def __init__(self, session_token: _Optional[str] = ..., account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
-
-class RequestLoginLinkRequest(_message.Message):
-    __slots__ = ("email", "ip_address")
-    EMAIL_FIELD_NUMBER: _ClassVar[int]
-    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
-    email: str
-    ip_address: str
-    def __init__(self, email: _Optional[str] = ..., ip_address: _Optional[str] = ...) -> None: ...
-
-class RequestLoginLinkResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class RedeemLoginLinkRequest(_message.Message):
-    __slots__ = ("link_token", "remembered")
-    LINK_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    REMEMBERED_FIELD_NUMBER: _ClassVar[int]
-    link_token: str
-    remembered: bool
-    def __init__(self, link_token: _Optional[str] = ..., remembered: _Optional[bool] = ...) -> None: ...
-
-class RedeemLoginLinkResponse(_message.Message):
-    __slots__ = ("session_token", "account")
-    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
-    session_token: str
-    account: _account_pb2.Account
-    def __init__(self, session_token: _Optional[str] = ..., account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
-
-class ConfirmEmailRequest(_message.Message):
-    __slots__ = ("link_token",)
-    LINK_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    link_token: str
-    def __init__(self, link_token: _Optional[str] = ...) -> None: ...
-
-class ConfirmEmailResponse(_message.Message):
-    __slots__ = ("account",)
-    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
-    account: _account_pb2.Account
-    def __init__(self, account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
-
-class DeleteSessionRequest(_message.Message):
-    __slots__ = ("session_token",)
-    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    session_token: str
-    def __init__(self, session_token: _Optional[str] = ...) -> None: ...
-
-class DeleteSessionResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class ChangePasswordRequest(_message.Message):
-    __slots__ = ("session_token", "current_password", "new_password", "revoke_api_tokens", "ip_address")
-    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    CURRENT_PASSWORD_FIELD_NUMBER: _ClassVar[int]
-    NEW_PASSWORD_FIELD_NUMBER: _ClassVar[int]
-    REVOKE_API_TOKENS_FIELD_NUMBER: _ClassVar[int]
-    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
-    session_token: str
-    current_password: str
-    new_password: str
-    revoke_api_tokens: bool
-    ip_address: str
-    def __init__(self, session_token: _Optional[str] = ..., current_password: _Optional[str] = ..., new_password: _Optional[str] = ..., revoke_api_tokens: _Optional[bool] = ..., ip_address: _Optional[str] = ...) -> None: ...
-
-class ChangePasswordResponse(_message.Message):
-    __slots__ = ("session_token",)
-    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    session_token: str
-    def __init__(self, session_token: _Optional[str] = ...) -> None: ...
-
-class RequestEmailChangeRequest(_message.Message):
-    __slots__ = ("session_token", "current_password", "email", "ip_address")
-    SESSION_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    CURRENT_PASSWORD_FIELD_NUMBER: _ClassVar[int]
-    EMAIL_FIELD_NUMBER: _ClassVar[int]
-    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
-    session_token: str
-    current_password: str
-    email: str
-    ip_address: str
-    def __init__(self, session_token: _Optional[str] = ..., current_password: _Optional[str] = ..., email: _Optional[str] = ..., ip_address: _Optional[str] = ...) -> None: ...
-
-class RequestEmailChangeResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class ExchangePasswordRequest(_message.Message):
-    __slots__ = ("email", "password", "name", "ip_address")
-    EMAIL_FIELD_NUMBER: _ClassVar[int]
-    PASSWORD_FIELD_NUMBER: _ClassVar[int]
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
-    email: str
-    password: str
-    name: str
-    ip_address: str
-    def __init__(self, email: _Optional[str] = ..., password: _Optional[str] = ..., name: _Optional[str] = ..., ip_address: _Optional[str] = ...) -> None: ...
-
-class ExchangePasswordResponse(_message.Message):
-    __slots__ = ("secret", "api_token")
-    SECRET_FIELD_NUMBER: _ClassVar[int]
-    API_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    secret: str
-    api_token: _account_pb2.ApiToken
-    def __init__(self, secret: _Optional[str] = ..., api_token: _Optional[_Union[_account_pb2.ApiToken, _Mapping]] = ...) -> None: ...
-
-class CreateApiTokenRequest(_message.Message):
-    __slots__ = ("name",)
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
-
-class CreateApiTokenResponse(_message.Message):
-    __slots__ = ("secret", "api_token")
-    SECRET_FIELD_NUMBER: _ClassVar[int]
-    API_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    secret: str
-    api_token: _account_pb2.ApiToken
-    def __init__(self, secret: _Optional[str] = ..., api_token: _Optional[_Union[_account_pb2.ApiToken, _Mapping]] = ...) -> None: ...
-
-class ListApiTokensRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class ListApiTokensResponse(_message.Message):
-    __slots__ = ("api_tokens",)
-    API_TOKENS_FIELD_NUMBER: _ClassVar[int]
-    api_tokens: _containers.RepeatedCompositeFieldContainer[_account_pb2.ApiToken]
-    def __init__(self, api_tokens: _Optional[_Iterable[_Union[_account_pb2.ApiToken, _Mapping]]] = ...) -> None: ...
-
-class DeleteApiTokenRequest(_message.Message):
-    __slots__ = ("api_token_id",)
-    API_TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
-    api_token_id: str
-    def __init__(self, api_token_id: _Optional[str] = ...) -> None: ...
-
-class DeleteApiTokenResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class ListAccountsRequest(_message.Message):
-    __slots__ = ("page", "page_size", "search", "role", "status")
-    PAGE_FIELD_NUMBER: _ClassVar[int]
-    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
-    SEARCH_FIELD_NUMBER: _ClassVar[int]
-    ROLE_FIELD_NUMBER: _ClassVar[int]
-    STATUS_FIELD_NUMBER: _ClassVar[int]
-    page: int
-    page_size: int
-    search: str
-    role: str
-    status: str
-    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., search: _Optional[str] = ..., role: _Optional[str] = ..., status: _Optional[str] = ...) -> None: ...
-
-class ListAccountsResponse(_message.Message):
-    __slots__ = ("accounts", "total_count")
-    ACCOUNTS_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
-    accounts: _containers.RepeatedCompositeFieldContainer[_account_pb2.AccountSummary]
-    total_count: int
-    def __init__(self, accounts: _Optional[_Iterable[_Union[_account_pb2.AccountSummary, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
-
-class UpdateAccountRequest(_message.Message):
-    __slots__ = ("account_id", "role", "status", "ip_address")
-    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
-    ROLE_FIELD_NUMBER: _ClassVar[int]
-    STATUS_FIELD_NUMBER: _ClassVar[int]
-    IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
-    account_id: str
-    role: str
-    status: str
-    ip_address: str
-    def __init__(self, account_id: _Optional[str] = ..., role: _Optional[str] = ..., status: _Optional[str] = ..., ip_address: _Optional[str] = ...) -> None: ...
-
-class UpdateAccountResponse(_message.Message):
-    __slots__ = ("account",)
-    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
-    account: _account_pb2.AccountSummary
-    def __init__(self, account: _Optional[_Union[_account_pb2.AccountSummary, _Mapping]] = ...) -> None: ...
-
-class ListAuditEntriesRequest(_message.Message):
-    __slots__ = ("page", "page_size")
-    PAGE_FIELD_NUMBER: _ClassVar[int]
-    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
-    page: int
-    page_size: int
-    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ...) -> None: ...
-
-class ListAuditEntriesResponse(_message.Message):
-    __slots__ = ("entries", "total_count")
-    ENTRIES_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
-    entries: _containers.RepeatedCompositeFieldContainer[_account_pb2.AuditEntry]
-    total_count: int
-    def __init__(self, entries: _Optional[_Iterable[_Union[_account_pb2.AuditEntry, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
-
-class GetJobOverviewRequest(_message.Message):
-    __slots__ = ("page", "page_size")
-    PAGE_FIELD_NUMBER: _ClassVar[int]
-    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
-    page: int
-    page_size: int
-    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ...) -> None: ...
-
-class JobCount(_message.Message):
-    __slots__ = ("kind", "state", "count")
-    KIND_FIELD_NUMBER: _ClassVar[int]
-    STATE_FIELD_NUMBER: _ClassVar[int]
-    COUNT_FIELD_NUMBER: _ClassVar[int]
-    kind: _job_pb2.JobKind
-    state: _job_pb2.JobState
-    count: int
-    def __init__(self, kind: _Optional[_Union[_job_pb2.JobKind, str]] = ..., state: _Optional[_Union[_job_pb2.JobState, str]] = ..., count: _Optional[int] = ...) -> None: ...
-
-class GetJobOverviewResponse(_message.Message):
-    __slots__ = ("counts", "jobs", "total_count")
-    COUNTS_FIELD_NUMBER: _ClassVar[int]
-    JOBS_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
-    counts: _containers.RepeatedCompositeFieldContainer[JobCount]
-    jobs: _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]
-    total_count: int
-    def __init__(self, counts: _Optional[_Iterable[_Union[JobCount, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
-
-class CreateTrackRequest(_message.Message):
-    __slots__ = ("track",)
-    TRACK_FIELD_NUMBER: _ClassVar[int]
-    track: _track_pb2.Track
-    def __init__(self, track: _Optional[_Union[_track_pb2.Track, _Mapping]] = ...) -> None: ...
-
-class CreateTrackResponse(_message.Message):
-    __slots__ = ("track",)
-    TRACK_FIELD_NUMBER: _ClassVar[int]
-    track: _track_pb2.Track
-    def __init__(self, track: _Optional[_Union[_track_pb2.Track, _Mapping]] = ...) -> None: ...
-
-class GetTrackRequest(_message.Message):
-    __slots__ = ("track_id",)
-    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
-    track_id: str
-    def __init__(self, track_id: _Optional[str] = ...) -> None: ...
-
-class GetTrackResponse(_message.Message):
-    __slots__ = ("track",)
-    TRACK_FIELD_NUMBER: _ClassVar[int]
-    track: _track_pb2.Track
-    def __init__(self, track: _Optional[_Union[_track_pb2.Track, _Mapping]] = ...) -> None: ...
-
-class ListTracksRequest(_message.Message):
-    __slots__ = ("page", "page_size", "sort", "descending", "search", "status", "artist", "album", "tag", "source", "key", "min_bpm", "max_bpm")
-    PAGE_FIELD_NUMBER: _ClassVar[int]
-    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
-    SORT_FIELD_NUMBER: _ClassVar[int]
-    DESCENDING_FIELD_NUMBER: _ClassVar[int]
-    SEARCH_FIELD_NUMBER: _ClassVar[int]
-    STATUS_FIELD_NUMBER: _ClassVar[int]
-    ARTIST_FIELD_NUMBER: _ClassVar[int]
-    ALBUM_FIELD_NUMBER: _ClassVar[int]
-    TAG_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_FIELD_NUMBER: _ClassVar[int]
-    KEY_FIELD_NUMBER: _ClassVar[int]
-    MIN_BPM_FIELD_NUMBER: _ClassVar[int]
-    MAX_BPM_FIELD_NUMBER: _ClassVar[int]
-    page: int
-    page_size: int
-    sort: TrackSort
-    descending: bool
-    search: str
-    status: TrackStatus
-    artist: str
-    album: str
-    tag: str
-    source: str
-    key: str
-    min_bpm: float
-    max_bpm: float
-    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., sort: _Optional[_Union[TrackSort, str]] = ..., descending: _Optional[bool] = ..., search: _Optional[str] = ..., status: _Optional[_Union[TrackStatus, str]] = ..., artist: _Optional[str] = ..., album: _Optional[str] = ..., tag: _Optional[str] = ..., source: _Optional[str] = ..., key: _Optional[str] = ..., min_bpm: _Optional[float] = ..., max_bpm: _Optional[float] = ...) -> None: ...
-
-class ListTracksResponse(_message.Message):
-    __slots__ = ("tracks", "total_count")
-    TRACKS_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
-    tracks: _containers.RepeatedCompositeFieldContainer[_track_pb2.Track]
-    total_count: int
-    def __init__(self, tracks: _Optional[_Iterable[_Union[_track_pb2.Track, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
-
-class UpdateTrackRequest(_message.Message):
-    __slots__ = ("track_id", "track", "fields")
-    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
-    TRACK_FIELD_NUMBER: _ClassVar[int]
-    FIELDS_FIELD_NUMBER: _ClassVar[int]
-    track_id: str
-    track: _track_pb2.Track
-    fields: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, track_id: _Optional[str] = ..., track: _Optional[_Union[_track_pb2.Track, _Mapping]] = ..., fields: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class UpdateTrackResponse(_message.Message):
-    __slots__ = ("track",)
-    TRACK_FIELD_NUMBER: _ClassVar[int]
-    track: _track_pb2.Track
-    def __init__(self, track: _Optional[_Union[_track_pb2.Track, _Mapping]] = ...) -> None: ...
-
-class DeleteTrackRequest(_message.Message):
-    __slots__ = ("track_id",)
-    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
-    track_id: str
-    def __init__(self, track_id: _Optional[str] = ...) -> None: ...
-
-class DeleteTrackResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class GetStemRequest(_message.Message):
-    __slots__ = ("stem_id",)
-    STEM_ID_FIELD_NUMBER: _ClassVar[int]
-    stem_id: str
-    def __init__(self, stem_id: _Optional[str] = ...) -> None: ...
-
-class GetStemResponse(_message.Message):
-    __slots__ = ("stem",)
-    STEM_FIELD_NUMBER: _ClassVar[int]
-    stem: _job_pb2.AudioOutput
-    def __init__(self, stem: _Optional[_Union[_job_pb2.AudioOutput, _Mapping]] = ...) -> None: ...
-
-class ListStemsRequest(_message.Message):
-    __slots__ = ("track_id",)
-    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
-    track_id: str
-    def __init__(self, track_id: _Optional[str] = ...) -> None: ...
-
-class ListStemsResponse(_message.Message):
-    __slots__ = ("stems",)
-    STEMS_FIELD_NUMBER: _ClassVar[int]
-    stems: _containers.RepeatedCompositeFieldContainer[_job_pb2.AudioOutput]
-    def __init__(self, stems: _Optional[_Iterable[_Union[_job_pb2.AudioOutput, _Mapping]]] = ...) -> None: ...
-
-class GetAnalysisRequest(_message.Message):
-    __slots__ = ("track_id",)
-    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
-    track_id: str
-    def __init__(self, track_id: _Optional[str] = ...) -> None: ...
-
-class GetAnalysisResponse(_message.Message):
-    __slots__ = ("analysis",)
-    ANALYSIS_FIELD_NUMBER: _ClassVar[int]
-    analysis: _track_pb2.Analysis
-    def __init__(self, analysis: _Optional[_Union[_track_pb2.Analysis, _Mapping]] = ...) -> None: ...
-
-class CreateJobRequest(_message.Message):
-    __slots__ = ("kind", "track_id", "spec_json", "attempt_limit", "command_subject", "idempotency_key", "priority", "stages", "job_id", "fingerprint", "affinity", "work_seconds", "pending_limit", "hourly_limit", "queue_limit")
-    KIND_FIELD_NUMBER: _ClassVar[int]
-    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
-    SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
-    ATTEMPT_LIMIT_FIELD_NUMBER: _ClassVar[int]
-    COMMAND_SUBJECT_FIELD_NUMBER: _ClassVar[int]
-    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
-    PRIORITY_FIELD_NUMBER: _ClassVar[int]
-    STAGES_FIELD_NUMBER: _ClassVar[int]
-    JOB_ID_FIELD_NUMBER: _ClassVar[int]
-    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
-    AFFINITY_FIELD_NUMBER: _ClassVar[int]
-    WORK_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    PENDING_LIMIT_FIELD_NUMBER: _ClassVar[int]
-    HOURLY_LIMIT_FIELD_NUMBER: _ClassVar[int]
-    QUEUE_LIMIT_FIELD_NUMBER: _ClassVar[int]
-    kind: _job_pb2.JobKind
-    track_id: str
-    spec_json: str
-    attempt_limit: int
-    command_subject: str
-    idempotency_key: str
-    priority: _job_pb2.Priority
-    stages: _containers.RepeatedCompositeFieldContainer[_job_pb2.Stage]
-    job_id: str
-    fingerprint: str
-    affinity: str
-    work_seconds: float
-    pending_limit: int
-    hourly_limit: int
-    queue_limit: int
-    def __init__(self, kind: _Optional[_Union[_job_pb2.JobKind, str]] = ..., track_id: _Optional[str] = ..., spec_json: _Optional[str] = ..., attempt_limit: _Optional[int] = ..., command_subject: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., priority: _Optional[_Union[_job_pb2.Priority, str]] = ..., stages: _Optional[_Iterable[_Union[_job_pb2.Stage, _Mapping]]] = ..., job_id: _Optional[str] = ..., fingerprint: _Optional[str] = ..., affinity: _Optional[str] = ..., work_seconds: _Optional[float] = ..., pending_limit: _Optional[int] = ..., hourly_limit: _Optional[int] = ..., queue_limit: _Optional[int] = ...) -> None: ...
-
-class CreateJobResponse(_message.Message):
-    __slots__ = ("job", "existed")
-    JOB_FIELD_NUMBER: _ClassVar[int]
-    EXISTED_FIELD_NUMBER: _ClassVar[int]
-    job: _job_pb2.Job
-    existed: bool
-    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., existed: _Optional[bool] = ...) -> None: ...
-
-class GetJobRequest(_message.Message):
-    __slots__ = ("job_id", "with_position")
-    JOB_ID_FIELD_NUMBER: _ClassVar[int]
-    WITH_POSITION_FIELD_NUMBER: _ClassVar[int]
-    job_id: str
-    with_position: bool
-    def __init__(self, job_id: _Optional[str] = ..., with_position: _Optional[bool] = ...) -> None: ...
-
-class GetJobResponse(_message.Message):
-    __slots__ = ("job", "position", "estimated_wait_seconds")
-    JOB_FIELD_NUMBER: _ClassVar[int]
-    POSITION_FIELD_NUMBER: _ClassVar[int]
-    ESTIMATED_WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    job: _job_pb2.Job
-    position: int
-    estimated_wait_seconds: float
-    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., position: _Optional[int] = ..., estimated_wait_seconds: _Optional[float] = ...) -> None: ...
-
-class GetQueueRequest(_message.Message):
-    __slots__ = ("kind",)
-    KIND_FIELD_NUMBER: _ClassVar[int]
-    kind: _job_pb2.JobKind
-    def __init__(self, kind: _Optional[_Union[_job_pb2.JobKind, str]] = ...) -> None: ...
-
-class GetQueueResponse(_message.Message):
-    __slots__ = ("running", "queued", "queued_count", "estimated_wait_seconds")
-    RUNNING_FIELD_NUMBER: _ClassVar[int]
-    QUEUED_FIELD_NUMBER: _ClassVar[int]
-    QUEUED_COUNT_FIELD_NUMBER: _ClassVar[int]
-    ESTIMATED_WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    running: _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]
-    queued: _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]
-    queued_count: int
-    estimated_wait_seconds: float
-    def __init__(self, running: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., queued: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., queued_count: _Optional[int] = ..., estimated_wait_seconds: _Optional[float] = ...) -> None: ...
-
-class ListJobsRequest(_message.Message):
-    __slots__ = ("page", "page_size", "kinds", "states", "track_id", "oldest_first")
-    PAGE_FIELD_NUMBER: _ClassVar[int]
-    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
-    KINDS_FIELD_NUMBER: _ClassVar[int]
-    STATES_FIELD_NUMBER: _ClassVar[int]
-    TRACK_ID_FIELD_NUMBER: _ClassVar[int]
-    OLDEST_FIRST_FIELD_NUMBER: _ClassVar[int]
-    page: int
-    page_size: int
-    kinds: _containers.RepeatedScalarFieldContainer[_job_pb2.JobKind]
-    states: _containers.RepeatedScalarFieldContainer[_job_pb2.JobState]
-    track_id: str
-    oldest_first: bool
-    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., kinds: _Optional[_Iterable[_Union[_job_pb2.JobKind, str]]] = ..., states: _Optional[_Iterable[_Union[_job_pb2.JobState, str]]] = ..., track_id: _Optional[str] = ..., oldest_first: _Optional[bool] = ...) -> None: ...
-
-class ListJobsResponse(_message.Message):
-    __slots__ = ("jobs", "total_count")
-    JOBS_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
-    jobs: _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]
-    total_count: int
-    def __init__(self, jobs: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., total_count: _Optional[int] = ...) -> None: ...
-
-class CancelJobRequest(_message.Message):
-    __slots__ = ("job_id",)
-    JOB_ID_FIELD_NUMBER: _ClassVar[int]
-    job_id: str
-    def __init__(self, job_id: _Optional[str] = ...) -> None: ...
-
-class CancelJobResponse(_message.Message):
-    __slots__ = ("job",)
-    JOB_FIELD_NUMBER: _ClassVar[int]
-    job: _job_pb2.Job
-    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
-
-class ClaimJobRequest(_message.Message):
-    __slots__ = ("job_id", "worker_id", "lease_seconds")
-    JOB_ID_FIELD_NUMBER: _ClassVar[int]
-    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
-    LEASE_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    job_id: str
-    worker_id: str
-    lease_seconds: float
-    def __init__(self, job_id: _Optional[str] = ..., worker_id: _Optional[str] = ..., lease_seconds: _Optional[float] = ...) -> None: ...
-
-class ClaimJobResponse(_message.Message):
-    __slots__ = ("job", "claimed", "retry_after_seconds")
-    JOB_FIELD_NUMBER: _ClassVar[int]
-    CLAIMED_FIELD_NUMBER: _ClassVar[int]
-    RETRY_AFTER_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    job: _job_pb2.Job
-    claimed: bool
-    retry_after_seconds: float
-    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., claimed: _Optional[bool] = ..., retry_after_seconds: _Optional[float] = ...) -> None: ...
-
-class HeartbeatJobRequest(_message.Message):
-    __slots__ = ("job_id", "attempt", "lease_seconds", "progress_ratio", "progress_message", "stages", "outside_work")
-    JOB_ID_FIELD_NUMBER: _ClassVar[int]
-    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
-    LEASE_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    PROGRESS_RATIO_FIELD_NUMBER: _ClassVar[int]
-    PROGRESS_MESSAGE_FIELD_NUMBER: _ClassVar[int]
-    STAGES_FIELD_NUMBER: _ClassVar[int]
-    OUTSIDE_WORK_FIELD_NUMBER: _ClassVar[int]
-    job_id: str
-    attempt: int
-    lease_seconds: float
-    progress_ratio: float
-    progress_message: str
-    stages: _containers.RepeatedCompositeFieldContainer[_job_pb2.Stage]
-    outside_work: _job_pb2.OutsideWork
-    def __init__(self, job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., lease_seconds: _Optional[float] = ..., progress_ratio: _Optional[float] = ..., progress_message: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[_job_pb2.Stage, _Mapping]]] = ..., outside_work: _Optional[_Union[_job_pb2.OutsideWork, _Mapping]] = ...) -> None: ...
-
-class HeartbeatJobResponse(_message.Message):
-    __slots__ = ("cancel_requested",)
-    CANCEL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
-    cancel_requested: bool
-    def __init__(self, cancel_requested: _Optional[bool] = ...) -> None: ...
-
-class SucceedJobRequest(_message.Message):
-    __slots__ = ("job_id", "attempt", "result", "stages")
-    JOB_ID_FIELD_NUMBER: _ClassVar[int]
-    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
-    RESULT_FIELD_NUMBER: _ClassVar[int]
-    STAGES_FIELD_NUMBER: _ClassVar[int]
-    job_id: str
-    attempt: int
-    result: _job_pb2.JobResult
-    stages: _containers.RepeatedCompositeFieldContainer[_job_pb2.Stage]
-    def __init__(self, job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., result: _Optional[_Union[_job_pb2.JobResult, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[_job_pb2.Stage, _Mapping]]] = ...) -> None: ...
-
-class SucceedJobResponse(_message.Message):
-    __slots__ = ("job",)
-    JOB_FIELD_NUMBER: _ClassVar[int]
-    job: _job_pb2.Job
-    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
-
-class FailJobRequest(_message.Message):
-    __slots__ = ("job_id", "attempt", "error", "cancelled", "stages")
-    JOB_ID_FIELD_NUMBER: _ClassVar[int]
-    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
-    ERROR_FIELD_NUMBER: _ClassVar[int]
-    CANCELLED_FIELD_NUMBER: _ClassVar[int]
-    STAGES_FIELD_NUMBER: _ClassVar[int]
-    job_id: str
-    attempt: int
-    error: _job_pb2.JobError
-    cancelled: bool
-    stages: _containers.RepeatedCompositeFieldContainer[_job_pb2.Stage]
-    def __init__(self, job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., error: _Optional[_Union[_job_pb2.JobError, _Mapping]] = ..., cancelled: _Optional[bool] = ..., stages: _Optional[_Iterable[_Union[_job_pb2.Stage, _Mapping]]] = ...) -> None: ...
-
-class FailJobResponse(_message.Message):
-    __slots__ = ("job",)
-    JOB_FIELD_NUMBER: _ClassVar[int]
-    job: _job_pb2.Job
-    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
-
-class ReleaseJobRequest(_message.Message):
-    __slots__ = ("job_id", "attempt", "delay_seconds", "error", "refund_attempt")
-    JOB_ID_FIELD_NUMBER: _ClassVar[int]
-    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
-    DELAY_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    ERROR_FIELD_NUMBER: _ClassVar[int]
-    REFUND_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
-    job_id: str
-    attempt: int
-    delay_seconds: float
-    error: _job_pb2.JobError
-    refund_attempt: bool
-    def __init__(self, job_id: _Optional[str] = ..., attempt: _Optional[int] = ..., delay_seconds: _Optional[float] = ..., error: _Optional[_Union[_job_pb2.JobError, _Mapping]] = ..., refund_attempt: _Optional[bool] = ...) -> None: ...
-
-class ReleaseJobResponse(_message.Message):
-    __slots__ = ("job",)
-    JOB_FIELD_NUMBER: _ClassVar[int]
-    job: _job_pb2.Job
-    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+"""
+@generated by mypy-protobuf.  Do not edit manually!
+isort:skip_file
+"""
+
+from collections import abc as abc
+from google.protobuf import any_pb2 as any_pb2
+from google.protobuf import descriptor as descriptor
+from google.protobuf import message as message
+from google.protobuf.internal import containers as containers
+from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
+from soundwright.library.v1 import account_pb2 as account_pb2
+from soundwright.library.v1 import job_pb2 as job_pb2
+from soundwright.library.v1 import track_pb2 as track_pb2
+import builtins as builtins
+import sys
+import typing as typing
+
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
+else:
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+
+DESCRIPTOR: descriptor.FileDescriptor
+
+class _TrackSort:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TrackSortEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_TrackSort.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    TRACK_SORT_UNSPECIFIED: _TrackSort.ValueType  # 0
+    TRACK_SORT_CREATE_TIME: _TrackSort.ValueType  # 1
+    TRACK_SORT_TITLE: _TrackSort.ValueType  # 2
+    TRACK_SORT_ARTIST: _TrackSort.ValueType  # 3
+    TRACK_SORT_DURATION: _TrackSort.ValueType  # 4
+
+class TrackSort(_TrackSort, metaclass=_TrackSortEnumTypeWrapper): ...
+
+TRACK_SORT_UNSPECIFIED: TrackSort.ValueType  # 0
+TRACK_SORT_CREATE_TIME: TrackSort.ValueType  # 1
+TRACK_SORT_TITLE: TrackSort.ValueType  # 2
+TRACK_SORT_ARTIST: TrackSort.ValueType  # 3
+TRACK_SORT_DURATION: TrackSort.ValueType  # 4
+
+class _TrackStatus:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TrackStatusEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_TrackStatus.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    TRACK_STATUS_UNSPECIFIED: _TrackStatus.ValueType  # 0
+    TRACK_STATUS_PENDING: _TrackStatus.ValueType  # 1
+    """no audio: its download goes on, failed or was cancelled"""
+    TRACK_STATUS_DOWNLOADED: _TrackStatus.ValueType  # 2
+    """audio"""
+    TRACK_STATUS_PROCESSED: _TrackStatus.ValueType  # 3
+    """it has stems"""
+    TRACK_STATUS_ANALYZED: _TrackStatus.ValueType  # 4
+    """it has an analysis"""
+
+class TrackStatus(_TrackStatus, metaclass=_TrackStatusEnumTypeWrapper):
+    """State of a track. A track can have several."""
+
+TRACK_STATUS_UNSPECIFIED: TrackStatus.ValueType  # 0
+TRACK_STATUS_PENDING: TrackStatus.ValueType  # 1
+"""no audio: its download goes on, failed or was cancelled"""
+TRACK_STATUS_DOWNLOADED: TrackStatus.ValueType  # 2
+"""audio"""
+TRACK_STATUS_PROCESSED: TrackStatus.ValueType  # 3
+"""it has stems"""
+TRACK_STATUS_ANALYZED: TrackStatus.ValueType  # 4
+"""it has an analysis"""
+
+@typing.final
+class AuthenticateTokenRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: builtins.int
+    token: builtins.str
+    def __init__(
+        self,
+        *,
+        token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AuthenticateTokenResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: builtins.int
+    PROOF_FIELD_NUMBER: builtins.int
+    proof: builtins.str
+    """a signed principal, with which the calling component may act for the account"""
+    @builtins.property
+    def account(self) -> account_pb2.Account: ...
+    def __init__(
+        self,
+        *,
+        account: account_pb2.Account | None = ...,
+        proof: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account", "proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AuthenticateSessionRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: builtins.int
+    PASSIVE_FIELD_NUMBER: builtins.int
+    session_token: builtins.str
+    passive: builtins.bool
+    """do not renew the session, because the caller cannot set a cookie"""
+    def __init__(
+        self,
+        *,
+        session_token: builtins.str = ...,
+        passive: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["passive", b"passive", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AuthenticateSessionResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: builtins.int
+    REMEMBERED_FIELD_NUMBER: builtins.int
+    FRESH_FIELD_NUMBER: builtins.int
+    RENEWED_SESSION_TOKEN_FIELD_NUMBER: builtins.int
+    remembered: builtins.bool
+    """the session outlives the browser process"""
+    fresh: builtins.bool
+    """the login was a few minutes ago"""
+    renewed_session_token: builtins.str
+    """replaces the session token; empty: unchanged"""
+    @builtins.property
+    def account(self) -> account_pb2.Account: ...
+    def __init__(
+        self,
+        *,
+        account: account_pb2.Account | None = ...,
+        remembered: builtins.bool = ...,
+        fresh: builtins.bool = ...,
+        renewed_session_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account", "fresh", b"fresh", "remembered", b"remembered", "renewed_session_token", b"renewed_session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RegisterRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    EMAIL_FIELD_NUMBER: builtins.int
+    PASSWORD_FIELD_NUMBER: builtins.int
+    IP_ADDRESS_FIELD_NUMBER: builtins.int
+    PASSWORD_CONFIRMATION_FIELD_NUMBER: builtins.int
+    BROWSER_KEY_FIELD_NUMBER: builtins.int
+    email: builtins.str
+    password: builtins.str
+    ip_address: builtins.str
+    password_confirmation: builtins.str
+    """if present, it must equal the password"""
+    browser_key: builtins.str
+    """identifies the browser; see ConfirmEmailRequest"""
+    def __init__(
+        self,
+        *,
+        email: builtins.str = ...,
+        password: builtins.str = ...,
+        ip_address: builtins.str = ...,
+        password_confirmation: builtins.str | None = ...,
+        browser_key: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_password_confirmation", b"_password_confirmation", "password_confirmation", b"password_confirmation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_password_confirmation", b"_password_confirmation", "browser_key", b"browser_key", "email", b"email", "ip_address", b"ip_address", "password", b"password", "password_confirmation", b"password_confirmation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__password_confirmation: _TypeAlias = typing.Literal["password_confirmation"]  # noqa: Y015
+    _WhichOneofArgType__password_confirmation: _TypeAlias = typing.Literal["_password_confirmation", b"_password_confirmation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__password_confirmation) -> _WhichOneofReturnType__password_confirmation | None: ...
+
+@typing.final
+class RegisterResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateSessionRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    EMAIL_FIELD_NUMBER: builtins.int
+    PASSWORD_FIELD_NUMBER: builtins.int
+    REMEMBERED_FIELD_NUMBER: builtins.int
+    IP_ADDRESS_FIELD_NUMBER: builtins.int
+    email: builtins.str
+    password: builtins.str
+    remembered: builtins.bool
+    ip_address: builtins.str
+    def __init__(
+        self,
+        *,
+        email: builtins.str = ...,
+        password: builtins.str = ...,
+        remembered: builtins.bool = ...,
+        ip_address: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["email", b"email", "ip_address", b"ip_address", "password", b"password", "remembered", b"remembered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateSessionResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: builtins.int
+    ACCOUNT_FIELD_NUMBER: builtins.int
+    session_token: builtins.str
+    @builtins.property
+    def account(self) -> account_pb2.Account: ...
+    def __init__(
+        self,
+        *,
+        session_token: builtins.str = ...,
+        account: account_pb2.Account | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RequestLoginLinkRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    EMAIL_FIELD_NUMBER: builtins.int
+    IP_ADDRESS_FIELD_NUMBER: builtins.int
+    email: builtins.str
+    ip_address: builtins.str
+    def __init__(
+        self,
+        *,
+        email: builtins.str = ...,
+        ip_address: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["email", b"email", "ip_address", b"ip_address"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RequestLoginLinkResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RedeemLoginLinkRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    LINK_TOKEN_FIELD_NUMBER: builtins.int
+    REMEMBERED_FIELD_NUMBER: builtins.int
+    link_token: builtins.str
+    remembered: builtins.bool
+    def __init__(
+        self,
+        *,
+        link_token: builtins.str = ...,
+        remembered: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["link_token", b"link_token", "remembered", b"remembered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RedeemLoginLinkResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: builtins.int
+    ACCOUNT_FIELD_NUMBER: builtins.int
+    session_token: builtins.str
+    @builtins.property
+    def account(self) -> account_pb2.Account: ...
+    def __init__(
+        self,
+        *,
+        session_token: builtins.str = ...,
+        account: account_pb2.Account | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ConfirmEmailRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    LINK_TOKEN_FIELD_NUMBER: builtins.int
+    BROWSER_KEY_FIELD_NUMBER: builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: builtins.int
+    link_token: builtins.str
+    browser_key: builtins.str
+    """A first confirmation in another browser than the one that registered, and without a session of the account, removes the
+    password: the owner of the address may not be the one who registered it.
+    """
+    session_token: builtins.str
+    """can be empty"""
+    def __init__(
+        self,
+        *,
+        link_token: builtins.str = ...,
+        browser_key: builtins.str = ...,
+        session_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["browser_key", b"browser_key", "link_token", b"link_token", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ConfirmEmailResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: builtins.int
+    PASSWORD_REMOVED_FIELD_NUMBER: builtins.int
+    password_removed: builtins.bool
+    @builtins.property
+    def account(self) -> account_pb2.Account: ...
+    def __init__(
+        self,
+        *,
+        account: account_pb2.Account | None = ...,
+        password_removed: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account", "password_removed", b"password_removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteSessionRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: builtins.int
+    session_token: builtins.str
+    def __init__(
+        self,
+        *,
+        session_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteSessionResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ChangePasswordRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: builtins.int
+    CURRENT_PASSWORD_FIELD_NUMBER: builtins.int
+    NEW_PASSWORD_FIELD_NUMBER: builtins.int
+    REVOKE_API_TOKENS_FIELD_NUMBER: builtins.int
+    IP_ADDRESS_FIELD_NUMBER: builtins.int
+    PASSWORD_CONFIRMATION_FIELD_NUMBER: builtins.int
+    session_token: builtins.str
+    current_password: builtins.str
+    """can be empty in a fresh session"""
+    new_password: builtins.str
+    revoke_api_tokens: builtins.bool
+    """also removes connections that can log in"""
+    ip_address: builtins.str
+    password_confirmation: builtins.str
+    """if present, it must equal the new password"""
+    def __init__(
+        self,
+        *,
+        session_token: builtins.str = ...,
+        current_password: builtins.str = ...,
+        new_password: builtins.str = ...,
+        revoke_api_tokens: builtins.bool = ...,
+        ip_address: builtins.str = ...,
+        password_confirmation: builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_password_confirmation", b"_password_confirmation", "password_confirmation", b"password_confirmation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_password_confirmation", b"_password_confirmation", "current_password", b"current_password", "ip_address", b"ip_address", "new_password", b"new_password", "password_confirmation", b"password_confirmation", "revoke_api_tokens", b"revoke_api_tokens", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__password_confirmation: _TypeAlias = typing.Literal["password_confirmation"]  # noqa: Y015
+    _WhichOneofArgType__password_confirmation: _TypeAlias = typing.Literal["_password_confirmation", b"_password_confirmation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__password_confirmation) -> _WhichOneofReturnType__password_confirmation | None: ...
+
+@typing.final
+class ChangePasswordResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: builtins.int
+    session_token: builtins.str
+    def __init__(
+        self,
+        *,
+        session_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RequestEmailChangeRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: builtins.int
+    CURRENT_PASSWORD_FIELD_NUMBER: builtins.int
+    EMAIL_FIELD_NUMBER: builtins.int
+    IP_ADDRESS_FIELD_NUMBER: builtins.int
+    session_token: builtins.str
+    current_password: builtins.str
+    """can be empty in a fresh session"""
+    email: builtins.str
+    ip_address: builtins.str
+    def __init__(
+        self,
+        *,
+        session_token: builtins.str = ...,
+        current_password: builtins.str = ...,
+        email: builtins.str = ...,
+        ip_address: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["current_password", b"current_password", "email", b"email", "ip_address", b"ip_address", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RequestEmailChangeResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ExchangePasswordRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    EMAIL_FIELD_NUMBER: builtins.int
+    PASSWORD_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    IP_ADDRESS_FIELD_NUMBER: builtins.int
+    LIFETIME_DAYS_FIELD_NUMBER: builtins.int
+    email: builtins.str
+    password: builtins.str
+    name: builtins.str
+    ip_address: builtins.str
+    lifetime_days: builtins.int
+    """0: it does not expire"""
+    def __init__(
+        self,
+        *,
+        email: builtins.str = ...,
+        password: builtins.str = ...,
+        name: builtins.str = ...,
+        ip_address: builtins.str = ...,
+        lifetime_days: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["email", b"email", "ip_address", b"ip_address", "lifetime_days", b"lifetime_days", "name", b"name", "password", b"password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ExchangePasswordResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SECRET_FIELD_NUMBER: builtins.int
+    API_TOKEN_FIELD_NUMBER: builtins.int
+    secret: builtins.str
+    """shown only once"""
+    @builtins.property
+    def api_token(self) -> account_pb2.ApiToken: ...
+    def __init__(
+        self,
+        *,
+        secret: builtins.str = ...,
+        api_token: account_pb2.ApiToken | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["api_token", b"api_token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["api_token", b"api_token", "secret", b"secret"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateApiTokenRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    LIFETIME_DAYS_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    lifetime_days: builtins.int
+    """0: it does not expire"""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        lifetime_days: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["lifetime_days", b"lifetime_days", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateApiTokenResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SECRET_FIELD_NUMBER: builtins.int
+    API_TOKEN_FIELD_NUMBER: builtins.int
+    secret: builtins.str
+    """shown only once"""
+    @builtins.property
+    def api_token(self) -> account_pb2.ApiToken: ...
+    def __init__(
+        self,
+        *,
+        secret: builtins.str = ...,
+        api_token: account_pb2.ApiToken | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["api_token", b"api_token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["api_token", b"api_token", "secret", b"secret"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListApiTokensRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListApiTokensResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    API_TOKENS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def api_tokens(self) -> containers.RepeatedCompositeFieldContainer[account_pb2.ApiToken]:
+        """newest first"""
+
+    def __init__(
+        self,
+        *,
+        api_tokens: abc.Iterable[account_pb2.ApiToken] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["api_tokens", b"api_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteApiTokenRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    API_TOKEN_ID_FIELD_NUMBER: builtins.int
+    api_token_id: builtins.str
+    def __init__(
+        self,
+        *,
+        api_token_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["api_token_id", b"api_token_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteApiTokenResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListAccountsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    SEARCH_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
+    STATUS_FIELD_NUMBER: builtins.int
+    page: builtins.int
+    page_size: builtins.int
+    search: builtins.str
+    """part of the email address"""
+    role: builtins.str
+    """empty: all"""
+    status: builtins.str
+    """empty: all"""
+    def __init__(
+        self,
+        *,
+        page: builtins.int = ...,
+        page_size: builtins.int = ...,
+        search: builtins.str = ...,
+        role: builtins.str = ...,
+        status: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page", b"page", "page_size", b"page_size", "role", b"role", "search", b"search", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListAccountsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACCOUNTS_FIELD_NUMBER: builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    total_count: builtins.int
+    @builtins.property
+    def accounts(self) -> containers.RepeatedCompositeFieldContainer[account_pb2.AccountSummary]:
+        """newest first"""
+
+    def __init__(
+        self,
+        *,
+        accounts: abc.Iterable[account_pb2.AccountSummary] | None = ...,
+        total_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["accounts", b"accounts", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateAccountRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
+    STATUS_FIELD_NUMBER: builtins.int
+    IP_ADDRESS_FIELD_NUMBER: builtins.int
+    STORAGE_QUOTA_BYTES_FIELD_NUMBER: builtins.int
+    account_id: builtins.str
+    role: builtins.str
+    """empty: unchanged"""
+    status: builtins.str
+    """empty: unchanged"""
+    ip_address: builtins.str
+    """address of the administrator, for the audit log"""
+    storage_quota_bytes: builtins.int
+    """absent: unchanged; 0: no limit; -1: the default of the platform"""
+    def __init__(
+        self,
+        *,
+        account_id: builtins.str = ...,
+        role: builtins.str = ...,
+        status: builtins.str = ...,
+        ip_address: builtins.str = ...,
+        storage_quota_bytes: builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_storage_quota_bytes", b"_storage_quota_bytes", "storage_quota_bytes", b"storage_quota_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_storage_quota_bytes", b"_storage_quota_bytes", "account_id", b"account_id", "ip_address", b"ip_address", "role", b"role", "status", b"status", "storage_quota_bytes", b"storage_quota_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__storage_quota_bytes: _TypeAlias = typing.Literal["storage_quota_bytes"]  # noqa: Y015
+    _WhichOneofArgType__storage_quota_bytes: _TypeAlias = typing.Literal["_storage_quota_bytes", b"_storage_quota_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__storage_quota_bytes) -> _WhichOneofReturnType__storage_quota_bytes | None: ...
+
+@typing.final
+class UpdateAccountResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def account(self) -> account_pb2.AccountSummary: ...
+    def __init__(
+        self,
+        *,
+        account: account_pb2.AccountSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListAuditEntriesRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    page: builtins.int
+    page_size: builtins.int
+    def __init__(
+        self,
+        *,
+        page: builtins.int = ...,
+        page_size: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page", b"page", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListAuditEntriesResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    total_count: builtins.int
+    @builtins.property
+    def entries(self) -> containers.RepeatedCompositeFieldContainer[account_pb2.AuditEntry]:
+        """newest first"""
+
+    def __init__(
+        self,
+        *,
+        entries: abc.Iterable[account_pb2.AuditEntry] | None = ...,
+        total_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["entries", b"entries", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetJobOverviewRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    page: builtins.int
+    page_size: builtins.int
+    def __init__(
+        self,
+        *,
+        page: builtins.int = ...,
+        page_size: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page", b"page", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class JobCount(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    kind: job_pb2.JobKind.ValueType
+    state: job_pb2.JobState.ValueType
+    count: builtins.int
+    def __init__(
+        self,
+        *,
+        kind: job_pb2.JobKind.ValueType = ...,
+        state: job_pb2.JobState.ValueType = ...,
+        count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["count", b"count", "kind", b"kind", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetJobOverviewResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: builtins.int
+    JOBS_FIELD_NUMBER: builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    total_count: builtins.int
+    @builtins.property
+    def counts(self) -> containers.RepeatedCompositeFieldContainer[JobCount]: ...
+    @builtins.property
+    def jobs(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Job]:
+        """jobs of all owners, newest first"""
+
+    def __init__(
+        self,
+        *,
+        counts: abc.Iterable[JobCount] | None = ...,
+        jobs: abc.Iterable[job_pb2.Job] | None = ...,
+        total_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["counts", b"counts", "jobs", b"jobs", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateTrackRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def track(self) -> track_pb2.Track:
+        """the caller chooses the ID; the principal becomes the owner"""
+
+    def __init__(
+        self,
+        *,
+        track: track_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateTrackResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def track(self) -> track_pb2.Track: ...
+    def __init__(
+        self,
+        *,
+        track: track_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetTrackRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    NEEDS_AUDIO_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    needs_audio: builtins.bool
+    """CONFLICT (AUDIO_NOT_READY) for a track without audio"""
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+        needs_audio: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["needs_audio", b"needs_audio", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetTrackResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def track(self) -> track_pb2.Track: ...
+    def __init__(
+        self,
+        *,
+        track: track_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListTracksRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    SORT_FIELD_NUMBER: builtins.int
+    DESCENDING_FIELD_NUMBER: builtins.int
+    SEARCH_FIELD_NUMBER: builtins.int
+    STATUS_FIELD_NUMBER: builtins.int
+    ARTIST_FIELD_NUMBER: builtins.int
+    ALBUM_FIELD_NUMBER: builtins.int
+    TAG_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    KEY_FIELD_NUMBER: builtins.int
+    MIN_BPM_FIELD_NUMBER: builtins.int
+    MAX_BPM_FIELD_NUMBER: builtins.int
+    page: builtins.int
+    """from 1"""
+    page_size: builtins.int
+    """1 to 100"""
+    sort: TrackSort.ValueType
+    """unspecified: by creation time"""
+    descending: builtins.bool
+    """absent: newest or longest first, names ascending"""
+    search: builtins.str
+    """word prefixes; all must occur in title, artist, album or tags"""
+    status: TrackStatus.ValueType
+    """unspecified: any"""
+    artist: builtins.str
+    """exact match, ignoring case and diacritics; empty: any"""
+    album: builtins.str
+    """like artist"""
+    tag: builtins.str
+    source: builtins.str
+    key: builtins.str
+    min_bpm: builtins.float
+    max_bpm: builtins.float
+    """inclusive"""
+    def __init__(
+        self,
+        *,
+        page: builtins.int = ...,
+        page_size: builtins.int = ...,
+        sort: TrackSort.ValueType = ...,
+        descending: builtins.bool | None = ...,
+        search: builtins.str = ...,
+        status: TrackStatus.ValueType = ...,
+        artist: builtins.str = ...,
+        album: builtins.str = ...,
+        tag: builtins.str = ...,
+        source: builtins.str = ...,
+        key: builtins.str = ...,
+        min_bpm: builtins.float | None = ...,
+        max_bpm: builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_descending", b"_descending", "_max_bpm", b"_max_bpm", "_min_bpm", b"_min_bpm", "descending", b"descending", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_descending", b"_descending", "_max_bpm", b"_max_bpm", "_min_bpm", b"_min_bpm", "album", b"album", "artist", b"artist", "descending", b"descending", "key", b"key", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm", "page", b"page", "page_size", b"page_size", "search", b"search", "sort", b"sort", "source", b"source", "status", b"status", "tag", b"tag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__descending: _TypeAlias = typing.Literal["descending"]  # noqa: Y015
+    _WhichOneofArgType__descending: _TypeAlias = typing.Literal["_descending", b"_descending"]  # noqa: Y015
+    _WhichOneofReturnType__max_bpm: _TypeAlias = typing.Literal["max_bpm"]  # noqa: Y015
+    _WhichOneofArgType__max_bpm: _TypeAlias = typing.Literal["_max_bpm", b"_max_bpm"]  # noqa: Y015
+    _WhichOneofReturnType__min_bpm: _TypeAlias = typing.Literal["min_bpm"]  # noqa: Y015
+    _WhichOneofArgType__min_bpm: _TypeAlias = typing.Literal["_min_bpm", b"_min_bpm"]  # noqa: Y015
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__descending) -> _WhichOneofReturnType__descending | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_bpm) -> _WhichOneofReturnType__max_bpm | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_bpm) -> _WhichOneofReturnType__min_bpm | None: ...
+
+@typing.final
+class ListTracksResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACKS_FIELD_NUMBER: builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    total_count: builtins.int
+    @builtins.property
+    def tracks(self) -> containers.RepeatedCompositeFieldContainer[track_pb2.Track]: ...
+    def __init__(
+        self,
+        *,
+        tracks: abc.Iterable[track_pb2.Track] | None = ...,
+        total_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["total_count", b"total_count", "tracks", b"tracks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateTrackRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    TRACK_FIELD_NUMBER: builtins.int
+    FIELDS_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    @builtins.property
+    def track(self) -> track_pb2.Track:
+        """the new values"""
+
+    @builtins.property
+    def fields(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """fields to change: title, artist, album, bpm, key, tags; an absent value clears the field"""
+
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+        track: track_pb2.Track | None = ...,
+        fields: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["fields", b"fields", "track", b"track", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateTrackResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def track(self) -> track_pb2.Track: ...
+    def __init__(
+        self,
+        *,
+        track: track_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecordDownloadRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def track(self) -> track_pb2.Track: ...
+    def __init__(
+        self,
+        *,
+        track: track_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecordDownloadResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def track(self) -> track_pb2.Track: ...
+    def __init__(
+        self,
+        *,
+        track: track_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteTrackRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteTrackResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetStemRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    STEM_ID_FIELD_NUMBER: builtins.int
+    stem_id: builtins.str
+    def __init__(
+        self,
+        *,
+        stem_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["stem_id", b"stem_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetStemResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    STEM_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def stem(self) -> job_pb2.AudioOutput: ...
+    def __init__(
+        self,
+        *,
+        stem: job_pb2.AudioOutput | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["stem", b"stem"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["stem", b"stem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListStemsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListStemsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    STEMS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def stems(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.AudioOutput]: ...
+    def __init__(
+        self,
+        *,
+        stems: abc.Iterable[job_pb2.AudioOutput] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["stems", b"stems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetAnalysisRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetAnalysisResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    ANALYSIS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def analysis(self) -> track_pb2.Analysis: ...
+    def __init__(
+        self,
+        *,
+        analysis: track_pb2.Analysis | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["analysis", b"analysis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["analysis", b"analysis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateJobRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    SPEC_FIELD_NUMBER: builtins.int
+    ATTEMPT_LIMIT_FIELD_NUMBER: builtins.int
+    COMMAND_SUBJECT_FIELD_NUMBER: builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
+    PRIORITY_FIELD_NUMBER: builtins.int
+    STAGES_FIELD_NUMBER: builtins.int
+    JOB_ID_FIELD_NUMBER: builtins.int
+    FINGERPRINT_FIELD_NUMBER: builtins.int
+    AFFINITY_FIELD_NUMBER: builtins.int
+    WORK_SECONDS_FIELD_NUMBER: builtins.int
+    PENDING_LIMIT_FIELD_NUMBER: builtins.int
+    HOURLY_LIMIT_FIELD_NUMBER: builtins.int
+    QUEUE_LIMIT_FIELD_NUMBER: builtins.int
+    OUTPUT_FOLDER_FIELD_NUMBER: builtins.int
+    CREATES_TRACK_FIELD_NUMBER: builtins.int
+    PUBLIC_SPEC_FIELD_NUMBER: builtins.int
+    STARVATION_SECONDS_FIELD_NUMBER: builtins.int
+    NEW_TRACK_FIELD_NUMBER: builtins.int
+    kind: job_pb2.JobKind.ValueType
+    track_id: builtins.str
+    attempt_limit: builtins.int
+    command_subject: builtins.str
+    """without the priority, which the library appends"""
+    idempotency_key: builtins.str
+    """empty: none"""
+    priority: job_pb2.Priority.ValueType
+    """requested priority; capped by the caller's role"""
+    job_id: builtins.str
+    """empty: the library chooses"""
+    fingerprint: builtins.str
+    """identifies equal requests; empty: kind, track and spec"""
+    affinity: builtins.str
+    """lower-case word; jobs that share it use the same model"""
+    work_seconds: builtins.float
+    pending_limit: builtins.int
+    """maximum number of unfinished jobs of this kind for the caller; 0: no limit"""
+    hourly_limit: builtins.int
+    """maximum number of jobs of this kind per hour for the caller; 0: no limit"""
+    queue_limit: builtins.int
+    """maximum number of unfinished jobs of this kind for all callers; 0: no limit"""
+    output_folder: builtins.str
+    """as in Job, like the next two"""
+    creates_track: builtins.bool
+    public_spec: builtins.bool
+    starvation_seconds: builtins.float
+    """a job that waits longer starts before jobs of higher priority; 0: 900"""
+    @builtins.property
+    def spec(self) -> any_pb2.Any: ...
+    @builtins.property
+    def stages(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Stage]: ...
+    @builtins.property
+    def new_track(self) -> track_pb2.NewTrack:
+        """creates_track: stored without audio under track_id, unless there is such a track"""
+
+    def __init__(
+        self,
+        *,
+        kind: job_pb2.JobKind.ValueType = ...,
+        track_id: builtins.str = ...,
+        spec: any_pb2.Any | None = ...,
+        attempt_limit: builtins.int = ...,
+        command_subject: builtins.str = ...,
+        idempotency_key: builtins.str = ...,
+        priority: job_pb2.Priority.ValueType = ...,
+        stages: abc.Iterable[job_pb2.Stage] | None = ...,
+        job_id: builtins.str = ...,
+        fingerprint: builtins.str = ...,
+        affinity: builtins.str = ...,
+        work_seconds: builtins.float = ...,
+        pending_limit: builtins.int = ...,
+        hourly_limit: builtins.int = ...,
+        queue_limit: builtins.int = ...,
+        output_folder: builtins.str = ...,
+        creates_track: builtins.bool = ...,
+        public_spec: builtins.bool = ...,
+        starvation_seconds: builtins.float = ...,
+        new_track: track_pb2.NewTrack | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["new_track", b"new_track", "spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["affinity", b"affinity", "attempt_limit", b"attempt_limit", "command_subject", b"command_subject", "creates_track", b"creates_track", "fingerprint", b"fingerprint", "hourly_limit", b"hourly_limit", "idempotency_key", b"idempotency_key", "job_id", b"job_id", "kind", b"kind", "new_track", b"new_track", "output_folder", b"output_folder", "pending_limit", b"pending_limit", "priority", b"priority", "public_spec", b"public_spec", "queue_limit", b"queue_limit", "spec", b"spec", "stages", b"stages", "starvation_seconds", b"starvation_seconds", "track_id", b"track_id", "work_seconds", b"work_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateJobResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    EXISTED_FIELD_NUMBER: builtins.int
+    existed: builtins.bool
+    """created by an earlier request with the same idempotency key"""
+    @builtins.property
+    def job(self) -> job_pb2.Job: ...
+    def __init__(
+        self,
+        *,
+        job: job_pb2.Job | None = ...,
+        existed: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["existed", b"existed", "job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetJobRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    WITH_POSITION_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    with_position: builtins.bool
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+        with_position: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job_id", b"job_id", "with_position", b"with_position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetJobResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    ESTIMATED_WAIT_SECONDS_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """with_position: position of a queued job among those of its kind, from 1; otherwise 0"""
+    estimated_wait_seconds: builtins.float
+    """with_position: estimated time until the job starts"""
+    @builtins.property
+    def job(self) -> job_pb2.Job: ...
+    def __init__(
+        self,
+        *,
+        job: job_pb2.Job | None = ...,
+        position: builtins.int = ...,
+        estimated_wait_seconds: builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["estimated_wait_seconds", b"estimated_wait_seconds", "job", b"job", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WatchJobRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class WatchJobResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """position of a queued job among those of its kind, from 1; otherwise 0"""
+    @builtins.property
+    def job(self) -> job_pb2.Job: ...
+    def __init__(
+        self,
+        *,
+        job: job_pb2.Job | None = ...,
+        position: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job", b"job", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetQueueRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    kind: job_pb2.JobKind.ValueType
+    def __init__(
+        self,
+        *,
+        kind: job_pb2.JobKind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetQueueResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    RUNNING_FIELD_NUMBER: builtins.int
+    QUEUED_FIELD_NUMBER: builtins.int
+    QUEUED_COUNT_FIELD_NUMBER: builtins.int
+    ESTIMATED_WAIT_SECONDS_FIELD_NUMBER: builtins.int
+    queued_count: builtins.int
+    estimated_wait_seconds: builtins.float
+    """estimated time until a new job would start"""
+    @builtins.property
+    def running(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Job]:
+        """oldest start first"""
+
+    @builtins.property
+    def queued(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Job]:
+        """next first; at most 1000"""
+
+    def __init__(
+        self,
+        *,
+        running: abc.Iterable[job_pb2.Job] | None = ...,
+        queued: abc.Iterable[job_pb2.Job] | None = ...,
+        queued_count: builtins.int = ...,
+        estimated_wait_seconds: builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["estimated_wait_seconds", b"estimated_wait_seconds", "queued", b"queued", "queued_count", b"queued_count", "running", b"running"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListJobsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    KINDS_FIELD_NUMBER: builtins.int
+    STATES_FIELD_NUMBER: builtins.int
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    OLDEST_FIRST_FIELD_NUMBER: builtins.int
+    page: builtins.int
+    page_size: builtins.int
+    track_id: builtins.str
+    oldest_first: builtins.bool
+    @builtins.property
+    def kinds(self) -> containers.RepeatedScalarFieldContainer[job_pb2.JobKind.ValueType]:
+        """empty: all"""
+
+    @builtins.property
+    def states(self) -> containers.RepeatedScalarFieldContainer[job_pb2.JobState.ValueType]:
+        """empty: all"""
+
+    def __init__(
+        self,
+        *,
+        page: builtins.int = ...,
+        page_size: builtins.int = ...,
+        kinds: abc.Iterable[job_pb2.JobKind.ValueType] | None = ...,
+        states: abc.Iterable[job_pb2.JobState.ValueType] | None = ...,
+        track_id: builtins.str = ...,
+        oldest_first: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["kinds", b"kinds", "oldest_first", b"oldest_first", "page", b"page", "page_size", b"page_size", "states", b"states", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListJobsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOBS_FIELD_NUMBER: builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    total_count: builtins.int
+    @builtins.property
+    def jobs(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Job]:
+        """newest first, unless oldest_first"""
+
+    def __init__(
+        self,
+        *,
+        jobs: abc.Iterable[job_pb2.Job] | None = ...,
+        total_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["jobs", b"jobs", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CancelJobRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CancelJobResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def job(self) -> job_pb2.Job: ...
+    def __init__(
+        self,
+        *,
+        job: job_pb2.Job | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ClaimJobRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    WORKER_ID_FIELD_NUMBER: builtins.int
+    LEASE_SECONDS_FIELD_NUMBER: builtins.int
+    PUBLICATION_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    """the job that the command names"""
+    worker_id: builtins.str
+    """different in each call, so that a repeated call claims the same attempt"""
+    lease_seconds: builtins.float
+    publication: builtins.int
+    """the command's"""
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+        worker_id: builtins.str = ...,
+        lease_seconds: builtins.float = ...,
+        publication: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job_id", b"job_id", "lease_seconds", b"lease_seconds", "publication", b"publication", "worker_id", b"worker_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ClaimJobResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    CLAIMED_FIELD_NUMBER: builtins.int
+    RETRY_AFTER_SECONDS_FIELD_NUMBER: builtins.int
+    claimed: builtins.bool
+    """false: see retry_after_seconds"""
+    retry_after_seconds: builtins.float
+    """above 0: deliver the command again then; 0: the command is done, and job has ended"""
+    @builtins.property
+    def job(self) -> job_pb2.Job:
+        """claimed: the job to run, which may be another one than the command names"""
+
+    def __init__(
+        self,
+        *,
+        job: job_pb2.Job | None = ...,
+        claimed: builtins.bool = ...,
+        retry_after_seconds: builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["claimed", b"claimed", "job", b"job", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HeartbeatJobRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    LEASE_SECONDS_FIELD_NUMBER: builtins.int
+    PROGRESS_RATIO_FIELD_NUMBER: builtins.int
+    PROGRESS_MESSAGE_FIELD_NUMBER: builtins.int
+    STAGES_FIELD_NUMBER: builtins.int
+    EXTERNAL_TASK_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    attempt: builtins.int
+    lease_seconds: builtins.float
+    progress_ratio: builtins.float
+    progress_message: builtins.str
+    @builtins.property
+    def stages(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Stage]:
+        """empty: unchanged"""
+
+    @builtins.property
+    def external_task(self) -> job_pb2.ExternalTask:
+        """absent: unchanged"""
+
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+        attempt: builtins.int = ...,
+        lease_seconds: builtins.float = ...,
+        progress_ratio: builtins.float = ...,
+        progress_message: builtins.str = ...,
+        stages: abc.Iterable[job_pb2.Stage] | None = ...,
+        external_task: job_pb2.ExternalTask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["external_task", b"external_task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "external_task", b"external_task", "job_id", b"job_id", "lease_seconds", b"lease_seconds", "progress_message", b"progress_message", "progress_ratio", b"progress_ratio", "stages", b"stages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HeartbeatJobResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    CANCEL_REQUESTED_FIELD_NUMBER: builtins.int
+    cancel_requested: builtins.bool
+    def __init__(
+        self,
+        *,
+        cancel_requested: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cancel_requested", b"cancel_requested"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReserveJobStorageRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    SIZE_BYTES_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    attempt: builtins.int
+    size_bytes: builtins.int
+    """of all files that the attempt stores, with those that it has stored"""
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+        attempt: builtins.int = ...,
+        size_bytes: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "job_id", b"job_id", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReserveJobStorageResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SucceedJobRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    RESULT_FIELD_NUMBER: builtins.int
+    STAGES_FIELD_NUMBER: builtins.int
+    STORED_BYTES_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    attempt: builtins.int
+    stored_bytes: builtins.int
+    """of the files that the attempt has stored; they count until they are deleted"""
+    @builtins.property
+    def result(self) -> job_pb2.JobResult: ...
+    @builtins.property
+    def stages(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Stage]: ...
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+        attempt: builtins.int = ...,
+        result: job_pb2.JobResult | None = ...,
+        stages: abc.Iterable[job_pb2.Stage] | None = ...,
+        stored_bytes: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "job_id", b"job_id", "result", b"result", "stages", b"stages", "stored_bytes", b"stored_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SucceedJobResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def job(self) -> job_pb2.Job: ...
+    def __init__(
+        self,
+        *,
+        job: job_pb2.Job | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class FailJobRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    CANCELLED_FIELD_NUMBER: builtins.int
+    STAGES_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    attempt: builtins.int
+    cancelled: builtins.bool
+    """the worker stopped because of a cancel request"""
+    @builtins.property
+    def error(self) -> job_pb2.JobError: ...
+    @builtins.property
+    def stages(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Stage]: ...
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+        attempt: builtins.int = ...,
+        error: job_pb2.JobError | None = ...,
+        cancelled: builtins.bool = ...,
+        stages: abc.Iterable[job_pb2.Stage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "cancelled", b"cancelled", "error", b"error", "job_id", b"job_id", "stages", b"stages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class FailJobResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def job(self) -> job_pb2.Job: ...
+    def __init__(
+        self,
+        *,
+        job: job_pb2.Job | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReleaseJobRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    DELAY_SECONDS_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    REFUND_ATTEMPT_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    attempt: builtins.int
+    delay_seconds: builtins.float
+    refund_attempt: builtins.bool
+    """do not count the attempt: the worker was shut down"""
+    @builtins.property
+    def error(self) -> job_pb2.JobError:
+        """reason, for the job record"""
+
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+        attempt: builtins.int = ...,
+        delay_seconds: builtins.float = ...,
+        error: job_pb2.JobError | None = ...,
+        refund_attempt: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "delay_seconds", b"delay_seconds", "error", b"error", "job_id", b"job_id", "refund_attempt", b"refund_attempt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReleaseJobResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def job(self) -> job_pb2.Job:
+        """FAILED if no attempts are left"""
+
+    def __init__(
+        self,
+        *,
+        job: job_pb2.Job | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AccountServiceStub:
-    """Who is calling.
+    """Accounts, sessions and API tokens.
     """
 
     def __init__(self, channel):
@@ -108,90 +108,90 @@ class AccountServiceStub:
 
 
 class AccountServiceServicer:
-    """Who is calling.
+    """Accounts, sessions and API tokens.
     """
 
     def AuthenticateToken(self, request, context):
-        """The account that an API token belongs to. UNAUTHENTICATED for an unknown or revoked token.
+        """Returns the account of an API token. UNAUTHENTICATED for an unknown or revoked token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AuthenticateSession(self, request, context):
-        """The account that a browser's session belongs to. UNAUTHENTICATED for one that is unknown, over or revoked.
+        """Returns the account of a browser session. UNAUTHENTICATED for an unknown, expired or revoked session.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Register(self, request, context):
-        """What follows is asked by the gateway for people that have no identity yet; ip_address is theirs, for limits.
+        """The gateway calls the following RPCs for unauthenticated users. ip_address is the address of the user, for rate limits.
 
-        A new account. Does not say whether there was one with this address before: a mail to the address does.
+        Creates an account. The response does not reveal whether the address was already registered; an email does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateSession(self, request, context):
-        """Logs in with a password.
+        """Creates a session with a password.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RequestLoginLink(self, request, context):
-        """Sends a link that logs in, if there is such an account, and does not say whether there is.
+        """Sends a login link if the account exists. The response does not reveal whether it does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RedeemLoginLink(self, request, context):
-        """Logs in with a link that was mailed. It serves once.
+        """Creates a session with a login link. A link is valid once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmEmail(self, request, context):
-        """Confirms a mail address, that of a new account or one that an account is to change to.
+        """Confirms the email address of a new account or the new address of an account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSession(self, request, context):
-        """Logs out.
+        """Deletes a session.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ChangePassword(self, request, context):
-        """Needs the current password, or a session that was logged in a few minutes ago. Ends all sessions; opens a new one.
+        """Requires the current password or a session that logged in a few minutes ago. Ends all sessions and creates a new one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RequestEmailChange(self, request, context):
-        """Mails a link to the new address, with which the change comes about. Needs what ChangePassword needs.
+        """Sends a link to the new address, which completes the change. Has the requirements of ChangePassword.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExchangePassword(self, request, context):
-        """An API token for whoever knows the password.
+        """Creates an API token with a password.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateApiToken(self, request, context):
-        """The caller's own API tokens.
+        """API tokens of the caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -291,7 +291,7 @@ def add_AccountServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AccountService:
-    """Who is calling.
+    """Accounts, sessions and API tokens.
     """
 
     @staticmethod
@@ -674,7 +674,7 @@ class AccountService:
 
 
 class AdminServiceStub:
-    """For administrators. Every act is in the audit log.
+    """For administrators. The audit log records every change.
     """
 
     def __init__(self, channel):
@@ -706,7 +706,7 @@ class AdminServiceStub:
 
 
 class AdminServiceServicer:
-    """For administrators. Every act is in the audit log.
+    """For administrators. The audit log records every change.
     """
 
     def ListAccounts(self, request, context):
@@ -766,7 +766,7 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
-    """For administrators. Every act is in the audit log.
+    """For administrators. The audit log records every change.
     """
 
     @staticmethod
@@ -879,7 +879,7 @@ class AdminService:
 
 
 class TrackServiceStub:
-    """Recordings and what was found out about them. Every call is limited to what the caller may see.
+    """Tracks, their stems and their analyses. Each call is limited to what the caller may access.
     """
 
     def __init__(self, channel):
@@ -908,6 +908,11 @@ class TrackServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackResponse.FromString,
                 _registered_method=True)
+        self.RecordDownload = channel.unary_unary(
+                '/soundwright.library.v1.TrackService/RecordDownload',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RecordDownloadRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RecordDownloadResponse.FromString,
+                _registered_method=True)
         self.DeleteTrack = channel.unary_unary(
                 '/soundwright.library.v1.TrackService/DeleteTrack',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackRequest.SerializeToString,
@@ -931,7 +936,7 @@ class TrackServiceStub:
 
 
 class TrackServiceServicer:
-    """Recordings and what was found out about them. Every call is limited to what the caller may see.
+    """Tracks, their stems and their analyses. Each call is limited to what the caller may access.
     """
 
     def CreateTrack(self, request, context):
@@ -953,14 +958,22 @@ class TrackServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTrack(self, request, context):
-        """Changes what the owner may say of a track; two changes at once of different fields both hold.
+        """Changes editable fields of a track. Concurrent changes of different fields are merged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordDownload(self, request, context):
+        """For the worker of a download: stores names that the owner has not edited and, with a blob key, the audio. NOT_FOUND when
+        the track was deleted, CONFLICT when it has audio already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTrack(self, request, context):
-        """Cancels the track's jobs and removes its file and whatever they made of it. The records of the jobs stay.
+        """Cancels the jobs of the track, and deletes its file and all files derived from it. Job records remain.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -973,7 +986,7 @@ class TrackServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListStems(self, request, context):
-        """The stems of the latest finished separation of a track.
+        """Returns the stems of the latest finished separation of a track.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1008,6 +1021,11 @@ def add_TrackServiceServicer_to_server(servicer, server):
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackResponse.SerializeToString,
             ),
+            'RecordDownload': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordDownload,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RecordDownloadRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RecordDownloadResponse.SerializeToString,
+            ),
             'DeleteTrack': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteTrack,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteTrackRequest.FromString,
@@ -1037,7 +1055,7 @@ def add_TrackServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TrackService:
-    """Recordings and what was found out about them. Every call is limited to what the caller may see.
+    """Tracks, their stems and their analyses. Each call is limited to what the caller may access.
     """
 
     @staticmethod
@@ -1138,6 +1156,33 @@ class TrackService:
             '/soundwright.library.v1.TrackService/UpdateTrack',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.UpdateTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordDownload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.TrackService/RecordDownload',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.RecordDownloadRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.RecordDownloadResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1258,7 +1303,7 @@ class TrackService:
 
 
 class JobServiceStub:
-    """The ledger of jobs. Create, Get, List and Cancel are for callers; the rest is for the worker that runs the job.
+    """The ledger of jobs. Create, Get, Watch, List and Cancel are for callers. The other RPCs are for workers.
     """
 
     def __init__(self, channel):
@@ -1276,6 +1321,11 @@ class JobServiceStub:
                 '/soundwright.library.v1.JobService/GetJob',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobResponse.FromString,
+                _registered_method=True)
+        self.WatchJob = channel.unary_stream(
+                '/soundwright.library.v1.JobService/WatchJob',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.WatchJobRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.WatchJobResponse.FromString,
                 _registered_method=True)
         self.ListJobs = channel.unary_unary(
                 '/soundwright.library.v1.JobService/ListJobs',
@@ -1302,6 +1352,11 @@ class JobServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.HeartbeatJobRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.HeartbeatJobResponse.FromString,
                 _registered_method=True)
+        self.ReserveJobStorage = channel.unary_unary(
+                '/soundwright.library.v1.JobService/ReserveJobStorage',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ReserveJobStorageRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ReserveJobStorageResponse.FromString,
+                _registered_method=True)
         self.SucceedJob = channel.unary_unary(
                 '/soundwright.library.v1.JobService/SucceedJob',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.SucceedJobRequest.SerializeToString,
@@ -1320,11 +1375,11 @@ class JobServiceStub:
 
 
 class JobServiceServicer:
-    """The ledger of jobs. Create, Get, List and Cancel are for callers; the rest is for the worker that runs the job.
+    """The ledger of jobs. Create, Get, Watch, List and Cancel are for callers. The other RPCs are for workers.
     """
 
     def CreateJob(self, request, context):
-        """Stores a job as QUEUED. The same owner and idempotency key give the same job; with another body, CONFLICT.
+        """Stores a job as QUEUED. The same owner and idempotency key return the same job, or CONFLICT for another body.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1336,6 +1391,14 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchJob(self, request, context):
+        """Streams the job: its state now, then each change, until it has ended. A client that reads slowly gets the latest state.
+        If the stream breaks with UNAVAILABLE, for example because the library restarts, repeat the call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListJobs(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1343,49 +1406,56 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """Ends a queued job at once; asks a running one to stop.
+        """Cancels a queued job immediately. Requests a running job to stop.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetQueue(self, request, context):
-        """All unfinished jobs of a kind, whoever owns them, in the order in which they are expected to run.
+        """All unfinished jobs of a kind, of all owners. Queued jobs are listed in the order in which they start.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClaimJob(self, request, context):
-        """RUNNING, attempt + 1 and a lease, by compare-and-set.
+        """Claims the next job of the queue that the command belongs to: RUNNING, attempt + 1 and a lease, by compare-and-set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def HeartbeatJob(self, request, context):
-        """Extends the lease and records progress; answers whether to stop. STALE when the attempt is no longer the caller's.
+        """Extends the lease and records progress. Returns whether to stop. STALE if the attempt is not the current one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReserveJobStorage(self, request, context):
+        """Reserves space for the files of an attempt, before it stores them. FAILED_PRECONDITION (QUOTA_EXCEEDED) without room.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SucceedJob(self, request, context):
-        """Stores the result, only if the attempt is still the caller's. Repeating it is harmless.
+        """Stores the result if the attempt is the current one. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FailJob(self, request, context):
-        """Ends the job for good.
+        """Ends the job as FAILED or CANCELLED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseJob(self, request, context):
-        """Gives a running job back to the queue after a failure that may pass.
+        """Returns a running job to the queue after a retryable failure.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1403,6 +1473,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.GetJob,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobResponse.SerializeToString,
+            ),
+            'WatchJob': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchJob,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.WatchJobRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.WatchJobResponse.SerializeToString,
             ),
             'ListJobs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJobs,
@@ -1429,6 +1504,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.HeartbeatJobRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.HeartbeatJobResponse.SerializeToString,
             ),
+            'ReserveJobStorage': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReserveJobStorage,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ReserveJobStorageRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ReserveJobStorageResponse.SerializeToString,
+            ),
             'SucceedJob': grpc.unary_unary_rpc_method_handler(
                     servicer.SucceedJob,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.SucceedJobRequest.FromString,
@@ -1453,7 +1533,7 @@ def add_JobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JobService:
-    """The ledger of jobs. Create, Get, List and Cancel are for callers; the rest is for the worker that runs the job.
+    """The ledger of jobs. Create, Get, Watch, List and Cancel are for callers. The other RPCs are for workers.
     """
 
     @staticmethod
@@ -1500,6 +1580,33 @@ class JobService:
             '/soundwright.library.v1.JobService/GetJob',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/soundwright.library.v1.JobService/WatchJob',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.WatchJobRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.WatchJobResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1635,6 +1742,33 @@ class JobService:
             '/soundwright.library.v1.JobService/HeartbeatJob',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.HeartbeatJobRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.HeartbeatJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReserveJobStorage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.JobService/ReserveJobStorage',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ReserveJobStorageRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ReserveJobStorageResponse.FromString,
             options,
             channel_credentials,
             insecure,

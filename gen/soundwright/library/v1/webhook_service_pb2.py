@@ -23,57 +23,76 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from soundwright.access.v1 import access_pb2 as soundwright_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,soundwright/library/v1/webhook_service.proto\x12\x16soundwright.library.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x02\n\x07Webhook\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06\x65vents\x18\x03 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x05 \x01(\x08\x12\x17\n\x0f\x64isabled_reason\x18\x06 \x01(\t\x12-\n\tfail_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa2\x03\n\x0fWebhookDelivery\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nwebhook_id\x18\x02 \x01(\t\x12\x12\n\nmessage_id\x18\x03 \x01(\t\x12\r\n\x05\x65vent\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\t\x12=\n\x06status\x18\x06 \x01(\x0e\x32-.soundwright.library.v1.WebhookDeliveryStatus\x12\x15\n\rattempt_count\x18\x07 \x01(\x05\x12\x17\n\x0fresponse_status\x18\x08 \x01(\x05\x12\x15\n\rresponse_body\x18\t \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\n \x01(\x01\x12\r\n\x05\x65rror\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x61ttempt_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x14\x43reateWebhookRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0e\n\x06\x65vents\x18\x02 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"Y\n\x15\x43reateWebhookResponse\x12\x30\n\x07webhook\x18\x01 \x01(\x0b\x32\x1f.soundwright.library.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\'\n\x11GetWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"F\n\x12GetWebhookResponse\x12\x30\n\x07webhook\x18\x01 \x01(\x0b\x32\x1f.soundwright.library.v1.Webhook\"\x15\n\x13ListWebhooksRequest\"I\n\x14ListWebhooksResponse\x12\x31\n\x08webhooks\x18\x01 \x03(\x0b\x32\x1f.soundwright.library.v1.Webhook\"\xa0\x01\n\x14UpdateWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12\x10\n\x03url\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06\x65vents\x18\x03 \x03(\t\x12\x18\n\x0b\x64\x65scription\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\x05 \x01(\x08H\x02\x88\x01\x01\x42\x06\n\x04_urlB\x0e\n\x0c_descriptionB\n\n\x08_enabled\"I\n\x15UpdateWebhookResponse\x12\x30\n\x07webhook\x18\x01 \x01(\x0b\x32\x1f.soundwright.library.v1.Webhook\"*\n\x14\x44\x65leteWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteWebhookResponse\"0\n\x1aRotateWebhookSecretRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"\x99\x01\n\x1bRotateWebhookSecretResponse\x12\x30\n\x07webhook\x18\x01 \x01(\x0b\x32\x1f.soundwright.library.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x38\n\x14previous_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x12TestWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"P\n\x13TestWebhookResponse\x12\x39\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\'.soundwright.library.v1.WebhookDelivery\"S\n\x1cListWebhookDeliveriesRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12\x0c\n\x04page\x18\x02 \x01(\x05\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"q\n\x1dListWebhookDeliveriesResponse\x12;\n\ndeliveries\x18\x01 \x03(\x0b\x32\'.soundwright.library.v1.WebhookDelivery\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\";\n\x1cReplayWebhookDeliveryRequest\x12\x1b\n\x13webhook_delivery_id\x18\x01 \x01(\t\"Z\n\x1dReplayWebhookDeliveryResponse\x12\x39\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\'.soundwright.library.v1.WebhookDelivery*\xb0\x01\n\x15WebhookDeliveryStatus\x12\'\n#WEBHOOK_DELIVERY_STATUS_UNSPECIFIED\x10\x00\x12#\n\x1fWEBHOOK_DELIVERY_STATUS_PENDING\x10\x01\x12%\n!WEBHOOK_DELIVERY_STATUS_DELIVERED\x10\x02\x12\"\n\x1eWEBHOOK_DELIVERY_STATUS_FAILED\x10\x03\x32\xa0\x08\n\x0eWebhookService\x12l\n\rCreateWebhook\x12,.soundwright.library.v1.CreateWebhookRequest\x1a-.soundwright.library.v1.CreateWebhookResponse\x12\x63\n\nGetWebhook\x12).soundwright.library.v1.GetWebhookRequest\x1a*.soundwright.library.v1.GetWebhookResponse\x12i\n\x0cListWebhooks\x12+.soundwright.library.v1.ListWebhooksRequest\x1a,.soundwright.library.v1.ListWebhooksResponse\x12l\n\rUpdateWebhook\x12,.soundwright.library.v1.UpdateWebhookRequest\x1a-.soundwright.library.v1.UpdateWebhookResponse\x12l\n\rDeleteWebhook\x12,.soundwright.library.v1.DeleteWebhookRequest\x1a-.soundwright.library.v1.DeleteWebhookResponse\x12~\n\x13RotateWebhookSecret\x12\x32.soundwright.library.v1.RotateWebhookSecretRequest\x1a\x33.soundwright.library.v1.RotateWebhookSecretResponse\x12\x66\n\x0bTestWebhook\x12*.soundwright.library.v1.TestWebhookRequest\x1a+.soundwright.library.v1.TestWebhookResponse\x12\x84\x01\n\x15ListWebhookDeliveries\x12\x34.soundwright.library.v1.ListWebhookDeliveriesRequest\x1a\x35.soundwright.library.v1.ListWebhookDeliveriesResponse\x12\x84\x01\n\x15ReplayWebhookDelivery\x12\x34.soundwright.library.v1.ReplayWebhookDeliveryRequest\x1a\x35.soundwright.library.v1.ReplayWebhookDeliveryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,soundwright/library/v1/webhook_service.proto\x12\x16soundwright.library.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"soundwright/access/v1/access.proto\"\x82\x02\n\x07Webhook\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06\x65vents\x18\x03 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x05 \x01(\x08\x12\x17\n\x0f\x64isabled_reason\x18\x06 \x01(\t\x12-\n\tfail_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa2\x03\n\x0fWebhookDelivery\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nwebhook_id\x18\x02 \x01(\t\x12\x12\n\nmessage_id\x18\x03 \x01(\t\x12\r\n\x05\x65vent\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\t\x12=\n\x06status\x18\x06 \x01(\x0e\x32-.soundwright.library.v1.WebhookDeliveryStatus\x12\x15\n\rattempt_count\x18\x07 \x01(\x05\x12\x17\n\x0fresponse_status\x18\x08 \x01(\x05\x12\x15\n\rresponse_body\x18\t \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\n \x01(\x01\x12\r\n\x05\x65rror\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x61ttempt_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x14\x43reateWebhookRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0e\n\x06\x65vents\x18\x02 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"Y\n\x15\x43reateWebhookResponse\x12\x30\n\x07webhook\x18\x01 \x01(\x0b\x32\x1f.soundwright.library.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\'\n\x11GetWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"F\n\x12GetWebhookResponse\x12\x30\n\x07webhook\x18\x01 \x01(\x0b\x32\x1f.soundwright.library.v1.Webhook\"\x15\n\x13ListWebhooksRequest\"I\n\x14ListWebhooksResponse\x12\x31\n\x08webhooks\x18\x01 \x03(\x0b\x32\x1f.soundwright.library.v1.Webhook\"\xa0\x01\n\x14UpdateWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12\x10\n\x03url\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06\x65vents\x18\x03 \x03(\t\x12\x18\n\x0b\x64\x65scription\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\x05 \x01(\x08H\x02\x88\x01\x01\x42\x06\n\x04_urlB\x0e\n\x0c_descriptionB\n\n\x08_enabled\"I\n\x15UpdateWebhookResponse\x12\x30\n\x07webhook\x18\x01 \x01(\x0b\x32\x1f.soundwright.library.v1.Webhook\"*\n\x14\x44\x65leteWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteWebhookResponse\"0\n\x1aRotateWebhookSecretRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"\x99\x01\n\x1bRotateWebhookSecretResponse\x12\x30\n\x07webhook\x18\x01 \x01(\x0b\x32\x1f.soundwright.library.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x38\n\x14previous_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x12TestWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"P\n\x13TestWebhookResponse\x12\x39\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\'.soundwright.library.v1.WebhookDelivery\"S\n\x1cListWebhookDeliveriesRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12\x0c\n\x04page\x18\x02 \x01(\x05\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"q\n\x1dListWebhookDeliveriesResponse\x12;\n\ndeliveries\x18\x01 \x03(\x0b\x32\'.soundwright.library.v1.WebhookDelivery\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\";\n\x1cReplayWebhookDeliveryRequest\x12\x1b\n\x13webhook_delivery_id\x18\x01 \x01(\t\"Z\n\x1dReplayWebhookDeliveryResponse\x12\x39\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\'.soundwright.library.v1.WebhookDelivery*\xb0\x01\n\x15WebhookDeliveryStatus\x12\'\n#WEBHOOK_DELIVERY_STATUS_UNSPECIFIED\x10\x00\x12#\n\x1fWEBHOOK_DELIVERY_STATUS_PENDING\x10\x01\x12%\n!WEBHOOK_DELIVERY_STATUS_DELIVERED\x10\x02\x12\"\n\x1eWEBHOOK_DELIVERY_STATUS_FAILED\x10\x03\x32\xea\x08\n\x0eWebhookService\x12r\n\rCreateWebhook\x12,.soundwright.library.v1.CreateWebhookRequest\x1a-.soundwright.library.v1.CreateWebhookResponse\"\x04\xc0\xf3\x18\x01\x12l\n\nGetWebhook\x12).soundwright.library.v1.GetWebhookRequest\x1a*.soundwright.library.v1.GetWebhookResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12r\n\x0cListWebhooks\x12+.soundwright.library.v1.ListWebhooksRequest\x1a,.soundwright.library.v1.ListWebhooksResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12u\n\rUpdateWebhook\x12,.soundwright.library.v1.UpdateWebhookRequest\x1a-.soundwright.library.v1.UpdateWebhookResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12y\n\rDeleteWebhook\x12,.soundwright.library.v1.DeleteWebhookRequest\x1a-.soundwright.library.v1.DeleteWebhookResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xe0\xf3\x18\x01\x12\x84\x01\n\x13RotateWebhookSecret\x12\x32.soundwright.library.v1.RotateWebhookSecretRequest\x1a\x33.soundwright.library.v1.RotateWebhookSecretResponse\"\x04\xc0\xf3\x18\x01\x12l\n\x0bTestWebhook\x12*.soundwright.library.v1.TestWebhookRequest\x1a+.soundwright.library.v1.TestWebhookResponse\"\x04\xc0\xf3\x18\x01\x12\x8d\x01\n\x15ListWebhookDeliveries\x12\x34.soundwright.library.v1.ListWebhookDeliveriesRequest\x1a\x35.soundwright.library.v1.ListWebhookDeliveriesResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x8a\x01\n\x15ReplayWebhookDelivery\x12\x34.soundwright.library.v1.ReplayWebhookDeliveryRequest\x1a\x35.soundwright.library.v1.ReplayWebhookDeliveryResponse\"\x04\xc0\xf3\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.library.v1.webhook_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WEBHOOKDELIVERYSTATUS']._serialized_start=2154
-  _globals['_WEBHOOKDELIVERYSTATUS']._serialized_end=2330
-  _globals['_WEBHOOK']._serialized_start=106
-  _globals['_WEBHOOK']._serialized_end=364
-  _globals['_WEBHOOKDELIVERY']._serialized_start=367
-  _globals['_WEBHOOKDELIVERY']._serialized_end=785
-  _globals['_CREATEWEBHOOKREQUEST']._serialized_start=787
-  _globals['_CREATEWEBHOOKREQUEST']._serialized_end=859
-  _globals['_CREATEWEBHOOKRESPONSE']._serialized_start=861
-  _globals['_CREATEWEBHOOKRESPONSE']._serialized_end=950
-  _globals['_GETWEBHOOKREQUEST']._serialized_start=952
-  _globals['_GETWEBHOOKREQUEST']._serialized_end=991
-  _globals['_GETWEBHOOKRESPONSE']._serialized_start=993
-  _globals['_GETWEBHOOKRESPONSE']._serialized_end=1063
-  _globals['_LISTWEBHOOKSREQUEST']._serialized_start=1065
-  _globals['_LISTWEBHOOKSREQUEST']._serialized_end=1086
-  _globals['_LISTWEBHOOKSRESPONSE']._serialized_start=1088
-  _globals['_LISTWEBHOOKSRESPONSE']._serialized_end=1161
-  _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=1164
-  _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=1324
-  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_start=1326
-  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_end=1399
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_start=1401
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=1443
-  _globals['_DELETEWEBHOOKRESPONSE']._serialized_start=1445
-  _globals['_DELETEWEBHOOKRESPONSE']._serialized_end=1468
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=1470
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=1518
-  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_start=1521
-  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_end=1674
-  _globals['_TESTWEBHOOKREQUEST']._serialized_start=1676
-  _globals['_TESTWEBHOOKREQUEST']._serialized_end=1716
-  _globals['_TESTWEBHOOKRESPONSE']._serialized_start=1718
-  _globals['_TESTWEBHOOKRESPONSE']._serialized_end=1798
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=1800
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=1883
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=1885
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=1998
-  _globals['_REPLAYWEBHOOKDELIVERYREQUEST']._serialized_start=2000
-  _globals['_REPLAYWEBHOOKDELIVERYREQUEST']._serialized_end=2059
-  _globals['_REPLAYWEBHOOKDELIVERYRESPONSE']._serialized_start=2061
-  _globals['_REPLAYWEBHOOKDELIVERYRESPONSE']._serialized_end=2151
-  _globals['_WEBHOOKSERVICE']._serialized_start=2333
-  _globals['_WEBHOOKSERVICE']._serialized_end=3389
+  _globals['_WEBHOOKSERVICE'].methods_by_name['CreateWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['CreateWebhook']._serialized_options = b'\300\363\030\001'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['GetWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['GetWebhook']._serialized_options = b'\220\002\001\300\363\030\001'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhooks']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhooks']._serialized_options = b'\220\002\001\300\363\030\001'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['UpdateWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['UpdateWebhook']._serialized_options = b'\220\002\002\300\363\030\001'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteWebhook']._serialized_options = b'\220\002\002\300\363\030\001\340\363\030\001'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['RotateWebhookSecret']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['RotateWebhookSecret']._serialized_options = b'\300\363\030\001'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['TestWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['TestWebhook']._serialized_options = b'\300\363\030\001'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhookDeliveries']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhookDeliveries']._serialized_options = b'\220\002\001\300\363\030\001'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ReplayWebhookDelivery']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ReplayWebhookDelivery']._serialized_options = b'\300\363\030\001'
+  _globals['_WEBHOOKDELIVERYSTATUS']._serialized_start=2190
+  _globals['_WEBHOOKDELIVERYSTATUS']._serialized_end=2366
+  _globals['_WEBHOOK']._serialized_start=142
+  _globals['_WEBHOOK']._serialized_end=400
+  _globals['_WEBHOOKDELIVERY']._serialized_start=403
+  _globals['_WEBHOOKDELIVERY']._serialized_end=821
+  _globals['_CREATEWEBHOOKREQUEST']._serialized_start=823
+  _globals['_CREATEWEBHOOKREQUEST']._serialized_end=895
+  _globals['_CREATEWEBHOOKRESPONSE']._serialized_start=897
+  _globals['_CREATEWEBHOOKRESPONSE']._serialized_end=986
+  _globals['_GETWEBHOOKREQUEST']._serialized_start=988
+  _globals['_GETWEBHOOKREQUEST']._serialized_end=1027
+  _globals['_GETWEBHOOKRESPONSE']._serialized_start=1029
+  _globals['_GETWEBHOOKRESPONSE']._serialized_end=1099
+  _globals['_LISTWEBHOOKSREQUEST']._serialized_start=1101
+  _globals['_LISTWEBHOOKSREQUEST']._serialized_end=1122
+  _globals['_LISTWEBHOOKSRESPONSE']._serialized_start=1124
+  _globals['_LISTWEBHOOKSRESPONSE']._serialized_end=1197
+  _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=1200
+  _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=1360
+  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_start=1362
+  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_end=1435
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_start=1437
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=1479
+  _globals['_DELETEWEBHOOKRESPONSE']._serialized_start=1481
+  _globals['_DELETEWEBHOOKRESPONSE']._serialized_end=1504
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=1506
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=1554
+  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_start=1557
+  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_end=1710
+  _globals['_TESTWEBHOOKREQUEST']._serialized_start=1712
+  _globals['_TESTWEBHOOKREQUEST']._serialized_end=1752
+  _globals['_TESTWEBHOOKRESPONSE']._serialized_start=1754
+  _globals['_TESTWEBHOOKRESPONSE']._serialized_end=1834
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=1836
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=1919
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=1921
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=2034
+  _globals['_REPLAYWEBHOOKDELIVERYREQUEST']._serialized_start=2036
+  _globals['_REPLAYWEBHOOKDELIVERYREQUEST']._serialized_end=2095
+  _globals['_REPLAYWEBHOOKDELIVERYRESPONSE']._serialized_start=2097
+  _globals['_REPLAYWEBHOOKDELIVERYRESPONSE']._serialized_end=2187
+  _globals['_WEBHOOKSERVICE']._serialized_start=2369
+  _globals['_WEBHOOKSERVICE']._serialized_end=3499
 # @@protoc_insertion_point(module_scope)

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class WebhookServiceStub:
-    """Addresses that are told when an account's jobs end, after Standard Webhooks 1.0. All calls are about the caller's own;
-    somebody else's is as unknown as one that does not exist.
+    """Webhooks notify servers when jobs of an account end (Standard Webhooks 1.0). Each call is limited to the caller's own
+    webhooks. Webhooks of other accounts return NOT_FOUND.
     """
 
     def __init__(self, channel):
@@ -84,8 +84,8 @@ class WebhookServiceStub:
 
 
 class WebhookServiceServicer:
-    """Addresses that are told when an account's jobs end, after Standard Webhooks 1.0. All calls are about the caller's own;
-    somebody else's is as unknown as one that does not exist.
+    """Webhooks notify servers when jobs of an account end (Standard Webhooks 1.0). Each call is limited to the caller's own
+    webhooks. Webhooks of other accounts return NOT_FOUND.
     """
 
     def CreateWebhook(self, request, context):
@@ -113,14 +113,14 @@ class WebhookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteWebhook(self, request, context):
-        """Its deliveries go with it.
+        """Also deletes the deliveries of the webhook.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateWebhookSecret(self, request, context):
-        """The secret before signs beside the new one for a day.
+        """The previous secret also signs for 24 hours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,14 +134,14 @@ class WebhookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListWebhookDeliveries(self, request, context):
-        """Newest first.
+        """Returns deliveries, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReplayWebhookDelivery(self, request, context):
-        """Sends the same message again, now.
+        """Sends the same message again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,8 +204,8 @@ def add_WebhookServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WebhookService:
-    """Addresses that are told when an account's jobs end, after Standard Webhooks 1.0. All calls are about the caller's own;
-    somebody else's is as unknown as one that does not exist.
+    """Webhooks notify servers when jobs of an account end (Standard Webhooks 1.0). Each call is limited to the caller's own
+    webhooks. Webhooks of other accounts return NOT_FOUND.
     """
 
     @staticmethod

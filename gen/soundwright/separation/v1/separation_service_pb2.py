@@ -22,48 +22,69 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from soundwright.access.v1 import access_pb2 as soundwright_dot_access_dot_v1_dot_access__pb2
 from soundwright.library.v1 import job_pb2 as soundwright_dot_library_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2soundwright/separation/v1/separation_service.proto\x12\x19soundwright.separation.v1\x1a soundwright/library/v1/job.proto\"l\n\x10\x43reateJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"E\n\x18\x43reatePipelineJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"V\n\x19\x43reatePipelineJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"\x13\n\x11ListModelsRequest\"F\n\x12ListModelsResponse\x12\x30\n\x06models\x18\x01 \x03(\x0b\x32 .soundwright.separation.v1.Model\"`\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\r\n\x05stems\x18\x03 \x03(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x15\n\rneeds_weights\x18\x05 \x01(\x08\"\x89\x01\n\x10RenderMixRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x15\n\rmanifest_json\x18\x02 \x01(\t\x12\x38\n\x07uploads\x18\x03 \x03(\x0b\x32\'.soundwright.separation.v1.UploadedStem\x12\x12\n\noutput_key\x18\x04 \x01(\t\"Q\n\x11RenderMixResponse\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x02 \x01(\x03\x12\x0f\n\x07limited\x18\x03 \x01(\x08\"2\n\x0cUploadedStem\x12\x10\n\x08\x62lob_key\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\"\x18\n\x16GetLalalaiQuotaRequest\"[\n\x17GetLalalaiQuotaResponse\x12\x19\n\x11remaining_minutes\x18\x01 \x01(\x01\x12\x14\n\x0cused_minutes\x18\x02 \x01(\x01\x12\x0f\n\x07own_key\x18\x03 \x01(\x08\"+\n\x18\x43\x61ncelLalalaiTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"=\n\x19\x43\x61ncelLalalaiTaskResponse\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t\"\x1b\n\x19\x43\x61ncelLalalaiTasksRequest\"?\n\x1a\x43\x61ncelLalalaiTasksResponse\x12\x0f\n\x07job_ids\x18\x01 \x03(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t2\xcc\x06\n\x11SeparationService\x12\x66\n\tCreateJob\x12+.soundwright.separation.v1.CreateJobRequest\x1a,.soundwright.separation.v1.CreateJobResponse\x12~\n\x11\x43reatePipelineJob\x12\x33.soundwright.separation.v1.CreatePipelineJobRequest\x1a\x34.soundwright.separation.v1.CreatePipelineJobResponse\x12i\n\nListModels\x12,.soundwright.separation.v1.ListModelsRequest\x1a-.soundwright.separation.v1.ListModelsResponse\x12\x66\n\tRenderMix\x12+.soundwright.separation.v1.RenderMixRequest\x1a,.soundwright.separation.v1.RenderMixResponse\x12x\n\x0fGetLalalaiQuota\x12\x31.soundwright.separation.v1.GetLalalaiQuotaRequest\x1a\x32.soundwright.separation.v1.GetLalalaiQuotaResponse\x12~\n\x11\x43\x61ncelLalalaiTask\x12\x33.soundwright.separation.v1.CancelLalalaiTaskRequest\x1a\x34.soundwright.separation.v1.CancelLalalaiTaskResponse\x12\x81\x01\n\x12\x43\x61ncelLalalaiTasks\x12\x34.soundwright.separation.v1.CancelLalalaiTasksRequest\x1a\x35.soundwright.separation.v1.CancelLalalaiTasksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2soundwright/separation/v1/separation_service.proto\x12\x19soundwright.separation.v1\x1a\"soundwright/access/v1/access.proto\x1a soundwright/library/v1/job.proto\"l\n\x10\x43reateJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"E\n\x18\x43reatePipelineJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"V\n\x19\x43reatePipelineJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"S\n\x16\x43reateExportJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"T\n\x17\x43reateExportJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"\x13\n\x11ListModelsRequest\"F\n\x12ListModelsResponse\x12\x30\n\x06models\x18\x01 \x03(\x0b\x32 .soundwright.separation.v1.Model\"`\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\r\n\x05stems\x18\x03 \x03(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x15\n\rneeds_weights\x18\x05 \x01(\x08\"\x89\x01\n\x10RenderMixRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x15\n\rmanifest_json\x18\x02 \x01(\t\x12\x38\n\x07uploads\x18\x03 \x03(\x0b\x32\'.soundwright.separation.v1.UploadedStem\x12\x12\n\noutput_key\x18\x04 \x01(\t\"Q\n\x11RenderMixResponse\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x02 \x01(\x03\x12\x0f\n\x07limited\x18\x03 \x01(\x08\"2\n\x0cUploadedStem\x12\x10\n\x08\x62lob_key\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\"\x18\n\x16GetLalalaiQuotaRequest\"[\n\x17GetLalalaiQuotaResponse\x12\x19\n\x11remaining_minutes\x18\x01 \x01(\x01\x12\x14\n\x0cused_minutes\x18\x02 \x01(\x01\x12\x0f\n\x07own_key\x18\x03 \x01(\x08\"+\n\x18\x43\x61ncelLalalaiTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"=\n\x19\x43\x61ncelLalalaiTaskResponse\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t\"\x1b\n\x19\x43\x61ncelLalalaiTasksRequest\"?\n\x1a\x43\x61ncelLalalaiTasksResponse\x12\x0f\n\x07job_ids\x18\x01 \x03(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t2\x9e\x08\n\x11SeparationService\x12o\n\tCreateJob\x12+.soundwright.separation.v1.CreateJobRequest\x1a,.soundwright.separation.v1.CreateJobResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x87\x01\n\x11\x43reatePipelineJob\x12\x33.soundwright.separation.v1.CreatePipelineJobRequest\x1a\x34.soundwright.separation.v1.CreatePipelineJobResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x81\x01\n\x0f\x43reateExportJob\x12\x31.soundwright.separation.v1.CreateExportJobRequest\x1a\x32.soundwright.separation.v1.CreateExportJobResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12r\n\nListModels\x12,.soundwright.separation.v1.ListModelsRequest\x1a-.soundwright.separation.v1.ListModelsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12{\n\tRenderMix\x12+.soundwright.separation.v1.RenderMixRequest\x1a,.soundwright.separation.v1.RenderMixResponse\"\x13\x90\x02\x02\xc8\xf3\x18\x88\x0e\xda\xf3\x18\x07gateway\x12\x81\x01\n\x0fGetLalalaiQuota\x12\x31.soundwright.separation.v1.GetLalalaiQuotaRequest\x1a\x32.soundwright.separation.v1.GetLalalaiQuotaResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x87\x01\n\x11\x43\x61ncelLalalaiTask\x12\x33.soundwright.separation.v1.CancelLalalaiTaskRequest\x1a\x34.soundwright.separation.v1.CancelLalalaiTaskResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x8a\x01\n\x12\x43\x61ncelLalalaiTasks\x12\x34.soundwright.separation.v1.CancelLalalaiTasksRequest\x1a\x35.soundwright.separation.v1.CancelLalalaiTasksResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.separation.v1.separation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATEJOBREQUEST']._serialized_start=115
-  _globals['_CREATEJOBREQUEST']._serialized_end=223
-  _globals['_CREATEJOBRESPONSE']._serialized_start=225
-  _globals['_CREATEJOBRESPONSE']._serialized_end=303
-  _globals['_CREATEPIPELINEJOBREQUEST']._serialized_start=305
-  _globals['_CREATEPIPELINEJOBREQUEST']._serialized_end=374
-  _globals['_CREATEPIPELINEJOBRESPONSE']._serialized_start=376
-  _globals['_CREATEPIPELINEJOBRESPONSE']._serialized_end=462
-  _globals['_LISTMODELSREQUEST']._serialized_start=464
-  _globals['_LISTMODELSREQUEST']._serialized_end=483
-  _globals['_LISTMODELSRESPONSE']._serialized_start=485
-  _globals['_LISTMODELSRESPONSE']._serialized_end=555
-  _globals['_MODEL']._serialized_start=557
-  _globals['_MODEL']._serialized_end=653
-  _globals['_RENDERMIXREQUEST']._serialized_start=656
-  _globals['_RENDERMIXREQUEST']._serialized_end=793
-  _globals['_RENDERMIXRESPONSE']._serialized_start=795
-  _globals['_RENDERMIXRESPONSE']._serialized_end=876
-  _globals['_UPLOADEDSTEM']._serialized_start=878
-  _globals['_UPLOADEDSTEM']._serialized_end=928
-  _globals['_GETLALALAIQUOTAREQUEST']._serialized_start=930
-  _globals['_GETLALALAIQUOTAREQUEST']._serialized_end=954
-  _globals['_GETLALALAIQUOTARESPONSE']._serialized_start=956
-  _globals['_GETLALALAIQUOTARESPONSE']._serialized_end=1047
-  _globals['_CANCELLALALAITASKREQUEST']._serialized_start=1049
-  _globals['_CANCELLALALAITASKREQUEST']._serialized_end=1092
-  _globals['_CANCELLALALAITASKRESPONSE']._serialized_start=1094
-  _globals['_CANCELLALALAITASKRESPONSE']._serialized_end=1155
-  _globals['_CANCELLALALAITASKSREQUEST']._serialized_start=1157
-  _globals['_CANCELLALALAITASKSREQUEST']._serialized_end=1184
-  _globals['_CANCELLALALAITASKSRESPONSE']._serialized_start=1186
-  _globals['_CANCELLALALAITASKSRESPONSE']._serialized_end=1249
-  _globals['_SEPARATIONSERVICE']._serialized_start=1252
-  _globals['_SEPARATIONSERVICE']._serialized_end=2096
+  _globals['_SEPARATIONSERVICE'].methods_by_name['CreateJob']._loaded_options = None
+  _globals['_SEPARATIONSERVICE'].methods_by_name['CreateJob']._serialized_options = b'\220\002\002\300\363\030\001'
+  _globals['_SEPARATIONSERVICE'].methods_by_name['CreatePipelineJob']._loaded_options = None
+  _globals['_SEPARATIONSERVICE'].methods_by_name['CreatePipelineJob']._serialized_options = b'\220\002\002\300\363\030\001'
+  _globals['_SEPARATIONSERVICE'].methods_by_name['CreateExportJob']._loaded_options = None
+  _globals['_SEPARATIONSERVICE'].methods_by_name['CreateExportJob']._serialized_options = b'\220\002\002\300\363\030\001'
+  _globals['_SEPARATIONSERVICE'].methods_by_name['ListModels']._loaded_options = None
+  _globals['_SEPARATIONSERVICE'].methods_by_name['ListModels']._serialized_options = b'\220\002\001\300\363\030\001'
+  _globals['_SEPARATIONSERVICE'].methods_by_name['RenderMix']._loaded_options = None
+  _globals['_SEPARATIONSERVICE'].methods_by_name['RenderMix']._serialized_options = b'\220\002\002\310\363\030\210\016\332\363\030\007gateway'
+  _globals['_SEPARATIONSERVICE'].methods_by_name['GetLalalaiQuota']._loaded_options = None
+  _globals['_SEPARATIONSERVICE'].methods_by_name['GetLalalaiQuota']._serialized_options = b'\220\002\001\300\363\030\001'
+  _globals['_SEPARATIONSERVICE'].methods_by_name['CancelLalalaiTask']._loaded_options = None
+  _globals['_SEPARATIONSERVICE'].methods_by_name['CancelLalalaiTask']._serialized_options = b'\220\002\002\300\363\030\001'
+  _globals['_SEPARATIONSERVICE'].methods_by_name['CancelLalalaiTasks']._loaded_options = None
+  _globals['_SEPARATIONSERVICE'].methods_by_name['CancelLalalaiTasks']._serialized_options = b'\220\002\002\300\363\030\001'
+  _globals['_CREATEJOBREQUEST']._serialized_start=151
+  _globals['_CREATEJOBREQUEST']._serialized_end=259
+  _globals['_CREATEJOBRESPONSE']._serialized_start=261
+  _globals['_CREATEJOBRESPONSE']._serialized_end=339
+  _globals['_CREATEPIPELINEJOBREQUEST']._serialized_start=341
+  _globals['_CREATEPIPELINEJOBREQUEST']._serialized_end=410
+  _globals['_CREATEPIPELINEJOBRESPONSE']._serialized_start=412
+  _globals['_CREATEPIPELINEJOBRESPONSE']._serialized_end=498
+  _globals['_CREATEEXPORTJOBREQUEST']._serialized_start=500
+  _globals['_CREATEEXPORTJOBREQUEST']._serialized_end=583
+  _globals['_CREATEEXPORTJOBRESPONSE']._serialized_start=585
+  _globals['_CREATEEXPORTJOBRESPONSE']._serialized_end=669
+  _globals['_LISTMODELSREQUEST']._serialized_start=671
+  _globals['_LISTMODELSREQUEST']._serialized_end=690
+  _globals['_LISTMODELSRESPONSE']._serialized_start=692
+  _globals['_LISTMODELSRESPONSE']._serialized_end=762
+  _globals['_MODEL']._serialized_start=764
+  _globals['_MODEL']._serialized_end=860
+  _globals['_RENDERMIXREQUEST']._serialized_start=863
+  _globals['_RENDERMIXREQUEST']._serialized_end=1000
+  _globals['_RENDERMIXRESPONSE']._serialized_start=1002
+  _globals['_RENDERMIXRESPONSE']._serialized_end=1083
+  _globals['_UPLOADEDSTEM']._serialized_start=1085
+  _globals['_UPLOADEDSTEM']._serialized_end=1135
+  _globals['_GETLALALAIQUOTAREQUEST']._serialized_start=1137
+  _globals['_GETLALALAIQUOTAREQUEST']._serialized_end=1161
+  _globals['_GETLALALAIQUOTARESPONSE']._serialized_start=1163
+  _globals['_GETLALALAIQUOTARESPONSE']._serialized_end=1254
+  _globals['_CANCELLALALAITASKREQUEST']._serialized_start=1256
+  _globals['_CANCELLALALAITASKREQUEST']._serialized_end=1299
+  _globals['_CANCELLALALAITASKRESPONSE']._serialized_start=1301
+  _globals['_CANCELLALALAITASKRESPONSE']._serialized_end=1362
+  _globals['_CANCELLALALAITASKSREQUEST']._serialized_start=1364
+  _globals['_CANCELLALALAITASKSREQUEST']._serialized_end=1391
+  _globals['_CANCELLALALAITASKSRESPONSE']._serialized_start=1393
+  _globals['_CANCELLALALAITASKSRESPONSE']._serialized_end=1456
+  _globals['_SEPARATIONSERVICE']._serialized_start=1459
+  _globals['_SEPARATIONSERVICE']._serialized_end=2513
 # @@protoc_insertion_point(module_scope)

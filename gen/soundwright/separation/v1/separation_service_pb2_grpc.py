@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SeparationServiceStub:
-    """Takes recordings apart.
+    """Separates recordings into stems, and mixes stems.
     """
 
     def __init__(self, channel):
@@ -44,6 +44,11 @@ class SeparationServiceStub:
                 '/soundwright.separation.v1.SeparationService/CreatePipelineJob',
                 request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreatePipelineJobRequest.SerializeToString,
                 response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreatePipelineJobResponse.FromString,
+                _registered_method=True)
+        self.CreateExportJob = channel.unary_unary(
+                '/soundwright.separation.v1.SeparationService/CreateExportJob',
+                request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateExportJobRequest.SerializeToString,
+                response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateExportJobResponse.FromString,
                 _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/soundwright.separation.v1.SeparationService/ListModels',
@@ -73,7 +78,7 @@ class SeparationServiceStub:
 
 
 class SeparationServiceServicer:
-    """Takes recordings apart.
+    """Separates recordings into stems, and mixes stems.
     """
 
     def CreateJob(self, request, context):
@@ -83,7 +88,14 @@ class SeparationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreatePipelineJob(self, request, context):
-        """The four stages and nine tracks of the pipeline dialect.
+        """Creates a job with the four stages and nine tracks of the pipeline dialect.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateExportJob(self, request, context):
+        """Stores the stems of a track in another format, as one ZIP archive.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,28 +108,28 @@ class SeparationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RenderMix(self, request, context):
-        """Mixes uploaded files and stored stems of a track into one stereo WAV file. Ends when the caller goes away.
+        """Mixes uploaded files and stored stems of a track into one stereo WAV file. Stops if the caller disconnects.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLalalaiQuota(self, request, context):
-        """What the caller may still have done by lalal.ai, with the key that the caller's jobs use.
+        """Returns the lalal.ai quota of the key that the caller's jobs use.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelLalalaiTask(self, request, context):
-        """Cancels a task of the caller's at lalal.ai, and the job that it belongs to.
+        """Cancels a lalal.ai task of the caller and its job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelLalalaiTasks(self, request, context):
-        """All unfinished ones of the caller's, and nobody else's.
+        """Cancels all unfinished lalal.ai tasks of the caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,6 +147,11 @@ def add_SeparationServiceServicer_to_server(servicer, server):
                     servicer.CreatePipelineJob,
                     request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreatePipelineJobRequest.FromString,
                     response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreatePipelineJobResponse.SerializeToString,
+            ),
+            'CreateExportJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateExportJob,
+                    request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateExportJobRequest.FromString,
+                    response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateExportJobResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -170,7 +187,7 @@ def add_SeparationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SeparationService:
-    """Takes recordings apart.
+    """Separates recordings into stems, and mixes stems.
     """
 
     @staticmethod
@@ -217,6 +234,33 @@ class SeparationService:
             '/soundwright.separation.v1.SeparationService/CreatePipelineJob',
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreatePipelineJobRequest.SerializeToString,
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreatePipelineJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateExportJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.separation.v1.SeparationService/CreateExportJob',
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateExportJobRequest.SerializeToString,
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateExportJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

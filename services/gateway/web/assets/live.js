@@ -1,5 +1,5 @@
-// Keeps the list of a page as it is: the server pushes the elements that change, and what we do not understand we leave.
-// What is put into the page comes from our own server alone, over the socket that this file opens.
+// Updates the list on a page: the server pushes the elements that change. Unknown messages are ignored. All HTML that is
+// inserted comes from our own server, over the WebSocket that this file opens.
 "use strict";
 
 (() => {
@@ -11,10 +11,10 @@
   const state = document.getElementById("live");
   const address = new URL(list.dataset.live, location.href);
   address.protocol = address.protocol.replace("http", "ws");
-  const waiting = new Map(); // newest HTML of elements that somebody listens to just now, by id
+  const waiting = new Map(); // by ID, the newest HTML of elements whose audio is playing
   let pauseMs = FIRST_PAUSE_MS;
 
-  function tell(word) {
+  function showStatus(word) {
     state.hidden = false;
     if (state.textContent !== word) {
       state.textContent = word;
@@ -27,7 +27,7 @@
     return template.content.firstElementChild;
   }
 
-  // What plays goes on playing: its element is replaced when it pauses.
+  // Audio that is playing is not interrupted: its element is replaced when it pauses.
   function replace(id, old, html) {
     const player = old.querySelector("audio");
     if (player && !player.paused) {
@@ -69,8 +69,7 @@
     }
   }
 
-  // Browsers slow down what nobody looks at, which the server takes for gone: then it is early enough to come back when
-  // somebody looks again.
+  // Browsers throttle hidden pages, so the server may close their connections. Reconnect when the page is visible again.
   function again() {
     if (document.hidden) {
       document.addEventListener("visibilitychange", again, { once: true });
@@ -99,8 +98,8 @@
       clearInterval(beating);
       socket.onmessage = socket.onclose = null;
       socket.close();
-      tell("Reconnecting");
-      // Different browsers come back at different times, whatever made them all go.
+      showStatus("Reconnecting");
+      // The random factor keeps browsers from reconnecting all at the same time.
       setTimeout(again, pauseMs * (0.5 + Math.random()));
       pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     }
@@ -108,7 +107,7 @@
     socket.onmessage = (event) => {
       heard = true;
       pauseMs = FIRST_PAUSE_MS;
-      tell("Live");
+      showStatus("Live");
       const message = JSON.parse(event.data);
       if (message.id || message.list) {
         show(message);

@@ -3,50 +3,80 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import importlib.util
-import math
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit.engines import ModelDeclaration
 from kit.errors import AppError, Code
 from services.generation.engines.audiocraft import files
-from services.generation.service import Clip, Take
+from services.generation.service import MUSIC, SOUND, Clip, Engine, Take
 
 if TYPE_CHECKING:
     from services.generation.engines.audiocraft.model import Model
 
-__all__ = ["CHECKPOINTS", "AudiocraftEngine"]
+__all__ = ["MODELS", "AudiocraftEngine"]
 
-CHECKPOINTS = {
-    "music": "facebook/musicgen-small",
-    "audio": "facebook/audiogen-medium",
-    "magnet-music": "facebook/magnet-small-10secs",
-    "magnet-audio": "facebook/audio-magnet-small",
-}
-FAILURE_SECONDS = 30.0
+# The weights are under CC-BY-NC 4.0, as the model cards of audiocraft state. Sizes and digests of the files on the hub are
+# not verified, and the memory on a GPU is not measured, so these facts stay None.
+_declare = functools.partial(ModelDeclaration, licence="CC-BY-NC-4.0", needs_weights=True)
+MODELS = (
+    _declare(
+        name="music",
+        description="MusicGen small: text to music",
+        outputs=(MUSIC,),
+        sample_rate_hz=32_000,
+        source="facebook/musicgen-small",
+        fallback="composer",
+    ),
+    _declare(
+        name="audio",
+        description="AudioGen medium: text to sound effects",
+        outputs=(SOUND,),
+        sample_rate_hz=16_000,
+        source="facebook/audiogen-medium",
+        fallback="sound-designer",
+    ),
+    _declare(
+        name="magnet-music",
+        description="MAGNeT small: text to music, all tokens of a window at once",
+        outputs=(MUSIC,),
+        sample_rate_hz=32_000,
+        source="facebook/magnet-small-10secs",
+        fallback="composer",
+    ),
+    _declare(
+        name="magnet-audio",
+        description="MAGNeT small: text to sound effects, all tokens of a window at once",
+        outputs=(SOUND,),
+        sample_rate_hz=16_000,
+        source="facebook/audio-magnet-small",
+        fallback="sound-designer",
+    ),
+)
 
 
-class AudiocraftEngine:
-    """Text to audio with audiocraft's networks. Safe to use from several threads, which take turns.
+class AudiocraftEngine(Engine):
+    """Text to audio with audiocraft's networks. Safe to use from several threads, which run one after the other.
 
-    A take with the same seed gives the same audio, whatever it is computed together with: each draws from a random
-    generator of its own and attends to its own text only. Other numbers of threads, other devices and other sizes of a
-    batch may round differently in the last digit, which now and then makes a network choose another token.
+    A take with the same seed gives the same audio in any batch: each take draws from its own random generator and
+    attends to its own text only. Another number of threads, device or batch size may round the last digit differently,
+    which occasionally makes a network choose another token.
 
     Networks compute in half precision on a GPU and in single precision on a CPU.
 
     Args:
-        checkpoints: repositories on the hub to use instead of those in :data:`CHECKPOINTS`, by model.
-        model_dir: folder with the checkpoints, as :func:`services.generation.engines.audiocraft.files.find` describes it; the
-            only source then. Without it, they come from the Hugging Face cache and hub.
-        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; without it CUDA if there is any.
+        checkpoints: repositories on the hub that replace the declared ones, by model.
+        model_dir: folder with the checkpoints, as :func:`services.generation.engines.audiocraft.files.find` describes it.
+            It is the only source then. Without it, checkpoints come from the Hugging Face cache and hub.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; without it CUDA if there is a CUDA device.
         thread_count: CPU threads; PyTorch's default without it.
-        batch_size: takes computed at once at most, halved within a call when memory does not suffice.
-        clock: monotonic seconds.
+        batch_size: greatest number of takes computed at once, halved within a call when memory is short.
     """
 
     name = "audiocraft"
@@ -59,30 +89,40 @@ class AudiocraftEngine:
         device: str | None = None,
         thread_count: int | None = None,
         batch_size: int = 8,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._checkpoints = {**CHECKPOINTS, **(checkpoints or {})}
+        given = checkpoints or {}
+        self.models = tuple(
+            dataclasses.replace(declaration, source=given.get(declaration.name, declaration.source))
+            for declaration in MODELS
+        )
+        self._checkpoints = {declaration.name: declaration.source for declaration in self.models}
         self._model_dir = model_dir
         self._device = device
         self._thread_count = thread_count
         self._batch_size = batch_size
-        self._clock = clock
         self._lock = threading.Lock()
         self._loaded: dict[str, Model] = {}
-        self._failures: dict[str, tuple[float, AppError]] = {}
+
+    def is_installed(self) -> bool:
+        """Return whether audiocraft is installed. It is not imported, which takes seconds and much memory."""
+        return importlib.util.find_spec("audiocraft") is not None
+
+    def is_present(self, model: str) -> bool:
+        """Return whether the checkpoint of ``model`` is on this machine. Its text encoder may be missing."""
+        return files.are_present(self._checkpoints[model], files.CHECKPOINT, self._model_dir)
 
     def load(self, model: str) -> None:
-        """Have the weights of ``model`` in memory, fetching them if need be. A failure is remembered for a while.
+        """Load the weights of ``model`` into memory and download them if necessary.
 
         Raises:
-            AppError: ``MODEL_UNAVAILABLE`` when audiocraft is not installed or the weights cannot be had here,
-                ``CHECKPOINT_UNTRUSTED`` when reading them could run code, ``OUT_OF_MEMORY``, ``MODEL_UNKNOWN``.
+            AppError: ``MODEL_UNAVAILABLE`` if audiocraft is not installed or the weights cannot be found or downloaded,
+                ``CHECKPOINT_UNTRUSTED`` if reading them could run code, ``OUT_OF_MEMORY``, ``MODEL_UNKNOWN``.
         """
         with self._lock:
             self._model(model)
 
     def unload(self, model: str) -> None:
-        """Give the memory of ``model`` back; harmless when it is not loaded."""
+        """Free the memory of ``model``. Does nothing if it is not loaded."""
         with self._lock:
             if self._loaded.pop(model, None) is not None:
                 import torch
@@ -90,20 +130,21 @@ class AudiocraftEngine:
                 torch.cuda.empty_cache()
 
     def generate(self, model: str, takes: Sequence[Take], report: Callable[[float], None]) -> list[Clip]:
-        """A clip for each take; see ``Engine.generate``. All are computed in one batch, except that takes which go on from
-        lead-ins of different length are computed one length after the other, and that memory may suffice for fewer.
+        """Return a clip for each take; see ``Engine.generate``.
 
-        A take hears the end of its lead-in only, as much as a window hears of the one before it: 12 seconds with MusicGen.
+        All takes are computed in one batch. Exceptions: lead-ins of different length are computed one length after the
+        other, and batches are smaller when memory is short. A take reads only the end of its lead-in, as long as the
+        overlap of two windows: 12 seconds with MusicGen.
 
         Raises:
-            AppError: as :meth:`load`; ``OUT_OF_MEMORY`` when memory does not even suffice for one take.
+            AppError: as :meth:`load`; ``OUT_OF_MEMORY`` if there is too little memory for one take.
         """
         with self._lock:
             loaded = self._model(model)
             import torch
 
             if self._thread_count is not None and torch.get_num_threads() != self._thread_count:
-                torch.set_num_threads(self._thread_count)  # a property of the calling thread
+                torch.set_num_threads(self._thread_count)  # kept per calling thread
             progress = _Progress(report, len(takes))
             clips: dict[int, Clip] = {}
             by_lead_in = sorted(range(len(takes)), key=lambda index: loaded.heard_tokens(takes[index]))
@@ -127,7 +168,7 @@ class AudiocraftEngine:
                 if len(batch) == 1:
                     raise _out_of_memory() from error
                 made = None
-            if made is None:  # only here, as the error above keeps the tensors of the failed pass alive
+            if made is None:  # not in the except block, where the error keeps the tensors of the failed pass alive
                 torch.cuda.empty_cache()
                 limit = len(batch) // 2
                 continue
@@ -136,24 +177,16 @@ class AudiocraftEngine:
         return clips
 
     def _model(self, model: str) -> Model:
-        if model in self._loaded:
-            return self._loaded[model]
-        until, failure = self._failures.get(model, (-math.inf, None))
-        if failure is not None and self._clock() < until:
-            raise AppError(failure.code, failure.reason, failure.message, failure.meta)
-        try:
+        if model not in self._loaded:
             self._loaded[model] = self._load(model)
-        except AppError as error:
-            self._failures[model] = (self._clock() + FAILURE_SECONDS, error)
-            raise
         return self._loaded[model]
 
     def _load(self, model: str) -> Model:
-        if model not in CHECKPOINTS:
-            known = ", ".join(CHECKPOINTS)
+        if model not in self._checkpoints:
+            known = ", ".join(self._checkpoints)
             raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
-        # First what is quick to find out: importing PyTorch and audiocraft takes seconds and much memory.
-        if importlib.util.find_spec("audiocraft") is None:
+        # Quick checks first: importing PyTorch and audiocraft takes seconds and much memory.
+        if not self.is_installed():
             raise _not_installed(model)
         checkpoint = files.find(model, self._checkpoints[model], files.CHECKPOINT, self._model_dir)
         try:
@@ -177,7 +210,7 @@ class AudiocraftEngine:
         return torch.device(self._device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     def _placed(self) -> contextlib.AbstractContextManager[object]:
-        """Makes the device the current one: audiocraft knows devices by their kind, without a number."""
+        """Make the device the current one within the block: audiocraft addresses devices by kind, without a number."""
         import torch
 
         device = self._placement()
@@ -185,7 +218,7 @@ class AudiocraftEngine:
 
 
 class _Progress:
-    """The share done of several batches, which does not fall when one has to be started again."""
+    """Reports the ratio done of several batches, which does not fall when a batch starts again."""
 
     def __init__(self, report: Callable[[float], None], take_count: int) -> None:
         self._report = report
@@ -195,7 +228,7 @@ class _Progress:
         report(0.0)
 
     def of(self, take_count: int) -> Callable[[float], None]:
-        """What a batch of so many takes reports to."""
+        """Return the function that a batch of ``take_count`` takes reports to."""
 
         def report(share: float) -> None:
             self._share = max(self._share, (self._done_count + share * take_count) / self._take_count)
@@ -204,6 +237,7 @@ class _Progress:
         return report
 
     def done(self, take_count: int) -> None:
+        """Count the takes of a finished batch."""
         self._done_count += take_count
 
 

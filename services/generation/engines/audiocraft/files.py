@@ -1,6 +1,6 @@
-"""Where the files of checkpoints and text encoders lie: in a folder of models, or in the cache of the model hub.
+"""Finds the files of checkpoints and text encoders in a folder of models or in the cache of the model hub.
 
-Light to import, so that a machine without weights finds out before it has loaded PyTorch.
+Imports no ML library, so that a machine without weights reports this without loading PyTorch.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kit.errors import AppError, Code
-from kit.hub import hub_file, is_cached
+from kit.hub import cached_file, hub_file
 
-__all__ = ["CHECKPOINT", "TEXT_ENCODER", "are_at_hand", "find", "unavailable"]
+__all__ = ["CHECKPOINT", "TEXT_ENCODER", "are_present", "find", "unavailable"]
 
 CHECKPOINT = ("state_dict.bin", "compression_state_dict.bin")
 TEXT_ENCODER = ("config.json", "tokenizer.json", "model.safetensors")
 
 
 def find(model: str, repository: str, filenames: Sequence[str], model_dir: Path | None) -> Path:
-    """The folder with the files of a repository of the hub, which are fetched if need be.
+    """Return the folder with the files of a hub repository, which are downloaded if necessary.
 
-    With ``model_dir``, that folder is the only source: it holds one folder for each repository, named as the repository
+    With ``model_dir``, that folder is the only source. It contains one folder for each repository, named as the repository
     without its owner (``musicgen-small``, ``t5-base``).
 
     Raises:
@@ -41,14 +41,15 @@ def find(model: str, repository: str, filenames: Sequence[str], model_dir: Path 
     return folders.pop()
 
 
-def are_at_hand(repository: str, filenames: Sequence[str], model_dir: Path | None) -> bool:
-    """Whether :func:`find` would find the files without the network."""
+def are_present(repository: str, filenames: Sequence[str], model_dir: Path | None) -> bool:
+    """Return whether :func:`find` would find the files without the network."""
     if model_dir is not None:
         return all((model_dir / repository.rpartition("/")[2] / filename).is_file() for filename in filenames)
-    return all(is_cached(repository, filename) for filename in filenames)
+    return all(cached_file(repository, filename) is not None for filename in filenames)
 
 
 def unavailable(model: str, why: str) -> AppError:
+    """Return the error of a model whose files are missing."""
     return AppError(
         Code.NOT_PROVISIONED,
         "MODEL_UNAVAILABLE",

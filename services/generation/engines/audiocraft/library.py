@@ -1,15 +1,15 @@
-"""The audiocraft library, made to run on current versions of its dependencies.
+"""Imports audiocraft 1.3.0, and patches it to run with current versions of its dependencies.
 
-Importing this module imports audiocraft 1.3.0 and changes five things in it, each once for the whole process:
+Importing this module applies five patches to the whole process:
 
-* What only training needs (spaCy, torchaudio, flashy, the solvers, ...) is not imported; stand-ins take its place.
-* xformers' memory-efficient attention is computed by PyTorch's own scaled dot product.
-* Sampling draws from a generator of each row's own (:func:`drawing`), so that the company a take is computed in does
-  not change what it draws.
-* Checkpoints are read without running code from them, whatever PyTorch's variables say.
-* Text encoders come from folders that the caller names (:func:`text_encoders`).
+* Modules that only training needs (spaCy, torchaudio, flashy, the solvers and so on) are replaced by stubs.
+* xformers' memory-efficient attention is replaced by PyTorch's scaled dot product attention.
+* Each row of a batch is sampled with its own generator (:func:`drawing`), so that the result of a take does not depend on
+  the other takes of its batch.
+* Checkpoints are loaded without running code from them, regardless of PyTorch's environment variables.
+* Text encoders are loaded from folders that the caller provides (:func:`text_encoders`).
 
-Raises ``ImportError`` where audiocraft or what it needs is not installed.
+Raises ``ImportError`` if audiocraft or a dependency is not installed.
 """
 
 from __future__ import annotations
@@ -30,29 +30,31 @@ from torch.nn import functional
 __all__ = ["AudioGen", "MAGNeT", "MusicGen", "convert_audio", "drawing", "separate_rows", "text_encoders"]
 
 
-class _StandIn(types.ModuleType):
-    """A module that can be imported and holds what it was given, nothing else."""
+class _StubModule(types.ModuleType):
+    """A stub module that contains only the given attributes."""
 
     def __init__(self, name: str, **contents: object) -> None:
         super().__init__(name)
-        # Other libraries look modules up by their spec before they use them.
+        # Other libraries check the spec of a module before they use it.
         self.__spec__ = importlib.machinery.ModuleSpec(name, None)
         self.__dict__.update(contents)
 
     def __getattr__(self, name: str) -> object:
-        raise AttributeError(f"Text to audio needs no {self.__name__}; {name!r} of it was asked for nevertheless.")
+        raise AttributeError(
+            f"{self.__name__} is a stub without the attribute {name!r}, because generation does not need it."
+        )
 
 
 class _LowerTriangularMask:
-    """Stands for causal attention."""
+    """A marker for causal attention."""
 
 
 def _memory_efficient_attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attn_bias: Any = None, p: float = 0.0
 ) -> torch.Tensor:
-    """Attention of queries [batch, time, heads, width] with a bias [batch, heads, time, time], as in xformers."""
+    """Compute attention like xformers: queries [batch, time, heads, width], bias [batch, heads, time, time]."""
     causal = isinstance(attn_bias, _LowerTriangularMask)
-    mixed = functional.scaled_dot_product_attention(
+    output = functional.scaled_dot_product_attention(
         query.transpose(1, 2),
         key.transpose(1, 2),
         value.transpose(1, 2),
@@ -60,38 +62,38 @@ def _memory_efficient_attention(
         dropout_p=p,
         is_causal=causal,
     )
-    return mixed.transpose(1, 2)
+    return output.transpose(1, 2)
 
 
 def _import_audiocraft() -> None:
-    # Before there are stand-ins: transformers looks once what is installed.
+    # Import transformers before the stubs exist, because it checks once which packages are installed.
     from transformers import EncodecModel, RobertaTokenizer, T5EncoderModel, T5Tokenizer  # noqa: F401
 
-    ops = _StandIn(
+    ops = _StubModule(
         "xformers.ops",
         unbind=torch.unbind,
         memory_efficient_attention=_memory_efficient_attention,
         LowerTriangularMask=_LowerTriangularMask,
     )
-    # These two stay: audiocraft imports from them again whenever it computes attention.
-    sys.modules.update({"xformers": _StandIn("xformers", ops=ops), "xformers.ops": ops})
-    distrib = _StandIn("flashy.distrib")
-    solver = _StandIn("audiocraft.solvers.compression", CompressionSolver=object)
-    for_training = {
-        "flashy": _StandIn("flashy", distrib=distrib),
+    # These two remain, because audiocraft imports them again whenever it computes attention.
+    sys.modules.update({"xformers": _StubModule("xformers", ops=ops), "xformers.ops": ops})
+    distrib = _StubModule("flashy.distrib")
+    solver = _StubModule("audiocraft.solvers.compression", CompressionSolver=object)
+    training_stubs = {
+        "flashy": _StubModule("flashy", distrib=distrib),
         "flashy.distrib": distrib,
-        "num2words": _StandIn("num2words", num2words=None),
-        "spacy": _StandIn("spacy"),
-        "torchaudio": _StandIn("torchaudio"),
-        "audiocraft.solvers": _StandIn("audiocraft.solvers", compression=solver),
+        "num2words": _StubModule("num2words", num2words=None),
+        "spacy": _StubModule("spacy"),
+        "torchaudio": _StubModule("torchaudio"),
+        "audiocraft.solvers": _StubModule("audiocraft.solvers", compression=solver),
         "audiocraft.solvers.compression": solver,
     }
-    before = {name: sys.modules.get(name) for name in for_training}
-    sys.modules.update(for_training)
+    previous = {name: sys.modules.get(name) for name in training_stubs}
+    sys.modules.update(training_stubs)
     try:
         importlib.import_module("audiocraft.models")
     finally:
-        for name, module in before.items():
+        for name, module in previous.items():
             if module is None:
                 del sys.modules[name]
             else:
@@ -109,7 +111,7 @@ from transformers.utils.logging import disable_progress_bar  # noqa: E402
 
 disable_progress_bar()
 
-# One backend for all models: MAGNeT knows only this one, and selects it for every model of the process when it is loaded.
+# One backend for all models: MAGNeT supports only this one, and selects it for the whole process when it is loaded.
 set_efficient_attention_backend("xformers")
 
 _generators: ContextVar[Sequence[torch.Generator]] = ContextVar("generators")
@@ -118,7 +120,7 @@ _text_encoder_folder: ContextVar[Callable[[str], Path]] = ContextVar("text_encod
 
 @contextlib.contextmanager
 def drawing(generators: Sequence[torch.Generator]) -> Iterator[None]:
-    """Within the block, row ``i`` of a batch is sampled with ``generators[i]``; both have the same number of items."""
+    """Sample row ``i`` of a batch with ``generators[i]`` inside the block. Their numbers must be equal."""
     token = _generators.set(generators)
     try:
         yield
@@ -128,7 +130,7 @@ def drawing(generators: Sequence[torch.Generator]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def text_encoders(folder_of: Callable[[str], Path]) -> Iterator[None]:
-    """Within the block, models find a text encoder such as ``t5-base`` in the folder that ``folder_of`` gives."""
+    """Load text encoders such as ``t5-base`` from the folder that ``folder_of`` returns, inside the block."""
     token = _text_encoder_folder.set(folder_of)
     try:
         yield
@@ -139,16 +141,16 @@ def text_encoders(folder_of: Callable[[str], Path]) -> Iterator[None]:
 def _multinomial(
     weights: torch.Tensor, num_samples: int, replacement: bool = False, *, generator: None = None
 ) -> torch.Tensor:
-    """Draw for ``weights`` [batch, ..., candidates], each row of the batch with its own generator."""
+    """Sample from ``weights`` [batch, ..., candidates], each row of the batch with its own generator."""
     rows = [
-        _library_multinomial(row, num_samples, replacement, generator=own)
-        for row, own in zip(weights, _generators.get(), strict=True)
+        _library_multinomial(row, num_samples, replacement, generator=generator_of_row)
+        for row, generator_of_row in zip(weights, _generators.get(), strict=True)
     ]
     return torch.stack(rows)
 
 
 class _FromFolder:
-    """A class of transformers whose pretrained models come from folders."""
+    """Wraps a class of transformers, so that it loads pretrained models from local folders."""
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind
@@ -159,7 +161,7 @@ class _FromFolder:
 
 def _read_checkpoint(folder: str, filename: str, cache_dir: None = None) -> Any:
     path = Path(folder, filename)
-    # Mapped, a file does not lie in memory beside the model that is made from it; PyTorch's oldest form cannot be.
+    # Memory mapping avoids a second copy of the weights in memory. The oldest format of PyTorch does not support it.
     return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
 
 
@@ -171,28 +173,28 @@ conditioners.T5EncoderModel = _FromFolder(conditioners.T5EncoderModel)
 
 
 def separate_rows(lm: Any) -> None:
-    """Make each row of a batch attend to its own text alone, however long the other texts are.
+    """Mask the padding of shorter texts in cross-attention.
 
-    Shorter texts are filled up with zeros, which take part in audiocraft's cross-attention and weaken it: without this
-    a prompt would sound different beside a longer one. Only models that read nothing but text by cross-attention need it.
+    audiocraft pads shorter texts with zeros, which take part in cross-attention and weaken it. Without the mask, a prompt
+    would sound different in a batch with a longer prompt. Only models whose cross-attention reads only text need it.
     """
     if list(lm.fuser.fuse2cond["cross"]) != ["description"]:
         return
-    fill: list[torch.Tensor | None] = [None]
+    padding_bias: list[torch.Tensor | None] = [None]
 
-    def remember(module: Any, inputs: Any, conditions: Any) -> None:
-        _, mask = conditions["description"]  # [batch, tokens]: 1 is a token of the text, 0 is filling
-        # A row without text (the unconditional half) has only zeros to attend to, which is the same for any number.
-        hidden = (mask == 0) & (mask != 0).any(dim=1, keepdim=True)
-        bias = torch.zeros(mask.shape, device=mask.device).masked_fill(hidden, float("-inf"))
-        fill[0] = bias[:, None, None, :]
+    def store_bias(module: Any, inputs: Any, conditions: Any) -> None:
+        _, mask = conditions["description"]  # [batch, tokens]: 1 is a token of the text, 0 is padding
+        # A row without text (the unconditional half) has only padding, whose length does not matter.
+        is_padding = (mask == 0) & (mask != 0).any(dim=1, keepdim=True)
+        bias = torch.zeros(mask.shape, device=mask.device).masked_fill(is_padding, float("-inf"))
+        padding_bias[0] = bias[:, None, None, :]
 
-    def hide(module: Any, inputs: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        return inputs, {**options, "attn_mask": fill[0]}
+    def apply_bias(module: Any, inputs: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return inputs, {**options, "attn_mask": padding_bias[0]}
 
-    lm.condition_provider.register_forward_hook(remember)
+    lm.condition_provider.register_forward_hook(store_bias)
     for layer in lm.transformer.layers:
-        # The memory-efficient path cuts masks to the length of the query; there is little to save with so few keys.
+        # The memory-efficient path trims masks to the length of the query. With so few keys, it saves little memory anyway.
         layer.cross_attention.memory_efficient = False
-        layer.cross_attention.safe_streaming = False  # would switch autocasting off and on for each of them
-        layer.cross_attention.register_forward_pre_hook(hide, with_kwargs=True)
+        layer.cross_attention.safe_streaming = False  # would toggle autocasting for each layer
+        layer.cross_attention.register_forward_pre_hook(apply_bias, with_kwargs=True)

@@ -1,14 +1,14 @@
-"""One of audiocraft's models on its device: takes in, clips of exact length out.
+"""Runs a model of audiocraft: computes clips of exact length for takes.
 
-audiocraft thinks in tokens, of which a second has ``frame_rate`` (50, mostly), and makes as many as its window holds: 30
-seconds of MusicGen, 10 of AudioGen and of MAGNeT. Longer audio slides the window: each starts with the end of the one
-before, so that the music goes on. Here is what a library user has to know to get every length right.
+audiocraft generates tokens, ``frame_rate`` (usually 50) per second, up to the length of its window: 30 seconds for
+MusicGen, 10 for AudioGen and MAGNeT. For longer audio, the window slides: each window starts with the end of the previous
+one. This module converts between durations and tokens, so that every clip has its exact length.
 
 Papers: Copet et al., "Simple and Controllable Music Generation" (2023) for MusicGen; Kreuk et al., "AudioGen: Textually
 Guided Audio Generation" (2022); Ziv et al., "Masked Audio Generation using a Single Non-Autoregressive Transformer" (2024)
 for MAGNeT.
 
-This module imports PyTorch and audiocraft; import it when a model is needed.
+This module imports PyTorch and audiocraft. Import it only when a model is needed.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ __all__ = ["KINDS", "Kind", "Model"]
 
 @dataclass(frozen=True)
 class Kind:
-    """A class of audiocraft.
+    """A kind of model.
 
-    Args:
-        network: the class.
-        heard_share: how much of a window is the end of the one before. Less is faster, more keeps the thread better; these
-            are the library's own choices where it makes one.
+    Attributes:
+        network: the class of audiocraft.
+        heard_share: the share of a window that repeats the previous one. Less is faster, more is more coherent. The
+            values are the defaults of audiocraft where it has one.
     """
 
     network: Any
@@ -54,36 +54,36 @@ DECODING_SHARE = 0.05
 
 
 class Model:
-    """Takes in, clips out. Not for several threads at once."""
+    """A loaded model. It is not thread-safe."""
 
     def __init__(self, kind: Kind, network: Any) -> None:
         self._network = network
-        # MAGNeT decides about spans of tokens, and knows windows of one length only: that which it was trained on.
-        self._masked = isinstance(network, library.MAGNeT)
+        # MAGNeT works on spans of tokens, and supports only the window length that it was trained with.
+        self._is_masked = isinstance(network, library.MAGNeT)
         window = int(network.max_duration * network.frame_rate)
-        self._window = window - window % network.lm.span_len if self._masked else window
+        self._window = window - window % network.lm.span_len if self._is_masked else window
         self._heard = int(self._window * kind.heard_share)
         self._token_frames = round(network.sample_rate / network.frame_rate)
-        # Half a token more, as the network goes back from seconds to tokens by truncation.
+        # Add half a token, because the network truncates when it converts seconds to tokens.
         network.extend_stride = (self._window - self._heard + 0.5) / network.frame_rate
         library.separate_rows(network.lm)
 
     def heard_tokens(self, take: Take) -> int:
-        """How many tokens of its lead-in a take goes on from. Takes of one batch must have the same number."""
+        """Return the number of tokens of its lead-in that a take continues. It must be equal for all takes of a batch."""
         if take.lead_in is None:
             return 0
         seconds = take.lead_in.samples.shape[1] / take.lead_in.sample_rate_hz
         return min(self._heard, int(seconds * self._network.frame_rate))
 
     def run(self, takes: Sequence[Take], report: Callable[[float], None]) -> list[Clip]:
-        """A clip for each take, all computed in one batch.
+        """Compute a clip for each take in one batch.
 
         Args:
-            takes: of equal duration and equal :meth:`heard_tokens`.
-            report: told the share done after each step of the network; raises to stop, and the model stays usable.
+            takes: takes of equal duration and equal :meth:`heard_tokens`.
+            report: called with the completed share after each step. If it raises, the model remains usable.
 
         Raises:
-            torch.OutOfMemoryError: for a smaller batch it might suffice.
+            torch.OutOfMemoryError: the memory of the device does not suffice for this batch size.
         """
         network = self._network
         frame_count = round(takes[0].duration_seconds * network.sample_rate)
@@ -106,23 +106,26 @@ class Model:
             network.set_custom_progress_callback(None)
         clips: list[Clip] = []
         for row in tokens:
-            # One by one, as decoding a batch needs far more memory than making its tokens.
+            # Decode one by one, because decoding a batch needs much more memory than generating its tokens.
             audio = network.generate_audio(row[None])[0, :, heard * self._token_frames :]
-            clips.append(Clip(_exactly(audio.float().cpu().numpy(), frame_count), network.sample_rate))
+            clips.append(Clip(_fit_length(audio.float().cpu().numpy(), frame_count), network.sample_rate))
             report(1 - DECODING_SHARE * (1 - len(clips) / len(takes)))
         return clips
 
     def _plan(self, token_count: int) -> tuple[int, int]:
-        """How many tokens to make for at least so many (including those of a lead-in), and in about how many steps."""
+        """Return how many tokens to generate for at least ``token_count`` tokens with lead-in, and the approximate steps."""
         stride = self._window - self._heard
         window_count = 1 + max(0, math.ceil((token_count - self._window) / stride))
-        if self._masked:
+        if self._is_masked:
             steps = sum(self._network.generation_params["decoding_steps"])
             return self._window + (window_count - 1) * stride, window_count * steps
-        return token_count, token_count + window_count * self._network.lm.num_codebooks  # which start one by one
+        return (
+            token_count,
+            token_count + window_count * self._network.lm.num_codebooks,
+        )  # codebooks start one step after the other
 
     def _lead_in(self, take: Take, token_count: int) -> torch.Tensor:
-        """The end of a take's lead-in as the network hears it: float32 [channels, frames]."""
+        """Return the end of the lead-in of a take in the format of the network: float32 [channels, frames]."""
         clip, network = take.lead_in, self._network
         assert clip is not None
         frame_count = token_count * self._token_frames
@@ -132,8 +135,8 @@ class Model:
         return functional.pad(audio, (max(0, frame_count - audio.shape[1]), 0))[:, -frame_count:]
 
 
-def _exactly(samples: NDArray[np.float32], frame_count: int) -> NDArray[np.float32]:
-    """Cut or filled with silence to ``frame_count``, and turned down if it would clip."""
+def _fit_length(samples: NDArray[np.float32], frame_count: int) -> NDArray[np.float32]:
+    """Return the samples trimmed or padded to ``frame_count``, and attenuated if they would clip."""
     missing = max(0, frame_count - samples.shape[1])
     exact = np.pad(samples[:, :frame_count], ((0, 0), (0, missing)))
     return (exact / max(1.0, float(np.abs(exact).max(initial=0.0)))).astype(np.float32)

@@ -1,9 +1,9 @@
-"""Loading audiocraft's models, never with code from inside a file.
+"""Loads models of audiocraft without running code from their files.
 
-A checkpoint is a pickle with tensors and a configuration, which audiocraft writes as YAML or as OmegaConf's own objects.
-PyTorch's restricted unpickler reads it: it builds tensors and plain values, and here OmegaConf's containers.
+A checkpoint is a pickle with tensors and a configuration, which is YAML or consists of OmegaConf objects. PyTorch's
+restricted unpickler loads it: it creates only tensors, plain values and, with this module, OmegaConf containers.
 
-This module imports PyTorch and audiocraft; import it when weights are needed.
+This module imports PyTorch and audiocraft. Import it only when weights are needed.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ CONFIGURATION = [
 
 
 def load(kind: Any, model: str, checkpoint: Path, model_dir: Path | None, device: str) -> Any:
-    """A model of the class ``kind``, on ``device``.
+    """Load a model to ``device``.
 
     Args:
-        kind: class of audiocraft.
-        model: its name here, for messages.
-        checkpoint: the folder with its files.
-        model_dir: where the text encoder that it asks for is looked for; see :func:`files.find`.
-        device: ``cpu``, ``cuda``, ...: the current one of its kind.
+        kind: the class of audiocraft.
+        model: the name of the model, for error messages.
+        checkpoint: the folder with the files of the checkpoint.
+        model_dir: the folder with text encoders; see :func:`files.find`.
+        device: ``cpu``, ``cuda`` and so on. ``cuda`` means the current CUDA device.
 
     Raises:
-        AppError: ``MODEL_UNAVAILABLE`` if a file is damaged or the text encoder missing, ``CHECKPOINT_UNTRUSTED`` if
-            reading a file would run code.
-        torch.OutOfMemoryError: if the device has too little memory.
+        AppError: ``MODEL_UNAVAILABLE`` if a file is damaged or the text encoder is missing; ``CHECKPOINT_UNTRUSTED`` if
+            loading a file would run code.
+        torch.OutOfMemoryError: the memory of the device does not suffice.
     """
     with (
         library.text_encoders(lambda name: files.find(model, name, files.TEXT_ENCODER, model_dir)),
         torch.serialization.safe_globals(CONFIGURATION),
         warnings.catch_warnings(),
     ):
-        warnings.simplefilter("ignore")  # audiocraft calls what has since been deprecated
+        warnings.simplefilter("ignore")  # audiocraft uses deprecated functions
         try:
             return kind.get_pretrained(str(checkpoint), device=device)
         except (AppError, torch.OutOfMemoryError):
@@ -60,9 +60,9 @@ def load(kind: Any, model: str, checkpoint: Path, model_dir: Path | None, device
             raise AppError(
                 Code.UNPROCESSABLE,
                 "CHECKPOINT_UNTRUSTED",
-                f"The checkpoint of the model {model!r} was refused: it is damaged, or it could run code when it is loaded."
-                " Get it from its publisher again.",
+                f"The checkpoint of the model {model!r} is damaged, or contains code that would run when it is loaded. Download "
+                "it from its publisher again.",
                 {"model": model},
             ) from error
-        except Exception as error:  # whatever a damaged file, or a model of another kind, makes its readers raise
-            raise files.unavailable(model, f"its checkpoint cannot be read ({type(error).__name__})") from error
+        except Exception as error:  # damaged files and other kinds of models raise many types of errors
+            raise files.unavailable(model, f"its checkpoint cannot be loaded ({type(error).__name__})") from error

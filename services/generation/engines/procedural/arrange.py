@@ -1,4 +1,4 @@
-"""From a plan to a score: form, chords, groove, bass, comping and melody in a style."""
+"""Turns a plan into a score: form, chords, groove, bass, accompaniment and melody in a style."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ __all__ = ["Plan", "arrange"]
 
 @dataclass(frozen=True)
 class Plan:
-    """Decisions about a piece before any note of it.
+    """Decisions about a piece before its notes are written.
 
     Args:
-        name: of the song.
+        name: name of the song.
         style: a name in :data:`styles.STYLES`.
-        tempo_bpm: quarter notes a minute.
+        tempo_bpm: quarter notes per minute.
         key: major or minor key.
         duration_seconds: length of the audio.
-        seed: of motifs, fills and human touch.
+        seed: seed of motifs, fills and humanisation.
         progression: Roman numerals; empty for one of the style's own.
         lead: instrument of the melody; empty for one of the style's own.
-        stems: which of the four play.
-        layers: chord players instead of the style's own, if any.
+        stems: which of the four stems play.
+        layers: chord instruments that replace those of the style, if any.
         bass: instrument of the bass; empty for the style's own.
-        energy: 0 (calm) to 1 (full), scales the density of melody and drums.
-        has_intro, has_outro: whether the form begins and ends apart.
+        energy: 0 (calm) to 1 (full); scales the density of melody and drums.
+        has_intro, has_outro: whether the form has an intro and an outro.
         builds: whether the piece grows from soft to loud.
     """
 
@@ -60,7 +60,7 @@ class Plan:
 
 @dataclass
 class _Score:
-    """Notes gathered while arranging; turned into tracks at the end."""
+    """Notes collected while arranging. They become tracks at the end."""
 
     drums: list[Note] = field(default_factory=list)
     bass: list[Note] = field(default_factory=list)
@@ -69,13 +69,13 @@ class _Score:
 
 
 def arrange(plan: Plan) -> Song:
-    """The score of a plan. The same plan gives the same score."""
+    """Return the score of a plan. The same plan gives the same score."""
     style = STYLES[plan.style]
     style = replace(style, layers=plan.layers or style.layers, bass=plan.bass or style.bass)
     rng = np.random.default_rng([plan.seed, 1])
     beats = plan.duration_seconds * plan.tempo_bpm / 60.0
     bars = max(1, int(beats / style.beats_per_bar + 1e-6))
-    # The last bar is left for the closing chord, if the piece is long enough to have one.
+    # The last bar is reserved for the final chord, if the piece is long enough.
     ending = bars >= 4
     sections = form(bars - 1 if ending else bars, has_intro=plan.has_intro, has_outro=plan.has_outro)
     numerals = plan.progression or str(rng.choice(style.minor if plan.key.is_minor else style.major))
@@ -133,7 +133,7 @@ def _melody(
     lead: str,
     plan: Plan,
 ) -> list[Note]:
-    """Question and answer in two-bar phrases; verses leave some of the answers to the band."""
+    """Return question and answer in two-bar phrases. Some answers in verses are left out."""
     instrument = INSTRUMENTS[lead]
     centre = (instrument.lowest_midi + instrument.highest_midi) // 2 + (1 if section.kind == "chorus" else -4)
     notes: list[Note] = []
@@ -159,7 +159,7 @@ def _melody(
 def _close(
     score: _Score, style: Style, chord: Chord, start_beat: float, beats: float, voicings: Sequence[tuple[int, ...]]
 ) -> None:
-    """The last chord, rung out."""
+    """Add the final chord."""
     held = max(0.5, beats - start_beat)
     if KICK in style.groove:
         score.drums += [Note(start_beat, 0.5, KICK, 0.8), Note(start_beat, 1.0, CRASH, 0.6)]
@@ -171,7 +171,7 @@ def _close(
 
 
 def _swung(start_beat: float, style: Style) -> float:
-    """The beat with every second of the swung notes late."""
+    """Return the beat with swing: every second of the swung notes is late."""
     if not style.swing:
         return start_beat
     pair = 2 * style.swing_beats
@@ -185,7 +185,7 @@ def _swung(start_beat: float, style: Style) -> float:
 def _human(
     notes: Sequence[Note], style: Style, rng: np.random.Generator, late_beats: float, uneven: float
 ) -> tuple[Note, ...]:
-    """Swing, a little looseness in time and a little unevenness in force; notes before beat 0 are moved to it."""
+    """Return the notes with swing and small variations of time and velocity. Notes before beat 0 are moved to it."""
     shifts = np.clip(rng.normal(0.0, 1.0, len(notes)), -2, 2) * late_beats
     forces = np.clip(rng.normal(1.0, uneven, len(notes)), 0.8, 1.2)
     return tuple(
@@ -210,16 +210,16 @@ def _tracks(score: _Score, style: Style, lead: str, plan: Plan, rng: np.random.G
     for layer, notes in zip(style.layers, score.layers, strict=True):
         played = _human(notes, style, rng, loose, 0.05)
         tracks.append(Track("other", layer.instrument, played, layer.gain, layer.pan))
-    # A singer's phrase is one breath: the notes keep touching, so only the force varies.
+    # A sung phrase is legato: its notes stay adjacent, so only the velocity varies.
     tracks.append(Track("vocals", lead, _human(_fitting(score.lead, lead), style, rng, 0.0, 0.05)))
     beats = plan.duration_seconds * plan.tempo_bpm / 60.0
-    # A piece shorter than a bar is cut within it.
+    # A piece shorter than a bar ends within it.
     heard = (replace(track, notes=tuple(note for note in track.notes if note.start_beat < beats)) for track in tracks)
     return tuple(track for track in heard if track.stem in plan.stems and track.notes)
 
 
 def _grown(score: _Score, plan: Plan) -> _Score:
-    """The score with a long crescendo."""
+    """Return the score with a long crescendo."""
     beats = plan.duration_seconds * plan.tempo_bpm / 60.0
 
     def louder(notes: list[Note]) -> list[Note]:
@@ -233,7 +233,7 @@ def _grown(score: _Score, plan: Plan) -> _Score:
 
 
 def _fitting(notes: Sequence[Note], lead: str) -> list[Note]:
-    """The melody inside the instrument's range, one note at a time."""
+    """Return the melody within the range of the instrument, one note at a time."""
     instrument = INSTRUMENTS[lead]
     ordered = sorted(notes, key=lambda note: note.start_beat)
     fitted = []

@@ -1,4 +1,4 @@
-"""The composer: a prompt, a length and a seed become a plan, and the plan a score."""
+"""The composer: turns a prompt, a length and a seed into a plan, and the plan into a score."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHORDS = (
 )  # fmt: skip
 _CHAMBER = ("piano", "strings", "harp", "violin", "cello", "flute", "clarinet", "choir", "nylon_guitar")
 _VOICES = ("voice", "voice_low")
-# Progressions whose colour carries a mood, over those of the style.
+# Progressions for a dark mood, which replace those of the style.
 _DARK = ("i VI iv V", "i i VI V", "i iv VI V")
 _BROKEN_CHORDS = {4: "0.2.1.2.3.2.1.2.", 3: "0.1.2.3.2.1."}
 _LONG_NOTES = {4: "x---------------", 3: "x-----------"}
@@ -33,26 +33,26 @@ _LEFT_HAND = {4: "0-------0-------", 3: "0-----------"}
 
 
 def seed_for(prompt: str, seed: int) -> int:
-    """A non-negative seed from both; prompts that differ only in case or spaces share it."""
+    """Return a non-negative seed for a prompt and a seed. Prompts that differ only in case or spaces share it."""
     digest = hashlib.blake2b(f"{seed}|{' '.join(prompt.lower().split())}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")
 
 
 def compose(prompt: str, duration_seconds: float, seed: int) -> Song:
-    """The score for a prompt. The same arguments give the same score.
+    """Return the score for a prompt. The same arguments give the same score.
 
     Args:
-        prompt: free text; see :func:`prompt.parse_prompt` for what is understood.
-        duration_seconds: length to fit the form to, above 0.
+        prompt: free text; see :func:`prompt.parse_prompt` for what is recognised.
+        duration_seconds: length of the piece, above 0.
         seed: any integer.
     """
     return _arranged(plan_music(prompt, duration_seconds, seed))
 
 
 def compose_loop(prompt: str, loop_seconds: float, duration_seconds: float, seed: int) -> Song:
-    """The score of a loop, which goes on after ``loop_seconds`` in time with its beginning.
+    """Return the score of a loop, which continues after ``loop_seconds`` in time with its beginning.
 
-    Its tempo is moved, by a tenth at most, so that it has whole bars, and its ending lies beyond ``duration_seconds``.
+    The tempo is changed by at most 10 %, so that the loop has whole bars. The ending is after ``duration_seconds``.
     """
     plan = plan_music(prompt, duration_seconds, seed)
     bar_seconds = STYLES[plan.style].beats_per_bar * 60.0 / plan.tempo_bpm
@@ -68,12 +68,12 @@ def compose_loop(prompt: str, loop_seconds: float, duration_seconds: float, seed
 
 def _arranged(plan: Plan) -> Song:
     song = arrange(plan)
-    # A style may have no such player: then rather its whole band than silence.
+    # The style may have none of the requested players. Then use its whole band.
     return song if song.tracks else arrange(replace(plan, stems=frozenset(STEMS)))
 
 
 def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
-    """Every decision that the prompt leaves open is drawn from the seed."""
+    """Return the plan for a prompt. The seed determines everything that the prompt leaves open."""
     request = parse_prompt(prompt)
     root = seed_for(prompt, seed)
     rng = np.random.default_rng(root)
@@ -160,7 +160,7 @@ def _stems(request: Request) -> frozenset[str]:
 
 
 def _layers(request: Request, style: Style) -> tuple[Layer, ...]:
-    """The style's players with the wanted instruments in their places, and without the unwanted ones."""
+    """Return the style's chord instruments, with wanted instruments in place of some and without the unwanted ones."""
     wanted = [name for name in request.wanted if name in _CHORDS]
     layers = [layer for layer in style.layers if not _is_unwanted(layer.instrument, request)]
     present = {layer.instrument for layer in layers}
@@ -185,7 +185,10 @@ def _is_unwanted(instrument: str, request: Request) -> bool:
 
 
 def _solo(plan: Plan, request: Request, style: Style) -> Plan:
-    """Only the wanted instruments: a chord instrument plays accompaniment and melody, any other plays its own role."""
+    """Keep only the wanted instruments.
+
+    A chord instrument plays accompaniment and melody; others play their own role.
+    """
     chords = [name for name in request.wanted if name in _CHORDS]
     if chords:
         hands = tuple(

@@ -1,4 +1,7 @@
-"""Drum kits. A piece is named by its General MIDI pitch; a kit is a set of settings of the same physical recipes."""
+"""Drum kits.
+
+A drum is identified by its General MIDI pitch. A kit is a set of parameters of the same synthesis methods.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +27,18 @@ LOW_TOM, MID_TOM, HIGH_TOM, SHAKER, CONGA, COWBELL = 45, 47, 50, 70, 63, 56
 
 @dataclass(frozen=True)
 class Kit:
-    """Character of a drum kit.
+    """Parameters of a drum kit.
 
     Args:
         kick_hz: resting pitch of the kick.
-        kick_half_life_seconds: how long it rings.
+        kick_half_life_seconds: half-life of the kick.
         kick_click: level of the beater.
         snare_hz: pitch of the snare's shell.
-        snare_half_life_seconds: how long its wires rattle.
-        brightness: scales the upper edge of every noise, 1 is neutral.
+        snare_half_life_seconds: half-life of the snare wires.
+        brightness: factor of the upper edge of all noise, 1 is neutral.
         drive: saturation, 0 is clean.
-        metal: share of metallic tone in the cymbals, the rest is noise.
-        cymbals: level of everything that hisses.
+        metal: share of metallic tone in the cymbals; the rest is noise.
+        cymbals: level of hats and cymbals.
     """
 
     kick_hz: float = 52.0
@@ -62,7 +65,7 @@ KITS = {
     "kit_soft": Kit(kick_hz=60.0, kick_click=0.08, snare_hz=200.0, brightness=0.7, drive=0.0, metal=0.35),
 }
 
-# Square-wave cluster of the classic analogue cymbal voices; the ratios are inharmonic on purpose.
+# Inharmonic square-wave cluster of classic analogue cymbals.
 _METAL_HZ = (263.0, 400.0, 421.0, 474.0, 587.0, 845.0)
 
 
@@ -97,7 +100,7 @@ def _rim(kit: Kit, rate_hz: int, velocity: float, rng: np.random.Generator) -> W
 def _clap(kit: Kit, rate_hz: int, velocity: float, rng: np.random.Generator) -> Wave:
     frames = round(0.35 * rate_hz)
     time = seconds(frames, rate_hz)
-    # Several hands are never quite together: three short bursts, then the room.
+    # A clap of several hands: three short bursts, then the room.
     bursts = sum(np.where(time >= start, np.exp2(-(time - start) / 0.004), 0.0) for start in (0.0, 0.011, 0.021))
     tail = np.where(time >= 0.028, np.exp2(-(time - 0.028) / 0.035), 0.0)
     return noise(frames, rate_hz, rng, 900.0, 5500.0 * kit.brightness) * (0.6 * bursts + tail).astype(np.float32)
@@ -106,7 +109,7 @@ def _clap(kit: Kit, rate_hz: int, velocity: float, rng: np.random.Generator) -> 
 def _metal(frames: int, rate_hz: int, scale: float) -> Wave:
     square = [np.sign(sine(phase(hz * scale, frames, rate_hz))) for hz in _METAL_HZ]
     mixed = np.mean(np.stack(square), axis=0)
-    # Two first differences make a 12 dB per octave high-pass: only the sizzle is left.
+    # Two first differences are a high-pass of 12 dB per octave.
     return np.asarray(np.diff(mixed, n=2, prepend=mixed[:2]), dtype=np.float32)
 
 
@@ -180,7 +183,10 @@ _CYMBALS = frozenset((HAT, OPEN_HAT, CRASH, RIDE, SHAKER))
 
 
 def strike(kit: Kit, pitch_midi: int, velocity: float, rate_hz: int, rng: np.random.Generator) -> Wave:
-    """One hit: float32 [2, frames], peak at most 1; a pitch outside the kit sounds as its snare's rim."""
+    """Return one hit, float32 [2, frames], with a peak of at most 1.
+
+    An unknown pitch sounds as the rim of the snare.
+    """
     piece = _PIECES.get(pitch_midi, _PIECES[RIM])
     level = piece.level * (kit.cymbals if pitch_midi in _CYMBALS else 1.0)
     wave = peak_normalised(np.asarray(piece.strike(kit, rate_hz, velocity, rng), dtype=np.float32), level)

@@ -1,4 +1,4 @@
-"""Effects on whole tracks and mixes; all pure functions over float32 [channels, frames]."""
+"""Effects on tracks and mixes: pure functions over float32 [channels, frames]."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ Samples = NDArray[np.float32]
 
 
 def reverb(send: NDArray[np.float32], rate_hz: int, decay_seconds: float, rng: np.random.Generator) -> Samples:
-    """float32 [2, frames]: a room for a mono ``send`` [frames], wet only.
+    """Return the reverb of a mono ``send`` [frames] without the dry signal, float32 [2, frames].
 
-    The room is exponentially decaying noise, different on each side, duller towards its end (Moorer, 1979). It is
-    computed at half the rate, since rooms hold little above 10 kHz; plain averaging is filter enough for that.
+    The impulse response is exponentially decaying noise, different on each side and duller towards its end (Moorer,
+    1979). It is computed at half the sample rate, since rooms have little energy above 10 kHz. Averaging is a
+    sufficient filter for that.
     """
     from scipy import signal  # slow to import: only when a sound needs it
 
@@ -30,7 +31,7 @@ def reverb(send: NDArray[np.float32], rate_hz: int, decay_seconds: float, rng: n
 
 
 def _room(rate_hz: int, decay_seconds: float, rng: np.random.Generator) -> Samples:
-    """float32 [2, frames]: an impulse response of unit energy per side, without bass and without the direct sound."""
+    """Return an impulse response of unit energy per side, without bass and direct sound, float32 [2, frames]."""
     from scipy import signal  # slow to import: only when a sound needs it
 
     length = max(64, round(decay_seconds * rate_hz))
@@ -44,26 +45,26 @@ def _room(rate_hz: int, decay_seconds: float, rng: np.random.Generator) -> Sampl
 
 
 def panned(mono: NDArray[np.float32], pan: float) -> Samples:
-    """float32 [2, frames] from [frames]: constant-power panning, -1 left to 1 right, unity at the centre."""
+    """Pan [frames] with constant power from -1 (left) to 1 (right), unity at the centre: float32 [2, frames]."""
     angle = (np.clip(pan, -1.0, 1.0) + 1.0) * np.pi / 4.0
     sides = np.sqrt(2.0) * np.array([[np.cos(angle)], [np.sin(angle)]], dtype=np.float32)
     return np.asarray(sides * mono, dtype=np.float32)
 
 
 def widened(stereo: Samples, rate_hz: int, amount: float) -> Samples:
-    """The signal with a delayed copy added to one side and taken from the other; the mono sum stays as it was."""
+    """Add a delayed copy to one side and subtract it from the other. The mono sum does not change."""
     delay = round(0.013 * rate_hz)
     if amount <= 0 or stereo.shape[1] <= delay:
         return stereo
     side = np.zeros(stereo.shape[1], dtype=np.float32)
     side[delay:] = np.float32(0.5 * amount) * (stereo[0] + stereo[1])[:-delay]
-    # Bass belongs in the middle: take the side's slow part away.
+    # Keep bass in the centre: remove low frequencies from the side.
     side = side - ndimage.uniform_filter1d(side, max(3, rate_hz // 500), mode="constant")
     return np.stack([stereo[0] + side, stereo[1] - side])
 
 
 def brightened(samples: Samples, rate_hz: int, amount: float) -> Samples:
-    """The signal plus ``amount`` of what is left of it above about 1.5 kHz: a gentle shelf."""
+    """Add ``amount`` of the signal above about 1.5 kHz: a gentle high shelf."""
     if amount <= 0:
         return samples
     below = ndimage.uniform_filter1d(samples, max(3, rate_hz // 3000), axis=1, mode="nearest")
@@ -71,7 +72,7 @@ def brightened(samples: Samples, rate_hz: int, amount: float) -> Samples:
 
 
 def saturated(samples: Samples, drive: float) -> Samples:
-    """Soft saturation relative to the signal's own level: peaks are rounded, quiet parts keep their level."""
+    """Saturate relative to the signal's own level: peaks are rounded, and quiet parts keep their level."""
     if drive <= 0:
         return samples
     peak = float(np.max(np.abs(samples), initial=0.0))
@@ -82,7 +83,7 @@ def saturated(samples: Samples, drive: float) -> Samples:
 
 
 def lowpassed(samples: Samples, rate_hz: int, cutoff_hz: float) -> Samples:
-    """A 24 dB per octave Butterworth low-pass."""
+    """Apply a Butterworth low-pass of 24 dB per octave."""
     from scipy import signal  # slow to import: only when a sound needs it
 
     sections = signal.butter(4, min(cutoff_hz, 0.45 * rate_hz), fs=rate_hz, output="sos")
@@ -90,7 +91,7 @@ def lowpassed(samples: Samples, rate_hz: int, cutoff_hz: float) -> Samples:
 
 
 def highpassed(samples: Samples, rate_hz: int, cutoff_hz: float) -> Samples:
-    """A 12 dB per octave Butterworth high-pass."""
+    """Apply a Butterworth high-pass of 12 dB per octave."""
     from scipy import signal  # slow to import: only when a sound needs it
 
     sections = signal.butter(2, cutoff_hz, btype="highpass", fs=rate_hz, output="sos")
@@ -98,9 +99,9 @@ def highpassed(samples: Samples, rate_hz: int, cutoff_hz: float) -> Samples:
 
 
 def limiter_gain(samples: Samples, ceiling: float, rate_hz: int) -> NDArray[np.float32]:
-    """float32 [frames]: a gain in (0, 1] that keeps ``samples`` at or below ``ceiling``; smooth, with lookahead.
+    """Return a smooth gain in (0, 1] with look-ahead that keeps ``samples`` at or below ``ceiling``, float32 [frames].
 
-    Being one curve, it can be applied to stems instead of their mix, and they still add up to it.
+    The gain can be applied to the stems instead of their mix, so that they still add up to it.
     """
     hop = 64
     frames = samples.shape[1]
@@ -112,7 +113,7 @@ def limiter_gain(samples: Samples, ceiling: float, rate_hz: int) -> NDArray[np.f
     # The minimum over a window one block wider than the average: the average never exceeds what any frame needs.
     lowest = ndimage.minimum_filter1d(needed, span + 2, mode="nearest")
     smooth = ndimage.uniform_filter1d(lowest, span, mode="nearest")
-    # Straight lines between the middles of the blocks.
+    # Interpolate linearly between the centres of the blocks.
     points = np.concatenate([smooth[:1], smooth, smooth[-1:]]).astype(np.float32)
     ramp = np.arange(hop, dtype=np.float32) / hop
     lines = points[:-1, None] + np.diff(points)[:, None] * ramp
@@ -120,7 +121,7 @@ def limiter_gain(samples: Samples, ceiling: float, rate_hz: int) -> NDArray[np.f
 
 
 def active_rms(samples: Samples, rate_hz: int) -> float:
-    """RMS of the louder parts: the 80th percentile over windows of 0.4 s that are not silent."""
+    """Return the RMS of the louder parts: the 80th percentile over windows of 0.4 s that are not silent."""
     mono = np.mean(np.square(samples), axis=0)
     window = max(1, min(round(0.4 * rate_hz), mono.size))
     count = mono.size // window

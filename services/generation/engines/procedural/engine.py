@@ -1,4 +1,4 @@
-"""The engine that needs no weights: music from the composer, sound effects from the sound designer."""
+"""The procedural engine, which needs no weights: a composer for music and a sound designer for sound effects."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.engines import ModelDeclaration
 from kit.errors import AppError, Code
 from services.generation.engines.procedural import effects
 from services.generation.engines.procedural.compose import compose, compose_loop, seed_for
 from services.generation.engines.procedural.render import mix, render_stems
 from services.generation.engines.procedural.sounds import ambience_cues, design, render_cue
 from services.generation.engines.procedural.waves import fade
-from services.generation.service import MODELS, Clip, Take, is_music
+from services.generation.service import MUSIC, SOUND, Clip, Engine, Take
 
-__all__ = ["ProceduralEngine"]
+__all__ = ["COMPOSER", "SOUND_DESIGNER", "ProceduralEngine"]
 
 Samples = NDArray[np.float32]
 
@@ -28,57 +29,65 @@ _AMBIENCE_LEVEL = 0.35
 _LOOP_TAIL_SECONDS = 0.5
 
 
-class ProceduralEngine:
-    """Text to audio by rules and synthesis, in stereo at 44100 Hz; no weights, no network, seconds for minutes.
+COMPOSER = ModelDeclaration(
+    name="composer",
+    description="Music by rules and synthesis; runs when the weights of a music model are missing",
+    outputs=(MUSIC,),
+    sample_rate_hz=_RATE_HZ,
+    licence="Apache-2.0",
+    needs_weights=False,
+    device_memory_bytes=0,
+    listed=False,
+)
+SOUND_DESIGNER = ModelDeclaration(
+    name="sound-designer",
+    description="Sound effects by rules and synthesis; runs when the weights of a sound model are missing",
+    outputs=(SOUND,),
+    sample_rate_hz=_RATE_HZ,
+    licence="Apache-2.0",
+    needs_weights=False,
+    device_memory_bytes=0,
+    listed=False,
+)
 
-    Implements :class:`services.generation.service.Engine`. It composes music for the models of music, designs sounds for
-    the others, and does not listen to lead-ins.
-    """
+
+class ProceduralEngine(Engine):
+    """Text to audio by rules and synthesis, in stereo at 44100 Hz, much faster than real time. Ignores lead-ins."""
 
     name = "procedural"
-
-    def load(self, model: str) -> None:
-        """There is nothing to load.
-
-        Raises:
-            AppError: ``MODEL_UNKNOWN``.
-        """
-        if model not in MODELS:
-            raise AppError(
-                Code.INVALID_ARGUMENT,
-                "MODEL_UNKNOWN",
-                f"The built-in engine has the models {', '.join(MODELS)}: use one.",
-            )
-
-    def unload(self, model: str) -> None:
-        """There is nothing to give back."""
+    models = (COMPOSER, SOUND_DESIGNER)
 
     def generate(self, model: str, takes: Sequence[Take], report: Callable[[float], None]) -> list[Clip]:
-        """A clip for each take: float32 [2, round(duration_seconds * 44100)], peak below 0.9.
+        """Return a clip for each take: float32 [2, round(duration_seconds * 44100)], peak below 0.9.
 
-        What a prompt may hold: for music tempo ("120 bpm", "slow"), key ("in C minor"), mood, genre, instruments ("with
-        piano", "no drums", "solo cello"), "build up", "loop"; for sounds those of the scene and how they are ("heavy rain
-        with distant thunder"). A clip has no click at either end; one that is to be a loop goes on at its end instead.
+        Prompts for music can contain a tempo ("120 bpm", "slow"), a key ("in C minor"), a mood, a genre, instruments
+        ("with piano", "no drums", "solo cello"), "build up" and "loop". Prompts for sound effects can contain the
+        sounds of a scene and their properties ("heavy rain with distant thunder"). A clip has no click at either end. A
+        loop continues after its end.
 
         Args:
-            model: see :meth:`load`.
-            takes: of 1 to 300 seconds; any integer is a seed.
-            report: called with the rising share done, 0 to 1; may raise to stop the work.
+            model: ``composer`` or ``sound-designer``.
+            takes: takes of 1 to 300 seconds; any integer is a valid seed.
+            report: called with the share of the work that is done, 0 to 1. An exception that it raises ends the work.
 
         Raises:
-            AppError: an unknown model or a length out of range.
+            AppError: ``MODEL_UNKNOWN``, ``DURATION_OUT_OF_RANGE``.
         """
-        self.load(model)
+        make = _MAKERS.get(model)
+        if make is None:
+            known = ", ".join(_MAKERS)
+            raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
         low, high = _LIMIT_SECONDS
         if not all(low <= take.duration_seconds <= high for take in takes):
             raise AppError(
-                Code.INVALID_ARGUMENT, "DURATION_OUT_OF_RANGE", f"Ask for a duration from {low:g} to {high:g} seconds."
+                Code.INVALID_ARGUMENT,
+                "DURATION_OUT_OF_RANGE",
+                f"The duration must be from {low:g} to {high:g} seconds.",
             )
         report(0.0)
-        make = _music if is_music(model) else _sound
         clips = []
         for number, take in enumerate(takes):
-            # A share of the work for each take, of which the last hundredths are mastering.
+            # Each take has an equal share of the work. The last 2 % of it are mastering.
             one = functools.partial(_report_part, report, number / len(takes), 1.0 / len(takes))
             clips.append(Clip(make(take, one), _RATE_HZ))
         report(1.0)
@@ -106,7 +115,7 @@ def _music(take: Take, report: Callable[[float], None]) -> Samples:
 
 def _sound(take: Take, report: Callable[[float], None]) -> Samples:
     rng = np.random.default_rng([seed_for(take.prompt, take.seed), 3])
-    # The fade at the end belongs to what a loop does not keep.
+    # The fade-out is in the part that a loop discards.
     made_seconds = take.duration_seconds + (_LOOP_TAIL_SECONDS if take.loop_seconds is not None else 0.0)
     sound = _finished(design(take.prompt, _frames(made_seconds), _RATE_HZ, rng, report), _SOUND_RMS)
     return sound[:, : _frames(take.duration_seconds)]
@@ -117,15 +126,18 @@ def _frames(duration_seconds: float) -> int:
 
 
 def _finished(samples: Samples, rms: float) -> Samples:
-    """The samples at a level, peaks held by the limiter (6 dB at most), faded at both ends."""
+    """Return the samples at a level, limited by at most 6 dB and faded at both ends."""
     peak = float(np.max(np.abs(samples), initial=0.0))
     level = effects.active_rms(samples, _RATE_HZ)
     if peak < 1e-6 or level == 0.0:
         return samples
-    # Short events may be louder than their average says, long tones not.
+    # Short events may be louder than their average level, but long tones may not.
     least = min(0.6 * _PEAK / peak, 0.25 / level)
     scale = np.float32(np.clip(rms / level, least, 2.0 * _PEAK / peak))
     frames = samples.shape[1]
     gain = scale * effects.limiter_gain(samples * scale, _PEAK, _RATE_HZ)
     gain *= fade(frames, _RATE_HZ, 0.008, min(0.4, 0.08 * frames / _RATE_HZ))
     return np.asarray(samples * gain, dtype=np.float32)
+
+
+_MAKERS = {COMPOSER.name: _music, SOUND_DESIGNER.name: _sound}

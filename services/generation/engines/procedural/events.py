@@ -1,4 +1,4 @@
-"""Sounds that happen once: each recipe renders one occurrence to float32 [frames], peak 1."""
+"""Sounds that occur once: each recipe renders one occurrence to float32 [frames] with a peak of 1."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def notification(rate_hz: int, rng: np.random.Generator) -> Wave:
 
 
 def failure(rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Two low buzzes going down: wrong."""
+    """Two low buzzes going down: an error."""
     frames = round(0.6 * rate_hz)
     pitch = np.where(np.arange(frames) < frames // 2, 220.0, 165.0)
     base = phase(pitch, frames, rate_hz)

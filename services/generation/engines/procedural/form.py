@@ -1,4 +1,4 @@
-"""The form of a piece: which parts it has and how long they are."""
+"""The form of a piece: its sections and their lengths."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _ENERGY = {"intro": 0.72, "verse": 0.82, "chorus": 1.0, "bridge": 0.7, "outro": 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the form.
+    """A section of the form.
 
     Args:
         kind: intro, verse, chorus, bridge or outro.
-        bars: its length.
+        bars: length in bars.
     """
 
     kind: str
@@ -23,12 +23,15 @@ class Section:
 
     @property
     def energy(self) -> float:
-        """How hard everybody plays, 0 to 1."""
+        """Loudness of all players, 0 to 1."""
         return _ENERGY[self.kind]
 
 
 def form(bars: int, *, has_intro: bool = True, has_outro: bool = True) -> tuple[Section, ...]:
-    """A form of exactly ``bars`` bars, at least 1: parts of four or eight bars, an intro and an outro where they fit."""
+    """Return a form of exactly ``bars`` bars, at least 1.
+
+    Sections have four or eight bars. There is an intro and an outro if they fit.
+    """
     if bars <= 3:
         return (Section("chorus", bars),)
     intro = 0 if not has_intro else 1 if bars < 6 else 2 if bars < 20 else 4
@@ -42,7 +45,7 @@ def form(bars: int, *, has_intro: bool = True, has_outro: bool = True) -> tuple[
         kind = cycle[turn % len(cycle)]
         length = min(left, unit // 2 if kind == "bridge" and unit > 2 else unit)
         if left - length < unit // 2:
-            length = left  # no crumbs at the end
+            length = left  # avoid a very short last section
         if left == length:
             kind = "chorus"
         sections.append(Section(kind, length))

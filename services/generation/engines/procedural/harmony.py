@@ -1,4 +1,4 @@
-"""Keys to chords to notes: functional progressions and voice leading."""
+"""Chords of a key and their notes: functional progressions and voice leading."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ class Chord:
 
 
 def progression(text: str, key: Key) -> tuple[tuple[Chord, ...], ...]:
-    """Bars of chords from Roman numerals: ``"I V vi IV"`` is a bar each, ``"ii7+V7"`` shares one bar.
+    """Return bars of chords for Roman numerals: ``"I V vi IV"`` is one bar each, ``"ii7+V7"`` shares a bar.
 
-    Upper case is major, lower case minor, ``o`` diminished, ``7`` adds the seventh of the scale, ``sus`` replaces the
-    third by the fourth. A leading ``b`` lowers the degree of the major scale; otherwise degrees are those of the key.
+    Upper case is major, lower case is minor, ``o`` is diminished, ``7`` adds the seventh of the scale, and ``sus``
+    replaces the third by the fourth. A leading ``b`` lowers the degree of the major scale. Other degrees are those of
+    the key.
     """
     return tuple(tuple(_chord(numeral, key) for numeral in bar.split("+")) for bar in text.split())
 
@@ -43,7 +44,7 @@ def progression(text: str, key: Key) -> tuple[tuple[Chord, ...], ...]:
 def _chord(numeral: str, key: Key) -> Chord:
     match = _NUMERAL.match(numeral)
     if match is None or match[2].upper() not in _DEGREES:
-        raise ValueError(f"{numeral!r} is no chord")
+        raise ValueError(f"{numeral!r} is not a chord")
     flat, roman, diminished, seventh, suspended = match.groups()
     degree = _DEGREES[roman.upper()]
     offset = _MAJOR_SCALE[degree] - 1 if flat else key.scale[degree]
@@ -57,7 +58,7 @@ def _chord(numeral: str, key: Key) -> Chord:
 
 
 def nearest_pitch(pitch_class: int, target_midi: float) -> int:
-    """The MIDI pitch of a class that lies closest to a target."""
+    """Return the MIDI pitch of a pitch class that is closest to a target."""
     base = round(target_midi)
     return min(
         (base + step for step in range(-6, 7)), key=lambda pitch: (pitch % 12 != pitch_class, abs(pitch - target_midi))
@@ -65,7 +66,7 @@ def nearest_pitch(pitch_class: int, target_midi: float) -> int:
 
 
 def voicing(chord: Chord, lowest_midi: int, before: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """Ascending close-position pitches at or above ``lowest_midi``, moving as little as possible from ``before``."""
+    """Return ascending close-position pitches at or above ``lowest_midi`` with the least movement from ``before``."""
     choices = []
     for start in range(len(chord.intervals)):
         order = chord.pitch_classes[start:] + chord.pitch_classes[:start]
@@ -83,12 +84,12 @@ def voicing(chord: Chord, lowest_midi: int, before: tuple[int, ...] = ()) -> tup
 
 
 def chord_tones(chord: Chord, low_midi: int, high_midi: int) -> tuple[int, ...]:
-    """All pitches of a chord in a range."""
+    """Return all pitches of a chord in a range."""
     return tuple(pitch for pitch in range(low_midi, high_midi + 1) if pitch % 12 in chord.pitch_classes)
 
 
 def scale_pitches(key: Key, chord: Chord, low_midi: int, high_midi: int) -> tuple[int, ...]:
-    """Pitches to sing over a chord: the scale, with any degree that rubs against a chord tone outside it replaced."""
+    """Return the melody pitches over a chord: the scale, without degrees that clash with a chord tone outside it."""
     classes = {(key.tonic + step) % 12 for step in key.scale}
     for outside in set(chord.pitch_classes) - classes:
         classes -= {(outside + 1) % 12, (outside - 1) % 12} - set(chord.pitch_classes)

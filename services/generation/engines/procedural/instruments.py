@@ -1,4 +1,4 @@
-"""The instruments by name: which recipe they use, and how their track is treated in the mix."""
+"""The instruments by name: their synthesis, and the treatment of their track in the mix."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Instrument:
 
     Args:
         play: ``(tone, sample_rate_hz, rng)`` to float32 [frames] or [2, frames].
-        stereo: whether ``play`` gives two channels.
-        legato: whether a note glides from the one before that it touches.
-        lowest_midi, highest_midi: its comfortable range.
-        reverb: level of its reverb.
-        width: level of a decorrelated side signal that spreads a mono source, 0 for none.
-        drive: saturation of the whole track, 0 for none.
-        cutoff_hz: low-pass after the drive (a speaker cabinet), 0 for none.
+        stereo: whether ``play`` returns two channels.
+        legato: whether a note glides from an adjacent previous note.
+        lowest_midi, highest_midi: comfortable range.
+        reverb: level of the reverb.
+        width: level of a decorrelated side signal that widens a mono source; 0 for none.
+        drive: saturation of the track; 0 for none.
+        cutoff_hz: low-pass after the drive (a speaker cabinet); 0 for none.
     """
 
     play: Play

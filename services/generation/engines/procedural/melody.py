@@ -1,4 +1,4 @@
-"""Melodies from motifs: a rhythm and a contour that return, bent to the chords beneath them."""
+"""Melodies from motifs: a rhythm and a contour that recur, adapted to the chords."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Motif:
 
     Args:
         starts: sixteenths from the start of the motif.
-        lengths: in sixteenths.
-        contour: scale steps from the centre for each note.
+        lengths: lengths in sixteenths.
+        contour: scale steps from the centre, for each note.
     """
 
     starts: tuple[int, ...]
@@ -30,16 +30,16 @@ class Motif:
 
 
 def compose_motif(rng: np.random.Generator, beats_per_bar: int, density: float, span: int) -> Motif:
-    """A motif that breathes: notes mostly on eighths, a rest at its end, a contour that arches or falls.
+    """Return a motif: notes mostly on eighths, a rest at the end, and a contour that arches or falls.
 
     Args:
-        rng: the source of chance.
-        beats_per_bar: quarter notes in a bar.
+        rng: random generator.
+        beats_per_bar: quarter notes per bar.
         density: about 0.5 (sparse) to 1.5 (busy).
-        span: scale steps between its lowest and highest note, about.
+        span: approximate scale steps between the lowest and the highest note.
     """
     bar = 4 * beats_per_bar
-    last = 2 * bar - max(4, round(6 / max(density, 0.6)))  # room to breathe
+    last = 2 * bar - max(4, round(6 / max(density, 0.6)))  # a rest at the end
     weight = np.zeros(last)
     for step in range(last):
         place = step % bar
@@ -56,14 +56,14 @@ def compose_motif(rng: np.random.Generator, beats_per_bar: int, density: float, 
     walk = np.cumsum(rng.choice([-1, -1, 0, 1, 1, 2, -2], len(starts)))
     contour = [int(step) for step in np.clip(np.round(arch + 0.8 * walk - 0.15 * span), -span, span)]
     for index in range(2, len(contour)):
-        # Three of a kind is a drone: the third steps towards the middle.
+        # Avoid three equal pitches: move the third towards the centre.
         if contour[index] == contour[index - 1] == contour[index - 2]:
             contour[index] += -1 if contour[index] > 0 else 1
     return Motif(tuple(starts), tuple(lengths), tuple(contour))
 
 
 def _distance(tone: int, wished: int, before: int) -> tuple[int, int]:
-    """How badly a chord tone serves: far from the wish, or the same again where the contour moves."""
+    """Return the cost of a chord tone: its distance from the target, and a repetition where the contour moves."""
     return abs(tone - wished) + (3 if tone == before else 0), tone
 
 
@@ -78,10 +78,9 @@ def sing(
     closing: bool,
     loudness: float,
 ) -> list[Note]:
-    """The motif as notes over two bars of chords.
+    """Return the motif as notes over two bars of chords.
 
-    Notes on beats are chord tones, others stay in the scale. With ``closing`` the last note comes home to a chord tone
-    and is held.
+    Notes on beats are chord tones, and others stay in the scale. With ``closing``, the last note is a held chord tone.
     """
     bar = 4 * beats_per_bar
     notes: list[Note] = []

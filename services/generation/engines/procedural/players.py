@@ -1,4 +1,4 @@
-"""The rhythm section: one bar at a time of drums, bass and chords, read from the patterns of a style.
+"""The rhythm section: one bar of drums, bass and chords at a time, from the patterns of a style.
 
 Each function adds its notes to a list.
 """
@@ -37,11 +37,11 @@ def drum_bar(
     crash: bool,
     fill: bool,
 ) -> None:
-    """Bar ``index`` of a section: full in the chorus, light in the verse, timekeeping elsewhere; with a fill, a crash."""
+    """Add bar ``index`` of a section: full in the chorus, light in the verse, timekeeping elsewhere."""
     if section.kind == "bridge":
         groove = {piece: line for piece, line in style.light.items() if piece != KICK and piece != SNARE}
     elif section.kind == "intro":
-        # Half of the intro only keeps time.
+        # The first half of the intro has timekeeping only.
         late = index >= section.bars / 2
         groove = {piece: line for piece, line in style.light.items() if late or piece not in (KICK, SNARE)}
     else:
@@ -77,7 +77,7 @@ def _bar_of(pattern: str, bar: int) -> str:
 
 
 def _length(line: str, step: int) -> int:
-    """Sixteenths from a strike through the holds after it."""
+    """Return the sixteenths from a strike through the holds after it."""
     end = step + 1
     while end < len(line) and line[end] == "-":
         end += 1
@@ -93,7 +93,7 @@ def bass_bar(
     chords: Sequence[Chord],
     following: Chord,
 ) -> None:
-    """The line of the style on the roots of the bar's chords, leading to the chord that follows; silent in an intro."""
+    """Add the bass line of the style, which leads to the next chord. It is silent in an intro."""
     if section.kind == "intro" and section.bars > 1:
         return
     line = _bar_of(style.bass_pattern, bar)
@@ -108,7 +108,7 @@ def bass_bar(
             pitch = BASS_LOWEST_MIDI + (following.root - BASS_LOWEST_MIDI) % 12 - 1
         else:
             pitch = root + {"1": 0, "3": chord.intervals[1], "5": chord.intervals[2], "8": 12}[mark]
-            # A line that climbs too far turns down instead.
+            # A line that rises too far goes down instead.
             pitch -= 12 if mark in "35" and pitch > BASS_LOWEST_MIDI + 16 else 0
         held = _length(line, step) / 4
         level = (0.95 if step == 0 else 0.8) * (0.6 + 0.4 * section.energy)
@@ -125,7 +125,7 @@ def layer_bar(
     chords: Sequence[Chord],
     before: tuple[int, ...],
 ) -> tuple[int, ...]:
-    """Adds one bar of comping; returns its last voicing."""
+    """Add one bar of accompaniment. Return its last voicing."""
     line = _bar_of(layer.pattern, bar)
     is_power = layer.instrument == "power_guitar"
     force = 0.65 + 0.35 * section.energy
@@ -140,7 +140,7 @@ def layer_bar(
         else:
             pitches = voicing(chord, layer.lowest_midi, before)
         before = pitches
-        # A strike that nothing holds still rings for a moment.
+        # A strike without a hold rings briefly.
         held = max(_length(line, step) / 4, 0.2) * 0.97
         if len(chords) > 1 and step < len(line) // 2:
             held = min(held, style.beats_per_bar / 2 - step / 4)

@@ -1,4 +1,4 @@
-"""What a prompt asks of music: tempo, key, mood, genre and instruments, found as whole words."""
+"""Parses prompts for music: tempo, key, mood, genre and instruments, recognised as whole words."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _TEMPO_LIMITS_BPM = (40.0, 220.0)
 
 @dataclass(frozen=True)
 class Mood:
-    """What a feeling does to music.
+    """The effect of a mood on music.
 
     Args:
-        is_minor: the mode it asks for; None when either will do.
+        is_minor: the mode that it suggests; None for either.
         pace: -1 (slowest of the style) to 1 (fastest).
         energy: 0 (calm) to 1 (full).
-        styles: genres that suit it where the prompt names none.
+        styles: suitable genres if the prompt names none.
     """
 
     is_minor: bool | None
@@ -41,21 +41,21 @@ class Mood:
 
 @dataclass(frozen=True)
 class Request:
-    """A prompt, understood. Empty fields are for the composer to decide.
+    """A parsed prompt. The composer decides about empty fields.
 
     Args:
         style: a name in :data:`styles.STYLES`, or empty.
-        tempo_bpm: asked in numbers, or None.
+        tempo_bpm: tempo as a number, or None.
         pace: -1 (slow) to 1 (fast), or None.
         tonic: pitch class, or None.
         is_minor: mode, or None.
-        mood: the first mood named, or None.
-        wanted: instruments named, in order.
+        mood: the first mood in the prompt, or None.
+        wanted: instruments in the prompt, in order.
         unwanted: instruments and roles to leave out.
-        is_solo: nothing but the wanted instruments.
+        is_solo: only the wanted instruments play.
         is_instrumental: no voice.
         is_loop: no intro and no outro.
-        builds: starts small and grows.
+        builds: starts quietly and grows.
     """
 
     style: str = ""
@@ -241,12 +241,18 @@ _LEADING_SOLO = ("solo", "only", "just", "unaccompanied")
 
 
 def words_of(prompt: str) -> tuple[str, ...]:
-    """Lower-case words of a prompt; hyphens and most punctuation separate, ``#``, ``&``, ``/`` and digits stay."""
+    """Return the lower-case words of a prompt.
+
+    Hyphens and most punctuation separate words; ``#``, ``&``, ``/`` and digits do not.
+    """
     return tuple(re.findall(r"[^\W_]+(?:[&/'’][^\W_]+)*#?|&", prompt.lower()))
 
 
 def find_words(words: tuple[str, ...], phrases: Iterable[str]) -> list[tuple[int, int, str]]:
-    """Where phrases occur as whole words: (position, length in words, phrase), longest first claim, in order."""
+    """Return where phrases occur as whole words: (position, length in words, phrase).
+
+    Longer phrases have precedence.
+    """
     at: dict[int, tuple[int, str]] = {}
     for phrase in phrases:
         parts = tuple(phrase.split(" "))
@@ -263,7 +269,7 @@ def find_words(words: tuple[str, ...], phrases: Iterable[str]) -> list[tuple[int
 
 
 def parse_prompt(prompt: str) -> Request:
-    """Understand a prompt. Words that mean nothing here are passed over; any text gives a request."""
+    """Parse a prompt. Unknown words are ignored, so any text gives a request."""
     words = words_of(prompt)
     text = prompt.lower()
     styles = find_words(words, _STYLES)
@@ -295,7 +301,10 @@ def parse_prompt(prompt: str) -> Request:
 
 
 def _style(phrases: list[str]) -> str:
-    """The first genre named; words that only colour one ("epic rock", "acoustic pop") give way to it."""
+    """Return the first genre.
+
+    Words that can also be adjectives ("epic rock", "acoustic pop") yield to another genre.
+    """
     chosen = next((phrase for phrase in phrases if phrase not in _COLOURS), phrases[0] if phrases else "")
     return _STYLES.get(chosen, "")
 
@@ -314,7 +323,7 @@ def _key(prompt: str, text: str) -> tuple[int | None, bool | None]:
     if match is not None:
         letter, accidental, mode, noun = match.groups()
         is_minor = mode.startswith("min")
-        # "in a minor key" names a mode, not the note A.
+        # "in a minor key" is a mode, not the note A.
         if not (letter == "a" and not accidental and noun):
             return _pitch_class(letter, accidental), is_minor
         return None, is_minor
@@ -337,7 +346,7 @@ def _pitch_class(letter: str, accidental: str | None) -> int:
 
 
 def _unwanted(words: tuple[str, ...], named: list[tuple[int, int, str]]) -> tuple[set[str], set[int]]:
-    """Instruments under a negation, and where their words stand."""
+    """Return the negated instruments and the positions of their words."""
     at = {start: (length, _INSTRUMENTS[phrase]) for start, length, phrase in named}
     unwanted: set[str] = set()
     places: set[int] = set()
@@ -358,7 +367,7 @@ def _unwanted(words: tuple[str, ...], named: list[tuple[int, int, str]]) -> tupl
 
 
 def _is_solo(words: tuple[str, ...], named: list[tuple[int, int, str]]) -> bool:
-    """``solo piano``, ``only piano``, ``piano only``, ``piano solo``; a guitar solo inside a band is none."""
+    """Return whether the prompt asks for a solo: ``solo piano``, ``piano only``; not for a guitar solo in a band."""
     for start, length, _ in named:
         before = words[start - 1] if start else ""
         after = words[start + length] if start + length < len(words) else ""

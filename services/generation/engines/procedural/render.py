@@ -1,4 +1,4 @@
-"""From a score to sound: every stem of a song, levelled so that their sum is the mix."""
+"""Renders a score: the stems of a song, at levels so that their sum is the mix."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ Samples = NDArray[np.float32]
 
 _PEAK = 0.89
 _TRACK_RMS = 0.1
-# Level of each stem's tracks before their own gain: a usual balance, voice in front.
+# Level of each stem's tracks before their own gain: a common balance with the voice in front.
 _STEM_LEVEL = {"drums": 0.95, "bass": 0.75, "vocals": 1.0, "other": 0.5}
 _ROOM_SECONDS = {"drums": 0.5, "bass": 0.3, "vocals": 1.3, "other": 1.6}
 _PRESENCE = {"drums": 0.5, "bass": 0.2, "vocals": 0.8, "other": 0.8}
 _KIT_RMS = 0.2
-_PUSH = 1.35  # how far the loudest peaks may go into the limiter: about 2.5 dB
-_LOUDEST_RMS = 0.22  # dense music would else end up louder than any other
+_PUSH = 1.35  # the loudest peaks may exceed the limiter's threshold by about 2.5 dB
+_LOUDEST_RMS = 0.22  # upper bound, because dense music would otherwise be louder than other music
 _VELOCITY_LEVELS = 5
 
 
 def render_stems(
     song: Song, sample_rate_hz: int = 44100, seed: int = 0, report: Callable[[float], None] = lambda share: None
 ) -> dict[str, Samples]:
-    """Play a song.
+    """Render a song.
 
     Args:
         song: the score.
-        sample_rate_hz: frames a second.
-        seed: of noise and rooms; the notes are all in the score.
-        report: called with the share done, 0 to 1.
+        sample_rate_hz: sample rate.
+        seed: seed of noise and rooms; the score contains all notes.
+        report: called with the share of the work that is done, 0 to 1.
 
     Returns:
-        float32 [2, frames] for each of :data:`score.STEMS`, silent where the song has no such track. Their sum is the
-        mix; its peak is below 0.9. The same arguments give the same samples.
+        float32 [2, frames] for each of :data:`score.STEMS`, silent if the song has no such track. Their sum is the mix,
+        whose peak is below 0.9. The same arguments give the same samples.
     """
     done = count()
 
@@ -58,14 +58,14 @@ def render_stems(
 
 
 def mix(stems: dict[str, Samples]) -> Samples:
-    """float32 [2, frames]: the sum of stems."""
+    """Return the sum of stems, float32 [2, frames]."""
     return np.asarray(np.sum([stems[stem] for stem in STEMS], axis=0), dtype=np.float32)
 
 
 def _render_stem(
     stem: str, song: Song, rate_hz: int, seed: np.random.SeedSequence, played: Callable[[], None]
 ) -> Samples:
-    """float32 [2, frames]: all tracks of a stem in one room; ``played`` is called after each."""
+    """Return all tracks of a stem in one room, float32 [2, frames]. ``played`` is called after each track."""
     frames = song.frames(rate_hz)
     dry = np.zeros((2, frames), dtype=np.float32)
     send = np.zeros(frames, dtype=np.float32)
@@ -94,7 +94,7 @@ def _render_track(track: Track, song: Song, rate_hz: int, seed: np.random.SeedSe
     sound = effects.widened(sound, rate_hz, instrument.width)
     level = effects.active_rms(sound, rate_hz)
     if track.stem == "drums":
-        # A lone shaker is quiet: it must not be raised to the level of a kit.
+        # A single shaker is quiet. Do not raise it to the level of a whole kit.
         level = max(level, _KIT_RMS)
     if level > 0:
         sound = sound * np.float32(_TRACK_RMS * _STEM_LEVEL[track.stem] * track.gain / level)
@@ -104,7 +104,7 @@ def _render_track(track: Track, song: Song, rate_hz: int, seed: np.random.SeedSe
 def _place_notes(
     track: Track, instrument: Instrument, song: Song, rate_hz: int, seed: np.random.SeedSequence
 ) -> Samples:
-    """float32 [1 or 2, frames]: all notes, each different sound rendered once."""
+    """Return all notes, float32 [1 or 2, frames]. Each different sound is rendered once."""
     frames = song.frames(rate_hz)
     dry = np.zeros((2 if instrument.stereo else 1, frames), dtype=np.float32)
     root = int(seed.generate_state(1)[0])
@@ -127,7 +127,7 @@ def _place_notes(
 
 
 def _tone(note: Note, before: Note | None, instrument: Instrument, number: int, song: Song) -> Tone:
-    """The note with its timbre rounded to a few steps, so that repeated notes are rendered once."""
+    """Return the tone of a note with its timbre rounded to a few steps, so that repeated notes are rendered once."""
     glide = None
     if instrument.legato and before is not None:
         gap = note.start_beat - (before.start_beat + before.duration_beats)
@@ -143,7 +143,7 @@ def _tone(note: Note, before: Note | None, instrument: Instrument, number: int, 
 
 
 def _mastered(stems: dict[str, Samples], rate_hz: int) -> dict[str, Samples]:
-    """Stems at the level of a finished song; one gain curve for all keeps their sum the mix."""
+    """Return the stems at the level of a finished song. One gain curve for all keeps their sum equal to the mix."""
     total = mix(stems)
     peak = float(np.max(np.abs(total), initial=0.0))
     if peak < 1e-6:

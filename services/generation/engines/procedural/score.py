@@ -1,7 +1,6 @@
-"""The score: what is played, when and by what, before any of it is sound.
+"""The score: notes, times and instruments before rendering.
 
-A score is also ground truth: tests and benchmarks compare what an analysis hears with the tempo, key and beats written
-here.
+A score is also ground truth: tests and benchmarks compare the results of analysis with its tempo, key and beats.
 """
 
 from __future__ import annotations
@@ -37,21 +36,21 @@ class Key:
 
     @property
     def scale(self) -> tuple[int, ...]:
-        """Semitones above the tonic of the seven degrees."""
+        """Semitones of the seven degrees above the tonic."""
         return (0, 2, 3, 5, 7, 8, 10) if self.is_minor else (0, 2, 4, 5, 7, 9, 11)
 
     @classmethod
     def parse(cls, text: str) -> Key:
-        """The key named like ``"A minor"``, ``"C# major"`` or ``"Bb major"``.
+        """Return the key with a name like ``"A minor"``, ``"C# major"`` or ``"Bb major"``.
 
         Raises:
-            ValueError: the name is none of a key.
+            ValueError: the text is not the name of a key.
         """
         name, _, mode = text.strip().partition(" ")
         name = name[:1].upper() + name[1:]
         name = _FLATS.get(name, name)
         if name not in PITCH_CLASSES or mode not in ("major", "minor"):
-            raise ValueError(f"{text!r} is no key")
+            raise ValueError(f"{text!r} is not a key")
         return cls(PITCH_CLASSES.index(name), mode == "minor")
 
 
@@ -61,8 +60,8 @@ class Note:
 
     Args:
         start_beat: beats from the start of the song, at least 0.
-        duration_beats: beats held, above 0; instruments add their own release.
-        pitch_midi: MIDI note number (60 is middle C); for drums the piece of the kit in General MIDI.
+        duration_beats: length in beats, above 0; instruments add their own release.
+        pitch_midi: MIDI note number (60 is middle C); for drums the General MIDI drum.
         velocity: loudness, above 0, at most 1.
     """
 
@@ -79,8 +78,8 @@ class Track:
     Args:
         stem: the stem that the track belongs to, one of :data:`STEMS`.
         instrument: a name in :data:`instruments.INSTRUMENTS`.
-        notes: in any order.
-        gain: linear level in the mix; tracks are levelled first, so 1 means the same loudness for every instrument.
+        notes: notes in any order.
+        gain: linear level in the mix. Tracks are levelled first, so 1 is the same loudness for every instrument.
         pan: -1 (left) to 1 (right).
     """
 
@@ -93,13 +92,13 @@ class Track:
 
 @dataclass(frozen=True)
 class Song:
-    """A whole piece.
+    """A piece.
 
     Args:
         name: short and unique.
-        tempo_bpm: quarter notes a minute, constant; beat 0 is at second 0.
-        key: like ``"A minor"`` or ``"C# major"``, spelled with sharps.
-        beats_per_bar: quarter notes in a bar.
+        tempo_bpm: quarter notes per minute, constant; beat 0 is at second 0.
+        key: a name like ``"A minor"`` or ``"C# major"``, spelled with sharps.
+        beats_per_bar: quarter notes per bar.
         duration_seconds: length of the rendered audio.
         tracks: the players.
     """
@@ -117,13 +116,13 @@ class Song:
 
     @property
     def beat_seconds(self) -> NDArray[np.float64]:
-        """float64 [beats]: when every beat inside the song falls, in seconds, first at 0."""
+        """Times of all beats in seconds, float64 [beats]; the first is 0."""
         count = int(np.ceil(self.duration_seconds / self.seconds_per_beat - 1e-9))
         return np.asarray(np.arange(count) * self.seconds_per_beat, dtype=np.float64)
 
     @property
     def downbeat_seconds(self) -> NDArray[np.float64]:
-        """float64 [bars]: when every bar begins, in seconds."""
+        """Start times of all bars in seconds, float64 [bars]."""
         return self.beat_seconds[:: self.beats_per_bar]
 
     def frames(self, sample_rate_hz: int) -> int:

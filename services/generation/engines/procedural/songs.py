@@ -1,4 +1,4 @@
-"""The project's own songs: varied pieces whose tempo, key and beats are known, for demos, tests and benchmarks."""
+"""The project's own songs: varied pieces with known tempo, key and beats, for demos, tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ SONGS: tuple[str, ...] = tuple(_PLANS)
 
 
 def song(name: str = "demo", duration_seconds: float | None = None) -> Song:
-    """A song by name.
+    """Return a song by name.
 
     Args:
         name: one of :data:`SONGS`.
-        duration_seconds: length to fit the form to; by default 30 s (36 s for the demo).
+        duration_seconds: length of the piece; by default 30 s (36 s for the demo).
 
     Raises:
         KeyError: there is no such song.

@@ -1,4 +1,4 @@
-"""The sound designer: words in a prompt choose sounds, words before them bend these, and a room holds them together."""
+"""The sound designer: words in a prompt select sounds, words before them modify these, and a reverb combines them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Source:
     """One kind of sound.
 
     Args:
-        texture: makes it, if it goes on.
-        event: makes one occurrence, if it happens.
-        spacing_seconds: from one occurrence to the next.
-        jitter: how irregular that is: 0 is a clock, 1 is chance.
-        level: its loudness among others.
+        texture: renders it, if it is continuous.
+        event: renders one occurrence, if it is discrete.
+        spacing_seconds: time between occurrences.
+        jitter: irregularity of the spacing: 0 is regular, 1 is random.
+        level: loudness relative to other sources.
     """
 
     texture: textures.Texture | None = None
@@ -44,13 +44,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Cue:
-    """A source as a prompt asks for it.
+    """A source as a prompt requests it.
 
     Args:
         source: a name in :data:`SOURCES`.
         strength: 0 to 1.
-        pace: 1 is usual.
-        is_distant: dulled and quieter.
+        pace: 1 is normal.
+        is_distant: duller and quieter.
     """
 
     source: str
@@ -121,7 +121,7 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
     }
 )
 
-# Phrases to sources; a phrase may stand for a whole scene.
+# Sources by phrase. A phrase may stand for a whole scene.
 _SCENES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         phrase: tuple(names.split(" "))
@@ -220,7 +220,7 @@ _LARGE_ROOMS = frozenset(
     )
 )
 _SMALL_ROOMS = frozenset(("room", "indoor", "indoors", "house", "kitchen", "bathroom", "office", "inside", "corridor"))
-# These say where, not what: they sound only where nothing else is named.
+# Phrases for places. They are used only if the prompt names no other sound.
 _SETTINGS = frozenset(
     (
         *(
@@ -260,12 +260,12 @@ _AMBIENCE_WORDS = frozenset(
 
 
 def cues(prompt: str) -> tuple[Cue, ...]:
-    """The sounds that a prompt names, in order and without repeats; empty if it names none that is known."""
+    """Return the sounds in a prompt, in order and without duplicates. Empty if it names no known sound."""
     return _cues(words_of(prompt), _SCENES)
 
 
 def ambience_cues(prompt: str) -> tuple[Cue, ...]:
-    """The backgrounds that a prompt for music names besides ("lo-fi beats and rain")."""
+    """Return the background sounds in a prompt for music ("lo-fi beats and rain")."""
     phrases = {phrase: names for phrase, names in _SCENES.items() if phrase in _AMBIENCE_WORDS}
     return tuple(cue for cue in _cues(words_of(prompt), phrases) if cue.source in _AMBIENCE)
 
@@ -301,19 +301,19 @@ def _bent(cue: Cue, near: tuple[str, ...]) -> Cue:
 def design(
     prompt: str, frames: int, rate_hz: int, rng: np.random.Generator, report: Callable[[float], None]
 ) -> Samples:
-    """float32 [2, frames]: the scene of a prompt; an unknown one becomes a quiet, moving soundscape.
+    """Return the scene of a prompt, float32 [2, frames]. An unknown scene becomes a quiet, moving soundscape.
 
     Args:
         prompt: free text.
         frames: length.
-        rate_hz: frames a second.
-        rng: the source of chance.
-        report: called with the share done, 0 to 1.
+        rate_hz: sample rate.
+        rng: random generator.
+        report: called with the share of the work that is done, 0 to 1.
     """
     scene = cues(prompt) or (Cue("drone"), Cue("whoosh", strength=0.2, pace=0.4, is_distant=True))
     mixed = np.zeros((2, frames), dtype=np.float32)
     for number, cue in enumerate(scene):
-        # What is named first is in front.
+        # The first sound is in the foreground.
         mixed += np.float32(1.0 if number == 0 else 0.75) * render_cue(cue, frames, rate_hz, rng)
         report((number + 1) / (len(scene) + 1))
     wet, decay_seconds = _room(set(words_of(prompt)), scene)
@@ -323,7 +323,7 @@ def design(
 
 
 def render_cue(cue: Cue, frames: int, rate_hz: int, rng: np.random.Generator) -> Samples:
-    """float32 [2, frames]: one source alone at its level."""
+    """Return one source at its level, float32 [2, frames]."""
     source = SOURCES[cue.source]
     stage = Stage(frames, rate_hz, rng, cue.strength, cue.pace)
     level = source.level * (0.6 + 0.8 * cue.strength) * (0.45 if cue.is_distant else 1.0)
@@ -340,14 +340,14 @@ def render_cue(cue: Cue, frames: int, rate_hz: int, rng: np.random.Generator) ->
 
 
 def _strewn(event: events.Event, source: Source, stage: Stage) -> Samples:
-    """float32 [2, frames]: occurrences along the time, a few variants in turn."""
+    """Return occurrences over time, cycling through a few variants, float32 [2, frames]."""
     out = np.zeros((2, stage.frames), dtype=np.float32)
     variants: list[Wave] = []
     for number, start in enumerate(_starts(source, stage)):
         if len(variants) < _VARIANTS:
             variants.append(event(stage.rate_hz, stage.rng))
         wave = variants[number % len(variants)]
-        # Steps and ticks stay in the middle; what happens by chance happens anywhere.
+        # Regular events such as steps are centred. Random events have random positions.
         pan = float(stage.rng.uniform(-0.7, 0.7)) * source.jitter
         force = float(stage.rng.uniform(1.0 - 0.4 * source.jitter, 1.0))
         end = min(stage.frames, start + wave.size)
@@ -364,7 +364,7 @@ def _starts(source: Source, stage: Stage) -> Iterator[int]:
 
 
 def _room(words: set[str], scene: tuple[Cue, ...]) -> tuple[float, float]:
-    """Level and decay (seconds) of the reverb."""
+    """Return the level and the decay (seconds) of the reverb."""
     if words & _LARGE_ROOMS:
         return 0.7, 3.0
     if words & _SMALL_ROOMS:

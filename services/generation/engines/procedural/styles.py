@@ -1,8 +1,8 @@
-"""Genres as data: grooves, bass lines, comping, instruments and progressions.
+"""Genres as data: grooves, bass lines, accompaniment, instruments and progressions.
 
 Patterns are one bar in sixteenths. Drums: ``X x o ,`` are hits from loud to soft. Bass: ``1 3 5 8`` are chord degrees,
-``a`` a semitone below the next root, ``-`` holds, ``.`` rests. Chords: ``x o`` strike the chord, digits strike single
-tones from the lowest (0), ``-`` holds, ``.`` rests.
+``a`` is a semitone below the next root, ``-`` holds, ``.`` rests. Chords: ``x o`` strike the chord, digits strike
+single tones counted from the lowest (0), ``-`` holds, ``.`` rests.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ Groove = Mapping[int, str]
 
 @dataclass(frozen=True)
 class Layer:
-    """One chord player.
+    """One chord instrument.
 
     Args:
         instrument: a name in :data:`instruments.INSTRUMENTS`.
-        pattern: one bar, or several separated by spaces, played in turn.
-        lowest_midi: where its voicings begin.
-        sections: kinds of sections it plays in, of intro, verse, chorus, bridge, outro by their first letter.
-        gain: its level.
-        pan: its place.
+        pattern: one bar, or several separated by spaces that alternate.
+        lowest_midi: lowest pitch of its voicings.
+        sections: first letters of the sections in which it plays (intro, verse, chorus, bridge, outro).
+        gain: level.
+        pan: position, -1 (left) to 1 (right).
     """
 
     instrument: str
@@ -58,15 +58,15 @@ class Style:
         tempo_bpm: slowest, usual and fastest tempo.
         kit: instrument of the drums.
         groove: drums of the chorus.
-        light: drums of the verse; pieces missing here rest.
-        bass, bass_pattern: player and line.
-        layers: chord players.
-        leads: instruments that suit the melody, most typical first.
+        light: drums of the verse; drums that are missing here rest.
+        bass, bass_pattern: instrument and line.
+        layers: chord instruments.
+        leads: instruments for the melody, most typical first.
         major, minor: progressions.
-        beats_per_bar: quarter notes in a bar.
-        swing: delay of every second eighth (``swing_beats`` 0.5) or sixteenth (0.25), as a share of that length.
+        beats_per_bar: quarter notes per bar.
+        swing: delay of every second eighth (``swing_beats`` 0.5) or sixteenth (0.25), relative to its length.
         swing_beats: which notes swing.
-        density: notes of the melody, about 0.5 (sparse) to 1.5 (busy).
+        density: density of the melody, about 0.5 (sparse) to 1.5 (busy).
     """
 
     tempo_bpm: tuple[float, float, float]

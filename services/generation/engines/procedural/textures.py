@@ -1,7 +1,8 @@
-"""Sounds that go on: weather, water, fire, machines, crowds. Each fills any length from a short seamless bed of noise.
+"""Continuous sounds: weather, water, fire, machines, crowds. Each one fills any length from a short, seamless bed of
+noise.
 
-Noise is shaped in the frequency domain over a whole number of periods, so a bed repeats without a seam; slow random
-curves on top keep the repetition from being heard.
+Noise is shaped in the frequency domain over a whole number of periods, so a bed repeats without a seam. Slow random
+curves mask the repetition.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ _CLICK_CREST = 4.5
 
 @dataclass(frozen=True)
 class Stage:
-    """Where and how a sound takes place.
+    """Parameters of a texture.
 
     Args:
         frames: length to fill.
-        rate_hz: frames a second.
-        rng: the source of chance.
-        strength: 0 (faint) to 1 (violent), 0.5 is usual.
-        pace: how fast things happen, 1 is usual.
+        rate_hz: sample rate.
+        rng: random generator.
+        strength: 0 (faint) to 1 (violent); 0.5 is normal.
+        pace: speed of events; 1 is normal.
     """
 
     frames: int
@@ -55,29 +56,29 @@ def _shape(size: int, rate_hz: int, low_hz: float, high_hz: float, tilt: float) 
 
 
 def _filled(loop: Samples, frames: int) -> Samples:
-    """The loop repeated to ``frames``, at unit RMS."""
+    """Return the loop repeated to ``frames``, at unit RMS."""
     loop = loop / (np.sqrt(np.mean(loop**2)) + 1e-9)
     count = -(-frames // loop.shape[1])
     return np.asarray(np.tile(loop, (1, count))[:, :frames], dtype=np.float32)
 
 
 def bed(stage: Stage, low_hz: float, high_hz: float, tilt: float = 0.0) -> Samples:
-    """float32 [2, frames]: wide noise in a band, falling by ``6 * tilt`` dB per octave; unit RMS."""
+    """Return wide band noise that falls by ``6 * tilt`` dB per octave, at unit RMS, float32 [2, frames]."""
     size = fft.next_fast_len(min(stage.frames, round(_BED_SECONDS * stage.rate_hz)), real=True)
     white = stage.rng.standard_normal((2, size), dtype=np.float32)
-    white[1] = 0.35 * white[0] + 0.94 * white[1]  # the sides share a little, as in a real place
+    white[1] = 0.35 * white[0] + 0.94 * white[1]  # the sides are slightly correlated, as in a real place
     spectrum = fft.rfft(white, axis=1) * _shape(size, stage.rate_hz, low_hz, high_hz, tilt)
     return _filled(fft.irfft(spectrum, n=size, axis=1), stage.frames)
 
 
 def crackle(stage: Stage, per_second: float, low_hz: float, high_hz: float, spread: float = 1.0) -> Samples:
-    """float32 [2, frames]: short clicks at random times, with random force and place; unit RMS.
+    """Return short clicks at random times with random level and position, at unit RMS, float32 [2, frames].
 
     Args:
-        stage: where.
-        per_second: how many.
-        low_hz, high_hz: their band.
-        spread: how unequal their forces are.
+        stage: parameters of the texture.
+        per_second: clicks per second.
+        low_hz, high_hz: band of the clicks.
+        spread: variation of their levels.
     """
     size = fft.next_fast_len(min(stage.frames, round(_BED_SECONDS * stage.rate_hz)), real=True)
     count = max(1, stage.rng.poisson(per_second * size / stage.rate_hz))
@@ -87,18 +88,18 @@ def crackle(stage: Stage, per_second: float, low_hz: float, high_hz: float, spre
     side = stage.rng.uniform(0.15, 0.85, count)
     np.add.at(impulses[0], where, (force * np.sqrt(side)).astype(np.float32))
     np.add.at(impulses[1], where, (force * np.sqrt(1.0 - side)).astype(np.float32))
-    # A band edge alone would ring before the click: a causal decay keeps its front sharp.
+    # A band-pass alone would ring before the click. A causal decay keeps the onset sharp.
     grain = np.zeros(size, dtype=np.float32)
     length = min(size, round(0.02 * stage.rate_hz))
     grain[:length] = stage.rng.standard_normal(length) * decay(length, stage.rate_hz, 1.5 / high_hz + 0.0006)
     spectrum = fft.rfft(impulses, axis=1) * fft.rfft(grain) * _shape(size, stage.rate_hz, low_hz, high_hz, 0.0)
     loop = _filled(fft.irfft(spectrum, n=size, axis=1), size)
-    # A few clicks much louder than the rest would make all others inaudible.
+    # Limit the loudest clicks, which would make all others inaudible.
     return _filled(_CLICK_CREST * np.tanh(loop / _CLICK_CREST), stage.frames)
 
 
 def drift(stage: Stage, period_seconds: float, low: float, high: float) -> Wave:
-    """float32 [frames]: a curve that wanders between two values, a new goal about every ``period_seconds``."""
+    """Return a curve that wanders between two values, float32 [frames]; a new target about every ``period_seconds``."""
     points = max(2, int(stage.seconds / period_seconds) + 3)
     goals = stage.rng.uniform(low, high, points)
     blocks = stage.frames // _CONTROL_HOP + 2
@@ -110,7 +111,7 @@ def drift(stage: Stage, period_seconds: float, low: float, high: float) -> Wave:
 
 
 def swell(stage: Stage, period_seconds: float, sharpness: float = 1.0) -> Wave:
-    """float32 [frames]: slow waves between 0 and 1, not quite regular, starting low."""
+    """Return slow, slightly irregular waves between 0 and 1 that start low, float32 [frames]."""
     blocks = stage.frames // _CONTROL_HOP + 2
     at = np.arange(blocks) * (_CONTROL_HOP / stage.rate_hz)
     wobble = 0.6 * np.sin(2 * np.pi * at / (period_seconds * 3.7) + stage.rng.uniform(0, 6))
@@ -119,7 +120,7 @@ def swell(stage: Stage, period_seconds: float, sharpness: float = 1.0) -> Wave:
 
 
 def _upsampled(points: NDArray[np.floating], frames: int) -> Wave:
-    """Straight lines between points that are ``_CONTROL_HOP`` frames apart."""
+    """Interpolate linearly between points that are ``_CONTROL_HOP`` frames apart."""
     ramp = np.arange(_CONTROL_HOP, dtype=np.float32) / _CONTROL_HOP
     start = points[:-1].astype(np.float32)
     lines = start[:, None] + np.diff(points).astype(np.float32)[:, None] * ramp
@@ -130,14 +131,14 @@ Texture = Callable[[Stage], Samples]
 
 
 def rain(stage: Stage) -> Samples:
-    """Hiss of many far drops, patter of the near ones."""
+    """Hiss of many distant drops, and the patter of near ones."""
     hiss = bed(stage, 900.0, 9000.0, 0.35)
     patter = crackle(stage, 150.0 + 1500.0 * stage.strength, 900.0, 6500.0)
     return hiss * drift(stage, 3.0, 0.8, 1.1) + (1.1 - 0.6 * stage.strength) * patter
 
 
 def wind(stage: Stage) -> Samples:
-    """Gusts: a low rush, and a whistle that comes with force."""
+    """Gusts: a low rush, and a whistle that grows with the strength."""
     gust = drift(stage, 1.8 / stage.pace, 0.15, 1.0)
     rush = bed(stage, 80.0, 500.0 + 500.0 * stage.strength, 0.5)
     whistle = bed(stage, 500.0, 1100.0, 0.0)
@@ -165,7 +166,7 @@ def bubbling(stage: Stage) -> Samples:
 
 
 def _bubbles(stage: Stage, per_second: float) -> Samples:
-    """Each bubble is a sine that decays and rises (van den Doel, 2005)."""
+    """Bubbles as decaying sines with rising pitch (van den Doel, 2005)."""
     frames = min(stage.frames, round(_BED_SECONDS * stage.rate_hz))
     loop = np.zeros((2, frames), dtype=np.float32)
     grains = []
@@ -183,7 +184,7 @@ def _bubbles(stage: Stage, per_second: float) -> Samples:
 
 
 def _add_wrapped(loop: Samples, grain: Wave, rng: np.random.Generator) -> None:
-    """Puts a grain at a random place of a loop, across its seam if need be."""
+    """Add a grain at a random position of a loop, wrapping around its end."""
     grain = grain[: loop.shape[1]]
     start, side = int(rng.integers(loop.shape[1])), rng.uniform(0.2, 0.8)
     force = rng.uniform(0.3, 1.0)
@@ -218,7 +219,7 @@ def cheering(stage: Stage) -> Samples:
 
 
 def applause(stage: Stage) -> Samples:
-    """Clapping: hundreds of short bursts a second."""
+    """Clapping: hundreds of short bursts per second."""
     return crackle(stage, 90.0 + 400.0 * stage.strength, 700.0, 3800.0, 0.6) * drift(stage, 1.5, 0.8, 1.1)
 
 
@@ -281,7 +282,7 @@ def hum(stage: Stage) -> Samples:
 
 
 def drone(stage: Stage) -> Samples:
-    """A dark, slowly moving chord of near unisons: the default where a prompt names nothing known."""
+    """A dark, slowly moving chord of detuned unisons: the default if a prompt names no known sound."""
     root = 55.0 * 2.0 ** (stage.rng.integers(0, 8) / 12.0)
     sides = []
     for _ in range(2):

@@ -1,8 +1,8 @@
-"""Recipes of the pitched instruments. Each renders one :class:`Tone` to float32 [frames] or [2, frames].
+"""Synthesis of the pitched instruments. Each one renders a :class:`Tone` to float32 [frames] or [2, frames].
 
-Methods: string instruments are a wavetable form of the plucked-string algorithm (Karplus and Strong, 1983: every period
-is the one before, filtered); electric piano and bells are frequency modulation (Chowning, 1973); pads and strings are
-PADsynth (Nasca, 2011: harmonics as narrow noise bands); voices are a glottal spectrum behind vowel formants (after
+Methods: strings use a wavetable form of the plucked-string algorithm (Karplus and Strong, 1983: every period is the
+previous one, filtered); electric piano and bells use frequency modulation (Chowning, 1973); pads and string ensembles
+use PADsynth (Nasca, 2011: harmonics as narrow bands of noise); voices use a glottal spectrum with vowel formants (after
 Klatt, 1980).
 """
 
@@ -33,13 +33,13 @@ from services.generation.engines.procedural.waves import (
 
 @dataclass(frozen=True)
 class Tone:
-    """One note as an instrument needs it.
+    """One note for an instrument.
 
     Args:
         pitch_midi: MIDI note number.
-        duration_seconds: how long it is held; the release comes on top.
-        velocity: 0 to 1, for the timbre; the renderer scales the level.
-        glide_from_midi: the pitch that a legato player comes from, if any.
+        duration_seconds: length without the release.
+        velocity: 0 to 1; affects the timbre. The renderer scales the level.
+        glide_from_midi: pitch from which a legato instrument glides, if any.
         variant: small number that varies repeated notes (vowels, noise).
     """
 
@@ -62,12 +62,12 @@ class Pluck:
     """A plucked or struck string.
 
     Args:
-        half_life_seconds: of the fundamental at middle C; lower strings ring longer.
-        damping: how much faster high harmonics die.
-        tilt: spectral slope of the excitation, in powers of the harmonic number.
-        place: where it is plucked, as a share of its length; 0.5 removes even harmonics.
+        half_life_seconds: half-life of the fundamental at middle C; lower strings ring longer.
+        damping: how much faster high harmonics decay.
+        tilt: spectral slope of the excitation, as a power of the harmonic number.
+        place: plucking position relative to the length; 0.5 removes even harmonics.
         cutoff_hz: upper edge of the body.
-        release_seconds: after the note is let go.
+        release_seconds: time of the release.
         click: level of the noise of pick, finger or hammer.
     """
 
@@ -81,7 +81,7 @@ class Pluck:
 
 
 def pluck(recipe: Pluck, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A string: one row of the table is the sound a fixed number of periods later than the row before."""
+    """Render a string. Each row of the table is the sound a fixed number of periods after the previous row."""
     hz = tone.hz
     envelope = held(tone.duration_seconds, rate_hz, 0.0015, 1e3, 0.0, recipe.release_seconds)
     n = harmonics(hz, rate_hz, limit=160)
@@ -90,7 +90,7 @@ def pluck(recipe: Pluck, tone: Tone, rate_hz: int, rng: np.random.Generator) -> 
     cutoff = recipe.cutoff_hz * (0.45 + 0.75 * tone.velocity)
     start = np.abs(np.sin(np.pi * n * recipe.place)) / n**recipe.tilt / (1.0 + (n * hz / cutoff) ** 4)
     total = envelope.size / rate_hz
-    # Rows get further apart as the sound settles.
+    # Rows are further apart later in the sound, where it changes less.
     row_seconds = total * np.linspace(0.0, 1.0, 48) ** 2
     amplitudes = start * np.exp(-per_second * row_seconds[:, None])
     position = 47.0 * np.sqrt(seconds(envelope.size, rate_hz) / np.float32(total))
@@ -108,17 +108,17 @@ def pluck(recipe: Pluck, tone: Tone, rate_hz: int, rng: np.random.Generator) -> 
 
 @dataclass(frozen=True)
 class Fm:
-    """Two operators and a bell-like third.
+    """Two operators and a bell-like third one.
 
     Args:
-        ratio: modulator frequency over carrier frequency.
-        index: depth in radians at full velocity.
-        index_half_life_seconds: how fast the brightness goes.
-        half_life_seconds: how fast the level goes.
-        sustain: level kept while held.
-        tine_ratio: frequency of the bell partial over the carrier.
-        tine: its level.
-        release_seconds: after the note is let go.
+        ratio: modulator frequency divided by carrier frequency.
+        index: modulation index in radians at full velocity.
+        index_half_life_seconds: half-life of the brightness.
+        half_life_seconds: half-life of the level.
+        sustain: level while held.
+        tine_ratio: frequency of the bell partial divided by the carrier frequency.
+        tine: level of the bell partial.
+        release_seconds: time of the release.
     """
 
     ratio: float = 1.0
@@ -132,12 +132,12 @@ class Fm:
 
 
 def fm(recipe: Fm, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Frequency modulation with an index that falls like a struck tine."""
+    """Render frequency modulation with an index that decays like a struck tine."""
     envelope = held(
         tone.duration_seconds, rate_hz, 0.003, recipe.half_life_seconds, recipe.sustain, recipe.release_seconds
     )
     carrier = phase(tone.hz, envelope.size, rate_hz)
-    # High notes need less modulation, or the sidebands fold over.
+    # High notes need less modulation to avoid aliasing of the sidebands.
     ceiling = 0.35 * rate_hz / (tone.hz * max(1.0, recipe.ratio)) / 2.0
     depth = min(recipe.index * (0.35 + 0.65 * tone.velocity), ceiling)
     index = depth * (0.25 + 0.75 * decay(envelope.size, rate_hz, recipe.index_half_life_seconds))
@@ -153,18 +153,18 @@ def fm(recipe: Fm, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
 
 @dataclass(frozen=True)
 class Analog:
-    """A subtractive synthesiser: detuned waves behind a low-pass with an envelope.
+    """A subtractive synthesiser: detuned waves with a low-pass and an envelope.
 
     Args:
-        tilt: slope of the wave's harmonics, 1 for a saw.
-        odd: only odd harmonics (a square).
-        low_hz, high_hz: cutoff at rest and at the top of the envelope.
-        sweep_half_life_seconds: how fast the cutoff falls.
+        tilt: slope of the harmonics; 1 for a saw wave.
+        odd: only odd harmonics (a square wave).
+        low_hz, high_hz: cutoff at rest and at the peak of the envelope.
+        sweep_half_life_seconds: half-life of the cutoff.
         half_life_seconds, sustain: of the level.
         attack_seconds, release_seconds: of the level.
-        detune_cents: distance of the outer of the waves.
-        voices: how many waves.
-        sub: level of a sine an octave below.
+        detune_cents: detuning of the outermost waves.
+        voices: number of waves.
+        sub: level of a sine one octave lower.
         resonance: height of the peak at the cutoff.
         vibrato_cents: depth of a delayed vibrato.
     """
@@ -186,7 +186,7 @@ class Analog:
 
 
 def analog(recipe: Analog, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
-    """Detuned waves behind a sweeping low-pass, all in one table."""
+    """Render detuned waves with a sweeping low-pass from one table."""
     envelope = held(
         tone.duration_seconds,
         rate_hz,
@@ -222,12 +222,12 @@ _PAD_SIZES = (2**14, 2**17)
 
 @dataclass(frozen=True)
 class Pad:
-    """Harmonics as narrow bands of noise: an ensemble, in stereo.
+    """Harmonics as narrow bands of noise: an ensemble in stereo.
 
     Args:
         tilt: slope of the harmonics.
         cutoff_hz: upper edge.
-        spread_cents: width of the bands, the size of the ensemble.
+        spread_cents: width of the bands, which is the size of the ensemble.
         attack_seconds, release_seconds: of the level.
         sustain, half_life_seconds: of the level.
         harmonics_levels: explicit levels instead of a slope (organ drawbars).
@@ -246,7 +246,7 @@ class Pad:
 
 
 def pad(recipe: Pad, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
-    """float32 [2, frames]: PADsynth, one inverse FFT per side, read from a random place."""
+    """Render PADsynth with one inverse FFT per side, read from a random position, float32 [2, frames]."""
     envelope = held(
         tone.duration_seconds,
         rate_hz,
@@ -267,7 +267,7 @@ def pad(recipe: Pad, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave
     if recipe.vowel:
         levels = levels * formant_gain(n * hz, recipe.vowel)
     frames = envelope.size
-    # The shortest table that still holds most of the note, so that its repetition is not heard.
+    # The shortest table that contains most of the note, so that its repetition is inaudible.
     size = int(np.clip(2 ** np.ceil(np.log2(frames)), _PAD_SIZES[0], _PAD_SIZES[1]))
     per_bin = rate_hz / size
     profile = np.zeros(size // 2 + 1, dtype=np.float32)
@@ -303,7 +303,7 @@ _SYLLABLES = (("ah", "ah"), ("oh", "ah"), ("eh", "ee"), ("ah", "oh"), ("ee", "eh
 
 
 def formant_gain(frequency_hz: NDArray[np.floating], vowel: str) -> NDArray[np.float64]:
-    """float64, like the argument: linear gain of a vocal tract."""
+    """Return the linear gain of a vocal tract, float64 in the shape of the argument."""
     gain = np.full(np.shape(frequency_hz), 0.012)
     for centre, bandwidth, level_db in VOWELS[vowel]:
         gain = gain + 10.0 ** (level_db / 20.0) / (1.0 + ((frequency_hz - centre) / bandwidth) ** 2)
@@ -313,7 +313,7 @@ def formant_gain(frequency_hz: NDArray[np.floating], vowel: str) -> NDArray[np.f
 def _pitch_curve(
     tone: Tone, frames: int, rate_hz: int, vibrato_cents: float, glide_seconds: float, scoop_cents: float = 0.0
 ) -> NDArray[np.float64]:
-    """float64 [frames]: frequency with a glide from the note before and a vibrato that comes late."""
+    """Return the frequency with a glide from the previous note and a delayed vibrato, float64 [frames]."""
     time = seconds(frames, rate_hz).astype(np.float64)
     cents = np.zeros(frames)
     if tone.glide_from_midi is not None:
@@ -331,10 +331,10 @@ class Sung:
     """A singer.
 
     Args:
-        vowel: a name in :data:`VOWELS` to stay on, or empty to sing syllables.
-        breath: level of the air.
-        tract: scale of the formants: below 1 for a larger (deeper) singer.
-        vibrato_cents: its depth.
+        vowel: a fixed vowel in :data:`VOWELS`, or empty to sing syllables.
+        breath: level of the breath noise.
+        tract: scale of the formants; below 1 for a larger (deeper) singer.
+        vibrato_cents: depth of the vibrato.
     """
 
     vowel: str = ""
@@ -344,20 +344,20 @@ class Sung:
 
 
 def sung(recipe: Sung, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A sung syllable: glottal harmonics behind formants that move from one vowel to the next."""
+    """Render a sung syllable: glottal harmonics with formants that move between vowels."""
     attack = 0.035 if tone.glide_from_midi is None else 0.02
     envelope = held(tone.duration_seconds, rate_hz, attack, 0.8, 0.8, 0.09)
     frames = envelope.size
     pitch = _pitch_curve(tone, frames, rate_hz, recipe.vibrato_cents, glide_seconds=0.09, scoop_cents=70.0)
     n = harmonics(tone.hz, rate_hz, limit=120)
     first, last = (recipe.vowel, recipe.vowel) if recipe.vowel else _SYLLABLES[tone.variant % len(_SYLLABLES)]
-    # Louder singing closes the glottis faster: a flatter slope.
+    # In louder singing the glottis closes faster, so the slope is flatter.
     source = 1.0 / n ** (1.25 - 0.35 * tone.velocity)
     share = np.linspace(0.0, 1.0, 6)[:, None]
     at = n * tone.hz / recipe.tract
     amplitudes = source * formant_gain(at, first) ** (1.0 - share) * formant_gain(at, last) ** share
     amplitudes = amplitudes / np.sqrt(np.sum(amplitudes**2, axis=1, keepdims=True))
-    # Spread phases keep the crest low, as a real larynx does.
+    # Spread phases lower the crest factor, as in a real voice.
     table = tables(amplitudes, -np.pi * n * (n - 1.0) / n.size)
     position = 5.0 * np.clip(seconds(frames, rate_hz) / (0.7 * tone.duration_seconds + 0.05), 0.0, 1.0)
     tremor = 1.0 + 0.04 * sine(phase(5.4, frames, rate_hz))
@@ -365,7 +365,7 @@ def sung(recipe: Sung, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wa
     air = noise(frames, rate_hz, rng, 1800.0, 7500.0)
     wave = wave + recipe.breath * air
     if tone.glide_from_midi is None:
-        # A consonant: a puff of high air as the syllable starts.
+        # A consonant: a short burst of high noise at the start of the syllable.
         puff = noise(frames, rate_hz, rng, 3500.0, 9500.0) * fade(frames, rate_hz, 0.012, 0.01)
         wave = wave + 0.25 * puff * decay(frames, rate_hz, 0.018)
     return np.asarray(wave * envelope, dtype=np.float32)
@@ -376,13 +376,13 @@ class Wind:
     """A blown or bowed solo instrument.
 
     Args:
-        levels: relative levels of the first harmonics at full strength; beyond them the slope continues.
-        tilt: slope beyond the named harmonics.
-        dullness: how much steeper the slope is at the attack and at low velocity.
-        breath: level of the air.
-        attack_seconds: how fast it speaks.
-        vibrato_cents: its depth.
-        body: resonances (Hz, bandwidth Hz, gain).
+        levels: relative levels of the first harmonics at full strength; above them the slope continues.
+        tilt: slope above the listed harmonics.
+        dullness: additional slope in the attack and at low velocity.
+        breath: level of the breath noise.
+        attack_seconds: attack time.
+        vibrato_cents: depth of the vibrato.
+        body: resonances (Hz, bandwidth in Hz, gain).
     """
 
     levels: tuple[float, ...] = (1.0,)
@@ -395,7 +395,7 @@ class Wind:
 
 
 def wind(recipe: Wind, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave:
-    """A sustained tone whose brightness follows its loudness."""
+    """Render a sustained tone whose brightness follows its loudness."""
     envelope = held(tone.duration_seconds, rate_hz, recipe.attack_seconds, 1.5, 0.75, 0.08)
     frames = envelope.size
     n = harmonics(tone.hz, rate_hz, limit=64)

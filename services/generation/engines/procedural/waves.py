@@ -1,7 +1,7 @@
-"""Building blocks of the instruments: wavetables, envelopes and coloured noise, each one vectorised.
+"""Building blocks of the instruments: wavetables, envelopes and coloured noise, all vectorised.
 
-Tables hold one period (float32 [states, size + 1], last column equal to the first, so that interpolation needs no
-modulo). :func:`scan` reads them with a phase in periods and a position between states: one primitive serves filter
+Tables contain one period (float32 [states, size + 1]; the last column equals the first, so interpolation needs no
+modulo). :func:`scan` reads them with a phase in periods and a position between states. This one function serves filter
 sweeps, vowels and decaying strings.
 """
 
@@ -17,17 +17,17 @@ TABLE_SIZE = 1024
 
 
 def midi_to_hz(pitch_midi: ArrayLike) -> NDArray[np.float64]:
-    """Frequency of a MIDI pitch, A4 = 69 = 440 Hz."""
+    """Return the frequency of a MIDI pitch, A4 = 69 = 440 Hz."""
     return np.asarray(440.0 * 2.0 ** ((np.asarray(pitch_midi, dtype=np.float64) - 69.0) / 12.0))
 
 
 def seconds(frames: int, rate_hz: int) -> Wave:
-    """float32 [frames]: the time of every frame."""
+    """Return the time of every frame in seconds, float32 [frames]."""
     return np.arange(frames, dtype=np.float32) / np.float32(rate_hz)
 
 
 def phase(frequency_hz: ArrayLike, frames: int, rate_hz: int) -> NDArray[np.float64]:
-    """float64 [frames]: periods elapsed at a constant or, with [frames], a moving frequency."""
+    """Return the elapsed periods for a constant or moving ([frames]) frequency, float64 [frames]."""
     frequency = np.asarray(frequency_hz, dtype=np.float64)
     if frequency.ndim == 0:
         return np.asarray(np.arange(frames) * (float(frequency) / rate_hz), dtype=np.float64)
@@ -35,19 +35,19 @@ def phase(frequency_hz: ArrayLike, frames: int, rate_hz: int) -> NDArray[np.floa
 
 
 def sine(periods: NDArray[np.floating]) -> Wave:
-    """float32 [frames]: sine of a phase in periods."""
+    """Return the sine of a phase in periods, float32 [frames]."""
     turns = (2.0 * np.pi * (periods - np.floor(periods))).astype(np.float32)
     return np.asarray(np.sin(turns), dtype=np.float32)
 
 
 def harmonics(frequency_hz: float, rate_hz: int, limit: int = TABLE_SIZE // 2 - 1) -> NDArray[np.float64]:
-    """float64 [count]: 1, 2, ... for the harmonics that stay clear of the Nyquist frequency."""
+    """Return 1, 2, ... for the harmonics below the Nyquist frequency, float64 [count]."""
     count = int(np.clip(0.42 * rate_hz / frequency_hz, 1, limit))
     return np.arange(1, count + 1, dtype=np.float64)
 
 
 def tables(amplitudes: NDArray[np.floating], phases: NDArray[np.floating] | float = 0.0) -> Wave:
-    """float32 [states, TABLE_SIZE + 1]: periods from harmonic amplitudes [states, count], harmonic 1 first."""
+    """Return periods for harmonic amplitudes [states, count], harmonic 1 first, float32 [states, TABLE_SIZE + 1]."""
     amplitudes = np.atleast_2d(amplitudes)
     spectrum = np.zeros((amplitudes.shape[0], TABLE_SIZE // 2 + 1), dtype=np.complex64)
     spectrum[:, 1 : amplitudes.shape[1] + 1] = amplitudes * (-1j * np.exp(1j * np.asarray(phases)))
@@ -56,7 +56,7 @@ def tables(amplitudes: NDArray[np.floating], phases: NDArray[np.floating] | floa
 
 
 def scan(table: Wave, periods: NDArray[np.floating], position: ArrayLike = 0.0) -> Wave:
-    """float32 [frames]: ``table`` read at a phase in periods and a position (scalar or [frames]) between its states."""
+    """Return ``table`` read at a phase in periods and a position between states (both may move), float32 [frames]."""
     size = table.shape[1] - 1
     column = (periods - np.floor(periods)) * size
     left = column.astype(np.int32)
@@ -81,7 +81,7 @@ def scan(table: Wave, periods: NDArray[np.floating], position: ArrayLike = 0.0) 
 def lowpass_states(
     frequency_hz: float, rate_hz: int, cutoffs_hz: ArrayLike, tilt: float = 1.0, resonance: float = 0.0
 ) -> NDArray[np.float64]:
-    """float64 [states, count]: harmonics of a 1/n**tilt wave behind a 24 dB per octave low-pass at each cutoff."""
+    """Return 1/n**tilt harmonics after a 24 dB per octave low-pass at each cutoff, float64 [states, count]."""
     n = harmonics(frequency_hz, rate_hz)
     ratio = n * frequency_hz / np.atleast_1d(np.asarray(cutoffs_hz, dtype=np.float64))[:, None]
     response = 1.0 / (1.0 + ratio**4) + resonance * np.exp(-(((ratio - 1.0) / 0.25) ** 2))
@@ -89,7 +89,7 @@ def lowpass_states(
 
 
 def fade(frames: int, rate_hz: int, attack_seconds: float, release_seconds: float) -> Wave:
-    """float32 [frames]: raised-cosine rise and fall with ones between; shortened when they do not fit."""
+    """Return a raised-cosine rise and fall with ones in between, shortened if they do not fit, float32 [frames]."""
     rise = min(max(1, round(attack_seconds * rate_hz)), frames // 2)
     fall = min(max(1, round(release_seconds * rate_hz)), frames - rise)
     envelope = np.ones(frames, dtype=np.float32)
@@ -101,7 +101,7 @@ def fade(frames: int, rate_hz: int, attack_seconds: float, release_seconds: floa
 
 
 def decay(frames: int, rate_hz: int, half_life_seconds: float) -> Wave:
-    """float32 [frames]: exponential decay from 1, halved every ``half_life_seconds``."""
+    """Return an exponential decay from 1 with a half-life of ``half_life_seconds``, float32 [frames]."""
     return np.asarray(np.exp2(-seconds(frames, rate_hz) / half_life_seconds), dtype=np.float32)
 
 
@@ -113,7 +113,7 @@ def held(
     sustain: float,
     release_seconds: float,
 ) -> Wave:
-    """float32 [hold + release]: attack, exponential decay to ``sustain``, smooth release after the hold."""
+    """Return attack, exponential decay to ``sustain`` and a smooth release after the hold, float32 [hold + release]."""
     hold = max(1, round(hold_seconds * rate_hz))
     frames = hold + round(release_seconds * rate_hz)
     body = np.float32(sustain) + np.float32(1.0 - sustain) * decay(frames, rate_hz, half_life_seconds)
@@ -121,7 +121,7 @@ def held(
 
 
 def noise(frames: int, rate_hz: int, rng: np.random.Generator, low_hz: float = 20.0, high_hz: float = 20_000.0) -> Wave:
-    """float32 [frames]: Gaussian noise of unit RMS in a band with soft 12 dB per octave edges."""
+    """Return Gaussian noise of unit RMS in a band with soft edges of 12 dB per octave, float32 [frames]."""
     size = fft.next_fast_len(max(frames, 64), real=True)
     frequency = fft.rfftfreq(size, 1.0 / rate_hz)
     frequency[0] = 1.0
@@ -132,6 +132,6 @@ def noise(frames: int, rate_hz: int, rng: np.random.Generator, low_hz: float = 2
 
 
 def peak_normalised(wave: Wave, peak: float = 1.0) -> Wave:
-    """The wave scaled to ``peak``; silence stays silence."""
+    """Return the wave scaled to ``peak``. Silence stays silence."""
     highest = float(np.max(np.abs(wave), initial=0.0))
     return wave if highest < 1e-9 else (wave * np.float32(peak / highest)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The ``dsp`` engine: four stems from published signal processing methods, no weights."""
+"""The ``dsp`` engine: four-stem separation with published signal processing methods, without weights."""
 
 from services.separation.engines.dsp.engine import DspEngine
 

@@ -1,52 +1,47 @@
-"""The ``dsp`` engine: windows of the mix in, four cross-faded stems out."""
+"""The ``dsp`` engine: separates the mix in windows and cross-fades the stems."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 
-from kit.errors import AppError, Code
-from services.separation.engines.dsp.window import STEMS, WindowSeparator
+from kit.engines import ModelDeclaration
+from services.separation.engines.dsp.window import WindowSeparator
 from services.separation.engines.windows import overlap_add, trapezoid
-from services.separation.service import Mix, Samples
+from services.separation.service import STEMS, Engine, Mix, Samples
 
 _WINDOW_SECONDS = 20.0
 _OVERLAP_SECONDS = 1.0
 _WINDOW_SAMPLES = 2_000_000
-"""Most samples (frames times channels) of a window: bounds memory at high rates and channel counts."""
+"""Maximum number of samples (frames times channels) of a window. Bounds memory at high rates and channel counts."""
 
 
-class DspEngine:
-    """Classical four-stem separation; see :mod:`services.separation.engines.dsp.window` for the methods."""
+DSP = ModelDeclaration(
+    name="dsp",
+    description="Classical signal processing: quick, needs no weights",
+    outputs=STEMS,
+    licence="Apache-2.0",
+    needs_weights=False,
+    device_memory_bytes=0,
+)
+
+
+class DspEngine(Engine):
+    """Classical four-stem separation. See :mod:`services.separation.engines.dsp.window` for the methods."""
 
     name = "dsp"
-
-    def stems(self, model: str) -> tuple[str, ...]:
-        """``("drums", "bass", "other", "vocals")``.
-
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` when ``model`` is not ``dsp``.
-        """
-        if model != self.name:
-            raise AppError(
-                Code.INVALID_ARGUMENT, "MODEL_UNAVAILABLE", f"The built-in engine has no model {model!r}; use 'dsp'."
-            )
-        return STEMS
+    models = (DSP,)
 
     def separate(self, mix: Mix, model: str) -> Iterator[Mapping[str, Samples]]:
-        """Yield consecutive blocks of the stems, float32 [channels, frames]; together they sum to the mix.
+        """Yield consecutive blocks of the stems, float32 [channels, frames]. The stems add up to the mix.
 
-        Windows overlap by a second, in which the stems of one are cross-faded into those of the next.
-
-        Raises:
-            AppError: ``MODEL_UNAVAILABLE`` when ``model`` is not ``dsp``.
+        Windows overlap by one second, in which the stems of adjacent windows are cross-faded.
         """
-        self.stems(model)
         rate_hz = mix.sample_rate_hz
         separator = WindowSeparator(rate_hz)
         longest = min(round(_WINDOW_SECONDS * rate_hz), _WINDOW_SAMPLES // max(2, mix.channel_count))
         overlap = min(round(_OVERLAP_SECONDS * rate_hz), longest // 8)
-        # Equal windows, rather than a short one at the end: a window learns the drums from what it holds.
+        # All windows have the same length: a short last window would have too few hits to learn the drums from.
         count = max(1, math.ceil(mix.frame_count / (longest - overlap)))
         hop = max(1, math.ceil(mix.frame_count / count))
         window = hop + overlap

@@ -1,13 +1,13 @@
-"""The lead (a voice, or what plays its part): where it stands in the stereo picture, and which pitch it sings.
+"""The lead (a voice or a solo instrument): its position in the stereo image, and its pitch.
 
-* Place: a lead is mixed to the centre. What is spread wide leaves as much in the side signal (left minus right) as in
-  the mid signal, so the power of the side, scaled, is subtracted from that of the mid (after Avendano and Jot, 2004;
-  Barry, Lawlor and Coyle, 2004).
+* Position: a lead is mixed to the centre. Sources that are spread wide have as much power in the side signal (left
+  minus right) as in the mid signal. The scaled power of the side is therefore subtracted from that of the mid (after
+  Avendano and Jot, 2004; Barry, Lawlor and Coyle, 2004).
 * Pitch: the lead is the predominant melody. The salience of a fundamental is the weighted sum of compressed magnitudes
-  at its harmonics (Klapuri, 2006; Salamon and Gómez, 2012); a Viterbi search finds the best continuous track, and a
+  at its harmonics (Klapuri, 2006; Salamon and Gómez, 2012). A Viterbi search finds the best continuous track, and a
   mask keeps its harmonics (after Durrieu, David and Richard, 2011).
 
-Where the picture of a mix is wide, a part of the answer is the place alone; in a narrow mix the pitch decides.
+In a wide mix the position alone contributes to the mask. In a narrow mix the pitch decides.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _HALF_WIDTH_BINS = 2.5
 
 
 def lead_share(mid: Real, side: Real, stft: Stft) -> Real:
-    """float32 [hops, bins] in [0, 1]: how much of what the mid signal holds belongs to the lead.
+    """Return the share of the mid signal that belongs to the lead, float32 [hops, bins] in [0, 1].
 
     Args:
-        mid, side: float32 [hops, bins], power spectra, the mid without drums and bass.
-        stft: that made them.
+        mid, side: power spectra, float32 [hops, bins]; the mid without drums and bass.
+        stft: transform that produced them.
     """
     hz = stft.bin_hz
     band = 1 / (1 + (_LOWEST_HZ / np.maximum(hz, 1)) ** 8) * (hz < _HIGHEST_HZ)
@@ -45,12 +45,12 @@ def lead_share(mid: Real, side: Real, stft: Stft) -> Real:
 
 
 def harmonic_mask(magnitude: Real, stft: Stft) -> Real:
-    """float32 [hops, bins] in [0, 1]: near 1 around the harmonics of the predominant melody."""
+    """Return a mask that is near 1 around the harmonics of the predominant melody, float32 [hops, bins] in [0, 1]."""
     hz = stft.bin_hz
     top = int(np.searchsorted(hz, _HIGHEST_HZ))
     low, high = _FUNDAMENTAL_HZ
     fundamentals = low * 2.0 ** (np.arange(int(np.log2(high / low) * _STEPS_PER_OCTAVE)) / _STEPS_PER_OCTAVE)
-    # The lobe of a window is four bins wide, and so is a mask; every second hop is enough for a melody.
+    # The main lobe of the window is four bins wide, and so is the mask. Every second hop is sufficient for a melody.
     compressed = np.sqrt(magnitude[::2, :top])
     salience = np.zeros((compressed.shape[0], fundamentals.size), dtype=np.float32)
     for harmonic in range(1, _HARMONICS + 1):
@@ -66,7 +66,7 @@ def harmonic_mask(magnitude: Real, stft: Stft) -> Real:
 
 
 def follow(salience: Real) -> NDArray[np.intp]:
-    """intp [times]: the best track through float32 [times, candidates]: a few candidates a step."""
+    """Return the best track through ``salience``, float32 [times, candidates], as intp [times]."""
     salience = salience / (salience.mean() + EPSILON)
     jump = 6
     drop = np.float32(0.15) * np.abs(np.arange(-jump, jump + 1)).astype(np.float32)
@@ -78,7 +78,7 @@ def follow(salience: Real) -> NDArray[np.intp]:
         reach = np.lib.stride_tricks.sliding_window_view(padded, 2 * jump + 1) - drop
         step = np.argmax(reach, axis=1)
         value = reach[np.arange(count), step]
-        # A new note may begin anywhere, at a price.
+        # A new note may start at any candidate, at a cost.
         best = int(np.argmax(total))
         leap = total[best] - np.float32(3.0)
         origins[time] = np.where(value >= leap, np.arange(count) + step - jump, best)

@@ -1,13 +1,13 @@
-"""Kick drum and bass share the lowest octaves; this model tells them apart.
+"""Separates kick drum and bass, which share the lowest octaves.
 
-The magnitude spectrogram below some 300 Hz is explained by a sum of two kinds of parts, fitted by multiplicative
+The magnitude spectrogram below about 300 Hz is modelled as a sum of two kinds of components, fitted with multiplicative
 updates for the Kullback-Leibler divergence:
 
 * hits: spectrogram patches that recur at onsets (non-negative matrix factor deconvolution: Smaragdis, 2004; for drums
   Dittmar and Gärtner, 2014), learned from the window itself;
-* tones: fixed harmonic combs on a grid of fundamentals (Vincent, Bertin and Badeau, 2010), free in level over time.
+* tones: fixed harmonic combs on a grid of fundamentals (Vincent, Bertin and Badeau, 2010) whose level varies over time.
 
-A patch that rings on is a repeated bass note and not a drum: kinds of hits count as drums by how fast they fall.
+A patch that sustains is a repeated bass note, not a drum. The decay of a hit decides how much of it counts as drum.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ TOP_HZ = 300.0
 _PATCH_SECONDS = 0.38
 _ATTACK_SECONDS = 0.18
 _RISE_HOPS = 8
-"""Hops from the onset of a hit to its peak: the window of the transform smears it so far."""
+"""Hops from the onset of a hit to its peak, which the window of the transform smears."""
 _KINDS = 5
 _ITERATIONS = 12
 _EXPONENT = 1.5
-"""Of magnitudes in the mask: between 1 and the 2 of a Wiener filter (Liutkus and Badeau, 2015)."""
+"""Exponent of the magnitudes in the mask, between 1 and the 2 of a Wiener filter (Liutkus and Badeau, 2015)."""
 _FIRST_LEVEL = np.float32(0.007)
-"""Tones begin low, so that hits explain what they can before tones fill in the rest."""
+"""Initial level of the tones. It is low, so that hits are fitted first."""
 _FALL_OF_NOTES = 0.25
 _FALL_OF_DRUMS = 0.45
-"""How much the sum of magnitudes drops in ten hops after the peak, in powers of ten: less is a note, more a drum."""
+"""Decay of the sum of magnitudes in ten hops after the peak, as a power of ten: lower is a note, higher is a drum."""
 _FLOOR = np.float32(1e-5)
 
 
 def drum_share(magnitude: Real, stft: Stft) -> Real:
-    """float32 [hops, bins below TOP_HZ] in [0, 1]: how much of the low end belongs to drums.
+    """Return the share of the low end that belongs to drums, float32 [hops, bins below TOP_HZ] in [0, 1].
 
     Args:
-        magnitude: float32 [hops, at least these bins], of the mid signal.
-        stft: that made it.
+        magnitude: magnitudes of the mid signal, float32 [hops, at least these bins].
+        stft: transform that produced them.
     """
     bins = max(4, int(np.searchsorted(stft.bin_hz, TOP_HZ)))
     low = magnitude[:, :bins]
@@ -78,7 +78,7 @@ def drum_share(magnitude: Real, stft: Stft) -> Real:
 
 
 def find_onsets(low: Real, stft: Stft) -> NDArray[np.intp]:
-    """Hops at which the low end rises, float32 [hops, bins] given: peaks of compressed spectral flux."""
+    """Return the hops at which ``low``, float32 [hops, bins], rises: peaks of the compressed spectral flux."""
     lag = 3
     compressed = np.log1p(50.0 * low / (low.max(initial=0.0) + 1e-9))
     flux = np.zeros(low.shape[0])
@@ -91,7 +91,7 @@ def find_onsets(low: Real, stft: Stft) -> NDArray[np.intp]:
 
 
 def harmonic_combs(stft: Stft, bins: int) -> Real:
-    """float32 [combs, bins]: unit-norm combs of a bright and a dull tone for every quarter tone of a bass."""
+    """Return unit-norm combs of a bright and a dull tone for every quarter tone of a bass, float32 [combs, bins]."""
     spacing = float(stft.bin_hz[1])
     fundamentals = 30.0 * 2.0 ** (np.arange(70) / 24)
     harmonics = np.arange(1, 16)
@@ -104,7 +104,7 @@ def harmonic_combs(stft: Stft, bins: int) -> Real:
 def _cluster(
     patches: Real, low: Real, onsets: NDArray[np.intp], stft: Stft
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Kind of every hit and its strength: spherical k-means over the rise of energy, from fixed seeds."""
+    """Return the kind and the strength of every hit: spherical k-means over the rise of energy, with fixed seeds."""
     before = low[np.maximum(onsets - 6, 0)]
     attack = round(_ATTACK_SECONDS * stft.hops_per_second)
     rises = np.maximum(patches[:, :attack] - before[:, None], 0).reshape(onsets.size, -1)
@@ -123,7 +123,7 @@ def _cluster(
 
 
 def _representatives(likeness: Real, weights: Real) -> list[int]:
-    """Greedy choice of the hits that together are most like all others: outliers are never chosen early."""
+    """Choose greedily the hits that together resemble all others best. Outliers are not chosen early."""
     chosen: list[int] = []
     covered = np.zeros(likeness.shape[0], dtype=np.float32)
     for _ in range(min(_KINDS, likeness.shape[0])):
@@ -134,7 +134,7 @@ def _representatives(likeness: Real, weights: Real) -> list[int]:
 
 
 def _drumness(template: Real) -> np.float32:
-    """0 for a patch that rings on like a note, 1 for one that dies away at once, as drums do."""
+    """Return 0 for a patch that sustains like a note, up to 1 for a patch that decays immediately like a drum."""
     levels = template.sum(axis=1) + _FLOOR
     loudest = int(np.argmax(levels[: 2 * _RISE_HOPS]))
     fall = np.log10(levels[loudest] / levels[min(loudest + 10, levels.size - 1)])
@@ -142,13 +142,13 @@ def _drumness(template: Real) -> np.float32:
 
 
 def _delayed(activation: Real, count: int) -> Real:
-    """float32 [hops, count]: the activation, and it again 1, 2, ... hops later."""
+    """Return the activation delayed by 0, 1, 2, ... hops, float32 [hops, count]."""
     padded = np.concatenate([np.zeros(count - 1, dtype=np.float32), activation])
     return np.lib.stride_tricks.sliding_window_view(padded, count)[:, ::-1]
 
 
 def _fit(low: Real, templates: list[Real], activations: list[Real], combs: Real) -> tuple[list[Real], Real]:
-    """Fit templates and activations in place; returns the magnitudes of every kind of hit, and of the tones."""
+    """Fit templates and activations in place. Return the magnitudes of every kind of hit, and of the tones."""
     levels = np.maximum(low @ combs.T, 1e-6) * _FIRST_LEVEL
     comb_sums = combs.sum(axis=1)
     count = templates[0].shape[0]

@@ -1,6 +1,6 @@
-"""Time-frequency tools of the ``dsp`` engine: an exactly invertible STFT and fast median filters.
+"""Time-frequency tools of the ``dsp`` engine: an exactly invertible STFT, and fast median filters.
 
-Spectra are complex64 [..., hops, bins]: one row per hop, so that a row is contiguous for the FFT.
+Spectra are complex64 [..., hops, bins]. Each hop is one row, so a row is contiguous for the FFT.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Real = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 
 EPSILON = np.float32(1e-12)
-"""Added to powers before a division, so that silence gives finite masks; far below the noise floor of 24 bit audio."""
+"""Added to powers before a division, so that silence gives finite masks. Far below the noise floor of 24-bit audio."""
 
 
 _OVERLAP = 8
@@ -25,11 +25,11 @@ _OVERLAP = 8
 
 @dataclass(frozen=True)
 class Stft:
-    """Short-time Fourier transform with Hann windows for analysis and synthesis and eight-fold overlap.
+    """Short-time Fourier transform with Hann windows for analysis and synthesis, and eight-fold overlap.
 
     Args:
-        sample_rate_hz: of the signals.
-        window_seconds: wished length of the window; the nearest power of two in frames is taken, at least 64.
+        sample_rate_hz: sample rate of the signals.
+        window_seconds: requested window length. The nearest power of two in frames is used, at least 64.
     """
 
     sample_rate_hz: int
@@ -42,7 +42,7 @@ class Stft:
 
     @property
     def hop(self) -> int:
-        """Frames between windows."""
+        """Frames between the starts of windows."""
         return self.size // _OVERLAP
 
     @property
@@ -51,7 +51,7 @@ class Stft:
 
     @cached_property
     def bin_hz(self) -> Real:
-        """float32 [bins]: centre frequencies."""
+        """Centre frequencies in Hz, float32 [bins]."""
         return np.arange(self.size // 2 + 1, dtype=np.float32) * np.float32(self.sample_rate_hz / self.size)
 
     @cached_property
@@ -60,7 +60,10 @@ class Stft:
         return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
 
     def forward(self, signal: Real) -> Spectrum:
-        """complex64 [..., hops, bins] of float32 [..., frames]; every frame is covered by eight windows."""
+        """Return the transform of float32 [..., frames] as complex64 [..., hops, bins].
+
+        Eight windows cover every frame.
+        """
         edge = self.size - self.hop
         frames = signal.shape[-1]
         hops = -(-(frames + edge) // self.hop)
@@ -70,7 +73,7 @@ class Stft:
         return np.asarray(fft.rfft(windows * self._window, axis=-1), dtype=np.complex64)
 
     def inverse(self, spectrum: Spectrum, frames: int) -> Real:
-        """float32 [..., frames]: the signal of which ``spectrum`` is the transform, up to rounding."""
+        """Return the signal whose transform is ``spectrum``, float32 [..., frames], exact up to rounding."""
         # Squared Hann windows add up to 3/8 of their overlap everywhere.
         pieces = fft.irfft(spectrum, n=self.size, axis=-1) * (self._window * np.float32(8.0 / (3.0 * _OVERLAP)))
         hops = spectrum.shape[-2]
@@ -83,14 +86,14 @@ class Stft:
 
 
 def power(spectrum: Spectrum) -> Real:
-    """float32, shape of ``spectrum``: squared magnitude."""
+    """Return the squared magnitude, float32 in the shape of ``spectrum``."""
     return np.asarray(spectrum.real**2 + spectrum.imag**2, dtype=np.float32)
 
 
 def median_along(values: Real, length: int, axis: int) -> Real:
-    """Running median of odd ``length`` along ``axis`` of a float32 matrix [hops, bins], mirrored at the edges.
+    """Return the running median of odd ``length`` along ``axis`` of float32 [hops, bins], mirrored at the edges.
 
-    The rows are laid end to end, mirrored margins between them: one-dimensional median filtering is an order of
+    The rows are concatenated with mirrored margins between them: one-dimensional median filtering is an order of
     magnitude faster than two-dimensional filtering with a line as its footprint.
     """
     rows = values if axis == 1 else values.T
@@ -103,5 +106,5 @@ def median_along(values: Real, length: int, axis: int) -> Real:
 
 
 def odd(length: float) -> int:
-    """The odd number of at least 3 nearest to ``length``."""
+    """Return the odd number nearest to ``length``, at least 3."""
     return max(3, 2 * round((length - 1) / 2) + 1)

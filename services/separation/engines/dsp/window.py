@@ -1,4 +1,4 @@
-"""One window of a mix into drums, bass, other and vocals (or whatever leads)."""
+"""Separates one window of a mix into drums, bass, other and vocals (or another lead)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from services.separation.engines.dsp.lead import lead_share
 from services.separation.engines.dsp.lowend import TOP_HZ, drum_share
 from services.separation.engines.dsp.spectral import EPSILON, Real, Stft, median_along, odd, power
 
-__all__ = ["STEMS", "WindowSeparator"]
-
-STEMS = ("drums", "bass", "other", "vocals")
+__all__ = ["WindowSeparator"]
 
 _STFT_SECONDS = 0.093
 _HARMONIC_SECONDS = 0.15
@@ -22,22 +20,26 @@ _BASS_HZ = 200.0
 class WindowSeparator:
     """Separates windows of one sample rate.
 
-    The mix becomes mid and side (their spectra are left plus right and left minus right; with more than two channels
-    the mid is the mean of all). Three soft masks (Wiener-like ratios of estimated powers: Liutkus and Badeau, 2015)
-    take the mid apart: drums by harmonic/percussive separation with median filters (Fitzgerald, 2010; Driedger, Müller
-    and Disch, 2014) and, in the lowest octaves, by recurring hits (:mod:`.lowend`); bass as what is left there; the
-    lead by its place and its pitch (:mod:`.lead`). The side holds drums and others only. ``other`` is what remains of
-    the samples, so that the stems sum to the mix.
+    The mix is converted to mid (left plus right) and side (left minus right). With more than two channels, the mid is
+    the mean of all. Three soft masks (Wiener-like ratios of estimated powers: Liutkus and Badeau, 2015) separate the
+    mid:
+
+    * drums, by harmonic-percussive separation with median filters (Fitzgerald, 2010; Driedger, Müller and Disch, 2014)
+      and, in the lowest octaves, by recurring hits (:mod:`.lowend`);
+    * bass, which is the rest of the low end;
+    * the lead, by its position and its pitch (:mod:`.lead`).
+
+    The side contains drums and others only. ``other`` is the remainder, so that the stems add up to the mix.
 
     Args:
-        sample_rate_hz: of all windows.
+        sample_rate_hz: sample rate of all windows.
     """
 
     def __init__(self, sample_rate_hz: int) -> None:
         self._stft = Stft(sample_rate_hz, _STFT_SECONDS)
 
     def separate(self, samples: Real) -> NDArray[np.float32]:
-        """float32 [4, channels, frames] of float32 [channels, frames], in the order of :data:`STEMS`."""
+        """Return the stems of float32 [channels, frames] in the order of ``STEMS``: float32 [4, channels, frames]."""
         channels = samples.shape[0]
         if channels == 2:
             return self._separate_stereo(samples)
@@ -63,7 +65,7 @@ class WindowSeparator:
     def _masked(
         self, signal: Real, drums: Real, bass: Real | None = None, lead: Real | None = None
     ) -> NDArray[np.float32]:
-        """float32 [4, frames]: the stems of one signal; a mask that is missing is zero."""
+        """Return the stems of one signal, float32 [4, frames]. A missing mask counts as zero."""
         spectrum = self._stft.forward(signal)
         stems = np.zeros((4, signal.size), dtype=np.float32)
         for stem, mask in ((0, drums), (1, bass), (3, lead)):
@@ -73,14 +75,14 @@ class WindowSeparator:
         return stems
 
     def _percussive(self, mixed: Real) -> Real:
-        """float32 [hops, bins] in [0, 1]: the share of short broadband sounds in a power spectrum."""
+        """Return the share of short broadband sounds in a power spectrum, float32 [hops, bins] in [0, 1]."""
         magnitude = np.sqrt(mixed)
         harmonic = median_along(magnitude, odd(_HARMONIC_SECONDS * self._stft.hops_per_second), axis=0)
         percussive = median_along(magnitude, odd(_PERCUSSIVE_HZ / self._stft.bin_hz[1]), axis=1)
         return np.asarray(percussive**2 / (harmonic**2 + percussive**2 + EPSILON), dtype=np.float32)
 
     def _mid_masks(self, mid: Real, side: Real) -> tuple[Real, Real, Real]:
-        """Masks of drums, bass and lead for the mid signal, float32 [hops, bins], their sum at most 1."""
+        """Return masks for drums, bass and lead in the mid signal, float32 [hops, bins]. Their sum is at most 1."""
         hz = self._stft.bin_hz
         drums = self._percussive(mid)
         hits = drum_share(np.sqrt(mid), self._stft)

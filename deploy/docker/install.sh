@@ -1,0 +1,51 @@
+#!/bin/sh
+# Fills /opt/soundwright, the virtual environment of an image. See the Dockerfile.
+#
+#   install.sh dependencies COMPONENT TORCH_VARIANT   what the component needs, as constraints.txt locks it
+#   install.sh project COMPONENT                      the code, and the list of everything that the image contains (SBOM)
+set -eu
+home=/opt/soundwright
+component=$2
+
+dependencies() {
+  case $component in
+    gateway | library | ingest | analysis | separation | generation) ;;
+    *) echo "COMPONENT must be gateway, library, ingest, analysis, separation or generation." >&2; exit 1 ;;
+  esac
+  case $1 in
+    cpu | cuda) ;;
+    *) echo "TORCH_VARIANT must be cpu or cuda." >&2; exit 1 ;;
+  esac
+  python3 -m venv "$home"
+  "$home/bin/python" -m pip uninstall --quiet --yes setuptools  # an old version; PyTorch requires a newer one
+  # The image's pip may be too old to read hashes from constraints. Old versions can check the hash of this requirement.
+  sed -n '/^pip==/,/[^\\]$/p' constraints.txt > /tmp/pip.txt
+  "$home/bin/python" -m pip install --quiet --no-cache-dir --require-hashes --requirement /tmp/pip.txt
+  # pip refuses a file whose hash differs from constraints.txt (docs/decisions/0039).
+  unchecked="$home/bin/python -m pip install --quiet --no-cache-dir"
+  pip="$unchecked --no-require-hashes --constraint constraints.txt --build-constraint constraints.txt"
+  torch=$(sed -n 's/^torch==\([^ ]*\).*/torch===\1/p' constraints.txt)  # === distinguishes the builds of a version
+  case $component:$1 in
+    separation:cpu | generation:cpu)
+      # The default build works, too, but requires the CUDA libraries, which take gigabytes. PyTorch publishes a build without them
+      # on an index of its own (TORCH_INDEX). constraints.txt has no hash of it.
+      $unchecked --no-deps ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$torch+cpu" 2> /dev/null || $pip "$torch" ;;
+    separation:cuda | generation:cuda) $pip "$torch" ;;
+  esac
+  $pip ".[$component]"
+  # audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0007).
+  [ "$component" != generation ] || $pip --no-deps audiocraft
+}
+
+project() {
+  "$home/bin/python" -m pip install --quiet --no-deps --force-reinstall --build-constraint constraints.txt .
+  "$home/bin/python" -m pip uninstall --quiet --yes pip  # nothing is installed at run time
+  python3 -m venv /tmp/sbom
+  /tmp/sbom/bin/python -m pip install --quiet --no-compile "cyclonedx-bom==7.5.0"
+  /tmp/sbom/bin/cyclonedx-py environment --output-reproducible --output-file "$home/sbom.cdx.json" "$home/bin/python"
+}
+
+case $1 in
+  dependencies) dependencies "$3" ;;
+  project) project ;;
+esac

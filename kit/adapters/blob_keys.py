@@ -1,0 +1,42 @@
+"""What the Blobs adapters share: the checks of keys, and the refusal for a missing blob."""
+
+from __future__ import annotations
+
+import re
+
+from kit.errors import AppError, Code
+
+__all__ = ["blob_not_found", "check_folder", "check_key", "check_prefix"]
+
+_KEY = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}(/(?!\.)[A-Za-z0-9._-]{1,200}){0,15}")
+
+
+def check_key(key: str) -> str:
+    """Return ``key``.
+
+    Raises:
+        AppError: ``BLOB_KEY_INVALID`` if it is not a key as :class:`kit.ports.Blobs` describes.
+    """
+    if not _KEY.fullmatch(key):
+        raise AppError(Code.INVALID_ARGUMENT, "BLOB_KEY_INVALID", "The key of the file is invalid.")
+    return key
+
+
+def check_prefix(prefix: str) -> str:
+    """Return ``prefix``, the beginning of keys; empty: of all keys. Raises like :func:`check_key`."""
+    if prefix:
+        check_key(prefix.removesuffix("/"))
+    return prefix
+
+
+def check_folder(prefix: str) -> str:
+    """Return ``prefix``, a folder with a slash at its end. Raises like :func:`check_key`."""
+    if not prefix.endswith("/"):
+        raise AppError(Code.INVALID_ARGUMENT, "BLOB_KEY_INVALID", "The prefix must end with a slash.")
+    check_key(prefix[:-1])
+    return prefix
+
+
+def blob_not_found() -> AppError:
+    """Return the refusal for a key without a blob."""
+    return AppError(Code.NOT_FOUND, "BLOB_NOT_FOUND", "The file does not exist. It may have been deleted.")

@@ -1,0 +1,1 @@
+"""The ``Blobs`` port over a folder."""

@@ -1,0 +1,286 @@
+"""The ``Blobs`` port over a folder. Writers write a file in ``.partial``, which is renamed when it is complete."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import os
+import shutil
+import stat
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from kit.adapters.blob_keys import blob_not_found, check_folder, check_key
+from kit.errors import AppError, Code
+from kit.free_space import STORE_BYTES, FreeSpace, require_free_space
+from kit.ports import BlobInfo, BlobWriter, PublicBlobs
+
+__all__ = ["FileBlobs"]
+
+_CHUNK_BYTES = 1 << 20
+_MOVE_ATTEMPTS = 20
+_SCAN_COUNT = 1000
+_DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class FileBlobs:
+    """Stores blobs as files below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self._partial = self._root / ".partial"
+        self._partial.mkdir(parents=True, exist_ok=True)
+        self.public: PublicBlobs | None = None
+
+    async def prepare(self) -> None:
+        await self.check()
+
+    def _path(self, key: str) -> Path:
+        return self._root / check_key(key)
+
+    @contextlib.asynccontextmanager
+    async def write(self, key: str) -> AsyncIterator[BlobWriter]:
+        target = self._path(key)
+        partial = self._partial / uuid.uuid4().hex
+        try:
+            with _translate_errors():
+                file = await asyncio.to_thread(partial.open, "xb")
+            try:
+                yield _Writer(file, FreeSpace(self._partial))  # errors of the caller's block are not translated
+                with _translate_errors():
+                    await asyncio.to_thread(_sync, file)
+            finally:
+                with _translate_errors():
+                    await asyncio.to_thread(file.close)
+            with _translate_errors():
+                await asyncio.to_thread(_move, partial, target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+    async def put_file(self, key: str, path: Path) -> int:
+        target = self._path(key)
+
+        def work() -> int:
+            # The size is read before the file gets its key: another attempt may delete it right afterwards.
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+                size_bytes = os.fstat(file.fileno()).st_size
+            try:
+                _move(path, target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                partial = self._partial / uuid.uuid4().hex
+                try:
+                    shutil.copyfile(path, partial)
+                    _move(partial, target)
+                except BaseException:
+                    partial.unlink(missing_ok=True)
+                    raise
+                path.unlink()
+            return size_bytes
+
+        with _translate_errors():
+            return await asyncio.to_thread(work)
+
+    async def stat(self, key: str) -> BlobInfo | None:
+        path = self._path(key)
+
+        def work() -> BlobInfo | None:
+            try:
+                status = path.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return _info(status) if stat.S_ISREG(status.st_mode) else None
+
+        return await asyncio.to_thread(work)
+
+    async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        path = self._path(key)
+        with _translate_errors():
+            file = await asyncio.to_thread(path.open, "rb", 0)
+            try:
+                if start:
+                    file.seek(start)
+                remaining = length
+                while remaining is None or remaining > 0:
+                    size = _CHUNK_BYTES if remaining is None else min(_CHUNK_BYTES, remaining)
+                    chunk = await asyncio.to_thread(file.read, size)
+                    if not chunk:
+                        return
+                    if remaining is not None:
+                        remaining -= len(chunk)
+                    yield chunk
+            finally:
+                file.close()
+
+    @contextlib.asynccontextmanager
+    async def local(self, key: str) -> AsyncIterator[Path]:
+        if await self.stat(key) is None:
+            raise blob_not_found()
+        yield self._path(key)
+
+    def locate(self, key: str) -> str:
+        return str(self._path(key))
+
+    async def move(self, source: str, target: str) -> None:
+        with _translate_errors():
+            await asyncio.to_thread(_move, self._path(source), self._path(target))
+
+    async def keys(self, prefix: str) -> list[str]:
+        return sorted([key async for key, _ in self.scan(prefix)])
+
+    async def scan(self, prefix: str) -> AsyncIterator[tuple[str, BlobInfo]]:
+        folder = self._path(prefix.rstrip("/") or "x").parent if not prefix.endswith("/") else self._path(prefix[:-1])
+
+        def found() -> Iterator[tuple[str, BlobInfo]]:
+            for path in _files(folder):
+                key = path.relative_to(self._root).as_posix()
+                if key.startswith(prefix) and not key.startswith(".partial/"):
+                    with contextlib.suppress(FileNotFoundError):  # it was deleted meanwhile
+                        yield key, _info(path.stat())
+
+        rest = found()
+        while batch := await asyncio.to_thread(lambda: list(itertools.islice(rest, _SCAN_COUNT))):
+            for item in batch:
+                yield item
+
+    async def delete(self, key: str) -> None:
+        path = self._path(key)
+
+        def work() -> None:
+            with contextlib.suppress(IsADirectoryError, NotADirectoryError):  # no blob has this key
+                path.unlink(missing_ok=True)
+            self._prune(path.parent)
+
+        await asyncio.to_thread(work)
+
+    async def delete_prefix(self, prefix: str) -> int:
+        folder = self._path(check_folder(prefix)[:-1])
+
+        def work() -> int:
+            count = sum(1 for _ in _files(folder))
+            shutil.rmtree(folder, ignore_errors=True)
+            self._prune(folder.parent)
+            return count
+
+        return await asyncio.to_thread(work)
+
+    def _prune(self, folder: Path) -> None:
+        """Remove empty folders, up to the root."""
+        while folder != self._root and self._root in folder.parents:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
+
+    async def purge_partial(self, older_than_seconds: float) -> int:
+        def work() -> int:
+            limit = time.time() - older_than_seconds
+            count = 0
+            for path in self._partial.iterdir():
+                with contextlib.suppress(FileNotFoundError):  # its writer has just finished
+                    if path.stat().st_mtime <= limit:
+                        path.unlink()
+                        count += 1
+            return count
+
+        return await asyncio.to_thread(work)
+
+    async def check(self) -> None:
+        def work() -> None:
+            if not os.access(self._partial, os.W_OK | os.X_OK):
+                raise AppError(
+                    Code.UNAVAILABLE,
+                    "BLOBS_UNAVAILABLE",
+                    "The folder of the file store is missing, or the platform may not write to it.",
+                )
+            require_free_space(self._partial, STORE_BYTES)
+
+        await asyncio.to_thread(work)
+
+    async def close(self) -> None:
+        return None
+
+
+class _Writer:
+    def __init__(self, file: object, space: FreeSpace) -> None:
+        self._file = file
+        self._space = space
+
+    async def write(self, data: bytes) -> None:
+        with _translate_errors():
+            self._space.use(len(data))
+            await asyncio.to_thread(self._file.write, data)  # type: ignore[attr-defined]
+
+
+def _sync(file: object) -> None:
+    file.flush()  # type: ignore[attr-defined]
+    os.fsync(file.fileno())  # type: ignore[attr-defined]
+
+
+def _info(status: os.stat_result) -> BlobInfo:
+    # Times may have a resolution of 4 ms only, but a replaced blob also has another inode.
+    etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
+    return BlobInfo(status.st_size, status.st_mtime, etag)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield all files below a folder. Unlike ``rglob``, tolerate folders that are removed in the meantime."""
+    for base, _, names in os.walk(folder):
+        yield from (Path(base, name) for name in names)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, as ``fsync`` of a file does for its content."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename a file, create the parent folders, and make the rename durable."""
+    # Another thread may create or remove the folder between the steps, so retry.
+    for _ in range(_MOVE_ATTEMPTS):
+        if not source.is_file():
+            raise blob_not_found()
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+        except (FileNotFoundError, FileExistsError):
+            continue
+        except (IsADirectoryError, NotADirectoryError):
+            break
+        with contextlib.suppress(FileNotFoundError):  # another thread has deleted the file and its folder
+            _sync_folder(target.parent)
+        return
+    raise AppError(
+        Code.CONFLICT,
+        "BLOB_KEY_TAKEN",
+        "The file cannot be stored under this name, because another file or folder uses a part of it.",
+    )
+
+
+@contextlib.contextmanager
+def _translate_errors() -> Iterator[None]:
+    """Raise errors of the operating system as ``AppError``."""
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise blob_not_found() from None
+    except OSError as error:
+        if error.errno in _DISK_FULL_ERRORS:
+            raise AppError(
+                Code.STORAGE_FULL,
+                "STORAGE_FULL",
+                "The server has no disk space left for this file. Free some space and try again.",
+            ) from error
+        raise

@@ -1,0 +1,1 @@
+"""The Docs port over MongoDB and compatible engines."""

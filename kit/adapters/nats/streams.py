@@ -1,0 +1,115 @@
+"""The streams and consumers in JetStream, and how a change of their configuration is applied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import APIError, BadRequestError, NotFoundError
+
+from kit.errors import AppError, Code
+from kit.log import get_logger
+
+__all__ = ["COMMAND_STREAM", "consumer_name", "create_consumer", "create_streams", "update_streams"]
+
+COMMAND_STREAM = "SOUNDWRIGHT_CMD"
+_STREAMS: dict[str, dict[str, Any]] = {
+    COMMAND_STREAM: {
+        "subjects": ["soundwright.cmd.>"],
+        "retention": RetentionPolicy.WORK_QUEUE,
+        "storage": StorageType.FILE,
+        "discard": DiscardPolicy.NEW,
+        "duplicate_window": 120,
+        "max_msgs": 1_000_000,
+    },
+    "SOUNDWRIGHT_EVT": {
+        "subjects": ["soundwright.evt.>"],
+        "retention": RetentionPolicy.LIMITS,
+        "storage": StorageType.FILE,
+        "discard": DiscardPolicy.OLD,
+        "duplicate_window": 120,
+        "max_age": 3600,
+        "max_bytes": 256 * 1024**2,
+    },
+    "SOUNDWRIGHT_COUNT": {
+        "subjects": ["soundwright.count.*"],
+        "retention": RetentionPolicy.LIMITS,
+        "storage": StorageType.MEMORY,
+        "discard": DiscardPolicy.OLD,
+        "duplicate_window": 1,
+        "max_age": 120,
+        "max_msgs": 100_000,
+        "max_msgs_per_subject": 1,
+        "allow_msg_counter": True,  # a message adds to its subject, and the broker returns the sum
+    },
+}
+_NAME_TAKEN = 10058
+log = get_logger()
+
+
+async def create_streams(js: JetStreamContext, replica_count: int) -> None:
+    """Create the streams that are missing. Existing ones keep their configuration."""
+    for name, settings in _STREAMS.items():
+        await _find_or_create(js, StreamConfig(name=name, num_replicas=replica_count, **settings))
+
+
+async def update_streams(js: JetStreamContext, replica_count: int) -> None:
+    """Create the streams that are missing, and bring the others to the current configuration. They keep their messages.
+
+    Raises:
+        AppError: ``STREAM_INCOMPATIBLE`` if the broker cannot change a stream in place.
+    """
+    for name, settings in _STREAMS.items():
+        wanted = {"num_replicas": replica_count, **settings}
+        found = await _find_or_create(js, StreamConfig(name=name, **wanted))
+        changes = {field: value for field, value in wanted.items() if value != getattr(found, field)}
+        if changes:
+            await _update(js, found.evolve(**changes), list(changes))
+
+
+async def _find_or_create(js: JetStreamContext, stream: StreamConfig) -> StreamConfig:
+    try:
+        return (await js.stream_info(str(stream.name))).config
+    except NotFoundError:
+        pass
+    try:
+        return (await js.add_stream(stream)).config
+    except BadRequestError as error:
+        if error.err_code != _NAME_TAKEN:
+            raise
+    return (await js.stream_info(str(stream.name))).config  # another component has just created it
+
+
+async def _update(js: JetStreamContext, stream: StreamConfig, changes: list[str]) -> None:
+    try:
+        await js.update_stream(stream)
+    except APIError as error:
+        raise AppError(
+            Code.CONFLICT,
+            "STREAM_INCOMPATIBLE",
+            f"The broker cannot change {', '.join(changes)} of the stream {stream.name}: {error.description}. Correct the "
+            "setting, or stop the platform and delete the stream: the library publishes the commands of queued jobs again.",
+        ) from error
+    log.info("broker.stream_updated", stream=stream.name, changes=changes)
+
+
+def consumer_name(durable: str, subject: str) -> str:
+    """Return the name of the consumer that delivers ``subject``, which ends with a priority."""
+    return f"{durable}_{subject.rpartition('.')[2]}"
+
+
+async def create_consumer(js: JetStreamContext, durable: str, subject: str, ack_wait_seconds: float) -> None:
+    """Create a durable pull consumer, or bring it to this configuration. It has as many replicas as its stream."""
+    name = consumer_name(durable, subject)
+    await js.add_consumer(
+        COMMAND_STREAM,
+        ConsumerConfig(
+            name=name,
+            durable_name=name,
+            filter_subject=subject,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ack_wait_seconds,
+            max_deliver=-1,  # the ledger limits the attempts
+        ),
+    )

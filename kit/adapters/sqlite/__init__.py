@@ -1,0 +1,1 @@
+"""The Docs and Search ports over one SQLite file."""

@@ -1,0 +1,194 @@
+"""One SQLite file: a thread that writes and a few threads that read.
+
+SQLite allows one writer at a time, so all writes go through the queue of one thread. Each reader has its own connection.
+In WAL mode, a reader sees the last commit before its transaction, and readers and writers do not block each other. A
+write returns after its commit, so later reads see it. Other processes may use the same file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import LifoQueue
+from typing import TypeVar
+
+from kit.errors import AppError, Code
+from kit.free_space import STORE_BYTES, require_free_space
+from kit.log import FailureLog
+
+__all__ = ["Database"]
+
+T = TypeVar("T")
+_failures = FailureLog()
+_FULL = ("database or disk is full", "disk I/O error")
+_UNAVAILABLE_ERRORS = {
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_READONLY,
+}  # fmt: skip
+_READERS = 3
+# Another process may be creating indexes over a large collection.
+_LOCK_WAIT_SECONDS = 60
+_CACHE_KIB = 16 * 1024
+
+
+class Database:
+    """Runs functions with a connection, each in one transaction, off the event loop."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
+        self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-read")
+        self.writer = _connect(path)
+        _drop_bitmap_indexes(self.writer)
+        # Last in, first out: the connection that was used last has a warm cache.
+        self.readers: LifoQueue[sqlite3.Connection] = LifoQueue()
+        for _ in range(_READERS):
+            self.readers.put(_connect(path))
+        self._closed = False
+        self._path = path
+        self._file_number = path.stat().st_ino
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` in a write transaction, which is rolled back if ``work`` raises.
+
+        ``work`` must not return a cursor: the event loop's thread would close it while the writing thread is busy.
+
+        Raises:
+            AppError: ``STORAGE_FULL``, ``STORE_UNAVAILABLE``.
+        """
+
+        def in_transaction() -> T:
+            with _translated(), self.writer:  # commits or rolls back
+                self.writer.execute("BEGIN IMMEDIATE")
+                return work(self.writer)
+
+        return await asyncio.get_running_loop().run_in_executor(self._writing, in_transaction)
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` in a read transaction: all of its statements see the same state.
+
+        Raises:
+            AppError: ``STORE_UNAVAILABLE``.
+        """
+
+        def in_transaction() -> T:
+            connection = self.readers.get()
+            try:
+                with _translated(), connection:
+                    connection.execute("BEGIN")
+                    return work(connection)
+            finally:
+                self.readers.put(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, in_transaction)
+
+    async def copy(self, path: Path) -> None:
+        """Write the state of this moment to another file, while others read and write this one."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            with contextlib.closing(sqlite3.connect(path)) as target:
+                connection.backup(target)
+
+        await self.read(work)
+
+    async def check(self) -> None:
+        """Return if the file is there and can be read and written.
+
+        Raises:
+            AppError: ``STORE_UNAVAILABLE``, ``STORAGE_FULL``.
+        """
+
+        def read(connection: sqlite3.Connection) -> None:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            # An open file can be used after it was removed, but everything in it is lost when the process ends.
+            if not self._path.exists() or self._path.stat().st_ino != self._file_number:
+                raise AppError(
+                    Code.UNAVAILABLE,
+                    "STORE_UNAVAILABLE",
+                    "The file of the document store was removed or replaced. Put it back, or restart the library.",
+                )
+            require_free_space(self._path.parent, STORE_BYTES)
+
+        await self.read(read)
+        await self.write(lambda _connection: None)  # waits if another process has locked the file
+
+    async def close(self) -> None:
+        """Finish pending work and close all connections. Repeated calls do nothing."""
+        if self._closed:
+            return
+        self._closed = True
+
+        def work() -> None:
+            self._writing.shutdown()
+            self._reading.shutdown()
+            self.writer.close()
+            while not self.readers.empty():
+                self.readers.get().close()
+
+        await asyncio.to_thread(work)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Raise errors of the file, the disk and its locks as ``AppError``."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if any(text in str(error) for text in _FULL):
+            raise AppError(
+                Code.STORAGE_FULL, "STORAGE_FULL", "The server's disk is full. Free some space and try again."
+            ) from error
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNAVAILABLE_ERRORS:
+            _failures.error("docs.unavailable", kind=type(error).__name__, error=str(error))
+            raise AppError(
+                Code.UNAVAILABLE, "STORE_UNAVAILABLE", "The document store does not answer. Try again shortly."
+            ) from error
+        raise
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=_LOCK_WAIT_SECONDS)
+    _enable_wal(connection)
+    # An accepted job must survive a power cut, so every commit reaches the disk.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    return connection
+
+
+def _enable_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL mode. SQLite does not wait if two connections switch a new file at the same time."""
+    deadline = time.monotonic() + _LOCK_WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
+def _drop_bitmap_indexes(connection: sqlite3.Connection) -> None:
+    """Drop the tables of the bitmap index, which FTS5 replaced, and the indexes of its collections.
+
+    ``ensure`` creates those indexes again that are still in use.
+    """
+    listed = "SELECT 1 FROM sqlite_master WHERE name = 'kept sets'"
+    if connection.execute(listed).fetchone() is None:
+        return
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if connection.execute(listed).fetchone() is None:
+            return  # another process dropped them
+        for (collection,) in connection.execute('SELECT collection FROM "kept sets"').fetchall():
+            indexes = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
+            for (index,) in connection.execute(indexes, (collection,)).fetchall():
+                connection.execute(f'DROP INDEX "{index}"')
+            connection.execute(f'DROP TABLE IF EXISTS "{collection} sets"')
+            connection.execute(f'DROP TABLE IF EXISTS "{collection} tallies"')
+        connection.execute('DROP TABLE "kept sets"')

@@ -1,0 +1,105 @@
+# ruff: noqa: S608 (query.py checks every name in the SQL)
+"""Tables and indexes of a collection.
+
+An ordinary index is an SQLite index over expressions of the JSON body. A multikey index is a table with a row for each
+different element of the array. Triggers maintain it, whichever process writes the document.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from kit.adapters.sqlite.query import column, multikey_table, name
+from kit.ports import Index
+
+__all__ = ["create_index", "create_table", "drop_index", "index_title", "stored_indexes"]
+
+
+def create_table(connection: sqlite3.Connection, collection: str) -> None:
+    """Create the table of the collection if it is missing."""
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {name(collection)} "
+        "(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, body TEXT NOT NULL)"
+    )
+
+
+def create_index(connection: sqlite3.Connection, collection: str, index: Index) -> None:
+    """Create the index if it is missing, with the documents that already exist.
+
+    Raises:
+        ValueError: a name is invalid, or ``each`` is not one of the fields.
+    """
+    if index.each is not None:
+        _create_multikey_index(connection, collection, index, index.each)
+        return
+    title = name(index_title(collection, index))
+    columns = [column(field) for field in index.fields]
+    if not index.unique:
+        columns.append("id")  # the last sort field of every page
+    only = "" if index.present is None else f" WHERE {column(index.present)} IS NOT NULL"
+    connection.execute(
+        f"CREATE {'UNIQUE ' * index.unique}INDEX IF NOT EXISTS {title} ON {name(collection)} ({', '.join(columns)}){only}"
+    )
+
+
+def index_title(collection: str, index: Index) -> str:
+    """Return the name of an index, or of the table of a multikey index."""
+    if index.each is not None:
+        return multikey_table(collection, index).strip('"')
+    return "_".join((collection, *index.fields, *(() if index.present is None else ("when", index.present))))
+
+
+def stored_indexes(connection: sqlite3.Connection, collection: str) -> set[str]:
+    """Return the names of the indexes of a collection that exist."""
+    sql = (
+        "SELECT name FROM sqlite_master WHERE tbl_name = ?1 AND type = 'index' AND sql IS NOT NULL"
+        " UNION SELECT substr(name, 1, length(name) - length('_insert')) FROM sqlite_master"
+        " WHERE tbl_name = ?1 AND type = 'trigger' AND name LIKE '%!_each!_insert' ESCAPE '!'"
+    )
+    return {title for (title,) in connection.execute(sql, (collection,))}
+
+
+def drop_index(connection: sqlite3.Connection, title: str) -> None:
+    """Drop the index with this name if it exists."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?", (title,)).fetchone():
+        connection.execute(f"DROP INDEX {name(title)}")
+        return
+    for event in ("insert", "delete", "update"):
+        connection.execute(f"DROP TRIGGER IF EXISTS {name(f'{title}_{event}')}")
+    connection.execute(f"DROP TABLE IF EXISTS {name(title)}")
+
+
+def _create_multikey_index(connection: sqlite3.Connection, collection: str, index: Index, each: str) -> None:
+    if each not in index.fields:
+        raise ValueError(f"{each!r} is not a field of the index {index.fields}")
+    source, table = name(collection), multikey_table(collection, index)
+    changed = " OR ".join(f"{column(field, 'old')} IS NOT {column(field, 'new')}" for field in index.fields)
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table.strip('"'),)).fetchone():
+        return
+    keys = ", ".join((*(f'"{field}"' for field in index.fields), "number"))
+    connection.execute(f"CREATE TABLE {table} ({keys}, PRIMARY KEY ({keys})) WITHOUT ROWID")
+    connection.execute(f"INSERT INTO {table} {_multikey_rows(index, each, source, f'{source}, ')}")
+    insert = f"INSERT INTO {table} {_multikey_rows(index, each, 'new')};"
+    delete = f"DELETE FROM {table} WHERE ({keys}) IN ({_multikey_rows(index, each, 'old')});"
+    for event, actions in (
+        ("INSERT", f"BEGIN {insert} END"),
+        ("DELETE", f"BEGIN {delete} END"),
+        ("UPDATE", f"WHEN {changed} BEGIN {delete} {insert} END"),
+    ):
+        connection.execute(f'CREATE TRIGGER {table[:-1]}_{event.lower()}" AFTER {event} ON {source} {actions}')
+
+
+def _multikey_rows(index: Index, each: str, document: str, tables: str = "") -> str:
+    """Return a query for the rows that a document has in a multikey index.
+
+    Args:
+        document: The table of the documents, or ``old`` or ``new`` in a trigger.
+        tables: What FROM lists before the elements.
+    """
+    values = ["element.value" if field == each else column(field, document) for field in index.fields]
+    array = f"CASE json_type({document}.body, '$.{each}') WHEN 'array' THEN {column(each, document)} ELSE '[]' END"
+    present = " AND ".join(f"{value} IS NOT NULL" for value in values)  # a primary key has no nulls
+    return (
+        f"SELECT DISTINCT {', '.join(values)}, {document}.number"
+        f" FROM {tables}json_each({array}) AS element WHERE {present}"
+    )

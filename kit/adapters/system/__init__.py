@@ -1,0 +1,1 @@
+"""The ``Clock`` port over the clock of the operating system."""

@@ -1,0 +1,15 @@
+"""The clock of the operating system."""
+
+from __future__ import annotations
+
+import time
+
+__all__ = ["SystemClock"]
+
+
+class SystemClock:
+    """The ``Clock`` port over the operating system."""
+
+    def now(self) -> float:
+        """Return the seconds since 1970-01-01 UTC."""
+        return time.time()

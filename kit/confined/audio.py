@@ -1,0 +1,128 @@
+"""Reads untrusted recordings in confined processes: the first reading of every file that comes from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import math
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
+from kit.compute import Report
+from kit.confined.process import Confinement, ProcessDied, call
+from kit.confined.recordings import CPU_SECONDS, Recording
+from kit.errors import AppError, Code
+from kit.log import get_logger
+
+__all__ = ["ConfinedAudio", "recording_of"]
+
+_MEMORY_BYTES = 1 << 30
+_SAMPLE_BYTES = 4
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+log = get_logger()
+
+
+class ConfinedAudio:
+    """Calls functions on untrusted files, each in a process of its own, a bounded number at a time.
+
+    Args:
+        limits: limits of the recordings.
+        slot_count: the number of processes at a time.
+        scratch: folder for the working folders of the processes.
+        cpu_seconds: CPU time of one process.
+    """
+
+    def __init__(self, limits: AudioLimits, slot_count: int, scratch: Path, cpu_seconds: float = CPU_SECONDS) -> None:
+        self.limits = limits
+        self._slots = asyncio.Semaphore(slot_count)
+        self._scratch = scratch
+        self._cpu_seconds = cpu_seconds
+
+    async def examine(self, path: Path, report: Report = lambda share: None) -> Recording:
+        """Decode a file completely, measure and hash it.
+
+        Args:
+            report: called at least five times per second. An exception that it raises ends the process.
+
+        Raises:
+            AppError: as :func:`kit.audio.inspect`; ``AUDIO_TOO_COMPLEX``.
+        """
+        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
+            where = {"path": str(path.resolve())}
+            return recording_of(await self.call("kit.confined.recordings:examine", where, Path(folder), [path], report))
+
+    async def call(
+        self,
+        function: str,
+        arguments: Mapping[str, Any],
+        folder: Path,
+        readable: Sequence[Path] = (),
+        report: Report = lambda share: None,
+    ) -> Any:
+        """Call ``function`` with ``limits`` and ``arguments``. Cancelling the call ends the process.
+
+        Args:
+            folder: the working folder of the process, the only one that it can change.
+            readable: further files that it can read.
+
+        Raises:
+            AppError: ``AUDIO_TOO_COMPLEX`` if the file exceeds the limits of the process, or ends it.
+        """
+        whole = {**arguments, "limits": dataclasses.asdict(self.limits)}
+        allowed = Confinement(
+            folder,
+            readable,
+            cpu_seconds=self._cpu_seconds,
+            memory_bytes=_MEMORY_BYTES,
+            file_bytes=_SAMPLE_BYTES * self.limits.max_sample_count,
+        )
+        async with self._slots:
+            try:
+                try:
+                    return await call(function, whole, allowed, report)
+                except ProcessDied as died:
+                    if not died.from_outside:
+                        raise
+                    return await call(function, whole, allowed, report)  # once: the file may be the cause all the same
+            except ProcessDied as died:
+                log.warning("audio.reader_died", function=function, detail=died.detail)
+                raise _too_complex() from None
+
+
+def recording_of(answer: Any) -> Recording:
+    """Return the result of :func:`kit.confined.recordings.describe`, which an untrusted process wrote.
+
+    Raises:
+        AppError: ``AUDIO_TOO_COMPLEX`` if it is no such result.
+    """
+    try:
+        fields = {**answer}
+        info = AudioInfo(**fields.pop("info"))
+        sha256, size_bytes = fields.pop("sha256"), fields.pop("size_bytes")
+        fields["warnings"] = tuple(fields["warnings"])
+        recording = Recording(AudioSummary(info, **fields), sha256, size_bytes)
+        numbers = (info.sample_rate_hz, info.channel_count, recording.summary.frame_count, recording.size_bytes)
+        valid = (
+            all(isinstance(number, int) and number >= 0 for number in numbers)
+            and math.isfinite(recording.summary.duration_seconds + recording.summary.peak)
+            and all(_WORD.fullmatch(word) for word in (info.container, info.codec, *recording.summary.warnings))
+            and len(recording.summary.warnings) <= 10
+            and re.fullmatch(r"[0-9a-f]{64}", sha256)
+        )
+    except (AttributeError, KeyError, TypeError):
+        valid = None
+    if not valid:
+        raise _too_complex()
+    return recording
+
+
+def _too_complex() -> AppError:
+    return AppError(
+        Code.UNPROCESSABLE,
+        "AUDIO_TOO_COMPLEX",
+        "Reading the file takes more time or memory than the server allows. Export the audio again, without its tags.",
+    )

@@ -1,0 +1,96 @@
+"""The program of a confined process. :mod:`kit.confined.process` starts it.
+
+It reads one request as a JSON line from standard input, restricts itself, and calls one function. It writes JSON lines to
+standard output: ``{"landlock"}`` at first, ``{"share"}`` while it works, and finally ``{"answer"}``, ``{"error"}`` or
+``{"failed"}``. It exits when its standard input closes, so it ends with its parent process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kit.confined import landlock
+from kit.confined.limits import limit_process
+from kit.errors import AppError
+
+__all__ = ["main"]
+
+_DETAIL_LIMIT = 500
+_FORBIDDEN_EVENTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty")
+_SYSTEM_PATHS = (
+    "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ssl", "/etc/pki",
+    "/usr/share/zoneinfo", "/etc/localtime", "/dev/null", "/dev/urandom", "/sys/devices/system/cpu",
+)  # fmt: skip
+
+
+def main() -> None:
+    request = json.loads(sys.stdin.readline())
+    # Modules of this project are imported first: its folder can also hold the data directory, which is out of reach later.
+    module, _, name = request["function"].partition(":")
+    function = getattr(importlib.import_module(module), name)
+    limit_process(**{name: request[name] for name in ("memory_bytes", "cpu_seconds", "file_bytes")})
+    _tell({"landlock": _restrict(request)})
+    threading.Thread(
+        target=_end_with_parent, daemon=True
+    ).start()  # after the restriction, which covers new threads only
+    try:
+        message = {"answer": function(lambda share: _tell({"share": share}), **request["arguments"])}
+    except AppError as error:
+        message = {"error": {"code": error.code.name, "reason": error.reason, "message": error.message}}
+    except MemoryError:
+        message = {"failed": "memory"}
+    except BaseException as error:
+        message = {"failed": "crashed", "detail": f"{type(error).__name__}: {error}"[:_DETAIL_LIMIT]}
+    _tell(message)
+    os._exit(0)  # do not wait for connections and threads of libraries
+
+
+def _tell(message: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+def _restrict(request: Mapping[str, Any]) -> int:
+    """Apply Landlock and an audit hook. Return the version of Landlock, or 0."""
+    project = Path(__file__).parents[2]
+    code = [*(project / name for name in ("kit", "services", "gen")), *map(Path, (sys.prefix, sys.base_prefix))]
+    readable = [*code, *map(Path, _SYSTEM_PATHS), *map(Path, request["readable"])]
+    abi = landlock.restrict(readable, [Path.cwd()], request["tcp_port"])
+    _watch(request["tcp_port"])
+    return abi
+
+
+def _watch(tcp_port: int | None) -> None:
+    """Install an audit hook (PEP 578) that blocks other connections, name look-ups and child processes."""
+    allowed = ("127.0.0.1", tcp_port)
+
+    def refuse(what: str) -> NoReturn:
+        raise PermissionError(f"not allowed here: {what}")
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "socket.connect":
+            if arguments[1] != allowed:
+                refuse(event)
+        elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+            if arguments[0] != allowed[0]:
+                refuse(event)
+        elif event in ("socket.bind", "socket.sendto", "socket.sendmsg") or event in _FORBIDDEN_EVENTS:
+            refuse(event)
+
+    sys.addaudithook(watch)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Decodes, measures and hashes files. The functions run in confined processes, so this module imports little."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kit.audio.ffmpeg import AudioLimits, AudioSummary, Decoding
+from kit.confined.limits import allow_cpu_seconds
+
+__all__ = ["CPU_SECONDS", "Recording", "describe", "examine"]
+
+CPU_SECONDS = 900.0
+"""CPU time of one file. Reading its header may take a small part of it."""
+
+_HEADER_SECONDS = 10.0
+_HASH_PIECE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The properties of a file that was decoded completely."""
+
+    summary: AudioSummary
+    sha256: str
+    size_bytes: int
+
+    @property
+    def container(self) -> str:
+        return self.summary.info.container
+
+
+def examine(_report: Callable[[float], None], *, path: str, limits: Mapping[str, Any]) -> dict[str, Any]:
+    """See :meth:`kit.confined.audio.ConfinedAudio.examine`."""
+    return describe(Path(path), AudioLimits(**limits))
+
+
+def describe(path: Path, limits: AudioLimits) -> dict[str, Any]:
+    """Decode a file completely and return its properties as a JSON value.
+
+    Raises:
+        AppError: as :func:`kit.audio.inspect`.
+    """
+    allow_cpu_seconds(_HEADER_SECONDS)
+    with Decoding(path, limits) as decoding:
+        allow_cpu_seconds(CPU_SECONDS)
+        for _ in decoding.chunks():
+            pass
+        summary = decoding.summary()
+    digest = hashlib.sha256()
+    size_bytes = 0
+    with path.open("rb") as file:
+        while piece := file.read(_HASH_PIECE_BYTES):
+            digest.update(piece)
+            size_bytes += len(piece)
+    return {**dataclasses.asdict(summary), "sha256": digest.hexdigest(), "size_bytes": size_bytes}

@@ -1,0 +1,19 @@
+"""Engines and the models that they declare (docs/decisions/0015).
+
+An engine module declares its models as data and implements one Protocol. A registry holds the engines of a service: it
+lists their models, loads them, and selects a fallback when weights are missing.
+"""
+
+from kit.engines.availability import ModelAvailability, ModelState
+from kit.engines.declaration import Engine, ModelDeclaration
+from kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
+
+__all__ = [
+    "Engine",
+    "EngineRegistry",
+    "FallbackPolicy",
+    "ModelAvailability",
+    "ModelDeclaration",
+    "ModelSelection",
+    "ModelState",
+]

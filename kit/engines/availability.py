@@ -1,0 +1,147 @@
+"""Which models a service can run, known in the service process without loading anything there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from kit.compute import EngineProcesses, Report
+from kit.engines.failures import LoadFailures
+from kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
+from kit.errors import AppError
+from kit.log import get_logger
+
+__all__ = ["ModelAvailability", "ModelState"]
+
+Processes = EngineProcesses[EngineRegistry[Any]]
+WAIT_SECONDS = 8.0  # limit of the time that a request waits for a model to load; a download continues after that
+log = get_logger()
+
+
+class ModelState(enum.Enum):
+    """State of a model."""
+
+    PENDING = "pending"  # not requested yet
+    LOADING = "loading"
+    READY = "ready"  # requests are accepted
+    ERROR = "error"  # the last attempt to load it failed
+
+
+class ModelAvailability:
+    """Refuses requests for a model that cannot be loaded, before there is a job.
+
+    Args:
+        registry: the declarations; this process loads no model.
+        processes: engine processes, each with a registry of its own.
+        open_probe: opens a separate process in which a model is tried. Use it where jobs occupy ``processes`` for
+            minutes. Without it models are tried in ``processes``, and weights that are present count as available,
+            because trying one model may unload another.
+        is_loading: returns whether a job is loading a model.
+    """
+
+    def __init__(
+        self,
+        registry: EngineRegistry[Any],
+        processes: Processes,
+        *,
+        open_probe: Callable[[], Processes] | None = None,
+        is_loading: Callable[[str], bool] = lambda model: False,
+    ) -> None:
+        self._registry = registry
+        self._processes = processes
+        self._open_probe = open_probe
+        self._is_loading = is_loading
+        self._available: set[str] = set()
+        self._failures = LoadFailures()
+        self._attempts: dict[str, asyncio.Task[None]] = {}
+
+    async def require(self, model: str) -> None:
+        """Return if a request for ``model`` can be accepted. Waits at most ``WAIT_SECONDS`` for it to load.
+
+        Raises:
+            AppError: see :meth:`kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
+        """
+        if self._is_accepted(model):
+            return
+        if not self._failures.is_recent(model):
+            await asyncio.wait({self._try(model, self._open_probe)}, timeout=WAIT_SECONDS)
+        self._failures.check(model)
+
+    def state(self, model: str) -> ModelState:
+        """Return the state of a model."""
+        if not self._may_load(model) or model in self._available:
+            return ModelState.READY
+        is_installed = self._registry.engine(model).is_installed()
+        if is_installed and (model in self._attempts or self._is_loading(model)):
+            return ModelState.LOADING
+        if self._registry.fallback is not FallbackPolicy.NEVER:
+            return ModelState.READY
+        return ModelState.ERROR if model in self._failures or not is_installed else ModelState.PENDING
+
+    def note(self, selection: ModelSelection) -> None:
+        """Record which model ran a job."""
+        if not selection.degraded:
+            self._available.add(selection.requested_model)
+            self._failures.discard(selection.requested_model)
+
+    async def warm_up(self) -> None:
+        """Load the default model before the first job needs it."""
+        model = self._registry.default_model
+        if not self._may_load(model) or not self._registry.engine(model).is_installed():
+            return
+        if self._open_probe is None:
+            with contextlib.suppress(AppError):
+                self._available |= await self._processes.run(_present_models)
+        await self._try(model, None)
+
+    async def close(self) -> None:
+        """Cancel the attempts in progress."""
+        attempts = list(self._attempts.values())
+        for task in attempts:
+            task.cancel()
+        await asyncio.gather(*attempts, return_exceptions=True)
+
+    def _may_load(self, model: str) -> bool:
+        declaration = self._registry.declaration(model)
+        replaced = bool(declaration.fallback) and self._registry.fallback is FallbackPolicy.ALWAYS
+        return declaration.needs_weights and not replaced
+
+    def _is_accepted(self, model: str) -> bool:
+        if not self._may_load(model) or model in self._available:
+            return True
+        declaration = self._registry.declaration(model)
+        return bool(declaration.fallback) and self._registry.fallback is FallbackPolicy.WHEN_UNAVAILABLE
+
+    def _try(self, model: str, open_probe: Callable[[], Processes] | None) -> asyncio.Task[None]:
+        if model not in self._attempts:
+            task = asyncio.create_task(self._attempt(model, open_probe))
+            task.add_done_callback(lambda _task: self._attempts.pop(model, None))
+            self._attempts[model] = task
+        return self._attempts[model]
+
+    async def _attempt(self, model: str, open_probe: Callable[[], Processes] | None) -> None:
+        processes = self._processes if open_probe is None else open_probe()
+        try:
+            await processes.run(functools.partial(_load, model=model))
+        except AppError as error:
+            self._available.discard(model)
+            self._failures.add(model, error)
+            log.info("model.not_ready", model=model, reason=error.reason, error=error.message)
+        else:
+            self._available.add(model)
+            self._failures.discard(model)
+        finally:
+            if open_probe is not None:
+                await asyncio.to_thread(processes.close)
+
+
+def _load(registry: EngineRegistry[Any], _report: Report, *, model: str) -> None:
+    registry.load(model)
+
+
+def _present_models(registry: EngineRegistry[Any], _report: Report) -> frozenset[str]:
+    return registry.present_models()

@@ -1,0 +1,50 @@
+"""Failures to load a model, remembered for a while so that the next request does not try again at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from kit.errors import AppError
+
+__all__ = ["FAILURE_SECONDS", "LoadFailures"]
+
+FAILURE_SECONDS = 30.0
+
+
+class LoadFailures:
+    """The last failure of each model.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: dict[str, tuple[float, AppError]] = {}
+
+    def __contains__(self, model: str) -> bool:
+        """Return whether the last attempt to load ``model`` failed, however long ago."""
+        return model in self._failures
+
+    def add(self, model: str, error: AppError) -> None:
+        """Remember that loading ``model`` failed."""
+        self._failures[model] = (self._clock() + FAILURE_SECONDS, error)
+
+    def discard(self, model: str) -> None:
+        """Forget the failure of ``model``, if there is one."""
+        self._failures.pop(model, None)
+
+    def check(self, model: str) -> None:
+        """Raise the failure of ``model`` again if it is less than ``FAILURE_SECONDS`` old.
+
+        Raises:
+            AppError: a copy of the failure, so that its traceback does not grow.
+        """
+        until, error = self._failures.get(model, (0.0, None))
+        if error is not None and self._clock() < until:
+            raise AppError(error.code, error.reason, error.message, error.meta)
+
+    def is_recent(self, model: str) -> bool:
+        """Return whether :meth:`check` would raise."""
+        return model in self._failures and self._clock() < self._failures[model][0]

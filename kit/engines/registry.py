@@ -1,0 +1,244 @@
+"""The engines of a service: their models, loading, and the choice of a fallback."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from kit.engines.declaration import Engine, ModelDeclaration
+from kit.engines.failures import LoadFailures
+from kit.errors import AppError, Code
+from kit.log import get_logger
+
+__all__ = ["EngineRegistry", "FallbackPolicy", "ModelSelection"]
+
+E = TypeVar("E", bound=Engine)
+_FALLBACK_REASONS = {"MODEL_UNAVAILABLE", "CHECKPOINT_UNTRUSTED", "MODEL_UNSUPPORTED"}
+log = get_logger()
+
+
+class FallbackPolicy(enum.Enum):
+    """When the declared fallback of a model runs in its place."""
+
+    NEVER = "never"
+    WHEN_UNAVAILABLE = "when unavailable"  # the result is marked as degraded
+    ALWAYS = "always"  # the operator chose the fallbacks, so the result is not degraded
+
+
+@dataclass(frozen=True)
+class ModelSelection:
+    """The model that runs a job.
+
+    Args:
+        engine: name of its engine.
+        model: its name.
+        requested_model: the model that the request named.
+        source: repository of its weights; empty if it has none.
+        reason: why the requested model does not run; empty if it does, or if the operator chose the fallback.
+    """
+
+    engine: str
+    model: str
+    requested_model: str
+    source: str = ""
+    reason: str = ""
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the model replaces the requested one because that is not available."""
+        return bool(self.reason)
+
+
+class EngineRegistry(Generic[E]):
+    """Holds engines and loads their models.
+
+    A service process builds a registry to read declarations. Each engine process builds one of its own, which loads
+    models. Loading one model at a time is safe from several threads.
+
+    Args:
+        fallback: when fallbacks run.
+        loaded_limit: number of models with weights in memory; the least recently used one is unloaded first. None: no
+            limit.
+        idle_seconds: unload all models when none was used for so long. None: never.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        fallback: FallbackPolicy = FallbackPolicy.NEVER,
+        loaded_limit: int | None = None,
+        idle_seconds: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.fallback = fallback
+        self._loaded_limit = loaded_limit
+        self._idle_seconds = idle_seconds
+        self._entries: dict[str, tuple[ModelDeclaration, E]] = {}
+        self._failures = LoadFailures(clock)
+        self._loaded: list[str] = []  # least recently used first
+        self._lock = threading.RLock()
+        self._idle_timer: threading.Timer | None = None
+
+    def register(self, engine: E) -> None:
+        """Add an engine and its models. Model lists have the order of registration.
+
+        Raises:
+            ValueError: another engine has a model of the same name.
+        """
+        for declaration in engine.models:
+            if declaration.name in self._entries:
+                raise ValueError(f"The model {declaration.name!r} is registered twice.")
+            self._entries[declaration.name] = (declaration, engine)
+
+    def declarations(self) -> tuple[ModelDeclaration, ...]:
+        """Return the declarations of all models."""
+        return tuple(declaration for declaration, _ in self._entries.values())
+
+    def models(self) -> tuple[ModelDeclaration, ...]:
+        """Return the declarations of the models that requests may name."""
+        return tuple(declaration for declaration in self.declarations() if declaration.listed)
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that requests may name."""
+        return tuple(declaration.name for declaration in self.models())
+
+    @property
+    def default_model(self) -> str:
+        """The model of requests that name none: the one that was registered first."""
+        return self.model_names[0]
+
+    def declaration(self, model: str) -> ModelDeclaration:
+        """Return the declaration of a model.
+
+        Raises:
+            AppError: ``MODEL_UNKNOWN``.
+        """
+        return self._entry(model)[0]
+
+    def engine(self, model: str) -> E:
+        """Return the engine that runs a model. It is not loaded.
+
+        Raises:
+            AppError: ``MODEL_UNKNOWN``.
+        """
+        return self._entry(model)[1]
+
+    def present_models(self) -> frozenset[str]:
+        """Return the models whose weights can be loaded without the network."""
+        return frozenset(
+            name
+            for name, (declaration, engine) in self._entries.items()
+            if declaration.needs_weights and engine.is_present(name)
+        )
+
+    def loaded_models(self) -> tuple[str, ...]:
+        """Return the models whose weights are in memory, least recently used first."""
+        return tuple(self._loaded)
+
+    def load(self, model: str) -> None:
+        """Load the weights of a model. A failure is raised again without another attempt for 30 seconds.
+
+        Raises:
+            AppError: see :meth:`kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
+        """
+        with self.use(model):
+            pass
+
+    @contextlib.contextmanager
+    def use(self, model: str) -> Iterator[E]:
+        """Load a model and yield its engine. The model stays in memory for the length of the block.
+
+        Raises:
+            AppError: as :meth:`load`.
+        """
+        declaration, engine = self._entry(model)
+        if not declaration.needs_weights:
+            yield engine
+            return
+        try:
+            with self._lock:
+                self._load(model, engine)
+                yield engine
+        finally:
+            self._restart_idle_timer()
+
+    def select(self, model: str) -> ModelSelection:
+        """Load a model, or its fallback where the policy allows it, and return which one runs.
+
+        Raises:
+            AppError: as :meth:`load`, if no fallback runs.
+        """
+        fallback = self.declaration(model).fallback
+        if fallback and self.fallback is FallbackPolicy.ALWAYS:
+            return self._selection(fallback, model)
+        try:
+            self.load(model)
+        except AppError as error:
+            allowed = self.fallback is FallbackPolicy.WHEN_UNAVAILABLE and error.reason in _FALLBACK_REASONS
+            if not (fallback and allowed):
+                raise
+            log.warning("model.degraded", requested=model, used=fallback, reason=error.message)
+            return self._selection(fallback, model, error.message)
+        return self._selection(model, model)
+
+    def _selection(self, model: str, requested_model: str, reason: str = "") -> ModelSelection:
+        declaration, engine = self._entry(model)
+        return ModelSelection(engine.name, model, requested_model, declaration.source, reason)
+
+    def _entry(self, model: str) -> tuple[ModelDeclaration, E]:
+        if model not in self._entries:
+            known = ", ".join(self.model_names)
+            raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
+        return self._entries[model]
+
+    def _load(self, model: str, engine: E) -> None:
+        if model in self._loaded:
+            self._loaded.remove(model)
+            self._loaded.append(model)
+            return
+        self._failures.check(model)
+        if self._loaded_limit is not None and engine.is_present(model):
+            self._make_room()
+        try:
+            engine.load(model)
+        except AppError as error:
+            self._failures.add(model, error)
+            raise
+        self._failures.discard(model)
+        # Weights that have to be downloaded may not exist. The other models are unloaded only after the download.
+        self._make_room()
+        self._loaded.append(model)
+
+    def _make_room(self) -> None:
+        while self._loaded_limit is not None and len(self._loaded) >= self._loaded_limit:
+            self._unload(self._loaded[0])
+
+    def _unload(self, model: str) -> None:
+        self._entries[model][1].unload(model)
+        self._loaded.remove(model)
+
+    def _restart_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        if self._idle_seconds is None or not self._loaded:
+            return
+        self._idle_timer = threading.Timer(self._idle_seconds, self._unload_all)
+        self._idle_timer.daemon = True
+        self._idle_timer.start()
+
+    def _unload_all(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            return  # a model is in use; the timer starts again after that
+        try:
+            while self._loaded:
+                self._unload(self._loaded[-1])
+        finally:
+            self._lock.release()
+        log.info("models.unloaded", idle_seconds=self._idle_seconds)

@@ -1,0 +1,50 @@
+"""The free space that nobody uses up: jobs and uploads stop before the stores have none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from kit.errors import AppError, Code
+
+__all__ = ["STORE_BYTES", "FreeSpace", "require_free_space"]
+
+STORE_BYTES = 32 << 20
+"""A store with less free space does not count as ready."""
+
+_FLOOR_BYTES = 256 << 20
+_CHECK_BYTES = 16 << 20
+
+
+def require_free_space(folder: Path, least_bytes: int = _FLOOR_BYTES) -> None:
+    """Check the free space of the disk of ``folder``. By default, it is the space that jobs and uploads leave.
+
+    Raises:
+        AppError: ``STORAGE_FULL``.
+    """
+    disk = os.statvfs(folder)
+    if disk.f_bavail * disk.f_frsize < least_bytes:
+        raise AppError(
+            Code.STORAGE_FULL,
+            "STORAGE_FULL",
+            f"The disk has less than {least_bytes >> 20} MiB of free space. Free some space.",
+        )
+
+
+class FreeSpace:
+    """Checks the free space of a folder while files are written to it: at once, and again every 16 MiB."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._unchecked_bytes = _CHECK_BYTES
+
+    def use(self, size_bytes: int) -> None:
+        """Call it before writing.
+
+        Raises:
+            AppError: ``STORAGE_FULL``.
+        """
+        self._unchecked_bytes += size_bytes
+        if self._unchecked_bytes >= _CHECK_BYTES:
+            require_free_space(self._folder, _FLOOR_BYTES + size_bytes)
+            self._unchecked_bytes = 0

@@ -1,0 +1,47 @@
+"""Ports: Protocols for external dependencies, and the values that cross them.
+
+They import nothing of the project. The adapters in :mod:`kit.adapters` pass the contract suites in ``tests/contract``.
+"""
+
+from kit.ports.blobs import BlobInfo, Blobs, BlobWriter, PublicBlobs, UploadedPart
+from kit.ports.bus import Bus, Consumer, Delivery, Subscription
+from kit.ports.clock import Clock
+from kit.ports.documents import (
+    AllOf,
+    AtLeast,
+    Collection,
+    Contains,
+    Doc,
+    Docs,
+    Index,
+    LessThan,
+    OneOf,
+)
+from kit.ports.search import Search, SearchEntry, SearchIndex, SearchPage, SearchQuery
+
+__all__ = [
+    "AllOf",
+    "AtLeast",
+    "BlobInfo",
+    "BlobWriter",
+    "Blobs",
+    "Bus",
+    "Clock",
+    "Collection",
+    "Consumer",
+    "Contains",
+    "Delivery",
+    "Doc",
+    "Docs",
+    "Index",
+    "LessThan",
+    "OneOf",
+    "PublicBlobs",
+    "Search",
+    "SearchEntry",
+    "SearchIndex",
+    "SearchPage",
+    "SearchQuery",
+    "Subscription",
+    "UploadedPart",
+]

@@ -1,0 +1,15 @@
+"""The ``Clock`` port."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+__all__ = ["Clock"]
+
+
+class Clock(Protocol):
+    """A source of the current time."""
+
+    def now(self) -> float:
+        """Return the current time in seconds since 1970-01-01 UTC."""
+        ...

@@ -1,0 +1,17 @@
+"""gRPC between components: one server, one kind of channel, one encoding of errors, and who may call what."""
+
+from kit.rpc.access import AuthenticateToken, token_lookup
+from kit.rpc.client import connect, healthy, require_serving
+from kit.rpc.server import Context, RpcServer
+from kit.rpc.transport import is_local
+
+__all__ = [
+    "AuthenticateToken",
+    "Context",
+    "RpcServer",
+    "connect",
+    "healthy",
+    "is_local",
+    "require_serving",
+    "token_lookup",
+]

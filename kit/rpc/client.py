@@ -1,0 +1,207 @@
+"""The client side of gRPC: channels that carry identity, correlation ids and deadlines, and that repeat calls."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from soundwright.access.v1 import access_pb2
+
+from kit import tracing
+from kit.errors import AppError, Code
+from kit.log import correlation_id
+from kit.metrics import RPC_CLIENT_DURATION
+from kit.rpc.errors import error_from_rpc
+from kit.rpc.options import ACCEPTING, CORRELATION_METADATA, PRINCIPAL_METADATA
+from kit.rpc.transport import open_channel
+from kit.security.certificates import NO_CERTIFICATES, Certificates
+from kit.security.identity import Signer, current_principal
+
+__all__ = ["connect", "healthy", "removes", "repeatable", "require_serving"]
+
+_SERVING_SECONDS = 1.5
+_KEY_FIELD = "idempotency_key"
+_BROKEN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+_ATTEMPT_LIMIT = 10  # a call that kills each server that it reaches must end before its deadline
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+def connect(
+    component: str,
+    address: str,
+    signer: Signer,
+    timeout_seconds: float,
+    certificates: Certificates = NO_CERTIFICATES,
+) -> grpc.aio.Channel:
+    """Return a channel to all replicas of ``component`` at ``address``. Calls are made for the current principal, or else for
+    the service of ``signer``.
+
+    A TCP address uses mutual TLS if there are ``certificates``. The server must then present a certificate with the name
+    ``component``.
+
+    Calls take turns among the replicas that report that they are serving, and wait while there is none. If a connection
+    breaks during a call, the call is repeated until its deadline, provided that it is :func:`repeatable`
+    (docs/decisions/0033). Errors are raised as :class:`~kit.errors.AppError`.
+
+    Args:
+        address: a gRPC target: ``unix:<path>``, ``host:port``, where a DNS name stands for all its addresses, or
+            ``ipv4:<address>:<port>,<address>:<port>``.
+    """
+    return open_channel(component, address, certificates, [_Caller(component, signer, timeout_seconds)])
+
+
+class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
+    """Adds the principal, the correlation id and a deadline to each call; repeats calls and decodes errors."""
+
+    def __init__(self, component: str, signer: Signer, timeout_seconds: float) -> None:
+        self._component = component
+        self._signer = signer
+        self._timeout_seconds = timeout_seconds
+
+    async def intercept_unary_unary(
+        self,
+        continuation: Callable[
+            [grpc.aio.ClientCallDetails, Request], Awaitable[grpc.aio.UnaryUnaryCall[Request, Response]]
+        ],
+        details: grpc.aio.ClientCallDetails,
+        request: Request,
+    ) -> Response:
+        timeout = details.timeout if details.timeout is not None else self._timeout_seconds
+        deadline = time.monotonic() + timeout
+        principal = current_principal() or self._signer.service
+        method = _path(details.method)
+        started, outcome = time.perf_counter(), "CANCELLED"
+        with tracing.span(method.removeprefix("/"), "client") as span:
+            metadata = grpc.aio.Metadata(
+                *(details.metadata or ()),
+                (PRINCIPAL_METADATA, self._signer.sign(principal, self._component, timeout)),
+                (CORRELATION_METADATA, correlation_id()),
+                *tracing.headers().items(),
+            )
+            try:
+                answer = await self._repeated(continuation, details, metadata, request, deadline)
+                outcome = "OK"
+                return answer
+            except AppError as error:
+                outcome = error.code.value.grpc_status
+                span.fail(error.reason)
+                raise
+            finally:
+                span.set("rpc.system", "grpc")
+                span.set("rpc.grpc.status_code", grpc.StatusCode[outcome].value[0])
+                RPC_CLIENT_DURATION.labels(method, outcome).observe(time.perf_counter() - started)
+
+    async def _repeated(
+        self,
+        continuation: Callable[
+            [grpc.aio.ClientCallDetails, Request], Awaitable[grpc.aio.UnaryUnaryCall[Request, Response]]
+        ],
+        details: grpc.aio.ClientCallDetails,
+        metadata: grpc.aio.Metadata,
+        request: Request,
+        deadline: float,
+    ) -> Response:
+        """Call until there is an answer, the deadline has passed, or the call may not be repeated."""
+        pause = 0.05
+        repeated = False
+        for attempts_left in reversed(range(_ATTEMPT_LIMIT)):
+            remaining = max(0.001, deadline - time.monotonic())
+            attempt = grpc.aio.ClientCallDetails(details.method, remaining, metadata, details.credentials, True)
+            try:
+                call = await continuation(attempt, request)
+                return await call
+            except grpc.aio.AioRpcError as error:
+                raised = error_from_rpc(error)
+                if raised is not None and repeated and raised.code is Code.NOT_FOUND and removes(details.method):
+                    return _empty_response(details.method)  # the call that was repeated may have removed it
+                if raised is not None:
+                    raise raised from None
+                # The status comes from the transport: the connection broke, or the peer stopped, which cancels its calls. It
+                # may have received the call.
+                broken = error.code() in _BROKEN and attempts_left > 0
+                if (
+                    broken
+                    and repeatable(details.method, cast(Message, request))
+                    and deadline - time.monotonic() > pause
+                ):
+                    repeated = True
+                    await asyncio.sleep(pause)
+                    pause = min(1.0, pause * 2)
+                    continue
+                raise _transport_error(error, details.method) from None
+        raise AssertionError("the last attempt raises")
+
+
+def repeatable(method: str | bytes, request: Message) -> bool:
+    """Return whether repeating a call of ``method``, ``/package.Service/Method``, has no further effect.
+
+    ``proto/`` declares it. A request that can have an idempotency key must have one.
+    """
+    if _path(method).startswith("/grpc.health."):
+        return True
+    if _descriptor(method).GetOptions().idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN:
+        return False
+    return _KEY_FIELD not in request.DESCRIPTOR.fields_by_name or bool(getattr(request, _KEY_FIELD))
+
+
+def removes(method: str | bytes) -> bool:
+    """Return whether ``proto/`` declares that ``method`` removes something."""
+    return bool(_descriptor(method).GetOptions().Extensions[access_pb2.removes])
+
+
+def _empty_response(method: str | bytes) -> Any:
+    return GetMessageClass(_descriptor(method).output_type)()
+
+
+def _path(method: str | bytes) -> str:
+    return method.decode() if isinstance(method, bytes) else method
+
+
+@functools.cache
+def _descriptor(method: str | bytes) -> MethodDescriptor:
+    return descriptor_pool.Default().FindMethodByName(_path(method).removeprefix("/").replace("/", "."))
+
+
+def _transport_error(error: grpc.aio.AioRpcError, method: str | bytes) -> AppError:
+    """Return the error for a call that no service of the platform answered."""
+    code = Code.from_grpc_status(error.code().name)
+    if code in (Code.UNAVAILABLE, Code.CANCELLED, Code.TIMEOUT):
+        component = "".join(_path(method).split(".")[1:2])  # "/soundwright.library.v1.JobService/GetJob"
+        message = f"The {component} service does not answer at the moment. Please try again shortly."
+        return AppError(Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", message)
+    return AppError(code, "RPC_FAILED", "A call between services failed. Please try again.")
+
+
+async def healthy(channel: grpc.aio.Channel, timeout_seconds: float, service: str = "") -> bool:
+    """Return whether the server at the other end of ``channel`` reports that it, or ``service``, is serving."""
+    stub = health_pb2_grpc.HealthStub(channel)
+    try:
+        # types-grpcio-health-checking leaves the stub's methods out.
+        answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=timeout_seconds)  # type: ignore[attr-defined]
+    except (AppError, grpc.aio.AioRpcError):
+        return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+async def require_serving(channel: grpc.aio.Channel) -> None:
+    """Return if the server at the other end of ``channel`` accepts calls, whether or not its own dependencies work.
+
+    Raises:
+        AppError: ``SERVICE_UNAVAILABLE``.
+    """
+    if not await healthy(channel, _SERVING_SECONDS, ACCEPTING):
+        raise AppError(
+            Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", "The component does not answer. Check that it is running."
+        )

@@ -1,0 +1,223 @@
+"""What the server does for every call: identity, correlation, time limits, metrics and errors, in one interceptor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from typing import Any, NoReturn, TypeAlias, cast
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.message import DecodeError, Message
+from soundwright.access.v1 import access_pb2
+
+from kit import tracing
+from kit.errors import AppError, Code
+from kit.log import correlation_scope, get_logger
+from kit.metrics import RPC_SERVER_DURATION
+from kit.rpc.access import TOKEN_CACHE_SECONDS, CallerAuthenticator
+from kit.rpc.errors import status_from_error
+from kit.rpc.options import CORRELATION_METADATA, PRINCIPAL_METADATA
+from kit.security.identity import principal_scope
+
+__all__ = ["Context", "Edge"]
+
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+"""The context of a call, as servicers get it. Its type parameters matter to streaming calls only."""
+
+_Metadata: TypeAlias = Mapping[str, str | bytes]
+_Answers: TypeAlias = Awaitable[None] | AsyncGenerator[Message, None]
+_Serve: TypeAlias = Callable[[Any, Context], _Answers]
+_OPEN_SERVICES = ("/grpc.health.", "/grpc.reflection.")
+_TIME_LIMIT_SECONDS = 60
+_STREAM_LIMIT = 1000
+_OPEN_STREAM_SECONDS = 3600
+log = get_logger()
+
+
+class Edge(grpc.aio.ServerInterceptor):
+    """Identifies the caller, limits the time of the call, restores the correlation ID, and measures and encodes errors.
+
+    Streams also end when the server stops and, at most ``TOKEN_CACHE_SECONDS`` later, when the API token of the caller is
+    revoked.
+    """
+
+    def __init__(self, callers: CallerAuthenticator) -> None:
+        self.stopping = asyncio.Event()
+        self._callers = callers
+        self._stream_count = 0
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        handler = await continuation(details)
+        method: str = details.method
+        metadata = dict(details.invocation_metadata or ())
+        if handler is None:
+            return grpc.stream_stream_rpc_method_handler(functools.partial(_unknown, method))
+        serializer = handler.response_serializer
+        if handler.unary_unary is not None:
+            if method.startswith(_OPEN_SERVICES):
+                return handler
+            # The stubs say that handlers are synchronous.
+            respond = cast(Callable[[Message, Context], Awaitable[Message]], handler.unary_unary)
+
+            # The edge reads messages itself: gRPC would do it before the caller is known, and report its own exception.
+            async def unary(content: bytes, context: Context) -> Message:
+                async with self._call(method, metadata, context):
+                    return await respond(_read(handler, content), context)
+
+            return grpc.unary_unary_rpc_method_handler(unary, response_serializer=serializer)
+        if handler.request_streaming and not method.startswith(_OPEN_SERVICES):
+            raise NotImplementedError(f"{method}: no RPC of the platform streams requests")
+        serve = cast(_Serve, handler.stream_stream if handler.request_streaming else handler.unary_stream)
+
+        async def stream(requests: Any, context: Context) -> None:
+            async with self._call(method, metadata, context):
+                request = requests if handler.request_streaming else _read(handler, requests)
+                await self._until_ended(method, metadata, context, _send(serve(request, context), context))
+
+        if handler.request_streaming:
+            return grpc.stream_stream_rpc_method_handler(stream, handler.request_deserializer, serializer)
+        return grpc.unary_stream_rpc_method_handler(stream, response_serializer=serializer)
+
+    @contextlib.asynccontextmanager
+    async def _call(self, method: str, metadata: _Metadata, context: Context) -> AsyncIterator[None]:
+        """Make the block a call of its caller. An error in the block ends the call with its status."""
+        started = time.perf_counter()
+        outcome = "OK"
+        is_open = method.startswith(_OPEN_SERVICES)
+        parent = str(metadata.get(tracing.TRACEPARENT, ""))
+        # A call with an API token begins a trace. Components continue the trace of a request, if there is one.
+        begins = not is_open and PRINCIPAL_METADATA not in metadata
+        with (
+            correlation_scope(str(metadata.get(CORRELATION_METADATA, ""))),
+            tracing.span(method.removeprefix("/"), "server", parent=parent, begin=begins) as span,
+        ):
+            try:
+                principal = None if is_open else await self._callers.identify(method, metadata, context.auth_context())
+                with principal_scope(principal):
+                    async with _time_limit(method):
+                        yield
+            except AppError as error:
+                outcome = error.code.value.grpc_status
+                span.fail(error.reason)
+                if error.code.value.ours and not isinstance(error, _StreamEnded):
+                    log.error("rpc.failed", method=method, reason=error.reason, error=error.message)
+                await context.abort_with_status(status_from_error(error))
+            except asyncio.CancelledError:
+                outcome = "CANCELLED"
+                raise
+            except grpc.aio.AbortError:
+                raise
+            except Exception:
+                outcome = "INTERNAL"
+                span.fail(outcome)
+                log.exception("rpc.crashed", method=method)
+                message = "Something went wrong on our side. Please try again."
+                await context.abort_with_status(status_from_error(AppError(Code.INTERNAL, "INTERNAL", message)))
+            finally:
+                span.set("rpc.system", "grpc")
+                span.set("rpc.grpc.status_code", grpc.StatusCode[outcome].value[0])
+                RPC_SERVER_DURATION.labels(method, outcome).observe(time.perf_counter() - started)
+
+    async def _until_ended(
+        self, method: str, metadata: _Metadata, context: Context, sending: Coroutine[Any, Any, None]
+    ) -> None:
+        """Run a stream until it is complete, the server stops, or its API token is refused.
+
+        Raises:
+            AppError: ``TOO_MANY_STREAMS``, ``SERVICE_STOPPING``, or the error of the refused token.
+        """
+        limited = not method.startswith(
+            "/grpc.health."
+        )  # the platform's own clients watch the health of each connection
+        if limited and self._stream_count >= _STREAM_LIMIT:
+            sending.close()
+            raise AppError(
+                Code.RATE_LIMITED, "TOO_MANY_STREAMS", "The service has too many open streams. Try again in a minute."
+            )
+        self._stream_count += limited
+        work, guard = asyncio.create_task(sending), asyncio.create_task(self._guard(method, metadata, context))
+        try:
+            await asyncio.wait({work, guard}, return_when=asyncio.FIRST_COMPLETED)
+            (work if work.done() else guard).result()
+        finally:
+            self._stream_count -= limited
+            work.cancel()
+            guard.cancel()
+            await asyncio.gather(work, guard, return_exceptions=True)
+
+    async def _guard(self, method: str, metadata: _Metadata, context: Context) -> NoReturn:
+        """Wait until a stream must end, and raise the reason."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TOKEN_CACHE_SECONDS):
+                    await self.stopping.wait()
+                    raise _StreamEnded("SERVICE_STOPPING", "The service restarts. Repeat the call to continue.")
+            if PRINCIPAL_METADATA not in metadata and not method.startswith(_OPEN_SERVICES):
+                await self._callers.identify(method, metadata, context.auth_context())
+
+
+class _StreamEnded(AppError):
+    """The regular end of a stream that was not complete. The client repeats the call to continue."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(Code.UNAVAILABLE, reason, message)
+
+
+def _read(handler: grpc.RpcMethodHandler[Any, Any], content: bytes) -> Message:
+    """Return the request in ``content``."""
+    try:
+        return cast(Callable[[bytes], Message], handler.request_deserializer)(content)
+    except DecodeError:
+        message = "The request is not a message of this method. Create a client from the contracts in proto/."
+        raise AppError(Code.INVALID_ARGUMENT, "MESSAGE_INVALID", message) from None
+
+
+async def _send(answers: _Answers, context: Context) -> None:
+    """Send what a handler yields. A handler that is no generator writes to the context."""
+    if inspect.isawaitable(answers):
+        await answers
+        return
+    async with contextlib.aclosing(answers):
+        async for answer in answers:
+            await context.write(answer)  # waits for a client that reads slowly
+
+
+@contextlib.asynccontextmanager
+async def _time_limit(method: str) -> AsyncIterator[None]:
+    """End the block at the time limit of the RPC. gRPC cancels the call at the deadline of the client."""
+    seconds, streams = _limits(method)
+    try:
+        async with asyncio.timeout(seconds) as scope:
+            yield
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        if streams:
+            raise _StreamEnded(
+                "STREAM_ENDED", f"A stream ends after {seconds} s. Repeat the call to continue."
+            ) from None
+        message = f"The call took longer than {seconds} s, the limit of this method. Try again later."
+        raise AppError(Code.TIMEOUT, "DEADLINE_EXCEEDED", message) from None
+
+
+@functools.cache
+def _limits(method: str) -> tuple[int, bool]:
+    """Return the time limit of ``method`` in seconds, and whether it streams answers."""
+    if method.startswith(_OPEN_SERVICES):
+        return _OPEN_STREAM_SECONDS, True
+    found = descriptor_pool.Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
+    return found.GetOptions().Extensions[access_pb2.time_limit_seconds] or _TIME_LIMIT_SECONDS, found.server_streaming
+
+
+async def _unknown(method: str, _requests: Any, context: Context) -> None:
+    message = f"The server has no method {method[:200]}. List its methods by server reflection."
+    await context.abort_with_status(status_from_error(AppError(Code.NOT_PROVISIONED, "METHOD_NOT_FOUND", message)))

@@ -1,0 +1,179 @@
+"""Connections of gRPC: plain over Unix sockets, mutual TLS over TCP, with certificates that are read again on change."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any
+
+import grpc
+
+from kit.log import get_logger
+from kit.rpc.options import CLIENT_OPTIONS
+from kit.security.certificates import CertificateError, Certificates
+
+__all__ = ["is_local", "listen", "open_channel", "peer_names"]
+
+_RETIRED_CHANNEL_SECONDS = 15 * 60.0
+
+log = get_logger()
+
+
+def is_local(address: str) -> bool:
+    """Return whether ``address`` stays on this host: a Unix socket, loopback addresses with ports, or no address."""
+    if not address or address.startswith("unix:"):
+        return True
+    targets = re.sub(r"^(ipv4:|ipv6:|dns:(//[^/]*/)?)", "", address).split(",")
+    return all(_is_loopback(target.rpartition(":")[0].strip("[]")) for target in targets)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(server: grpc.aio.Server, address: str, certificates: Certificates, *, any_client: bool = False) -> None:
+    """Make ``server`` listen on ``address``. With certificates, a TCP address uses TLS.
+
+    Args:
+        any_client: do not ask clients for a certificate.
+
+    Raises:
+        CertificateError: the certificates cannot be used.
+    """
+    if address.startswith("unix:") or not certificates.configured:
+        server.add_insecure_port(address)
+        return
+    source = _Reloading(certificates)
+    credentials = grpc.dynamic_ssl_server_credentials(
+        _server_configuration(certificates),
+        lambda: source.changed(_server_configuration),  # called before each handshake
+        require_client_authentication=not any_client,
+    )
+    server.add_secure_port(address, credentials)
+
+
+def open_channel(
+    component: str, address: str, certificates: Certificates, interceptors: Sequence[grpc.aio.ClientInterceptor]
+) -> grpc.aio.Channel:
+    """Return a channel to ``component`` at ``address``. With certificates, a TCP address uses mutual TLS.
+
+    Raises:
+        CertificateError: the certificates cannot be used.
+    """
+    if address.startswith("unix:") or not certificates.configured:
+        return grpc.aio.insecure_channel(address, options=CLIENT_OPTIONS, interceptors=interceptors)
+    # Certificates name components, so addresses can be anything: a service of Kubernetes, an IP address, a tunnel.
+    options = (*CLIENT_OPTIONS, ("grpc.ssl_target_name_override", component))
+
+    def connect(certificates: Certificates) -> grpc.aio.Channel:
+        files = certificates.read()
+        credentials = grpc.ssl_channel_credentials(files.ca, files.key, files.cert)
+        return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
+
+    return _ReloadingChannel(certificates, connect)
+
+
+def peer_names(connection: Mapping[str, Iterable[bytes]]) -> frozenset[str] | None:
+    """Return the names in the certificate of the client, empty if it has none; None if the connection is not TLS.
+
+    Args:
+        connection: the ``auth_context()`` of a call.
+    """
+    if b"ssl" not in connection.get("transport_security_type", ()):
+        return None
+    return frozenset(name.decode() for name in connection.get("x509_subject_alternative_name", ()))
+
+
+def _server_configuration(certificates: Certificates) -> grpc.ServerCertificateConfiguration:
+    files = certificates.read()
+    return grpc.ssl_server_certificate_configuration([(files.key, files.cert)], files.ca)
+
+
+class _Reloading:
+    """Notices changes of certificates."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        self._certificates = certificates
+        self._version = certificates.version()
+
+    def changed(self, build: Callable[[Certificates], Any]) -> Any:
+        """Return ``build(certificates)`` if the files have changed, otherwise None, also while they cannot be used."""
+        version = self._certificates.version()
+        if version == self._version:
+            return None
+        self._version = version
+        try:
+            built = build(self._certificates)
+        except CertificateError as error:
+            log.warning("tls.reload_failed", error=str(error))
+            return None
+        log.info("tls.reloaded", file=self._certificates.cert_file)
+        return built
+
+
+class _ReloadingChannel(grpc.aio.Channel):
+    """A channel that continues on a new connection when the certificates change.
+
+    gRPC's client credentials never change, so each change opens another channel. Calls that run stay on theirs.
+    """
+
+    def __init__(self, certificates: Certificates, connect: Callable[[Certificates], grpc.aio.Channel]) -> None:
+        self._connect = connect
+        self._source = _Reloading(certificates)
+        self._channel = connect(certificates)
+        self._retired: set[asyncio.Task[None]] = set()
+
+    @property
+    def _current(self) -> grpc.aio.Channel:
+        if (renewed := self._source.changed(self._connect)) is not None:
+            retiring = asyncio.create_task(_close_later(self._channel))
+            self._retired.add(retiring)
+            retiring.add_done_callback(self._retired.discard)
+            self._channel = renewed
+        return self._channel
+
+    def unary_unary(self, *arguments: Any, **options: Any) -> Any:
+        return lambda *call, **details: self._current.unary_unary(*arguments, **options)(*call, **details)
+
+    def unary_stream(self, *arguments: Any, **options: Any) -> Any:
+        return lambda *call, **details: self._current.unary_stream(*arguments, **options)(*call, **details)
+
+    def stream_unary(self, *arguments: Any, **options: Any) -> Any:
+        return lambda *call, **details: self._current.stream_unary(*arguments, **options)(*call, **details)
+
+    def stream_stream(self, *arguments: Any, **options: Any) -> Any:
+        return lambda *call, **details: self._current.stream_stream(*arguments, **options)(*call, **details)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        return self._current.get_state(try_to_connect)
+
+    def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> Coroutine[Any, Any, None]:
+        return self._current.wait_for_state_change(last_observed_state)
+
+    def channel_ready(self) -> Coroutine[Any, Any, None]:
+        return self._current.channel_ready()
+
+    async def close(self, grace: float | None = None) -> None:
+        for task in tuple(self._retired):
+            task.cancel()
+        await asyncio.gather(*self._retired, return_exceptions=True)
+        await self._channel.close(grace)
+
+    async def __aenter__(self) -> _ReloadingChannel:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+
+async def _close_later(channel: grpc.aio.Channel) -> None:
+    """Close a channel when its calls have ended: none takes as long as this waits."""
+    try:
+        await asyncio.sleep(_RETIRED_CHANNEL_SECONDS)
+    finally:
+        await channel.close()

@@ -1,0 +1,1 @@
+"""Identity of callers, sealed secrets, private files, and the egress policy for outgoing connections."""

@@ -1,0 +1,322 @@
+"""The principal: the identity of the caller. It is sent with every gRPC call as a short-lived JWT (RFC 7519, Ed25519).
+
+A token names the component that signed it (``iss``) and the component that it calls (``aud``). A component signs as
+itself. Only the gateway and the library, which know accounts, sign as accounts. Another component that acts for an
+account forwards the token with which the account called it, in the claim ``for``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import GuestProtocol, OKPKey
+
+from kit.errors import AppError, Code
+from kit.ports import Clock
+from kit.security.signing_keys import SigningKeys, component_of
+
+__all__ = [
+    "ADDRESS_PREFIX",
+    "ADMINISTRATION_ROLES",
+    "ADMIN_ROLES",
+    "ANONYMOUS_PREFIX",
+    "ANONYMOUS_ROLE",
+    "ROLE_RANKS",
+    "Principal",
+    "Signer",
+    "bearer_token",
+    "current_principal",
+    "is_anonymous_id",
+    "principal_scope",
+    "require_principal",
+    "service_principal",
+]
+
+ROLE_RANKS: Mapping[str, int] = {
+    "user": 0,
+    "pro": 1,
+    "enterprise": 2,
+    "admin": 3,
+    "platform_admin": 3,
+    "super_admin": 5,
+}
+"""The roles of accounts and their ranks. No account can manage an account of a higher rank or assign a higher role."""
+
+ADMINISTRATION_ROLES = frozenset(role for role, rank in ROLE_RANKS.items() if rank >= ROLE_RANKS["admin"])
+"""Roles that may use the administration: accounts, the audit log and the state of language models."""
+
+ADMIN_ROLES = ADMINISTRATION_ROLES - {"platform_admin"}
+"""Roles that may also change the content of other users.
+
+A ``platform_admin`` has the rank of an ``admin`` but runs the platform, not its content, so it is not among them.
+"""
+
+ANONYMOUS_ROLE = "anonymous"
+ANONYMOUS_PREFIX = "anon:"
+"""The IDs of anonymous callers who have chosen one begin with it."""
+
+ADDRESS_PREFIX = "address:"
+"""The IDs of other anonymous callers begin with it. Nobody can choose such an ID."""
+
+_SERVICE_PREFIX = "service:"
+_ACCOUNT_SIGNERS = frozenset({"gateway", "library"})
+_ALGORITHM = "Ed25519"
+_LIFETIME_SECONDS = 120
+_LEEWAY_SECONDS = 30
+_REUSE_SECONDS = 30
+_FORWARD_LIMIT = 4
+_CACHE_LIMIT = 2048
+_TOKEN_LIMIT_CHARS = 512
+_PRINCIPAL_LIMIT_CHARS = 4096
+
+
+@dataclass(frozen=True)
+class Principal:
+    """The identity of a caller: an account, an anonymous caller (ID ``anon:...`` or ``address:...``) or a service (role ``service``).
+
+    Attributes:
+        network: the ID of the network address from which an anonymous caller came; empty for others.
+        creator_key: the hash of the secret that an anonymous caller holds; empty for others, and without a secret.
+        component: the component that sent the call; empty if the caller has not come with a call of a component.
+        proof: the token with which an account called this component. It allows to act for the account.
+    """
+
+    id: str
+    role: str
+    network: str = ""
+    creator_key: str = ""
+    component: str = field(default="", compare=False)
+    proof: str = field(default="", compare=False, repr=False)
+
+    @property
+    def is_service(self) -> bool:
+        """Whether the caller is a service of the platform."""
+        return self.role == "service"
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller may change the content of other users."""
+        return self.role in ADMIN_ROLES
+
+    @property
+    def may_administer(self) -> bool:
+        """Whether the caller may use the administration."""
+        return self.role in ADMINISTRATION_ROLES
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the caller has no account."""
+        return is_anonymous_id(self.id)
+
+
+def is_anonymous_id(owner_id: str) -> bool:
+    """Return whether this is the ID of a caller without an account."""
+    return owner_id.startswith((ANONYMOUS_PREFIX, ADDRESS_PREFIX))
+
+
+def service_principal(component: str) -> Principal:
+    """Return the principal with which ``component`` acts for itself."""
+    return Principal(f"{_SERVICE_PREFIX}{component}", "service")
+
+
+class Signer:
+    """Creates the tokens of one component's calls, and verifies the tokens of the calls that it receives.
+
+    Both are remembered: most calls repeat the principal of an earlier call.
+    """
+
+    def __init__(self, component: str, keys: SigningKeys, clock: Clock) -> None:
+        self.component = component
+        self.service = service_principal(component)
+        self._keys = keys
+        self._clock = clock
+        self._signed: _Recent[tuple[Principal, str, str], tuple[float, str, str]] = _Recent()
+        self._verified: _Recent[str, tuple[float, Principal]] = _Recent()
+
+    def sign(self, principal: Principal, audience: str, call_seconds: float = 0.0) -> str:
+        """Return a token for a call to the component ``audience``. It is valid for two minutes, or longer than the call.
+
+        A service is not forwarded: the component then acts for itself.
+
+        Args:
+            call_seconds: the time that the call may take.
+
+        Raises:
+            AppError: ``PRINCIPAL_NOT_PROVEN`` if this component may not act for the account.
+        """
+        now = self._clock.now()
+        lifetime_seconds = max(_LIFETIME_SECONDS, call_seconds + _LIFETIME_SECONDS / 2)
+        key_id, key = self._keys.private()
+        identity = (principal, principal.proof, audience)
+        remembered = self._signed.get(identity) if lifetime_seconds == _LIFETIME_SECONDS else None
+        if remembered is not None and 0 <= now - remembered[0] < _REUSE_SECONDS and remembered[1] == key_id:
+            return remembered[2]
+        claims: dict[str, Any] = {
+            "iss": self.component,
+            "aud": audience,
+            "iat": int(now),
+            "exp": int(now + lifetime_seconds),
+        }
+        if principal.is_service:
+            claims |= {"sub": self.service.id, "role": self.service.role}
+        elif self.component in _ACCOUNT_SIGNERS:
+            claims |= {"sub": principal.id, "role": principal.role}
+            if principal.is_anonymous:
+                claims |= {"net": principal.network, "key": principal.creator_key}
+        elif principal.proof:
+            claims |= {"for": principal.proof}
+        else:
+            raise AppError(
+                Code.INTERNAL,
+                "PRINCIPAL_NOT_PROVEN",
+                f"The {self.component} service may not act for an account that has not called it.",
+            )
+        token = jwt.encode({"alg": _ALGORITHM, "kid": key_id}, claims, key, algorithms=[_ALGORITHM])
+        if lifetime_seconds == _LIFETIME_SECONDS:
+            self._signed.put(identity, (now, key_id, token))
+        return token
+
+    def prove(self, account: Principal, component: str) -> str:
+        """Return a proof that ``account`` has called ``component``, which can then act for the account; empty for components
+        that need none."""
+        return "" if component in _ACCOUNT_SIGNERS else self.sign(account, component)
+
+    def verify(self, token: str) -> Principal:
+        """Return the principal of a token for this component.
+
+        Raises:
+            AppError: ``PRINCIPAL_INVALID`` if the token has expired, is for another component, or is signed by a component
+                that may not sign it.
+        """
+        remembered = self._verified.get(token)
+        if remembered is None:
+            try:
+                if len(token) > _PRINCIPAL_LIMIT_CHARS:
+                    raise ValueError("too long")
+                expires, principal = self._read(token, self.component, _FORWARD_LIMIT)
+            except (JoseError, ValueError, KeyError, TypeError, RecursionError):
+                raise _invalid() from None
+            remembered = (expires, replace(principal, proof="" if principal.is_service else token))
+            self._verified.put(token, remembered)
+        expires, principal = remembered
+        if self._clock.now() > expires + _LEEWAY_SECONDS:
+            raise _invalid()
+        return principal
+
+    def _read(self, token: str, audience: str, forward_limit: int) -> tuple[float, Principal]:
+        """Return when a token expires, and its principal.
+
+        Raises:
+            ValueError, KeyError, TypeError, JoseError: the token is invalid.
+        """
+        decoded = jwt.decode(token, self._public_key, algorithms=[_ALGORITHM])
+        claims, issuer = decoded.claims, component_of(str(decoded.header["kid"]))
+        if claims["iss"] != issuer or claims["aud"] != audience:
+            raise ValueError("another issuer or audience")
+        expires = float(claims["exp"])
+        if "for" in claims:
+            if forward_limit == 0:
+                raise ValueError("forwarded too often")
+            proof_expires, account = self._read(str(claims["for"]), issuer, forward_limit - 1)
+            if account.is_service:
+                raise ValueError("services are not forwarded")
+            return min(expires, proof_expires), replace(account, component=issuer)
+        principal = Principal(
+            str(claims["sub"]),
+            str(claims["role"]),
+            str(claims.get("net", "")),
+            str(claims.get("key", "")),
+            component=issuer,
+        )
+        is_service = principal.is_service or principal.id.startswith(_SERVICE_PREFIX)
+        if is_service and principal != service_principal(issuer):
+            raise ValueError("a component is only itself")
+        if not is_service and issuer not in _ACCOUNT_SIGNERS:
+            raise ValueError("not a signer for accounts")
+        return expires, principal
+
+    def _public_key(self, signature: GuestProtocol) -> OKPKey:
+        key = self._keys.public(str(signature.headers()["kid"]))
+        if key is None:
+            raise ValueError("unknown key")
+        return key
+
+
+def _invalid() -> AppError:
+    return AppError(
+        Code.UNAUTHENTICATED,
+        "PRINCIPAL_INVALID",
+        "The principal of the call is invalid or expired. Check that the components have the same keys and the same time.",
+    )
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _Recent(Generic[K, V]):
+    """The entries that were used last."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        if key in self._entries:
+            self._entries.move_to_end(key)
+        return self._entries.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        self._entries[key] = value
+        self._entries.move_to_end(key)
+        if len(self._entries) > _CACHE_LIMIT:
+            self._entries.popitem(last=False)
+
+
+def bearer_token(authorization: str) -> str:
+    """Return the token of an ``Authorization`` header, ``Bearer <token>`` (RFC 6750).
+
+    Raises:
+        AppError: ``UNAUTHORIZED`` for a missing header, another scheme, or something that is no token.
+    """
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not 0 < len(token) <= _TOKEN_LIMIT_CHARS or not token.isascii():
+        raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Valid Bearer token required")
+    return token
+
+
+_current: contextvars.ContextVar[Principal | None] = contextvars.ContextVar("principal", default=None)
+
+
+def current_principal() -> Principal | None:
+    """Return the principal of the current call, or None."""
+    return _current.get()
+
+
+def require_principal() -> Principal:
+    """Return the principal of the current call.
+
+    Raises:
+        AppError: ``PRINCIPAL_MISSING`` if there is none.
+    """
+    principal = _current.get()
+    if principal is None:
+        raise AppError(Code.UNAUTHENTICATED, "PRINCIPAL_MISSING", "The call has no principal.")
+    return principal
+
+
+@contextlib.contextmanager
+def principal_scope(principal: Principal | None) -> Iterator[None]:
+    """Use ``principal`` for calls inside the block."""
+    token = _current.set(principal)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,51 @@
+"""Files and folders that only their owner can read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+__all__ = ["private_folder", "write_private"]
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def private_folder(path: Path) -> None:
+    """Create a folder for this user alone. If other users may enter an existing one, take away their rights to all that is in it.
+
+    A volume may belong to another user and let this one in by its group. Its mode stays as it is.
+
+    Raises:
+        PermissionError: everybody may create files beside the folder, and it belongs to another user or is a link.
+    """
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = path.lstat()
+    own = found.st_uid == os.geteuid()
+    if path.parent.stat().st_mode & stat.S_IWOTH and not (own and stat.S_ISDIR(found.st_mode)):
+        raise PermissionError(f"{path} belongs to another user or is a link")
+    if own and path.stat().st_mode & _OTHERS:
+        _close(path)
+        for folder, _, names in os.walk(path):
+            _close(Path(folder))
+            for name in names:
+                _close(Path(folder, name))
+
+
+def _close(path: Path) -> None:
+    """Take away the rights of other users to a file or folder of this user."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        found = path.lstat()
+        if found.st_mode & _OTHERS and not stat.S_ISLNK(found.st_mode):
+            path.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` atomically, with mode 0600. Several processes may write at once; the last one wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    Path(draft).replace(path)

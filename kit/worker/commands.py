@@ -1,0 +1,115 @@
+"""Creates jobs in the ledger and publishes the commands that make workers run them."""
+
+from __future__ import annotations
+
+import uuid
+
+from soundwright.library.v1 import command_pb2, job_pb2, library_service_pb2, library_service_pb2_grpc
+
+from kit import tracing
+from kit.errors import AppError
+from kit.log import correlation_id, get_logger
+from kit.ports import Bus
+from kit.security.identity import current_principal
+from kit.settings import QUEUES
+from kit.worker.kind import JobKind, Spec, pack
+
+__all__ = [
+    "CORRELATION_HEADER",
+    "PRIORITIES",
+    "QUEUES",
+    "command_subject",
+    "create_job",
+    "publish_run",
+    "queue_consumer",
+    "run_message_id",
+]
+
+PRIORITIES = ("admin", "premium", "standard", "free")
+CORRELATION_HEADER = "soundwright-correlation-id"
+log = get_logger()
+
+
+def command_subject(queue: str) -> str:
+    """Return the subject of a queue's run commands, without the priority that follows."""
+    return f"soundwright.cmd.{queue}.v1.job.run"
+
+
+def queue_consumer(queue: str) -> tuple[str, list[str]]:
+    """Return the durable name of a queue's consumers, and their subjects from the highest priority to the lowest.
+
+    Each subject has a consumer of its own, ``<durable name>_<priority>``. Autoscalers read the lag of these consumers.
+    """
+    return f"{queue}_job_run", [f"{command_subject(queue)}.{priority}" for priority in PRIORITIES]
+
+
+def run_message_id(job_id: str, attempt: int, publication: int = 0) -> str:
+    """Return the message id of a run command. The broker drops messages whose id it has seen recently.
+
+    Args:
+        publication: how often the library's sweeper has published the command. It makes each of its commands different.
+    """
+    return f"{job_id}.run.{attempt}.{publication}"
+
+
+async def publish_run(bus: Bus, job: job_pb2.Job, publication: int = 0) -> None:
+    """Publish the run command of ``job``: a permit to run one job of its queue."""
+    with tracing.span(f"publish {job.command_subject}", "producer") as span:
+        span.set("messaging.system", "nats")
+        span.set("messaging.destination.name", job.command_subject)
+        span.set("soundwright.job.id", job.id)
+        await bus.publish(
+            job.command_subject,
+            command_pb2.RunJob(job_id=job.id, publication=publication).SerializeToString(),
+            message_id=run_message_id(job.id, job.attempt, publication),
+            headers={CORRELATION_HEADER: job.correlation_id or correlation_id(), **tracing.headers()},
+        )
+
+
+async def create_job(
+    bus: Bus,
+    jobs: library_service_pb2_grpc.JobServiceStub,
+    kind: JobKind[Spec],
+    spec: Spec,
+    request: library_service_pb2.CreateJobRequest,
+) -> tuple[job_pb2.Job, bool]:
+    """Store a job for the current caller, then publish its run command.
+
+    The job is accepted once it is stored. If the command cannot be published, the library's sweeper publishes it later.
+
+    Args:
+        request: the fields that are specific to the job, such as track and idempotency key. The descriptor supplies the
+            other fields.
+
+    Returns:
+        The job, and whether an earlier request with the same idempotency key created it.
+    """
+    _fill_from_kind(kind, spec, request)
+    answer = await jobs.CreateJob(request)
+    if answer.job.state == job_pb2.JOB_STATE_QUEUED:
+        try:
+            await publish_run(bus, answer.job)
+        except AppError as error:
+            log.warning("job.not_published", job_id=answer.job.id, reason=error.reason)
+    return answer.job, answer.existed
+
+
+def _fill_from_kind(kind: JobKind[Spec], spec: Spec, request: library_service_pb2.CreateJobRequest) -> None:
+    request.kind = kind.kind
+    request.spec.CopyFrom(pack(spec))
+    # Chosen here, so that the client of the library can repeat the call.
+    request.job_id = request.job_id or str(uuid.uuid4())
+    request.idempotency_key = request.idempotency_key or request.job_id
+    request.attempt_limit = kind.attempt_limit
+    principal = current_principal()
+    anonymous = principal is not None and principal.is_anonymous
+    request.pending_limit = request.pending_limit or (kind.limits.anonymous if anonymous else kind.limits.pending)
+    request.queue_limit = request.queue_limit or kind.limits.queue
+    request.command_subject = command_subject(kind.queue.name)
+    request.output_folder = request.output_folder or kind.output_folder
+    request.affinity = kind.affinity(spec)
+    request.work_seconds = kind.work_seconds(spec)
+    request.creates_track = kind.creates_track
+    request.public_spec = kind.public_spec
+    for name, processor_type in kind.stages:
+        request.stages.add(name=name, processor_type=processor_type, state=job_pb2.JOB_STATE_QUEUED)

@@ -1,0 +1,121 @@
+"""The descriptor of a job kind: what a service declares once for each kind of job that it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError, Message
+from soundwright.library.v1 import job_pb2
+
+from kit.errors import AppError, Code
+from kit.worker.context import JobContext
+
+__all__ = ["FinishCallback", "Handler", "JobKind", "JobLimits", "Spec", "WorkQueue", "pack"]
+
+Spec = TypeVar("Spec", bound=Message)
+
+Handler = Callable[[JobContext, Spec], Awaitable[job_pb2.JobResult]]
+"""Runs one attempt at a job, given its parsed specification."""
+
+FinishCallback = Callable[[job_pb2.Job], Awaitable[None]]
+"""Cleans up after a job that succeeded, failed or was cancelled. It may be called more than once for a job. It must not
+raise, and must not take longer than a lease."""
+
+
+def _no_affinity(_spec: Any) -> str:
+    return ""
+
+
+def _unknown_work(_spec: Any) -> float:
+    return 0.0
+
+
+@dataclass(frozen=True)
+class WorkQueue:
+    """A queue of run commands. All job kinds of a queue share its slots.
+
+    Attributes:
+        name: token of the command and event subjects, and label of the metrics.
+        slot_count: number of jobs that one process runs at the same time.
+    """
+
+    name: str
+    slot_count: int
+
+
+@dataclass(frozen=True)
+class JobLimits:
+    """How many unfinished jobs of a kind there can be. 0: the service that creates the jobs sets the limit of each request.
+
+    Attributes:
+        pending: of an account.
+        anonymous: of a caller without an account.
+        queue: of all callers.
+    """
+
+    pending: int
+    anonymous: int
+    queue: int
+
+
+@dataclass(frozen=True)
+class JobKind(Generic[Spec]):
+    """A kind of job.
+
+    Attributes:
+        kind: value of the library's enum.
+        spec: message class of the specification.
+        queue: queue of the run commands.
+        handler: runs one attempt.
+        attempt_limit: number of attempts after which the job fails permanently.
+        limits: how many unfinished jobs there can be.
+        output_folder: folder of the blob store for files, see :mod:`kit.worker.outputs`. Empty if the jobs store no
+            files.
+        affinity: returns a word that is equal for jobs that use the same model, for estimates, or an empty string.
+        work_seconds: returns the amount of work in seconds of audio, or 0 if it is unknown.
+        stages: names and processor types of the stages, in order.
+        creates_track: the library stores the track with the job, without audio, and the job completes it.
+        public_spec: whether the queue shows the specification to all callers.
+        on_finish: cleans up after finished jobs.
+    """
+
+    kind: job_pb2.JobKind.ValueType
+    spec: type[Spec]
+    queue: WorkQueue
+    handler: Handler[Spec]
+    attempt_limit: int
+    limits: JobLimits
+    output_folder: str = ""
+    affinity: Callable[[Spec], str] = _no_affinity
+    work_seconds: Callable[[Spec], float] = _unknown_work
+    stages: Sequence[tuple[str, str]] = ()
+    creates_track: bool = False
+    public_spec: bool = False
+    on_finish: FinishCallback | None = None
+
+    def parse(self, job: job_pb2.Job) -> Spec:
+        """Return the specification of ``job``.
+
+        Raises:
+            AppError: ``SPEC_UNREADABLE`` if the job has no specification of this kind.
+        """
+        spec = self.spec()
+        try:
+            readable = job.spec.Unpack(spec)
+        except DecodeError:
+            readable = False
+        if not readable:
+            raise AppError(
+                Code.UNPROCESSABLE, "SPEC_UNREADABLE", "The job's specification cannot be read. Create the job again."
+            )
+        return spec
+
+
+def pack(message: Message) -> AnyMessage:
+    """Return ``message`` as ``Any``. Equal messages give equal bytes; idempotency fingerprints depend on that."""
+    packed = AnyMessage()
+    packed.Pack(message, deterministic=True)
+    return packed

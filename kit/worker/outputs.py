@@ -1,0 +1,84 @@
+"""The files that a job makes.
+
+A key is ``<folder>/<attempt>/<job id>/<path>``. It contains the attempt, so that two attempts never write the same file,
+and it ends in job id and path, as the pipeline contract shows its outputs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from soundwright.library.v1 import job_pb2
+
+from kit.ports import Blobs
+from kit.worker.context import JobContext
+
+__all__ = ["JobOutputs", "delete_outputs"]
+
+
+def _prefix(folder: str, job_id: str, attempt: int) -> str:
+    """Return the prefix of the keys of one attempt."""
+    return f"{folder}/{attempt}/{job_id}/"
+
+
+def _old_prefix(folder: str, job_id: str, attempt: int) -> str:
+    """Return the prefix that earlier versions used. Their files keep their keys."""
+    return f"{folder}/{job_id}/{attempt}/"
+
+
+async def delete_outputs(blobs: Blobs, folder: str, job_id: str, attempts: Iterable[int]) -> None:
+    """Delete the files of these attempts of a job, also those that an earlier version stored."""
+    for attempt in attempts:
+        await blobs.delete_prefix(_prefix(folder, job_id, attempt))
+        await blobs.delete_prefix(_old_prefix(folder, job_id, attempt))
+
+
+class JobOutputs:
+    """The outputs of one attempt, in the output folder of the job. If the block raises, they are deleted.
+
+    ``async with JobOutputs(blobs, context) as outputs: ...``
+    """
+
+    def __init__(self, blobs: Blobs, context: JobContext) -> None:
+        if not context.job.output_folder:
+            raise ValueError("the kind of this job has no output folder")
+        self._blobs = blobs
+        self._context = context
+        self._folder = context.job.output_folder
+        self._job = context.job
+
+    async def __aenter__(self) -> JobOutputs:
+        """Delete the files of earlier attempts, whose results can no longer be stored."""
+        await delete_outputs(self._blobs, self._folder, self._job.id, range(1, self._job.attempt))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            await delete_outputs(self._blobs, self._folder, self._job.id, [self._job.attempt])
+
+    async def put(self, output: job_pb2.AudioOutput, file: Path) -> job_pb2.AudioOutput:
+        """Store ``file`` and return its record.
+
+        Args:
+            output: name, path below the job's folder, and audio properties.
+
+        Raises:
+            AppError: ``QUOTA_EXCEEDED`` if the owner of the job has no room for the file.
+        """
+        await self._context.reserve(self._context.stored_bytes + file.stat().st_size)
+        stored = job_pb2.AudioOutput()
+        stored.CopyFrom(output)
+        stored.blob_key = _prefix(self._folder, self._job.id, self._job.attempt) + output.path
+        stored.size_bytes = await self._blobs.put_file(stored.blob_key, file)
+        self._context.stored_bytes += stored.size_bytes
+        # An output has the same ID in every attempt, so that storing its record twice is harmless.
+        stored.id = str(uuid.uuid5(uuid.UUID(self._job.id), output.name))
+        stored.job_id = self._job.id
+        stored.track_id = self._job.track_id
+        stored.owner_id = self._job.owner_id
+        return stored

@@ -1,0 +1,53 @@
+"""Detects requests to start work in the user's own message.
+
+Tools that start work use only this module to decide whether they may. Neither a model nor a title or tag that it read
+can authorise work. Ambiguous messages start nothing: asking again costs less than unwanted work.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["ANALYSIS", "SEPARATION", "names", "requested_work"]
+
+ANALYSIS, SEPARATION = "analysis", "separation"
+
+# A verb counts as a request at the beginning of a sentence or after one of these words.
+_LEAD = (
+    r"(?:^|[.!?;:,\n]\s*|\b(?:please|you|and|then|to|let'?s|now|also|just|kindly|pls)\s+)"
+    r"(?:(?:please|now|also|just|kindly|ok|okay|hey|hi|then|and)\s+)*(?:re-?)?"
+)
+_START = r"(?:start|run|begin|do|make|create|launch|queue|kick off|give me)\s+(?:\w+\s+){0,4}?"
+_WORK_PATTERNS = {
+    SEPARATION: re.compile(
+        rf"{_LEAD}(?:(?:separate|split|isolate|extract|unmix|demix|take\s+(?:\S+\s+){{1,4}}apart)\b"
+        rf"|{_START}(?:separation|stems|unmixing)\b)"
+    ),
+    ANALYSIS: re.compile(rf"{_LEAD}(?:(?:analy[sz]e|measure)\b|{_START}(?:analysis|measurements?)\b)"),
+}
+_QUESTION = re.compile(
+    r"(?:how|why|what|when|which|who|where|should|shall|is|are|was|were|does|did|has|have|had|if|do\s+(?:i|we|you|they))\b"
+)
+_REFUSAL = re.compile(r"\b(?:don'?t|do not|never|not|without|no need|stop|cancel|avoid|instead of|rather than)\b")
+_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|(?<!\w)'[^'\n]*'(?!\w)|(?<!\w)‘[^’]*’(?!\w)|`[^`]*`")
+_SENTENCE = re.compile(r"[^.!?\n]+")
+
+
+def requested_work(message: str) -> frozenset[str]:
+    """Return which of :data:`ANALYSIS` and :data:`SEPARATION` the message requests. Quoted text is ignored."""
+    requested = set()
+    unquoted = _QUOTED.sub(" it ", message.lower()).replace("’", "'")
+    for sentence in _SENTENCE.findall(unquoted):
+        sentence = sentence.strip()
+        if _QUESTION.match(sentence) or _REFUSAL.search(sentence):
+            continue
+        requested |= {work for work, pattern in _WORK_PATTERNS.items() if pattern.search(sentence)}
+    return frozenset(requested)
+
+
+def names(message: str, title: str) -> bool:
+    """Return whether the message contains the title as whole words, ignoring case."""
+    title = " ".join(title.casefold().split())
+    if len(title) < 2:
+        return False
+    return re.search(rf"(?<!\w){re.escape(title)}(?!\w)", " ".join(message.casefold().split())) is not None

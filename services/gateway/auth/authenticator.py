@@ -1,0 +1,136 @@
+"""Authenticates requests: API tokens, browser sessions, and anonymous callers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from dataclasses import dataclass
+
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.library.v1 import library_service_pb2_grpc
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from kit.errors import AppError
+from kit.security.identity import ADDRESS_PREFIX, ANONYMOUS_ROLE, Principal, bearer_token, principal_scope
+from kit.security.secrets import Secrets
+from services.gateway.auth.browsers import BrowserSession
+from services.gateway.http.access import Access
+
+__all__ = ["Authenticator", "Caller", "peer_address"]
+
+_DIGEST_CHARS = 32
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The caller of a request.
+
+    Attributes:
+        principal: None for public routes, and for pages without a session.
+        session: the browser session that authenticated the caller; None: another credential did.
+    """
+
+    principal: Principal | None = None
+    session: BrowserSession | None = None
+
+
+class Authenticator:
+    """Looks up tokens and sessions in the library on every request, so that revocations and suspensions apply at once.
+
+    Args:
+        open_access: whether callers without credentials get an anonymous identity.
+        secrets: the current one keys the identities that come from addresses.
+    """
+
+    def __init__(
+        self, accounts: library_service_pb2_grpc.AccountServiceStub, open_access: bool, secrets: Secrets
+    ) -> None:
+        self._accounts = accounts
+        self._open_access = open_access
+        self._secrets = secrets
+
+    async def identify(
+        self, headers: Headers, peer: str, access: Access, session_secret: str = "", creator_secret: str = ""
+    ) -> Caller:
+        """Return the caller of a request to a route with this ``access``. A token has priority over a session.
+
+        Args:
+            creator_secret: what an anonymous caller sent to prove that it created something; may be empty.
+
+        Raises:
+            AppError: ``UNAUTHORIZED`` for a missing or unknown token or session; ``ACCOUNT_SUSPENDED``.
+        """
+        if access is Access.PUBLIC:
+            return Caller()
+        if access is Access.PAGE:
+            return await self._by_page_session(session_secret) or self._anonymous(peer, creator_secret)
+        authorization = headers.get("authorization", "")
+        if not authorization and access.sessions and session_secret:
+            return await self._by_session(session_secret)
+        if not authorization and access in (Access.OPEN, Access.SOCKET) and self._open_access:
+            return self._anonymous(peer, creator_secret)
+        token = bearer_token(authorization)
+        with principal_scope(None):  # the gateway itself makes this call, not the caller
+            answer = await self._accounts.AuthenticateToken(pb.AuthenticateTokenRequest(token=token))
+        return Caller(Principal(answer.account.id, answer.account.role))
+
+    def _anonymous(self, peer: str, creator_secret: str) -> Caller:
+        if not self._open_access:
+            return Caller()
+        # Everybody sees the identity. Without the key, nobody can compute the address from it.
+        key = hmac.digest(self._secrets.current, b"soundwright address", "sha256")
+        digest = hmac.digest(key, peer.encode(), "sha256").hex()[:_DIGEST_CHARS]
+        network = f"{ADDRESS_PREFIX}{digest}"
+        creator_key = hashlib.sha256(creator_secret.encode()).hexdigest()[:_DIGEST_CHARS] if creator_secret else ""
+        return Caller(Principal(network, ANONYMOUS_ROLE, network, creator_key))
+
+    async def _by_page_session(self, secret: str) -> Caller | None:
+        """Return the caller of a page; None without a valid session, since the visitor can log in again."""
+        if not secret:
+            return None
+        try:
+            return await self._by_session(secret)
+        except AppError as error:
+            if error.reason != "UNAUTHORIZED":
+                raise
+            return None
+
+    async def _by_session(self, secret: str) -> Caller:
+        with principal_scope(None):
+            answer = await self._accounts.AuthenticateSession(pb.AuthenticateSessionRequest(session_token=secret))
+        session = BrowserSession(
+            secret=secret,
+            account=answer.account,
+            remembered=answer.remembered,
+            fresh=answer.fresh,
+            renewed_secret=answer.renewed_session_token,
+        )
+        return Caller(Principal(answer.account.id, answer.account.role), session)
+
+
+def peer_address(scope: Scope, trusted_proxy: bool) -> str:
+    """Return the caller's address. An IPv6 address is returned as its /64 network, which one customer usually has."""
+    host = (scope.get("client") or ("unknown", 0))[0]
+    if trusted_proxy:
+        # Each proxy appends the address that it saw, to the last of these headers or as another one. Clients can forge all
+        # entries but the last one.
+        forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")[-1].strip()
+        host = _without_port(forwarded) or host
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return str(host)[:100]
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    if address.version == 6 and not address.is_loopback:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def _without_port(host: str) -> str:
+    """Return the address of ``192.0.2.1:443`` or ``[2001:db8::1]:443``. Some proxies send the port, too."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0] if host.count(":") == 1 else host

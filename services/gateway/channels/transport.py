@@ -1,0 +1,195 @@
+"""Serves WebSocket endpoints: handshakes, limits on open connections, and closing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from asyncio import BaseTransport
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from kit.errors import AppError, Code
+from kit.log import correlation_scope, get_logger
+from kit.metrics import SOCKETS_CLOSED, SOCKETS_OPEN
+from services.gateway.channels.authenticator import ConnectionIdentity, Credential, SocketAuthenticator, fields_of
+from services.gateway.channels.connection import Closing, Socket
+from services.gateway.channels.feed import JobFeed
+from services.gateway.channels.handler import SocketHandler
+from services.gateway.http.access import RouteAccess
+from services.gateway.http.rate_limits import RateLimiter
+from services.gateway.settings import GatewaySettings
+
+__all__ = ["Endpoint", "SocketProtocol", "Sockets"]
+
+_CLOSE_SECONDS = 1.0
+_REVALIDATION_LIMIT = 8
+_UNREAD_SECONDS = 30
+log = get_logger()
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol with a TCP timeout for clients that stop reading.
+
+    Without the timeout, the connection would stay open until the unsent data is delivered.
+    """
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        raw = transport.get_extra_info("socket")
+        if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A WebSocket endpoint.
+
+    Attributes:
+        access: who may connect, and the rate limit of handshakes per address.
+        handler: returns the handler of a connection for its identity and query parameters. None refuses the handshake.
+    """
+
+    access: RouteAccess
+    handler: Callable[[ConnectionIdentity, Mapping[str, str]], SocketHandler | None]
+
+
+class Sockets:
+    """An ASGI application that serves the WebSocket endpoints and passes all other requests to ``site``.
+
+    Args:
+        endpoints: the endpoints by path.
+    """
+
+    def __init__(
+        self,
+        site: ASGIApp,
+        endpoints: Mapping[str, Endpoint],
+        socket_authenticator: SocketAuthenticator,
+        limiter: RateLimiter,
+        feed: JobFeed,
+        settings: GatewaySettings,
+    ) -> None:
+        self._site = site
+        self._endpoints = endpoints
+        self._socket_authenticator = socket_authenticator
+        self._limiter = limiter
+        self._feed = feed
+        self._settings = settings
+        self._sockets: set[Socket] = set()
+        self._counts: Counter[str] = Counter()  # by principal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._site(scope, receive, send)
+            return
+        query: bytes = scope["query_string"]
+        scope["query_string"] = b""  # the server logs the scope, and the query may contain a token
+        endpoint = self._endpoints.get(scope["path"].removesuffix("/"))
+        if endpoint is None:
+            await WebSocket(scope, receive, send).close()
+            return
+        with correlation_scope(""):
+            await self._serve(endpoint, scope, receive, send, fields_of(query))
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the job feed and revalidate the credentials of open sockets inside the block."""
+        revalidation = asyncio.create_task(self._revalidate_periodically())
+        try:
+            async with self._feed.running():
+                yield
+        finally:
+            revalidation.cancel()
+            await asyncio.gather(revalidation, return_exceptions=True)
+
+    async def _serve(
+        self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send, fields: Mapping[str, str]
+    ) -> None:
+        opening = WebSocket(scope, receive, send)
+        peer = self._socket_authenticator.peer(scope)
+        rate_class = endpoint.access.rate_class
+        if rate_class and (await self._limiter.take(f"address:{peer}", rate_class)).retry_after_seconds:
+            await _deny(opening, 429)
+            return
+        try:
+            identity = await self._socket_authenticator.authenticate(scope, fields, endpoint.access.access)
+        except AppError as error:
+            refused = error.code in (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
+            log.info("socket.refused", reason=error.reason)
+            await _deny(opening, 403 if refused else 503)
+            return
+        handler = endpoint.handler(identity, fields)
+        if handler is None:
+            await _deny(opening, 403)
+            return
+        principal_id = identity.principal.id
+        full = len(self._sockets) >= self._settings.socket_limit
+        if full or self._counts[principal_id] >= self._settings.socket_caller_limit:
+            await _deny(opening, 503 if full else 429)
+            return
+        served = Socket(identity, handler, self._settings, receive, send)
+        self._sockets.add(served)
+        self._counts[principal_id] += 1
+        SOCKETS_OPEN.inc()
+        closing = Closing(0, "handshake cut")
+        try:
+            cookie = self._socket_authenticator.renewed_cookie(scope, identity.session)
+            headers = [(b"set-cookie", cookie.encode())] if cookie else []
+            await opening.accept(identity.subprotocol, headers)
+            log.info("socket.opened", principal=principal_id)
+            closing = await served.run()
+            if closing.code:
+                # Sending the close frame fails if the client does not read.
+                with contextlib.suppress(TimeoutError, OSError):
+                    async with asyncio.timeout(_CLOSE_SECONDS):
+                        await send({"type": "websocket.close", "code": closing.code, "reason": closing.reason})
+        except asyncio.CancelledError:  # the server stops; no other task awaits this one
+            closing = Closing(0, "stopping")
+        finally:
+            self._sockets.discard(served)
+            self._counts[principal_id] -= 1
+            if not self._counts[principal_id]:
+                del self._counts[principal_id]
+            SOCKETS_OPEN.dec()
+            SOCKETS_CLOSED.labels(closing.reason).inc()
+            log.info("socket.closed", principal=principal_id, reason=closing.reason, code=closing.code)
+
+    async def _revalidate_periodically(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.socket_check_seconds)
+            sockets: defaultdict[Credential, list[Socket]] = defaultdict(list)
+            for served in self._sockets:
+                sockets[served.identity.credential].append(served)
+            semaphore = asyncio.Semaphore(_REVALIDATION_LIMIT)
+            await asyncio.gather(*(self._revalidate_sockets(semaphore, *item) for item in sockets.items()))
+
+    async def _revalidate_sockets(
+        self, semaphore: asyncio.Semaphore, credential: Credential, sockets: list[Socket]
+    ) -> None:
+        async with semaphore:
+            try:
+                principal = await self._socket_authenticator.revalidate(credential)
+            except AppError as error:
+                if error.code not in (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED):
+                    return  # the library is not available; the next round tries again
+                for served in sockets:
+                    served.close(Closing(1008, "unauthorized"))
+                return
+        for served in sockets:
+            if principal not in (None, served.identity.principal):
+                served.close(Closing(1008, "role changed"))
+
+
+async def _deny(opening: WebSocket, status: int) -> None:
+    """Refuse the handshake."""
+    if status == 403:
+        await opening.close()  # servers answer with status 403
+    else:
+        await opening.send_denial_response(PlainTextResponse("", status, {"Retry-After": "30"}))

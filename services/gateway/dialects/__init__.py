@@ -1,0 +1,1 @@
+"""One folder per public API. A dialect translates and contains no rules."""

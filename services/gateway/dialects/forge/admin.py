@@ -1,0 +1,208 @@
+"""Administration: users, the audit log, and the jobs of all users."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+from soundwright.library.v1 import account_pb2, job_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from kit.security.identity import ROLE_RANKS
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.serializers import JOB_TYPES, data, job_to_wire, listing, time_to_wire
+from services.gateway.dialects.forge.shapes import Data, JobSummary, Page
+from services.gateway.http.access import Access, access
+from services.gateway.http.parameters import AccountId, PageNumber, PageSize, body_of, body_schema, require_uuid
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import Time, Uuid, documented
+
+__all__ = ["admin_routes"]
+
+_STATES = {
+    job_pb2.JOB_STATE_QUEUED: "queued",
+    job_pb2.JOB_STATE_RUNNING: "processing",
+    job_pb2.JOB_STATE_SUCCEEDED: "completed",
+    job_pb2.JOB_STATE_FAILED: "failed",
+    job_pb2.JOB_STATE_CANCELLED: "cancelled",
+}
+_ROLES = ", ".join(ROLE_RANKS)
+_STATUSES = "active, suspended, banned"
+
+
+class AccountChanges(BaseModel):
+    """Changes to a user. Omitted fields do not change."""
+
+    role: str = Field(
+        "",
+        description="The new role. Empty: no change.",
+        json_schema_extra={"enum": ["", *ROLE_RANKS]},
+        examples=["pro"],
+    )
+    status: str = Field(
+        "",
+        description="The new status. Empty: no change.",
+        json_schema_extra={"enum": ["", *_STATUSES.split(", ")]},
+        examples=["active"],
+    )
+    storage_quota_bytes: int | None = Field(
+        None,
+        ge=-1,
+        le=10**18,
+        description="The new storage quota. Null: no change; 0: no limit; -1: the default of the server.",
+        examples=[5000000000],
+    )
+
+
+class User(TypedDict):
+    """An account as administrators see it."""
+
+    id: Uuid
+    email: Annotated[str, Field(examples=["you@example.com"])]
+    role: Annotated[str, Field(description=f"One of: {_ROLES}.", examples=["user"])]
+    status: Annotated[str, Field(description=f"One of: {_STATUSES}.", examples=["active"])]
+    track_count: Annotated[int, Field(ge=0, examples=[12])]
+    storage_quota_bytes: Annotated[
+        int | None,
+        Field(description="The storage quota. 0: no limit. Null: the default of the server.", examples=[None]),
+    ]
+    confirmed_at: Annotated[
+        Time | None, Field(description="When the user confirmed the email address. Null if not confirmed.")
+    ]
+    inserted_at: Time | None
+
+
+class AuditEntry(TypedDict):
+    """An action of an administrator, a login, or the creation or revocation of a token."""
+
+    id: Uuid
+    action: Annotated[str, Field(examples=["suspend"])]
+    resource_type: Annotated[str, Field(examples=["account"])]
+    resource_id: Annotated[str, Field(examples=["0f8fad5b-d9cb-469f-a165-70867728950e"])]
+    changes: Annotated[
+        dict[str, Any],
+        Field(description="Old and new values by field.", examples=[{"status": {"from": "active", "to": "suspended"}}]),
+    ]
+    actor_id: Uuid
+    actor_email: Annotated[str, Field(examples=["admin@example.com"])]
+    ip_address: Annotated[str, Field(examples=["203.0.113.9"])]
+    inserted_at: Time | None
+
+
+class OwnedJob(JobSummary):
+    """A job with the ID of its owner."""
+
+    owner_id: Annotated[str, Field(examples=["0f8fad5b-d9cb-469f-a165-70867728950e"])]
+
+
+class JobOverview(TypedDict):
+    """The number of jobs by type and status, and a page of jobs."""
+
+    counts: Annotated[dict[str, dict[str, int]], Field(examples=[{"analysis": {"completed": 31, "failed": 1}}])]
+    jobs: list[OwnedJob]
+
+
+def admin_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/admin", tags=["forge admin"])
+    admin = gateway.clients.admin
+
+    @router.get("/users")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Page[list[User]], refusals.ROLE_TOO_LOW, refusals.VALIDATION_ERROR)
+    async def list_users(
+        page: PageNumber = 1,
+        page_size: PageSize = 25,
+        search: Annotated[str, Query(max_length=200, description="Part of the email address.")] = "",
+        role: Annotated[str, Query(max_length=200, description=f"One of: {_ROLES}.")] = "",
+        status: Annotated[str, Query(max_length=200, description=f"One of: {_STATUSES}.")] = "",
+    ) -> Response:
+        """List users, newest first. Filter by email address, role and status."""
+        answer = await admin.ListAccounts(
+            pb.ListAccountsRequest(page=page, page_size=page_size, search=search, role=role, status=status)
+        )
+        return listing([_user_to_wire(user) for user in answer.accounts], page, page_size, answer.total_count)
+
+    @router.patch("/users/{user_id}", openapi_extra=body_schema(AccountChanges))
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(
+        Data[User],
+        refusals.ROLE_TOO_LOW,
+        refusals.RANK_TOO_HIGH,
+        refusals.ACCOUNT_NOT_FOUND,
+        refusals.OWN_ACCOUNT,
+        refusals.LAST_SUPER_ADMIN,
+        refusals.ACCOUNT_CHANGED,
+        refusals.VALIDATION_ERROR,
+    )
+    async def update_user(
+        request: Request, user_id: AccountId, changes: Annotated[AccountChanges, Depends(body_of(AccountChanges))]
+    ) -> Response:
+        """Change a user's role, status or storage quota.
+
+        You cannot assign a role above your own, change a user of a higher role, or change your own account.
+        """
+        answer = await admin.UpdateAccount(
+            pb.UpdateAccountRequest(
+                account_id=require_uuid(user_id, "account"),
+                role=changes.role,
+                status=changes.status,
+                storage_quota_bytes=changes.storage_quota_bytes,
+                ip_address=request.scope["peer"],
+            )
+        )
+        return data(_user_to_wire(answer.account))
+
+    @router.get("/audit")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Page[list[AuditEntry]], refusals.ROLE_TOO_LOW, refusals.VALIDATION_ERROR)
+    async def list_audit(page: PageNumber = 1, page_size: PageSize = 25) -> Response:
+        """List the actions of administrators, newest first."""
+        answer = await admin.ListAuditEntries(pb.ListAuditEntriesRequest(page=page, page_size=page_size))
+        return listing([_entry_to_wire(entry) for entry in answer.entries], page, page_size, answer.total_count)
+
+    @router.get("/jobs")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Page[JobOverview], refusals.ROLE_TOO_LOW, refusals.VALIDATION_ERROR)
+    async def get_job_overview(page: PageNumber = 1, page_size: PageSize = 50) -> Response:
+        """Get the number of jobs by type and status, and the jobs of all users, newest first."""
+        answer = await admin.GetJobOverview(pb.GetJobOverviewRequest(page=page, page_size=page_size))
+        counts: dict[str, dict[str, int]] = {}
+        for entry in answer.counts:
+            counts.setdefault(JOB_TYPES.get(entry.kind, "unknown"), {})[_STATES[entry.state]] = entry.count
+        jobs: list[OwnedJob] = [{**job_to_wire(job), "owner_id": job.owner_id} for job in answer.jobs]
+        return listing({"counts": counts, "jobs": jobs}, page, page_size, answer.total_count)
+
+    return router
+
+
+def _user_to_wire(summary: account_pb2.AccountSummary) -> User:
+    account = summary.account
+    return {
+        "id": account.id,
+        "email": account.email,
+        "role": account.role,
+        "status": account.status,
+        "track_count": summary.track_count,
+        "storage_quota_bytes": account.storage_quota_bytes if account.HasField("storage_quota_bytes") else None,
+        "confirmed_at": time_to_wire(account, "confirm_time"),
+        "inserted_at": time_to_wire(account, "create_time"),
+    }
+
+
+def _entry_to_wire(entry: account_pb2.AuditEntry) -> AuditEntry:
+    return {
+        "id": entry.id,
+        "action": entry.action,
+        "resource_type": entry.resource_type,
+        "resource_id": entry.resource_id,
+        "changes": json.loads(entry.changes_json),
+        "actor_id": entry.actor_id,
+        "actor_email": entry.actor_email,
+        "ip_address": entry.ip_address,
+        "inserted_at": time_to_wire(entry, "create_time"),
+    }

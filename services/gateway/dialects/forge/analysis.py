@@ -1,0 +1,134 @@
+"""Analysis: start an analysis, poll its job, get the latest values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field, field_validator
+from soundwright.analysis.v1 import analysis_service_pb2 as pb
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as library_pb
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.serializers import data, json_text, splice, time_to_wire
+from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
+from services.gateway.http.access import Access, access
+from services.gateway.http.parameters import IdempotencyKey, JobId, TrackId, body_of, body_schema
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.job_kinds import analysis_values, job_kind
+from services.gateway.job_views import JobStatus, error_text, progress, status
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import Percent, Time, Uuid, documented
+from services.gateway.records import own_job, own_track
+
+__all__ = ["analysis_routes"]
+
+
+class AnalyzeParameters(BaseModel):
+    """The track to analyse and the features to measure."""
+
+    track_id: str = Field(
+        min_length=1, description="The track's ID.", examples=["0f8fad5b-d9cb-469f-a165-70867728950e"]
+    )
+    features: list[str] = Field(
+        default=["all"],
+        max_length=50,
+        description="Features to measure: `tempo`, `key`, `energy`, `spectral`, `mfcc`, `chroma` or `all`.",
+        examples=[["tempo", "key"]],
+    )
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        """Accept a comma-separated string, which forms send, and null for the default."""
+        if isinstance(value, str):
+            return [name.strip() for name in value.split(",") if name.strip()]
+        return ["all"] if value is None else value
+
+
+class AnalysisJob(TypedDict):
+    """An analysis job."""
+
+    id: Uuid
+    track_id: Uuid
+    status: Annotated[JobStatus, Field(examples=["completed"])]
+    progress: Annotated[Percent, Field(examples=[100])]
+    engine: Annotated[str | None, Field(examples=["librosa"])]
+    error: Annotated[str | None, Field(description="Why the job failed.", examples=[None])]
+    result: Annotated[AnalysisValues | None, Field(description="The measured values. Null until completed.")]
+
+
+class Analysis(AnalysisValues):
+    """The latest analysis of a track."""
+
+    track_id: Uuid
+    job_id: Uuid
+    engine: Annotated[str, Field(examples=["librosa"])]
+    analyzed_at: Time | None
+
+
+def analysis_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/analysis", tags=["forge analysis"])
+    clients = gateway.clients
+
+    @router.post("/analyze", openapi_extra=body_schema(AnalyzeParameters))
+    @access(Access.ACCOUNT, RateClass.HEAVY)
+    @documented(
+        Data[Started],
+        refusals.TRACK_NOT_FOUND,
+        refusals.AUDIO_NOT_READY,
+        refusals.TOO_MANY_PENDING,
+        refusals.QUEUE_FULL,
+        refusals.VALIDATION_ERROR,
+        status=201,
+        idempotent=True,
+    )
+    async def analyze(
+        parameters: Annotated[AnalyzeParameters, Depends(body_of(AnalyzeParameters))], idempotency_key: IdempotencyKey
+    ) -> Response:
+        """Start an analysis of a track."""
+        track = await own_track(clients, parameters.track_id, needs_audio=True)
+        answer = await clients.analysis.CreateJob(
+            pb.CreateJobRequest(track_id=track.id, features=parameters.features, idempotency_key=idempotency_key)
+        )
+        job = answer.job
+        started: Started = {"job_id": job.id, "track_id": job.track_id, "status": status(job)}
+        return data(started, 200 if answer.existed else 201)
+
+    @router.get("/job/{job_id}")
+    @access(Access.ACCOUNT, RateClass.POLLING)
+    @documented(Data[AnalysisJob], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    async def get_analysis_job(job_id: JobId) -> Response:
+        """Get the status of an analysis, and its values once it is completed."""
+        job = await own_job(clients, job_id, job_pb2.JOB_KIND_ANALYSIS)
+        head = {
+            "id": job.id,
+            "track_id": job.track_id,
+            "status": status(job),
+            "progress": progress(job),
+            "engine": job.result.engine or None,
+            "error": error_text(job),
+        }
+        # The values may be several megabytes, so the gateway does not parse them.
+        result = job_kind(job.kind).details_json(job) or "null"
+        return json_text('{"data":' + splice(head, '{"result":' + result + "}") + "}")
+
+    @router.get("/{track_id}")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Data[Analysis], refusals.TRACK_NOT_FOUND, refusals.ANALYSIS_NOT_FOUND)
+    async def get_analysis(track_id: TrackId) -> Response:
+        """Get the latest analysis of a track."""
+        track = await own_track(clients, track_id)
+        analysis = (await clients.tracks.GetAnalysis(library_pb.GetAnalysisRequest(track_id=track.id))).analysis
+        head = {
+            "track_id": track.id,
+            "job_id": analysis.job_id,
+            "engine": analysis.engine,
+            "analyzed_at": time_to_wire(analysis, "create_time"),
+        }
+        return json_text('{"data":' + splice(head, analysis_values(analysis.details)) + "}")
+
+    return router

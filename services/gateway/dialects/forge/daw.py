@@ -1,0 +1,159 @@
+"""DAW export: mixes stems into one audio file."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from fastapi import APIRouter, Request
+from soundwright.separation.v1 import separation_service_pb2 as pb
+from starlette.responses import JSONResponse, Response
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.daw_manifest import DAW_MANIFEST_SCHEMA
+from services.gateway.http.access import Access, access
+from services.gateway.http.disconnects import cancel_on_disconnect
+from services.gateway.http.files import attachment, safe_title
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.http.reencoding import ConvertedResponse
+from services.gateway.http.reservations import Reservation
+from services.gateway.http.uploads import FormPolicy
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import documented, file_responses
+from services.gateway.records import own_track
+
+__all__ = ["daw_routes"]
+
+_SCHEMA_PATH = "/schemas/daw-manifest.json"
+_SCHEMA_TYPE = "application/schema+json"
+_FILE_COUNT_LIMIT = 32
+_MANIFEST_LIMIT_BYTES = 1 << 20
+_TOTAL_PER_FILE_LIMIT = 2  # limit of all files together, as a multiple of the limit of one file
+_MIX_SECONDS = 1800.0  # deadline of a mix, much longer than the longest one takes
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["track_id"],
+                    "properties": {
+                        "track_id": {"type": "string", "format": "uuid", "description": "The track's ID."},
+                        "stems[]": {
+                            "type": "array",
+                            "maxItems": _FILE_COUNT_LIMIT,
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "Audio files to mix. Without files, the stored stems of the track are mixed.",
+                        },
+                        "manifest": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "description": f"The mix as JSON, as a field or a file. Its schema is at `{_SCHEMA_PATH}`.",
+                            "examples": [
+                                '{"version": 1, "stems": [{"name": "vocals", "mute": true}, {"name": "drums"}]}'
+                            ],
+                        },
+                    },
+                }
+            }
+        },
+    },
+}
+
+
+def daw_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["forge daw"])
+    policy = FormPolicy(
+        dialect="forge",
+        files=frozenset({"stems[]", "stems"}),
+        file_count_limit=_FILE_COUNT_LIMIT,
+        total_limit_bytes=_TOTAL_PER_FILE_LIMIT * gateway.settings.max_upload_bytes,
+        too_large=_too_large,
+        long_fields={"manifest": _MANIFEST_LIMIT_BYTES},
+    )
+
+    @router.post("/api/daw/export", openapi_extra=_BODY)
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @file_responses(
+        "audio/wav",
+        refusals.TRACK_NOT_FOUND,
+        refusals.AUDIO_NOT_READY,
+        refusals.NO_FORM,
+        refusals.QUOTA_EXCEEDED,
+        refusals.AUDIO_UNREADABLE,
+        refusals.AUDIO_TOO_LARGE,
+        refusals.AUDIO_TOO_COMPLEX,
+        refusals.TOO_MANY_CONVERSIONS,
+        ranges=False,
+        headers=("X-Soundwright-Limited",),
+    )
+    async def export_mix(request: Request) -> Response:
+        """Mix uploaded or stored stems into a WAV file, as described by the manifest."""
+        length = request.headers.get("content-length", "")
+        received_bytes = int(length) if length.isdigit() else 0
+        with gateway.conversions.making(request.scope["principal_id"], received_bytes) as conversion:
+            mix_id = str(uuid.uuid4())
+            folder = f"uploads/mixes/{mix_id}"  # ingest deletes old uploads, also after a crash of this process
+            reservation = Reservation(gateway.clients.storage, mix_id)
+
+            async def clean_up() -> None:
+                try:
+                    await gateway.blobs.delete_prefix(f"{folder}/")
+                    await reservation.release()
+                finally:
+                    gateway.conversions.end(conversion)
+
+            try:
+                form = await gateway.uploads.gather(request, folder, policy, reservation)
+                track_id = form.fields.get("track_id", "").strip()
+                if not track_id:
+                    raise _blank_track()
+                track = await own_track(gateway.clients, track_id, needs_audio=True)
+                key = f"{folder}/mix.wav"
+                wanted = pb.RenderMixRequest(
+                    track_id=track.id,
+                    manifest_json=form.fields.get("manifest", ""),
+                    uploads=[pb.UploadedStem(blob_key=file.blob_key, filename=file.filename) for file in form.files],
+                    output_key=key,
+                )
+                mixing = gateway.clients.separation.RenderMix(wanted, timeout=_MIX_SECONDS)
+                mixed = await cancel_on_disconnect(request, mixing)
+                info = await gateway.blobs.stat(key)
+                if info is None:
+                    raise AppError(Code.INTERNAL, "BLOB_LOST", "The mix was lost. Please try again.")
+                await reservation.hold(form.size_bytes + info.size_bytes)
+                conversion.size_bytes = form.size_bytes + info.size_bytes
+                headers = {
+                    "Content-Length": str(info.size_bytes),
+                    "Content-Disposition": attachment(f"{safe_title(track.title)} - mix.wav"),
+                    "Cache-Control": "no-store",
+                    "X-Soundwright-Limited": "true" if mixed.limited else "false",
+                }
+                return ConvertedResponse(gateway.blobs.read(key), headers, clean_up)
+            except BaseException:
+                await clean_up()
+                raise
+
+    @router.get(_SCHEMA_PATH)
+    @access(Access.PUBLIC)
+    @documented({"type": "object"}, media_type=_SCHEMA_TYPE, example={"$schema": DAW_MANIFEST_SCHEMA["$schema"]})
+    async def get_daw_manifest_schema() -> Response:
+        """Get the JSON Schema (2020-12) of the manifest of ``POST /api/daw/export``."""
+        return JSONResponse(DAW_MANIFEST_SCHEMA, media_type=_SCHEMA_TYPE)
+
+    return router
+
+
+def _blank_track() -> AppError:
+    details: dict[str, Any] = {"details": {"track_id": ["can't be blank"]}}
+    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
+
+
+def _too_large(limit_bytes: int) -> AppError:
+    return AppError(
+        Code.TOO_LARGE,
+        "TOO_LARGE",
+        f"The stems are too large. All files together may have {limit_bytes / 1024**2:.0f} MB.",
+    )

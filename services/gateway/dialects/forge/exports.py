@@ -1,0 +1,288 @@
+"""Exports and files: stems, archives, analyses as files, and ``/files``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, Field
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.separation.v1 import jobs_pb2
+from soundwright.separation.v1 import separation_service_pb2 as separation_pb
+from starlette.responses import Response, StreamingResponse
+from typing_extensions import TypedDict
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Clients, Gateway
+from services.gateway.dialects.forge.serializers import data, json_text, splice
+from services.gateway.dialects.forge.shapes import AnalysisValues, Data, Started
+from services.gateway.file_paths import extension, stem_file_path
+from services.gateway.http.access import Access, access
+from services.gateway.http.archives import Member, stream_zip
+from services.gateway.http.edge import is_head
+from services.gateway.http.files import attachment, blob_response, safe_title
+from services.gateway.http.parameters import IdempotencyKey, JobId, StemId, TrackId, body_of, body_schema, require_uuid
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.http.reencoding import WavFormat, reencoded_response
+from services.gateway.job_kinds import PublicFile, analysis_values, job_kind, unpacked
+from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import Bytes, Percent, Uuid, documented, file_responses
+from services.gateway.records import find_track, own_job, own_track
+
+__all__ = ["export_routes"]
+
+_FILE_PATH = "downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac"
+
+
+class ExportedAnalysis(TypedDict):
+    """The latest analysis of a track."""
+
+    track_id: Uuid
+    title: Annotated[str, Field(examples=["Blinding Lights"])]
+    artist: Annotated[str | None, Field(examples=["The Weeknd"])]
+    analysis: AnalysisValues
+
+
+class ExportParameters(BaseModel):
+    """The stems to export, and their format."""
+
+    track_id: str = Field(
+        min_length=1, description="The track's ID.", examples=["0f8fad5b-d9cb-469f-a165-70867728950e"]
+    )
+    format: str = Field(
+        "", max_length=20, description="`flac` (default), `wav16`, `wav24` or `wav32f`.", examples=["wav16"]
+    )
+
+
+class ExportStarted(Started):
+    """An export that was accepted."""
+
+    format: Annotated[str, Field(examples=["wav16"])]
+
+
+class Export(TypedDict):
+    """An export of stems."""
+
+    id: Uuid
+    track_id: Uuid
+    status: Annotated[JobStatus, Field(examples=["completed"])]
+    progress: Annotated[Percent, Field(examples=[100])]
+    message: Annotated[str | None, Field(description="The current step.", examples=[None])]
+    format: Annotated[str, Field(examples=["wav16"])]
+    download_url: Annotated[
+        str | None,
+        Field(
+            description="Path of the archive. Null until completed.",
+            examples=["/export/archive/0f8fad5b-d9cb-469f-a165-70867728950e"],
+        ),
+    ]
+    file_size: Annotated[Bytes | None, Field(examples=[17640512])]
+    error: Annotated[str | None, Field(description="Why the job failed.", examples=[None])]
+
+
+def export_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["forge export"])
+    clients, blobs = gateway.clients, gateway.blobs
+
+    @router.get("/export/stem/{stem_id}")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses(
+        "audio/*",
+        refusals.ACCESS_DENIED,
+        refusals.STEM_NOT_FOUND,
+        refusals.FILE_NOT_FOUND,
+        refusals.VALIDATION_ERROR,
+        refusals.TOO_MANY_CONVERSIONS,
+    )
+    async def export_stem(
+        request: Request,
+        stem_id: StemId,
+        format: Annotated[
+            WavFormat | None,
+            Query(description="Convert the stem to WAV with this sample format. Disables range requests."),
+        ] = None,
+    ) -> Response:
+        """Download a stem, in its stored format or converted to WAV."""
+        answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, "stem")))
+        stem = answer.stem
+        if format is not None:
+            headers = {"Content-Disposition": attachment(f"{stem.name}.wav")}
+            if is_head(request.scope):
+                return Response(media_type="audio/wav", headers=headers)
+            return await reencoded_response(gateway, request, stem, format, headers)
+        return await blob_response(
+            request,
+            blobs,
+            stem.blob_key,
+            content_type=stem.content_type,
+            filename=f"{stem.name}.{extension(stem.blob_key)}",
+        )
+
+    @router.get("/export/stems/{track_id}")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses(
+        "application/zip",
+        refusals.ACCESS_DENIED,
+        refusals.TRACK_NOT_FOUND,
+        refusals.NO_STEMS,
+        refusals.AUDIO_NOT_READY,
+        refusals.STEMS_LOST,
+        ranges=False,
+    )
+    async def export_stems(track_id: TrackId) -> Response:
+        """Download all stems of a track's latest separation as a ZIP archive."""
+        canonical = require_uuid(track_id, "track")
+        track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
+        stems = (await clients.tracks.ListStems(pb.ListStemsRequest(track_id=canonical))).stems
+        if not stems:
+            raise AppError(Code.NOT_FOUND, "NO_STEMS", "This track has no stems. Start a separation first.")
+        title = safe_title(track.title)
+        members = [await _member(gateway, stem, f"{title} - {stem.name}") for stem in stems]
+        headers = {"Content-Disposition": attachment(f"{title}_stems.zip")}
+        return StreamingResponse(stream_zip(blobs, members), media_type="application/zip", headers=headers)
+
+    @router.post("/api/export/stems", openapi_extra=body_schema(ExportParameters))
+    @access(Access.ACCOUNT, RateClass.HEAVY)
+    @documented(
+        Data[ExportStarted],
+        refusals.TRACK_NOT_FOUND,
+        refusals.AUDIO_NOT_READY,
+        refusals.NO_STEMS,
+        refusals.TOO_MANY_PENDING,
+        refusals.QUEUE_FULL,
+        refusals.VALIDATION_ERROR,
+        status=201,
+        idempotent=True,
+    )
+    async def start_export(
+        parameters: Annotated[ExportParameters, Depends(body_of(ExportParameters))], idempotency_key: IdempotencyKey
+    ) -> Response:
+        """Start an export, which encodes the stems of a track in another format and stores them as a ZIP archive."""
+        track = await own_track(clients, parameters.track_id, needs_audio=True)
+        answer = await clients.separation.CreateExportJob(
+            separation_pb.CreateExportJobRequest(
+                track_id=track.id, format=parameters.format, idempotency_key=idempotency_key
+            )
+        )
+        job = answer.job
+        started: ExportStarted = {
+            "job_id": job.id,
+            "track_id": job.track_id,
+            "format": _format(job),
+            "status": status(job),
+        }
+        return data(started, 200 if answer.existed else 201)
+
+    @router.get("/api/export/job/{job_id}")
+    @access(Access.ACCOUNT, RateClass.POLLING)
+    @documented(Data[Export], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    async def get_export(job_id: JobId) -> Response:
+        """Get the status of an export, and the path of its archive once it is completed."""
+        job = await own_job(clients, job_id, job_pb2.JOB_KIND_EXPORT)
+        file = job_kind(job.kind).result_file(job, None) if job.HasField("result") else PublicFile()
+        export: Export = {
+            "id": job.id,
+            "track_id": job.track_id,
+            "status": status(job),
+            "progress": progress(job),
+            "message": progress_message(job),
+            "format": _format(job),
+            "download_url": file.path,
+            "file_size": file.size_bytes,
+            "error": error_text(job),
+        }
+        return data(export)
+
+    @router.get("/export/archive/{job_id}")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses("application/zip", refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND, refusals.FILE_NOT_FOUND)
+    async def export_archive(request: Request, job_id: JobId) -> Response:
+        """Download the archive of a completed export. Supports range requests."""
+        job = await own_job(clients, job_id, job_pb2.JOB_KIND_EXPORT)
+        if not job.result.outputs:
+            raise AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "The export is not completed, so it has no archive yet.")
+        archive = job.result.outputs[0]
+        track = await find_track(clients, job.track_id)
+        title = safe_title(track.title) if track is not None else "track"
+        filename = f"{title}_stems_{_format(job)}.zip"
+        return await blob_response(
+            request, blobs, archive.blob_key, content_type=archive.content_type, filename=filename
+        )
+
+    @router.get("/export/analysis/{track_id}")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @documented(
+        ExportedAnalysis,
+        refusals.ACCESS_DENIED,
+        refusals.TRACK_NOT_FOUND,
+        refusals.ANALYSIS_NOT_FOUND,
+        refusals.AUDIO_NOT_READY,
+        headers=("Content-Disposition",),
+    )
+    async def export_analysis(track_id: TrackId) -> Response:
+        """Download the latest analysis of a track as a JSON file."""
+        canonical = require_uuid(track_id, "track")
+        track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=canonical, needs_audio=True))).track
+        analysis = (await clients.tracks.GetAnalysis(pb.GetAnalysisRequest(track_id=canonical))).analysis
+        head = {"track_id": track.id, "title": track.title, "artist": track.artist or None}
+        text = splice(head, '{"analysis":' + (analysis_values(analysis.details) or "{}") + "}")
+        return json_text(text, {"Content-Disposition": attachment(f"{safe_title(track.title)}_analysis.json")})
+
+    @router.get("/files/{path:path}")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses(
+        "audio/*",
+        refusals.ACCESS_DENIED,
+        refusals.TRACK_NOT_FOUND,
+        refusals.JOB_NOT_FOUND,
+        refusals.FILE_NOT_FOUND,
+        refusals.AUDIO_NOT_READY,
+    )
+    async def get_file(
+        request: Request,
+        path: Annotated[
+            str, Path(description="The `file_path` of a track or stem, without `/files/`.", examples=[_FILE_PATH])
+        ],
+    ) -> Response:
+        """Download the file of a track or stem. Supports range requests."""
+        content_type, key = await _resolve(clients, f"/files/{path}")
+        filename = path.rpartition("/")[2]
+        return await blob_response(request, blobs, key, content_type=content_type, filename=filename, inline=True)
+
+    return router
+
+
+def _format(job: job_pb2.Job) -> str:
+    return unpacked(job.spec, jobs_pb2.ExportSpec).format
+
+
+async def _resolve(clients: Clients, path: str) -> tuple[str, str]:
+    """Return the content type and the blob key of the file at a public path, if the caller may read it.
+
+    The path selects a record of the library and is never used as a blob key, so path traversal is not possible.
+    """
+    not_found = AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "There is no such file.")
+    parts = path.split("/")
+    if len(parts) != 5:
+        raise not_found
+    kind, owner_id = parts[2:4]
+    if kind == "downloads":
+        track = await own_track(clients, owner_id, needs_audio=True)
+        # The file name is not compared, so that old links work after the track is renamed.
+        if extension(path) == extension(track.blob_key):
+            return track.content_type, track.blob_key
+    elif kind == "stems":
+        job = await own_job(clients, owner_id, job_pb2.JOB_KIND_SEPARATION)
+        for stem in job.result.outputs:
+            if stem_file_path(stem) == path:
+                return stem.content_type, stem.blob_key
+    raise not_found
+
+
+async def _member(gateway: Gateway, stem: job_pb2.AudioOutput, name: str) -> Member:
+    info = await gateway.blobs.stat(stem.blob_key)
+    if info is None:
+        raise AppError(Code.UNPROCESSABLE, "FILE_NOT_FOUND", "Stem files could not be read. Separate the track again.")
+    return Member(f"{name}.{extension(stem.blob_key)}", stem.blob_key, info.size_bytes, info.modify_time)

@@ -1,0 +1,124 @@
+"""Jobs of all kinds: list, get and cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from starlette.responses import Response
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.serializers import (
+    data,
+    job_to_wire,
+    json_text,
+    listing,
+    splice,
+    stem_to_wire,
+)
+from services.gateway.dialects.forge.shapes import Data, Job, JobResult, JobSummary, Page
+from services.gateway.http.access import Access, access
+from services.gateway.http.parameters import JobId, PageNumber, PageSize, require_uuid
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.job_kinds import JOB_KINDS, job_kind
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import documented
+from services.gateway.records import own_job
+
+__all__ = ["job_routes"]
+
+# Callers may filter by the public name of a kind and by its internal name.
+_KINDS = {kind.public_type: kind for kind in JOB_KINDS.values()} | {kind.word: kind for kind in JOB_KINDS.values()}
+_STATES = {
+    "queued": [job_pb2.JOB_STATE_QUEUED],
+    "processing": [job_pb2.JOB_STATE_RUNNING],
+    "downloading": [job_pb2.JOB_STATE_RUNNING],
+    "completed": [job_pb2.JOB_STATE_SUCCEEDED],
+    "failed": [job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED],
+    "cancelled": [job_pb2.JOB_STATE_CANCELLED],
+}
+_RUNNING = {kind.running_status for kind in JOB_KINDS.values()}
+
+
+def job_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/jobs", tags=["forge jobs"])
+    clients = gateway.clients
+
+    @router.get("")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Page[list[JobSummary]], refusals.TRACK_NOT_FOUND, refusals.VALIDATION_ERROR, headers=("Link",))
+    async def list_jobs(
+        request: Request,
+        page: PageNumber = 1,
+        page_size: PageSize = 20,
+        status: Annotated[str, Query(description=f"One of: {', '.join(_STATES)}.", examples=["processing"])] = "",
+        type: Annotated[str, Query(description=f"One of: {', '.join(_KINDS)}.", examples=["analysis"])] = "",
+        track_id: Annotated[str, Query(description="Only jobs of this track.")] = "",
+        sort: Annotated[Literal["newest", "oldest"], Query(description="The order of the jobs.")] = "newest",
+    ) -> Response:
+        """List your jobs, newest first. Filter by status, type and track."""
+        _require_known("status", status, _STATES)
+        _require_known("type", type, _KINDS)
+        kinds = [_KINDS[type]] if type else []
+        if status in _RUNNING:
+            kinds = [kind for kind in kinds or JOB_KINDS.values() if kind.running_status == status]
+            if not kinds:
+                return listing([], page, page_size, 0, request.url)
+        asked = pb.ListJobsRequest(
+            page=page,
+            page_size=page_size,
+            kinds=[kind.kind for kind in kinds],
+            states=_STATES.get(status, []),
+            track_id=require_uuid(track_id, "track") if track_id else "",
+            oldest_first=sort == "oldest",
+        )
+        answer = await clients.jobs.ListJobs(asked)
+        return listing([job_to_wire(job) for job in answer.jobs], page, page_size, answer.total_count, request.url)
+
+    @router.get("/{job_id}")
+    @access(Access.ACCOUNT, RateClass.POLLING)
+    @documented(Data[Job], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    async def get_job(job_id: JobId) -> Response:
+        """Get a job, and its result once it is completed."""
+        job = await own_job(clients, job_id)
+        if not job.HasField("result"):
+            return data({**job_to_wire(job), "result": None})
+        result = '{"result":' + splice(_result_head(job), job_kind(job.kind).details_json(job)) + "}"
+        return json_text('{"data":' + splice(job_to_wire(job), result) + "}")
+
+    @router.delete("/{job_id}")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(None, refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND, refusals.JOB_FINISHED, status=204)
+    async def cancel_job(job_id: JobId) -> Response:
+        """Cancel a queued or running job."""
+        await clients.jobs.CancelJob(pb.CancelJobRequest(job_id=require_uuid(job_id, "job")))
+        return Response(status_code=204)
+
+    return router
+
+
+def _result_head(job: job_pb2.Job) -> JobResult:
+    result = job.result
+    head: JobResult = {
+        "engine": result.engine,
+        "model": result.model or None,
+        "degraded": result.degraded,
+        "degraded_reason": result.degraded_reason or None,
+        "compute_seconds": result.compute_seconds,
+    }
+    if result.outputs_are_stems:
+        head["stems"] = [stem_to_wire(stem) for stem in result.outputs]
+    return head
+
+
+def _require_known(field: str, value: str, known: dict[str, Any]) -> None:
+    if value and value not in known:
+        raise AppError(
+            Code.UNPROCESSABLE,
+            "VALIDATION_ERROR",
+            f"The {field} {value[:40]!r} is unknown. Use one of: {', '.join(known)}.",
+            {"details": {field: [f"must be one of: {', '.join(known)}"]}},
+        )

@@ -1,0 +1,189 @@
+"""Separation: start a separation, poll its job, list models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+from soundwright.library.v1 import job_pb2
+from soundwright.separation.v1 import jobs_pb2
+from soundwright.separation.v1 import separation_service_pb2 as pb
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.serializers import data, stem_to_wire
+from services.gateway.dialects.forge.shapes import Data, Started, Stem
+from services.gateway.http.access import Access, access
+from services.gateway.http.parameters import IdempotencyKey, JobId, body_of, body_schema
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.job_kinds import unpacked
+from services.gateway.job_views import JobStatus, error_text, progress, progress_message, status
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import Percent, Seconds, Uuid, documented
+from services.gateway.records import own_job, own_track
+
+__all__ = ["processing_routes"]
+
+
+class SeparateParameters(BaseModel):
+    """The track to separate, the model and the format of the stems."""
+
+    track_id: str = Field(
+        min_length=1, description="The track's ID.", examples=["0f8fad5b-d9cb-469f-a165-70867728950e"]
+    )
+    model: str = Field(
+        "",
+        max_length=100,
+        description="A model of `GET /api/processing/models`. Empty: the default model.",
+        examples=["htdemucs"],
+    )
+    engine: str = Field(
+        "",
+        max_length=100,
+        description="`local` runs the model on this server. `lalalai` uses lalal.ai, whose models are `newest`, "
+        "`andromeda`, `perseus`, `orion`, `phoenix` and `lyra`.",
+    )
+    format: str = Field(
+        "", max_length=20, description="Format of the stems: `flac` (default), `wav16`, `wav24` or `wav32f`."
+    )
+
+
+class SeparationStarted(Started):
+    """A separation that was accepted."""
+
+    model: Annotated[str, Field(examples=["htdemucs"])]
+
+
+class Separation(TypedDict):
+    """A separation and its stems."""
+
+    id: Uuid
+    track_id: Uuid
+    status: Annotated[JobStatus, Field(examples=["completed"])]
+    progress: Annotated[Percent, Field(examples=[100])]
+    message: Annotated[str | None, Field(description="The current step.", examples=[None])]
+    model: Annotated[str, Field(description="The model that is used.", examples=["htdemucs"])]
+    engine: Annotated[str | None, Field(examples=["demucs"])]
+    requested_model: Annotated[str, Field(examples=["htdemucs"])]
+    degraded: Annotated[bool, Field(description="Whether another model than the requested one was used.")]
+    degraded_reason: Annotated[str | None, Field(examples=[None])]
+    compute_seconds: Seconds | None
+    stems: Annotated[list[Stem], Field(description="The stems. Empty until completed.")]
+    lalalai_task_ids: Annotated[list[str], Field(description="IDs of the tasks at lalal.ai.", examples=[[]])]
+    error: Annotated[str | None, Field(description="Why the job failed.", examples=[None])]
+
+
+class SeparationModel(TypedDict):
+    """A model for separations."""
+
+    name: Annotated[str, Field(examples=["htdemucs"])]
+    description: Annotated[str, Field(examples=["Hybrid Transformer Demucs, four stems"])]
+    stems: Annotated[int, Field(description="The number of stems.", examples=[4])]
+    stem_types: Annotated[list[str], Field(examples=[["drums", "bass", "other", "vocals"]])]
+    engine: Annotated[str, Field(examples=["demucs"])]
+    needs_weights: bool
+
+
+class SeparationModels(TypedDict):
+    models: list[SeparationModel]
+
+
+def processing_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/processing", tags=["forge processing"])
+    clients = gateway.clients
+
+    @router.post("/separate", openapi_extra=body_schema(SeparateParameters))
+    @access(Access.ACCOUNT, RateClass.HEAVY)
+    @documented(
+        Data[SeparationStarted],
+        refusals.TRACK_NOT_FOUND,
+        refusals.AUDIO_NOT_READY,
+        refusals.VALIDATION_ERROR,
+        refusals.MODEL_UNAVAILABLE,
+        refusals.LALALAI_NOT_CONFIGURED,
+        refusals.TOO_MANY_PENDING,
+        refusals.QUEUE_FULL,
+        status=201,
+        idempotent=True,
+    )
+    async def separate(
+        parameters: Annotated[SeparateParameters, Depends(body_of(SeparateParameters))], idempotency_key: IdempotencyKey
+    ) -> Response:
+        """Start a separation of a track into stems."""
+        track = await own_track(clients, parameters.track_id, needs_audio=True)
+        answer = await clients.separation.CreateJob(
+            pb.CreateJobRequest(
+                track_id=track.id,
+                model=parameters.model,
+                engine=parameters.engine,
+                format=parameters.format,
+                idempotency_key=idempotency_key,
+            )
+        )
+        job = answer.job
+        started: SeparationStarted = {
+            "job_id": job.id,
+            "track_id": job.track_id,
+            "model": _requested_model(job),
+            "status": status(job),
+        }
+        return data(started, 200 if answer.existed else 201)
+
+    @router.get("/job/{job_id}")
+    @access(Access.ACCOUNT, RateClass.POLLING)
+    @documented(Data[Separation], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    async def get_separation(job_id: JobId) -> Response:
+        """Get the status of a separation, and its stems once it is completed."""
+        return data(separation_to_wire(await own_job(clients, job_id, job_pb2.JOB_KIND_SEPARATION)))
+
+    @router.get("/models")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Data[SeparationModels])
+    async def list_models() -> Response:
+        """List the models for separations."""
+        answer = await clients.separation.ListModels(pb.ListModelsRequest())
+        models: list[SeparationModel] = [
+            {
+                "name": model.name,
+                "description": model.description,
+                "stems": len(model.stems),
+                "stem_types": list(model.stems),
+                "engine": model.engine,
+                "needs_weights": model.needs_weights,
+            }
+            for model in answer.models
+        ]
+        return data({"models": models})
+
+    return router
+
+
+def separation_to_wire(job: job_pb2.Job) -> Separation:
+    result = job.result if job.HasField("result") else None
+    requested = _requested_model(job)
+    return {
+        "id": job.id,
+        "track_id": job.track_id,
+        "status": status(job),
+        "progress": progress(job),
+        "message": progress_message(job),
+        "model": result.model if result else requested,
+        "engine": result.engine if result else _spec(job).engine or None,
+        "requested_model": requested,
+        "degraded": result.degraded if result else False,
+        "degraded_reason": (result.degraded_reason or None) if result else None,
+        "compute_seconds": result.compute_seconds if result else None,
+        "stems": [stem_to_wire(stem) for stem in result.outputs] if result else [],
+        "lalalai_task_ids": list(job.external_task.task_ids),
+        "error": error_text(job),
+    }
+
+
+def _requested_model(job: job_pb2.Job) -> str:
+    return job.result.requested_model or _spec(job).model or job.result.model
+
+
+def _spec(job: job_pb2.Job) -> jobs_pb2.SeparationSpec:
+    return unpacked(job.spec, jobs_pb2.SeparationSpec)

@@ -1,0 +1,47 @@
+"""All routes of the forge dialect."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.admin import admin_routes
+from services.gateway.dialects.forge.agents import agent_routes
+from services.gateway.dialects.forge.analysis import analysis_routes
+from services.gateway.dialects.forge.daw import daw_routes
+from services.gateway.dialects.forge.download import download_routes
+from services.gateway.dialects.forge.exports import export_routes
+from services.gateway.dialects.forge.jobs import job_routes
+from services.gateway.dialects.forge.lalalai import lalalai_routes
+from services.gateway.dialects.forge.processing import processing_routes
+from services.gateway.dialects.forge.spotify import spotify_routes
+from services.gateway.dialects.forge.storage import storage_routes
+from services.gateway.dialects.forge.tokens import token_routes
+from services.gateway.dialects.forge.tracks import track_routes
+from services.gateway.dialects.forge.uploads import upload_routes
+from services.gateway.dialects.forge.webhooks import webhook_routes
+from services.gateway.http.access import Access, access
+from services.gateway.http.health import UNHEALTHY, HealthReport
+from services.gateway.openapi.responses import documented
+
+__all__ = ["forge_routes"]
+
+
+def forge_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/health", tags=["operations"])
+    @access(Access.PUBLIC)
+    @documented(HealthReport, responses={503: UNHEALTHY})
+    async def get_health() -> Response:
+        """Check the health of the server. Returns 200 if all components are available."""
+        return gateway.health.response()
+
+    parts = (
+        track_routes, upload_routes, processing_routes, analysis_routes, spotify_routes, download_routes, job_routes, export_routes,
+        daw_routes, lalalai_routes, token_routes, storage_routes, admin_routes, webhook_routes, agent_routes,
+    )  # fmt: skip
+    for part in parts:
+        router.include_router(part(gateway))
+    return router

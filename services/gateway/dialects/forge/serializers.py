@@ -1,0 +1,157 @@
+"""Conversion of tracks, stems and jobs to the JSON of the forge dialect."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from soundwright.library.v1 import job_pb2, track_pb2
+from starlette.datastructures import URL
+from starlette.responses import JSONResponse, Response
+
+from services.gateway.dialects.forge.shapes import JobSummary, JobType, Stem, Track, TrackStatus
+from services.gateway.file_paths import stem_file_path, track_file_path
+from services.gateway.job_kinds import JOB_KINDS
+from services.gateway.job_views import download_error, download_status, error_text, progress, progress_message, status
+
+__all__ = [
+    "JOB_TYPES",
+    "data",
+    "job_to_wire",
+    "json_text",
+    "listing",
+    "splice",
+    "stem_to_wire",
+    "time_to_wire",
+    "track_to_wire",
+]
+
+JOB_TYPES: dict[int, JobType] = {kind: descriptor.public_type for kind, descriptor in JOB_KINDS.items()}
+"""Public names of job kinds."""
+
+
+def data(value: Any, status_code: int = 200) -> JSONResponse:
+    """Return a successful response: ``{"data": value}``."""
+    return JSONResponse({"data": value}, status_code=status_code)
+
+
+def listing(values: Any, page: int, page_size: int, total_count: int, url: URL | None = None) -> JSONResponse:
+    """Return one page of a list with its ``meta``. With ``url``, the ``Link`` header has the adjacent pages (RFC 8288)."""
+    total_pages = math.ceil(total_count / page_size)
+    meta = {"page": page, "page_size": page_size, "total_count": total_count, "total_pages": total_pages}
+    neighbours = {"prev": min(page - 1, total_pages), "next": page + 1 if page < total_pages else 0}
+    links = [
+        f'<{url.path}?{url.include_query_params(page=number).query}>; rel="{name}"'
+        for name, number in neighbours.items()
+        if url is not None and number
+    ]
+    return JSONResponse({"data": values, "meta": meta}, headers={"Link": ", ".join(links)} if links else None)
+
+
+def splice(head: Mapping[str, Any], values_json: str) -> str:
+    """Return the JSON object ``head`` followed by the members of ``values_json``, which is large and is not parsed."""
+    first, rest = json.dumps(head, separators=(",", ":")), values_json.strip() or "{}"
+    if rest == "{}":
+        return first
+    return f"{first[:-1]}{',' if head else ''}{rest[1:]}"
+
+
+def json_text(text: str, headers: dict[str, str] | None = None) -> Response:
+    """Return a response whose body is already JSON."""
+    return Response(text, media_type="application/json", headers=headers)
+
+
+def time_to_wire(message: Any, name: str) -> str | None:
+    """Return a time as ISO 8601 in UTC with whole seconds, or None."""
+    if not message.HasField(name):
+        return None
+    stamp: Timestamp = getattr(message, name)
+    return f"{stamp.ToDatetime():%Y-%m-%dT%H:%M:%SZ}"
+
+
+def track_to_wire(track: track_pb2.Track) -> Track:
+    has_audio = not track.HasField("pending_download")
+    failure = download_error(track)
+    return {
+        "id": track.id,
+        "title": track.title,
+        "artist": track.artist or None,
+        "album": track.album or None,
+        "album_art_url": track.cover_url or None,
+        "spotify_id": track.spotify_id or None,
+        "spotify_url": track.spotify_url or None,
+        "duration": round(track.duration_seconds),
+        "duration_seconds": track.duration_seconds,
+        "bpm": track.bpm if track.HasField("bpm") else None,
+        "key": track.key or None,
+        "tags": list(track.tags),
+        "source": track.source,
+        "status": _track_status(track),
+        "download_status": download_status(track),
+        "download_job_id": track.download_job_id or None,
+        "download_error": failure.message if failure else None,
+        "download_error_code": failure.reason if failure else None,
+        "stem_count": track.stem_count,
+        "filename": track.filename if has_audio else None,
+        "file_path": track_file_path(track) if has_audio else None,
+        "file_size": track.size_bytes if has_audio else None,
+        "content_type": track.content_type if has_audio else None,
+        "content_sha256": track.content_sha256 if has_audio else None,
+        "container": track.container if has_audio else None,
+        "codec": track.codec if has_audio else None,
+        "sample_rate_hz": track.sample_rate_hz if has_audio else None,
+        "channel_count": track.channel_count if has_audio else None,
+        "frame_count": track.frame_count if has_audio else None,
+        "warnings": list(track.warnings),
+        "created_at": time_to_wire(track, "create_time"),
+        "updated_at": time_to_wire(track, "update_time"),
+    }
+
+
+def _track_status(track: track_pb2.Track) -> TrackStatus:
+    if track.HasField("pending_download"):
+        return "pending"
+    return "analyzed" if track.analyzed else "processed" if track.stem_count else "downloaded"
+
+
+def stem_to_wire(stem: job_pb2.AudioOutput) -> Stem:
+    return {
+        "id": stem.id,
+        "stem_type": stem.name,
+        "file_path": stem_file_path(stem),
+        "file_size": stem.size_bytes,
+        "source": "lalalai" if stem.source == "lalalai" else "local",
+        "track_id": stem.track_id,
+        "processing_job_id": stem.job_id,
+        "download_url": f"/export/stem/{stem.id}",
+        "duration_seconds": stem.frame_count / stem.sample_rate_hz if stem.sample_rate_hz else 0.0,
+        "sample_rate_hz": stem.sample_rate_hz,
+        "channel_count": stem.channel_count,
+        "frame_count": stem.frame_count,
+        "content_type": stem.content_type,
+        "peak": stem.peak,
+        "clipped_sample_count": stem.clipped_sample_count,
+    }
+
+
+def job_to_wire(job: job_pb2.Job) -> JobSummary:
+    """Return a job without its result, as in lists of jobs."""
+    return {
+        "id": job.id,
+        "job_type": JOB_TYPES.get(job.kind, "unknown"),
+        "status": status(job),
+        "progress": progress(job),
+        "message": progress_message(job),
+        "track_id": job.track_id or None,
+        "error": error_text(job),
+        "error_code": job.error.reason or "CANCELLED" if error_text(job) else None,
+        "attempt": job.attempt,
+        "max_attempts": job.attempt_limit,
+        "cancel_requested": job.cancel_requested,
+        "created_at": time_to_wire(job, "create_time"),
+        "started_at": time_to_wire(job, "start_time"),
+        "completed_at": time_to_wire(job, "finish_time"),
+    }

@@ -1,0 +1,256 @@
+"""Response types of the forge dialect. They type the code and become the schemas of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Literal, NotRequired, TypeVar
+
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
+
+from services.gateway.job_kinds import JOB_KINDS
+from services.gateway.job_views import DownloadStatus, JobStatus
+from services.gateway.openapi.responses import EXTRA_FIELDS, Bytes, Seconds, Time, Uuid
+
+__all__ = [
+    "AnalysisValues",
+    "Data",
+    "ForgeError",
+    "Job",
+    "JobSummary",
+    "JobType",
+    "Page",
+    "PageMeta",
+    "Started",
+    "Stem",
+    "Track",
+    "TrackStatus",
+]
+
+T = TypeVar("T")
+_Text = Annotated[str, Field(examples=["Blinding Lights"])]
+_Sentence = Annotated[str | None, Field(description="The reason as a sentence.", examples=[None])]
+
+
+class PageMeta(TypedDict):
+    """The position of a page in a list."""
+
+    page: Annotated[int, Field(ge=1, examples=[1])]
+    page_size: Annotated[int, Field(ge=1, examples=[20])]
+    total_count: Annotated[int, Field(ge=0, examples=[143])]
+    total_pages: Annotated[int, Field(ge=0, examples=[8])]
+
+
+class Data(TypedDict, Generic[T]):
+    data: T
+
+
+class Page(TypedDict, Generic[T]):
+    data: T
+    meta: PageMeta
+
+
+class ForgeError(TypedDict):
+    """An error."""
+
+    error: Annotated[str, Field(description="The error in a few words.")]
+    code: Annotated[str, Field(description="The error code, for programs.")]
+    message: Annotated[str, Field(description="What is wrong, and what to do about it.")]
+    details: NotRequired[Annotated[dict[str, list[str]], Field(description="Validation errors by field.")]]
+    retry_after: NotRequired[Annotated[float, Field(ge=0, description="Seconds to wait before a retry.")]]
+
+
+TrackStatus = Literal["pending", "downloaded", "processed", "analyzed"]
+
+
+class Track(TypedDict):
+    """A track. During its download and after a failed one, it has no audio, and its file fields are null."""
+
+    id: Uuid
+    title: _Text
+    artist: Annotated[str | None, Field(examples=["The Weeknd"])]
+    album: Annotated[str | None, Field(examples=["After Hours"])]
+    album_art_url: Annotated[str | None, Field(examples=["https://i.scdn.co/image/ab67616d0000b273"])]
+    spotify_id: Annotated[str | None, Field(examples=["4uLU6hMCjMI75M1A2tKUQC"])]
+    spotify_url: Annotated[str | None, Field(examples=["https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC"])]
+    duration: Annotated[int, Field(ge=0, description="Length in whole seconds.", examples=[200])]
+    duration_seconds: Seconds
+    bpm: Annotated[float | None, Field(examples=[128.0])]
+    key: Annotated[str | None, Field(examples=["A minor"])]
+    tags: Annotated[list[str], Field(examples=[["synthwave"]])]
+    source: Annotated[str, Field(description="The origin of the track.", examples=["spotify"])]
+    status: Annotated[
+        TrackStatus, Field(description="The latest result. `pending`: no audio yet.", examples=["downloaded"])
+    ]
+    download_status: Annotated[
+        DownloadStatus,
+        Field(description="Status of the latest download. `completed` for uploads.", examples=["completed"]),
+    ]
+    download_job_id: Annotated[Uuid | None, Field(description="The latest download job. Null for uploads.")]
+    download_error: Annotated[
+        str | None,
+        Field(description="Why the download failed. `cancelled` if it was cancelled.", examples=[None]),
+    ]
+    download_error_code: Annotated[str | None, Field(examples=[None])]
+    stem_count: Annotated[int, Field(ge=0, examples=[0])]
+    filename: Annotated[str | None, Field(description="The original file name.", examples=["blinding-lights.flac"])]
+    file_path: Annotated[
+        str | None,
+        Field(examples=["/files/downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac"]),
+    ]
+    file_size: Bytes | None
+    content_type: Annotated[str | None, Field(examples=["audio/flac"])]
+    content_sha256: Annotated[
+        str | None, Field(examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
+    ]
+    container: Annotated[str | None, Field(examples=["flac"])]
+    codec: Annotated[str | None, Field(examples=["flac"])]
+    sample_rate_hz: Annotated[int | None, Field(examples=[44100])]
+    channel_count: Annotated[int | None, Field(examples=[2])]
+    frame_count: Annotated[int | None, Field(examples=[8821764])]
+    warnings: Annotated[
+        list[str],
+        Field(description="Warnings such as `TRUNCATED`, `LOSSY_SOURCE` and `LENGTH_DIFFERS`.", examples=[[]]),
+    ]
+    created_at: Time | None
+    updated_at: Time | None
+
+
+class Stem(TypedDict):
+    """A stem of a track."""
+
+    id: Uuid
+    stem_type: Annotated[str, Field(examples=["vocals"])]
+    file_path: Annotated[str, Field(examples=["/files/stems/0f8fad5b-d9cb-469f-a165-70867728950e/vocals.flac"])]
+    file_size: Bytes
+    source: Literal["local", "lalalai"]
+    track_id: Uuid
+    processing_job_id: Uuid
+    download_url: Annotated[str, Field(examples=["/export/stem/0f8fad5b-d9cb-469f-a165-70867728950e"])]
+    duration_seconds: Seconds
+    sample_rate_hz: Annotated[int, Field(examples=[44100])]
+    channel_count: Annotated[int, Field(examples=[2])]
+    frame_count: Annotated[int, Field(examples=[8821764])]
+    content_type: Annotated[str, Field(examples=["audio/flac"])]
+    peak: Annotated[float, Field(ge=0, description="Peak sample value. 1 is full scale.", examples=[0.82])]
+    clipped_sample_count: Annotated[int, Field(ge=0, examples=[0])]
+
+
+_JOB_TYPES = [*(kind.public_type for kind in JOB_KINDS.values()), "unknown"]
+JobType = Annotated[str, Field(json_schema_extra={"enum": _JOB_TYPES})]
+
+
+class JobSummary(TypedDict):
+    """A job, without its result."""
+
+    id: Uuid
+    job_type: JobType
+    status: Annotated[JobStatus, Field(examples=["completed"])]
+    progress: Annotated[int, Field(ge=0, le=100, description="Progress in percent.", examples=[100])]
+    message: Annotated[str | None, Field(description="The current step.", examples=[None])]
+    track_id: Uuid | None
+    error: Annotated[
+        str | None, Field(description="Why the job failed. `cancelled` if it was cancelled.", examples=[None])
+    ]
+    error_code: Annotated[str | None, Field(examples=[None])]
+    attempt: Annotated[int, Field(ge=0, examples=[1])]
+    max_attempts: Annotated[int, Field(ge=0, examples=[3])]
+    cancel_requested: bool
+    created_at: Time | None
+    started_at: Time | None
+    completed_at: Time | None
+
+
+@with_config(EXTRA_FIELDS)
+class JobResult(TypedDict):
+    """The result of a job. Further fields depend on the job type, such as the values of an analysis."""
+
+    engine: Annotated[str, Field(description="The engine that ran the job.", examples=["dsp"])]
+    model: Annotated[str | None, Field(examples=["dsp"])]
+    degraded: Annotated[bool, Field(description="Whether another model than the requested one was used.")]
+    degraded_reason: _Sentence
+    compute_seconds: Seconds
+    stems: NotRequired[Annotated[list[Stem], Field(description="The stems of a separation.")]]
+
+
+class Job(JobSummary):
+    """A job with its result. The result is null until the job is completed."""
+
+    result: JobResult | None
+
+
+class Started(TypedDict):
+    """An accepted job."""
+
+    job_id: Uuid
+    track_id: Uuid
+    status: JobStatus
+
+
+_Number = Annotated[float, Field(examples=[0.74])]
+_Twelve = Annotated[
+    list[float], Field(description="Values of the 12 pitch classes, starting at C.", examples=[[0.9, 0.1, 0.4]])
+]
+_Matrix = Annotated[list[list[float]], Field(description="Values by band and time.", examples=[[[0.5, 0.25]]])]
+
+
+class KeyCandidate(TypedDict):
+    key: Annotated[str, Field(examples=["C major"])]
+    confidence: _Number
+
+
+class TempoCandidate(TypedDict):
+    tempo: Annotated[float, Field(examples=[64.0])]
+    strength: _Number
+
+
+class AnalysisMatrices(TypedDict, total=False):
+    """Values over time."""
+
+    mfcc: _Matrix
+    mfcc_hop_seconds: Seconds
+    chroma: _Matrix
+    chroma_hop_seconds: Seconds
+
+
+class AnalysisValues(TypedDict, total=False):
+    """The measured values of the requested features."""
+
+    duration_seconds: Seconds
+    duration: Seconds
+    sample_rate: Annotated[int, Field(examples=[44100])]
+    samples: Annotated[int, Field(description="Number of samples per channel.", examples=[8821764])]
+    tempo: Annotated[float | None, Field(description="Beats per minute.", examples=[128.0])]
+    tempo_confidence: Annotated[float | None, Field(examples=[0.93])]
+    tempo_alternatives: list[TempoCandidate]
+    beats: Annotated[list[float], Field(description="Times of the beats in seconds.", examples=[[0.46, 0.93, 1.4]])]
+    beat_count: Annotated[int, Field(examples=[427])]
+    key: Annotated[str | None, Field(examples=["A minor"])]
+    confidence: Annotated[float, Field(description="Confidence of the key, 0 to 1.", examples=[0.81])]
+    key_confidence: Annotated[float, Field(examples=[0.81])]
+    pitch_class: Annotated[str | int | None, Field(examples=["A"])]
+    mode: Annotated[str | None, Field(examples=["minor"])]
+    camelot: Annotated[str | None, Field(examples=["8A"])]
+    key_runner_up: KeyCandidate | None
+    tuning_cents: Annotated[float | None, Field(examples=[-3.0])]
+    energy: Annotated[float, Field(description="Mean RMS.", examples=[0.74])]
+    energy_variance: _Number
+    energy_max: _Number
+    energy_min: _Number
+    zero_crossing_rate: Annotated[float, Field(examples=[0.12])]
+    loudness_lufs: Annotated[
+        float | None, Field(description="Integrated loudness (ITU-R BS.1770). Null for silence.", examples=[-9.8])
+    ]
+    true_peak_dbtp: Annotated[float | None, Field(examples=[-0.4])]
+    spectral_centroid: Annotated[float, Field(description="Hz", examples=[1823.4])]
+    spectral_centroid_variance: Annotated[float, Field(examples=[420113.2])]
+    spectral_rolloff: Annotated[float, Field(description="Hz", examples=[4200.1])]
+    spectral_bandwidth: Annotated[float, Field(description="Hz", examples=[2101.7])]
+    spectral_contrast: Annotated[list[float], Field(examples=[[18.2, 14.9]])]
+    spectral_flatness: Annotated[float, Field(examples=[0.02])]
+    mfcc: Annotated[list[float], Field(description="Mean of each coefficient.", examples=[[-112.3, 98.1]])]
+    mfcc_variance: Annotated[list[float], Field(examples=[[4120.5, 902.2]])]
+    n_mfcc: Annotated[int, Field(examples=[13])]
+    chroma: _Twelve
+    chroma_stft: _Twelve
+    chroma_cens: _Twelve
+    features: AnalysisMatrices

@@ -1,0 +1,54 @@
+"""The storage of an account, and its quota."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+from soundwright.library.v1 import storage_service_pb2 as pb
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.serializers import data
+from services.gateway.dialects.forge.shapes import Data
+from services.gateway.http.access import Access, access
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi.responses import documented
+
+__all__ = ["storage_routes"]
+
+
+class StorageUsage(TypedDict):
+    """The storage of an account in bytes."""
+
+    used_bytes: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Size of the tracks, stems, exports and clips, with those that are being stored.",
+            examples=[52428800],
+        ),
+    ]
+    limit_bytes: Annotated[int | None, Field(description="The quota. Null: no limit.", examples=[1000000000])]
+    available_bytes: Annotated[int | None, Field(description="What is left. Null: no limit.", examples=[947571200])]
+
+
+def storage_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/users", tags=["forge accounts"])
+
+    @router.get("/me/storage")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Data[StorageUsage])
+    async def get_storage() -> Response:
+        """Get the storage that your account uses, and its quota."""
+        usage = (await gateway.clients.storage.GetUsage(pb.GetUsageRequest())).usage
+        answer: StorageUsage = {
+            "used_bytes": usage.used_bytes,
+            "limit_bytes": usage.limit_bytes if usage.HasField("limit_bytes") else None,
+            "available_bytes": usage.available_bytes if usage.HasField("available_bytes") else None,
+        }
+        return data(answer)
+
+    return router

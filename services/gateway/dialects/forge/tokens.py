@@ -1,0 +1,113 @@
+"""API tokens: create one with a password, list and revoke them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+from soundwright.library.v1 import account_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.serializers import data, time_to_wire
+from services.gateway.dialects.forge.shapes import Data
+from services.gateway.http.access import Access, access
+from services.gateway.http.parameters import TokenId, body_of, body_schema, require_uuid
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import Time, Uuid, documented
+
+__all__ = ["token_routes"]
+
+
+class TokenParameters(BaseModel):
+    """Your credentials, and a name for the token."""
+
+    email: str = Field(min_length=1, max_length=200, description="Your email address.", examples=["you@example.com"])
+    password: str = Field(
+        min_length=1, max_length=1000, description="Your password.", examples=["correct horse battery"]
+    )
+    name: str = Field("script", min_length=1, max_length=80, description="A name for the token.", examples=["script"])
+    expires_in_days: int = Field(
+        0, ge=0, le=3650, description="The lifetime of the token; 0: it does not expire.", examples=[90]
+    )
+
+
+class ApiToken(TypedDict):
+    """An API token, without its secret."""
+
+    id: Uuid
+    name: Annotated[str, Field(examples=["script"])]
+    prefix: Annotated[str | None, Field(description="The first characters of the token.", examples=["qO3xVb"])]
+    created_at: Time | None
+    last_used_at: Time | None
+    expires_at: Time | None
+
+
+class NewApiToken(ApiToken):
+    """An API token with its secret, which is returned only once."""
+
+    token: Annotated[str, Field(examples=["qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"])]
+
+
+def token_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/tokens", tags=["forge accounts"])
+    accounts = gateway.clients.accounts
+
+    @router.post("", openapi_extra=body_schema(TokenParameters))
+    @access(Access.PUBLIC, RateClass.NORMAL)
+    @documented(
+        Data[NewApiToken],
+        refusals.CREDENTIALS_INVALID,
+        refusals.ACCOUNT_SUSPENDED,
+        refusals.TOO_MANY_TOKENS,
+        refusals.VALIDATION_ERROR,
+        status=201,
+    )
+    async def create_token(
+        request: Request, parameters: Annotated[TokenParameters, Depends(body_of(TokenParameters))]
+    ) -> Response:
+        """Create an API token for your account. The token is returned only once."""
+        created = await accounts.ExchangePassword(
+            pb.ExchangePasswordRequest(
+                email=parameters.email,
+                password=parameters.password,
+                name=parameters.name,
+                lifetime_days=parameters.expires_in_days,
+                ip_address=request.scope["peer"],
+            )
+        )
+        given: NewApiToken = {"token": created.secret, **_to_wire(created.api_token)}
+        return data(given, 201)
+
+    @router.get("")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Data[list[ApiToken]])
+    async def list_tokens() -> Response:
+        """List your API tokens, newest first, without their secrets."""
+        answer = await accounts.ListApiTokens(pb.ListApiTokensRequest())
+        return data([_to_wire(token) for token in answer.api_tokens])
+
+    @router.delete("/{token_id}")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(None, refusals.TOKEN_NOT_FOUND, status=204)
+    async def revoke_token(token_id: TokenId) -> Response:
+        """Revoke an API token. Requests with it fail from now on."""
+        await accounts.DeleteApiToken(pb.DeleteApiTokenRequest(api_token_id=require_uuid(token_id, "token")))
+        return Response(status_code=204)
+
+    return router
+
+
+def _to_wire(token: account_pb2.ApiToken) -> ApiToken:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "prefix": token.prefix or None,
+        "created_at": time_to_wire(token, "create_time"),
+        "last_used_at": time_to_wire(token, "use_time"),
+        "expires_at": time_to_wire(token, "expire_time"),
+    }

@@ -1,0 +1,215 @@
+"""Tracks: upload, list, get, update and delete."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field, field_validator
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.library.v1 import track_pb2
+from starlette.responses import Response
+
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.serializers import data, listing, track_to_wire
+from services.gateway.dialects.forge.shapes import Data, Page, Track
+from services.gateway.http.access import Access, access
+from services.gateway.http.parameters import PageNumber, PageSize, TrackId, body_of, body_schema, require_uuid
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.http.recordings import recording_policy
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import BINARY, documented
+from services.gateway.records import denied_is_unknown, own_track
+
+__all__ = ["track_routes"]
+
+# The library checks the real limits of the fields. This one only bounds the request.
+_Text = Annotated[str, Field(max_length=100_000)]
+_Whole = Annotated[str, Query(max_length=500, description="The complete name, ignoring case and diacritics.")]
+_Words = Annotated[str, Query(max_length=500, description="Words or prefixes of words.", examples=["blind"])]
+_Bpm = Annotated[float | None, Query(allow_inf_nan=False, description="Beats per minute.", examples=[120])]
+_SORTS = {
+    "newest": (pb.TRACK_SORT_CREATE_TIME, None),
+    "oldest": (pb.TRACK_SORT_CREATE_TIME, False),
+    "title": (pb.TRACK_SORT_TITLE, None),
+    "artist": (pb.TRACK_SORT_ARTIST, None),
+    "duration": (pb.TRACK_SORT_DURATION, None),
+}
+_STATUSES = {
+    "": pb.TRACK_STATUS_UNSPECIFIED,
+    "all": pb.TRACK_STATUS_UNSPECIFIED,
+    "pending": pb.TRACK_STATUS_PENDING,
+    "downloaded": pb.TRACK_STATUS_DOWNLOADED,
+    "processed": pb.TRACK_STATUS_PROCESSED,
+    "analyzed": pb.TRACK_STATUS_ANALYZED,
+}
+_UPLOAD_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {**BINARY, "description": "The audio file."},
+                        "title": {"type": "string", "description": "Default: the tag of the file."},
+                        "artist": {"type": "string", "description": "Default: the tag of the file."},
+                        "album": {"type": "string", "description": "Default: the tag of the file."},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+class TrackChanges(BaseModel):
+    """Changes to a track. Omitted fields do not change. An empty value or null clears a field."""
+
+    title: _Text | None = Field(
+        None,
+        description="The title. It cannot be empty.",
+        json_schema_extra={"minLength": 1, "maxLength": 500},
+        examples=["Blinding Lights"],
+    )
+    artist: _Text | None = Field(None, description="The artist.", json_schema_extra={"maxLength": 500})
+    album: _Text | None = Field(None, description="The album.", json_schema_extra={"maxLength": 500})
+    bpm: float | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="Beats per minute.",
+        json_schema_extra={"minimum": 20, "maximum": 400},
+        examples=[128.5],
+    )
+    key: _Text | None = Field(None, description='A key such as "A minor" or "F# major".', examples=["A minor"])
+    tags: list[_Text] | None = Field(
+        None,
+        max_length=1000,
+        description="Tags of 1 to 50 characters.",
+        json_schema_extra={"maxItems": 50},
+        examples=[["synthwave"]],
+    )
+
+    @field_validator("bpm", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        """Treat a blank form value as null, and reject booleans, which pydantic would convert to numbers."""
+        if isinstance(value, bool):
+            raise ValueError("must be a number")
+        return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        """Accept a comma-separated string, which forms send."""
+        return [tag.strip() for tag in value.split(",") if tag.strip()] if isinstance(value, str) else value
+
+
+def track_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/tracks", tags=["forge tracks"])
+    clients = gateway.clients
+    recordings = recording_policy("forge")
+
+    @router.post("", openapi_extra=_UPLOAD_BODY)
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(
+        Data[Track],
+        refusals.NO_FORM,
+        refusals.AUDIO_UNREADABLE,
+        refusals.AUDIO_TOO_LARGE,
+        refusals.AUDIO_TOO_COMPLEX,
+        status=201,
+    )
+    async def upload_track(request: Request) -> Response:
+        """Upload an audio file as a multipart form with ``file`` and optionally ``title``, ``artist`` and ``album``."""
+        return data(track_to_wire(await gateway.uploads.receive(request, recordings)), 201)
+
+    @router.get("")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Page[list[Track]], refusals.VALIDATION_ERROR, headers=("Link",))
+    async def list_tracks(
+        request: Request,
+        page: PageNumber = 1,
+        page_size: PageSize = 20,
+        sort: Annotated[
+            Literal["newest", "oldest", "title", "artist", "duration"], Query(description="The sort order.")
+        ] = "newest",
+        order: Annotated[
+            Literal["", "asc", "desc"], Query(description="Overrides the direction of the sort order.")
+        ] = "",
+        status: Annotated[
+            Literal["", "all", "pending", "downloaded", "processed", "analyzed"],
+            Query(description="Only tracks in this state."),
+        ] = "",
+        artist: _Whole = "",
+        album: _Whole = "",
+        tag: _Whole = "",
+        source: _Whole = "",
+        key: _Whole = "",
+        bpm_min: _Bpm = None,
+        bpm_max: _Bpm = None,
+        q: _Words = "",
+        search: _Words = "",
+    ) -> Response:
+        """List your tracks, newest first.
+
+        ``title`` and ``artist`` sort from A to Z, ``duration`` sorts the longest tracks first; ``order`` overrides the
+        direction. ``q`` or ``search`` searches title, artist, album and tags; a track must contain every word or prefix.
+        ``artist``, ``album`` and ``tag`` match complete names. All of these ignore case and diacritics. ``status`` selects
+        tracks that have audio (``downloaded``), stems (``processed``) or an analysis (``analyzed``), even if the track
+        shows a later status. ``pending`` selects tracks without audio, whose download is not completed.
+        """
+        by, descending = _SORTS[sort]
+        asked = pb.ListTracksRequest(
+            page=page,
+            page_size=page_size,
+            sort=by,
+            descending=order == "desc" if order else descending,
+            search=f"{q} {search}",
+            status=_STATUSES[status],
+            artist=artist,
+            album=album,
+            tag=tag,
+            source=source,
+            key=key,
+            min_bpm=bpm_min,
+            max_bpm=bpm_max,
+        )
+        answer = await clients.tracks.ListTracks(asked)
+        tracks = [track_to_wire(track) for track in answer.tracks]
+        return listing(tracks, page, page_size, answer.total_count, request.url)
+
+    @router.get("/{track_id}")
+    @access(Access.ACCOUNT, RateClass.POLLING)
+    @documented(Data[Track], refusals.TRACK_NOT_FOUND)
+    async def get_track(track_id: TrackId) -> Response:
+        """Get a track."""
+        return data(track_to_wire(await own_track(clients, track_id)))
+
+    @router.patch("/{track_id}", openapi_extra=body_schema(TrackChanges))
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Data[Track], refusals.TRACK_NOT_FOUND, refusals.VALIDATION_ERROR)
+    async def change_track(
+        track_id: TrackId, changes: Annotated[TrackChanges, Depends(body_of(TrackChanges))]
+    ) -> Response:
+        """Update the ``title``, ``artist``, ``album``, ``bpm``, ``key`` or ``tags`` of a track."""
+        given = changes.model_dump(exclude_unset=True)
+        values = {field: value for field, value in given.items() if value is not None}
+        request = pb.UpdateTrackRequest(
+            track_id=require_uuid(track_id, "track"), track=track_pb2.Track(**values), fields=list(given)
+        )
+        with denied_is_unknown():
+            answer = await clients.tracks.UpdateTrack(request)
+        return data(track_to_wire(answer.track))
+
+    @router.delete("/{track_id}")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(None, refusals.TRACK_NOT_FOUND, status=204)
+    async def delete_track(track_id: TrackId) -> Response:
+        """Delete a track, its files, stems and analysis, and cancel its jobs."""
+        with denied_is_unknown():
+            await clients.tracks.DeleteTrack(pb.DeleteTrackRequest(track_id=require_uuid(track_id, "track")))
+        return Response(status_code=204)
+
+    return router

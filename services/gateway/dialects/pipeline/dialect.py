@@ -1,0 +1,38 @@
+"""The paths and the error format of the pipeline dialect."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from services.gateway.dialects.pipeline.serializers import PipelineError
+from services.gateway.http.access import Access, RouteAccess
+from services.gateway.http.dialect import Dialect
+from services.gateway.http.problems import Problem
+from services.gateway.http.rate_limits import RateClass
+
+__all__ = ["PIPELINE"]
+
+
+def render(problem: Problem) -> Response:
+    """Return ``{"detail"}`` with a sentence, or with FastAPI's list of errors if the form is incomplete."""
+    detail: Any = problem.message
+    status = problem.status
+    if problem.framework_errors is not None:
+        detail = problem.framework_errors
+    elif status == 422:
+        status = 400  # in this contract, 422 always has FastAPI's list
+    return JSONResponse({"detail": detail}, status_code=status, headers=dict(problem.headers))
+
+
+PIPELINE = Dialect(
+    name="pipeline",
+    title="Audio Pipeline",
+    paths=re.compile(r"/(config|process|job|download)(/|$)"),
+    render=render,
+    error=PipelineError,
+    default_access=RouteAccess(Access.OPEN, RateClass.POLLING),
+    cors=True,
+)

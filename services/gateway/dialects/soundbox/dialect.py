@@ -1,0 +1,84 @@
+"""The paths and the error format of the soundbox dialect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from kit.errors import AppError
+from services.gateway.dialects.soundbox.shapes import SoundboxError
+from services.gateway.http.access import Access, RouteAccess
+from services.gateway.http.dialect import Dialect
+from services.gateway.http.problems import Problem, problem_of
+from services.gateway.http.rate_limits import RateClass
+
+__all__ = ["SOUNDBOX", "SuccessRoute"]
+
+_CONTRACT_MESSAGES = {
+    "NOT_FOUND": "Not found",
+    "FILE_NOT_FOUND": "Not found",
+    "GENERATION_NOT_FOUND": "Not found",
+    "JOB_NOT_FOUND": "Job not found",
+    "PLAYLIST_NOT_FOUND": "Playlist not found",
+    "UNAUTHORIZED": "Authentication required",
+}
+
+
+def _body(problem: Problem) -> dict[str, Any]:
+    """Return ``{"error"}``. The sentence contains the messages of invalid fields; other details become fields of the body."""
+    details = problem.details or {}
+    messages = [f"{field} {text}" for field, texts in details.items() if isinstance(texts, list) for text in texts]
+    values = {name: value for name, value in details.items() if not isinstance(value, list)}
+    return {"error": "; ".join(messages) or _CONTRACT_MESSAGES.get(problem.reason, problem.message), **values}
+
+
+def _response(problem: Problem, body: dict[str, Any]) -> Response:
+    status = 400 if problem.status == 422 else problem.status  # in this contract, invalid parameters are 400
+    return JSONResponse(body, status_code=status, headers=dict(problem.headers))
+
+
+def render(problem: Problem) -> Response:
+    """Return an error response."""
+    return _response(problem, _body(problem))
+
+
+class SuccessRoute(APIRoute):
+    """A route whose error responses contain ``success: false``, as the contract prescribes."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except (AppError, HTTPException) as error:
+                return self.render(problem_of(error))
+
+        return handle
+
+    @staticmethod
+    def render(problem: Problem) -> Response:
+        """Return an error response with ``success``."""
+        return _response(problem, {"success": False, **_body(problem)})
+
+
+SOUNDBOX = Dialect(
+    name="soundbox",
+    title="Sound Box",
+    paths=re.compile(
+        r"/(status|queue-status|generate|history|rate|random-prompt|download/[^/]*)$"
+        r"|/(audio|spectrogram|generate-spectrogram)(/|$)"
+        r"|/api/(library|queue|radio|favorites|categories|playlists|track|trending|most-played|history|stats|log-error)"
+        r"(/|$)"
+    ),
+    render=render,
+    error=SoundboxError,
+    default_access=RouteAccess(Access.OPEN, RateClass.POLLING),
+    cors=True,
+)

@@ -1,0 +1,118 @@
+"""Routes of audio files and spectrograms."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+from soundwright.generation.v1 import generation_service_pb2 as generation_pb
+from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Gateway
+from services.gateway.dialects.soundbox.library import find_clip
+from services.gateway.dialects.soundbox.params import AudioName, ImageName, bad_request
+from services.gateway.dialects.soundbox.serializers import clip_id, slug
+from services.gateway.file_paths import hex_id
+from services.gateway.http.access import Access, access
+from services.gateway.http.files import blob_response
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import documented, file_responses
+
+__all__ = ["clip_id_of_file", "file_routes"]
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
+_SPECTROGRAM_SECONDS = 60.0
+
+
+def clip_id_of_file(filename: str, suffix: str) -> str:
+    """Return the ID of the clip with this filename. Filenames are never used as paths in the blob store.
+
+    Raises:
+        AppError: 400 for an invalid filename; ``GENERATION_NOT_FOUND`` if it does not contain the ID of a clip.
+    """
+    if not _NAME.fullmatch(filename) or ".." in filename or not filename.endswith(suffix):
+        raise bad_request("Invalid filename")
+    return clip_id(filename.removesuffix(suffix))
+
+
+class SpectrogramName(TypedDict):
+    """The filename of a spectrogram."""
+
+    spectrogram: Annotated[str, Field(examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714.png"])]
+
+
+_REFUSALS = (refusals.FILENAME_INVALID, refusals.GENERATION_NOT_FOUND)
+
+
+def file_routes(gateway: Gateway) -> APIRouter:
+    """Return the routes of files."""
+    router = APIRouter(tags=["soundbox files"])
+    clients, blobs = gateway.clients, gateway.blobs
+
+    @router.get("/audio/{filename}")
+    @access(Access.OPEN, RateClass.FILES)
+    @file_responses("audio/wav", *_REFUSALS, refusals.FILE_NOT_FOUND)
+    async def get_audio(request: Request, filename: AudioName) -> Response:
+        """Play a clip. Returns the WAV file, or the requested range of it, for playback in a browser."""
+        clip = await find_clip(clients, clip_id_of_file(filename, ".wav"))
+        response = await blob_response(
+            request,
+            blobs,
+            clip.audio_blob_key,
+            content_type="audio/wav",
+            filename=f"{hex_id(clip.id)}.wav",
+            inline=True,
+        )
+        response.headers["access-control-allow-origin"] = "*"  # embedded players do not always send Origin
+        return response
+
+    @router.get("/download/{filename}")
+    @access(Access.OPEN, RateClass.FILES)
+    @file_responses("audio/wav", *_REFUSALS, refusals.FILE_NOT_FOUND)
+    async def download_audio(request: Request, filename: AudioName) -> Response:
+        """Download a clip. Returns the WAV file with a filename derived from the prompt."""
+        clip = await find_clip(clients, clip_id_of_file(filename, ".wav"))
+        name = f"{slug(clip.prompt)}_{hex_id(clip.id)[-6:]}.wav"
+        return await blob_response(request, blobs, clip.audio_blob_key, content_type="audio/wav", filename=name)
+
+    @router.get("/spectrogram/{filename}")
+    @access(Access.OPEN, RateClass.FILES)
+    @file_responses("image/png", *_REFUSALS, refusals.FILE_NOT_FOUND)
+    async def get_spectrogram(request: Request, filename: ImageName) -> Response:
+        """Get the spectrogram of a clip. Returns a PNG image."""
+        clip = await find_clip(clients, clip_id_of_file(filename, ".png"))
+        if not clip.spectrogram_blob_key:
+            raise AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "This clip has no spectrogram yet.")
+        return await blob_response(
+            request,
+            blobs,
+            clip.spectrogram_blob_key,
+            content_type="image/png",
+            filename=f"{hex_id(clip.id)}.png",
+            inline=True,
+        )
+
+    @router.get("/generate-spectrogram/{audio_filename}")
+    @access(Access.OPEN, RateClass.FILES)
+    @documented(SpectrogramName, refusals.FILENAME_INVALID, refusals.AUDIO_FILE_NOT_FOUND, refusals.SPECTROGRAM_FAILED)
+    async def generate_spectrogram(audio_filename: AudioName) -> Response:
+        """Create the spectrogram of a clip. Has no effect if the spectrogram exists."""
+        try:
+            identifier = clip_id_of_file(audio_filename, ".wav")
+            await clients.generation.RenderSpectrogram(
+                generation_pb.RenderSpectrogramRequest(generation_id=identifier), timeout=_SPECTROGRAM_SECONDS
+            )
+        except AppError as error:
+            if error.code is Code.NOT_FOUND:
+                raise AppError(Code.NOT_FOUND, "AUDIO_FILE_NOT_FOUND", "Audio file not found") from None
+            if error.code is Code.INTERNAL:
+                raise AppError(Code.INTERNAL, "SPECTROGRAM_FAILED", "Failed to generate spectrogram") from None
+            raise
+        return JSONResponse({"spectrogram": f"{hex_id(identifier)}.png"})
+
+    return router

@@ -1,0 +1,64 @@
+"""Applies the ``user_id`` that Sound Box clients send to the identity of the caller."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+from collections.abc import Iterator
+
+from kit.errors import AppError, Code
+from kit.security.identity import ADDRESS_PREFIX, ANONYMOUS_PREFIX, Principal, principal_scope, require_principal
+from services.gateway.dialects.soundbox.params import bad_request
+
+__all__ = ["owner_ids", "public_user_id", "user_scope"]
+
+_ACCOUNT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@contextlib.contextmanager
+def user_scope(user_id: str, *, required: bool = False) -> Iterator[Principal]:
+    """Make gRPC calls inside the block as the user ``user_id``.
+
+    With a token, the caller is its account, and ``user_id`` must be the ID of that account or empty. Under open access,
+    ``user_id`` identifies an anonymous user, never an account; without it, the caller is identified by address. Everybody can
+    send any ``user_id``: the library asks for the secret of the creator where that matters.
+
+    Args:
+        required: whether anonymous callers must send a ``user_id``.
+
+    Raises:
+        AppError: 400 ``user_id required``; 403 ``USER_ID_FOREIGN`` if ``user_id`` is not the ID of the account.
+    """
+    principal = require_principal()
+    if principal.is_anonymous:
+        if required and not user_id:
+            raise bad_request("user_id required")
+        if user_id:
+            principal = dataclasses.replace(principal, id=ANONYMOUS_PREFIX + user_id)
+    elif user_id and user_id != principal.id:
+        raise AppError(
+            Code.PERMISSION_DENIED, "USER_ID_FOREIGN", "user_id must be the ID of the token's account, or be omitted."
+        )
+    with principal_scope(principal):
+        yield principal
+
+
+def public_user_id(owner_id: str) -> str | None:
+    """Return the ``user_id`` that clients see for an owner; None if there is no owner."""
+    return owner_id.removeprefix(ANONYMOUS_PREFIX) or None
+
+
+def owner_ids(user_id: str) -> list[str]:
+    """Return the owner IDs that a filter by ``user_id`` can refer to, the most likely first; ``[""]`` for all owners.
+
+    A UUID is ambiguous: accounts have UUIDs, and some clients use UUIDs for anonymous users.
+    """
+    if not user_id:
+        return [""]
+    anonymous = ANONYMOUS_PREFIX + user_id
+    if user_id.startswith(ADDRESS_PREFIX):
+        return [user_id, anonymous]
+    if not _ACCOUNT_ID.fullmatch(user_id):
+        return [anonymous]
+    return [anonymous, user_id] if require_principal().is_anonymous else [user_id, anonymous]

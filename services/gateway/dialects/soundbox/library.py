@@ -1,0 +1,210 @@
+"""Routes of the shared library of clips."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from pydantic import Field, with_config
+from soundwright.library.v1 import catalog_service_pb2 as pb
+from soundwright.library.v1 import generation_pb2
+from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Clients, Gateway
+from services.gateway.dialects.soundbox.identity import owner_ids, user_scope
+from services.gateway.dialects.soundbox.params import (
+    MODELS,
+    ClipId,
+    FamilyFilter,
+    HistoryLength,
+    Keyword,
+    ModelFilter,
+    PageNumber,
+    PageSize,
+    SearchText,
+    UserBody,
+    UserId,
+    bad_request,
+    json_body,
+    read_json,
+    user_id_of,
+)
+from services.gateway.dialects.soundbox.serializers import (
+    clip_id,
+    clip_to_history,
+    clip_to_wire,
+    clips_to_wire,
+    page_to_wire,
+)
+from services.gateway.dialects.soundbox.shapes import Clip, ClipPage, Done, HistoryEntry
+from services.gateway.http.access import Access, access
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import EXTRA_FIELDS, documented
+
+__all__ = ["find_clip", "library_routes"]
+
+_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
+_SORTS = {
+    "recent": pb.GENERATION_SORT_RECENT,
+    "popular": pb.GENERATION_SORT_POPULAR,
+    "rating": pb.GENERATION_SORT_RATING,
+}
+
+
+async def find_clip(clients: Clients, identifier: str) -> generation_pb2.Generation:
+    """Return a clip.
+
+    Raises:
+        AppError: ``GENERATION_NOT_FOUND``.
+    """
+    answer = await clients.catalog.GetGeneration(pb.GetGenerationRequest(generation_id=clip_id(identifier)))
+    clip: generation_pb2.Generation = answer.generation
+    return clip
+
+
+@with_config(EXTRA_FIELDS)
+class ClipCounts(TypedDict):
+    """The number of clips in total and by model."""
+
+    total: Annotated[int, Field(ge=0, examples=[12])]
+    music: Annotated[int, Field(ge=0, examples=[7])]
+    audio: Annotated[int, Field(ge=0, examples=[5])]
+
+
+class CountedCategory(TypedDict):
+    """A category with its number of clips."""
+
+    display: Annotated[str, Field(examples=["Drum And Bass"])]
+    count: Annotated[int, Field(ge=0, examples=[3])]
+
+
+class Categories(TypedDict):
+    """The categories of a model: names and numbers of clips, by key."""
+
+    categories: Annotated[dict[str, str], Field(examples=[{"drum_and_bass": "Drum And Bass"}])]
+    categories_with_counts: Annotated[
+        dict[str, CountedCategory], Field(examples=[{"drum_and_bass": {"display": "Drum And Bass", "count": 3}}])
+    ]
+
+
+def library_routes(gateway: Gateway) -> APIRouter:
+    """Return the routes of the library."""
+    router = APIRouter(tags=["soundbox library"])
+    clients = gateway.clients
+    catalog = clients.catalog
+
+    async def list_by_user(user_id: str, request: pb.ListGenerationsRequest) -> pb.ListGenerationsResponse:
+        """Return the clips of ``user_id``; of all users if it is empty."""
+        answer = pb.ListGenerationsResponse()
+        for owner_id in owner_ids(user_id):
+            request.filter.owner_id = owner_id
+            answer = await catalog.ListGenerations(request)
+            if answer.generations or answer.total_count:
+                break
+        return answer
+
+    @router.get("/api/library")
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(ClipPage)
+    async def list_clips(
+        page: PageNumber = 1,
+        per_page: PageSize = 20,
+        model: ModelFilter = "",
+        search: SearchText = "",
+        sort: Keyword = "recent",
+        category: Keyword = "",
+        user_id: UserId = "",
+    ) -> Response:
+        """List clips. Returns the clips that match all filters. `search` can also be the ID of a clip."""
+        if _ID.fullmatch(search):
+            return await _clip_by_id(clients, search, page)
+        request = pb.ListGenerationsRequest(
+            filter=pb.GenerationFilter(model=model, search=search, category=category),
+            sort=_SORTS.get(sort, pb.GENERATION_SORT_RECENT),
+            page=page,
+            page_size=per_page,
+        )
+        answer = await list_by_user(user_id, request)
+        return JSONResponse(page_to_wire(clips_to_wire(answer.generations), answer.total_count, page, per_page))
+
+    @router.get("/api/library/counts")
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(ClipCounts)
+    async def count_clips() -> Response:
+        """Count clips. Returns the number of clips in total and by model."""
+        answer = await catalog.CountGenerations(pb.CountGenerationsRequest())
+        return JSONResponse({"total": answer.total_count, "music": 0, "audio": 0, **answer.count_by_model})
+
+    @router.get("/api/library/category-counts")
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(Annotated[dict[str, int], Field(examples=[{"ambient": 245, "electronic": 0}])])
+    async def count_categories(model: FamilyFilter = "") -> Response:
+        """Count clips by category. Includes categories without clips."""
+        answer = await catalog.CountCategories(pb.CountCategoriesRequest(model=model))
+        return JSONResponse(dict(answer.counts))
+
+    @router.get("/api/library/{gen_id}")
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(Clip, refusals.GENERATION_NOT_FOUND)
+    async def get_clip(gen_id: ClipId) -> Response:
+        """Get a clip."""
+        return JSONResponse(clip_to_wire(await find_clip(clients, gen_id)))
+
+    @router.delete("/api/library/{gen_id}", openapi_extra=json_body(UserBody, required=False))
+    @access(Access.OPEN, RateClass.NORMAL)
+    @documented(Done, refusals.GENERATION_NOT_OWNED, refusals.USER_ID_FOREIGN, refusals.GENERATION_NOT_FOUND)
+    async def delete_clip(request: Request, gen_id: ClipId) -> Response:
+        """Delete a clip. Also deletes its files and votes, and removes it from playlists. Only the owner and administrators can
+        delete a clip."""
+        values = await read_json(request)
+        with user_scope(user_id_of(request, values)):
+            await catalog.DeleteGeneration(pb.DeleteGenerationRequest(generation_id=clip_id(gen_id)))
+        return JSONResponse({"success": True})
+
+    @router.get("/api/categories/{model}")
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(Categories, refusals.MODEL_INVALID)
+    async def list_categories(
+        model: Annotated[str, Path(description=f"The model: {', '.join(MODELS)}.", examples=["music"])],
+    ) -> Response:
+        """List the categories of a model. Returns their names and numbers of clips."""
+        if model not in MODELS:
+            raise bad_request("Invalid model type")
+        family = model.removeprefix("magnet-")
+        names = (await catalog.ListCategories(pb.ListCategoriesRequest(model=family))).names
+        counts = (await catalog.CountCategories(pb.CountCategoriesRequest(model=family))).counts
+        counted = {key: {"display": name, "count": counts.get(key, 0)} for key, name in names.items()}
+        return JSONResponse({"categories": dict(names), "categories_with_counts": counted})
+
+    @router.get("/history")
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(list[HistoryEntry])
+    async def get_history(model: ModelFilter = "", user_id: UserId = "", limit: HistoryLength = 100) -> Response:
+        """List the newest clips as an array. Use `/api/library` for filters and pages."""
+        request = pb.ListGenerationsRequest(
+            filter=pb.GenerationFilter(model=model),
+            sort=pb.GENERATION_SORT_RECENT,
+            page=1,
+            page_size=limit,
+            without_total=True,
+        )
+        answer = await list_by_user(user_id, request)
+        return JSONResponse([clip_to_history(clip) for clip in answer.generations])
+
+    return router
+
+
+async def _clip_by_id(clients: Clients, identifier: str, page: int) -> Response:
+    """Return the search result for the ID of a clip."""
+    try:
+        items = [clip_to_wire(await find_clip(clients, identifier))]
+    except AppError as error:
+        if error.code is not Code.NOT_FOUND:
+            raise
+        items = []
+    shown = items if page == 1 else []
+    return JSONResponse({**page_to_wire(shown, len(items), page, 1), "id_search": True})

@@ -1,0 +1,310 @@
+"""Routes of playlists."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import ConfigDict, Field, field_validator
+from soundwright.library.v1 import catalog_service_pb2 as pb
+from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Gateway
+from services.gateway.dialects.soundbox.identity import public_user_id, user_scope
+from services.gateway.dialects.soundbox.params import (
+    ClipId,
+    OptionalText,
+    PlaylistId,
+    Text,
+    UserBody,
+    UserId,
+    bad_request,
+    json_body,
+    read_json,
+    user_id_of,
+    validate_body,
+)
+from services.gateway.dialects.soundbox.serializers import clip_id, clip_to_wire, duration_to_wire, time_to_wire
+from services.gateway.dialects.soundbox.shapes import Clip, Done, Playlist, SpacedTime
+from services.gateway.http.access import Access, access
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import documented
+
+__all__ = ["find_playlist", "playlist_routes"]
+
+_ID = re.compile(r"pl_[0-9a-f]{12}")
+_NAME_LIMIT = 100
+_DESCRIPTION_LIMIT = 500
+_ENTRY_LIMIT = 500
+_DONE: Done = {"success": True}
+_REFUSALS = (refusals.USER_ID_FOREIGN, refusals.PLAYLIST_NOT_FOUND)
+
+
+class PlaylistBody(UserBody):
+    """The attributes of a playlist. An update keeps omitted attributes."""
+
+    name: OptionalText = Field(
+        None,
+        description="The name. Required for a new playlist.",
+        json_schema_extra={"minLength": 1, "maxLength": _NAME_LIMIT},
+        examples=["Rainy days"],
+    )
+    description: OptionalText = Field(
+        None, description="The description.", json_schema_extra={"maxLength": _DESCRIPTION_LIMIT}
+    )
+    is_public: bool | None = Field(None, description="Whether other users can see the playlist.")
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, value: str | None) -> str | None:
+        if value is not None and not 1 <= len(value) <= _NAME_LIMIT:
+            raise bad_request(f"name must have 1 to {_NAME_LIMIT} characters")
+        return value
+
+    @field_validator("description")
+    @classmethod
+    def _check_description(cls, value: str | None) -> str | None:
+        if value is not None and len(value) > _DESCRIPTION_LIMIT:
+            raise bad_request(f"description must have at most {_DESCRIPTION_LIMIT} characters")
+        return value
+
+    @field_validator("is_public", mode="before")
+    @classmethod
+    def _check_is_public(cls, value: object) -> object:
+        if value is not None and not isinstance(value, bool) and value not in (0, 1):
+            raise bad_request("is_public must be true or false")
+        return value
+
+
+class EntryBody(UserBody):
+    """A clip to add."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["generation_id"]})
+
+    generation_id: Text = Field("", description="The ID of the clip.", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714"])
+
+
+class OrderBody(UserBody):
+    """All clips of a playlist, in their new order."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["track_order"]})
+
+    track_order: list[str] = Field(
+        [],
+        description="The IDs of all clips in the new order.",
+        json_schema_extra={"maxItems": _ENTRY_LIMIT},
+        examples=[["7f0c2a9e41d84b6fb1a35d90c2e8f714"]],
+    )
+
+    @field_validator("track_order", mode="before")
+    @classmethod
+    def _check_order(cls, value: object) -> list[str]:
+        if not isinstance(value, list) or len(value) > _ENTRY_LIMIT:
+            raise bad_request(f"track_order must be a list with max {_ENTRY_LIMIT} items")
+        if not all(isinstance(item, str) for item in value):
+            raise bad_request("track_order must be a list of strings")
+        return value
+
+
+class SavedPlaylist(Done, Playlist):
+    """The playlist after a change."""
+
+
+class PlaylistList(TypedDict):
+    """The playlists of a user."""
+
+    playlists: list[Playlist]
+
+
+class PlaylistEntry(Clip):
+    """A clip in a playlist."""
+
+    position: Annotated[int, Field(ge=0, examples=[0])]
+    added_to_playlist: SpacedTime | None
+
+
+class PlaylistWithTracks(Playlist):
+    """A playlist with its clips."""
+
+    is_owner: Annotated[bool, Field(examples=[True])]
+    tracks: list[PlaylistEntry]
+
+
+class Placed(Done):
+    """The position of a clip that was added."""
+
+    position: Annotated[int, Field(ge=0, examples=[3])]
+
+
+async def find_playlist(gateway: Gateway, playlist_id: str) -> pb.GetPlaylistResponse:
+    """Return a playlist that is public or belongs to the caller.
+
+    Raises:
+        AppError: ``PLAYLIST_NOT_FOUND``, also for private playlists of other users.
+    """
+    answer: pb.GetPlaylistResponse = await _call(
+        gateway.clients.catalog.GetPlaylist, pb.GetPlaylistRequest(playlist_id=_checked_id(playlist_id))
+    )
+    return answer
+
+
+def playlist_routes(gateway: Gateway) -> APIRouter:
+    """Return the routes of playlists."""
+    router = APIRouter(prefix="/api/playlists", tags=["soundbox playlists"])
+    catalog = gateway.clients.catalog
+
+    @router.post("", openapi_extra=json_body(PlaylistBody))
+    @access(Access.OPEN, RateClass.NORMAL)
+    @documented(SavedPlaylist, refusals.USER_ID_FOREIGN, refusals.TOO_MANY_PLAYLISTS, status=201)
+    async def create_playlist(request: Request) -> Response:
+        """Create a playlist."""
+        values = await read_json(request)
+        with user_scope(user_id_of(request, values)):
+            given = validate_body(PlaylistBody, values)
+            if given.name is None:
+                raise bad_request("name is required")
+            answer = await catalog.CreatePlaylist(
+                pb.CreatePlaylistRequest(
+                    name=given.name, description=given.description or "", is_public=bool(given.is_public)
+                )
+            )
+        return JSONResponse({**_DONE, **_playlist(answer.playlist)}, status_code=201)
+
+    @router.get("")
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(PlaylistList, refusals.USER_ID_FOREIGN)
+    async def list_playlists(user_id: UserId = "") -> Response:
+        """List playlists of the user. The newest come first."""
+        with user_scope(user_id):
+            answer = await catalog.ListPlaylists(pb.ListPlaylistsRequest())
+        return JSONResponse({"playlists": [_playlist(playlist) for playlist in answer.playlists]})
+
+    @router.get("/{playlist_id}")
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(PlaylistWithTracks, *_REFUSALS)
+    async def get_playlist(playlist_id: PlaylistId, user_id: UserId = "") -> Response:
+        """Get a playlist with its clips. Private playlists of other users return 404."""
+        with user_scope(user_id):
+            answer = await find_playlist(gateway, playlist_id)
+        tracks: list[PlaylistEntry] = [
+            {
+                **clip_to_wire(entry.generation),
+                "position": entry.position,
+                "added_to_playlist": time_to_wire(entry, "add_time", " "),
+            }
+            for entry in answer.entries
+        ]
+        return JSONResponse({**_playlist(answer.playlist), "is_owner": answer.is_owner, "tracks": tracks})
+
+    @router.put("/{playlist_id}", openapi_extra=json_body(PlaylistBody))
+    @access(Access.OPEN, RateClass.NORMAL)
+    @documented(SavedPlaylist, *_REFUSALS)
+    async def update_playlist(request: Request, playlist_id: PlaylistId) -> Response:
+        """Update a playlist. Only the owner can update it."""
+        values = await read_json(request)
+        with user_scope(user_id_of(request, values)):
+            given = validate_body(PlaylistBody, values)
+            answer = await _call(
+                catalog.UpdatePlaylist,
+                pb.UpdatePlaylistRequest(
+                    playlist_id=_checked_id(playlist_id),
+                    name=given.name,
+                    description=given.description,
+                    is_public=given.is_public,
+                ),
+            )
+        return JSONResponse({**_DONE, **_playlist(answer.playlist)})
+
+    @router.delete("/{playlist_id}", openapi_extra=json_body(UserBody, required=False))
+    @access(Access.OPEN, RateClass.NORMAL)
+    @documented(Done, *_REFUSALS)
+    async def delete_playlist(request: Request, playlist_id: PlaylistId) -> Response:
+        """Delete a playlist. Its clips stay in the library."""
+        values = await read_json(request)
+        with user_scope(user_id_of(request, values)):
+            await _call(catalog.DeletePlaylist, pb.DeletePlaylistRequest(playlist_id=_checked_id(playlist_id)))
+        return JSONResponse(_DONE)
+
+    @router.post("/{playlist_id}/tracks", openapi_extra=json_body(EntryBody))
+    @access(Access.OPEN, RateClass.NORMAL)
+    @documented(Placed, *_REFUSALS, refusals.GENERATION_NOT_FOUND, refusals.PLAYLIST_FULL)
+    async def add_to_playlist(request: Request, playlist_id: PlaylistId) -> Response:
+        """Add a clip to the end of a playlist."""
+        values = await read_json(request)
+        with user_scope(user_id_of(request, values)):
+            given = validate_body(EntryBody, values)
+            if not given.generation_id:
+                raise bad_request("generation_id is required")
+            entry = pb.AddToPlaylistRequest(
+                playlist_id=_checked_id(playlist_id), generation_id=clip_id(given.generation_id)
+            )
+            try:
+                answer = await _call(catalog.AddToPlaylist, entry)
+            except AppError as error:
+                is_duplicate = error.reason == "ALREADY_IN_PLAYLIST"
+                raise bad_request("Track already in playlist") if is_duplicate else error from None
+        return JSONResponse({**_DONE, "position": answer.position})
+
+    @router.delete("/{playlist_id}/tracks/{gen_id}", openapi_extra=json_body(UserBody, required=False))
+    @access(Access.OPEN, RateClass.NORMAL)
+    @documented(Done, *_REFUSALS, refusals.NOT_IN_PLAYLIST)
+    async def remove_from_playlist(request: Request, playlist_id: PlaylistId, gen_id: ClipId) -> Response:
+        """Remove a clip from a playlist."""
+        values = await read_json(request)
+        with user_scope(user_id_of(request, values)):
+            entry = pb.RemoveFromPlaylistRequest(playlist_id=_checked_id(playlist_id), generation_id=clip_id(gen_id))
+            await _call(catalog.RemoveFromPlaylist, entry)
+        return JSONResponse(_DONE)
+
+    @router.put("/{playlist_id}/reorder", openapi_extra=json_body(OrderBody))
+    @access(Access.OPEN, RateClass.NORMAL)
+    @documented(Done, *_REFUSALS, refusals.GENERATION_NOT_FOUND)
+    async def reorder_playlist(request: Request, playlist_id: PlaylistId) -> Response:
+        """Reorder the clips of a playlist."""
+        values = await read_json(request)
+        with user_scope(user_id_of(request, values)):
+            ids = [clip_id(name) for name in validate_body(OrderBody, {"track_order": None, **values}).track_order]
+            await _call(
+                catalog.ReorderPlaylist,
+                pb.ReorderPlaylistRequest(playlist_id=_checked_id(playlist_id), generation_ids=ids),
+            )
+        return JSONResponse(_DONE)
+
+    return router
+
+
+def _checked_id(playlist_id: str) -> str:
+    """Return ``playlist_id``. Raise ``PLAYLIST_NOT_FOUND`` if it is malformed."""
+    if not _ID.fullmatch(playlist_id):
+        raise _playlist_not_found()
+    return playlist_id
+
+
+async def _call(method: Any, request: Any) -> Any:
+    """Call ``method``. Return 404 instead of 403, so that private playlists of other users are not revealed."""
+    try:
+        return await method(request)
+    except AppError as error:
+        raise _playlist_not_found() if error.code is Code.PERMISSION_DENIED else error from None
+
+
+def _playlist_not_found() -> AppError:
+    return AppError(Code.NOT_FOUND, "PLAYLIST_NOT_FOUND", "Playlist not found")
+
+
+def _playlist(playlist: pb.Playlist) -> Playlist:
+    return {
+        "id": playlist.id,
+        "name": playlist.name,
+        "description": playlist.description,
+        "is_public": playlist.is_public,
+        "user_id": public_user_id(playlist.owner_id),
+        "track_count": playlist.generation_count,
+        "duration": duration_to_wire(playlist.duration_seconds),
+        "created_at": time_to_wire(playlist, "create_time", " "),
+        "updated_at": time_to_wire(playlist, "update_time", " "),
+    }

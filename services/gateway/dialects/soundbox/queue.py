@@ -1,0 +1,201 @@
+"""Routes of the generation queue: status, jobs and cancellation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+from soundwright.generation.v1 import generation_service_pb2 as pb
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as library_pb
+from starlette.responses import JSONResponse, Response
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Gateway
+from services.gateway.dialects.soundbox.generate import find_job
+from services.gateway.dialects.soundbox.identity import public_user_id, user_scope
+from services.gateway.dialects.soundbox.params import (
+    MODELS,
+    ClipId,
+    UserBody,
+    bad_request,
+    json_body,
+    read_json,
+    user_id_of,
+)
+from services.gateway.dialects.soundbox.serializers import (
+    duration_to_wire,
+    job_spec,
+    preview,
+    priority_name,
+    progress_of,
+    status_name,
+    time_to_wire,
+)
+from services.gateway.dialects.soundbox.shapes import (
+    Done,
+    Gpu,
+    ModelStatus,
+    Queue,
+    QueuedJobDetails,
+    QueueStatus,
+    Status,
+)
+from services.gateway.file_paths import hex_id
+from services.gateway.http.access import Access, access
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import documented
+
+__all__ = ["queue_routes"]
+
+_STATUS_SECONDS = 3.0
+_MODEL_STATUS_NAMES: dict[int, ModelStatus] = {
+    pb.MODEL_STATUS_LOADING: "loading",
+    pb.MODEL_STATUS_READY: "ready",
+    pb.MODEL_STATUS_ERROR: "error",
+}
+
+
+class CancelledClip(Done):
+    """The result of a cancellation."""
+
+    message: Annotated[str, Field(examples=["Job cancelled"])]
+
+
+def queue_routes(gateway: Gateway) -> APIRouter:
+    """Return the routes of the queue."""
+    router = APIRouter(tags=["soundbox queue"])
+    clients = gateway.clients
+
+    async def get_queue() -> library_pb.GetQueueResponse:
+        return await clients.jobs.GetQueue(library_pb.GetQueueRequest(kind=job_pb2.JOB_KIND_GENERATION))
+
+    @router.get("/status")
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(Status)
+    async def get_status() -> Response:
+        """Get the status of generation. Returns the state of each model, the GPU and the length of the queue."""
+        try:
+            state = await clients.generation.GetStatus(pb.GetStatusRequest(), timeout=_STATUS_SECONDS)
+        except AppError as error:
+            if error.code is not Code.UNAVAILABLE:
+                raise
+            state = pb.GetStatusResponse()  # the generation service is starting: no model is ready
+        queue = await get_queue()
+        status: Status = {
+            "models": {model: _MODEL_STATUS_NAMES.get(state.models.get(model, 0), "pending") for model in MODELS},
+            "gpu": _gpu(state),
+            "queue_length": _length(queue),
+            "estimated_wait": round(queue.estimated_wait_seconds, 1),
+        }
+        return JSONResponse(status)
+
+    @router.get("/queue-status")
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(QueueStatus)
+    async def get_queue_status() -> Response:
+        """List running and queued jobs in the order of creation. Running jobs have position 0."""
+        queue = await get_queue()
+        positions = [(job, 0) for job in queue.running] + [(job, rank) for rank, job in enumerate(queue.queued, 1)]
+        positions.sort(key=lambda entry: (entry[0].create_time.ToNanoseconds(), entry[0].id))
+        status: QueueStatus = {
+            "queue_length": _length(queue),
+            "current_job": _current(queue),
+            "jobs": [
+                {
+                    "id": hex_id(job.id),
+                    "status": status_name(job),
+                    "prompt": preview(job_spec(job).prompt, 50),
+                    "model": job_spec(job).model or None,
+                    "priority": priority_name(job),
+                    "position": position,
+                }
+                for job, position in positions
+            ],
+        }
+        return JSONResponse(status)
+
+    @router.get("/api/queue")
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(Queue)
+    async def explore_queue() -> Response:
+        """List running and queued jobs with details, in the order in which they start. ``position`` is the place in this list,
+        from 1."""
+        queue = await get_queue()
+        details: Queue = {
+            "jobs": [_job_details(job, place) for place, job in enumerate([*queue.running, *queue.queued], 1)],
+            "current_job": _current(queue),
+            "total": _length(queue),
+        }
+        return JSONResponse(details)
+
+    @router.post("/api/queue/{job_id}/cancel", openapi_extra=json_body(UserBody))
+    @access(Access.OPEN, RateClass.NORMAL)
+    @documented(CancelledClip, refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
+    async def cancel_clip_job(request: Request, job_id: ClipId) -> Response:
+        """Cancel a queued job. Only the owner can cancel it; running jobs cannot be cancelled."""
+        values = await read_json(request)
+        with user_scope(user_id_of(request, values), required=True) as principal:
+            try:
+                job = (await find_job(gateway, job_id)).job
+                if job.owner_id != principal.id:
+                    raise _not_authorized()
+                if job.state == job_pb2.JOB_STATE_RUNNING:
+                    raise bad_request("Cannot cancel a job that is already processing")
+                if job.state != job_pb2.JOB_STATE_QUEUED:
+                    raise bad_request("Job is not in queue")
+                await clients.jobs.CancelJob(library_pb.CancelJobRequest(job_id=job.id))
+            except AppError as error:
+                if error.code is Code.PERMISSION_DENIED:
+                    raise _not_authorized() from None
+                raise bad_request("Job is not in queue") if error.code is Code.CONFLICT else error from None
+        return JSONResponse({"success": True, "message": "Job cancelled"})
+
+    return router
+
+
+def _not_authorized() -> AppError:
+    return AppError(Code.PERMISSION_DENIED, "ACCESS_DENIED", "Not authorized to cancel this job")
+
+
+def _length(queue: library_pb.GetQueueResponse) -> int:
+    return len(queue.running) + queue.queued_count
+
+
+def _current(queue: library_pb.GetQueueResponse) -> str | None:
+    return hex_id(queue.running[0].id) if queue.running else None
+
+
+def _job_details(job: job_pb2.Job, position: int) -> QueuedJobDetails:
+    spec = job_spec(job)
+    progress, percent = progress_of(job)
+    return {
+        "id": hex_id(job.id),
+        "status": status_name(job),
+        "prompt": preview(spec.prompt, 80),
+        "model": spec.model or None,
+        "duration": duration_to_wire(spec.duration_seconds),
+        "priority": priority_name(job),
+        "created": time_to_wire(job, "create_time"),
+        "progress": progress,
+        "progress_pct": percent,
+        "user_id": public_user_id(job.owner_id),
+        "position": position,
+    }
+
+
+def _gpu(state: pb.GetStatusResponse) -> Gpu:
+    if not state.HasField("device"):
+        return {"available": False}
+    device = state.device
+    share = device.memory_used_bytes / device.memory_total_bytes if device.memory_total_bytes else 0.0
+    return {
+        "available": True,
+        "name": device.name,
+        "busy": device.busy,
+        "memory_used_gb": round(device.memory_used_bytes / 2**30, 2),
+        "memory_total_gb": round(device.memory_total_bytes / 2**30, 2),
+        "memory_percent": round(100 * share, 1),
+    }

@@ -1,0 +1,48 @@
+"""All routes of the soundbox dialect."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.gateway.clients import Gateway
+from services.gateway.dialects.soundbox.favorites import favorite_routes
+from services.gateway.dialects.soundbox.files import file_routes
+from services.gateway.dialects.soundbox.generate import generate_routes, job_routes
+from services.gateway.dialects.soundbox.library import library_routes
+from services.gateway.dialects.soundbox.playlists import playlist_routes
+from services.gateway.dialects.soundbox.plays import play_routes
+from services.gateway.dialects.soundbox.queue import queue_routes
+from services.gateway.dialects.soundbox.radio import radio_routes
+from services.gateway.dialects.soundbox.tags import tag_routes
+from services.gateway.dialects.soundbox.utility import utility_routes
+from services.gateway.dialects.soundbox.votes import vote_routes
+
+__all__ = ["soundbox_only_routes", "soundbox_routes"]
+
+
+def soundbox_routes(gateway: Gateway) -> APIRouter:
+    """Return all routes but ``GET /job/{job_id}``, which also serves pipeline jobs on the default listener."""
+    router = APIRouter()
+    for part in (
+        generate_routes,
+        queue_routes,
+        vote_routes,
+        tag_routes,
+        library_routes,
+        favorite_routes,
+        radio_routes,
+        playlist_routes,
+        play_routes,
+        file_routes,
+        utility_routes,
+    ):
+        router.include_router(part(gateway))
+    return router
+
+
+def soundbox_only_routes(gateway: Gateway) -> APIRouter:
+    """Return the routes of a listener that serves only this dialect."""
+    router = APIRouter()
+    router.include_router(job_routes(gateway))
+    router.include_router(soundbox_routes(gateway))
+    return router

@@ -1,0 +1,252 @@
+"""Routes of votes, feedback and ratings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import ConfigDict, Field, field_validator
+from soundwright.library.v1 import catalog_service_pb2 as pb
+from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Gateway
+from services.gateway.dialects.soundbox.dialect import SuccessRoute
+from services.gateway.dialects.soundbox.files import clip_id_of_file
+from services.gateway.dialects.soundbox.identity import user_scope
+from services.gateway.dialects.soundbox.params import (
+    ClipId,
+    IdsBody,
+    Text,
+    UserBody,
+    bad_request,
+    clean,
+    is_one_of,
+    json_body,
+    read_json,
+    user_id_of,
+    valid_ids,
+    validate_body,
+)
+from services.gateway.dialects.soundbox.serializers import clip_id
+from services.gateway.dialects.soundbox.shapes import Count, Done
+from services.gateway.http.access import Access, access
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import documented
+
+__all__ = ["vote_routes"]
+
+_REASON_LIMIT = 50
+_REASON_COUNT_LIMIT = 10
+_NOTES_LIMIT = 1000
+
+
+class VoteBody(UserBody):
+    """A vote with feedback. It replaces an earlier vote of the user."""
+
+    vote: int = Field(
+        0,
+        description="1: upvote, -1: downvote, 0: withdraw the vote.",
+        json_schema_extra={"enum": [-1, 0, 1]},
+        examples=[1],
+    )
+    feedback_reasons: list[str] = Field(
+        [],
+        description="The reasons for the vote.",
+        json_schema_extra={"maxItems": _REASON_COUNT_LIMIT},
+        examples=[["catchy"]],
+    )
+    notes: Text = Field("", description="Private notes.", json_schema_extra={"maxLength": _NOTES_LIMIT})
+    suggested_model: str = Field(
+        "",
+        description="The correct model, if the clip is filed under a wrong one.",
+        json_schema_extra={"enum": ["", "music", "audio"]},
+    )
+
+    @field_validator("vote", mode="before")
+    @classmethod
+    def _check_vote(cls, value: object) -> int:
+        if not is_one_of(value, (-1, 0, 1)):
+            raise bad_request("vote must be -1, 0, or 1")
+        return int(value)
+
+    @field_validator("feedback_reasons", mode="before")
+    @classmethod
+    def _check_reasons(cls, value: object) -> list[str]:
+        if value is None:
+            return []
+        if not isinstance(value, list) or len(value) > _REASON_COUNT_LIMIT:
+            raise bad_request(f"feedback_reasons must be a list with max {_REASON_COUNT_LIMIT} items")
+        if not all(isinstance(reason, str) for reason in value):
+            raise bad_request("feedback_reasons must be strings")
+        return [kept for reason in value if (kept := clean(reason, _REASON_LIMIT))]
+
+    @field_validator("notes")
+    @classmethod
+    def _check_notes(cls, value: str) -> str:
+        if len(value) > _NOTES_LIMIT:
+            raise bad_request(f"notes must have at most {_NOTES_LIMIT} characters")
+        return value
+
+    @field_validator("suggested_model", mode="before")
+    @classmethod
+    def _check_suggested_model(cls, value: object) -> str:
+        if value in (None, ""):
+            return ""
+        if value not in ("music", "audio"):
+            raise bad_request('suggested_model must be "music" or "audio"')
+        return str(value)
+
+
+class RateBody(UserBody):
+    """A rating of a clip."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["filename", "rating"]})
+
+    filename: Text = Field(
+        "", description="The `filename` of the clip.", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714.wav"]
+    )
+    rating: int | None = Field(
+        ...,
+        description="The number of stars. Null: withdraw the rating.",
+        json_schema_extra={"minimum": 1, "maximum": 5},
+        examples=[4],
+    )
+
+    @field_validator("filename")
+    @classmethod
+    def _check_filename(cls, value: str) -> str:
+        if not value:
+            raise bad_request("No filename")
+        return value
+
+    @field_validator("rating", mode="before")
+    @classmethod
+    def _check_rating(cls, value: object) -> int | None:
+        if value is None:
+            return None
+        if not is_one_of(value, (1, 2, 3, 4, 5)):
+            raise bad_request("Rating must be 1-5 or null")
+        return int(value)
+
+
+class Voted(Done):
+    """The votes for a clip, and the vote of the user."""
+
+    upvotes: Annotated[Count, Field(examples=[13])]
+    downvotes: Annotated[Count, Field(examples=[1])]
+    user_vote: Annotated[int, Field(ge=-1, le=1, examples=[1])]
+
+
+VotesById = Annotated[
+    dict[str, int | dict[str, int]],
+    Field(
+        description="The vote of the user for each clip, 0 for none. `votes` contains only the clips with a vote.",
+        examples=[{"7f0c2a9e41d84b6fb1a35d90c2e8f714": 1, "votes": {"7f0c2a9e41d84b6fb1a35d90c2e8f714": 1}}],
+    ),
+]
+_Reasons = Annotated[dict[str, int], Field(description="The number of votes by reason.", examples=[{"catchy": 2}])]
+
+
+class Feedback(TypedDict):
+    """The feedback for a clip."""
+
+    positive_reasons: _Reasons
+    negative_reasons: _Reasons
+    total_votes: Count
+    positive: _Reasons
+    negative: _Reasons
+    reclassify: Annotated[dict[str, int], Field(examples=[{"music": 0, "audio": 1}])]
+
+
+def vote_routes(gateway: Gateway) -> APIRouter:
+    """Return the routes of votes."""
+    router = APIRouter(tags=["soundbox votes"])
+    catalog = gateway.clients.catalog
+
+    @router.post("/api/library/{gen_id}/vote", openapi_extra=json_body(VoteBody))
+    @access(Access.OPEN, RateClass.NORMAL)
+    @documented(Voted, refusals.USER_ID_FOREIGN, refusals.GENERATION_NOT_FOUND)
+    async def vote(request: Request, gen_id: ClipId) -> Response:
+        """Vote for a clip. Replaces an earlier vote of the user; 0 withdraws it."""
+        values = await read_json(request)
+        with user_scope(user_id_of(request, values), required=True):
+            given = validate_body(VoteBody, values)
+            answer = await catalog.Vote(
+                pb.VoteRequest(
+                    generation_id=clip_id(gen_id),
+                    vote=given.vote,
+                    feedback_reasons=given.feedback_reasons,
+                    notes=given.notes,
+                    suggested_model=given.suggested_model,
+                )
+            )
+        return JSONResponse(
+            {
+                "success": True,
+                "upvotes": answer.upvote_count,
+                "downvotes": answer.downvote_count,
+                "user_vote": answer.vote,
+            }
+        )
+
+    @router.post("/api/library/votes", openapi_extra=json_body(IdsBody))
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(VotesById, refusals.USER_ID_FOREIGN)
+    async def check_votes(request: Request) -> Response:
+        """Check votes. Returns the vote of the user for each given clip, 0 for none."""
+        values = await read_json(request)
+        with user_scope(user_id_of(request, values), required=True):
+            given = validate_body(IdsBody, values).generation_ids
+            ids = valid_ids(given)
+            answer = await catalog.GetVotes(pb.GetVotesRequest(generation_ids=sorted(set(ids.values()))))
+        cast = {name: answer.votes[ids[name]] for name in given if ids.get(name, "") in answer.votes}
+        return JSONResponse({**dict.fromkeys(given, 0), **cast, "votes": cast})
+
+    @router.get("/api/library/{gen_id}/feedback")
+    @access(Access.OPEN, RateClass.POLLING)
+    @documented(Feedback, refusals.GENERATION_NOT_FOUND)
+    async def get_feedback(gen_id: ClipId) -> Response:
+        """Get the feedback for a clip. Returns the numbers of votes by reason."""
+        answer = await catalog.GetFeedback(pb.GetFeedbackRequest(generation_id=clip_id(gen_id)))
+        positive, negative = dict(answer.positive_reasons), dict(answer.negative_reasons)
+        return JSONResponse(
+            {
+                "positive_reasons": positive,
+                "negative_reasons": negative,
+                "total_votes": answer.vote_count,
+                "positive": positive,
+                "negative": negative,
+                "reclassify": {model: answer.suggested_models.get(model, 0) for model in ("music", "audio")},
+            }
+        )
+
+    router.include_router(_rating_routes(gateway))
+    return router
+
+
+def _rating_routes(gateway: Gateway) -> APIRouter:
+    """Return the route of ratings, whose errors contain ``success``."""
+    router = APIRouter(route_class=SuccessRoute)
+
+    @router.post("/rate", openapi_extra=json_body(RateBody))
+    @access(Access.OPEN, RateClass.NORMAL)
+    @documented(Done, refusals.USER_ID_FOREIGN, refusals.RATED_FILE_NOT_FOUND)
+    async def rate(request: Request) -> Response:
+        """Rate a clip. All users share one rating; use `/api/library/{gen_id}/vote` for votes of each user."""
+        values = await read_json(request)
+        with user_scope(user_id_of(request, values)):
+            given = validate_body(RateBody, {"rating": "missing", **values})
+            try:
+                await gateway.clients.catalog.RateGeneration(
+                    pb.RateGenerationRequest(generation_id=clip_id_of_file(given.filename, ".wav"), rating=given.rating)
+                )
+            except AppError as error:
+                if error.code is Code.NOT_FOUND:
+                    raise AppError(Code.NOT_FOUND, "RATED_FILE_NOT_FOUND", "File not found") from None
+                raise
+        return JSONResponse({"success": True})
+
+    return router

@@ -1,0 +1,82 @@
+"""Access declarations: ``@access(...)`` on a route states who may call it and which rate limit applies."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from services.gateway.http.rate_limits import RateClass
+
+__all__ = ["Access", "RouteAccess", "access", "declared_access", "require_applied_access"]
+
+_ATTRIBUTE = "soundwright_access"
+T = TypeVar("T")
+
+
+class Access(enum.Enum):
+    """The callers that a route accepts."""
+
+    PUBLIC = "public"
+    """Everyone. Credentials are not read."""
+    ACCOUNT = "account"
+    """An API token or a browser session."""
+    OPEN = "open"
+    """An API token. If open access is enabled, also callers without credentials."""
+    SOCKET = "socket"
+    """An API token or a browser session. If open access is enabled, also callers without credentials."""
+    PAGE = "page"
+    """Everyone. A session cookie identifies the account; tokens are not read. Without a session, callers are anonymous users
+    if open access is enabled, and have no identity otherwise."""
+
+    @property
+    def sessions(self) -> bool:
+        """Whether a session cookie authenticates. State-changing requests then need a CSRF token."""
+        return self in (Access.ACCOUNT, Access.SOCKET, Access.PAGE)
+
+    @property
+    def tokens(self) -> bool:
+        """Whether an API token authenticates."""
+        return self in (Access.ACCOUNT, Access.OPEN, Access.SOCKET)
+
+
+@dataclass(frozen=True)
+class RouteAccess:
+    """The access declaration of a route.
+
+    Attributes:
+        rate_class: the rate limit that applies; None: requests are not limited.
+    """
+
+    access: Access
+    rate_class: RateClass | None = None
+
+
+def access(accepted: Access, rate_class: RateClass | None = None) -> Callable[[T], T]:
+    """Declare who may call a route and which rate limit applies. Put it below the router's decorator."""
+    declared = RouteAccess(accepted, rate_class)
+
+    def mark(endpoint: T) -> T:
+        setattr(endpoint, _ATTRIBUTE, declared)
+        return endpoint
+
+    return mark
+
+
+def declared_access(endpoint: object) -> RouteAccess | None:
+    """Return the access declaration of ``endpoint``; None if it has none."""
+    found: RouteAccess | None = getattr(endpoint, _ATTRIBUTE, None)
+    return found
+
+
+async def require_applied_access(request: Request) -> None:
+    """A dependency of all routes: the access that was checked must be the one that the matched route declares.
+
+    Raises:
+        RuntimeError: the router matched another route than the access control.
+    """
+    if declared_access(request.scope["endpoint"]) != request.scope["soundwright.access"]:
+        raise RuntimeError(f"the access of another route was checked for {request.scope['route'].path}")

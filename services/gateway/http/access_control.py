@@ -1,0 +1,179 @@
+"""Middleware that authenticates requests, applies rate limits and checks CSRF tokens, as the matched route declares."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kit.errors import AppError, Code
+from kit.security.identity import principal_scope
+from services.gateway.auth import (
+    CREATOR_HEADER,
+    SAFE_METHODS,
+    SESSION_COOKIE,
+    Authenticator,
+    Browsers,
+    BrowserSession,
+    Caller,
+    Sites,
+    form_method,
+    new_secret,
+    peer_address,
+    request_csrf_token,
+)
+from services.gateway.http.access import Access
+from services.gateway.http.dialect import Dialect
+from services.gateway.http.problems import PATH_INVALID, Problem, problem_of
+from services.gateway.http.rate_limits import RateLimiter
+from services.gateway.http.route_table import RouteTable
+from services.gateway.openapi.refusals import ORIGIN_NOT_ALLOWED
+
+__all__ = ["AccessControl"]
+
+
+class AccessControl:
+    """ASGI middleware between the edge and the router.
+
+    It reads ``dialect`` from the scope and adds ``peer``, ``session`` and ``principal_id``. The application runs in the
+    :func:`principal_scope` of the caller.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        routes: RouteTable,
+        authenticator: Authenticator,
+        limiter: RateLimiter,
+        browsers: Browsers,
+        sites: Sites,
+        trusted_proxy: bool = False,
+    ) -> None:
+        self._app = app
+        self._routes = routes
+        self._authenticator = authenticator
+        self._limiter = limiter
+        self._browsers = browsers
+        self._sites = sites
+        self._trusted_proxy = trusted_proxy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        dialect: Dialect = scope["dialect"]
+        declared = self._routes.find(scope["method"], scope["path"])
+        peer = peer_address(scope, self._trusted_proxy)
+        creator_secret = self._browsers.creator_secret(scope)
+        # Whoever creates something without a secret gets one.
+        new_creator = not creator_secret and declared.access is Access.OPEN and scope["method"] not in SAFE_METHODS
+        creator_secret = creator_secret or (new_secret() if new_creator else "")
+        # Requests without valid credentials count by address. Over the limit, they cost the library no further call.
+        stranger, rate_class = f"refused:{peer}", declared.rate_class
+        flooding = rate_class is not None and await self._limiter.is_exhausted(stranger, rate_class)
+        caller, refusal = Caller(), None
+        if not flooding:
+            caller, refusal = await self._authenticate(scope, peer, declared.access, creator_secret)
+        anonymous = caller.principal is not None and caller.principal.is_anonymous
+        new_creator = new_creator and anonymous
+        # A page of another site may not use the open access that the visitor's network has.
+        if (
+            anonymous
+            and declared.access.tokens
+            and not self._sites.accepts_anonymous(scope["method"], Headers(scope=scope))
+        ):
+            refusal = refusal or ORIGIN_NOT_ALLOWED
+        if _CONTROL.search(scope["path"]):
+            refusal = PATH_INVALID
+        allowance = None
+        if rate_class is not None:
+            identity = stranger if flooding or refusal is not None else f"address:{peer}"
+            if caller.principal is not None:
+                identity = caller.principal.id
+            allowance = await self._limiter.take(identity, rate_class)
+            if flooding or allowance.retry_after_seconds:
+                refusal = _rate_limited(max(1, allowance.retry_after_seconds))
+        by_browser = caller.session is not None or declared.access is Access.PAGE
+        if refusal is None and by_browser and scope["method"] not in SAFE_METHODS:
+            refusal, receive = await self._check_csrf(scope, receive, caller)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if allowance is not None:
+                    headers.update(allowance.headers)
+                self._set_renewed_session(scope, caller.session, headers)
+                if new_creator and message["status"] < 400:
+                    headers[CREATOR_HEADER] = creator_secret
+                    headers.append("set-cookie", self._browsers.creator_cookie(scope, creator_secret))
+            await send(message)
+
+        if refusal is not None:
+            await dialect.render(refusal)(scope, receive, send_with_headers)
+            return
+        if declared.access is Access.PAGE:
+            method, receive = await form_method(scope, receive)
+            # The checks above applied to the method of the request. The form may only select a route with the same access.
+            if self._routes.find(method, scope["path"]) == declared:
+                scope["method"] = method
+        scope["peer"], scope["session"] = peer, caller.session
+        scope["soundwright.access"] = declared
+        scope["principal_id"] = caller.principal.id if caller.principal is not None else ""
+        with principal_scope(caller.principal):
+            await self._app(scope, receive, send_with_headers)
+
+    async def _authenticate(
+        self, scope: Scope, peer: str, access: Access, creator_secret: str
+    ) -> tuple[Caller, Problem | None]:
+        """Return the caller, and the problem if credentials are missing or invalid."""
+        headers = Headers(scope=scope)
+        secret = self._browsers.session_secret(scope) if access.sessions else ""
+        try:
+            return await self._authenticator.identify(headers, peer, access, secret, creator_secret), None
+        except AppError as error:
+            refusal = problem_of(error)
+            if error.code is Code.UNAUTHENTICATED:
+                refusal = _with_header(refusal, "WWW-Authenticate", 'Bearer realm="soundwright"')
+            elif error.reason == "ACCOUNT_SUSPENDED" and "authorization" not in headers:
+                # The browser forgets the session, so that another account can log in.
+                refusal = _with_header(refusal, "Set-Cookie", self._browsers.ended_session_cookie(scope))
+            return Caller(), refusal
+
+    async def _check_csrf(self, scope: Scope, receive: Receive, caller: Caller) -> tuple[Problem | None, Receive]:
+        """Return the problem if another site may have made the browser send this request, and the ``receive`` to read the body
+        from. A request from another origin is refused before its body is read."""
+        headers = Headers(scope=scope)
+        if not self._sites.is_own_origin(headers):
+            return _CSRF_INVALID, receive
+        token, receive = await request_csrf_token(scope, receive)
+        secret = caller.session.secret if caller.session else self._browsers.visit_secret(scope)
+        return (None if self._browsers.is_valid_csrf_token(secret, token) else _CSRF_INVALID), receive
+
+    def _set_renewed_session(self, scope: Scope, session: BrowserSession | None, headers: MutableHeaders) -> None:
+        """Store a renewed session secret in its cookie, unless the response sets that cookie itself."""
+        name = self._browsers.cookie_name(scope, SESSION_COOKIE)
+        is_set = any(value.startswith(f"{name}=") for value in headers.getlist("set-cookie"))
+        if session is not None and session.renewed_secret and not is_set:
+            cookie = self._browsers.session_cookie(scope, session.renewed_secret, session.remembered)
+            headers.append("set-cookie", cookie)
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CSRF_INVALID = Problem(
+    403, "CSRF_INVALID", "The CSRF token is missing, invalid or expired. Reload the page and try again."
+)
+
+
+def _with_header(problem: Problem, name: str, value: str) -> Problem:
+    return dataclasses.replace(problem, headers={**problem.headers, name: value})
+
+
+def _rate_limited(retry_after_seconds: int) -> Problem:
+    return Problem(
+        429,
+        "RATE_LIMITED",
+        f"Too many requests. Try again in {retry_after_seconds} seconds.",
+        details={"retry_after": retry_after_seconds},
+    )

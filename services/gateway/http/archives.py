@@ -1,0 +1,73 @@
+"""Streams ZIP archives of stored files."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from kit.ports import Blobs
+
+__all__ = ["Member", "stream_zip"]
+
+_ZIP64_BYTES = 2**31  # below the 4 GiB limit of ZIP without the ZIP64 extension
+_EPOCH = time.struct_time((1980, 1, 1, 0, 0, 0, 0, 0, 0))
+
+
+@dataclass(frozen=True)
+class Member:
+    """A stored file to put into an archive.
+
+    Attributes:
+        name: in the archive.
+        key: in the blob store.
+        modify_time: in seconds since 1970; 0: unknown.
+    """
+
+    name: str
+    key: str
+    size_bytes: int
+    modify_time: float = 0.0
+
+
+class _ChunkBuffer:
+    """A writable file without seeking: :mod:`zipfile` writes to it and :meth:`take` empties it."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._chunks.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        return None
+
+    def take(self) -> bytes:
+        data = b"".join(self._chunks)
+        self._chunks.clear()
+        return data
+
+
+async def stream_zip(blobs: Blobs, members: Sequence[Member]) -> AsyncIterator[bytes]:
+    """Yield a ZIP archive in chunks. Members are stored uncompressed, because audio barely compresses.
+
+    At most one chunk of one member is in memory. A member that cannot be read raises and ends the response early. The client
+    then detects the broken archive, because its central directory is missing.
+    """
+    buffer = _ChunkBuffer()
+    archive = zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED, allowZip64=True)  # type: ignore[call-overload]
+    for member in members:
+        stamp = time.gmtime(member.modify_time) if member.modify_time else _EPOCH
+        entry = zipfile.ZipInfo(member.name, max(stamp, _EPOCH)[:6])
+        entry.external_attr = 0o644 << 16
+        with archive.open(entry, "w", force_zip64=member.size_bytes >= _ZIP64_BYTES) as target:
+            async for chunk in blobs.read(member.key):
+                # Compute the checksum outside the event loop.
+                await asyncio.to_thread(target.write, chunk)
+                yield buffer.take()
+        yield buffer.take()
+    archive.close()
+    yield buffer.take()

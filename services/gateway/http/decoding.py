@@ -1,0 +1,77 @@
+"""Decodes what clients send, in linear time and within :mod:`services.gateway.http.limits`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from services.gateway.http import limits
+
+__all__ = ["form_pairs", "json_value", "parameter_count_is_valid", "plain_cookies", "whole_number"]
+
+_ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)?', re.DOTALL)
+_COOKIE = re.compile(r"[!#-+\--\[\]-~]*(?:\"[!#-+\--\[\]-~]*\")?")  # the characters of RFC 6265: no escapes
+
+
+def form_pairs(encoded: bytes) -> list[tuple[str, str]]:
+    """Return the names and values of a URL-encoded form. Invalid escapes stay as they are.
+
+    Raises:
+        ValueError: the form is too large, has too many fields, or is not UTF-8.
+    """
+    if len(encoded) > limits.FORM_BYTES or encoded.count(b"&") >= limits.FORM_FIELDS:
+        raise ValueError("the form is too large")
+    encoded.decode()
+    pairs = [field.partition(b"=") for field in encoded.replace(b"+", b" ").split(b"&") if field]
+    return [(_decoded(name), _decoded(value)) for name, _, value in pairs]
+
+
+def _decoded(text: bytes) -> str:
+    return _ESCAPES.sub(lambda run: bytes.fromhex(run[0].replace(b"%", b"").decode()), text).decode(errors="replace")
+
+
+def json_value(text: bytes | str) -> Any:
+    """Parse JSON.
+
+    Raises:
+        ValueError: the text is not JSON, or has too many values.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig")
+    if text.count('"') > limits.JSON_QUOTES:
+        raise ValueError("the JSON has too many strings")
+    structure = _STRING.sub("", text)
+    if sum(map(structure.count, ",[{")) > limits.JSON_VALUES:
+        raise ValueError("the JSON has too many values")
+    try:
+        return json.loads(text, parse_constant=_reject_constant)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+
+
+def _reject_constant(constant: str) -> None:
+    raise ValueError(constant)  # NaN and Infinity are not JSON
+
+
+def whole_number(text: str, low: int, high: int) -> int | None:
+    """Return the decimal number in ``text``. Return None if there is none, or if it is not from ``low`` to ``high``."""
+    if len(text) > limits.NUMBER_DIGITS or not (text.isascii() and text.isdigit()):
+        return None
+    number = int(text)
+    return number if low <= number <= high else None
+
+
+def parameter_count_is_valid(header: bytes | str) -> bool:
+    """Return whether a header such as ``Content-Disposition`` can be parsed quickly."""
+    separators = header.count(b";") if isinstance(header, bytes) else header.count(";")
+    return separators <= limits.PART_PARAMETERS
+
+
+def plain_cookies(header: str) -> str:
+    """Return the cookies that consist of plain characters, as those of Soundwright do. Other applications of the host can set
+    cookies that need decoding, which takes quadratic time in Python before 3.12.6 (CVE-2024-7592)."""
+    if len(header) > limits.COOKIES_BYTES:
+        return ""
+    return ";".join(cookie for cookie in header.split(";") if _COOKIE.fullmatch(cookie.strip()))

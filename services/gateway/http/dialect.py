@@ -1,0 +1,62 @@
+"""Dialects: the public APIs that the gateway serves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from services.gateway.http.access import RouteAccess
+from services.gateway.http.problems import Problem
+
+__all__ = ["Dialect", "Registration", "dialect_for"]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A public API with its own contract.
+
+    Attributes:
+        name: identifies the dialect in metrics and logs.
+        title: the name of the product, in the OpenAPI document.
+        paths: the paths that this dialect owns on a listener that serves several dialects.
+        render: returns the error response for a problem.
+        default_access: applies to paths of this dialect without a route, and to unsupported methods.
+        cors: whether browsers may call from pages of any origin (CORS).
+        logged_path: returns the form of a path that may be logged, for paths that contain secrets.
+        error: the type of the body that ``render`` returns, for pydantic; None: the body is not JSON.
+    """
+
+    name: str
+    paths: re.Pattern[str]
+    render: Callable[[Problem], Response]
+    default_access: RouteAccess
+    cors: bool = False
+    logged_path: Callable[[str], str] = str
+    title: str = ""
+    error: Any = None
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A dialect with its routes.
+
+    Attributes:
+        routes: the routes on the default listener, which serves all dialects.
+        own_port: the port of a listener that serves only this dialect; 0: there is none.
+        own_routes: the routes on that listener.
+    """
+
+    dialect: Dialect
+    routes: APIRouter
+    own_port: int = 0
+    own_routes: APIRouter | None = None
+
+
+def dialect_for(path: str, dialects: Sequence[Dialect]) -> Dialect:
+    """Return the dialect that owns ``path``: the last one whose pattern matches, or the first one if none matches."""
+    return next((dialect for dialect in reversed(dialects) if dialect.paths.match(path)), dialects[0])

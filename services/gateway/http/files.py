@@ -1,0 +1,169 @@
+"""Streams stored files, with range and conditional requests (RFC 9110) and filenames (RFC 6266)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from email.utils import formatdate, parsedate_to_datetime
+from urllib.parse import quote
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.responses import Response, StreamingResponse
+
+from kit.errors import AppError, Code
+from kit.ports import BlobInfo, Blobs
+from services.gateway.http import limits
+from services.gateway.http.edge import is_head
+
+__all__ = ["Span", "Unsatisfiable", "attachment", "blob_response", "parse_range", "safe_title"]
+
+_RANGE = re.compile(
+    r"bytes *= *([0-9]{0,18}) *- *([0-9]{0,18})", re.IGNORECASE
+)  # longer numbers exceed any file's size
+
+
+@dataclass(frozen=True)
+class Span:
+    """A range of ``length`` bytes from offset ``start``."""
+
+    start: int
+    length: int
+
+
+class Unsatisfiable(Exception):
+    """The range starts after the end of the file."""
+
+
+def parse_range(value: str, size: int) -> Span | None:
+    """Return the part of a file of ``size`` bytes that a ``Range`` header requests.
+
+    Return None if the header must be ignored: it has another unit, several ranges, or is malformed.
+
+    Raises:
+        Unsatisfiable: the range starts after the end of the file.
+    """
+    match = _RANGE.fullmatch(value.strip()) if len(value) <= limits.RANGE_CHARS else None
+    if match is None:
+        return None
+    first, last = match.groups()
+    if not first:
+        if not last:
+            return None
+        length = min(int(last), size)
+        if length == 0:
+            raise Unsatisfiable
+        return Span(size - length, length)
+    start = int(first)
+    if last and int(last) < start:
+        return None
+    if start >= size:
+        raise Unsatisfiable
+    end = min(int(last), size - 1) if last else size - 1
+    return Span(start, end - start + 1)
+
+
+async def blob_response(
+    request: Request,
+    blobs: Blobs,
+    key: str,
+    *,
+    content_type: str,
+    filename: str,
+    inline: bool = False,
+    redirect: bool = True,
+) -> Response:
+    """Return a stored file, or the part of it that the request selects.
+
+    If clients can reach the store, redirect to it. The URL is valid for a short time, so no cache keeps the redirect.
+    HEAD is answered here, because a signature covers the method, and so is ``If-Range``, which not all stores support.
+
+    Args:
+        redirect: whether the clients of the route follow redirects.
+
+    Raises:
+        AppError: ``FILE_NOT_FOUND`` if the store does not contain the file.
+    """
+    info = await blobs.stat(key)
+    if info is None:
+        raise AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "The stored file no longer exists.")
+    etag = f'"{info.etag}"'
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+        "Last-Modified": formatdate(info.modify_time, usegmt=True),
+        "Cache-Control": "private, max-age=86400",
+        "Content-Disposition": attachment(filename, inline=inline),
+    }
+    conditions = request.headers
+    if _matches(conditions.get("if-none-match", ""), etag):
+        return Response(status_code=304, headers={k: headers[k] for k in ("ETag", "Last-Modified", "Cache-Control")})
+    if redirect and blobs.public is not None and not is_head(request.scope) and "if-range" not in conditions:
+        location = blobs.public.download_url(key, content_type, headers["Content-Disposition"])
+        return Response(status_code=307, headers={"Location": location, "Cache-Control": "no-store"})
+    span = None
+    if "range" in conditions and _range_applies(conditions, etag, info):
+        try:
+            span = parse_range(conditions["range"], info.size_bytes)
+        except Unsatisfiable:
+            range_headers = {"Content-Range": f"bytes */{info.size_bytes}", "Accept-Ranges": "bytes", "ETag": etag}
+            return Response(status_code=416, headers=range_headers)
+    status = 200
+    if span is None:
+        span = Span(0, info.size_bytes)
+    else:
+        status = 206
+        headers["Content-Range"] = f"bytes {span.start}-{span.start + span.length - 1}/{info.size_bytes}"
+    headers["Content-Length"] = str(span.length)
+    headers["Content-Type"] = content_type
+    if is_head(request.scope):
+        return Response(status_code=status, headers=headers)
+    return StreamingResponse(_read_span(blobs, key, span), status_code=status, headers=headers)
+
+
+async def _read_span(blobs: Blobs, key: str, span: Span) -> AsyncIterator[bytes]:
+    if span.length:
+        async for chunk in blobs.read(key, span.start, span.length):
+            yield chunk
+
+
+def _matches(condition: str, etag: str) -> bool:
+    """Return whether ``If-None-Match`` matches ``etag``, by weak comparison (RFC 9110)."""
+    return condition.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in condition.split(","))
+
+
+def _range_applies(headers: Headers, etag: str, info: BlobInfo) -> bool:
+    """Return whether ``If-Range`` matches the stored file. Otherwise the whole file is returned."""
+    condition = headers.get("if-range", "").strip()
+    if not condition:
+        return True
+    if len(condition) > limits.RANGE_CHARS:
+        return False
+    if condition.startswith(('"', "W/")):
+        return condition == etag
+    try:
+        return int(parsedate_to_datetime(condition).timestamp()) == int(info.modify_time)
+    except (ValueError, OverflowError):
+        return False
+
+
+def attachment(filename: str, *, inline: bool = False) -> str:
+    """Return a ``Content-Disposition`` header: an ASCII filename for old clients and the full filename (RFC 8187)."""
+    disposition = "inline" if inline else "attachment"
+    name = "".join(c for c in filename if unicodedata.category(c)[0] != "C" and c not in '/\\"').strip() or "download"
+    stem, dot, suffix = name.rpartition(".") if "." in name else (name, "", "")
+    ascii_name = f"{_ascii(stem) or 'download'}{dot}{_ascii(suffix)}"
+    value = f'{disposition}; filename="{ascii_name}"'
+    return value if ascii_name == name else f"{value}; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _ascii(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().strip()
+
+
+def safe_title(title: str) -> str:
+    """Return ``title`` for use in a filename: at most 100 word characters, spaces, ``-`` and ``.``."""
+    kept = "".join(c for c in title if c.isalnum() or c in " _-.").strip()[:100].strip(" .")
+    return kept or "track"

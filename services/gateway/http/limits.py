@@ -1,0 +1,46 @@
+"""The limits of what clients send, in one table. Fields have limits of their own, which their models declare.
+
+:mod:`kit.http_limits` limits requests before they reach the application.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BODY_BYTES",
+    "CONTENT_TYPE_CHARS",
+    "COOKIES_BYTES",
+    "FORM_BYTES",
+    "FORM_FIELDS",
+    "JSON_QUOTES",
+    "JSON_VALUES",
+    "NUMBER_DIGITS",
+    "PART_HEADERS",
+    "PART_HEADER_BYTES",
+    "PART_PARAMETERS",
+    "RANGE_CHARS",
+    "SEARCH_CHARS",
+    "TOKEN_SEARCH_BYTES",
+]
+
+BODY_BYTES = 1 << 20
+"""A body that is not an upload."""
+FORM_BYTES = 1 << 16
+"""A URL-encoded form, or the query of a URL."""
+FORM_FIELDS = 200
+JSON_VALUES = 2000
+"""Values in a JSON body or message. Many small values cost much more time than their bytes."""
+JSON_QUOTES = 10_000
+NUMBER_DIGITS = 18
+"""Digits of a number in text. Python converts longer ones in quadratic time."""
+SEARCH_CHARS = 500
+
+COOKIES_BYTES = 1 << 14
+CONTENT_TYPE_CHARS = 500
+RANGE_CHARS = 100
+
+TOKEN_SEARCH_BYTES = 1 << 16
+"""The CSRF token must be complete within this first part of a multipart form."""
+PART_HEADERS = 8
+PART_HEADER_BYTES = 1 << 12
+PART_PARAMETERS = 16
+"""Parameters of a ``Content-Disposition`` or ``Content-Type`` header."""

@@ -1,0 +1,144 @@
+"""Streams the parts of multipart bodies (RFC 7578)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.exceptions import HTTPException
+
+from kit.errors import AppError, Code
+from services.gateway.http import limits
+from services.gateway.http.decoding import parameter_count_is_valid
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+__all__ = ["Event", "MultipartReader", "PartBegin", "PartData", "PartEnd", "bad_form", "multipart_events"]
+
+
+@dataclass(frozen=True)
+class PartBegin:
+    """The headers of a part. ``filename`` is None for a plain field and can be empty for a file."""
+
+    name: str
+    filename: str | None
+
+
+@dataclass(frozen=True)
+class PartData:
+    data: bytes
+
+
+@dataclass(frozen=True)
+class PartEnd:
+    pass
+
+
+Event = PartBegin | PartData | PartEnd
+
+
+def bad_form(message: str) -> AppError:
+    """Return the error for a malformed body."""
+    return AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", message)
+
+
+async def multipart_events(content_type: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+    """Yield the parts of a multipart body as they arrive.
+
+    Raises:
+        AppError: ``BAD_REQUEST`` for a malformed or incomplete body.
+        HTTPException: 415 for another content type.
+    """
+    reader = MultipartReader(content_type)
+    async for piece in pieces:
+        for event in reader.feed(piece):
+            yield event
+    if not reader.complete:
+        raise bad_form("The form ends before its last boundary.")
+
+
+class MultipartReader:
+    """Converts the callbacks of python-multipart's streaming parser into events. Nothing is stored beyond one header line.
+
+    Attributes:
+        complete: whether the last boundary was read.
+
+    Raises:
+        AppError: ``BAD_REQUEST`` for a malformed boundary.
+        HTTPException: 415 for another content type.
+    """
+
+    def __init__(self, content_type: str) -> None:
+        self.complete = False
+        self._events: list[Event] = []
+        self._field = bytearray()
+        self._value = bytearray()
+        self._headers: dict[bytes, bytes] = {}
+        if len(content_type) > limits.CONTENT_TYPE_CHARS or not parameter_count_is_valid(content_type):
+            raise bad_form("The form's boundary is not valid.")
+        media_type, options = parse_options_header(content_type)
+        boundary = options.get(b"boundary", b"")
+        if media_type != b"multipart/form-data" or not boundary:
+            raise HTTPException(415, "Send the file as multipart/form-data, in a field named file.")
+        callbacks: MultipartCallbacks = {
+            "on_part_begin": self._headers.clear,
+            "on_header_begin": self._header_begin,
+            "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": lambda data, start, end: self._events.append(PartData(data[start:end])),
+            "on_part_end": lambda: self._events.append(PartEnd()),
+            "on_end": self._end,
+        }
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                callbacks,
+                max_header_count=limits.PART_HEADERS,
+                max_header_size=limits.PART_HEADER_BYTES,
+            )
+        except FormParserError as error:
+            raise bad_form("The form's boundary is not valid.") from error
+
+    def feed(self, piece: bytes) -> list[Event]:
+        """Parse the next piece of the body and return its events.
+
+        Raises:
+            AppError: ``BAD_REQUEST`` for a malformed body.
+        """
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise bad_form("The body is not valid multipart/form-data.") from error
+        events, self._events = self._events, []
+        return events
+
+    def _header_begin(self) -> None:
+        self._field.clear()
+        self._value.clear()
+
+    def _header_end(self) -> None:
+        self._headers[bytes(self._field).lower()] = bytes(self._value)
+
+    def _headers_finished(self) -> None:
+        disposition = self._headers.get(b"content-disposition", b"")
+        if not parameter_count_is_valid(disposition):
+            raise FormParserError("a part has too many parameters")
+        _, options = parse_options_header(disposition)
+        if b"name" not in options:
+            raise FormParserError("a part has no name")
+        filename = options.get(b"filename")
+        self._events.append(
+            PartBegin(
+                options[b"name"].decode(errors="replace"),
+                None if filename is None else filename.decode(errors="replace"),
+            )
+        )
+
+    def _end(self) -> None:
+        self.complete = True

@@ -1,0 +1,203 @@
+"""Reads request parameters: path IDs, the idempotency key, and bodies in JSON or form encoding merged with the query."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Header, Path, Query, Request
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+
+from kit.errors import AppError, Code
+from services.gateway.http import limits
+from services.gateway.http.decoding import form_pairs, json_value
+from services.gateway.http.problems import details_of
+from services.gateway.openapi.schemas import PlainSchema
+
+__all__ = [
+    "LICENSE_KEY",
+    "AccountId",
+    "ConversationId",
+    "DeliveryId",
+    "IdempotencyKey",
+    "JobId",
+    "PageNumber",
+    "PageSize",
+    "StemId",
+    "TokenId",
+    "TrackId",
+    "UploadId",
+    "WebhookId",
+    "body_of",
+    "body_schema",
+    "form_fields",
+    "json_object",
+    "limited_body",
+    "require_uuid",
+]
+
+_KEY_LIMIT = 255
+_UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+M = TypeVar("M", bound=BaseModel)
+
+PageNumber = Annotated[int, Query(ge=1, le=1_000_000, description="from 1")]
+PageSize = Annotated[int, Query(ge=1, le=100, description="entries on a page")]
+
+LICENSE_KEY = r"^[!-~]{8,200}$"
+"""The format of an API key of lalal.ai, which is sent in a header."""
+
+
+def _id_of(what: str) -> Any:
+    """Return the path parameter for an ID. FastAPI does not validate it: :func:`require_uuid` turns malformed IDs into 404."""
+    example = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    return Path(description=f"The ID of the {what}.", json_schema_extra={"format": "uuid"}, examples=[example])
+
+
+AccountId = Annotated[str, _id_of("account")]
+ConversationId = Annotated[str, _id_of("conversation")]
+DeliveryId = Annotated[str, _id_of("delivery")]
+JobId = Annotated[str, _id_of("job")]
+StemId = Annotated[str, _id_of("stem")]
+TokenId = Annotated[str, _id_of("token")]
+TrackId = Annotated[str, _id_of("track")]
+UploadId = Annotated[str, _id_of("upload")]
+WebhookId = Annotated[str, _id_of("webhook")]
+
+
+def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
+    """Return a FastAPI dependency that validates a request's parameters as ``model``.
+
+    Raises:
+        AppError: ``VALIDATION_ERROR`` with ``details`` by field; see also :func:`json_object` and :func:`limited_body`.
+        HTTPException: 415 for another content type.
+    """
+
+    async def read(request: Request) -> M:
+        parameters = await _parameters(request)
+        try:
+            return model.model_validate(parameters)
+        except ValidationError as error:
+            raise AppError(
+                Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": details_of(error)}
+            ) from None
+
+    return read
+
+
+def body_schema(model: type[BaseModel], *, forms: bool = True, required: bool = True) -> dict[str, Any]:
+    """Return the OpenAPI request body of ``model``.
+
+    Args:
+        forms: whether the body may also be a form.
+    """
+    schema = model.model_json_schema(schema_generator=PlainSchema)
+    kinds = ("application/json", *(("application/x-www-form-urlencoded",) if forms else ()))
+    return {"requestBody": {"required": required, "content": {kind: {"schema": schema} for kind in kinds}}}
+
+
+async def _parameters(request: Request) -> dict[str, Any]:
+    query = _from_pairs(request.query_params.multi_items())
+    body = await limited_body(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not body:
+        return query
+    if kind == "application/x-www-form-urlencoded":
+        return query | _from_pairs(form_fields(body))
+    if kind == "application/json" or kind.endswith("+json"):
+        return query | json_object(body)
+    raise HTTPException(415, "Send the body as application/json or application/x-www-form-urlencoded.")
+
+
+def form_fields(body: bytes) -> list[tuple[str, str]]:
+    """Return the fields of a URL-encoded form.
+
+    Raises:
+        AppError: ``TOO_LARGE`` if it exceeds 64 KB; ``BAD_REQUEST`` if it is malformed or has more than 200 fields.
+    """
+    if len(body) > limits.FORM_BYTES:
+        raise AppError(Code.TOO_LARGE, "TOO_LARGE", "The form is larger than 64 KB. Shorten its fields.")
+    try:
+        return form_pairs(body)
+    except ValueError:
+        raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The body is not a valid form.") from None
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Parse a JSON object.
+
+    Raises:
+        AppError: ``BAD_REQUEST`` if the body is not JSON, has more than 2,000 values, or is not an object.
+    """
+    try:
+        values = json_value(body)
+    except ValueError:
+        message = f"The body is not valid JSON, or has more than {limits.JSON_VALUES} values."
+        raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", message) from None
+    if not isinstance(values, dict):
+        raise AppError(Code.INVALID_ARGUMENT, "BAD_REQUEST", "The body must be a JSON object.")
+    return values
+
+
+async def limited_body(request: Request) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        AppError: ``TOO_LARGE`` if it exceeds 1 MB.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limits.BODY_BYTES:
+            raise AppError(Code.TOO_LARGE, "TOO_LARGE", "The body is larger than 1 MB. Upload files to /api/tracks.")
+    return bytes(body)
+
+
+def _from_pairs(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return form fields by name. Fields named ``name[]`` become a list."""
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name.endswith("[]"):
+            values.setdefault(name[:-2], []).append(value)
+        else:
+            values[name] = value
+    return values
+
+
+def require_uuid(value: str, what: str) -> str:
+    """Return a UUID in its canonical form.
+
+    Raises:
+        AppError: ``<WHAT>_NOT_FOUND`` if ``value`` is not a UUID.
+    """
+    lowered = value.lower()
+    if not _UUID.fullmatch(lowered):
+        raise AppError(Code.NOT_FOUND, f"{what.upper()}_NOT_FOUND", f"There is no such {what}. Check the ID.")
+    return str(uuid.UUID(lowered))
+
+
+def _idempotency_key(
+    idempotency_key: Annotated[
+        str,
+        Header(
+            alias="Idempotency-Key",
+            description="Identifies a request across retries. Requests with the same key are processed once.",
+            json_schema_extra={"maxLength": _KEY_LIMIT},
+            examples=["5f2b8c1e"],
+        ),
+    ] = "",
+) -> str:
+    key = idempotency_key.strip()
+    if len(key) > _KEY_LIMIT or not (key.isascii() and key.isprintable()):
+        raise AppError(
+            Code.INVALID_ARGUMENT,
+            "IDEMPOTENCY_KEY_INVALID",
+            "The Idempotency-Key must consist of at most 255 printable ASCII characters.",
+        )
+    return key or str(uuid.uuid4())
+
+
+IdempotencyKey = Annotated[str, Depends(_idempotency_key)]
+"""The value of the header ``Idempotency-Key``, or a new one, so that calls between components can be repeated."""

@@ -1,0 +1,84 @@
+"""Error responses before a dialect renders them, and their construction from exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from kit.errors import AppError
+
+__all__ = ["HOST_NOT_ALLOWED", "INTERNAL", "PATH_INVALID", "STOPPING", "Problem", "details_of", "problem_of"]
+
+_REASONS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "UNSUPPORTED_MEDIA_TYPE"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error response, independent of the dialect.
+
+    Attributes:
+        status: the HTTP status.
+        reason: the error code, for programs.
+        message: the sentence for people.
+        details: messages by field, or other values by name.
+        framework_errors: ``details`` in the format of FastAPI, for the dialect whose contract prescribes it.
+    """
+
+    status: int
+    reason: str
+    message: str
+    details: Mapping[str, Any] | None = None
+    framework_errors: list[dict[str, Any]] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+INTERNAL = Problem(500, "INTERNAL", "Something went wrong on our side. Please try again.")
+PATH_INVALID = Problem(400, "PATH_INVALID", "The path contains control characters. Remove them.")
+HOST_NOT_ALLOWED = Problem(
+    421,
+    "HOST_NOT_ALLOWED",
+    "This server does not have this host name. Use its address, or ask the operator to add the name to SOUNDWRIGHT_ALLOWED_HOSTS.",
+)
+STOPPING = Problem(
+    503, "STOPPING", "The server is restarting. Please try again in a moment.", headers={"Retry-After": "5"}
+)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return the problem for an exception. Exceptions that are neither ours nor the framework's become ``INTERNAL``."""
+    if isinstance(error, AppError):
+        headers = {}
+        if "retry_after" in error.meta:
+            headers["Retry-After"] = str(error.meta["retry_after"])
+        return Problem(
+            error.http_status, error.reason, error.message, details=error.meta.get("details"), headers=headers
+        )
+    if isinstance(error, RequestValidationError):
+        problems = [{key: e[key] for key in ("type", "loc", "msg", "input") if key in e} for e in error.errors()]
+        return Problem(
+            422, "VALIDATION_ERROR", "Some fields are invalid.", details_of(error.errors()), framework_errors=problems
+        )
+    if isinstance(error, HTTPException):
+        phrase = HTTPStatus(error.status_code).phrase
+        reason = _REASONS.get(error.status_code, phrase.upper().replace(" ", "_"))
+        return Problem(error.status_code, reason, str(error.detail or phrase), headers=dict(error.headers or {}))
+    return INTERNAL
+
+
+def details_of(errors: Any) -> dict[str, list[str]]:
+    """Return the messages of pydantic's errors by field name."""
+    if isinstance(errors, ValidationError):
+        errors = errors.errors()
+    details: dict[str, list[str]] = {}
+    for error in errors:
+        location = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
+        empty = error["type"] == "missing" or error.get("input") in (None, "")
+        message = "can't be blank" if empty else error["msg"].removeprefix("Value error, ")
+        details.setdefault(location[0] if location else "body", []).append(message[:1].lower() + message[1:])
+    return details

@@ -1,0 +1,207 @@
+"""Rate limits: fixed windows of one minute per caller and class, shared by all gateways.
+
+The broker counts the requests. While it does not answer, each gateway counts its own (ADR 0029).
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import Storage
+from limits.aio.strategies import FixedWindowRateLimiter
+
+from kit.errors import AppError
+from kit.log import get_logger
+from kit.ports import Bus, Clock
+
+__all__ = ["Allowance", "RateClass", "RateLimiter"]
+
+_LOCAL_SECONDS = 5.0  # after an error of the broker, count locally for this time
+_DIGEST_CHARS = 32
+log = get_logger()
+
+
+class RateClass(enum.StrEnum):
+    """Classes of requests. Each class has its own limit, so that requests of one class do not use up another."""
+
+    NORMAL = "normal"
+    HEAVY = "heavy"
+    POLLING = "polling"
+    FILES = "files"
+    REPORTS = "reports"
+    PAGES = "pages"
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """The state of a caller's window after one request."""
+
+    limit: int
+    remaining: int
+    reset_time: int
+    """When the window ends, in seconds since 1970."""
+    retry_after_seconds: int
+    """0 if the request is allowed."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        headers = {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(self.reset_time),
+        }
+        return headers | ({"Retry-After": str(self.retry_after_seconds)} if self.retry_after_seconds else {})
+
+
+class RateLimiter:
+    """Counts requests per caller and class.
+
+    Args:
+        limits: requests per minute, by class.
+        bus: returns the bus, or None if there is no connection yet.
+        window_limit: maximum number of windows in memory. Beyond it, the oldest window is dropped, so that a flood of new
+            identities cannot exhaust the memory.
+    """
+
+    def __init__(
+        self,
+        limits: Mapping[RateClass, int],
+        clock: Clock,
+        bus: Callable[[], Bus | None] = lambda: None,
+        window_limit: int = 50_000,
+    ) -> None:
+        self._items = {rate_class: RateLimitItemPerMinute(limit) for rate_class, limit in limits.items()}
+        self._clock = clock
+        self._counts = _SharedCounts(bus, clock, window_limit)
+        self._strategy = FixedWindowRateLimiter(self._counts)
+
+    async def is_exhausted(self, identity: str, rate_class: RateClass) -> bool:
+        """Return whether this process knows that ``identity`` is over its limit. Costs no round trip to the broker."""
+        return not await self._strategy.test(self._items[rate_class], identity, rate_class)
+
+    async def take(self, identity: str, rate_class: RateClass) -> Allowance:
+        """Count one request of ``identity`` if its limit allows it."""
+        item = self._items[rate_class]
+        # A caller who is known to be over the limit costs no round trip to the broker.
+        allowed = await self._strategy.test(item, identity, rate_class)
+        allowed = allowed and await self._strategy.hit(item, identity, rate_class)
+        window = await self._strategy.get_window_stats(item, identity, rate_class)
+        return Allowance(
+            limit=item.amount,
+            remaining=window.remaining,
+            reset_time=math.ceil(window.reset_time),
+            retry_after_seconds=0 if allowed else max(1, math.ceil(window.reset_time - self._clock.now())),
+        )
+
+    def __len__(self) -> int:
+        """Return the number of windows in memory."""
+        return len(self._counts.windows)
+
+
+@dataclass
+class _Window:
+    """A window of one key.
+
+    Attributes:
+        counter: the name of its counter at the broker.
+        count: the largest known number of requests, including those that are being counted.
+    """
+
+    start_time: float
+    end_time: float
+    counter: str
+    count: int = 0
+
+
+class _SharedCounts(Storage):
+    """A storage of the ``limits`` library: counters of the broker, and their latest known values.
+
+    The windows of a key follow each other without gaps, and all processes compute the same ones. They begin at another
+    second for each key, so that not all callers start a new window at the same time.
+    """
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, bus: Callable[[], Bus | None], clock: Clock, window_limit: int) -> None:
+        super().__init__()
+        self._bus = bus
+        self._clock = clock
+        self._window_limit = window_limit
+        self._local_until = 0.0
+        self._shared = True
+        self.windows: OrderedDict[str, _Window] = OrderedDict()  # by key, oldest first
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return AppError
+
+    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        window = self._window(key, expiry)
+        window.count += amount  # before the wait, so that concurrent requests see it
+        own = window.count
+        shared = await self._increment(window.counter, amount)
+        # The broker knows at least the requests of this process, unless it restarted.
+        window.count = max(window.count, shared)
+        return max(own, shared)
+
+    async def _increment(self, counter: str, amount: int) -> int:
+        """Add to a counter of the broker. Return 0 if the broker does not answer."""
+        now = self._clock.now()
+        bus = self._bus()
+        if bus is None or self._local_until - _LOCAL_SECONDS <= now < self._local_until:
+            return 0
+        try:
+            count = await bus.increment(counter, amount)
+        except AppError as error:
+            self._local_until = now + _LOCAL_SECONDS
+            if self._shared:
+                log.warning("rate_limits.local", reason=error.reason)
+            self._shared = False
+            return 0
+        if not self._shared:
+            log.info("rate_limits.shared")
+        self._shared = True
+        return count
+
+    async def get(self, key: str) -> int:
+        return self._window(key).count
+
+    async def get_expiry(self, key: str) -> float:
+        return self._window(key).end_time
+
+    def _window(self, key: str, seconds: int = 60) -> _Window:
+        """Return the current window of a key."""
+        now = self._clock.now()
+        window = self.windows.get(key)
+        if window is not None and window.start_time <= now < window.end_time:
+            return window
+        self._forget(now)
+        shift = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) % seconds
+        start = (now - shift) // seconds * seconds + shift
+        counter = hashlib.sha256(f"{key}\n{start:.0f}".encode()).hexdigest()[:_DIGEST_CHARS]
+        window = self.windows[key] = _Window(start, start + seconds, counter)
+        self.windows.move_to_end(key)
+        return window
+
+    def _forget(self, now: float) -> None:
+        """Drop windows that have ended, and the oldest one if there are too many."""
+        while self.windows:
+            oldest = next(iter(self.windows.values()))
+            if oldest.start_time <= now < oldest.end_time and len(self.windows) < self._window_limit:
+                return
+            self.windows.popitem(last=False)
+
+    async def check(self) -> bool:
+        return self._bus() is not None
+
+    async def reset(self) -> None:
+        self.windows.clear()
+
+    async def clear(self, key: str) -> None:
+        self.windows.pop(key, None)

@@ -1,0 +1,103 @@
+"""Converts stored audio to WAV for a download."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import shutil
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from fastapi import Request
+from soundwright.library.v1 import job_pb2
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Gateway
+from services.gateway.http.disconnects import cancel_on_disconnect
+
+__all__ = ["ConvertedResponse", "WavFormat", "reencoded_response"]
+
+WavFormat = Literal["wav16", "wav24", "wav32f"]
+_SAMPLE_BYTES = {"wav16": 2, "wav24": 3, "wav32f": 4}
+_CHUNK_BYTES = 1 << 20
+
+
+async def reencoded_response(
+    gateway: Gateway, request: Request, output: job_pb2.AudioOutput, encoding: WavFormat, headers: Mapping[str, str]
+) -> Response:
+    """Return a stored recording as WAV with its own sample rate and channel count. The temporary file is deleted afterwards.
+
+    The conversion stops if the client disconnects.
+
+    Raises:
+        AppError: ``TOO_MANY_CONVERSIONS``.
+    """
+    size_bytes = output.frame_count * output.channel_count * _SAMPLE_BYTES[encoding]
+    with gateway.conversions.making(request.scope["principal_id"], size_bytes) as conversion:
+        folder = Path(tempfile.mkdtemp(dir=gateway.scratch))
+        target = folder / "converted.wav"
+
+        async def clean_up() -> None:
+            shutil.rmtree(folder, ignore_errors=True)
+            gateway.conversions.end(conversion)
+
+        try:
+            await cancel_on_disconnect(request, _reencode(gateway, output.blob_key, target, encoding))
+            length = {"Content-Length": str(target.stat().st_size), "Accept-Ranges": "none"}
+            return ConvertedResponse(_chunks(target), {**headers, **length}, clean_up)
+        except BaseException:
+            await clean_up()
+            raise
+
+
+async def _reencode(gateway: Gateway, key: str, target: Path, encoding: WavFormat) -> None:
+    """Convert a file. If the call is cancelled, it ends when the conversion has stopped."""
+    from kit.audio import AudioLimits, reencode  # imported late: the gateway needs the codecs for this only
+
+    gone = threading.Event()
+
+    def check() -> None:
+        if gone.is_set():
+            raise AppError(Code.CANCELLED, "CANCELLED", "The client disconnected.")
+
+    settings = gateway.settings
+    limits = AudioLimits(settings.max_audio_seconds, max_sample_count=settings.max_audio_sample_count)
+    async with gateway.blobs.local(key) as source:
+        work = functools.partial(reencode, source, target, encoding, limits, check)
+        working = asyncio.ensure_future(gateway.encoding_slots.run(work))
+        try:
+            await asyncio.shield(working)
+        except asyncio.CancelledError:
+            gone.set()
+            await asyncio.gather(working, return_exceptions=True)
+            raise
+
+
+class ConvertedResponse(StreamingResponse):
+    """Streams a file that was made for this response, then cleans up, also if the client disconnects before the first byte."""
+
+    def __init__(
+        self, content: AsyncIterator[bytes], headers: Mapping[str, str], clean_up: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(content, media_type="audio/wav", headers=headers)
+        self._clean_up = clean_up
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._clean_up()
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    file = await asyncio.to_thread(path.open, "rb", 0)
+    try:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+            yield chunk
+    finally:
+        file.close()

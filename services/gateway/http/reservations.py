@@ -1,0 +1,42 @@
+"""Space for the files of a request in the storage quota of the caller."""
+
+from __future__ import annotations
+
+import contextlib
+
+from soundwright.library.v1 import storage_service_pb2 as pb
+from soundwright.library.v1 import storage_service_pb2_grpc
+
+from kit.errors import AppError, Code
+
+__all__ = ["Reservation", "quota_exceeded"]
+
+
+class Reservation:
+    """Space that is reserved while files are stored that no document counts."""
+
+    def __init__(self, storage: storage_service_pb2_grpc.StorageServiceStub, reservation_id: str) -> None:
+        self._storage = storage
+        self._id = reservation_id
+
+    async def hold(self, size_bytes: int) -> int | None:
+        """Reserve space for all files together, in place of what was held before.
+
+        Returns:
+            How many bytes the files can have; None: no quota.
+
+        Raises:
+            AppError: ``QUOTA_EXCEEDED``.
+        """
+        usage = (await self._storage.Reserve(pb.ReserveRequest(reservation_id=self._id, size_bytes=size_bytes))).usage
+        return usage.available_bytes + size_bytes if usage.HasField("available_bytes") else None
+
+    async def release(self) -> None:
+        """End the reservation. If the library does not answer, the reservation expires."""
+        with contextlib.suppress(AppError):
+            await self._storage.Release(pb.ReleaseRequest(reservation_id=self._id))
+
+
+def quota_exceeded(room_bytes: int) -> AppError:
+    message = f"Your storage quota has room for {room_bytes} more bytes. Delete tracks or clips to free space."
+    return AppError(Code.TOO_LARGE, "QUOTA_EXCEEDED", message)

@@ -1,0 +1,342 @@
+"""Streams multipart uploads to the blob store.
+
+Nothing is spooled to disk, and at most one chunk of a file is in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fastapi import Request
+from soundwright.ingest.v1 import ingest_service_pb2 as pb
+from soundwright.ingest.v1 import ingest_service_pb2_grpc
+from soundwright.library.v1 import storage_service_pb2_grpc, track_pb2
+from starlette.exceptions import HTTPException
+
+from kit.errors import AppError, Code
+from kit.metrics import UPLOAD_BYTES
+from kit.ports import Blobs, BlobWriter
+from services.gateway.http.disconnects import cancel_on_disconnect
+from services.gateway.http.multipart import Event, PartBegin, PartData, PartEnd, bad_form, multipart_events
+from services.gateway.http.reservations import Reservation, quota_exceeded
+
+__all__ = ["Form", "FormPolicy", "ReceivedFile", "UploadPolicy", "Uploads"]
+
+_FIELD_COUNT_LIMIT = 32
+_FIELD_LIMIT_BYTES = 64 * 1024
+_FRAMING_BYTES = _FIELD_COUNT_LIMIT * _FIELD_LIMIT_BYTES  # maximum size of a body without its file
+_USUAL_FRAMING_BYTES = 1024  # what a body is longer than its file; the file's own size is checked at the end
+_WRITE_BYTES = 256 * 1024
+_NAME_LIMIT = 255
+
+
+@dataclass(frozen=True)
+class UploadPolicy:
+    """The requirements of a dialect for an upload of one file.
+
+    Attributes:
+        dialect: label in metrics.
+        check_filename: raises if a filename is not accepted. It is called before the content is read.
+        missing: returns the error for a form without a file.
+        too_large: returns the error for a file above the given limit in bytes.
+        size_limit_bytes: limit of the file; None: only the limit of the platform applies.
+        allowed_containers: accepted formats; empty: all.
+    """
+
+    dialect: str
+    check_filename: Callable[[str], None]
+    missing: Callable[[], Exception]
+    too_large: Callable[[int], Exception]
+    size_limit_bytes: int | None = None
+    allowed_containers: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class FormPolicy:
+    """The requirements of a route for a form with several files.
+
+    Attributes:
+        dialect: label in metrics.
+        files: names of the parts that are files.
+        file_count_limit: maximum number of files.
+        total_limit_bytes: limit of all files together. The limit of the platform applies to each file.
+        too_large: returns the error for files above the given limit in bytes.
+        long_fields: limits in bytes of fields that may be longer than others. They may be sent as files, too.
+    """
+
+    dialect: str
+    files: frozenset[str]
+    file_count_limit: int
+    total_limit_bytes: int
+    too_large: Callable[[int], Exception]
+    long_fields: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReceivedFile:
+    """A file that is stored for the duration of one request."""
+
+    filename: str
+    blob_key: str
+
+
+@dataclass(frozen=True)
+class Form:
+    """The fields and files of a form. ``size_bytes`` is the size of all files."""
+
+    fields: Mapping[str, str]
+    files: Sequence[ReceivedFile]
+    size_bytes: int
+
+
+class Uploads:
+    """Receives uploads and stores their files.
+
+    Args:
+        idle_seconds: maximum time between two chunks of a body.
+        finish_seconds: timeout of the inspection of a complete upload.
+    """
+
+    def __init__(
+        self,
+        ingest: ingest_service_pb2_grpc.IngestServiceStub,
+        storage: storage_service_pb2_grpc.StorageServiceStub,
+        blobs: Blobs,
+        max_upload_bytes: int,
+        idle_seconds: float,
+        finish_seconds: float,
+    ) -> None:
+        self._ingest = ingest
+        self._storage = storage
+        self._blobs = blobs
+        self._max_upload_bytes = max_upload_bytes
+        self._idle_seconds = idle_seconds
+        self._finish_seconds = finish_seconds
+
+    async def receive(self, request: Request, policy: UploadPolicy) -> track_pb2.Track:
+        """Read a multipart body with a part ``file`` and register it as a track.
+
+        The fields ``title``, ``artist`` and ``album`` are optional. If the upload fails or the client disconnects, everything
+        that was stored is deleted.
+
+        Raises:
+            AppError: ``QUOTA_EXCEEDED``, before the file is stored if the request has a length.
+        """
+        limit = min(policy.size_limit_bytes or self._max_upload_bytes, self._max_upload_bytes)
+        length = _content_length(request)
+        if length > limit + _FRAMING_BYTES:
+            raise policy.too_large(limit)
+        upload = _Upload(self._ingest, self._storage, self._blobs, policy, limit, _expected_bytes(length))
+        try:
+            events = multipart_events(request.headers.get("content-type", ""), self._chunks(request))
+            fields = await upload.read(events)
+            UPLOAD_BYTES.labels(policy.dialect).inc(upload.size_bytes)
+            wanted = pb.FinishUploadRequest(
+                upload_id=upload.upload_id,
+                filename=upload.filename,
+                title=fields.get("title", ""),
+                artist=fields.get("artist", ""),
+                album=fields.get("album", ""),
+                allowed_containers=policy.allowed_containers,
+            )
+            finishing = self._ingest.FinishUpload(wanted, timeout=self._finish_seconds)
+            finished = await cancel_on_disconnect(request, finishing)
+        except BaseException:
+            await upload.abort()
+            raise
+        track: track_pb2.Track = finished.track
+        return track
+
+    async def gather(self, request: Request, folder: str, policy: FormPolicy, reservation: Reservation) -> Form:
+        """Read a multipart body with several files that are needed for this request only.
+
+        Args:
+            folder: prefix of the keys of the stored files. The caller must delete it, also if this method raises.
+            reservation: space for the files, which the caller must release.
+
+        Raises:
+            AppError: ``QUOTA_EXCEEDED``, before the files are stored if the request has a length.
+        """
+        length = _content_length(request)
+        if length > policy.total_limit_bytes + _FRAMING_BYTES:
+            raise policy.too_large(policy.total_limit_bytes)
+        room = await reservation.hold(_expected_bytes(length))
+        total_limit, too_large = policy.total_limit_bytes, policy.too_large
+        if room is not None and room < total_limit:
+            total_limit, too_large = room, quota_exceeded
+        fields: dict[str, str] = {}
+        files: list[ReceivedFile] = []
+        size = part_count = 0
+        events = multipart_events(request.headers.get("content-type", ""), self._chunks(request))
+        async with contextlib.aclosing(events):  # type: ignore[type-var]
+            async for event in events:
+                if not isinstance(event, PartBegin):
+                    continue
+                part_count += 1
+                if part_count > _FIELD_COUNT_LIMIT + policy.file_count_limit:
+                    raise bad_form(f"A form can have at most {_FIELD_COUNT_LIMIT + policy.file_count_limit} parts.")
+                if event.name not in policy.files:
+                    if event.filename and event.name not in policy.long_fields:
+                        raise _invalid_field(event.name, "must not be a file")
+                    limit = policy.long_fields.get(event.name, _FIELD_LIMIT_BYTES)
+                    fields[event.name] = await _read_field(events, limit)
+                    continue
+                if event.filename is None:
+                    raise _invalid_field(event.name, "must be a file with a filename")
+                if len(files) == policy.file_count_limit:
+                    raise _invalid_field(event.name, f"can have at most {policy.file_count_limit} files")
+                limit = min(total_limit - size, self._max_upload_bytes)
+                file = ReceivedFile(event.filename.replace("\0", "")[:_NAME_LIMIT], f"{folder}/{len(files)}")
+                async with self._blobs.write(file.blob_key) as writer:
+                    file_bytes = await _copy(events, writer, limit, too_large)
+                if file_bytes or file.filename:  # otherwise a file input of a browser without a selected file
+                    files.append(file)
+                size += file_bytes
+        UPLOAD_BYTES.labels(policy.dialect).inc(size)
+        return Form(fields, files, size)
+
+    async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives.
+
+        Raises:
+            HTTPException: 408 if no data arrives for too long.
+        """
+        chunks = request.stream()
+        while True:
+            try:
+                async with asyncio.timeout(self._idle_seconds):
+                    chunk = await anext(chunks, None)
+            except TimeoutError:
+                raise HTTPException(408, f"No data arrived for {self._idle_seconds:.0f} seconds.") from None
+            if chunk is None:
+                return
+            yield chunk
+
+
+class _Upload:
+    """The state of one upload."""
+
+    def __init__(
+        self,
+        ingest: ingest_service_pb2_grpc.IngestServiceStub,
+        storage: storage_service_pb2_grpc.StorageServiceStub,
+        blobs: Blobs,
+        policy: UploadPolicy,
+        limit_bytes: int,
+        expected_bytes: int,
+    ) -> None:
+        self._ingest = ingest
+        self._storage = storage
+        self._reservation: Reservation | None = None
+        self._blobs = blobs
+        self._policy = policy
+        self._limit_bytes = limit_bytes
+        self._expected_bytes = expected_bytes
+        self.upload_id = ""
+        self.filename = ""
+        self.size_bytes = 0
+
+    async def read(self, events: AsyncIterator[Event]) -> dict[str, str]:
+        """Store the file and return the fields."""
+        fields: dict[str, str] = {}
+        field_count = 0
+        async with contextlib.aclosing(events):  # type: ignore[type-var]
+            async for event in events:
+                if not isinstance(event, PartBegin):
+                    continue
+                field_count += 1
+                if field_count > _FIELD_COUNT_LIMIT:
+                    raise bad_form(f"A form can have at most {_FIELD_COUNT_LIMIT} parts.")
+                if event.name == "file" and event.filename is not None:
+                    await self._store_file(event.filename, events)
+                elif event.filename:
+                    raise self._policy.missing()
+                else:
+                    fields[event.name] = await _read_field(events)
+        if not self.upload_id:
+            raise self._policy.missing()
+        return fields
+
+    async def _store_file(self, filename: str, events: AsyncIterator[Event]) -> None:
+        if self.upload_id:
+            raise bad_form("The form contains several files. Send one file at a time.")
+        self._policy.check_filename(filename)
+        created = await self._ingest.CreateUpload(pb.CreateUploadRequest(filename=filename))
+        self.upload_id, self.filename = created.upload_id, filename
+        limit, too_large = min(self._limit_bytes, created.size_limit_bytes), self._policy.too_large
+        self._reservation = Reservation(self._storage, self.upload_id)
+        room = await self._reservation.hold(self._expected_bytes)
+        if room is not None and room < limit:
+            limit, too_large = room, quota_exceeded
+        async with self._blobs.write(created.blob_key) as writer:
+            self.size_bytes = await _copy(events, writer, limit, too_large)
+
+    async def abort(self) -> None:
+        """Delete what was stored. Errors are ignored, because the upload has failed already."""
+        if self.upload_id:
+            with contextlib.suppress(AppError):
+                await self._ingest.AbortUpload(pb.AbortUploadRequest(upload_id=self.upload_id))
+        if self._reservation is not None:
+            await self._reservation.release()
+
+
+def _content_length(request: Request) -> int:
+    """Return the length of the body; 0 if the client does not tell it."""
+    content_length = request.headers.get("content-length", "")
+    return int(content_length) if content_length.isdigit() else 0
+
+
+def _expected_bytes(length: int) -> int:
+    """Return the size of the files in a body of this length."""
+    return max(0, length - _USUAL_FRAMING_BYTES)
+
+
+async def _copy(
+    events: AsyncIterator[Event], writer: BlobWriter, limit: int, too_large: Callable[[int], Exception]
+) -> int:
+    """Write the data of a part in batches and return its size in bytes.
+
+    Raises:
+        Exception: the one of ``too_large``, if the part exceeds ``limit`` bytes.
+    """
+    size = 0
+    batch = bytearray()
+    async for event in events:
+        if isinstance(event, PartEnd):
+            break
+        if isinstance(event, PartData):
+            size += len(event.data)
+            if size > limit:
+                raise too_large(limit)
+            batch += event.data
+            if len(batch) >= _WRITE_BYTES:
+                await writer.write(bytes(batch))
+                batch.clear()
+    if batch:
+        await writer.write(bytes(batch))
+    return size
+
+
+async def _read_field(events: AsyncIterator[Event], limit_bytes: int = _FIELD_LIMIT_BYTES) -> str:
+    """Return the value of a plain field.
+
+    Raises:
+        AppError: ``BAD_REQUEST`` if it exceeds ``limit_bytes``.
+    """
+    value = bytearray()
+    async for event in events:
+        if isinstance(event, PartEnd):
+            break
+        if isinstance(event, PartData):
+            value += event.data
+            if len(value) > limit_bytes:
+                raise bad_form(f"A field can have at most {limit_bytes} bytes.")
+    return value.decode(errors="replace").replace("\0", "")
+
+
+def _invalid_field(name: str, message: str) -> AppError:
+    details = {"details": {name[:_NAME_LIMIT]: [message]}}
+    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)

@@ -1,0 +1,230 @@
+"""The gateway's descriptors of job kinds: the specification of each kind, and how callers see its jobs.
+
+Dialects, channels and pages read the descriptors, so that no other module enumerates the kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from soundwright.analysis.v1 import jobs_pb2 as analysis_pb
+from soundwright.generation.v1 import jobs_pb2 as generation_pb
+from soundwright.ingest.v1 import jobs_pb2 as ingest_pb
+from soundwright.library.v1 import job_pb2, track_pb2
+from soundwright.separation.v1 import jobs_pb2 as separation_pb
+
+from services.gateway.file_paths import (
+    analysis_path,
+    hex_id,
+    job_file_path,
+    stem_file_path,
+    track_audio_path,
+    track_file_path,
+)
+
+__all__ = [
+    "DEFAULT_KIND",
+    "JOB_KINDS",
+    "JobFile",
+    "JobKind",
+    "Link",
+    "PublicFile",
+    "analysis_values",
+    "job_kind",
+    "unpacked",
+]
+
+Spec = TypeVar("Spec", bound=Message)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link on a page."""
+
+    text: str
+    path: str
+
+
+@dataclass(frozen=True)
+class JobFile:
+    """A stored file of a job, with its name on pages."""
+
+    name: str
+    content_type: str
+    blob_key: str
+
+
+@dataclass(frozen=True)
+class PublicFile:
+    """The main result file of a job: its path at the gateway, and its size in bytes. None if unknown."""
+
+    path: str | None = None
+    size_bytes: int | None = None
+
+
+def unpacked(packed: AnyMessage, message_class: type[Spec]) -> Spec:
+    """Return the message in ``packed``, or an empty message if it contains none or one of another type."""
+    message = message_class()
+    packed.Unpack(message)
+    return message
+
+
+def _no_title(_spec: Any) -> str:
+    return ""
+
+
+def _no_details(_job: job_pb2.Job) -> str:
+    return ""
+
+
+def _outputs(job: job_pb2.Job) -> Sequence[JobFile]:
+    return [JobFile(output.name, output.content_type, output.blob_key) for output in job.result.outputs]
+
+
+def _file_links(job: job_pb2.Job, _track: track_pb2.Track | None) -> Sequence[Link]:
+    return [
+        Link(file.name.replace("_", " "), job_file_path(job.id, file.name)) for file in job_kind(job.kind).files(job)
+    ]
+
+
+def _no_file(_job: job_pb2.Job, _track: track_pb2.Track | None) -> PublicFile:
+    return PublicFile()
+
+
+@dataclass(frozen=True)
+class JobKind(Generic[Spec]):
+    """How the gateway presents the jobs of one kind.
+
+    Attributes:
+        kind: value of the library's enum, which declares the public name of the kind.
+        spec: message class of the specification.
+        running_status: public status of a running job.
+        title: returns a title from the specification, for jobs without a track.
+        files: returns the files that pages link to.
+        links: returns the links of a succeeded job on pages. The second argument is its track, or None if deleted.
+        result_file: returns the main result file. The second argument is the track that the job created, or None.
+        details_json: returns the details as the text of a JSON object, or an empty string.
+    """
+
+    kind: job_pb2.JobKind.ValueType
+    spec: type[Spec]
+    running_status: str = "processing"
+    title: Callable[[Spec], str] = _no_title
+    files: Callable[[job_pb2.Job], Sequence[JobFile]] = _outputs
+    links: Callable[[job_pb2.Job, track_pb2.Track | None], Sequence[Link]] = _file_links
+    result_file: Callable[[job_pb2.Job, track_pb2.Track | None], PublicFile] = _no_file
+    details_json: Callable[[job_pb2.Job], str] = _no_details
+
+    @property
+    def word(self) -> str:
+        """The kind as one lower-case word, e.g. "separation"."""
+        return job_pb2.JobKind.Name(self.kind).removeprefix("JOB_KIND_").lower()
+
+    @property
+    def public_type(self) -> str:
+        """The name of the kind in the public API, e.g. "processing"."""
+        extensions: Any = job_pb2.JobKind.DESCRIPTOR.values_by_number[self.kind].GetOptions().Extensions
+        return str(extensions[job_pb2.public_kind].type)
+
+    def title_of(self, job: job_pb2.Job) -> str:
+        """Return the title of a job that has no track."""
+        return self.title(unpacked(job.spec, self.spec))
+
+
+# --------------------------------------------------------------------------------------------------------- descriptors
+
+
+def _download_title(spec: ingest_pb.DownloadSpec) -> str:
+    if not spec.HasField("song"):
+        return spec.url
+    artist = ", ".join(spec.song.artists)
+    return f"{spec.song.title}, {artist}" if artist else spec.song.title
+
+
+def _download_links(_job: job_pb2.Job, track: track_pb2.Track | None) -> Sequence[Link]:
+    return [Link("recording", track_audio_path(track.id))] if track is not None else []
+
+
+def _download_file(_job: job_pb2.Job, track: track_pb2.Track | None) -> PublicFile:
+    return PublicFile(track_file_path(track), track.size_bytes) if track is not None else PublicFile()
+
+
+def _first_stem(job: job_pb2.Job, _track: track_pb2.Track | None) -> PublicFile:
+    stems = job.result.outputs
+    return PublicFile(stem_file_path(stems[0]), stems[0].size_bytes) if stems else PublicFile()
+
+
+def _analysis_links(_job: job_pb2.Job, track: track_pb2.Track | None) -> Sequence[Link]:
+    return [Link("analysis", analysis_path(track.id))] if track is not None else []
+
+
+def analysis_values(details: AnyMessage) -> str:
+    """Return the measured values of an analysis as the text of a JSON object, or an empty string."""
+    return unpacked(details, analysis_pb.AnalysisResult).values_json
+
+
+def _archive(job: job_pb2.Job, _track: track_pb2.Track | None) -> PublicFile:
+    return PublicFile(f"/export/archive/{job.id}", sum(output.size_bytes for output in job.result.outputs))
+
+
+def _clip(job: job_pb2.Job) -> Sequence[JobFile]:
+    return [JobFile("clip", "audio/wav", job.result.clip.audio_blob_key)]
+
+
+JOB_KINDS: Mapping[int, JobKind[Any]] = {
+    descriptor.kind: descriptor
+    for descriptor in (
+        JobKind(
+            kind=job_pb2.JOB_KIND_DOWNLOAD,
+            spec=ingest_pb.DownloadSpec,
+            running_status="downloading",
+            title=_download_title,
+            links=_download_links,
+            result_file=_download_file,
+        ),
+        JobKind(
+            kind=job_pb2.JOB_KIND_SEPARATION,
+            spec=separation_pb.SeparationSpec,
+            result_file=_first_stem,
+        ),
+        JobKind(
+            kind=job_pb2.JOB_KIND_ANALYSIS,
+            spec=analysis_pb.AnalysisSpec,
+            links=_analysis_links,
+            result_file=lambda job, _track: PublicFile(analysis_path(job.track_id)),
+            details_json=lambda job: analysis_values(job.result.details),
+        ),
+        JobKind(
+            kind=job_pb2.JOB_KIND_GENERATION,
+            spec=generation_pb.GenerationSpec,
+            title=lambda spec: spec.prompt,
+            files=_clip,
+            result_file=lambda job, _track: PublicFile(
+                f"/audio/{hex_id(job.id)}.wav", job.result.clip.audio_size_bytes
+            ),
+        ),
+        JobKind(
+            kind=job_pb2.JOB_KIND_PIPELINE,
+            spec=separation_pb.PipelineSpec,
+            result_file=lambda job, _track: PublicFile(f"/download/{job.id}/all"),
+        ),
+        JobKind(
+            kind=job_pb2.JOB_KIND_EXPORT,
+            spec=separation_pb.ExportSpec,
+            result_file=_archive,
+        ),
+    )
+}
+"""The kinds of this release, in the order in which the public API lists them."""
+
+DEFAULT_KIND: JobKind[Any] = JobKind(kind=job_pb2.JOB_KIND_UNSPECIFIED, spec=AnyMessage)
+"""The descriptor of kinds that only a newer release knows."""
+
+
+def job_kind(kind: int) -> JobKind[Any]:
+    """Return the descriptor of a kind, or the default for unknown kinds."""
+    return JOB_KINDS.get(kind, DEFAULT_KIND)

@@ -1,0 +1,74 @@
+"""Reads jobs and tracks of the caller from the library."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from soundwright.library.v1 import job_pb2, track_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Clients
+from services.gateway.http.parameters import require_uuid
+
+__all__ = ["created_track", "denied_is_unknown", "find_track", "own_job", "own_track"]
+
+
+async def own_job(clients: Clients, job_id: str, kind: job_pb2.JobKind.ValueType | None = None) -> job_pb2.Job:
+    """Return a job of the caller, of this ``kind`` unless it is None.
+
+    Raises:
+        AppError: ``JOB_NOT_FOUND``; ``ACCESS_DENIED`` for a job of another account.
+    """
+    answer = await clients.jobs.GetJob(pb.GetJobRequest(job_id=require_uuid(job_id, "job")))
+    job: job_pb2.Job = answer.job
+    if kind is not None and job.kind != kind:
+        raise AppError(Code.NOT_FOUND, "JOB_NOT_FOUND", "There is no such job of this kind. See /api/jobs.")
+    return job
+
+
+async def own_track(clients: Clients, track_id: str, *, needs_audio: bool = False) -> track_pb2.Track:
+    """Return a track of the caller.
+
+    Raises:
+        AppError: ``TRACK_NOT_FOUND``, also for a track of another account; ``AUDIO_NOT_READY`` if audio is needed and
+            the track has none yet.
+    """
+    request = pb.GetTrackRequest(track_id=require_uuid(track_id, "track"), needs_audio=needs_audio)
+    with denied_is_unknown():
+        track: track_pb2.Track = (await clients.tracks.GetTrack(request)).track
+    return track
+
+
+@contextlib.contextmanager
+def denied_is_unknown() -> Iterator[None]:
+    """Convert ``ACCESS_DENIED`` to ``TRACK_NOT_FOUND``, so that tracks of other accounts look missing."""
+    try:
+        yield
+    except AppError as error:
+        if error.reason == "ACCESS_DENIED":
+            raise AppError(
+                Code.NOT_FOUND, "TRACK_NOT_FOUND", "There is no such track. Check the id; it may have been deleted."
+            ) from None
+        raise
+
+
+async def find_track(clients: Clients, track_id: str) -> track_pb2.Track | None:
+    """Return a track, or None if it does not exist or the caller may not see it."""
+    if not track_id:
+        return None
+    try:
+        track: track_pb2.Track = (await clients.tracks.GetTrack(pb.GetTrackRequest(track_id=track_id))).track
+    except AppError as error:
+        if error.code not in (Code.NOT_FOUND, Code.PERMISSION_DENIED):
+            raise
+        return None
+    return track
+
+
+async def created_track(clients: Clients, job: job_pb2.Job) -> track_pb2.Track | None:
+    """Return the track that a succeeded job created, or None if it created none or the track was deleted."""
+    if job.state != job_pb2.JOB_STATE_SUCCEEDED or not job.creates_track:
+        return None
+    return await find_track(clients, job.track_id)

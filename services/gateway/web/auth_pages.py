@@ -1,0 +1,236 @@
+"""Pages to register, log in, confirm email addresses and log out."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from soundwright.library.v1 import library_service_pb2 as pb
+from starlette.responses import Response
+
+from kit.errors import AppError
+from kit.security.identity import principal_scope
+from services.gateway.clients import Gateway
+from services.gateway.http.access import Access, access
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.web.responses import form_body, page_responses
+from services.gateway.web.views import LOG_IN, Views, form_of, local_path, session_of
+
+__all__ = ["auth_routes"]
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_EMAIL = ("The email address.", "you@example.com")
+_PASSWORD = ("The password, 12 to 72 characters.", "correct horse battery")
+_REGISTRATION = form_body(
+    {"user[email]": _EMAIL, "user[password]": _PASSWORD, "user[password_confirmation]": _PASSWORD}
+)
+_LOGIN = form_body(
+    {
+        "user[email]": _EMAIL,
+        "user[password]": (
+            "The password. If it is omitted, a login link is sent to the email address.",
+            "correct horse battery",
+        ),
+        "user[token]": (
+            "The secret of a login link, instead of email address and password.",
+            "qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A",
+        ),
+        "user[remember_me]": ("`true`: stay logged in for 14 days.", "true"),
+        "return_to": ("The path on this site to continue at after login.", "/tracks"),
+    }
+)
+_ReturnTo = Annotated[str, Query(description="The path on this site to continue at after login.", examples=["/tracks"])]
+_LinkToken = Annotated[
+    str, Path(description="The secret of the link.", examples=["qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"])
+]
+
+
+def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
+    """Return the routes of registration, login, confirmation and logout."""
+    router = APIRouter(prefix="/users", tags=["pages accounts"])
+    accounts, registration_enabled = gateway.clients.accounts, gateway.settings.registration
+
+    def registration(request: Request, email: str = "", errors: dict[str, list[str]] | None = None) -> Response:
+        status_code = 200 if registration_enabled else 403
+        return views.page(
+            request,
+            "register.html",
+            status_code=status_code,
+            open=registration_enabled,
+            email=email,
+            errors=errors or {},
+        )
+
+    def login(request: Request, return_to: str, email: str = "", error: str = "") -> Response:
+        values: dict[str, Any] = {
+            "email": email,
+            "error": error,
+            "return_to": return_to,
+            "registration": registration_enabled,
+        }
+        return views.page(request, "log_in.html", **values)
+
+    @router.get("/register")
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses(refusals.REGISTRATION_CLOSED)
+    async def registration_page(request: Request) -> Response:
+        """Show the registration form. If registration is disabled, the status is 403."""
+        return views.redirect(request, "/") if session_of(request) else registration(request)
+
+    @router.post("/register", openapi_extra=_REGISTRATION)
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses(refusals.REGISTRATION_CLOSED)
+    async def register(request: Request) -> Response:
+        """Create an account. The response does not reveal whether an account with the email address already exists."""
+        form = await form_of(request)
+        email = form.get("user[email]", "")
+        if session_of(request):
+            return views.redirect(request, "/")
+        try:
+            with principal_scope(None):
+                await accounts.Register(
+                    pb.RegisterRequest(
+                        email=email,
+                        password=form.get("user[password]", ""),
+                        password_confirmation=form.get("user[password_confirmation]", ""),
+                        ip_address=request.scope["peer"],
+                        browser_key=views.browser_key(request),
+                    )
+                )
+        except AppError as error:
+            if error.reason != "VALIDATION_ERROR":
+                raise
+            return registration(request, email, error.meta.get("details"))
+        return views.redirect(request, LOG_IN, "registered")
+
+    @router.get("/log-in")
+    @router.get("/log_in", name="login_page_alias")
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses()
+    async def login_page(request: Request, return_to: _ReturnTo = "/") -> Response:
+        """Show the login form."""
+        if session_of(request):
+            return views.redirect(request, local_path(return_to))
+        return login(request, local_path(return_to))
+
+    @router.post("/log-in", openapi_extra=_LOGIN)
+    @router.post("/log_in", name="log_in_alias", openapi_extra=_LOGIN)
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses()
+    async def log_in(request: Request) -> Response:
+        """Log in. Send the secret of a login link, or email address and password, or only the email address to request a link."""
+        form = await form_of(request)
+        remembered = form.get("user[remember_me]") in ("true", "on", "1")
+        email, return_to = form.get("user[email]", ""), local_path(form.get("return_to", "/"))
+        try:
+            with principal_scope(None):
+                if "user[token]" in form:
+                    link = pb.RedeemLoginLinkRequest(link_token=form["user[token]"], remembered=remembered)
+                    secret = (await accounts.RedeemLoginLink(link)).session_token
+                elif "user[password]" in form:
+                    given = pb.CreateSessionRequest(
+                        email=email,
+                        password=form["user[password]"],
+                        remembered=remembered,
+                        ip_address=request.scope["peer"],
+                    )
+                    secret = (await accounts.CreateSession(given)).session_token
+                else:
+                    await _request_link(email, request.scope["peer"])
+                    return views.redirect(request, LOG_IN, "link_sent")
+                # A new login ends the previous session of the browser.
+                if session := session_of(request):
+                    await accounts.DeleteSession(pb.DeleteSessionRequest(session_token=session.current_secret))
+        except AppError as error:
+            if error.reason == "LINK_INVALID":
+                return views.redirect(request, LOG_IN, "link_invalid")
+            if error.reason != "CREDENTIALS_INVALID":
+                raise
+            return login(request, return_to, email, error.message)
+        return views.logged_in(request, return_to, secret, remembered, "welcome")
+
+    async def _request_link(email: str, peer: str) -> None:
+        try:
+            await accounts.RequestLoginLink(pb.RequestLoginLinkRequest(email=email, ip_address=peer))
+        except AppError as error:
+            if error.reason != "VALIDATION_ERROR":  # do not reveal that no account can have this address
+                raise
+
+    @router.get("/log-in/{token}")
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses()
+    async def link_page(request: Request, token: _LinkToken) -> Response:
+        """Show the page of a login link. It has a button, so that programs that open links in emails do not use up the link."""
+        if not _TOKEN.fullmatch(token):
+            return views.redirect(request, LOG_IN, "link_invalid")
+        values: dict[str, Any] = {
+            "title": "Log in",
+            "action": LOG_IN,
+            "token": token,
+            "button": "Log in",
+            "remember": True,
+        }
+        return views.page(request, "link.html", **values)
+
+    @router.get("/confirm/{token}")
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses()
+    async def confirmation_page(request: Request, token: _LinkToken) -> Response:
+        """Show the page that confirms an email address. The page has a button, like the one of a login link."""
+        return _confirm_page(request, "/users/confirm", token)
+
+    @router.get("/settings/confirm-email/{token}")
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses()
+    async def email_change_page(request: Request, token: _LinkToken) -> Response:
+        """Show the page that confirms a new email address. The page has a button, like the one of a login link."""
+        return _confirm_page(request, "/users/settings/confirm-email", token)
+
+    def _confirm_page(request: Request, action: str, token: str) -> Response:
+        if not _TOKEN.fullmatch(token):
+            return views.redirect(request, LOG_IN, "link_invalid")
+        values: dict[str, Any] = {
+            "title": "Confirm your email address",
+            "token": token,
+            "button": "Confirm",
+            "remember": False,
+        }
+        return views.page(request, "link.html", action=f"{action}/{token}", **values)
+
+    @router.post("/confirm/{token}", openapi_extra=form_body({}))
+    @router.post("/settings/confirm-email/{token}", name="confirm_email_change", openapi_extra=form_body({}))
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses(page=False)
+    async def confirm_email(request: Request, token: _LinkToken) -> Response:
+        """Confirm an email address."""
+        session = session_of(request)
+        confirmation = pb.ConfirmEmailRequest(
+            link_token=token,
+            browser_key=views.browser_key(request),
+            session_token=session.current_secret if session else "",
+        )
+        try:
+            with principal_scope(None):
+                confirmed = await accounts.ConfirmEmail(confirmation)
+            flash = "taken_over" if confirmed.password_removed else "confirmed"
+        except AppError as error:
+            if error.reason not in ("LINK_INVALID", "EMAIL_TAKEN"):
+                raise
+            flash = error.reason.lower()
+        return views.redirect(request, "/users/settings" if session else LOG_IN, flash)
+
+    @router.delete("/log-out", openapi_extra=form_body({}))
+    @router.post("/log-out", name="log_out_by_post", openapi_extra=form_body({}))
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses(page=False)
+    async def log_out(request: Request) -> Response:
+        """Log out. Has no effect if the browser is not logged in."""
+        if session := session_of(request):
+            with principal_scope(None):
+                await accounts.DeleteSession(pb.DeleteSessionRequest(session_token=session.secret))
+                await accounts.DeleteSession(pb.DeleteSessionRequest(session_token=session.current_secret))
+        return views.logged_out(request)
+
+    return router

@@ -1,0 +1,41 @@
+"""Documentation of the responses and forms of browser pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from services.gateway.auth import FIELD
+from services.gateway.http.problems import Problem
+from services.gateway.openapi.responses import ResponseDoc, RouteDoc, documented_as
+
+__all__ = ["REDIRECT", "form_body", "page_responses"]
+
+_FORM = "application/x-www-form-urlencoded"
+_HTML = {"type": "string", "contentMediaType": "text/html"}
+_PAGE = ResponseDoc(
+    "The page.", _HTML, "text/html", example="<!DOCTYPE html> ...", headers=("Set-Cookie", "Cache-Control")
+)
+REDIRECT = ResponseDoc("A redirect.", headers=("Location", "Set-Cookie", "Cache-Control"))
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def page_responses(*refusals: Problem, page: bool = True, redirect: bool = True) -> Callable[[F], F]:
+    """Document a route that returns a page, redirects the browser, or does either."""
+    by_status = ({200: _PAGE} if page else {}) | ({302: REDIRECT} if redirect else {})
+    return documented_as(RouteDoc(by_status, refusals))
+
+
+def form_body(fields: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """Return the OpenAPI request body of a form, from the description and an example of each field."""
+    named = {
+        name: {"type": "string", "description": text, "examples": [example]} for name, (text, example) in fields.items()
+    }
+    token = {"type": "string", "description": "The CSRF token of the page, unless the header contains it."}
+    method = {
+        "type": "string",
+        "enum": ["put", "patch", "delete"],
+        "description": "Overrides the method of the form.",
+    }
+    schema = {"type": "object", "properties": {**named, FIELD: token, "_method": method}}
+    return {"requestBody": {"required": True, "content": {_FORM: {"schema": schema}}}}

@@ -1,0 +1,39 @@
+"""The generation engines, one registration each."""
+
+from __future__ import annotations
+
+from kit.engines import EngineRegistry, FallbackPolicy
+from services.generation.engines.audiocraft.engine import AudiocraftEngine
+from services.generation.engines.procedural.engine import ProceduralEngine
+from services.generation.service import Engine
+from services.generation.settings import GenerationSettings
+
+__all__ = ["Registry", "build_registry"]
+
+Registry = EngineRegistry[Engine]
+
+
+def build_registry(settings: GenerationSettings) -> Registry:
+    """Return all generation engines. Nothing is loaded yet, and no ML library is imported."""
+    registry = Registry(
+        fallback=_fallback_policy(settings),
+        loaded_limit=settings.generation_loaded_model_limit,
+        idle_seconds=settings.generation_idle_seconds,
+    )
+    registry.register(
+        AudiocraftEngine(
+            checkpoints=settings.generation_checkpoints,
+            model_dir=settings.generation_model_dir,
+            device=settings.generation_device or None,
+            thread_count=settings.generation_thread_count or None,
+            batch_size=settings.generation_batch_size,
+        )
+    )
+    registry.register(ProceduralEngine())
+    return registry
+
+
+def _fallback_policy(settings: GenerationSettings) -> FallbackPolicy:
+    if settings.generation_engine == "procedural":
+        return FallbackPolicy.ALWAYS
+    return FallbackPolicy.WHEN_UNAVAILABLE if settings.fallback else FallbackPolicy.NEVER

@@ -1,0 +1,48 @@
+"""Access to objects by their owner, and the errors for objects that are missing or belong to another account."""
+
+from __future__ import annotations
+
+from kit.errors import AppError, Code
+from kit.security.identity import Principal, is_anonymous_id
+
+__all__ = ["audio_not_ready", "denied", "may_see", "not_found", "owns"]
+
+
+def owns(principal: Principal, owner_id: str, creator_key: str | None) -> bool:
+    """Return whether the caller may change an object, delete it, or read it although it is private.
+
+    Everybody can send the ID of an anonymous owner, so an anonymous caller must also hold the secret of the object's creator.
+
+    Args:
+        creator_key: the hash of that secret; None: the owner has an account, or an earlier version stored the object.
+    """
+    return principal.id == owner_id and creator_key in (None, principal.creator_key)
+
+
+def may_see(principal: Principal, owner_id: str) -> bool:
+    """Return whether the caller may see an object.
+
+    Owners see their own objects, and services see all. Objects of anonymous callers have random IDs and are visible to
+    everyone who knows the ID.
+    """
+    return principal.is_service or principal.id == owner_id or is_anonymous_id(owner_id)
+
+
+def denied(what: str) -> AppError:
+    """Return the error for an object of another account. ``what`` is the type of the object, such as "track"."""
+    return AppError(Code.PERMISSION_DENIED, "ACCESS_DENIED", f"This {what} belongs to another account.")
+
+
+def not_found(what: str) -> AppError:
+    """Return the error for a missing object. ``what`` is the type of the object, such as "track"."""
+    return AppError(
+        Code.NOT_FOUND, f"{what.upper()}_NOT_FOUND", f"There is no such {what}. Check the ID; it may have been deleted."
+    )
+
+
+def audio_not_ready() -> AppError:
+    return AppError(
+        Code.CONFLICT,
+        "AUDIO_NOT_READY",
+        "This track has no audio yet. Wait until its download is completed, or start the download again if it failed.",
+    )

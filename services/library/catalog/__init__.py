@@ -1,0 +1,1 @@
+"""Generated clips, and what listeners do with them: votes, tags, favorites, playlists, plays and trends."""

@@ -1,0 +1,86 @@
+"""Favorite clips of listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kit.errors import AppError
+from kit.ports import Clock
+from kit.security.identity import Principal
+from services.library.catalog.service import Generation, GenerationStore, require_batch, require_generation
+
+__all__ = ["Favorite", "FavoriteStore", "Favorites"]
+
+
+@dataclass(frozen=True)
+class Favorite:
+    """A favorite. ``family`` and ``model`` are those of the clip. ``add_time`` is in seconds since 1970."""
+
+    generation_id: str
+    listener_id: str
+    family: str
+    model: str
+    add_time: float
+
+
+class FavoriteStore(GenerationStore, Protocol):
+    """Stores favorites."""
+
+    async def add_favorite(self, favorite: Favorite) -> bool: ...
+    async def remove_favorite(self, generation_id: str, listener_id: str) -> bool: ...
+    async def list_favorites(
+        self, listener_id: str, model: str, offset: int, limit: int
+    ) -> tuple[list[tuple[Generation, Favorite]], int]: ...
+    async def filter_favorites(self, listener_id: str, generation_ids: Sequence[str]) -> set[str]: ...
+
+
+class Favorites:
+    """Manages favorites."""
+
+    def __init__(self, store: FavoriteStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def add(self, principal: Principal, generation_id: str) -> bool:
+        """Add a clip to the caller's favorites. Return False if it was a favorite already.
+
+        Raises:
+            AppError: ``GENERATION_NOT_FOUND``.
+        """
+        generation = await require_generation(self._store, generation_id)
+        added = await self._store.add_favorite(
+            Favorite(generation_id, principal.id, generation.family, generation.model, self._clock.now())
+        )
+        try:
+            # A parallel deletion of the clip may have searched for favorites before this one was stored.
+            await require_generation(self._store, generation_id)
+        except AppError:
+            await self._store.remove_favorite(generation_id, principal.id)
+            raise
+        return added
+
+    async def remove(self, principal: Principal, generation_id: str) -> bool:
+        """Remove a clip from the caller's favorites. Return False if it was no favorite."""
+        return await self._store.remove_favorite(generation_id, principal.id)
+
+    async def list_favorites(
+        self, principal: Principal, model: str, offset: int, limit: int
+    ) -> tuple[list[tuple[Generation, Favorite]], int]:
+        """Return a page of the caller's favorites with their clips, newest first, and the total count.
+
+        Args:
+            model: return only clips of this model or family; empty for all.
+        """
+        return await self._store.list_favorites(principal.id, model, offset, limit)
+
+    async def among(self, principal: Principal, generation_ids: Sequence[str]) -> list[str]:
+        """Return the IDs that are favorites of the caller, in the given order.
+
+        Raises:
+            AppError: ``TOO_MANY_IDS``.
+        """
+        require_batch(generation_ids)
+        favorites = await self._store.filter_favorites(principal.id, generation_ids)
+        return [generation_id for generation_id in generation_ids if generation_id in favorites]

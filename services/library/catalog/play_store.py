@@ -1,0 +1,146 @@
+"""Queries on plays, on play counts per clip and hour, and on the listeners of clips."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+from pydantic import TypeAdapter
+
+from kit.ports import AtLeast, Doc, SearchQuery
+from services.library.catalog.clip_search import BY_PLAYS
+from services.library.catalog.documents import LISTENERS, PLAY_HOURS, PLAYS, ClipDocs, model_condition
+from services.library.catalog.plays import Play
+from services.library.catalog.service import Generation
+from services.library.documents import insert_doc_if_absent
+
+__all__ = ["PlayStore"]
+
+_play: TypeAdapter[Play] = TypeAdapter(Play)
+
+
+class PlayStore(ClipDocs):
+    """Plays, hourly counts and listeners in the document store."""
+
+    async def add_play(self, play: Play) -> None:
+        """Store a play."""
+        await self._docs.insert(PLAYS.name, dataclasses.asdict(play))
+
+    async def remove_play(self, play_id: str) -> None:
+        """Delete a play."""
+        await self._docs.delete(PLAYS.name, play_id)
+
+    async def count_plays(self, generation_id: str, hour: int) -> int:
+        """Return the number of plays of a clip in an hour."""
+        return await self._count_of(PLAYS, generation_id, hour=hour)
+
+    async def count_plays_since(self, generation_id: str, hour: int) -> int:
+        """Return the number of plays of a clip from ``hour`` on."""
+        return await self._count_of(PLAYS, generation_id, hour=AtLeast(hour))
+
+    async def count_plays_by_source(self, generation_id: str, source: str) -> int:
+        """Return the number of plays of a clip from a source."""
+        return await self._count_of(PLAYS, generation_id, source=source)
+
+    async def list_plays(self, listener_id: str, offset: int, limit: int) -> tuple[list[tuple[Generation, Play]], bool]:
+        """Return a page of a listener's plays with their clips, newest first, and whether more follow."""
+        return await self._latest(PLAYS, listener_id, "play_time", offset, limit, _play.validate_python)
+
+    async def list_sources(self, generation_id: str, limit: int) -> list[str]:
+        """Return the distinct sources of the plays of a clip, sorted. Each source costs one query."""
+        sources: list[str] = []
+        minimum = ""
+        while len(sources) < limit:
+            found = await self._find_first(generation_id, "source", minimum)
+            if found is None:
+                break
+            sources.append(found["source"])
+            minimum = found["source"] + "\0"  # the next string in sort order
+        return sources
+
+    async def list_played_hours(self, generation_id: str, first: int, end: int) -> list[int]:
+        """Return the hours with plays of a clip from ``first`` up to, but not including, ``end``.
+
+        Each hour costs one query.
+        """
+        hours: list[int] = []
+        while first < end:
+            found = await self._find_first(generation_id, "hour", first)
+            if found is None or found["hour"] >= end:
+                break
+            hours.append(found["hour"])
+            first = found["hour"] + 1
+        return hours
+
+    async def _find_first(self, generation_id: str, field: str, minimum: int | str) -> Doc | None:
+        """Return the play of a clip with the lowest value of ``field`` that is at least ``minimum``."""
+        where = {"generation_id": generation_id, field: AtLeast(minimum)}
+        found = await self._docs.find(PLAYS.name, where, sort=field, limit=1)
+        return found[0] if found else None
+
+    # counts per clip and hour
+
+    async def recount_hour(self, generation: Generation, hour: int) -> None:
+        """Count the plays of a clip in an hour, and store the count.
+
+        When the call returns, the stored count was counted after the call began, by this process or another one.
+        """
+        key = f"{generation.id}/{hour}"
+        initial_revision: int | None = None
+        while True:
+            doc = await self._docs.get(PLAY_HOURS.name, key)
+            revision = doc["revision"] if doc else 0
+            if initial_revision is None:
+                initial_revision = revision
+            elif revision >= initial_revision + 2:
+                # Others stored two counts since this call began. The second count began after the first was stored.
+                return
+            counted = {
+                "id": key,
+                "generation_id": generation.id,
+                "family": generation.family,
+                "hour": hour,
+                "play_count": await self.count_plays(generation.id, hour),
+            }
+            if doc is None:
+                if await insert_doc_if_absent(self._docs, PLAY_HOURS.name, counted):
+                    return
+            elif await self._docs.replace(PLAY_HOURS.name, counted, revision):
+                return
+
+    async def list_hourly_counts(self, generation_id: str, limit: int) -> list[tuple[int, int]]:
+        """Return the latest hours with plays of a clip and their play counts, latest first."""
+        where = {"generation_id": generation_id}
+        docs = await self._docs.find(PLAY_HOURS.name, where, sort="hour", descending=True, limit=limit)
+        return [(doc["hour"], doc["play_count"]) for doc in docs]
+
+    async def most_played_in_hour(self, family: str, hour: int, limit: int) -> dict[str, int]:
+        """Return the play counts of the most played clips of a family in an hour, by clip ID."""
+        where = {"family": family, "hour": hour}
+        docs = await self._docs.find(PLAY_HOURS.name, where, sort="play_count", descending=True, limit=limit)
+        return {doc["generation_id"]: doc["play_count"] for doc in docs}
+
+    async def most_played(self, model: str, limit: int) -> list[Generation]:
+        """Return the most played clips of a model or family, without those that were never played."""
+        clips, _ = await self._find(SearchQuery(facets=model_condition(model)), BY_PLAYS, 0, limit)
+        return [clip for clip in clips if clip.play_count]
+
+    # listeners
+
+    async def add_listener(self, generation_id: str, listener: str) -> bool:
+        """Record a listener of a clip. Return False if the listener is already recorded."""
+        key = _listener_key(generation_id, listener)
+        return await insert_doc_if_absent(self._docs, LISTENERS.name, {"id": key, "generation_id": generation_id})
+
+    async def remove_listener(self, generation_id: str, listener: str) -> None:
+        """Delete the record of a listener."""
+        await self._docs.delete(LISTENERS.name, _listener_key(generation_id, listener))
+
+    async def count_listeners(self, generation_id: str) -> int:
+        """Return the number of listeners of a clip."""
+        return await self._count_of(LISTENERS, generation_id)
+
+
+def _listener_key(generation_id: str, listener: str) -> str:
+    # A hash, because listeners are only counted and their identity is not stored.
+    return f"{generation_id}/{hashlib.sha256(listener.encode()).hexdigest()[:32]}"

@@ -1,0 +1,277 @@
+"""Playlists. Each is one document, so that adding, removing and reordering are one compare-and-set."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kit.errors import AppError, Code
+from kit.ports import Clock
+from kit.security.identity import Principal
+from services.library.access import owns
+from services.library.catalog.service import Generation, GenerationStore, require_generation
+
+__all__ = ["Entry", "Playlist", "PlaylistStore", "Playlists"]
+
+_NAME_LIMIT_CHARS = 100
+_DESCRIPTION_LIMIT_CHARS = 500
+_ENTRY_LIMIT = 500
+_PLAYLIST_LIMIT = 100
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A clip in a playlist. ``add_time`` is in seconds since 1970."""
+
+    generation_id: str
+    duration_seconds: float
+    add_time: float
+
+
+@dataclass(frozen=True)
+class Playlist:
+    """A playlist. Times are seconds since 1970.
+
+    Attributes:
+        creator_key: see :func:`services.library.access.owns`.
+        slot: its place among the playlists of its owner, which limits their number; None: an earlier version stored it.
+    """
+
+    id: str
+    owner_id: str
+    name: str
+    description: str
+    is_public: bool
+    create_time: float
+    update_time: float
+    entries: list[Entry] = field(default_factory=list)
+    creator_key: str | None = None
+    slot: int | None = None
+    revision: int = 0
+
+    def is_visible_to(self, principal: Principal) -> bool:
+        """Whether the caller may read it."""
+        return self.is_public or owns(principal, self.owner_id, self.creator_key)
+
+    @property
+    def duration_seconds(self) -> float:
+        """The total duration of all entries."""
+        return sum(entry.duration_seconds for entry in self.entries)
+
+    def has(self, generation_id: str) -> bool:
+        """Return whether the playlist contains a clip."""
+        return any(entry.generation_id == generation_id for entry in self.entries)
+
+    def without(self, generation_id: str) -> Playlist:
+        """Return a copy without a clip."""
+        remaining = [entry for entry in self.entries if entry.generation_id != generation_id]
+        return dataclasses.replace(self, entries=remaining)
+
+
+class PlaylistStore(GenerationStore, Protocol):
+    """Stores playlists."""
+
+    async def generations(self, generation_ids: Sequence[str]) -> dict[str, Generation]: ...
+    async def add_playlist(self, playlist: Playlist, limit: int) -> bool: ...
+    async def get_playlist(self, playlist_id: str) -> Playlist | None: ...
+    async def replace_playlist(self, playlist: Playlist) -> bool: ...
+    async def remove_playlist(self, playlist_id: str) -> bool: ...
+    async def list_playlists(self, owner_id: str, limit: int) -> list[Playlist]: ...
+
+
+class Playlists:
+    """Manages playlists."""
+
+    def __init__(self, store: PlaylistStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def create(self, principal: Principal, name: str, description: str, is_public: bool) -> Playlist:
+        """Create an empty playlist.
+
+        Raises:
+            AppError: ``PLAYLIST_NAME_INVALID``, ``DESCRIPTION_TOO_LONG``, ``TOO_MANY_PLAYLISTS``.
+        """
+        name, description = _checked_name(name), _checked_description(description)
+        now = self._clock.now()
+        playlist = Playlist(
+            f"pl_{secrets.token_hex(6)}", principal.id, name, description, is_public, now, now,
+            creator_key=principal.creator_key or None,
+        )  # fmt: skip
+        if not await self._store.add_playlist(playlist, _PLAYLIST_LIMIT):
+            raise AppError(
+                Code.CONFLICT,
+                "TOO_MANY_PLAYLISTS",
+                f"You can have {_PLAYLIST_LIMIT} playlists. Delete one first.",
+            )
+        return playlist
+
+    async def get(self, principal: Principal, playlist_id: str) -> tuple[Playlist, list[tuple[Generation, Entry]]]:
+        """Return a playlist of the caller, or a public one, with its clips in order.
+
+        Raises:
+            AppError: ``PLAYLIST_NOT_FOUND``.
+        """
+        playlist = await self._get_visible(principal, playlist_id)
+        clips = await self._store.generations([entry.generation_id for entry in playlist.entries])
+        # The deletion of a clip removes it before its entries, so skip entries without a clip.
+        return playlist, [(clips[e.generation_id], e) for e in playlist.entries if e.generation_id in clips]
+
+    async def list_playlists(self, principal: Principal) -> list[Playlist]:
+        """Return the caller's playlists, newest first."""
+        playlists = await self._store.list_playlists(principal.id, _PLAYLIST_LIMIT)
+        return [playlist for playlist in playlists if playlist.is_visible_to(principal)]
+
+    async def update(
+        self, principal: Principal, playlist_id: str, name: str | None, description: str | None, is_public: bool | None
+    ) -> Playlist:
+        """Change the fields that are not None.
+
+        Raises:
+            AppError: ``PLAYLIST_NAME_INVALID``, ``DESCRIPTION_TOO_LONG``, ``PLAYLIST_NOT_FOUND``,
+                ``PLAYLIST_NOT_OWNED``.
+        """
+        given = {
+            "name": None if name is None else _checked_name(name),
+            "description": None if description is None else _checked_description(description),
+            "is_public": is_public,
+        }
+        changes = {key: value for key, value in given.items() if value is not None}
+        return await self._change(
+            principal,
+            playlist_id,
+            lambda playlist: dataclasses.replace(playlist, **changes),  # type: ignore[arg-type]
+        )
+
+    async def delete(self, principal: Principal, playlist_id: str) -> None:
+        """Delete a playlist of the caller.
+
+        Raises:
+            AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``.
+        """
+        await self._get_own(principal, playlist_id)
+        if not await self._store.remove_playlist(playlist_id):
+            raise _not_found()
+
+    async def add(self, principal: Principal, playlist_id: str, generation_id: str) -> int:
+        """Append a clip, and return its position, counted from 0.
+
+        Raises:
+            AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``GENERATION_NOT_FOUND``,
+                ``ALREADY_IN_PLAYLIST``, ``PLAYLIST_FULL``.
+        """
+        await self._get_own(principal, playlist_id)
+        generation = await require_generation(self._store, generation_id)
+        entry = Entry(generation_id, generation.duration_seconds, self._clock.now())
+
+        def change(playlist: Playlist) -> Playlist:
+            if playlist.has(generation_id):
+                raise AppError(Code.CONFLICT, "ALREADY_IN_PLAYLIST", "The generation is already in this playlist.")
+            if len(playlist.entries) >= _ENTRY_LIMIT:
+                raise AppError(
+                    Code.CONFLICT,
+                    "PLAYLIST_FULL",
+                    f"A playlist can have {_ENTRY_LIMIT} generations. Remove one first, or create another playlist.",
+                )
+            return dataclasses.replace(playlist, entries=[*playlist.entries, entry])
+
+        changed = await self._change(principal, playlist_id, change)
+        try:
+            # A parallel deletion of the clip may have searched for playlists before this entry was stored.
+            await require_generation(self._store, generation_id)
+        except AppError:
+            await self._change(principal, playlist_id, lambda playlist: playlist.without(generation_id))
+            raise
+        return len(changed.entries) - 1
+
+    async def remove(self, principal: Principal, playlist_id: str, generation_id: str) -> None:
+        """Remove a clip from a playlist.
+
+        Raises:
+            AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``NOT_IN_PLAYLIST``.
+        """
+
+        def change(playlist: Playlist) -> Playlist:
+            if not playlist.has(generation_id):
+                raise AppError(Code.NOT_FOUND, "NOT_IN_PLAYLIST", "The generation is not in this playlist.")
+            return playlist.without(generation_id)
+
+        await self._change(principal, playlist_id, change)
+
+    async def reorder(self, principal: Principal, playlist_id: str, generation_ids: Sequence[str]) -> None:
+        """Reorder a playlist. ``generation_ids`` must name every clip of it once.
+
+        Raises:
+            AppError: ``PLAYLIST_NOT_FOUND``, ``PLAYLIST_NOT_OWNED``, ``ORDER_INVALID``.
+        """
+        playlist = await self._get_own(principal, playlist_id)
+        ids = {entry.generation_id for entry in playlist.entries}
+        deleted = ids - (await self._store.generations(list(ids))).keys()
+
+        def change(playlist: Playlist) -> Playlist:
+            # Entries that ``get`` skips, because their clip was deleted, are dropped. One that was added meanwhile is not.
+            visible = {e.generation_id: e for e in playlist.entries if e.generation_id not in deleted}
+            if len(generation_ids) != len(visible) or set(generation_ids) != set(visible):
+                raise AppError(
+                    Code.INVALID_ARGUMENT,
+                    "ORDER_INVALID",
+                    "The order must contain every generation of the playlist once. Reload the playlist, which may have "
+                    "changed, and try again.",
+                )
+            return dataclasses.replace(playlist, entries=[visible[generation_id] for generation_id in generation_ids])
+
+        await self._change(principal, playlist_id, change)
+
+    async def _get_visible(self, principal: Principal, playlist_id: str) -> Playlist:
+        playlist = await self._store.get_playlist(playlist_id)
+        # Private playlists of others are reported as missing, so that their existence is not revealed.
+        if playlist is None or not playlist.is_visible_to(principal):
+            raise _not_found()
+        return playlist
+
+    async def _get_own(self, principal: Principal, playlist_id: str) -> Playlist:
+        playlist = await self._get_visible(principal, playlist_id)
+        if not owns(principal, playlist.owner_id, playlist.creator_key):
+            raise AppError(Code.PERMISSION_DENIED, "PLAYLIST_NOT_OWNED", "This playlist belongs to another account.")
+        return playlist
+
+    async def _change(self, principal: Principal, playlist_id: str, change: Callable[[Playlist], Playlist]) -> Playlist:
+        """Replace a playlist by ``change(playlist)``. Repeat if another request changed it in between."""
+        while True:
+            playlist = await self._get_own(principal, playlist_id)
+            changed = change(playlist)
+            if changed == playlist:
+                return playlist
+            # The update time must not decrease, even if the clocks of processes differ.
+            changed = dataclasses.replace(changed, update_time=max(playlist.update_time, self._clock.now()))
+            if await self._store.replace_playlist(changed):
+                return changed
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= _NAME_LIMIT_CHARS:
+        raise AppError(
+            Code.INVALID_ARGUMENT,
+            "PLAYLIST_NAME_INVALID",
+            f"The name of a playlist must have 1 to {_NAME_LIMIT_CHARS} characters.",
+        )
+    return name
+
+
+def _checked_description(description: str) -> str:
+    description = description.strip()
+    if len(description) > _DESCRIPTION_LIMIT_CHARS:
+        raise AppError(
+            Code.INVALID_ARGUMENT,
+            "DESCRIPTION_TOO_LONG",
+            f"A description can have at most {_DESCRIPTION_LIMIT_CHARS} characters.",
+        )
+    return description
+
+
+def _not_found() -> AppError:
+    return AppError(Code.NOT_FOUND, "PLAYLIST_NOT_FOUND", "The playlist does not exist or is private. Check the ID.")

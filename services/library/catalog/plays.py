@@ -1,0 +1,168 @@
+"""Plays of clips, and their statistics.
+
+Each play is a document, and the counts of a clip are counts of these documents. The sum of past hours is stored with the
+clip, so that the cost of recording a play does not grow with the number of plays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kit.errors import AppError, Code
+from kit.ports import Clock
+from kit.security.identity import Principal
+from services.library.catalog.service import Generation, GenerationStore, PlayTotals, recount, require_generation
+
+__all__ = ["HOUR_SECONDS", "Play", "PlayStats", "PlayStore", "Plays"]
+
+HOUR_SECONDS = 3600
+_SOURCE_LIMIT_CHARS = 50
+_SOURCE_LIMIT = 32
+_OTHER_SOURCE = "other"
+_SESSION_ID_LIMIT_CHARS = 100
+_STATS_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Play:
+    """A play. ``hour`` counts from 1970, ``play_time`` is in seconds since 1970."""
+
+    id: str
+    generation_id: str
+    listener_id: str
+    source: str
+    hour: int
+    play_time: float
+
+
+@dataclass(frozen=True)
+class PlayStats:
+    """The statistics of a clip. ``by_day`` is keyed by ISO dates in UTC."""
+
+    play_count: int
+    listener_count: int
+    by_source: dict[str, int]
+    by_day: dict[str, int]
+
+
+class PlayStore(GenerationStore, Protocol):
+    """Stores plays."""
+
+    async def add_play(self, play: Play) -> None: ...
+    async def remove_play(self, play_id: str) -> None: ...
+    async def count_plays(self, generation_id: str, hour: int) -> int: ...
+    async def count_plays_since(self, generation_id: str, hour: int) -> int: ...
+    async def count_plays_by_source(self, generation_id: str, source: str) -> int: ...
+    async def list_sources(self, generation_id: str, limit: int) -> list[str]: ...
+    async def list_played_hours(self, generation_id: str, first: int, end: int) -> list[int]: ...
+    async def recount_hour(self, generation: Generation, hour: int) -> None: ...
+    async def list_hourly_counts(self, generation_id: str, limit: int) -> list[tuple[int, int]]: ...
+    async def add_listener(self, generation_id: str, listener: str) -> bool: ...
+    async def remove_listener(self, generation_id: str, listener: str) -> None: ...
+    async def count_listeners(self, generation_id: str) -> int: ...
+    async def list_plays(
+        self, listener_id: str, offset: int, limit: int
+    ) -> tuple[list[tuple[Generation, Play]], bool]: ...
+
+
+class Plays:
+    """Records plays and computes statistics."""
+
+    def __init__(self, store: PlayStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def record(self, principal: Principal, generation_id: str, source: str, session_id: str) -> Generation:
+        """Record a play, and return the clip with its new counts.
+
+        Args:
+            source: where the clip was played, for example ``radio``; empty if unknown.
+            session_id: identifies the listener if the caller acts for several listeners; otherwise empty.
+
+        Raises:
+            AppError: ``SOURCE_TOO_LONG``, ``SESSION_ID_TOO_LONG``, ``GENERATION_NOT_FOUND``.
+        """
+        source = source.strip()
+        if len(source) > _SOURCE_LIMIT_CHARS:
+            raise AppError(
+                Code.INVALID_ARGUMENT, "SOURCE_TOO_LONG", f"A source can have at most {_SOURCE_LIMIT_CHARS} characters."
+            )
+        if len(session_id) > _SESSION_ID_LIMIT_CHARS:
+            raise AppError(
+                Code.INVALID_ARGUMENT,
+                "SESSION_ID_TOO_LONG",
+                f"A session ID can have at most {_SESSION_ID_LIMIT_CHARS} characters.",
+            )
+        await require_generation(self._store, generation_id)
+        now = self._clock.now()
+        play = Play(str(uuid.uuid4()), generation_id, principal.id, source, int(now // HOUR_SECONDS), now)
+        await self._store.add_play(play)
+        listener = f"session:{session_id}" if session_id else f"principal:{principal.id}"
+        is_new = await self._store.add_listener(generation_id, listener)
+        try:
+            return await self._update_counts(play, ["plays", "listeners"] if is_new else ["plays"])
+        except AppError:
+            # A parallel deletion of the clip may have searched for plays before this one was stored.
+            await self._store.remove_play(play.id)
+            await self._store.remove_listener(generation_id, listener)
+            raise
+
+    async def _update_counts(self, play: Play, counts: Sequence[str]) -> Generation:
+        async def with_counts(generation: Generation) -> Generation:
+            stored = generation.plays
+            # The previous hour is not final: a process whose clock is behind may still add plays to it.
+            until = max(stored.until_hour, play.hour - 1)
+            total = stored.count
+            if until > stored.until_hour:
+                for hour in await self._store.list_played_hours(generation.id, stored.until_hour, play.hour):
+                    await self._store.recount_hour(generation, hour)
+                    total += await self._store.count_plays(generation.id, hour) if hour < until else 0
+            listener_count = generation.listener_count
+            if "listeners" in counts:
+                listener_count = await self._store.count_listeners(generation.id)
+            return dataclasses.replace(
+                generation,
+                plays=PlayTotals(total, until),
+                play_count=total + await self._store.count_plays_since(generation.id, until),
+                listener_count=listener_count,
+            )
+
+        generation = await recount(self._store, play.generation_id, counts, with_counts)
+        await self._store.recount_hour(generation, play.hour)
+        return generation
+
+    async def stats(self, generation_id: str) -> PlayStats:
+        """Return the play counts of a clip by source and by day (UTC).
+
+        The statistics contain up to 32 sources; ``other`` counts the rest and plays without a source. They contain the
+        latest 30 days with plays.
+
+        Raises:
+            AppError: ``GENERATION_NOT_FOUND``.
+        """
+        generation = await require_generation(self._store, generation_id)
+        by_source = Counter[str]()
+        for source in await self._store.list_sources(generation_id, _SOURCE_LIMIT):
+            by_source[source or _OTHER_SOURCE] += await self._store.count_plays_by_source(generation_id, source)
+        by_source[_OTHER_SOURCE] += max(0, generation.play_count - by_source.total())
+        by_day = Counter[str]()
+        for hour, count in await self._store.list_hourly_counts(generation_id, _STATS_DAYS * 24):
+            by_day[datetime.datetime.fromtimestamp(hour * HOUR_SECONDS, datetime.UTC).date().isoformat()] += count
+        return PlayStats(
+            generation.play_count,
+            generation.listener_count,
+            {source: count for source, count in by_source.items() if count},
+            {day: by_day[day] for day in sorted(by_day)[-_STATS_DAYS:]},
+        )
+
+    async def list_plays(
+        self, principal: Principal, offset: int, limit: int
+    ) -> tuple[list[tuple[Generation, Play]], bool]:
+        """Return a page of the caller's plays with their clips, newest first, and whether more follow."""
+        return await self._store.list_plays(principal.id, offset, limit)

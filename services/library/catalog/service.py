@@ -1,0 +1,419 @@
+"""The catalog of generated clips: records, access rules and deletion.
+
+All authenticated callers can read all clips. Votes, favorites, suggestions and plays are separate documents. Counts and
+categories on the clip are derived from them: each change recomputes them and stores them by compare-and-set. So
+concurrent changes are not lost, and the next change repairs counts that a crash left outdated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from kit.errors import AppError, Code
+from kit.ports import Blobs, Clock
+from kit.security.identity import Principal
+from services.library.access import owns
+from services.library.catalog import categories
+
+__all__ = [
+    "FAMILIES",
+    "Catalog",
+    "CatalogCounts",
+    "Deletion",
+    "Generation",
+    "GenerationFilter",
+    "GenerationSort",
+    "GenerationStore",
+    "PlayTotals",
+    "change_generation",
+    "generation_not_found",
+    "recount",
+    "require_batch",
+    "require_generation",
+]
+
+FAMILIES = tuple(categories.CATEGORIES)
+_BATCH_LIMIT = 100
+_SAMPLE_LIMIT = 100
+_EXCLUDE_LIMIT = 500
+_RESUME_BATCH = 20
+_RATINGS = range(1, 6)
+
+
+@dataclass(frozen=True)
+class PlayTotals:
+    """The number of plays of a clip before ``until_hour``, which is in hours since 1970. It does not change any more."""
+
+    count: int = 0
+    until_hour: int = 0
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A clip that was generated from a prompt. Its ID is the ID of the job that generated it.
+
+    The library sets the fields after ``create_time``; values from a worker are ignored.
+    """
+
+    id: str
+    owner_id: str
+    prompt: str
+    model: str  # the requested model: music, audio, magnet-music, magnet-audio
+    duration_seconds: float
+    is_loop: bool = False
+    seed: int = 0
+    quality_score: int | None = None  # 0 to 100; None: not measurable
+    quality_issues: list[str] = field(default_factory=list)
+    quality_accepted: bool = True
+    retry_count: int = 0
+    engine: str = ""
+    engine_model: str = ""
+    degraded: bool = False
+    sample_rate_hz: int = 0
+    channel_count: int = 0
+    audio_blob_key: str = ""
+    spectrogram_blob_key: str = ""  # empty: no spectrogram
+    audio_size_bytes: int = 0
+    continued_from_id: str = ""
+    priority: str = ""
+    create_time: float = 0.0
+    categories: list[str] = field(default_factory=list)  # best first
+    upvote_count: int = 0
+    downvote_count: int = 0
+    rating: int | None = None  # 1 to 5
+    play_count: int = 0
+    listener_count: int = 0
+    tag_rounds: dict[str, int] = field(
+        default_factory=dict
+    )  # by category: number of times that listeners have added or removed it
+    plays: PlayTotals = PlayTotals()
+    recounts: dict[str, int] = field(default_factory=dict)  # by name of a count: number of recounts
+    creator_key: str | None = None  # see :func:`services.library.access.owns`
+    revision: int = 0
+
+    @property
+    def family(self) -> str:
+        """``music`` or ``audio``."""
+        return categories.family(self.model)
+
+
+class GenerationSort(StrEnum):
+    """Sort orders, highest first. Clips with equal values are sorted newest first."""
+
+    RECENT = "recent"
+    POPULAR = "popular"  # most votes, up and down
+    RATING = "rating"  # most up-votes above down-votes
+
+
+@dataclass(frozen=True)
+class GenerationFilter:
+    """Conditions that a clip must meet, all of them. Empty values are no conditions.
+
+    Attributes:
+        model: a model, or a family: ``music`` includes ``magnet-music``, and ``audio`` includes ``magnet-audio``.
+    """
+
+    model: str = ""
+    search: str = ""
+    category: str = ""
+    owner_id: str = ""
+    min_create_time: float | None = None
+    min_duration_seconds: float = 0.0
+    voted_only: bool = False
+
+
+@dataclass(frozen=True)
+class CatalogCounts:
+    """The totals of the catalog."""
+
+    generations: int
+    votes: int
+    favorites: int
+    feedbacks: int
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """The record of a deleted clip. While it is pending, files or documents of the clip may still exist."""
+
+    id: str
+    owner_id: str
+    blob_keys: list[str]
+    delete_time: float
+    creator_key: str | None = None
+    pending: bool | None = True  # None keeps it out of the index
+    revision: int = 0
+
+
+class GenerationStore(Protocol):
+    """Reads clips and replaces them by compare-and-set."""
+
+    async def generation(self, generation_id: str) -> Generation | None: ...
+    async def replace_generation(self, generation: Generation) -> bool: ...
+
+
+class CatalogStore(GenerationStore, Protocol):
+    """The queries that :class:`Catalog` needs."""
+
+    async def list_generations(
+        self, chosen: GenerationFilter, sort: GenerationSort, offset: int, limit: int
+    ) -> tuple[list[Generation], int]: ...
+    async def sample_generations(
+        self, chosen: GenerationFilter, count: int, exclude_ids: Sequence[str], favorites_of: str | None
+    ) -> list[Generation]: ...
+    async def count_by_family(self) -> dict[str, int]: ...
+    async def count_by_category(self) -> dict[tuple[str, str], int]: ...
+    async def counts(self) -> CatalogCounts: ...
+    async def deletion(self, generation_id: str) -> Deletion | None: ...
+    async def pending_deletions(self, limit: int) -> list[Deletion]: ...
+    async def begin_deletion(self, deletion: Deletion) -> None: ...
+    async def remove_generation(self, generation_id: str) -> None: ...
+    async def remove_belongings(self, generation_id: str) -> bool: ...
+    async def end_deletion(self, deletion: Deletion) -> None: ...
+
+
+def generation_not_found() -> AppError:
+    """Return the error for a missing clip."""
+    return AppError(
+        Code.NOT_FOUND, "GENERATION_NOT_FOUND", "There is no such generation. Check the ID; it may have been deleted."
+    )
+
+
+async def require_generation(store: GenerationStore, generation_id: str) -> Generation:
+    """Return a clip.
+
+    Raises:
+        AppError: ``GENERATION_NOT_FOUND``.
+    """
+    generation = await store.generation(generation_id)
+    if generation is None:
+        raise generation_not_found()
+    return generation
+
+
+def require_batch(generation_ids: Sequence[str]) -> None:
+    """Check the number of IDs in a request.
+
+    Raises:
+        AppError: ``TOO_MANY_IDS``.
+    """
+    if len(generation_ids) > _BATCH_LIMIT:
+        raise AppError(Code.INVALID_ARGUMENT, "TOO_MANY_IDS", f"A request can have at most {_BATCH_LIMIT} IDs.")
+
+
+async def change_generation(
+    store: GenerationStore, generation_id: str, change: Callable[[Generation], Generation]
+) -> Generation:
+    """Change a clip by compare-and-set. Retry if another writer has changed it.
+
+    Raises:
+        AppError: ``GENERATION_NOT_FOUND``.
+    """
+    while True:
+        generation = await require_generation(store, generation_id)
+        changed = change(generation)
+        if changed == generation:
+            return generation
+        if await store.replace_generation(changed):
+            return dataclasses.replace(changed, revision=generation.revision + 1)
+
+
+async def recount(
+    store: GenerationStore,
+    generation_id: str,
+    what: Sequence[str],
+    count: Callable[[Generation], Awaitable[Generation]],
+) -> Generation:
+    """Store the counts of a clip's documents on the clip. The counts are at least as recent as this call.
+
+    The clip is replaced even if no count changed: otherwise a slower count that began earlier could still replace it.
+    If each count has been stored twice since this call began, the second of them began after this call and is recent
+    enough. So concurrent callers share counts, and each caller counts only a few times.
+
+    Args:
+        what: names of all counts that ``count`` computes.
+        count: returns the clip with new counts.
+
+    Raises:
+        AppError: ``GENERATION_NOT_FOUND``.
+    """
+    first = (await require_generation(store, generation_id)).recounts
+    while True:
+        generation = await require_generation(store, generation_id)
+        recounts = generation.recounts
+        if all(recounts.get(name, 0) >= first.get(name, 0) + 2 for name in what):
+            return generation
+        counted = dataclasses.replace(
+            await count(generation), recounts={**recounts, **{name: recounts.get(name, 0) + 1 for name in what}}
+        )
+        if await store.replace_generation(counted):
+            return dataclasses.replace(counted, revision=generation.revision + 1)
+
+
+async def _nothing_to_record(_actor_id: str, _type: str, _id: str, _owner_id: str) -> None:
+    """Do nothing: there is no audit log."""
+
+
+async def _nothing_to_forget(_job_id: str) -> None:
+    """Do nothing: nobody counts the files."""
+
+
+class Catalog:
+    """Reads, rates and deletes clips."""
+
+    def __init__(
+        self,
+        store: CatalogStore,
+        blobs: Blobs,
+        clock: Clock,
+        forget_files: Callable[[str], Awaitable[None]] = _nothing_to_forget,
+        record_deletion: Callable[[str, str, str, str], Awaitable[None]] = _nothing_to_record,
+    ) -> None:
+        """
+        Args:
+            forget_files: records that the files of the job with this ID were deleted.
+            record_deletion: records that an administrator deletes an object of another user: the ID of the administrator, the
+                type and the ID of the object, and the ID of its owner.
+        """
+        self._store = store
+        self._blobs = blobs
+        self._clock = clock
+        self._forget_files = forget_files
+        self._record_deletion = record_deletion
+
+    async def get(self, generation_id: str) -> Generation:
+        """Return a clip.
+
+        Raises:
+            AppError: ``GENERATION_NOT_FOUND``.
+        """
+        return await require_generation(self._store, generation_id)
+
+    async def list_generations(
+        self, chosen: GenerationFilter, sort: GenerationSort, offset: int, limit: int
+    ) -> tuple[list[Generation], int]:
+        """Return a page of the matching clips, and the number of all matching clips."""
+        return await self._store.list_generations(chosen, sort, offset, limit)
+
+    async def sample(
+        self, principal: Principal, chosen: GenerationFilter, count: int, exclude_ids: Sequence[str], favorites: bool
+    ) -> list[Generation]:
+        """Return a random sample without repetition. ``favorites`` limits it to the caller's favorites.
+
+        Raises:
+            AppError: ``TOO_MANY_IDS``.
+        """
+        if len(exclude_ids) > _EXCLUDE_LIMIT:
+            raise AppError(
+                Code.INVALID_ARGUMENT, "TOO_MANY_IDS", f"A request can exclude at most {_EXCLUDE_LIMIT} generations."
+            )
+        size = min(_SAMPLE_LIMIT, max(1, count))
+        return await self._store.sample_generations(chosen, size, exclude_ids, principal.id if favorites else None)
+
+    async def count_by_model(self) -> tuple[int, dict[str, int]]:
+        """Return the number of all clips, and the number of clips in each family."""
+        by_family = await self._store.count_by_family()
+        return sum(by_family.values()), {family: by_family.get(family, 0) for family in FAMILIES}
+
+    async def count_categories(self, model: str) -> dict[str, int]:
+        """Return the number of clips in each category of a family, or of both families if ``model`` is empty.
+
+        Raises:
+            AppError: ``MODEL_NOT_FOUND``.
+        """
+        families = (model,) if model else FAMILIES
+        counts = {category: 0 for family in families for category in self.categories(family)}
+        for (family, category), count in (await self._store.count_by_category()).items():
+            if category in counts and family in families:
+                counts[category] += count
+        return counts
+
+    def categories(self, model: str) -> dict[str, str]:
+        """Return the display names of the categories of ``music`` or ``audio``, by key.
+
+        Raises:
+            AppError: ``MODEL_NOT_FOUND``.
+        """
+        if model not in categories.CATEGORIES:
+            raise AppError(Code.NOT_FOUND, "MODEL_NOT_FOUND", "Categories exist for the models music and audio.")
+        return dict(categories.CATEGORIES[model])
+
+    async def counts(self) -> CatalogCounts:
+        """Return the totals of the catalog."""
+        return await self._store.counts()
+
+    async def rate(self, generation_id: str, rating: int | None) -> Generation:
+        """Set the rating of a clip; None removes it. A clip has one rating, which all callers share.
+
+        Raises:
+            AppError: ``RATING_INVALID``, ``GENERATION_NOT_FOUND``.
+        """
+        if rating is not None and rating not in _RATINGS:
+            raise AppError(Code.INVALID_ARGUMENT, "RATING_INVALID", "A rating is a whole number from 1 to 5, or none.")
+        return await change_generation(
+            self._store, generation_id, lambda generation: dataclasses.replace(generation, rating=rating)
+        )
+
+    async def set_spectrogram(self, generation_id: str, blob_key: str) -> Generation:
+        """Store the blob key of a clip's spectrogram.
+
+        Raises:
+            AppError: ``GENERATION_NOT_FOUND``.
+        """
+        return await change_generation(
+            self._store,
+            generation_id,
+            lambda generation: dataclasses.replace(generation, spectrogram_blob_key=blob_key),
+        )
+
+    # ---------------------------------------------------------------------------------------------------- deletion
+
+    async def delete(self, principal: Principal, generation_id: str) -> None:
+        """Delete a clip, its files and all documents about it.
+
+        The clip disappears with the first step. After a crash, :meth:`resume_deletions` or a repeated call completes
+        the deletion.
+
+        Raises:
+            AppError: ``GENERATION_NOT_FOUND``; ``GENERATION_NOT_OWNED`` if the caller is neither the owner nor an
+                administrator.
+        """
+        generation = await self._store.generation(generation_id)
+        if generation is not None:
+            keys = [key for key in (generation.audio_blob_key, generation.spectrogram_blob_key) if key]
+            deletion = Deletion(generation.id, generation.owner_id, keys, self._clock.now(), generation.creator_key)
+        else:
+            begun = await self._store.deletion(generation_id)
+            if begun is None or not begun.pending:
+                raise generation_not_found()
+            deletion = begun
+        own = owns(principal, deletion.owner_id, deletion.creator_key)
+        if not (principal.is_admin or own):
+            raise AppError(
+                Code.PERMISSION_DENIED,
+                "GENERATION_NOT_OWNED",
+                "Only its owner or an administrator may delete a generation.",
+            )
+        if not own:
+            await self._record_deletion(principal.id, "generation", deletion.id, deletion.owner_id)
+        await self._store.begin_deletion(deletion)
+        await self._finish(deletion)
+
+    async def resume_deletions(self) -> int:
+        """Continue deletions that are not complete. Return their number."""
+        pending = await self._store.pending_deletions(_RESUME_BATCH)
+        for deletion in pending:
+            await self._finish(deletion)
+        return len(pending)
+
+    async def _finish(self, deletion: Deletion) -> None:
+        await self._store.remove_generation(deletion.id)
+        for key in deletion.blob_keys:
+            await self._blobs.delete(key)
+        await self._forget_files(deletion.id)
+        if await self._store.remove_belongings(deletion.id):
+            await self._store.end_deletion(deletion)

@@ -1,0 +1,180 @@
+"""Category suggestions of listeners. When three listeners agree, the category of the clip changes.
+
+Suggestions for a category of a clip are collected in rounds. All suggestions of a round are the same: to add the
+category if the clip lacks it, or to remove it if the clip has it. The third suggestion ends the round: one compare-and-set
+changes the category and increases the round number. So parallel suggestions change the category once, and suggestions of
+an earlier round have no effect.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kit.errors import AppError, Code
+from kit.ports import Clock
+from kit.security.identity import Principal
+from services.library.catalog.categories import CATEGORIES
+from services.library.catalog.service import Generation, GenerationStore, require_generation
+
+__all__ = ["THRESHOLD", "TagOutcome", "TagStore", "TagSuggestion", "TagSuggestions", "Tags"]
+
+THRESHOLD = 3
+"""The number of listeners who must agree."""
+
+_KEYS = frozenset(category for family in CATEGORIES.values() for category in family)
+_LIST_LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class TagSuggestion:
+    """A suggestion of a listener.
+
+    Attributes:
+        round: the number of earlier decisions on this category of the clip.
+        remove: suggests to remove the category instead of adding it.
+        suggest_time: seconds since 1970.
+    """
+
+    generation_id: str
+    category: str
+    round: int
+    remove: bool
+    listener_id: str
+    suggest_time: float
+
+
+@dataclass(frozen=True)
+class TagOutcome:
+    """The state of a round after a suggestion, and the categories of the clip."""
+
+    consensus_reached: bool
+    suggestion_count: int
+    categories: list[str]
+
+
+@dataclass(frozen=True)
+class TagSuggestions:
+    """The suggestion counts per category, the suggestions of the caller, and the categories of the clip."""
+
+    additions: dict[str, int]
+    removals: dict[str, int]
+    own_additions: list[str]
+    own_removals: list[str]
+    categories: list[str]
+
+
+class TagStore(GenerationStore, Protocol):
+    """Stores suggestions."""
+
+    async def add_suggestion(self, suggestion: TagSuggestion) -> bool: ...
+    async def remove_suggestion(
+        self, generation_id: str, category: str, round_number: int, listener_id: str
+    ) -> bool: ...
+    async def count_suggestions(self, generation_id: str, category: str, round_number: int) -> int: ...
+    async def list_suggestions(self, generation_id: str, limit: int) -> Sequence[TagSuggestion]: ...
+
+
+class Tags:
+    """Collects suggestions and applies decisions."""
+
+    def __init__(self, store: TagStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def suggest(self, principal: Principal, generation_id: str, category: str, remove: bool) -> TagOutcome:
+        """Suggest to add a category to a clip, or to remove it.
+
+        Raises:
+            AppError: ``CATEGORY_UNKNOWN``; ``GENERATION_NOT_FOUND``; ``TAG_PRESENT`` or ``TAG_ABSENT`` if the change has
+                no effect; ``ALREADY_SUGGESTED`` if the caller has suggested it in this round.
+        """
+        if category not in _KEYS:
+            raise AppError(
+                Code.INVALID_ARGUMENT,
+                "CATEGORY_UNKNOWN",
+                "This category does not exist. Choose one from the list of categories.",
+            )
+        generation = await require_generation(self._store, generation_id)
+        _require_effect(generation, category, remove)
+        round_number = generation.tag_rounds.get(category, 0)
+        added = await self._store.add_suggestion(
+            TagSuggestion(generation_id, category, round_number, remove, principal.id, self._clock.now())
+        )
+        try:
+            # Also after a repeated suggestion: the process may have stopped between the third one and the decision.
+            generation = await self._decide(generation_id, category, round_number, remove)
+        except AppError:
+            await self._store.remove_suggestion(generation_id, category, round_number, principal.id)
+            raise
+        decided = generation.tag_rounds.get(category, 0) > round_number
+        if not (added or decided):
+            raise AppError(Code.CONFLICT, "ALREADY_SUGGESTED", "You have already suggested this change.")
+        count = await self._store.count_suggestions(generation_id, category, round_number)
+        return TagOutcome(decided, count, generation.categories)
+
+    async def _decide(self, generation_id: str, category: str, round_number: int, remove: bool) -> Generation:
+        """Apply the decision if enough listeners agree. Return the current clip."""
+        while True:
+            generation = await require_generation(self._store, generation_id)
+            if generation.tag_rounds.get(category, 0) != round_number:
+                return generation
+            if await self._store.count_suggestions(generation_id, category, round_number) < THRESHOLD:
+                return generation
+            others = [present for present in generation.categories if present != category]
+            decided = dataclasses.replace(
+                generation,
+                categories=others if remove else [*others, category],
+                tag_rounds={**generation.tag_rounds, category: round_number + 1},
+            )
+            if await self._store.replace_generation(decided):
+                return decided
+
+    async def withdraw(self, principal: Principal, generation_id: str, category: str, remove: bool) -> None:
+        """Remove the caller's suggestion in the current round.
+
+        Raises:
+            AppError: ``GENERATION_NOT_FOUND``, ``SUGGESTION_NOT_FOUND``.
+        """
+        generation = await require_generation(self._store, generation_id)
+        round_number = generation.tag_rounds.get(category, 0)
+        is_open = remove is (category in generation.categories)
+        if not is_open or not await self._store.remove_suggestion(generation_id, category, round_number, principal.id):
+            raise AppError(Code.NOT_FOUND, "SUGGESTION_NOT_FOUND", "You have no open suggestion for this category.")
+
+    async def suggestions(self, principal: Principal, generation_id: str) -> TagSuggestions:
+        """Return the suggestions for a clip: those of the current round and of the last decided round.
+
+        Raises:
+            AppError: ``GENERATION_NOT_FOUND``.
+        """
+        generation = await require_generation(self._store, generation_id)
+        recent = [
+            suggestion
+            for suggestion in await self._store.list_suggestions(generation_id, _LIST_LIMIT)
+            if suggestion.round >= generation.tag_rounds.get(suggestion.category, 0) - 1
+        ]
+        additions = [suggestion for suggestion in recent if not suggestion.remove]
+        removals = [suggestion for suggestion in recent if suggestion.remove]
+        return TagSuggestions(
+            additions=_counts(additions),
+            removals=_counts(removals),
+            own_additions=[s.category for s in additions if s.listener_id == principal.id],
+            own_removals=[s.category for s in removals if s.listener_id == principal.id],
+            categories=generation.categories,
+        )
+
+
+def _counts(suggestions: Sequence[TagSuggestion]) -> dict[str, int]:
+    return dict(Counter(suggestion.category for suggestion in suggestions).most_common())
+
+
+def _require_effect(generation: Generation, category: str, remove: bool) -> None:
+    present = category in generation.categories
+    if present and not remove:
+        raise AppError(Code.CONFLICT, "TAG_PRESENT", "The generation is already in this category.")
+    if remove and not present:
+        raise AppError(Code.CONFLICT, "TAG_ABSENT", "The generation is not in this category.")

@@ -1,0 +1,174 @@
+"""Votes and feedback of listeners. A listener has at most one vote per clip."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kit.errors import AppError, Code
+from kit.ports import Clock
+from kit.security.identity import Principal
+from services.library.catalog.service import (
+    FAMILIES,
+    Generation,
+    GenerationStore,
+    recount,
+    require_batch,
+    require_generation,
+)
+
+__all__ = ["Feedback", "Vote", "VoteStore", "Votes"]
+
+_REASON_LIMIT = 10
+_REASON_LIMIT_CHARS = 50
+_NOTES_LIMIT_CHARS = 1000
+_SUMMARY_REASON_LIMIT = 100
+
+
+@dataclass(frozen=True)
+class Vote:
+    """The vote of a listener on a clip, with feedback.
+
+    Attributes:
+        vote: 1 for an upvote, -1 for a downvote.
+        vote_time: seconds since 1970.
+        notes: a private note for the operator. The API never returns it.
+    """
+
+    generation_id: str
+    listener_id: str
+    vote: int
+    vote_time: float
+    feedback_reasons: list[str] = field(default_factory=list)
+    notes: str = ""
+    suggested_model: str = ""
+
+    @property
+    def has_feedback(self) -> bool:
+        return bool(self.feedback_reasons or self.notes or self.suggested_model)
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """A summary of the feedback on a clip: the count of each reason and of each suggested model."""
+
+    positive_reasons: dict[str, int]
+    negative_reasons: dict[str, int]
+    suggested_models: dict[str, int]
+    vote_count: int
+
+
+class VoteStore(GenerationStore, Protocol):
+    """Stores votes."""
+
+    async def put_vote(self, vote: Vote) -> None: ...
+    async def remove_vote(self, generation_id: str, listener_id: str) -> None: ...
+    async def count_votes(self, generation_id: str) -> tuple[int, int]: ...
+    async def get_votes(self, listener_id: str, generation_ids: Sequence[str]) -> dict[str, int]: ...
+    def iter_votes_with_feedback(self, generation_id: str) -> AsyncIterator[Vote]: ...
+    async def list_votes(
+        self, listener_id: str, offset: int, limit: int
+    ) -> tuple[list[tuple[Generation, Vote]], bool]: ...
+
+
+class Votes:
+    """Manages votes and their counts."""
+
+    def __init__(self, store: VoteStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def vote(
+        self,
+        principal: Principal,
+        generation_id: str,
+        vote: int,
+        feedback_reasons: Sequence[str] = (),
+        notes: str = "",
+        suggested_model: str = "",
+    ) -> Generation:
+        """Store the caller's vote in place of an earlier one, and return the clip with its new counts.
+
+        Args:
+            vote: 1, -1, or 0 to remove the vote and its feedback.
+
+        Raises:
+            AppError: ``VOTE_INVALID``, ``TOO_MANY_REASONS``, ``NOTES_TOO_LONG``, ``SUGGESTED_MODEL_INVALID``,
+                ``GENERATION_NOT_FOUND``.
+        """
+        if vote not in (-1, 0, 1):
+            raise AppError(Code.INVALID_ARGUMENT, "VOTE_INVALID", "The vote must be -1, 0 or 1.")
+        if len(feedback_reasons) > _REASON_LIMIT:
+            raise AppError(
+                Code.INVALID_ARGUMENT, "TOO_MANY_REASONS", f"A vote can have at most {_REASON_LIMIT} reasons."
+            )
+        if len(notes) > _NOTES_LIMIT_CHARS:
+            raise AppError(
+                Code.INVALID_ARGUMENT, "NOTES_TOO_LONG", f"Notes can have at most {_NOTES_LIMIT_CHARS} characters."
+            )
+        if suggested_model and suggested_model not in FAMILIES:
+            raise AppError(
+                Code.INVALID_ARGUMENT, "SUGGESTED_MODEL_INVALID", "The suggested model must be music, audio or empty."
+            )
+        await require_generation(self._store, generation_id)
+        if vote:
+            reasons = [reason.strip()[:_REASON_LIMIT_CHARS].strip() for reason in feedback_reasons]
+            new_vote = Vote(
+                generation_id=generation_id,
+                listener_id=principal.id,
+                vote=vote,
+                vote_time=self._clock.now(),
+                feedback_reasons=list(dict.fromkeys(filter(None, reasons))),
+                notes=notes.strip(),
+                suggested_model=suggested_model,
+            )
+            await self._store.put_vote(new_vote)
+        else:
+            await self._store.remove_vote(generation_id, principal.id)
+        try:
+            return await recount(self._store, generation_id, ["votes"], self._with_counts)
+        except AppError:
+            # A parallel deletion of the clip may have searched for votes before this one was stored.
+            await self._store.remove_vote(generation_id, principal.id)
+            raise
+
+    async def _with_counts(self, generation: Generation) -> Generation:
+        upvotes, downvotes = await self._store.count_votes(generation.id)
+        return dataclasses.replace(generation, upvote_count=upvotes, downvote_count=downvotes)
+
+    async def own(self, principal: Principal, generation_ids: Sequence[str]) -> dict[str, int]:
+        """Return the caller's votes by clip ID, without the clips that the caller did not vote on.
+
+        Raises:
+            AppError: ``TOO_MANY_IDS``.
+        """
+        require_batch(generation_ids)
+        return await self._store.get_votes(principal.id, generation_ids)
+
+    async def feedback(self, generation_id: str) -> Feedback:
+        """Return a summary of the feedback on a clip.
+
+        Raises:
+            AppError: ``GENERATION_NOT_FOUND``.
+        """
+        generation = await require_generation(self._store, generation_id)
+        positive, negative, models = Counter[str](), Counter[str](), Counter[str]()
+        async for vote in self._store.iter_votes_with_feedback(generation_id):
+            (positive if vote.vote > 0 else negative).update(vote.feedback_reasons)
+            if vote.suggested_model:
+                models[vote.suggested_model] += 1
+        return Feedback(
+            dict(positive.most_common(_SUMMARY_REASON_LIMIT)),
+            dict(negative.most_common(_SUMMARY_REASON_LIMIT)),
+            dict(models),
+            generation.upvote_count + generation.downvote_count,
+        )
+
+    async def list_votes(
+        self, principal: Principal, offset: int, limit: int
+    ) -> tuple[list[tuple[Generation, Vote]], bool]:
+        """Return a page of the caller's votes with their clips, newest first, and whether more follow."""
+        return await self._store.list_votes(principal.id, offset, limit)

@@ -1,0 +1,216 @@
+"""Conversations with agents. A turn adds a question and its answer. Only the owner can read a conversation."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from dataclasses import dataclass
+from typing import Protocol
+
+from kit.errors import AppError, Code
+from kit.ports import Clock
+from kit.security.identity import Principal
+from services.library.access import not_found
+
+__all__ = [
+    "CONVERSATION_LIMIT",
+    "MESSAGE_LIMIT",
+    "Conversation",
+    "ConversationStore",
+    "Conversations",
+    "Message",
+    "Turn",
+]
+
+CONVERSATION_LIMIT = 200
+"""The number of conversations per account. A new one replaces the one whose last change is the oldest."""
+MESSAGE_LIMIT = 200
+"""The number of messages per conversation."""
+
+_QUESTION_LIMIT_CHARS = 4000
+_ANSWER_LIMIT_CHARS = 20_000
+_TITLE_LIMIT_CHARS = 80
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation. ``turn_count`` includes turns whose messages are being stored. Times are seconds since 1970."""
+
+    id: str
+    owner_id: str
+    title: str
+    track_id: str
+    create_time: float
+    update_time: float
+    turn_count: int = 0
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message. ``number`` orders the messages of a conversation. ``role`` is ``user`` or ``assistant``."""
+
+    id: str
+    conversation_id: str
+    number: int
+    role: str
+    content: str
+    agent: str
+    create_time: float
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question and its answer. ``agent`` is the name of the agent that answered."""
+
+    id: str
+    question: str
+    answer: str
+    agent: str
+
+    @property
+    def answer_id(self) -> str:
+        """The ID of the message with the answer."""
+        return self._message_id("assistant")
+
+    @property
+    def question_id(self) -> str:
+        """The ID of the message with the question."""
+        return self._message_id("user")
+
+    def _message_id(self, role: str) -> str:
+        return str(uuid.uuid5(uuid.UUID(self.id), role))
+
+
+class ConversationStore(Protocol):
+    """Stores conversations and messages."""
+
+    async def insert_conversation(self, conversation: Conversation) -> bool: ...
+    async def get_conversation(self, conversation_id: str) -> Conversation | None: ...
+    async def replace_conversation(self, conversation: Conversation) -> bool: ...
+    async def delete_conversation(self, conversation_id: str) -> None: ...
+    async def list_conversations(self, owner_id: str, offset: int, limit: int) -> list[Conversation]: ...
+    async def count_conversations(self, owner_id: str) -> int: ...
+    async def insert_message(self, message: Message) -> bool: ...
+    async def get_message(self, message_id: str) -> Message | None: ...
+    async def list_latest_messages(self, conversation_id: str, limit: int) -> list[Message]: ...
+    async def count_messages(self, conversation_id: str) -> int: ...
+
+
+class Conversations:
+    """Manages the conversations of accounts."""
+
+    def __init__(self, store: ConversationStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def append(
+        self, principal: Principal, conversation_id: str, track_id: str, turn: Turn
+    ) -> tuple[Conversation, Message]:
+        """Add a turn to a conversation, and return the conversation and the message with the answer.
+
+        Calls with the same turn store it once. An empty ``conversation_id`` starts a new conversation.
+
+        Raises:
+            AppError: ``CONVERSATION_NOT_FOUND``, ``CONVERSATION_FULL``, ``TURN_INVALID``.
+        """
+        _require_turn(turn)
+        now = self._clock.now()
+        is_new = not conversation_id
+        # The ID is derived from the turn, so that a repeated call does not start a second conversation.
+        conversation_id = conversation_id or str(uuid.uuid5(uuid.UUID(turn.id), principal.id))
+        stored = await self._store.get_message(turn.answer_id)
+        if stored is not None and stored.conversation_id == conversation_id:
+            return await self._get_own(principal, conversation_id), stored
+        if is_new:
+            await self._create(principal, conversation_id, track_id, turn, now)
+        conversation = await self._reserve_turn(principal, conversation_id, now)
+        last = 2 * conversation.turn_count
+        question = Message(turn.question_id, conversation_id, last - 1, "user", turn.question, "", now)
+        answer = Message(turn.answer_id, conversation_id, last, "assistant", turn.answer, turn.agent, now)
+        for message in (question, answer):
+            await self._store.insert_message(message)
+        if await self._store.get_conversation(conversation_id) is None:
+            # The conversation was deleted in between, so delete the new messages, too.
+            await self._store.delete_conversation(conversation_id)
+            raise not_found("conversation")
+        return conversation, answer
+
+    async def get(self, principal: Principal, conversation_id: str, limit: int) -> tuple[Conversation, list[Message]]:
+        """Return a conversation and its latest ``limit`` messages, oldest first. A limit of 0 returns all messages.
+
+        Raises:
+            AppError: ``CONVERSATION_NOT_FOUND`` if it does not exist or belongs to another account.
+        """
+        conversation = await self._get_own(principal, conversation_id)
+        return conversation, await self._store.list_latest_messages(conversation_id, limit or MESSAGE_LIMIT)
+
+    async def list_own(
+        self, principal: Principal, offset: int, limit: int
+    ) -> tuple[list[tuple[Conversation, int]], int]:
+        """Return a page of the caller's conversations with their message counts, latest change first, and the total."""
+        conversations = await self._store.list_conversations(principal.id, offset, limit)
+        counted = [(each, await self.count(each.id)) for each in conversations]
+        return counted, await self._store.count_conversations(principal.id)
+
+    async def count(self, conversation_id: str) -> int:
+        """Return the number of messages of a conversation."""
+        return await self._store.count_messages(conversation_id)
+
+    async def delete(self, principal: Principal, conversation_id: str) -> None:
+        """Delete a conversation of the caller.
+
+        Raises:
+            AppError: ``CONVERSATION_NOT_FOUND``.
+        """
+        await self._get_own(principal, conversation_id)
+        await self._store.delete_conversation(conversation_id)
+
+    async def _get_own(self, principal: Principal, conversation_id: str) -> Conversation:
+        conversation = await self._store.get_conversation(conversation_id)
+        if conversation is None or conversation.owner_id != principal.id:
+            raise not_found("conversation")
+        return conversation
+
+    async def _create(self, principal: Principal, conversation_id: str, track_id: str, turn: Turn, now: float) -> None:
+        surplus = await self._store.list_conversations(principal.id, CONVERSATION_LIMIT - 1, 10)
+        for old in surplus:
+            await self._store.delete_conversation(old.id)
+        title = " ".join(turn.question.split())
+        if len(title) > _TITLE_LIMIT_CHARS:
+            title = title[: _TITLE_LIMIT_CHARS - 1].rstrip() + "…"
+        await self._store.insert_conversation(Conversation(conversation_id, principal.id, title, track_id, now, now))
+
+    async def _reserve_turn(self, principal: Principal, conversation_id: str, now: float) -> Conversation:
+        """Increase the number of turns by compare-and-set, so that parallel turns get different numbers."""
+        while True:
+            conversation = await self._get_own(principal, conversation_id)
+            if 2 * (conversation.turn_count + 1) > MESSAGE_LIMIT:
+                raise AppError(
+                    Code.CONFLICT,
+                    "CONVERSATION_FULL",
+                    f"A conversation can have {MESSAGE_LIMIT} messages. Start a new conversation.",
+                )
+            changed = dataclasses.replace(
+                conversation,
+                turn_count=conversation.turn_count + 1,
+                update_time=max(conversation.update_time, now),
+            )
+            if await self._store.replace_conversation(changed):
+                return changed
+
+
+def _require_turn(turn: Turn) -> None:
+    valid = 1 <= len(turn.question) <= _QUESTION_LIMIT_CHARS and 1 <= len(turn.answer) <= _ANSWER_LIMIT_CHARS
+    try:
+        uuid.UUID(turn.id)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise AppError(
+            Code.INVALID_ARGUMENT,
+            "TURN_INVALID",
+            f"A turn needs a UUID, a question of 1 to {_QUESTION_LIMIT_CHARS} characters and an answer of 1 to "
+            f"{_ANSWER_LIMIT_CHARS} characters.",
+        )

@@ -1,0 +1,79 @@
+"""Conversion between dataclasses and documents, for the stores of the library."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from kit.errors import AppError
+from kit.ports import Collection, Doc, Docs
+
+__all__ = ["for_each", "from_doc", "insert_doc_if_absent", "insert_if_absent", "insert_in_slot"]
+
+T = TypeVar("T")
+_BATCH = 500
+
+_adapter: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)
+
+
+def from_doc(kind: type[T], doc: Doc) -> T:
+    """Return a document as an instance of the dataclass ``kind``."""
+    value: T = _adapter(kind).validate_python(doc)
+    return value
+
+
+async def for_each(docs: Docs, collection: str, change: Callable[[Doc], Awaitable[None]]) -> None:
+    """Call ``change`` for each document of a collection, which is created if it does not exist."""
+    await docs.ensure(Collection(collection))
+    after: tuple[str, str] | None = None
+    while page := await docs.find(collection, {}, limit=_BATCH, after=after):
+        for doc in page:
+            await change(doc)
+        after = (page[-1]["id"], page[-1]["id"])
+
+
+async def insert_if_absent(docs: Docs, collection: str, value: Any) -> bool:
+    """Insert a dataclass instance. Return False if its ID or the values of a unique index exist already."""
+    return await insert_doc_if_absent(docs, collection, dataclasses.asdict(value))
+
+
+async def insert_doc_if_absent(docs: Docs, collection: str, doc: Doc) -> bool:
+    """Insert a document. Return False if its ID or the values of a unique index exist already."""
+    try:
+        await docs.insert(collection, doc)
+    except AppError as error:
+        if error.reason != "DOC_EXISTS":
+            raise
+        return False
+    return True
+
+
+async def insert_in_slot(docs: Docs, collection: str, doc: Doc, group: Mapping[str, Any], limit: int) -> bool:
+    """Insert a document into a free slot of its group. Return False if all ``limit`` slots are taken.
+
+    The collection has a unique index over the fields of ``group`` and ``slot``, so that concurrent insertions, by several
+    processes too, cannot exceed the limit. Documents of earlier versions have no slot number, but take a slot.
+
+    Args:
+        group: the conditions that all documents of the group meet.
+
+    Raises:
+        AppError: ``DOC_EXISTS`` if the ID exists.
+    """
+    while True:
+        slots = [each.get("slot") for each in await docs.find(collection, group, limit=limit)]
+        free = list(set(range(limit)).difference(slots))
+        if len(free) <= slots.count(None):
+            return False
+        try:
+            # At random, so that concurrent insertions seldom choose the same one.
+            await docs.insert(collection, {**doc, "slot": random.choice(free)})
+            return True
+        except AppError as error:
+            if error.reason != "DOC_EXISTS" or await docs.get(collection, doc["id"]):
+                raise

@@ -1,0 +1,1 @@
+"""Accounts, sessions, API tokens, connections to other services, and administration."""

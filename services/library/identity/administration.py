@@ -1,0 +1,214 @@
+"""Administration of accounts, and the audit log. Administrators can act on accounts up to their own rank."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from kit.errors import AppError, Code
+from kit.security.identity import ADMINISTRATION_ROLES, ROLE_RANKS, Principal
+from services.library.access import not_found
+from services.library.identity.account import Account
+from services.library.identity.audit import AuditEntry, AuditLog
+from services.library.identity.service import STATUSES
+
+__all__ = ["DEFAULT_QUOTA", "AdminStore", "Administration"]
+
+DEFAULT_QUOTA = -1
+"""As a new storage quota: that of the platform."""
+
+_STATUS_ACTIONS = {"active": "reactivate", "suspended": "suspend", "banned": "ban"}
+
+
+class AdminStore(Protocol):
+    """Stores accounts and the audit log."""
+
+    async def get_account(self, account_id: str) -> Account | None: ...
+    async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account: ...
+    async def list_accounts(
+        self, search: str, role: str, status: str, offset: int, limit: int
+    ) -> tuple[list[Account], int]: ...
+    async def count_active(self, role: str) -> int: ...
+    async def list_audit(self, offset: int, limit: int) -> tuple[list[AuditEntry], int]: ...
+
+
+class Administration:
+    """Operations for administrators. Each checks the current role of the caller in the store."""
+
+    def __init__(self, store: AdminStore, audit: AuditLog) -> None:
+        self._store = store
+        self._audit = audit
+
+    async def require_admin(self, principal: Principal) -> Account:
+        """Return the account of the caller, if it is an active administrator.
+
+        Raises:
+            AppError: ``ROLE_TOO_LOW``.
+        """
+        actor = await self._store.get_account(principal.id)
+        if actor is None or actor.status != "active" or actor.role not in ADMINISTRATION_ROLES:
+            raise _forbidden("ROLE_TOO_LOW", "This operation requires the role of an administrator.")
+        return actor
+
+    async def list_accounts(
+        self, principal: Principal, search: str, role: str, status: str, offset: int, limit: int
+    ) -> tuple[list[Account], int]:
+        """Return a page of accounts, newest first, and the total count.
+
+        Args:
+            search: part of the email address.
+            role, status: return only accounts with this role and status; empty for all.
+
+        Raises:
+            AppError: ``ROLE_TOO_LOW``; ``VALIDATION_ERROR`` for an unknown role or status.
+        """
+        await self.require_admin(principal)
+        _require_known("role", role, tuple(ROLE_RANKS))
+        _require_known("status", status, STATUSES)
+        return await self._store.list_accounts(search.strip(), role, status, offset, limit)
+
+    async def list_audit(self, principal: Principal, offset: int, limit: int) -> tuple[list[AuditEntry], int]:
+        """Return a page of the audit log, newest first, and the total count.
+
+        Raises:
+            AppError: ``ROLE_TOO_LOW``.
+        """
+        await self.require_admin(principal)
+        return await self._store.list_audit(offset, limit)
+
+    async def update_account(
+        self,
+        principal: Principal,
+        account_id: str,
+        role: str,
+        status: str,
+        address: str,
+        storage_quota_bytes: int | None = None,
+    ) -> Account:
+        """Change the role, the status and the storage quota, and record it in the audit log.
+
+        Suspending or banning an account revokes all its sessions. An empty ``role`` or ``status`` keeps the current one.
+
+        Args:
+            storage_quota_bytes: None: no change; 0: no limit; ``DEFAULT_QUOTA``: the default of the platform.
+
+        Raises:
+            AppError: ``ROLE_TOO_LOW``, ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``, ``LAST_SUPER_ADMIN``, ``ACCOUNT_NOT_FOUND``,
+                ``VALIDATION_ERROR``.
+        """
+        actor = await self.require_admin(principal)
+        _require_known("role", role, tuple(ROLE_RANKS))
+        _require_known("status", status, STATUSES)
+        if not (role or status or storage_quota_bytes is not None):
+            details = {"details": {"role": ["or status or storage_quota_bytes is required"]}}
+            raise AppError(
+                Code.UNPROCESSABLE,
+                "VALIDATION_ERROR",
+                "The request changes nothing. Send role, status or storage_quota_bytes.",
+                details,
+            )
+        if storage_quota_bytes is not None and storage_quota_bytes < DEFAULT_QUOTA:
+            details = {"details": {"storage_quota_bytes": ["must be -1 or greater"]}}
+            raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "The storage quota is invalid.", details)
+        before = await self._store.get_account(account_id)
+        if before is None:
+            raise not_found("account")
+        after = _changed(actor, before, role, status, storage_quota_bytes)
+        entries = [
+            await self._audit.record(actor, action, "user", before.id, changes, address)
+            for action, changes in _actions(before, after)
+        ]
+        try:
+            account = await self._store.change_account(
+                account_id,
+                lambda current: _require_unchanged(
+                    before, current, _changed(actor, current, role, status, storage_quota_bytes)
+                ),
+            )
+            await self._require_super_admin(before, account)
+        except AppError:
+            for entry in entries:
+                await self._audit.withdraw(entry)
+            raise
+        return account
+
+    async def _require_super_admin(self, before: Account, after: Account) -> None:
+        """Revert the change if no active super_admin remains.
+
+        Two super_admins who demote each other at the same time both end up here, and both changes are reverted.
+        """
+        was_super_admin = (before.role, before.status) == ("super_admin", "active")
+        if not was_super_admin or await self._store.count_active("super_admin"):
+            return
+        await self._store.change_account(
+            after.id, lambda account: dataclasses.replace(account, role=before.role, status=before.status)
+        )
+        raise AppError(
+            Code.CONFLICT, "LAST_SUPER_ADMIN", "This is the last super_admin. Promote another account first."
+        )
+
+
+def _actions(before: Account, after: Account) -> list[tuple[str, dict[str, dict[str, Any]]]]:
+    """Return what the audit log says of a change: actions, and the values that each changes."""
+    actions: list[tuple[str, dict[str, dict[str, Any]]]] = []
+    if before.role != after.role:
+        actions.append(("role_change", {"role": {"from": before.role, "to": after.role}}))
+    if before.status != after.status:
+        actions.append((_STATUS_ACTIONS[after.status], {"status": {"from": before.status, "to": after.status}}))
+    if before.storage_quota_bytes != after.storage_quota_bytes:
+        quotas = {"from": before.storage_quota_bytes, "to": after.storage_quota_bytes}
+        actions.append(("quota_change", {"storage_quota_bytes": quotas}))
+    return actions
+
+
+def _changed(actor: Account, account: Account, role: str, status: str, storage_quota_bytes: int | None) -> Account:
+    """Return the changed account.
+
+    Raises:
+        AppError: ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``.
+    """
+    rank = ROLE_RANKS[actor.role]
+    if ROLE_RANKS[account.role] > rank:
+        raise _forbidden("RANK_TOO_HIGH", f"Your role is too low to change an account with the role {account.role}.")
+    if role and ROLE_RANKS[role] > rank:
+        raise _forbidden("RANK_TOO_HIGH", f"You cannot assign the role {role}, which is higher than your own.")
+    quota = None if storage_quota_bytes == DEFAULT_QUOTA else storage_quota_bytes
+    changed = dataclasses.replace(
+        account,
+        role=role or account.role,
+        status=status or account.status,
+        storage_quota_bytes=account.storage_quota_bytes if storage_quota_bytes is None else quota,
+    )
+    if account.id == actor.id and (changed.role, changed.status) != (account.role, account.status):
+        raise AppError(
+            Code.CONFLICT,
+            "OWN_ACCOUNT",
+            "You cannot change your own role or status. Ask another administrator to change it.",
+        )
+    if account.status == "active" and changed.status != "active":
+        changed = dataclasses.replace(changed, session_epoch=account.session_epoch + 1)
+    return changed
+
+
+def _require_unchanged(before: Account, current: Account, changed: Account) -> Account:
+    """Return ``changed`` if the account still has the values that the audit entry names."""
+    if _audited(before) != _audited(current):
+        raise AppError(
+            Code.STALE, "ACCOUNT_CHANGED", "Another administrator changed this account. Reload it and try again."
+        )
+    return changed
+
+
+def _audited(account: Account) -> tuple[str, str, int | None]:
+    return account.role, account.status, account.storage_quota_bytes
+
+
+def _forbidden(reason: str, message: str) -> AppError:
+    return AppError(Code.PERMISSION_DENIED, reason, message)
+
+
+def _require_known(field: str, value: str, known: tuple[str, ...]) -> None:
+    if value and value not in known:
+        details = {"details": {field: [f"must be one of: {', '.join(known)}"]}}
+        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", f"The {field} {value[:40]!r} does not exist.", details)

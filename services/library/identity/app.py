@@ -1,0 +1,90 @@
+"""Builds the services of accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kit.ports import Clock, Docs
+from kit.security.identity import Principal
+from kit.security.sealing import Sealer
+from services.library.identity.administration import Administration
+from services.library.identity.api_tokens import ApiTokens
+from services.library.identity.audit import AuditLog
+from services.library.identity.connections import Connections
+from services.library.identity.credentials import Passwords
+from services.library.identity.email_links import EmailLinks
+from services.library.identity.emails import AccountEmails
+from services.library.identity.login_throttle import LoginThrottle
+from services.library.identity.service import Accounts
+from services.library.identity.sessions import Sessions
+from services.library.identity.store import IdentityStore
+from services.library.mail.service import EmailQueue
+from services.library.mail.store import EmailDocs
+from services.library.mail.transport import FolderTransport, SmtpTransport
+from services.library.settings import LibrarySettings
+
+__all__ = ["Identity", "build_identity"]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The services of accounts, and their stores."""
+
+    store: IdentityStore
+    email_docs: EmailDocs
+    accounts: Accounts
+    sessions: Sessions
+    tokens: ApiTokens
+    email_links: EmailLinks
+    connections: Connections
+    email_queue: EmailQueue
+    emails: AccountEmails
+    administration: Administration
+    audit: AuditLog
+    clock: Clock
+
+    async def prepare(self) -> None:
+        """Create missing collections and indexes."""
+        await self.store.prepare()
+        await self.email_docs.prepare()
+
+    async def principal_of_token(self, secret: str) -> Principal:
+        """Return the principal of an API token.
+
+        Raises:
+            AppError: see :meth:`ApiTokens.authenticate`.
+        """
+        account = await self.tokens.authenticate(secret)
+        return Principal(account.id, account.role)
+
+    async def delete_expired(self) -> int:
+        """Delete a batch of expired sessions, links and throttle records, and return its size."""
+        return await self.store.delete_expired(self.clock.now())
+
+
+def build_identity(docs: Docs, settings: LibrarySettings, clock: Clock) -> Identity:
+    """Build the services of accounts over ``docs``."""
+    store, email_docs = IdentityStore(docs), EmailDocs(docs)
+    throttle, audit = LoginThrottle(store, clock), AuditLog(store, clock)
+    sessions, tokens = Sessions(store, clock, audit), ApiTokens(store, clock, audit)
+    outbox = FolderTransport(settings.data_dir.resolve() / "outbox")
+    smtp_url = settings.smtp_url.get_secret_value()
+    transport = SmtpTransport(smtp_url, outbox) if smtp_url else outbox
+    email_queue = EmailQueue(email_docs, transport, clock, settings.mail_from)
+    emails = AccountEmails(email_queue, store, throttle, clock, settings.public_address)
+    limit = settings.attempts_per_address
+    accounts = Accounts(store, tokens, sessions, throttle, Passwords(), emails, clock, limit, settings.registration)
+    return Identity(
+        store=store,
+        email_docs=email_docs,
+        accounts=accounts,
+        sessions=sessions,
+        tokens=tokens,
+        email_links=EmailLinks(store, accounts, sessions, throttle, emails, clock, limit),
+        connections=Connections(store, accounts, sessions, Sealer(settings.secrets()), clock),
+        email_queue=email_queue,
+        emails=emails,
+        administration=Administration(store, audit),
+        audit=audit,
+        clock=clock,
+    )

@@ -1,0 +1,86 @@
+"""The audit log: what administrators did to others, and how accounts were entered."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kit.ports import Clock
+from services.library.identity.account import Account
+
+__all__ = ["AuditEntry", "AuditLog", "AuditStore"]
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """An entry of the audit log. ``create_time`` is in seconds since 1970."""
+
+    id: str
+    actor_id: str
+    actor_email: str
+    action: str
+    resource_type: str
+    resource_id: str
+    changes_json: str
+    ip_address: str
+    create_time: float
+    revision: int = 0
+
+
+class AuditStore(Protocol):
+    """Stores the audit log."""
+
+    async def get_account(self, account_id: str) -> Account | None: ...
+    async def insert_audit(self, entry: AuditEntry) -> None: ...
+    async def delete_audit(self, entry_id: str) -> None: ...
+
+
+class AuditLog:
+    """Writes the audit log. An entry comes before the action: after a crash, an entry without an action is the lesser evil."""
+
+    def __init__(self, store: AuditStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def record(
+        self,
+        actor: Account,
+        action: str,
+        resource_type: str,
+        resource_id: str,
+        changes: Mapping[str, Any] | None = None,
+        address: str = "",
+    ) -> str:
+        """Store an entry and return its ID.
+
+        Args:
+            action: for example ``login`` or ``role_change``.
+            resource_type: ``user``, ``token`` or ``generation``.
+            address: the IP address of the client; empty if it is not known.
+        """
+        entry = AuditEntry(
+            id=str(uuid.uuid4()),
+            actor_id=actor.id,
+            actor_email=actor.email,
+            action=action,
+            resource_type=resource_type,
+            resource_id=resource_id,
+            changes_json=json.dumps(changes or {}),
+            ip_address=address,
+            create_time=self._clock.now(),
+        )
+        await self._store.insert_audit(entry)
+        return entry.id
+
+    async def record_deletion(self, actor_id: str, resource_type: str, resource_id: str, owner_id: str) -> None:
+        """Store an entry of an administrator who deletes what belongs to another user."""
+        actor = await self._store.get_account(actor_id)
+        if actor is not None:
+            await self.record(actor, "delete", resource_type, resource_id, {"owner_id": owner_id})
+
+    async def withdraw(self, entry_id: str) -> None:
+        """Delete the entry of an action that did not take place."""
+        await self._store.delete_audit(entry_id)

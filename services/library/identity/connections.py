@@ -1,0 +1,272 @@
+"""Connections of accounts to external services: a Spotify account, which can also log in its user, or a lalal.ai key."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from dataclasses import dataclass
+from typing import Protocol
+
+from kit.errors import AppError, Code
+from kit.ports import Clock
+from kit.security.sealing import Sealer
+from services.library.access import not_found
+from services.library.identity.account import Account
+from services.library.identity.credentials import checked_email, require_active
+from services.library.identity.service import Accounts
+from services.library.identity.sessions import Sessions
+
+__all__ = ["PROVIDERS", "Connection", "ConnectionStore", "Connections", "SignInResult", "connection_id"]
+
+PROVIDERS = {"spotify": "Spotify", "lalalai": "lalal.ai"}
+_SUBJECT_LIMIT_CHARS = 200
+_LABEL_LIMIT_CHARS = 200
+_SECRET_LIMIT_CHARS = 16_384
+
+
+@dataclass(frozen=True)
+class Connection:
+    """The connection of an account to a provider. Times are seconds since 1970.
+
+    Attributes:
+        subject: the ID of the account at the provider; None for an API key.
+        label: the display name of the account at the provider.
+        secret_sealed: the token or key, encrypted for this connection.
+        epoch: the ``connection_epoch`` of the account when the connection was created.
+    """
+
+    id: str
+    account_id: str
+    provider: str
+    subject: str | None
+    label: str
+    secret_sealed: str
+    epoch: int
+    create_time: float
+    update_time: float
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class SignInResult:
+    """The session and the account of a user who logged in through a provider. ``created``: the account is new."""
+
+    session_secret: str
+    account: Account
+    created: bool
+
+
+class ConnectionStore(Protocol):
+    """Stores connections."""
+
+    async def get_account(self, account_id: str) -> Account | None: ...
+    async def insert_connection(self, connection: Connection) -> bool: ...
+    async def get_connection(self, connection_id: str) -> Connection | None: ...
+    async def find_connection_by_subject(self, provider: str, subject: str) -> Connection | None: ...
+    async def list_connections(self, account_id: str) -> list[Connection]: ...
+    async def replace_connection(self, connection: Connection) -> bool: ...
+    async def delete_connection(self, connection_id: str) -> bool: ...
+
+
+def connection_id(account_id: str, provider: str) -> str:
+    """Return the ID of a connection. An account has at most one per provider. Secrets are sealed for this ID."""
+    return f"{account_id}:{provider}"
+
+
+class Connections:
+    """Manages connections.
+
+    A connection is valid while its account exists and has the same ``connection_epoch``. An invalid connection is
+    deleted when a valid one needs its place.
+    """
+
+    def __init__(
+        self, store: ConnectionStore, accounts: Accounts, sessions: Sessions, sealer: Sealer, clock: Clock
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._sessions = sessions
+        self._sealer = sealer
+        self._clock = clock
+
+    async def list_own(self, account_id: str) -> list[Connection]:
+        """Return the valid connections of an account, sorted by provider."""
+        account = await self._get_account(account_id)
+        connections = await self._store.list_connections(account_id)
+        valid = [connection for connection in connections if connection.epoch == account.connection_epoch]
+        return sorted(valid, key=lambda connection: connection.provider)
+
+    async def put(self, account_id: str, provider: str, subject: str, label: str, secret: str) -> Connection:
+        """Connect the account to ``provider``, in place of an earlier connection.
+
+        Raises:
+            AppError: ``CONNECTION_TAKEN`` if another account is connected with ``subject``; ``VALIDATION_ERROR``.
+        """
+        account = await self._get_account(account_id)
+        connection = self._build(account.id, account.connection_epoch, provider, subject, label, secret)
+        while True:
+            if (existing := await self._find_by_subject(provider, subject)) and existing.account_id != account_id:
+                owner = await self._store.get_account(existing.account_id)
+                if owner is not None and owner.connection_epoch == existing.epoch:
+                    raise _connection_taken(provider)
+                await self._store.delete_connection(existing.id)
+            if stored := await self._upsert(connection):
+                return stored
+
+    async def delete(self, account_id: str, provider: str) -> None:
+        """Delete the connection if it exists. A user without a password can still log in with a link by email."""
+        await self._store.delete_connection(connection_id(account_id, _checked_provider(provider)))
+
+    async def sign_in(
+        self, provider: str, subject: str, label: str, secret: str, email: str, address: str
+    ) -> SignInResult:
+        """Log in the user of ``subject`` at ``provider``: to the connected account, or to a new account.
+
+        Args:
+            email: the address according to the provider. It is unverified, so it never selects an existing account.
+            address: the IP address of the client.
+
+        Raises:
+            AppError: ``ACCOUNT_SUSPENDED``; for a new account ``REGISTRATION_CLOSED``, ``EMAIL_MISSING``,
+                ``EMAIL_TAKEN``, ``RATE_LIMITED``.
+        """
+        if not subject:
+            raise _invalid("subject", "is required")
+        while True:
+            connection = await self._find_by_subject(provider, subject)
+            account = await self._store.get_account(connection.account_id) if connection else None
+            if connection and account and account.connection_epoch != connection.epoch:
+                await self._store.delete_connection(connection.id)
+                continue
+            if account is None:
+                _require_email(provider, email)
+            if connection is None:
+                # Store the connection before the account: after a crash between the two, the next login of this subject
+                # finds the connection and creates the account.
+                connection = self._build(str(uuid.uuid4()), 0, provider, subject, label, secret)
+                if not await self._store.insert_connection(connection):
+                    continue
+                connection = dataclasses.replace(connection, revision=1)
+            created = account is None
+            account = account or await self._register(connection, email, address)
+            require_active(account)
+            updated = self._build(account.id, connection.epoch, provider, subject, label, secret)
+            # Replace, never insert: a login must not restore a connection that the user has just deleted.
+            if await self._store.replace_connection(_as_successor(updated, connection)):
+                return SignInResult(await self._sessions.open(account, remembered=False), account, created)
+
+    async def get_secret(self, account_id: str, provider: str) -> tuple[Connection, str]:
+        """Return a connection and its decrypted secret.
+
+        Raises:
+            AppError: ``CONNECTION_NOT_FOUND``, ``SECRET_UNREADABLE``.
+        """
+        account = await self._get_account(account_id)
+        connection = await self._store.get_connection(connection_id(account_id, _checked_provider(provider)))
+        if connection is None or connection.epoch != account.connection_epoch:
+            raise not_found("connection")
+        return connection, self._sealer.open(connection.secret_sealed, connection.id)
+
+    async def replace_secret(self, account_id: str, provider: str, secret: str, revision: int) -> bool:
+        """Replace the secret. Return False if the connection was deleted or changed since ``revision``."""
+        connection = await self._store.get_connection(connection_id(account_id, _checked_provider(provider)))
+        if connection is None or connection.revision != revision:
+            return False
+        return await self._store.replace_connection(
+            dataclasses.replace(
+                connection,
+                secret_sealed=self._sealer.seal(_checked_secret(secret), connection.id),
+                update_time=self._clock.now(),
+            )
+        )
+
+    async def _get_account(self, account_id: str) -> Account:
+        account = await self._store.get_account(account_id)
+        if account is None:
+            raise not_found("account")
+        return account
+
+    async def _find_by_subject(self, provider: str, subject: str) -> Connection | None:
+        """Return the connection with ``subject``, valid or not."""
+        return await self._store.find_connection_by_subject(_checked_provider(provider), subject) if subject else None
+
+    async def _register(self, connection: Connection, email: str, address: str) -> Account:
+        """Create the account of a new connection."""
+        try:
+            return await self._accounts.register_external(connection.account_id, email, address)
+        except AppError as error:
+            if account := await self._store.get_account(connection.account_id):  # a parallel login created it
+                return account
+            await self._store.delete_connection(connection.id)
+            raise _email_taken(connection.provider) if error.reason == "EMAIL_TAKEN" else error from None
+
+    async def _upsert(self, connection: Connection) -> Connection | None:
+        """Insert or replace a connection. Return None if another process changed it at the same time."""
+        existing = await self._store.get_connection(connection.id)
+        if existing is None:
+            stored = await self._store.insert_connection(connection)
+            return dataclasses.replace(connection, revision=1) if stored else None
+        updated = _as_successor(connection, existing)
+        stored = await self._store.replace_connection(updated)
+        return dataclasses.replace(updated, revision=existing.revision + 1) if stored else None
+
+    def _build(self, account_id: str, epoch: int, provider: str, subject: str, label: str, secret: str) -> Connection:
+        new_id, now = connection_id(account_id, _checked_provider(provider)), self._clock.now()
+        if len(subject) > _SUBJECT_LIMIT_CHARS or not subject.isprintable():
+            raise _invalid("subject", f"must be at most {_SUBJECT_LIMIT_CHARS} printable characters")
+        clean_label = " ".join("".join(c if c.isprintable() else " " for c in label).split())[:_LABEL_LIMIT_CHARS]
+        sealed = self._sealer.seal(_checked_secret(secret), new_id)
+        return Connection(new_id, account_id, provider, subject or None, clean_label, sealed, epoch, now, now)
+
+
+def _as_successor(connection: Connection, existing: Connection) -> Connection:
+    """Return ``connection`` with the revision of ``existing``, and its creation time if the subject is the same."""
+    create_time = existing.create_time if existing.subject == connection.subject else connection.create_time
+    return dataclasses.replace(connection, create_time=create_time, revision=existing.revision)
+
+
+def _checked_provider(provider: str) -> str:
+    if provider not in PROVIDERS:
+        raise _invalid("provider", f"must be one of: {', '.join(PROVIDERS)}")
+    return provider
+
+
+def _checked_secret(secret: str) -> str:
+    if len(secret) > _SECRET_LIMIT_CHARS:
+        raise _invalid("secret", f"must be at most {_SECRET_LIMIT_CHARS} characters")
+    return secret
+
+
+def _invalid(field: str, problem: str) -> AppError:
+    details = {"details": {field: [problem]}}
+    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
+
+
+def _connection_taken(provider: str) -> AppError:
+    return AppError(
+        Code.CONFLICT,
+        "CONNECTION_TAKEN",
+        f"This {PROVIDERS[provider]} account is already connected to another Soundwright account. Disconnect it there "
+        "first.",
+    )
+
+
+def _require_email(provider: str, email: str) -> None:
+    try:
+        checked_email(email)
+    except AppError:
+        raise AppError(
+            Code.UNPROCESSABLE,
+            "EMAIL_MISSING",
+            f"{PROVIDERS[provider]} sent no valid email address, which a new account needs. Register with your email "
+            f"address first, then connect {PROVIDERS[provider]} in the settings.",
+        ) from None
+
+
+def _email_taken(provider: str) -> AppError:
+    return AppError(
+        Code.CONFLICT,
+        "EMAIL_TAKEN",
+        f"An account with your {PROVIDERS[provider]} email address already exists. Log in to it first, then connect "
+        f"{PROVIDERS[provider]} in the settings.",
+    )

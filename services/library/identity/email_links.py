@@ -1,0 +1,196 @@
+"""Links in emails, which prove that the user controls a mailbox: login, confirmation and change of the address."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+from kit.errors import AppError, Code
+from kit.ports import Clock
+from services.library.identity.account import Account
+from services.library.identity.credentials import (
+    NO_PASSWORD,
+    Link,
+    checked_email,
+    digest,
+    require_active,
+    validation_error,
+)
+from services.library.identity.emails import AccountEmails
+from services.library.identity.login_throttle import Budget, LoginThrottle
+from services.library.identity.service import Accounts
+from services.library.identity.sessions import Sessions
+
+__all__ = ["EmailLinks", "LinkStore"]
+
+
+class LinkStore(Protocol):
+    """Stores accounts and links."""
+
+    async def get_account(self, account_id: str) -> Account | None: ...
+    async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account: ...
+    async def get_link(self, link_hash: str) -> Link | None: ...
+    async def redeem_link(self, link: Link) -> bool: ...
+
+
+class EmailLinks:
+    """Sends and redeems links. A link works once, until it expires or its account changes."""
+
+    def __init__(
+        self,
+        store: LinkStore,
+        accounts: Accounts,
+        sessions: Sessions,
+        throttle: LoginThrottle,
+        emails: AccountEmails,
+        clock: Clock,
+        attempts_per_address: int,
+    ) -> None:
+        """
+        Args:
+            attempts_per_address: requests that one IP address may make without a wait.
+        """
+        self._store = store
+        self._accounts = accounts
+        self._sessions = sessions
+        self._throttle = throttle
+        self._emails = emails
+        self._clock = clock
+        self._request_budget = Budget(attempts_per_address, wait_seconds=2.0, limit_seconds=900.0)
+
+    async def request_login(self, email: str, address: str) -> None:
+        """Send a login link if an account has this address. The caller does not learn whether one has.
+
+        Args:
+            address: the IP address of the client.
+
+        Raises:
+            AppError: ``VALIDATION_ERROR`` for an invalid email address; ``RATE_LIMITED``.
+        """
+        checked = checked_email(email)
+        await self._throttle.acquire("request", address, self._request_budget)
+        await self._emails.send_login_link(checked)
+
+    async def log_in(self, secret: str, remembered: bool) -> tuple[str, Account]:
+        """Redeem a login link, and return the secret of a new session with its account.
+
+        An unconfirmed account may have been registered by a stranger who does not control the mailbox. So the first
+        login by link confirms the address, removes the password, and revokes all sessions, API tokens and connections.
+
+        Raises:
+            AppError: ``LINK_INVALID``, ``ACCOUNT_SUSPENDED``.
+        """
+        link, _ = await self._redeem(secret, ("login",))
+
+        def change(account: Account) -> Account:
+            _require_unchanged(link, account)
+            require_active(account)
+            if account.confirm_time is not None:
+                return account
+            return _taken_over(account, self._clock.now())
+
+        account = await self._store.change_account(link.account_id, change)
+        return await self._sessions.open(account, remembered), account
+
+    async def request_change(self, session_secret: str, current_password: str, email: str, address: str) -> None:
+        """Send a link to a new email address. The account changes to the address when the link is opened.
+
+        Raises:
+            AppError: ``VALIDATION_ERROR``, ``PASSWORD_NEEDED``, ``RATE_LIMITED``, and errors of the session.
+        """
+        checked, details = "", {}
+        try:
+            checked = checked_email(email)
+        except AppError as error:
+            details = error.meta["details"]
+        opened = await self._accounts.reauthenticate(session_secret, current_password, address, details)
+        if checked == opened.account.email:
+            raise validation_error({"email": ["did not change"]})
+        await self._throttle.acquire("request", address, self._request_budget)
+        await self._emails.send_email_change_link(opened.account, checked)
+
+    async def confirm(self, secret: str, browser_key: str, session_secret: str) -> tuple[Account, Account]:
+        """Redeem a link that confirms the address of an account or changes it. Return the account before and after.
+
+        A stranger may have registered the address. So the first confirmation removes the password, and revokes all sessions,
+        API tokens and connections, unless it comes from the browser that registered or from a session of the account.
+
+        Args:
+            browser_key: identifies the browser.
+            session_secret: the secret of its session; empty if there is none.
+
+        Raises:
+            AppError: ``LINK_INVALID``; ``EMAIL_TAKEN`` if another account has the new address.
+        """
+        link, before = await self._redeem(secret, ("confirm", "email"))
+        known = (before.browser_key and before.browser_key == browser_key) or await self._is_session(
+            session_secret, before.id
+        )
+
+        def change(account: Account) -> Account:
+            _require_unchanged(link, account)
+            now = self._clock.now()
+            if link.purpose == "email":
+                return dataclasses.replace(account, email=link.sent_to, confirm_time=now)
+            if account.confirm_time is None and not known:
+                return _taken_over(account, now)
+            return dataclasses.replace(account, confirm_time=account.confirm_time or now)
+
+        try:
+            account = await self._store.change_account(link.account_id, change)
+        except AppError as error:
+            if error.reason != "DOC_EXISTS":
+                raise
+            raise AppError(
+                Code.CONFLICT,
+                "EMAIL_TAKEN",
+                "Another account already uses this email address. Use another address, or log in to that account.",
+            ) from None
+        if account.email != before.email:
+            await self._emails.send_email_changed(before.email, account)
+        return before, account
+
+    async def _is_session(self, session_secret: str, account_id: str) -> bool:
+        """Return whether this is the secret of a session of the account."""
+        try:
+            return bool(session_secret) and (await self._sessions.authenticate(session_secret)).account.id == account_id
+        except AppError:
+            return False
+
+    async def _redeem(self, secret: str, purposes: tuple[str, ...]) -> tuple[Link, Account]:
+        """Void the link, and return it with its account."""
+        link = await self._store.get_link(digest(secret))
+        if link is None or link.purpose not in purposes or link.expire_time <= self._clock.now():
+            raise _link_invalid()
+        account = await self._store.get_account(link.account_id)
+        if account is None:
+            raise _link_invalid()
+        _require_unchanged(link, account)
+        if not await self._store.redeem_link(link):  # a parallel request redeemed it
+            raise _link_invalid()
+        return link, account
+
+
+def _taken_over(account: Account, now: float) -> Account:
+    """Return the account as the owner of its address takes it over: confirmed, without what came before."""
+    return dataclasses.replace(
+        account,
+        confirm_time=now,
+        password_hash=NO_PASSWORD,
+        session_epoch=account.session_epoch + 1,
+        token_epoch=account.token_epoch + 1,
+        connection_epoch=account.connection_epoch + 1,
+    )
+
+
+def _require_unchanged(link: Link, account: Account) -> None:
+    # A user who changes the password to lock out an intruder must not lose to a link that the intruder requested before.
+    if (link.account_email, link.epoch) != (account.email, account.session_epoch):
+        raise _link_invalid()
+
+
+def _link_invalid() -> AppError:
+    return AppError(
+        Code.NOT_FOUND, "LINK_INVALID", "This link is invalid, expired, or was already used. Request a new one."
+    )

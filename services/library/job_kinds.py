@@ -1,0 +1,30 @@
+"""The public names and paths of job kinds, which the proto contract declares as options of the enum values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from soundwright.library.v1 import job_pb2
+
+from services.library.serializers import word_from_wire
+from services.library.webhooks.messages import PublicKind
+
+__all__ = ["public_kinds"]
+
+
+def public_kinds() -> Mapping[str, PublicKind]:
+    """Return the public name and paths of each kind, by the library's name of the kind."""
+    kinds: dict[str, PublicKind] = {}
+    for value in job_pb2.JobKind.DESCRIPTOR.values:
+        word = word_from_wire(job_pb2.JobKind.DESCRIPTOR, value.number)
+        if word is not None:
+            extensions: Any = value.GetOptions().Extensions
+            declared: job_pb2.PublicKind = extensions[job_pb2.public_kind]
+            kinds[word] = PublicKind(
+                type=declared.type,
+                output_path=declared.output_path,
+                details_path=declared.details_path,
+                details_name=declared.details_name,
+            )
+    return kinds

@@ -1,0 +1,72 @@
+"""Stores the results of jobs in tracks and catalog, on behalf of the ledger."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from services.library.catalog.service import Generation
+from services.library.jobs.ledger import JobTrack
+from services.library.jobs.service import GeneratedClip, Job, JobResult
+from services.library.tracks.downloads import store_track
+from services.library.tracks.results import TrackResults
+from services.library.tracks.service import TrackStore
+
+__all__ = ["ClipStore", "JobResults"]
+
+
+class ClipStore(Protocol):
+    """The catalog's method that :class:`JobResults` needs."""
+
+    async def store_generation(self, generation: Generation) -> None: ...
+
+
+class JobResults:
+    """Stores the results of jobs. A :class:`~services.library.jobs.ledger.ResultStore`."""
+
+    def __init__(self, tracks: TrackStore, track_results: TrackResults, catalog: ClipStore) -> None:
+        self._tracks = tracks
+        self._track_results = track_results
+        self._catalog = catalog
+
+    async def track(self, track_id: str) -> JobTrack | None:
+        return await self._tracks.track(track_id)
+
+    async def store_track(self, job: Job) -> JobTrack:
+        return await store_track(self._tracks, job)
+
+    async def store_results(self, job: Job) -> None:
+        await self._track_results.store(job)
+        if job.result is not None and job.result.clip is not None:
+            await self._catalog.store_generation(_generation(job, job.result, job.result.clip))
+
+    async def remove_results(self, job: Job) -> None:
+        await self._track_results.remove(job)
+
+
+def _generation(job: Job, result: JobResult, clip: GeneratedClip) -> Generation:
+    """Return the catalog's record of a clip: the worker's description, with owner, priority and time of the job."""
+    return Generation(
+        id=job.id,
+        owner_id=job.owner_id,
+        prompt=clip.prompt,
+        model=result.requested_model,
+        duration_seconds=clip.duration_seconds,
+        is_loop=clip.is_loop,
+        seed=clip.seed,
+        quality_score=clip.quality_score,
+        quality_issues=clip.quality_issues,
+        quality_accepted=clip.quality_accepted,
+        retry_count=clip.retry_count,
+        engine=result.engine,
+        engine_model=result.model,
+        degraded=result.degraded,
+        sample_rate_hz=clip.sample_rate_hz,
+        channel_count=clip.channel_count,
+        audio_blob_key=clip.audio_blob_key,
+        spectrogram_blob_key=clip.spectrogram_blob_key,
+        audio_size_bytes=clip.audio_size_bytes,
+        continued_from_id=clip.continued_from_id,
+        priority=job.priority,
+        create_time=job.finish_time or job.create_time,
+        creator_key=job.creator_key,
+    )

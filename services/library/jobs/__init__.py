@@ -1,0 +1,1 @@
+"""The ledger of jobs: admission, life cycle, queue and sweeper."""

@@ -1,0 +1,266 @@
+"""Validates requests for jobs and checks their limits."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kit.errors import AppError, Code
+from kit.security.identity import Principal
+from services.library.jobs.order import STARVATION_SECONDS
+from services.library.jobs.service import Job, JobState, NewTrack, PackedMessage, Priority, Stage, granted_priority
+
+__all__ = [
+    "AdmissionStore",
+    "Admissions",
+    "Limits",
+    "NewJob",
+    "Reservation",
+    "fingerprint",
+    "queued",
+    "release",
+    "repeated",
+    "reserve",
+]
+
+_AFFINITY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_OUTPUT_FOLDER = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*")
+_HOUR_SECONDS = 3600.0
+_NETWORK_SHARE = 4  # so many callers are usual behind one address: a household or an office
+_RESERVATION_SECONDS = 30.0  # longer than the deadline of the call that creates the job
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of the jobs of one kind. 0 means no limit."""
+
+    pending: int = 0  # unfinished jobs per caller
+    hourly: int = 0  # jobs that a caller can create per hour
+    queue: int = 0  # unfinished jobs of all callers
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A request for a job."""
+
+    kind: str
+    track_id: str
+    spec: PackedMessage
+    attempt_limit: int
+    command_subject: str
+    correlation_id: str
+    job_id: str = ""
+    idempotency_key: str = ""
+    fingerprint: str = ""
+    priority: Priority | None = None
+    stages: Sequence[Stage] = ()
+    output_folder: str = ""
+    creates_track: bool = False
+    public_spec: bool = False
+    affinity: str = ""
+    work_seconds: float = 0.0
+    starvation_seconds: float = 0.0  # 0: STARVATION_SECONDS
+    new_track: NewTrack | None = None
+    traceparent: str = ""
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """The place of a job that is about to be stored. It counts until the job is stored, or until it expires."""
+
+    job_id: str
+    owner_id: str
+    expire_time: float
+    network: str | None = None
+
+
+@dataclass(frozen=True)
+class Admissions:
+    """The reservations of a kind of jobs. Library processes change it by compare-and-set, one job at a time."""
+
+    id: str  # the kind
+    reservations: list[Reservation] = field(default_factory=list)
+    revision: int = 0
+
+
+class AdmissionStore(Protocol):
+    async def admissions(self, kind: str) -> Admissions: ...
+    async def put_admissions(self, admissions: Admissions) -> bool: ...
+    async def jobs_by_id(self, job_ids: Sequence[str]) -> list[Job]: ...
+    async def count_unfinished(self, kind: str, creator: Mapping[str, str]) -> int: ...
+    async def count_created(self, kind: str, creator: Mapping[str, str], since: float) -> int: ...
+    async def created_since(self, kind: str, creator: Mapping[str, str], since: float, skip: int) -> Job | None: ...
+
+
+async def reserve(store: AdmissionStore, job: Job, limits: Limits, now: float) -> bool:
+    """Reserve a place for a new job, which must be stored next.
+
+    Between the count of the jobs and the insertion of the new one, other library processes may count, too. So the place is
+    reserved first, and a concurrent reservation makes the compare-and-set fail. The reservation of a process that died
+    expires.
+
+    Returns:
+        False if other reservations decide, or have come first. Call it again.
+
+    Raises:
+        AppError: see :func:`admit`.
+    """
+    admissions = await store.admissions(job.kind)
+    valid = [one for one in admissions.reservations if one.expire_time > now]
+    # The look-up comes before the count: a job that is stored in between counts twice for now, but never not at all.
+    stored = {one.id for one in await store.jobs_by_id([one.job_id for one in valid])}
+    pending = [one for one in valid if one.job_id not in stored]
+    try:
+        await admit(store, job, limits, pending)
+    except AppError:
+        await admit(store, job, limits)
+        return False
+    reserved = [*pending, Reservation(job.id, job.owner_id, now + _RESERVATION_SECONDS, job.network)]
+    return await store.put_admissions(dataclasses.replace(admissions, reservations=reserved))
+
+
+async def release(store: AdmissionStore, job: Job) -> None:
+    """Give up the reservation of a job that is not stored. If another process changes the reservations now, it expires."""
+    admissions = await store.admissions(job.kind)
+    others = [one for one in admissions.reservations if one.job_id != job.id]
+    await store.put_admissions(dataclasses.replace(admissions, reservations=others))
+
+
+async def admit(store: AdmissionStore, job: Job, limits: Limits, reservations: Sequence[Reservation] = ()) -> None:
+    """Check the limits for a new job. ``reservations`` count like jobs.
+
+    Raises:
+        AppError: ``TOO_MANY_PENDING`` (meta ``pending_count``, ``max_pending``), ``HOURLY_LIMIT`` (meta
+            ``hourly_limit``, ``retry_after`` in seconds) or ``QUEUE_FULL`` (meta ``queue_size``).
+    """
+    own_count = sum(one.owner_id == job.owner_id for one in reservations)
+    await _admit_creator(store, job, {"owner_id": job.owner_id}, limits, own_count, "You have")
+    if job.network is not None:
+        # Anonymous callers choose their IDs, so those of one address have limits together.
+        shared = Limits(_NETWORK_SHARE * limits.pending, _NETWORK_SHARE * limits.hourly)
+        own_count = sum(one.network == job.network for one in reservations)
+        await _admit_creator(store, job, {"network": job.network}, shared, own_count, "Callers from your address have")
+    if limits.queue:
+        size = await store.count_unfinished(job.kind, {}) + len(reservations)
+        if size >= limits.queue:
+            raise AppError(
+                Code.UNAVAILABLE,
+                "QUEUE_FULL",
+                f"The queue is full: {size} jobs are waiting or running. Try again in a few minutes.",
+                {"queue_size": size},
+            )
+
+
+async def _admit_creator(
+    store: AdmissionStore, job: Job, creator: Mapping[str, str], limits: Limits, reserved: int, subject: str
+) -> None:
+    """Check the limits for the jobs of one creator. ``reserved`` more are about to be stored."""
+    if limits.pending:
+        pending = await store.count_unfinished(job.kind, creator) + reserved
+        if pending >= limits.pending:
+            raise AppError(
+                Code.RATE_LIMITED,
+                "TOO_MANY_PENDING",
+                f"{subject} {pending} unfinished jobs; {limits.pending} are allowed at a time. "
+                "Wait until a job ends, or cancel one.",
+                {"pending_count": pending, "max_pending": limits.pending},
+            )
+    if limits.hourly:
+        since = job.create_time - _HOUR_SECONDS
+        created = await store.count_created(job.kind, creator, since)
+        if created + reserved >= limits.hourly:
+            # A new job is allowed as soon as this one is an hour old.
+            freeing = await store.created_since(job.kind, creator, since, skip=max(0, created - limits.hourly))
+            age = job.create_time - freeing.create_time if freeing else 0.0
+            seconds = max(1, math.ceil(_HOUR_SECONDS - age))
+            raise AppError(
+                Code.RATE_LIMITED,
+                "HOURLY_LIMIT",
+                f"{subject} used up {limits.hourly} jobs an hour. Try again in {_span(seconds)}.",
+                {"hourly_limit": limits.hourly, "retry_after": seconds},
+            )
+
+
+def _span(seconds: int) -> str:
+    if seconds < 60:
+        return f"{seconds} seconds"
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes} minute{'s' * (minutes > 1)}"
+
+
+def queued(principal: Principal, new: NewJob, now: float) -> Job:
+    """Return the new job of a request.
+
+    Raises:
+        AppError: ``AFFINITY_INVALID``, ``OUTPUT_FOLDER_INVALID``, ``WORK_INVALID`` or ``STARVATION_INVALID``.
+    """
+    if new.affinity and not _AFFINITY.fullmatch(new.affinity):
+        raise AppError(
+            Code.INVALID_ARGUMENT, "AFFINITY_INVALID", "An affinity consists of lower-case letters, digits and hyphens."
+        )
+    if new.output_folder and not _OUTPUT_FOLDER.fullmatch(new.output_folder):
+        raise AppError(
+            Code.INVALID_ARGUMENT,
+            "OUTPUT_FOLDER_INVALID",
+            "An output folder is a path of lower-case letters, digits and hyphens.",
+        )
+    if not 0.0 <= new.work_seconds < math.inf:
+        raise AppError(Code.INVALID_ARGUMENT, "WORK_INVALID", "The work of a job must be 0 seconds or more.")
+    if not 0.0 <= new.starvation_seconds < math.inf:
+        raise AppError(Code.INVALID_ARGUMENT, "STARVATION_INVALID", "A starvation timeout must be 0 seconds or more.")
+    priority = granted_priority(principal, new.priority)
+    return Job(
+        id=new.job_id or str(uuid.uuid4()),
+        kind=new.kind,
+        owner_id=principal.id,
+        track_id=new.track_id,
+        state=JobState.QUEUED,
+        priority=priority,
+        spec=new.spec,
+        attempt_limit=max(1, new.attempt_limit),
+        command_subject=f"{new.command_subject}.{priority}",
+        correlation_id=new.correlation_id,
+        create_time=now,
+        fingerprint=new.fingerprint or fingerprint(new.kind, new.track_id, new.spec),
+        idempotency_key=new.idempotency_key or None,
+        network=principal.network or None,
+        creator_key=principal.creator_key or None,
+        output_folder=new.output_folder,
+        creates_track=new.creates_track,
+        public_spec=new.public_spec,
+        affinity=new.affinity,
+        work_seconds=new.work_seconds,
+        stages=list(new.stages),
+        new_track=new.new_track,
+        traceparent=new.traceparent,
+        due_time=now,
+        starve_time=now + (new.starvation_seconds or STARVATION_SECONDS),
+    )
+
+
+def repeated(existing: Job, job: Job) -> Job:
+    """Return the existing job of an idempotency key if both requests are equal.
+
+    Raises:
+        AppError: ``IDEMPOTENCY_KEY_REUSED`` if they differ.
+    """
+    if existing.fingerprint != job.fingerprint:
+        raise AppError(
+            Code.CONFLICT,
+            "IDEMPOTENCY_KEY_REUSED",
+            "This Idempotency-Key was used for another request. Use a new key for a new request.",
+        )
+    return existing
+
+
+def fingerprint(kind: str, track_id: str, spec: PackedMessage) -> str:
+    """Return a hash that is equal for equal requests. Callers serialize specifications deterministically."""
+    return hashlib.sha256(json.dumps([kind, track_id, spec.type_url, spec.value]).encode()).hexdigest()

@@ -1,0 +1,54 @@
+"""Keeps the metrics of the queues: how many jobs wait, and how long the oldest has waited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from kit.errors import AppError
+from kit.log import get_logger
+from kit.metrics import JOB_QUEUED_AGE, JOBS_QUEUED
+from kit.ports import Clock
+from services.library.jobs.service import Priority
+from services.library.jobs.store import JobDocs
+
+__all__ = ["QueueMetrics"]
+
+_PAUSE_SECONDS = 5.0
+log = get_logger()
+
+
+class QueueMetrics:
+    """Reads the ledger every few seconds. All library processes report the same values.
+
+    Args:
+        kinds: the kinds of jobs.
+    """
+
+    def __init__(self, store: JobDocs, kinds: Sequence[str], clock: Clock) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._clock = clock
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.update()
+            except AppError as error:
+                # Without values, an alert can tell "unknown" from "empty".
+                JOBS_QUEUED.clear()
+                JOB_QUEUED_AGE.clear()
+                log.warning("queue_metrics.failed", reason=error.reason, error=error.message)
+            except Exception:
+                log.exception("queue_metrics.crashed")
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def update(self) -> None:
+        """Read the ledger once."""
+        now = self._clock.now()
+        for kind in self._kinds:
+            for priority in Priority:
+                count, oldest_time = await self._store.queued(kind, priority)
+                JOBS_QUEUED.labels(kind, priority).set(count)
+                age_seconds = 0.0 if oldest_time is None else max(0.0, now - oldest_time)
+                JOB_QUEUED_AGE.labels(kind, priority).set(age_seconds)

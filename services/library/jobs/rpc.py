@@ -1,0 +1,182 @@
+"""The gRPC service of jobs: converts messages and calls the domain."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Iterable
+
+from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import library_service_pb2 as pb
+
+from kit import tracing
+from kit.errors import AppError, Code
+from kit.log import correlation_id
+from kit.rpc import Context
+from kit.security.identity import require_principal
+from services.library.jobs.admission import Limits, NewJob
+from services.library.jobs.ledger import JobLedger
+from services.library.jobs.queue import JobQueue
+from services.library.jobs.service import (
+    ExternalTask,
+    Job,
+    JobError,
+    JobResult,
+    NewTrack,
+    PackedMessage,
+    Priority,
+    Stage,
+)
+from services.library.jobs.watches import JobWatches
+from services.library.serializers import from_wire, page_bounds, to_wire, word_from_wire
+
+__all__ = ["JobRpc", "job_to_wire", "listed_job_to_wire"]
+
+_PAGE_SIZE_LIMIT = 100
+
+
+class JobRpc(library_service_pb2_grpc.JobServiceServicer):
+    def __init__(self, ledger: JobLedger, queue: JobQueue, watches: JobWatches) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._watches = watches
+
+    async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
+        job, existed = await self._ledger.create(
+            require_principal(),
+            NewJob(
+                kind=_kind_from_wire(request.kind),
+                track_id=request.track_id,
+                spec=from_wire(request.spec, PackedMessage),
+                attempt_limit=request.attempt_limit,
+                command_subject=request.command_subject,
+                correlation_id=correlation_id(),
+                traceparent=tracing.traceparent(),
+                job_id=request.job_id,
+                idempotency_key=request.idempotency_key,
+                fingerprint=request.fingerprint,
+                priority=_priority_from_wire(request.priority),
+                stages=_stages_from_wire(request.stages),
+                output_folder=request.output_folder,
+                creates_track=request.creates_track,
+                public_spec=request.public_spec,
+                affinity=request.affinity,
+                work_seconds=request.work_seconds,
+                starvation_seconds=request.starvation_seconds,
+                new_track=from_wire(request.new_track, NewTrack) if request.HasField("new_track") else None,
+                limits=Limits(request.pending_limit, request.hourly_limit, request.queue_limit),
+            ),
+        )
+        return pb.CreateJobResponse(job=job_to_wire(job), existed=existed)
+
+    async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
+        job = await self._ledger.get(require_principal(), request.job_id)
+        position, wait_seconds = await self._queue.position(job) if request.with_position else (0, 0.0)
+        return pb.GetJobResponse(job=job_to_wire(job), position=position, estimated_wait_seconds=wait_seconds)
+
+    async def WatchJob(self, request: pb.WatchJobRequest, context: Context) -> AsyncGenerator[pb.WatchJobResponse]:
+        last = None
+        async with contextlib.aclosing(self._watches.watch(require_principal(), request.job_id)) as states:
+            async for job, position in states:
+                answer = pb.WatchJobResponse(job=job_to_wire(job), position=position)
+                if answer != last:
+                    yield (last := answer)
+
+    async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> pb.GetQueueResponse:
+        queue = await self._queue.get(require_principal(), _kind_from_wire(request.kind))
+        return to_wire(queue, pb.GetQueueResponse)
+
+    async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
+        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
+        jobs, total = await self._ledger.list_jobs(
+            require_principal(),
+            [_kind_from_wire(kind) for kind in request.kinds],
+            [word for state in request.states if (word := word_from_wire(job_pb2.JobState.DESCRIPTOR, state))],
+            request.track_id,
+            offset,
+            limit,
+            request.oldest_first,
+        )
+        return pb.ListJobsResponse(jobs=[listed_job_to_wire(job) for job in jobs], total_count=total)
+
+    async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
+        return pb.CancelJobResponse(job=job_to_wire(await self._ledger.cancel(require_principal(), request.job_id)))
+
+    async def ClaimJob(self, request: pb.ClaimJobRequest, context: Context) -> pb.ClaimJobResponse:
+        job, claimed, retry = await self._ledger.claim(
+            request.job_id, request.worker_id, request.lease_seconds, request.publication
+        )
+        return pb.ClaimJobResponse(job=job_to_wire(job), claimed=claimed, retry_after_seconds=retry)
+
+    async def HeartbeatJob(self, request: pb.HeartbeatJobRequest, context: Context) -> pb.HeartbeatJobResponse:
+        cancel = await self._ledger.heartbeat(
+            request.job_id,
+            request.attempt,
+            request.lease_seconds,
+            request.progress_ratio,
+            request.progress_message,
+            _stages_from_wire(request.stages),
+            from_wire(request.external_task, ExternalTask) if request.HasField("external_task") else None,
+        )
+        return pb.HeartbeatJobResponse(cancel_requested=cancel)
+
+    async def ReserveJobStorage(
+        self, request: pb.ReserveJobStorageRequest, context: Context
+    ) -> pb.ReserveJobStorageResponse:
+        await self._ledger.reserve_storage(request.job_id, request.attempt, request.size_bytes)
+        return pb.ReserveJobStorageResponse()
+
+    async def SucceedJob(self, request: pb.SucceedJobRequest, context: Context) -> pb.SucceedJobResponse:
+        job = await self._ledger.succeed(
+            request.job_id,
+            request.attempt,
+            from_wire(request.result, JobResult),
+            _stages_from_wire(request.stages),
+            request.stored_bytes,
+        )
+        return pb.SucceedJobResponse(job=job_to_wire(job))
+
+    async def FailJob(self, request: pb.FailJobRequest, context: Context) -> pb.FailJobResponse:
+        job = await self._ledger.fail(
+            request.job_id,
+            request.attempt,
+            from_wire(request.error, JobError),
+            request.cancelled,
+            _stages_from_wire(request.stages),
+        )
+        return pb.FailJobResponse(job=job_to_wire(job))
+
+    async def ReleaseJob(self, request: pb.ReleaseJobRequest, context: Context) -> pb.ReleaseJobResponse:
+        error = from_wire(request.error, JobError) if request.HasField("error") else None
+        job = await self._ledger.release(
+            request.job_id, request.attempt, request.delay_seconds, error, request.refund_attempt
+        )
+        return pb.ReleaseJobResponse(job=job_to_wire(job))
+
+
+def _kind_from_wire(kind: job_pb2.JobKind.ValueType) -> str:
+    word = word_from_wire(job_pb2.JobKind.DESCRIPTOR, kind)
+    if word is None:
+        raise AppError(Code.INVALID_ARGUMENT, "JOB_KIND_INVALID", "The kind of the job is missing or unknown.")
+    return word
+
+
+def _priority_from_wire(priority: job_pb2.Priority.ValueType) -> Priority | None:
+    word = word_from_wire(job_pb2.Priority.DESCRIPTOR, priority)
+    return Priority(word) if word else None
+
+
+def _stages_from_wire(stages: Iterable[job_pb2.Stage]) -> list[Stage]:
+    return [from_wire(stage, Stage) for stage in stages]
+
+
+def job_to_wire(job: Job) -> job_pb2.Job:
+    """Return the message of a job."""
+    return to_wire(job, job_pb2.Job)
+
+
+def listed_job_to_wire(job: Job) -> job_pb2.Job:
+    """Return the message of a job in a list, without details, so that a page does not exceed the message size limit."""
+    message = job_to_wire(job)
+    if message.HasField("result"):
+        message.result.ClearField("details")
+    return message

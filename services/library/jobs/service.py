@@ -1,0 +1,262 @@
+"""Jobs, their states, priorities and results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from kit.security.identity import ADMINISTRATION_ROLES, Principal
+
+__all__ = [
+    "AudioOutput",
+    "ExternalTask",
+    "GeneratedClip",
+    "Job",
+    "JobError",
+    "JobResult",
+    "JobState",
+    "Measurement",
+    "NewTrack",
+    "PackedMessage",
+    "Priority",
+    "Stage",
+    "granted_priority",
+]
+
+
+class JobState(StrEnum):
+    """The state of a job."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the state is final."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class Priority(StrEnum):
+    """Priorities of jobs, highest first. :mod:`services.library.jobs.order` has the whole rule."""
+
+    ADMIN = "admin"
+    PREMIUM = "premium"
+    STANDARD = "standard"
+    FREE = "free"
+
+
+_RANK = {priority: rank for rank, priority in enumerate(Priority)}
+_HIGHEST_PRIORITY = {
+    "service": Priority.ADMIN,
+    **dict.fromkeys(ADMINISTRATION_ROLES, Priority.ADMIN),
+    "enterprise": Priority.PREMIUM,
+    "pro": Priority.PREMIUM,
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A named part of a job with its own times."""
+
+    name: str
+    processor_type: str
+    state: JobState = JobState.QUEUED
+    start_time: float | None = None
+    finish_time: float | None = None
+    error_message: str = ""
+
+
+@dataclass(frozen=True)
+class PackedMessage:
+    """A protobuf message of the service that runs the job. The library stores it and never unpacks it.
+
+    Attributes:
+        value: the serialized message in Base64.
+    """
+
+    type_url: str
+    value: str
+
+
+@dataclass(frozen=True)
+class JobError:
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class AudioOutput:
+    """An output file of a job. The outputs of a separation are stems."""
+
+    id: str
+    name: str
+    blob_key: str
+    content_type: str
+    size_bytes: int
+    sample_rate_hz: int
+    channel_count: int
+    frame_count: int
+    peak: float
+    clipped_sample_count: int
+    job_id: str
+    track_id: str
+    owner_id: str
+    path: str
+    source: str = ""  # external service that computed it; empty: this installation
+    create_time: float = 0.0
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Tempo and key of a track from an analysis. None and an empty key mean unknown."""
+
+    bpm: float | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class GeneratedClip:
+    """A generated clip, as described by its worker."""
+
+    prompt: str
+    duration_seconds: float
+    is_loop: bool = False
+    seed: int = 0
+    quality_score: int | None = None  # 0 to 100; None: not measurable
+    quality_issues: list[str] = field(default_factory=list)
+    quality_accepted: bool = True
+    retry_count: int = 0
+    sample_rate_hz: int = 0
+    channel_count: int = 0
+    audio_blob_key: str = ""
+    spectrogram_blob_key: str = ""  # empty: no spectrogram
+    audio_size_bytes: int = 0
+    continued_from_id: str = ""
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """The result of a job.
+
+    Attributes:
+        details: message that only the service of the job and the gateway read.
+        outputs_are_stems: whether the outputs replace the stems of the track.
+        measurement: tempo and key if the details are an analysis of the track, else None.
+        clip: clip for the catalog, or None.
+    """
+
+    engine: str
+    model: str
+    degraded: bool
+    requested_model: str
+    degraded_reason: str
+    compute_seconds: float
+    outputs: list[AudioOutput] = field(default_factory=list)
+    details: PackedMessage | None = None
+    outputs_are_stems: bool = False
+    measurement: Measurement | None = None
+    clip: GeneratedClip | None = None
+
+
+@dataclass(frozen=True)
+class ExternalTask:
+    """The identifiers of a job at the external service that runs it."""
+
+    source_id: str
+    task_ids: list[str] = field(default_factory=list)
+    own_key: bool = False  # the owner's API key is used, not the platform's
+
+
+@dataclass(frozen=True)
+class NewTrack:
+    """What is known about a track before its download. Empty fields are unknown."""
+
+    title: str
+    artist: str = ""
+    album: str = ""
+    source: str = ""
+    spotify_id: str = ""
+    spotify_url: str = ""
+    cover_url: str = ""
+    duration_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A durable unit of work. Times are seconds since 1970.
+
+    Attributes:
+        spec: parameters of the job; None if hidden from the caller.
+        output_folder: files lie in ``<output_folder>/<attempt>/<id>/``, see :mod:`kit.worker.outputs`; empty: the job
+            stores no files.
+        creates_track: the library stores the track with the job, without audio, and the job completes it.
+        new_track: what is known about that track before.
+        public_spec: whether the queue shows specification and progress to all callers.
+        due_time: earliest start of a queued job. After it, the sweeper may publish its command again.
+        track_create_time: creation time of the job's track. It identifies the track if a later one has the same ID.
+    """
+
+    id: str
+    kind: str
+    owner_id: str
+    track_id: str
+    state: JobState
+    priority: Priority
+    spec: PackedMessage | None
+    attempt_limit: int
+    command_subject: str
+    correlation_id: str
+    create_time: float
+    fingerprint: str
+    idempotency_key: str | None = None
+    network: str | None = (
+        None  # the ID of the address from which an anonymous caller came; None: the owner has an account
+    )
+    creator_key: str | None = None  # see :func:`services.library.access.owns`
+    output_folder: str = ""
+    creates_track: bool = False
+    public_spec: bool = False
+    affinity: str = ""  # jobs that share it use the same model, and are timed together for estimates
+    work_seconds: float = 0.0  # amount of work in seconds of audio; 0: unknown
+    attempt: int = 0
+    progress_ratio: float = 0.0
+    progress_message: str = ""
+    stages: list[Stage] = field(default_factory=list)
+    result: JobResult | None = None
+    error: JobError | None = None
+    external_task: ExternalTask | None = None
+    cancel_requested: bool = False
+    worker_id: str = ""
+    lease_until: float | None = None
+    due_time: float | None = None
+    starve_time: float = 0.0  # from then on a queued job starts before jobs of higher priority
+    command_id: str | None = None  # the command that started the latest attempt
+    publication: int = 0
+    stored_bytes: int | None = None  # files of the job, until they are deleted; None: none, or unknown yet
+    results_pending: bool | None = None  # the results are not stored in track and catalog yet; None: not indexed
+    webhooks_pending: bool | None = None  # the end is not recorded for webhooks yet; None: not indexed
+    track_create_time: float | None = None
+    traceparent: str = ""  # trace context of the request that created the job; empty: none
+    new_track: NewTrack | None = None
+    start_time: float | None = None
+    finish_time: float | None = None
+    revision: int = 0
+
+    def is_for_track(self, create_time: float) -> bool:
+        """Return whether the job is for the track with its ``track_id`` that was created at ``create_time``.
+
+        A deleted track may have had the same ID.
+        """
+        return self.track_create_time == create_time
+
+
+def granted_priority(principal: Principal, requested: Priority | None) -> Priority:
+    """Return the requested priority, limited to the highest priority of the caller's role."""
+    limit = _HIGHEST_PRIORITY.get(principal.role, Priority.STANDARD)
+    if requested is None or _RANK[requested] < _RANK[limit]:
+        return limit
+    return requested

@@ -1,0 +1,250 @@
+"""Queries about jobs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from kit.ports import AtLeast, Collection, Doc, Docs, Index, LessThan, OneOf
+from services.library.documents import from_doc, insert_if_absent
+from services.library.jobs.admission import Admissions
+from services.library.jobs.order import RANKS, Rank, command_subjects, rank_of
+from services.library.jobs.service import Job, JobState, Priority
+
+__all__ = ["JobDocs"]
+
+_JOBS = Collection(
+    "jobs",
+    (
+        Index(("owner_id", "create_time")),
+        Index(("owner_id", "idempotency_key"), unique=True, present="idempotency_key"),
+        Index(("track_id", "kind", "state", "finish_time")),
+        # Limits, places in the queue, and how fast it moves.
+        Index(("owner_id", "kind", "state")),
+        Index(("network", "kind", "state"), present="network"),
+        Index(("network", "kind", "create_time"), present="network"),
+        Index(("kind", "state", "priority", "create_time")),
+        Index(("state", "command_subject", "create_time")),
+        Index(("command_id",), present="command_id"),
+        Index(("kind", "state", "affinity", "finish_time")),
+        # Queries of the sweeper. Finished jobs are not in these indexes.
+        Index(("due_time",), present="due_time"),
+        Index(("lease_until",), present="lease_until"),
+        Index(("results_pending",), present="results_pending"),
+        Index(("webhooks_pending",), present="webhooks_pending"),
+        Index(("create_time",)),
+        Index(("owner_id", "stored_bytes"), present="stored_bytes"),
+    ),
+)
+_ADMISSIONS = Collection("admissions")
+# The clocks of two libraries may differ by this much without delaying a job.
+_CLOCK_TOLERANCE_SECONDS = 0.05
+_UNFINISHED = OneOf([JobState.QUEUED, JobState.RUNNING])
+
+
+def _jobs(docs: list[Doc]) -> list[Job]:
+    return [from_doc(Job, doc) for doc in docs]
+
+
+def _created(kind: str, creator: Mapping[str, str], since: float) -> dict[str, Any]:
+    return {**creator, "kind": kind, "create_time": AtLeast(since)}
+
+
+def _queued(kind: str, rank: Rank, now: float) -> dict[str, Any]:
+    """Return the conditions for the queued jobs of a kind that have a rank."""
+    return {"kind": kind, "state": JobState.QUEUED, "priority": rank.priority, **rank.conditions(now)}
+
+
+class JobDocs:
+    """The records of jobs."""
+
+    def __init__(self, docs: Docs) -> None:
+        self._docs = docs
+
+    async def prepare(self) -> None:
+        await self._docs.ensure(_JOBS)
+        await self._docs.ensure(_ADMISSIONS)
+
+    async def insert_job(self, job: Job) -> None:
+        await self._docs.insert("jobs", dataclasses.asdict(job))
+
+    async def job(self, job_id: str) -> Job | None:
+        doc = await self._docs.get("jobs", job_id)
+        return from_doc(Job, doc) if doc else None
+
+    async def jobs_by_id(self, job_ids: Sequence[str]) -> list[Job]:
+        """Return the jobs with these ids, in no particular order."""
+        if not job_ids:
+            return []
+        return _jobs(await self._docs.find("jobs", {"id": OneOf(list(job_ids))}, limit=len(job_ids)))
+
+    async def job_by_key(self, owner_id: str, idempotency_key: str) -> Job | None:
+        found = await self._docs.find("jobs", {"owner_id": owner_id, "idempotency_key": idempotency_key}, limit=1)
+        return from_doc(Job, found[0]) if found else None
+
+    async def replace_job(self, job: Job) -> bool:
+        return await self._docs.replace("jobs", dataclasses.asdict(job), job.revision)
+
+    async def list_jobs(
+        self,
+        owner_id: str,
+        kinds: Sequence[str],
+        states: Sequence[str],
+        track_id: str,
+        offset: int,
+        limit: int,
+        oldest_first: bool = False,
+    ) -> tuple[list[Job], int]:
+        where: dict[str, Any] = {"owner_id": owner_id}
+        if kinds:
+            where["kind"] = OneOf(list(kinds))
+        if states:
+            where["state"] = OneOf(list(states))
+        if track_id:
+            where["track_id"] = track_id
+        docs = await self._docs.find(
+            "jobs", where, sort="create_time", descending=not oldest_first, offset=offset, limit=limit
+        )
+        return _jobs(docs), await self._docs.count("jobs", where)
+
+    async def jobs_of_track(self, track_id: str, after_id: str, limit: int) -> list[Job]:
+        """Return jobs of a track by id; only those after ``after_id``, unless it is empty."""
+        after = (after_id, after_id) if after_id else None
+        return _jobs(await self._docs.find("jobs", {"track_id": track_id}, limit=limit, after=after))
+
+    async def newest_jobs(self, offset: int, limit: int) -> list[Job]:
+        """Return the jobs of all owners, newest first."""
+        return _jobs(await self._docs.find("jobs", {}, sort="create_time", descending=True, offset=offset, limit=limit))
+
+    async def count_by_kind_and_state(self) -> dict[tuple[str, str], int]:
+        """Return the number of jobs for each kind and state. Each kind takes a look-up, each state a count."""
+        counts: dict[tuple[str, str], int] = {}
+        least, order = "", ("kind", "state", "priority", "create_time")
+        while found := await self._docs.find("jobs", {"kind": AtLeast(least)}, sort=order, limit=1):
+            kind = found[0]["kind"]
+            for state in JobState:
+                if count := await self._docs.count("jobs", {"kind": kind, "state": state}):
+                    counts[kind, state] = count
+            least = kind + "\0"  # the next greater text
+        return counts
+
+    async def overdue_leases(self, now: float, limit: int) -> list[Job]:
+        """Return running jobs whose lease has expired, the earliest first."""
+        return _jobs(await self._docs.find("jobs", {"lease_until": LessThan(now)}, sort="lease_until", limit=limit))
+
+    async def due_jobs(self, before: float, limit: int, after: Job | None = None) -> list[Job]:
+        """Return queued jobs that were due before this time, the earliest first; only those after ``after``, if it is given."""
+        place = (after.due_time, after.id) if after else None
+        where = {"due_time": LessThan(before)}
+        return _jobs(await self._docs.find("jobs", where, sort="due_time", limit=limit, after=place))
+
+    async def unfinished_count(self, queue: str) -> int:
+        """Return how many commands of a queue the broker should hold: one for each unfinished job."""
+        return await self._docs.count("jobs", {"state": _UNFINISHED, "command_subject": OneOf(command_subjects(queue))})
+
+    # claims
+
+    async def job_started_by(self, command_id: str) -> Job | None:
+        """Return the job that a command started last."""
+        where = {"command_id": command_id}
+        found = _jobs(await self._docs.find("jobs", where, sort="start_time", descending=True, limit=1))
+        return found[0] if found else None
+
+    async def next_job(self, queue: str, now: float) -> Job | None:
+        """Return the job of a queue that starts next: one whose worker died, else the first queued job that may start."""
+        of_queue = {"command_subject": OneOf(command_subjects(queue))}
+        dead = {"state": JobState.RUNNING, **of_queue, "lease_until": LessThan(now)}
+        if found := _jobs(await self._docs.find("jobs", dead, sort="lease_until", limit=1)):
+            return found[0]
+        for rank in RANKS:
+            where = {
+                "state": JobState.QUEUED,
+                "command_subject": f"{queue}.{rank.priority}",
+                "due_time": LessThan(now + _CLOCK_TOLERANCE_SECONDS),
+                **rank.conditions(now),
+            }
+            if found := _jobs(await self._docs.find("jobs", where, sort="create_time", limit=1)):
+                return found[0]
+        return None
+
+    async def next_change_time(self, queue: str) -> float | None:
+        """Return when a lease of the queue ends or a delayed job may start, whichever is first; None: no such job."""
+        of_queue = {"command_subject": OneOf(command_subjects(queue))}
+        times: list[float] = []
+        for state, time in ((JobState.RUNNING, "lease_until"), (JobState.QUEUED, "due_time")):
+            docs = await self._docs.find("jobs", {"state": state, **of_queue}, sort=time, limit=1)
+            times += [doc[time] for doc in docs]
+        return min(times, default=None)
+
+    async def jobs_with_pending_results(self, limit: int) -> list[Job]:
+        return _jobs(await self._docs.find("jobs", {"results_pending": True}, limit=limit))
+
+    async def jobs_with_pending_webhooks(self, limit: int) -> list[Job]:
+        """Return finished jobs whose end is not recorded for webhooks yet."""
+        return _jobs(await self._docs.find("jobs", {"webhooks_pending": True}, limit=limit))
+
+    # limits and the queue
+
+    async def admissions(self, kind: str) -> Admissions:
+        doc = await self._docs.get(_ADMISSIONS.name, kind)
+        return from_doc(Admissions, doc) if doc else Admissions(kind)
+
+    async def put_admissions(self, admissions: Admissions) -> bool:
+        """Insert or replace the reservations of a kind. Return False if another process changed them."""
+        if not admissions.revision:
+            return await insert_if_absent(self._docs, _ADMISSIONS.name, admissions)
+        return await self._docs.replace(_ADMISSIONS.name, dataclasses.asdict(admissions), admissions.revision)
+
+    async def count_unfinished(self, kind: str, creator: Mapping[str, str]) -> int:
+        return await self._docs.count("jobs", {**creator, "kind": kind, "state": _UNFINISHED})
+
+    async def count_created(self, kind: str, creator: Mapping[str, str], since: float) -> int:
+        return await self._docs.count("jobs", _created(kind, creator, since))
+
+    async def created_since(self, kind: str, creator: Mapping[str, str], since: float, skip: int) -> Job | None:
+        """Return the oldest job that the creator created since then, after skipping ``skip`` jobs."""
+        where = _created(kind, creator, since)
+        found = _jobs(await self._docs.find("jobs", where, sort="create_time", offset=skip, limit=1))
+        return found[0] if found else None
+
+    async def running_jobs(self, kind: str, limit: int) -> list[Job]:
+        """Return the running jobs of a kind in the order in which they started."""
+        where = {"kind": kind, "state": JobState.RUNNING}
+        return _jobs(await self._docs.find("jobs", where, sort="start_time", limit=limit))
+
+    async def queued_jobs(self, kind: str, now: float, limit: int) -> list[Job]:
+        """Return the queued jobs of a kind in the order in which they start."""
+        found: list[Job] = []
+        for rank in RANKS:
+            where = _queued(kind, rank, now)
+            found += _jobs(await self._docs.find("jobs", where, sort="create_time", limit=limit - len(found)))
+            if len(found) >= limit:
+                break
+        return found
+
+    async def queued(self, kind: str, priority: Priority) -> tuple[int, float | None]:
+        """Return the number of queued jobs, and the time at which the oldest was created."""
+        where = {"kind": kind, "state": JobState.QUEUED, "priority": priority}
+        oldest = await self._docs.find("jobs", where, sort="create_time", limit=1)
+        return (await self._docs.count("jobs", where), oldest[0]["create_time"]) if oldest else (0, None)
+
+    async def count_queued(self, kind: str) -> int:
+        return await self._docs.count("jobs", {"kind": kind, "state": JobState.QUEUED})
+
+    async def count_ahead(self, job: Job, now: float) -> int:
+        """Return how many queued jobs of its kind start before a queued job."""
+        own = rank_of(job, now)
+        same = _queued(job.kind, own, now)
+        count = await self._docs.count("jobs", {**same, "create_time": LessThan(job.create_time)})
+        count += await self._docs.count("jobs", {**same, "create_time": job.create_time, "id": LessThan(job.id)})
+        for _, group in groupby(RANKS[: RANKS.index(own)], key=lambda rank: rank.starving):
+            ranks = list(group)
+            where = {**_queued(job.kind, ranks[0], now), "priority": OneOf([rank.priority for rank in ranks])}
+            count += await self._docs.count("jobs", where)
+        return count
+
+    async def latest_successes(self, kind: str, affinity: str, since: float, limit: int) -> list[Job]:
+        where = {"kind": kind, "state": JobState.SUCCEEDED, "affinity": affinity, "finish_time": AtLeast(since)}
+        return _jobs(await self._docs.find("jobs", where, sort="finish_time", descending=True, limit=limit))

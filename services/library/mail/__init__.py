@@ -1,0 +1,1 @@
+"""The email queue, and the transports that deliver emails."""

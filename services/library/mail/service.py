@@ -1,0 +1,175 @@
+"""The email queue: stores emails and sends them in the background, so that requests do not wait for the mail server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from typing import Protocol, TypeAlias
+
+from kit.errors import AppError
+from kit.log import correlation_id, correlation_scope, get_logger
+from kit.ports import Clock
+
+__all__ = ["Composer", "EmailContent", "EmailQueue", "EmailStore", "MailTransport", "QueuedEmail"]
+
+_BATCH_SIZE = 100
+# After this time another process sends the email. The recipient may then receive it twice, but it is never lost.
+_CLAIM_SECONDS = 120.0
+_POLL_SECONDS = 60.0
+log = get_logger()
+
+
+@dataclass(frozen=True)
+class QueuedEmail:
+    """An email that waits to be composed and sent.
+
+    Attributes:
+        kind: a kind that was registered with :meth:`EmailQueue.register`.
+        due_time: the time from which a process may claim the email; 0 means at once.
+        account_id, account_email, epoch: values for the composer, as they were when the email was queued.
+    """
+
+    id: str
+    kind: str
+    recipient: str
+    create_time: float
+    correlation_id: str
+    due_time: float = 0.0
+    account_id: str = ""
+    account_email: str = ""
+    epoch: int = 0
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class EmailContent:
+    """The subject and the plain text of an email."""
+
+    subject: str
+    text: str
+
+
+Composer: TypeAlias = Callable[[QueuedEmail], Awaitable[EmailContent | None]]
+"""Returns the content of an email, or None to drop it. An ``AppError`` drops it, too."""
+
+
+class EmailStore(Protocol):
+    """Stores the queue."""
+
+    async def insert(self, email: QueuedEmail) -> None: ...
+    async def list_due(self, now: float, limit: int) -> list[QueuedEmail]: ...
+    async def replace(self, email: QueuedEmail) -> bool: ...
+    async def delete(self, email_id: str) -> None: ...
+
+
+class MailTransport(Protocol):
+    """Delivers messages."""
+
+    async def send(self, kind: str, message: EmailMessage) -> None:
+        """Deliver ``message``. Do not raise for failures of the mail server. ``kind`` is for the log and file names."""
+        ...
+
+
+class EmailQueue:
+    """Queues emails, and sends them through a transport.
+
+    An email is stored before :meth:`enqueue` returns and deleted after it was sent, so that no email is lost when the
+    process stops.
+    """
+
+    def __init__(self, store: EmailStore, transport: MailTransport, clock: Clock, sender: str) -> None:
+        """
+        Args:
+            sender: the address in the From header.
+        """
+        self._store = store
+        self._transport = transport
+        self._clock = clock
+        self._sender = sender
+        self._composers = dict[str, Composer]()
+        self._wake = asyncio.Event()
+        self._progress = asyncio.Condition()
+        self._enqueued_count = 0
+        self._processed_count = -1  # -1: emails of an earlier process may wait in the store
+
+    def register(self, kind: str, compose: Composer) -> None:
+        """Register the function that composes the emails of one kind."""
+        self._composers[kind] = compose
+
+    async def enqueue(
+        self, kind: str, recipient: str, *, account_id: str = "", account_email: str = "", epoch: int = 0
+    ) -> None:
+        """Store an email of a registered kind for sending."""
+        await self._store.insert(
+            QueuedEmail(
+                id=f"{time.time_ns():020d}-{uuid.uuid4()}",  # IDs sort by time
+                kind=kind,
+                recipient=recipient,
+                create_time=self._clock.now(),
+                correlation_id=correlation_id(),
+                account_id=account_id,
+                account_email=account_email,
+                epoch=epoch,
+            )
+        )
+        self._enqueued_count += 1
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send due emails one by one until cancelled, including emails that an earlier process left behind."""
+        while True:
+            self._wake.clear()
+            try:
+                await self._send_due()
+            except Exception:  # the store failed; the emails remain queued
+                log.exception("mail.queue_failed")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._wake.wait()
+
+    async def wait_until_empty(self) -> None:
+        """Wait until :meth:`run` has processed all emails that this process enqueued."""
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._processed_count >= self._enqueued_count)
+
+    async def _send_due(self) -> None:
+        enqueued_count = self._enqueued_count
+        while emails := await self._store.list_due(self._clock.now(), _BATCH_SIZE):
+            for email in emails:
+                await self._process(email)
+        async with self._progress:
+            self._processed_count = enqueued_count
+            self._progress.notify_all()
+
+    async def _process(self, email: QueuedEmail) -> None:
+        claimed = dataclasses.replace(email, due_time=self._clock.now() + _CLAIM_SECONDS)
+        if not await self._store.replace(claimed):
+            return  # another process claimed it
+        with correlation_scope(email.correlation_id):
+            try:
+                content = await self._composers[email.kind](email)
+                if content is not None:
+                    await self._transport.send(email.kind, self._message(email.recipient, content))
+            except AppError as error:
+                log.warning("mail.dropped", kind=email.kind, reason=error.reason)
+            except Exception:
+                log.exception("mail.failed", kind=email.kind)
+        await self._store.delete(email.id)
+
+    def _message(self, recipient: str, content: EmailContent) -> EmailMessage:
+        message = EmailMessage()
+        message["From"] = self._sender
+        message["To"] = recipient
+        message["Subject"] = content.subject
+        message["Date"] = formatdate(self._clock.now())
+        message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2] or "localhost")
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents automatic replies
+        message.set_content(content.text, cte="7bit")  # other encodings may break a line inside a link
+        return message

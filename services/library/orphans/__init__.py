@@ -1,0 +1,1 @@
+"""Orphans: files that no record of the library names, for example those of killed workers."""

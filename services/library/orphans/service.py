@@ -1,0 +1,98 @@
+"""Finds and deletes orphans.
+
+A file is an orphan if no record names it, no unfinished job can still publish it, and it is old enough. The age covers the time
+between the storing of a file and that of its record. Each file is judged by the record that its key leads to:
+
+- ``tracks/<track>/...`` belongs to a track, and while it is downloaded, to the job in the key.
+- ``<folder>/<attempt>/<job>/...``, in earlier versions ``<folder>/<job>/<attempt>/...``, belongs to a job.
+- ``uploads/...`` and ``check/...`` are temporary.
+
+Files with other keys are not the platform's, and stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from kit.log import get_logger
+from kit.ports import BlobInfo, Blobs, Clock
+
+__all__ = ["MIN_AGE_SECONDS", "BlobRecords", "Orphan", "Orphans", "Place", "place_of"]
+
+MIN_AGE_SECONDS = 3600.0
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TEMPORARY = ("uploads", "check")
+log = get_logger()
+
+
+@dataclass(frozen=True)
+class Place:
+    """The records that a key leads to. Both ids are empty for temporary files."""
+
+    track_id: str = ""
+    job_id: str = ""
+
+
+@dataclass(frozen=True)
+class Orphan:
+    key: str
+    size_bytes: int
+    age_seconds: float
+
+
+class BlobRecords(Protocol):
+    """What the library's records say about files."""
+
+    async def named(self, place: Place) -> frozenset[str] | None:
+        """Return the keys of files that the records of a place name; None if a job is unfinished and may add some."""
+        ...
+
+
+def place_of(key: str) -> Place | None:
+    """Return the records that a key leads to, or None if the platform does not make such keys."""
+    folder, *parts = key.split("/")
+    if folder in _TEMPORARY:
+        return Place()
+    jobs = [part for part in parts[:-1] if _UUID.fullmatch(part)]
+    if folder == "tracks":
+        return Place(track_id=parts[0], job_id=jobs[1] if len(jobs) > 1 else "") if parts[:1] == jobs[:1] else None
+    numbers = [part for part in parts[:2] if part.isdecimal()]
+    return Place(job_id=jobs[0]) if len(parts) > 2 and jobs[:1] and numbers and jobs[0] in parts[:2] else None
+
+
+class Orphans:
+    """Orphans of a file store."""
+
+    def __init__(self, blobs: Blobs, records: BlobRecords, clock: Clock) -> None:
+        self._blobs = blobs
+        self._records = records
+        self._clock = clock
+
+    async def find(self, older_than_seconds: float) -> AsyncIterator[Orphan]:
+        """Yield the orphans of at least this age, but not younger than an hour."""
+        latest = self._clock.now() - max(older_than_seconds, MIN_AGE_SECONDS)
+        known: tuple[Place | None, frozenset[str] | None] = (None, None)  # files of one place follow each other
+        async for key, info in self._blobs.scan(""):
+            place = place_of(key)
+            if place is None or info.modify_time > latest:
+                continue
+            if place != known[0]:
+                known = (place, await self._records.named(place))
+            if known[1] is not None and key not in known[1]:
+                yield self._orphan(key, info)
+
+    async def delete(self, older_than_seconds: float) -> list[Orphan]:
+        """Delete the orphans of at least this age, and the parts of uploads that were not completed. Return the orphans."""
+        deleted = []
+        async for orphan in self.find(older_than_seconds):
+            await self._blobs.delete(orphan.key)
+            log.info("orphan.deleted", key=orphan.key, size_bytes=orphan.size_bytes)
+            deleted.append(orphan)
+        await self._blobs.purge_partial(max(older_than_seconds, MIN_AGE_SECONDS))
+        return deleted
+
+    def _orphan(self, key: str, info: BlobInfo) -> Orphan:
+        return Orphan(key, info.size_bytes, self._clock.now() - info.modify_time)

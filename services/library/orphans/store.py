@@ -1,0 +1,34 @@
+"""The files that documents name."""
+
+from __future__ import annotations
+
+from kit.ports import Docs
+from services.library.jobs.service import JobState
+from services.library.orphans.service import Place
+from services.library.transfer.files import keys_in
+
+__all__ = ["BlobDocs"]
+
+_OUTPUT_LIMIT = 1000
+
+
+class BlobDocs:
+    """A :class:`~services.library.orphans.service.BlobRecords`. It reads documents as they are, of whatever version."""
+
+    def __init__(self, docs: Docs) -> None:
+        self._docs = docs
+
+    async def named(self, place: Place) -> frozenset[str] | None:
+        job = await self._docs.get("jobs", place.job_id) if place.job_id else None
+        # The job is read before its results, which are stored before it ends for good.
+        if job is not None and (not JobState(job["state"]).terminal or job.get("results_pending")):
+            return None
+        keys: set[str] = set()
+        if place.track_id:
+            track = await self._docs.get("tracks", place.track_id)
+            keys.add((track or {}).get("blob_key", ""))
+        if place.job_id:
+            keys.update(keys_in((job or {}).get("result")))
+            keys.update(keys_in(await self._docs.find("outputs", {"job_id": place.job_id}, limit=_OUTPUT_LIMIT)))
+            keys.update(keys_in(await self._docs.get("generations", place.job_id)))  # a clip has the id of its job
+        return frozenset(keys)

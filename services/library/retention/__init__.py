@@ -1,0 +1,1 @@
+"""Deletion of old files and documents, as the settings say."""

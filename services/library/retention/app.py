@@ -1,0 +1,47 @@
+"""Builds the rules of retention."""
+
+from __future__ import annotations
+
+from kit.ports import Blobs, Clock, Doc, Docs
+from services.library.catalog.service import Catalog
+from services.library.job_results import JobResults
+from services.library.jobs.ledger import JobLedger
+from services.library.retention.rules import ClipRule, DownloadRule, JobRule, OutputRule, RecordRule
+from services.library.retention.service import Retention, Rule
+from services.library.retention.store import RetentionDocs
+from services.library.settings import LibrarySettings
+from services.library.stores import Stores
+from services.library.tracks.deletions import TrackDeletions
+from services.library.tracks.results import TrackResults
+
+__all__ = ["build_retention"]
+
+
+def build_retention(settings: LibrarySettings, docs: Docs, stores: Stores, blobs: Blobs, clock: Clock) -> Retention:
+    """Build the rules with the ages of the settings."""
+    store = RetentionDocs(docs)
+    results = TrackResults(stores.tracks)
+    ledger = JobLedger(stores.jobs, JobResults(stores.tracks, results, stores.clips), clock)
+    deletions = TrackDeletions(stores.tracks, stores.jobs, ledger, blobs, clock)
+    folders = {
+        "stems": settings.keep_stems_days,
+        "pipeline": settings.keep_pipeline_days,
+        "exports": settings.keep_exports_days,
+    }
+    rules: list[Rule] = [
+        # The first, so that a preview is exact: records whose files the other rules delete follow in the next round.
+        JobRule("jobs", settings.keep_jobs_days, store),
+        *(
+            OutputRule(folder, days, folder, store, stores.jobs, results, ledger, blobs)
+            for folder, days in folders.items()
+        ),
+        DownloadRule("downloads", settings.keep_downloads_days, store, deletions),
+        ClipRule("clips", settings.keep_clips_days, store, Catalog(stores.clips, blobs, clock, ledger.forget_files)),
+        RecordRule("audit", settings.keep_audit_days, store, "audit"),
+        RecordRule("deliveries", settings.keep_deliveries_days, store, "webhook_deliveries", _is_still_to_be_sent),
+    ]
+    return Retention(rules, clock)
+
+
+def _is_still_to_be_sent(delivery: Doc) -> bool:
+    return delivery["due_time"] is not None

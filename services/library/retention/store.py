@@ -1,0 +1,85 @@
+"""Queries about old documents, and whether they are in use."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from typing import Any
+
+from kit.ports import Contains, Doc, Docs, LessThan, OneOf
+from services.library.jobs.service import JobState
+
+__all__ = ["RetentionDocs"]
+
+_BATCH = 200
+_UNFINISHED = OneOf([JobState.QUEUED, JobState.RUNNING])
+
+
+class RetentionDocs:
+    """Reads documents of the other parts of the library."""
+
+    def __init__(self, docs: Docs) -> None:
+        self._docs = docs
+
+    async def before(self, collection: str, time: float) -> AsyncIterator[Doc]:
+        """Yield the documents of a collection that were created before a time, the oldest first."""
+        where = {"create_time": LessThan(time)}
+        async for doc in self._walk(collection, where, ("create_time",)):
+            yield doc
+
+    async def outputs_before(self, time: float) -> AsyncIterator[list[Doc]]:
+        """Yield the outputs that were created before a time, those of one job together, the oldest first."""
+        group: list[Doc] = []
+        async for doc in self._walk("outputs", {"create_time": LessThan(time)}, ("create_time", "job_id")):
+            if group and group[0]["job_id"] != doc["job_id"]:
+                yield group
+                group = []
+            group.append(doc)
+        if group:
+            yield group
+
+    async def output_bytes(self, track_id: str) -> int:
+        """Return the size of all outputs of a track."""
+        return sum([doc["size_bytes"] async for doc in self._walk("outputs", {"track_id": track_id}, ("id",))])
+
+    async def has_unfinished_job(self, track_id: str) -> bool:
+        """Return whether a job of the track waits or runs."""
+        return bool(await self._docs.find("jobs", {"track_id": track_id, "state": _UNFINISHED}, limit=1))
+
+    async def unfinished_specs(self, kind: str) -> list[bytes]:
+        """Return the specifications of the jobs of a kind that wait or run."""
+        jobs = self._walk("jobs", {"kind": kind, "state": _UNFINISHED}, ("id",))
+        return [base64.b64decode(doc["spec"]["value"]) async for doc in jobs if doc["spec"]]
+
+    async def is_favorite(self, generation_id: str) -> bool:
+        """Return whether a clip is a favorite of somebody."""
+        return bool(await self._docs.find("favorites", {"generation_id": generation_id}, limit=1))
+
+    async def is_in_playlist(self, generation_id: str) -> bool:
+        """Return whether a clip is in a playlist."""
+        return bool(await self._docs.find("playlists", {"generation_ids": Contains(generation_id)}, limit=1))
+
+    async def has_outputs(self, job_id: str) -> bool:
+        """Return whether a job has stored outputs or a clip."""
+        return bool(
+            await self._docs.find("outputs", {"job_id": job_id}, limit=1) or await self._docs.get("generations", job_id)
+        )
+
+    async def is_download(self, job_id: str, track_id: str) -> bool:
+        """Return whether a track without audio shows a job as its download."""
+        track = await self._docs.get("tracks", track_id) if track_id else None
+        return track is not None and not track["blob_key"] and track["download_job_id"] == job_id
+
+    async def delete(self, collection: str, doc_id: str) -> None:
+        """Delete a document. A missing document is not an error."""
+        await self._docs.delete(collection, doc_id)
+
+    async def _walk(self, collection: str, where: dict[str, Any], sort: tuple[str, ...]) -> AsyncIterator[Doc]:
+        after: tuple[Any, ...] | None = None
+        while True:
+            page = await self._docs.find(collection, where, sort=sort, limit=_BATCH, after=after)
+            for doc in page:
+                yield doc
+            if len(page) < _BATCH:
+                return
+            after = (*(page[-1][field] for field in sort), page[-1]["id"])

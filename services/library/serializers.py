@@ -1,0 +1,152 @@
+"""Conversion between dataclasses and protobuf messages, for the RPC modules of the library.
+
+A dataclass and its message have the same field names. Enum values become lower-case words, timestamps become seconds
+since 1970, ``Any`` becomes its type URL and Base64, and absent fields become None or the default of the dataclass.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import TypeAdapter, ValidationError
+
+from kit.errors import AppError, Code
+
+__all__ = [
+    "bounded",
+    "from_wire",
+    "page_bounds",
+    "time_from_wire",
+    "time_to_wire",
+    "to_wire",
+    "word_from_wire",
+]
+
+_DEFAULT_PAGE_SIZE = 20
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
+
+
+def to_wire(value: Any, kind: type[M]) -> M:
+    """Return a message with the fields that the dataclass instance also has. None leaves a field unset."""
+    values = [(field, getattr(value, field.name, None)) for field in kind.DESCRIPTOR.fields]
+    return kind(**{field.name: _field_to_wire(field, item) for field, item in values if item is not None})
+
+
+def from_wire(message: Message, kind: type[T]) -> T:
+    """Return an instance of a dataclass with the fields that the message also has.
+
+    Raises:
+        AppError: ``FIELD_INVALID``: a field is missing, or its value is not one of the dataclass.
+    """
+    try:
+        value: T = _adapters(kind).validate_python(_to_dict(message))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise AppError(Code.INVALID_ARGUMENT, "FIELD_INVALID", f"{name} is invalid: {first['msg']}.") from None
+    return value
+
+
+def word_from_wire(enum: EnumDescriptor, number: int) -> str | None:
+    """Return the lower-case word of an enum value; None if it is unspecified or unknown to this release."""
+    value = enum.values_by_number.get(number)
+    return value.name.removeprefix(_prefix(enum)).lower() if value is not None and number else None
+
+
+_adapters: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)
+
+
+def _prefix(enum: EnumDescriptor) -> str:
+    return enum.values[0].name.removesuffix("UNSPECIFIED")
+
+
+def _field_to_wire(field: Any, value: Any) -> Any:
+    if field.is_repeated:
+        return [_item_to_wire(field, item) for item in value]
+    return _item_to_wire(field, value)
+
+
+def _item_to_wire(field: Any, value: Any) -> Any:
+    if field.enum_type is not None:
+        return _prefix(field.enum_type) + value.upper()
+    if field.message_type is None:
+        return value
+    if field.message_type is Timestamp.DESCRIPTOR:
+        return time_to_wire(value)
+    if field.message_type is AnyMessage.DESCRIPTOR:
+        return AnyMessage(type_url=value.type_url, value=base64.b64decode(value.value))
+    return to_wire(value, GetMessageClass(field.message_type))
+
+
+def _to_dict(message: Message) -> Mapping[str, Any]:
+    if isinstance(message, AnyMessage):
+        return _packed(message)
+    values: dict[str, Any] = {}
+    for field in message.DESCRIPTOR.fields:
+        if field.has_presence and not message.HasField(field.name):
+            continue
+        value = getattr(message, field.name)
+        value = [_item_from_wire(field, item) for item in value] if field.is_repeated else _item_from_wire(field, value)
+        if value is not None:
+            values[field.name] = value
+    return values
+
+
+def _item_from_wire(field: Any, value: Any) -> Any:
+    if field.enum_type is not None:
+        return word_from_wire(field.enum_type, value)
+    if field.message_type is None:
+        return value
+    if field.message_type is Timestamp.DESCRIPTOR:
+        return _seconds(value, field.name)
+    return _to_dict(value)
+
+
+def _packed(message: AnyMessage) -> Mapping[str, str]:
+    return {"type_url": message.type_url, "value": base64.b64encode(message.value).decode()}
+
+
+def time_to_wire(seconds: float | None) -> Timestamp | None:
+    """Return seconds since 1970 as a ``Timestamp``, or None for None."""
+    if seconds is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromMicroseconds(round(seconds * 1e6))
+    return stamp
+
+
+def time_from_wire(message: Any, name: str) -> float | None:
+    """Return the ``Timestamp`` in the field ``name`` as seconds since 1970, or None if it is absent.
+
+    Raises:
+        AppError: ``FIELD_INVALID``: the field holds no valid ``Timestamp``.
+    """
+    return _seconds(getattr(message, name), name) if message.HasField(name) else None
+
+
+def _seconds(stamp: Timestamp, name: str) -> float:
+    try:
+        return stamp.ToMicroseconds() / 1e6
+    except ValueError:
+        reason = f"{name} must be a time between the years 1 and 9999, with 0 to 999999999 nanoseconds."
+        raise AppError(Code.INVALID_ARGUMENT, "FIELD_INVALID", reason) from None
+
+
+def bounded(size: int, limit: int) -> int:
+    """Return a requested page size, limited to ``limit``. The default is 20."""
+    return min(limit, size) if size > 0 else _DEFAULT_PAGE_SIZE
+
+
+def page_bounds(page: int, page_size: int, limit: int) -> tuple[int, int]:
+    """Return the offset and the size of a page. Pages are numbered from 1."""
+    size = bounded(page_size, limit)
+    return (max(1, page) - 1) * size, size

@@ -1,0 +1,1 @@
+"""The storage quota: how many bytes of files each owner may store."""

@@ -1,0 +1,34 @@
+"""The gRPC service of storage."""
+
+from __future__ import annotations
+
+from soundwright.library.v1 import storage_service_pb2 as pb
+from soundwright.library.v1 import storage_service_pb2_grpc
+
+from kit.rpc import Context
+from kit.security.identity import require_principal
+from services.library.storage.service import Storage, Usage
+
+__all__ = ["StorageRpc"]
+
+
+class StorageRpc(storage_service_pb2_grpc.StorageServiceServicer):
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
+        usage = await self._storage.usage(require_principal().id)
+        return pb.GetUsageResponse(usage=_usage(usage))
+
+    async def Reserve(self, request: pb.ReserveRequest, context: Context) -> pb.ReserveResponse:
+        owner_id = require_principal().id
+        await self._storage.reserve(owner_id, request.reservation_id, max(0, request.size_bytes))
+        return pb.ReserveResponse(usage=_usage(await self._storage.usage(owner_id)))
+
+    async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.ReleaseResponse:
+        await self._storage.release(require_principal().id, request.reservation_id)
+        return pb.ReleaseResponse()
+
+
+def _usage(usage: Usage) -> pb.Usage:
+    return pb.Usage(used_bytes=usage.used_bytes, limit_bytes=usage.limit_bytes, available_bytes=usage.available_bytes)

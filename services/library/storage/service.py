@@ -1,0 +1,183 @@
+"""Rules of the storage quota.
+
+What an owner stores is the sum of the sizes in the documents of tracks and jobs, so it is exact after any crash. A reservation stands
+for files that are being stored and have no document yet. All reservations of an owner are in one document, and each change
+compares and sets it. Two processes therefore cannot both give away the last bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kit.errors import AppError, Code
+from kit.ports import Clock
+
+__all__ = ["NO_QUOTA", "OwnerReservations", "Reservation", "Reservations", "Storage", "StorageStore", "Usage"]
+
+_RESERVATION_SECONDS = 3600.0  # then a crashed upload or job no longer holds space
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Space for files that are being stored, under the ID of their upload, track or job."""
+
+    id: str
+    size_bytes: int
+    expire_time: float
+
+
+@dataclass(frozen=True)
+class OwnerReservations:
+    """All reservations of an owner. ``id`` is the owner's ID."""
+
+    id: str
+    reservations: list[Reservation] = field(default_factory=list)
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The storage of an owner in bytes.
+
+    Attributes:
+        used_bytes: stored and reserved.
+        limit_bytes: the quota; None: no limit.
+    """
+
+    used_bytes: int
+    limit_bytes: int | None
+
+    @property
+    def available_bytes(self) -> int | None:
+        """What the owner may still store; None: no limit."""
+        return None if self.limit_bytes is None else max(0, self.limit_bytes - self.used_bytes)
+
+
+class StorageStore(Protocol):
+    async def reservations(self, owner_id: str) -> OwnerReservations | None: ...
+    async def put_reservations(self, changed: OwnerReservations) -> bool: ...
+    async def stored_bytes(self, owner_id: str) -> int: ...
+    async def stored_ids(self, ids: Sequence[str]) -> set[str]: ...
+
+
+class Reservations(Protocol):
+    """What the services that store files need of the quota."""
+
+    async def require_room(self, owner_id: str) -> None:
+        """Check that the owner may store anything at all.
+
+        Raises:
+            AppError: ``QUOTA_EXCEEDED``.
+        """
+        ...
+
+    async def reserve(self, owner_id: str, reservation_id: str, size_bytes: int) -> None:
+        """Reserve space, in place of an earlier reservation with this ID.
+
+        Raises:
+            AppError: ``QUOTA_EXCEEDED``.
+        """
+        ...
+
+    async def release(self, owner_id: str, reservation_id: str) -> None:
+        """End a reservation: the files have a document, or are deleted."""
+        ...
+
+
+class _NoQuota:
+    """:class:`Reservations` without a limit."""
+
+    async def require_room(self, owner_id: str) -> None:
+        pass
+
+    async def reserve(self, owner_id: str, reservation_id: str, size_bytes: int) -> None:
+        pass
+
+    async def release(self, owner_id: str, reservation_id: str) -> None:
+        pass
+
+
+NO_QUOTA: Reservations = _NoQuota()
+
+
+class Storage:
+    """The storage of all owners. A :class:`Reservations`.
+
+    Args:
+        limit_of: returns the quota of an owner in bytes; 0: none.
+    """
+
+    def __init__(self, store: StorageStore, limit_of: Callable[[str], Awaitable[int]], clock: Clock) -> None:
+        self._store = store
+        self._limit_of = limit_of
+        self._clock = clock
+
+    async def usage(self, owner_id: str) -> Usage:
+        """Return what an owner stores, and the quota."""
+        limit = await self._limit_of(owner_id)
+        current = await self._current(owner_id)
+        return Usage(await self._used_bytes(current), limit or None)
+
+    async def require_room(self, owner_id: str) -> None:
+        """See :class:`Reservations`."""
+        if limit := await self._limit_of(owner_id):
+            used = await self._used_bytes(await self._current(owner_id))
+            if used >= limit:
+                raise _quota_exceeded(used, limit, 1)
+
+    async def reserve(self, owner_id: str, reservation_id: str, size_bytes: int) -> None:
+        """See :class:`Reservations`."""
+        limit = await self._limit_of(owner_id)
+        if not limit:
+            return
+        while True:
+            # The document is read before the sizes: what is no longer reserved in it is stored.
+            others = _without(await self._current(owner_id), reservation_id)
+            used = await self._used_bytes(others)
+            if used + size_bytes > limit:
+                raise _quota_exceeded(used, limit, size_bytes)
+            new = Reservation(reservation_id, size_bytes, self._clock.now() + _RESERVATION_SECONDS)
+            if await self._store.put_reservations(
+                dataclasses.replace(others, reservations=[*others.reservations, new])
+            ):
+                return
+
+    async def release(self, owner_id: str, reservation_id: str) -> None:
+        """See :class:`Reservations`."""
+        while (current := await self._store.reservations(owner_id)) is not None:
+            others = _without(current, reservation_id)
+            if others == current or await self._store.put_reservations(others):
+                return
+
+    async def _current(self, owner_id: str) -> OwnerReservations:
+        """Return the reservations of an owner that have not expired."""
+        found = await self._store.reservations(owner_id) or OwnerReservations(owner_id)
+        live = [reservation for reservation in found.reservations if reservation.expire_time > self._clock.now()]
+        return dataclasses.replace(found, reservations=live)
+
+    async def _used_bytes(self, current: OwnerReservations) -> int:
+        """Return what is stored and reserved. A reservation whose files have their document already does not count."""
+        ids = [reservation.id for reservation in current.reservations]
+        while True:
+            stored = await self._store.stored_ids(ids)
+            size = await self._store.stored_bytes(current.id)
+            if stored == await self._store.stored_ids(ids):  # none of them was stored in between
+                return size + sum(each.size_bytes for each in current.reservations if each.id not in stored)
+
+
+def _without(current: OwnerReservations, reservation_id: str) -> OwnerReservations:
+    kept = [reservation for reservation in current.reservations if reservation.id != reservation_id]
+    return dataclasses.replace(current, reservations=kept)
+
+
+def _quota_exceeded(used: int, limit: int, size: int) -> AppError:
+    return AppError(
+        Code.TOO_LARGE,
+        "QUOTA_EXCEEDED",
+        f"Your storage quota of {limit} bytes has no room for {size} more bytes; {used} bytes are in use. "
+        "Delete tracks or clips, or ask an administrator for a larger quota.",
+        {"limit_bytes": limit, "used_bytes": used, "required_bytes": size},
+    )

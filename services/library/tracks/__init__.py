@@ -1,0 +1,1 @@
+"""Tracks, their stems and analyses, and their deletion."""

@@ -1,0 +1,130 @@
+"""Deletion of tracks. A deleted track disappears at once; its files and documents are removed even after a crash.
+
+The record of a deletion is written first and removed last. The sweeper repeats the steps in between until all jobs of
+the track have ended and nothing is left. The records of the jobs remain as history.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Protocol
+
+from kit.errors import AppError
+from kit.log import get_logger
+from kit.ports import Blobs, Clock
+from kit.security.identity import Principal
+from kit.worker.outputs import delete_outputs
+from services.library.access import not_found
+from services.library.jobs.ledger import JobLedger
+from services.library.jobs.service import Job
+from services.library.tracks.service import Track, TrackDeletion, require_owner
+
+__all__ = ["TrackDeletionStore", "TrackDeletions", "TrackJobStore"]
+
+_LIBRARY = Principal("service:library", "service")
+_DELETION_BATCH = 100
+_JOB_BATCH = 100
+log = get_logger()
+
+
+class TrackDeletionStore(Protocol):
+    async def track(self, track_id: str) -> Track | None: ...
+    async def remove_track(self, track_id: str) -> bool: ...
+    async def begin_deletion(self, deletion: TrackDeletion) -> None: ...
+    async def pending_deletions(self, limit: int) -> list[TrackDeletion]: ...
+    async def end_deletion(self, deletion_id: str) -> None: ...
+    async def remove_results(self, job: Job) -> None: ...
+
+
+class TrackJobStore(Protocol):
+    async def jobs_of_track(self, track_id: str, after_id: str, limit: int) -> list[Job]: ...
+    async def job(self, job_id: str) -> Job | None: ...
+
+
+class TrackDeletions:
+    """Deletes tracks and all results of their jobs."""
+
+    def __init__(
+        self, store: TrackDeletionStore, jobs: TrackJobStore, ledger: JobLedger, blobs: Blobs, clock: Clock
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._ledger = ledger
+        self._blobs = blobs
+        self._clock = clock
+
+    async def delete(self, principal: Principal, track_id: str) -> None:
+        """Delete a track.
+
+        Raises:
+            AppError: ``TRACK_NOT_FOUND``, also for the second of two concurrent calls; ``ACCESS_DENIED``.
+        """
+        track = await self._store.track(track_id)
+        if track is None:
+            raise not_found("track")
+        require_owner(principal, track)
+        deletion = TrackDeletion(
+            id=str(uuid.uuid4()),
+            track_id=track.id,
+            owner_id=track.owner_id,
+            blob_key=track.blob_key,
+            track_create_time=track.create_time,
+            delete_time=self._clock.now(),
+        )
+        await self._store.begin_deletion(deletion)
+        if not await self._store.remove_track(track.id):
+            raise not_found("track")
+        log.info("track.deleted", track_id=track.id)
+        await self._go_on(deletion)
+
+    async def resume(self) -> int:
+        """Continue unfinished deletions. Return their number."""
+        pending = await self._store.pending_deletions(_DELETION_BATCH)
+        for deletion in pending:
+            await self._go_on(deletion)
+        return len(pending)
+
+    async def _go_on(self, deletion: TrackDeletion) -> None:
+        """Continue a deletion as far as possible now. The sweeper continues the rest later."""
+        try:
+            await self._remove(deletion)
+        except AppError as error:
+            log.warning("track.deletion_interrupted", track_id=deletion.track_id, reason=error.reason)
+
+    async def _remove(self, deletion: TrackDeletion) -> None:
+        track = await self._store.track(deletion.track_id)
+        if track is not None and track.create_time == deletion.track_create_time:
+            await self._store.remove_track(track.id)
+        if deletion.blob_key:
+            await self._blobs.delete(deletion.blob_key)
+        ended = True
+        last = ""
+        while jobs := await self._jobs.jobs_of_track(deletion.track_id, last, _JOB_BATCH):
+            last = jobs[-1].id
+            for job in jobs:
+                if _belongs(job, deletion):
+                    ended = await self._end(job) and ended
+        if ended:
+            await self._store.end_deletion(deletion.id)
+
+    async def _end(self, job: Job) -> bool:
+        """Cancel a job and remove its results and files. Return whether it has ended and thus stores nothing more."""
+        if not job.state.terminal:
+            try:
+                job = await self._ledger.cancel(_LIBRARY, job.id)
+            except AppError as error:
+                if error.reason != "JOB_FINISHED":
+                    raise
+                job = await self._jobs.job(job.id) or job
+        await self._store.remove_results(job)
+        if job.output_folder:
+            await delete_outputs(self._blobs, job.output_folder, job.id, range(1, job.attempt + 1))
+            await self._ledger.forget_files(job.id)
+        return job.state.terminal
+
+
+def _belongs(job: Job, deletion: TrackDeletion) -> bool:
+    """Return whether a job is for the deleted track, and not for a later track with the same id."""
+    if job.track_create_time is None:
+        return job.create_time <= deletion.delete_time
+    return job.track_create_time == deletion.track_create_time

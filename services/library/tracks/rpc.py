@@ -1,0 +1,94 @@
+"""The gRPC service of tracks: converts messages and calls the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from soundwright.library.v1 import job_pb2, library_service_pb2_grpc, track_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+
+from kit.errors import AppError, Code
+from kit.rpc import Context
+from kit.security.identity import require_principal
+from services.library.serializers import from_wire, page_bounds, to_wire, word_from_wire
+from services.library.tracks.deletions import TrackDeletions
+from services.library.tracks.downloads import TrackDownloads
+from services.library.tracks.service import EDITABLE, Track, TrackFilter, Tracks, TrackSort, TrackStatus
+
+__all__ = ["TrackRpc"]
+
+_PAGE_SIZE_LIMIT = 100
+
+
+class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
+    def __init__(self, tracks: Tracks, downloads: TrackDownloads, deletions: TrackDeletions) -> None:
+        self._tracks = tracks
+        self._downloads = downloads
+        self._deletions = deletions
+
+    async def CreateTrack(self, request: pb.CreateTrackRequest, context: Context) -> pb.CreateTrackResponse:
+        track = await self._tracks.create(require_principal(), from_wire(request.track, Track))
+        return pb.CreateTrackResponse(track=await self._one_to_wire(track))
+
+    async def GetTrack(self, request: pb.GetTrackRequest, context: Context) -> pb.GetTrackResponse:
+        track = await self._tracks.get(require_principal(), request.track_id, needs_audio=request.needs_audio)
+        return pb.GetTrackResponse(track=await self._one_to_wire(track))
+
+    async def ListTracks(self, request: pb.ListTracksRequest, context: Context) -> pb.ListTracksResponse:
+        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
+        principal = require_principal()
+        sort = TrackSort(word_from_wire(pb.TrackSort.DESCRIPTOR, request.sort) or TrackSort.CREATE_TIME)
+        status = word_from_wire(pb.TrackStatus.DESCRIPTOR, request.status)
+        chosen = TrackFilter(
+            owner_id=principal.id,
+            search=request.search,
+            status=TrackStatus(status) if status else None,
+            artist=request.artist,
+            album=request.album,
+            tag=request.tag,
+            source=request.source,
+            key=request.key,
+            min_bpm=request.min_bpm if request.HasField("min_bpm") else None,
+            max_bpm=request.max_bpm if request.HasField("max_bpm") else None,
+        )
+        descending = request.descending if request.HasField("descending") else sort.descending
+        tracks, total = await self._tracks.list_tracks(principal, chosen, sort, descending, offset, limit)
+        return pb.ListTracksResponse(tracks=await self._to_wire(tracks), total_count=total)
+
+    async def UpdateTrack(self, request: pb.UpdateTrackRequest, context: Context) -> pb.UpdateTrackResponse:
+        if unknown := set(request.fields) - set(EDITABLE):
+            raise AppError(
+                Code.INVALID_ARGUMENT, "FIELD_INVALID", f"These fields cannot be changed: {', '.join(sorted(unknown))}."
+            )
+        given = from_wire(request.track, Track)
+        new = {field: getattr(given, field) for field in request.fields}
+        track = await self._tracks.update(require_principal(), request.track_id, new)
+        return pb.UpdateTrackResponse(track=await self._one_to_wire(track))
+
+    async def RecordDownload(self, request: pb.RecordDownloadRequest, context: Context) -> pb.RecordDownloadResponse:
+        track = await self._downloads.record(from_wire(request.track, Track))
+        return pb.RecordDownloadResponse(track=await self._one_to_wire(track))
+
+    async def DeleteTrack(self, request: pb.DeleteTrackRequest, context: Context) -> pb.DeleteTrackResponse:
+        await self._deletions.delete(require_principal(), request.track_id)
+        return pb.DeleteTrackResponse()
+
+    async def GetStem(self, request: pb.GetStemRequest, context: Context) -> pb.GetStemResponse:
+        stem = await self._tracks.stem(require_principal(), request.stem_id)
+        return pb.GetStemResponse(stem=to_wire(stem, job_pb2.AudioOutput))
+
+    async def ListStems(self, request: pb.ListStemsRequest, context: Context) -> pb.ListStemsResponse:
+        stems = await self._tracks.stems(require_principal(), request.track_id)
+        return pb.ListStemsResponse(stems=[to_wire(stem, job_pb2.AudioOutput) for stem in stems])
+
+    async def GetAnalysis(self, request: pb.GetAnalysisRequest, context: Context) -> pb.GetAnalysisResponse:
+        analysis = await self._tracks.analysis(require_principal(), request.track_id)
+        return pb.GetAnalysisResponse(analysis=to_wire(analysis, track_pb2.Analysis))
+
+    async def _one_to_wire(self, track: Track) -> track_pb2.Track:
+        [message] = await self._to_wire([track])
+        return message
+
+    async def _to_wire(self, tracks: Sequence[Track]) -> list[track_pb2.Track]:
+        """Return tracks as messages, with the state of their downloads if they have no audio."""
+        return [to_wire(track, track_pb2.Track) for track in await self._downloads.with_states(tracks)]

@@ -1,0 +1,415 @@
+"""Tracks, their stems and analyses: domain types, access rules and validation of edits."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from kit.errors import AppError, Code
+from kit.ports import Clock
+from kit.security.identity import Principal
+from services.library.access import audio_not_ready, denied, may_see, not_found
+from services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
+from services.library.storage.service import NO_QUOTA, Reservations
+
+__all__ = [
+    "BPM_RANGE",
+    "EDITABLE",
+    "KEYS",
+    "Analysis",
+    "PendingDownload",
+    "StemSet",
+    "Track",
+    "TrackDeletion",
+    "TrackFilter",
+    "TrackSort",
+    "TrackStatus",
+    "TrackStore",
+    "Tracks",
+    "change_track",
+    "parse_key",
+    "require_owner",
+]
+
+BPM_RANGE = (20.0, 400.0)
+_TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+KEYS = tuple(f"{tonic} {mode}" for mode in ("major", "minor") for tonic in _TONICS)
+"""The musical keys, spelled with sharps as in analyses."""
+
+_KEY = re.compile(r"([a-g])([#♯b♭]?)\s+(major|minor)", re.IGNORECASE)
+_ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
+_NAME_LIMIT = 500
+_TAG_LIMIT = 50
+_TAG_LENGTH_LIMIT = 50
+_SEARCH_LIMIT = 500
+
+
+@dataclass(frozen=True)
+class PendingDownload:
+    """The download of a track that has no audio.
+
+    Attributes:
+        error: why the download failed or was cancelled; None while it is in progress.
+    """
+
+    job_id: str
+    state: JobState
+    progress_ratio: float = 0.0
+    error: JobError | None = None
+
+
+@dataclass(frozen=True)
+class Track:
+    """A recording in a user's library."""
+
+    id: str
+    owner_id: str
+    title: str
+    artist: str
+    album: str
+    source: str
+    filename: str
+    blob_key: str  # empty: the track has no audio yet
+    content_type: str
+    content_sha256: str
+    size_bytes: int
+    container: str
+    codec: str
+    sample_rate_hz: int
+    channel_count: int
+    frame_count: int
+    duration_seconds: float
+    warnings: list[str]
+    spotify_id: str = ""
+    spotify_url: str = ""
+    cover_url: str = ""
+    bpm: float | None = None
+    key: str = ""
+    tags: list[str] = field(default_factory=list)
+    edited_fields: list[str] = field(default_factory=list)  # fields that the owner has set or cleared
+    stem_count: int = 0  # of the latest finished separation
+    analyzed: bool = False
+    download_job_id: str = ""  # the latest download job; empty: the track was uploaded
+    pending_download: PendingDownload | None = None  # read from the job, never stored
+    create_time: float = 0.0
+    update_time: float = 0.0
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The latest analysis of a track.
+
+    Attributes:
+        details: message of the analysis service.
+    """
+
+    track_id: str
+    job_id: str
+    owner_id: str
+    engine: str
+    details: PackedMessage
+    measurement: Measurement
+    create_time: float
+
+
+@dataclass(frozen=True)
+class StemSet:
+    """The latest stems of a track, in the order in which they are listed.
+
+    Attributes:
+        track_create_time: creation time of the track. It identifies the track if a later one has the same ID.
+        create_time: end of the separation job.
+    """
+
+    track_id: str
+    job_id: str
+    track_create_time: float
+    create_time: float
+    stems: list[AudioOutput]
+
+
+class TrackStatus(StrEnum):
+    """Filters of tracks by their contents. Several may match one track."""
+
+    PENDING = "pending"  # no audio: the download is in progress, failed or was cancelled
+    DOWNLOADED = "downloaded"  # has audio
+    PROCESSED = "processed"  # has stems
+    ANALYZED = "analyzed"  # has an analysis
+
+
+class TrackSort(StrEnum):
+    CREATE_TIME = "create_time"
+    TITLE = "title"
+    ARTIST = "artist"
+    DURATION = "duration"
+
+    @property
+    def descending(self) -> bool:
+        """The default direction: newest and longest first, names from A to Z."""
+        return self in (TrackSort.CREATE_TIME, TrackSort.DURATION)
+
+
+@dataclass(frozen=True)
+class TrackFilter:
+    """Conditions that a track must meet, all of them. Empty values are no conditions.
+
+    Attributes:
+        search: prefixes of words in title, artist, album and tags, ignoring case and diacritics. A track must have all
+            of them. A text without letters and digits matches nothing.
+        artist, album, tag: the complete name, ignoring case and diacritics.
+    """
+
+    owner_id: str
+    search: str = ""
+    status: TrackStatus | None = None
+    artist: str = ""
+    album: str = ""
+    tag: str = ""
+    source: str = ""
+    key: str = ""
+    min_bpm: float | None = None
+    max_bpm: float | None = None
+
+
+@dataclass(frozen=True)
+class TrackDeletion:
+    """The record of a deleted track, whose files and documents may still exist."""
+
+    id: str
+    track_id: str
+    owner_id: str
+    blob_key: str
+    track_create_time: float
+    delete_time: float
+    revision: int = 0
+
+
+class TrackStore(Protocol):
+    async def insert_track(self, track: Track) -> None: ...
+    async def track(self, track_id: str) -> Track | None: ...
+    async def replace_track(self, track: Track) -> bool: ...
+    async def list_tracks(
+        self, chosen: TrackFilter, sort: TrackSort, descending: bool, offset: int, limit: int
+    ) -> tuple[list[Track], int]: ...
+    async def output(self, output_id: str) -> AudioOutput | None: ...
+    async def stem_set(self, track: Track) -> StemSet | None: ...
+    async def analysis(self, track_id: str) -> Analysis | None: ...
+
+
+class Tracks:
+    """Creates, reads and edits tracks for their owners."""
+
+    def __init__(self, store: TrackStore, clock: Clock, storage: Reservations = NO_QUOTA) -> None:
+        self._store = store
+        self._clock = clock
+        self._storage = storage
+
+    async def create(self, principal: Principal, track: Track) -> Track:
+        """Store a track of the caller. If the same call has stored it before, return that.
+
+        Raises:
+            AppError: ``DOC_EXISTS`` if another track has the ID; ``QUOTA_EXCEEDED``.
+        """
+        now = self._clock.now()
+        owned = dataclasses.replace(
+            track, owner_id=principal.id, create_time=now, update_time=now, stem_count=0, analyzed=False
+        )
+        try:
+            await self._storage.reserve(owned.owner_id, owned.id, owned.size_bytes)
+            await self._store.insert_track(owned)
+        except AppError as error:
+            stored = await self._store.track(track.id)
+            if error.reason not in ("DOC_EXISTS", "QUOTA_EXCEEDED") or stored is None:
+                raise
+            if (stored.owner_id, stored.blob_key) != (owned.owner_id, owned.blob_key):
+                raise
+            return stored
+        finally:
+            await self._storage.release(owned.owner_id, owned.id)
+        return owned
+
+    async def get(self, principal: Principal, track_id: str, *, needs_audio: bool = False) -> Track:
+        """Return a track.
+
+        Raises:
+            AppError: ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``; ``AUDIO_NOT_READY`` if audio is needed and missing.
+        """
+        track = await self._store.track(track_id)
+        if track is None:
+            raise not_found("track")
+        if not may_see(principal, track.owner_id):
+            raise denied("track")
+        if needs_audio and not track.blob_key:
+            raise audio_not_ready()
+        return track
+
+    async def list_tracks(
+        self, principal: Principal, chosen: TrackFilter, sort: TrackSort, descending: bool, offset: int, limit: int
+    ) -> tuple[list[Track], int]:
+        """Return a page of the caller's tracks, and the number of all matching tracks.
+
+        Raises:
+            AppError: ``VALIDATION_ERROR`` for an unknown key.
+        """
+        key = _checked({"key": chosen.key})["key"]
+        mine = dataclasses.replace(chosen, owner_id=principal.id, key=key, search=chosen.search[:_SEARCH_LIMIT])
+        return await self._store.list_tracks(mine, sort, descending, offset, limit)
+
+    async def update(self, principal: Principal, track_id: str, new: Mapping[str, Any]) -> Track:
+        """Change fields of a track.
+
+        Args:
+            new: values of the fields in :data:`EDITABLE` to change. Empty values and None clear a field.
+
+        Raises:
+            AppError: ``VALIDATION_ERROR`` with ``details`` for each invalid field; ``TRACK_NOT_FOUND``,
+                ``ACCESS_DENIED``.
+        """
+        if not new:
+            raise AppError(
+                Code.UNPROCESSABLE,
+                "VALIDATION_ERROR",
+                f"The request changes nothing. Send at least one of: {', '.join(EDITABLE)}.",
+                {"details": {"body": ["can't be blank"]}},
+            )
+        values = _checked(new)
+
+        def change(track: Track) -> Track:
+            require_owner(principal, track)
+            edited_fields = list(dict.fromkeys((*track.edited_fields, *values)))
+            return dataclasses.replace(track, **values, edited_fields=edited_fields, update_time=self._clock.now())
+
+        changed = await change_track(self._store, track_id, change)
+        if changed is None:
+            raise not_found("track")
+        return changed
+
+    async def stem(self, principal: Principal, stem_id: str) -> AudioOutput:
+        output = await self._store.output(stem_id)
+        if output is None:
+            raise not_found("stem")
+        if not may_see(principal, output.owner_id):
+            raise denied("stem")
+        return output
+
+    async def stems(self, principal: Principal, track_id: str) -> list[AudioOutput]:
+        """Return the latest stems of a track, or an empty list."""
+        latest = await self._store.stem_set(await self.get(principal, track_id))
+        return latest.stems if latest is not None else []
+
+    async def analysis(self, principal: Principal, track_id: str) -> Analysis:
+        await self.get(principal, track_id)
+        analysis = await self._store.analysis(track_id)
+        if analysis is None:
+            raise AppError(
+                Code.NOT_FOUND, "ANALYSIS_NOT_FOUND", "This track has not been analysed. Start an analysis first."
+            )
+        return analysis
+
+
+def require_owner(principal: Principal, track: Track) -> None:
+    """Check that the caller may change a track. All callers can see tracks of anonymous owners, but not change them.
+
+    Raises:
+        AppError: ``ACCESS_DENIED``.
+    """
+    if not (principal.is_service or principal.id == track.owner_id):
+        raise denied("track")
+
+
+async def change_track(store: TrackStore, track_id: str, change: Callable[[Track], Track]) -> Track | None:
+    """Change a track by compare-and-set. Retry if another writer has changed it. Return None if it does not exist."""
+    while True:
+        track = await store.track(track_id)
+        if track is None:
+            return None
+        changed = change(track)
+        if changed == track:
+            return track
+        if await store.replace_track(changed):
+            return dataclasses.replace(changed, revision=track.revision + 1)
+
+
+# ----------------------------------------------------------------------------------------------- validation of fields
+
+
+def parse_key(text: str) -> str:
+    """Return the key as spelled in :data:`KEYS`, from spellings such as "Bb major" and "a♯ MINOR"; empty if blank.
+
+    Raises:
+        ValueError: the text is not a key.
+    """
+    if not text.strip():
+        return ""
+    match = _KEY.fullmatch(text.strip())
+    if match is None:
+        raise ValueError('must be a key such as "A minor" or "F# major"')
+    letter, accidental, mode = match.groups()
+    tonic = (_TONICS.index(letter.upper()) + _ACCIDENTALS[accidental.lower()]) % len(_TONICS)
+    return f"{_TONICS[tonic]} {mode.lower()}"
+
+
+def _title(value: str) -> str:
+    title = _name(value)
+    if not title:
+        raise ValueError("can't be blank")
+    return title
+
+
+def _name(value: str) -> str:
+    name = _line(value)
+    if len(name) > _NAME_LIMIT:
+        raise ValueError(f"should be at most {_NAME_LIMIT} characters")
+    return name
+
+
+def _bpm(value: float | None) -> float | None:
+    if value is not None and not BPM_RANGE[0] <= value <= BPM_RANGE[1]:
+        raise ValueError(f"must be from {BPM_RANGE[0]:.0f} to {BPM_RANGE[1]:.0f}")
+    return value
+
+
+def _tags(value: list[str]) -> list[str]:
+    if len(value) > _TAG_LIMIT:
+        raise ValueError(f"should have at most {_TAG_LIMIT} items")
+    tags: dict[str, str] = {}
+    for tag in map(_line, value):
+        if not 1 <= len(tag) <= _TAG_LENGTH_LIMIT:
+            raise ValueError(f"each must have from 1 to {_TAG_LENGTH_LIMIT} characters")
+        tags.setdefault(tag.casefold(), tag)
+    return list(tags.values())
+
+
+def _line(text: str) -> str:
+    """Return the text on one line, without control characters."""
+    return " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text).split())
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "title": _title,
+    "artist": _name,
+    "album": _name,
+    "bpm": _bpm,
+    "key": parse_key,
+    "tags": _tags,
+}
+EDITABLE = tuple(_CHECKS)
+
+
+def _checked(new: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    details: dict[str, list[str]] = {}
+    for name, value in new.items():
+        try:
+            values[name] = _CHECKS[name](value)
+        except ValueError as error:
+            details[name] = [str(error)]
+    if details:
+        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": details})
+    return values

@@ -1,0 +1,215 @@
+"""Queries of tracks, stems, analyses, outputs of jobs and pending deletions."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from kit.errors import AppError
+from kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan
+from kit.tokenizer import words
+from services.library.documents import from_doc, insert_if_absent
+from services.library.jobs.service import AudioOutput, Job
+from services.library.tracks.service import (
+    Analysis,
+    StemSet,
+    Track,
+    TrackDeletion,
+    TrackFilter,
+    TrackSort,
+    TrackStatus,
+)
+
+__all__ = ["TrackDocs"]
+
+_TRACKS = Collection(
+    "tracks",
+    (
+        Index(("owner_id", "create_time")),
+        Index(("owner_id", "title_order", "artist_order")),
+        Index(("owner_id", "artist_order", "title_order")),
+        Index(("owner_id", "duration_seconds")),
+        Index(("owner_id", "beginnings"), each="beginnings"),
+        Index(("owner_id", "tag_orders"), each="tag_orders"),
+        Index(("owner_id", "pending"), present="pending"),
+        Index(("create_time",)),
+        Index(("owner_id", "size_bytes")),
+    ),
+)
+_OUTPUTS = Collection("outputs", (Index(("track_id",)), Index(("job_id",)), Index(("create_time", "job_id"))))
+_ANALYSES = Collection("analyses")
+_STEM_SETS = Collection("stem_sets")
+_DELETIONS = Collection("deleted_tracks", (Index(("delete_time",)),))
+_ORDERS = {
+    TrackSort.CREATE_TIME: ("create_time",),
+    TrackSort.TITLE: ("title_order", "artist_order"),
+    TrackSort.ARTIST: ("artist_order", "title_order"),
+    TrackSort.DURATION: ("duration_seconds",),
+}
+_LAST = "\U0010ffff"  # sorts missing names last
+# Limits of the search index of one track: longer prefixes and further words are not indexed.
+_BEGINNING_LIMIT = 20
+_WORD_LIMIT = 300
+_SEARCH_WORD_LIMIT = 20
+_BATCH = 500
+
+
+class TrackDocs:
+    """Tracks, their stems and analyses, and the outputs of jobs."""
+
+    def __init__(self, docs: Docs) -> None:
+        self._docs = docs
+
+    async def prepare(self) -> None:
+        for collection in (_TRACKS, _OUTPUTS, _ANALYSES, _STEM_SETS, _DELETIONS):
+            await self._docs.ensure(collection)
+
+    # tracks
+
+    async def insert_track(self, track: Track) -> None:
+        await self._docs.insert(_TRACKS.name, _track_doc(track))
+
+    async def track(self, track_id: str) -> Track | None:
+        doc = await self._docs.get(_TRACKS.name, track_id)
+        return from_doc(Track, doc) if doc else None
+
+    async def replace_track(self, track: Track) -> bool:
+        return await self._docs.replace(_TRACKS.name, _track_doc(track), track.revision)
+
+    async def remove_track(self, track_id: str) -> bool:
+        return await self._docs.delete(_TRACKS.name, track_id)
+
+    async def list_tracks(
+        self, chosen: TrackFilter, sort: TrackSort, descending: bool, offset: int, limit: int
+    ) -> tuple[list[Track], int]:
+        where = _where(chosen)
+        if where is None:
+            return [], 0
+        docs = await self._docs.find(
+            _TRACKS.name, where, sort=_ORDERS[sort], descending=descending, offset=offset, limit=limit
+        )
+        return [from_doc(Track, doc) for doc in docs], await self._docs.count(_TRACKS.name, where)
+
+    # outputs and analyses
+
+    async def store_outputs(self, outputs: Sequence[AudioOutput]) -> None:
+        """Store outputs. Existing ones do not change."""
+        for output in outputs:
+            await insert_if_absent(self._docs, _OUTPUTS.name, output)
+
+    async def output(self, output_id: str) -> AudioOutput | None:
+        doc = await self._docs.get(_OUTPUTS.name, output_id)
+        return from_doc(AudioOutput, doc) if doc else None
+
+    async def store_analysis(self, analysis: Analysis) -> None:
+        """Store an analysis, unless the track has a later one."""
+        await self._store_latest(_ANALYSES, analysis)
+
+    async def store_stems(self, stems: StemSet) -> None:
+        """Store the stems of a track, unless it has later ones."""
+        await self._store_latest(_STEM_SETS, stems)
+
+    async def stem_set(self, track: Track) -> StemSet | None:
+        """Return the latest stems of a track."""
+        doc = await self._docs.get(_STEM_SETS.name, track.id)
+        stem_set = from_doc(StemSet, doc) if doc else None
+        return stem_set if stem_set and stem_set.track_create_time == track.create_time else None
+
+    async def _store_latest(self, collection: Collection, found: Analysis | StemSet) -> None:
+        doc = {"id": found.track_id, **dataclasses.asdict(found)}
+        while True:
+            current = await self._docs.get(collection.name, found.track_id)
+            if current is None:
+                try:
+                    await self._docs.insert(collection.name, doc)
+                    return
+                except AppError as error:
+                    if error.reason != "DOC_EXISTS":
+                        raise
+                    continue
+            if current["create_time"] > found.create_time:
+                return
+            if await self._docs.replace(collection.name, doc, current["revision"]):
+                return
+
+    async def analysis(self, track_id: str) -> Analysis | None:
+        doc = await self._docs.get(_ANALYSES.name, track_id)
+        return from_doc(Analysis, doc) if doc else None
+
+    async def remove_results(self, job: Job) -> None:
+        """Remove the outputs, the stems and the analysis of a job."""
+        while docs := await self._docs.find(_OUTPUTS.name, {"job_id": job.id}, limit=_BATCH):
+            for doc in docs:
+                await self._docs.delete(_OUTPUTS.name, doc["id"])
+        for collection in (_ANALYSES, _STEM_SETS):
+            stored = await self._docs.get(collection.name, job.track_id)
+            if stored is not None and stored["job_id"] == job.id:
+                await self._docs.delete(collection.name, job.track_id)
+
+    # deletion
+
+    async def begin_deletion(self, deletion: TrackDeletion) -> None:
+        await self._docs.insert(_DELETIONS.name, dataclasses.asdict(deletion))
+
+    async def pending_deletions(self, limit: int) -> list[TrackDeletion]:
+        docs = await self._docs.find(_DELETIONS.name, {}, sort="delete_time", limit=limit)
+        return [from_doc(TrackDeletion, doc) for doc in docs]
+
+    async def end_deletion(self, deletion_id: str) -> None:
+        await self._docs.delete(_DELETIONS.name, deletion_id)
+
+
+def _track_doc(track: Track) -> Doc:
+    return {
+        **dataclasses.asdict(dataclasses.replace(track, pending_download=None)),
+        "pending": None if track.blob_key else True,
+        "title_order": _order(track.title),
+        "artist_order": _order(track.artist),
+        "album_order": _order(track.album),
+        "tag_orders": [_order(tag) for tag in track.tags],
+        "beginnings": _beginnings((track.title, track.artist, track.album, *track.tags)),
+    }
+
+
+def _order(name: str) -> str:
+    """Return the sort key of a name, without case and diacritics. Names without letters and digits are only folded."""
+    return " ".join(words(name)) or name.casefold() or _LAST
+
+
+def _beginnings(texts: Sequence[str]) -> list[str]:
+    every = (word[:_BEGINNING_LIMIT] for text in texts for word in words(text))
+    kept = set(islice(every, _WORD_LIMIT))
+    return sorted({word[:length] for word in kept for length in range(1, len(word) + 1)})
+
+
+def _where(chosen: TrackFilter) -> dict[str, Any] | None:
+    """Return the document conditions of a filter, or None if no track can match."""
+    where: dict[str, Any] = {"owner_id": chosen.owner_id}
+    if chosen.search.strip():
+        asked = list(dict.fromkeys(word[:_BEGINNING_LIMIT] for word in words(chosen.search)))[:_SEARCH_WORD_LIMIT]
+        if not asked:
+            return None
+        where["beginnings"] = AllOf([Contains(word) for word in asked])
+    match chosen.status:
+        case TrackStatus.PENDING:
+            where["pending"] = True
+        case TrackStatus.DOWNLOADED:
+            where["pending"] = None
+        case TrackStatus.PROCESSED:
+            where["stem_count"] = AtLeast(1)
+        case TrackStatus.ANALYZED:
+            where["analyzed"] = True
+    names = {"artist_order": _order(chosen.artist), "album_order": _order(chosen.album)}
+    where |= {field: name for field, name in names.items() if name != _LAST}
+    if chosen.tag:
+        where["tag_orders"] = Contains(_order(chosen.tag))
+    where |= {field: value for field in ("source", "key") if (value := getattr(chosen, field))}
+    bounds: list[Any] = [] if chosen.min_bpm is None else [AtLeast(chosen.min_bpm)]
+    if chosen.max_bpm is not None:
+        bounds.append(LessThan(math.nextafter(chosen.max_bpm, math.inf)))
+    if bounds:
+        where["bpm"] = AllOf(bounds)
+    return where

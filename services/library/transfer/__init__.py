@@ -1,0 +1,1 @@
+"""Backup, restore and copy of a library: its documents, and the files that they name."""

@@ -1,0 +1,93 @@
+"""Restore of a backup into empty stores: the blobs first, then the documents that name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kit.errors import AppError, Code
+from kit.ports import Blobs, Clock, Docs
+from services.library.migrations import LATEST_VERSION
+from services.library.transfer.documents import Progress, Tally, compare, read_lines, synchronise
+from services.library.transfer.files import copy_blob, holds, in_pages
+from services.library.transfer.folder import BackupFolder, BlobEntry, entries_of
+from services.library.transfer.usage import begin_filling, end_filling, require_unused
+
+__all__ = ["Restore"]
+
+
+class Restore:
+    """Restores one backup. After an interruption, a second run completes it."""
+
+    def __init__(
+        self, docs: Docs, blobs: Blobs, folder: BackupFolder, stored: Blobs, clock: Clock, progress: Progress
+    ) -> None:
+        """
+        Args:
+            stored: the blobs in the folder.
+        """
+        self._docs = docs
+        self._blobs = blobs
+        self._folder = folder
+        self._stored = stored
+        self._clock = clock
+        self._progress = progress
+
+    async def run(self) -> None:
+        """Restore the backup.
+
+        Raises:
+            AppError: ``BACKUP_MISSING``, ``BACKUP_UNREADABLE``, ``BACKUP_DAMAGED`` before anything is written;
+                ``STORE_IN_USE``, ``STORE_NOT_EMPTY``; ``BLOB_DAMAGED``.
+        """
+        manifest = await self._checked()
+        snapshot = self._folder.path / manifest["snapshot"]
+        await require_unused(self._docs, self._clock, "target")
+        await begin_filling(self._docs, self._folder.fingerprint())
+        await self._copy_blobs(snapshot / "blobs.jsonl", manifest["blobs"]["count"])
+        for name in manifest["collections"]:
+            await synchronise(read_lines(snapshot / f"{name}.jsonl"), self._docs, name, self._progress)
+        for name in manifest["collections"]:
+            tally = await compare(read_lines(snapshot / f"{name}.jsonl"), self._docs, name)
+            self._progress(f"{name}: {tally.count} documents, sha256 {tally.to_json()['sha256']}")
+        await end_filling(self._docs)
+        self._progress(f"The backup of {manifest['create_time']} is restored.")
+
+    async def _checked(self) -> dict[str, Any]:
+        """Return the manifest after checking the documents of the backup against it."""
+        manifest = self._folder.require_manifest()
+        if manifest["schema_version"] > LATEST_VERSION:
+            raise AppError(
+                Code.CONFLICT,
+                "BACKUP_UNREADABLE",
+                f"The documents have version {manifest['schema_version']}, and this version of Soundwright knows "
+                f"{LATEST_VERSION}. Install the version that made the backup, or a later one.",
+            )
+        for name, expected in manifest["collections"].items():
+            if await _tally(self._folder.path / manifest["snapshot"] / f"{name}.jsonl") != expected:
+                raise AppError(
+                    Code.INTERNAL,
+                    "BACKUP_DAMAGED",
+                    f"The documents of the collection {name} in the backup are not those that were written.",
+                )
+        return manifest
+
+    async def _copy_blobs(self, path: Path, total: int) -> None:
+        count = 0
+        async for page in in_pages(entries_of(path), self._copy_blob):
+            count += len(page)
+            self._progress(f"files: {count} of {total}")
+        if count != total:
+            raise AppError(Code.INTERNAL, "BACKUP_DAMAGED", f"The backup lists {count} files instead of {total}.")
+
+    async def _copy_blob(self, entry: BlobEntry) -> None:
+        if not await holds(self._blobs, entry.key, entry.copy):
+            await copy_blob(self._stored, self._blobs, entry.key, entry.copy)
+
+
+async def _tally(path: Path) -> dict[str, Any]:
+    tally = Tally()
+    if path.exists():
+        async for doc in read_lines(path):
+            tally.add(doc)
+    return tally.to_json()

@@ -1,0 +1,216 @@
+"""Deliveries of webhooks: messages that wait, were delivered or failed. The dispatcher sends them."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from kit.errors import AppError, Code
+from kit.log import get_logger
+from kit.ports import Clock
+from kit.security.identity import Principal
+from services.library.access import not_found
+from services.library.jobs.service import Job
+from services.library.webhooks.messages import PING, PublicKind, event_of, job_body, job_message_id, ping_body
+from services.library.webhooks.service import WEBHOOK_LIMIT, Webhook, Webhooks, require_account, require_enabled
+
+__all__ = ["Deliveries", "Delivery", "DeliveryStatus", "DeliveryStore", "FinishedJobStore"]
+
+_LOG_LIMIT = 1000  # deliveries per webhook
+_BATCH_SIZE = 200
+_ID_NAMESPACE = uuid.UUID("3b1f7f6e-2f0d-4b8e-9a55-5f2a1c0e7d46")
+log = get_logger()
+
+
+class DeliveryStatus(StrEnum):
+    """The status of a delivery."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message for one webhook, and the latest attempt to send it. Times are seconds since 1970.
+
+    Attributes:
+        due_time: the time of the next attempt; while ``underway``, the time when the attempt counts as lost; None
+            after the delivery has ended.
+        underway: a dispatcher is sending the message.
+        error: why the latest attempt failed; empty after a success.
+    """
+
+    id: str
+    webhook_id: str
+    owner_id: str
+    message_id: str
+    event: str
+    body: str
+    create_time: float
+    status: DeliveryStatus = DeliveryStatus.PENDING
+    due_time: float | None = None
+    underway: bool = False
+    attempt_count: int = 0
+    first_attempt_time: float | None = None
+    attempt_time: float | None = None
+    response_status: int = 0
+    response_body: str = ""
+    duration_seconds: float = 0.0
+    error: str = ""
+    revision: int = 0
+
+
+class DeliveryStore(Protocol):
+    """Stores deliveries. Reads and updates their webhooks."""
+
+    async def get_webhook(self, webhook_id: str) -> Webhook | None: ...
+    async def list_webhooks(self, owner_id: str, limit: int) -> list[Webhook]: ...
+    async def replace_webhook(self, webhook: Webhook) -> bool: ...
+    async def insert_delivery(self, delivery: Delivery) -> bool: ...
+    async def get_delivery(self, delivery_id: str) -> Delivery | None: ...
+    async def replace_delivery(self, delivery: Delivery) -> bool: ...
+    async def list_deliveries(self, webhook_id: str, offset: int, limit: int) -> tuple[list[Delivery], int]: ...
+    async def list_due_deliveries(self, now: float, limit: int, after: Delivery | None) -> list[Delivery]: ...
+    async def first_due_delivery(self, webhook_id: str, now: float) -> Delivery | None: ...
+    async def trim_deliveries(self, webhook_id: str, keep: int) -> None: ...
+
+
+class FinishedJobStore(Protocol):
+    """Finds the finished jobs whose webhooks were not enqueued yet."""
+
+    async def job(self, job_id: str) -> Job | None: ...
+    async def replace_job(self, job: Job) -> bool: ...
+    async def jobs_with_pending_webhooks(self, limit: int) -> list[Job]: ...
+
+
+class Deliveries:
+    """Enqueues deliveries, and shows and replays them for the owner of the webhook.
+
+    Args:
+        kinds: what messages say of each kind of job.
+    """
+
+    def __init__(
+        self,
+        webhooks: Webhooks,
+        store: DeliveryStore,
+        jobs: FinishedJobStore,
+        kinds: Mapping[str, PublicKind],
+        clock: Clock,
+    ) -> None:
+        self._webhooks = webhooks
+        self._store = store
+        self._jobs = jobs
+        self._kinds = kinds
+        self._clock = clock
+
+    async def send_test(self, principal: Principal, webhook_id: str) -> Delivery:
+        """Enqueue a ping.
+
+        Raises:
+            AppError: ``WEBHOOK_NOT_FOUND``, ``WEBHOOK_DISABLED``.
+        """
+        webhook = await self._webhooks.get(principal, webhook_id)
+        require_enabled(webhook)
+        body = ping_body(webhook.id, self._clock.now())
+        delivery = await self._enqueue(webhook, f"msg_{uuid.uuid4().hex}", PING, body)
+        assert delivery is not None  # the message ID is new
+        return delivery
+
+    async def list_deliveries(
+        self, principal: Principal, webhook_id: str, offset: int, limit: int
+    ) -> tuple[list[Delivery], int]:
+        """Return a page of the deliveries of a webhook, newest first, and their total count.
+
+        Raises:
+            AppError: ``WEBHOOK_NOT_FOUND``.
+        """
+        webhook = await self._webhooks.get(principal, webhook_id)
+        return await self._store.list_deliveries(webhook.id, offset, limit)
+
+    async def replay(self, principal: Principal, delivery_id: str) -> Delivery:
+        """Send the same message again, with the full number of attempts.
+
+        Raises:
+            AppError: ``DELIVERY_NOT_FOUND`` if the delivery does not exist or belongs to another account;
+                ``WEBHOOK_DISABLED``; ``DELIVERY_UNDERWAY`` while a dispatcher is sending the message.
+        """
+        while True:
+            delivery = await self._store.get_delivery(delivery_id)
+            if delivery is None or delivery.owner_id != require_account(principal):
+                raise not_found("delivery")
+            webhook = await self._store.get_webhook(delivery.webhook_id)
+            if webhook is None:
+                raise not_found("delivery")
+            require_enabled(webhook)
+            now = self._clock.now()
+            if delivery.underway and (delivery.due_time or 0.0) > now:
+                raise AppError(
+                    Code.CONFLICT, "DELIVERY_UNDERWAY", "This delivery is being sent. Try again in a minute."
+                )
+            replayed = dataclasses.replace(
+                delivery,
+                status=DeliveryStatus.PENDING,
+                due_time=now,
+                underway=False,
+                attempt_count=0,
+                first_attempt_time=None,
+            )
+            if await self._store.replace_delivery(replayed):
+                return replayed
+
+    async def enqueue_finished_jobs(self) -> int:
+        """Enqueue deliveries for finished jobs, and return the number of jobs.
+
+        The ledger sets ``webhooks_pending`` when a job finishes. This method clears it after all deliveries are stored.
+        Delivery IDs are derived from the job, so that a crash in between or a parallel process creates no duplicates.
+        """
+        count = 0
+        while jobs := await self._jobs.jobs_with_pending_webhooks(_BATCH_SIZE):
+            enqueued = [await self._enqueue_job(job) for job in jobs]
+            count += sum(enqueued)
+            if len(jobs) < _BATCH_SIZE or not any(enqueued):
+                break
+        return count
+
+    async def _enqueue_job(self, finished: Job) -> bool:
+        job: Job | None = finished
+        try:
+            while job is not None and job.webhooks_pending:
+                for webhook in await self._store.list_webhooks(job.owner_id, WEBHOOK_LIMIT):
+                    if webhook.accepts(event_of(job)):
+                        await self._enqueue(
+                            webhook, job_message_id(job), event_of(job), job_body(job, self._kinds[job.kind])
+                        )
+                if await self._jobs.replace_job(dataclasses.replace(job, webhooks_pending=None)):
+                    return True
+                job = await self._jobs.job(job.id)
+        except AppError:
+            raise
+        except Exception:  # one malformed job must not block the others
+            log.exception("webhook.enqueue_failed", job_id=finished.id)
+            return False
+        return True
+
+    async def _enqueue(self, webhook: Webhook, message_id: str, event: str, body: str) -> Delivery | None:
+        """Store a delivery. Return None if it already exists."""
+        now = self._clock.now()
+        delivery = Delivery(
+            id=str(uuid.uuid5(_ID_NAMESPACE, f"{message_id}.{webhook.id}")),
+            webhook_id=webhook.id,
+            owner_id=webhook.owner_id,
+            message_id=message_id,
+            event=event,
+            body=body,
+            create_time=now,
+            due_time=now,
+        )
+        if not await self._store.insert_delivery(delivery):
+            return None
+        await self._store.trim_deliveries(webhook.id, _LOG_LIMIT)
+        return delivery

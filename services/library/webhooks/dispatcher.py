@@ -1,0 +1,295 @@
+"""Sends webhook messages: at least once, with increasing delays between attempts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from kit.errors import AppError
+from kit.log import get_logger
+from kit.metrics import WEBHOOK_ATTEMPTS
+from kit.ports import Clock
+from kit.security.egress_client import UntrustedCertificate, post_web
+from kit.security.egress_policy import EgressPolicy
+from kit.security.sealing import Sealer
+from services.library.webhooks.deliveries import Deliveries, Delivery, DeliveryStatus, DeliveryStore
+from services.library.webhooks.messages import signature
+from services.library.webhooks.service import Webhook, signing_secrets
+
+__all__ = ["WebhookDispatcher"]
+
+_TIMEOUT_SECONDS = 10.0
+_LEASE_SECONDS = 60.0  # after this time without a result, another dispatcher takes over webhook and delivery
+_POLL_SECONDS = 1.0
+_PARALLEL_ATTEMPTS = 16
+_BATCH_SIZE = 200
+_RESPONSE_LIMIT_BYTES = 4096
+_JITTER_RATIO = 0.1
+_GONE = 410
+log = get_logger()
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """The outcome of an attempt.
+
+    Attributes:
+        status: the HTTP status; 0 without a response.
+        error: why the attempt failed; empty after a success.
+        final: a retry cannot succeed.
+        disable_reason: why the webhook must be disabled; empty if it must not.
+    """
+
+    status: int = 0
+    body: str = ""
+    error: str = ""
+    final: bool = False
+    disable_reason: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return not self.error
+
+
+class WebhookDispatcher:
+    """Sends due deliveries. Each library process runs one dispatcher.
+
+    All dispatchers together send one message at a time to each webhook, the one that is due first: a dispatcher leases the
+    webhook for one attempt. A slow endpoint delays only its own messages.
+    """
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        store: DeliveryStore,
+        egress_policy: EgressPolicy,
+        sealer: Sealer,
+        clock: Clock,
+        retry_seconds: Sequence[float],
+    ) -> None:
+        """
+        Args:
+            retry_seconds: the delay after each failure. When all are used up, the delivery has failed.
+        """
+        self._deliveries = deliveries
+        self._store = store
+        self._egress_policy = egress_policy
+        self._sealer = sealer
+        self._clock = clock
+        self._retry_seconds = tuple(retry_seconds)
+        self._wake = asyncio.Event()
+        self._attempts: dict[str, asyncio.Task[None]] = {}  # by webhook ID
+        self._cursor: Delivery | None = None
+
+    def wake_up(self) -> None:
+        """Check for due deliveries at once."""
+        self._wake.set()
+
+    def on_event(self, subject: str, payload: bytes) -> None:
+        """Wake up after an event of a job. If the bus loses the event, the next poll finds the job."""
+        if not subject.endswith(".progressed"):
+            self.wake_up()
+
+    async def run(self) -> None:
+        """Enqueue and send deliveries until cancelled."""
+        try:
+            while True:
+                self._wake.clear()
+                try:
+                    await self._deliveries.enqueue_finished_jobs()
+                    await self._start_due_attempts()
+                except AppError as error:
+                    log.warning("webhook.poll_failed", reason=error.reason)
+                except Exception:
+                    log.exception("webhook.poll_failed")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self._wake.wait()
+        finally:
+            tasks = list(self._attempts.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _start_due_attempts(self) -> None:
+        """Start attempts for a batch of due deliveries.
+
+        The next call continues after the batch, so that the backlog of one webhook does not block the others.
+        """
+        due = await self._store.list_due_deliveries(self._clock.now(), _BATCH_SIZE, self._cursor)
+        if not due and self._cursor is not None:
+            due = await self._store.list_due_deliveries(self._clock.now(), _BATCH_SIZE, None)
+        for delivery in due:
+            if len(self._attempts) >= _PARALLEL_ATTEMPTS:
+                return
+            self._cursor = delivery
+            if delivery.webhook_id not in self._attempts:
+                self._attempts[delivery.webhook_id] = asyncio.create_task(self._run_attempt(delivery.webhook_id))
+        if len(due) < _BATCH_SIZE:
+            self._cursor = None
+
+    async def _run_attempt(self, webhook_id: str) -> None:
+        try:
+            if await self._attempt(webhook_id):
+                self.wake_up()
+        except AppError as error:  # the delivery becomes due again when the leases expire
+            log.warning("webhook.attempt_failed", webhook_id=webhook_id, reason=error.reason)
+        except Exception:
+            log.exception("webhook.attempt_failed", webhook_id=webhook_id)
+        finally:
+            del self._attempts[webhook_id]
+
+    async def _attempt(self, webhook_id: str) -> bool:
+        """Send the first due delivery of a webhook and store the outcome.
+
+        Returns:
+            False if nothing was sent: another dispatcher has the lease, or has sent the delivery.
+        """
+        now = self._clock.now()
+        webhook = await self._store.get_webhook(webhook_id)
+        if webhook is not None:
+            if (webhook.lease_until or 0.0) > now:
+                return False
+            webhook = dataclasses.replace(webhook, lease_until=now + _LEASE_SECONDS)
+            if not await self._store.replace_webhook(webhook):
+                return True  # the webhook has changed: check again at once
+        due = await self._store.first_due_delivery(webhook_id, now)
+        delivery = await self._claim(due, now) if due is not None else None
+        if delivery is None:
+            await self._change_webhook(webhook_id, now, lambda webhook: webhook)
+            return False
+        await self._send(webhook, delivery)
+        return True
+
+    async def _claim(self, due: Delivery, now: float) -> Delivery | None:
+        """Return the delivery with a new attempt, or None if it has changed."""
+        delivery = dataclasses.replace(
+            due,
+            underway=True,
+            due_time=now + _LEASE_SECONDS,
+            attempt_count=due.attempt_count + 1,
+            attempt_time=now,
+            first_attempt_time=due.first_attempt_time or now,
+        )
+        if not await self._store.replace_delivery(delivery):
+            return None
+        return dataclasses.replace(delivery, revision=delivery.revision + 1)
+
+    async def _send(self, webhook: Webhook | None, delivery: Delivery) -> None:
+        """Send a claimed delivery, and store the outcome in webhook and delivery."""
+        started = time.perf_counter()
+        outcome = await self._post(webhook, delivery)
+        updated = self._updated(delivery, outcome, time.perf_counter() - started)
+        WEBHOOK_ATTEMPTS.labels(updated.status).inc()
+        log.info(
+            "webhook.attempted",
+            webhook_id=delivery.webhook_id,
+            delivery_id=delivery.id,
+            outcome=updated.status,
+            attempt=delivery.attempt_count,
+            status=outcome.status,
+            seconds=round(updated.duration_seconds, 3),
+        )
+        # The webhook first: after a crash in between, the delivery is sent again and both writes are repeated.
+        await self._update_webhook(delivery, updated, outcome)
+        await self._store.replace_delivery(updated)
+
+    async def _post(self, webhook: Webhook | None, delivery: Delivery) -> _Outcome:
+        """Send the signed message."""
+        if webhook is None or not webhook.enabled:
+            return _Outcome(error="The webhook is disabled.", final=True)
+        timestamp = int(self._clock.now())
+        try:
+            secrets = signing_secrets(webhook, self._sealer, timestamp)
+            headers = {
+                "Content-Type": "application/json",
+                "webhook-id": delivery.message_id,
+                "webhook-timestamp": str(timestamp),
+                "webhook-signature": signature(secrets, delivery.message_id, timestamp, delivery.body),
+            }
+            status, content = await post_web(
+                self._egress_policy,
+                webhook.url,
+                headers=headers,
+                body=delivery.body.encode(),
+                limit_bytes=_RESPONSE_LIMIT_BYTES,
+                seconds=_TIMEOUT_SECONDS,
+            )
+        except AppError as error:
+            return _Outcome(error=error.message, final=error.reason == "SECRET_UNREADABLE")
+        except TimeoutError:
+            return _Outcome(error=f"The endpoint did not respond within {_TIMEOUT_SECONDS:.0f} seconds.")
+        except UntrustedCertificate:
+            return _Outcome(error="The TLS certificate of the endpoint is not trusted.")
+        except OSError:
+            # The text of the error may contain the URL, which may contain a secret of the owner.
+            return _Outcome(error="The endpoint refused or closed the connection.")
+        return _classify(status, content.decode(errors="replace"))
+
+    def _updated(self, delivery: Delivery, outcome: _Outcome, duration_seconds: float) -> Delivery:
+        """Return the delivery after an attempt, with the time of the next attempt if there is one."""
+        status, due_time = DeliveryStatus.DELIVERED, None
+        if not outcome.succeeded:
+            retry_index = delivery.attempt_count - 1
+            status = DeliveryStatus.FAILED
+            if not outcome.final and retry_index < len(self._retry_seconds):
+                status = DeliveryStatus.PENDING
+                jitter = random.uniform(1 - _JITTER_RATIO, 1 + _JITTER_RATIO)
+                due_time = self._clock.now() + self._retry_seconds[retry_index] * jitter
+        return dataclasses.replace(
+            delivery,
+            status=status,
+            due_time=due_time,
+            underway=False,
+            response_status=outcome.status,
+            response_body=outcome.body,
+            duration_seconds=duration_seconds,
+            error=outcome.error,
+        )
+
+    async def _update_webhook(self, delivery: Delivery, updated: Delivery, outcome: _Outcome) -> None:
+        """Record since when the webhook fails. Disable it if it is gone, or if nothing succeeded during a delivery."""
+        start_time = delivery.first_attempt_time or self._clock.now()
+
+        def change(webhook: Webhook) -> Webhook:
+            if not webhook.enabled:
+                return webhook
+            fail_time = None if outcome.succeeded else webhook.fail_time or delivery.attempt_time
+            reason = outcome.disable_reason
+            if updated.status is DeliveryStatus.FAILED and fail_time is not None and fail_time <= start_time:
+                reason = reason or f"No delivery succeeded in {delivery.attempt_count} attempts. {outcome.error}"
+            return dataclasses.replace(
+                webhook, fail_time=fail_time, enabled=not reason, disabled_reason=reason or webhook.disabled_reason
+            )
+
+        assert delivery.attempt_time is not None
+        await self._change_webhook(delivery.webhook_id, delivery.attempt_time, change)
+
+    async def _change_webhook(self, webhook_id: str, lease_time: float, change: Callable[[Webhook], Webhook]) -> None:
+        """Change a webhook, and end the lease that began at ``lease_time`` unless it has expired for another dispatcher."""
+        while (webhook := await self._store.get_webhook(webhook_id)) is not None:
+            changed = change(webhook)
+            if webhook.lease_until == lease_time + _LEASE_SECONDS:
+                changed = dataclasses.replace(changed, lease_until=None)
+            if changed == webhook or await self._store.replace_webhook(changed):
+                if webhook.enabled and not changed.enabled:
+                    log.warning("webhook.disabled", webhook_id=webhook.id)
+                return
+
+
+def _classify(status: int, body: str) -> _Outcome:
+    """Return the outcome of a response."""
+    if 200 <= status < 300:
+        return _Outcome(status, body)
+    if status == _GONE:
+        gone = "The endpoint returned HTTP 410 (Gone)."
+        return _Outcome(status, body, gone, final=True, disable_reason=gone)
+    if 300 <= status < 400:
+        moved = f"The endpoint returned HTTP {status}. Redirects are not followed. Set the URL to the new address."
+        return _Outcome(status, body, moved)
+    return _Outcome(status, body, f"The endpoint returned HTTP {status}.")

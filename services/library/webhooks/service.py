@@ -1,0 +1,310 @@
+"""Webhook endpoints of accounts: creation, changes and signing secrets."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from kit.errors import AppError, Code
+from kit.log import get_logger
+from kit.ports import Clock
+from kit.security.identity import Principal
+from kit.security.sealing import Sealer
+from services.library.access import not_found
+from services.library.webhooks.messages import EVENTS, new_signing_secret
+
+__all__ = [
+    "ALL_EVENTS",
+    "WEBHOOK_LIMIT",
+    "AddressPolicy",
+    "Webhook",
+    "WebhookStore",
+    "Webhooks",
+    "require_account",
+    "require_enabled",
+    "signing_secrets",
+]
+
+ALL_EVENTS = "*"
+WEBHOOK_LIMIT = 10
+"""The number of webhooks that an account can have."""
+
+_ROTATION_OVERLAP_SECONDS = 86400.0
+_URL_LIMIT_CHARS = 2000
+_DESCRIPTION_LIMIT_CHARS = 200
+log = get_logger()
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """A webhook endpoint of an account. Times are seconds since 1970.
+
+    Attributes:
+        events: the subscribed events, or only :data:`ALL_EVENTS`.
+        secret_sealed, previous_secret_sealed: the signing secrets, encrypted for the ID of the webhook.
+        previous_expire_time: until then, messages are also signed with the previous secret.
+        disabled_reason: why the platform disabled the webhook; empty if it did not.
+        fail_time: the time since which all attempts failed; None after a success.
+        owner_epoch: the epoch of its owner's credentials when it was created; None: an earlier version stored it.
+        slot: the place of the webhook among those of its owner, which limits their number; None: an earlier version
+            stored it.
+        lease_until: while a dispatcher sends a message, the time when it counts as dead; otherwise None.
+    """
+
+    id: str
+    owner_id: str
+    url: str
+    events: list[str]
+    description: str
+    secret_sealed: str
+    create_time: float
+    update_time: float
+    previous_secret_sealed: str = ""
+    previous_expire_time: float = 0.0
+    enabled: bool = True
+    disabled_reason: str = ""
+    fail_time: float | None = None
+    owner_epoch: int | None = None
+    slot: int | None = None
+    lease_until: float | None = None
+    revision: int = 0
+
+    def accepts(self, event: str) -> bool:
+        """Return whether the webhook is enabled and subscribes to ``event``."""
+        return self.enabled and (event in self.events or ALL_EVENTS in self.events)
+
+
+class WebhookStore(Protocol):
+    """Stores webhooks."""
+
+    async def insert_webhook(self, webhook: Webhook, limit: int) -> bool: ...
+    async def get_webhook(self, webhook_id: str) -> Webhook | None: ...
+    async def list_webhooks(self, owner_id: str, limit: int) -> list[Webhook]: ...
+    async def replace_webhook(self, webhook: Webhook) -> bool: ...
+    async def delete_webhook(self, webhook_id: str) -> bool: ...
+    async def delete_deliveries(self, webhook_id: str) -> None: ...
+
+
+class AddressPolicy(Protocol):
+    """Decides which servers may receive requests."""
+
+    def is_allow_listed(self, host: str, port: int) -> bool:
+        """Return whether the operator allows this host by name."""
+        ...
+
+    async def addresses(self, host: str, port: int) -> Sequence[str]:
+        """Return the IP addresses of a host.
+
+        Raises:
+            AppError: ``ADDRESS_REFUSED`` if the host is not allowed.
+        """
+        ...
+
+
+class Webhooks:
+    """Manages the webhooks of accounts."""
+
+    def __init__(self, store: WebhookStore, policy: AddressPolicy, sealer: Sealer, clock: Clock) -> None:
+        self._store = store
+        self._policy = policy
+        self._sealer = sealer
+        self._clock = clock
+
+    async def create(
+        self, principal: Principal, url: str, events: Sequence[str], description: str
+    ) -> tuple[Webhook, str]:
+        """Create a webhook, and return it with its signing secret. The secret cannot be read later.
+
+        Raises:
+            AppError: ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``WEBHOOK_LIMIT``.
+        """
+        await self._check_url(url)
+        checked_events, checked_description = _checked_events(events or [ALL_EVENTS]), _checked_description(description)
+        secret, webhook_id, now = new_signing_secret(), str(uuid.uuid4()), self._clock.now()
+        webhook = Webhook(
+            id=webhook_id,
+            owner_id=require_account(principal),
+            url=url,
+            events=checked_events,
+            description=checked_description,
+            secret_sealed=self._sealer.seal(secret, webhook_id),
+            create_time=now,
+            update_time=now,
+        )
+        if not await self._store.insert_webhook(webhook, WEBHOOK_LIMIT):
+            raise AppError(
+                Code.CONFLICT,
+                "WEBHOOK_LIMIT",
+                f"An account can have {WEBHOOK_LIMIT} webhooks. Delete one that you no longer need.",
+            )
+        log.info("webhook.created", webhook_id=webhook.id)
+        return webhook, secret
+
+    async def get(self, principal: Principal, webhook_id: str) -> Webhook:
+        """Return a webhook of the caller.
+
+        Raises:
+            AppError: ``WEBHOOK_NOT_FOUND`` if the webhook does not exist or belongs to another account.
+        """
+        webhook = await self._store.get_webhook(webhook_id)
+        if webhook is None or webhook.owner_id != require_account(principal):
+            raise not_found("webhook")
+        return webhook
+
+    async def list_own(self, principal: Principal) -> list[Webhook]:
+        """Return the webhooks of the caller, oldest first."""
+        return await self._store.list_webhooks(require_account(principal), WEBHOOK_LIMIT)
+
+    async def update(
+        self,
+        principal: Principal,
+        webhook_id: str,
+        *,
+        url: str | None = None,
+        events: Sequence[str] = (),
+        description: str | None = None,
+        enabled: bool | None = None,
+    ) -> Webhook:
+        """Change the given fields. A new URL, or enabling the webhook, clears its failures.
+
+        Raises:
+            AppError: ``WEBHOOK_NOT_FOUND``, ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``.
+        """
+        if url is not None:
+            await self._check_url(url)
+        changes: dict[str, Any] = {}
+        if url is not None:
+            changes["url"] = url
+        if events:
+            changes["events"] = _checked_events(events)
+        if description is not None:
+            changes["description"] = _checked_description(description)
+        if enabled is not None:
+            changes |= {"enabled": enabled, "disabled_reason": ""}
+        if url is not None or enabled:
+            changes["fail_time"] = None
+        return await self._change(
+            principal,
+            webhook_id,
+            lambda webhook: dataclasses.replace(webhook, **changes, update_time=self._clock.now()),
+        )
+
+    async def delete(self, principal: Principal, webhook_id: str) -> None:
+        """Delete a webhook and its deliveries.
+
+        Raises:
+            AppError: ``WEBHOOK_NOT_FOUND``.
+        """
+        webhook = await self.get(principal, webhook_id)
+        if not await self._store.delete_webhook(webhook.id):
+            raise not_found("webhook")
+        await self._store.delete_deliveries(webhook.id)
+        log.info("webhook.deleted", webhook_id=webhook.id)
+
+    async def rotate_secret(self, principal: Principal, webhook_id: str) -> tuple[Webhook, str]:
+        """Replace the signing secret, and return the new one. The previous secret also signs for 24 hours.
+
+        Raises:
+            AppError: ``WEBHOOK_NOT_FOUND``.
+        """
+        secret = new_signing_secret()
+
+        def change(webhook: Webhook) -> Webhook:
+            now = self._clock.now()
+            return dataclasses.replace(
+                webhook,
+                secret_sealed=self._sealer.seal(secret, webhook.id),
+                previous_secret_sealed=webhook.secret_sealed,
+                previous_expire_time=now + _ROTATION_OVERLAP_SECONDS,
+                update_time=now,
+            )
+
+        webhook = await self._change(principal, webhook_id, change)
+        log.info("webhook.secret_rotated", webhook_id=webhook.id)
+        return webhook, secret
+
+    async def _change(self, principal: Principal, webhook_id: str, change: Callable[[Webhook], Webhook]) -> Webhook:
+        while True:
+            webhook = await self.get(principal, webhook_id)
+            changed = change(webhook)
+            if await self._store.replace_webhook(changed):
+                return changed
+
+    async def _check_url(self, url: str) -> None:
+        host, port, scheme = _parsed_url(url)
+        if scheme == "http" and not self._policy.is_allow_listed(host, port):
+            raise _invalid("url", "must begin with https://")
+        # Each delivery checks the address again. This check reports a wrong URL to the owner at once.
+        await self._policy.addresses(host, port)
+
+
+def require_account(principal: Principal) -> str:
+    """Return the ID of the calling account.
+
+    Raises:
+        AppError: ``ACCESS_DENIED`` for anonymous callers and services.
+    """
+    if principal.is_anonymous or principal.is_service:
+        raise AppError(Code.PERMISSION_DENIED, "ACCESS_DENIED", "Webhooks require an account. Log in first.")
+    return principal.id
+
+
+def require_enabled(webhook: Webhook) -> None:
+    """
+    Raises:
+        AppError: ``WEBHOOK_DISABLED``.
+    """
+    if not webhook.enabled:
+        raise AppError(Code.CONFLICT, "WEBHOOK_DISABLED", "This webhook is disabled. Enable it first.")
+
+
+def signing_secrets(webhook: Webhook, sealer: Sealer, now: float) -> list[str]:
+    """Return the current signing secret, and the previous one if it is still valid.
+
+    Raises:
+        AppError: ``SECRET_UNREADABLE``.
+    """
+    sealed = [webhook.secret_sealed]
+    if webhook.previous_secret_sealed and now < webhook.previous_expire_time:
+        sealed.append(webhook.previous_secret_sealed)
+    return [sealer.open(secret, webhook.id) for secret in sealed]
+
+
+def _parsed_url(url: str) -> tuple[str, int, str]:
+    """Validate the URL of an endpoint, and return its host, port and scheme."""
+    if len(url) > _URL_LIMIT_CHARS:
+        raise _invalid("url", f"must have at most {_URL_LIMIT_CHARS} characters")
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+    except ValueError:
+        raise _invalid("url", "is not a valid URL") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _invalid("url", "must begin with https://")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise _invalid("url", "must be ASCII: percent-encode the path, and use the xn-- form of the host")
+    if parts.username is not None or parts.fragment:
+        raise _invalid("url", "must not contain a user, a password or a fragment")
+    return parts.hostname, port, parts.scheme
+
+
+def _checked_events(events: Sequence[str]) -> list[str]:
+    if unknown := set(events) - {*EVENTS, ALL_EVENTS}:
+        names = ", ".join(sorted(name[:40] for name in unknown))
+        raise _invalid("events", f"contains unknown events: {names}. Choose from: {', '.join(EVENTS)}")
+    return [ALL_EVENTS] if ALL_EVENTS in events else [event for event in EVENTS if event in events]
+
+
+def _checked_description(description: str) -> str:
+    if len(description) > _DESCRIPTION_LIMIT_CHARS:
+        raise _invalid("description", f"must have at most {_DESCRIPTION_LIMIT_CHARS} characters")
+    return description
+
+
+def _invalid(field: str, problem: str) -> AppError:
+    details = {"details": {field: [problem]}}
+    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", f"The field {field} {problem}.", details)

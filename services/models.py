@@ -1,0 +1,109 @@
+"""``python -m services.models [MODEL ...]`` (``make models``): list the models and download missing weights.
+
+Weights go to the cache of the model hub (``HF_HOME``), from which the services load them without the network.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from kit.engines import EngineRegistry, ModelDeclaration
+from kit.errors import AppError
+from kit.hub import require_hub
+from kit.settings import SettingsError, load
+from services.analysis.registry import build_registry as build_analysis
+from services.generation.registry import build_registry as build_generation
+from services.generation.settings import GenerationSettings
+from services.separation.registry import build_registry as build_separation
+from services.separation.settings import SeparationSettings
+
+__all__ = ["build_registries", "main", "size_text"]
+
+
+def build_registries(read_settings: Callable[[type[Any]], Any] = load) -> dict[str, EngineRegistry[Any]]:
+    """Return the registry of each service that has engines.
+
+    Args:
+        read_settings: returns the settings of a class; by default from the environment.
+    """
+    # The GPU may be in use by the services, and a download does not need it.
+    separation = read_settings(SeparationSettings).model_copy(update={"separation_device": "cpu"})
+    generation = read_settings(GenerationSettings).model_copy(update={"generation_device": "cpu"})
+    return {
+        "separation": build_separation(separation),
+        "generation": build_generation(generation),
+        "analysis": build_analysis(),
+    }
+
+
+def size_text(declaration: ModelDeclaration) -> str:
+    """Return the size of the download for people."""
+    if not declaration.needs_weights:
+        return "none"
+    return "unknown" if declaration.size_bytes is None else f"{declaration.size_bytes / 1e6:.0f} MB"
+
+
+def main(names: list[str]) -> int:
+    """List the models ``names``, or all, and download what is missing. Returns the exit status."""
+    try:
+        registries = build_registries().values()
+    except SettingsError as error:
+        sys.stderr.write(f"The settings are not valid:\n{error}\n")
+        return 1
+    registry_of = {model.name: registry for registry in registries for model in registry.declarations()}
+    if unknown := [name for name in names if name not in registry_of]:
+        sys.stderr.write(f"There is no model {unknown[0]!r}. Use one of: {', '.join(registry_of)}.\n")
+        return 1
+    chosen = {name: registry_of[name] for name in names or registry_of}
+    present = {name for name, registry in chosen.items() if registry.engine(name).is_present(name)}
+    _list((registry.declaration(name) for name, registry in chosen.items()), present)
+    if len(present) < len(chosen):
+        try:
+            require_hub()
+        except ConnectionError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+    # Models that are present are loaded too: this finds damaged files and files that the first look does not know.
+    failed = [name for name, registry in chosen.items() if not _fetch(name, registry)]
+    return 1 if failed else 0
+
+
+def _list(declarations: Iterable[ModelDeclaration], present: set[str]) -> None:
+    rows = [("model", "licence", "size", "weights", "source")]
+    for declared in declarations:
+        state = "present" if declared.name in present else "missing"
+        rows.append(
+            (
+                declared.name,
+                declared.licence,
+                size_text(declared),
+                state if declared.needs_weights else "not needed",
+                declared.source or "built in",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        sys.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
+    sys.stdout.flush()
+
+
+def _fetch(name: str, registry: EngineRegistry[Any]) -> bool:
+    """Load a model once and return whether it can be loaded."""
+    if not registry.declaration(name).needs_weights:
+        return True
+    engine = registry.engine(name)
+    try:
+        engine.load(name)
+    except AppError as error:
+        sys.stderr.write(f"{name}: {error.message}\n")
+        return False
+    engine.unload(name)
+    sys.stdout.write(f"{name}: ready\n")
+    sys.stdout.flush()
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

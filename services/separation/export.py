@@ -1,0 +1,169 @@
+"""Runs export jobs: encodes the stems of a track again and stores them as one ZIP archive."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
+from soundwright.separation.v1 import jobs_pb2
+
+from kit import audio
+from kit.compute import EngineProcesses, Report
+from kit.errors import AppError, Code
+from kit.free_space import FreeSpace
+from kit.ports import Blobs
+from kit.worker.context import JobContext
+from kit.worker.kind import JobKind, WorkQueue
+from kit.worker.outputs import JobOutputs
+from services.separation.service import FORMATS, Format
+from services.separation.settings import SeparationSettings
+from services.separation.stems import audio_extension
+
+__all__ = ["ExportWorker", "parse_export_format", "require_stems"]
+
+_ENGINE = "export"
+_SLOT_COUNT = 1
+_BLOCK_FRAMES = 65_536
+_COPY_BYTES = 1 << 20
+_MEMBER_TIME = (1980, 1, 1, 0, 0, 0)  # the same for every attempt, so that equal stems give equal archives
+
+
+def parse_export_format(name: str) -> Format:
+    """Return the format of an export, or the default format for an empty name.
+
+    Raises:
+        AppError: ``VALIDATION_ERROR`` for an unknown format.
+    """
+    if name and name not in FORMATS:
+        problem = f"is not known; use one of: {', '.join(FORMATS)}"
+        raise AppError(
+            Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": {"format": [problem]}}
+        )
+    return name or FORMATS[0]
+
+
+async def require_stems(
+    tracks: library_service_pb2_grpc.TrackServiceStub, track_id: str
+) -> Sequence[job_pb2.AudioOutput]:
+    """Return the stems of a track.
+
+    Raises:
+        AppError: ``NO_STEMS``; ``TRACK_NOT_FOUND``; ``ACCESS_DENIED``.
+    """
+    stems: Sequence[job_pb2.AudioOutput] = (
+        await tracks.ListStems(library_service_pb2.ListStemsRequest(track_id=track_id))
+    ).stems
+    if not stems:
+        raise AppError(Code.NOT_FOUND, "NO_STEMS", "This track has no stems. Start a separation first.")
+    return stems
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A stored stem as a local file."""
+
+    name: str
+    path: Path
+    frame_count: int
+
+
+class ExportWorker:
+    """The handler of export jobs."""
+
+    def __init__(
+        self,
+        *,
+        processes: EngineProcesses[None],
+        blobs: Blobs,
+        tracks: library_service_pb2_grpc.TrackServiceStub,
+        scratch: Path,
+        limits: audio.AudioLimits,
+    ) -> None:
+        self._processes = processes
+        self._blobs = blobs
+        self._tracks = tracks
+        self._scratch = scratch
+        self._limits = limits
+
+    def job_kind(self, settings: SeparationSettings) -> JobKind[jobs_pb2.ExportSpec]:
+        """Return the descriptor of export jobs. They have their own queue, so that they do not wait for separations."""
+        return JobKind(
+            kind=job_pb2.JOB_KIND_EXPORT,
+            spec=jobs_pb2.ExportSpec,
+            queue=WorkQueue("export", _SLOT_COUNT),
+            handler=self.handle,
+            attempt_limit=settings.separation_attempt_limit,
+            limits=settings.job_limits,
+            output_folder="exports",
+        )
+
+    async def handle(self, context: JobContext, spec: jobs_pb2.ExportSpec) -> job_pb2.JobResult:
+        """Encode the latest stems of the job's track and store the archive."""
+        started = time.monotonic()
+        context.report(0.0, "Encoding the stems")
+        stems = await require_stems(self._tracks, context.job.track_id)
+        async with contextlib.AsyncExitStack() as stack:
+            folder = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True))
+            )
+            sources = [
+                _Source(stem.name, await stack.enter_async_context(self._blobs.local(stem.blob_key)), stem.frame_count)
+                for stem in stems
+            ]
+            archive = folder / "stems.zip"
+            work = functools.partial(
+                _write_archive,
+                sources=sources,
+                archive=archive,
+                encoding=cast(Format, spec.format),
+                limits=self._limits,
+            )
+            await self._processes.run(work, context.report)
+            async with JobOutputs(self._blobs, context) as store:
+                context.report(1.0, "Storing the archive")
+                output = job_pb2.AudioOutput(name="stems", path=archive.name, content_type="application/zip")
+                stored = await store.put(output, archive)
+        return job_pb2.JobResult(
+            engine=_ENGINE,
+            model=spec.format,
+            requested_model=spec.format,
+            outputs=[stored],
+            compute_seconds=time.monotonic() - started,
+        )
+
+
+def _write_archive(
+    _engine: None,
+    report: Report,
+    *,
+    sources: Sequence[_Source],
+    archive: Path,
+    encoding: Format,
+    limits: audio.AudioLimits,
+) -> None:
+    """Write the stems into an archive, one at a time. Members are not compressed, because audio hardly shrinks."""
+    extension = audio_extension(encoding)
+    space = FreeSpace(archive.parent)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
+        for number, source in enumerate(sources):
+            encoded = archive.with_name(f"member.{extension}")
+            stem = audio.AudioFile(source.path, limits, frame_count=source.frame_count)
+            with audio.AudioWriter(encoded, stem.sample_rate_hz, stem.channel_count, encoding) as writer:
+                for block in stem.blocks(_BLOCK_FRAMES):
+                    writer.write(block)
+                    report((number + writer.frame_count / max(1, source.frame_count)) / len(sources))
+            member = zipfile.ZipInfo(f"{source.name}.{extension}", _MEMBER_TIME)
+            member.external_attr = 0o644 << 16
+            space.use(encoded.stat().st_size)
+            with encoded.open("rb") as file, target.open(member, "w", force_zip64=True) as place:
+                shutil.copyfileobj(file, place, _COPY_BYTES)
+            encoded.unlink()

@@ -1,0 +1,31 @@
+"""The separation engines, one registration each."""
+
+from __future__ import annotations
+
+from kit.engines import EngineRegistry, FallbackPolicy
+from services.separation.engines.demucs import DemucsEngine
+from services.separation.engines.dsp import DspEngine
+from services.separation.engines.hpss import HpssEngine
+from services.separation.service import Engine
+from services.separation.settings import SeparationSettings
+
+__all__ = ["Registry", "build_registry"]
+
+Registry = EngineRegistry[Engine]
+
+
+def build_registry(settings: SeparationSettings) -> Registry:
+    """Return all separation engines. Nothing is loaded yet, and no ML library is imported."""
+    registry = Registry(fallback=FallbackPolicy.WHEN_UNAVAILABLE if settings.fallback else FallbackPolicy.NEVER)
+    registry.register(
+        DemucsEngine(
+            model_dir=settings.separation_model_dir,
+            trusted_sha256=settings.separation_trusted_sha256,
+            thread_count=settings.separation_thread_count or None,
+            device=settings.separation_device or None,
+            batch_size=settings.separation_batch_size or None,
+        )
+    )
+    registry.register(DspEngine())
+    registry.register(HpssEngine())
+    return registry

@@ -1,0 +1,212 @@
+"""Exports: the stems of a track in another format, as a stored archive."""
+
+# Calls over HTTP are short, and nothing else is to be done meanwhile.
+# ruff: noqa: ASYNC212
+
+from __future__ import annotations
+
+import io
+import uuid
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from browser import Browser, registered
+from phoenix_client import Phoenix, opened
+from stories import decoded, encoded, eventually, finished, song, upload
+
+from tests.stacks import Stack
+
+STEMS = {"vocals", "drums", "bass", "other"}
+
+
+def separated(client: httpx.Client, seconds: float, title: str = "Song") -> dict[str, Any]:
+    """A track with stems."""
+    track = upload(client, encoded(song(seconds)), title=title)
+    body = {"track_id": track["id"], "model": "dsp", "format": "flac"}
+    job_id = client.post("/api/processing/separate", json=body).json()["data"]["job_id"]
+    assert finished(client, f"/api/processing/job/{job_id}")["status"] == "completed"
+    return track
+
+
+def started(client: httpx.Client, track: dict[str, Any], encoding: str, key: str = "") -> httpx.Response:
+    headers = {"Idempotency-Key": key} if key else {}
+    return client.post("/api/export/stems", json={"track_id": track["id"], "format": encoding}, headers=headers)
+
+
+def exported(client: httpx.Client, track: dict[str, Any], encoding: str) -> dict[str, Any]:
+    """A completed export."""
+    answer = started(client, track, encoding)
+    assert answer.status_code == 201, answer.text
+    data = answer.json()["data"]
+    assert (data["track_id"], data["format"], data["status"]) == (track["id"], encoding or "flac", "queued")
+    return finished(client, f"/api/export/job/{data['job_id']}")
+
+
+@pytest.fixture(scope="module")
+def track(admin: httpx.Client) -> dict[str, Any]:
+    return separated(admin, 3.0, title="Ünder: a/Song")
+
+
+@pytest.fixture(scope="module")
+def export(admin: httpx.Client, track: dict[str, Any]) -> dict[str, Any]:
+    return exported(admin, track, "wav16")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "extension", "subtype"),
+    [("", "flac", "PCM_24"), ("wav16", "wav", "PCM_16"), ("wav24", "wav", "PCM_24"), ("wav32f", "wav", "FLOAT")],
+)
+def test_an_archive_holds_every_stem_in_the_format(
+    admin: httpx.Client, track: dict[str, Any], encoding: str, extension: str, subtype: str
+) -> None:
+    job = exported(admin, track, encoding)
+    assert (job["status"], job["progress"], job["error"]) == ("completed", 100, None)
+    assert job["download_url"] == f"/export/archive/{job['id']}"
+    answer = admin.get(job["download_url"])
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert len(answer.content) == job["file_size"]
+    name = f"%C3%9Cnder%20aSong_stems_{encoding or 'flac'}.zip"
+    assert f"filename*=UTF-8''{name}" in answer.headers["content-disposition"]
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    assert set(archive.namelist()) == {f"{stem}.{extension}" for stem in STEMS}
+    total = np.zeros_like(song(3.0))
+    for member in archive.namelist():
+        content = archive.read(member)
+        assert soundfile.info(io.BytesIO(content)).subtype == subtype
+        total += decoded(content)
+    assert np.max(np.abs(total - song(3.0))) < 2e-3
+
+
+def test_an_archive_is_downloaded_in_parts(admin: httpx.Client, export: dict[str, Any]) -> None:
+    path = export["download_url"]
+    whole = admin.get(path)
+    part = admin.get(path, headers={"Range": "bytes=100-299"})
+    assert (part.status_code, part.content) == (206, whole.content[100:300])
+    assert part.headers["content-range"] == f"bytes 100-299/{len(whole.content)}"
+    rest = admin.get(path, headers={"Range": "bytes=300-", "If-Range": whole.headers["etag"]})
+    assert whole.content[:300] + rest.content == whole.content
+    assert admin.get(path, headers={"Range": f"bytes={len(whole.content)}-"}).status_code == 416
+    assert admin.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
+
+
+def test_a_repeated_request_gives_the_same_job(admin: httpx.Client, track: dict[str, Any]) -> None:
+    key = uuid.uuid4().hex
+    first, again = [started(admin, track, "wav24", key) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["data"]["job_id"] == again.json()["data"]["job_id"]
+    other = started(admin, track, "wav16", key)
+    assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    finished(admin, f"/api/export/job/{first.json()['data']['job_id']}")
+
+
+def test_an_export_is_a_job_like_any_other(admin: httpx.Client, track: dict[str, Any], export: dict[str, Any]) -> None:
+    listed = admin.get("/api/jobs", params={"track_id": track["id"], "type": "export"}).json()["data"]
+    assert export["id"] in [job["id"] for job in listed]
+    assert {job["job_type"] for job in listed} == {"export"}
+    job = admin.get(f"/api/jobs/{export['id']}").json()["data"]
+    assert (job["job_type"], job["status"], job["track_id"]) == ("export", "completed", track["id"])
+    assert (job["result"]["engine"], job["result"]["model"]) == ("export", "wav16")
+    assert "stems" not in job["result"]
+    # The stems of the track stay those of its separation.
+    assert admin.get(f"/api/tracks/{track['id']}").json()["data"]["stem_count"] == 4
+    assert admin.get(f"/api/processing/job/{export['id']}").status_code == 404
+
+
+async def test_channels_tell_of_an_export(stack: Stack, admin: httpx.Client, track: dict[str, Any]) -> None:
+    job_id = started(admin, track, "wav32f").json()["data"]["job_id"]
+    async with opened(stack, stack.token) as socket:
+        phoenix = Phoenix(socket)
+        await phoenix.join(f"jobs:{job_id}")
+        event, payload = (await phoenix.follow(f"jobs:{job_id}"))[-1]
+    size = admin.get(f"/api/export/job/{job_id}").json()["data"]["file_size"]
+    assert event == "job:completed"
+    assert payload == {
+        "job_id": job_id,
+        "job_type": "export",
+        "track_id": track["id"],
+        "result": {"output_path": f"/export/archive/{job_id}", "file_size": size},
+    }
+
+
+@pytest.fixture
+def ann(stack: Stack) -> Iterator[Browser]:
+    with Browser(stack.base_url) as browser:
+        registered(browser)
+        browser.headers["x-csrf-token"] = browser.token()
+        yield browser
+
+
+def test_pages_show_an_export_and_serve_its_archive(ann: Browser) -> None:
+    track = separated(ann, 1.0)
+    job = exported(ann, track, "wav16")
+    page = ann.get("/jobs").text
+    assert f'href="/jobs/{job["id"]}/files/stems"' in page
+    assert "Export, " in page
+    archive = ann.get(f"/jobs/{job['id']}/files/stems")
+    assert (archive.status_code, archive.headers["content-type"]) == (200, "application/zip")
+    assert archive.content == ann.get(job["download_url"]).content
+
+
+def test_a_track_without_stems_is_refused(admin: httpx.Client) -> None:
+    answer = started(admin, upload(admin, encoded(song(0.5))), "flac")
+    assert (answer.status_code, answer.json()["code"]) == (404, "NO_STEMS")
+
+
+def test_an_unknown_format_is_named(admin: httpx.Client, track: dict[str, Any]) -> None:
+    answer = started(admin, track, "mp3")
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
+    assert answer.json()["details"] == {"format": ["is not known; use one of: flac, wav16, wav24, wav32f"]}
+    missing = admin.post("/api/export/stems", json={"format": "flac"})
+    assert list(missing.json()["details"]) == ["track_id"]
+
+
+def test_others_neither_start_nor_see_an_export(
+    other: httpx.Client, track: dict[str, Any], export: dict[str, Any]
+) -> None:
+    answer = started(other, track, "flac")
+    assert (answer.status_code, answer.json()["code"]) == (404, "TRACK_NOT_FOUND")
+    for path in (f"/api/export/job/{export['id']}", export["download_url"]):
+        answer = other.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (403, "ACCESS_DENIED")
+        assert other.get(path.replace(export["id"], str(uuid.uuid4()))).status_code == 404
+
+
+def stored(stack: Stack, job_id: str) -> list[str]:
+    """The keys of an export's files."""
+    return [key for key in stack.stored("exports/") if job_id in key]
+
+
+def test_an_export_that_waits_is_cancelled(stack: Stack, admin: httpx.Client) -> None:
+    long = separated(admin, 60.0)
+    jobs = [started(admin, long, "wav24").json()["data"]["job_id"] for _ in range(5)]
+    for job_id in reversed(jobs[2:]):
+        assert admin.delete(f"/api/jobs/{job_id}").status_code == 204
+    for job_id in jobs[2:]:
+        job = finished(admin, f"/api/export/job/{job_id}")
+        assert (job["status"], job["error"], job["download_url"]) == ("failed", "cancelled", None)
+        answer = admin.get(f"/export/archive/{job_id}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "FILE_NOT_FOUND")
+        assert stored(stack, job_id) == []
+    for job_id in jobs[:2]:
+        assert finished(admin, f"/api/export/job/{job_id}")["status"] == "completed"
+
+
+def test_the_deletion_of_a_track_removes_its_exports(stack: Stack, admin: httpx.Client) -> None:
+    track = separated(admin, 20.0)
+    done = exported(admin, track, "wav16")
+    assert [key.rsplit("/", 1)[1] for key in stored(stack, done["id"])] == ["stems.zip"]
+    under_way = started(admin, track, "wav32f").json()["data"]["job_id"]
+    assert admin.delete(f"/api/tracks/{track['id']}").status_code == 204
+    answer = admin.get(done["download_url"])
+    assert (answer.status_code, answer.json()["code"]) == (404, "FILE_NOT_FOUND")
+    assert finished(admin, f"/api/jobs/{under_way}")["error"] == "cancelled"
+    eventually(lambda: stored(stack, done["id"]) == [])
+    eventually(lambda: stored(stack, under_way) == [])
+    # The record of the job stays, for history.
+    assert admin.get(f"/api/jobs/{done['id']}").json()["data"]["status"] == "completed"

@@ -1,0 +1,140 @@
+"""gRPC clients that authenticate with an API token against a running stack: grpcio, and grpcurl if it is installed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from grpc_calls import address, call, refused
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from soundwright.analysis.v1 import agent_service_pb2, agent_service_pb2_grpc, analysis_service_pb2_grpc
+from soundwright.analysis.v1 import analysis_service_pb2 as analysis_pb
+from soundwright.generation.v1 import generation_service_pb2, generation_service_pb2_grpc
+from soundwright.ingest.v1 import ingest_service_pb2, ingest_service_pb2_grpc
+from soundwright.library.v1 import library_service_pb2 as library_pb
+from soundwright.library.v1 import library_service_pb2_grpc
+from soundwright.separation.v1 import separation_service_pb2, separation_service_pb2_grpc
+
+from tests.stacks import Stack
+
+COMPONENTS = ("library", "ingest", "separation", "analysis", "generation")
+GRPCURL = shutil.which("grpcurl")
+
+
+READ = {
+    "library": (library_service_pb2_grpc.TrackServiceStub, "ListTracks", library_pb.ListTracksRequest()),
+    "separation": (
+        separation_service_pb2_grpc.SeparationServiceStub, "ListModels", separation_service_pb2.ListModelsRequest(),
+    ),
+    "analysis": (
+        agent_service_pb2_grpc.AgentServiceStub, "CheckProviders", agent_service_pb2.CheckProvidersRequest(),
+    ),
+    "generation": (
+        generation_service_pb2_grpc.GenerationServiceStub, "GetStatus", generation_service_pb2.GetStatusRequest(),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("component", READ)
+async def test_each_component_accepts_an_api_token(stack: Stack, component: str) -> None:
+    await call(stack, component, *READ[component], stack.token)
+    assert await refused(stack, component, *READ[component], "") == "UNAUTHORIZED"
+    assert await refused(stack, component, *READ[component], "x" * 43) == "UNAUTHORIZED"
+
+
+async def test_ingest_accepts_an_api_token(stack: Stack) -> None:
+    stub = ingest_service_pb2_grpc.IngestServiceStub
+    search = "SearchSpotify", ingest_service_pb2.SearchSpotifyRequest(query="", page=1, page_size=1)
+    assert await refused(stack, "ingest", stub, *search, stack.token) not in ("UNAUTHORIZED", "API_TOKEN_NOT_ACCEPTED")
+    assert await refused(stack, "ingest", stub, *search, "") == "UNAUTHORIZED"
+    upload = "CreateUpload", ingest_service_pb2.CreateUploadRequest()
+    assert await refused(stack, "ingest", stub, *upload, stack.token) == "API_TOKEN_NOT_ACCEPTED"
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+async def test_health_needs_no_token(stack: Stack, component: str) -> None:
+    stub = health_pb2_grpc.HealthStub
+    for token in ("", stack.token, "wrong"):
+        answer = await call(stack, component, stub, "Check", health_pb2.HealthCheckRequest(), token)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.fixture(scope="module")
+def token(stack: Stack) -> str:
+    return stack.create_account("grpc@example.org")
+
+
+async def test_a_token_has_the_rights_of_its_account(stack: Stack, admin: httpx.Client, token: str) -> None:
+    jobs, admins = library_service_pb2_grpc.JobServiceStub, library_service_pb2_grpc.AdminServiceStub
+    found = await call(stack, "library", jobs, "ListJobs", library_pb.ListJobsRequest(), token)
+    assert found.total_count == 0
+    listing = "ListAccounts", library_pb.ListAccountsRequest(search="grpc@example.org")
+    assert await refused(stack, "library", admins, *listing, token) == "ROLE_TOO_LOW"
+    account = (await call(stack, "library", admins, *listing, stack.token)).accounts[0].account
+    assert (account.email, account.role) == ("grpc@example.org", "user")
+    # The analysis component asks the library on the account's behalf, and refuses what HTTP refuses.
+    create = analysis_service_pb2_grpc.AnalysisServiceStub, "CreateJob", analysis_pb.CreateJobRequest(track_id="none")
+    assert await refused(stack, "analysis", *create, token) == "TRACK_NOT_FOUND"
+    # Separation has not seen the token, so no cache delays the suspension there.
+    path = f"/api/admin/users/{account.id}"
+    assert (await asyncio.to_thread(admin.patch, path, json={"status": "suspended"})).status_code == 200
+    fresh = separation_service_pb2_grpc.SeparationServiceStub, "ListModels", separation_service_pb2.ListModelsRequest()
+    assert await refused(stack, "separation", *fresh, token) == "ACCOUNT_SUSPENDED"
+
+
+# ------------------------------------------------------------------------------------------------------------- grpcurl
+
+needs_grpcurl = pytest.mark.skipif(GRPCURL is None, reason="grpcurl is not on PATH")
+
+
+def grpcurl(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run grpcurl next to the data directory, as the README shows it."""
+    command = [str(GRPCURL), "-plaintext", *arguments]
+    return subprocess.run(command, cwd=stack.data_dirs[0], capture_output=True, text=True, timeout=60, check=False)
+
+
+def socket_of(stack: Stack, component: str) -> str:
+    """Return the address below the data directory if that is where the socket is: relative, like in the README."""
+    path = Path(address(stack, component).removeprefix("unix:"))
+    data_dir = stack.data_dirs[0].resolve()
+    return f"unix:{path.relative_to(data_dir) if path.is_relative_to(data_dir) else path}"
+
+
+@needs_grpcurl
+@pytest.mark.topology("embedded")  # the sockets are those of the README
+def test_grpcurl_calls_with_a_token(stack: Stack) -> None:
+    header = f"authorization: Bearer {stack.token}"
+    listing = "soundwright.separation.v1.SeparationService/ListModels"
+    done = grpcurl(stack, "-H", header, socket_of(stack, "separation"), listing)
+    assert done.returncode == 0, done.stderr
+    assert "htdemucs" in [model["name"] for model in json.loads(done.stdout)["models"]]
+    done = grpcurl(stack, socket_of(stack, "separation"), listing)
+    assert "Code: Unauthenticated" in done.stderr
+    assert "Message: Valid Bearer token required" in done.stderr
+
+
+@needs_grpcurl
+@pytest.mark.topology("embedded")  # the sockets are those of the README
+def test_grpcurl_shows_the_details_of_an_error(stack: Stack) -> None:
+    done = grpcurl(
+        stack,
+        "-H", f"authorization: Bearer {stack.token}", "-d", '{"track_id": "x", "features": ["nope"]}',
+        socket_of(stack, "analysis"), "soundwright.analysis.v1.AnalysisService/CreateJob",
+    )  # fmt: skip
+    shown = "".join(done.stderr.split())
+    assert '"domain":"soundwright","reason":"VALIDATION_ERROR"' in shown
+    assert '"field":"features","description":"nopeisnotknown;useanyof:' in shown
+
+
+@needs_grpcurl
+@pytest.mark.topology("embedded")  # the sockets are those of the README
+def test_grpcurl_lists_and_describes_services(stack: Stack) -> None:
+    listed = grpcurl(stack, socket_of(stack, "library"), "list").stdout.split()
+    assert "soundwright.library.v1.TrackService" in listed
+    described = grpcurl(stack, socket_of(stack, "library"), "describe", "soundwright.library.v1.TrackService").stdout
+    assert "accepts_api_token" in described

@@ -1,0 +1,157 @@
+"""A stack is backed up while it works, destroyed, restored, and then moved to MongoDB and S3."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from processes import eventually, kill_all
+from work import FRAME_COUNT, LONG_FRAME_COUNT, SETTINGS, Work
+
+from demo.stack import Stack, running
+from kit.adapters.filesystem.blobs import FileBlobs
+from kit.adapters.sqlite.docs import SqliteDocs
+from services.library.transfer.documents import COLLECTIONS
+from tests.api.browser import Browser, registered, token_of
+from tests.servers.mongodb import database_url, mongodb
+from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, minio
+from tests.simulators.webhook_receiver import WebhookReceiver
+from tests.unit.library_data import contents
+
+pytestmark = pytest.mark.campaign
+
+
+def library(data_dir: Path, *arguments: str, **settings: str) -> str:
+    """Run a command of the library. Return its output."""
+    environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(data_dir), **settings}
+    command = [sys.executable, "-m", "services.library", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def stored(data_dir: Path) -> dict[str, str]:
+    """Hashes of all documents and files in a data directory."""
+
+    async def read() -> dict[str, str]:
+        docs = SqliteDocs(data_dir / "library.db")
+        try:
+            return await contents(docs, FileBlobs(data_dir / "blobs"))
+        finally:
+            await docs.close()
+
+    return asyncio.run(read())
+
+
+class Person:
+    """Somebody with a session, an API token, a clip with a vote, and a webhook."""
+
+    def __init__(self, stack: Stack, receiver: WebhookReceiver) -> None:
+        self.receiver = receiver
+        with Browser(stack.base_url) as browser:
+            registered(browser)
+            self.token = token_of(browser)
+            self.cookies = dict(browser.cookies)
+        with self.client(stack) as client:
+            asked = client.post("/generate", json={"prompt": "calm piano", "duration": 1, "model": "music"})
+            self.clip = str(asked.json()["job_id"])
+            eventually(lambda: client.get(f"/job/{self.clip}").json()["status"] == "completed", "the clip is made")
+            assert client.post(f"/api/library/{self.clip}/vote", json={"vote": 1}).json()["upvotes"] == 1
+            made = client.post("/api/webhooks", json={"url": receiver.url + "/hook"}).json()["data"]
+            self.webhook, self.secret = made["id"], made["secret"]
+            self.audio = client.get(f"/audio/{self.clip}.wav").content
+
+    def client(self, stack: Stack) -> httpx.Client:
+        return httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {self.token}"}, timeout=60)
+
+    def assert_at_home(self, stack: Stack) -> None:
+        """Everything that this person had is there."""
+        with httpx.Client(base_url=stack.base_url, cookies=self.cookies, timeout=60) as browser:
+            assert browser.get("/users/settings").status_code == 200, "the session is valid"
+        with self.client(stack) as client:
+            assert client.get(f"/audio/{self.clip}.wav").content == self.audio
+            [clip] = client.get("/api/library").json()["items"]
+            assert clip["upvotes"] == 1
+            before = len(self.receiver.to("/hook"))
+            assert client.post(f"/api/webhooks/{self.webhook}/test").status_code == 202
+            eventually(lambda: len(self.receiver.to("/hook")) > before, "the ping arrives")
+            assert self.receiver.to("/hook")[-1].signed_by(self.secret) == [True], "the sealed secret is readable"
+
+
+@pytest.fixture
+def receiver() -> Iterator[WebhookReceiver]:
+    with WebhookReceiver() as simulator:
+        yield simulator
+
+
+def test_a_library_survives_its_destruction_and_moves_into_a_cluster(
+    tmp_path: Path, song: Path, long_song: Path, receiver: WebhookReceiver
+) -> None:
+    settings: dict[str, str] = {**SETTINGS, "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": receiver.address}
+    data_dir, backup = tmp_path / "data", tmp_path / "backup"
+    with running(data_dir, settings) as stack, closing(Work(stack)) as work:
+        person = Person(stack, receiver)
+        separated = work.separate(work.upload(song))
+        work.until_ended(separated)
+        unfinished = work.separate(work.upload(long_song))
+        work.until_in_mid_job(unfinished)
+        library(data_dir, "backup", str(backup))
+        assert work.status(unfinished) == "processing", "the song is too short for this machine"
+        kill_all(stack)
+    before = stored(data_dir)
+    shutil.rmtree(data_dir)
+
+    progress = library(data_dir, "restore", str(backup))
+    assert "is restored" in progress
+    after = stored(data_dir)
+    # The job and the libraries' own traces of it go on after the backup.
+    assert {name for name in COLLECTIONS if after[name] != before[name]} <= {"jobs"}
+    files = {key: value for key, value in after.items() if key not in COLLECTIONS}
+    assert files == {key: before[key] for key in files}
+    assert len([key for key in files if key.startswith("stems/")]) == 4
+
+    with running(data_dir, settings) as stack, closing(Work(stack, work)) as work:
+        person.assert_at_home(stack)
+        work.assert_completed_once(separated, attempt=1, frame_count=FRAME_COUNT)
+        work.assert_completed_once(unfinished, attempt=2, frame_count=LONG_FRAME_COUNT)
+        work.assert_promises()
+        assert "STORE_IN_USE" in _refused_copy(data_dir)
+    table = library(data_dir, "retention", SOUNDWRIGHT_KEEP_STEMS_DAYS="0.00001")
+    assert [line.split()[:3] for line in table.splitlines()][1] == ["stems", "1e-05", "2"], "two jobs have stems"
+    _move(data_dir, tmp_path, settings, person, separated, work)
+
+
+def _refused_copy(data_dir: Path) -> str:
+    command = [sys.executable, "-m", "services.library", "copy", "--from", f"sqlite://{data_dir / 'library.db'}"]
+    command += ["--to", f"sqlite://{data_dir.parent / 'other.db'}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+
+
+def _move(data_dir: Path, folder: Path, settings: dict[str, str], person: Person, job_id: str, work: Work) -> None:
+    """Copy the library to MongoDB and S3, and start a stack there."""
+    (folder / "minio").mkdir()
+    with mongodb(folder / "mongodb") as url, minio(folder / "minio") as store:
+        cluster: dict[str, Any] = {
+            "SOUNDWRIGHT_DOCS_URL": database_url(url, f"library-{uuid.uuid4().hex[:12]}"),
+            "SOUNDWRIGHT_BLOBS_URL": store.new_bucket(),
+            "SOUNDWRIGHT_BLOBS_ACCESS_KEY": ACCESS_KEY,
+            "SOUNDWRIGHT_BLOBS_SECRET_KEY": SECRET_KEY,
+            "SOUNDWRIGHT_SECRET": (data_dir / "secret").read_text(),
+        }
+        place = ["--from", f"sqlite://{data_dir / 'library.db'}", "--from-blobs", f"file://{data_dir / 'blobs'}"]
+        progress = library(folder / "moved", "copy", *place, **cluster)
+        assert "equal to the source" in progress
+        (folder / "moved" / "admin-token").write_text((data_dir / "admin-token").read_text())
+        with running(folder / "moved", {**settings, **cluster}) as stack, stack.client() as client:
+            person.assert_at_home(stack)
+            assert client.get(f"/api/jobs/{job_id}").json()["data"] == work.last_seen(job_id)

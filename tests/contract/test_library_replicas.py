@@ -1,0 +1,317 @@
+"""Two library processes on one store: each limit holds, and each effect happens once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from soundwright.library.v1 import (
+    catalog_service_pb2,
+    catalog_service_pb2_grpc,
+    job_pb2,
+    library_service_pb2,
+    library_service_pb2_grpc,
+    webhook_service_pb2,
+    webhook_service_pb2_grpc,
+)
+
+from kit import rpc
+from kit.adapters.nats.bus import NatsBus
+from kit.errors import AppError
+from kit.security.identity import Principal, principal_scope
+from tests.servers import free_ports
+from tests.servers.mongodb import database_url, mongodb
+from tests.servers.nats import NatsServer
+from tests.signers import SECRET, signer_of
+from tests.simulators.smtp import SmtpSink
+from tests.simulators.webhook_receiver import WebhookReceiver
+
+ROOT = Path(__file__).parents[2]
+ADMIN = "boss@localhost"
+LAST_EMAIL = "last@example.org"
+DEADLINE_SECONDS = 120.0
+ROUNDS = 8
+
+
+class Libraries:
+    """The two processes, and connections to each of them."""
+
+    def __init__(self, folder: Path, addresses: list[str], outputs: list[Path], sink: SmtpSink) -> None:
+        self.folder = folder
+        self.outputs = outputs
+        self.sink = sink
+        self._addresses = addresses
+        self.channels: list[grpc.aio.Channel] = []
+        self.worker_channels: list[grpc.aio.Channel] = []
+
+    async def __aenter__(self) -> Libraries:
+        def connect(component: str) -> list[grpc.aio.Channel]:
+            return [rpc.connect("library", address, signer_of(component), 60.0) for address in self._addresses]
+
+        self.channels, self.worker_channels = connect("gateway"), connect("separation")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for channel in (*self.channels, *self.worker_channels):
+            await channel.close()
+
+    def stubs(self, kind: Callable[[Any], Any]) -> list[Any]:
+        """Return a stub for each process."""
+        return [kind(channel) for channel in self.channels]
+
+    @property
+    def jobs(self) -> list[Any]:
+        """The stubs of a worker, which creates jobs for accounts and runs them."""
+        return [library_service_pb2_grpc.JobServiceStub(channel) for channel in self.worker_channels]
+
+
+def _environment(
+    folder: Path, number: int, address: str, docs_url: str, nats_url: str, smtp_url: str
+) -> dict[str, str]:
+    own = {
+        "DATA_DIR": str(folder / f"host{number}"),
+        "DOCS_URL": docs_url,
+        "BLOBS_URL": f"file://{folder / 'blobs'}",
+        "NATS_URL": nats_url,
+        "SECRET": SECRET,
+        "LIBRARY_ADDR": address,
+        "GRPC_BIND": address,
+        "ADMIN_EMAIL": ADMIN,
+        "SWEEP_SECONDS": "0.2",
+        "LOST_COMMAND_SECONDS": "1",
+        "SMTP_URL": smtp_url,
+        "ATTEMPTS_PER_ADDRESS": "10000",
+        "FETCH_ALLOW_HOSTS": "127.0.0.1",
+    }
+    return os.environ | {f"SOUNDWRIGHT_{name}": value for name, value in own.items()}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mongodb"])
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, nats_of_module: str
+) -> Iterator[Libraries]:
+    """Both processes of an empty platform, started at the same moment."""
+    folder = tmp_path_factory.mktemp("libraries")
+    docs_url = f"sqlite://{folder / 'library.db'}"
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    outputs = [folder / f"output{number}" for number in range(2)]
+    with contextlib.ExitStack() as stack:
+        if request.param == "mongodb":
+            server = stack.enter_context(mongodb(folder / "mongodb"))
+            docs_url = database_url(server, f"replicas{uuid.uuid4().hex[:12]}")
+        sink = stack.enter_context(SmtpSink())
+        processes = []
+        for number, (address, output) in enumerate(zip(addresses, outputs, strict=True)):
+            environment = _environment(folder, number, address, docs_url, nats_of_module, sink.url)
+            file = stack.enter_context(output.open("wb"))
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "services", "library"],
+                    env=environment, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT,
+                )
+            )  # fmt: skip
+        try:
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            while not all("component.ready" in output.read_text() for output in outputs):
+                texts = [output.read_text()[-2000:] for output in outputs]
+                assert all(process.poll() is None for process in processes), texts
+                assert time.monotonic() < deadline, texts
+                time.sleep(0.1)
+            yield Libraries(folder, addresses, outputs, sink)
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def nats_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker of these libraries alone, because they publish lost commands."""
+    server = NatsServer(tmp_path_factory.mktemp("nats"))
+    asyncio.run(server.start())
+    yield server.url
+    server.kill()
+
+
+@pytest_asyncio.fixture
+async def libraries(running: Libraries) -> AsyncIterator[Libraries]:
+    async with running:
+        yield running
+
+
+def _owner() -> Principal:
+    return Principal(str(uuid.uuid4()), "user")
+
+
+def _request(**fields: Any) -> library_service_pb2.CreateJobRequest:
+    return library_service_pb2.CreateJobRequest(
+        **{
+            "kind": job_pb2.JOB_KIND_GENERATION,
+            "attempt_limit": 3,
+            "command_subject": "soundwright.cmd.replicas.v1.job.run",
+            "job_id": str(uuid.uuid4()),
+            **fields,
+        }
+    )
+
+
+async def _at_once(
+    principal: Principal | None, calls: list[Callable[[], Awaitable[Any]]]
+) -> tuple[list[Any], Counter[str]]:
+    """Make all calls at once, for an account or for the component itself. Return the answers, and the reasons of refusals with their number."""
+    with principal_scope(principal):
+        outcomes = await asyncio.gather(*(call() for call in calls), return_exceptions=True)
+    unexpected = [each for each in outcomes if isinstance(each, BaseException) and not isinstance(each, AppError)]
+    assert not unexpected
+    refusals = Counter(each.reason for each in outcomes if isinstance(each, AppError))
+    return [each for each in outcomes if not isinstance(each, AppError)], refusals
+
+
+async def test_the_first_start_creates_one_administrator(libraries: Libraries) -> None:
+    printed = [output.read_text().count("First start: the administrator is") for output in libraries.outputs]
+    assert sorted(printed) == [0, 1]
+    tokens = [(libraries.folder / f"host{number}" / "admin-token").read_text().strip() for number in range(2)]
+    found = set()
+    for stub in libraries.stubs(library_service_pb2_grpc.AccountServiceStub):
+        for token in tokens:
+            answer = await stub.AuthenticateToken(library_service_pb2.AuthenticateTokenRequest(token=token))
+            found.add((answer.account.email, answer.account.role))
+    assert found == {(ADMIN, "super_admin")}
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [("pending_limit", "TOO_MANY_PENDING"), ("hourly_limit", "HOURLY_LIMIT"), ("queue_limit", "QUEUE_FULL")],
+)
+async def test_job_limits_hold_however_the_requests_race(libraries: Libraries, limit: str, reason: str) -> None:
+    # Other tests use another kind, since the queue is limited for all callers together.
+    kind = {"queue_limit": job_pb2.JOB_KIND_PIPELINE}.get(limit, job_pb2.JOB_KIND_GENERATION)
+    for _ in range(ROUNDS):
+        owner = _owner()
+        requests = [_request(kind=kind, **{limit: 3}) for _ in range(10)]
+        calls = [lambda n=n, r=r: libraries.jobs[n % 2].CreateJob(r) for n, r in enumerate(requests)]
+        made, refusals = await _at_once(owner, calls)
+        assert (len(made), refusals) == (3, {reason: 7})
+        with principal_scope(owner):
+            for answer in made:
+                await libraries.jobs[0].CancelJob(library_service_pb2.CancelJobRequest(job_id=answer.job.id))
+
+
+async def test_a_repeated_request_creates_one_job(libraries: Libraries) -> None:
+    for number in range(ROUNDS):
+        requests = [_request(idempotency_key=f"key{number}", hourly_limit=50) for _ in range(6)]
+        calls = [lambda n=n, r=r: libraries.jobs[n % 2].CreateJob(r) for n, r in enumerate(requests)]
+        made, refusals = await _at_once(_owner(), calls)
+        assert not refusals
+        assert len({answer.job.id for answer in made}) == 1
+        assert sorted(answer.existed for answer in made) == [False] + [True] * 5
+
+
+async def test_an_account_has_ten_webhooks_and_a_hundred_playlists_at_most(libraries: Libraries) -> None:
+    webhooks = libraries.stubs(webhook_service_pb2_grpc.WebhookServiceStub)
+    wanted = webhook_service_pb2.CreateWebhookRequest(url="http://127.0.0.1:9/")
+    made, refusals = await _at_once(_owner(), [lambda n=n: webhooks[n % 2].CreateWebhook(wanted) for n in range(16)])
+    assert (len(made), refusals) == (10, {"WEBHOOK_LIMIT": 6})
+    catalogs = libraries.stubs(catalog_service_pb2_grpc.CatalogServiceStub)
+    playlist = catalog_service_pb2.CreatePlaylistRequest(name="mine")
+    made, refusals = await _at_once(
+        _owner(), [lambda n=n: catalogs[n % 2].CreatePlaylist(playlist) for n in range(106)]
+    )
+    assert (len(made), refusals) == (100, {"TOO_MANY_PLAYLISTS": 6})
+
+
+async def test_each_job_is_claimed_once_and_each_end_is_delivered_once(libraries: Libraries) -> None:
+    owner, queue = _owner(), f"soundwright.cmd.claims{uuid.uuid4().hex[:8]}.v1.job.run"
+    with WebhookReceiver() as receiver:
+        with principal_scope(owner):
+            wanted = webhook_service_pb2.CreateWebhookRequest(url=f"{receiver.url}/hook")
+            webhooks = libraries.stubs(webhook_service_pb2_grpc.WebhookServiceStub)[0]
+            webhook_id = (await webhooks.CreateWebhook(wanted)).webhook.id
+        requests = [_request(command_subject=queue) for _ in range(24)]
+        made, _ = await _at_once(
+            owner, [lambda n=n, r=r: libraries.jobs[n % 2].CreateJob(r) for n, r in enumerate(requests)]
+        )
+        names = [answer.job.id for answer in made]
+
+        def claim(number: int, name: str) -> Awaitable[Any]:
+            request = library_service_pb2.ClaimJobRequest(job_id=name, worker_id=f"w{number}", lease_seconds=60.0)
+            answer: Awaitable[Any] = libraries.jobs[number % 2].ClaimJob(request)
+            return answer
+
+        claims, _ = await _at_once(None, [lambda n=n, name=name: claim(n, name) for n, name in enumerate(names)])
+        assert sorted(answer.job.id for answer in claims if answer.claimed) == sorted(names)
+
+        def fail(number: int, name: str) -> Awaitable[Any]:
+            error = job_pb2.JobError(reason="TEST", message="It ends.")
+            answer: Awaitable[Any] = libraries.jobs[number % 2].FailJob(
+                library_service_pb2.FailJobRequest(job_id=name, attempt=1, error=error)
+            )
+            return answer
+
+        await _at_once(None, [lambda n=n, name=name: fail(n, name) for n, name in enumerate(names)])
+        listing = webhook_service_pb2.ListWebhookDeliveriesRequest(webhook_id=webhook_id, page=1, page_size=50)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            with principal_scope(owner):
+                delivered: list[Any] = []
+                while len(delivered) < len(names):
+                    log = (await webhooks.ListWebhookDeliveries(listing)).deliveries
+                    delivered = [
+                        each for each in log if each.status == webhook_service_pb2.WEBHOOK_DELIVERY_STATUS_DELIVERED
+                    ]
+        assert {each.attempt_count for each in delivered} == {1}
+        assert receiver.most_at_once == 1
+        told = Counter(request.headers["webhook-id"] for request in receiver.received)
+        assert set(told.values()) == {1}
+        assert len(told) == len(names)
+
+
+async def test_each_email_is_sent_once(libraries: Libraries) -> None:
+    accounts = libraries.stubs(library_service_pb2_grpc.AccountServiceStub)
+    emails = [f"user{number}.{uuid.uuid4().hex[:8]}@example.org" for number in range(10)]
+    for email in [*emails, LAST_EMAIL]:
+        wanted = library_service_pb2.RegisterRequest(email=email, password="a long enough one", ip_address="192.0.2.1")
+        _, refusals = await _at_once(None, [lambda n=n, w=wanted: accounts[n].Register(w) for n in range(2)])
+        assert not refusals
+    # One of the two requests creates the account, and the other one sends the notice that it exists.
+    await _eventually(lambda: len(_mails(libraries, [*emails, LAST_EMAIL])) >= 2 * len(emails) + 2)
+    assert set(_mails(libraries, emails).values()) == {1}
+
+
+async def test_the_sweepers_publish_each_lost_command(libraries: Libraries, nats_of_module: str) -> None:
+    queue = f"soundwright.cmd.lost{uuid.uuid4().hex[:8]}.v1.job.run"
+    requests = [_request(command_subject=queue) for _ in range(20)]  # only the services that run jobs publish commands
+    await _at_once(_owner(), [lambda n=n, r=r: libraries.jobs[n % 2].CreateJob(r) for n, r in enumerate(requests)])
+    bus = await NatsBus.connect(nats_of_module, name="test")
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while await bus.backlog(f"{queue}.*") < 20:  # noqa: ASYNC110 (another process publishes)
+                await asyncio.sleep(0.1)
+    finally:
+        await bus.close()
+
+
+def _mails(libraries: Libraries, emails: list[str]) -> Counter[tuple[str, str]]:
+    return Counter(
+        (mail.recipients[0], mail.message["subject"])
+        for mail in list(libraries.sink.mails)
+        if mail.recipients[0] in emails
+    )
+
+
+async def _eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not holds():  # noqa: ASYNC110 (other processes change it)
+            await asyncio.sleep(0.05)

@@ -1,0 +1,133 @@
+"""Changes of the configuration of streams and consumers, applied in place to a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import nats
+import pytest
+import pytest_asyncio
+from nats.aio.client import Client
+from pydantic import SecretStr
+
+from kit.adapters.nats.bus import NatsBus, StreamCare
+from kit.settings import Settings
+from kit.worker.commands import PRIORITIES, QUEUES, queue_consumer
+from services import broker
+from tests.servers.nats import NatsServer
+
+SUBJECT = "soundwright.cmd.separation.v1.job.run.free"
+
+
+@pytest_asyncio.fixture
+async def server(tmp_path: Path) -> AsyncIterator[NatsServer]:
+    server = NatsServer(tmp_path)
+    await server.start()
+    yield server
+    server.kill()
+
+
+@pytest_asyncio.fixture
+async def operator(server: NatsServer) -> AsyncIterator[Client]:
+    client = await nats.connect(server.url)
+    yield client
+    await client.close()
+
+
+@contextlib.asynccontextmanager
+async def connected(server: NatsServer, streams: StreamCare) -> AsyncIterator[NatsBus]:
+    bus = await NatsBus.connect(server.url, name="test", streams=streams)
+    await bus.check()
+    yield bus
+    await bus.close()
+
+
+@pytest.fixture
+def command(server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment of ``python -m services.broker``, without its configuration of logs."""
+    monkeypatch.setattr(broker.log, "configure", lambda *_args, **_options: None)
+    monkeypatch.setenv("SOUNDWRIGHT_NATS_URL", server.url)
+    return monkeypatch
+
+
+def settings(server: NatsServer, **changes: Any) -> Settings:
+    return Settings(nats_url=SecretStr(server.url), **changes)
+
+
+async def test_init_creates_the_consumers_that_autoscalers_read(server: NatsServer, operator: Client) -> None:
+    await asyncio.gather(*(broker.init(settings(server)) for _ in range(5)))
+    found = {info.name: info.config for info in await operator.jetstream().consumers_info("SOUNDWRIGHT_CMD")}
+    assert set(found) == {f"{queue}_job_run_{priority}" for queue in QUEUES for priority in PRIORITIES}
+    assert found["separation_job_run_free"].filter_subject == SUBJECT
+    assert found["separation_job_run_free"].ack_wait == 20
+
+
+async def test_init_applies_a_changed_setting_to_existing_consumers(server: NatsServer, operator: Client) -> None:
+    await broker.init(settings(server))
+    await broker.init(settings(server, lease_seconds=60))
+    info = await operator.jetstream().consumer_info("SOUNDWRIGHT_CMD", "separation_job_run_free")
+    assert info.config.ack_wait == 60
+
+
+async def test_the_lag_of_a_consumer_is_the_number_of_unfinished_jobs(server: NatsServer, operator: Client) -> None:
+    await broker.init(settings(server))
+
+    async def lag() -> int:
+        info = await operator.jetstream().consumer_info("SOUNDWRIGHT_CMD", "separation_job_run_free")
+        return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
+
+    async with connected(server, "create") as bus:
+        for number in range(3):
+            await bus.publish(SUBJECT, b"", message_id=str(number))
+        assert await lag() == 3
+        consumer = await bus.consumer(*queue_consumer("separation"), ack_wait_seconds=20)
+        running, retried = await consumer.next(), await consumer.next()
+        await retried.nak(3600.0)  # it waits for its next attempt
+        assert await lag() == 3
+        await running.ack()
+        assert await lag() == 2
+
+
+async def test_a_changed_configuration_is_applied_in_place_and_only_by_its_owner(
+    server: NatsServer, operator: Client
+) -> None:
+    js = operator.jetstream()
+    async with connected(server, "create") as bus:
+        await bus.publish(SUBJECT, b"kept", message_id="kept")
+        await bus.publish("soundwright.evt.x.v1.job.succeeded", b"kept", message_id="event")
+    old = (await js.stream_info("SOUNDWRIGHT_EVT")).config
+    await js.update_stream(old.evolve(max_age=600, max_bytes=1_000_000, description="of the operator"))
+    async with connected(server, "create"):
+        assert (await js.stream_info("SOUNDWRIGHT_EVT")).config.max_age == 600
+    async with connected(server, "update") as bus:
+        info = await js.stream_info("SOUNDWRIGHT_EVT")
+        assert (info.config.max_age, info.config.max_bytes) == (old.max_age, old.max_bytes)
+        assert info.config.description == "of the operator"
+        assert info.state.messages == 1
+        assert await bus.backlog(SUBJECT) == 1
+
+
+async def test_a_change_that_is_impossible_is_reported_and_changes_nothing(
+    server: NatsServer, operator: Client, command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await operator.jetstream().add_stream(name="SOUNDWRIGHT_EVT", subjects=["soundwright.evt.>"], storage="memory")
+    assert await asyncio.to_thread(broker.main, ["init"]) == 1
+    problem = capsys.readouterr().err
+    assert "STREAM_INCOMPATIBLE" in problem
+    assert "storage" in problem
+    assert "SOUNDWRIGHT_EVT" in problem
+    async with connected(server, "update") as bus:  # the library works nevertheless
+        await bus.publish("soundwright.evt.x.v1.job.succeeded", b"", message_id="event")
+
+
+async def test_init_names_the_reason_why_it_fails(
+    command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command.setattr(broker, "_INIT_SECONDS", 4.0)
+    command.setenv("SOUNDWRIGHT_NATS_REPLICA_COUNT", "3")
+    assert await asyncio.to_thread(broker.main, ["init"]) == 1
+    assert "SOUNDWRIGHT_NATS_REPLICA_COUNT" in capsys.readouterr().err

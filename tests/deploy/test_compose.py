@@ -1,0 +1,161 @@
+"""The files for Docker Compose: they follow Compose's schema, and keep the rules of the platform.
+
+``compose-spec.json`` is the schema of the Compose specification (github.com/compose-spec/compose-spec, Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from services.__main__ import COMPONENTS
+from tests.deploy.compose import DEPLOY, compose, passwords
+from tests.deploy.manifests import containers, known_settings, pod_templates
+from tests.servers import executable
+from tests.servers.nats import ACCOUNTS
+
+STORES = {"mongodb", "minio", "nats"}
+DOCKERFILE = (DEPLOY / "docker" / "Dockerfile").read_text()
+
+
+@pytest.fixture(scope="module")
+def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return passwords(tmp_path_factory.mktemp("deploy"))
+
+
+@pytest.fixture(scope="module")
+def content(variables: dict[str, str]) -> dict[str, Any]:
+    return compose(variables)
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.gpu.yaml"])
+def test_a_file_follows_the_schema(variables: dict[str, str], name: str) -> None:
+    schema = json.loads((Path(__file__).parent / "compose-spec.json").read_text())
+    jsonschema.Draft7Validator(schema).validate(compose(variables, name))
+
+
+def test_passwords_are_written_once_and_for_the_owner_only(tmp_path: Path) -> None:
+    first = passwords(tmp_path)
+    assert len(set(first.values())) == len(first)
+    assert all(re.fullmatch("p[0-9a-f]{48}", password) for password in first.values())
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    assert passwords(tmp_path) == first
+
+
+def test_all_passwords_are_used(variables: dict[str, str]) -> None:
+    used = set(re.findall(r"\$\{(\w+_PASSWORD)", (DEPLOY / "compose.yaml").read_text()))
+    assert used == set(variables)
+
+
+def test_each_component_and_store_is_a_service(content: dict[str, Any]) -> None:
+    assert set(content["services"]) == COMPONENTS.keys() | STORES | {"prepare"}
+
+
+def test_services_keep_the_rules_of_the_platform(content: dict[str, Any]) -> None:
+    for name, service in content["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not {"privileged", "pid", "ipc"} & set(service), name
+        assert not any("docker.sock" in volume for volume in service["volumes"]), name
+        assert re.search(r":\S*\d+\.\d+|:\S*\d{4}-\d{2}-\d{2}", service["image"]), f"{name} needs a version"
+        if name == "prepare":
+            assert service["network_mode"] == "none"
+            assert service["cap_add"] == ["CHOWN"]
+            continue
+        assert "cap_add" not in service, name
+        if name in STORES:
+            assert service["user"] == "10001:10001", name
+            assert service["healthcheck"]["test"], name
+        else:  # the image has a user and a health check
+            assert not {"user", "healthcheck", "command", "entrypoint"} & set(service), name
+
+
+def test_only_the_gateway_is_published_and_only_on_this_machine(content: dict[str, Any]) -> None:
+    published = {name: service["ports"] for name, service in content["services"].items() if "ports" in service}
+    assert published == {"gateway": ["127.0.0.1:4000:4000"]}
+    assert re.search(r"^EXPOSE 4000\b", DOCKERFILE, re.M)
+
+
+def test_only_the_library_reaches_the_documents(content: dict[str, Any]) -> None:
+    members = {name for name, service in content["services"].items() if "documents" in service.get("networks", ())}
+    assert members == {"library", "mongodb"}
+    assert content["networks"]["documents"] == content["networks"]["stores"] == {"internal": True}
+    assert not any("default" in content["services"][store]["networks"] for store in STORES)
+
+
+def test_images_are_built_by_the_dockerfile(content: dict[str, Any], variables: dict[str, str]) -> None:
+    arguments = set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.M))
+    with_gpu = compose(variables, "compose.gpu.yaml")["services"]
+    for name in COMPONENTS:
+        service = content["services"][name]
+        assert service["image"].startswith(f"soundwright-{name}:")
+        assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).samefile(
+            DEPLOY / "docker" / "Dockerfile"
+        )
+        assert service["build"]["args"] == {"COMPONENT": name}
+    for name, service in with_gpu.items():
+        assert service["image"] == content["services"][name]["image"] + "-cuda"
+        assert service["build"]["args"] == {"TORCH_VARIANT": "cuda"}
+    assert {"COMPONENT", "TORCH_VARIANT"} <= arguments
+
+
+def test_each_variable_is_a_setting(content: dict[str, Any]) -> None:
+    given = {variable for name in COMPONENTS for variable in content["services"][name]["environment"]}
+    assert given <= known_settings()
+
+
+def test_each_component_is_a_user_of_the_broker(content: dict[str, Any]) -> None:
+    services = content["services"]
+    users = dict(re.findall(r"user: (\w+), password: \$(\w+)", ACCOUNTS.read_text()))
+    assert set(services["nats"]["environment"]) == set(users.values())
+    for name in COMPONENTS:
+        environment = services[name]["environment"]
+        assert environment["SOUNDWRIGHT_NATS_USER"] == name
+        assert environment["SOUNDWRIGHT_NATS_PASSWORD"] == services["nats"]["environment"][users[name]]
+
+
+def test_the_broker_accepts_its_configuration(content: dict[str, Any]) -> None:
+    nats = content["services"]["nats"]
+    (folder,) = [volume.split(":") for volume in nats["volumes"] if volume.startswith(".")]
+    _, config = nats["command"]
+    command = [
+        executable("nats-server", "run `make setup`"), "--config",
+        str(DEPLOY / folder[0] / Path(config).relative_to(folder[1])), "-t",
+    ]  # fmt: skip
+    done = subprocess.run(command, env=nats["environment"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_volumes_networks_and_dependencies_exist(content: dict[str, Any]) -> None:
+    services = content["services"]
+    for name, service in services.items():
+        assert set(service.get("networks", ())) <= set(content["networks"]), name
+        assert set(service.get("depends_on", ())) <= set(services), name
+        for volume in service["volumes"]:
+            source = volume.split(":")[0]
+            assert (DEPLOY / source).is_dir() if source.startswith(".") else source in content["volumes"], name
+    prepared = {volume.split(":")[1] for volume in services["prepare"]["volumes"]}
+    assert prepared == set(services["prepare"]["entrypoint"][2:]) == {f"/volumes/{name}" for name in content["volumes"]}
+
+
+def test_a_component_outlives_the_drain_of_its_jobs(content: dict[str, Any]) -> None:
+    for name in COMPONENTS:
+        service = content["services"][name]
+        drain_seconds = float(service["environment"]["SOUNDWRIGHT_DRAIN_SECONDS"])
+        assert float(service["stop_grace_period"].removesuffix("s")) >= drain_seconds + 15, name
+
+
+def test_stores_have_the_versions_of_the_manifests(content: dict[str, Any]) -> None:
+    in_manifests = {
+        container["image"] for folder in ("components/mongodb", "components/minio", "components/nats")
+        for _, template in pod_templates(folder) for container in containers(template)
+    }  # fmt: skip
+    assert {content["services"][store]["image"] for store in STORES} == in_manifests

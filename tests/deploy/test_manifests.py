@@ -1,0 +1,268 @@
+"""The manifests: each overlay renders, follows the schemas of Kubernetes and KEDA, and keeps our rules."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+
+from kit.settings import Settings
+from services.__main__ import COMPONENTS
+from tests.deploy.manifests import K8S, OVERLAYS, containers, known_settings, of_kind, pod_templates, rendered
+
+KUBERNETES = ("1.35", "1.36", "1.37")
+BUILT_IN = ("", "apps", "batch", "autoscaling", "policy", "networking.k8s.io", "scheduling.k8s.io")
+CRDS = Path(os.environ.get("SOUNDWRIGHT_TEST_CRDS", K8S.parents[2] / "shared" / "cluster" / "crds"))
+OURS = {"app.kubernetes.io/part-of": "soundwright"}
+
+
+def group(item: Any) -> str:
+    return item["apiVersion"].rpartition("/")[0]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_objects_follow_the_schema_of_kubernetes(overlay: str, version: str) -> None:
+    checked = 0
+    for item in rendered(f"overlays/{overlay}"):
+        if group(item) in BUILT_IN:
+            kubernetes_validate.validate(item, version, strict=True)
+            checked += 1
+    assert checked > 30
+
+
+def test_objects_of_operators_follow_their_definitions() -> None:
+    schemas = dict(_definitions())
+    custom = [item for overlay in OVERLAYS for item in rendered(f"overlays/{overlay}") if group(item) not in BUILT_IN]
+    assert {item["kind"] for item in custom} == {"ScaledObject", "PodMonitor", "PrometheusRule"}
+    for item in custom:
+        if item["kind"] == "ScaledObject" and schemas:
+            jsonschema.validate(item, schemas[item["apiVersion"], item["kind"]])
+
+
+def _definitions() -> Any:
+    for path in CRDS.glob("*.yaml"):
+        for definition in yaml.safe_load_all(path.read_text()):
+            spec = definition["spec"]
+            for version in spec["versions"]:
+                key = f"{spec['group']}/{version['name']}", spec["names"]["kind"]
+                yield key, version["schema"]["openAPIV3Schema"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_pods_keep_the_rules_of_the_platform(overlay: str) -> None:
+    for name, template in pod_templates(f"overlays/{overlay}"):
+        pod = template["spec"]
+        assert pod["automountServiceAccountToken"] is False, name
+        assert pod["enableServiceLinks"] is False, name
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["securityContext"]["runAsUser"] > 0, name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod), name
+        assert not any("hostPath" in volume for volume in pod["volumes"]), name
+        for container in containers(template):
+            where = f"{name} {container['name']}"
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, where
+            assert {"cpu", "memory"} <= set(container["resources"]["requests"]), where
+            assert "memory" in container["resources"]["limits"], where
+            tag = container["image"].rpartition(":")[2]
+            assert re.search(r"\d+\.\d+|\d{4}-\d{2}-\d{2}", tag), f"{where}: {container['image']} needs a version"
+        if not name.startswith("Job/"):
+            for container in pod["containers"]:
+                assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container), name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_each_service_selects_pods_that_open_its_ports(overlay: str) -> None:
+    templates = dict(pod_templates(f"overlays/{overlay}"))
+    for name, service in of_kind(f"overlays/{overlay}", "Service").items():
+        selected = [
+            template for template in templates.values()
+            if service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+        ]  # fmt: skip
+        assert len(selected) == 1, name
+        ports = {port["name"] for container in selected[0]["spec"]["containers"] for port in container["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports, name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_each_variable_is_a_setting(overlay: str) -> None:
+    given = set(of_kind(f"overlays/{overlay}", "ConfigMap")["soundwright-settings"]["data"])
+    for _, template in pod_templates(f"overlays/{overlay}"):
+        for container in containers(template):
+            given |= {entry["name"] for entry in container.get("env", ())}
+    assert {name for name in given if name.startswith("SOUNDWRIGHT_")} <= known_settings()
+    assert {"SOUNDWRIGHT_WORKER_QUEUES", "SOUNDWRIGHT_NATS_URL"} <= given
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_ports_are_those_of_the_settings(overlay: str) -> None:
+    data = of_kind(f"overlays/{overlay}", "ConfigMap")["soundwright-settings"]["data"]
+    ports = {
+        "http": int(data["SOUNDWRIGHT_GATEWAY_PORT"]),
+        "ops": int(data["SOUNDWRIGHT_OPS_BIND"].rpartition(":")[2]),
+        "grpc": int(data["SOUNDWRIGHT_GRPC_BIND"].rpartition(":")[2]),
+    }
+    for name, deployment in of_kind(f"overlays/{overlay}", "Deployment").items():
+        for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]:
+            assert ports[port["name"]] == port["containerPort"], name
+    services = of_kind(f"overlays/{overlay}", "Service")
+    for component in COMPONENTS.keys() - {"gateway"}:
+        scheme, _, address = data[f"SOUNDWRIGHT_{component.upper()}_ADDR"].partition(":///")
+        service, _, port = address.partition(":")
+        assert scheme == "dns"
+        assert int(port) == ports["grpc"]
+        assert services[service]["spec"]["clusterIP"] == "None"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_each_pod_has_the_volumes_that_it_mounts(overlay: str) -> None:
+    for name, template in pod_templates(f"overlays/{overlay}"):
+        volumes = {volume["name"] for volume in template["spec"]["volumes"]} | {"data"}
+        for container in containers(template):
+            assert {mount["name"] for mount in container["volumeMounts"]} <= volumes, name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_pod_outlives_the_drain_of_its_jobs(overlay: str) -> None:
+    shared = of_kind(f"overlays/{overlay}", "ConfigMap")["soundwright-settings"]["data"]
+    for name, deployment in of_kind(f"overlays/{overlay}", "Deployment").items():
+        pod = deployment["spec"]["template"]["spec"]
+        own = {entry["name"]: entry.get("value") for entry in pod["containers"][0].get("env", ())}
+        drain_seconds = float((shared | own)["SOUNDWRIGHT_DRAIN_SECONDS"])
+        assert pod["terminationGracePeriodSeconds"] >= drain_seconds + 15, name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_disruption_takes_one_pod_at_a_time_or_spares_one(overlay: str) -> None:
+    budgets = {
+        budget["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]: budget["spec"]
+        for budget in of_kind(f"overlays/{overlay}", "PodDisruptionBudget").values()
+    }
+    for name, deployment in of_kind(f"overlays/{overlay}", "Deployment").items():
+        limits = {key: value for key, value in budgets[name].items() if key != "selector"}
+        # Pods that wait for a GPU are unavailable: a limit on those would stop every disruption.
+        assert limits == ({"minAvailable": 1} if _extended(deployment) else {"maxUnavailable": 1}), name
+
+
+def _extended(deployment: Any) -> dict[str, Any]:
+    """Return the requests for resources that not all nodes have, such as GPUs."""
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {name: value for name, value in container["resources"]["limits"].items() if "/" in name}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_manifest_resets_what_an_autoscaler_decides(overlay: str) -> None:
+    targets = [
+        item["spec"]["scaleTargetRef"]["name"]
+        for kind in ("HorizontalPodAutoscaler", "ScaledObject")
+        for item in of_kind(f"overlays/{overlay}", kind).values()
+    ]
+    assert len(targets) == len(set(targets)), "two autoscalers of one Deployment work against each other"
+    for name, deployment in of_kind(f"overlays/{overlay}", "Deployment").items():
+        if name in targets:
+            assert "replicas" not in deployment["spec"], name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_finished_jobs_make_way_for_those_of_an_upgrade(overlay: str) -> None:
+    for name, job in of_kind(f"overlays/{overlay}", "Job").items():
+        assert job["spec"]["ttlSecondsAfterFinished"] <= 300, name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_several_brokers_are_a_cluster_and_one_is_none(overlay: str) -> None:
+    spec = of_kind(f"overlays/{overlay}", "StatefulSet")["soundwright-nats"]["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    (routes,) = (entry["value"] for entry in container["env"] if entry["name"] == "NATS_ROUTES")
+    if spec["replicas"] == 1:
+        assert container["args"] == ["--config", "/config/server.conf"]
+    else:
+        assert container["args"] == ["--config", "/config/cluster.conf"]
+        assert len(json.loads(routes)) == spec["replicas"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_readme_names_each_secret(overlay: str) -> None:
+    text = (K8S / "README.md").read_text()
+    documented = re.findall(r"`(soundwright-[\w<>-]+)`", text)
+    patterns = [re.escape(name).replace("<component>", r"\w+") for name in documented]
+    used = set(re.findall(r'"(?:secretName|name)": "(soundwright-[\w-]+)"', json.dumps(_references(overlay))))
+    assert used
+    for name in used:
+        assert any(re.fullmatch(pattern, name) for pattern in patterns), name
+
+
+def _references(overlay: str) -> list[Any]:
+    """Return everything in the pods of an overlay that refers to a Secret."""
+    found: list[Any] = []
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            found.extend(value[key] for key in ("secretRef", "secretKeyRef", "secret") if key in value)
+            value = list(value.values())
+        if isinstance(value, list):
+            for item in value:
+                walk(item)
+
+    walk([template for _, template in pod_templates(f"overlays/{overlay}")])
+    return found
+
+
+def test_production_workers_use_gpus_and_scale_to_zero() -> None:
+    deployments = of_kind("overlays/prod", "Deployment")
+    scaled = of_kind("overlays/prod", "ScaledObject")
+    for component in ("separation", "generation"):
+        worker = deployments[f"soundwright-{component}-worker"]
+        container = worker["spec"]["template"]["spec"]["containers"][0]
+        assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
+        assert container["image"].endswith("-cuda")
+        assert worker["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": "100%"}
+        assert "replicas" not in worker["spec"]
+        assert scaled[f"soundwright-{component}-worker"]["spec"]["minReplicaCount"] == 0
+        api = deployments[f"soundwright-{component}"]["spec"]["template"]["spec"]["containers"][0]
+        assert not [name for name in api["resources"]["limits"] if "/" in name]
+        queues = {entry["name"]: entry.get("value") for entry in api["env"]}["SOUNDWRIGHT_WORKER_QUEUES"]
+        assert component not in queues.split(",")
+
+
+def test_keda_reads_the_consumers_of_the_workers() -> None:
+    for name, scaled in of_kind("overlays/prod", "ScaledObject").items():
+        queue = name.removeprefix("soundwright-").removesuffix("-worker")
+        triggers = scaled["spec"]["triggers"]
+        assert {trigger["metadata"]["stream"] for trigger in triggers} == {"SOUNDWRIGHT_CMD"}
+        assert {trigger["metadata"]["consumer"] for trigger in triggers} == {
+            f"{queue}_job_run_{priority}" for priority in ("admin", "premium", "standard", "free")
+        }
+        formula = scaled["spec"]["advanced"]["scalingModifiers"]["formula"]
+        assert set(formula.split(" + ")) == {trigger["name"] for trigger in triggers}
+
+
+def test_no_secret_is_in_the_manifests() -> None:
+    for overlay in OVERLAYS:
+        assert not of_kind(f"overlays/{overlay}", "Secret")
+        data = json.dumps(of_kind(f"overlays/{overlay}", "ConfigMap"))
+        for name in Settings.model_fields:
+            if name in ("secret", "blobs_secret_key", "blobs_access_key"):
+                assert f"SOUNDWRIGHT_{name.upper()}" not in data
+
+
+def test_network_policies_deny_by_default() -> None:
+    for overlay in OVERLAYS:
+        policies = of_kind(f"overlays/{overlay}", "NetworkPolicy")
+        spec = policies["soundwright-default-deny"]["spec"]
+        assert spec["podSelector"] == {}
+        assert set(spec["policyTypes"]) == {"Ingress", "Egress"}
+        assert not spec.get("ingress")
+        assert not spec.get("egress")

@@ -1,0 +1,60 @@
+"""Real servers for tests: where they are found, and how a missing one is reported.
+
+A server is looked for in this order: an address in the environment, an executable on ``PATH``, an executable of a registry
+package beside the interpreter. With ``CI`` set, a missing server fails the test; elsewhere it skips the test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from demo.stack import free_ports
+
+__all__ = ["executable", "free_ports", "serving"]
+
+_START_SECONDS = 60.0
+
+
+def executable(name: str, hint: str, folder: Path | None = None) -> str:
+    """Return the path of a server's executable. Skip the test, or fail it under CI, if there is none.
+
+    Args:
+        hint: what to install.
+        folder: a further folder to look in.
+    """
+    search = os.pathsep.join((os.environ.get("PATH", ""), str(Path(sys.executable).parent), str(folder or "")))
+    found = shutil.which(name, path=search)
+    if found is not None:
+        return found
+    message = f"{name} is not installed: {hint}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@contextlib.contextmanager
+def serving(
+    command: Sequence[str], log: Path, ready: Callable[[], bool], environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server for the length of the block, from the moment that ``ready`` returns true."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **(environment or {})})
+    try:
+        deadline = time.monotonic() + _START_SECONDS
+        while not ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command[0]} did not start:\n{log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,37 @@
+"""Components of one platform, as tests need them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from kit.adapters.system.clock import SystemClock
+from kit.ports import Clock
+from kit.security.identity import Principal, Signer
+from kit.security.secrets import Secrets
+from kit.security.signing_keys import DerivedKeys
+
+__all__ = ["SECRET", "plain_signer", "signer_of"]
+
+SECRET = "0" * 32
+
+
+def plain_signer(component: str, clock: Clock | None = None, *secrets: str) -> Signer:
+    """Return the signer of ``component`` on the platform with these secrets."""
+    return Signer(component, _keys(component, *secrets), clock or SystemClock())
+
+
+def signer_of(component: str, clock: Clock | None = None) -> Signer:
+    """Return the signer of ``component``, which every account has called through the gateway."""
+    return _Called(component, _keys(component), clock or SystemClock())
+
+
+class _Called(Signer):
+    def sign(self, principal: Principal, audience: str, call_seconds: float = 0.0) -> str:
+        if not principal.is_service and not principal.proof:
+            gateway = plain_signer("gateway", self._clock)
+            principal = dataclasses.replace(principal, proof=gateway.sign(principal, self.component))
+        return super().sign(principal, audience, call_seconds)
+
+
+def _keys(component: str, *secrets: str) -> DerivedKeys:
+    return DerivedKeys(component, Secrets.of(*(secrets or (SECRET,))))

@@ -1,0 +1,195 @@
+"""A running platform as tests see it, and the two topologies in which stories run.
+
+``embedded`` is the stack that ``make run`` starts. ``cluster`` (:mod:`tests.cluster`) consists of replicas on real servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+
+from demo import stack as demo
+from kit import infra
+from kit.ports import Blobs
+from kit.settings import Settings
+from tests.files import files_below
+
+__all__ = ["Stack", "embedded"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running platform.
+
+    Attributes:
+        base_url: the address of the gateway, or of the first one.
+        gateway_urls: the addresses of all gateways.
+        token: an API token of the administrator.
+        data_dirs: the data directories of its hosts.
+        environment: settings of a further process of the platform.
+        process_ids: the processes that the test has started.
+    """
+
+    base_url: str
+    soundbox_url: str
+    pipeline_url: str
+    gateway_urls: tuple[str, ...]
+    token: str
+    data_dirs: tuple[Path, ...]
+    environment: Mapping[str, str]
+    process_ids: tuple[int, ...]
+
+    def client(self) -> httpx.Client:
+        """Return an HTTP client that authenticates as the administrator."""
+        return httpx.Client(base_url=self.base_url, headers={"Authorization": f"Bearer {self.token}"}, timeout=600)
+
+    @property
+    def settings(self) -> Settings:
+        """The shared settings of a further process of the platform."""
+        names = {name: name.removeprefix("SOUNDWRIGHT_").lower() for name in self.environment}
+        return Settings(
+            **{field: self.environment[name] for name, field in names.items() if field in Settings.model_fields}
+        )
+
+    def create_account(self, email: str, role: str = "user") -> str:
+        """Create an account and return an API token for it."""
+        command = [sys.executable, "-m", "services.library", "create-account", email, "--role", role]
+        environment = {**os.environ, **self.environment}
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+
+    # what the platform stores
+
+    def stored(self, prefix: str = "") -> list[str]:
+        """Return the keys of all stored files that begin with ``prefix``."""
+        return self._with_blobs(lambda blobs: blobs.keys(prefix))
+
+    def read(self, key: str) -> bytes:
+        """Return the content of a stored file."""
+
+        async def content(blobs: Blobs) -> bytes:
+            return b"".join([chunk async for chunk in blobs.read(key)])
+
+        return self._with_blobs(content)
+
+    def delete(self, key: str) -> None:
+        """Delete a stored file, as an accident would."""
+        self._with_blobs(lambda blobs: blobs.delete(key))
+
+    def _with_blobs(self, operation: Callable[[Blobs], Coroutine[Any, Any, T]]) -> T:
+        async def run() -> T:
+            blobs = infra.open_blobs(self.settings)
+            try:
+                return await operation(blobs)
+            finally:
+                await blobs.close()
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:  # the test may run in an event loop
+            return pool.submit(asyncio.run, run()).result()
+
+    @property
+    def shows_unfinished(self) -> bool:
+        """Whether the store shows files that are being written: a folder does, S3 does not."""
+        return self.settings.blobs_location().startswith("file:")
+
+    def unfinished(self) -> list[Path]:
+        """Return the files that are being written, if the store shows them."""
+        folder = Path(urlsplit(self.settings.blobs_location()).path, ".partial")
+        return files_below(folder) if self.shows_unfinished else []
+
+    def documents(self) -> bytes:
+        """Return everything in the document store."""
+        url = self.settings.docs_location()
+        if url.startswith("sqlite:"):
+            path = Path(urlsplit(url).path)
+            return b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+        import bson
+        import pymongo
+
+        with pymongo.MongoClient[dict[str, Any]](url) as client:
+            database = client.get_default_database()
+            names = database.list_collection_names()
+            return b"".join(bson.encode(document) for name in names for document in database[name].find())
+
+    # what its processes leave behind
+
+    def log(self) -> str:
+        """Return the log of all processes."""
+        return "\n".join(path.read_text(errors="replace") for path in self._logs())
+
+    def crashes(self) -> list[str]:
+        """Return the lines of the log that hold an exception which nobody expected."""
+        return [line for line in self.log().splitlines() if any(mark in line for mark in _CRASHES)]
+
+    def log_bytes(self) -> int:
+        """Return the size of the largest log file."""
+        return max(path.stat().st_size for path in self._logs())
+
+    def _logs(self) -> list[Path]:
+        return [path for folder in self.data_dirs for path in sorted(folder.glob("*.log"))]
+
+    def scratch(self, component: str = "") -> list[Path]:
+        """Return the temporary files of all components, or of one."""
+        return files_below(*(folder / "scratch" / component for folder in self.data_dirs))
+
+    def emails(self, pattern: str = "*.eml") -> list[Path]:
+        """Return the emails that were not sent to a server, oldest first."""
+        return sorted((path for folder in self.data_dirs for path in (folder / "outbox").glob(pattern)), key=_name)
+
+    # its processes
+
+    def processes(self) -> list[psutil.Process]:
+        """Return all processes that run now, with those that they have started."""
+        found: list[psutil.Process] = []
+        for process_id in self.process_ids:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(process_id)
+                found += [process, *process.children(recursive=True)]
+        return found
+
+    def component(self, name: str) -> list[psutil.Process]:
+        """Return the processes of a component."""
+        return [process for process in self.processes() if _command(process)[1:] == ["-m", "services", name]]
+
+
+_CRASHES = ("Traceback", '"exception": [', '"exc_info": [')
+
+
+def _name(path: Path) -> str:
+    return path.name
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+@contextlib.contextmanager
+def embedded(data_dir: Path, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """Run the stack of one machine for the length of the block."""
+    with demo.running(data_dir, settings) as stack:
+        yield Stack(
+            base_url=stack.base_url,
+            soundbox_url=stack.soundbox_url,
+            pipeline_url=stack.pipeline_url,
+            gateway_urls=(stack.base_url,),
+            token=stack.token,
+            data_dirs=(stack.data_dir,),
+            environment={**(settings or {}), "SOUNDWRIGHT_DATA_DIR": str(stack.data_dir)},
+            process_ids=(stack.process_id,),
+        )

@@ -1,0 +1,72 @@
+"""Functions that the tests call in confined processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Report = Callable[[float], None]
+
+
+def attempts(_report: Report, *, expressions: list[str]) -> list[str]:
+    """Evaluate each expression, and return the name of its exception or "done"."""
+    names = {"os": os, "socket": socket, "subprocess": subprocess, "Path": Path, "signal": signal}
+    outcomes = []
+    for expression in expressions:
+        try:
+            eval(expression, names)
+            outcomes.append("done")
+        except BaseException as error:
+            outcomes.append(type(error).__name__)
+    return outcomes
+
+
+def environment(_report: Report) -> dict[str, str]:
+    return dict(os.environ)
+
+
+def allocate(_report: Report, *, size_bytes: int) -> int:
+    return len(bytearray(size_bytes))
+
+
+def spin(_report: Report) -> None:
+    while True:
+        pass
+
+
+def write(_report: Report, *, size_bytes: int) -> None:
+    Path("large").write_bytes(bytes(size_bytes))
+
+
+def die(_report: Report, *, number: int) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
+def die_with_limits(report: Report, *, number: int, limits: Any) -> None:
+    die(report, number=number)
+
+
+def die_once(_report: Report, *, limits: Any) -> str:
+    """Die by SIGKILL, unless an earlier process did."""
+    mark = Path("mark")
+    if mark.exists():
+        return "alive"
+    mark.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+    return ""
+
+
+def wait(report: Report) -> None:
+    report(0.5)
+    time.sleep(600)
+
+
+def babble(_report: Report, *, size_bytes: int) -> Any:
+    return "x" * size_bytes

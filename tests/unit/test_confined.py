@@ -1,0 +1,176 @@
+"""Confined processes: what the code in them can reach, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from kit.confined import landlock
+from kit.confined.process import Confinement, ProcessDied, call
+
+PROBES = "tests.unit.confined_probes"
+needs_landlock = pytest.mark.skipif(not landlock.version(), reason="the kernel does not offer Landlock")
+
+
+async def probe(name: str, folder: Path, limits: dict[str, Any] | None = None, **arguments: Any) -> Any:
+    return await call(f"{PROBES}:{name}", arguments, Confinement(folder, **(limits or {})))
+
+
+def confined_processes() -> list[psutil.Process]:
+    """List the confined processes of this one, which can have other children: the servers of other tests."""
+    return [
+        each
+        for each in psutil.Process().children()
+        if each.status() != psutil.STATUS_ZOMBIE and any(PROBES in word for word in each.cmdline())
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "work").mkdir()
+    return tmp_path / "work"
+
+
+ATTEMPTS = [
+    "socket.create_connection(('127.0.0.1', 10))",
+    "socket.create_connection(('93.184.215.14', 9), 1)",
+    "socket.getaddrinfo('example.org', 80)",
+    "socket.gethostbyname('example.org')",
+    "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 53))",
+    "socket.socket().bind(('127.0.0.1', 0))",
+    "subprocess.run(['true'])",
+    "os.system('true')",
+    "os.execv('/bin/true', ['true'])",
+    "os.posix_spawn('/bin/true', ['true'], {})",
+    "os.fork()",
+]
+
+
+async def test_code_in_the_process_gets_no_connection_and_no_program(folder: Path) -> None:
+    outcomes = await probe("attempts", folder, {"tcp_port": 9}, expressions=ATTEMPTS)
+    assert outcomes == ["PermissionError"] * len(ATTEMPTS)
+
+
+@needs_landlock
+async def test_code_in_the_process_opens_only_its_own_files(folder: Path) -> None:
+    secret, given, own = folder.parent / "secret", folder.parent / "given", folder / "own"
+    for path in (secret, given, own):
+        path.write_text("x")
+    (folder / "link").symlink_to(secret)
+    project = Path(__file__).parents[2]
+    refused = [
+        f"open({str(secret)!r})",
+        f"open({str(secret)!r}, 'w')",
+        "open('link')",
+        "open('../secret')",
+        f"os.listdir({str(folder.parent)!r})",
+        f"os.listdir({str(project)!r})",
+        f"open({str(project / 'pyproject.toml')!r})",
+        f"open('/proc/{os.getpid()}/environ')",
+        "open('/proc/self/environ')",
+        "open('/etc/passwd')",
+        f"os.link({str(secret)!r}, 'hard')",
+        f"os.rename({str(secret)!r}, 'moved')",
+        f"os.unlink({str(secret)!r})",
+        "os.symlink('/etc/passwd', 'planted')",
+        f"open({str(given)!r}, 'a')",
+    ]
+    allowed = [f"open({str(given)!r}).read()", "open('own').read()", "open('new', 'w').write('x')", "os.unlink('own')"]
+    outcomes = await probe("attempts", folder, {"readable": [given]}, expressions=refused + allowed)
+    by_expression = dict(zip(refused + allowed, outcomes, strict=True))
+    assert [one for one in refused if by_expression[one] not in ("PermissionError", "OSError")] == []
+    assert [one for one in allowed if by_expression[one] != "done"] == []
+    assert secret.read_text() == given.read_text() == "x"
+    assert not (folder / "planted").is_symlink()
+
+
+@pytest.mark.skipif(landlock.version() < 6, reason="the kernel's Landlock does not restrict signals")
+async def test_code_in_the_process_cannot_signal_others(folder: Path) -> None:
+    assert await probe("attempts", folder, expressions=[f"os.kill({os.getpid()}, 0)"]) == ["PermissionError"]
+
+
+async def test_the_environment_holds_no_setting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOUNDWRIGHT_SECRET", "s3cret")
+    found = await probe("environment", folder)
+    assert "s3cret" not in str(found)
+    assert set(found) <= {"HOME", "TMPDIR", "LANG", "PATH", "OPENBLAS_NUM_THREADS", "LC_CTYPE"}
+
+
+async def test_memory_is_limited(folder: Path) -> None:
+    with pytest.raises(ProcessDied, match="memory"):
+        await probe("allocate", folder, {"memory_bytes": 512 << 20}, size_bytes=1 << 30)
+
+
+async def test_cpu_time_is_limited(folder: Path) -> None:
+    with pytest.raises(ProcessDied) as died:
+        await probe("spin", folder, {"cpu_seconds": 1})
+    assert str(-signal.SIGXCPU) in died.value.detail
+    assert not died.value.from_outside
+
+
+async def test_written_files_are_limited(folder: Path) -> None:
+    with pytest.raises(ProcessDied, match="OSError"):
+        await probe("write", folder, {"file_bytes": 1000}, size_bytes=2000)
+    assert (folder / "large").stat().st_size <= 1000
+
+
+async def test_answers_are_limited(folder: Path) -> None:
+    with pytest.raises(ProcessDied):
+        await probe("babble", folder, size_bytes=4 << 20)
+
+
+@pytest.mark.parametrize(("number", "from_outside"), [(signal.SIGKILL, True), (signal.SIGSEGV, False)])
+async def test_a_death_says_whether_another_process_caused_it(folder: Path, number: int, from_outside: bool) -> None:
+    with pytest.raises(ProcessDied) as died:
+        await probe("die", folder, number=number)
+    assert died.value.from_outside is from_outside
+
+
+async def test_a_cancelled_call_leaves_no_process(folder: Path) -> None:
+    started = asyncio.Event()
+    calling = asyncio.create_task(
+        call(f"{PROBES}:wait", {}, Confinement(folder), lambda share: started.set() if share else None)
+    )
+    async with asyncio.timeout(60):
+        await started.wait()
+    assert len(confined_processes()) == 1
+    calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
+    assert confined_processes() == []
+
+
+async def test_a_report_that_raises_ends_the_process(folder: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def report(share: float) -> None:
+        if share:
+            raise Stop
+
+    with pytest.raises(Stop):
+        await call(f"{PROBES}:wait", {}, Confinement(folder), report)
+    assert confined_processes() == []
+
+
+async def test_the_process_ends_with_the_one_that_started_it(folder: Path) -> None:
+    script = (
+        "import asyncio, pathlib; from kit.confined.process import *; "
+        f"asyncio.run(call('{PROBES}:wait', {{}}, Confinement(pathlib.Path({str(folder)!r})), "
+        "lambda share: print('started', flush=True) if share else None))"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    async with asyncio.timeout(60):
+        assert await parent.stdout.readline() == b"started\n"
+    (child,) = psutil.Process(parent.pid).children()
+    parent.kill()
+    await parent.wait()
+    gone, _ = await asyncio.to_thread(psutil.wait_procs, [child], 60)
+    assert gone == [child]

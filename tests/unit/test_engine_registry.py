@@ -1,0 +1,191 @@
+"""The registry of engines: declarations, loading, remembered failures and the choice of a fallback."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from kit.engines import Engine, EngineRegistry, FallbackPolicy, ModelDeclaration, ModelSelection
+from kit.errors import AppError, Code
+
+LARGE = ModelDeclaration(
+    name="large", description="A network", outputs=("a", "b"), licence="MIT", needs_weights=True,
+    source="somebody/large", fallback="simple",
+)  # fmt: skip
+LONELY = dataclasses.replace(LARGE, name="lonely", fallback="")
+SIMPLE = ModelDeclaration(name="simple", description="Rules", outputs=("a",), licence="MIT", needs_weights=False)
+STEP = dataclasses.replace(SIMPLE, name="step", listed=False)
+
+
+class Network(Engine):
+    """An engine whose models fail to load with the reason that the test sets."""
+
+    name = "network"
+    models = (LARGE, LONELY)
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self.loads: list[str] = []
+        self.unloads: list[str] = []
+
+    def load(self, model: str) -> None:
+        self.loads.append(model)
+        if self.reason:
+            raise AppError(Code.NOT_PROVISIONED, self.reason, "There are no weights.", {"model": model})
+
+    def unload(self, model: str) -> None:
+        self.unloads.append(model)
+
+
+class Rules(Engine):
+    """An engine that inherits all that it can."""
+
+    name = "rules"
+    models = (SIMPLE, STEP)
+
+
+class World:
+    def __init__(self, fallback: FallbackPolicy = FallbackPolicy.NEVER, **options: int) -> None:
+        self.now = 0.0
+        self.network = Network()
+        self.registry: EngineRegistry[Engine] = EngineRegistry(fallback=fallback, clock=lambda: self.now, **options)
+        self.registry.register(self.network)
+        self.registry.register(Rules())
+
+
+def refusal(function: Callable[[], object]) -> AppError:
+    with pytest.raises(AppError) as caught:
+        function()
+    return caught.value
+
+
+def test_models_are_listed_in_the_order_of_registration_without_internal_ones() -> None:
+    registry = World().registry
+    assert registry.models() == (LARGE, LONELY, SIMPLE)
+    assert registry.declarations() == (LARGE, LONELY, SIMPLE, STEP)
+    assert registry.model_names == ("large", "lonely", "simple")
+    assert registry.default_model == "large"
+    assert (registry.declaration("step"), registry.engine("step").name) == (STEP, "rules")
+
+
+def test_two_models_cannot_have_one_name() -> None:
+    world = World()
+    with pytest.raises(ValueError, match="'large' is registered twice"):
+        world.registry.register(Network())
+
+
+def test_unknown_models_are_refused_with_the_known_ones() -> None:
+    registry = World(FallbackPolicy.ALWAYS).registry
+    for function in (registry.declaration, registry.engine, registry.load, registry.select):
+        error = refusal(lambda function=function: function("giant"))  # type: ignore[misc]
+        assert (error.code, error.reason) == (Code.NOT_FOUND, "MODEL_UNKNOWN")
+        assert error.message.endswith("Use one of: large, lonely, simple.")
+
+
+def test_a_model_is_loaded_once_and_its_engine_is_handed_out() -> None:
+    world = World()
+    for _ in range(2):
+        with world.registry.use("large") as engine:
+            assert engine is world.network
+    assert world.network.loads == ["large"]
+    with world.registry.use("simple") as engine:
+        assert engine.name == "rules"
+    assert world.registry.loaded_models() == ("large",)
+
+
+def test_a_failure_is_raised_again_for_thirty_seconds_without_another_attempt() -> None:
+    world = World()
+    world.network.reason = "MODEL_UNAVAILABLE"
+    first = refusal(lambda: world.registry.load("large"))
+    world.network.reason = ""
+    world.now = 29.9
+    again = refusal(lambda: world.registry.load("large"))
+    assert again is not first
+    assert (again.code, again.reason, again.message, again.meta) == (
+        Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", "There are no weights.", {"model": "large"},
+    )  # fmt: skip
+    world.registry.load("lonely")
+    assert world.network.loads == ["large", "lonely"]
+    world.now = 30.0
+    world.registry.load("large")
+    assert world.network.loads == ["large", "lonely", "large"]
+
+
+def test_a_model_that_loads_is_selected_as_requested() -> None:
+    selection = World(FallbackPolicy.WHEN_UNAVAILABLE).registry.select("large")
+    assert selection == ModelSelection("network", "large", "large", "somebody/large")
+    assert not selection.degraded
+
+
+@pytest.mark.parametrize("reason", ["MODEL_UNAVAILABLE", "CHECKPOINT_UNTRUSTED", "MODEL_UNSUPPORTED"])
+def test_the_declared_fallback_runs_and_the_selection_says_why(reason: str) -> None:
+    world = World(FallbackPolicy.WHEN_UNAVAILABLE)
+    world.network.reason = reason
+    selection = world.registry.select("large")
+    assert selection == ModelSelection("rules", "simple", "large", reason="There are no weights.")
+    assert selection.degraded
+
+
+@pytest.mark.parametrize(
+    ("policy", "model", "reason"),
+    [
+        (FallbackPolicy.NEVER, "large", "MODEL_UNAVAILABLE"),
+        (FallbackPolicy.WHEN_UNAVAILABLE, "large", "OUT_OF_MEMORY"),
+        (FallbackPolicy.WHEN_UNAVAILABLE, "lonely", "MODEL_UNAVAILABLE"),
+        (FallbackPolicy.ALWAYS, "lonely", "MODEL_UNAVAILABLE"),
+    ],
+)
+def test_without_a_fallback_the_failure_is_raised(policy: FallbackPolicy, model: str, reason: str) -> None:
+    world = World(policy)
+    world.network.reason = reason
+    assert refusal(lambda: world.registry.select(model)).reason == reason
+
+
+def test_a_fallback_that_the_operator_chose_is_not_degraded_and_loads_nothing() -> None:
+    world = World(FallbackPolicy.ALWAYS)
+    selection = world.registry.select("large")
+    assert selection == ModelSelection("rules", "simple", "large")
+    assert not selection.degraded
+    assert world.network.loads == []
+
+
+def test_the_least_recently_used_model_is_unloaded_at_the_limit() -> None:
+    world = World(loaded_limit=1)
+    world.registry.load("large")
+    world.registry.load("simple")  # has no weights, so it takes no place
+    assert world.network.unloads == []
+    world.registry.load("lonely")
+    assert (world.network.unloads, world.registry.loaded_models()) == (["large"], ("lonely",))
+
+
+def test_a_model_in_use_is_not_unloaded_when_the_idle_time_ends() -> None:
+    world = World(idle_seconds=600)
+    with world.registry.use("large"):
+        idle = threading.Thread(target=world.registry._unload_all)
+        idle.start()
+        idle.join(10)
+        assert world.network.unloads == []
+    world.registry._unload_all()
+    assert world.network.unloads == ["large"]
+    assert world.registry._idle_timer is not None
+    world.registry._idle_timer.cancel()
+
+
+def test_services_read_declarations_without_importing_a_machine_learning_library() -> None:
+    """In a process of its own, as other tests import these libraries."""
+    program = """
+import sys
+from services.models import build_registries
+import services.separation.app, services.generation.app
+for registry in build_registries().values():
+    registry.models(), registry.default_model, registry.present_models()
+    [registry.engine(name).is_installed() for name in registry.model_names]
+print([name for name in ("torch", "demucs", "audiocraft", "transformers") if name in sys.modules])
+"""
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "[]\n"

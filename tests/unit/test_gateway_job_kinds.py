@@ -1,0 +1,139 @@
+"""The gateway's descriptors of job kinds, and the public names that the contract declares."""
+
+from __future__ import annotations
+
+import pytest
+from google.protobuf.message import Message
+from soundwright.analysis.v1 import jobs_pb2 as analysis_pb
+from soundwright.generation.v1 import jobs_pb2 as generation_pb
+from soundwright.ingest.v1 import ingest_service_pb2
+from soundwright.ingest.v1 import jobs_pb2 as ingest_pb
+from soundwright.library.v1 import job_pb2, track_pb2
+from soundwright.separation.v1 import jobs_pb2 as separation_pb
+
+from kit.worker.kind import pack
+from services.gateway.job_kinds import JOB_KINDS, PublicFile, job_kind, unpacked
+from services.gateway.job_views import status
+from services.library.job_kinds import public_kinds
+
+KINDS = [number for number in job_pb2.JobKind.values() if number]
+TRACK = track_pb2.Track(id="t", title="Song", artist="Who", blob_key="t/original.mp3", size_bytes=9)
+JOB_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+HEX_ID = "0f8fad5bd9cb469fa16570867728950e"
+
+
+def succeeded(kind: job_pb2.JobKind, **result: object) -> job_pb2.Job:
+    outputs = [
+        job_pb2.AudioOutput(
+            job_id=JOB_ID, name=name, blob_key=f"k/{name}.flac", content_type="audio/flac", size_bytes=7
+        )
+        for name in ("lead_vocals", "drums")
+    ]
+    state = job_pb2.JOB_STATE_SUCCEEDED
+    return job_pb2.Job(
+        id=JOB_ID, kind=kind, track_id="t", state=state, result=job_pb2.JobResult(outputs=outputs, **result)  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_every_kind_is_described_on_both_sides() -> None:
+    assert list(JOB_KINDS) == KINDS
+    words = [kind.word for kind in JOB_KINDS.values()]
+    assert words == ["download", "separation", "analysis", "generation", "pipeline", "export"]
+    types = [kind.public_type for kind in JOB_KINDS.values()]
+    assert types == ["download", "processing", "analysis", "generation", "pipeline", "export"]
+    declared = public_kinds()
+    assert [declared[word].type for word in words] == types
+    assert all(kind.output_path.startswith("/") for kind in declared.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "title"),
+    [
+        (
+            job_pb2.JOB_KIND_DOWNLOAD,
+            ingest_pb.DownloadSpec(song=ingest_service_pb2.Song(title="Song", artists=["A", "B"])),
+            "Song, A, B",
+        ),
+        (
+            job_pb2.JOB_KIND_DOWNLOAD,
+            ingest_pb.DownloadSpec(song=ingest_service_pb2.Song(title="Song")),
+            "Song",
+        ),
+        (
+            job_pb2.JOB_KIND_DOWNLOAD,
+            ingest_pb.DownloadSpec(url="https://example.org/a.mp3"),
+            "https://example.org/a.mp3",
+        ),
+        (job_pb2.JOB_KIND_GENERATION, generation_pb.GenerationSpec(prompt="rain"), "rain"),
+        (job_pb2.JOB_KIND_SEPARATION, separation_pb.SeparationSpec(model="dsp"), ""),
+        (job_pb2.JOB_KIND_GENERATION, separation_pb.SeparationSpec(model="dsp"), ""),  # of another kind
+    ],
+)
+def test_titles_come_from_specifications(kind: job_pb2.JobKind, spec: Message, title: str) -> None:
+    assert job_kind(kind).title_of(job_pb2.Job(kind=kind, spec=pack(spec))) == title
+
+
+@pytest.mark.parametrize(
+    ("kind", "links", "file"),
+    [
+        (
+            job_pb2.JOB_KIND_DOWNLOAD,
+            [("recording", "/tracks/t/audio")],
+            PublicFile("/files/downloads/t/who-song.mp3", 9),
+        ),
+        (
+            job_pb2.JOB_KIND_SEPARATION,
+            [
+                ("lead vocals", f"/jobs/{JOB_ID}/files/lead_vocals"),
+                ("drums", f"/jobs/{JOB_ID}/files/drums"),
+            ],
+            PublicFile(f"/files/stems/{JOB_ID}/lead_vocals.flac", 7),
+        ),
+        (job_pb2.JOB_KIND_ANALYSIS, [("analysis", "/export/analysis/t")], PublicFile("/export/analysis/t")),
+        (
+            job_pb2.JOB_KIND_GENERATION,
+            [("clip", f"/jobs/{JOB_ID}/files/clip")],
+            PublicFile(f"/audio/{HEX_ID}.wav", 11),
+        ),
+        (
+            job_pb2.JOB_KIND_PIPELINE,
+            [
+                ("lead vocals", f"/jobs/{JOB_ID}/files/lead_vocals"),
+                ("drums", f"/jobs/{JOB_ID}/files/drums"),
+            ],
+            PublicFile(f"/download/{JOB_ID}/all"),
+        ),
+    ],
+)
+def test_links_and_the_file_of_a_result(kind: job_pb2.JobKind, links: list[tuple[str, str]], file: PublicFile) -> None:
+    job = succeeded(kind, clip=job_pb2.GeneratedClip(audio_blob_key="generations/a.wav", audio_size_bytes=11))
+    assert [(link.text, link.path) for link in job_kind(kind).links(job, TRACK)] == links
+    assert job_kind(kind).result_file(job, TRACK) == file
+
+
+def test_a_deleted_track_has_no_links() -> None:
+    for kind in (job_pb2.JOB_KIND_DOWNLOAD, job_pb2.JOB_KIND_ANALYSIS):
+        assert list(job_kind(kind).links(succeeded(kind), None)) == []
+    assert job_kind(job_pb2.JOB_KIND_DOWNLOAD).result_file(succeeded(job_pb2.JOB_KIND_DOWNLOAD), None) == PublicFile()
+
+
+def test_the_details_of_an_analysis_are_its_values() -> None:
+    details = pack(analysis_pb.AnalysisResult(features=["tempo"], values_json='{"tempo": 120}'))
+    job = succeeded(job_pb2.JOB_KIND_ANALYSIS, details=details)
+    assert job_kind(job.kind).details_json(job) == '{"tempo": 120}'
+    assert job_kind(job_pb2.JOB_KIND_SEPARATION).details_json(job) == ""
+    assert unpacked(details, separation_pb.SeparationSpec) == separation_pb.SeparationSpec()
+
+
+def test_a_running_download_downloads_and_others_process() -> None:
+    words = {kind.word: status(job_pb2.Job(kind=number, state=job_pb2.JOB_STATE_RUNNING)) for number, kind in JOB_KINDS.items()}  # type: ignore[arg-type]  # fmt: skip
+    assert {word for word, shown in words.items() if shown != "processing"} == {"download"}
+    assert words["download"] == "downloading"
+
+
+def test_a_kind_of_a_newer_release_is_shown_without_its_particulars() -> None:
+    job = succeeded(job_pb2.JOB_KIND_PIPELINE)
+    job.kind = 99  # type: ignore[assignment]
+    assert (job_kind(99).title_of(job), status(job)) == ("", "completed")
+    assert len(job_kind(99).links(job, None)) == 2
+    assert job_kind(99).result_file(job, None) == PublicFile()

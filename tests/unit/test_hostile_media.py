@@ -1,0 +1,170 @@
+"""Hostile recordings: they neither block nor fill the service that reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kit import audio, free_space
+from kit.adapters.filesystem.blobs import FileBlobs
+from kit.confined.audio import ConfinedAudio
+from kit.errors import AppError, Code
+from services.ingest.worker import _own_tags
+from services.separation.mixes import Mixes
+from tests import hostile_media
+
+PROBES = "tests.unit.confined_probes"
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> ConfinedAudio:
+    (tmp_path / "scratch").mkdir()
+    return ConfinedAudio(audio.AudioLimits(), 1, tmp_path / "scratch", cpu_seconds=1)
+
+
+def assert_nothing_is_left(tmp_path: Path) -> None:
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+async def test_the_audio_of_a_file_with_200_000_id3_frames_is_accepted(reader: ConfinedAudio, tmp_path: Path) -> None:
+    path = hostile_media.id3_frames(tmp_path / "song", 200_000)
+    recording = await reader.examine(path)
+    assert (recording.container, recording.size_bytes) == ("mp3", path.stat().st_size)
+    assert recording.summary.duration_seconds == pytest.approx(0.5, abs=0.2)
+    assert_nothing_is_left(tmp_path)
+
+
+async def test_compressed_id3_frames_are_not_unpacked(reader: ConfinedAudio, tmp_path: Path) -> None:
+    path = hostile_media.compressed_id3(tmp_path / "song", 16 << 20, count=20)
+    assert (await reader.examine(path)).container == "mp3"
+    assert_nothing_is_left(tmp_path)
+
+
+async def test_tags_beyond_the_limits_count_as_none(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    path = hostile_media.compressed_id3(tmp_path / "song", 192 << 20, count=8)
+    assert path.stat().st_size < 16 << 20
+    assert (await _own_tags(path)).title == ""
+    assert_nothing_is_left(tmp_path)
+
+
+async def test_a_flac_file_with_900_000_comments_is_refused(reader: ConfinedAudio, tmp_path: Path) -> None:
+    path = hostile_media.flac_comments(tmp_path / "song", 900_000)
+    with pytest.raises(AppError) as refused:
+        await reader.examine(path)
+    assert (refused.value.code, refused.value.reason) == (Code.UNPROCESSABLE, "AUDIO_TOO_COMPLEX")
+    with pytest.raises(AppError, match="AUDIO_TOO_COMPLEX"):  # also without a process: nothing else reads the comments
+        audio.probe(path)
+    assert_nothing_is_left(tmp_path)
+
+
+async def test_a_flac_file_with_few_comments_is_accepted(reader: ConfinedAudio, tmp_path: Path) -> None:
+    assert (await reader.examine(hostile_media.flac_comments(tmp_path / "song", 100))).container == "flac"
+
+
+@pytest.mark.parametrize("write", [hostile_media.wav_id3, hostile_media.wav_info])
+async def test_tags_in_chunks_cannot_exceed_the_cpu_time(write: object, reader: ConfinedAudio, tmp_path: Path) -> None:
+    path = write(tmp_path / "song", 100_000)  # type: ignore[operator]
+    with pytest.raises(AppError) as refused:
+        await reader.examine(path)
+    assert (refused.value.code, refused.value.reason) == (Code.UNPROCESSABLE, "AUDIO_TOO_COMPLEX")
+    assert_nothing_is_left(tmp_path)
+
+
+async def test_a_file_that_kills_its_reader_is_refused(reader: ConfinedAudio, tmp_path: Path) -> None:
+    for number in (9, 11):
+        with pytest.raises(AppError) as refused:
+            await reader.call(f"{PROBES}:die_with_limits", {"number": number}, tmp_path)
+        assert (refused.value.code, refused.value.reason) == (Code.UNPROCESSABLE, "AUDIO_TOO_COMPLEX")
+
+
+async def test_a_reader_that_was_killed_from_outside_is_started_once_more(
+    reader: ConfinedAudio, tmp_path: Path
+) -> None:
+    assert await reader.call(f"{PROBES}:die_once", {}, tmp_path) == "alive"
+
+
+async def test_a_hostile_stem_of_a_mix_is_refused_by_name(reader: ConfinedAudio, tmp_path: Path) -> None:
+    nothing: Any = None
+    mixes = Mixes(processes=nothing, reader=reader, blobs=nothing, tracks=nothing, scratch=tmp_path)
+    for path in (
+        hostile_media.flac_comments(tmp_path / "tags", 900_000),
+        _written(tmp_path / "text", b"no audio at all"),
+    ):
+        with pytest.raises(AppError, match="VALIDATION_ERROR") as refused:
+            await mixes._frame_count("drums.wav", path, lambda share: None)
+        assert refused.value.meta["details"]["stems[]"][0].startswith("drums.wav: ")
+    assert_nothing_is_left(tmp_path)
+
+
+# Expansion: small files of many samples.
+
+
+def _written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_the_default_limits_refuse_four_hours_at_384_khz_with_8_channels(tmp_path: Path) -> None:
+    path = hostile_media.silence(tmp_path / "song", 1, 384_000, 8)
+    hostile_media.promise(path, 4 * 3600 * 384_000)
+    assert path.stat().st_size < 100_000
+    with pytest.raises(AppError, match="AUDIO_TOO_LARGE"):
+        audio.probe(path)
+
+
+@pytest.mark.parametrize("promised", [None, 0, 1000], ids=["honest", "silent", "lying"])
+async def test_frames_times_channels_are_limited(tmp_path: Path, promised: int | None) -> None:
+    (tmp_path / "scratch").mkdir()
+    reader = ConfinedAudio(audio.AudioLimits(max_sample_count=1_000_000), 1, tmp_path / "scratch")
+    path = hostile_media.silence(tmp_path / "song", 20, 8_000, 8)  # 1,280,000 samples
+    if promised is not None:
+        hostile_media.promise(path, promised)
+    assert path.stat().st_size < 20_000
+    with pytest.raises(AppError) as refused:
+        await reader.examine(path)
+    assert (refused.value.code, refused.value.reason) == (Code.UNPROCESSABLE, "AUDIO_TOO_LARGE")
+    decoded: list[int] = []
+    with pytest.raises(AppError, match="AUDIO_TOO_LARGE"):
+        decoded.extend(block.size for block in audio.decode_blocks(path, reader.limits))
+    assert sum(decoded) <= 1_000_000
+    assert_nothing_is_left(tmp_path)
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the disk have less free space than jobs and uploads must leave."""
+    monkeypatch.setattr(free_space, "_FLOOR_BYTES", 1 << 60)
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_no_writer_crosses_the_floor_of_free_space(tmp_path: Path) -> None:
+    for encoding in ("flac", "wav16", "wav32f"):
+        with (
+            pytest.raises(AppError, match="STORAGE_FULL"),
+            audio.AudioWriter(tmp_path / "out", 8_000, 1, encoding) as writer,  # type: ignore[arg-type]
+        ):
+            writer.write(np.zeros((1, 1000), np.float32))
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("full_disk")
+async def test_no_upload_crosses_the_floor_of_free_space(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path / "blobs")
+    with pytest.raises(AppError, match="STORAGE_FULL"):
+        async with blobs.write("uploads/a") as writer:
+            await writer.write(b"x")
+    assert await blobs.keys("") == []
+    assert list((tmp_path / "blobs" / ".partial").iterdir()) == []
+
+
+def test_free_space_is_checked_again_while_a_file_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks: list[Path] = []
+    monkeypatch.setattr(free_space, "require_free_space", lambda folder, least_bytes: checks.append(folder))
+    space = free_space.FreeSpace(tmp_path)
+    for _ in range(64):
+        space.use(1 << 20)
+    assert 4 <= len(checks) <= 5

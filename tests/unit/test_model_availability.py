@@ -1,0 +1,98 @@
+"""Availability where models are tried in a process of their own, as separation does."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from kit.compute import EngineProcesses, Report
+from kit.engines import ModelAvailability, ModelState
+from kit.errors import AppError
+from services.generation.registry import Registry
+from tests.unit.scripted_engine import asked, builder
+
+DEADLINE_SECONDS = 30.0
+
+
+def wait_for_file(registry: Registry, report: Report, *, file: Path = Path()) -> None:
+    """Occupy an engine process until ``file`` exists."""
+    while not file.exists():
+        report(0.5)
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        build = builder(folder)
+        self.processes: EngineProcesses[Registry] = EngineProcesses("test", 1, build)
+        self.probes: list[EngineProcesses[Registry]] = []
+
+        def open_probe() -> EngineProcesses[Registry]:
+            self.probes.append(EngineProcesses("probe", 1, build))
+            return self.probes[-1]
+
+        self.models = ModelAvailability(build(), self.processes, open_probe=open_probe)
+
+
+@pytest_asyncio.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    yield made
+    await made.models.close()
+    for processes in (made.processes, *made.probes):
+        await asyncio.to_thread(processes.close)
+
+
+async def test_a_model_is_tried_while_a_job_occupies_the_engine_process(world: World) -> None:
+    started = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    go = world.folder / "go"
+    work = functools.partial(wait_for_file, file=go)
+    job = asyncio.create_task(world.processes.run(work, lambda ratio: loop.call_soon_threadsafe(started.set)))
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await started.wait()
+        await world.models.require("music")
+        assert not job.done()
+        assert world.models.state("music") is ModelState.READY
+        assert len(world.probes) == 1
+        go.touch()
+        await job
+
+
+async def test_weights_that_are_present_are_tried_too(world: World) -> None:
+    (world.folder / "music-weights").touch()
+    (world.folder / "no-weights").touch()  # present, but loading them fails
+    for _ in range(2):
+        with pytest.raises(AppError) as caught:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await world.models.require("music")
+        assert caught.value.reason == "MODEL_UNAVAILABLE"
+    assert len(asked(world.folder, "load")) == 1
+    assert world.models.state("music") is ModelState.ERROR
+
+
+async def test_models_without_weights_are_accepted_at_once(world: World) -> None:
+    await world.models.require("composer")
+    assert world.models.state("composer") is ModelState.READY
+    assert world.probes == []
+
+
+async def test_unknown_models_are_refused(world: World) -> None:
+    with pytest.raises(AppError) as caught:
+        await world.models.require("opera")
+    assert caught.value.reason == "MODEL_UNKNOWN"
+
+
+async def test_warming_up_loads_the_default_model_in_the_process_of_the_jobs(world: World) -> None:
+    (world.folder / "audio-weights").touch()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await world.models.warm_up()
+    assert world.models.state("music") is ModelState.READY
+    assert world.models.state("audio") is ModelState.PENDING  # present, but not tried
+    assert [entry["load"] for entry in asked(world.folder, "load")] == ["music"]
+    assert world.probes == []

@@ -1,0 +1,103 @@
+"""``make models`` and the files that are generated from the declarations of models."""
+
+from __future__ import annotations
+
+import pytest
+
+from kit.engines import Engine, EngineRegistry, ModelDeclaration
+from kit.errors import AppError, Code
+from services import models
+from tools import models_doc
+
+WEIGHTS = ModelDeclaration(
+    name="net", description="A network", outputs=("a",), licence="MIT", needs_weights=True, source="somebody/net",
+    size_bytes=84_000_000,
+)  # fmt: skip
+RULES = ModelDeclaration(name="rules", description="Rules", outputs=("a",), licence="MIT", needs_weights=False)
+
+
+class Shelf(Engine):
+    """An engine whose weights are present or missing."""
+
+    name = "shelf"
+    models = (WEIGHTS, RULES)
+
+    def __init__(self) -> None:
+        self.present = False
+        self.fails = False
+        self.calls: list[str] = []
+
+    def is_present(self, model: str) -> bool:
+        return self.present or model == "rules"
+
+    def load(self, model: str) -> None:
+        self.calls.append(f"load {model}")
+        if self.fails:
+            raise AppError(Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", "The hub has no such file.")
+
+    def unload(self, model: str) -> None:
+        self.calls.append(f"unload {model}")
+
+
+@pytest.fixture
+def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    engine = Shelf()
+    registry: EngineRegistry[Engine] = EngineRegistry()
+    registry.register(engine)
+    monkeypatch.setattr(models, "build_registries", lambda: {"test": registry})
+    monkeypatch.setattr(models, "require_hub", lambda: None)
+    return engine
+
+
+def test_missing_weights_are_listed_and_downloaded(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
+    assert models.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "model  licence  size   weights     source",
+        "net    MIT      84 MB  missing     somebody/net",
+        "rules  MIT      none   not needed  built in",
+        "net: ready",
+    ]
+    assert shelf.calls == ["load net", "unload net"]
+
+
+def test_an_unreachable_hub_is_one_sentence(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise ConnectionError("The model hub cannot be reached.")
+
+    monkeypatch.setattr(models, "require_hub", refuse)
+    assert models.main(["net"]) == 1
+    assert capsys.readouterr().err == "The model hub cannot be reached.\n"
+    assert shelf.calls == []
+    shelf.present = True  # nothing to download: the hub is not needed
+    assert models.main(["net"]) == 0
+    assert shelf.calls == ["load net", "unload net"]
+
+
+def test_a_model_that_cannot_be_loaded_fails_the_command(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
+    shelf.fails = True
+    assert models.main([]) == 1
+    assert capsys.readouterr().err == "net: The hub has no such file.\n"
+
+
+def test_unknown_names_are_refused_with_the_known_ones(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
+    assert models.main(["giant"]) == 1
+    assert capsys.readouterr().err == "There is no model 'giant'. Use one of: net, rules.\n"
+
+
+def test_the_document_has_a_row_for_every_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOUNDWRIGHT_GENERATION_CHECKPOINTS", '{"music": "somebody/else"}')  # not read
+    files = models_doc.generate()
+    rows = [line.split(" | ") for line in files[models_doc.DOCUMENT].splitlines() if line.startswith("| `")]
+    by_name = {row[0].strip("| `"): row for row in rows}
+    assert len(rows) == len(by_name) == sum(len(r.declarations()) for r in models.build_registries().values())
+    assert by_name["htdemucs_6s"][3] == "drums, bass, other, vocals, guitar, piano"
+    assert by_name["music"][6] == "[facebook/musicgen-small](https://huggingface.co/facebook/musicgen-small)"
+    assert by_name["composer"][4] == "44100 Hz"
+    assert 'MODELS = ("music", "audio", "magnet-music", "magnet-audio")' in files[models_doc.NAMES]
+
+
+def test_the_committed_files_match_the_declarations() -> None:
+    assert models_doc.main(["--check"]) == 0

@@ -1,0 +1,127 @@
+"""Orphans are found by the records of the library. Nothing else is deleted."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from library_data import open_library, put
+
+from kit.adapters.sqlite.search import SqliteSearch
+from kit.adapters.system.clock import SystemClock
+from services.library.catalog.service import Generation
+from services.library.jobs.service import AudioOutput, Job
+from services.library.orphans.service import Orphans, Place, place_of
+from services.library.orphans.store import BlobDocs
+from services.library.stores import Stores
+from services.library.tracks.service import Track
+
+TRACK, JOB, OTHER = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
+HOUR = 3600.0
+
+
+class World:
+    """A library of documents and files, which are a day old."""
+
+    def __init__(self, folder: Path) -> None:
+        self.docs, self.blobs = open_library(folder)
+        self.root = folder / "blobs"
+        self.orphans = Orphans(self.blobs, BlobDocs(self.docs), SystemClock())
+
+    async def file(self, key: str, age_hours: float = 25.0) -> str:
+        await put(self.blobs, key, b"audio")
+        moment = time.time() - age_hours * HOUR
+        os.utime(self.root / key, (moment, moment))
+        return key
+
+    async def doc(self, collection: str, **fields: Any) -> None:
+        await self.docs.insert(collection, fields)
+
+    async def found(self, hours: float = 24.0) -> set[str]:
+        return {orphan.key async for orphan in self.orphans.find(hours * HOUR)}
+
+
+@pytest_asyncio.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    built = World(tmp_path)
+    await Stores(built.docs, SqliteSearch(built.docs.database)).prepare()
+    yield built
+    await built.docs.close()
+
+
+@pytest.mark.parametrize(("key", "place"), [
+    (f"tracks/{TRACK}/original.flac", Place(TRACK)),
+    (f"tracks/{TRACK}/2/{JOB}/original.flac", Place(TRACK, JOB)),
+    (f"stems/1/{JOB}/vocals.flac", Place(job_id=JOB)),
+    (f"pipeline/12/{JOB}/cleaned/vocals.wav", Place(job_id=JOB)),
+    (f"pipeline/{JOB}/12/vocals.wav", Place(job_id=JOB)),
+    (f"uploads/{TRACK}", Place()), (f"uploads/mixes/{TRACK}/mix.wav", Place()), (f"check/{JOB}", Place()),
+    ("tracks/notes.txt", None), ("tracks/mine/original.flac", None), ("stems/readme", None), (f"stems/{JOB}", None),
+    (f"stems/x/{JOB}/a.flac", None), (f"backup/{TRACK}.tar", None), (f"backup/2026/01/{TRACK}/a", None), ("a", None),
+])  # fmt: skip
+def test_a_key_leads_to_its_records(key: str, place: Place | None) -> None:
+    assert place_of(key) == place
+
+
+async def test_files_without_a_record_are_orphans(world: World) -> None:
+    keys = {
+        await world.file(key)
+        for key in (
+            f"tracks/{TRACK}/original.flac", f"tracks/{TRACK}/1/{JOB}/original.mp3", f"stems/1/{JOB}/bass.flac",
+            f"uploads/{OTHER}",
+        )
+    }  # fmt: skip
+    await world.file("not/ours")
+    assert await world.found() == keys
+    assert {orphan.key for orphan in await world.orphans.delete(24 * HOUR)} == keys
+    assert await world.blobs.keys("") == ["not/ours"]
+
+
+async def test_named_files_stay(world: World) -> None:
+    track = await world.file(f"tracks/{TRACK}/original.flac")
+    stem, stored = await world.file(f"stems/2/{JOB}/bass.flac"), await world.file(f"stems/2/{JOB}/drums.flac")
+    clip, picture = await world.file(f"generations/1/{OTHER}/a.wav"), await world.file(f"generations/1/{OTHER}/s.png")
+    await world.doc("tracks", id=TRACK, blob_key=track)
+    await world.doc("jobs", id=JOB, state="succeeded", result={"outputs": [{"blob_key": stem}]})
+    await world.doc("outputs", id="o", job_id=JOB, blob_key=stored)
+    await world.doc("generations", id=OTHER, audio_blob_key=clip, spectrogram_blob_key=picture)
+    dead = {await world.file(f"stems/1/{JOB}/bass.flac"), await world.file(f"tracks/{TRACK}/1/{JOB}/original.mp3")}
+    assert await world.found() == dead
+
+
+@pytest.mark.parametrize("fields", [
+    {"state": "queued"}, {"state": "running"}, {"state": "succeeded", "results_pending": True},
+])  # fmt: skip
+async def test_files_of_an_unfinished_job_stay(world: World, fields: dict[str, Any]) -> None:
+    await world.file(f"stems/1/{JOB}/bass.flac")
+    await world.file(f"tracks/{TRACK}/1/{JOB}/original.mp3")
+    await world.doc("jobs", id=JOB, **fields)
+    assert await world.found() == set()
+
+
+async def test_files_of_a_failed_job_are_orphans(world: World) -> None:
+    key = await world.file(f"stems/1/{JOB}/bass.flac")
+    await world.doc("jobs", id=JOB, state="failed", result=None)
+    assert await world.found() == {key}
+
+
+async def test_young_files_stay(world: World) -> None:
+    await world.file(f"stems/1/{JOB}/bass.flac", age_hours=0.9)
+    await world.file(f"stems/1/{OTHER}/bass.flac", age_hours=5)
+    assert await world.found(hours=6) == set()
+    assert await world.found(hours=0) == {f"stems/1/{OTHER}/bass.flac"}  # an hour is the least
+
+
+def test_records_have_the_fields_that_the_search_reads() -> None:
+    names = {kind: {field.name for field in dataclasses.fields(kind)} for kind in (Job, Track, AudioOutput, Generation)}
+    assert {"state", "result", "results_pending"} <= names[Job]
+    assert {"blob_key"} <= names[Track]
+    assert {"job_id", "blob_key"} <= names[AudioOutput]
+    assert {"audio_blob_key", "spectrogram_blob_key"} <= names[Generation]

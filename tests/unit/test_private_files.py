@@ -1,0 +1,57 @@
+"""Folders and files of the platform are for its user alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from kit.security.private_files import private_folder
+
+
+def modes(folder: Path) -> set[int]:
+    return {stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
+
+
+def test_a_new_folder_is_private(tmp_path: Path) -> None:
+    private_folder(tmp_path / "one" / "two")
+    assert modes(tmp_path / "one" / "two") == {0o700}
+
+
+def test_an_open_folder_is_closed_with_all_that_is_in_it(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "data", tmp_path / "outside"
+    (folder / "blobs").mkdir(parents=True)
+    for path in (folder / "library.db", folder / "blobs" / "song.wav", outside):
+        path.touch()
+        path.chmod(0o644)
+    (folder / "link").symlink_to(outside)
+    folder.chmod(0o755)
+    (folder / "blobs").chmod(0o775)
+    private_folder(folder)
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o644
+    (folder / "link").unlink()
+    assert modes(folder) == {0o700, 0o600}
+
+
+def test_a_link_beside_the_files_of_others_is_refused(tmp_path: Path) -> None:
+    shared = tmp_path / "tmp"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "sockets").symlink_to(tmp_path)
+    with pytest.raises(PermissionError, match="sockets"):
+        private_folder(shared / "sockets")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_refused_only_where_all_may_create_one(tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    volume.chmod(0o2770)
+    os.chown(volume, 12345, -1)
+    private_folder(volume)
+    assert stat.S_IMODE(volume.stat().st_mode) == 0o2770
+    tmp_path.chmod(0o1777)
+    with pytest.raises(PermissionError, match="another user"):
+        private_folder(volume)

@@ -1,0 +1,436 @@
+"""Who may call which RPC: all RPCs and all kinds of credentials, through real gRPC; and the cache of API tokens."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from accounts_fixture import CLIENT_IP, IdentityFixture, identity_fixture
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from kit import rpc
+from kit.errors import AppError, Code
+from kit.rpc.access import TOKEN_CACHE_SECONDS, CallerAuthenticator, accepts_api_token
+from kit.rpc.errors import error_from_rpc
+from kit.security.identity import Principal, current_principal
+from tests.signers import plain_signer, signer_of
+from tools import stubs
+
+PROTO = stubs.ROOT / "proto"
+PATHS = sorted(path.relative_to(PROTO).with_suffix("") for path in PROTO.rglob("*_service.proto"))
+SERVICES: list[ServiceDescriptor] = [
+    service
+    for path in PATHS
+    for service in importlib.import_module(".".join(path.parts) + "_pb2").DESCRIPTOR.services_by_name.values()
+]
+METHODS: list[MethodDescriptor] = [method for service in SERVICES for method in service.methods]
+
+# What an account may call with its API token: what the gateway calls for it, and no more. A new RPC is closed until
+# proto/ opens it, and this list says the same.
+OPEN = {
+    "AccountService": "ListApiTokens DeleteApiToken",
+    "AdminService": "ListAccounts ListAuditEntries GetJobOverview",
+    "TrackService": "GetTrack ListTracks UpdateTrack DeleteTrack GetStem ListStems GetAnalysis",
+    "JobService": "GetJob WatchJob ListJobs CancelJob GetQueue",
+    "CatalogService": (
+        "GetGeneration ListGenerations SampleGenerations CountGenerations CountCategories ListCategories GetStats "
+        "DeleteGeneration RateGeneration Vote GetVotes GetFeedback ListVotes AddFavorite RemoveFavorite ListFavorites "
+        "CheckFavorites SuggestTag WithdrawTag GetTagSuggestions CreatePlaylist GetPlaylist ListPlaylists UpdatePlaylist "
+        "DeletePlaylist AddToPlaylist RemoveFromPlaylist ReorderPlaylist RecordPlay GetPlayStats ListMostPlayed ListPlays"
+    ),
+    "ConnectionService": "ListConnections DeleteConnection",
+    "ConversationService": "GetConversation ListConversations DeleteConversation",
+    "WebhookService": (
+        "CreateWebhook GetWebhook ListWebhooks UpdateWebhook DeleteWebhook RotateWebhookSecret TestWebhook "
+        "ListWebhookDeliveries ReplayWebhookDelivery"
+    ),
+    "StorageService": "GetUsage",
+    "IngestService": "FetchSpotify SearchSpotify CreateDownloads",
+    "SeparationService": (
+        "CreateJob CreateExportJob CreatePipelineJob ListModels GetLalalaiQuota CancelLalalaiTask CancelLalalaiTasks"
+    ),
+    "AnalysisService": "CreateJob",
+    "AgentService": "Chat CheckProviders",
+    "GenerationService": "CreateJobs GetStatus RenderSpectrogram SuggestPrompt",
+}
+COMPONENTS = ("gateway", "library", "ingest", "separation", "analysis", "generation")
+WORKERS = "ingest separation analysis generation"
+# Which components may call an RPC for themselves. What is not here, none may.
+SERVICES_OF = {
+    "AccountService": {
+        "AuthenticateToken": f"gateway {WORKERS}",
+        **dict.fromkeys(
+            [
+                "AuthenticateSession",
+                "Register",
+                "CreateSession",
+                "RequestLoginLink",
+                "RedeemLoginLink",
+                "ConfirmEmail",
+                "DeleteSession",
+                "ChangePassword",
+                "RequestEmailChange",
+                "ExchangePassword",
+            ],
+            "gateway",
+        ),
+    },
+    "JobService": {
+        "GetJob": "gateway",  # reads each job once for all WebSockets that follow it
+        **dict.fromkeys(
+            ["ClaimJob", "HeartbeatJob", "ReserveJobStorage", "SucceedJob", "FailJob", "ReleaseJob"], WORKERS
+        ),
+    },
+    "TrackService": {
+        "GetTrack": "gateway ingest separation analysis",
+        "RecordDownload": "ingest",
+        "ListStems": "separation",
+    },
+    "CatalogService": {"GetGeneration": "generation", "SetSpectrogram": "generation"},
+    "ConnectionService": {
+        "SignIn": "gateway",
+        "GetConnectionSecret": "ingest separation",
+        "ReplaceConnectionSecret": "ingest",
+    },
+    "IngestService": {"BeginSpotifyAuthorization": "gateway", "FinishSpotifyAuthorization": "gateway"},
+}
+# Which components may call an RPC for an account that may not call it with a token.
+SERVICES_FOR_ACCOUNTS = {
+    "AccountService": {"CreateApiToken": "gateway"},
+    "AdminService": {"UpdateAccount": "gateway"},
+    "TrackService": {"CreateTrack": "ingest"},
+    "JobService": {"CreateJob": WORKERS},
+    "ConnectionService": {"PutConnection": "gateway"},
+    "ConversationService": {"AppendTurn": "analysis"},
+    "StorageService": {"Reserve": "gateway", "Release": "gateway"},
+    "IngestService": dict.fromkeys(
+        [
+            "CreateUpload",
+            "FinishUpload",
+            "AbortUpload",
+            "BeginDirectUpload",
+            "GetDirectUpload",
+            "SignUploadParts",
+            "FinishDirectUpload",
+            "AbortDirectUpload",
+            "BeginSpotifyAuthorization",
+        ],
+        "gateway",
+    ),
+    "SeparationService": {"RenderMix": "gateway"},
+}
+
+LIBRARY = plain_signer("library")  # the server of this test
+SIGNERS = {component: signer_of(component) for component in COMPONENTS}
+ANN = Principal("ann", "pro")
+
+
+def signed(component: str, principal: Principal | None = None) -> tuple[str, str]:
+    """Return the metadata of a call that a component makes for itself or for an account."""
+    signer = SIGNERS[component]
+    return ("soundwright-principal", signer.sign(principal or signer.service, "library"))
+
+
+def allowed(table: dict[str, dict[str, str]], method: MethodDescriptor) -> set[str]:
+    return set(table.get(method.containing_service.name, {}).get(method.name, "").split())
+
+
+def listed(table: dict[str, str]) -> set[str]:
+    return {f"{service}.{name}" for service, names in table.items() for name in names.split()}
+
+
+def short(method: MethodDescriptor) -> str:
+    return f"{method.containing_service.name}.{method.name}"
+
+
+def path_of(method: MethodDescriptor) -> str:
+    return f"/{method.containing_service.full_name}/{method.name}"
+
+
+async def tokens(token: str) -> Principal:
+    """The platform's API tokens in this test."""
+    if token == "ann-token":
+        return ANN
+    if token == "suspended-token":
+        raise AppError(Code.PERMISSION_DENIED, "ACCOUNT_SUSPENDED", "The account is suspended.")
+    raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Valid Bearer token required")
+
+
+class Called:
+    """A server of every service in proto/ whose methods only note their caller."""
+
+    def __init__(self, address: str, channel: grpc.aio.Channel) -> None:
+        self.address = address
+        self.channel = channel
+        self.callers: list[Principal | None] = []
+
+    def servicer(self, service: ServiceDescriptor, base: type[Any]) -> Any:
+        def answering(method: MethodDescriptor) -> Any:
+            async def answer(_servicer: Any, _request: Any, _context: Any) -> Any:
+                self.callers.append(current_principal())
+                return method.output_type._concrete_class()
+
+            async def stream(_servicer: Any, _request: Any, _context: Any) -> Any:
+                self.callers.append(current_principal())
+                yield method.output_type._concrete_class()
+
+            return stream if method.server_streaming else answer
+
+        return type(service.name, (base,), {method.name: answering(method) for method in service.methods})()
+
+    async def call(self, method: MethodDescriptor, *metadata: tuple[str, str]) -> tuple[str, Principal | None]:
+        """Return OK or the reason of the refusal, and the principal that the method saw."""
+        self.callers.clear()
+        kind = self.channel.unary_stream if method.server_streaming else self.channel.unary_unary
+        stub: Any = kind(path_of(method), request_serializer=lambda _: b"")
+        try:
+            call = stub(None, metadata=metadata)
+            answers = [each async for each in call] if method.server_streaming else [await call]
+            assert answers == [b""]
+        except grpc.aio.AioRpcError as failure:
+            refusal = error_from_rpc(failure)
+            assert refusal is not None
+            assert self.callers == []
+            return refusal.reason, None
+        return "OK", self.callers.pop()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def called() -> AsyncIterator[Called]:
+    folder = Path(tempfile.mkdtemp())  # short enough for a socket
+    address = f"unix:{folder / 'rpc.sock'}"
+    server = rpc.RpcServer(address, LIBRARY, tokens)
+    async with grpc.aio.insecure_channel(address) as channel:
+        all_services = Called(address, channel)
+        for path in PATHS:
+            messages = importlib.import_module(".".join(path.parts) + "_pb2")
+            stubs_of = importlib.import_module(".".join(path.parts) + "_pb2_grpc")
+            for service in messages.DESCRIPTOR.services_by_name.values():
+                servicer = all_services.servicer(service, getattr(stubs_of, f"{service.name}Servicer"))
+                getattr(stubs_of, f"add_{service.name}Servicer_to_server")(servicer, server.server)
+            server.add_reflection(messages)
+        await server.start()
+        await server.set_serving(True)
+        yield all_services
+    await server.stop(0)
+    shutil.rmtree(folder)
+
+
+def test_the_tables_of_this_test_name_methods_of_the_contracts() -> None:
+    names = {short(method) for method in METHODS}
+    assert listed(OPEN) <= names
+    for table in (SERVICES_OF, SERVICES_FOR_ACCOUNTS):
+        assert {f"{service}.{name}" for service, rows in table.items() for name in rows} <= names
+    assert {short(method) for method in METHODS if accepts_api_token(path_of(method))} == listed(OPEN)
+
+
+def test_every_rpc_is_for_somebody() -> None:
+    for method in METHODS:
+        anybody = allowed(SERVICES_OF, method) | allowed(SERVICES_FOR_ACCOUNTS, method)
+        assert anybody or short(method) in listed(OPEN), short(method)
+
+
+def test_every_rpc_is_of_a_kind_that_the_server_guards() -> None:
+    assert [short(m) for m in METHODS if m.client_streaming] == []
+
+
+@pytest.mark.parametrize("method", METHODS, ids=short)
+async def test_every_rpc_with_api_tokens(called: Called, method: MethodDescriptor) -> None:
+    token = ("authorization", "Bearer ann-token")
+    assert await called.call(method) == ("UNAUTHORIZED", None)
+    for value in ("Bearer wrong", "Bearer", "Bearer ", "", "ann-token", "Basic ann-token", f"Bearer {'x' * 513}"):
+        assert await called.call(method, ("authorization", value)) == ("UNAUTHORIZED", None), value
+    assert await called.call(method, ("authorization", "Bearer suspended-token")) == ("ACCOUNT_SUSPENDED", None)
+    accepted = ("OK", ANN) if short(method) in listed(OPEN) else ("API_TOKEN_NOT_ACCEPTED", None)
+    assert await called.call(method, token) == accepted
+    assert await called.call(method, ("authorization", "bearer  ann-token ")) == accepted
+
+
+@pytest.mark.parametrize("method", METHODS, ids=short)
+async def test_every_rpc_with_every_component(called: Called, method: MethodDescriptor) -> None:
+    for component in COMPONENTS:
+        service = SIGNERS[component].service
+        accepted = ("OK", service) if component in allowed(SERVICES_OF, method) else ("CALLER_NOT_ACCEPTED", None)
+        assert await called.call(method, signed(component)) == accepted, component
+        for_accounts = short(method) in listed(OPEN) or component in allowed(SERVICES_FOR_ACCOUNTS, method)
+        accepted = ("OK", ANN) if for_accounts else ("CALLER_NOT_ACCEPTED", None)
+        assert await called.call(method, signed(component, ANN)) == accepted, component
+
+
+@pytest.mark.parametrize("method", METHODS, ids=short)
+async def test_every_rpc_refuses_what_no_component_of_the_platform_signed(
+    called: Called, method: MethodDescriptor
+) -> None:
+    gateway = SIGNERS["gateway"]
+    stranger = plain_signer("gateway", None, "1" * 32)
+    past = plain_signer("gateway", Past())
+    token = ("authorization", "Bearer ann-token")
+    for forged in (
+        "",
+        "x",
+        stranger.sign(ANN, "library"),
+        stranger.sign(stranger.service, "library"),
+        past.sign(ANN, "library"),
+        gateway.sign(ANN, "separation"),  # for another component
+        unsigned(gateway.sign(ANN, "library")),
+    ):
+        # A principal counts before a token, also a bad one.
+        for metadata in ((), (token,)):
+            answer = await called.call(method, *metadata, ("soundwright-principal", forged))
+            assert answer == ("PRINCIPAL_INVALID", None)
+
+
+class Past:
+    """A clock that is 200 seconds slow."""
+
+    def now(self) -> float:
+        return time.time() - 200
+
+
+def unsigned(token: str) -> str:
+    """Return the token without a signature, with the algorithm ``none``."""
+    head, body, _ = token.split(".")
+    header = {**json.loads(base64.urlsafe_b64decode(head + "==")), "alg": "none"}
+    return f"{base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b'=').decode()}.{body}."
+
+
+@pytest.mark.parametrize("metadata", [(), (("authorization", "Bearer ann-token"),), (("authorization", "x"),)], ids=str)
+async def test_health_and_reflection_are_open(called: Called, metadata: Any) -> None:
+    health = health_pb2_grpc.HealthStub(called.channel)
+    answer = await health.Check(health_pb2.HealthCheckRequest(), metadata=metadata)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    reflection = reflection_pb2_grpc.ServerReflectionStub(called.channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    answers = [each async for each in reflection.ServerReflectionInfo(iter([request]), metadata=metadata)]
+    found = {service.name for service in answers[0].list_services_response.service}
+    assert found >= {service.full_name for service in SERVICES}
+
+
+async def test_a_server_without_a_lookup_accepts_no_token() -> None:
+    callers = CallerAuthenticator(LIBRARY, None)
+    with pytest.raises(AppError) as refusal:
+        await callers.identify(path_of(METHODS[0]), {"authorization": "Bearer ann-token"})
+    assert refusal.value.reason == "PRINCIPAL_INVALID"
+
+
+# --------------------------------------------------------------------------------------------------------- the cache
+
+
+class Lookup:
+    """Counts lookups of tokens. ``valid`` holds the tokens that there are."""
+
+    def __init__(self) -> None:
+        self.valid = {"a"}
+        self.count = 0
+        self.seconds = 100.0
+        self.callers = CallerAuthenticator(LIBRARY, self._authenticate, lambda: self.seconds)
+
+    async def _authenticate(self, token: str) -> Principal:
+        self.count += 1
+        if token not in self.valid:
+            raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Valid Bearer token required")
+        return Principal(token, "user")
+
+    async def accepted(self, token: str) -> bool:
+        method = "/soundwright.library.v1.TrackService/ListTracks"
+        try:
+            principal = await self.callers.identify(method, {"authorization": f"Bearer {token}"})
+        except AppError:
+            return False
+        return principal == Principal(token, "user")
+
+
+async def test_a_token_is_looked_up_once_in_five_seconds() -> None:
+    lookup = Lookup()
+    assert TOKEN_CACHE_SECONDS <= 5
+    for seconds in (100.0, 102.0, 104.0, 104.9):
+        lookup.seconds = seconds
+        assert await lookup.accepted("a")
+    assert lookup.count == 1
+    lookup.seconds = 105.0
+    assert await lookup.accepted("a")
+    assert lookup.count == 2
+
+
+async def test_a_revoked_token_is_refused_after_five_seconds_however_often_it_is_used() -> None:
+    lookup = Lookup()
+    assert await lookup.accepted("a")
+    lookup.valid.clear()
+    for seconds in (102.0, 104.0, 104.9):
+        lookup.seconds = seconds
+        assert await lookup.accepted("a")
+    for seconds in (105.0, 101.0):
+        lookup.seconds = seconds
+        assert not await lookup.accepted("a")
+
+
+async def test_a_refused_token_is_not_remembered() -> None:
+    lookup = Lookup()
+    assert not await lookup.accepted("b")
+    lookup.valid.add("b")
+    assert await lookup.accepted("b")
+
+
+async def test_the_cache_is_bounded_and_holds_no_token() -> None:
+    lookup = Lookup()
+    lookup.valid |= {f"token-{number}" for number in range(1500)}
+    assert await lookup.accepted("a")
+    for number in range(1500):
+        assert await lookup.accepted(f"token-{number}")
+        if number == 800:
+            assert await lookup.accepted("a")  # used recently, so it stays longer
+    assert len(lookup.callers._cache) == 1000
+    assert lookup.count == 1501
+    assert await lookup.accepted("a")
+    assert await lookup.accepted("token-1499")
+    assert lookup.count == 1501
+    assert await lookup.accepted("token-0")
+    assert lookup.count == 1502
+    assert not any(b"token" in key for key in lookup.callers._cache)
+
+
+# ---------------------------------------------------------------------------------------- tokens of the real library
+
+
+@pytest.fixture
+async def library(tmp_path: Path) -> AsyncIterator[IdentityFixture]:
+    async with identity_fixture(tmp_path) as built:
+        yield built
+
+
+async def test_tokens_have_the_rights_of_their_account(library: IdentityFixture) -> None:
+    account = await library.account(role="pro")
+    admin = await library.account("boss@example.org", role="super_admin")
+    secret, token = await library.identity.tokens.create_for(account.id, "grpc")
+    authenticate = library.identity.principal_of_token
+    assert await authenticate(secret) == Principal(account.id, "pro")
+    for status in ("suspended", "banned"):
+        await set_status(library, admin.id, account.id, status)
+        assert await reason_of(authenticate(secret)) == "ACCOUNT_SUSPENDED"
+    await set_status(library, admin.id, account.id, "active")
+    assert await authenticate(secret) == Principal(account.id, "pro")
+    await library.identity.tokens.revoke(account.id, token.public_id)
+    assert await reason_of(authenticate(secret)) == "UNAUTHORIZED"
+
+
+async def set_status(library: IdentityFixture, admin_id: str, account_id: str, status: str) -> None:
+    principal = Principal(admin_id, "super_admin")
+    await library.identity.administration.update_account(principal, account_id, "", status, CLIENT_IP)
+
+
+async def reason_of(refused: Any) -> str:
+    with pytest.raises(AppError) as refusal:
+        await refused
+    return refusal.value.reason
