@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 __all__ = ["BlobInfo", "BlobWriter", "Blobs", "PublicBlobs", "UploadedPart"]
 
@@ -109,6 +109,10 @@ class Blobs(Protocol):
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Yield the bytes from ``start`` in chunks of bounded size."""
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """Open the blob for reading at any position, without a copy of it. Opening and reading block: use it in a thread."""
         ...
 
     def local(self, key: str) -> AbstractAsyncContextManager[Path]:

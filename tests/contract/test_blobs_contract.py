@@ -108,6 +108,32 @@ class BlobsContract(ABC):
         async with blobs.local("a/b") as path:
             assert path.read_bytes() == b"data"
 
+    async def test_an_open_blob_is_read_at_any_position(self, blobs: Blobs) -> None:
+        data = random.Random(3).randbytes(1_500_001)
+        await put(blobs, "a/b", data)
+
+        def read() -> None:
+            with blobs.open("a/b") as file:
+                assert file.seek(0, os.SEEK_END) == len(data)
+                assert file.read(1) == b""
+                for start, length in ((1_400_000, 70_000), (0, 10), (10, 900_000), (1_500_000, 5), (3_000_000, 1)):
+                    assert file.seek(start) == start
+                    assert file.read(length) == data[start : start + length]
+                    assert file.tell() == start + len(data[start : start + length])
+                file.seek(7)
+                buffer = bytearray(20)
+                assert file.readinto(buffer) == 20  # type: ignore[attr-defined]
+                assert bytes(buffer) == data[7:27]
+                file.seek(-3, os.SEEK_CUR)
+                assert file.read() == data[24:]
+
+        await asyncio.to_thread(read)
+
+    async def test_an_open_empty_blob_has_no_bytes(self, blobs: Blobs) -> None:
+        await put(blobs, "empty", b"")
+        with await asyncio.to_thread(blobs.open, "empty") as file:
+            assert await asyncio.to_thread(file.read) == b""
+
     async def test_locate_returns_a_path_without_an_address(self, blobs: Blobs) -> None:
         location = blobs.locate("a/b.wav")
         assert location.startswith("/")
@@ -123,6 +149,8 @@ class BlobsContract(ABC):
         with pytest.raises(AppError, match="BLOB_NOT_FOUND"):
             async with blobs.local(key):
                 pass
+        with pytest.raises(AppError, match="BLOB_NOT_FOUND"):
+            await asyncio.to_thread(blobs.open, key)
         with pytest.raises(AppError, match="BLOB_NOT_FOUND"):
             await blobs.move(key, "target")
         await blobs.delete(key)  # fine
@@ -354,7 +382,7 @@ class BlobsContract(ABC):
             blobs.locate(key)
 
         for attempt in (
-            write, local, locate, lambda: get(blobs, key), lambda: blobs.stat(key), lambda: blobs.delete(key),
+            write, local, locate, lambda: asyncio.to_thread(blobs.open, key), lambda: get(blobs, key), lambda: blobs.stat(key), lambda: blobs.delete(key),
             lambda: blobs.move(key, "b"), lambda: blobs.move("good", key), lambda: blobs.put_file(key, source),
             lambda: blobs.delete_prefix(key + "/"),
         ):  # fmt: skip

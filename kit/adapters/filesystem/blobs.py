@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from kit.adapters.blob_keys import blob_not_found, check_folder, check_key
 from kit.errors import AppError, Code
@@ -118,6 +119,10 @@ class FileBlobs:
                     yield chunk
             finally:
                 file.close()
+
+    def open(self, key: str) -> BinaryIO:
+        with _translate_errors():
+            return self._path(key).open("rb")
 
     @contextlib.asynccontextmanager
     async def local(self, key: str) -> AsyncIterator[Path]:

@@ -12,13 +12,14 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from minio.commonconfig import ComposeSource
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from kit.adapters.blob_keys import blob_not_found, check_folder, check_key, check_prefix
+from kit.adapters.s3.file import BUFFER_BYTES, BlobFile
 from kit.adapters.s3.multipart import MultipartUploads
 from kit.adapters.s3.public import S3PublicBlobs
 from kit.adapters.s3.store import Access, Connection, InvalidRange, unavailable
@@ -168,6 +169,9 @@ class S3Blobs:
             return await self._call(get)
         except InvalidRange:
             return None
+
+    def open(self, key: str) -> BinaryIO:
+        return cast(BinaryIO, io.BufferedReader(BlobFile(self._connection, self._bucket, check_key(key)), BUFFER_BYTES))
 
     @contextlib.asynccontextmanager
     async def local(self, key: str) -> AsyncIterator[Path]:

@@ -20,7 +20,7 @@ from kit.adapters.blob_keys import blob_not_found
 from kit.errors import AppError, Code
 from kit.log import FailureLog
 
-__all__ = ["REGION", "Access", "Connection", "InvalidRange", "unavailable"]
+__all__ = ["REGION", "Access", "Connection", "InvalidRange", "translated", "unavailable"]
 
 REGION = "us-east-1"
 """A fixed one spares a request for it; MinIO and SeaweedFS accept any."""
@@ -116,7 +116,7 @@ class Connection:
 
     async def call(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """Call the SDK in a thread and translate what it raises."""
-        with _translated():
+        with translated():
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._executor, partial(function, *arguments, **options))
 
@@ -131,7 +131,7 @@ def unavailable() -> AppError:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn errors of the SDK and of the connection into ``AppError``."""
     try:
         yield
