@@ -7,8 +7,11 @@ from kit.audio.containers import SUPPORTED_FORMATS, sniff
 from kit.audio.decode import AudioFile, decode_blocks, inspect, probe, regroup
 from kit.audio.encode import AudioWriter, Encoding, reencode, resample_blocks
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
+from kit.audio.segments import Segment, encode_segment, stored_waveform
+from kit.audio.waveform import PIXEL_FRAMES, Waveform, coarser_waveform
 
 __all__ = [
+    "PIXEL_FRAMES",
     "SUPPORTED_FORMATS",
     "AudioFile",
     "AudioInfo",
@@ -16,11 +19,16 @@ __all__ = [
     "AudioSummary",
     "AudioWriter",
     "Encoding",
+    "Segment",
+    "Waveform",
+    "coarser_waveform",
     "decode_blocks",
+    "encode_segment",
     "inspect",
     "probe",
     "reencode",
     "regroup",
     "resample_blocks",
     "sniff",
+    "stored_waveform",
 ]

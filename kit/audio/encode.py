@@ -24,10 +24,10 @@ __all__ = ["AudioWriter", "Encoding", "reencode", "resample_blocks"]
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
 
-Encoding = Literal["flac", "wav16", "wav24", "wav32f"]
-"""FLAC with 24 bits, or WAV with 16 or 24 bits or 32-bit floats."""
+Encoding = Literal["flac", "flac16", "wav16", "wav24", "wav32f"]
+"""FLAC with 24 or 16 bits, or WAV with 16 or 24 bits or 32-bit floats."""
 
-_BITS = {"flac": 24, "wav16": 16, "wav24": 24, "wav32f": 32}
+_BITS = {"flac": 24, "flac16": 16, "wav16": 16, "wav24": 24, "wav32f": 32}
 RIFF_LIMIT_BYTES = 0xFFFF_FFFF
 """Largest size that a RIFF header can hold. Larger files become RF64."""
 
@@ -73,7 +73,7 @@ class AudioWriter:
         self._space = FreeSpace(path.parent)
         self._channel_count = channel_count
         self._encoding = encoding
-        make_sink = _FlacSink if encoding == "flac" else _WavSink
+        make_sink = _FlacSink if encoding.startswith("flac") else _WavSink
         self._sink: _Sink = make_sink(path, sample_rate_hz, channel_count, encoding)
 
     def __enter__(self) -> AudioWriter:
@@ -114,7 +114,7 @@ class AudioWriter:
         self.frame_count += block.shape[1]
         self.peak = max(self.peak, peak)
 
-    def _guarded(self, do: Callable[..., None], *arguments: Any) -> None:
+    def _guarded(self, do: Callable[..., object], *arguments: Any) -> None:
         try:
             do(*arguments)
         except (OSError, soundfile.LibsndfileError, AssertionError) as error:  # soundfile asserts that all was written
@@ -127,15 +127,17 @@ class _FlacSink:
     def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding) -> None:
         if not 1 <= channel_count <= 8:
             raise ValueError(f"FLAC cannot hold {channel_count} channels")
+        self._shift = 32 - _BITS[encoding]
+        subtype = f"PCM_{_BITS[encoding]}"
         path.touch()  # raises the file system's own error
         try:
-            self._file = soundfile.SoundFile(path, "w", sample_rate_hz, channel_count, "PCM_24", format="FLAC")
+            self._file = soundfile.SoundFile(path, "w", sample_rate_hz, channel_count, subtype, format="FLAC")
         except soundfile.LibsndfileError as error:
             path.unlink()
             raise ValueError(f"FLAC cannot hold {sample_rate_hz} Hz") from error
 
     def write(self, samples: NDArray[Any]) -> None:
-        self._file.write(np.ascontiguousarray(samples << 8))
+        self._file.write(np.ascontiguousarray(samples << self._shift))
 
     def close(self) -> None:
         self._file.close()

@@ -20,8 +20,8 @@ from kit.audio import AudioWriter, Encoding, decode_blocks, inspect, reencode, r
 from kit.errors import AppError
 
 RATE_HZ = 44_100
-ENCODINGS: list[Encoding] = ["flac", "wav16", "wav24", "wav32f"]
-SUBTYPES = {"flac": "PCM_24", "wav16": "PCM_16", "wav24": "PCM_24", "wav32f": "FLOAT"}
+ENCODINGS: list[Encoding] = ["flac", "flac16", "wav16", "wav24", "wav32f"]
+SUBTYPES = {"flac": "PCM_24", "flac16": "PCM_16", "wav16": "PCM_16", "wav24": "PCM_24", "wav32f": "FLOAT"}
 
 
 def noise(channel_count: int, frame_count: int, seed: int = 0) -> NDArray[np.float32]:
@@ -48,7 +48,7 @@ def test_what_is_written_reads_back(tmp_path: Path, encoding: Encoding, channel_
     assert (writer.frame_count, writer.clipped_sample_count) == (5_001, 0)
     assert writer.peak == np.abs(samples).max()
 
-    step = {"flac": 2**-23, "wav16": 2**-15, "wav24": 2**-23, "wav32f": 0}[encoding]
+    step = {"flac": 2**-23, "flac16": 2**-15, "wav16": 2**-15, "wav24": 2**-23, "wav32f": 0}[encoding]
     read_back = decoded(path)
     assert np.abs(read_back - samples).max() <= step / 2 + 2**-25  # float32 itself has steps of 2^-24 below 1
     others, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
@@ -70,12 +70,12 @@ def test_all_sixteen_bit_samples_survive(tmp_path: Path) -> None:
     source, target = tmp_path / "source.wav", tmp_path / "target.wav"
     steps = np.arange(-32_768, 32_768, dtype=np.int16)
     soundfile.write(source, steps, RATE_HZ, subtype="PCM_16")
-    for encoding in ("wav16", "wav24", "flac", "wav32f"):
+    for encoding in ENCODINGS:
         reencode(source, target, encoding)
         np.testing.assert_array_equal(decoded(target)[0] * 32_768, steps)
 
 
-@pytest.mark.parametrize(("encoding", "bits"), [("wav16", 16), ("wav24", 24), ("flac", 24)])
+@pytest.mark.parametrize(("encoding", "bits"), [("wav16", 16), ("wav24", 24), ("flac", 24), ("flac16", 16)])
 def test_integers_clip_at_full_scale_and_count_it(tmp_path: Path, encoding: Encoding, bits: int) -> None:
     samples = np.array([[0.0, 1.0, 1.5, -1.0, -1.5, 1e30, -1e30, 0.5]], np.float32)
     writer = write(tmp_path / "out", samples, encoding)
