@@ -77,6 +77,10 @@ class Stack:
         """Return the keys of all stored files that begin with ``prefix``."""
         return self._with_blobs(lambda blobs: blobs.keys(prefix))
 
+    def recordings(self, prefix: str) -> list[str]:
+        """Return the keys of stored recordings that begin with ``prefix``, also of those that only left their waveform."""
+        return sorted({key.removesuffix(".dat") for key in self.stored(prefix)})
+
     def read(self, key: str) -> bytes:
         """Return the content of a stored file."""
 

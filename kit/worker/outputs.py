@@ -16,7 +16,9 @@ from soundwright.library.v1 import job_pb2
 from kit.ports import Blobs
 from kit.worker.context import JobContext
 
-__all__ = ["JobOutputs", "delete_outputs"]
+__all__ = ["JobOutputs", "delete_outputs", "described_key", "waveform_file", "waveform_key"]
+
+_WAVEFORM_EXTENSION = ".dat"
 
 
 def _prefix(folder: str, job_id: str, attempt: int) -> str:
@@ -34,6 +36,21 @@ async def delete_outputs(blobs: Blobs, folder: str, job_id: str, attempts: Itera
     for attempt in attempts:
         await blobs.delete_prefix(_prefix(folder, job_id, attempt))
         await blobs.delete_prefix(_old_prefix(folder, job_id, attempt))
+
+
+def waveform_file(file: Path) -> Path:
+    """Return the file for the waveform of an output (:mod:`kit.audio.waveform`), which is stored with the output if it exists."""
+    return file.with_name(file.name + _WAVEFORM_EXTENSION)
+
+
+def waveform_key(blob_key: str) -> str:
+    """Return the key of the waveform of an audio file. No record names it: it can be computed again, and goes with the file."""
+    return blob_key + _WAVEFORM_EXTENSION
+
+
+def described_key(key: str) -> str:
+    """Return the key of the audio file whose waveform has the key ``key``, or ``key`` itself if it is that of another file."""
+    return key.removesuffix(_WAVEFORM_EXTENSION)
 
 
 class JobOutputs:
@@ -62,7 +79,7 @@ class JobOutputs:
             await delete_outputs(self._blobs, self._folder, self._job.id, [self._job.attempt])
 
     async def put(self, output: job_pb2.AudioOutput, file: Path) -> job_pb2.AudioOutput:
-        """Store ``file`` and return its record.
+        """Store ``file``, and its waveform if there is one, and return its record.
 
         Args:
             output: name, path below the job's folder, and audio properties.
@@ -76,6 +93,8 @@ class JobOutputs:
         stored.blob_key = _prefix(self._folder, self._job.id, self._job.attempt) + output.path
         stored.size_bytes = await self._blobs.put_file(stored.blob_key, file)
         self._context.stored_bytes += stored.size_bytes
+        if waveform_file(file).exists():
+            await self._blobs.put_file(waveform_key(stored.blob_key), waveform_file(file))
         # An output has the same ID in every attempt, so that storing its record twice is harmless.
         stored.id = str(uuid.uuid5(uuid.UUID(self._job.id), output.name))
         stored.job_id = self._job.id

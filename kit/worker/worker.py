@@ -36,6 +36,7 @@ from kit.settings import Settings
 from kit.worker.commands import CORRELATION_HEADER, queue_consumer
 from kit.worker.context import JobContext, JobStopped
 from kit.worker.kind import JobKind
+from kit.worker.outputs import delete_outputs
 
 __all__ = ["JobWorker", "job_workers"]
 
@@ -292,8 +293,8 @@ class JobWorker:
             except AppError as error:
                 if error.code is not Code.STALE:
                     raise
-                for output in outcome.result.outputs:
-                    await self._blobs.delete(output.blob_key)
+                if job.output_folder:
+                    await delete_outputs(self._blobs, job.output_folder, job.id, [job.attempt])
                 return "lost"
         elif outcome.stopped == "stopping":
             await self._release(job, 0.0, None)

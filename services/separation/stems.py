@@ -6,21 +6,60 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
 
 from soundwright.library.v1 import job_pb2
 
 from kit import audio
 from kit.compute import Report
 from kit.engines import ModelSelection
+from kit.worker.outputs import waveform_file
 from services.separation import service
 from services.separation.service import Engine
 
-__all__ = ["Files", "audio_extension", "describe_output", "describe_selection", "separate_to_files"]
+__all__ = [
+    "MIX",
+    "Files",
+    "OutputFile",
+    "StemWriter",
+    "audio_extension",
+    "describe_output",
+    "describe_selection",
+    "separate_to_files",
+    "write_mix",
+]
 
+MIX = "mix"
+"""Name of the recording that is stored beside its stems."""
+
+_MIX_ENCODING: audio.Encoding = "flac16"
+_BLOCK_FRAMES = 65_536
 _CONTENT_TYPES = {"flac": "audio/flac", "wav": "audio/wav"}
 
-Files = list[tuple[job_pb2.AudioOutput, Path]]
-"""Outputs with name, path and audio properties, and the files that contain them."""
+OutputFile = tuple[job_pb2.AudioOutput, Path]
+"""An output with name, path and audio properties, and the file that contains it."""
+
+Files = list[OutputFile]
+
+
+class StemWriter(audio.AudioWriter):
+    """Writes a stem, and its waveform beside it."""
+
+    def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: audio.Encoding) -> None:
+        super().__init__(path, sample_rate_hz, channel_count, encoding)
+        self._waveform = audio.Waveform(sample_rate_hz)
+        self._waveform_path = waveform_file(path)
+
+    def write(self, block: service.Samples) -> None:
+        super().write(block)
+        self._waveform.add(block)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if kind is None:
+            self._guarded(self._waveform_path.write_bytes, self._waveform.data())
 
 
 def describe_selection(selection: ModelSelection, result: job_pb2.JobResult) -> None:
@@ -59,7 +98,7 @@ def separate_to_files(
         if hasattr(blocks, "close"):
             stack.callback(blocks.close)  # closes the files of a stopped generator at once
         writers = {
-            stem: stack.enter_context(audio.AudioWriter(path, mix.sample_rate_hz, mix.channel_count, encoding))
+            stem: stack.enter_context(StemWriter(path, mix.sample_rate_hz, mix.channel_count, encoding))
             for stem, path in files.items()
         }
 
@@ -83,6 +122,23 @@ def separate_to_files(
     return [
         (describe_output(stem, f"{stem}.{extension}", mix, writer), files[stem]) for stem, writer in writers.items()
     ]
+
+
+def write_mix(mix: service.Mix, folder: Path, report: Report) -> OutputFile:
+    """Write a recording as FLAC with 16 bits, for players that play it in place of its stems. It has their rate and length.
+
+    Args:
+        report: called with 1 for every block. An exception that it raises ends the work.
+
+    Returns:
+        The description and the file.
+    """
+    file = folder / f"{MIX}.flac"
+    with StemWriter(file, mix.sample_rate_hz, mix.channel_count, _MIX_ENCODING) as writer:
+        for block in mix.blocks(_BLOCK_FRAMES):
+            writer.write(block)
+            report(1.0)
+    return describe_output(MIX, file.name, mix, writer), file
 
 
 def describe_output(name: str, path: str, shape: service.Shape, writer: audio.AudioWriter) -> job_pb2.AudioOutput:

@@ -23,7 +23,14 @@ from kit.worker.outputs import JobOutputs
 from services.separation import service
 from services.separation.registry import Registry
 from services.separation.settings import SeparationSettings
-from services.separation.stems import Files, audio_extension, describe_selection, separate_to_files
+from services.separation.stems import (
+    Files,
+    OutputFile,
+    audio_extension,
+    describe_selection,
+    separate_to_files,
+    write_mix,
+)
 
 __all__ = ["STEMS_FOLDER", "SeparationWorker", "compute_queue"]
 
@@ -72,12 +79,13 @@ class SeparationWorker:
         async with self.recording(context) as (mix, folder):
             context.report(0.0, "Separating")
             work = functools.partial(_separate, model=spec.model, encoding=encoding, mix=mix, folder=folder)
-            selection, outputs = await self._processes.run(work, context.report)
+            selection, outputs, whole = await self._processes.run(work, context.report)
             async with JobOutputs(self._blobs, context) as store:
                 context.report(1.0, "Storing the stems")
                 result = job_pb2.JobResult(outputs_are_stems=True)
                 for output, file in outputs:
                     result.outputs.append(await store.put(output, file))
+                result.mix.CopyFrom(await store.put(*whole))
                 describe_selection(selection, result)
                 result.compute_seconds = time.monotonic() - started
                 return result
@@ -95,9 +103,10 @@ class SeparationWorker:
 
 def _separate(
     registry: Registry, report: Report, *, model: str, encoding: service.Format, mix: audio.AudioFile, folder: Path
-) -> tuple[ModelSelection, Files]:
+) -> tuple[ModelSelection, Files, OutputFile]:
     selection = registry.select(model)
     stems = registry.declaration(selection.model).outputs
     files = {stem: folder / f"{stem}.{audio_extension(encoding)}" for stem in stems}
     with registry.use(selection.model) as engine:
-        return selection, separate_to_files(engine, selection.model, mix, files, encoding, report)
+        outputs = separate_to_files(engine, selection.model, mix, files, encoding, report)
+    return selection, outputs, write_mix(mix, folder, report)

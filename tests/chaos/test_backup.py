@@ -118,7 +118,7 @@ def test_a_library_survives_its_destruction_and_moves_into_a_cluster(
     assert {name for name in COLLECTIONS if after[name] != before[name]} <= {"jobs"}
     files = {key: value for key, value in after.items() if key not in COLLECTIONS}
     assert files == {key: before[key] for key in files}
-    assert len([key for key in files if key.startswith("stems/")]) == 4
+    assert len([key for key in files if key.startswith("stems/")]) == 5, "waveforms are computed again"
 
     with running(data_dir, settings) as stack, closing(Work(stack, work)) as work:
         person.assert_at_home(stack)

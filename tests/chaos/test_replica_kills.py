@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 from processes import eventually
-from work import RATE_HZ, SETTINGS, STEMS
+from work import RATE_HZ, RECORDINGS, SETTINGS
 
 from tests.cluster import COMPONENTS, Cluster, running_cluster
 
@@ -186,8 +186,8 @@ def test_jobs_end_once_and_requests_are_answered_whichever_replica_dies(
     assert set(answers) <= {200, 503, 0}
     assert sum(map(len, ended.values())) == 20
     assert {(job["status"], job["error"]) for found in ended.values() for job in found} == {("completed", None)}
-    stems = [f"stems/{job['attempt']}/{job['id']}/{name}.flac" for job in ended["separation"] for name in STEMS]
-    assert cluster.stack.stored("stems/") == sorted(stems), "each job has its stems, and nothing of another attempt"
+    stems = [f"stems/{job['attempt']}/{job['id']}/{name}.flac" for job in ended["separation"] for name in RECORDINGS]
+    assert cluster.stack.recordings("stems/") == sorted(stems), "each job has its stems, and nothing of another attempt"
     clips = clients.call("GET", "/api/library", params={"per_page": 100}).json()["items"]
     assert sorted(clip["id"] for clip in clips) == sorted(jobs.ids["generation"])
     assert "Traceback" not in cluster.stack.log()

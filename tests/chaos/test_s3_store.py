@@ -19,7 +19,7 @@ import httpx
 import pytest
 import soundfile
 from processes import components, eventually, kill, restarted
-from work import FRAME_COUNT, SETTINGS, STEMS
+from work import FRAME_COUNT, RECORDINGS, SETTINGS
 
 from demo.stack import Stack, running
 from kit.adapters.s3.blobs import Access, S3Blobs
@@ -339,8 +339,8 @@ def assert_whole_once(world: World, job_id: str) -> None:
     eventually(lambda: world.job(job_id)["status"] in ("completed", "failed"), f"job {job_id} ends", 150)
     job = world.job(job_id)
     assert (job["status"], job["error"]) == ("completed", None)
-    keys = [f"stems/{job['attempt']}/{job_id}/{name}.flac" for name in STEMS]
-    assert [key for key in stored(world, "stems/") if job_id in key] == keys
+    keys = [f"stems/{job['attempt']}/{job_id}/{name}.flac" for name in RECORDINGS]
+    assert sorted({key.removesuffix(".dat") for key in stored(world, "stems/") if job_id in key}) == keys
     for stem in job["result"]["stems"]:
         data = world.client.get(f"/export/stem/{stem['id']}", follow_redirects=True).content
         assert soundfile.info(io.BytesIO(data)).frames == FRAME_COUNT

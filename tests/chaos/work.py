@@ -35,6 +35,8 @@ FRAME_COUNT = SONG_SECONDS * RATE_HZ + 123
 LONG_SONG_SECONDS = 200
 LONG_FRAME_COUNT = LONG_SONG_SECONDS * RATE_HZ + 123
 STEMS = ["bass", "drums", "other", "vocals"]
+RECORDINGS = ["bass", "drums", "mix", "other", "vocals"]
+"""What a separation stores."""
 _TERMINAL = {"completed", "failed"}
 
 
@@ -135,8 +137,8 @@ class Work:
         return files_below(self.stack.data_dir / "scratch" / "separation")
 
     def stems(self, job_id: str) -> list[str]:
-        """Return the stored stems of a job, each as ``<attempt>/<file name>``."""
-        places = [path.split("/", 2) for path in self.stored("stems")]
+        """Return the stored recordings of a job, each as ``<attempt>/<file name>``, also those that only left their waveform."""
+        places = [path.split("/", 2) for path in sorted({path.removesuffix(".dat") for path in self.stored("stems")})]
         return [f"{attempt}/{name}" for attempt, job, name in places if job == job_id]
 
     def stored(self, folder: str) -> list[str]:
@@ -161,7 +163,7 @@ class Work:
         stems = job["result"]["stems"]
         assert sorted(stem["stem_type"] for stem in stems) == STEMS
         assert {stem["frame_count"] for stem in stems} == {frame_count}
-        assert self.stems(job_id) == [f"{attempt}/{name}.flac" for name in STEMS]
+        assert self.stems(job_id) == [f"{attempt}/{name}.flac" for name in RECORDINGS]
         archive = zipfile.ZipFile(io.BytesIO(self.call("GET", f"/export/stems/{job['track_id']}").content))
         assert len(archive.namelist()) == len(STEMS)
         for name in archive.namelist():

@@ -25,6 +25,7 @@ RATE_HZ = 22_050
 SONG_SECONDS = 15
 FRAME_COUNT = SONG_SECONDS * RATE_HZ + 123
 STEMS = ("bass", "drums", "other", "vocals")
+RECORDINGS = (*STEMS, "mix")
 _PRIORITIES = ("admin", "premium", "standard", "free")
 
 
@@ -56,8 +57,8 @@ class Jobs:
         """Each job has one result, of the attempt that it names, and it is whole. Return the jobs."""
         jobs = self.look()
         assert {(job["status"], job["error"]) for job in jobs} == {("completed", None)}
-        expected = {f"stems/{job['attempt']}/{job['id']}/{name}.flac" for job in jobs for name in STEMS}
-        ours = [key for key in self._services.stack.stored("stems/") if key.split("/")[2] in set(self.ids)]
+        expected = {f"stems/{job['attempt']}/{job['id']}/{name}.flac" for job in jobs for name in RECORDINGS}
+        ours = [key for key in self._services.stack.recordings("stems/") if key.split("/")[2] in set(self.ids)]
         assert sorted(ours) == sorted(expected), "each job has its stems, and nothing of another attempt"
         for job in jobs:
             assert sorted(stem["stem_type"] for stem in job["result"]["stems"]) == sorted(STEMS)

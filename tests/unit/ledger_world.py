@@ -117,16 +117,18 @@ def details(values: str) -> PackedMessage:
 SPEC = details("spec")
 
 
+def audio_output(name: str) -> AudioOutput:
+    """An output as its worker describes it."""
+    return AudioOutput(
+        id=str(uuid.uuid4()), name=name, blob_key=f"stems/{name}", content_type="audio/flac", size_bytes=1,
+        sample_rate_hz=44100, channel_count=2, frame_count=10, peak=0.5, clipped_sample_count=0,
+        job_id="", track_id="", owner_id="", path=f"{name}.flac", create_time=0.0,
+    )  # fmt: skip
+
+
 def result(*names: str, values: str = "", **fields: Any) -> JobResult:
     """The result of a separation with these stems, or of an analysis with these values."""
-    outputs = [
-        AudioOutput(
-            id=str(uuid.uuid4()), name=name, blob_key=f"stems/{name}", content_type="audio/flac", size_bytes=1,
-            sample_rate_hz=44100, channel_count=2, frame_count=10, peak=0.5, clipped_sample_count=0,
-            job_id="", track_id="", owner_id="", path=f"{name}.flac", create_time=0.0,
-        )
-        for name in names
-    ]  # fmt: skip
+    outputs = [audio_output(name) for name in names]
     plain: dict[str, Any] = {"engine": "dsp", "model": "m", "degraded": False, "requested_model": "m"}
     given: dict[str, Any] = {"outputs_are_stems": bool(names)}
     if values:

@@ -18,6 +18,7 @@ from ledger_world import (
     LOST,
     WORKER,
     World,
+    audio_output,
     clip,
     details,
     ledger_of,
@@ -295,15 +296,21 @@ async def test_success_stores_the_result_and_files_what_belongs_to_it(world: Wor
     await world.tracks.create(ANN, track("t1"))
     job = await world.running(track_id="t1")
     world.clock.time += 3
-    ended = await world.ledger.succeed(job.id, 1, result("vocals", "drums"), [])
+    ended = await world.ledger.succeed(job.id, 1, result("vocals", "drums", mix=audio_output("mix")), [])
     assert (ended.state, ended.progress_ratio, ended.finish_time) == (JobState.SUCCEEDED, 1.0, world.clock.time)
     assert (ended.lease_until, ended.results_pending, ended.error) == (None, None, None)
     assert ended == await world.now(job)
-    stems = await world.tracks.stems(ANN, "t1")
-    assert [(stem.name, stem.job_id, stem.track_id, stem.owner_id) for stem in stems] == [
+    latest = await world.tracks.stem_set(ANN, "t1")
+    assert latest is not None
+    stems = latest.stems
+    assert [(stem.name, stem.job_id, stem.track_id, stem.owner_id) for stem in [*stems, latest.mix] if stem] == [
         ("vocals", job.id, "t1", "ann"),
         ("drums", job.id, "t1", "ann"),
+        ("mix", job.id, "t1", "ann"),
     ]
+    assert (await world.tracks.get(ANN, "t1")).stem_count == 2
+    assert latest.mix is not None
+    assert await world.tracks.stem(ANN, latest.mix.id) == dataclasses.replace(latest.mix, revision=1)
     assert await world.tracks.stem(ANN, stems[0].id) == dataclasses.replace(stems[0], revision=1)
     assert await reason(world.tracks.stem(BOB, stems[0].id)) == "ACCESS_DENIED"
 
@@ -371,7 +378,9 @@ async def test_a_crash_before_the_results_are_stored_is_repaired_by_the_sweeper(
     await world.sweeper.sweep()
     assert (await world.tracks.stem(ANN, stem_id)).name == "vocals"
     assert (await world.tracks.analysis(ANN, "t1")).details == details("{}")
-    assert [stem.id for stem in await world.tracks.stems(ANN, "t1")] == [stem_id]
+    latest = await world.tracks.stem_set(ANN, "t1")
+    assert latest is not None
+    assert [stem.id for stem in latest.stems] == [stem_id]
     assert (await world.tracks.get(ANN, "t1")).stem_count == 1
     filed = await world.catalog.generation(job.id)
     assert filed is not None

@@ -84,6 +84,17 @@ async def test_files_without_a_record_are_orphans(world: World) -> None:
     assert await world.blobs.keys("") == ["not/ours"]
 
 
+async def test_a_waveform_stays_as_long_as_its_audio(world: World) -> None:
+    stem, mix = await world.file(f"stems/2/{JOB}/bass.flac"), await world.file(f"stems/2/{JOB}/mix.flac")
+    await world.file(f"{stem}.dat")
+    await world.file(f"{mix}.dat")
+    await world.doc(
+        "jobs", id=JOB, state="succeeded", result={"outputs": [{"blob_key": stem}], "mix": {"blob_key": mix}}
+    )
+    left = await world.file(f"stems/1/{JOB}/bass.flac.dat")
+    assert await world.found() == {left}
+
+
 async def test_named_files_stay(world: World) -> None:
     track = await world.file(f"tracks/{TRACK}/original.flac")
     stem, stored = await world.file(f"stems/2/{JOB}/bass.flac"), await world.file(f"stems/2/{JOB}/drums.flac")

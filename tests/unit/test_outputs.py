@@ -11,7 +11,7 @@ from soundwright.library.v1 import job_pb2
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError, Code
 from kit.worker.context import JobContext
-from kit.worker.outputs import JobOutputs
+from kit.worker.outputs import JobOutputs, delete_outputs, described_key, waveform_file, waveform_key
 
 JOB_ID = "7b0d2f0e-6c1a-4a51-9d36-5f0f3c7f1f11"
 
@@ -39,6 +39,22 @@ async def test_an_output_lies_under_its_attempt_and_is_described(blobs: FileBlob
         blob_key=f"stems/2/{JOB_ID}/sub/vocals.flac", size_bytes=6, job_id=JOB_ID, track_id="t1", owner_id="ann",
     )  # fmt: skip
     assert b"".join([piece async for piece in blobs.read(stored.blob_key)]) == b"vocals"
+
+
+async def test_a_waveform_is_stored_with_its_output_and_does_not_count(blobs: FileBlobs, tmp_path: Path) -> None:
+    context = job(1)
+    output, file = stem(tmp_path, "vocals")
+    waveform_file(file).write_bytes(b"waveform")
+    async with JobOutputs(blobs, context) as outputs:
+        stored = await outputs.put(output, file)
+        await outputs.put(*stem(tmp_path, "drums"))
+    key = waveform_key(stored.blob_key)
+    assert await blobs.keys("") == [f"stems/1/{JOB_ID}/sub/drums.flac", stored.blob_key, key]
+    assert b"".join([piece async for piece in blobs.read(key)]) == b"waveform"
+    assert described_key(key) == described_key(stored.blob_key) == stored.blob_key
+    assert context.stored_bytes == len("vocals") + len("drums")
+    await delete_outputs(blobs, "stems", JOB_ID, [1])
+    assert await blobs.keys("") == []
 
 
 async def test_ids_are_the_same_in_every_attempt_and_differ_by_name(blobs: FileBlobs, tmp_path: Path) -> None:

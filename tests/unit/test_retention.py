@@ -127,7 +127,7 @@ async def test_stems_are_deleted_at_their_age_and_the_track_says_so(library: Lib
         "tracks/t1/original.wav", "tracks/t2/original.wav", f"stems/1/{new_job.id}/vocals.flac"
     }  # fmt: skip
     assert [(await library.tracks.get(ANN, each)).stem_count for each in ("t1", "t2")] == [0, 1]
-    assert await library.tracks.stems(ANN, "t1") == []
+    assert await library.tracks.stem_set(ANN, "t1") is None
     assert (await library.now(old)).state == "succeeded"
 
 

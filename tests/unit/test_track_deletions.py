@@ -77,13 +77,14 @@ async def test_nothing_of_a_track_is_left_but_its_jobs(library: Library, layout:
     waiting = await library.world.job(track_id="t1", kind="pipeline")
     other = await library.world.tracks.create(ANN, dataclasses.replace(track("t2"), blob_key="tracks/t2/original.wav"))
     await library.write(other.blob_key)
-    stems = await library.world.tracks.stems(ANN, "t1")
+    latest = await library.world.tracks.stem_set(ANN, "t1")
+    assert latest is not None
 
     await library.deletions.delete(ANN, "t1")
 
     assert library.files() == {other.blob_key}
     assert await reason(library.world.tracks.get(ANN, "t1")) == "TRACK_NOT_FOUND"
-    assert await reason(library.world.tracks.stem(ANN, stems[0].id)) == "STEM_NOT_FOUND"
+    assert await reason(library.world.tracks.stem(ANN, latest.stems[0].id)) == "STEM_NOT_FOUND"
     assert await library.world.track_docs.analysis("t1") is None
     states = [(await library.world.ledger.get(ANN, one.id)).state for one in (job, analysis, waiting)]
     assert states == [JobState.SUCCEEDED, JobState.SUCCEEDED, JobState.CANCELLED]
@@ -225,7 +226,7 @@ async def test_a_new_track_under_the_same_id_is_another_one(library: Library) ->
     await library.deletions.resume()
     assert await library.world.tracks.get(ANN, "t1") == dataclasses.replace(again, revision=1)
     assert library.files() == {again.blob_key}
-    assert await library.world.tracks.stems(ANN, "t1") == []
+    assert await library.world.tracks.stem_set(ANN, "t1") is None
     # What was for the old one does nothing for the new one.
     assert (await library.world.ledger.succeed(running.id, 1, result("vocals"), [])).state is JobState.CANCELLED
     assert (await library.world.now(waiting)).state is JobState.CANCELLED

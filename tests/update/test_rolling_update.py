@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.api.stories import UNHURRIED, eventually
 from tests.cluster import COMPONENTS, THIS_CHECKOUT, Cluster, Replica, alternating, running_cluster, until_ready
-from tests.update.traffic import STEMS, Traffic, traffic
+from tests.update.traffic import RECORDINGS, Traffic, traffic
 from tests.update.versions import earlier_version
 
 SETTINGS = {
@@ -80,8 +80,10 @@ def check_that_jobs_ended_once(cluster: Cluster, seen: Traffic) -> None:
         assert {(job["status"], job["error"]) for job in jobs.values()} == {("completed", None)}
         clips = client.get("/api/library", params={"per_page": 100}).json()["items"]
     stems = [
-        f"stems/{jobs[job_id]['attempt']}/{job_id}/{name}.flac" for job_id in seen.jobs["separation"] for name in STEMS
+        f"stems/{jobs[job_id]['attempt']}/{job_id}/{name}.flac"
+        for job_id in seen.jobs["separation"]
+        for name in RECORDINGS
     ]
-    assert cluster.stack.stored("stems/") == sorted(stems), "each job has its stems, and nothing of another attempt"
+    assert cluster.stack.recordings("stems/") == sorted(stems), "each job has its stems, and nothing of another attempt"
     assert {clip["id"] for clip in clips} <= set(seen.jobs["generation"])
     assert len(created) == sum(map(len, seen.jobs.values()))

@@ -22,6 +22,8 @@ from tests.stacks import Stack
 __all__ = ["STEMS", "Traffic", "traffic"]
 
 STEMS = ["bass", "drums", "other", "vocals"]
+RECORDINGS = [*STEMS, "mix"]
+"""What a separation stores."""
 _JOB_SECONDS = 240.0
 _JOINED_SECONDS = 300.0
 _PAUSE_SECONDS = 0.5  # leaves most of a small machine to the processes that start

@@ -19,7 +19,7 @@ from kit.security.identity import Principal
 from services.library.access import audio_not_ready, denied, may_see, not_found, owns
 from services.library.jobs.admission import AdmissionStore, Limits, NewJob, queued, release, repeated, reserve
 from services.library.jobs.order import queue_of
-from services.library.jobs.service import ExternalTask, Job, JobError, JobResult, JobState, Stage
+from services.library.jobs.service import AudioOutput, ExternalTask, Job, JobError, JobResult, JobState, Stage
 from services.library.storage.service import NO_QUOTA, Reservations
 
 __all__ = ["JobLedger", "JobStore", "JobTrack", "ResultStore"]
@@ -370,13 +370,16 @@ class JobLedger:
             now = self._clock.now()
             if orphaned:
                 return _ended(job, JobState.CANCELLED, now, JobError("CANCELLED", "cancelled"))
-            outputs = [
-                dataclasses.replace(o, job_id=job.id, track_id=job.track_id, owner_id=job.owner_id, create_time=now)
-                for o in result.outputs
-            ]
+
+            def filed(output: AudioOutput) -> AudioOutput:
+                return dataclasses.replace(
+                    output, job_id=job.id, track_id=job.track_id, owner_id=job.owner_id, create_time=now
+                )
+
+            outputs, mix = [filed(output) for output in result.outputs], result.mix and filed(result.mix)
             return dataclasses.replace(
                 _ended(job, JobState.SUCCEEDED, now, None),
-                result=dataclasses.replace(result, outputs=outputs),
+                result=dataclasses.replace(result, outputs=outputs, mix=mix),
                 stages=list(stages) or job.stages,
                 progress_ratio=1.0,
                 results_pending=True,

@@ -147,6 +147,7 @@ class JobResult:
         outputs_are_stems: whether the outputs replace the stems of the track.
         measurement: tempo and key if the details are an analysis of the track, else None.
         clip: clip for the catalog, or None.
+        mix: the recording that the stems are of, with their sample rate and length, or None.
     """
 
     engine: str
@@ -160,6 +161,7 @@ class JobResult:
     outputs_are_stems: bool = False
     measurement: Measurement | None = None
     clip: GeneratedClip | None = None
+    mix: AudioOutput | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ between the storing of a file and that of its record. Each file is judged by the
 - ``<folder>/<attempt>/<job>/...``, in earlier versions ``<folder>/<job>/<attempt>/...``, belongs to a job.
 - ``uploads/...`` and ``check/...`` are temporary.
 
+The waveform of a file belongs to the same record.
+
 Files with other keys are not the platform's, and stay.
 """
 
@@ -19,6 +21,7 @@ from typing import Protocol
 
 from kit.log import get_logger
 from kit.ports import BlobInfo, Blobs, Clock
+from kit.worker.outputs import described_key
 
 __all__ = ["MIN_AGE_SECONDS", "BlobRecords", "Orphan", "Orphans", "Place", "place_of"]
 
@@ -81,7 +84,7 @@ class Orphans:
                 continue
             if place != known[0]:
                 known = (place, await self._records.named(place))
-            if known[1] is not None and key not in known[1]:
+            if known[1] is not None and key not in known[1] and described_key(key) not in known[1]:
                 yield self._orphan(key, info)
 
     async def delete(self, older_than_seconds: float) -> list[Orphan]:

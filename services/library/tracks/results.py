@@ -30,7 +30,7 @@ class TrackResults:
         result = job.result
         if result is None:
             return
-        await self._store.store_outputs(result.outputs)
+        await self._store.store_outputs([*result.outputs, *([result.mix] if result.mix is not None else [])])
         if result.outputs_are_stems:
             await self._store_stems(job, result)
         if result.measurement is not None and result.details is not None:
@@ -68,6 +68,7 @@ class TrackResults:
                 track_create_time=track.create_time,
                 create_time=job.finish_time or 0.0,
                 stems=result.outputs,
+                mix=result.mix,
             )
         )
         await self._count_stems(job, track)

@@ -78,8 +78,8 @@ class TrackRpc(library_service_pb2_grpc.TrackServiceServicer):
         return pb.GetStemResponse(stem=to_wire(stem, job_pb2.AudioOutput))
 
     async def ListStems(self, request: pb.ListStemsRequest, context: Context) -> pb.ListStemsResponse:
-        stems = await self._tracks.stems(require_principal(), request.track_id)
-        return pb.ListStemsResponse(stems=[to_wire(stem, job_pb2.AudioOutput) for stem in stems])
+        latest = await self._tracks.stem_set(require_principal(), request.track_id)
+        return pb.ListStemsResponse() if latest is None else to_wire(latest, pb.ListStemsResponse)
 
     async def GetAnalysis(self, request: pb.GetAnalysisRequest, context: Context) -> pb.GetAnalysisResponse:
         analysis = await self._tracks.analysis(require_principal(), request.track_id)

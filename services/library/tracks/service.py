@@ -125,6 +125,7 @@ class StemSet:
     Attributes:
         track_create_time: creation time of the track. It identifies the track if a later one has the same ID.
         create_time: end of the separation job.
+        mix: the recording itself, with the sample rate and length of the stems; None in sets of earlier versions.
     """
 
     track_id: str
@@ -132,6 +133,7 @@ class StemSet:
     track_create_time: float
     create_time: float
     stems: list[AudioOutput]
+    mix: AudioOutput | None = None
 
 
 class TrackStatus(StrEnum):
@@ -298,10 +300,9 @@ class Tracks:
             raise denied("stem")
         return output
 
-    async def stems(self, principal: Principal, track_id: str) -> list[AudioOutput]:
-        """Return the latest stems of a track, or an empty list."""
-        latest = await self._store.stem_set(await self.get(principal, track_id))
-        return latest.stems if latest is not None else []
+    async def stem_set(self, principal: Principal, track_id: str) -> StemSet | None:
+        """Return the latest stems of a track, or None."""
+        return await self._store.stem_set(await self.get(principal, track_id))
 
     async def analysis(self, principal: Principal, track_id: str) -> Analysis:
         await self.get(principal, track_id)

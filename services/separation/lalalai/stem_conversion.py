@@ -14,9 +14,9 @@ from kit.compute import Report
 from kit.errors import AppError
 from services.separation.lalalai.client import failed
 from services.separation.service import LALALAI, Format, Samples
-from services.separation.stems import Files, audio_extension, describe_output
+from services.separation.stems import Files, OutputFile, StemWriter, audio_extension, describe_output, write_mix
 
-__all__ = ["Recording", "fit"]
+__all__ = ["Recording", "copy_recording", "fit"]
 
 _BLOCK_FRAMES = 65_536
 # Encoders add padding. A larger difference indicates another recording, or a preview.
@@ -60,7 +60,7 @@ def fit(
         try:
             source = audio.AudioFile(file, limits)
             shape = dataclasses.replace(recording, channel_count=_channel_count(recording, source))
-            with audio.AudioWriter(folder / path, shape.sample_rate_hz, shape.channel_count, encoding) as writer:
+            with StemWriter(folder / path, shape.sample_rate_hz, shape.channel_count, encoding) as writer:
                 for share in _copy(source, shape, writer):
                     report((index + share) / len(files))
         except AppError as error:
@@ -71,6 +71,13 @@ def fit(
         output.source = LALALAI
         stems.append((output, folder / path))
     return stems
+
+
+def copy_recording(
+    _engine: None, report: Report, *, recording: Path, frame_count: int, folder: Path, limits: audio.AudioLimits
+) -> OutputFile:
+    """See :func:`~services.separation.stems.write_mix`."""
+    return write_mix(audio.AudioFile(recording, limits, frame_count), folder, report)
 
 
 def _channel_count(recording: Recording, source: audio.AudioFile) -> int:

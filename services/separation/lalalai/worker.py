@@ -25,9 +25,10 @@ from kit.worker.outputs import JobOutputs
 from services.separation import service
 from services.separation.lalalai.client import STEMS, LalalaiClient, SplitTrack, TaskState, failed, is_transient
 from services.separation.lalalai.keys import Key, Keys
-from services.separation.lalalai.stem_conversion import Recording, fit
+from services.separation.lalalai.stem_conversion import Recording, copy_recording, fit
 from services.separation.service import LALALAI, LALALAI_STEMS
 from services.separation.settings import SeparationSettings
+from services.separation.stems import Files, OutputFile
 from services.separation.worker import STEMS_FOLDER
 
 __all__ = ["LalalaiWorker"]
@@ -93,7 +94,7 @@ class LalalaiWorker:
         """Separate the job's track. A cancellation stops it at any moment."""
         started = time.monotonic()
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:
-            splitter, outputs = await _stoppable(context, self._separate(context, spec, Path(name)))
+            splitter, outputs, mix = await _stoppable(context, self._separate(context, spec, Path(name)))
             async with JobOutputs(self._blobs, context) as store:
                 context.report(1.0, "Storing the stems")
                 result = job_pb2.JobResult(
@@ -101,6 +102,7 @@ class LalalaiWorker:
                 )
                 for output, file in outputs:
                     result.outputs.append(await store.put(output, file))
+                result.mix.CopyFrom(await store.put(*mix))
                 result.compute_seconds = time.monotonic() - started
                 return result
 
@@ -125,7 +127,7 @@ class LalalaiWorker:
 
     async def _separate(
         self, context: JobContext, spec: jobs_pb2.SeparationSpec, folder: Path
-    ) -> tuple[str, list[tuple[job_pb2.AudioOutput, Path]]]:
+    ) -> tuple[str, Files, OutputFile]:
         request = library_service_pb2.GetTrackRequest(track_id=context.job.track_id)
         track = (await self._tracks.GetTrack(request)).track
         try:
@@ -142,7 +144,12 @@ class LalalaiWorker:
         )
         context.report(_FETCHED_RATIO, "Converting the stems")
         outputs = await self._processes.run(work, _part(context, _FETCHED_RATIO, 1.0))
-        return state.splitter if state.splitter in service.SPLITTERS else spec.model, outputs
+        async with self._blobs.local(track.blob_key) as path:
+            copying = functools.partial(
+                copy_recording, recording=path, frame_count=track.frame_count, folder=folder, limits=self._limits
+            )
+            mix = await self._processes.run(copying, context.report)
+        return state.splitter if state.splitter in service.SPLITTERS else spec.model, outputs, mix
 
     async def _start_task(
         self, context: JobContext, spec: jobs_pb2.SeparationSpec, track: track_pb2.Track

@@ -344,7 +344,7 @@ class JobError(message.Message):
 
 @typing.final
 class JobResult(message.Message):
-    """Result of a job. Every result names the engine and the model that produced it. Fields 9 to 11 say, in the library's own terms,
+    """Result of a job. Every result names the engine and the model that produced it. Fields 9 to 12 say, in the library's own terms,
     what the library files besides the job.
     """
 
@@ -361,6 +361,7 @@ class JobResult(message.Message):
     OUTPUTS_ARE_STEMS_FIELD_NUMBER: builtins.int
     MEASUREMENT_FIELD_NUMBER: builtins.int
     CLIP_FIELD_NUMBER: builtins.int
+    MIX_FIELD_NUMBER: builtins.int
     engine: builtins.str
     model: builtins.str
     degraded: builtins.bool
@@ -384,6 +385,10 @@ class JobResult(message.Message):
     def clip(self) -> GeneratedClip:
         """a clip for the catalog; absent: none"""
 
+    @builtins.property
+    def mix(self) -> AudioOutput:
+        """the recording that the stems are of, for players: same rate and length; absent: none"""
+
     def __init__(
         self,
         *,
@@ -398,10 +403,11 @@ class JobResult(message.Message):
         outputs_are_stems: builtins.bool = ...,
         measurement: Measurement | None = ...,
         clip: GeneratedClip | None = ...,
+        mix: AudioOutput | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["clip", b"clip", "details", b"details", "measurement", b"measurement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["clip", b"clip", "details", b"details", "measurement", b"measurement", "mix", b"mix"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["clip", b"clip", "compute_seconds", b"compute_seconds", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "details", b"details", "engine", b"engine", "measurement", b"measurement", "model", b"model", "outputs", b"outputs", "outputs_are_stems", b"outputs_are_stems", "requested_model", b"requested_model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["clip", b"clip", "compute_seconds", b"compute_seconds", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "details", b"details", "engine", b"engine", "measurement", b"measurement", "mix", b"mix", "model", b"model", "outputs", b"outputs", "outputs_are_stems", b"outputs_are_stems", "requested_model", b"requested_model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

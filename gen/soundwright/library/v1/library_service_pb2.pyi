@@ -1221,16 +1221,22 @@ class ListStemsResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     STEMS_FIELD_NUMBER: builtins.int
+    MIX_FIELD_NUMBER: builtins.int
     @builtins.property
     def stems(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.AudioOutput]: ...
+    @builtins.property
+    def mix(self) -> job_pb2.AudioOutput:
+        """the recording itself, with the sample rate and length of the stems; absent: none"""
+
     def __init__(
         self,
         *,
         stems: abc.Iterable[job_pb2.AudioOutput] | None = ...,
+        mix: job_pb2.AudioOutput | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["mix", b"mix"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["stems", b"stems"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["mix", b"mix", "stems", b"stems"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
