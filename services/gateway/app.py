@@ -42,6 +42,7 @@ from services.gateway.http.dialect import Dialect, Registration
 from services.gateway.http.edge import Edge
 from services.gateway.http.health import Health
 from services.gateway.http.operations import ops_routes
+from services.gateway.http.playback import Playback
 from services.gateway.http.problems import problem_of
 from services.gateway.http.rate_limits import RateClass, RateLimiter
 from services.gateway.http.route_table import RouteTable
@@ -77,6 +78,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
         {name: functools.partial(rpc.healthy, channel, _HEALTH_TIMEOUT_SECONDS) for name, channel in channels.items()}
     )
     encoding_slots = ComputeSlots("gateway", _ENCODING_SLOT_COUNT)
+    playback = Playback(blobs, encoding_slots)
     gateway = Gateway(
         settings=settings,
         clients=clients,
@@ -94,6 +96,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
         scratch=runtime.scratch(),
         encoding_slots=encoding_slots,
         conversions=Conversions(settings.conversion_limits),
+        playback=playback,
     )
     # The gateway serves without the broker, too.
     connecting: asyncio.Task[Bus] = asyncio.create_task(infra.open_bus(settings, runtime.name, streams="ignore"))
@@ -157,6 +160,7 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
         await asyncio.gather(health_task, connecting, return_exceptions=True)
         if not connecting.cancelled():
             await connecting.result().close()
+        playback.close()
         encoding_slots.close()
 
 

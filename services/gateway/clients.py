@@ -24,6 +24,7 @@ from kit.ports import Blobs, Clock
 from kit.run import Runtime
 from services.gateway.http.conversions import Conversions
 from services.gateway.http.health import Health
+from services.gateway.http.playback import Playback
 from services.gateway.http.uploads import Uploads
 from services.gateway.settings import GatewaySettings
 
@@ -96,3 +97,4 @@ class Gateway:
     scratch: Path
     encoding_slots: ComputeSlots
     conversions: Conversions
+    playback: Playback

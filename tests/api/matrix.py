@@ -35,6 +35,9 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/tracks": (401, 401, 201, 201, 201),
     "GET /api/tracks/{track_id}": (401, 401, 404, 404, 200),
     "PATCH /api/tracks/{track_id}": (401, 401, 404, 404, 200),
+    "GET /api/tracks/{track_id}/stems": (401, 401, 404, 404, 200),
+    "GET /api/stems/{stem_id}/segments/{index}": (401, 401, 403, 403, 200),
+    "GET /api/stems/{stem_id}/waveform": (401, 401, 403, 403, 200),
     "DELETE /api/tracks/{track_id}": (401, 401, 404, 404, 204),
     # This stack keeps files in a folder, which clients cannot reach.
     "POST /api/uploads": UNREACHABLE,

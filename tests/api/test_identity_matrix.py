@@ -125,6 +125,7 @@ def belongings(
             "track_id": track["id"],
             "stem_id": separation["stems"][0]["id"],
             "path": track["file_path"].removeprefix("/files/"),
+            "index": "0",
             "track_name": "vocals",
             "job_id": pipeline,
             "spotify_id": "matrix",

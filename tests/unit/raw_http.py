@@ -24,6 +24,7 @@ from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_routes
 from services.gateway.http.conversions import Conversions
 from services.gateway.http.health import Health
+from services.gateway.http.playback import Playback
 from services.gateway.http.rate_limits import RateClass, RateLimiter
 from services.gateway.http.uploads import Uploads
 from services.gateway.settings import GatewaySettings
@@ -67,6 +68,7 @@ async def serving(folder: Path, limits: HttpLimits | None = None, **settings: An
     """Serve the gateway while the block runs. Return its port."""
     known = GatewaySettings(data_dir=folder, **settings)
     blobs = FileBlobs(folder / "blobs")
+    slots = ComputeSlots("test", 1)
     gateway = Gateway(
         settings=known,
         clients=Clients(**dict.fromkeys(Clients.__dataclass_fields__, _Away())),
@@ -75,8 +77,9 @@ async def serving(folder: Path, limits: HttpLimits | None = None, **settings: An
         health=Health({}),
         clock=_Clock(),
         scratch=folder,
-        encoding_slots=ComputeSlots("test", 1),
+        encoding_slots=slots,
         conversions=Conversions(known.conversion_limits),
+        playback=Playback(blobs, slots),
     )
     routers = [forge_routes(gateway), soundbox_routes(gateway), page_routes(gateway)]
     limiter = RateLimiter(dict.fromkeys(RateClass, 10_000), _Clock())
@@ -90,7 +93,8 @@ async def serving(folder: Path, limits: HttpLimits | None = None, **settings: An
         ):
             yield port
     finally:
-        gateway.encoding_slots.close()
+        gateway.playback.close()
+        slots.close()
 
 
 class Raw:

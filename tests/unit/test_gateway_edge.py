@@ -39,6 +39,7 @@ from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipe
 from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_routes
 from services.gateway.http.conversions import ConversionLimits, Conversions
 from services.gateway.http.health import Health
+from services.gateway.http.playback import Playback
 from services.gateway.http.problems import Problem
 from services.gateway.http.rate_limits import RateClass, RateLimiter
 from services.gateway.http.uploads import Uploads
@@ -155,6 +156,7 @@ class Site:
         self.settings = GatewaySettings(data_dir=folder)
         blobs = FileBlobs(folder / "blobs")
         clients = Clients(**{field.name: self.services for field in dataclasses.fields(Clients)})  # type: ignore[arg-type]
+        slots = ComputeSlots("test", 1)
         self.gateway = Gateway(
             settings=self.settings,
             clients=clients,
@@ -163,8 +165,9 @@ class Site:
             health=Health({}),
             clock=self.clock,
             scratch=folder,
-            encoding_slots=ComputeSlots("test", 1),
+            encoding_slots=slots,
             conversions=Conversions(ConversionLimits(4, 1 << 30, 64, 1 << 33)),
+            playback=Playback(blobs, slots),
         )
         self._listener = functools.cache(self._build)
 

@@ -26,6 +26,7 @@ from services.gateway.auth import SESSION_COOKIE, Authenticator
 from services.gateway.clients import COMPONENTS, Clients, Gateway
 from services.gateway.http.conversions import ConversionLimits, Conversions
 from services.gateway.http.health import Health
+from services.gateway.http.playback import Playback
 from services.gateway.http.rate_limits import RateClass, RateLimiter
 from services.gateway.http.uploads import Uploads
 from services.gateway.settings import GatewaySettings
@@ -121,6 +122,7 @@ async def site_in(
             scratch=folder,
             encoding_slots=slots,
             conversions=Conversions(ConversionLimits(4, 1 << 30, 64, 1 << 33)),
+            playback=Playback(blobs, slots),
         )
         yield Site(fixture, gateway)
         await channel.close()

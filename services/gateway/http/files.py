@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import quote
@@ -18,7 +18,16 @@ from kit.ports import BlobInfo, Blobs
 from services.gateway.http import limits
 from services.gateway.http.edge import is_head
 
-__all__ = ["Span", "Unsatisfiable", "attachment", "blob_response", "parse_range", "safe_title"]
+__all__ = [
+    "Span",
+    "Unsatisfiable",
+    "attachment",
+    "blob_response",
+    "file_not_found",
+    "not_modified",
+    "parse_range",
+    "safe_title",
+]
 
 _RANGE = re.compile(
     r"bytes *= *([0-9]{0,18}) *- *([0-9]{0,18})", re.IGNORECASE
@@ -88,7 +97,7 @@ async def blob_response(
     """
     info = await blobs.stat(key)
     if info is None:
-        raise AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "The stored file no longer exists.")
+        raise file_not_found()
     etag = f'"{info.etag}"'
     headers = {
         "Accept-Ranges": "bytes",
@@ -98,8 +107,8 @@ async def blob_response(
         "Content-Disposition": attachment(filename, inline=inline),
     }
     conditions = request.headers
-    if _matches(conditions.get("if-none-match", ""), etag):
-        return Response(status_code=304, headers={k: headers[k] for k in ("ETag", "Last-Modified", "Cache-Control")})
+    if (unchanged := not_modified(request, headers)) is not None:
+        return unchanged
     if redirect and blobs.public is not None and not is_head(request.scope) and "if-range" not in conditions:
         location = blobs.public.download_url(key, content_type, headers["Content-Disposition"])
         return Response(status_code=307, headers={"Location": location, "Cache-Control": "no-store"})
@@ -127,6 +136,23 @@ async def _read_span(blobs: Blobs, key: str, span: Span) -> AsyncIterator[bytes]
     if span.length:
         async for chunk in blobs.read(key, span.start, span.length):
             yield chunk
+
+
+def file_not_found() -> AppError:
+    """Return the error for a recorded file that the store does not contain."""
+    return AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "The stored file no longer exists.")
+
+
+def not_modified(request: Request, headers: Mapping[str, str]) -> Response | None:
+    """Return the response to a client that has the current file, or None if the client needs the file.
+
+    Args:
+        headers: those of the file, with its ``ETag``.
+    """
+    if not _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return None
+    kept = ("ETag", "Last-Modified", "Cache-Control")
+    return Response(status_code=304, headers={name: headers[name] for name in kept if name in headers})
 
 
 def _matches(condition: str, etag: str) -> bool:

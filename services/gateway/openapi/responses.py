@@ -27,6 +27,7 @@ __all__ = [
     "documented",
     "documented_as",
     "file_responses",
+    "made_file_responses",
     "route_doc",
 ]
 
@@ -120,6 +121,21 @@ def documented(
     return documented_as(RouteDoc(by_status, refusals))
 
 
+def made_file_responses(media_type: str, *refusals: Problem) -> Callable[[F], F]:
+    """Document a route that returns a file that is made for each response. It supports ``If-None-Match``, but no ranges."""
+    headers = ("ETag", "Cache-Control")
+    by_status = {
+        200: ResponseDoc("The file.", BINARY, media_type, headers=(*headers, "Accept-Ranges")),
+        304: ResponseDoc("The client's copy is current.", headers=headers),
+    }
+    parameters = tuple(_condition(*each) for each in _CONDITIONS if each[0] == "If-None-Match")
+    return documented_as(RouteDoc(by_status, refusals, parameters))
+
+
+def _condition(name: str, text: str, example: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": text, "schema": {"type": "string"}, "example": example}
+
+
 _FILE_HEADERS = ("Accept-Ranges", "ETag", "Last-Modified", "Cache-Control", "Content-Disposition")
 _CONDITIONS = (
     (
@@ -166,8 +182,4 @@ def file_responses(
         416: ResponseDoc("The file has no such part.", headers=("Accept-Ranges", "ETag", "Content-Range")),
         **(responses or {}),
     }
-    parameters = tuple(
-        {"name": name, "in": "header", "description": text, "schema": {"type": "string"}, "example": example}
-        for name, text, example in _CONDITIONS
-    )
-    return documented_as(RouteDoc(by_status, refusals, parameters))
+    return documented_as(RouteDoc(by_status, refusals, tuple(_condition(*each) for each in _CONDITIONS)))

@@ -37,6 +37,7 @@ TAGS = {
     "forge spotify": "Search the Spotify catalog and import from it.",
     "forge download": "Download tracks from links.",
     "forge jobs": "Jobs of all kinds.",
+    "forge stems": "Play stems: segments that decode on their own, and waveforms.",
     "forge export": "Download stems, archives, analyses and original files.",
     "forge daw": "Render mixes.",
     "forge lalalai": "Separation by lalal.ai.",

@@ -22,6 +22,7 @@ _SHORT = {
     "TRACK_NOT_FOUND": "Track not found",
     "JOB_NOT_FOUND": "Job not found",
     "STEM_NOT_FOUND": "Stem not found",
+    "SEGMENT_NOT_FOUND": "Segment not found",
     "ANALYSIS_NOT_FOUND": "No analysis data",
     "FILE_NOT_FOUND": "File not found",
     "NO_STEMS": "No stems available",

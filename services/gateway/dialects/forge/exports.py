@@ -275,7 +275,7 @@ async def _resolve(clients: Clients, path: str) -> tuple[str, str]:
             return track.content_type, track.blob_key
     elif kind == "stems":
         job = await own_job(clients, owner_id, job_pb2.JOB_KIND_SEPARATION)
-        for stem in job.result.outputs:
+        for stem in (*job.result.outputs, job.result.mix):
             if stem_file_path(stem) == path:
                 return stem.content_type, stem.blob_key
     raise not_found

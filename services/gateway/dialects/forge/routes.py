@@ -16,6 +16,7 @@ from services.gateway.dialects.forge.jobs import job_routes
 from services.gateway.dialects.forge.lalalai import lalalai_routes
 from services.gateway.dialects.forge.processing import processing_routes
 from services.gateway.dialects.forge.spotify import spotify_routes
+from services.gateway.dialects.forge.stems import stem_routes
 from services.gateway.dialects.forge.storage import storage_routes
 from services.gateway.dialects.forge.tokens import token_routes
 from services.gateway.dialects.forge.tracks import track_routes
@@ -39,7 +40,7 @@ def forge_routes(gateway: Gateway) -> APIRouter:
         return gateway.health.response()
 
     parts = (
-        track_routes, upload_routes, processing_routes, analysis_routes, spotify_routes, download_routes, job_routes, export_routes,
+        track_routes, upload_routes, processing_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, export_routes,
         daw_routes, lalalai_routes, token_routes, storage_routes, admin_routes, webhook_routes, agent_routes,
     )  # fmt: skip
     for part in parts:

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from services.gateway.dialects.forge.shapes import JobSummary, JobType, Stem, Track, TrackStatus
 from services.gateway.file_paths import stem_file_path, track_file_path
+from services.gateway.http.playback import segment_count, segment_frame_count
 from services.gateway.job_kinds import JOB_KINDS
 from services.gateway.job_views import download_error, download_status, error_text, progress, progress_message, status
 
@@ -131,6 +132,8 @@ def stem_to_wire(stem: job_pb2.AudioOutput) -> Stem:
         "sample_rate_hz": stem.sample_rate_hz,
         "channel_count": stem.channel_count,
         "frame_count": stem.frame_count,
+        "segment_frame_count": segment_frame_count(stem),
+        "segment_count": segment_count(stem),
         "content_type": stem.content_type,
         "peak": stem.peak,
         "clipped_sample_count": stem.clipped_sample_count,

@@ -130,6 +130,10 @@ class Stem(TypedDict):
     sample_rate_hz: Annotated[int, Field(examples=[44100])]
     channel_count: Annotated[int, Field(examples=[2])]
     frame_count: Annotated[int, Field(examples=[8821764])]
+    segment_frame_count: Annotated[
+        int, Field(description="Frames of each segment, except the last: 5 seconds.", examples=[220500])
+    ]
+    segment_count: Annotated[int, Field(examples=[41])]
     content_type: Annotated[str, Field(examples=["audio/flac"])]
     peak: Annotated[float, Field(ge=0, description="Peak sample value. 1 is full scale.", examples=[0.82])]
     clipped_sample_count: Annotated[int, Field(ge=0, examples=[0])]

@@ -1,0 +1,128 @@
+"""Stems for players: what a track has to play, segments and waveforms."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import AfterValidator, Field
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from services.gateway.clients import Clients, Gateway
+from services.gateway.dialects.forge.serializers import data, stem_to_wire
+from services.gateway.dialects.forge.shapes import Data, Stem
+from services.gateway.http.access import Access, access
+from services.gateway.http.parameters import StemId, TrackId, require_uuid
+from services.gateway.http.playback import PIXEL_FRAMES
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import documented, file_responses, made_file_responses
+from services.gateway.records import own_track
+
+__all__ = ["stem_routes"]
+
+_PIXEL_FRAMES_LIMIT = 1 << 24
+
+
+class Stems(TypedDict):
+    """The latest stems of a track, and the recording that they are of."""
+
+    mix: Annotated[
+        Stem | None,
+        Field(
+            description="The recording itself, with the sample rate and length of the stems. "
+            "Null if it was separated by an earlier version, or not at all."
+        ),
+    ]
+    stems: Annotated[list[Stem], Field(description="Empty if the track was not separated.")]
+
+
+def _power_of_two(value: int) -> int:
+    if value & (value - 1):
+        raise ValueError("must be a power of two")
+    return value
+
+
+PixelFrames = Annotated[
+    int,
+    Query(
+        ge=PIXEL_FRAMES,
+        le=_PIXEL_FRAMES_LIMIT,
+        description="Frames per pixel: a power of two. Only 256 supports range requests.",
+        examples=[PIXEL_FRAMES],
+    ),
+    AfterValidator(_power_of_two),
+]
+SegmentIndex = Annotated[
+    int, Path(ge=0, description="The number of the segment, from 0. A stem has `segment_count` segments.", examples=[0])
+]
+
+
+def stem_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(tags=["forge stems"])
+    clients, playback = gateway.clients, gateway.playback
+
+    @router.get("/api/tracks/{track_id}/stems")
+    @access(Access.ACCOUNT, RateClass.POLLING)
+    @documented(Data[Stems], refusals.TRACK_NOT_FOUND)
+    async def list_stems(track_id: TrackId) -> Response:
+        """List the stems of a track's latest separation, and the recording itself (``mix``) with the same rate and length."""
+        track = await own_track(clients, track_id)
+        latest = await clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))
+        stems: Stems = {
+            "mix": stem_to_wire(latest.mix) if latest.HasField("mix") else None,
+            "stems": [stem_to_wire(stem) for stem in latest.stems],
+        }
+        return data(stems)
+
+    @router.get("/api/stems/{stem_id}/segments/{index}")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @made_file_responses(
+        "audio/*",
+        refusals.ACCESS_DENIED,
+        refusals.STEM_NOT_FOUND,
+        refusals.SEGMENT_NOT_FOUND,
+        refusals.FILE_NOT_FOUND,
+        refusals.VALIDATION_ERROR,
+        refusals.TOO_MANY_CONVERSIONS,
+    )
+    async def get_segment(request: Request, stem_id: StemId, index: SegmentIndex) -> Response:
+        """Get a part of a stem, or of the mix, as a file that decodes on its own.
+
+        Segment ``i`` has the frames from ``i * segment_frame_count``; each has ``segment_frame_count`` frames, and the last
+        one the rest. All segments together have exactly the samples of the stem. They are FLAC, or WAV if the stem has
+        32-bit floats.
+        """
+        return await playback.segment(request, await _stem(clients, stem_id), index)
+
+    @router.get("/api/stems/{stem_id}/waveform")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses(
+        "application/octet-stream",
+        refusals.ACCESS_DENIED,
+        refusals.STEM_NOT_FOUND,
+        refusals.FILE_NOT_FOUND,
+        refusals.VALIDATION_ERROR,
+        refusals.TOO_MANY_CONVERSIONS,
+        redirects=False,
+    )
+    async def get_waveform(
+        request: Request, stem_id: StemId, samples_per_pixel: PixelFrames = PIXEL_FRAMES
+    ) -> Response:
+        """Get the smallest and the largest sample of each pixel of a stem, or of the mix, for drawing.
+
+        The format is version 2 of the data format of ``audiowaveform``: a header of 24 bytes, then two signed bytes for each
+        pixel. 128 is full scale. All channels together are one channel, whose extremes are those of any channel.
+        """
+        return await playback.waveform(request, await _stem(clients, stem_id), samples_per_pixel)
+
+    return router
+
+
+async def _stem(clients: Clients, stem_id: str) -> job_pb2.AudioOutput:
+    answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, "stem")))
+    stem: job_pb2.AudioOutput = answer.stem
+    return stem

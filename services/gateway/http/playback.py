@@ -1,0 +1,210 @@
+"""Serves stored audio to players: short segments that decode on their own, and waveforms."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Mapping
+
+from fastapi import Request
+from soundwright.library.v1 import job_pb2
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from kit.compute import ComputeSlots
+from kit.errors import AppError, Code
+from kit.ports import BlobInfo, Blobs
+from kit.worker.outputs import waveform_key
+from services.gateway.http.conversions import ConversionLimits, Conversions
+from services.gateway.http.disconnects import cancel_on_disconnect
+from services.gateway.http.edge import is_head
+from services.gateway.http.files import attachment, blob_response, file_not_found, not_modified
+
+__all__ = ["PIXEL_FRAMES", "Playback", "segment_count", "segment_frame_count"]
+
+PIXEL_FRAMES = 256
+"""Frames of each pixel of a stored waveform, as :data:`kit.audio.PIXEL_FRAMES`."""
+
+_SEGMENT_SECONDS = 5
+_SLOT_COUNT = 4
+_SAMPLE_BYTES = 4
+_PIECE_BYTES = 1 << 16
+_CACHE = "private, max-age=86400"
+# Segments that are being encoded or sent. A player of eight stems may load four segments of each ahead.
+_LIMITS = ConversionLimits(caller_count=32, caller_bytes=256 << 20, total_count=1024, total_bytes=1 << 30)
+_WAVEFORM_LIMIT = 32
+
+
+def segment_frame_count(output: job_pb2.AudioOutput) -> int:
+    """Return the number of frames of each segment of a recording. The last one may be shorter."""
+    return _SEGMENT_SECONDS * output.sample_rate_hz
+
+
+def segment_count(output: job_pb2.AudioOutput) -> int:
+    """Return the number of segments of a recording; 0 for a file that is not audio."""
+    return -(-output.frame_count // segment_frame_count(output)) if output.sample_rate_hz else 0
+
+
+class Playback:
+    """Segments and waveforms of stored recordings that Soundwright wrote.
+
+    Args:
+        waveform_slots: computes the waveforms of recordings that have none yet.
+    """
+
+    def __init__(self, blobs: Blobs, waveform_slots: ComputeSlots) -> None:
+        self._blobs = blobs
+        self._slots = ComputeSlots("playback", _SLOT_COUNT)
+        self._waveform_slots = waveform_slots
+        self._segments = Conversions(_LIMITS)
+        self._computing: dict[str, asyncio.Task[None]] = {}
+
+    def close(self) -> None:
+        """Stop what is not finished."""
+        for task in self._computing.values():
+            task.cancel()
+        self._slots.close()
+
+    async def segment(self, request: Request, output: job_pb2.AudioOutput, index: int) -> Response:
+        """Return a segment as a complete file.
+
+        Raises:
+            AppError: ``SEGMENT_NOT_FOUND``; ``FILE_NOT_FOUND`` if it is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
+        """
+        info = await self._stored(output)
+        count = segment_count(output)
+        if index >= count:
+            raise AppError(
+                Code.NOT_FOUND,
+                "SEGMENT_NOT_FOUND",
+                f"The recording has the segments 0 to {count - 1}." if count else "The recording has no segments.",
+            )
+        headers = {"ETag": f'"{info.etag}-{index}"', "Cache-Control": _CACHE, "Accept-Ranges": "none"}
+        if (unchanged := not_modified(request, headers)) is not None:
+            return unchanged
+        if is_head(request.scope):
+            return Response(headers=headers)
+        length = segment_frame_count(output)
+        frame_count = min(length, output.frame_count - index * length)
+        size_bytes = frame_count * output.channel_count * _SAMPLE_BYTES
+        with self._segments.making(request.scope["principal_id"], size_bytes) as making:
+            work = functools.partial(_encode, self._blobs, output.blob_key, index * length, frame_count)
+            content_type, data = await cancel_on_disconnect(request, self._slots.run(work))
+            return _SegmentResponse(data, content_type, headers, functools.partial(self._segments.end, making))
+
+    async def waveform(self, request: Request, output: job_pb2.AudioOutput, pixel_frames: int) -> Response:
+        """Return a waveform in the format of :mod:`kit.audio.waveform`. Compute and store it if it is not stored yet.
+
+        Args:
+            pixel_frames: a multiple of :data:`PIXEL_FRAMES`.
+
+        Raises:
+            AppError: ``FILE_NOT_FOUND`` if it is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
+        """
+        key = waveform_key(output.blob_key)
+        info = await self._blobs.stat(key)
+        if info is None:
+            await self._stored(output)
+            await self._compute_once(output.blob_key)
+            info = await self._blobs.stat(key)
+            if info is None:
+                raise file_not_found()
+        filename = f"{output.name}.dat"
+        if pixel_frames == PIXEL_FRAMES:
+            # Scripts of pages cannot follow a redirect to another origin unless the file store allows it.
+            return await blob_response(
+                request,
+                self._blobs,
+                key,
+                content_type="application/octet-stream",
+                filename=filename,
+                inline=True,
+                redirect=False,
+            )
+        headers = {
+            "ETag": f'"{info.etag}-{pixel_frames}"',
+            "Cache-Control": _CACHE,
+            "Accept-Ranges": "none",
+            "Content-Disposition": attachment(filename, inline=True),
+        }
+        if (unchanged := not_modified(request, headers)) is not None:
+            return unchanged
+        data = b"".join([piece async for piece in self._blobs.read(key)])
+        data = await self._slots.run(functools.partial(_coarser, data, pixel_frames))
+        return Response(data, media_type="application/octet-stream", headers=headers)
+
+    async def _stored(self, output: job_pb2.AudioOutput) -> BlobInfo:
+        info = await self._blobs.stat(output.blob_key) if output.frame_count else None
+        if info is None:
+            raise file_not_found()
+        return info
+
+    async def _compute_once(self, blob_key: str) -> None:
+        """Compute and store a waveform. Concurrent calls for the same recording share the work, which no caller can cancel."""
+        task = self._computing.get(blob_key)
+        if task is None:
+            if len(self._computing) >= _WAVEFORM_LIMIT:
+                raise AppError(
+                    Code.RATE_LIMITED,
+                    "TOO_MANY_CONVERSIONS",
+                    "The server is computing too many waveforms at the moment. Try again in a minute.",
+                )
+            task = self._computing[blob_key] = asyncio.create_task(self._compute(blob_key))
+            task.add_done_callback(functools.partial(self._forget, blob_key))
+        await asyncio.shield(task)
+
+    def _forget(self, blob_key: str, task: asyncio.Task[None]) -> None:
+        del self._computing[blob_key]
+        if not task.cancelled():
+            task.exception()  # each caller who still waits gets it
+
+    async def _compute(self, blob_key: str) -> None:
+        data = await self._waveform_slots.run(functools.partial(_measure, self._blobs, blob_key))
+        async with self._blobs.write(waveform_key(blob_key)) as writer:
+            await writer.write(data)
+        if await self._blobs.stat(blob_key) is None:  # deleted in the meantime
+            await self._blobs.delete(waveform_key(blob_key))
+
+
+class _SegmentResponse(StreamingResponse):
+    """Sends a segment in pieces, so that it counts until the client has read it."""
+
+    def __init__(self, data: bytes, content_type: str, headers: Mapping[str, str], done: Callable[[], None]) -> None:
+        length = {"Content-Length": str(len(data))}
+        super().__init__(_pieces(data), media_type=content_type, headers={**headers, **length})
+        self._done = done
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._done()
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), _PIECE_BYTES):
+        yield data[start : start + _PIECE_BYTES]
+
+
+# The functions below run in threads. They import kit.audio late: a gateway without players does not need the codecs.
+
+
+def _encode(blobs: Blobs, blob_key: str, start: int, frame_count: int) -> tuple[str, bytes]:
+    from kit.audio import encode_segment
+
+    with blobs.open(blob_key) as file:
+        segment = encode_segment(file, start, frame_count)
+    return segment.content_type, segment.data
+
+
+def _measure(blobs: Blobs, blob_key: str) -> bytes:
+    from kit.audio import stored_waveform
+
+    with blobs.open(blob_key) as file:
+        return stored_waveform(file)
+
+
+def _coarser(data: bytes, pixel_frames: int) -> bytes:
+    from kit.audio import coarser_waveform
+
+    return coarser_waveform(data, pixel_frames)

@@ -1,0 +1,268 @@
+"""Stories of players: what a track has to play, its segments and its waveforms."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from stories import RATE_HZ, decoded, encoded, finished, song, upload
+
+from tests.stacks import Stack
+
+SECONDS = 11.3
+SONG = encoded(song(SECONDS))
+FRAMES = round(SECONDS * RATE_HZ)
+PIXELS = math.ceil(FRAMES / 256)
+
+
+def separated(client: httpx.Client, track: dict[str, Any], encoding: str) -> str:
+    """Separate a track; the job's ID."""
+    body = {"track_id": track["id"], "model": "dsp", "format": encoding}
+    job_id: str = client.post("/api/processing/separate", json=body).json()["data"]["job_id"]
+    assert finished(client, f"/api/processing/job/{job_id}")["status"] == "completed"
+    return job_id
+
+
+def listed(client: httpx.Client, track: dict[str, Any]) -> dict[str, Any]:
+    answer = client.get(f"/api/tracks/{track['id']}/stems")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()["data"]
+    return found
+
+
+def played(client: httpx.Client, stem: dict[str, Any]) -> np.ndarray:
+    """The samples of all segments."""
+    parts = []
+    for index in range(stem["segment_count"]):
+        answer = client.get(f"/api/stems/{stem['id']}/segments/{index}")
+        assert answer.status_code == 200, answer.text
+        assert int(answer.headers["content-length"]) == len(answer.content)
+        parts.append(decoded(answer.content))
+    assert {len(part) for part in parts[:-1]} == {stem["segment_frame_count"]}
+    return np.concatenate(parts)
+
+
+def drawn(samples: np.ndarray, pixel_frames: int = 256) -> list[tuple[int, int]]:
+    """What a waveform of samples [frames, channels] shows."""
+    extremes = [
+        (part.min(), part.max())
+        for part in (samples[start : start + pixel_frames] for start in range(0, len(samples), pixel_frames))
+    ]
+    values = np.clip(np.rint(np.array(extremes) * 128), -128, 127).astype(int)
+    return [(int(low), int(high)) for low, high in values]
+
+
+def pixels(data: bytes) -> list[tuple[int, int]]:
+    return list(struct.iter_unpack("<bb", data[24:]))
+
+
+@pytest.fixture(scope="module")
+def track(admin: httpx.Client) -> dict[str, Any]:
+    track = upload(admin, SONG)
+    assert listed(admin, track) == {"mix": None, "stems": []}
+    track["job_id"] = separated(admin, track, "flac")
+    return track
+
+
+@pytest.fixture(scope="module")
+def stems(admin: httpx.Client, track: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The stems and the mix, by name."""
+    found = listed(admin, track)
+    return {stem["stem_type"]: stem for stem in [*found["stems"], found["mix"]]}
+
+
+def test_the_stems_and_the_mix_fit_each_other(
+    admin: httpx.Client, track: dict[str, Any], stems: dict[str, dict[str, Any]]
+) -> None:
+    assert list(stems) == ["drums", "bass", "other", "vocals", "mix"]
+    for stem in stems.values():
+        assert (stem["sample_rate_hz"], stem["frame_count"], stem["channel_count"]) == (RATE_HZ, FRAMES, 2)
+        assert (stem["segment_frame_count"], stem["segment_count"]) == (5 * RATE_HZ, 3)
+        assert (stem["track_id"], stem["processing_job_id"]) == (track["id"], track["job_id"])
+    # The mix is no stem: lists, archives and counts have four.
+    job = admin.get(f"/api/processing/job/{track['job_id']}").json()["data"]
+    assert job["stems"] == [stem for name, stem in stems.items() if name != "mix"]
+    assert admin.get(f"/api/tracks/{track['id']}").json()["data"]["stem_count"] == 4
+    # It is the recording, to the last bit of its 16.
+    content = admin.get(stems["mix"]["file_path"]).content
+    assert content == admin.get(stems["mix"]["download_url"]).content
+    assert soundfile.info(io.BytesIO(content)).subtype == "PCM_16"
+    np.testing.assert_array_equal(decoded(content), decoded(SONG))
+
+
+def test_the_segments_together_are_the_stem(admin: httpx.Client, stems: dict[str, dict[str, Any]]) -> None:
+    for stem in stems.values():
+        np.testing.assert_array_equal(played(admin, stem), decoded(admin.get(stem["download_url"]).content))
+
+
+@pytest.mark.parametrize(("encoding", "kind"), [("wav16", "flac"), ("wav24", "flac"), ("wav32f", "wav")])
+def test_stems_of_every_format_have_segments_and_waveforms(admin: httpx.Client, encoding: str, kind: str) -> None:
+    track = upload(admin, encoded(song(5.1, 1)))
+    separated(admin, track, encoding)
+    found = listed(admin, track)
+    stem = found["stems"][0]
+    samples = decoded(admin.get(stem["download_url"]).content)
+    np.testing.assert_array_equal(played(admin, stem), samples)
+    assert admin.get(f"/api/stems/{stem['id']}/segments/1").headers["content-type"] == f"audio/{kind}"
+    assert admin.get(f"/api/stems/{found['mix']['id']}/segments/1").headers["content-type"] == "audio/flac"
+    waveform = pixels(admin.get(f"/api/stems/{stem['id']}/waveform").content)
+    # What is drawn is what was computed, before it is rounded to the bits of the file.
+    assert np.abs(np.array(waveform) - np.array(drawn(samples))).max() <= 1
+
+
+def test_a_segment_is_cached_until_it_changes(admin: httpx.Client, stems: dict[str, dict[str, Any]]) -> None:
+    path = f"/api/stems/{stems['bass']['id']}/segments/"
+    first = admin.get(path + "0")
+    assert first.headers["cache-control"] == "private, max-age=86400"
+    etag = first.headers["etag"]
+    assert etag not in (
+        admin.get(path + "1").headers["etag"],
+        admin.get(path.replace("bass", "drums")).headers.get("etag"),
+    )
+    again = admin.get(path + "0", headers={"If-None-Match": etag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    assert admin.get(path + "1", headers={"If-None-Match": etag}).status_code == 200
+    # It is made for each request, so it has no parts.
+    whole = admin.get(path + "0", headers={"Range": "bytes=0-99"})
+    assert (whole.status_code, whole.headers["accept-ranges"], whole.content) == (200, "none", first.content)
+    head = admin.head(path + "0")
+    assert (head.status_code, head.headers["etag"], head.content) == (200, etag, b"")
+
+
+@pytest.mark.parametrize(
+    ("index", "status", "code"),
+    [
+        ("3", 404, "SEGMENT_NOT_FOUND"),
+        ("9" * 18, 404, "SEGMENT_NOT_FOUND"),
+        ("9" * 4000, 404, "SEGMENT_NOT_FOUND"),
+        ("9" * 5000, 422, "VALIDATION_ERROR"),
+        ("-1", 422, "VALIDATION_ERROR"),
+        ("1.5", 422, "VALIDATION_ERROR"),
+        ("x", 422, "VALIDATION_ERROR"),
+        ("%00", 400, "PATH_INVALID"),
+        ("0%2F1", 404, "NOT_FOUND"),
+    ],
+)
+def test_what_is_no_segment_is_refused(
+    admin: httpx.Client, stems: dict[str, dict[str, Any]], index: str, status: int, code: str
+) -> None:
+    answer = admin.get(f"/api/stems/{stems['bass']['id']}/segments/{index}")
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    if code == "SEGMENT_NOT_FOUND":
+        assert answer.json()["message"] == "The recording has the segments 0 to 2."
+
+
+@pytest.mark.parametrize("what", ["segments/0", "waveform", "waveform?samples_per_pixel=1024"])
+def test_only_stems_of_the_account_can_be_played(
+    admin: httpx.Client, other: httpx.Client, track: dict[str, Any], stems: dict[str, dict[str, Any]], what: str
+) -> None:
+    for stem_id in (str(uuid.uuid4()), "no-id", track["id"]):
+        answer = admin.get(f"/api/stems/{stem_id}/{what}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "STEM_NOT_FOUND")
+    for name in ("vocals", "mix"):
+        answer = other.get(f"/api/stems/{stems[name]['id']}/{what}")
+        assert (answer.status_code, answer.json()["code"]) == (403, "ACCESS_DENIED")
+    assert other.get(f"/api/tracks/{track['id']}/stems").json()["code"] == "TRACK_NOT_FOUND"
+    # An archive is an output of a job, too, but no recording.
+    export = admin.post("/api/export/stems", json={"track_id": track["id"]}).json()["data"]["job_id"]
+    assert finished(admin, f"/api/export/job/{export}")["status"] == "completed"
+    answer = admin.get(f"/api/stems/{uuid.uuid5(uuid.UUID(export), 'stems')}/{what}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "FILE_NOT_FOUND")
+
+
+def test_a_waveform_shows_the_extremes_of_the_stem(admin: httpx.Client, stems: dict[str, dict[str, Any]]) -> None:
+    for stem in stems.values():
+        samples = decoded(admin.get(stem["download_url"]).content)
+        answer = admin.get(f"/api/stems/{stem['id']}/waveform")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
+        assert struct.unpack_from("<iIiiIi", answer.content) == (2, 1, RATE_HZ, 256, PIXELS, 1)
+        assert np.abs(np.array(pixels(answer.content)) - np.array(drawn(samples))).max() <= 1
+        for pixel_frames in (512, 16_384, 1 << 24):
+            coarse = admin.get(f"/api/stems/{stem['id']}/waveform", params={"samples_per_pixel": pixel_frames})
+            assert struct.unpack_from("<iIiiIi", coarse.content)[3:5] == (
+                pixel_frames,
+                math.ceil(FRAMES / pixel_frames),
+            )
+            assert np.abs(np.array(pixels(coarse.content)) - np.array(drawn(samples, pixel_frames))).max() <= 1
+
+
+def test_a_waveform_is_cached_and_has_parts(admin: httpx.Client, stems: dict[str, dict[str, Any]]) -> None:
+    path = f"/api/stems/{stems['vocals']['id']}/waveform"
+    whole = admin.get(path)
+    assert (whole.headers["accept-ranges"], whole.headers["cache-control"]) == ("bytes", "private, max-age=86400")
+    part = admin.get(path, headers={"Range": "bytes=24-123", "If-Range": whole.headers["etag"]})
+    assert (part.status_code, part.content) == (206, whole.content[24:124])
+    assert part.headers["content-range"] == f"bytes 24-123/{24 + 2 * PIXELS}"
+    assert admin.get(path, headers={"Range": "bytes=999999999-"}).status_code == 416
+    coarse = admin.get(path, params={"samples_per_pixel": 4096})
+    assert (coarse.status_code, coarse.headers["accept-ranges"]) == (200, "none")
+    assert coarse.headers["etag"] != whole.headers["etag"]
+    for answer, query in ((whole, {}), (coarse, {"samples_per_pixel": 4096})):
+        again = admin.get(path, params=query, headers={"If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        assert admin.head(path, params=query).headers["etag"] == answer.headers["etag"]
+
+
+@pytest.mark.parametrize("value", ["0", "255", "257", "768", "-256", "33554432", "1e3", "x", "", "9" * 5000])
+def test_a_resolution_is_a_power_of_two(admin: httpx.Client, stems: dict[str, dict[str, Any]], value: str) -> None:
+    answer = admin.get(f"/api/stems/{stems['vocals']['id']}/waveform", params={"samples_per_pixel": value})
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR"), answer.text
+    assert list(answer.json()["details"]) == ["samples_per_pixel"]
+
+
+def test_a_waveform_that_is_missing_is_computed_once_it_is_asked_for(
+    stack: Stack, admin: httpx.Client, track: dict[str, Any], stems: dict[str, dict[str, Any]]
+) -> None:
+    path = f"/api/stems/{stems['drums']['id']}/waveform"
+    before = admin.get(path).content
+    [key] = [key for key in stack.stored("stems/") if track["job_id"] in key and key.endswith("drums.flac.dat")]
+    stack.delete(key)  # as if an earlier version had made the stem
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: admin.get(path), range(8)))
+    assert [answer.status_code for answer in answers] == [200] * 8
+    contents = {answer.content for answer in answers}
+    assert len(contents) == 1
+    # It is that of the stored samples, which were rounded.
+    assert pixels(contents.pop()) == drawn(decoded(admin.get(stems["drums"]["download_url"]).content))
+    assert len(before) == len(stack.read(key))
+    coarse = admin.get(path, params={"samples_per_pixel": 1024})
+    assert coarse.status_code == 200
+
+
+def test_tracks_of_the_pipeline_have_waveforms(admin: httpx.Client) -> None:
+    job_id = admin.post("/process", files={"file": ("song.wav", encoded(song(1.0)))}).json()["job_id"]
+    assert finished(admin, f"/job/{job_id}")["status"] == "completed"
+    for name in ("vocals", "main", "normalized"):
+        samples = decoded(admin.get(f"/download/{job_id}/{name}").content)
+        answer = admin.get(f"/api/stems/{uuid.uuid5(uuid.UUID(job_id), name)}/waveform")
+        assert answer.status_code == 200, answer.text
+        assert np.abs(np.array(pixels(answer.content)) - np.array(drawn(samples))).max() <= 1
+
+
+def test_nothing_is_left_of_a_deleted_track(stack: Stack, admin: httpx.Client) -> None:
+    track = upload(admin, encoded(song(1.0)))
+    job_id = separated(admin, track, "flac")
+    found = listed(admin, track)
+    [stem, *_], mix = found["stems"], found["mix"]
+    names = {key.rpartition("/")[2] for key in stack.stored("stems/") if job_id in key}
+    audio = {f"{name}.flac" for name in ("drums", "bass", "other", "vocals", "mix")}
+    assert names == audio | {f"{name}.dat" for name in audio}
+    # A file that was lost is not found.
+    [key] = [key for key in stack.stored("stems/") if job_id in key and key.endswith(f"{stem['stem_type']}.flac")]
+    stack.delete(key)
+    stack.delete(f"{key}.dat")
+    for what in ("segments/0", "waveform"):
+        answer = admin.get(f"/api/stems/{stem['id']}/{what}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "FILE_NOT_FOUND")
+    assert admin.delete(f"/api/tracks/{track['id']}").status_code == 204
+    assert [key for key in stack.stored() if job_id in key or track["id"] in key] == []
+    for what in ("segments/0", "waveform"):
+        assert admin.get(f"/api/stems/{mix['id']}/{what}").json()["code"] == "STEM_NOT_FOUND"
