@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from kit import log
 from kit.errors import AppError, Code
+from kit.free_space import full_disk
 from kit.metrics import ENGINE_GPU_MEMORY, ENGINE_GPU_MEMORY_PEAK, GPU_MEMORY
 
 __all__ = ["ComputeSlots", "EngineProcesses", "Report", "Work"]
@@ -291,6 +292,8 @@ def _portable(error: Exception) -> Exception:
         return error
     if isinstance(error, MemoryError):
         return MemoryError()
+    if full := full_disk(error):
+        return full
     if not isinstance(error, _Stopped):
         logger.exception("engine.failed")
     return AppError(Code.INTERNAL, "INTERNAL", "The computation failed because of an internal error.")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 from kit.errors import AppError, Code
 
-__all__ = ["STORE_BYTES", "FreeSpace", "require_free_space"]
+__all__ = ["STORE_BYTES", "FreeSpace", "full_disk", "require_free_space"]
 
 STORE_BYTES = 32 << 20
 """A store with less free space does not count as ready."""
 
 _FLOOR_BYTES = 256 << 20
 _CHECK_BYTES = 16 << 20
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def require_free_space(folder: Path, least_bytes: int = _FLOOR_BYTES) -> None:
@@ -29,6 +31,17 @@ def require_free_space(folder: Path, least_bytes: int = _FLOOR_BYTES) -> None:
             "STORAGE_FULL",
             f"The disk has less than {least_bytes >> 20} MiB of free space. Free some space.",
         )
+
+
+def full_disk(error: BaseException) -> AppError | None:
+    """Return ``STORAGE_FULL`` for an error of the operating system that means a full disk, and None for other errors."""
+    if not isinstance(error, OSError) or error.errno not in _FULL:
+        return None
+    return AppError(
+        Code.STORAGE_FULL,
+        "STORAGE_FULL",
+        "The server has no disk space left for this file. Free some space and try again.",
+    )
 
 
 class FreeSpace:

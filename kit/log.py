@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 
@@ -58,6 +58,7 @@ def configure(component: str, *, level: str = "info", fmt: str = "json") -> None
     global _configuration
     _configuration = functools.partial(configure, component, level=level, fmt=fmt)
     threshold = getattr(logging, level.upper())
+    output = _Output(sys.stderr)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -68,11 +69,11 @@ def configure(component: str, *, level: str = "info", fmt: str = "json") -> None
         processors=[*shared, _TRACEBACKS if fmt == "json" else _identity, *printable, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         # One write per line: components share standard error, and two writes could interleave with other lines.
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, output)),
         cache_logger_on_first_use=True,
     )
     # Libraries use the standard logging module. Show their warnings and errors in the same format.
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -80,6 +81,22 @@ def configure(component: str, *, level: str = "info", fmt: str = "json") -> None
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+class _Output:
+    """Writes lines of the log. It drops those that cannot be written: a full disk must not stop a component."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def configuration() -> Callable[[], None]:

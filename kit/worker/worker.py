@@ -20,6 +20,7 @@ from soundwright.library.v1 import command_pb2, events_pb2, job_pb2, library_ser
 
 from kit import tracing
 from kit.errors import AppError, Code
+from kit.free_space import full_disk
 from kit.log import correlation_scope, get_logger
 from kit.metrics import (
     JOB_AUDIO,
@@ -226,7 +227,9 @@ class JobWorker:
             return _Outcome(error=error)
         except MemoryError:
             return _Outcome(error=AppError(Code.UNAVAILABLE, "OUT_OF_MEMORY", "The worker ran out of memory."))
-        except Exception:
+        except Exception as error:
+            if full := full_disk(error):
+                return _Outcome(error=full)
             log.exception("job.crashed", job_id=context.job.id)
             return _Outcome(
                 error=AppError(Code.INTERNAL, "INTERNAL", "An internal error stopped this job. Please try again.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,6 +104,12 @@ def _keep(order: TakeOrder, clip: Clip, is_music: bool) -> MadeTake:
         clip.samples, clip.sample_rate_hz, take.duration_seconds,
         is_music=is_music, noise_is_wanted=wants_noise(take.prompt), is_loop=take.loop_seconds is not None,
     )  # fmt: skip
-    with contextlib.suppress(FileNotFoundError):
+    try:
         np.save(order.file, np.nan_to_num(clip.samples, posinf=0.0, neginf=0.0))
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        if error.errno is None:  # NumPy does not say why it could write a part only
+            raise OSError(errno.ENOSPC, str(error)) from error
+        raise
     return MadeTake(clip.sample_rate_hz, quality)

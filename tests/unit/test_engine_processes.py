@@ -50,6 +50,11 @@ def crash(engine: Counter, report: Report) -> None:
     raise RuntimeError("with a secret in it")
 
 
+def fill_the_disk(engine: Counter, report: Report) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as file:
+        file.write(b"one byte too many")
+
+
 def die(engine: Counter, report: Report) -> None:
     report(0.1)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -131,6 +136,12 @@ async def test_other_errors_become_internal_without_details(processes: EnginePro
     assert caught.value.code is Code.INTERNAL
     assert "secret" not in str(caught.value)
     assert (await processes.run(use))[1] == 1
+
+
+async def test_a_full_disk_is_named(processes: EngineProcesses[Counter]) -> None:
+    with pytest.raises(AppError, match="STORAGE_FULL") as caught:
+        await processes.run(fill_the_disk)
+    assert caught.value.retryable
 
 
 async def test_a_killed_process_fails_one_attempt(processes: EngineProcesses[Counter]) -> None:

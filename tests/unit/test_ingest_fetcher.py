@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 
 import psutil
 import pytest
+from yt_dlp.utils import UnavailableVideoError
 
 from kit import audio
 from kit.confined.process import Confinement, call
 from kit.errors import AppError, Code
 from kit.security.egress_policy import EgressPolicy
+from services.ingest.fetch import child
 from services.ingest.fetch.fetcher import Fetched, Fetcher, _harmless
 from tests.simulators.media_site import MediaSite
 from tests.unit.test_ingest_encoding import muxed, tone, written
@@ -258,3 +261,17 @@ async def test_the_process_is_confined_while_it_fetches(site: MediaSite, mp3: by
     assert answer["error"] == "network"
     assert "not allowed here" in answer["detail"]
     assert site.seen == []
+
+
+def test_a_full_disk_is_a_reason_to_try_again() -> None:
+    """Also if the file cannot even be created: yt-dlp says then that the recording is unavailable."""
+
+    def create(_ydl: object) -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            raise UnavailableVideoError(error)  # noqa: B904 (as yt-dlp does)
+
+    with pytest.raises(child._Failure) as failure:
+        child._guarded({"proxy_url": ""}, {}, create)
+    assert failure.value.kind == "storage"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -112,6 +113,7 @@ async def test_a_passing_failure_is_tried_again(platform: Platform) -> None:
         (AppError(Code.UNAVAILABLE, "HUB_AWAY", "The hub does not answer."), 2, "HUB_AWAY"),
         (ZeroDivisionError("a path /secret"), 2, "INTERNAL"),
         (MemoryError(), 2, "OUT_OF_MEMORY"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "STORAGE_FULL"),
     ],
 )
 async def test_a_final_failure_ends_the_job(platform: Platform, error: Exception, attempts: int, reason: str) -> None:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -36,6 +37,14 @@ def test_a_line_is_one_write(unbuffered: str) -> None:
         written = [ours.recv(65536) for _ in range(3)]
     assert all(line.endswith(b"}\n") for line in written)
     assert [json.loads(line)["number"] for line in written] == [0, 1, 2]
+
+
+def test_a_log_that_cannot_be_written_stops_nobody() -> None:
+    with Path("/dev/full").open("w") as full_disk:
+        program = _PROGRAM + "import logging; logging.error('from a library'); print('survived')"
+        command = [sys.executable, "-c", program]
+        ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=full_disk, check=False, timeout=60)
+    assert ended.stdout == b"survived\n"
 
 
 def test_a_failure_that_repeats_is_logged_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from kit.adapters.blob_keys import blob_not_found, check_folder, check_key
 from kit.errors import AppError, Code
-from kit.free_space import STORE_BYTES, FreeSpace, require_free_space
+from kit.free_space import STORE_BYTES, FreeSpace, full_disk, require_free_space
 from kit.ports import BlobInfo, BlobWriter, PublicBlobs
 
 __all__ = ["FileBlobs"]
@@ -25,7 +25,6 @@ __all__ = ["FileBlobs"]
 _CHUNK_BYTES = 1 << 20
 _MOVE_ATTEMPTS = 20
 _SCAN_COUNT = 1000
-_DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class FileBlobs:
@@ -282,10 +281,6 @@ def _translate_errors() -> Iterator[None]:
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise blob_not_found() from None
     except OSError as error:
-        if error.errno in _DISK_FULL_ERRORS:
-            raise AppError(
-                Code.STORAGE_FULL,
-                "STORAGE_FULL",
-                "The server has no disk space left for this file. Free some space and try again.",
-            ) from error
+        if full := full_disk(error):
+            raise full from error
         raise

@@ -154,7 +154,8 @@ def _guarded(
         inner = error.exc_info[1] if isinstance(error, DownloadError) and error.exc_info else error
         if inner is None:  # a download that failed after all retries
             raise _Failure("network", str(error)) from None
-        causes: Sequence[Any] = [inner, getattr(inner, "cause", None), getattr(inner, "__cause__", None)]
+        # yt-dlp replaces an error of the operating system by one of its own, which has it as its context.
+        causes: Sequence[Any] = [inner, getattr(inner, "cause", None), inner.__cause__, inner.__context__]
         for cause in causes:
             if isinstance(cause, HTTPError):
                 raise _Failure(
