@@ -89,7 +89,19 @@ test: setup $(CHANNEL_CLIENT) $(SECANTUSDB) $(PROMETHEUS)  ## Run the tests, exc
 # Campaigns kill, starve and exhaust the whole platform. `make test` runs a short form of each.
 .PHONY: test-campaigns
 test-campaigns: setup $(SECANTUSDB)  ## Run the long tests
-	$(PYTEST) -m campaign --ignore-glob "*/test_fuzz_*"
+	$(PYTEST) -m campaign --ignore-glob "*/test_fuzz_*" --ignore tests/chaos/test_campaign.py --ignore tests/chaos/test_soak.py
+
+# Random faults, and crashes at each step of the life of a job. The same CHAOS_SEED plans the same jobs and the same order of
+# faults. To fill the disk, it mounts a small file system, which needs root.
+.PHONY: chaos
+chaos: setup  ## Kill, freeze, cut off and starve a stack during 500 jobs (CHAOS_JOBS, CHAOS_CLIENTS, CHAOS_SEED)
+	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -o log_cli=true -o log_cli_level=INFO --log-disable=httpx \
+		tests/chaos/test_campaign.py::test_a_campaign_of_random_faults tests/chaos/test_failpoints.py
+
+.PHONY: soak
+soak: setup  ## Run mixed load for 30 minutes, and compare memory, descriptors, threads and files (SOAK_MINUTES)
+	$(BIN)/python -m pytest -o log_cli=true -o log_cli_level=INFO --log-disable=httpx \
+		tests/chaos/test_soak.py::test_a_long_mixed_load_leaves_everything_flat
 
 # Hostile requests to every route and RPC. docs/RELIABILITY.md has the results.
 .PHONY: fuzz

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import uuid
 import zipfile
 from pathlib import Path
@@ -29,6 +30,19 @@ SETTINGS = {
     "HF_HUB_OFFLINE": "1",
     "OMP_NUM_THREADS": "1",
 }
+CAMPAIGN_SETTINGS = {
+    **SETTINGS,
+    "SOUNDWRIGHT_PIPELINE_MODEL": "dsp",
+    "SOUNDWRIGHT_GENERATION_ENGINE": "procedural",
+    "SOUNDWRIGHT_GENERATION_QUEUE_LIMIT": "0",
+    "SOUNDWRIGHT_GENERATION_TIERS": json.dumps(
+        {tier: {"pending_limit": 0, "hourly_limit": 0, "max_seconds": 60} for tier in ("free", "supporter", "premium")}
+    ),
+    # A job may meet any number of faults. What it must not do is to fail because of one.
+    **{f"SOUNDWRIGHT_{name}_ATTEMPT_LIMIT": "1000" for name in ("SEPARATION", "ANALYSIS", "GENERATION", "DOWNLOAD")},
+}
+"""For jobs of all kinds from many clients."""
+
 RATE_HZ = 22_050
 SONG_SECONDS = 100
 FRAME_COUNT = SONG_SECONDS * RATE_HZ + 123

@@ -1,0 +1,162 @@
+"""A component crashes at each step of the life of a job (docs/ARCHITECTURE.md). The job ends once, whole, with one event."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from invariants import World, broken, events_of, no_duplicate_event
+from processes import eventually
+from work import SETTINGS, Work
+
+from demo.stack import Stack, running
+from tests.api.stories import encoded
+from tests.api.stories import song as samples
+
+_FAILPOINTS = Path(__file__).parent / "failpoints"
+_COMMANDS = "kit.worker.commands"
+_WORKER = "kit.worker.worker:JobWorker"
+_LEDGER = "services.library.jobs.ledger:JobLedger"
+_HANDLER = "separation:services.separation.worker:SeparationWorker.handle:before"
+_LOST = {f"separation:{_COMMANDS}:publish_run:before": "UNAVAILABLE"}
+_RETRIED = {_HANDLER: "UNAVAILABLE"}
+_REFUSED = {_HANDLER: "UNPROCESSABLE"}
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A place in a component where it dies.
+
+    Attributes:
+        step: of the life of a job, and what has happened at this moment.
+        place: ``<component>:<module>:<function>:before`` or ``:after``.
+        errors: what makes the component come there: errors to raise, by place.
+        attempts: the possible numbers of the attempt that ends the job.
+        fails: the job ends as failed.
+        short: whether this one is part of the short form.
+    """
+
+    step: str
+    place: str
+    errors: dict[str, str] = field(default_factory=dict)
+    attempts: tuple[int, ...] = (1,)
+    fails: bool = False
+    short: bool = False
+
+    @property
+    def function(self) -> str:
+        return _function(self.place)
+
+
+def _function(place: str) -> str:
+    return place.partition(":")[2].rpartition(":")[0]
+
+
+CRASHES = [
+    Crash("1: the gateway has not called the service", "gateway:services.gateway.records:own_track:after"),
+    Crash(
+        "1: the gateway has not passed on the answer",
+        "gateway:services.gateway.dialects.forge.processing:_requested_model:before",
+    ),
+    Crash("2: the service has not called the library", f"separation:{_COMMANDS}:_fill_from_kind:before"),
+    Crash("2: the library has stored the job only", "library:services.library.jobs.store:JobDocs.insert_job:after"),
+    Crash("2: the job is stored, its command is not published", f"separation:{_COMMANDS}:publish_run:before"),
+    Crash("2: the command is published, the caller has no answer", f"separation:{_COMMANDS}:publish_run:after"),
+    Crash("3: the command is pulled", f"separation:{_WORKER}._deliver:before"),
+    Crash("3: the library has recorded the claim only", f"library:{_LEDGER}.claim:after", attempts=(1, 2)),
+    Crash("3: the job is claimed", f"separation:{_WORKER}._run_job:before", attempts=(2,)),
+    Crash("4: the engine works", "separation:kit.worker.context:JobContext.report:after", attempts=(2,)),
+    Crash("4: the lease is being extended", f"library:{_LEDGER}.heartbeat:before", attempts=(1, 2)),
+    Crash("5: one output is stored", "separation:kit.worker.outputs:JobOutputs.put:after", attempts=(2,), short=True),
+    Crash("5: all outputs are stored", f"separation:{_WORKER}._store_outcome:before", attempts=(2,)),
+    Crash(
+        "5: the success is recorded, the stems are not filed",
+        "library:services.library.job_results:JobResults.store_results:before",
+        short=True,
+    ),
+    Crash("5: the stems are filed", "library:services.library.job_results:JobResults.store_results:after"),
+    Crash("5: the library has recorded all, the worker knows nothing", f"library:{_LEDGER}.succeed:after"),
+    Crash("5: the worker has not published the event", f"separation:{_WORKER}._publish_finished:before", short=True),
+    Crash("5: the command is not acknowledged", f"separation:{_WORKER}._publish_finished:after"),
+    Crash("5: the command is acknowledged", "separation:kit.adapters.nats.consumer:NatsDelivery.ack:after"),
+    Crash("6: a retry is not recorded", f"separation:{_WORKER}._release:before", _RETRIED, (2,)),
+    Crash("6: the library has recorded a retry only", f"library:{_LEDGER}.release:after", _RETRIED, (2,)),
+    Crash("6: a retry is recorded", f"separation:{_WORKER}._release:after", _RETRIED, (2,)),
+    Crash(
+        "6: the command is handed back", "separation:kit.adapters.nats.consumer:NatsDelivery.nak:after", _RETRIED, (2,)
+    ),
+    Crash("6: a failure is not recorded", f"separation:{_WORKER}._store_outcome:before", _REFUSED, (2,)),
+    Crash("6: the library has recorded a failure only", f"library:{_LEDGER}.fail:after", _REFUSED, fails=True),
+    Crash("6: a failure is not published", f"separation:{_WORKER}._publish_finished:before", _REFUSED, fails=True),
+    Crash(
+        "6: the command is not ended",
+        "separation:kit.adapters.nats.consumer:NatsDelivery.term:before",
+        _REFUSED,
+        fails=True,
+    ),
+    Crash("7: the sweeper has found a lost command", f"library:{_LEDGER}.republish:before", _LOST),
+    Crash("7: the sweeper has recorded a publication", f"library:{_LEDGER}.republish:after", _LOST),
+    Crash("7: the sweeper has published", f"library:{_COMMANDS}:publish_run:after", _LOST),
+]
+
+
+@pytest.fixture(scope="module")
+def armed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of armed places."""
+    return tmp_path_factory.mktemp("armed")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, armed: Path) -> Iterator[Stack]:
+    """A stack whose components crash where a test wants it."""
+    places = {crash.function for crash in CRASHES} | {_function(place) for crash in CRASHES for place in crash.errors}
+    settings = {
+        **SETTINGS,
+        "PYTHONPATH": os.pathsep.join((str(_FAILPOINTS), os.environ.get("PYTHONPATH", ""))),
+        "CHAOS_PLACES": ",".join(sorted(places)),
+        "CHAOS_ARMED": str(armed),
+    }
+    with running(tmp_path_factory.mktemp("failpoints"), settings) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("song") / "song.wav"
+    path.write_bytes(encoded(samples(3.0)))
+    return path
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [pytest.param(crash, id=crash.step, marks=() if crash.short else pytest.mark.campaign) for crash in CRASHES],
+)
+def test_a_crash_at_a_step(stack: Stack, work: Work, song: Path, armed: Path, crash: Crash) -> None:
+    track_id = work.upload(song)
+    for place, code in {**crash.errors, crash.place: ""}.items():
+        (armed / place).write_text(code)
+    job_id = work.separate(track_id)
+    eventually(lambda: not list(armed.iterdir()), f"{crash.place} is reached")
+    job = work.until_ended(job_id)
+    if crash.fails:
+        assert (job["status"], job["error_code"]) == ("failed", "FAILPOINT")
+        assert work.stems(job_id) == []
+    else:
+        work.assert_completed_once(job_id, frame_count=3 * 44_100)
+    assert job["attempt"] in crash.attempts
+    _assert_one_event(stack, job_id)
+
+
+def _assert_one_event(stack: Stack, job_id: str) -> None:
+    url = (stack.data_dir / "run" / "nats.url").read_text()
+
+    def told() -> bool:
+        return any(event.job_id == job_id for event in asyncio.run(events_of(url)))
+
+    eventually(told, "the end of the job is published")
+    world = asyncio.run(World.read(stack.data_dir))
+    assert broken(no_duplicate_event(world, asyncio.run(events_of(url)))) == []
