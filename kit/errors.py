@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["AppError", "Code", "Disposition"]
+__all__ = ["DATA_DAMAGED_STATUS", "AppError", "Code", "Disposition"]
+
+DATA_DAMAGED_STATUS = 65
+"""The exit status of a component whose stored data is damaged or lost: a restart does not help (``EX_DATAERR`` of sysexits.h)."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from kit import infra, log, rpc, tracing
 from kit.adapters.system.clock import SystemClock
-from kit.errors import AppError
+from kit.errors import DATA_DAMAGED_STATUS, AppError
 from kit.http_limits import ConnectionGuard, HttpLimits
 from kit.http_server import serve_http
 from kit.ports import Blobs, Bus, Docs, Search
@@ -40,6 +40,7 @@ logger = log.get_logger()
 _PREPARE_PAUSE_LIMIT_SECONDS = 15.0
 _RPC_GRACE_SECONDS = 5.0
 _OPS_CONNECTION_LIMIT = 200
+_DATA_DAMAGED = ("STORE_DAMAGED", "STORE_MISSING")
 
 
 class Runtime(Generic[S]):
@@ -188,7 +189,8 @@ App = Callable[[Runtime[S]], AbstractAsyncContextManager[None]]
 def run_component(name: str, kind: type[S], app: App[S]) -> None:
     """Run one component until it receives SIGINT or SIGTERM. Blocks.
 
-    If it cannot start, for example without its document store, it logs the reason and exits. Its supervisor restarts it.
+    If it cannot start, for example without its document store, it logs the reason and exits. Its supervisor restarts it,
+    unless the exit status is ``DATA_DAMAGED_STATUS``.
     """
     settings = load(kind)
     log.configure(name, level=settings.log_level, fmt=settings.log_format)
@@ -197,7 +199,7 @@ def run_component(name: str, kind: type[S], app: App[S]) -> None:
         asyncio.run(_run(name, settings, app))
     except AppError as error:
         logger.error("component.failed", reason=error.reason, error=error.message)
-        sys.exit(1)
+        sys.exit(DATA_DAMAGED_STATUS if error.reason in _DATA_DAMAGED else 1)
 
 
 async def _run(name: str, settings: S, app: App[S]) -> None:

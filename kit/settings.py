@@ -6,7 +6,6 @@ stack on one machine below one data directory.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import hashlib
 import os
@@ -22,7 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from kit.security.certificates import CertificateError, Certificates
 from kit.security.egress_policy import EgressPolicy
-from kit.security.private_files import private_folder
+from kit.security.private_files import create_private, private_folder
 from kit.security.secrets import SecretError, Secrets
 from kit.security.signing_keys import DerivedKeys, FileKeys, KeyFileError, SigningKeys
 
@@ -233,14 +232,7 @@ class Settings(BaseSettings):
         configured = self.secret.get_secret_value()
         path = self.secret_file
         if not configured and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".secret-")  # mode 0600
-            with os.fdopen(descriptor, "w") as file:
-                file.write(new_secret())
-            # Several components may start at once. Linking is atomic: the first one wins, and none reads half a secret.
-            with contextlib.suppress(FileExistsError):
-                Path(path).hardlink_to(draft)
-            Path(draft).unlink()
+            create_private(path, new_secret())  # several components may start at once, and use the same secret
         try:
             return Secrets.of(configured) if configured else Secrets(path.read_text, lambda: _stamp(path))
         except SecretError as error:

@@ -1,6 +1,6 @@
 """Runs several components as processes on one machine: starts them, restarts those that die, and stops them in order.
 
-If a component dies, the others continue, and its jobs resume after its restart (docs/decisions/0002).
+If a component dies, the others continue, and its jobs resume after its restart (docs/decisions/0002). If stored data is damaged or lost, all stop.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 
 from kit import log
+from kit.errors import DATA_DAMAGED_STATUS
 from kit.settings import Settings, load
 
 __all__ = ["run"]
@@ -57,10 +58,11 @@ class _Supervisor:
         self._environment = environment
         self._password = password
         self._stopping = asyncio.Event()
+        self._exit_status = 0
         self._processes: dict[str, asyncio.subprocess.Process] = {}
 
     async def run(self) -> int:
-        """Run until a signal arrives, then stop all processes. Return the exit status."""
+        """Run until a signal arrives or data is damaged or lost, then stop all processes. Return the exit status."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stopping.set)
@@ -72,7 +74,7 @@ class _Supervisor:
             keeper.cancel()
         await asyncio.gather(welcome, *keepers, return_exceptions=True)
         await self._stop()
-        return 0
+        return self._exit_status
 
     async def _keep(self, target: str) -> None:
         """Start ``target``, and restart it whenever it ends."""
@@ -87,6 +89,15 @@ class _Supervisor:
             )  # fmt: skip
             self._processes[target] = process
             status = await process.wait()
+            if status == DATA_DAMAGED_STATUS:
+                logger.error(
+                    "stack.stopped",
+                    target=target,
+                    error="Stored data is damaged or lost. The lines before have the reason.",
+                )
+                self._exit_status = status
+                self._stopping.set()
+                return
             failures = 0 if time.monotonic() - started > _STEADY_SECONDS else failures + 1
             pause = _BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)]
             logger.error("component.died", target=target, exit_status=status, restart_seconds=pause)

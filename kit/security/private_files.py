@@ -8,7 +8,9 @@ import stat
 import tempfile
 from pathlib import Path
 
-__all__ = ["private_folder", "write_private"]
+from kit.durable import make_folder, sync_folder
+
+__all__ = ["create_private", "private_folder", "write_private"]
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -21,7 +23,7 @@ def private_folder(path: Path) -> None:
     Raises:
         PermissionError: everybody may create files beside the folder, and it belongs to another user or is a link.
     """
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path, mode=0o700)
     found = path.lstat()
     own = found.st_uid == os.geteuid()
     if path.parent.stat().st_mode & stat.S_IWOTH and not (own and stat.S_ISDIR(found.st_mode)):
@@ -43,9 +45,26 @@ def _close(path: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` atomically, with mode 0600. Several processes may write at once; the last one wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
+    """Write ``text`` to ``path`` atomically and durably, with mode 0600. Several processes may write at once; the last one wins."""
+    _draft(path, text).replace(path)
+    sync_folder(path.parent)
+
+
+def create_private(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` as :func:`write_private` does, unless the file exists. If several processes do so at once, the first one wins."""
+    draft = _draft(path, text)
+    with contextlib.suppress(FileExistsError):
+        path.hardlink_to(draft)
+    draft.unlink()
+    sync_folder(path.parent)
+
+
+def _draft(path: Path, text: str) -> Path:
+    """Write ``text`` to a temporary file beside ``path``."""
+    make_folder(path.parent)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
-    Path(draft).replace(path)
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(name)

@@ -53,6 +53,7 @@ from services.library.jobs.service import Job
 from services.library.jobs.sweeper import Sweeper
 from services.library.jobs.watches import JobWatches
 from services.library.orphans.commands import sweep_orphans
+from services.library.orphans.first_start import require_documents_of_files
 from services.library.orphans.service import Orphans
 from services.library.orphans.store import BlobDocs
 from services.library.retention.app import build_retention
@@ -84,6 +85,8 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     await runtime.enter(using(docs, runtime.clock))
     stores = Stores(docs, search)
     await stores.prepare()
+    blobs = runtime.blobs()
+    await require_documents_of_files(docs, blobs)
     jobs, tracks, clips, webhook_store = stores.jobs, stores.tracks, stores.clips, stores.webhooks
     identity = build_identity(docs, settings, runtime.clock)
     await identity.accounts.bootstrap(
@@ -103,7 +106,6 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     async def publish(job: Job) -> None:
         await publish_run(bus, job_to_wire(job), job.publication)
 
-    blobs = runtime.blobs()
     catalog = Catalog(clips, blobs, runtime.clock, ledger.forget_files, identity.audit.record_deletion)
     deletions = TrackDeletions(tracks, jobs, ledger, blobs, runtime.clock)
     maintenance_tasks = {

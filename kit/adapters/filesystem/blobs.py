@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kit.adapters.blob_keys import blob_not_found, check_folder, check_key
+from kit.durable import make_folder, sync_folder
 from kit.errors import AppError, Code
 from kit.free_space import STORE_BYTES, FreeSpace, full_disk, require_free_space
 from kit.ports import BlobInfo, BlobWriter, PublicBlobs
@@ -33,7 +34,7 @@ class FileBlobs:
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
         self._partial = self._root / ".partial"
-        self._partial.mkdir(parents=True, exist_ok=True)
+        make_folder(self._partial)
         self.public: PublicBlobs | None = None
 
     async def prepare(self) -> None:
@@ -57,7 +58,7 @@ class FileBlobs:
                 with _translate_errors():
                     await asyncio.to_thread(file.close)
             with _translate_errors():
-                await asyncio.to_thread(_move, partial, target)
+                await asyncio.to_thread(self._move, partial, target)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
@@ -71,14 +72,16 @@ class FileBlobs:
                 os.fsync(file.fileno())
                 size_bytes = os.fstat(file.fileno()).st_size
             try:
-                _move(path, target)
+                self._move(path, target)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
                 partial = self._partial / uuid.uuid4().hex
                 try:
-                    shutil.copyfile(path, partial)
-                    _move(partial, target)
+                    with path.open("rb") as source, partial.open("xb") as copy:
+                        shutil.copyfileobj(source, copy, _CHUNK_BYTES)
+                        _sync(copy)
+                    self._move(partial, target)
                 except BaseException:
                     partial.unlink(missing_ok=True)
                     raise
@@ -134,7 +137,7 @@ class FileBlobs:
 
     async def move(self, source: str, target: str) -> None:
         with _translate_errors():
-            await asyncio.to_thread(_move, self._path(source), self._path(target))
+            await asyncio.to_thread(self._move, self._path(source), self._path(target))
 
     async def keys(self, prefix: str) -> list[str]:
         return sorted([key async for key, _ in self.scan(prefix)])
@@ -174,6 +177,30 @@ class FileBlobs:
             return count
 
         return await asyncio.to_thread(work)
+
+    def _move(self, source: Path, target: Path) -> None:
+        """Rename a file, create the parent folders, and make the new name durable."""
+        # Another thread may create or remove the folder between the steps, so retry.
+        for _ in range(_MOVE_ATTEMPTS):
+            if not source.is_file():
+                raise blob_not_found()
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source.replace(target)
+            except (FileNotFoundError, FileExistsError):
+                continue
+            except (IsADirectoryError, NotADirectoryError):
+                break
+            with contextlib.suppress(FileNotFoundError):  # another thread has deleted the file and its folder
+                # All folders, because another thread may just have created one of them.
+                for folder in itertools.takewhile(lambda each: each != self._root.parent, target.parents):
+                    sync_folder(folder)
+            return
+        raise AppError(
+            Code.CONFLICT,
+            "BLOB_KEY_TAKEN",
+            "The file cannot be stored under this name, because another file or folder uses a part of it.",
+        )
 
     def _prune(self, folder: Path) -> None:
         """Remove empty folders, up to the root."""
@@ -239,38 +266,6 @@ def _files(folder: Path) -> Iterator[Path]:
     """Yield all files below a folder. Unlike ``rglob``, tolerate folders that are removed in the meantime."""
     for base, _, names in os.walk(folder):
         yield from (Path(base, name) for name in names)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, as ``fsync`` of a file does for its content."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _move(source: Path, target: Path) -> None:
-    """Rename a file, create the parent folders, and make the rename durable."""
-    # Another thread may create or remove the folder between the steps, so retry.
-    for _ in range(_MOVE_ATTEMPTS):
-        if not source.is_file():
-            raise blob_not_found()
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source.replace(target)
-        except (FileNotFoundError, FileExistsError):
-            continue
-        except (IsADirectoryError, NotADirectoryError):
-            break
-        with contextlib.suppress(FileNotFoundError):  # another thread has deleted the file and its folder
-            _sync_folder(target.parent)
-        return
-    raise AppError(
-        Code.CONFLICT,
-        "BLOB_KEY_TAKEN",
-        "The file cannot be stored under this name, because another file or folder uses a part of it.",
-    )
 
 
 @contextlib.contextmanager

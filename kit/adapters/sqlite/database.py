@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import LifoQueue
 from typing import TypeVar
 
+from kit.durable import make_folder
 from kit.errors import AppError, Code
 from kit.free_space import STORE_BYTES, require_free_space
 from kit.log import FailureLog
@@ -27,9 +28,15 @@ T = TypeVar("T")
 _failures = FailureLog()
 _FULL = ("database or disk is full", "disk I/O error")
 _UNAVAILABLE_ERRORS = {
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY,
 }  # fmt: skip
+_DAMAGE_ERRORS = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_INSTRUCTIONS = (
+    'Stop the stack and keep a copy of the file. Then restore a backup: the chapter "A damaged database" in docs/OPERATIONS.md '
+    "has the commands."
+)
+_CHECK_SECONDS = 5.0
+_CHECK_STEPS = 100_000  # of SQLite's virtual machine, between two looks at the clock
 _READERS = 3
 # Another process may be creating indexes over a large collection.
 _LOCK_WAIT_SECONDS = 60
@@ -37,21 +44,34 @@ _CACHE_KIB = 16 * 1024
 
 
 class Database:
-    """Runs functions with a connection, each in one transaction, off the event loop."""
+    """Runs functions with a connection, each in one transaction, off the event loop.
+
+    Raises:
+        AppError: ``STORE_DAMAGED``, ``STORE_UNAVAILABLE``, ``STORAGE_FULL``.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
+        self._path = path
+        with self._translated():
+            self._open(path)
+        self._file_number = path.stat().st_ino
+
+    def _open(self, path: Path) -> None:
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
         self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-read")
         self.writer = _connect(path)
-        _drop_bitmap_indexes(self.writer)
+        try:
+            _require_undamaged(self.writer)
+            _drop_bitmap_indexes(self.writer)
+        except BaseException:
+            self.writer.close()
+            raise
         # Last in, first out: the connection that was used last has a warm cache.
         self.readers: LifoQueue[sqlite3.Connection] = LifoQueue()
         for _ in range(_READERS):
             self.readers.put(_connect(path))
         self._closed = False
-        self._path = path
-        self._file_number = path.stat().st_ino
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a write transaction, which is rolled back if ``work`` raises.
@@ -59,11 +79,11 @@ class Database:
         ``work`` must not return a cursor: the event loop's thread would close it while the writing thread is busy.
 
         Raises:
-            AppError: ``STORAGE_FULL``, ``STORE_UNAVAILABLE``.
+            AppError: ``STORAGE_FULL``, ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
         """
 
         def in_transaction() -> T:
-            with _translated(), self.writer:  # commits or rolls back
+            with self._translated(), self.writer:  # commits or rolls back
                 self.writer.execute("BEGIN IMMEDIATE")
                 return work(self.writer)
 
@@ -73,13 +93,13 @@ class Database:
         """Run ``work`` in a read transaction: all of its statements see the same state.
 
         Raises:
-            AppError: ``STORE_UNAVAILABLE``.
+            AppError: ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
         """
 
         def in_transaction() -> T:
             connection = self.readers.get()
             try:
-                with _translated(), connection:
+                with self._translated(), connection:
                     connection.execute("BEGIN")
                     return work(connection)
             finally:
@@ -117,6 +137,33 @@ class Database:
         await self.read(read)
         await self.write(lambda _connection: None)  # waits if another process has locked the file
 
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Raise errors of the file, the disk and its locks as ``AppError``."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if any(text in str(error) for text in _FULL):
+                raise AppError(
+                    Code.STORAGE_FULL, "STORAGE_FULL", "The server's disk is full. Free some space and try again."
+                ) from error
+            if code in _DAMAGE_ERRORS:
+                _failures.error(
+                    "docs.damaged", kind="damaged", file=str(self._path), error=str(error), help=_INSTRUCTIONS
+                )
+                raise AppError(
+                    Code.UNAVAILABLE,
+                    "STORE_DAMAGED",
+                    "The database of the platform is damaged. The log of the library names the file and says what to do.",
+                ) from error
+            if code in _UNAVAILABLE_ERRORS:
+                _failures.error("docs.unavailable", kind=type(error).__name__, error=str(error))
+                raise AppError(
+                    Code.UNAVAILABLE, "STORE_UNAVAILABLE", "The document store does not answer. Try again shortly."
+                ) from error
+            raise
+
     async def close(self) -> None:
         """Finish pending work and close all connections. Repeated calls do nothing."""
         if self._closed:
@@ -133,24 +180,6 @@ class Database:
         await asyncio.to_thread(work)
 
 
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Raise errors of the file, the disk and its locks as ``AppError``."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if any(text in str(error) for text in _FULL):
-            raise AppError(
-                Code.STORAGE_FULL, "STORAGE_FULL", "The server's disk is full. Free some space and try again."
-            ) from error
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNAVAILABLE_ERRORS:
-            _failures.error("docs.unavailable", kind=type(error).__name__, error=str(error))
-            raise AppError(
-                Code.UNAVAILABLE, "STORE_UNAVAILABLE", "The document store does not answer. Try again shortly."
-            ) from error
-        raise
-
-
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=_LOCK_WAIT_SECONDS)
     _enable_wal(connection)
@@ -158,6 +187,28 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     return connection
+
+
+def _require_undamaged(connection: sqlite3.Connection) -> None:
+    """Look at the structure of as many pages as SQLite reads in a few seconds.
+
+    Raises:
+        sqlite3.DatabaseError: SQLite found damage.
+    """
+    deadline = time.monotonic() + _CHECK_SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, _CHECK_STEPS)
+    try:
+        (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return
+    finally:
+        connection.set_progress_handler(None, 0)
+    if finding != "ok":
+        damage = sqlite3.DatabaseError(finding)
+        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damage
 
 
 def _enable_wal(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,39 @@
+"""A check before the first start of a library, which would take the files of a lost document store for orphans and delete them."""
+
+from __future__ import annotations
+
+from kit.errors import AppError, Code
+from kit.ports import Blobs, Docs
+from services.library.orphans.service import Place, place_of
+
+__all__ = ["require_documents_of_files"]
+
+
+async def require_documents_of_files(docs: Docs, blobs: Blobs) -> None:
+    """Check that an empty document store comes with an empty file store. Call it after ``Stores.prepare``.
+
+    Raises:
+        AppError: ``STORE_MISSING``.
+    """
+    if await docs.find("accounts", {}, limit=1):
+        return
+    if await _has_files(blobs):
+        raise AppError(
+            Code.CONFLICT,
+            "STORE_MISSING",
+            "The document store is empty, but the file store has files of a library. If the documents were lost, restore a "
+            'backup: the chapter "A damaged database" in docs/OPERATIONS.md has the commands. To begin with an empty library, '
+            "empty the file store too.",
+        )
+
+
+async def _has_files(blobs: Blobs) -> bool:
+    """Return whether there are files that belong to tracks or jobs."""
+    try:
+        async for key, _ in blobs.scan(""):
+            if place_of(key) not in (None, Place()):
+                return True
+    except AppError as error:
+        if error.code is not Code.UNAVAILABLE:
+            raise
+    return False  # also if the store is away: a library starts without it
