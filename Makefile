@@ -150,6 +150,12 @@ proto: setup  ## Generate the stubs in gen/ from proto/
 proto-baseline: setup  ## At a release: make the contracts the baseline of later changes
 	$(BIN)/buf build proto --exclude-source-info --output proto/baseline.binpb
 
+# Later versions must read the data: tests/upgrade. CHECKOUT is the folder of the version that writes it.
+CHECKOUT ?= .
+.PHONY: release-data
+release-data: setup  ## At a release: record a data directory for the test of upgrades (NAME=version)
+	$(BIN)/python -m tests.upgrade.record "$(CHECKOUT)" "$(NAME)"
+
 .PHONY: docs
 docs: setup  ## Generate docs/MODELS.md, docs/LICENCES.md and the model names of the gateway
 	$(BIN)/python -m tools.models_doc

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["make_folder", "sync_folder"]
+__all__ = ["make_folder", "sync"]
 
 
 def make_folder(path: Path, mode: int = 0o777) -> None:
@@ -24,14 +24,14 @@ def make_folder(path: Path, mode: int = 0o777) -> None:
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(mode, parents=True, exist_ok=True)
     for folder in missing:
-        sync_folder(folder.parent)
+        sync(folder.parent)
 
 
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable.
+def sync(path: Path) -> None:
+    """Make the content of a file, or the names in a folder, durable.
 
     Raises:
-        FileNotFoundError: Another process has removed the folder.
+        FileNotFoundError: There is no such file or folder.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -8,7 +8,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from kit.durable import make_folder, sync_folder
+from kit.durable import make_folder, sync
 
 __all__ = ["create_private", "private_folder", "write_private"]
 
@@ -47,7 +47,7 @@ def _close(path: Path) -> None:
 def write_private(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` atomically and durably, with mode 0600. Several processes may write at once; the last one wins."""
     _draft(path, text).replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def create_private(path: Path, text: str) -> None:
@@ -56,7 +56,7 @@ def create_private(path: Path, text: str) -> None:
     with contextlib.suppress(FileExistsError):
         path.hardlink_to(draft)
     draft.unlink()
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def _draft(path: Path, text: str) -> Path:

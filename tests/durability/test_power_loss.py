@@ -17,7 +17,7 @@ import pytest
 
 from tests.durability.disk import Survives, all_survives, chance, nothing_survives
 from tests.durability.stored import Acknowledged, losses
-from tests.durability.trace import STRACE, Replay, lines
+from tests.durability.trace import STRACE, Replay, lines, require_strace
 
 
 def record(folder: Path, elsewhere: Path, count: int) -> Path:
@@ -27,8 +27,6 @@ def record(folder: Path, elsewhere: Path, count: int) -> Path:
     done = subprocess.run(
         [*STRACE, "-o", str(trace), *writer], capture_output=True, text=True, timeout=600, check=False
     )
-    if "ptrace" in done.stderr and "Operation not permitted" in done.stderr:
-        pytest.skip("this machine does not allow strace")
     assert done.returncode == 0, done.stderr
     return trace
 
@@ -41,15 +39,9 @@ def moments(trace: Path, root: Path) -> Iterator[Replay]:
             yield replay
 
 
-@pytest.fixture
-def strace() -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
-
-
-@pytest.mark.usefixtures("strace")
 @pytest.mark.parametrize(("count", "loss_count"), [(4, 12), pytest.param(40, 400, marks=pytest.mark.campaign)])
 async def test_no_acknowledged_write_is_lost(tmp_path: Path, elsewhere: Path, count: int, loss_count: int) -> None:
+    require_strace()
     folder = tmp_path / "host"
     folder.mkdir()
     trace = record(folder, elsewhere, count)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import pytest
+
 from tests.durability.disk import File, Folder
 
-__all__ = ["STRACE", "Replay", "lines"]
+__all__ = ["STRACE", "Replay", "lines", "require_strace"]
 
 _CALLS = (
     "openat", "creat", "close", "dup", "dup2", "dup3", "lseek", "write", "pwrite64", "writev", "pwritev", "pwritev2", "truncate",
@@ -63,6 +68,10 @@ class Replay:
             return self._end(thread, resumed, self._begun.pop(thread, "") + rest, int(late_result))
         self._begin(thread, whole, arguments)
         return self._end(thread, whole, arguments, int(result))
+
+    def exit(self) -> None:
+        """The process has ended. Another one may follow."""
+        self._open.clear()
 
     def _begin(self, thread: str, call: str, text: str) -> None:
         if call in ("fsync", "fdatasync"):
@@ -202,6 +211,14 @@ def _text(quoted: str) -> bytes:
     if quoted.endswith("..."):
         raise ValueError("strace has shortened a string")
     return bytes.fromhex(quoted.strip('"').replace("\\x", ""))
+
+
+def require_strace() -> None:
+    """Skip the test if the machine has no ``strace``, or does not let it trace a process."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    if subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("strace may not trace processes on this machine")
 
 
 def lines(record: Path) -> Iterator[str]:

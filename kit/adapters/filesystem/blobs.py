@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kit.adapters.blob_keys import blob_not_found, check_folder, check_key
-from kit.durable import make_folder, sync_folder
+from kit.durable import make_folder, sync
 from kit.errors import AppError, Code
 from kit.free_space import STORE_BYTES, FreeSpace, full_disk, require_free_space
 from kit.ports import BlobInfo, BlobWriter, PublicBlobs
@@ -194,7 +194,7 @@ class FileBlobs:
             with contextlib.suppress(FileNotFoundError):  # another thread has deleted the file and its folder
                 # All folders, because another thread may just have created one of them.
                 for folder in itertools.takewhile(lambda each: each != self._root.parent, target.parents):
-                    sync_folder(folder)
+                    sync(folder)
             return
         raise AppError(
             Code.CONFLICT,

@@ -14,14 +14,15 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kit.durable import make_folder, sync
 from kit.errors import AppError, Code
+from kit.security.private_files import write_private
 from services.library.transfer.files import BlobCopy
 
 __all__ = ["PRIVATE_FILES", "BackupFolder", "BlobEntry", "KnownBlobs", "entries_of"]
@@ -73,7 +74,7 @@ class BackupFolder:
         Raises:
             AppError: ``BACKUP_RUNNING``.
         """
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.path, mode=0o700)
         with (self.path / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -117,14 +118,11 @@ class BackupFolder:
         return hashlib.sha256((self.path / _MANIFEST).read_bytes()).hexdigest()
 
     def publish(self, manifest: dict[str, Any]) -> None:
-        """Make a snapshot the current one."""
-        draft = self.path / f"{_MANIFEST}.draft"
-        with draft.open("w") as file:
-            json.dump({"format": _FORMAT, **manifest}, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path / _MANIFEST)
+        """Make a snapshot the current one, durably."""
+        snapshot = self.path / manifest["snapshot"]
+        for path in (*snapshot.iterdir(), snapshot, self.path):
+            sync(path)
+        write_private(self.path / _MANIFEST, json.dumps({"format": _FORMAT, **manifest}, indent=2) + "\n")
 
     def new_snapshot(self) -> Path:
         """Create the folder of a new snapshot."""
