@@ -294,6 +294,10 @@ def _portable(error: Exception) -> Exception:
         return MemoryError()
     if full := full_disk(error):
         return full
+    if isinstance(error, FileNotFoundError):
+        # A folder of blobs removes the files of a deleted track at once, also those that a job reads.
+        logger.warning("engine.file_not_found", path=error.filename)
+        return AppError(Code.NOT_FOUND, "BLOB_NOT_FOUND", "A file that this job reads was deleted.")
     if not isinstance(error, _Stopped):
         logger.exception("engine.failed")
     return AppError(Code.INTERNAL, "INTERNAL", "The computation failed because of an internal error.")

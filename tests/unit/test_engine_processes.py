@@ -55,6 +55,10 @@ def fill_the_disk(engine: Counter, report: Report) -> None:
         file.write(b"one byte too many")
 
 
+def read(engine: Counter, report: Report, *, path: Path) -> bytes:
+    return path.read_bytes()
+
+
 def die(engine: Counter, report: Report) -> None:
     report(0.1)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -142,6 +146,15 @@ async def test_a_full_disk_is_named(processes: EngineProcesses[Counter]) -> None
     with pytest.raises(AppError, match="STORAGE_FULL") as caught:
         await processes.run(fill_the_disk)
     assert caught.value.retryable
+
+
+async def test_a_file_that_was_deleted_meanwhile_is_no_internal_error(
+    processes: EngineProcesses[Counter], tmp_path: Path
+) -> None:
+    with pytest.raises(AppError) as caught:
+        await processes.run(functools.partial(read, path=tmp_path / "deleted.wav"))
+    assert (caught.value.code, caught.value.reason) == (Code.NOT_FOUND, "BLOB_NOT_FOUND")
+    assert str(tmp_path) not in str(caught.value)
 
 
 async def test_a_killed_process_fails_one_attempt(processes: EngineProcesses[Counter]) -> None:
