@@ -36,6 +36,7 @@ from services.library.catalog.plays import Plays
 from services.library.catalog.rpc import CatalogRpc
 from services.library.catalog.service import Catalog
 from services.library.catalog.tags import Tags
+from services.library.catalog.totals import Totals
 from services.library.catalog.trends import Trends
 from services.library.catalog.votes import Votes
 from services.library.conversations.rpc import ConversationRpc
@@ -191,4 +192,5 @@ def _catalog_rpc(catalog: Catalog, docs: Docs, search: Search, clock: Clock) -> 
         Playlists(PlaylistStore(docs, search), clock),
         Plays(plays, clock),
         Trends(plays, clock),
+        Totals(listeners, clock),
     )

@@ -24,6 +24,7 @@ from services.library.catalog.plays import Plays
 from services.library.catalog.service import Catalog, Generation, GenerationFilter, GenerationSort
 from services.library.catalog.store import CatalogStore
 from services.library.catalog.tags import Tags
+from services.library.catalog.totals import Totals
 from services.library.catalog.trends import Trends
 from services.library.catalog.votes import Votes
 
@@ -61,6 +62,7 @@ class CatalogFixture:
         self.playlists = Playlists(PlaylistStore(docs, self.search), self.clock)
         self.plays = Plays(PlayStore(docs, self.search), self.clock)
         self.trends = Trends(PlayStore(docs, self.search), self.clock)
+        self.totals = Totals(self.listeners, self.clock)
 
     async def clip(self, prompt: str = "calm piano", **fields: Any) -> Generation:
         """Store a clip that is one second newer than the previous one."""

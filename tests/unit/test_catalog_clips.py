@@ -29,6 +29,7 @@ from catalog_fixture import (
 from kit.errors import AppError
 from services.library.catalog.categories import CATEGORIES, categorise
 from services.library.catalog.service import Generation, GenerationFilter, GenerationSort
+from services.library.catalog.totals import VoteTotals
 from services.library.jobs.store import JobDocs
 from services.library.jobs.sweeper import Sweeper
 
@@ -262,8 +263,19 @@ async def test_catalog_statistics(fixture: CatalogFixture) -> None:
     await fixture.votes.vote(ANN, one.id, 1, ["catchy"])
     await fixture.votes.vote(BOB, one.id, -1)
     await fixture.favorites.add(ANN, two.id)
-    counts = await fixture.catalog.counts()
-    assert (counts.generations, counts.votes, counts.favorites, counts.feedbacks) == (2, 2, 1, 1)
+    assert await fixture.totals.read() == VoteTotals(votes=2, favorites=1, feedbacks=1)
+    assert await fixture.catalog.count_by_model() == (2, {"music": 2, "audio": 0})
+
+
+async def test_votes_are_counted_once_in_ten_seconds(fixture: CatalogFixture) -> None:
+    clip = await fixture.clip()
+    await fixture.votes.vote(ANN, clip.id, 1)
+    assert (await fixture.totals.read()).votes == 1
+    await fixture.votes.vote(BOB, clip.id, 1)
+    fixture.clock.time += 9.9
+    assert (await fixture.totals.read()).votes == 1
+    fixture.clock.time += 0.1
+    assert (await fixture.totals.read()).votes == 2
 
 
 # ------------------------------------------------------------------------------------------------- rating, spectrogram
@@ -325,8 +337,7 @@ async def test_deleting_a_clip_deletes_its_files_and_data(fixture: CatalogFixtur
     playlist, entries = await fixture.playlists.get(BOB, playlist_id)
     assert [entry.generation_id for entry in playlist.entries] == [other.id] == [g.id for g, _ in entries]
     assert playlist.duration_seconds == other.duration_seconds
-    counts = await fixture.catalog.counts()
-    assert (counts.generations, counts.votes, counts.favorites, counts.feedbacks) == (1, 1, 0, 0)
+    assert await fixture.totals.read() == VoteTotals(votes=1, favorites=0, feedbacks=0)
     assert await fixture.listed() == [other.id]
     assert await fixture.listed(search="piano", category="piano") == [other.id]
     assert await fixture.catalog.resume_deletions() == 0

@@ -54,6 +54,7 @@ async def served() -> AsyncIterator[Served]:
                 fixture.playlists,
                 fixture.plays,
                 fixture.trends,
+                fixture.totals,
             ),
             server.server,
         )

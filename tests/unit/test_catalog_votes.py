@@ -89,13 +89,13 @@ async def test_feedback_is_summed_and_replaced_with_the_vote(fixture: CatalogFix
     assert feedback.negative_reasons == {"catchy": 1, "too_busy": 1}
     assert feedback.suggested_models == {"audio": 1, "music": 1}
     assert feedback.vote_count == 3
-    assert (await fixture.catalog.counts()).feedbacks == 3
+    assert (await fixture.listeners.vote_totals()).feedbacks == 3
     await fixture.votes.vote(ANN, clip.id, -1)
     await fixture.votes.vote(BOB, clip.id, 0)
     feedback = await fixture.votes.feedback(clip.id)
     assert (feedback.positive_reasons, feedback.negative_reasons) == ({"catchy": 1}, {})
     assert feedback.vote_count == 2
-    assert (await fixture.catalog.counts()).feedbacks == 1
+    assert (await fixture.listeners.vote_totals()).feedbacks == 1
     assert await reason(fixture.votes.feedback(UNKNOWN)) == "GENERATION_NOT_FOUND"
 
 

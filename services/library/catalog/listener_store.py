@@ -23,6 +23,7 @@ from services.library.catalog.documents import (
 from services.library.catalog.favorites import Favorite
 from services.library.catalog.service import Generation
 from services.library.catalog.tags import TagSuggestion
+from services.library.catalog.totals import VoteTotals
 from services.library.catalog.votes import Vote
 from services.library.documents import insert_doc_if_absent
 
@@ -92,6 +93,14 @@ class ListenerStore(ClipDocs):
         return (
             await self._count_of(VOTES, generation_id, vote=1),
             await self._count_of(VOTES, generation_id, vote=-1),
+        )
+
+    async def vote_totals(self) -> VoteTotals:
+        """Return the numbers of all votes and favorites. This takes time in proportion to them."""
+        return VoteTotals(
+            votes=await self._docs.count(VOTES.name, {}),
+            favorites=await self._docs.count(FAVORITES.name, {}),
+            feedbacks=await self._docs.count(VOTES.name, {"feedback_time": AtLeast(0)}),
         )
 
     async def get_votes(self, listener_id: str, generation_ids: Sequence[str]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from services.library.catalog.playlists import Playlist, Playlists
 from services.library.catalog.plays import Plays
 from services.library.catalog.service import FAMILIES, Catalog, Generation, GenerationFilter, GenerationSort
 from services.library.catalog.tags import THRESHOLD, Tags
+from services.library.catalog.totals import Totals
 from services.library.catalog.trends import Trends
 from services.library.catalog.votes import Votes
 from services.library.serializers import bounded, page_bounds, time_from_wire, time_to_wire
@@ -35,6 +36,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
         playlists: Playlists,
         plays: Plays,
         trends: Trends,
+        totals: Totals,
     ) -> None:
         self._catalog = catalog
         self._favorites = favorites
@@ -43,6 +45,7 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
         self._playlists = playlists
         self._plays = plays
         self._trends = trends
+        self._totals = totals
 
     # ------------------------------------------------------------------------------------------------------- clips
 
@@ -90,13 +93,13 @@ class CatalogRpc(catalog_service_pb2_grpc.CatalogServiceServicer):
 
     async def GetStats(self, request: pb.GetStatsRequest, context: Context) -> pb.GetStatsResponse:
         require_principal()
-        counts = await self._catalog.counts()
-        _, by_model = await self._catalog.count_by_model()
+        totals = await self._totals.read()
+        count, by_model = await self._catalog.count_by_model()
         return pb.GetStatsResponse(
-            generation_count=counts.generations,
-            vote_count=counts.votes,
-            favorite_count=counts.favorites,
-            feedback_count=counts.feedbacks,
+            generation_count=count,
+            vote_count=totals.votes,
+            favorite_count=totals.favorites,
+            feedback_count=totals.feedbacks,
             count_by_model=by_model,
             category_count_by_model={family: len(self._catalog.categories(family)) for family in FAMILIES},
         )

@@ -22,7 +22,6 @@ from services.library.catalog import categories
 __all__ = [
     "FAMILIES",
     "Catalog",
-    "CatalogCounts",
     "Deletion",
     "Generation",
     "GenerationFilter",
@@ -127,16 +126,6 @@ class GenerationFilter:
 
 
 @dataclass(frozen=True)
-class CatalogCounts:
-    """The totals of the catalog."""
-
-    generations: int
-    votes: int
-    favorites: int
-    feedbacks: int
-
-
-@dataclass(frozen=True)
 class Deletion:
     """The record of a deleted clip. While it is pending, files or documents of the clip may still exist."""
 
@@ -167,7 +156,6 @@ class CatalogStore(GenerationStore, Protocol):
     ) -> list[Generation]: ...
     async def count_by_family(self) -> dict[str, int]: ...
     async def count_by_category(self) -> dict[tuple[str, str], int]: ...
-    async def counts(self) -> CatalogCounts: ...
     async def deletion(self, generation_id: str) -> Deletion | None: ...
     async def pending_deletions(self, limit: int) -> list[Deletion]: ...
     async def begin_deletion(self, deletion: Deletion) -> None: ...
@@ -341,10 +329,6 @@ class Catalog:
         if model not in categories.CATEGORIES:
             raise AppError(Code.NOT_FOUND, "MODEL_NOT_FOUND", "Categories exist for the models music and audio.")
         return dict(categories.CATEGORIES[model])
-
-    async def counts(self) -> CatalogCounts:
-        """Return the totals of the catalog."""
-        return await self._store.counts()
 
     async def rate(self, generation_id: str, rating: int | None) -> Generation:
         """Set the rating of a clip; None removes it. A clip has one rating, which all callers share.

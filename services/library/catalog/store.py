@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import TypeAdapter
 
-from kit.ports import AtLeast, Docs, Search, SearchQuery
+from kit.ports import Docs, Search, SearchQuery
 from services.library.catalog.categories import categorise
 from services.library.catalog.clip_search import BY_RATING, BY_TIME, BY_VOTES, CLIPS, GENERATIONS, TOP_RATED
 from services.library.catalog.documents import (
@@ -24,7 +24,6 @@ from services.library.catalog.documents import (
 )
 from services.library.catalog.playlist_store import PlaylistStore
 from services.library.catalog.service import (
-    CatalogCounts,
     Deletion,
     Generation,
     GenerationFilter,
@@ -116,15 +115,6 @@ class CatalogStore(ClipDocs):
         """Return the number of clips for each family and category."""
         counts = await self._search.facet_counts(CLIPS.name, ("family", "category"))
         return {(family, category): count for (family, category), count in counts.items()}
-
-    async def counts(self) -> CatalogCounts:
-        """Return the totals of the catalog."""
-        return CatalogCounts(
-            generations=sum((await self.count_by_family()).values()),
-            votes=await self._docs.count(VOTES.name, {}),
-            favorites=await self._docs.count(FAVORITES.name, {}),
-            feedbacks=await self._docs.count(VOTES.name, {"feedback_time": AtLeast(0)}),
-        )
 
     # ---------------------------------------------------------------------------------------------------- deletion
 

@@ -104,7 +104,8 @@ def utility_routes(gateway: Gateway) -> APIRouter:
     @access(Access.OPEN, RateClass.POLLING)
     @documented(Stats)
     async def get_stats() -> Response:
-        """Get statistics. Returns the numbers of clips, votes, favorites and more."""
+        """Get statistics. Returns the numbers of clips, votes, favorites and more. Votes and favorites
+        can be ten seconds old."""
         answer = await clients.catalog.GetStats(pb.GetStatsRequest())
         return JSONResponse(
             {

@@ -1,0 +1,46 @@
+"""The numbers of votes and favorites in the catalog."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from kit.ports import Clock
+
+__all__ = ["Totals", "TotalsStore", "VoteTotals"]
+
+_LIFETIME_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class VoteTotals:
+    """``feedbacks`` counts the votes with reasons, notes or a suggested model."""
+
+    votes: int
+    favorites: int
+    feedbacks: int
+
+
+class TotalsStore(Protocol):
+    """Counts votes and favorites."""
+
+    async def vote_totals(self) -> VoteTotals: ...
+
+
+class Totals:
+    """Counts votes and favorites for everybody who asks. Counting takes time in proportion to their number."""
+
+    def __init__(self, store: TotalsStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._counting = asyncio.Lock()
+        self._counted: tuple[float, VoteTotals] | None = None
+
+    async def read(self) -> VoteTotals:
+        """Return the totals, which are at most ten seconds old. Concurrent callers share one count."""
+        async with self._counting:
+            now = self._clock.now()
+            if self._counted is None or not 0 <= now - self._counted[0] < _LIFETIME_SECONDS:
+                self._counted = (now, await self._store.vote_totals())
+            return self._counted[1]
