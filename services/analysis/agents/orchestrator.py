@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ _HISTORY_LENGTH = 12_000
 _CONTENT_LENGTH = 12_000
 _SOURCES_LENGTH = 4000
 _MESSAGE_LENGTH = 4000
+_TRACK_LIMIT = 40
+_TRACK_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 log = get_logger()
 
 _RULES = (
@@ -102,8 +105,10 @@ class Orchestrator:
         """
         message = question.message.strip()
         if not 1 <= len(message) <= _MESSAGE_LENGTH:
-            details = {"details": {"message": [f"must have 1 to {_MESSAGE_LENGTH} characters"]}}
-            raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
+            raise _invalid("message", f"must have 1 to {_MESSAGE_LENGTH} characters")
+        # The model reads the IDs as part of its instructions. Tools act for the caller, so the tracks of others stay closed.
+        if len(question.track_ids) > _TRACK_LIMIT or not all(map(_TRACK_ID.fullmatch, question.track_ids)):
+            raise _invalid("track_ids", f"must be at most {_TRACK_LIMIT} IDs of tracks")
         history, track_ids = await self._history(question)
         turn = Turn(question.turn_id, message, track_ids, self._bounds.call_limit)
         usage = _Usage()
@@ -206,3 +211,7 @@ def _with_sources(content: str, turn: Turn, reason: str) -> str:
     sources = "\n".join(["Sources:", *given]) if given else "Sources: none; nothing was looked up."
     note = f"\n\nAnswered by rules: {reason}" if reason else ""
     return f"{content[:_CONTENT_LENGTH]}\n\n{sources[:_SOURCES_LENGTH]}{note}"
+
+
+def _invalid(field: str, text: str) -> AppError:
+    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": {field: [text]}})
