@@ -1,14 +1,26 @@
-"""Calls of gRPC clients with an API token."""
+"""The RPCs of the platform, and calls of gRPC clients."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.descriptor import MethodDescriptor
 
 from kit.rpc.errors import error_from_rpc
 from tests.stacks import Stack
+from tools import stubs
+
+PROTO = stubs.ROOT / "proto"
+METHODS: list[MethodDescriptor] = [
+    method
+    for path in sorted(path.relative_to(PROTO).with_suffix("") for path in PROTO.rglob("*_service.proto"))
+    for service in importlib.import_module(".".join(path.parts) + "_pb2").DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+]
+"""Every RPC of the platform."""
 
 
 def address(stack: Stack, component: str) -> str:
@@ -27,3 +39,34 @@ async def refused(*arguments: Any) -> str:
     error = error_from_rpc(failure.value)
     assert error is not None
     return error.reason
+
+
+def component_of(method: MethodDescriptor) -> str:
+    return method.containing_service.full_name.split(".")[1]
+
+
+def short(method: MethodDescriptor) -> str:
+    return f"{method.containing_service.name}.{method.name}"
+
+
+def path_of(method: MethodDescriptor) -> str:
+    return f"/{method.containing_service.full_name}/{method.name}"
+
+
+async def outcome(channel: grpc.aio.Channel, method: MethodDescriptor, payload: bytes, metadata: Any) -> str:
+    """Return OK, the reason of a refusal, or the status of an error that has no reason."""
+    kind = channel.unary_stream if method.server_streaming else channel.unary_unary
+    call: Any = kind(path_of(method), request_serializer=lambda content: content)(
+        payload, metadata=metadata, timeout=30
+    )
+    try:
+        if method.server_streaming:
+            async for _ in call:
+                call.cancel()
+                return "OK"
+        else:
+            await call
+    except grpc.aio.AioRpcError as failure:
+        refusal = error_from_rpc(failure)
+        return f"{failure.code().name}: {failure.details()}" if refusal is None else refusal.reason
+    return "OK"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import random
 from collections import Counter
@@ -12,31 +11,18 @@ import grpc
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
-from grpc_calls import address
+from grpc_calls import METHODS, address, component_of, outcome
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from kit.rpc.errors import error_from_rpc
 from kit.security.identity import Principal
 from tests.signers import plain_signer
 from tests.stacks import Stack
-from tools import stubs
 
-PROTO = stubs.ROOT / "proto"
-METHODS: list[MethodDescriptor] = [
-    method
-    for path in sorted(path.relative_to(PROTO).with_suffix("") for path in PROTO.rglob("*_service.proto"))
-    for service in importlib.import_module(".".join(path.parts) + "_pb2").DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-]
 SEED = 14
 TEXTS = ["", "x", "../../etc/passwd", "http://127.0.0.2:9/", "\0", "\x1b[2J", "<script>", "9" * 5000, "ß🎸" * 900, " "]
 NUMBERS = [0, 1, -1, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63)]
 FLOATS = [0.0, -1.0, 1e308, float("nan"), float("inf"), 5e-324]
 log = logging.getLogger(__name__)
-
-
-def component_of(method: MethodDescriptor) -> str:
-    return method.containing_service.full_name.split(".")[1]
 
 
 def hostile_message(descriptor: Descriptor, chance: random.Random, depth: int = 0) -> Message:
@@ -87,24 +73,6 @@ def payloads(method: MethodDescriptor, chance: random.Random, count: int) -> lis
     messages = [hostile_message(method.input_type, chance).SerializeToString() for _ in range(count)]
     broken = [bytes(byte ^ (chance.random() < 0.05) * chance.randrange(256) for byte in each) for each in messages]
     return [b"", chance.randbytes(500), b"\xff" * 100_000, *messages, *broken]
-
-
-async def outcome(channel: grpc.aio.Channel, method: MethodDescriptor, payload: bytes, metadata: Any) -> str:
-    """Return OK, the reason of a refusal, or the status of an error that has no reason."""
-    path = f"/{method.containing_service.full_name}/{method.name}"
-    kind = channel.unary_stream if method.server_streaming else channel.unary_unary
-    call: Any = kind(path, request_serializer=lambda content: content)(payload, metadata=metadata, timeout=30)
-    try:
-        if method.server_streaming:
-            async for _ in call:
-                call.cancel()
-                return "OK"
-        else:
-            await call
-    except grpc.aio.AioRpcError as failure:
-        refusal = error_from_rpc(failure)
-        return f"{failure.code().name}: {failure.details()}" if refusal is None else refusal.reason
-    return "OK"
 
 
 @pytest.mark.topology("embedded")
