@@ -23,7 +23,9 @@ __all__ = ["Callers", "belongings_of", "found_in", "fuzz", "health_watched"]
 # What an answer never holds: a stack trace, a source path, a file of the host, an address of a component.
 SECRETS = ("Traceback (most", 'File "/', "/site-packages/", "root:x:0:0", "/blobs/", "unix:/", "[Errno")
 # The server errors that belong to the contract: docs/ERRORS.md says when. INTERNAL is none of them.
-CONTRACT_CODES = {"QUEUE_FULL", "spotify_error", "unauthorized", "LALALAI_NOT_CONFIGURED", "LALALAI_ERROR"}
+CONTRACT_CODES = {
+    "QUEUE_FULL", "spotify_error", "unauthorized", "LALALAI_NOT_CONFIGURED", "LALALAI_UNAUTHORIZED", "LALALAI_ERROR",
+}  # fmt: skip
 SERVER_CODES = {"MALFORMED_REQUEST", "URL_TOO_LONG", "HEADERS_TOO_LARGE"}
 
 

@@ -44,10 +44,9 @@ def canary() -> Iterator[socket.socket]:
 
 
 def assert_sound(problems: list[str], health: list[float]) -> None:
-    assert not problems, "\n".join(problems[:100])
-    assert health
-    assert max(health) < float("inf"), "/health did not answer"
     log.info("/health: %d answers, median %.0f ms, at most %.0f ms", len(health), *_milliseconds(health))
+    assert not problems, "\n".join(problems[:100])
+    assert max(health) < float("inf"), "/health did not answer"
 
 
 def _milliseconds(seconds: list[float]) -> tuple[float, float]:
