@@ -31,7 +31,7 @@ _SAMPLE_BYTES = 4
 _PIECE_BYTES = 1 << 16
 _CACHE = "private, max-age=86400"
 # Segments that are being encoded or sent. A player of eight stems may load four segments of each ahead.
-_LIMITS = ConversionLimits(caller_count=32, caller_bytes=256 << 20, total_count=1024, total_bytes=1 << 30)
+_LIMITS = ConversionLimits(caller_count=32, caller_bytes=128 << 20, total_count=1024, total_bytes=512 << 20)
 _WAVEFORM_LIMIT = 32
 
 
