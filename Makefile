@@ -18,6 +18,11 @@ SOUNDWRIGHT_PIPELINE_PORT ?= 8000
 export PYTHONDONTWRITEBYTECODE :=
 export SOUNDWRIGHT_DATA_DIR SOUNDWRIGHT_GATEWAY_PORT SOUNDWRIGHT_SOUNDBOX_PORT SOUNDWRIGHT_PIPELINE_PORT
 
+# Node.js is part of the virtual environment.
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel error --no-audit --no-fund --fetch-retries=1 --fetch-retry-mintimeout=1000
+STUDIO := services/gateway/web/studio/.vite/manifest.json
+DEMO_SONG := studio/src/pages/demo.ogg
+
 ##@ Use
 
 .PHONY: demo
@@ -36,7 +41,7 @@ models: setup  ## List all models and download their weights
 ##@ Develop
 
 .PHONY: setup
-setup: $(VENV)/.ready  ## Create the virtual environment
+setup: $(VENV)/.ready $(STUDIO)  ## Create the virtual environment and build the studio
 
 # On a machine without an NVIDIA GPU, install the CPU build of PyTorch if a configured pip index has it: the default build
 # for Linux includes gigabytes of CUDA libraries. Otherwise install the default build.
@@ -51,6 +56,17 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(INSTALL) --no-warn-conflicts --editable ".[all,dev]"
 	@$(INSTALL) --no-deps audiocraft  # docs/decisions/0007
 	@touch $@
+
+# The studio, the web application. Without the npm registry, everything else works, and the page of the studio says what is missing.
+$(STUDIO): studio/node_modules/.ready $(DEMO_SONG) $(shell find studio -name node_modules -prune -o -type f -print)
+	@test ! -e $< || $(NPM) --prefix studio run build -- --logLevel warn
+
+studio/node_modules/.ready: studio/package-lock.json $(VENV)/.ready
+	@$(NPM) --prefix studio ci && touch $@ \
+		|| echo "The studio is not built, because npm could not install its packages. The basic pages work. \`make setup\` tries again."
+
+$(DEMO_SONG): demo/song.py $(VENV)/.ready
+	@$(BIN)/python -m demo.song $@
 
 # A server for tests that speaks MongoDB's protocol. It has an environment of its own, because of its licence (GPL).
 SECANTUSDB := .servers/secantusdb/.ready
@@ -82,8 +98,15 @@ $(CHANNEL_CLIENT): tests/channels/package-lock.json $(VENV)/.ready
 # first and short unit tests last, so that both processes finish at about the same time.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
+# Chromium, and what drives it. If Debian's chromium is on PATH, the tests use that one.
+BROWSER := tests/studio/node_modules/.ready
+$(BROWSER): tests/studio/package-lock.json $(VENV)/.ready
+	@$(NPM) --prefix tests/studio ci
+	@touch $@
+
 .PHONY: test
-test: setup $(CHANNEL_CLIENT) $(SECANTUSDB) $(PROMETHEUS)  ## Run the tests, except campaigns
+test: setup $(CHANNEL_CLIENT) $(BROWSER) $(SECANTUSDB) $(PROMETHEUS)  ## Run the tests, except campaigns
+	$(NPM) --prefix studio test
 	$(PYTEST) -m "not campaign"
 
 # Campaigns kill, starve and exhaust the whole platform. `make test` runs a short form of each.
@@ -134,6 +157,8 @@ check: setup  ## Check formatting, lint, types, import rules, contracts, licence
 	$(BIN)/python -m tools.stubs --check
 	$(BIN)/python -m tools.models_doc --check
 	$(BIN)/python -m tools.licences --check
+	$(BIN)/python -m tools.studio_api --check
+	$(NPM) --prefix studio run check
 	$(BIN)/buf lint proto
 	$(BIN)/buf breaking proto --against proto/baseline.binpb
 
@@ -141,10 +166,15 @@ check: setup  ## Check formatting, lint, types, import rules, contracts, licence
 fmt: setup  ## Format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(NPM) --prefix studio run format
 
 .PHONY: proto
 proto: setup  ## Generate the stubs in gen/ from proto/
 	$(BIN)/python -m tools.stubs
+
+.PHONY: studio-api
+studio-api: setup  ## Generate the studio's types of the API from the OpenAPI document
+	$(BIN)/python -m tools.studio_api
 
 .PHONY: proto-baseline
 proto-baseline: setup  ## At a release: make the contracts the baseline of later changes
@@ -203,7 +233,7 @@ simulate: setup  ## Predict waiting times and the use of GPUs (docs/SCALING.md)
 
 .PHONY: clean
 clean:  ## Remove all generated files except the data directory
-	rm -rf $(VENV) .servers tests/channels/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .servers studio/node_modules services/gateway/web/studio tests/channels/node_modules tests/studio/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: help
 help:  ## List the targets

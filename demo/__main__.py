@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -49,20 +48,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _own_song() -> Path:
-    """Render a song with the built-in composer and return its path. Its tempo and key are known."""
-    from kit.audio import AudioWriter
-    from services.generation.engines.procedural.render import render_stems
-    from services.generation.engines.procedural.songs import song
+    """Render the demo song and return its path."""
+    from demo.song import render_demo_song
 
     path = OUTPUT / "soundwright-demo.wav"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arrangement = song("demo")
     with console.status("Rendering a song"):
-        stems = render_stems(arrangement)
-        mix = np.sum(list(stems.values()), axis=0)
-        with AudioWriter(path, 44_100, 2, "wav16") as writer:
-            writer.write(mix)
-    console.print(f"Rendered {path}: {arrangement.tempo_bpm:g} bpm, {arrangement.key}.")
+        known = render_demo_song(path)
+    console.print(f"Rendered {path}: {known}.")
     return path
 
 

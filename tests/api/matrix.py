@@ -165,6 +165,9 @@ PAGES: dict[str, tuple[int, int, int, int, int]] = {
     "GET /assets/live.js": EVERYBODY,
     "GET /assets/icon.svg": EVERYBODY,
     "GET /favicon.ico": EVERYBODY,
+    "GET /studio": SENT_ON,
+    "GET /studio/{path}": SENT_ON,
+    "GET /studio/assets/{name}": (404,) * 5,  # the names of real ones change
     "GET /jobs": EVERYBODY,
     "GET /tracks": EVERYBODY,
     "POST /tracks": SENT_ON,
@@ -190,6 +193,8 @@ PAGES: dict[str, tuple[int, int, int, int, int]] = {
 MATRIX |= PAGES
 # The same pages for browsers that are logged in, where that makes a difference: a stranger's, the owner's.
 LOGGED_IN: dict[str, tuple[int, int]] = {
+    "GET /studio": (200, 200),
+    "GET /studio/{path}": (200, 200),
     "GET /tracks/{track_id}/audio": (404, 200),
     "GET /jobs/{job_id}/files/{name}": (403, 200),
     "GET /users/register": (302, 302),
@@ -212,7 +217,7 @@ PAGES |= LOG_OUTS
 MATRIX |= LOG_OUTS
 PUBLIC_ROUTES = {
     "GET /health", "GET /livez", "GET /readyz", "GET /metrics", "GET /config", "GET /schemas/daw-manifest.json",
-    "GET /assets/style.css", "GET /assets/live.js",
+    "GET /assets/style.css", "GET /assets/live.js", "GET /studio/assets/{name}",
     "GET /assets/icon.svg", "GET /favicon.ico", "POST /api/tokens",
 }  # fmt: skip
 """Nobody is asked who they are, so that a session or token that does not count does no harm."""

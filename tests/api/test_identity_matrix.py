@@ -121,6 +121,7 @@ def belongings(
     delivery = owner.post(f"/api/webhooks/{webhook}/test").json()["data"]["id"]
     assert owner.patch(f"/api/webhooks/{webhook}", json={"enabled": False}).status_code == 200
     return {
+        "/studio": {"path": "jobs", "name": "lost.js"},
         "/": {
             "track_id": track["id"],
             "stem_id": separation["stems"][0]["id"],

@@ -18,6 +18,7 @@ from services.gateway.web.library_pages import library_routes
 from services.gateway.web.responses import page_responses
 from services.gateway.web.settings_page import settings_routes
 from services.gateway.web.spotify_login import spotify_login_routes
+from services.gateway.web.studio_pages import read_build, studio_routes
 from services.gateway.web.views import Views
 
 __all__ = ["page_routes"]
@@ -34,7 +35,8 @@ def page_routes(gateway: Gateway) -> APIRouter:
     """Return the routes of all browser pages."""
     router = APIRouter()
     browsers = Browsers(gateway.settings)
-    views = Views(browsers, gateway.blobs.public.origin if gateway.blobs.public else "")
+    media_origin = gateway.blobs.public.origin if gateway.blobs.public else ""
+    views = Views(browsers, media_origin)
 
     @router.get("/", tags=_TAGS)
     @access(Access.PAGE, RateClass.PAGES)
@@ -69,4 +71,5 @@ def page_routes(gateway: Gateway) -> APIRouter:
     router.include_router(settings_routes(gateway, views))
     router.include_router(spotify_login_routes(gateway, views, browsers))
     router.include_router(library_routes(gateway, views))
+    router.include_router(studio_routes(views, read_build(), media_origin))
     return router

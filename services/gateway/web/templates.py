@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-__all__ = ["PAGE_HEADERS", "live_page_headers", "render_template"]
+__all__ = ["PAGE_HEADERS", "live_page_headers", "render_template", "studio_headers"]
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -30,6 +30,19 @@ def live_page_headers(media_origin: str) -> dict[str, str]:
     # 'self' includes ws: and wss: on the same host.
     policy = f"{_POLICY}; script-src 'self'; connect-src 'self'; media-src 'self' {media_origin}".strip()
     return PAGE_HEADERS | {"Content-Security-Policy": policy}
+
+
+def studio_headers(media_origin: str) -> dict[str, str]:
+    """Return the headers of the page of the studio.
+
+    The studio compiles the WebAssembly module of its pitch shifter, which ``'self'`` alone does not allow. ``'wasm-unsafe-eval'``
+    allows no other code than WebAssembly.
+
+    Args:
+        media_origin: where files are redirected to; empty: they are not.
+    """
+    policy = f"{_POLICY}; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; media-src 'self' {media_origin}"
+    return PAGE_HEADERS | {"Content-Security-Policy": policy.strip()}
 
 
 _templates = Environment(

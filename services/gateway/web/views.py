@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,12 +96,20 @@ class Views:
         self._live_page_headers = live_page_headers(media_origin)
 
     def page(
-        self, request: Request, name: str, /, *, status_code: int = 200, live: bool = False, **values: Any
+        self,
+        request: Request,
+        name: str,
+        /,
+        *,
+        status_code: int = 200,
+        live: bool = False,
+        headers: Mapping[str, str] = PAGE_HEADERS,
+        **values: Any,
     ) -> Response:
         """Return the page of template ``name``.
 
         Args:
-            live: whether the page loads the script for live updates.
+            live: whether the page loads the script for live updates. It then has headers for it.
         """
         session = session_of(request)
         visit, secret = "", session.current_secret if session else self._browsers.visit_secret(request.scope)
@@ -116,7 +125,7 @@ class Views:
             flash=flash,
             **values,
         )
-        headers = self._live_page_headers if live else PAGE_HEADERS
+        headers = self._live_page_headers if live else headers
         response = Response(html, status_code=status_code, media_type="text/html", headers=headers)
         if visit:
             response.headers.append("set-cookie", self._browsers.visit_cookie(request.scope, visit))

@@ -1,0 +1,125 @@
+"""The studio, Soundwright's web application: its page, and its built files. ``studio/`` at the top has the source."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import mimetypes
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi import Path as PathParameter
+from starlette.responses import Response
+
+from kit.errors import AppError, Code
+from services.gateway.http.access import Access, access
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import BINARY, documented
+from services.gateway.web.responses import page_responses
+from services.gateway.web.templates import studio_headers
+from services.gateway.web.views import LOG_IN, Views, session_of
+
+__all__ = ["Build", "read_build", "studio_routes"]
+
+_FOLDER = Path(__file__).parent / "studio"
+_ENTRY = "src/main.tsx"
+_BASE = "/studio/"
+# The name of a file contains a hash of its content.
+_CACHED = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+_TEXT_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css"}
+
+
+@dataclass(frozen=True)
+class _Asset:
+    """A built file. ``compressed`` is empty if gzip does not make it smaller."""
+
+    media_type: str
+    body: bytes
+    compressed: bytes
+
+
+@dataclass(frozen=True)
+class Build:
+    """The built studio.
+
+    Attributes:
+        scripts: paths of the scripts that the page loads, the entry first. Empty: the studio is not built.
+        styles: paths of the stylesheets.
+    """
+
+    scripts: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    assets: dict[str, _Asset] = field(default_factory=dict)
+
+
+def read_build(folder: Path = _FOLDER) -> Build:
+    """Return the files that Vite has written to ``folder``."""
+    manifest = folder / ".vite" / "manifest.json"
+    if not manifest.is_file():
+        return Build()
+    chunks = json.loads(manifest.read_text())
+    loaded = [chunks[_ENTRY]]
+    for chunk in loaded:
+        loaded += [chunks[name] for name in chunk.get("imports", ()) if chunks[name] not in loaded]
+    return Build(
+        scripts=tuple(_BASE + chunk["file"] for chunk in loaded),
+        styles=tuple(_BASE + name for chunk in loaded for name in chunk.get("css", ())),
+        assets={path.name: _asset(path) for path in (folder / "assets").iterdir()},
+    )
+
+
+def _asset(path: Path) -> _Asset:
+    media_type = _TEXT_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    body = path.read_bytes()
+    compressed = gzip.compress(body, mtime=0)
+    return _Asset(media_type, body, compressed if len(compressed) < len(body) else b"")
+
+
+def studio_routes(views: Views, build: Build, media_origin: str) -> APIRouter:
+    """Return the routes of the studio. Without a build, its page says how to get one.
+
+    Args:
+        media_origin: where files are redirected to; empty: they are not.
+    """
+    router = APIRouter(prefix="/studio", tags=["pages studio"])
+    headers = studio_headers(media_origin)
+
+    @router.get("/assets/{name}")
+    @access(Access.PUBLIC)
+    @documented(
+        BINARY,
+        refusals.FILE_NOT_FOUND,
+        media_type="text/javascript",
+        example="void 0;",
+        headers=("Cache-Control",),
+    )
+    async def studio_asset(
+        request: Request,
+        name: Annotated[str, PathParameter(description="Name of the file.", examples=["main-B3xq0n1F.js"])],
+    ) -> Response:
+        """Get a script or stylesheet of the studio."""
+        asset = build.assets.get(name)
+        if asset is None:
+            raise AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "There is no such file. Reload the page.")
+        if asset.compressed and "gzip" in request.headers.get("accept-encoding", ""):
+            headers = _CACHED | {"Content-Encoding": "gzip"}
+            return Response(asset.compressed, media_type=asset.media_type, headers=headers)
+        return Response(asset.body, media_type=asset.media_type, headers=_CACHED)
+
+    @router.get("")
+    @router.get("/{path:path}", name="studio_view")
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses()
+    async def studio_page(request: Request) -> Response:
+        """Show the studio. Its script renders all views below ``/studio``."""
+        if session_of(request) is None:
+            return views.redirect(request, f"{LOG_IN}?return_to={quote(request.url.path, safe='')}", "must_log_in")
+        if not build.scripts:
+            return views.page(request, "studio_missing.html")
+        return views.page(request, "studio.html", headers=headers, build=build)
+
+    return router

@@ -1,0 +1,4 @@
+declare module "signalsmith-stretch?url" {
+  const url: string;
+  export default url;
+}

@@ -1,0 +1,109 @@
+/** Mouse, wheel and touch on the waveforms: seek, zoom, scroll, and the selection of a loop. */
+
+import type { RefObject } from "preact";
+import { useEffect } from "preact/hooks";
+import type { Player } from "./player.ts";
+
+const WHEEL_ZOOM = 0.002;
+const PINCH_WHEEL_ZOOM = 0.01;
+const CLICK_PIXELS = 4;
+
+/** Zoom with the wheel or two fingers, scroll sideways, and seek with a click. */
+export function useGestures(ref: RefObject<HTMLElement | null>, player: Player): void {
+  useEffect(() => {
+    const element = ref.current;
+    if (!element) return;
+    const fingers = new Map<number, number>();
+    let pressedAt = 0;
+    let moved = false;
+
+    const onWheel = (event: WheelEvent) => {
+      const wave = waveOf(event.target);
+      if (!wave) return;
+      event.preventDefault();
+      if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+        player.scroll(event.deltaX || event.deltaY);
+      } else {
+        const step = event.ctrlKey ? PINCH_WHEEL_ZOOM : WHEEL_ZOOM;
+        player.zoom(Math.exp(-event.deltaY * step), offset(event, wave));
+      }
+    };
+    const onDown = (event: PointerEvent) => {
+      if (!waveOf(event.target) || event.button !== 0) return;
+      fingers.set(event.pointerId, event.clientX);
+      pressedAt = event.clientX;
+      moved = fingers.size > 1;
+    };
+    const onMove = (event: PointerEvent) => {
+      const before = fingers.get(event.pointerId);
+      const wave = waveOf(event.target);
+      if (before === undefined || !wave) return;
+      moved ||= Math.abs(event.clientX - pressedAt) > CLICK_PIXELS;
+      const other = [...fingers].find(([id]) => id !== event.pointerId)?.[1];
+      if (other !== undefined) {
+        const middle = (event.clientX + other) / 2 - wave.getBoundingClientRect().left;
+        player.zoom(Math.max(1, Math.abs(event.clientX - other)) / Math.max(1, Math.abs(before - other)), middle);
+      } else if (moved) {
+        player.scroll(before - event.clientX);
+      }
+      fingers.set(event.pointerId, event.clientX);
+    };
+    const onUp = (event: PointerEvent) => {
+      const wave = waveOf(event.target);
+      if (fingers.delete(event.pointerId) && wave && !moved && event.type === "pointerup") {
+        const { start, framesPerPixel } = player.view.value;
+        player.seek(start + offset(event, wave) * framesPerPixel);
+      }
+    };
+    element.addEventListener("wheel", onWheel, { passive: false });
+    element.addEventListener("pointerdown", onDown);
+    element.addEventListener("pointermove", onMove);
+    for (const type of ["pointerup", "pointercancel", "pointerleave"] as const) element.addEventListener(type, onUp);
+    return () => {
+      element.removeEventListener("wheel", onWheel);
+      element.removeEventListener("pointerdown", onDown);
+      element.removeEventListener("pointermove", onMove);
+      for (const type of ["pointerup", "pointercancel", "pointerleave"] as const)
+        element.removeEventListener(type, onUp);
+    };
+  }, [ref, player]);
+}
+
+/** Select a loop by dragging on the ruler. A click seeks. */
+export function useLoopSelection(ref: RefObject<HTMLElement | null>, player: Player): void {
+  useEffect(() => {
+    const element = ref.current;
+    if (!element) return;
+    let from: number | null = null;
+    const frameAt = (event: PointerEvent) => {
+      const { start, framesPerPixel } = player.view.value;
+      return start + offset(event, element) * framesPerPixel;
+    };
+    const onDown = (event: PointerEvent) => {
+      if (event.button !== 0) return;
+      element.setPointerCapture(event.pointerId);
+      from = frameAt(event);
+    };
+    const onUp = (event: PointerEvent) => {
+      if (from === null) return;
+      const to = frameAt(event);
+      if (Math.abs(to - from) / player.view.value.framesPerPixel <= CLICK_PIXELS) player.seek(to);
+      else player.setLoop(Math.min(from, to), Math.max(from, to));
+      from = null;
+    };
+    element.addEventListener("pointerdown", onDown);
+    element.addEventListener("pointerup", onUp);
+    return () => {
+      element.removeEventListener("pointerdown", onDown);
+      element.removeEventListener("pointerup", onUp);
+    };
+  }, [ref, player]);
+}
+
+function waveOf(target: EventTarget | null): HTMLElement | null {
+  return target instanceof Element ? target.closest<HTMLElement>("[data-seek]") : null;
+}
+
+function offset(event: MouseEvent, element: HTMLElement): number {
+  return event.clientX - element.getBoundingClientRect().left;
+}

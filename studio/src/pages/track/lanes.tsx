@@ -1,0 +1,193 @@
+/** The waveforms: minimap, ruler, one lane for each stem, and the line at the position. */
+
+import { type Signal, useComputed, useSignal } from "@preact/signals";
+import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
+import type { Stem } from "../../api/client.ts";
+import { BEATS_PER_BAR } from "../../audio/metronome.ts";
+import { isHeard } from "../../audio/mix.ts";
+import { Button, Fader, LevelMeter, Pan } from "../../ui/components.tsx";
+import { loadPeaks, Waveform } from "../../waveform/canvas.tsx";
+import type { Pyramid } from "../../waveform/peaks.ts";
+import { beatMarks, timeMarks, whole } from "../../waveform/view.ts";
+import { useGestures, useLoopSelection } from "./gestures.ts";
+import type { Player } from "./player.ts";
+
+const LANE_HEIGHT = 76;
+const MINIMAP_HEIGHT = 40;
+const KNOWN_COLOURS = ["drums", "bass", "other", "vocals", "guitar", "piano"];
+
+/** Return the name of the colour of a stem. */
+export function colourOf(stemType: string): string {
+  return KNOWN_COLOURS.includes(stemType) ? stemType : "mix";
+}
+
+export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }) {
+  const area = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const element = area.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => player.resize(Math.max(1, element.clientWidth)));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [player]);
+  const all = useRef<HTMLDivElement>(null);
+  useGestures(all, player);
+  return (
+    <div class="lanes" ref={all}>
+      <div class="corner row">
+        <Button label="Zoom out" icon="minus" look="quiet" onClick={() => player.zoom(0.5)} />
+        <Button label="Zoom in" icon="plus" look="quiet" onClick={() => player.zoom(2)} />
+        <Button label="Show all of the track" look="quiet" onClick={() => player.showAll()}>
+          All
+        </Button>
+        <Button label="Keyboard shortcuts" icon="help" look="quiet" onClick={onHelp} />
+      </div>
+      <Minimap player={player} />
+      <Ruler player={player} />
+      {player.stems.map((stem, index) => (
+        <LaneRow key={stem.id} player={player} stem={stem} number={index + 1} />
+      ))}
+      <div class="overlay" ref={area}>
+        <LoopMark player={player} />
+        <Playhead player={player} />
+      </div>
+    </div>
+  );
+}
+
+function LaneRow({ player, stem, number }: { player: Player; stem: Stem; number: number }) {
+  const peaks = usePeaks(stem);
+  const name = stem.stem_type;
+  const lane = player.lane(name);
+  const isSilent = useComputed(
+    () => player.hearsOriginal.value || !isHeard(player.lane(name), Object.values(player.lanes.value)),
+  );
+  const level = useCallback(() => player.engine.level(stem.id), [player, stem]);
+  return (
+    <section class={`lane ${isSilent.value ? "silent" : ""}`} aria-label={name} data-colour={colourOf(name)}>
+      <div class="lane-head">
+        <h3>
+          {name.replaceAll("_", " ")} <kbd title="Key that mutes it">{number}</kbd>
+        </h3>
+        <div class="lane-switches">
+          <Button label={`Mute ${name}`} pressed={lane.mute} onClick={() => player.change(name, { mute: !lane.mute })}>
+            M
+          </Button>
+          <Button label={`Solo ${name}`} pressed={lane.solo} onClick={() => player.change(name, { solo: !lane.solo })}>
+            S
+          </Button>
+        </div>
+        <Fader label={`Volume of ${name}`} volume={lane.volume} onInput={(volume) => player.change(name, { volume })} />
+        <Pan label={`Pan of ${name}`} pan={lane.pan} onInput={(pan) => player.change(name, { pan })} />
+        <LevelMeter label={`Level of ${name}`} level={level} active={player.state.value === "playing"} />
+      </div>
+      <div class="lane-wave" data-seek>
+        <Waveform
+          peaks={peaks}
+          view={player.view.value}
+          width={player.width.value}
+          height={LANE_HEIGHT}
+          scale={player.waveScale}
+          label={`Waveform of ${name}`}
+        />
+      </div>
+    </section>
+  );
+}
+
+function usePeaks(stem: Stem): Signal<Pyramid | null> {
+  const peaks = useSignal<Pyramid | null>(null);
+  useEffect(() => {
+    // Without peaks, the lane stays empty. Everything else works.
+    loadPeaks(stem.id, stem.frame_count, peaks).catch(() => {});
+  }, [stem, peaks]);
+  return peaks;
+}
+
+/** The whole track, and what part of it is visible. A click shows another part. */
+function Minimap({ player }: { player: Player }) {
+  const shown = player.mix ?? player.stems[0];
+  const { start, framesPerPixel } = player.view.value;
+  const width = player.width.value;
+  const left = (100 * start) / player.frameCount;
+  const share = Math.min(100, (100 * width * framesPerPixel) / player.frameCount);
+  const move = (event: PointerEvent) => {
+    if (!(event.buttons & 1) || !(event.currentTarget instanceof HTMLElement)) return;
+    const box = event.currentTarget.getBoundingClientRect();
+    const middle = ((event.clientX - box.left) / box.width) * player.frameCount;
+    player.show({ start: middle - (width * framesPerPixel) / 2, framesPerPixel });
+  };
+  return (
+    <div class="minimap" onPointerDown={move} onPointerMove={move}>
+      {shown && <MinimapWave stem={shown} player={player} />}
+      <div class="minimap-view" style={{ left: `${left}%`, width: `${share}%` }} />
+    </div>
+  );
+}
+
+function MinimapWave({ stem, player }: { stem: Stem; player: Player }) {
+  const peaks = usePeaks(stem);
+  const width = player.width.value;
+  const view = useMemo(() => whole(player.frameCount, width), [player, width]);
+  return (
+    <Waveform peaks={peaks} view={view} width={width} height={MINIMAP_HEIGHT} label="Waveform of the whole track" />
+  );
+}
+
+function Ruler({ player }: { player: Player }) {
+  const view = player.view.value;
+  const width = player.width.value;
+  const bars = beatMarks(
+    view,
+    width,
+    player.sampleRateHz,
+    player.beats.value,
+    player.firstDownbeat.value,
+    BEATS_PER_BAR,
+  );
+  const element = useRef<HTMLDivElement>(null);
+  useLoopSelection(element, player);
+  return (
+    <div class="ruler" ref={element} aria-hidden="true" title="Drag to loop a part. Click to go there.">
+      {timeMarks(view, width, player.sampleRateHz).map((mark) => (
+        <span class="time number" key={mark.text} style={{ left: `${mark.x}px` }}>
+          {mark.text}
+        </span>
+      ))}
+      {bars.map((mark) => (
+        <span class={mark.isMajor ? "bar number" : "beat"} key={mark.x} style={{ left: `${mark.x}px` }}>
+          {mark.text}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+function LoopMark({ player }: { player: Player }) {
+  const loop = player.loop.value;
+  if (!loop) return null;
+  const { start, framesPerPixel } = player.view.value;
+  const left = (loop.start - start) / framesPerPixel;
+  return (
+    <div class="loop-mark" style={{ left: `${left}px`, width: `${(loop.end - loop.start) / framesPerPixel}px` }} />
+  );
+}
+
+/** The line at the position. It moves without rendering the page again. */
+function Playhead({ player }: { player: Player }) {
+  const line = useRef<HTMLDivElement>(null);
+  const isPlaying = player.isPlaying.value;
+  useEffect(() => {
+    let frame = 0;
+    const draw = () => {
+      const { start, framesPerPixel } = player.view.value;
+      const x = (player.engine.position - start) / framesPerPixel;
+      if (isPlaying && x > player.width.value) player.reveal(player.engine.position);
+      if (line.current) line.current.style.transform = `translateX(${x.toFixed(1)}px)`;
+      frame = requestAnimationFrame(draw);
+    };
+    draw();
+    return () => cancelAnimationFrame(frame);
+  }, [player, isPlaying]);
+  return <div class="playhead" ref={line} />;
+}

@@ -1,0 +1,237 @@
+/** The state of the track page: the mixer, the transport and the visible part. It drives the engine, and survives a reload. */
+
+import { batch, computed, effect, type Signal, signal } from "@preact/signals";
+import { getBytes, type Stem, type Stems } from "../../api/client.ts";
+import { Engine, type EngineState } from "../../audio/engine.ts";
+import { type Lane, NEUTRAL } from "../../audio/mix.ts";
+import type { LaneSource } from "../../audio/segments.ts";
+import type { Range } from "../../audio/timeline.ts";
+import { bounded, type View, whole, zoomed } from "../../waveform/view.ts";
+
+interface Saved {
+  readonly lanes: Record<string, Lane>;
+  readonly master: number;
+  readonly speed: number;
+  readonly semitones: number;
+  readonly loop: Range | null;
+  readonly metronome: boolean;
+  readonly countIn: boolean;
+  readonly firstDownbeat: number;
+}
+
+const MIN_LOOP_SECONDS = 0.05;
+
+export class Player {
+  readonly stems: readonly Stem[];
+  readonly mix: Stem | null;
+  readonly engine: Engine;
+  readonly frameCount: number;
+  readonly sampleRateHz: number;
+  /** Factor that lets the loudest stem fill its lane. The same for all lanes, so that their levels compare. */
+  readonly waveScale: number;
+
+  readonly state = signal<EngineState>("stopped");
+  readonly problem = signal("");
+  /** Settings of the lanes, by the type of the stem. */
+  readonly lanes: Signal<Readonly<Record<string, Lane>>>;
+  readonly master = signal(1);
+  readonly speed = signal(1);
+  readonly semitones = signal(0);
+  readonly loop = signal<Range | null>(null);
+  readonly hearsOriginal = signal(false);
+  readonly metronome = signal(false);
+  readonly countIn = signal(false);
+  readonly beats = signal<readonly number[]>([]);
+  readonly firstDownbeat = signal(0);
+  /** Width of the waveforms in CSS pixels. */
+  readonly width = signal(1000);
+  readonly view = signal<View>({ start: 0, framesPerPixel: 1 });
+  readonly isPlaying = computed(() => this.state.value !== "stopped");
+
+  readonly #key: string;
+  readonly #dispose: () => void;
+
+  constructor(trackId: string, { stems, mix }: Stems) {
+    const [first] = stems;
+    if (!first) throw new Error("A track without stems cannot be mixed.");
+    this.stems = stems;
+    this.mix = mix;
+    this.frameCount = first.frame_count;
+    this.sampleRateHz = first.sample_rate_hz;
+    this.waveScale = 0.95 / Math.max(0.05, ...stems.map((stem) => stem.peak));
+    this.#key = `soundwright.mixer.${trackId}`;
+    const format = {
+      sampleRateHz: first.sample_rate_hz,
+      frameCount: first.frame_count,
+      segmentFrames: first.segment_frame_count,
+    };
+    this.engine = new Engine(format, stems.map(sourceOf), {
+      createContext: (sampleRate) => new AudioContext({ sampleRate, latencyHint: "interactive" }),
+      original: mix && sourceOf(mix),
+      onState: (state, error) => {
+        batch(() => {
+          this.state.value = state;
+          this.problem.value = error instanceof Error ? error.message : "";
+        });
+      },
+    });
+    const saved = this.#read();
+    this.lanes = signal(Object.fromEntries(stems.map(({ stem_type: name }) => [name, saved.lanes?.[name] ?? NEUTRAL])));
+    this.master.value = saved.master ?? 1;
+    this.speed.value = saved.speed ?? 1;
+    this.semitones.value = saved.semitones ?? 0;
+    this.loop.value = saved.loop && saved.loop.end <= this.frameCount ? saved.loop : null;
+    this.metronome.value = saved.metronome ?? false;
+    this.countIn.value = saved.countIn ?? false;
+    this.firstDownbeat.value = saved.firstDownbeat ?? 0;
+    this.view.value = whole(this.frameCount, this.width.value);
+    const effects = [
+      effect(() => this.engine.setMix(new Map(stems.map((stem) => [stem.id, this.lane(stem.stem_type)])))),
+      effect(() => this.engine.setMasterVolume(this.master.value)),
+      effect(() => void this.engine.setStretch(this.speed.value, this.semitones.value).catch(this.#fail)),
+      effect(() => this.engine.setLoop(this.loop.value)),
+      effect(() => this.engine.setMetronome(this.metronome.value)),
+      effect(() => this.engine.setBeats(this.beats.value, this.firstDownbeat.value)),
+      effect(() => void this.engine.hearOriginal(this.hearsOriginal.value).catch(this.#fail)),
+      effect(() => this.#write()),
+    ];
+    this.#dispose = () => {
+      for (const dispose of effects) dispose();
+    };
+  }
+
+  /** Settings of a lane, by the type of the stem. */
+  lane(name: string): Lane {
+    return this.lanes.value[name] ?? NEUTRAL;
+  }
+
+  change(name: string, change: Partial<Lane>): void {
+    this.lanes.value = { ...this.lanes.value, [name]: { ...this.lane(name), ...change } };
+  }
+
+  toggle(): void {
+    if (this.isPlaying.value) this.engine.pause();
+    else void this.engine.play(this.countIn.value).catch(this.#fail);
+  }
+
+  /** Go to a frame of the track. */
+  seek(frame: number): void {
+    this.engine.seek(frame);
+    this.reveal(frame);
+  }
+
+  skip(seconds: number): void {
+    this.seek(this.engine.position + seconds * this.sampleRateHz);
+  }
+
+  /** Loop from `start` to `end`. A range that is too short ends the loop. */
+  setLoop(start: number, end: number): void {
+    const range = { start: Math.round(Math.max(0, start)), end: Math.round(Math.min(end, this.frameCount)) };
+    this.loop.value = range.end - range.start >= MIN_LOOP_SECONDS * this.sampleRateHz ? range : null;
+  }
+
+  /** Loop the visible part, or end the loop. */
+  toggleLoop(): void {
+    const { start, framesPerPixel } = this.view.value;
+    if (this.loop.value) this.loop.value = null;
+    else this.setLoop(start, start + this.width.value * framesPerPixel);
+  }
+
+  loopFromHere(): void {
+    const here = this.engine.position;
+    const end = this.loop.value?.end ?? this.frameCount;
+    this.setLoop(here, end > here ? end : this.frameCount);
+  }
+
+  loopToHere(): void {
+    const here = this.engine.position;
+    const start = this.loop.value?.start ?? 0;
+    this.setLoop(start < here ? start : 0, here);
+  }
+
+  /** Zoom by `factor` around `x`, by default the position. */
+  zoom(factor: number, x = (this.engine.position - this.view.value.start) / this.view.value.framesPerPixel): void {
+    const inside = Math.max(0, Math.min(x, this.width.value));
+    this.view.value = zoomed(this.view.value, factor, inside, this.frameCount, this.width.value);
+  }
+
+  scroll(pixels: number): void {
+    const { start, framesPerPixel } = this.view.value;
+    this.show({ start: start + pixels * framesPerPixel, framesPerPixel });
+  }
+
+  showAll(): void {
+    this.show(whole(this.frameCount, this.width.value));
+  }
+
+  show(view: View): void {
+    this.view.value = bounded(view, this.frameCount, this.width.value);
+  }
+
+  resize(width: number): void {
+    const showsAll = this.view.value.framesPerPixel >= whole(this.frameCount, this.width.value).framesPerPixel - 1e-9;
+    this.width.value = width;
+    if (showsAll) this.showAll();
+    else this.show(this.view.value);
+  }
+
+  /** Scroll so that `frame` is visible. */
+  reveal(frame: number): void {
+    const { start, framesPerPixel } = this.view.value;
+    const x = (frame - start) / framesPerPixel;
+    if (x < 0 || x > this.width.value)
+      this.show({ start: frame - 0.1 * this.width.value * framesPerPixel, framesPerPixel });
+  }
+
+  /** Return the manifest of the DAW export for what the mixer plays. */
+  manifest(format: string): string {
+    const stems = this.stems.map(({ stem_type: name }) => {
+      const { volume, pan, mute, solo } = this.lane(name);
+      return { name, volume: Math.min(2, volume * this.master.value), pan, mute, solo };
+    });
+    return JSON.stringify({ version: 1, format, stems });
+  }
+
+  async close(): Promise<void> {
+    this.#dispose();
+    await this.engine.close();
+  }
+
+  readonly #fail = (error: unknown) => {
+    this.problem.value = error instanceof Error ? error.message : String(error);
+  };
+
+  #read(): Partial<Saved> {
+    try {
+      return JSON.parse(localStorage.getItem(this.#key) ?? "{}") as Partial<Saved>;
+    } catch {
+      return {};
+    }
+  }
+
+  #write(): void {
+    const saved: Saved = {
+      lanes: this.lanes.value,
+      master: this.master.value,
+      speed: this.speed.value,
+      semitones: this.semitones.value,
+      loop: this.loop.value,
+      metronome: this.metronome.value,
+      countIn: this.countIn.value,
+      firstDownbeat: this.firstDownbeat.value,
+    };
+    localStorage.setItem(this.#key, JSON.stringify(saved));
+  }
+}
+
+function sourceOf(stem: Stem): LaneSource {
+  return {
+    id: stem.id,
+    channelCount: Math.min(2, stem.channel_count),
+    async load(index, signal) {
+      const bytes = await getBytes(`/api/stems/${stem.id}/segments/${index}`, signal);
+      // This context only decodes. At the rate of the stem, nothing is resampled, so segments join exactly.
+      return new OfflineAudioContext(1, 1, stem.sample_rate_hz).decodeAudioData(bytes);
+    },
+  };
+}

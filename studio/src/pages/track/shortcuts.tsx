@@ -1,0 +1,132 @@
+/** Keyboard shortcuts of the track page. */
+
+import { Dialog } from "../../ui/components.tsx";
+import type { Player } from "./player.ts";
+
+interface Shortcut {
+  /** Values of `KeyboardEvent.key`. */
+  readonly keys: readonly string[];
+  readonly shown: string;
+  readonly text: string;
+  readonly run: (player: Player, key: string) => void;
+}
+
+const SEMITONES = 12;
+
+export const SHORTCUTS: readonly Shortcut[] = [
+  { keys: [" ", "k"], shown: "Space", text: "Play or pause", run: (player) => player.toggle() },
+  { keys: ["ArrowLeft"], shown: "←", text: "5 seconds back", run: (player) => player.skip(-5) },
+  { keys: ["ArrowRight"], shown: "→", text: "5 seconds on", run: (player) => player.skip(5) },
+  { keys: ["Home"], shown: "Home", text: "To the beginning", run: (player) => player.seek(0) },
+  { keys: ["l"], shown: "L", text: "Loop the visible part, or end the loop", run: (player) => player.toggleLoop() },
+  { keys: ["["], shown: "[", text: "Start of the loop at the position", run: (player) => player.loopFromHere() },
+  { keys: ["]"], shown: "]", text: "End of the loop at the position", run: (player) => player.loopToHere() },
+  {
+    keys: ["1", "2", "3", "4", "5", "6"],
+    shown: "1–6",
+    text: "Mute a stem",
+    run: (player, key) => {
+      const stem = player.stems[Number(key) - 1];
+      if (stem) player.change(stem.stem_type, { mute: !player.lane(stem.stem_type).mute });
+    },
+  },
+  {
+    keys: ["!", "@", "#", "$", "%", "^"],
+    shown: "Shift 1–6",
+    text: "Solo a stem",
+    run: (player, key) => {
+      const stem = player.stems["!@#$%^".indexOf(key)];
+      if (stem) player.change(stem.stem_type, { solo: !player.lane(stem.stem_type).solo });
+    },
+  },
+  {
+    keys: ["o"],
+    shown: "O",
+    text: "Original or stems",
+    run: (player) => {
+      if (player.mix) player.hearsOriginal.value = !player.hearsOriginal.value;
+    },
+  },
+  {
+    keys: ["m"],
+    shown: "M",
+    text: "Metronome",
+    run: (player) => {
+      player.metronome.value = !player.metronome.value;
+    },
+  },
+  { keys: ["+", "="], shown: "+", text: "Zoom in", run: (player) => player.zoom(2) },
+  { keys: ["-"], shown: "−", text: "Zoom out", run: (player) => player.zoom(0.5) },
+  { keys: ["0"], shown: "0", text: "Show the whole track", run: (player) => player.showAll() },
+  {
+    keys: ["<", ","],
+    shown: ",",
+    text: "Slower",
+    run: ({ speed }) => {
+      speed.value = Math.max(0.5, Math.round(speed.value * 20 - 1) / 20);
+    },
+  },
+  {
+    keys: [">", "."],
+    shown: ".",
+    text: "Faster",
+    run: ({ speed }) => {
+      speed.value = Math.min(2, Math.round(speed.value * 20 + 1) / 20);
+    },
+  },
+  {
+    keys: ["PageUp"],
+    shown: "Page up",
+    text: "A semitone up",
+    run: ({ semitones }) => {
+      semitones.value = Math.min(SEMITONES, semitones.value + 1);
+    },
+  },
+  {
+    keys: ["PageDown"],
+    shown: "Page down",
+    text: "A semitone down",
+    run: ({ semitones }) => {
+      semitones.value = Math.max(-SEMITONES, semitones.value - 1);
+    },
+  },
+];
+
+/** Run the shortcut of a key. Return whether there is one. Controls keep the keys that they use themselves. */
+export function runShortcut(player: Player, event: KeyboardEvent): boolean {
+  if (event.ctrlKey || event.metaKey || event.altKey || usesKey(event.target, event.key)) return false;
+  const shortcut = SHORTCUTS.find(({ keys }) => keys.includes(event.key));
+  shortcut?.run(player, event.key);
+  return shortcut !== undefined;
+}
+
+function usesKey(target: EventTarget | null, key: string): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target.closest("dialog")) return true;
+  if (target instanceof HTMLInputElement && target.type === "range") {
+    return key.startsWith("Arrow") || key.startsWith("Page") || key === "Home" || key === "End";
+  }
+  if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) return true;
+  return key === " " && target.matches("button, a, summary");
+}
+
+export function ShortcutList({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keyboard shortcuts" onClose={onClose}>
+      <dl class="keys">
+        {SHORTCUTS.map(({ shown, text }) => (
+          <>
+            <dt key={shown}>
+              <kbd>{shown}</kbd>
+            </dt>
+            <dd>{text}</dd>
+          </>
+        ))}
+        <dt>
+          <kbd>?</kbd>
+        </dt>
+        <dd>This list</dd>
+      </dl>
+    </Dialog>
+  );
+}

@@ -1,0 +1,76 @@
+/** The start page: all tracks, and uploads. */
+
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { api, dataOf, type Track } from "../api/client.ts";
+import { onJobFinished } from "../api/jobs.ts";
+import { Button, Notice } from "../ui/components.tsx";
+import { timeText } from "../waveform/view.ts";
+import { Uploads } from "./uploads.tsx";
+
+const PAGE_SIZE = 50;
+const SEARCH_MILLISECONDS = 250;
+
+export default function TracksPage() {
+  const [tracks, setTracks] = useState<readonly Track[] | null>(null);
+  const [search, setSearch] = useState("");
+  const [count, setCount] = useState(PAGE_SIZE);
+  const [problem, setProblem] = useState("");
+  const load = useCallback(() => {
+    const query = { page_size: Math.min(100, count), q: search };
+    dataOf(api.GET("/api/tracks", { params: { query } })).then(
+      (found) => {
+        setTracks(found);
+        setProblem("");
+      },
+      (error: Error) => setProblem(error.message),
+    );
+  }, [search, count]);
+  useEffect(() => {
+    const timer = setTimeout(load, search ? SEARCH_MILLISECONDS : 0);
+    return () => clearTimeout(timer);
+  }, [load, search]);
+  useEffect(() => onJobFinished(load), [load]);
+  return (
+    <div class="page">
+      <div class="row apart">
+        <h1>Tracks</h1>
+        <label class="field">
+          Search
+          <input class="input" type="search" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
+        </label>
+      </div>
+      <Uploads onUploaded={load} isFirst={tracks?.length === 0 && !search} />
+      {problem && <Notice look="bad">{problem}</Notice>}
+      {tracks && tracks.length > 0 && (
+        <ul class="panel list" aria-label="Tracks">
+          {tracks.map((track) => (
+            <TrackRow key={track.id} track={track} />
+          ))}
+        </ul>
+      )}
+      {tracks?.length === 0 && <p class="quiet">{search ? "No track matches the search." : "No tracks yet."}</p>}
+      {tracks && tracks.length >= count && (
+        <Button label="More tracks" onClick={() => setCount(count + PAGE_SIZE)} disabled={count >= 100}>
+          More tracks
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function TrackRow({ track }: { track: Track }) {
+  const facts = [track.bpm && `${track.bpm.toFixed(0)} bpm`, track.key].filter(Boolean).join(" · ");
+  return (
+    <li>
+      <div class="title">
+        <a href={`/studio/tracks/${track.id}`}>{track.title}</a>
+        <span class="quiet"> {[track.artist, facts].filter(Boolean).join(" · ")}</span>
+      </div>
+      <div class="row">
+        {track.stem_count > 0 && <span class="badge">{track.stem_count} stems</span>}
+        {track.download_status !== "completed" && <span class="badge active">{track.download_status}</span>}
+      </div>
+      <span class="number quiet">{timeText(track.duration_seconds)}</span>
+    </li>
+  );
+}

@@ -1,0 +1,161 @@
+/** Uploads: by drag and drop (also of folders) or by the file dialog, with progress and cancel for each file. */
+
+import { signal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { uploadTrack } from "../api/upload.ts";
+import { Button, ProgressBar } from "../ui/components.tsx";
+import demoSong from "./demo.ogg";
+
+interface Upload {
+  readonly id: number;
+  readonly file: File;
+  readonly abort: AbortController;
+  /** 0 to 1. */
+  readonly share: number;
+  readonly problem: string;
+}
+
+const CONCURRENT = 2;
+/** The uploads of this visit, also while another view is shown. */
+const uploads = signal<readonly Upload[]>([]);
+const queue: Upload[] = [];
+let running = 0;
+let lastId = 0;
+let onUploaded = () => {};
+
+function add(files: readonly File[]): void {
+  const added = files.map((file) => ({ id: ++lastId, file, abort: new AbortController(), share: 0, problem: "" }));
+  uploads.value = [...uploads.value, ...added];
+  queue.push(...added);
+  next();
+}
+
+function next(): void {
+  while (running < CONCURRENT) {
+    const upload = queue.shift();
+    if (!upload) return;
+    if (upload.abort.signal.aborted) continue;
+    running++;
+    uploadTrack(upload.file, (share) => change(upload.id, { share }), upload.abort.signal)
+      .then(
+        () => {
+          remove(upload);
+          onUploaded();
+        },
+        (error: Error) => error.name !== "AbortError" && change(upload.id, { problem: error.message }),
+      )
+      .finally(() => {
+        running--;
+        next();
+      });
+  }
+}
+
+function change(id: number, changed: Partial<Upload>): void {
+  uploads.value = uploads.value.map((upload) => (upload.id === id ? { ...upload, ...changed } : upload));
+}
+
+function remove(upload: Upload): void {
+  upload.abort.abort();
+  uploads.value = uploads.value.filter(({ id }) => id !== upload.id);
+}
+
+export function Uploads(props: { onUploaded: () => void; isFirst: boolean }) {
+  const input = useRef<HTMLInputElement>(null);
+  const [isOver, setOver] = useState(false);
+  const [isLoadingDemo, setLoadingDemo] = useState(false);
+  useEffect(() => {
+    onUploaded = props.onUploaded;
+  }, [props.onUploaded]);
+  useEffect(() => {
+    const onDrag = (event: DragEvent) => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      setOver(event.type === "dragover");
+      if (event.type === "drop") void filesOf(event.dataTransfer).then(add);
+    };
+    const types = ["dragover", "dragleave", "drop"] as const;
+    for (const type of types) addEventListener(type, onDrag);
+    return () => {
+      for (const type of types) removeEventListener(type, onDrag);
+    };
+  }, []);
+  const loadDemo = () => {
+    setLoadingDemo(true);
+    fetch(demoSong)
+      .then(async (response) => {
+        if (response.ok) add([new File([await response.blob()], "Soundwright demo.ogg", { type: "audio/ogg" })]);
+      })
+      .finally(() => setLoadingDemo(false));
+  };
+  return (
+    <section aria-label="Upload">
+      <div class={`drop ${isOver ? "over" : ""}`}>
+        <Button label="Choose files" look={props.isFirst ? "primary" : "plain"} onClick={() => input.current?.click()}>
+          Choose files
+        </Button>
+        <input
+          ref={input}
+          class="hidden"
+          type="file"
+          multiple
+          accept="audio/*,video/*"
+          tabIndex={-1}
+          aria-label="Files to upload"
+          onChange={(event) => {
+            add([...(event.currentTarget.files ?? [])]);
+            event.currentTarget.value = "";
+          }}
+        />
+        <p class="quiet">or drop recordings and folders anywhere on this page.</p>
+        <Button label="Load the demo song" look="quiet" disabled={isLoadingDemo} onClick={loadDemo}>
+          Load the demo song
+        </Button>
+      </div>
+      {uploads.value.length > 0 && (
+        <ul class="list" aria-label="Uploads">
+          {uploads.value.map((upload) => (
+            <li key={upload.id}>
+              <span class="title">{upload.file.name}</span>
+              <span class="number quiet">{upload.problem ? "" : `${Math.round(100 * upload.share)}%`}</span>
+              <Button
+                label={upload.problem ? `Dismiss ${upload.file.name}` : `Cancel ${upload.file.name}`}
+                icon="close"
+                look="quiet"
+                onClick={() => remove(upload)}
+              />
+              <div class="wide" role={upload.problem ? "alert" : undefined}>
+                {upload.problem ? (
+                  <span class="badge bad">{upload.problem}</span>
+                ) : (
+                  <ProgressBar label={`Upload of ${upload.file.name}`} percent={100 * upload.share} />
+                )}
+              </div>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+/** Return all files that were dropped, with those in folders. */
+async function filesOf(transfer: DataTransfer): Promise<File[]> {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  return (await Promise.all(entries.map(filesIn))).flat();
+}
+
+async function filesIn(entry: FileSystemEntry): Promise<File[]> {
+  if (entry instanceof FileSystemFileEntry) {
+    return [await new Promise<File>((resolve, reject) => entry.file(resolve, reject))];
+  }
+  const files: File[] = [];
+  if (!(entry instanceof FileSystemDirectoryEntry)) return files;
+  const reader = entry.createReader();
+  for (;;) {
+    // A reader returns its entries in parts.
+    const entries = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (entries.length === 0) return files;
+    files.push(...(await Promise.all(entries.map(filesIn))).flat());
+  }
+}
