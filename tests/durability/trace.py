@@ -77,11 +77,13 @@ class Replay:
         if call in ("fsync", "fdatasync"):
             file = self._open.get(int(text.split(",")[0]))
             self._syncing[thread] = len(file.node.changes) if file else 0
+        elif call == "close":  # another thread may get the number before strace shows the end of the call
+            self._open.pop(int(text), None)
         elif call == "write" and text.startswith(f"{_STDOUT}, "):
             self.output += _text(text.split(", ")[1]).splitlines()
 
     def _end(self, thread: str, call: str, text: str, result: int) -> bool:
-        if result < 0:
+        if result < 0 or call == "close":
             return False
         arguments = text.split(", ")
         if call in ("fsync", "fdatasync"):
@@ -143,9 +145,6 @@ class Replay:
         if "O_APPEND" in arguments[2]:
             raise NotImplementedError("O_APPEND")
         self._open[result] = _Open(node)
-
-    def _close(self, arguments: list[str], _result: int) -> None:
-        self._open.pop(int(arguments[0]), None)
 
     def _mkdir(self, arguments: list[str], _result: int) -> None:
         if place := self._place("", arguments[0]):

@@ -31,6 +31,7 @@ INDEX = SearchIndex("records", facets=("parity",), orders=(("version",),), count
 _TASKS = 4
 _BODY_BYTES = 12_000
 _BLOB_BYTES = 30_000
+_PIECE_BYTES = 512  # small, so that a kill hits half a file
 
 
 def body(name: str, version: int) -> dict[str, Any]:
@@ -121,8 +122,8 @@ class _Writer:
         written, moved, replaced = f"stems/{name}/{number}/a.flac", f"tracks/{name}-{number}/b.flac", f"exports/{name}"
         async with self._blobs.write(written) as file:
             content = blob(written, 1)
-            await file.write(content[: len(content) // 2])
-            await file.write(content[len(content) // 2 :])
+            for start in range(0, len(content), _PIECE_BYTES):
+                await file.write(content[start : start + _PIECE_BYTES])
         _acknowledge("blob", written, 1)
         for key, place, version in (
             (moved, self._scratch, 1),
