@@ -116,7 +116,11 @@ class Blobs(Protocol):
         ...
 
     def local(self, key: str) -> AbstractAsyncContextManager[Path]:
-        """Provide the blob as a local, read-only file inside the block."""
+        """Provide the blob as a local, read-only file inside the block.
+
+        If the blob is deleted meanwhile, the file can be gone. The block then ends with ``BLOB_NOT_FOUND`` instead of
+        ``FileNotFoundError``.
+        """
         ...
 
     def locate(self, key: str) -> str:

@@ -108,6 +108,23 @@ class BlobsContract(ABC):
         async with blobs.local("a/b") as path:
             assert path.read_bytes() == b"data"
 
+    async def test_a_local_file_whose_blob_is_deleted_is_whole_or_not_found(self, blobs: Blobs) -> None:
+        await put(blobs, "a/b", b"data")
+
+        async def read() -> bytes:
+            async with blobs.local("a/b") as path:
+                await blobs.delete("a/b")
+                return path.read_bytes()
+
+        [found] = await asyncio.gather(read(), return_exceptions=True)
+        assert found == b"data" or (isinstance(found, AppError) and found.reason == "BLOB_NOT_FOUND")
+
+    async def test_other_files_that_do_not_exist_are_no_blobs(self, blobs: Blobs) -> None:
+        await put(blobs, "a/b", b"data")
+        with pytest.raises(FileNotFoundError):
+            async with blobs.local("a/b") as path:
+                path.with_name("other").read_bytes()
+
     async def test_an_open_blob_is_read_at_any_position(self, blobs: Blobs) -> None:
         data = random.Random(3).randbytes(1_500_001)
         await put(blobs, "a/b", data)

@@ -130,7 +130,13 @@ class FileBlobs:
     async def local(self, key: str) -> AsyncIterator[Path]:
         if await self.stat(key) is None:
             raise blob_not_found()
-        yield self._path(key)
+        path = self._path(key)
+        try:
+            yield path
+        except FileNotFoundError:
+            if path.exists():
+                raise
+            raise blob_not_found() from None  # it was deleted during the block
 
     def locate(self, key: str) -> str:
         return str(self._path(key))
