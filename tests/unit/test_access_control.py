@@ -34,8 +34,10 @@ class Accounts:
     """The library's account service. It knows one session and one token."""
 
     token_count = 0
+    session_count = 0
 
     async def AuthenticateSession(self, request: Any) -> Any:
+        self.session_count += 1
         assert request.session_token == SECRET
         return pb.AuthenticateSessionResponse(account=account_pb2.Account(id="ann", role="user"))
 
@@ -179,3 +181,10 @@ async def test_wrong_tokens_beyond_the_limit_cost_no_look_up(gate: Gate) -> None
     for _ in range(10):
         assert await gate.call("GET", "/api", authorization="Bearer wrong") == (429, "RATE_LIMITED")
     assert gate.accounts.token_count == 100
+
+
+async def test_an_invalid_path_is_refused_before_the_library_is_asked(gate: Gate) -> None:
+    assert await gate.call("GET", "/page\x00", cookie=f"{SESSION}={SECRET}") == (400, "PATH_INVALID")
+    assert gate.accounts.session_count == 0
+    assert await gate.call("GET", "/page", cookie=f"{SESSION}={SECRET}") == (405, "Method Not Allowed")
+    assert gate.accounts.session_count == 1

@@ -73,8 +73,8 @@ class AccessControl:
         # Requests without valid credentials count by address. Over the limit, they cost the library no further call.
         stranger, rate_class = f"refused:{peer}", declared.rate_class
         flooding = rate_class is not None and await self._limiter.is_exhausted(stranger, rate_class)
-        caller, refusal = Caller(), None
-        if not flooding:
+        caller, refusal = Caller(), PATH_INVALID if _CONTROL.search(scope["path"]) else None
+        if refusal is None and not flooding:
             caller, refusal = await self._authenticate(scope, peer, declared.access, creator_secret)
         anonymous = caller.principal is not None and caller.principal.is_anonymous
         new_creator = new_creator and anonymous
@@ -85,8 +85,6 @@ class AccessControl:
             and not self._sites.accepts_anonymous(scope["method"], Headers(scope=scope))
         ):
             refusal = refusal or ORIGIN_NOT_ALLOWED
-        if _CONTROL.search(scope["path"]):
-            refusal = PATH_INVALID
         allowance = None
         if rate_class is not None:
             identity = stranger if flooding or refusal is not None else f"address:{peer}"
