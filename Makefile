@@ -126,9 +126,9 @@ soak: setup  ## Run mixed load for 30 minutes, and compare memory, descriptors, 
 	$(BIN)/python -m pytest -o log_cli=true -o log_cli_level=INFO --log-disable=httpx \
 		tests/chaos/test_soak.py::test_a_long_mixed_load_leaves_everything_flat
 
-# Hostile requests to every route and RPC. docs/RELIABILITY.md has the results.
+# Hostile requests to every route and RPC, broken recordings, and state machines. docs/RELIABILITY.md has the results.
 .PHONY: fuzz
-fuzz: setup  ## Fuzz all routes and RPCs (results: docs/RELIABILITY.md)
+fuzz: setup  ## Fuzz routes, RPCs, uploads and sequences of requests (results: docs/RELIABILITY.md)
 	$(BIN)/python -m pytest -m campaign -o log_cli=true -o log_cli_level=INFO --log-disable=httpx tests/api/test_fuzz_*.py
 
 # Builds an image of each component, and runs deploy/compose.yaml with them. Needs root on Linux, 15 GB of disk space, and Debian's
