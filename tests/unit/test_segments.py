@@ -112,6 +112,7 @@ def test_an_error_of_the_store_is_raised(tmp_path: Path, after: int, capfd: pyte
 
     with Broken(path) as file, pytest.raises(AppError, match="BLOBS_UNAVAILABLE"):
         encode_segment(file, 0, 90_000)  # type: ignore[arg-type]
+    assert reads == after + 1, "a store that does not answer is not asked again"
     with Broken(path) as file, pytest.raises(AppError, match="BLOBS_UNAVAILABLE"):
         stored_waveform(file)  # type: ignore[arg-type]
     assert capfd.readouterr().err == ""
