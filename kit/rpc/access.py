@@ -8,50 +8,32 @@ them. Other gRPC clients send ``authorization: Bearer <API token>`` and may call
 from __future__ import annotations
 
 import functools
-import hashlib
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-import grpc
 from google.protobuf import descriptor_pool
 from soundwright.access.v1 import access_pb2
-from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 
 from kit.errors import AppError, Code
 from kit.rpc.options import PRINCIPAL_METADATA
+from kit.rpc.tokens import AuthenticateToken, RecentTokens
 from kit.rpc.transport import peer_names
-from kit.security.identity import Principal, Signer, bearer_token, principal_scope
+from kit.security.identity import Principal, Signer, bearer_token
 
-__all__ = ["TOKEN_CACHE_SECONDS", "AuthenticateToken", "CallerAuthenticator", "accepts_api_token", "token_lookup"]
+__all__ = ["CallerAuthenticator", "accepts_api_token"]
 
-TOKEN_CACHE_SECONDS = 5.0
-_TOKEN_CACHE_LIMIT = 1000
 _AUTHORIZATION_METADATA = "authorization"
 _PLAIN: Mapping[str, Iterable[bytes]] = {}
 
-AuthenticateToken = Callable[[str], Awaitable[Principal]]
-"""Returns the principal of an API token.
-
-Raises:
-    AppError: ``UNAUTHORIZED`` for an unknown token, ``ACCOUNT_SUSPENDED`` for one of an account that is not active.
-"""
-
 
 class CallerAuthenticator:
-    """Identifies callers. Principals of API tokens are cached.
-
-    A token that was revoked, or whose account was suspended, is accepted for at most ``TOKEN_CACHE_SECONDS`` more. Refused
-    tokens are not cached.
-    """
+    """Identifies callers. Principals of API tokens are remembered (:class:`kit.rpc.tokens.RecentTokens`)."""
 
     def __init__(
         self, signer: Signer, authenticate_token: AuthenticateToken | None, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._signer = signer
-        self._authenticate_token = authenticate_token
-        self._now = now
-        self._cache: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+        self._tokens = RecentTokens(authenticate_token, now) if authenticate_token is not None else None
 
     async def identify(
         self, method: str, metadata: Mapping[str, str | bytes], connection: Mapping[str, Iterable[bytes]] = _PLAIN
@@ -67,7 +49,7 @@ class CallerAuthenticator:
                 missing credentials or an unknown token, ``ACCOUNT_SUSPENDED``, ``API_TOKEN_NOT_ACCEPTED`` if the RPC is for
                 components only.
         """
-        if PRINCIPAL_METADATA in metadata or self._authenticate_token is None:
+        if PRINCIPAL_METADATA in metadata or self._tokens is None:
             caller = self._signer.verify(str(metadata.get(PRINCIPAL_METADATA, "")))
             names = peer_names(connection)
             if names is not None and caller.component not in names:
@@ -83,24 +65,12 @@ class CallerAuthenticator:
                     "This component may not call this method in this role.",
                 )
             return caller
-        principal = await self._principal_of(bearer_token(str(metadata.get(_AUTHORIZATION_METADATA, ""))))
+        principal = await self._tokens.principal_of(bearer_token(str(metadata.get(_AUTHORIZATION_METADATA, ""))))
         if not accepts_api_token(method):
             raise AppError(
                 Code.PERMISSION_DENIED, "API_TOKEN_NOT_ACCEPTED", "Only services of the platform may call this method."
             )
         return principal
-
-    async def _principal_of(self, token: str) -> Principal:
-        assert self._authenticate_token is not None
-        key = hashlib.sha256(token.encode()).digest()
-        cached = self._cache.pop(key, None)
-        if cached is None or cached[0] <= self._now():
-            expires = self._now() + TOKEN_CACHE_SECONDS  # before the lookup, which may see the token as it is revoked
-            cached = (expires, await self._authenticate_token(token))
-        self._cache[key] = cached
-        while len(self._cache) > _TOKEN_CACHE_LIMIT:
-            self._cache.popitem(last=False)
-        return cached[1]
 
 
 def accepts_api_token(method: str) -> bool:
@@ -128,15 +98,3 @@ def _options(method: str) -> tuple[bool, frozenset[str], frozenset[str]]:
         frozenset(options[access_pb2.services]),
         frozenset(options[access_pb2.services_for_accounts]),
     )
-
-
-def token_lookup(library: grpc.aio.Channel) -> AuthenticateToken:
-    """Return a function that asks the library for the principal of an API token."""
-    accounts = library_service_pb2_grpc.AccountServiceStub(library)
-
-    async def authenticate(token: str) -> Principal:
-        with principal_scope(None):  # the component asks on its own behalf
-            answer = await accounts.AuthenticateToken(library_service_pb2.AuthenticateTokenRequest(token=token))
-        return Principal(answer.account.id, answer.account.role, proof=answer.proof)
-
-    return authenticate

@@ -19,7 +19,7 @@ from kit import tracing
 from kit.errors import AppError, Code
 from kit.log import correlation_scope, get_logger
 from kit.metrics import RPC_SERVER_DURATION
-from kit.rpc.access import TOKEN_CACHE_SECONDS, CallerAuthenticator
+from kit.rpc.access import CallerAuthenticator
 from kit.rpc.errors import status_from_error
 from kit.rpc.options import CORRELATION_METADATA, PRINCIPAL_METADATA
 from kit.security.identity import principal_scope
@@ -36,14 +36,14 @@ _OPEN_SERVICES = ("/grpc.health.", "/grpc.reflection.")
 _TIME_LIMIT_SECONDS = 60
 _STREAM_LIMIT = 1000
 _OPEN_STREAM_SECONDS = 3600
+_STREAM_CHECK_SECONDS = 5.0
 log = get_logger()
 
 
 class Edge(grpc.aio.ServerInterceptor):
     """Identifies the caller, limits the time of the call, restores the correlation ID, and measures and encodes errors.
 
-    Streams also end when the server stops and, at most ``TOKEN_CACHE_SECONDS`` later, when the API token of the caller is
-    revoked.
+    Streams also end when the server stops and, at most six seconds later, when the API token of the caller is revoked.
     """
 
     def __init__(self, callers: CallerAuthenticator) -> None:
@@ -158,7 +158,7 @@ class Edge(grpc.aio.ServerInterceptor):
         """Wait until a stream must end, and raise the reason."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TOKEN_CACHE_SECONDS):
+                async with asyncio.timeout(_STREAM_CHECK_SECONDS):
                     await self.stopping.wait()
                     raise _StreamEnded("SERVICE_STOPPING", "The service restarts. Repeat the call to continue.")
             if PRINCIPAL_METADATA not in metadata and not method.startswith(_OPEN_SERVICES):

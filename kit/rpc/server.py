@@ -9,9 +9,10 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from kit.rpc.access import AuthenticateToken, CallerAuthenticator
+from kit.rpc.access import CallerAuthenticator
 from kit.rpc.edge import Context, Edge
 from kit.rpc.options import ACCEPTING, SERVER_OPTIONS
+from kit.rpc.tokens import AuthenticateToken
 from kit.rpc.transport import listen
 from kit.security.certificates import NO_CERTIFICATES, Certificates
 from kit.security.identity import Signer

@@ -8,7 +8,7 @@ import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from soundwright.library.v1 import job_pb2
 from starlette.exceptions import HTTPException
@@ -35,7 +35,6 @@ from services.gateway.clients import Clients, Gateway, open_channels
 from services.gateway.dialects.forge import FORGE, FORGE_TOPICS, forge_routes
 from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_only_routes, pipeline_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, job_view, soundbox_only_routes, soundbox_routes
-from services.gateway.http.access import require_applied_access
 from services.gateway.http.access_control import AccessControl
 from services.gateway.http.conversions import Conversions
 from services.gateway.http.dialect import Dialect, Registration
@@ -45,7 +44,7 @@ from services.gateway.http.operations import ops_routes
 from services.gateway.http.playback import Playback
 from services.gateway.http.problems import problem_of
 from services.gateway.http.rate_limits import RateClass, RateLimiter
-from services.gateway.http.route_table import RouteTable
+from services.gateway.http.route_table import Dispatch, RouteTable
 from services.gateway.http.uploads import Uploads
 from services.gateway.openapi.document import Site
 from services.gateway.openapi.reference import serve_reference
@@ -197,13 +196,13 @@ def build(
         docs_url=None,  # FastAPI's page loads Swagger UI from the internet; serve_reference does not
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(require_applied_access)],
         exception_handlers=dict.fromkeys((AppError, HTTPException, RequestValidationError, Exception), _error_response),
     )
     for router in routers:
         site.include_router(router)
     serve_reference(site)
     routes = RouteTable(site.routes, dialects)
+    site.routes.insert(0, Dispatch(routes))
     sites = Sites(settings)
     control = AccessControl(site, routes, authenticator, limiter, Browsers(settings), sites, settings.trusted_proxy)
     return Edge(control, dialects, sites)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,11 +12,16 @@ import pytest
 from raw_http import Raw, serving
 from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Message, Scope
 
 from services.gateway.auth import Sites
-from services.gateway.http.access import Access, RouteAccess, access, require_applied_access
+from services.gateway.http.access import Access, RouteAccess, access
+from services.gateway.http.dialect import Dialect
+from services.gateway.http.problems import Problem
 from services.gateway.http.rate_limits import RateClass
-from services.gateway.http.route_table import RouteTable
+from services.gateway.http.route_table import Dispatch, RouteTable
 from services.gateway.settings import GatewaySettings
 
 FOREIGN = "https://evil.example"
@@ -155,23 +161,41 @@ async def test_control_characters_in_a_path_are_refused(tmp_path: Path) -> None:
 
 async def test_a_route_runs_only_under_its_own_access() -> None:
     @access(Access.OPEN, RateClass.HEAVY)
-    async def heavy() -> None: ...
+    async def heavy(_request: Request) -> Response:
+        return Response()
 
-    def request(applied: RouteAccess) -> Request:
-        route = type("Route", (), {"path": "/heavy"})
-        return Request({"type": "http", "endpoint": heavy, "route": route, "soundwright.access": applied})
+    def render(problem: Problem) -> Response:
+        return Response(status_code=problem.status)
 
-    await require_applied_access(request(RouteAccess(Access.OPEN, RateClass.HEAVY)))
+    own = RouteAccess(Access.OPEN, RateClass.HEAVY)
+    table = RouteTable([Route("/heavy", heavy)], [Dialect("own", re.compile("/"), render, own)])
+    found = table.find("GET", "/heavy")
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    def scope(applied: RouteAccess) -> Scope:
+        made = {"type": "http", "method": "GET", "path": "/heavy", "headers": [], "soundwright.access": applied}
+        found.select(made)
+        return made
+
+    await Dispatch(table).handle(scope(own), receive, send)
+    assert sent[0]["status"] == 200
     for other in (RouteAccess(Access.OPEN, RateClass.POLLING), RouteAccess(Access.PUBLIC, RateClass.HEAVY)):
-        with pytest.raises(RuntimeError):
-            await require_applied_access(request(other))
+        with pytest.raises(RuntimeError, match="/heavy"):
+            await Dispatch(table).handle(scope(other), receive, send)
 
 
-async def test_a_wrong_route_table_stops_the_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RouteTable, "find", lambda self, method, path: RouteAccess(Access.PUBLIC))
-    monkeypatch.setattr("services.gateway.http.edge.log.exception", lambda *_arguments, **_values: None)
+async def test_a_path_says_which_methods_it_has(tmp_path: Path) -> None:
     async with open_site(tmp_path) as port:
-        assert (await call(port, "GET", "/api/queue"))[0] == 500
+        status, head, _ = await call(port, "PUT", "/api/queue")
+        assert (status, "allow: GET" in head) == (405, True), head
+        status, head, _ = await call(port, "GET", "/nowhere")
+        assert (status, "allow:" in head.lower()) == (404, False)
 
 
 # ----------------------------------------------------------------------------------------------------------------- cookies

@@ -188,9 +188,7 @@ async def test_the_server_ends_calls_at_their_time_limit(served: Served, monkeyp
 
 
 async def test_a_revoked_token_ends_a_stream(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        edge, "TOKEN_CACHE_SECONDS", 0.1
-    )  # the interval of the check; the cache itself keeps its 5 seconds
+    monkeypatch.setattr(edge, "_STREAM_CHECK_SECONDS", 0.1)
     slow = served.watch("endless")
     await slow.read()
     call = served.watch("one")

@@ -77,8 +77,10 @@ class Browsers:
 
     def cookie(self, scope: Scope, name: str) -> str:
         """Return the value of one of our cookies; empty if the browser did not send it."""
-        header = plain_cookies("; ".join(Headers(scope=scope).getlist("cookie")))
-        return cookie_parser(header).get(self.cookie_name(scope, name), "")
+        sent = Headers(scope=scope).getlist("cookie")
+        if not sent:
+            return ""
+        return cookie_parser(plain_cookies("; ".join(sent))).get(self.cookie_name(scope, name), "")
 
     def cookie_name(self, scope: Scope, name: str) -> str:
         """Return ``name`` with the prefix ``__Host-`` over HTTPS. Only this very host can set such a cookie."""

@@ -7,11 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from starlette.requests import Request
-
 from services.gateway.http.rate_limits import RateClass
 
-__all__ = ["Access", "RouteAccess", "access", "declared_access", "require_applied_access"]
+__all__ = ["Access", "RouteAccess", "access", "declared_access"]
 
 _ATTRIBUTE = "soundwright_access"
 T = TypeVar("T")
@@ -70,13 +68,3 @@ def declared_access(endpoint: object) -> RouteAccess | None:
     """Return the access declaration of ``endpoint``; None if it has none."""
     found: RouteAccess | None = getattr(endpoint, _ATTRIBUTE, None)
     return found
-
-
-async def require_applied_access(request: Request) -> None:
-    """A dependency of all routes: the access that was checked must be the one that the matched route declares.
-
-    Raises:
-        RuntimeError: the router matched another route than the access control.
-    """
-    if declared_access(request.scope["endpoint"]) != request.scope["soundwright.access"]:
-        raise RuntimeError(f"the access of another route was checked for {request.scope['route'].path}")

@@ -64,7 +64,8 @@ class AccessControl:
             await self._app(scope, receive, send)
             return
         dialect: Dialect = scope["dialect"]
-        declared = self._routes.find(scope["method"], scope["path"])
+        found = self._routes.find(scope["method"], scope["path"])
+        declared = found.access
         peer = peer_address(scope, self._trusted_proxy)
         creator_secret = self._browsers.creator_secret(scope)
         # Whoever creates something without a secret gets one.
@@ -114,10 +115,12 @@ class AccessControl:
         if declared.access is Access.PAGE:
             method, receive = await form_method(scope, receive)
             # The checks above applied to the method of the request. The form may only select a route with the same access.
-            if self._routes.find(method, scope["path"]) == declared:
-                scope["method"] = method
+            chosen = self._routes.find(method, scope["path"])
+            if chosen.access == declared:
+                scope["method"], found = method, chosen
         scope["peer"], scope["session"] = peer, caller.session
         scope["soundwright.access"] = declared
+        found.select(scope)
         scope["principal_id"] = caller.principal.id if caller.principal is not None else ""
         with principal_scope(caller.principal):
             await self._app(scope, receive, send_with_headers)
@@ -129,7 +132,10 @@ class AccessControl:
         headers = Headers(scope=scope)
         secret = self._browsers.session_secret(scope) if access.sessions else ""
         try:
-            return await self._authenticator.identify(headers, peer, access, secret, creator_secret), None
+            caller = await self._authenticator.identify(
+                headers, peer, access, secret, creator_secret, changes_nothing=scope["method"] in SAFE_METHODS
+            )
+            return caller, None
         except AppError as error:
             refusal = problem_of(error)
             if error.code is Code.UNAUTHENTICATED:

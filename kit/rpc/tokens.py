@@ -1,0 +1,74 @@
+"""Resolves API tokens, and remembers the results for less than a second."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+import grpc
+from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
+
+from kit.security.identity import Principal, principal_scope
+
+__all__ = ["TOKEN_CACHE_SECONDS", "AuthenticateToken", "RecentTokens", "token_lookup"]
+
+TOKEN_CACHE_SECONDS = 0.5
+_TOKEN_CACHE_LIMIT = 1000
+
+AuthenticateToken = Callable[[str], Awaitable[Principal]]
+"""Returns the principal of an API token.
+
+Raises:
+    AppError: ``UNAUTHORIZED`` for an unknown token, ``ACCOUNT_SUSPENDED`` for one of an account that is not active.
+"""
+
+
+class RecentTokens:
+    """Looks up tokens. Callers that ask for the same token within ``TOKEN_CACHE_SECONDS`` share one lookup.
+
+    A token that was revoked, or whose account was suspended or got another role, has its old rights for at most
+    ``TOKEN_CACHE_SECONDS`` more. Refused tokens are not remembered.
+    """
+
+    def __init__(self, authenticate: AuthenticateToken, now: Callable[[], float] = time.monotonic) -> None:
+        self._authenticate = authenticate
+        self._now = now
+        # When each lookup began, since it may see a token just before it is revoked. Tokens are stored as hashes.
+        self._lookups: OrderedDict[bytes, tuple[float, asyncio.Task[Principal]]] = OrderedDict()
+
+    async def principal_of(self, token: str) -> Principal:
+        """Return the principal of a token.
+
+        Raises:
+            AppError: see :data:`AuthenticateToken`.
+        """
+        key, now = hashlib.sha256(token.encode()).digest(), self._now()
+        began, lookup = self._lookups.pop(key, (now, None))
+        if lookup is None or began + TOKEN_CACHE_SECONDS <= now:
+            began, lookup = now, asyncio.ensure_future(self._authenticate(token))
+            lookup.add_done_callback(lambda done: self._forget_refused(key, done))
+        self._lookups[key] = began, lookup
+        if len(self._lookups) > _TOKEN_CACHE_LIMIT:
+            self._lookups.popitem(last=False)
+        # A caller that goes away does not end the lookup of the others.
+        return lookup.result() if lookup.done() else await asyncio.shield(lookup)
+
+    def _forget_refused(self, key: bytes, lookup: asyncio.Task[Principal]) -> None:
+        refused = lookup.cancelled() or lookup.exception() is not None
+        if refused and self._lookups.get(key, (0.0, None))[1] is lookup:
+            del self._lookups[key]
+
+
+def token_lookup(library: grpc.aio.Channel) -> AuthenticateToken:
+    """Return a function that asks the library for the principal of an API token."""
+    accounts = library_service_pb2_grpc.AccountServiceStub(library)
+
+    async def authenticate(token: str) -> Principal:
+        with principal_scope(None):  # the component asks on its own behalf
+            answer = await accounts.AuthenticateToken(library_service_pb2.AuthenticateTokenRequest(token=token))
+        return Principal(answer.account.id, answer.account.role, proof=answer.proof)
+
+    return authenticate
