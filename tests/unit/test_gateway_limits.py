@@ -179,3 +179,15 @@ async def test_no_window_ever_allows_more_than_its_limit(calls: list[tuple[str, 
             window = (identity, rate_class, allowance.reset_time)
             allowed[window] = allowed.get(window, 0) + 1
             assert allowed[window] <= LIMITS[rate_class]
+
+
+async def test_parallel_requests_of_a_caller_share_messages_to_the_broker() -> None:
+    broker = Broker()
+    one, other = gateways(broker, Clock(), limits={RateClass.NORMAL: 150})
+    takes = [gateway.take("a", RateClass.NORMAL) for gateway in (one, other) for _ in range(100)]
+    takes[0].close()  # this one is never made
+    taken = await asyncio.gather(*takes[1:])
+    allowed = [one.remaining for one in taken if not one.retry_after_seconds]
+    assert len(allowed) == 150
+    assert sum(broker.counts.values()) == 199
+    assert broker.calls <= 10

@@ -5,12 +5,13 @@ The broker counts the requests. While it does not answer, each gateway counts it
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import Storage
@@ -111,12 +112,28 @@ class _Window:
     Attributes:
         counter: the name of its counter at the broker.
         count: the largest known number of requests, including those that are being counted.
+        waiting: the requests that the broker counts together after those that it counts now.
     """
 
     start_time: float
     end_time: float
     counter: str
     count: int = 0
+    counting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: _Batch | None = None
+
+
+class _Batch:
+    """Requests of one window that the broker counts together.
+
+    Attributes:
+        total: the sum at the broker after all of them; 0 if it did not answer.
+    """
+
+    total: asyncio.Task[int]
+
+    def __init__(self) -> None:
+        self.size = 0
 
 
 class _SharedCounts(Storage):
@@ -145,10 +162,29 @@ class _SharedCounts(Storage):
         window = self._window(key, expiry)
         window.count += amount  # before the wait, so that concurrent requests see it
         own = window.count
-        shared = await self._increment(window.counter, amount)
+        shared = await self._count(window, amount)
         # The broker knows at least the requests of this process, unless it restarted.
         window.count = max(window.count, shared)
         return max(own, shared)
+
+    async def _count(self, window: _Window, amount: int) -> int:
+        """Add to the counter of a window. Return the sum after this request; 0 if the broker does not answer.
+
+        Requests that arrive while the broker counts others share the next message. Each still gets its own sum.
+        """
+        batch = window.waiting
+        if batch is None:
+            batch = window.waiting = _Batch()
+            batch.total = asyncio.create_task(self._send(window, batch))
+        batch.size += amount
+        own = batch.size
+        total = await asyncio.shield(batch.total)  # a request that ends early does not stop the others
+        return max(0, total - batch.size + own)
+
+    async def _send(self, window: _Window, batch: _Batch) -> int:
+        async with window.counting:
+            window.waiting = None
+            return await self._increment(window.counter, batch.size)
 
     async def _increment(self, counter: str, amount: int) -> int:
         """Add to a counter of the broker. Return 0 if the broker does not answer."""
