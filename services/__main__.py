@@ -26,22 +26,24 @@ class Component:
         settings: the name of its settings class.
         niceness: the increment of the process's nice value.
         thread_count: threads of numeric libraries for one operation; None: their default.
+        starts_processes: whether the component starts child processes.
     """
 
     module: str
     settings: str
     niceness: int = 0
     thread_count: int | None = 1
+    starts_processes: bool = True
 
 
 COMPONENTS = {
-    "library": Component("services.library", "LibrarySettings"),
+    "library": Component("services.library", "LibrarySettings", starts_processes=False),
     "ingest": Component("services.ingest", "IngestSettings"),
     # Jobs yield the CPU, so that the gateway stays responsive on the same cores.
     "separation": Component("services.separation", "SeparationSettings", niceness=10, thread_count=None),
     "analysis": Component("services.analysis", "AnalysisSettings", niceness=10),
     "generation": Component("services.generation", "GenerationSettings", niceness=10),
-    "gateway": Component("services.gateway", "GatewaySettings"),
+    "gateway": Component("services.gateway", "GatewaySettings", starts_processes=False),
 }
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -75,7 +77,9 @@ def main(arguments: list[str]) -> int:
         if component.niceness:
             os.nice(component.niceness)
         app = importlib.import_module(f"{component.module}.app").app
-        importlib.import_module("kit.run").run_component(targets[0], _settings_of(component), app)
+        importlib.import_module("kit.run").run_component(
+            targets[0], _settings_of(component), app, starts_processes=component.starts_processes
+        )
     except SettingsError as error:
         print(f"Some settings are invalid:\n{error}", file=sys.stderr)
         return 1

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -23,7 +23,7 @@ from kit.log import correlation_id
 from kit.metrics import RPC_CLIENT_DURATION
 from kit.rpc.errors import error_from_rpc
 from kit.rpc.options import ACCEPTING, CORRELATION_METADATA, PRINCIPAL_METADATA
-from kit.rpc.transport import open_channel
+from kit.rpc.transport import DelegatingChannel, open_channel
 from kit.security.certificates import NO_CERTIFICATES, Certificates
 from kit.security.identity import Signer, current_principal
 
@@ -34,8 +34,7 @@ _KEY_FIELD = "idempotency_key"
 _BROKEN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _ATTEMPT_LIMIT = 10  # a call that kills each server that it reaches must end before its deadline
 
-Request = TypeVar("Request")
-Response = TypeVar("Response")
+_Send: TypeAlias = Callable[..., Awaitable[Message]]
 
 
 def connect(
@@ -59,39 +58,42 @@ def connect(
         address: a gRPC target: ``unix:<path>``, ``host:port``, where a DNS name stands for all its addresses, or
             ``ipv4:<address>:<port>,<address>:<port>``.
     """
-    return open_channel(component, address, certificates, [_Caller(component, signer, timeout_seconds)])
+    channel = open_channel(component, address, certificates)
+    return _CallingChannel(channel, component, signer, timeout_seconds)
 
 
-class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
-    """Adds the principal, the correlation id and a deadline to each call; repeats calls and decodes errors."""
+class _CallingChannel(DelegatingChannel):
+    """Adds the principal, the correlation id and a deadline to each call; repeats calls and decodes errors.
 
-    def __init__(self, component: str, signer: Signer, timeout_seconds: float) -> None:
+    gRPC has interceptors for this purpose. Each of them costs a call another task.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, component: str, signer: Signer, timeout_seconds: float) -> None:
+        self._channel = channel
         self._component = component
         self._signer = signer
         self._timeout_seconds = timeout_seconds
 
-    async def intercept_unary_unary(
-        self,
-        continuation: Callable[
-            [grpc.aio.ClientCallDetails, Request], Awaitable[grpc.aio.UnaryUnaryCall[Request, Response]]
-        ],
-        details: grpc.aio.ClientCallDetails,
-        request: Request,
-    ) -> Response:
-        timeout = details.timeout if details.timeout is not None else self._timeout_seconds
+    @property
+    def current(self) -> grpc.aio.Channel:
+        return self._channel
+
+    def unary_unary(self, method: str, *arguments: Any, **options: Any) -> Any:
+        return functools.partial(self._call, method, self._channel.unary_unary(method, *arguments, **options))
+
+    async def _call(self, method: str, send: _Send, request: Message, *, timeout: float | None = None) -> Message:
+        timeout = timeout if timeout is not None else self._timeout_seconds
         deadline = time.monotonic() + timeout
         principal = current_principal() or self._signer.service
-        method = _path(details.method)
         started, outcome = time.perf_counter(), "CANCELLED"
         with tracing.span(method.removeprefix("/"), "client") as span:
-            metadata = grpc.aio.Metadata(
-                *(details.metadata or ()),
+            metadata = (
                 (PRINCIPAL_METADATA, self._signer.sign(principal, self._component, timeout)),
                 (CORRELATION_METADATA, correlation_id()),
                 *tracing.headers().items(),
             )
             try:
-                answer = await self._repeated(continuation, details, metadata, request, deadline)
+                answer = await self._repeated(method, send, request, metadata, deadline)
                 outcome = "OK"
                 return answer
             except AppError as error:
@@ -104,81 +106,64 @@ class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
                 RPC_CLIENT_DURATION.labels(method, outcome).observe(time.perf_counter() - started)
 
     async def _repeated(
-        self,
-        continuation: Callable[
-            [grpc.aio.ClientCallDetails, Request], Awaitable[grpc.aio.UnaryUnaryCall[Request, Response]]
-        ],
-        details: grpc.aio.ClientCallDetails,
-        metadata: grpc.aio.Metadata,
-        request: Request,
-        deadline: float,
-    ) -> Response:
+        self, method: str, send: _Send, request: Message, metadata: tuple[tuple[str, str], ...], deadline: float
+    ) -> Message:
         """Call until there is an answer, the deadline has passed, or the call may not be repeated."""
         pause = 0.05
         repeated = False
         for attempts_left in reversed(range(_ATTEMPT_LIMIT)):
             remaining = max(0.001, deadline - time.monotonic())
-            attempt = grpc.aio.ClientCallDetails(details.method, remaining, metadata, details.credentials, True)
             try:
-                call = await continuation(attempt, request)
-                return await call
+                return await send(request, timeout=remaining, metadata=metadata, wait_for_ready=True)
             except grpc.aio.AioRpcError as error:
                 raised = error_from_rpc(error)
-                if raised is not None and repeated and raised.code is Code.NOT_FOUND and removes(details.method):
-                    return _empty_response(details.method)  # the call that was repeated may have removed it
+                if raised is not None and repeated and raised.code is Code.NOT_FOUND and removes(method):
+                    return _empty_response(method)  # the call that was repeated may have removed it
                 if raised is not None:
                     raise raised from None
                 # The status comes from the transport: the connection broke, or the peer stopped, which cancels its calls. It
                 # may have received the call.
                 broken = error.code() in _BROKEN and attempts_left > 0
-                if (
-                    broken
-                    and repeatable(details.method, cast(Message, request))
-                    and deadline - time.monotonic() > pause
-                ):
+                if broken and repeatable(method, request) and deadline - time.monotonic() > pause:
                     repeated = True
                     await asyncio.sleep(pause)
                     pause = min(1.0, pause * 2)
                     continue
-                raise _transport_error(error, details.method) from None
+                raise _transport_error(error, method) from None
         raise AssertionError("the last attempt raises")
 
 
-def repeatable(method: str | bytes, request: Message) -> bool:
+def repeatable(method: str, request: Message) -> bool:
     """Return whether repeating a call of ``method``, ``/package.Service/Method``, has no further effect.
 
     ``proto/`` declares it. A request that can have an idempotency key must have one.
     """
-    if _path(method).startswith("/grpc.health."):
+    if method.startswith("/grpc.health."):
         return True
     if _descriptor(method).GetOptions().idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN:
         return False
     return _KEY_FIELD not in request.DESCRIPTOR.fields_by_name or bool(getattr(request, _KEY_FIELD))
 
 
-def removes(method: str | bytes) -> bool:
+def removes(method: str) -> bool:
     """Return whether ``proto/`` declares that ``method`` removes something."""
     return bool(_descriptor(method).GetOptions().Extensions[access_pb2.removes])
 
 
-def _empty_response(method: str | bytes) -> Any:
+def _empty_response(method: str) -> Message:
     return GetMessageClass(_descriptor(method).output_type)()
 
 
-def _path(method: str | bytes) -> str:
-    return method.decode() if isinstance(method, bytes) else method
-
-
 @functools.cache
-def _descriptor(method: str | bytes) -> MethodDescriptor:
-    return descriptor_pool.Default().FindMethodByName(_path(method).removeprefix("/").replace("/", "."))
+def _descriptor(method: str) -> MethodDescriptor:
+    return descriptor_pool.Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
 
 
-def _transport_error(error: grpc.aio.AioRpcError, method: str | bytes) -> AppError:
+def _transport_error(error: grpc.aio.AioRpcError, method: str) -> AppError:
     """Return the error for a call that no service of the platform answered."""
     code = Code.from_grpc_status(error.code().name)
     if code in (Code.UNAVAILABLE, Code.CANCELLED, Code.TIMEOUT):
-        component = "".join(_path(method).split(".")[1:2])  # "/soundwright.library.v1.JobService/GetJob"
+        component = "".join(method.split(".")[1:2])  # "/soundwright.library.v1.JobService/GetJob"
         message = f"The {component} service does not answer at the moment. Please try again shortly."
         return AppError(Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", message)
     return AppError(code, "RPC_FAILED", "A call between services failed. Please try again.")

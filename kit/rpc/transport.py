@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 import grpc
@@ -14,7 +14,7 @@ from kit.log import get_logger
 from kit.rpc.options import CLIENT_OPTIONS
 from kit.security.certificates import CertificateError, Certificates
 
-__all__ = ["is_local", "listen", "open_channel", "peer_names"]
+__all__ = ["DelegatingChannel", "is_local", "listen", "open_channel", "peer_names"]
 
 _RETIRED_CHANNEL_SECONDS = 15 * 60.0
 
@@ -57,23 +57,21 @@ def listen(server: grpc.aio.Server, address: str, certificates: Certificates, *,
     server.add_secure_port(address, credentials)
 
 
-def open_channel(
-    component: str, address: str, certificates: Certificates, interceptors: Sequence[grpc.aio.ClientInterceptor]
-) -> grpc.aio.Channel:
+def open_channel(component: str, address: str, certificates: Certificates) -> grpc.aio.Channel:
     """Return a channel to ``component`` at ``address``. With certificates, a TCP address uses mutual TLS.
 
     Raises:
         CertificateError: the certificates cannot be used.
     """
     if address.startswith("unix:") or not certificates.configured:
-        return grpc.aio.insecure_channel(address, options=CLIENT_OPTIONS, interceptors=interceptors)
+        return grpc.aio.insecure_channel(address, options=CLIENT_OPTIONS)
     # Certificates name components, so addresses can be anything: a service of Kubernetes, an IP address, a tunnel.
     options = (*CLIENT_OPTIONS, ("grpc.ssl_target_name_override", component))
 
     def connect(certificates: Certificates) -> grpc.aio.Channel:
         files = certificates.read()
         credentials = grpc.ssl_channel_credentials(files.ca, files.key, files.cert)
-        return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
+        return grpc.aio.secure_channel(address, credentials, options=options)
 
     return _ReloadingChannel(certificates, connect)
 
@@ -116,7 +114,46 @@ class _Reloading:
         return built
 
 
-class _ReloadingChannel(grpc.aio.Channel):
+class DelegatingChannel(grpc.aio.Channel):
+    """A channel that makes its calls on another one, which can change."""
+
+    @property
+    def current(self) -> grpc.aio.Channel:
+        """The channel for the next call."""
+        raise NotImplementedError
+
+    def unary_unary(self, *arguments: Any, **options: Any) -> Any:
+        return lambda *call, **details: self.current.unary_unary(*arguments, **options)(*call, **details)
+
+    def unary_stream(self, *arguments: Any, **options: Any) -> Any:
+        return lambda *call, **details: self.current.unary_stream(*arguments, **options)(*call, **details)
+
+    def stream_unary(self, *arguments: Any, **options: Any) -> Any:
+        return lambda *call, **details: self.current.stream_unary(*arguments, **options)(*call, **details)
+
+    def stream_stream(self, *arguments: Any, **options: Any) -> Any:
+        return lambda *call, **details: self.current.stream_stream(*arguments, **options)(*call, **details)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        return self.current.get_state(try_to_connect)
+
+    def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> Coroutine[Any, Any, None]:
+        return self.current.wait_for_state_change(last_observed_state)
+
+    def channel_ready(self) -> Coroutine[Any, Any, None]:
+        return self.current.channel_ready()
+
+    async def close(self, grace: float | None = None) -> None:
+        await self.current.close(grace)
+
+    async def __aenter__(self) -> DelegatingChannel:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+
+class _ReloadingChannel(DelegatingChannel):
     """A channel that continues on a new connection when the certificates change.
 
     gRPC's client credentials never change, so each change opens another channel. Calls that run stay on theirs.
@@ -129,7 +166,7 @@ class _ReloadingChannel(grpc.aio.Channel):
         self._retired: set[asyncio.Task[None]] = set()
 
     @property
-    def _current(self) -> grpc.aio.Channel:
+    def current(self) -> grpc.aio.Channel:
         if (renewed := self._source.changed(self._connect)) is not None:
             retiring = asyncio.create_task(_close_later(self._channel))
             self._retired.add(retiring)
@@ -137,38 +174,11 @@ class _ReloadingChannel(grpc.aio.Channel):
             self._channel = renewed
         return self._channel
 
-    def unary_unary(self, *arguments: Any, **options: Any) -> Any:
-        return lambda *call, **details: self._current.unary_unary(*arguments, **options)(*call, **details)
-
-    def unary_stream(self, *arguments: Any, **options: Any) -> Any:
-        return lambda *call, **details: self._current.unary_stream(*arguments, **options)(*call, **details)
-
-    def stream_unary(self, *arguments: Any, **options: Any) -> Any:
-        return lambda *call, **details: self._current.stream_unary(*arguments, **options)(*call, **details)
-
-    def stream_stream(self, *arguments: Any, **options: Any) -> Any:
-        return lambda *call, **details: self._current.stream_stream(*arguments, **options)(*call, **details)
-
-    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
-        return self._current.get_state(try_to_connect)
-
-    def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> Coroutine[Any, Any, None]:
-        return self._current.wait_for_state_change(last_observed_state)
-
-    def channel_ready(self) -> Coroutine[Any, Any, None]:
-        return self._current.channel_ready()
-
     async def close(self, grace: float | None = None) -> None:
         for task in tuple(self._retired):
             task.cancel()
         await asyncio.gather(*self._retired, return_exceptions=True)
         await self._channel.close(grace)
-
-    async def __aenter__(self) -> _ReloadingChannel:
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        await self.close()
 
 
 async def _close_later(channel: grpc.aio.Channel) -> None:

@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+import uvloop
 from mongo_plans import RecordedQuery, scanning_queries
 from query_plans import answering_index
 
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.ports import Collection, Doc, Index
 from tests.servers.mongodb import TOPOLOGIES, mongodb
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Return the event loops that ``@pytest.mark.asyncio(loop_factories=...)`` can name. Other tests use that of asyncio."""
+    marker = item.get_closest_marker("asyncio")
+    named = marker is not None and "loop_factories" in marker.kwargs
+    return {"asyncio": asyncio.new_event_loop} | ({"uvloop": uvloop.new_event_loop} if named else {})
+
 
 _indexes: dict[str, set[Index]] = {}
 _queries: dict[str, RecordedQuery] = {}

@@ -14,13 +14,12 @@ from raw_http import Raw
 from demo.stack import free_ports
 from kit.http_limits import ConnectionGuard, HttpLimits
 from kit.http_server import serve_http
+from tests.http_attacks import CHUNKED, GET, HUGE, IDLE, MIB, POST, SLOW
 
-MIB = 1 << 20
 DEADLINE_SECONDS = 60
-GET = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+# The gateway runs on uvloop, and the operations servers of most components on asyncio's event loop.
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=["asyncio", "uvloop"])
 LAST_GET = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
-CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 class App:
@@ -101,26 +100,6 @@ def headers(size: int) -> bytes:
     while size - len(head) > 10_000:
         head += b"x: " + b"y" * 8000 + b"\r\n"
     return head + b"x: " + b"y" * (size - len(head) - 7) + b"\r\n\r\n"
-
-
-HUGE: dict[str, tuple[bytes, int]] = {
-    "header": (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 20 * MIB, 431),
-    "header name": (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"y" * 20 * MIB, 431),
-    "spaces before a value": (b"GET / HTTP/1.1\r\nHost: a\r\nX:" + b" " * 20 * MIB, 431),
-    "number of headers": (b"GET / HTTP/1.1\r\n" + b"a:\r\n" * MIB, 431),
-    "folded header": (b"GET / HTTP/1.1\r\nHost: a\r\nX: a" + b"\r\n b" * MIB, 400),
-    "URL": (b"GET /" + b"y" * 20 * MIB, 414),
-    "query": (b"GET /?" + b"&" * 20 * MIB, 414),
-    "method": (b"A" * 20 * MIB, 400),
-    "spaces in the request line": (b"GET " + b" " * 20 * MIB, 431),
-    "empty lines": (b"\r\n" * 10 * MIB, 431),
-    "chunk extension": (CHUNKED + b"5;" + b"a" * 20 * MIB, 431),
-    "chunk extensions": (CHUNKED + (b"1;" + b"a" * 1000 + b"\r\nx\r\n") * 20_000, 431),
-    "chunk size": (CHUNKED + b"0" * 20 * MIB, 431),
-    "trailer": (CHUNKED + b"0\r\nX: " + b"a" * 20 * MIB, 431),
-    "trailers": (CHUNKED + b"5\r\nhello\r\n0\r\n" + b"X: a\r\n" * 4 * MIB, 431),
-    "trailers after a long body": (CHUNKED + b"100000\r\n" + bytes(MIB) + b"\r\n0\r\nX: " + b"a" * 20 * MIB, 431),
-}
 
 
 async def test_no_part_of_a_request_outside_of_its_body_is_unlimited() -> None:
@@ -227,19 +206,6 @@ async def drip(raw: Raw, data: bytes) -> None:
         await asyncio.sleep(0.02)
 
 
-SLOW: dict[str, tuple[bytes, bytes]] = {
-    "head that stops": (b"GET / HTTP/1.1\r\nHo", b""),
-    "head that drips": (b"GET / HTTP/1.1\r\n", b"x: y\r\n" * 10_000),
-    "body that stops": (POST + b"Content-Length: 10\r\n\r\nhello", b""),
-    "body that drips": (POST + b"Content-Length: 100000\r\n\r\nhello", b"x" * 100_000),
-    "chunk that stops": (CHUNKED + b"a\r\nhello", b""),
-    "chunk size that drips": (CHUNKED, b"0" * 100_000),
-    "chunk extension that drips": (CHUNKED + b"5;", b"a" * 100_000),
-    "trailer that stops": (CHUNKED + b"5\r\nhello\r\n0\r\nX: ", b""),
-    "second request that stops": (GET + b"GET / HTTP", b""),
-}
-
-
 async def test_a_request_that_does_not_arrive_in_time_is_refused() -> None:
     async def attack(name: str, start: bytes, more: bytes) -> None:
         async with connected(port) as raw:
@@ -252,18 +218,6 @@ async def test_a_request_that_does_not_arrive_in_time_is_refused() -> None:
         attacks = [attack(name, *pieces) for name, pieces in SLOW.items()]
         await asyncio.gather(*attacks)
         assert set(app.bodies) == {0, -1}  # the application is told that the client is gone
-
-
-IDLE: dict[str, tuple[bytes, bytes]] = {
-    "connection without a request": (b"", b""),
-    "empty lines that drip": (b"", b"\r\n" * 10_000),
-    "connection after a response": (GET, b""),
-    "empty lines after a response": (GET, b"\r\n" * 10_000),
-    "rest of a body that nobody reads": (
-        b"POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n",
-        b"x" * 10_000,
-    ),
-}
 
 
 async def test_an_idle_connection_is_closed() -> None:
@@ -383,7 +337,7 @@ async def served_again(ask: Callable[[], Coroutine[Any, Any, bytes]]) -> None:
             await asyncio.sleep(0.02)
 
 
-def test_addresses_that_one_customer_has_count_as_one() -> None:
+async def test_addresses_that_one_customer_has_count_as_one() -> None:
     class Connection:
         upgraded = False
         transport: Any = socket

@@ -10,7 +10,8 @@ import pytest
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 
 from kit.errors import AppError
-from kit.rpc.client import _Caller
+from kit.rpc.client import _CallingChannel
+from kit.rpc.transport import DelegatingChannel
 from tests.signers import signer_of
 
 SERVICE = "/soundwright.ingest.v1.IngestService"
@@ -29,8 +30,8 @@ async def test_a_call_that_kills_its_server_is_repeated_a_bounded_number_of_time
 ) -> None:
     seen = []
 
-    async def die(details: Any, _request: Any) -> Any:
-        seen.append(details.method)
+    async def die(_request: Any, **_details: Any) -> Any:
+        seen.append(method)
         metadata = grpc.aio.Metadata()
         raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, metadata, metadata, "Socket closed")
 
@@ -38,7 +39,8 @@ async def test_a_call_that_kills_its_server_is_repeated_a_bounded_number_of_time
         return None
 
     monkeypatch.setattr(asyncio, "sleep", at_once)
-    details = grpc.aio.ClientCallDetails(f"{SERVICE}/{method}", 600.0, None, None, True)
+    monkeypatch.setattr(DelegatingChannel, "unary_unary", lambda *_arguments, **_options: die)
+    channel = _CallingChannel(DelegatingChannel(), "ingest", signer_of("gateway"), 10.0)
     with pytest.raises(AppError, match="SERVICE_UNAVAILABLE"):
-        await _Caller("ingest", signer_of("gateway"), 10.0).intercept_unary_unary(die, details, request_message)
+        await channel.unary_unary(f"{SERVICE}/{method}")(request_message, timeout=600.0)
     assert len(seen) == attempts

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import LifoQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kit.durable import make_folder
 from kit.errors import AppError, Code
@@ -96,16 +96,31 @@ class Database:
             AppError: ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
         """
 
-        def in_transaction() -> T:
+        def in_transaction(connection: sqlite3.Connection) -> T:
+            with connection:
+                connection.execute("BEGIN")
+                return work(connection)
+
+        return await self._read(in_transaction)
+
+    async def read_row(self, sql: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Return the first row that a statement finds. One statement needs no transaction, which would cost three.
+
+        Raises:
+            AppError: ``STORE_UNAVAILABLE``, ``STORE_DAMAGED``.
+        """
+        return await self._read(lambda connection: connection.execute(sql, values).fetchone())
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def with_connection() -> T:
             connection = self.readers.get()
             try:
-                with self._translated(), connection:
-                    connection.execute("BEGIN")
+                with self._translated():
                     return work(connection)
             finally:
                 self.readers.put(connection)
 
-        return await asyncio.get_running_loop().run_in_executor(self._reading, in_transaction)
+        return await asyncio.get_running_loop().run_in_executor(self._reading, with_connection)
 
     async def copy(self, path: Path) -> None:
         """Write the state of this moment to another file, while others read and write this one."""

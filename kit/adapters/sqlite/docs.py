@@ -58,7 +58,7 @@ class SqliteDocs:
 
     async def get(self, collection: str, doc_id: str) -> Doc | None:
         sql = f"SELECT revision, body FROM {name(collection)} WHERE id = ?"
-        row = await self.database.read(lambda connection: connection.execute(sql, (doc_id,)).fetchone())
+        row = await self.database.read_row(sql, (doc_id,))
         return _doc(row) if row else None
 
     async def find(
