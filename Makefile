@@ -88,6 +88,15 @@ $(PROMETHEUS):
 .PHONY: prometheus
 prometheus: $(PROMETHEUS)  ## Unpack Prometheus for the tests of metrics
 
+# wrk, which measures requests per second, and the library that it needs.
+WRK := .servers/wrk/.ready
+$(WRK):
+	@mkdir -p $(@D)
+	@command -v wrk > /dev/null && touch $@ \
+		|| { cd $(@D) && { apt-get download -qq wrk libluajit-5.1-2 || { apt-get update -qq && apt-get download -qq wrk libluajit-5.1-2; }; } 2> /dev/null \
+			&& for package in *.deb; do dpkg-deb -x $$package . || exit; done && rm *.deb && touch .ready; } \
+		|| echo "wrk is not installed. Install it, for example with: apt-get install wrk"
+
 # The phoenix client from npm, for the channel tests. Node.js is part of the virtual environment.
 CHANNEL_CLIENT := tests/channels/node_modules/.ready
 $(CHANNEL_CLIENT): tests/channels/package-lock.json $(VENV)/.ready
@@ -130,6 +139,11 @@ soak: setup  ## Run mixed load for 30 minutes, and compare memory, descriptors, 
 .PHONY: fuzz
 fuzz: setup  ## Fuzz routes, RPCs, uploads and sequences of requests (results: docs/RELIABILITY.md)
 	$(BIN)/python -m pytest -m campaign -o log_cli=true -o log_cli_level=INFO --log-disable=httpx tests/api/test_fuzz_*.py
+
+# LOAD="uploads sockets" runs some parts only. `make test` runs a short form.
+.PHONY: load
+load: setup $(WRK)  ## Put load on a stack: requests, sockets, uploads, overload, attacks
+	@$(BIN)/python -m tests.load $(LOAD)
 
 # Builds an image of each component, and runs deploy/compose.yaml with them. Needs root on Linux, 15 GB of disk space, and Debian's
 # packages buildah, debootstrap and iproute2. The sizes of the images are in .servers/images/sizes.md afterwards.
