@@ -1,0 +1,295 @@
+"""Broken recordings: mutations of every format that uploads accept, and files that are expensive to read."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import random
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+
+from tests import hostile_media
+
+__all__ = ["BOMBS", "SLOW_BOMBS", "broken_recordings", "good_recordings"]
+
+RATE_HZ = 48_000
+_SOUNDFILE = {
+    "wav16": ("WAV", "PCM_16"),
+    "wav24": ("WAV", "PCM_24"),
+    "wav8": ("WAV", "PCM_U8"),
+    "wav32f": ("WAV", "FLOAT"),
+    "wav alaw": ("WAV", "ALAW"),
+    "rf64": ("RF64", "PCM_16"),
+    "w64": ("W64", "PCM_16"),
+    "aiff": ("AIFF", "PCM_16"),
+    "aifc": ("AIFF", "FLOAT"),
+    "flac": ("FLAC", "PCM_24"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "vorbis": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+}
+_FFMPEG = {
+    "m4a aac": ("mp4", "aac", "fltp", {}),
+    "m4a alac": ("mp4", "alac", "s16p", {}),
+    "fragmented m4a": ("mp4", "aac", "fltp", {"movflags": "frag_keyframe+empty_moov"}),
+    "aac": ("adts", "aac", "fltp", {}),
+}
+_EXTREMES = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF, 1 << 40, (1 << 64) - 1)
+
+
+def good_recordings(samples: np.ndarray) -> dict[str, bytes]:
+    """Return float32 samples [frames, channels] in every format."""
+    files = {}
+    for name, (kind, subtype) in _SOUNDFILE.items():
+        file = io.BytesIO()
+        soundfile.write(file, samples, RATE_HZ, format=kind, subtype=subtype)
+        files[name] = file.getvalue()
+    return files | {name: _by_ffmpeg(samples, *form) for name, form in _FFMPEG.items()}
+
+
+def _by_ffmpeg(samples: np.ndarray, container: str, codec: str, sample_format: str, options: dict[str, str]) -> bytes:
+    written = io.BytesIO()
+    with av.open(written, "w", format=container, options=options) as file:
+        stream = file.add_stream(codec, rate=RATE_HZ, layout="stereo")
+        for start in range(0, len(samples), 1024):
+            block = samples[start : start + 1024].T
+            planes = block if sample_format == "fltp" else np.rint(block * 32767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes), sample_format, "stereo")
+            frame.sample_rate = RATE_HZ
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return written.getvalue()
+
+
+# Mutations: each takes a file, randomness, and another file.
+
+
+def _one_bit(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    return _flipped(content, chance, 1, len(content))
+
+
+def _header_bits(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    return _flipped(content, chance, chance.randint(1, 8), 256)
+
+
+def _many_bits(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    return _flipped(content, chance, len(content) // 50, len(content))
+
+
+def _flipped(content: bytes, chance: random.Random, count: int, length: int) -> bytes:
+    changed = bytearray(content)
+    for _ in range(count):
+        changed[chance.randrange(min(length, len(changed)))] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+def _lying_numbers(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    """Replace numbers at the beginning or, where MP4 and many tags have their headers, at the end."""
+    changed = bytearray(content)
+    for _ in range(chance.randint(1, 4)):
+        form = chance.choice(["B", "<H", ">H", "<I", ">I", "<Q", ">Q"])
+        size = struct.calcsize(form)
+        number = chance.choice(_EXTREMES) & ((1 << 8 * size) - 1)
+        window = min(600, len(changed)) - size
+        at = chance.randrange(window)
+        struct.pack_into(form, changed, at if chance.random() < 0.6 else len(changed) - window - size + at, number)
+    return bytes(changed)
+
+
+def _truncated(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    return content[: chance.randrange(1, len(content))]
+
+
+def _header_alone(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    return content[: chance.randrange(1, 512)]
+
+
+def _hole(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    start, end = _slice(content, chance)
+    return content[:start] + bytes(end - start) + content[end:]
+
+
+def _lost_part(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    start, end = _slice(content, chance)
+    return content[:start] + content[end:]
+
+
+def _repeated_part(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    start, end = _slice(content, chance)
+    return content[:start] + content[start:end] * chance.randint(2, max(2, min(500, (8 << 20) // (end - start)))) + content[end:]  # fmt: skip
+
+
+def _shuffled(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    blocks = [content[at : at + 1024] for at in range(0, len(content), 1024)]
+    chance.shuffle(blocks)
+    return content[:64] + b"".join(blocks)
+
+
+def _noise_at_the_end(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    return content + chance.randbytes(chance.randrange(1, 100_000))
+
+
+def _noise_after_the_header(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    return content[: chance.randrange(8, 512)] + chance.randbytes(len(content))
+
+
+def _other_body(content: bytes, chance: random.Random, other: bytes) -> bytes:
+    return content[: chance.randrange(4, 600)] + other[chance.randrange(600) :]
+
+
+def _slice(content: bytes, chance: random.Random) -> tuple[int, int]:
+    start = chance.randrange(len(content) - 1)
+    return start, chance.randrange(start + 1, len(content))
+
+
+_MUTATIONS: tuple[Callable[[bytes, random.Random, bytes], bytes], ...] = (
+    _one_bit, _header_bits, _many_bits, _lying_numbers, _truncated, _header_alone, _hole, _lost_part, _repeated_part,
+    _shuffled, _noise_at_the_end, _noise_after_the_header, _other_body,
+)  # fmt: skip
+
+
+def broken_recordings(samples: np.ndarray, count: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Yield ``count`` broken files with their names. All mutations of all formats take turns in a random order."""
+    files = good_recordings(samples)
+    kinds = list(itertools.product(files, _MUTATIONS))
+    random.Random(seed).shuffle(kinds)
+    for number, (name, mutation) in enumerate(itertools.islice(itertools.cycle(kinds), count)):
+        chance = random.Random(f"{seed}.{number}")
+        broken = mutation(files[name], chance, chance.choice(list(files.values())))
+        yield f"{number}: {name},{mutation.__name__.replace('_', ' ')}", broken
+
+
+# Bombs: each function writes a file.
+
+
+def _atoms(path: Path) -> Path:
+    """Write an MP4 file of 20,000 atoms in each other."""
+    depth = 20_000
+    nested = b"".join(struct.pack(">I", 8 * (depth - level)) + b"udta" for level in range(depth))
+    return _written(path, _FTYP + struct.pack(">I", 8 + len(nested)) + b"moov" + nested)
+
+
+def _many_atoms(path: Path) -> Path:
+    """Write an MP4 file of a million empty atoms."""
+    return _written(path, _FTYP + struct.pack(">I", 8 + (8 << 20)) + b"moov" + b"\0\0\0\x08free" * (1 << 20))
+
+
+def _promised_samples(path: Path) -> Path:
+    """Write an MP4 file whose table promises 2^31 samples."""
+    content = bytearray(good_recordings(_silence())["m4a aac"])
+    at = content.index(b"stsz") + 12
+    content[at : at + 4] = (0x7FFFFFFF).to_bytes(4)
+    return _written(path, bytes(content))
+
+
+def _many_edits(path: Path) -> Path:
+    """Write an MP4 file whose edit list repeats its sound 100,000 times."""
+    content = good_recordings(_silence())["m4a aac"]
+    at = content.index(b"elst") - 4
+    old = int.from_bytes(content[at : at + 4])
+    entries = struct.pack(">IIHH", 600, 0, 1, 0) * 100_000
+    edits = struct.pack(">I", 16 + len(entries)) + b"elst" + struct.pack(">II", 0, 100_000) + entries
+    grown = bytearray(content[:at] + edits + content[at + old :])
+    for name in (b"edts", b"trak", b"moov"):
+        start = grown.index(name) - 4
+        grown[start : start + 4] = (int.from_bytes(grown[start : start + 4]) + len(edits) - old).to_bytes(4)
+    return _written(path, bytes(grown))
+
+
+def _tiny_pages(path: Path) -> Path:
+    """Write an Ogg file with 300,000 pages without content."""
+    head = good_recordings(_silence())["vorbis"]
+    page = b"OggS\0\0" + bytes(8) + head[14:18] + bytes(9)
+    return _written(path, head + page * 300_000)
+
+
+def _many_streams(path: Path) -> Path:
+    """Write an Ogg file that begins 30,000 logical streams."""
+    head = good_recordings(_silence())["vorbis"]
+    first = head[: 28 + head[27]]
+    pages = (first[:14] + number.to_bytes(4, "little") + first[18:] for number in range(30_000))
+    return _written(path, b"".join(pages) + head)
+
+
+def _empty_chunks(path: Path) -> Path:
+    """Write a WAV file with a million empty chunks before its data."""
+    plain = good_recordings(_silence())["wav16"]
+    return _written(path, plain[:36] + b"junk\0\0\0\0" * (1 << 20) + plain[36:])
+
+
+def _empty_aiff_chunks(path: Path) -> Path:
+    plain = good_recordings(_silence())["aiff"]
+    return _written(path, plain[:12] + b"junk\0\0\0\0" * (1 << 20) + plain[12:])
+
+
+def _id3_tags(path: Path) -> Path:
+    """Write an MP3 with 400,000 empty ID3 tags."""
+    return _written(path, b"ID3\x04\0\0\0\0\0\0" * 400_000 + good_recordings(_silence())["mp3"])
+
+
+def _almost_frames(path: Path) -> Path:
+    """Write an MP3 of 8 MB whose bytes all look like the beginning of a frame."""
+    return _written(path, good_recordings(_silence())["mp3"] + b"\xff\xfb\x90" * (8 << 20 >> 2))
+
+
+def _endless_flac(path: Path) -> Path:
+    """Write a FLAC file of 500 seconds at 384 kHz with 8 channels: more samples than the limit, which its header does not declare."""
+    hostile_media.silence(path, 500, 384_000, 8)
+    hostile_media.promise(path, 0)
+    return path
+
+
+def _silent_hours(path: Path) -> Path:
+    """Write a FLAC file of five hours of silence: an hour above the limit, which its header does not declare."""
+    hostile_media.silence(path, 5 * 3600, 8_000, 1)
+    hostile_media.promise(path, 0)
+    return path
+
+
+def _declared_hours(path: Path) -> Path:
+    hostile_media.silence(path, 1, 384_000, 8)
+    hostile_media.promise(path, 4 * 3600 * 384_000)
+    return path
+
+
+def _silence() -> np.ndarray:
+    return np.zeros((RATE_HZ // 4, 2), np.float32)
+
+
+def _written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+_FTYP = b"\0\0\0\x14ftypM4A \0\0\0\0M4A "
+
+BOMBS: dict[str, Callable[[Path], Path]] = {
+    "200,000 ID3 frames": lambda path: hostile_media.id3_frames(path, 200_000),
+    "compressed ID3 frames": lambda path: hostile_media.compressed_id3(path, 16 << 20, 8),
+    "900,000 comments": lambda path: hostile_media.flac_comments(path, 900_000),
+    "declared hours": _declared_hours,
+    "atoms in atoms": _atoms,
+    "a million atoms": _many_atoms,
+    "promised samples": _promised_samples,
+    "tiny pages": _tiny_pages,
+    "many streams": _many_streams,
+    "a million chunks": _empty_chunks,
+    "a million AIFF chunks": _empty_aiff_chunks,
+    "400,000 ID3 tags": _id3_tags,
+    "almost frames": _almost_frames,
+}
+"""Functions that write files which are expensive to read."""
+
+SLOW_BOMBS: dict[str, Callable[[Path], Path]] = {
+    "ID3 in a WAV file": lambda path: hostile_media.wav_id3(path, 100_000),
+    "INFO in a WAV file": lambda path: hostile_media.wav_info(path, 100_000),
+    "an edit list": _many_edits,
+    "silent hours": _silent_hours,
+    "8 channels at 384 kHz": _endless_flac,
+}
+"""The same, but each file takes seconds of CPU time to read or to write."""
