@@ -68,6 +68,8 @@ def maximum_rate(url: str, headers: Mapping[str, str], seconds: float) -> Rate:
     command = [
         program,
         "-t1",
+        "--timeout",
+        "30s",
         f"-c{CONNECTIONS}",
         f"-d{round(seconds)}s",
         "-s",

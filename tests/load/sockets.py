@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import websockets
@@ -16,6 +17,7 @@ from tests.stacks import Stack
 __all__ = ["held", "report"]
 
 _OPENING = 50  # at the same time
+_HEARTBEAT_SECONDS = 20.0
 
 
 def report(stack: Stack, count: int, seconds: float) -> None:
@@ -34,25 +36,37 @@ def report(stack: Stack, count: int, seconds: float) -> None:
 
 
 async def held(stack: Stack, count: int, seconds: float) -> tuple[float, int]:
-    """Open sockets and hold them. Return how long they took to open, and how many of them answer afterwards."""
+    """Open sockets, and hold them for a time after the last one is open. They do nothing but what keeps them open.
+
+    Returns:
+        how long they took to open, and how many of them answer at the end.
+    """
     slots = asyncio.Semaphore(_OPENING)
+    over = asyncio.Event()
+    url = socket_url(stack.base_url, vsn="2.0.0", token=stack.token)
 
-    async def opened() -> ClientConnection:
-        async with slots:
-            url = socket_url(stack.base_url, vsn="2.0.0", token=stack.token)
-            return await websockets.connect(url, open_timeout=60, ping_interval=None)
-
-    started = time.perf_counter()
-    sockets = await asyncio.gather(*(opened() for _ in range(count)))
-    opening_seconds = time.perf_counter() - started
-    await asyncio.sleep(seconds)
-
-    async def answers(socket: ClientConnection) -> bool:
-        async with slots:
-            client = Phoenix(socket)
+    async def hold(socket: ClientConnection) -> bool:
+        client = Phoenix(socket)
+        while True:
+            ended = over.is_set()
             ref = await client.send("phoenix", "heartbeat")
             reply = await client.next()
-            await socket.close()
-        return reply[1] == ref and reply[4]["status"] == "ok"
+            if reply[1] != ref or reply[4]["status"] != "ok":
+                return False
+            if ended:
+                await socket.close()
+                return True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_HEARTBEAT_SECONDS):
+                    await over.wait()
 
-    return opening_seconds, sum(await asyncio.gather(*(answers(socket) for socket in sockets)))
+    async def opened() -> asyncio.Task[bool]:
+        async with slots:
+            return asyncio.create_task(hold(await websockets.connect(url, open_timeout=60, ping_interval=None)))
+
+    started = time.perf_counter()
+    holding = await asyncio.gather(*(opened() for _ in range(count)))
+    opening_seconds = time.perf_counter() - started
+    await asyncio.sleep(seconds)
+    over.set()
+    return opening_seconds, sum(await asyncio.gather(*holding))
