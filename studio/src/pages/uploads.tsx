@@ -4,7 +4,6 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { uploadTrack } from "../api/upload.ts";
 import { Button, ProgressBar } from "../ui/components.tsx";
-import demoSong from "./demo.ogg";
 
 interface Upload {
   readonly id: number;
@@ -16,6 +15,10 @@ interface Upload {
 }
 
 const CONCURRENT = 2;
+/** Address of the demo song, which the set-up renders. Images that were built without it have none. */
+const [demoSong] = Object.values(
+  import.meta.glob<string>("./demo.ogg", { query: "?url", import: "default", eager: true }),
+);
 /** The uploads of this visit, also while another view is shown. */
 const uploads = signal<readonly Upload[]>([]);
 const queue: Upload[] = [];
@@ -80,9 +83,9 @@ export function Uploads(props: { onUploaded: () => void; isFirst: boolean }) {
       for (const type of types) removeEventListener(type, onDrag);
     };
   }, []);
-  const loadDemo = () => {
+  const loadDemo = (address: string) => {
     setLoadingDemo(true);
-    fetch(demoSong)
+    fetch(address)
       .then(async (response) => {
         if (response.ok) add([new File([await response.blob()], "Soundwright demo.ogg", { type: "audio/ogg" })]);
       })
@@ -108,9 +111,11 @@ export function Uploads(props: { onUploaded: () => void; isFirst: boolean }) {
           }}
         />
         <p class="quiet">or drop recordings and folders anywhere on this page.</p>
-        <Button label="Load the demo song" look="quiet" disabled={isLoadingDemo} onClick={loadDemo}>
-          Load the demo song
-        </Button>
+        {demoSong && (
+          <Button label="Load the demo song" look="quiet" disabled={isLoadingDemo} onClick={() => loadDemo(demoSong)}>
+            Load the demo song
+          </Button>
+        )}
       </div>
       {uploads.value.length > 0 && (
         <ul class="list" aria-label="Uploads">

@@ -65,9 +65,12 @@ export class Player {
       frameCount: first.frame_count,
       segmentFrames: first.segment_frame_count,
     };
-    this.engine = new Engine(format, stems.map(sourceOf), {
+    // This context only decodes. At the rate of the stems, nothing is resampled, so segments join exactly.
+    const decoder = new OfflineAudioContext(1, 1, first.sample_rate_hz);
+    const source = (stem: Stem) => sourceOf(stem, decoder);
+    this.engine = new Engine(format, stems.map(source), {
       createContext: (sampleRate) => new AudioContext({ sampleRate, latencyHint: "interactive" }),
-      original: mix && sourceOf(mix),
+      original: mix && source(mix),
       onState: (state, error) => {
         batch(() => {
           this.state.value = state;
@@ -224,14 +227,13 @@ export class Player {
   }
 }
 
-function sourceOf(stem: Stem): LaneSource {
+function sourceOf(stem: Stem, decoder: BaseAudioContext): LaneSource {
   return {
     id: stem.id,
     channelCount: Math.min(2, stem.channel_count),
     async load(index, signal) {
       const bytes = await getBytes(`/api/stems/${stem.id}/segments/${index}`, signal);
-      // This context only decodes. At the rate of the stem, nothing is resampled, so segments join exactly.
-      return new OfflineAudioContext(1, 1, stem.sample_rate_hz).decodeAudioData(bytes);
+      return decoder.decodeAudioData(bytes);
     },
   };
 }
