@@ -156,8 +156,8 @@ test-images: setup $(SECANTUSDB)  ## Build the container images and test them
 test-cluster: setup  ## Test the Kubernetes manifests on a control plane
 	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/control_plane $(CLUSTER_OPTIONS)
 
-# Replaces each process of a cluster by this version and back, while clients use it. SOUNDWRIGHT_TEST_UPDATE_FROM names another
-# version than the commit before.
+# Replaces each process of a cluster by this version and back, while clients use it. It starts from the last tag before this
+# commit, or from SOUNDWRIGHT_TEST_UPDATE_FROM.
 .PHONY: test-update
 test-update: setup $(SECANTUSDB)  ## Test an update without downtime, and its rollback
 	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -s tests/update

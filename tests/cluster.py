@@ -16,26 +16,26 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
 
 import httpx
 
+from tests.balancer import Balancer
 from tests.servers import free_ports
 from tests.servers.mongodb import database_url, mongodb
 from tests.servers.nats import nats, nats_user
 from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, minio
 from tests.stacks import Stack
 
-__all__ = ["THIS_CHECKOUT", "Cluster", "Replica", "alternating", "cluster", "running_cluster", "servers", "until_ready"]
+__all__ = ["THIS_CHECKOUT", "Cluster", "Replica", "cluster", "running_cluster", "servers", "until_ready"]
 
 THIS_CHECKOUT = Path(__file__).parents[1]
 HOSTS = ("a", "b")
 COMPONENTS = ("library", "ingest", "separation", "analysis", "generation", "gateway")
 _GATEWAY_PORTS = ("SOUNDWRIGHT_GATEWAY_PORT", "SOUNDWRIGHT_SOUNDBOX_PORT", "SOUNDWRIGHT_PIPELINE_PORT")
-_READY_SECONDS = 180.0
-_STOP_SECONDS = 45.0
+_READY_SECONDS = 600.0
+_STOP_SECONDS = 300.0
 
 
 class Replica:
@@ -99,12 +99,12 @@ class Cluster:
     """A running cluster.
 
     Attributes:
-        gateways: for each port of the stack, the ports of all gateways that receive requests. It may change.
+        balancer: sends requests for the ports of the stack to both gateways.
     """
 
     stack: Stack
     replicas: Sequence[Replica]
-    gateways: Mapping[int, list[int]] = field(default_factory=dict)
+    balancer: Balancer
 
     def of(self, component: str) -> list[Replica]:
         """Return the replicas of a component."""
@@ -137,7 +137,7 @@ def servers(folder: Path, *, nats_users: bool = False) -> Iterator[dict[str, str
 @contextlib.contextmanager
 def cluster(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """Run a cluster for the length of the block. Requests of httpx clients go to both gateways in turn."""
-    with running_cluster(folder, settings) as started, alternating(started.gateways):
+    with running_cluster(folder, settings) as started, started.balancer.installed():
         yield started.stack
         assert "denies an operation" not in started.stack.log(), (
             "a component lacks a right in deploy/nats/accounts.conf"
@@ -205,7 +205,7 @@ def running_cluster(
             turns = {
                 int(gateway_ports[0][name]): [int(ports[name]) for ports in gateway_ports] for name in _GATEWAY_PORTS
             }
-            yield Cluster(stack, replicas, turns)
+            yield Cluster(stack, replicas, Balancer(turns))
         finally:
             _stop(replicas)
 
@@ -236,28 +236,3 @@ def _stop(replicas: Sequence[Replica]) -> None:
             replica.signal(signal.SIGTERM)
         for replica in stopping:
             replica.wait()
-
-
-@contextlib.contextmanager
-def alternating(gateways: Mapping[int, Sequence[int]]) -> Iterator[None]:
-    """Send each request of an httpx client for a port in ``gateways`` to the next of its ports, as a load balancer would.
-
-    The request, with its ``Host`` header and the cookies of the client, stays the same.
-    """
-    turns = itertools.count()
-    original = httpx.HTTPTransport.handle_request
-
-    def handle(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
-        ports = gateways.get(request.url.port or 0)
-        if ports:
-            request = httpx.Request(
-                request.method,
-                request.url.copy_with(port=ports[next(turns) % len(ports)]),
-                headers=request.headers.raw,
-                stream=request.stream,
-                extensions=request.extensions,
-            )
-        return original(transport, request)
-
-    with mock.patch.object(httpx.HTTPTransport, "handle_request", handle):
-        yield

@@ -30,7 +30,7 @@ _HONOURED = {
     "cap_add", "cap_drop", "command", "depends_on", "entrypoint", "env_file", "environment", "healthcheck", "network_mode",
     "networks", "read_only", "security_opt", "stop_grace_period", "tmpfs", "user", "volumes", "working_dir",
 }  # fmt: skip
-_START_SECONDS = 240
+_START_SECONDS = 600
 
 
 @dataclass
@@ -80,7 +80,9 @@ class Service:
         self, argv: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command beside the service."""
-        return subprocess.run(self.command(argv, environment), capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(
+            self.command(argv, environment), capture_output=True, text=True, timeout=_START_SECONDS, check=False
+        )
 
     def healthy(self, environment: Mapping[str, str] | None = None) -> bool:
         """Run the health check of the image."""
@@ -155,7 +157,7 @@ def running(
             stack.callback(service.kill)
             assert service.process is not None
             if service.definition.get("restart") == "no":
-                assert service.process.wait(60) == 0, service.log.read_text()
+                assert service.process.wait(_START_SECONDS) == 0, service.log.read_text()
             elif name in ports:
                 service.wait_until(lambda service=service, name=name: service.listens(ports[name]))  # type: ignore[misc]
         components = [service for service in services.values() if "build" in service.definition]
