@@ -78,26 +78,27 @@ class Measurements:
         """Take one sample."""
         now = time.monotonic()
         supervisor = psutil.Process(self.stack.process_id)
-        self._take_process(now, "supervisor", supervisor)
+        self._take_processes(now, "supervisor", [supervisor])
         for process in supervisor.children():
             with contextlib.suppress(psutil.Error):
                 name = target(process)
-                self._take_process(now, name, process)
-                for engine in process.children(recursive=True):
-                    # Others read one file and end.
-                    if "spawn_main" in " ".join(engine.cmdline()):
-                        self._take_process(now, f"{name} engine", engine)
+                self._take_processes(now, name, [process])
+                # Engines are measured together. Other children read one file and end.
+                children = process.children(recursive=True)
+                engines = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+                if engines:
+                    self._take_processes(now, f"{name} engines", engines)
         data = self.stack.data_dir
         self._add(now, "library", "database MB", _size(data / "library.db"))
         self._add(now, "library", "WAL MB", _size(data / "library.db-wal"))
         self._add(now, "broker", "broker MB", sum(map(_size, files_below(data / "broker" / "jetstream"))))
         self._add(now, "all", "temporary files", len(files_below(data / "scratch", data / "blobs" / ".partial")))
 
-    def _take_process(self, now: float, name: str, process: psutil.Process) -> None:
+    def _take_processes(self, now: float, name: str, processes: Sequence[psutil.Process]) -> None:
         with contextlib.suppress(psutil.Error):
-            self._add(now, name, "memory MB", process.memory_info().rss / _MEGABYTE)
-            self._add(now, name, "descriptors", process.num_fds())
-            self._add(now, name, "threads", process.num_threads())
+            self._add(now, name, "memory MB", sum(process.memory_info().rss for process in processes) / _MEGABYTE)
+            self._add(now, name, "descriptors", sum(process.num_fds() for process in processes))
+            self._add(now, name, "threads", sum(process.num_threads() for process in processes))
 
     def _add(self, now: float, name: str, quantity: str, value: float) -> None:
         self.samples.setdefault((name, quantity), []).append((now, value))
