@@ -125,8 +125,10 @@ class Faults:
         """A proxy that nobody else uses for the length of the block. All faults of it are over afterwards."""
         part = chance.choice(sorted(self._machine.proxies))
         with self._in_use[part]:
-            yield self._machine.proxies[part]
-            self._machine.proxies[part].restore()
+            try:
+                yield self._machine.proxies[part]
+            finally:
+                self._machine.proxies[part].restore()
 
     def fill_disk(self, _chance: random.Random) -> None:
         """Leave no byte free on the disk of the stack."""
