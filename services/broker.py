@@ -5,6 +5,9 @@ It can be repeated at any time, also while the platform runs.
 
 The server listens on a free loopback port, which it keeps across restarts so that clients can reconnect. Clients authenticate
 with a token that the server creates once.
+
+Once JetStream failed to write a message, it refuses all messages of that stream until the server restarts, also when the disk has
+space again. The supervisor asks :func:`refuses_messages`, and restarts the server.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ import secrets
 import shutil
 import socket
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 from kit import log
@@ -23,17 +28,24 @@ from kit.errors import AppError
 from kit.security.private_files import write_private
 from kit.settings import Settings, SettingsError, load
 
-__all__ = ["init", "main", "run"]
+__all__ = ["init", "main", "refuses_messages", "run"]
 
 _INIT_SECONDS = 30.0
+_HEALTH_SECONDS = 5.0
+_HEALTH_ANSWER_BYTES = 4096
+_HEALTH_FILE = "nats.health"
 _CONFIG = """\
 server_name: soundwright
 listen: "127.0.0.1:{port}"
 authorization {{ token: "{token}" }}
-jetstream {{ store_dir: "{store}", sync_interval: {sync_interval} }}
+jetstream {{ store_dir: "{store}", sync_interval: {sync_interval}, max_file_store: {store_bytes} }}
+http: "127.0.0.1:{health_port}"
+http_base_path: "/{health_secret}"
 max_payload: 1MB
 log_file: "{log}"
 """
+# Otherwise the server takes a share of the space that is free when it starts, which can be too little for its own streams.
+_STORE_BYTES = 16 << 30
 
 
 def run() -> None:
@@ -52,14 +64,19 @@ def run() -> None:
     home.mkdir(exist_ok=True)
     port = _port(home / "port")
     token = _token(home / "token")
+    health_port, health_secret = _free_port(0), secrets.token_hex(32)
     config = _CONFIG.format(
         port=port,
         token=token,
         store=home / "jetstream",
+        store_bytes=_STORE_BYTES,
+        health_port=health_port,
+        health_secret=health_secret,
         sync_interval=f'"{settings.nats_sync_interval}"',
         log=home / "broker.log",
     )
     write_private(home / "nats.conf", config)
+    write_private(settings.run_dir / _HEALTH_FILE, f"http://127.0.0.1:{health_port}/{health_secret}/healthz")
     write_private(settings.run_dir / "nats.url", f"nats://{token}@127.0.0.1:{port}")
     os.execv(executable, [executable, "--config", str(home / "nats.conf")])  # noqa: S606
 
@@ -74,17 +91,35 @@ def _token(memory: Path) -> str:
 def _port(memory: Path) -> int:
     """Return the port that ``memory`` records if it is free, or else another free port. Record the result."""
     remembered = int(memory.read_text()) if memory.exists() else 0
-    for candidate in (remembered, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
-            port = int(probe.getsockname()[1])
-            memory.write_text(str(port))
-            return port
-    raise SettingsError("No free port on 127.0.0.1 for the broker.")
+    port = _free_port(remembered) or _free_port(0)
+    if not port:
+        raise SettingsError("No free port on 127.0.0.1 for the broker.")
+    memory.write_text(str(port))
+    return port
+
+
+def _free_port(candidate: int) -> int:
+    """Return ``candidate``, or any port for 0, if it is free on the loopback address; otherwise 0."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", candidate))
+        except OSError:
+            return 0
+        return int(probe.getsockname()[1])
+
+
+def refuses_messages(settings: Settings) -> bool:
+    """Return whether the server could not write a message since it started, so that it needs a restart. This call blocks."""
+    try:
+        url = (settings.run_dir / _HEALTH_FILE).read_text()
+        with urllib.request.urlopen(url, timeout=_HEALTH_SECONDS):  # noqa: S310 (our own loopback address)
+            return False
+    except urllib.error.HTTPError as error:
+        with error:
+            return b"write error" in error.read(_HEALTH_ANSWER_BYTES)
+    except OSError:
+        return False  # the server does not run, or is starting
 
 
 async def init(settings: Settings) -> None:

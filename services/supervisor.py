@@ -17,14 +17,17 @@ import urllib.error
 import urllib.request
 
 from kit import log
-from kit.errors import DATA_DAMAGED_STATUS
+from kit.errors import DATA_DAMAGED_STATUS, AppError
+from kit.free_space import STORE_BYTES, require_free_space
 from kit.settings import Settings, load
+from services import broker
 
 __all__ = ["run"]
 
 _STOP_SECONDS = 10.0
 _BACKOFF_SECONDS = (0.2, 1.0, 2.0, 5.0, 10.0)
 _STEADY_SECONDS = 30.0
+_BROKER_CHECK_SECONDS = 5.0
 _PR_SET_PDEATHSIG = 1
 logger = log.get_logger()
 
@@ -67,12 +70,11 @@ class _Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stopping.set)
         keepers = [asyncio.create_task(self._keep(target)) for target in self._targets]
-        welcome = asyncio.create_task(self._welcome())
+        tasks = [*keepers, asyncio.create_task(self._welcome()), asyncio.create_task(self._watch_broker())]
         await self._stopping.wait()
-        welcome.cancel()
-        for keeper in keepers:
-            keeper.cancel()
-        await asyncio.gather(welcome, *keepers, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._stop()
         return self._exit_status
 
@@ -102,6 +104,16 @@ class _Supervisor:
             pause = _BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)]
             logger.error("component.died", target=target, exit_status=status, restart_seconds=pause)
             await asyncio.sleep(pause)
+
+    async def _watch_broker(self) -> None:
+        """End a broker that refuses messages because its disk was full, once there is space, so that it starts again."""
+        while "broker" in self._targets:
+            await asyncio.sleep(_BROKER_CHECK_SECONDS)
+            with contextlib.suppress(AppError, ProcessLookupError):
+                if await asyncio.to_thread(broker.refuses_messages, self._settings):
+                    require_free_space(self._settings.data_dir, STORE_BYTES)
+                    logger.warning("broker.write_failed", error="The broker's disk was full. It starts again.")
+                    self._processes["broker"].terminate()
 
     async def _stop(self) -> None:
         """Stop the processes: first the ones that depend on the library, then the library, then the broker."""

@@ -18,7 +18,7 @@ from processes import target
 
 from tests.servers.toxiproxy import Proxy
 
-__all__ = ["Faults"]
+__all__ = ["Faults", "fill"]
 
 _CHUNK = b"\0" * (1 << 20)
 
@@ -136,14 +136,15 @@ class Faults:
             return
         path = self._machine.data_dir / "filler"
         try:
-            _fill(path)
+            fill(path)
             self.counts["fill_disk"] += 1
             self._over.wait(self._full_disk_seconds)
         finally:
             path.unlink()
 
 
-def _fill(path: Path) -> None:
+def fill(path: Path) -> None:
+    """Write a file that takes all free space of its disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         with contextlib.suppress(OSError):
