@@ -20,6 +20,7 @@ from soundwright.library.v1 import events_pb2, job_pb2
 
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.sqlite.docs import SqliteDocs
+from kit.worker.outputs import described_key
 from services.library.orphans.service import Orphans
 from services.library.orphans.store import BlobDocs
 from services.library.transfer.documents import COLLECTIONS, walk
@@ -195,7 +196,7 @@ async def no_orphan(world: World) -> list[str]:
     named |= {key for job in world.docs["jobs"] for key in keys_in(job.get("result"))}
     blobs = set(world.blobs)
     return [
-        *(f"nobody names {key}" for key in blobs - named),
+        *(f"nobody names {key}" for key in blobs if described_key(key) not in named),
         *(f"{key} is named, but does not exist" for key in named - blobs),
         *(f"deleted although it is named: {orphan.key}" for orphan in deleted if orphan.key in named),
         *(f"a temporary file: {path}" for path in files_below(world.data_dir / "scratch")),

@@ -208,7 +208,7 @@ def test_a_start_reports_each_unknown_variable_once(
 ) -> None:
     inherited: list[str] = []
 
-    def started(*_: object) -> int:
+    def started(*_: object, **__: object) -> int:
         inherited.extend(name for name in os.environ if name.startswith("SOUNDWRIGHT_"))
         return 0
 

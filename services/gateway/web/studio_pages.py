@@ -111,11 +111,22 @@ def studio_routes(views: Views, build: Build, media_origin: str) -> APIRouter:
         return Response(asset.body, media_type=asset.media_type, headers=_CACHED)
 
     @router.get("")
-    @router.get("/{path:path}", name="studio_view")
     @access(Access.PAGE, RateClass.PAGES)
     @page_responses()
     async def studio_page(request: Request) -> Response:
-        """Show the studio. Its script renders all views below ``/studio``."""
+        """Show the studio."""
+        return page(request)
+
+    @router.get("/{path:path}")
+    @access(Access.PAGE, RateClass.PAGES)
+    @page_responses()
+    async def studio_view(
+        request: Request, path: Annotated[str, PathParameter(description="The view.", examples=["jobs"])]
+    ) -> Response:
+        """Show a view of the studio, which its script renders."""
+        return page(request)
+
+    def page(request: Request) -> Response:
         if session_of(request) is None:
             return views.redirect(request, f"{LOG_IN}?return_to={quote(request.url.path, safe='')}", "must_log_in")
         if not build.scripts:
