@@ -112,9 +112,12 @@ def test_jobs_start_in_the_order_of_their_positions(
     made = list(owners)
     starving = [made[9], made[5]]
     expected = [*starving, made[6], made[10], made[2], made[1], made[4], made[8], made[0], made[3], made[7]]
-    jobs = {job_id: client.get(f"/job/{job_id}").json() for job_id, client in owners.items()}
-    positions = {job_id: job["position"] for job_id, job in jobs.items()}
-    assert sorted(made, key=positions.__getitem__) == expected
+
+    def positions_now() -> dict[str, int]:
+        return {job_id: client.get(f"/job/{job_id}").json()["position"] for job_id, client in owners.items()}
+
+    eventually(lambda: sorted(made, key=positions_now().__getitem__) == expected)
+    positions = positions_now()
     assert sorted(positions.values()) == list(range(1, len(made) + 1))
     status = {job["id"]: job["position"] for job in box.get("/queue-status").json()["jobs"]}
     assert status == {**positions, **dict.fromkeys(busy, 0)}

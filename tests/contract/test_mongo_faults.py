@@ -221,7 +221,9 @@ class Writers:
         assert set(self.inserted) <= set(stored)
         assert len(set(stored) - set(self.inserted)) <= 2  # those whose answer the end of the test cut off
         count = (await docs.get("jobs", "counter") or {})["count"]
-        assert self.counted <= count <= self.counted + self.unknown_counts
+        # One count can look refused although it was stored: the server died before it answered, and the other writer
+        # counted up before the repetition could see it.
+        assert self.counted <= count <= self.counted + self.unknown_counts + 1
 
 
 @contextlib.asynccontextmanager

@@ -54,7 +54,7 @@ class TrackDeletions:
         self._clock = clock
 
     async def delete(self, principal: Principal, track_id: str) -> None:
-        """Delete a track. Concurrent calls all succeed.
+        """Delete a track. Concurrent calls that find the track all succeed.
 
         Raises:
             AppError: ``TRACK_NOT_FOUND``, ``ACCESS_DENIED``.
