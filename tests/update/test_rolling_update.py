@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -101,8 +102,8 @@ def replace(cluster: Cluster, replica: Replica, checkout: Path) -> None:
 def check_that_jobs_ended_once(cluster: Cluster, seen: Traffic) -> None:
     created = [job_id for ids in seen.jobs.values() for job_id in ids]
     lines = [line for line in cluster.stack.log().splitlines() if '"event": "job.succeeded"' in line]
-    succeeded = Counter(json.loads(line)["job_id"] for line in lines)
-    assert {job_id: succeeded[job_id] for job_id in created} == dict.fromkeys(created, 1)
+    succeeded = Counter(uuid.UUID(json.loads(line)["job_id"]) for line in lines)  # soundbox writes IDs without dashes
+    assert {job_id: succeeded[uuid.UUID(job_id)] for job_id in created} == dict.fromkeys(created, 1)
     with cluster.stack.client() as client:
         jobs = {job_id: seen.look(client, job_id) for job_id in created}
         clip_count = client.get("/api/library").json()["total"]
