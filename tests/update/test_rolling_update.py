@@ -112,6 +112,9 @@ def check_that_jobs_ended_once(cluster: Cluster, seen: Traffic) -> None:
         f"stems/{jobs[job_id]['attempt']}/{job_id}/{name}.flac"
         for job_id in seen.jobs["separation"]
         for name in RECORDINGS
+        if name != "mix"
     ]
-    assert cluster.stack.recordings("stems/") == sorted(stems), "each job has its stems, and nothing of another attempt"
+    # Not every earlier version stores the mix beside the stems.
+    stored = [key for key in cluster.stack.recordings("stems/") if not key.endswith("/mix.flac")]
+    assert stored == sorted(stems), "each job has its stems, and nothing of another attempt"
     assert clip_count == len(seen.jobs["generation"])
