@@ -62,9 +62,12 @@ def run() -> None:
     home = settings.data_dir.resolve() / "broker"
     settings.prepare_folders()
     home.mkdir(exist_ok=True)
-    port = _port(home / "port")
+    try:
+        port, health_port = _port(home / "port"), _free_port()
+    except OSError:
+        raise SettingsError("No free port on 127.0.0.1 for the broker.") from None
     token = _token(home / "token")
-    health_port, health_secret = _free_port(0), secrets.token_hex(32)
+    health_secret = secrets.token_hex(32)
     config = _CONFIG.format(
         port=port,
         token=token,
@@ -91,21 +94,23 @@ def _token(memory: Path) -> str:
 def _port(memory: Path) -> int:
     """Return the port that ``memory`` records if it is free, or else another free port. Record the result."""
     remembered = int(memory.read_text()) if memory.exists() else 0
-    port = _free_port(remembered) or _free_port(0)
-    if not port:
-        raise SettingsError("No free port on 127.0.0.1 for the broker.")
+    try:
+        port = _free_port(remembered)
+    except OSError:
+        port = _free_port()
     memory.write_text(str(port))
     return port
 
 
-def _free_port(candidate: int) -> int:
-    """Return ``candidate``, or any port for 0, if it is free on the loopback address; otherwise 0."""
+def _free_port(candidate: int = 0) -> int:
+    """Return ``candidate``, or any free port of the loopback address for 0.
+
+    Raises:
+        OSError: it is not free.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", candidate))
-        except OSError:
-            return 0
+        probe.bind(("127.0.0.1", candidate))
         return int(probe.getsockname()[1])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import subprocess
@@ -19,14 +18,12 @@ from processes import eventually, kill_all
 from work import FRAME_COUNT, LONG_FRAME_COUNT, SETTINGS, Work
 
 from demo.stack import Stack, running
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.sqlite.docs import SqliteDocs
 from services.library.transfer.documents import COLLECTIONS
 from tests.api.browser import Browser, registered, token_of
 from tests.servers.mongodb import database_url, mongodb
 from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, minio
 from tests.simulators.webhook_receiver import WebhookReceiver
-from tests.unit.library_data import contents
+from tests.unit.library_data import stored
 
 pytestmark = pytest.mark.campaign
 
@@ -38,19 +35,6 @@ def library(data_dir: Path, *arguments: str, **settings: str) -> str:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
-
-
-def stored(data_dir: Path) -> dict[str, str]:
-    """Hashes of all documents and files in a data directory."""
-
-    async def read() -> dict[str, str]:
-        docs = SqliteDocs(data_dir / "library.db")
-        try:
-            return await contents(docs, FileBlobs(data_dir / "blobs"))
-        finally:
-            await docs.close()
-
-    return asyncio.run(read())
 
 
 class Person:

@@ -16,7 +16,7 @@ import pytest
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.errors import DATA_DAMAGED_STATUS, AppError, Code
-from tests.unit.library_data import contents, fill
+from tests.unit.library_data import fill, stored
 
 _PAGE_BYTES = 4096
 _COUNT = 60
@@ -116,19 +116,6 @@ def test_a_backup_replaces_it(data_dir: Path, tmp_path: Path, damage: Callable[[
     status, output = run(data_dir, "services.library", "restore", str(backup))
     assert status == 0, output
     assert stored(data_dir) == before
-
-
-def stored(data_dir: Path) -> dict[str, str]:
-    """Return hashes of all documents and files."""
-
-    async def read() -> dict[str, str]:
-        docs = SqliteDocs(data_dir / "library.db")
-        try:
-            return await contents(docs, FileBlobs(data_dir / "blobs"))
-        finally:
-            await docs.close()
-
-    return asyncio.run(read())
 
 
 def test_damage_at_run_time_is_an_error_with_a_code_and_is_logged_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
 from pathlib import Path
@@ -13,7 +14,7 @@ from kit.ports import Blobs, Collection, Docs
 from services.library.migrations import migrate
 from services.library.transfer.documents import COLLECTIONS, line, walk
 
-__all__ = ["contents", "fill", "open_library", "put"]
+__all__ = ["contents", "fill", "open_library", "put", "stored"]
 
 
 def open_library(folder: Path) -> tuple[SqliteDocs, FileBlobs]:
@@ -59,3 +60,16 @@ async def contents(docs: Docs, blobs: Blobs) -> dict[str, Any]:
     for key in await blobs.keys(""):
         found[key] = hashlib.sha256(b"".join([piece async for piece in blobs.read(key)])).hexdigest()
     return found
+
+
+def stored(data_dir: Path) -> dict[str, Any]:
+    """Return hashes of all documents and files in a data directory."""
+
+    async def read() -> dict[str, str]:
+        docs = SqliteDocs(data_dir / "library.db")
+        try:
+            return await contents(docs, FileBlobs(data_dir / "blobs"))
+        finally:
+            await docs.close()
+
+    return asyncio.run(read())
