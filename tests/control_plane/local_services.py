@@ -27,7 +27,7 @@ from tests.servers.nats import ACCOUNTS, NatsServer
 from tests.servers.s3 import minio
 from tests.stacks import Stack
 
-__all__ = ["Broker", "LocalServices", "broker", "local_services"]
+__all__ = ["Broker", "LocalServices", "broker", "create_streams", "local_services"]
 
 COMPONENTS = ("library", "ingest", "separation", "gateway")
 
@@ -106,7 +106,7 @@ def local_services(installation: Installation, nats: Broker, folder: Path) -> It
         environments["library"]["SOUNDWRIGHT_DOCS_URL"] = f"sqlite://{folder / 'library.db'}"
         for name in COMPONENTS[:3]:
             environments[name]["SOUNDWRIGHT_GRPC_BIND"] = addresses[name]
-        _create_streams(installation, settings, folder)
+        create_streams({**_sandbox(installation, "library", "streams", folder).environment, **settings})
         processes: list[subprocess.Popen[bytes]] = []
         try:
             for name in COMPONENTS:
@@ -146,12 +146,14 @@ def _sandbox(installation: Installation, component: str, container: str, folder:
     return Sandbox(installation.plane, installation.namespace, pod, found, folder / component)
 
 
-def _create_streams(installation: Installation, settings: Mapping[str, str], folder: Path) -> None:
-    """Do what the init container of the library's pods does: create the streams and consumers."""
-    sandbox = _sandbox(installation, "library", "streams", folder)
-    environment = {**os.environ, **sandbox.environment, **settings}
+def create_streams(environment: Mapping[str, str]) -> None:
+    """Create the streams and consumers in a broker.
+
+    Args:
+        environment: the settings of the init container of the library's pods.
+    """
     command = [sys.executable, "-m", "services.broker", "init"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
