@@ -27,11 +27,11 @@ def report(stack: Stack) -> None:
     print("| overload | requests | answers by status | p99 of refusals, ms | served again after, s |")
     print("|---|---:|---|---:|---:|")
     with GatewayProcess(stack, **_LIMITS) as gateway:
-        for name, connections, each in (
-            ("a caller with 100 connections, who may send 1,200 requests per minute", 100, 100),
-            ("an address with 600 connections, which may have 300", 600, 1),
+        for name, path, connections, each in (
+            ("a caller with 100 connections, who may send 1,200 requests per minute", "/api/tracks", 100, 100),
+            ("an address with 600 connections, which may have 300", "/health", 600, 1),
         ):
-            found, recovery_seconds = flooded(gateway.base_url, stack.token, connections, each)
+            found, recovery_seconds = flooded(gateway.base_url, path, stack.token, connections, each)
             statuses = Counter(answer.status for answer in found)
             refused = sorted(1000 * answer.seconds for answer in found if answer.status in (429, 503))
             p99 = refused[math.ceil(len(refused) * 0.99) - 1]
@@ -41,9 +41,9 @@ def report(stack: Stack) -> None:
             assert recovery_seconds <= _RECOVERY_SECONDS
 
 
-def flooded(base_url: str, token: str, connections: int, each: int) -> tuple[list[Answer], float]:
+def flooded(base_url: str, path: str, token: str, connections: int, each: int) -> tuple[list[Answer], float]:
     """Flood a gateway. Return the answers, and how many seconds later another client is served within 0.1 seconds."""
-    url, headers = f"{base_url}/api/tracks", {"Authorization": f"Bearer {token}"}
+    url, headers = f"{base_url}{path}", {"Authorization": f"Bearer {token}"}
     found = asyncio.run(answers(url, headers, connections, each))
     ended = time.perf_counter()
     while True:
