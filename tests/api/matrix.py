@@ -65,7 +65,13 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/tokens": (422, 422, 422, 422, 422),  # the password in the body, which lacks here, says who calls
     "GET /api/tokens": ACCOUNTS,
     "DELETE /api/tokens/{token_id}": (401, 401, 404, 404, 404),  # nobody's
+    "POST /api/users/me/tokens": (401, 401, 403, 403, 403),  # browsers only
     "GET /api/users/me/storage": ACCOUNTS,
+    "GET /api/sessions": ACCOUNTS,
+    "DELETE /api/sessions": (401, 401, 204, 204, 204),  # all browsers of the account
+    "DELETE /api/sessions/{session_id}": (401, 401, 404, 404, 404),  # nobody's
+    "GET /api/connections": ACCOUNTS,
+    "DELETE /api/connections/{provider}": (401, 401, 204, 204, 204),
     "GET /api/admin/users": ADMINS,
     "PATCH /api/admin/users/{user_id}": (401, 401, 403, 404, 403),  # nobody
     "GET /api/admin/audit": ADMINS,
@@ -193,6 +199,7 @@ PAGES: dict[str, tuple[int, int, int, int, int]] = {
 MATRIX |= PAGES
 # The same pages for browsers that are logged in, where that makes a difference: a stranger's, the owner's.
 LOGGED_IN: dict[str, tuple[int, int]] = {
+    "POST /api/users/me/tokens": (201, 201),
     "GET /studio": (200, 200),
     "GET /studio/{path}": (200, 200),
     "GET /tracks/{track_id}/audio": (404, 200),
@@ -224,6 +231,7 @@ PUBLIC_ROUTES = {
 BODIES: dict[str, Any] = {
     "POST /api/tokens": {"email": "owner@example.org"},
     "PATCH /api/admin/users/{user_id}": {"status": "active"},
+    "POST /api/users/me/tokens": {"name": "script"},
     "POST /api/uploads": {"filename": "song.wav", "size_bytes": 1000},
     "POST /api/uploads/{upload_id}/parts": {"part_numbers": [1]},
     "POST /api/agents/chat": {"message": "Which key?", "track_id": "{track_id}"},
@@ -258,6 +266,8 @@ REFUSALS_BELOW = {
     "/api/admin": {403: "ROLE_TOO_LOW", 404: "ACCOUNT_NOT_FOUND"},
     "/api/agents/conversations": {404: "CONVERSATION_NOT_FOUND"},
     "/api/lalalai": {404: "TASK_NOT_FOUND"},
+    "/api/sessions": {404: "SESSION_NOT_FOUND"},
+    "/api/users/me/tokens": {403: "SESSION_NEEDED"},
     "/api/tokens": {404: "TOKEN_NOT_FOUND", 422: "VALIDATION_ERROR"},
     "/api/uploads": {409: "DIRECT_UPLOADS_UNAVAILABLE"},
     "/api/webhooks/deliveries": {404: "DELIVERY_NOT_FOUND", 409: "WEBHOOK_DISABLED"},

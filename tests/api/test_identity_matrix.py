@@ -138,6 +138,8 @@ def belongings(
             "delivery_id": delivery,
             "model": "music",
             "token_id": str(uuid.UUID(int=1)),
+            "session_id": str(uuid.UUID(int=1)),
+            "provider": "lalalai",
             "upload_id": str(uuid.uuid4()),
             "user_id": str(uuid.UUID(int=1)),
             "conversation_id": conversation,

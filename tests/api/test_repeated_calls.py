@@ -15,6 +15,7 @@ import pytest_asyncio
 from soundwright.library.v1 import job_pb2, track_pb2
 from stories import encoded, finished, made, song, upload
 
+from kit.security.identity import Principal
 from tests.lossy_calls import IDEMPOTENT, Calls, a_track, attempt_of, claim_of, job_request
 from tests.simulators.lalalai import KEY, LalalaiSimulator
 from tests.simulators.media_site import MediaSite
@@ -36,6 +37,19 @@ async def session(c: Calls, **_: Any) -> None:
     await c.repeated_by("gateway", None, "AccountService.DeleteSession", session_token=token)
     with pytest.raises(Exception, match="UNAUTHORIZED"):
         await c.call("AccountService.AuthenticateSession", session_token=token)
+
+
+async def listed_session(c: Calls, **_: Any) -> None:
+    email = f"{uuid.uuid4().hex}@example.org"
+    login = {"email": email, "password": "a long enough one", "ip_address": "192.0.2.1"}
+    await c.call("AccountService.Register", **login)
+    tokens = [(await c.call("AccountService.CreateSession", **login)).session_token for _ in range(3)]
+    opened = [await c.call("AccountService.AuthenticateSession", session_token=token) for token in tokens]
+    me = Principal(opened[0].account.id, "user")
+    await c.repeated_by("gateway", me, "AccountService.EndSession", session_id=opened[0].session_id)
+    await c.repeated_by("gateway", me, "AccountService.EndOtherSessions", session_id=opened[1].session_id)
+    left = await c.call("AccountService.ListSessions", principal=me, page=1, page_size=10)
+    assert ([session.id for session in left.sessions], left.total_count) == ([opened[1].session_id], 1)
 
 
 async def api_token(c: Calls, **_: Any) -> None:
@@ -293,6 +307,8 @@ async def spectrogram(c: Calls, stack: Stack, clip: str, **_: Any) -> None:
 REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
     "AccountService.DeleteSession": session,
     "AccountService.DeleteApiToken": api_token,
+    "AccountService.EndSession": listed_session,
+    "AccountService.EndOtherSessions": listed_session,
     "AdminService.UpdateAccount": account,
     "TrackService.CreateTrack": create_track,
     "TrackService.UpdateTrack": update_track,

@@ -11,6 +11,7 @@ from accounts_fixture import CLIENT_IP, PASSWORD, IdentityFixture, identity_fixt
 
 from kit.errors import Code
 from services.library.identity.credentials import digest
+from services.library.identity.sessions import Visit
 
 DAY = 86400.0
 NEW = "a better password"
@@ -68,6 +69,69 @@ async def test_logging_out_ends_one_session(fixture: IdentityFixture) -> None:
     with raises_error("UNAUTHORIZED"):
         await fixture.identity.sessions.authenticate(first)
     assert await fixture.identity.sessions.authenticate(second)
+
+
+async def test_sessions_are_listed_with_their_last_use(fixture: IdentityFixture) -> None:
+    account, sessions = await fixture.account(), fixture.identity.sessions
+    first = await fixture.log_in()
+    fixture.clock.time += 10
+    second = await fixture.log_in()
+    await fixture.identity.sessions.authenticate(first, visit=Visit("192.0.2.7", "Firefox"))
+    fixture.clock.time += 59
+    await fixture.identity.sessions.authenticate(first, visit=Visit("192.0.2.8", "Chrome"))
+    (newest, oldest), count = await sessions.list_own(account.id, 0, 10)
+    assert (count, newest.use_time, oldest.use_time) == (2, None, 1_000_010.0)
+    assert (oldest.ip_address, oldest.user_agent) == ("192.0.2.7", "Firefox")
+    fixture.clock.time += 1
+    await fixture.identity.sessions.authenticate(first, visit=Visit("192.0.2.8", "Chrome" * 100))
+    ((found,), _) = await sessions.list_own(account.id, 1, 1)
+    assert (found.use_time, found.ip_address, len(found.user_agent)) == (1_000_070.0, "192.0.2.8", 400)
+    assert found.public_id == (await sessions.authenticate(first)).session.public_id
+    assert found.public_id not in (first, digest(first), second, digest(second))
+    fixture.clock.time += 14 * DAY
+    assert (await sessions.list_own(account.id, 0, 10))[0] == []
+
+
+async def test_a_renewed_session_is_listed_once_and_ends_with_the_one_before(fixture: IdentityFixture) -> None:
+    account, sessions = await fixture.account(), fixture.identity.sessions
+    first = await fixture.log_in()
+    before = (await sessions.authenticate(first)).session.public_id
+    fixture.clock.time += 7 * DAY
+    second = (await sessions.authenticate(first, visit=Visit("192.0.2.7", "Firefox"))).renewed_secret
+    (found,), count = await sessions.list_own(account.id, 0, 10)
+    assert (count, found.public_id, found.id, found.user_agent) == (1, before, digest(second), "Firefox")
+    await sessions.end(account.id, before)
+    for ended in (first, second):
+        with raises_error("UNAUTHORIZED"):
+            await sessions.authenticate(ended)
+    with raises_error("SESSION_NOT_FOUND", Code.NOT_FOUND):
+        await sessions.end(account.id, before)
+
+
+async def test_only_the_own_sessions_can_be_ended(fixture: IdentityFixture) -> None:
+    ann, bob = await fixture.account(), await fixture.account("bob@example.org")
+    kept, *ended = [await fixture.log_in() for _ in range(3)]
+    foreign = await fixture.log_in("bob@example.org")
+    sessions = fixture.identity.sessions
+    with raises_error("SESSION_NOT_FOUND"):
+        await sessions.end(ann.id, (await sessions.authenticate(foreign)).session.public_id)
+    await sessions.end_others(ann.id, (await sessions.authenticate(kept)).session.public_id)
+    for secret in ended:
+        with raises_error("UNAUTHORIZED"):
+            await sessions.authenticate(secret)
+    assert (await sessions.authenticate(kept)).account.id == ann.id
+    assert (await sessions.authenticate(foreign)).account.id == bob.id
+    await sessions.end_others(ann.id, "")
+    assert await sessions.list_own(ann.id, 0, 10) == ([], 0)
+
+
+async def test_ended_sessions_are_in_the_audit_log(fixture: IdentityFixture) -> None:
+    account = await fixture.account()
+    public_id = (await fixture.identity.sessions.authenticate(await fixture.log_in())).session.public_id
+    fixture.clock.time += 1
+    await fixture.identity.sessions.end(account.id, public_id)
+    entry = (await fixture.identity.store.list_audit(0, 1))[0][0]
+    assert (entry.action, entry.resource_type, entry.resource_id) == ("session_end", "session", public_id)
 
 
 @pytest.mark.parametrize("revoke", [False, True])

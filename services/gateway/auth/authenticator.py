@@ -22,6 +22,7 @@ from services.gateway.http.access import Access
 __all__ = ["Authenticator", "Caller", "peer_address"]
 
 _DIGEST_CHARS = 32
+_USER_AGENT_LIMIT_CHARS = 400
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,12 @@ class Authenticator:
         """
         if access is Access.PUBLIC:
             return Caller()
-        if access is Access.PAGE:
-            return await self._by_page_session(session_secret) or self._anonymous(peer, creator_secret)
         authorization = headers.get("authorization", "")
+        visit = pb.AuthenticateSessionRequest(ip_address=peer, user_agent=_user_agent(headers))
+        if access is Access.PAGE:
+            return await self._by_page_session(session_secret, visit) or self._anonymous(peer, creator_secret)
         if not authorization and access.sessions and session_secret:
-            return await self._by_session(session_secret)
+            return await self._by_session(session_secret, visit)
         if not authorization and access in (Access.OPEN, Access.SOCKET) and self._open_access:
             return self._anonymous(peer, creator_secret)
         token = bearer_token(authorization)
@@ -102,28 +104,36 @@ class Authenticator:
         creator_key = hashlib.sha256(creator_secret.encode()).hexdigest()[:_DIGEST_CHARS] if creator_secret else ""
         return Caller(Principal(network, ANONYMOUS_ROLE, network, creator_key))
 
-    async def _by_page_session(self, secret: str) -> Caller | None:
+    async def _by_page_session(self, secret: str, visit: pb.AuthenticateSessionRequest) -> Caller | None:
         """Return the caller of a page; None without a valid session, since the visitor can log in again."""
         if not secret:
             return None
         try:
-            return await self._by_session(secret)
+            return await self._by_session(secret, visit)
         except AppError as error:
             if error.reason != "UNAUTHORIZED":
                 raise
             return None
 
-    async def _by_session(self, secret: str) -> Caller:
+    async def _by_session(self, secret: str, visit: pb.AuthenticateSessionRequest) -> Caller:
+        visit.session_token = secret
         with principal_scope(None):
-            answer = await self._accounts.AuthenticateSession(pb.AuthenticateSessionRequest(session_token=secret))
+            answer = await self._accounts.AuthenticateSession(visit)
         session = BrowserSession(
             secret=secret,
             account=answer.account,
             remembered=answer.remembered,
             fresh=answer.fresh,
             renewed_secret=answer.renewed_session_token,
+            session_id=answer.session_id,
         )
         return Caller(Principal(answer.account.id, answer.account.role), session)
+
+
+def _user_agent(headers: Headers) -> str:
+    """Return what the browser says of itself, as printable text."""
+    text = headers.get("user-agent", "")[:_USER_AGENT_LIMIT_CHARS]
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def peer_address(scope: Scope, trusted_proxy: bool) -> str:

@@ -38,6 +38,7 @@ class BrowserSession:
         renewed_secret: the new value of the cookie; empty if it stays the same.
         remembered: whether the cookie outlives the browser.
         fresh: whether the user logged in a few minutes ago.
+        session_id: the ID of the session in the API. It is not a secret.
     """
 
     secret: str
@@ -45,6 +46,7 @@ class BrowserSession:
     remembered: bool
     fresh: bool
     renewed_secret: str = ""
+    session_id: str = ""
 
     @property
     def current_secret(self) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "JobId",
     "PageNumber",
     "PageSize",
+    "SessionId",
     "StemId",
     "TokenId",
     "TrackId",
@@ -60,6 +61,7 @@ AccountId = Annotated[str, _id_of("account")]
 ConversationId = Annotated[str, _id_of("conversation")]
 DeliveryId = Annotated[str, _id_of("delivery")]
 JobId = Annotated[str, _id_of("job")]
+SessionId = Annotated[str, _id_of("session")]
 StemId = Annotated[str, _id_of("stem")]
 TokenId = Annotated[str, _id_of("token")]
 TrackId = Annotated[str, _id_of("track")]

@@ -106,6 +106,12 @@ NO_STEMS = Problem(404, "NO_STEMS", "This track has no stems. Start a separation
 ANALYSIS_NOT_FOUND = Problem(404, "ANALYSIS_NOT_FOUND", "This track has not been analysed. Start an analysis first.")
 ACCOUNT_NOT_FOUND = Problem(404, "ACCOUNT_NOT_FOUND", "There is no such account. Check the ID.")
 TOKEN_NOT_FOUND = Problem(404, "TOKEN_NOT_FOUND", "There is no such token. Check the ID.")
+SESSION_NOT_FOUND = Problem(404, "SESSION_NOT_FOUND", "There is no such session. Check the ID.")
+SESSION_NEEDED = Problem(
+    403,
+    "SESSION_NEEDED",
+    "Only a browser that is logged in can create a token here. Send your email address and password to POST /api/tokens.",
+)
 CONVERSATION_NOT_FOUND = Problem(404, "CONVERSATION_NOT_FOUND", "There is no such conversation. Check the ID.")
 WEBHOOK_NOT_FOUND = Problem(404, "WEBHOOK_NOT_FOUND", "There is no such webhook. Check the ID.")
 DELIVERY_NOT_FOUND = Problem(404, "DELIVERY_NOT_FOUND", "There is no such delivery. Check the ID.")

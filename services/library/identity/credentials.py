@@ -47,7 +47,14 @@ _PARALLEL_HASHES = 2  # each needs 64 MiB and one CPU core
 
 @dataclass(frozen=True)
 class Session:
-    """A logged-in browser. ``id`` is the hash of the secret in its cookie. Times are seconds since 1970."""
+    """A logged-in browser. ``id`` is the hash of the secret in its cookie. Times are seconds since 1970.
+
+    Attributes:
+        renewed: another session has replaced it.
+        login_id: the ID of the first of the sessions that replaced each other; empty: it is the first.
+        use_time: when the browser last sent a request; accurate to one minute.
+        ip_address, user_agent: those of that request.
+    """
 
     id: str
     account_id: str
@@ -57,7 +64,16 @@ class Session:
     authenticate_time: float
     expire_time: float
     renewed: bool = False
+    login_id: str = ""
+    use_time: float | None = None
+    ip_address: str = ""
+    user_agent: str = ""
     revision: int = 0
+
+    @property
+    def public_id(self) -> str:
+        """The ID in the API. It stays the same when the session is renewed, and does not reveal the hash."""
+        return self.login_id or str(uuid.UUID(self.id[:32]))
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from kit.security.identity import Principal, Signer, require_principal
 from services.library.identity.account import Account
 from services.library.identity.administration import Administration
 from services.library.identity.api_tokens import ApiTokens
-from services.library.identity.credentials import NO_PASSWORD, ApiToken
+from services.library.identity.credentials import NO_PASSWORD, ApiToken, Session
 from services.library.identity.email_links import EmailLinks
 from services.library.identity.service import Accounts
-from services.library.identity.sessions import Sessions
+from services.library.identity.sessions import Sessions, Visit
 from services.library.identity.store import IdentityStore
 from services.library.jobs.rpc import listed_job_to_wire
 from services.library.jobs.store import JobDocs
@@ -46,12 +46,14 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
     async def AuthenticateSession(
         self, request: pb.AuthenticateSessionRequest, context: Context
     ) -> pb.AuthenticateSessionResponse:
-        opened = await self._sessions.authenticate(request.session_token, passive=request.passive)
+        visit = Visit(request.ip_address, request.user_agent) if request.ip_address or request.user_agent else None
+        opened = await self._sessions.authenticate(request.session_token, passive=request.passive, visit=visit)
         return pb.AuthenticateSessionResponse(
             account=_account(opened.account),
             remembered=opened.session.remembered,
             fresh=opened.fresh,
             renewed_session_token=opened.renewed_secret,
+            session_id=opened.session.public_id,
         )
 
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
@@ -86,6 +88,21 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
     async def DeleteSession(self, request: pb.DeleteSessionRequest, context: Context) -> pb.DeleteSessionResponse:
         await self._sessions.close(request.session_token)
         return pb.DeleteSessionResponse()
+
+    async def ListSessions(self, request: pb.ListSessionsRequest, context: Context) -> pb.ListSessionsResponse:
+        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
+        sessions, total = await self._sessions.list_own(require_principal().id, offset, limit)
+        return pb.ListSessionsResponse(sessions=[_session(session) for session in sessions], total_count=total)
+
+    async def EndSession(self, request: pb.EndSessionRequest, context: Context) -> pb.EndSessionResponse:
+        await self._sessions.end(require_principal().id, request.session_id)
+        return pb.EndSessionResponse()
+
+    async def EndOtherSessions(
+        self, request: pb.EndOtherSessionsRequest, context: Context
+    ) -> pb.EndOtherSessionsResponse:
+        await self._sessions.end_others(require_principal().id, request.session_id)
+        return pb.EndOtherSessionsResponse()
 
     async def ChangePassword(self, request: pb.ChangePasswordRequest, context: Context) -> pb.ChangePasswordResponse:
         secret = await self._accounts.change_password(
@@ -186,6 +203,18 @@ class AdminRpc(library_service_pb2_grpc.AdminServiceServicer):
 
 def _account(account: Account) -> account_pb2.Account:
     return to_wire(account, account_pb2.Account)
+
+
+def _session(session: Session) -> account_pb2.Session:
+    return account_pb2.Session(
+        id=session.public_id,
+        create_time=time_to_wire(session.create_time),
+        authenticate_time=time_to_wire(session.authenticate_time),
+        use_time=time_to_wire(session.use_time),
+        expire_time=time_to_wire(session.expire_time),
+        ip_address=session.ip_address,
+        user_agent=session.user_agent,
+    )
 
 
 def _token(token: ApiToken) -> account_pb2.ApiToken:

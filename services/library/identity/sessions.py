@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from kit.errors import AppError, Code
 from kit.ports import Clock
+from services.library.access import not_found
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import Session, digest, new_secret, require_active
 
-__all__ = ["ActiveSession", "SessionStore", "Sessions"]
+__all__ = ["ActiveSession", "SessionStore", "Sessions", "Visit"]
 
 _LIFETIME_SECONDS = 14 * 86400.0
 _RENEWAL_SECONDS = 7 * 86400.0
 _FRESH_SECONDS = 600.0
 # Pages send requests in parallel. After a renewal, requests with the old secret remain valid for this long.
 _OVERLAP_SECONDS = 60.0
+_USE_TIME_PRECISION_SECONDS = 60.0
+_USER_AGENT_LIMIT_CHARS = 400
+_BATCH = 100
 
 
 class SessionStore(Protocol):
@@ -29,6 +34,10 @@ class SessionStore(Protocol):
     async def get_session(self, session_hash: str) -> Session | None: ...
     async def replace_session(self, session: Session) -> bool: ...
     async def delete_session(self, session_hash: str) -> bool: ...
+    async def list_sessions(
+        self, account_id: str, epoch: int, offset: int, limit: int
+    ) -> tuple[list[Session], int]: ...
+    async def sessions_after(self, account_id: str, session_hash: str, limit: int) -> list[Session]: ...
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,14 @@ class ActiveSession:
     account: Account
     fresh: bool
     renewed_secret: str = ""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Where a request comes from: the IP address of the client, and what its browser says of itself."""
+
+    ip_address: str = ""
+    user_agent: str = ""
 
 
 class Sessions:
@@ -63,13 +80,16 @@ class Sessions:
         """
         await self._audit.record(account, "login", "user", account.id, address=address)
         now = self._clock.now()
-        return await self._open(account.id, account.session_epoch, remembered, now)
+        return await self._insert(
+            Session("", account.id, account.session_epoch, remembered, now, now, now + _LIFETIME_SECONDS)
+        )
 
-    async def authenticate(self, secret: str, *, passive: bool = False) -> ActiveSession:
-        """Return the session with this secret, and renew it if it is old.
+    async def authenticate(self, secret: str, *, passive: bool = False, visit: Visit | None = None) -> ActiveSession:
+        """Return the session with this secret. Renew it if it is old, and record when it was used.
 
         Args:
             passive: do not renew the session.
+            visit: the request of the browser; None: there is none to record.
 
         Raises:
             AppError: ``UNAUTHORIZED`` for an unknown, expired or revoked session; ``ACCOUNT_SUSPENDED``.
@@ -88,16 +108,92 @@ class Sessions:
         if now - session.create_time >= _RENEWAL_SECONDS and not session.renewed and not passive:
             ending = dataclasses.replace(session, renewed=True, expire_time=now + _OVERLAP_SECONDS)
             if await self._store.replace_session(ending):  # only one of parallel requests renews
-                renewed = await self._open(account.id, session.epoch, session.remembered, session.authenticate_time)
+                renewed = await self._renew(session, visit)
+        elif visit and not session.renewed:
+            session = await self._record(session, visit)
         return ActiveSession(session, account, fresh, renewed)
 
     async def close(self, secret: str) -> None:
         """Delete the session if it exists."""
         await self._store.delete_session(digest(secret))
 
-    async def _open(self, account_id: str, epoch: int, remembered: bool, authenticate_time: float) -> str:
-        secret, now = new_secret(), self._clock.now()
-        await self._store.insert_session(
-            Session(digest(secret), account_id, epoch, remembered, now, authenticate_time, now + _LIFETIME_SECONDS)
+    async def list_own(self, account_id: str, offset: int, limit: int) -> tuple[list[Session], int]:
+        """Return a page of the valid sessions of an account, newest first, and their total count.
+
+        Raises:
+            AppError: ``ACCOUNT_NOT_FOUND``.
+        """
+        account, now = await self._get_account(account_id), self._clock.now()
+        sessions, count = await self._store.list_sessions(account.id, account.session_epoch, offset, limit)
+        return [session for session in sessions if session.expire_time > now], count
+
+    async def end(self, account_id: str, public_id: str) -> None:
+        """End a session of the account.
+
+        Raises:
+            AppError: ``SESSION_NOT_FOUND``.
+        """
+        ended = [session async for session in self._sessions_of(account_id) if session.public_id == public_id]
+        if not ended:
+            raise not_found("session")
+        await self._delete(account_id, ended)
+
+    async def end_others(self, account_id: str, kept_id: str) -> None:
+        """End all sessions of the account, except the one with this ID."""
+        ended = [session async for session in self._sessions_of(account_id) if session.public_id != kept_id]
+        await self._delete(account_id, ended)
+
+    async def _delete(self, account_id: str, sessions: list[Session]) -> None:
+        account = await self._get_account(account_id)
+        for public_id in dict.fromkeys(session.public_id for session in sessions):
+            await self._audit.record(account, "session_end", "session", public_id)
+        for session in sessions:
+            await self._store.delete_session(session.id)
+
+    async def _sessions_of(self, account_id: str) -> AsyncIterator[Session]:
+        after = ""
+        while found := await self._store.sessions_after(account_id, after, _BATCH):
+            for session in found:
+                yield session
+            after = found[-1].id
+
+    async def _get_account(self, account_id: str) -> Account:
+        account = await self._store.get_account(account_id)
+        if account is None:
+            raise not_found("account")
+        return account
+
+    async def _record(self, session: Session, visit: Visit) -> Session:
+        now = self._clock.now()
+        if session.use_time is not None and now - session.use_time < _USE_TIME_PRECISION_SECONDS:
+            return session
+        used = _used(session, visit, now)
+        # A conflict is fine: a parallel request has just recorded the same use, or ended the session.
+        return (
+            dataclasses.replace(used, revision=used.revision + 1)
+            if await self._store.replace_session(used)
+            else session
         )
+
+    async def _renew(self, session: Session, visit: Visit | None) -> str:
+        now = self._clock.now()
+        used = _used(session, visit, now) if visit else session
+        return await self._insert(
+            dataclasses.replace(
+                used,
+                login_id=session.public_id,
+                create_time=now,
+                expire_time=now + _LIFETIME_SECONDS,
+                revision=0,
+            )
+        )
+
+    async def _insert(self, session: Session) -> str:
+        secret = new_secret()
+        await self._store.insert_session(dataclasses.replace(session, id=digest(secret)))
         return secret
+
+
+def _used(session: Session, visit: Visit, now: float) -> Session:
+    user_agent = visit.user_agent[:_USER_AGENT_LIMIT_CHARS]
+    return dataclasses.replace(session, use_time=now, ip_address=visit.ip_address, user_agent=user_agent)

@@ -32,7 +32,10 @@ _TOKENS = Collection(
     "tokens",
     (Index(("account_id", "create_time")), Index(("account_id", "epoch", "slot"), unique=True, present="slot")),
 )
-_SESSIONS = Collection("sessions", (Index(("account_id",)), Index(("expire_time",))))
+_SESSIONS = Collection(
+    "sessions",
+    (Index(("account_id", "epoch", "renewed", "create_time")), Index(("account_id",)), Index(("expire_time",))),
+)
 _LINKS = Collection("links", (Index(("expire_time",)),))
 _THROTTLE_RECORDS = Collection("login_throttle", (Index(("forget_time",)),))
 _CONNECTIONS = Collection(
@@ -161,6 +164,17 @@ class IdentityStore:
     async def delete_session(self, session_hash: str) -> bool:
         """Delete a session. Return False if it was already deleted."""
         return await self._docs.delete("sessions", session_hash)
+
+    async def list_sessions(self, account_id: str, epoch: int, offset: int, limit: int) -> tuple[list[Session], int]:
+        """Return a page of the sessions of an account that no other has replaced, newest first, and their total count."""
+        where = {"account_id": account_id, "epoch": epoch, "renewed": False}
+        return await self._page(Session, "sessions", where, offset, limit)
+
+    async def sessions_after(self, account_id: str, session_hash: str, limit: int) -> list[Session]:
+        """Return sessions of an account by their hashes; only those after ``session_hash``, unless it is empty."""
+        after = (session_hash, session_hash) if session_hash else None
+        docs = await self._docs.find("sessions", {"account_id": account_id}, limit=limit, after=after)
+        return [from_doc(Session, doc) for doc in docs]
 
     # email links
 

@@ -811,6 +811,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/me/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create an API token in a browser that is logged in
+         * @description Create an API token in a browser that is logged in. The token is returned only once.
+         *
+         *     An API token cannot create others: its holder would keep access after you revoke it.
+         */
+        post: operations["create_own_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tokens/{token_id}": {
         parameters: {
             query?: never;
@@ -826,6 +848,90 @@ export interface paths {
          * @description Revoke an API token. Requests with it fail from now on.
          */
         delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the browsers that are logged in to your account, newest first
+         * @description List the browsers that are logged in to your account, newest first.
+         */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        /**
+         * Log out all browsers, except the one that sends this request
+         * @description Log out all browsers, except the one that sends this request. API tokens remain valid.
+         */
+        delete: operations["end_other_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Log a browser out
+         * @description Log a browser out.
+         */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the services that your account is connected to
+         * @description List the services that your account is connected to.
+         */
+        get: operations["list_connections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Disconnect your account from a service, and delete the key or token
+         * @description Disconnect your account from a service, and delete the key or token. Without a connection, nothing changes.
+         */
+        delete: operations["delete_connection"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2625,16 +2731,6 @@ export interface components {
          */
         TokenParameters: {
             /**
-             * @description Your email address.
-             * @example you@example.com
-             */
-            email: string;
-            /**
-             * @description Your password.
-             * @example correct horse battery
-             */
-            password: string;
-            /**
              * @description A name for the token.
              * @default script
              * @example script
@@ -2646,6 +2742,16 @@ export interface components {
              * @example 90
              */
             expires_in_days: number;
+            /**
+             * @description Your email address.
+             * @example you@example.com
+             */
+            email: string;
+            /**
+             * @description Your password.
+             * @example correct horse battery
+             */
+            password: string;
         };
         /**
          * NewApiToken
@@ -2671,6 +2777,24 @@ export interface components {
             token: string;
         };
         /**
+         * NewTokenParameters
+         * @description A name for the token, and its lifetime.
+         */
+        NewTokenParameters: {
+            /**
+             * @description A name for the token.
+             * @default script
+             * @example script
+             */
+            name: string;
+            /**
+             * @description The lifetime of the token; 0: it does not expire.
+             * @default 0
+             * @example 90
+             */
+            expires_in_days: number;
+        };
+        /**
          * ApiToken
          * @description An API token, without its secret.
          */
@@ -2690,6 +2814,54 @@ export interface components {
             created_at: string | null;
             last_used_at: string | null;
             expires_at: string | null;
+        };
+        /**
+         * Session
+         * @description A browser that is logged in.
+         */
+        Session: {
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            id: string;
+            /**
+             * @description Whether this request belongs to the session.
+             * @example true
+             */
+            current: boolean;
+            /**
+             * @description What the browser says of itself.
+             * @example Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0
+             */
+            user_agent: string | null;
+            /**
+             * @description The address of the last use.
+             * @example 203.0.113.9
+             */
+            ip_address: string | null;
+            logged_in_at: string | null;
+            /** @description Accurate to one minute. */
+            last_used_at: string | null;
+            expires_at: string | null;
+        };
+        /**
+         * Connection
+         * @description A connection to another service. Its key or token is never returned.
+         */
+        Connection: {
+            /**
+             * @description `spotify` or `lalalai`.
+             * @example spotify
+             */
+            provider: string;
+            /**
+             * @description The name of the account there.
+             * @example Ann
+             */
+            label: string | null;
+            connected_at: string | null;
+            updated_at: string | null;
         };
         /**
          * StorageUsage
@@ -4043,8 +4215,34 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `ACCOUNT_SUSPENDED`, `CSRF_INVALID`, `SESSION_NEEDED` */
+        forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_SESSION_NEEDED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `TOKEN_NOT_FOUND` */
         forge_404_TOKEN_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `SESSION_NOT_FOUND` */
+        forge_404_SESSION_NOT_FOUND: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -7742,19 +7940,19 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "email": "you@example.com",
-                 *       "password": "correct horse battery",
                  *       "name": "script",
-                 *       "expires_in_days": 90
+                 *       "expires_in_days": 90,
+                 *       "email": "you@example.com",
+                 *       "password": "correct horse battery"
                  *     }
                  */
                 "application/json": components["schemas"]["TokenParameters"];
                 /**
                  * @example {
-                 *       "email": "you@example.com",
-                 *       "password": "correct horse battery",
                  *       "name": "script",
-                 *       "expires_in_days": 90
+                 *       "expires_in_days": 90,
+                 *       "email": "you@example.com",
+                 *       "password": "correct horse battery"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["TokenParameters"];
@@ -7802,6 +8000,73 @@ export interface operations {
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
         };
     };
+    create_own_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "script",
+                 *       "expires_in_days": 90
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewTokenParameters"];
+                /**
+                 * @example {
+                 *       "name": "script",
+                 *       "expires_in_days": 90
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["NewTokenParameters"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "name": "script",
+                     *         "prefix": "qO3xVb",
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "last_used_at": "2026-03-04T18:30:00Z",
+                     *         "expires_at": "2026-03-04T18:30:00Z",
+                     *         "token": "qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["NewApiToken"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_BAD_REQUEST_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_SESSION_NEEDED"];
+            409: components["responses"]["forge_409_TOO_MANY_TOKENS"];
+            413: components["responses"]["forge_413_TOO_LARGE"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
     revoke_token: {
         parameters: {
             query?: never;
@@ -7830,6 +8095,204 @@ export interface operations {
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TOKEN_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description from 1 */
+                page?: number;
+                /** @description entries on a page */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *           "current": true,
+                     *           "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+                     *           "ip_address": "203.0.113.9",
+                     *           "logged_in_at": "2026-03-04T18:30:00Z",
+                     *           "last_used_at": "2026-03-04T18:30:00Z",
+                     *           "expires_at": "2026-03-04T18:30:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "page": 1,
+                     *         "page_size": 20,
+                     *         "total_count": 143,
+                     *         "total_pages": 8
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Session"][];
+                        meta: components["schemas"]["PageMeta"];
+                    };
+                };
+            };
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    end_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the session. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            404: components["responses"]["forge_404_SESSION_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    list_connections: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "provider": "spotify",
+                     *           "label": "Ann",
+                     *           "connected_at": "2026-03-04T18:30:00Z",
+                     *           "updated_at": "2026-03-04T18:30:00Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Connection"][];
+                    };
+                };
+            };
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    delete_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `spotify` or `lalalai`. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];

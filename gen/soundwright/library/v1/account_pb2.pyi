@@ -106,6 +106,53 @@ class ApiToken(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class Session(message.Message):
+    """A browser that is logged in, without its secret."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    AUTHENTICATE_TIME_FIELD_NUMBER: builtins.int
+    USE_TIME_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    IP_ADDRESS_FIELD_NUMBER: builtins.int
+    USER_AGENT_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    ip_address: builtins.str
+    """of the last use; empty if unknown"""
+    user_agent: builtins.str
+    """what the browser says of itself; empty if unknown"""
+    @builtins.property
+    def create_time(self) -> timestamp_pb2.Timestamp: ...
+    @builtins.property
+    def authenticate_time(self) -> timestamp_pb2.Timestamp:
+        """the login"""
+
+    @builtins.property
+    def use_time(self) -> timestamp_pb2.Timestamp:
+        """last use, accurate to one minute; absent if unused"""
+
+    @builtins.property
+    def expire_time(self) -> timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        create_time: timestamp_pb2.Timestamp | None = ...,
+        authenticate_time: timestamp_pb2.Timestamp | None = ...,
+        use_time: timestamp_pb2.Timestamp | None = ...,
+        expire_time: timestamp_pb2.Timestamp | None = ...,
+        ip_address: builtins.str = ...,
+        user_agent: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["authenticate_time", b"authenticate_time", "create_time", b"create_time", "expire_time", b"expire_time", "use_time", b"use_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["authenticate_time", b"authenticate_time", "create_time", b"create_time", "expire_time", b"expire_time", "id", b"id", "ip_address", b"ip_address", "use_time", b"use_time", "user_agent", b"user_agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class AccountSummary(message.Message):
     """An account as administrators see it."""
 

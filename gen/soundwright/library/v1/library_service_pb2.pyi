@@ -117,18 +117,25 @@ class AuthenticateSessionRequest(message.Message):
 
     SESSION_TOKEN_FIELD_NUMBER: builtins.int
     PASSIVE_FIELD_NUMBER: builtins.int
+    IP_ADDRESS_FIELD_NUMBER: builtins.int
+    USER_AGENT_FIELD_NUMBER: builtins.int
     session_token: builtins.str
     passive: builtins.bool
     """do not renew the session, because the caller cannot set a cookie"""
+    ip_address: builtins.str
+    """of the user; like the next one, it is kept for the list of sessions"""
+    user_agent: builtins.str
     def __init__(
         self,
         *,
         session_token: builtins.str = ...,
         passive: builtins.bool = ...,
+        ip_address: builtins.str = ...,
+        user_agent: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["passive", b"passive", "session_token", b"session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ip_address", b"ip_address", "passive", b"passive", "session_token", b"session_token", "user_agent", b"user_agent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -140,12 +147,14 @@ class AuthenticateSessionResponse(message.Message):
     REMEMBERED_FIELD_NUMBER: builtins.int
     FRESH_FIELD_NUMBER: builtins.int
     RENEWED_SESSION_TOKEN_FIELD_NUMBER: builtins.int
+    SESSION_ID_FIELD_NUMBER: builtins.int
     remembered: builtins.bool
     """the session outlives the browser process"""
     fresh: builtins.bool
     """the login was a few minutes ago"""
     renewed_session_token: builtins.str
     """replaces the session token; empty: unchanged"""
+    session_id: builtins.str
     @builtins.property
     def account(self) -> account_pb2.Account: ...
     def __init__(
@@ -155,10 +164,11 @@ class AuthenticateSessionResponse(message.Message):
         remembered: builtins.bool = ...,
         fresh: builtins.bool = ...,
         renewed_session_token: builtins.str = ...,
+        session_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["account", b"account"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account", "fresh", b"fresh", "remembered", b"remembered", "renewed_session_token", b"renewed_session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account", "fresh", b"fresh", "remembered", b"remembered", "renewed_session_token", b"renewed_session_token", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -396,6 +406,110 @@ class DeleteSessionRequest(message.Message):
 
 @typing.final
 class DeleteSessionResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListSessionsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    page: builtins.int
+    page_size: builtins.int
+    def __init__(
+        self,
+        *,
+        page: builtins.int = ...,
+        page_size: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page", b"page", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListSessionsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    total_count: builtins.int
+    @builtins.property
+    def sessions(self) -> containers.RepeatedCompositeFieldContainer[account_pb2.Session]:
+        """newest first"""
+
+    def __init__(
+        self,
+        *,
+        sessions: abc.Iterable[account_pb2.Session] | None = ...,
+        total_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["sessions", b"sessions", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class EndSessionRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class EndSessionResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class EndOtherSessionsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    """the session that stays; empty: none"""
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class EndOtherSessionsResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     def __init__(

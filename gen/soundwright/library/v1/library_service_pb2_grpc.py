@@ -75,6 +75,21 @@ class AccountServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSessionRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSessionResponse.FromString,
                 _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/ListSessions',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.EndSession = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/EndSession',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.EndSessionRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.EndSessionResponse.FromString,
+                _registered_method=True)
+        self.EndOtherSessions = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/EndOtherSessions',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.EndOtherSessionsRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.EndOtherSessionsResponse.FromString,
+                _registered_method=True)
         self.ChangePassword = channel.unary_unary(
                 '/soundwright.library.v1.AccountService/ChangePassword',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ChangePasswordRequest.SerializeToString,
@@ -169,6 +184,26 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSessions(self, request, context):
+        """Sessions of the caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndSession(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndOtherSessions(self, request, context):
+        """Ends all sessions of the caller, except one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ChangePassword(self, request, context):
         """Requires the current password or a session that logged in a few minutes ago. Ends all sessions and creates a new one.
         """
@@ -251,6 +286,21 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.DeleteSession,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSessionRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSessionResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSessionsRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'EndSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndSession,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.EndSessionRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.EndSessionResponse.SerializeToString,
+            ),
+            'EndOtherSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndOtherSessions,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.EndOtherSessionsRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.EndOtherSessionsResponse.SerializeToString,
             ),
             'ChangePassword': grpc.unary_unary_rpc_method_handler(
                     servicer.ChangePassword,
@@ -500,6 +550,87 @@ class AccountService:
             '/soundwright.library.v1.AccountService/DeleteSession',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSessionRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.DeleteSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/ListSessions',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSessionsRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/EndSession',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.EndSessionRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.EndSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndOtherSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/EndOtherSessions',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.EndOtherSessionsRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.EndOtherSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,11 @@ class AccountServiceStub:
     """Confirms the email address of a new account or the new address of an account."""
     DeleteSession: _aio.UnaryUnaryMultiCallable[_library_service_pb2.DeleteSessionRequest, _library_service_pb2.DeleteSessionResponse]
     """Deletes a session."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ListSessionsRequest, _library_service_pb2.ListSessionsResponse]
+    """Sessions of the caller."""
+    EndSession: _aio.UnaryUnaryMultiCallable[_library_service_pb2.EndSessionRequest, _library_service_pb2.EndSessionResponse]
+    EndOtherSessions: _aio.UnaryUnaryMultiCallable[_library_service_pb2.EndOtherSessionsRequest, _library_service_pb2.EndOtherSessionsResponse]
+    """Ends all sessions of the caller, except one."""
     ChangePassword: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ChangePasswordRequest, _library_service_pb2.ChangePasswordResponse]
     """Requires the current password or a session that logged in a few minutes ago. Ends all sessions and creates a new one."""
     RequestEmailChange: _aio.UnaryUnaryMultiCallable[_library_service_pb2.RequestEmailChangeRequest, _library_service_pb2.RequestEmailChangeResponse]
@@ -115,6 +120,29 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_library_service_pb2.DeleteSessionRequest, _abc.Awaitable[_library_service_pb2.DeleteSessionResponse]],
     ) -> _abc.Awaitable[_library_service_pb2.DeleteSessionResponse]:
         """Deletes a session."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _library_service_pb2.ListSessionsRequest,
+        context: _aio.ServicerContext[_library_service_pb2.ListSessionsRequest, _abc.Awaitable[_library_service_pb2.ListSessionsResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.ListSessionsResponse]:
+        """Sessions of the caller."""
+
+    @_abc_1.abstractmethod
+    def EndSession(
+        self,
+        request: _library_service_pb2.EndSessionRequest,
+        context: _aio.ServicerContext[_library_service_pb2.EndSessionRequest, _abc.Awaitable[_library_service_pb2.EndSessionResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.EndSessionResponse]: ...
+
+    @_abc_1.abstractmethod
+    def EndOtherSessions(
+        self,
+        request: _library_service_pb2.EndOtherSessionsRequest,
+        context: _aio.ServicerContext[_library_service_pb2.EndOtherSessionsRequest, _abc.Awaitable[_library_service_pb2.EndOtherSessionsResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.EndOtherSessionsResponse]:
+        """Ends all sessions of the caller, except one."""
 
     @_abc_1.abstractmethod
     def ChangePassword(

@@ -11,6 +11,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, time_to_wire
 from services.gateway.dialects.forge.shapes import Data
@@ -23,16 +24,21 @@ from services.gateway.openapi.responses import Time, Uuid, documented
 __all__ = ["token_routes"]
 
 
-class TokenParameters(BaseModel):
+class NewTokenParameters(BaseModel):
+    """A name for the token, and its lifetime."""
+
+    name: str = Field("script", min_length=1, max_length=80, description="A name for the token.", examples=["script"])
+    expires_in_days: int = Field(
+        0, ge=0, le=3650, description="The lifetime of the token; 0: it does not expire.", examples=[90]
+    )
+
+
+class TokenParameters(NewTokenParameters):
     """Your credentials, and a name for the token."""
 
     email: str = Field(min_length=1, max_length=200, description="Your email address.", examples=["you@example.com"])
     password: str = Field(
         min_length=1, max_length=1000, description="Your password.", examples=["correct horse battery"]
-    )
-    name: str = Field("script", min_length=1, max_length=80, description="A name for the token.", examples=["script"])
-    expires_in_days: int = Field(
-        0, ge=0, le=3650, description="The lifetime of the token; 0: it does not expire.", examples=[90]
     )
 
 
@@ -54,10 +60,10 @@ class NewApiToken(ApiToken):
 
 
 def token_routes(gateway: Gateway) -> APIRouter:
-    router = APIRouter(prefix="/api/tokens", tags=["forge accounts"])
+    router = APIRouter(prefix="/api", tags=["forge accounts"])
     accounts = gateway.clients.accounts
 
-    @router.post("", openapi_extra=body_schema(TokenParameters))
+    @router.post("/tokens", openapi_extra=body_schema(TokenParameters))
     @access(Access.PUBLIC, RateClass.NORMAL)
     @documented(
         Data[NewApiToken],
@@ -83,7 +89,31 @@ def token_routes(gateway: Gateway) -> APIRouter:
         given: NewApiToken = {"token": created.secret, **_to_wire(created.api_token)}
         return data(given, 201)
 
-    @router.get("")
+    @router.post("/users/me/tokens", openapi_extra=body_schema(NewTokenParameters))
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(
+        Data[NewApiToken],
+        refusals.SESSION_NEEDED,
+        refusals.TOO_MANY_TOKENS,
+        refusals.VALIDATION_ERROR,
+        status=201,
+    )
+    async def create_own_token(
+        request: Request, parameters: Annotated[NewTokenParameters, Depends(body_of(NewTokenParameters))]
+    ) -> Response:
+        """Create an API token in a browser that is logged in. The token is returned only once.
+
+        An API token cannot create others: its holder would keep access after you revoke it.
+        """
+        if request.scope["session"] is None:
+            raise AppError(Code.PERMISSION_DENIED, refusals.SESSION_NEEDED.reason, refusals.SESSION_NEEDED.message)
+        created = await accounts.CreateApiToken(
+            pb.CreateApiTokenRequest(name=parameters.name, lifetime_days=parameters.expires_in_days)
+        )
+        given: NewApiToken = {"token": created.secret, **_to_wire(created.api_token)}
+        return data(given, 201)
+
+    @router.get("/tokens")
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(Data[list[ApiToken]])
     async def list_tokens() -> Response:
@@ -91,7 +121,7 @@ def token_routes(gateway: Gateway) -> APIRouter:
         answer = await accounts.ListApiTokens(pb.ListApiTokensRequest())
         return data([_to_wire(token) for token in answer.api_tokens])
 
-    @router.delete("/{token_id}")
+    @router.delete("/tokens/{token_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(None, refusals.TOKEN_NOT_FOUND, status=204)
     async def revoke_token(token_id: TokenId) -> Response:

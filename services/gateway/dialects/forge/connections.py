@@ -1,0 +1,64 @@
+"""Connections of an account to other services."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import Field
+from soundwright.library.v1 import connection_service_pb2 as pb
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.serializers import data, time_to_wire
+from services.gateway.dialects.forge.shapes import Data
+from services.gateway.http.access import Access, access
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import Time, documented
+
+__all__ = ["connection_routes"]
+
+
+class Connection(TypedDict):
+    """A connection to another service. Its key or token is never returned."""
+
+    provider: Annotated[str, Field(description="`spotify` or `lalalai`.", examples=["spotify"])]
+    label: Annotated[str | None, Field(description="The name of the account there.", examples=["Ann"])]
+    connected_at: Time | None
+    updated_at: Time | None
+
+
+def connection_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/connections", tags=["forge accounts"])
+    connections = gateway.clients.connections
+
+    @router.get("")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Data[list[Connection]])
+    async def list_connections() -> Response:
+        """List the services that your account is connected to."""
+        answer = await connections.ListConnections(pb.ListConnectionsRequest())
+        return data([_to_wire(connection) for connection in answer.connections])
+
+    @router.delete("/{provider}")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(None, refusals.VALIDATION_ERROR, status=204)
+    async def delete_connection(
+        provider: Annotated[str, Path(description="`spotify` or `lalalai`.", examples=["spotify"])],
+    ) -> Response:
+        """Disconnect your account from a service, and delete the key or token. Without a connection, nothing changes."""
+        await connections.DeleteConnection(pb.DeleteConnectionRequest(provider=provider))
+        return Response(status_code=204)
+
+    return router
+
+
+def _to_wire(connection: pb.Connection) -> Connection:
+    return {
+        "provider": connection.provider,
+        "label": connection.label or None,
+        "connected_at": time_to_wire(connection, "create_time"),
+        "updated_at": time_to_wire(connection, "update_time"),
+    }
