@@ -1,7 +1,7 @@
 """``python -m tools.studio_api [--check]``: generate the types of the API for the studio, or fail if they differ.
 
-openapi-typescript reads the document of the forge dialect, which the studio uses. The types are committed, so that the studio builds
-without Python, and reviewers see changes of the API.
+openapi-typescript reads the document of the dialects that the studio uses: forge, and soundbox for clips. The types are
+committed, so that the studio builds without Python, and reviewers see changes of the API.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import grpc.aio
 
 from services.gateway.clients import Clients, Gateway
 from services.gateway.dialects.forge import FORGE, forge_routes
+from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_only_routes
 from services.gateway.openapi.document import Site
 from services.gateway.settings import GatewaySettings
 
@@ -30,13 +31,14 @@ _COMPONENTS = ("library", "ingest", "separation", "analysis", "generation")
 
 
 async def document() -> dict[str, Any]:
-    """Return the OpenAPI document of the forge dialect. No server runs: the routes are only described."""
+    """Return the OpenAPI document of both dialects. No server runs: the routes are only described."""
     channel = grpc.aio.insecure_channel("unix:unused")
     unused: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Gateway))
     clients = Clients.over(dict.fromkeys(_COMPONENTS, channel))
     gateway = Gateway(**unused | {"settings": GatewaySettings(), "clients": clients})
-    site = Site([FORGE], {}, title="Soundwright")
+    site = Site([FORGE, SOUNDBOX], {}, title="Soundwright")
     site.include_router(forge_routes(gateway))
+    site.include_router(soundbox_only_routes(gateway))
     described = site.openapi()
     await channel.close()
     return described

@@ -15,10 +15,9 @@ from soundwright.library.v1 import job_pb2
 
 from kit.ports import Blobs
 from kit.worker.context import JobContext
+from kit.worker.waveform_keys import waveform_file, waveform_key
 
-__all__ = ["JobOutputs", "delete_outputs", "described_key", "waveform_file", "waveform_key"]
-
-_WAVEFORM_EXTENSION = ".dat"
+__all__ = ["JobOutputs", "delete_outputs"]
 
 
 def _prefix(folder: str, job_id: str, attempt: int) -> str:
@@ -36,21 +35,6 @@ async def delete_outputs(blobs: Blobs, folder: str, job_id: str, attempts: Itera
     for attempt in attempts:
         await blobs.delete_prefix(_prefix(folder, job_id, attempt))
         await blobs.delete_prefix(_old_prefix(folder, job_id, attempt))
-
-
-def waveform_file(file: Path) -> Path:
-    """Return the file for the waveform of an output (:mod:`kit.audio.waveform`), which is stored with the output if it exists."""
-    return file.with_name(file.name + _WAVEFORM_EXTENSION)
-
-
-def waveform_key(blob_key: str) -> str:
-    """Return the key of the waveform of an audio file. No record names it: it can be computed again, and goes with the file."""
-    return blob_key + _WAVEFORM_EXTENSION
-
-
-def described_key(key: str) -> str:
-    """Return the key of the audio file whose waveform has the key ``key``, or ``key`` itself if it is that of another file."""
-    return key.removesuffix(_WAVEFORM_EXTENSION)
 
 
 class JobOutputs:

@@ -33,6 +33,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /schemas/daw-manifest.json": PUBLIC,
     "GET /api/tracks": ACCOUNTS,
     "POST /api/tracks": (401, 401, 201, 201, 201),
+    "POST /api/tracks/from-clip": (401, 401, 201, 201, 201),  # clips are everybody's
     "GET /api/tracks/{track_id}": (401, 401, 404, 404, 200),
     "PATCH /api/tracks/{track_id}": (401, 401, 404, 404, 200),
     "GET /api/tracks/{track_id}/stems": (401, 401, 404, 404, 200),
@@ -150,6 +151,7 @@ SOUNDBOX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/most-played": OPEN,
     "GET /api/history/plays": OPEN,
     "GET /api/history/votes": OPEN,
+    "GET /api/library/{gen_id}/waveform": OPEN,
     "GET /audio/{filename}": OPEN,
     "GET /download/{filename}": OPEN,
     "GET /spectrogram/{filename}": OPEN,
@@ -202,6 +204,7 @@ LOGGED_IN: dict[str, tuple[int, int]] = {
     "POST /api/users/me/tokens": (201, 201),
     "GET /studio": (200, 200),
     "GET /studio/{path}": (200, 200),
+    "POST /api/library/{gen_id}/cancel-tag": (200, 200),  # their own suggestion
     "GET /tracks/{track_id}/audio": (404, 200),
     "GET /jobs/{job_id}/files/{name}": (403, 200),
     "GET /users/register": (302, 302),
@@ -243,6 +246,7 @@ BODIES: dict[str, Any] = {
     "POST /api/download/track": {"url": "{url}"},
     "PUT /api/lalalai/key": {"api_key": LALALAI_KEY},
     "POST /api/lalalai/cancel": {"task_id": "{lalalai_job_id}"},
+    "POST /api/tracks/from-clip": {"clip_id": "{gen_id}"},
     "POST /generate": {"prompt": "slow cello", "duration": 1},
     "POST /api/library/{gen_id}/vote": {"vote": 1},
     "POST /api/library/votes": {"generation_ids": ["{gen_id}"]},
@@ -285,12 +289,6 @@ def client(base_url: str, token: str = "", cookie: str = "") -> httpx.Client:
 
 def is_read(route: str) -> bool:
     return route.startswith("GET ")
-
-
-def counts_sessions(route: str) -> bool:
-    """Whether a route knows a browser by its session. The other dialects are not for browsers of ours."""
-    path = route.split(" ")[1]
-    return route in {*PAGES, *SOCKETS} or (route not in SOUNDBOX and path.startswith(("/api/", "/export/", "/files/")))
 
 
 def call(

@@ -25,7 +25,7 @@ def ann(stack: Stack) -> Iterator[Browser]:
 
 
 def writes(stack: Stack, group: str) -> list[tuple[str, str]]:
-    """Every route that is not only read and takes sessions, of forge or of the pages."""
+    """Every route of a group that is not only read."""
     found = [
         (method.upper(), path)
         for path, methods in httpx.get(f"{stack.base_url}/openapi.json").json()["paths"].items()
@@ -129,15 +129,18 @@ def test_a_page_of_another_origin_writes_nothing_even_with_the_token(ann: Browse
     assert ann.delete("/api/lalalai/key", headers=ours).status_code == 204
 
 
-def test_other_dialects_know_no_sessions(stack: Stack, ann: Browser) -> None:
-    session = {"Cookie": f"soundwright_session={ann.cookies['soundwright_session']}"}
-    playlist = httpx.post(f"{stack.base_url}/api/playlists", json={"name": "Rain"}, headers=session)
+def test_a_session_is_its_account_in_the_other_dialects_too(stack: Stack, ann: Browser) -> None:
+    assert forged(ann.post("/api/playlists", json={"name": "Rain"}))
+    playlist = ann.post("/api/playlists", json={"name": "Rain"}, headers={"x-csrf-token": ann.token()})
     assert playlist.status_code == 201
-    # It belongs to the address that it was made from, and not to the account of the session.
+    assert "soundwright_creator" not in playlist.headers.get("set-cookie", "")
     given = ann.post("/api/tokens", json={"email": ann.email, "password": PASSWORD}).json()["data"]
     bearer = {"Authorization": f"Bearer {given['token']}"}
-    listed = httpx.get(f"{stack.base_url}/api/playlists", headers=bearer).json()
-    assert playlist.json()["id"] not in str(listed)
+    mine = httpx.get(f"{stack.base_url}/api/playlists", headers=bearer).json()["playlists"]
+    assert [entry["id"] for entry in mine] == [playlist.json()["id"]]
+    foreign = ann.get("/api/favorites", params={"user_id": "somebody"})
+    assert (foreign.status_code, foreign.json()["error"][:7]) == (403, "user_id")
+    assert ann.get("/api/favorites").json()["items"] == []
 
 
 def test_a_page_is_for_browsers_alone(stack: Stack) -> None:

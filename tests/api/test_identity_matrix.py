@@ -23,7 +23,6 @@ from matrix import (
     SOUNDBOX,
     call,
     client,
-    counts_sessions,
     is_read,
 )
 from published import Document
@@ -182,7 +181,7 @@ def test_the_suspended_get_nothing(
     assert answer.status_code == (403 if is_write_on_a_page(route) or not unknown else anonymous)
     assert unknown or route in SOCKETS or SUSPENDED in answer.text
     assert document.broken_promises(route, answer) == []
-    known = counts_sessions(route) and route not in PUBLIC_ROUTES
+    known = route not in PUBLIC_ROUTES
     if known or is_read(route):
         answer = call(suspended.by_session, route, belongings)
         assert answer.status_code == (403 if known else anonymous)
@@ -190,7 +189,7 @@ def test_the_suspended_get_nothing(
         assert document.broken_promises(route, answer) == []
 
 
-@pytest.mark.parametrize("route", list(filter(counts_sessions, MATRIX)))
+@pytest.mark.parametrize("route", MATRIX)
 def test_browsers_get_what_is_theirs_with_the_token_of_our_pages(
     belongings: dict[str, dict[str, str]],
     stranger_browser: Browser,

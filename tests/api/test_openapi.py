@@ -196,7 +196,8 @@ def test_who_may_call_is_said_by_the_rules_of_the_guard(document: Document) -> N
     assert said["GET /health"] == said["GET /livez"] == said["GET /assets/style.css"] == said["POST /api/tokens"] == []
     assert said["GET /api/tracks"] == [{"bearer": []}, {"session": []}]
     assert said["DELETE /api/tracks/{track_id}"] == [{"bearer": []}, {"session": [], "csrf": []}]
-    assert said["GET /status"] == said["POST /generate"] == said["POST /process"] == [{"bearer": []}, {}]
+    assert said["GET /status"] == [{"bearer": []}, {"session": []}, {}]
+    assert said["POST /generate"] == said["POST /process"] == [{"bearer": []}, {"session": [], "csrf": []}, {}]
     assert said["GET /users/settings"] == [{"session": []}, {}]
     assert said["PUT /users/settings"] == [{"session": [], "csrf": []}, {"visit": [], "csrf": []}]
 

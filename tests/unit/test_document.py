@@ -122,7 +122,7 @@ def test_a_route_says_what_it_gives() -> None:
         ),
         (
             Access.OPEN,
-            [{"bearer": []}, {}],
+            [{"bearer": []}, {"session": []}, {}],
             {"401": ["UNAUTHORIZED"], "403": ["ACCOUNT_SUSPENDED", "ORIGIN_NOT_ALLOWED"], "404": ["NOT_FOUND"]},
         ),
         (Access.PAGE, [{"session": []}, {}], {"403": ["ACCOUNT_SUSPENDED"], "404": ["NOT_FOUND"]}),

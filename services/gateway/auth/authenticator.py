@@ -83,7 +83,7 @@ class Authenticator:
             return await self._by_page_session(session_secret, visit) or self._anonymous(peer, creator_secret)
         if not authorization and access.sessions and session_secret:
             return await self._by_session(session_secret, visit)
-        if not authorization and access in (Access.OPEN, Access.SOCKET) and self._open_access:
+        if not authorization and access is Access.OPEN and self._open_access:
             return self._anonymous(peer, creator_secret)
         token = bearer_token(authorization)
         look_up = self._recent_tokens.principal_of if changes_nothing else self._principal_of

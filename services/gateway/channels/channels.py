@@ -37,7 +37,7 @@ def channels_endpoint(clients: Clients, feed: JobFeed, topics: JobTopics, topic_
         version = version_of(fields.get("vsn", ""))
         return Channels(identity.principal, version, clients, feed, topics, topic_limit) if version else None
 
-    return Endpoint(RouteAccess(Access.SOCKET, RateClass.POLLING), handler)
+    return Endpoint(RouteAccess(Access.OPEN, RateClass.POLLING), handler)
 
 
 class Channels:

@@ -23,8 +23,6 @@ class Access(enum.Enum):
     ACCOUNT = "account"
     """An API token or a browser session."""
     OPEN = "open"
-    """An API token. If open access is enabled, also callers without credentials."""
-    SOCKET = "socket"
     """An API token or a browser session. If open access is enabled, also callers without credentials."""
     PAGE = "page"
     """Everyone. A session cookie identifies the account; tokens are not read. Without a session, callers are anonymous users
@@ -33,12 +31,12 @@ class Access(enum.Enum):
     @property
     def sessions(self) -> bool:
         """Whether a session cookie authenticates. State-changing requests then need a CSRF token."""
-        return self in (Access.ACCOUNT, Access.SOCKET, Access.PAGE)
+        return self in (Access.ACCOUNT, Access.OPEN, Access.PAGE)
 
     @property
     def tokens(self) -> bool:
         """Whether an API token authenticates."""
-        return self in (Access.ACCOUNT, Access.OPEN, Access.SOCKET)
+        return self in (Access.ACCOUNT, Access.OPEN)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
 from kit.ports import BlobInfo, Blobs
-from kit.worker.outputs import waveform_key
+from kit.worker.waveform_keys import waveform_key
 from services.gateway.http.conversions import ConversionLimits, Conversions
 from services.gateway.http.disconnects import cancel_on_disconnect
 from services.gateway.http.edge import is_head

@@ -20,6 +20,7 @@ from kit.errors import AppError, Code
 from kit.metrics import UPLOAD_BYTES
 from kit.ports import Blobs, BlobWriter
 from services.gateway.http.disconnects import cancel_on_disconnect
+from services.gateway.http.files import file_not_found
 from services.gateway.http.multipart import Event, PartBegin, PartData, PartEnd, bad_form, multipart_events
 from services.gateway.http.reservations import Reservation, quota_exceeded
 
@@ -146,6 +147,34 @@ class Uploads:
             finished = await cancel_on_disconnect(request, finishing)
         except BaseException:
             await upload.abort()
+            raise
+        track: track_pb2.Track = finished.track
+        return track
+
+    async def copy(self, blob_key: str, filename: str, title: str) -> track_pb2.Track:
+        """Copy a stored file and register the copy as a track of the caller. If this fails, the copy is deleted.
+
+        Raises:
+            AppError: ``QUOTA_EXCEEDED``; ``FILE_NOT_FOUND`` if the file is no longer stored.
+        """
+        info = await self._blobs.stat(blob_key)
+        if info is None:
+            raise file_not_found()
+        created = await self._ingest.CreateUpload(pb.CreateUploadRequest(filename=filename))
+        reservation = Reservation(self._storage, created.upload_id)
+        try:
+            await reservation.hold(info.size_bytes)
+            async with self._blobs.write(created.blob_key) as writer:
+                async for piece in self._blobs.read(blob_key):
+                    await writer.write(piece)
+            finished = await self._ingest.FinishUpload(
+                pb.FinishUploadRequest(upload_id=created.upload_id, filename=filename, title=title),
+                timeout=self._finish_seconds,
+            )
+        except BaseException:
+            with contextlib.suppress(AppError):
+                await self._ingest.AbortUpload(pb.AbortUploadRequest(upload_id=created.upload_id))
+            await reservation.release()
             raise
         track: track_pb2.Track = finished.track
         return track

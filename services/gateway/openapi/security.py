@@ -50,7 +50,7 @@ def security_of(access: Access, method: str) -> list[dict[str, list[str]]]:
         alternatives.append({"session": [], **csrf})
     if access is Access.PAGE:
         alternatives.append({"visit": [], **csrf} if csrf else {})
-    if access in (Access.OPEN, Access.SOCKET):
+    if access is Access.OPEN:
         alternatives.append({})
     return alternatives
 
@@ -62,7 +62,7 @@ def access_refusals(access: Access, method: str) -> list[Problem]:
         found.append(refusals.UNAUTHORIZED)
     if access is not Access.PUBLIC:
         found.append(refusals.ACCOUNT_SUSPENDED)
-        if access in (Access.OPEN, Access.SOCKET):
+        if access is Access.OPEN:
             found.append(refusals.ORIGIN_NOT_ALLOWED)
         if access.sessions and method not in SAFE_METHODS:
             found.append(refusals.CSRF_INVALID)

@@ -16,6 +16,7 @@ from typing import Protocol
 from kit.errors import AppError, Code
 from kit.ports import Blobs, Clock
 from kit.security.identity import Principal
+from kit.worker.waveform_keys import waveform_key
 from services.library.access import owns
 from services.library.catalog import categories
 
@@ -368,7 +369,8 @@ class Catalog:
         """
         generation = await self._store.generation(generation_id)
         if generation is not None:
-            keys = [key for key in (generation.audio_blob_key, generation.spectrogram_blob_key) if key]
+            audio = generation.audio_blob_key
+            keys = [key for key in (audio, audio and waveform_key(audio), generation.spectrogram_blob_key) if key]
             deletion = Deletion(generation.id, generation.owner_id, keys, self._clock.now(), generation.creator_key)
         else:
             begun = await self._store.deletion(generation_id)

@@ -9,6 +9,9 @@ export type Analysis = components["schemas"]["Analysis"];
 export type SeparationModel = components["schemas"]["SeparationModel"];
 export type Stem = components["schemas"]["Stem"];
 export type Stems = components["schemas"]["Stems"];
+export type Clip = components["schemas"]["Clip"];
+export type ClipJob = components["schemas"]["ClipJob"];
+export type Playlist = components["schemas"]["Playlist"];
 
 /** An error that the API has returned, or a failed connection (status 0). The message is for the user. */
 export class ApiError extends Error {
@@ -22,6 +25,14 @@ export class ApiError extends Error {
   }
 }
 
+/** Errors of the soundbox dialect have only the sentence, as `error`. */
+interface Refusal {
+  code?: string;
+  message?: string;
+  error?: string;
+  details?: object;
+}
+
 const LOG_IN = "/users/log-in";
 const RETRY_LIMIT = 3;
 
@@ -29,6 +40,9 @@ let csrfToken = metaOf(document, "csrf-token");
 
 /** The email address of the account that is logged in. */
 export const account = metaOf(document, "account");
+
+/** The ID of that account. */
+export const accountId = metaOf(document, "account-id");
 
 export const api = createClient<paths>({ baseUrl: location.origin, fetch: send });
 
@@ -39,6 +53,15 @@ export async function dataOf<T>(
   const { data, error, response } = await pending;
   if (data === undefined) throw refusal(response.status, error);
   return data.data;
+}
+
+/** Return the body of a response of the soundbox dialect, which has no `data` around it. Throw {@link ApiError} for a refusal. */
+export async function bodyOf<T>(
+  pending: Promise<{ data?: T | undefined; error?: unknown; response: Response }>,
+): Promise<T> {
+  const { data, error, response } = await pending;
+  if (data === undefined) throw refusal(response.status, error);
+  return data;
 }
 
 /** Return a file as bytes. */
@@ -55,7 +78,8 @@ export function currentCsrfToken(): string {
 
 /** Return the error that a body describes. */
 export function refusal(status: number, body: unknown): ApiError {
-  const { code, message, details } = (body ?? {}) as { code?: string; message?: string; details?: object };
+  const { code, details, ...texts } = (body ?? {}) as Refusal;
+  const message = texts.message ?? texts.error;
   const fields = Object.entries(details ?? {}).map(([field, problems]) => `${field} ${[problems].flat().join(", ")}`);
   const text = [message ?? `The server returned status ${status}. Try again.`, ...fields].join(" ");
   return new ApiError(status, code ?? "UNKNOWN", text);
@@ -77,26 +101,22 @@ async function send(request: Request): Promise<Response> {
     }
     if (response.status === 429 && attempt < RETRY_LIMIT) {
       await pause(Number(response.headers.get("retry-after") ?? 1));
-    } else if (response.status === 403 && !isSafe && !isRenewed && (await isExpired(response))) {
+    } else if (response.status === 403 && !isSafe && !isRenewed) {
       isRenewed = true;
-      await renewCsrfToken();
+      if (!(await renewCsrfToken())) return response;
     } else {
       return response;
     }
   }
 }
 
-async function isExpired(response: Response): Promise<boolean> {
-  const body = await response
-    .clone()
-    .json()
-    .catch(() => null);
-  return body?.code === "CSRF_INVALID";
-}
-
-async function renewCsrfToken(): Promise<void> {
+/** Return whether the page has another token by now. */
+async function renewCsrfToken(): Promise<boolean> {
   const page = await fetch("/studio");
-  csrfToken = metaOf(new DOMParser().parseFromString(await page.text(), "text/html"), "csrf-token") || csrfToken;
+  const token = metaOf(new DOMParser().parseFromString(await page.text(), "text/html"), "csrf-token");
+  const isNew = token !== "" && token !== csrfToken;
+  if (isNew) csrfToken = token;
+  return isNew;
 }
 
 function pause(seconds: number): Promise<void> {

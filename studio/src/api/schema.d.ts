@@ -54,6 +54,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tracks/from-clip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a track from a generated clip, whose prompt becomes the title
+         * @description Create a track from a generated clip, whose prompt becomes the title. The track has its own copy of the audio.
+         */
+        post: operations["copy_clip"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tracks/{track_id}": {
         parameters: {
             query?: never;
@@ -1261,6 +1281,991 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/job/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a generation job
+         * @description Get a generation job. Cancelled jobs and jobs of other users return 404.
+         */
+        get: operations["get_clip_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/generate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Generate a clip or several variations
+         * @description Generate a clip or several variations. Returns the IDs of the jobs; poll `GET /job/{job_id}` for their status. Requests
+         *     with the same `Idempotency-Key` return the jobs of the first one.
+         */
+        post: operations["generate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the status of generation
+         * @description Get the status of generation. Returns the state of each model, the GPU and the length of the queue.
+         */
+        get: operations["get_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/queue-status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List running and queued jobs in the order of creation
+         * @description List running and queued jobs in the order of creation. Running jobs have position 0.
+         */
+        get: operations["get_queue_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List running and queued jobs with details, in the order in which they start
+         * @description List running and queued jobs with details, in the order in which they start. `position` is the place in this list,
+         *     from 1.
+         */
+        get: operations["explore_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a queued job
+         * @description Cancel a queued job. Only the owner can cancel it; running jobs cannot be cancelled.
+         */
+        post: operations["cancel_clip_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/library/{gen_id}/vote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Vote for a clip
+         * @description Vote for a clip. Replaces an earlier vote of the user; 0 withdraws it.
+         */
+        post: operations["vote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/library/votes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check votes
+         * @description Check votes. Returns the vote of the user for each given clip, 0 for none.
+         */
+        post: operations["check_votes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/library/{gen_id}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the feedback for a clip
+         * @description Get the feedback for a clip. Returns the numbers of votes by reason.
+         */
+        get: operations["get_feedback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rate a clip
+         * @description Rate a clip. All users share one rating; use `/api/library/{gen_id}/vote` for votes of each user.
+         */
+        post: operations["rate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/library/{gen_id}/suggest-tag": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Suggest a category for a clip, or its removal
+         * @description Suggest a category for a clip, or its removal. The suggestion is applied when `threshold` users have made it.
+         */
+        post: operations["suggest_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/library/{gen_id}/cancel-tag": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw a suggestion
+         * @description Withdraw a suggestion.
+         */
+        post: operations["cancel_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/library/{gen_id}/tag-suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the suggestions for a clip
+         * @description List the suggestions for a clip. Returns the numbers of users and the suggestions of the caller.
+         */
+        get: operations["get_tag_suggestions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/library": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List clips
+         * @description List clips. Returns the clips that match all filters. `search` can also be the ID of a clip.
+         */
+        get: operations["list_clips"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/library/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count clips
+         * @description Count clips. Returns the number of clips in total and by model.
+         */
+        get: operations["count_clips"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/library/category-counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count clips by category
+         * @description Count clips by category. Includes categories without clips.
+         */
+        get: operations["count_categories"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/library/{gen_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a clip
+         * @description Get a clip.
+         */
+        get: operations["get_clip"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a clip
+         * @description Delete a clip. Also deletes its files and votes, and removes it from playlists. Only the owner and administrators can
+         *     delete a clip.
+         */
+        delete: operations["delete_clip"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/categories/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the categories of a model
+         * @description List the categories of a model. Returns their names and numbers of clips.
+         */
+        get: operations["list_categories"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the newest clips as an array
+         * @description List the newest clips as an array. Use `/api/library` for filters and pages.
+         */
+        get: operations["get_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/favorites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List favorites
+         * @description List favorites. The most recently added come first.
+         */
+        get: operations["list_favorites"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/favorites/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check favorites
+         * @description Check favorites. Returns which of the given clips are favorites of the user.
+         */
+        post: operations["check_favorites"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/favorites/{gen_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add a favorite
+         * @description Add a favorite. Has no effect if the clip is already a favorite.
+         */
+        post: operations["add_favorite"];
+        /**
+         * Remove a favorite
+         * @description Remove a favorite. Has no effect if the clip is not a favorite.
+         */
+        delete: operations["remove_favorite"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/radio/shuffle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get random clips
+         * @description Get random clips. No clip occurs twice.
+         */
+        get: operations["shuffled_tracks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/radio/next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the next clips
+         * @description Get the next clips. Returns random clips except the excluded ones.
+         */
+        get: operations["next_tracks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/radio/favorites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get random favorites of the user
+         * @description Get random favorites of the user.
+         */
+        get: operations["favorite_tracks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/radio/top-rated": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the top-rated clips
+         * @description Get the top-rated clips. Clips without votes are not included.
+         */
+        get: operations["top_rated_tracks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/radio/new": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the newest clips
+         * @description Get the newest clips.
+         */
+        get: operations["new_tracks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/radio/playlist/{playlist_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the clips of a playlist, in order or shuffled
+         * @description Get the clips of a playlist, in order or shuffled.
+         */
+        get: operations["playlist_tracks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/radio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the clips of a station
+         * @description Get the clips of a station. Also returns the names of all stations.
+         */
+        get: operations["station_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/playlists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List playlists of the user
+         * @description List playlists of the user. The newest come first.
+         */
+        get: operations["list_playlists"];
+        put?: never;
+        /**
+         * Create a playlist
+         * @description Create a playlist.
+         */
+        post: operations["create_playlist"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/playlists/{playlist_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a playlist with its clips
+         * @description Get a playlist with its clips. Private playlists of other users return 404.
+         */
+        get: operations["get_playlist"];
+        /**
+         * Update a playlist
+         * @description Update a playlist. Only the owner can update it.
+         */
+        put: operations["update_playlist"];
+        post?: never;
+        /**
+         * Delete a playlist
+         * @description Delete a playlist. Its clips stay in the library.
+         */
+        delete: operations["delete_playlist"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/playlists/{playlist_id}/tracks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add a clip to the end of a playlist
+         * @description Add a clip to the end of a playlist.
+         */
+        post: operations["add_to_playlist"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/playlists/{playlist_id}/tracks/{gen_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a clip from a playlist
+         * @description Remove a clip from a playlist.
+         */
+        delete: operations["remove_from_playlist"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/playlists/{playlist_id}/reorder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Reorder the clips of a playlist
+         * @description Reorder the clips of a playlist.
+         */
+        put: operations["reorder_playlist"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/track/{gen_id}/play": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record a play of a clip
+         * @description Record a play of a clip. Returns the play counts of the clip.
+         */
+        post: operations["record_play"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/track/{gen_id}/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get play statistics of a clip
+         * @description Get play statistics of a clip. Returns the counts in total, by source and by day.
+         */
+        get: operations["get_play_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/trending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List trending clips
+         * @description List trending clips. Returns the most played clips of the last `hours`.
+         */
+        get: operations["list_trending"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/most-played": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the most played clips of all time
+         * @description List the most played clips of all time.
+         */
+        get: operations["list_most_played"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/history/plays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List plays of the user
+         * @description List plays of the user. The most recent come first.
+         */
+        get: operations["own_plays"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/history/votes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List votes of the user
+         * @description List votes of the user. The most recent come first.
+         */
+        get: operations["own_votes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audio/{filename}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Play a clip
+         * @description Play a clip. Returns the WAV file, or the requested range of it, for playback in a browser.
+         */
+        get: operations["get_audio"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/download/{filename}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a clip
+         * @description Download a clip. Returns the WAV file with a filename derived from the prompt.
+         */
+        get: operations["download_audio"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/library/{gen_id}/waveform": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the smallest and the largest sample of each pixel of a clip, for drawing
+         * @description Get the smallest and the largest sample of each pixel of a clip, for drawing. The format is that of
+         *     `GET /api/stems/{stem_id}/waveform`.
+         */
+        get: operations["get_clip_waveform"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/spectrogram/{filename}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the spectrogram of a clip
+         * @description Get the spectrogram of a clip. Returns a PNG image.
+         */
+        get: operations["get_spectrogram"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/generate-spectrogram/{audio_filename}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Create the spectrogram of a clip
+         * @description Create the spectrogram of a clip. Has no effect if the spectrogram exists.
+         */
+        get: operations["generate_spectrogram"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/random-prompt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get a random prompt
+         * @description Get a random prompt.
+         */
+        post: operations["random_prompt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/log-error": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report an error of a browser
+         * @description Report an error of a browser. The server logs the message, the URL without its query, the user agent and the time.
+         */
+        post: operations["log_error"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get statistics
+         * @description Get statistics. Returns the numbers of clips, votes, favorites and more. Votes and favorites
+         *     can be ten seconds old.
+         */
+        get: operations["get_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1404,6 +2409,17 @@ export interface components {
             warnings: string[];
             created_at: string | null;
             updated_at: string | null;
+        };
+        /**
+         * ClipParameters
+         * @description The clip to copy.
+         */
+        ClipParameters: {
+            /**
+             * @description The ID of the clip.
+             * @example 7f0c2a9e41d84b6fb1a35d90c2e8f714
+             */
+            clip_id: string;
         };
         /**
          * PageMeta
@@ -3408,6 +4424,1478 @@ export interface components {
         Providers: {
             providers: components["schemas"]["Provider"][];
         };
+        /**
+         * QualityDetails
+         * @description The result of the quality check.
+         */
+        QualityDetails: {
+            /**
+             * @description The quality, 0 to 100.
+             * @example 93
+             */
+            score: number | null;
+            /** @example [] */
+            issues: string[];
+            /** @example true */
+            is_good: boolean;
+        };
+        /**
+         * ClipJob
+         * @description A generation job.
+         */
+        ClipJob: {
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714 */
+            id: string;
+            /**
+             * @example completed
+             * @enum {string}
+             */
+            status: "queued" | "processing" | "completed" | "failed";
+            /**
+             * @description The progress as text.
+             * @example Complete
+             */
+            progress: string;
+            /**
+             * @description percent
+             * @example 100
+             */
+            progress_pct: number;
+            /** @description Null until the job is completed, like `spectrogram`, `quality` and `quality_details`. */
+            filename: string | null;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.png */
+            spectrogram: string | null;
+            /**
+             * @description The quality, 0 to 100.
+             * @example 93
+             */
+            quality: number | null;
+            quality_details: components["schemas"]["QualityDetails"] | null;
+            /** @example null */
+            error: string | null;
+            /**
+             * @description The position in the queue. 0: not queued.
+             * @example 0
+             */
+            position: number;
+            /** @example 0 */
+            retry_count: number;
+            /**
+             * @description The estimated wait in seconds.
+             * @example 0
+             */
+            estimated_wait: number;
+            /** @example music */
+            model: string | null;
+            /** @example 7 */
+            seed: number | null;
+            /**
+             * @description The engine that generated the clip.
+             * @example procedural
+             */
+            engine: string | null;
+            /** @example procedural */
+            engine_model: string | null;
+            /** @description Whether another model than the requested one was used. */
+            degraded: boolean;
+            /** @example null */
+            degraded_reason: string | null;
+        };
+        /**
+         * GenerateBody
+         * @description The parameters of a generation.
+         */
+        GenerateBody: {
+            /**
+             * @description The ID of the user, for callers without a token.
+             * @example user_abc123
+             */
+            user_id?: string | null;
+            /**
+             * @description The description of the sound.
+             * @default
+             * @example peaceful ambient piano melody
+             */
+            prompt: string;
+            /**
+             * @description The duration in seconds. The maximum depends on the tier of the caller.
+             * @default 8
+             */
+            duration: number;
+            /**
+             * @description The model that generates the clip.
+             * @default music
+             * @enum {string}
+             */
+            model: "music" | "audio" | "magnet-music" | "magnet-audio";
+            /**
+             * @description Whether the clip loops seamlessly.
+             * @default false
+             */
+            loop: boolean;
+            /**
+             * @description The requested priority. The tier of the caller limits it.
+             * @default standard
+             * @enum {string}
+             */
+            priority: "admin" | "premium" | "standard" | "free";
+            /**
+             * @description The random seed. The same prompt and seed generate the same clip. -1: a random seed.
+             * @default -1
+             */
+            seed: number;
+            /**
+             * @description The number of clips to generate, with consecutive seeds.
+             * @default 1
+             */
+            variations: number;
+            /**
+             * @description The ID of a clip to continue.
+             * @default
+             */
+            continue_from: string;
+        };
+        /**
+         * TierLimits
+         * @description The limits of a tier.
+         */
+        TierLimits: {
+            /**
+             * @description The maximum duration of a clip in seconds.
+             * @example 60
+             */
+            max_duration: number;
+            /**
+             * @description The maximum number of clips per hour. 0: unlimited.
+             * @example 10
+             */
+            per_hour: number;
+        };
+        /**
+         * Accepted
+         * @description The jobs of a generation request.
+         */
+        Accepted: {
+            /** @constant */
+            success: true;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714 */
+            job_id: string;
+            /**
+             * @description The position in the queue, from 1. 0: running or ended.
+             * @example 1
+             */
+            position: number;
+            /** @description The ID of the job of each variation. */
+            job_ids: string[];
+            /** @example null */
+            queue_message: string | null;
+            /** @example free */
+            tier: string;
+            limits: components["schemas"]["TierLimits"];
+        };
+        /**
+         * SoundboxError
+         * @description An error. Exceeded limits add their values.
+         */
+        SoundboxError: {
+            /** @description The message. */
+            error: string;
+            /** @constant */
+            success?: false;
+            /** @description The same as `error`. */
+            message?: string;
+            /** @description Seconds to wait before the next attempt. */
+            retry_after?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * Gpu
+         * @description The GPU. Without one, only `available` is present.
+         */
+        Gpu: {
+            /** @example true */
+            available: boolean;
+            /** @example NVIDIA H200 */
+            name?: string;
+            busy?: boolean;
+            /** @example 4.2 */
+            memory_used_gb?: number;
+            /** @example 139.8 */
+            memory_total_gb?: number;
+            /** @example 3 */
+            memory_percent?: number;
+        };
+        /**
+         * Status
+         * @description The state of each model, the GPU and the length of the queue.
+         */
+        Status: {
+            /**
+             * @example {
+             *       "audio": "pending",
+             *       "music": "ready"
+             *     }
+             */
+            models: {
+                [key: string]: "pending" | "loading" | "ready" | "error";
+            };
+            gpu: components["schemas"]["Gpu"];
+            /** @example 12 */
+            queue_length: number;
+            /**
+             * @description The estimated wait in seconds.
+             * @example 31.5
+             */
+            estimated_wait: number;
+        };
+        /**
+         * QueuedJob
+         * @description A running or queued job.
+         */
+        QueuedJob: {
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714 */
+            id: string;
+            /**
+             * @example processing
+             * @enum {string}
+             */
+            status: "queued" | "processing" | "completed" | "failed";
+            /**
+             * @description The beginning of the prompt.
+             * @example slow cello over vinyl crackle
+             */
+            prompt: string;
+            /** @example music */
+            model: string | null;
+            /**
+             * @example standard
+             * @enum {string}
+             */
+            priority: "admin" | "premium" | "standard" | "free";
+            /** @example 0 */
+            position: number;
+        };
+        /**
+         * QueueStatus
+         * @description Running and queued jobs in the order of creation. Running jobs have position 0.
+         */
+        QueueStatus: {
+            /** @example 1 */
+            queue_length: number;
+            current_job: string | null;
+            jobs: components["schemas"]["QueuedJob"][];
+        };
+        /**
+         * QueuedJobDetails
+         * @description A running or queued job with details.
+         */
+        QueuedJobDetails: {
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714 */
+            id: string;
+            /**
+             * @example processing
+             * @enum {string}
+             */
+            status: "queued" | "processing" | "completed" | "failed";
+            /**
+             * @description The beginning of the prompt.
+             * @example slow cello over vinyl crackle
+             */
+            prompt: string;
+            /** @example music */
+            model: string | null;
+            /**
+             * @example standard
+             * @enum {string}
+             */
+            priority: "admin" | "premium" | "standard" | "free";
+            /** @example 0 */
+            position: number;
+            /**
+             * @description The duration in seconds.
+             * @example 20
+             */
+            duration: number;
+            created: string | null;
+            /** @example Generating audio... 45% */
+            progress: string;
+            /**
+             * @description percent
+             * @example 45
+             */
+            progress_pct: number;
+            /** @example user_xyz */
+            user_id: string | null;
+        };
+        /**
+         * Queue
+         * @description Running and queued jobs with details.
+         */
+        Queue: {
+            jobs: components["schemas"]["QueuedJobDetails"][];
+            current_job: string | null;
+            /** @example 1 */
+            total: number;
+        };
+        /**
+         * UserBody
+         * @description A body with the ID of the user.
+         */
+        UserBody: {
+            /**
+             * @description The ID of the user, for callers without a token.
+             * @example user_abc123
+             */
+            user_id?: string | null;
+        };
+        /**
+         * CancelledClip
+         * @description The result of a cancellation.
+         */
+        CancelledClip: {
+            /** @constant */
+            success: true;
+            /** @example Job cancelled */
+            message: string;
+        };
+        /**
+         * VoteBody
+         * @description A vote with feedback. It replaces an earlier vote of the user.
+         */
+        VoteBody: {
+            /**
+             * @description The ID of the user, for callers without a token.
+             * @example user_abc123
+             */
+            user_id?: string | null;
+            /**
+             * @description 1: upvote, -1: downvote, 0: withdraw the vote.
+             * @default 0
+             * @example 1
+             * @enum {integer}
+             */
+            vote: -1 | 0 | 1;
+            /**
+             * @description The reasons for the vote.
+             * @default []
+             * @example [
+             *       "catchy"
+             *     ]
+             */
+            feedback_reasons: string[];
+            /**
+             * @description Private notes.
+             * @default
+             */
+            notes: string;
+            /**
+             * @description The correct model, if the clip is filed under a wrong one.
+             * @default
+             * @enum {string}
+             */
+            suggested_model: "" | "music" | "audio";
+        };
+        /**
+         * Voted
+         * @description The votes for a clip, and the vote of the user.
+         */
+        Voted: {
+            /** @constant */
+            success: true;
+            /** @example 13 */
+            upvotes: number;
+            /** @example 1 */
+            downvotes: number;
+            /** @example 1 */
+            user_vote: number;
+        };
+        /**
+         * IdsBody
+         * @description A list of clips.
+         */
+        IdsBody: {
+            /**
+             * @description The ID of the user, for callers without a token.
+             * @example user_abc123
+             */
+            user_id?: string | null;
+            /**
+             * @description The IDs of the clips.
+             * @default []
+             * @example [
+             *       "7f0c2a9e41d84b6fb1a35d90c2e8f714"
+             *     ]
+             */
+            generation_ids: string[];
+        };
+        /**
+         * Feedback
+         * @description The feedback for a clip.
+         */
+        Feedback: {
+            /**
+             * @description The number of votes by reason.
+             * @example {
+             *       "catchy": 2
+             *     }
+             */
+            positive_reasons: {
+                [key: string]: number;
+            };
+            /**
+             * @description The number of votes by reason.
+             * @example {
+             *       "catchy": 2
+             *     }
+             */
+            negative_reasons: {
+                [key: string]: number;
+            };
+            /** @example 12 */
+            total_votes: number;
+            /**
+             * @description The number of votes by reason.
+             * @example {
+             *       "catchy": 2
+             *     }
+             */
+            positive: {
+                [key: string]: number;
+            };
+            /**
+             * @description The number of votes by reason.
+             * @example {
+             *       "catchy": 2
+             *     }
+             */
+            negative: {
+                [key: string]: number;
+            };
+            /**
+             * @example {
+             *       "audio": 1,
+             *       "music": 0
+             *     }
+             */
+            reclassify: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * RateBody
+         * @description A rating of a clip.
+         */
+        RateBody: {
+            /**
+             * @description The ID of the user, for callers without a token.
+             * @example user_abc123
+             */
+            user_id?: string | null;
+            /**
+             * @description The `filename` of the clip.
+             * @default
+             * @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.wav
+             */
+            filename: string;
+            /**
+             * @description The number of stars. Null: withdraw the rating.
+             * @example 4
+             */
+            rating: number | null;
+        };
+        /**
+         * Done
+         * @description A successful result.
+         */
+        Done: {
+            /** @constant */
+            success: true;
+        };
+        /**
+         * TagBody
+         * @description A suggestion to add or remove a category.
+         */
+        TagBody: {
+            /**
+             * @description The ID of the user, for callers without a token.
+             * @example user_abc123
+             */
+            user_id?: string | null;
+            /**
+             * @description The key of a category, see `GET /api/categories/{model}`.
+             * @default
+             * @example ambient
+             */
+            category: string;
+            /**
+             * @description Whether to add or remove the category.
+             * @default add
+             * @enum {string}
+             */
+            action: "add" | "remove";
+        };
+        /**
+         * Suggested
+         * @description The result of a suggestion.
+         */
+        Suggested: {
+            /** @constant */
+            success: true;
+            /** @example Suggestion recorded. 2/3 users have suggested this category. */
+            message: string;
+            /** @example 2 */
+            current_votes: number;
+            /** @example 3 */
+            threshold: number;
+            consensus_reached: boolean;
+            /**
+             * @description `add` or `remove`.
+             * @example add
+             */
+            action: string;
+            /**
+             * @example [
+             *       "electronic"
+             *     ]
+             */
+            new_categories?: string[];
+        };
+        /**
+         * Withdrawn
+         * @description The result of withdrawing a suggestion.
+         */
+        Withdrawn: {
+            /** @constant */
+            success: true;
+            /** @example Suggestion withdrawn */
+            message: string;
+            /**
+             * @description `add` or `remove`.
+             * @example add
+             */
+            action: string;
+        };
+        /**
+         * TagSuggestions
+         * @description The suggestions for a clip, of all users and of the caller.
+         */
+        TagSuggestions: {
+            /**
+             * @description The number of users by category.
+             * @example {
+             *       "ambient": 2
+             *     }
+             */
+            suggestions: {
+                [key: string]: number;
+            };
+            /**
+             * @example [
+             *       "ambient"
+             *     ]
+             */
+            user_suggestions: string[];
+            /**
+             * @example [
+             *       "electronic"
+             *     ]
+             */
+            current_categories: string[];
+            /** @example 3 */
+            threshold: number;
+            /**
+             * @description The number of users by category.
+             * @example {}
+             */
+            removals: {
+                [key: string]: number;
+            };
+            /** @example [] */
+            user_removals: string[];
+        };
+        /**
+         * ClipPage
+         * @description A page of the library.
+         */
+        ClipPage: {
+            items: unknown[];
+            /** @example 1 */
+            total: number;
+            /** @example 1 */
+            page: number;
+            /** @example 1 */
+            pages: number;
+            /** @example 20 */
+            per_page: number;
+            /**
+             * @description Present if the search text is the ID of a clip.
+             * @constant
+             */
+            id_search?: true;
+        };
+        /**
+         * ClipCounts
+         * @description The number of clips in total and by model.
+         */
+        ClipCounts: {
+            /** @example 12 */
+            total: number;
+            /** @example 7 */
+            music: number;
+            /** @example 5 */
+            audio: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * Clip
+         * @description A clip of the library.
+         */
+        Clip: {
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714 */
+            id: string;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.wav */
+            filename: string;
+            /** @example slow cello over vinyl crackle */
+            prompt: string;
+            /** @example music */
+            model: string;
+            /**
+             * @description The duration in seconds.
+             * @example 20
+             */
+            duration: number;
+            /** @example 0 */
+            is_loop: number;
+            /**
+             * @description The quality, 0 to 100.
+             * @example 93
+             */
+            quality_score: number | null;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.png */
+            spectrogram: string | null;
+            /** @example 12 */
+            upvotes: number;
+            /** @example 0 */
+            downvotes: number;
+            /**
+             * @description The categories as a JSON array.
+             * @example ["strings", "lofi"]
+             */
+            category: string | null;
+            /** @example user_xyz */
+            user_id: string | null;
+            created_at: string | null;
+            /**
+             * @description The rating, 1 to 5 stars.
+             * @example 4
+             */
+            rating: number | null;
+            /** @example 12 */
+            play_count: number;
+            /** @example 5 */
+            unique_plays: number;
+            /** @example 7 */
+            seed: number;
+            /** @example procedural */
+            engine: string;
+            /** @example procedural */
+            engine_model: string;
+            degraded: boolean;
+            /** @example null */
+            continued_from: string | null;
+        };
+        /**
+         * CountedCategory
+         * @description A category with its number of clips.
+         */
+        CountedCategory: {
+            /** @example Drum And Bass */
+            display: string;
+            /** @example 3 */
+            count: number;
+        };
+        /**
+         * Categories
+         * @description The categories of a model: names and numbers of clips, by key.
+         */
+        Categories: {
+            /**
+             * @example {
+             *       "drum_and_bass": "Drum And Bass"
+             *     }
+             */
+            categories: {
+                [key: string]: string;
+            };
+            /**
+             * @example {
+             *       "drum_and_bass": {
+             *         "count": 3,
+             *         "display": "Drum And Bass"
+             *       }
+             *     }
+             */
+            categories_with_counts: {
+                [key: string]: components["schemas"]["CountedCategory"];
+            };
+        };
+        /**
+         * HistoryEntry
+         * @description A clip in the format of `GET /history`.
+         */
+        HistoryEntry: {
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714 */
+            id: string;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.wav */
+            filename: string;
+            /** @example slow cello over vinyl crackle */
+            prompt: string;
+            /** @example music */
+            model: string;
+            /**
+             * @description The duration in seconds.
+             * @example 20
+             */
+            duration: number;
+            loop: boolean;
+            /**
+             * @description The rating, 1 to 5 stars.
+             * @example 4
+             */
+            rating: number | null;
+            created: string | null;
+            /**
+             * @description The quality, 0 to 100.
+             * @example 93
+             */
+            quality_score: number | null;
+            /** @example [] */
+            quality_issues: string[];
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.png */
+            spectrogram: string | null;
+            /** @example user_xyz */
+            user_id: string | null;
+        };
+        /**
+         * Favorite
+         * @description A clip among the favorites of a user.
+         */
+        Favorite: {
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714 */
+            id: string;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.wav */
+            filename: string;
+            /** @example slow cello over vinyl crackle */
+            prompt: string;
+            /** @example music */
+            model: string;
+            /**
+             * @description The duration in seconds.
+             * @example 20
+             */
+            duration: number;
+            /** @example 0 */
+            is_loop: number;
+            /**
+             * @description The quality, 0 to 100.
+             * @example 93
+             */
+            quality_score: number | null;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.png */
+            spectrogram: string | null;
+            /** @example 12 */
+            upvotes: number;
+            /** @example 0 */
+            downvotes: number;
+            /**
+             * @description The categories as a JSON array.
+             * @example ["strings", "lofi"]
+             */
+            category: string | null;
+            /** @example user_xyz */
+            user_id: string | null;
+            created_at: string | null;
+            /**
+             * @description The rating, 1 to 5 stars.
+             * @example 4
+             */
+            rating: number | null;
+            /** @example 12 */
+            play_count: number;
+            /** @example 5 */
+            unique_plays: number;
+            /** @example 7 */
+            seed: number;
+            /** @example procedural */
+            engine: string;
+            /** @example procedural */
+            engine_model: string;
+            degraded: boolean;
+            /** @example null */
+            continued_from: string | null;
+            favorited_at: string | null;
+        };
+        /**
+         * Favorited
+         * @description The result of adding a favorite.
+         */
+        Favorited: {
+            /** @constant */
+            success: true;
+            /** @example true */
+            favorited: boolean;
+            /** @example true */
+            was_new: boolean;
+        };
+        /**
+         * Unfavorited
+         * @description The result of removing a favorite.
+         */
+        Unfavorited: {
+            /** @constant */
+            success: true;
+            favorited: boolean;
+            /** @example true */
+            was_removed: boolean;
+        };
+        /**
+         * ShuffleFilters
+         * @description The filters of a random selection.
+         */
+        ShuffleFilters: {
+            /** @example null */
+            model: string | null;
+            /** @example lofi */
+            search: string | null;
+        };
+        /**
+         * ShuffledTracks
+         * @description Random clips and the filters that they match.
+         */
+        ShuffledTracks: {
+            tracks: components["schemas"]["Clip"][];
+            filters: components["schemas"]["ShuffleFilters"];
+        };
+        /**
+         * Tracks
+         * @description Clips in the order of playback.
+         */
+        Tracks: {
+            tracks: components["schemas"]["Clip"][];
+        };
+        /**
+         * StationTracks
+         * @description Clips in the order of playback, with their source.
+         */
+        StationTracks: {
+            tracks: components["schemas"]["Clip"][];
+            /** @example top-rated */
+            source: string;
+        };
+        /**
+         * PlaylistTracks
+         * @description The clips of a playlist.
+         */
+        PlaylistTracks: {
+            tracks: components["schemas"]["Clip"][];
+            /** @example top-rated */
+            source: string;
+            /** @example pl_0123456789ab */
+            playlist_id: string;
+            /** @example Rainy days */
+            playlist_name: string;
+        };
+        /**
+         * Station
+         * @description The clips of a station, and the names of all stations.
+         */
+        Station: {
+            /** @example shuffle */
+            station: string;
+            queue: components["schemas"]["Clip"][];
+            /**
+             * @example [
+             *       "ambient",
+             *       "lofi"
+             *     ]
+             */
+            stations: string[];
+        };
+        /**
+         * PlaylistBody
+         * @description The attributes of a playlist. An update keeps omitted attributes.
+         */
+        PlaylistBody: {
+            /**
+             * @description The ID of the user, for callers without a token.
+             * @example user_abc123
+             */
+            user_id?: string | null;
+            /**
+             * @description The name. Required for a new playlist.
+             * @example Rainy days
+             */
+            name?: string | null;
+            /** @description The description. */
+            description?: string | null;
+            /** @description Whether other users can see the playlist. */
+            is_public?: boolean | null;
+        };
+        /**
+         * SavedPlaylist
+         * @description The playlist after a change.
+         */
+        SavedPlaylist: {
+            /** @constant */
+            success: true;
+            /** @example pl_0123456789ab */
+            id: string;
+            /** @example Rainy days */
+            name: string;
+            /** @example  */
+            description: string;
+            is_public: boolean;
+            /** @example user_xyz */
+            user_id: string | null;
+            /** @example 1 */
+            track_count: number;
+            /**
+             * @description The duration in seconds.
+             * @example 20
+             */
+            duration: number;
+            created_at: string | null;
+            updated_at: string | null;
+        };
+        /**
+         * Playlist
+         * @description A playlist without its clips.
+         */
+        Playlist: {
+            /** @example pl_0123456789ab */
+            id: string;
+            /** @example Rainy days */
+            name: string;
+            /** @example  */
+            description: string;
+            is_public: boolean;
+            /** @example user_xyz */
+            user_id: string | null;
+            /** @example 1 */
+            track_count: number;
+            /**
+             * @description The duration in seconds.
+             * @example 20
+             */
+            duration: number;
+            created_at: string | null;
+            updated_at: string | null;
+        };
+        /**
+         * PlaylistList
+         * @description The playlists of a user.
+         */
+        PlaylistList: {
+            playlists: components["schemas"]["Playlist"][];
+        };
+        /**
+         * PlaylistEntry
+         * @description A clip in a playlist.
+         */
+        PlaylistEntry: {
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714 */
+            id: string;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.wav */
+            filename: string;
+            /** @example slow cello over vinyl crackle */
+            prompt: string;
+            /** @example music */
+            model: string;
+            /**
+             * @description The duration in seconds.
+             * @example 20
+             */
+            duration: number;
+            /** @example 0 */
+            is_loop: number;
+            /**
+             * @description The quality, 0 to 100.
+             * @example 93
+             */
+            quality_score: number | null;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.png */
+            spectrogram: string | null;
+            /** @example 12 */
+            upvotes: number;
+            /** @example 0 */
+            downvotes: number;
+            /**
+             * @description The categories as a JSON array.
+             * @example ["strings", "lofi"]
+             */
+            category: string | null;
+            /** @example user_xyz */
+            user_id: string | null;
+            created_at: string | null;
+            /**
+             * @description The rating, 1 to 5 stars.
+             * @example 4
+             */
+            rating: number | null;
+            /** @example 12 */
+            play_count: number;
+            /** @example 5 */
+            unique_plays: number;
+            /** @example 7 */
+            seed: number;
+            /** @example procedural */
+            engine: string;
+            /** @example procedural */
+            engine_model: string;
+            degraded: boolean;
+            /** @example null */
+            continued_from: string | null;
+            /** @example 0 */
+            position: number;
+            added_to_playlist: string | null;
+        };
+        /**
+         * PlaylistWithTracks
+         * @description A playlist with its clips.
+         */
+        PlaylistWithTracks: {
+            /** @example pl_0123456789ab */
+            id: string;
+            /** @example Rainy days */
+            name: string;
+            /** @example  */
+            description: string;
+            is_public: boolean;
+            /** @example user_xyz */
+            user_id: string | null;
+            /** @example 1 */
+            track_count: number;
+            /**
+             * @description The duration in seconds.
+             * @example 20
+             */
+            duration: number;
+            created_at: string | null;
+            updated_at: string | null;
+            /** @example true */
+            is_owner: boolean;
+            tracks: components["schemas"]["PlaylistEntry"][];
+        };
+        /**
+         * EntryBody
+         * @description A clip to add.
+         */
+        EntryBody: {
+            /**
+             * @description The ID of the user, for callers without a token.
+             * @example user_abc123
+             */
+            user_id?: string | null;
+            /**
+             * @description The ID of the clip.
+             * @default
+             * @example 7f0c2a9e41d84b6fb1a35d90c2e8f714
+             */
+            generation_id: string;
+        };
+        /**
+         * Placed
+         * @description The position of a clip that was added.
+         */
+        Placed: {
+            /** @constant */
+            success: true;
+            /** @example 3 */
+            position: number;
+        };
+        /**
+         * OrderBody
+         * @description All clips of a playlist, in their new order.
+         */
+        OrderBody: {
+            /**
+             * @description The ID of the user, for callers without a token.
+             * @example user_abc123
+             */
+            user_id?: string | null;
+            /**
+             * @description The IDs of all clips in the new order.
+             * @default []
+             * @example [
+             *       "7f0c2a9e41d84b6fb1a35d90c2e8f714"
+             *     ]
+             */
+            track_order: string[];
+        };
+        /**
+         * PlayBody
+         * @description The context of a play.
+         */
+        PlayBody: {
+            /**
+             * @description The ID of the user, for callers without a token.
+             * @example user_abc123
+             */
+            user_id?: string | null;
+            /**
+             * @description Where the clip was played, for example radio, library or playlist.
+             * @default
+             */
+            source: string;
+            /**
+             * @description Identifies a listener without a `user_id`.
+             * @default
+             */
+            session_id: string;
+        };
+        /**
+         * Played
+         * @description The play counts of a clip.
+         */
+        Played: {
+            /** @constant */
+            success: true;
+            /** @example 12 */
+            play_count: number;
+            /** @example 5 */
+            unique_plays: number;
+        };
+        /**
+         * PlayStats
+         * @description The play statistics of a clip, in total, by source and by day.
+         */
+        PlayStats: {
+            /** @example 12 */
+            play_count: number;
+            /** @example 5 */
+            unique_plays: number;
+            /**
+             * @example {
+             *       "radio": 12
+             *     }
+             */
+            by_source: {
+                [key: string]: number;
+            };
+            /**
+             * @example {
+             *       "2026-03-04": 12
+             *     }
+             */
+            daily: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * PlayedClip
+         * @description A clip with its number of plays.
+         */
+        PlayedClip: {
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714 */
+            id: string;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.wav */
+            filename: string;
+            /** @example slow cello over vinyl crackle */
+            prompt: string;
+            /** @example music */
+            model: string;
+            /**
+             * @description The duration in seconds.
+             * @example 20
+             */
+            duration: number;
+            /** @example 0 */
+            is_loop: number;
+            /**
+             * @description The quality, 0 to 100.
+             * @example 93
+             */
+            quality_score: number | null;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.png */
+            spectrogram: string | null;
+            /** @example 12 */
+            upvotes: number;
+            /** @example 0 */
+            downvotes: number;
+            /**
+             * @description The categories as a JSON array.
+             * @example ["strings", "lofi"]
+             */
+            category: string | null;
+            /** @example user_xyz */
+            user_id: string | null;
+            created_at: string | null;
+            /**
+             * @description The rating, 1 to 5 stars.
+             * @example 4
+             */
+            rating: number | null;
+            /** @example 12 */
+            play_count: number;
+            /** @example 5 */
+            unique_plays: number;
+            /** @example 7 */
+            seed: number;
+            /** @example procedural */
+            engine: string;
+            /** @example procedural */
+            engine_model: string;
+            degraded: boolean;
+            /** @example null */
+            continued_from: string | null;
+            /** @example 12 */
+            plays: number;
+        };
+        /**
+         * Trending
+         * @description The most played clips of a recent period.
+         */
+        Trending: {
+            tracks: components["schemas"]["PlayedClip"][];
+            /** @example 24 */
+            hours: number;
+        };
+        /**
+         * MostPlayed
+         * @description The most played clips, in descending order.
+         */
+        MostPlayed: {
+            tracks: components["schemas"]["PlayedClip"][];
+        };
+        /**
+         * Play
+         * @description A play by the user.
+         */
+        Play: {
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714 */
+            id: string;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.wav */
+            filename: string;
+            /** @example slow cello over vinyl crackle */
+            prompt: string;
+            /** @example music */
+            model: string;
+            /**
+             * @description The duration in seconds.
+             * @example 20
+             */
+            duration: number;
+            /** @example 0 */
+            is_loop: number;
+            /**
+             * @description The quality, 0 to 100.
+             * @example 93
+             */
+            quality_score: number | null;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.png */
+            spectrogram: string | null;
+            /** @example 12 */
+            upvotes: number;
+            /** @example 0 */
+            downvotes: number;
+            /**
+             * @description The categories as a JSON array.
+             * @example ["strings", "lofi"]
+             */
+            category: string | null;
+            /** @example user_xyz */
+            user_id: string | null;
+            created_at: string | null;
+            /**
+             * @description The rating, 1 to 5 stars.
+             * @example 4
+             */
+            rating: number | null;
+            /** @example 12 */
+            play_count: number;
+            /** @example 5 */
+            unique_plays: number;
+            /** @example 7 */
+            seed: number;
+            /** @example procedural */
+            engine: string;
+            /** @example procedural */
+            engine_model: string;
+            degraded: boolean;
+            /** @example null */
+            continued_from: string | null;
+            /** @example radio */
+            source: string | null;
+            played_at: string | null;
+        };
+        /**
+         * Vote
+         * @description A vote by the user.
+         */
+        Vote: {
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714 */
+            id: string;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.wav */
+            filename: string;
+            /** @example slow cello over vinyl crackle */
+            prompt: string;
+            /** @example music */
+            model: string;
+            /**
+             * @description The duration in seconds.
+             * @example 20
+             */
+            duration: number;
+            /** @example 0 */
+            is_loop: number;
+            /**
+             * @description The quality, 0 to 100.
+             * @example 93
+             */
+            quality_score: number | null;
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.png */
+            spectrogram: string | null;
+            /** @example 12 */
+            upvotes: number;
+            /** @example 0 */
+            downvotes: number;
+            /**
+             * @description The categories as a JSON array.
+             * @example ["strings", "lofi"]
+             */
+            category: string | null;
+            /** @example user_xyz */
+            user_id: string | null;
+            created_at: string | null;
+            /**
+             * @description The rating, 1 to 5 stars.
+             * @example 4
+             */
+            rating: number | null;
+            /** @example 12 */
+            play_count: number;
+            /** @example 5 */
+            unique_plays: number;
+            /** @example 7 */
+            seed: number;
+            /** @example procedural */
+            engine: string;
+            /** @example procedural */
+            engine_model: string;
+            degraded: boolean;
+            /** @example null */
+            continued_from: string | null;
+            /** @example 1 */
+            vote: number;
+            voted_at: string | null;
+        };
+        /**
+         * SpectrogramName
+         * @description The filename of a spectrogram.
+         */
+        SpectrogramName: {
+            /** @example 7f0c2a9e41d84b6fb1a35d90c2e8f714.png */
+            spectrogram: string;
+        };
+        /**
+         * PromptBody
+         * @description The parameters of a random prompt.
+         */
+        PromptBody: {
+            /**
+             * @description `music`. Other values: a sound effect.
+             * @default music
+             * @example music
+             */
+            model: string;
+        };
+        /**
+         * SuggestedPrompt
+         * @description A random prompt.
+         */
+        SuggestedPrompt: {
+            /** @constant */
+            success: true;
+            /** @example upbeat synthwave with pulsing bass */
+            prompt: string;
+        };
+        /**
+         * ErrorBody
+         * @description An error report of a browser.
+         */
+        ErrorBody: {
+            /**
+             * @description The error message.
+             * @default
+             * @example Audio playback failed
+             */
+            message: string;
+            /**
+             * @description The URL of the failed request.
+             * @default
+             * @example /api/radio/shuffle
+             */
+            url: string;
+            /**
+             * @description Ignored.
+             * @default
+             */
+            stack: string;
+            /**
+             * @description The user agent.
+             * @default
+             */
+            userAgent: string;
+            /**
+             * @description The time according to the browser.
+             * @default
+             */
+            timestamp: string;
+        };
+        /**
+         * Logged
+         * @description The result of an error report.
+         */
+        Logged: {
+            /** @constant */
+            logged: true;
+        };
+        /**
+         * Stats
+         * @description The numbers of clips, votes, favorites and more.
+         */
+        Stats: {
+            /** @example 31 */
+            total_generations: number;
+            /** @example 9 */
+            total_votes: number;
+            /** @example 4 */
+            total_favorites: number;
+            /**
+             * @description The number of categories by model.
+             * @example {
+             *       "audio": 61,
+             *       "music": 77
+             *     }
+             */
+            categories: {
+                [key: string]: number;
+            };
+            /** @example 31 */
+            generations: number;
+            /** @example 20 */
+            music: number;
+            /** @example 11 */
+            audio: number;
+            /** @example 9 */
+            votes: number;
+            /** @example 3 */
+            feedback: number;
+        } & {
+            [key: string]: unknown;
+        };
     };
     responses: {
         /** @description `INTERNAL` */
@@ -3588,8 +6076,47 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `ACCOUNT_SUSPENDED` */
-        forge_403_ACCOUNT_SUSPENDED: {
+        /** @description `BAD_REQUEST` */
+        forge_400_BAD_REQUEST_2: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `TOO_LARGE`, `QUOTA_EXCEEDED` */
+        forge_413_TOO_LARGE_QUOTA_EXCEEDED_2: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `UNSUPPORTED_MEDIA_TYPE` */
+        forge_415_UNSUPPORTED_MEDIA_TYPE_2: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `GENERATION_NOT_FOUND`, `FILE_NOT_FOUND` */
+        forge_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -3603,6 +6130,19 @@ export interface components {
         };
         /** @description `VALIDATION_ERROR` */
         forge_422_VALIDATION_ERROR: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `ACCOUNT_SUSPENDED` */
+        forge_403_ACCOUNT_SUSPENDED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -3655,45 +6195,6 @@ export interface components {
         };
         /** @description `TOO_LARGE` */
         forge_413_TOO_LARGE: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `UNSUPPORTED_MEDIA_TYPE` */
-        forge_415_UNSUPPORTED_MEDIA_TYPE_2: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `BAD_REQUEST` */
-        forge_400_BAD_REQUEST_2: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `TOO_LARGE`, `QUOTA_EXCEEDED` */
-        forge_413_TOO_LARGE_QUOTA_EXCEEDED_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -4423,6 +6924,582 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED` */
+        forge_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `INTERNAL` */
+        soundbox_500_INTERNAL: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `SERVICE_UNAVAILABLE`, `QUEUE_FULL`, `MODEL_UNAVAILABLE` */
+        soundbox_503_SERVICE_UNAVAILABLE_QUEUE_FULL_MODEL_UNAVAILABLE: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `HOST_NOT_ALLOWED` */
+        soundbox_421_HOST_NOT_ALLOWED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `UNAUTHORIZED` */
+        soundbox_401_UNAUTHORIZED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED`, `CSRF_INVALID`, `USER_ID_FOREIGN` */
+        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `RATE_LIMITED`, `TOO_MANY_PENDING`, `HOURLY_LIMIT` */
+        soundbox_429_RATE_LIMITED_TOO_MANY_PENDING_HOURLY_LIMIT: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `BAD_REQUEST`, `IDEMPOTENCY_KEY_INVALID` */
+        soundbox_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `TOO_LARGE`, `QUOTA_EXCEEDED` */
+        soundbox_413_TOO_LARGE_QUOTA_EXCEEDED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `UNSUPPORTED_MEDIA_TYPE` */
+        soundbox_415_UNSUPPORTED_MEDIA_TYPE: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `IDEMPOTENCY_KEY_REUSED` */
+        soundbox_409_IDEMPOTENCY_KEY_REUSED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `GENERATION_NOT_FOUND` */
+        soundbox_404_GENERATION_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `SERVICE_UNAVAILABLE` */
+        soundbox_503_SERVICE_UNAVAILABLE: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED` */
+        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `RATE_LIMITED` */
+        soundbox_429_RATE_LIMITED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `PATH_INVALID`, `BAD_REQUEST` */
+        soundbox_400_PATH_INVALID_BAD_REQUEST: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED`, `CSRF_INVALID`, `ACCESS_DENIED` */
+        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_ACCESS_DENIED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `TOO_LARGE` */
+        soundbox_413_TOO_LARGE: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `UNSUPPORTED_MEDIA_TYPE` */
+        soundbox_415_UNSUPPORTED_MEDIA_TYPE_2: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `JOB_NOT_FOUND` */
+        soundbox_404_JOB_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED`, `CSRF_INVALID`, `USER_ID_FOREIGN` */
+        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `GENERATION_NOT_FOUND` */
+        soundbox_404_GENERATION_NOT_FOUND_2: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `BAD_REQUEST` */
+        soundbox_400_BAD_REQUEST: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `PATH_INVALID` */
+        soundbox_400_PATH_INVALID: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `BAD_REQUEST` */
+        soundbox_400_BAD_REQUEST_2: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `TOO_LARGE` */
+        soundbox_413_TOO_LARGE_2: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `RATED_FILE_NOT_FOUND` */
+        soundbox_404_RATED_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED`, `USER_ID_FOREIGN` */
+        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_USER_ID_FOREIGN: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `TAGGED_NOT_FOUND` */
+        soundbox_404_TAGGED_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED`, `CSRF_INVALID`, `GENERATION_NOT_OWNED`, `USER_ID_FOREIGN` */
+        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_GENERATION_NOT_OWNED_USER_ID_FOREIGN: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `PATH_INVALID`, `BAD_REQUEST` */
+        soundbox_400_PATH_INVALID_BAD_REQUEST_2: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `BAD_REQUEST` */
+        soundbox_400_BAD_REQUEST_3: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `PLAYLIST_NOT_FOUND` */
+        soundbox_404_PLAYLIST_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `BAD_REQUEST` */
+        soundbox_400_BAD_REQUEST_4: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `TOO_MANY_PLAYLISTS` */
+        soundbox_409_TOO_MANY_PLAYLISTS: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `PLAYLIST_NOT_FOUND`, `GENERATION_NOT_FOUND` */
+        soundbox_404_PLAYLIST_NOT_FOUND_GENERATION_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `PLAYLIST_FULL` */
+        soundbox_409_PLAYLIST_FULL: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `PLAYLIST_NOT_FOUND`, `NOT_IN_PLAYLIST` */
+        soundbox_404_PLAYLIST_NOT_FOUND_NOT_IN_PLAYLIST: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `PATH_INVALID`, `BAD_REQUEST` */
+        soundbox_400_PATH_INVALID_BAD_REQUEST_3: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `GENERATION_NOT_FOUND`, `FILE_NOT_FOUND` */
+        soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `RATE_LIMITED`, `TOO_MANY_CONVERSIONS` */
+        soundbox_429_RATE_LIMITED_TOO_MANY_CONVERSIONS: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `INTERNAL`, `SPECTROGRAM_FAILED` */
+        soundbox_500_INTERNAL_SPECTROGRAM_FAILED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `AUDIO_FILE_NOT_FOUND` */
+        soundbox_404_AUDIO_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `ACCOUNT_SUSPENDED`, `ORIGIN_NOT_ALLOWED`, `CSRF_INVALID` */
+        soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
     };
     parameters: never;
     requestBodies: never;
@@ -4784,6 +7861,98 @@ export interface operations {
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
             507: components["responses"]["forge_507_STORAGE_FULL"];
+        };
+    };
+    copy_clip: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "clip_id": "7f0c2a9e41d84b6fb1a35d90c2e8f714"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ClipParameters"];
+                /**
+                 * @example {
+                 *       "clip_id": "7f0c2a9e41d84b6fb1a35d90c2e8f714"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["ClipParameters"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "title": "Blinding Lights",
+                     *         "artist": "The Weeknd",
+                     *         "album": "After Hours",
+                     *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
+                     *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
+                     *         "duration": 200,
+                     *         "duration_seconds": 200.04,
+                     *         "bpm": 128,
+                     *         "key": "A minor",
+                     *         "tags": [
+                     *           "synthwave"
+                     *         ],
+                     *         "source": "spotify",
+                     *         "status": "downloaded",
+                     *         "download_status": "completed",
+                     *         "download_job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "download_error": null,
+                     *         "download_error_code": null,
+                     *         "stem_count": 0,
+                     *         "filename": "blinding-lights.flac",
+                     *         "file_path": "/files/downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac",
+                     *         "file_size": 8820044,
+                     *         "content_type": "audio/flac",
+                     *         "content_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *         "container": "flac",
+                     *         "codec": "flac",
+                     *         "sample_rate_hz": 44100,
+                     *         "channel_count": 2,
+                     *         "frame_count": 8821764,
+                     *         "warnings": [],
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "updated_at": "2026-03-04T18:30:00Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Track"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_BAD_REQUEST_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            404: components["responses"]["forge_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED_2"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
         };
     };
     get_track: {
@@ -9452,6 +12621,3341 @@ export interface operations {
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_clip_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *       "status": "completed",
+                     *       "progress": "Complete",
+                     *       "progress_pct": 100,
+                     *       "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *       "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *       "quality": 93,
+                     *       "quality_details": {
+                     *         "score": 93,
+                     *         "issues": [],
+                     *         "is_good": true
+                     *       },
+                     *       "error": null,
+                     *       "position": 0,
+                     *       "retry_count": 0,
+                     *       "estimated_wait": 0,
+                     *       "model": "music",
+                     *       "seed": 7,
+                     *       "engine": "procedural",
+                     *       "engine_model": "procedural",
+                     *       "degraded": false,
+                     *       "degraded_reason": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ClipJob"];
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    generate: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: {
+                /** @description Identifies a request across retries. Requests with the same key are processed once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123",
+                 *       "prompt": "peaceful ambient piano melody"
+                 *     }
+                 */
+                "application/json": components["schemas"]["GenerateBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "job_id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *       "position": 1,
+                     *       "job_ids": [
+                     *         "7f0c2a9e41d84b6fb1a35d90c2e8f714"
+                     *       ],
+                     *       "queue_message": null,
+                     *       "tier": "free",
+                     *       "limits": {
+                     *         "max_duration": 60,
+                     *         "per_hour": 10
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            400: components["responses"]["soundbox_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND"];
+            409: components["responses"]["soundbox_409_IDEMPOTENCY_KEY_REUSED"];
+            413: components["responses"]["soundbox_413_TOO_LARGE_QUOTA_EXCEEDED"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED_TOO_MANY_PENDING_HOURLY_LIMIT"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE_QUEUE_FULL_MODEL_UNAVAILABLE"];
+        };
+    };
+    get_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "models": {
+                     *         "audio": "pending",
+                     *         "music": "ready"
+                     *       },
+                     *       "gpu": {
+                     *         "available": true,
+                     *         "name": "NVIDIA H200",
+                     *         "busy": false,
+                     *         "memory_used_gb": 4.2,
+                     *         "memory_total_gb": 139.8,
+                     *         "memory_percent": 3
+                     *       },
+                     *       "queue_length": 12,
+                     *       "estimated_wait": 31.5
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_queue_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "queue_length": 1,
+                     *       "current_job": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *       "jobs": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "status": "processing",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "priority": "standard",
+                     *           "position": 0
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["QueueStatus"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    explore_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "jobs": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "status": "processing",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "priority": "standard",
+                     *           "position": 0,
+                     *           "duration": 20,
+                     *           "created": "2026-03-04T18:30:00",
+                     *           "progress": "Generating audio... 45%",
+                     *           "progress_pct": 45,
+                     *           "user_id": "user_xyz"
+                     *         }
+                     *       ],
+                     *       "current_job": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *       "total": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    cancel_clip_job: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UserBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "message": "Job cancelled"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CancelledClip"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_ACCESS_DENIED"];
+            404: components["responses"]["soundbox_404_JOB_NOT_FOUND"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    vote: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123",
+                 *       "vote": 1,
+                 *       "feedback_reasons": [
+                 *         "catchy"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["VoteBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "upvotes": 13,
+                     *       "downvotes": 1,
+                     *       "user_vote": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Voted"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_2"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    check_votes: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123",
+                 *       "generation_ids": [
+                 *         "7f0c2a9e41d84b6fb1a35d90c2e8f714"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["IdsBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "7f0c2a9e41d84b6fb1a35d90c2e8f714": 1,
+                     *       "votes": {
+                     *         "7f0c2a9e41d84b6fb1a35d90c2e8f714": 1
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        [key: string]: number | {
+                            [key: string]: number;
+                        };
+                    };
+                };
+            };
+            400: components["responses"]["soundbox_400_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "positive_reasons": {
+                     *         "catchy": 2
+                     *       },
+                     *       "negative_reasons": {
+                     *         "catchy": 2
+                     *       },
+                     *       "total_votes": 12,
+                     *       "positive": {
+                     *         "catchy": 2
+                     *       },
+                     *       "negative": {
+                     *         "catchy": 2
+                     *       },
+                     *       "reclassify": {
+                     *         "audio": 1,
+                     *         "music": 0
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Feedback"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    rate: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123",
+                 *       "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                 *       "rating": 4
+                 *     }
+                 */
+                "application/json": components["schemas"]["RateBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            400: components["responses"]["soundbox_400_BAD_REQUEST_2"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN"];
+            404: components["responses"]["soundbox_404_RATED_FILE_NOT_FOUND"];
+            413: components["responses"]["soundbox_413_TOO_LARGE_2"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    suggest_tag: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123",
+                 *       "category": "ambient"
+                 *     }
+                 */
+                "application/json": components["schemas"]["TagBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "message": "Suggestion recorded. 2/3 users have suggested this category.",
+                     *       "current_votes": 2,
+                     *       "threshold": 3,
+                     *       "consensus_reached": false,
+                     *       "action": "add",
+                     *       "new_categories": [
+                     *         "electronic"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Suggested"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    cancel_tag: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123",
+                 *       "category": "ambient"
+                 *     }
+                 */
+                "application/json": components["schemas"]["TagBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "message": "Suggestion withdrawn",
+                     *       "action": "add"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Withdrawn"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_tag_suggestions: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "suggestions": {
+                     *         "ambient": 2
+                     *       },
+                     *       "user_suggestions": [
+                     *         "ambient"
+                     *       ],
+                     *       "current_categories": [
+                     *         "electronic"
+                     *       ],
+                     *       "threshold": 3,
+                     *       "removals": {},
+                     *       "user_removals": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TagSuggestions"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_USER_ID_FOREIGN"];
+            404: components["responses"]["soundbox_404_TAGGED_NOT_FOUND"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    list_clips: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description The number of items per page. */
+                per_page?: number;
+                /** @description Filters by model: music, audio, magnet-music, magnet-audio. Other values: all models. */
+                model?: string;
+                /** @description Filters by words; clips that contain any of them match. */
+                search?: string;
+                /** @description Letters, digits, `-` and `_`. Other values are ignored. */
+                sort?: string;
+                /** @description Letters, digits, `-` and `_`. Other values are ignored. */
+                category?: string;
+                /** @description The ID of the user. */
+                user_id?: string;
+                /** @description The minimum duration in seconds. */
+                min_duration?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         null
+                     *       ],
+                     *       "total": 1,
+                     *       "page": 1,
+                     *       "pages": 1,
+                     *       "per_page": 20,
+                     *       "id_search": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ClipPage"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    count_clips: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "total": 12,
+                     *       "music": 7,
+                     *       "audio": 5
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ClipCounts"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    count_categories: {
+        parameters: {
+            query?: {
+                /** @description Filters by model: music, audio. Other values: both. */
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "ambient": 245,
+                     *       "electronic": 0
+                     *     }
+                     */
+                    "application/json": {
+                        [key: string]: number;
+                    };
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_clip: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *       "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *       "prompt": "slow cello over vinyl crackle",
+                     *       "model": "music",
+                     *       "duration": 20,
+                     *       "is_loop": 0,
+                     *       "quality_score": 93,
+                     *       "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *       "upvotes": 12,
+                     *       "downvotes": 0,
+                     *       "category": "[\"strings\", \"lofi\"]",
+                     *       "user_id": "user_xyz",
+                     *       "created_at": "2026-03-04 18:30:00",
+                     *       "rating": 4,
+                     *       "play_count": 12,
+                     *       "unique_plays": 5,
+                     *       "seed": 7,
+                     *       "engine": "procedural",
+                     *       "engine_model": "procedural",
+                     *       "degraded": false,
+                     *       "continued_from": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Clip"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    delete_clip: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UserBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_GENERATION_NOT_OWNED_USER_ID_FOREIGN"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_2"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    list_categories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model: music, audio, magnet-music, magnet-audio. */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "categories": {
+                     *         "drum_and_bass": "Drum And Bass"
+                     *       },
+                     *       "categories_with_counts": {
+                     *         "drum_and_bass": {
+                     *           "count": 3,
+                     *           "display": "Drum And Bass"
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Categories"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST_2"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_history: {
+        parameters: {
+            query?: {
+                /** @description Filters by model: music, audio, magnet-music, magnet-audio. Other values: all models. */
+                model?: string;
+                /** @description The ID of the user. */
+                user_id?: string;
+                /** @description The maximum number of clips. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *         "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *         "prompt": "slow cello over vinyl crackle",
+                     *         "model": "music",
+                     *         "duration": 20,
+                     *         "loop": false,
+                     *         "rating": 4,
+                     *         "created": "2026-03-04T18:30:00",
+                     *         "quality_score": 93,
+                     *         "quality_issues": [],
+                     *         "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *         "user_id": "user_xyz"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["HistoryEntry"][];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    list_favorites: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user. */
+                user_id?: string;
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description The number of items per page. */
+                per_page?: number;
+                /** @description Filters by model: music, audio, magnet-music, magnet-audio. Other values: all models. */
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null,
+                     *           "favorited_at": "2026-03-04 18:30:00"
+                     *         }
+                     *       ],
+                     *       "total": 1,
+                     *       "page": 1,
+                     *       "pages": 1,
+                     *       "per_page": 20
+                     *     }
+                     */
+                    "application/json": {
+                        items: components["schemas"]["Favorite"][];
+                        /** @example 1 */
+                        total: number;
+                        /** @example 1 */
+                        page: number;
+                        /** @example 1 */
+                        pages: number;
+                        /** @example 20 */
+                        per_page: number;
+                    };
+                };
+            };
+            400: components["responses"]["soundbox_400_BAD_REQUEST_3"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_USER_ID_FOREIGN"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    check_favorites: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123",
+                 *       "generation_ids": [
+                 *         "7f0c2a9e41d84b6fb1a35d90c2e8f714"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["IdsBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "7f0c2a9e41d84b6fb1a35d90c2e8f714": true,
+                     *       "favorites": [
+                     *         "7f0c2a9e41d84b6fb1a35d90c2e8f714"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        [key: string]: boolean | string[];
+                    };
+                };
+            };
+            400: components["responses"]["soundbox_400_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    add_favorite: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UserBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "favorited": true,
+                     *       "was_new": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Favorited"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_2"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    remove_favorite: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UserBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "favorited": false,
+                     *       "was_removed": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Unfavorited"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_2"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    shuffled_tracks: {
+        parameters: {
+            query?: {
+                /** @description Filters by model: music, audio, magnet-music, magnet-audio. Other values: all models. */
+                model?: string;
+                /** @description Filters by words; clips that contain any of them match. */
+                search?: string;
+                /** @description The number of clips. */
+                count?: number;
+                /** @description The minimum duration in seconds. */
+                min_duration?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tracks": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null
+                     *         }
+                     *       ],
+                     *       "filters": {
+                     *         "model": null,
+                     *         "search": "lofi"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ShuffledTracks"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    next_tracks: {
+        parameters: {
+            query?: {
+                /** @description Filters by model: music, audio, magnet-music, magnet-audio. Other values: all models. */
+                model?: string;
+                /** @description Filters by words; clips that contain any of them match. */
+                search?: string;
+                /** @description The IDs of clips to exclude, separated by commas. */
+                exclude?: string;
+                /** @description The number of clips. */
+                count?: number;
+                /** @description The minimum duration in seconds. */
+                min_duration?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tracks": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Tracks"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    favorite_tracks: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user. */
+                user_id?: string;
+                /** @description Filters by model: music, audio, magnet-music, magnet-audio. Other values: all models. */
+                model?: string;
+                /** @description The number of clips. */
+                count?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tracks": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null
+                     *         }
+                     *       ],
+                     *       "source": "top-rated"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StationTracks"];
+                };
+            };
+            400: components["responses"]["soundbox_400_BAD_REQUEST_3"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_USER_ID_FOREIGN"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    top_rated_tracks: {
+        parameters: {
+            query?: {
+                /** @description Filters by model: music, audio, magnet-music, magnet-audio. Other values: all models. */
+                model?: string;
+                /** @description The number of clips. */
+                count?: number;
+                /** @description The minimum duration in seconds. */
+                min_duration?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tracks": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null
+                     *         }
+                     *       ],
+                     *       "source": "top-rated"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StationTracks"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    new_tracks: {
+        parameters: {
+            query?: {
+                /** @description Filters by model: music, audio, magnet-music, magnet-audio. Other values: all models. */
+                model?: string;
+                /** @description The maximum age in hours. */
+                hours?: number;
+                /** @description The number of clips. */
+                count?: number;
+                /** @description The minimum duration in seconds. */
+                min_duration?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tracks": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null
+                     *         }
+                     *       ],
+                     *       "source": "top-rated"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StationTracks"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    playlist_tracks: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user. */
+                user_id?: string;
+                /** @description Whether to shuffle the clips. */
+                shuffle?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the playlist. */
+                playlist_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tracks": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null
+                     *         }
+                     *       ],
+                     *       "source": "top-rated",
+                     *       "playlist_id": "pl_0123456789ab",
+                     *       "playlist_name": "Rainy days"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PlaylistTracks"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_USER_ID_FOREIGN"];
+            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    station_queue: {
+        parameters: {
+            query?: {
+                /** @description Letters, digits, `-` and `_`. Other values are ignored. */
+                station?: string;
+                /** @description The number of clips. */
+                limit?: number;
+                /** @description Filters by model: music, audio, magnet-music, magnet-audio. Other values: all models. */
+                model?: string;
+                /** @description The ID of the user. */
+                user_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "station": "shuffle",
+                     *       "queue": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null
+                     *         }
+                     *       ],
+                     *       "stations": [
+                     *         "ambient",
+                     *         "lofi"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Station"];
+                };
+            };
+            400: components["responses"]["soundbox_400_BAD_REQUEST_4"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_USER_ID_FOREIGN"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    list_playlists: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user. */
+                user_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "playlists": [
+                     *         {
+                     *           "id": "pl_0123456789ab",
+                     *           "name": "Rainy days",
+                     *           "description": "",
+                     *           "is_public": false,
+                     *           "user_id": "user_xyz",
+                     *           "track_count": 1,
+                     *           "duration": 20,
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "updated_at": "2026-03-04 18:30:00"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PlaylistList"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_USER_ID_FOREIGN"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    create_playlist: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123",
+                 *       "name": "Rainy days"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PlaylistBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "id": "pl_0123456789ab",
+                     *       "name": "Rainy days",
+                     *       "description": "",
+                     *       "is_public": false,
+                     *       "user_id": "user_xyz",
+                     *       "track_count": 1,
+                     *       "duration": 20,
+                     *       "created_at": "2026-03-04 18:30:00",
+                     *       "updated_at": "2026-03-04 18:30:00"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SavedPlaylist"];
+                };
+            };
+            400: components["responses"]["soundbox_400_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            409: components["responses"]["soundbox_409_TOO_MANY_PLAYLISTS"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_playlist: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the playlist. */
+                playlist_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "pl_0123456789ab",
+                     *       "name": "Rainy days",
+                     *       "description": "",
+                     *       "is_public": false,
+                     *       "user_id": "user_xyz",
+                     *       "track_count": 1,
+                     *       "duration": 20,
+                     *       "created_at": "2026-03-04 18:30:00",
+                     *       "updated_at": "2026-03-04 18:30:00",
+                     *       "is_owner": true,
+                     *       "tracks": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null,
+                     *           "position": 0,
+                     *           "added_to_playlist": "2026-03-04 18:30:00"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PlaylistWithTracks"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_USER_ID_FOREIGN"];
+            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    update_playlist: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the playlist. */
+                playlist_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123",
+                 *       "name": "Rainy days"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PlaylistBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "id": "pl_0123456789ab",
+                     *       "name": "Rainy days",
+                     *       "description": "",
+                     *       "is_public": false,
+                     *       "user_id": "user_xyz",
+                     *       "track_count": 1,
+                     *       "duration": 20,
+                     *       "created_at": "2026-03-04 18:30:00",
+                     *       "updated_at": "2026-03-04 18:30:00"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SavedPlaylist"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    delete_playlist: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the playlist. */
+                playlist_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UserBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    add_to_playlist: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the playlist. */
+                playlist_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123",
+                 *       "generation_id": "7f0c2a9e41d84b6fb1a35d90c2e8f714"
+                 *     }
+                 */
+                "application/json": components["schemas"]["EntryBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "position": 3
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Placed"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND_GENERATION_NOT_FOUND"];
+            409: components["responses"]["soundbox_409_PLAYLIST_FULL"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    remove_from_playlist: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the playlist. */
+                playlist_id: string;
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123"
+                 *     }
+                 */
+                "application/json": components["schemas"]["UserBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND_NOT_IN_PLAYLIST"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    reorder_playlist: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the playlist. */
+                playlist_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123",
+                 *       "track_order": [
+                 *         "7f0c2a9e41d84b6fb1a35d90c2e8f714"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["OrderBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            404: components["responses"]["soundbox_404_PLAYLIST_NOT_FOUND_GENERATION_NOT_FOUND"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    record_play: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user, if the body does not contain it. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "user_abc123"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PlayBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "play_count": 12,
+                     *       "unique_plays": 5
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Played"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID_USER_ID_FOREIGN_2"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_2"];
+            413: components["responses"]["soundbox_413_TOO_LARGE"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_play_stats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "play_count": 12,
+                     *       "unique_plays": 5,
+                     *       "by_source": {
+                     *         "radio": 12
+                     *       },
+                     *       "daily": {
+                     *         "2026-03-04": 12
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PlayStats"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_2"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    list_trending: {
+        parameters: {
+            query?: {
+                /** @description The length of the period in hours. */
+                hours?: number;
+                /** @description The maximum number of items. */
+                limit?: number;
+                /** @description Filters by model: music, audio, magnet-music, magnet-audio. Other values: all models. */
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tracks": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null,
+                     *           "plays": 12
+                     *         }
+                     *       ],
+                     *       "hours": 24
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Trending"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    list_most_played: {
+        parameters: {
+            query?: {
+                /** @description The maximum number of items. */
+                limit?: number;
+                /** @description Filters by model: music, audio, magnet-music, magnet-audio. Other values: all models. */
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tracks": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null,
+                     *           "plays": 12
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MostPlayed"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    own_plays: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user. */
+                user_id?: string;
+                /** @description The maximum number of items. */
+                limit?: number;
+                /** @description The number of items to skip. */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "history": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null,
+                     *           "source": "radio",
+                     *           "played_at": "2026-03-04 18:30:00"
+                     *         }
+                     *       ],
+                     *       "limit": 50,
+                     *       "offset": 0,
+                     *       "has_more": false
+                     *     }
+                     */
+                    "application/json": {
+                        history: components["schemas"]["Play"][];
+                        /** @example 50 */
+                        limit: number;
+                        /** @example 0 */
+                        offset: number;
+                        has_more: boolean;
+                    };
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_USER_ID_FOREIGN"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    own_votes: {
+        parameters: {
+            query?: {
+                /** @description The ID of the user. */
+                user_id?: string;
+                /** @description The maximum number of items. */
+                limit?: number;
+                /** @description The number of items to skip. */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "history": [
+                     *         {
+                     *           "id": "7f0c2a9e41d84b6fb1a35d90c2e8f714",
+                     *           "filename": "7f0c2a9e41d84b6fb1a35d90c2e8f714.wav",
+                     *           "prompt": "slow cello over vinyl crackle",
+                     *           "model": "music",
+                     *           "duration": 20,
+                     *           "is_loop": 0,
+                     *           "quality_score": 93,
+                     *           "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png",
+                     *           "upvotes": 12,
+                     *           "downvotes": 0,
+                     *           "category": "[\"strings\", \"lofi\"]",
+                     *           "user_id": "user_xyz",
+                     *           "created_at": "2026-03-04 18:30:00",
+                     *           "rating": 4,
+                     *           "play_count": 12,
+                     *           "unique_plays": 5,
+                     *           "seed": 7,
+                     *           "engine": "procedural",
+                     *           "engine_model": "procedural",
+                     *           "degraded": false,
+                     *           "continued_from": null,
+                     *           "vote": 1,
+                     *           "voted_at": "2026-03-04 18:30:00"
+                     *         }
+                     *       ],
+                     *       "limit": 50,
+                     *       "offset": 0,
+                     *       "has_more": false
+                     *     }
+                     */
+                    "application/json": {
+                        history: components["schemas"]["Vote"][];
+                        /** @example 50 */
+                        limit: number;
+                        /** @example 0 */
+                        offset: number;
+                        has_more: boolean;
+                    };
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_USER_ID_FOREIGN"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_audio: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The `filename` of a clip. */
+                filename: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The file store has a public address. Follow the redirect, with the same `Range`. The URL is valid for 15 minutes. */
+            307: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    Location: components["headers"]["Location"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST_3"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    download_audio: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The `filename` of a clip. */
+                filename: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The file store has a public address. Follow the redirect, with the same `Range`. The URL is valid for 15 minutes. */
+            307: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    Location: components["headers"]["Location"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST_3"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_clip_waveform: {
+        parameters: {
+            query?: {
+                /** @description Frames per pixel: a power of two from 256 to 16777216. Other values: 256, which alone supports range requests. */
+                samples_per_pixel?: number;
+            };
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The ID of the clip, 32 hex digits. */
+                gen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_spectrogram: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The `spectrogram` of a clip. */
+                filename: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The file store has a public address. Follow the redirect, with the same `Range`. The URL is valid for 15 minutes. */
+            307: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    Location: components["headers"]["Location"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST_3"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    generate_spectrogram: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The `filename` of a clip. */
+                audio_filename: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "spectrogram": "7f0c2a9e41d84b6fb1a35d90c2e8f714.png"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SpectrogramName"];
+                };
+            };
+            400: components["responses"]["soundbox_400_PATH_INVALID_BAD_REQUEST_3"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            404: components["responses"]["soundbox_404_AUDIO_FILE_NOT_FOUND"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL_SPECTROGRAM_FAILED"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    random_prompt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "model": "music"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PromptBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "prompt": "upbeat synthwave with pulsing bass"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SuggestedPrompt"];
+                };
+            };
+            400: components["responses"]["soundbox_400_BAD_REQUEST_2"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID"];
+            413: components["responses"]["soundbox_413_TOO_LARGE_2"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    log_error: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "message": "Audio playback failed",
+                 *       "url": "/api/radio/shuffle"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "logged": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Logged"];
+                };
+            };
+            400: components["responses"]["soundbox_400_BAD_REQUEST_2"];
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED_CSRF_INVALID"];
+            413: components["responses"]["soundbox_413_TOO_LARGE_2"];
+            415: components["responses"]["soundbox_415_UNSUPPORTED_MEDIA_TYPE"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_stats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "total_generations": 31,
+                     *       "total_votes": 9,
+                     *       "total_favorites": 4,
+                     *       "categories": {
+                     *         "audio": 61,
+                     *         "music": 77
+                     *       },
+                     *       "generations": 31,
+                     *       "music": 20,
+                     *       "audio": 11,
+                     *       "votes": 9,
+                     *       "feedback": 3
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Stats"];
+                };
+            };
+            401: components["responses"]["soundbox_401_UNAUTHORIZED"];
+            403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
+            421: components["responses"]["soundbox_421_HOST_NOT_ALLOWED"];
+            429: components["responses"]["soundbox_429_RATE_LIMITED"];
+            500: components["responses"]["soundbox_500_INTERNAL"];
+            503: components["responses"]["soundbox_503_SERVICE_UNAVAILABLE"];
         };
     };
 }

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field, field_validator
+from soundwright.library.v1 import catalog_service_pb2 as catalog_pb
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.library.v1 import track_pb2
 from starlette.responses import Response
@@ -106,6 +107,14 @@ class TrackChanges(BaseModel):
         return [tag.strip() for tag in value.split(",") if tag.strip()] if isinstance(value, str) else value
 
 
+class ClipParameters(BaseModel):
+    """The clip to copy."""
+
+    clip_id: str = Field(
+        max_length=64, description="The ID of the clip.", examples=["7f0c2a9e41d84b6fb1a35d90c2e8f714"]
+    )
+
+
 def track_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/api/tracks", tags=["forge tracks"])
     clients = gateway.clients
@@ -124,6 +133,22 @@ def track_routes(gateway: Gateway) -> APIRouter:
     async def upload_track(request: Request) -> Response:
         """Upload an audio file as a multipart form with ``file`` and optionally ``title``, ``artist`` and ``album``."""
         return data(track_to_wire(await gateway.uploads.receive(request, recordings)), 201)
+
+    @router.post("/from-clip", openapi_extra=body_schema(ClipParameters))
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(
+        Data[Track],
+        refusals.GENERATION_NOT_FOUND,
+        refusals.FILE_NOT_FOUND,
+        refusals.QUOTA_EXCEEDED,
+        refusals.VALIDATION_ERROR,
+        status=201,
+    )
+    async def copy_clip(parameters: Annotated[ClipParameters, Depends(body_of(ClipParameters))]) -> Response:
+        """Create a track from a generated clip, whose prompt becomes the title. The track has its own copy of the audio."""
+        wanted = catalog_pb.GetGenerationRequest(generation_id=require_uuid(parameters.clip_id, "generation"))
+        clip = (await clients.catalog.GetGeneration(wanted)).generation
+        return data(track_to_wire(await gateway.uploads.copy(clip.audio_blob_key, "clip.wav", clip.prompt)), 201)
 
     @router.get("")
     @access(Access.ACCOUNT, RateClass.NORMAL)

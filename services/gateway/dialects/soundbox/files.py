@@ -8,17 +8,19 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import Field
 from soundwright.generation.v1 import generation_service_pb2 as generation_pb
+from soundwright.library.v1 import job_pb2
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
 from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.library import find_clip
-from services.gateway.dialects.soundbox.params import AudioName, ImageName, bad_request
+from services.gateway.dialects.soundbox.params import AudioName, ClipId, ImageName, PixelFrames, bad_request
 from services.gateway.dialects.soundbox.serializers import clip_id, slug
 from services.gateway.file_paths import hex_id
 from services.gateway.http.access import Access, access
 from services.gateway.http.files import blob_response
+from services.gateway.http.playback import PIXEL_FRAMES
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented, file_responses
@@ -79,6 +81,28 @@ def file_routes(gateway: Gateway) -> APIRouter:
         clip = await find_clip(clients, clip_id_of_file(filename, ".wav"))
         name = f"{slug(clip.prompt)}_{hex_id(clip.id)[-6:]}.wav"
         return await blob_response(request, blobs, clip.audio_blob_key, content_type="audio/wav", filename=name)
+
+    @router.get("/api/library/{gen_id}/waveform")
+    @access(Access.OPEN, RateClass.FILES)
+    @file_responses(
+        "application/octet-stream",
+        refusals.GENERATION_NOT_FOUND,
+        refusals.FILE_NOT_FOUND,
+        refusals.TOO_MANY_CONVERSIONS,
+        redirects=False,
+    )
+    async def get_clip_waveform(
+        request: Request, gen_id: ClipId, samples_per_pixel: PixelFrames = PIXEL_FRAMES
+    ) -> Response:
+        """Get the smallest and the largest sample of each pixel of a clip, for drawing. The format is that of
+        `GET /api/stems/{stem_id}/waveform`."""
+        clip = await find_clip(clients, gen_id)
+        audio = job_pb2.AudioOutput(
+            name=hex_id(clip.id),
+            blob_key=clip.audio_blob_key,
+            frame_count=max(1, round(clip.duration_seconds * clip.sample_rate_hz)),
+        )
+        return await gateway.playback.waveform(request, audio, samples_per_pixel)
 
     @router.get("/spectrogram/{filename}")
     @access(Access.OPEN, RateClass.FILES)

@@ -21,6 +21,7 @@ from services.gateway.dialects.soundbox.params import (
     FamilyFilter,
     HistoryLength,
     Keyword,
+    MinDuration,
     ModelFilter,
     PageNumber,
     PageSize,
@@ -118,12 +119,15 @@ def library_routes(gateway: Gateway) -> APIRouter:
         sort: Keyword = "recent",
         category: Keyword = "",
         user_id: UserId = "",
+        min_duration: MinDuration = 0,
     ) -> Response:
         """List clips. Returns the clips that match all filters. `search` can also be the ID of a clip."""
         if _ID.fullmatch(search):
             return await _clip_by_id(clients, search, page)
         request = pb.ListGenerationsRequest(
-            filter=pb.GenerationFilter(model=model, search=search, category=category),
+            filter=pb.GenerationFilter(
+                model=model, search=search, category=category, min_duration_seconds=min_duration
+            ),
             sort=_SORTS.get(sort, pb.GENERATION_SORT_RECENT),
             page=page,
             page_size=per_page,

@@ -27,6 +27,7 @@ from starlette.exceptions import HTTPException
 from kit.errors import AppError, Code
 from services.gateway.dialects.soundbox.model_names import MODELS
 from services.gateway.http.parameters import body_schema, json_object, limited_body, require_uuid
+from services.gateway.http.playback import PIXEL_FRAMES
 from services.gateway.http.problems import details_of
 
 __all__ = [
@@ -41,11 +42,13 @@ __all__ = [
     "ImageName",
     "Integer",
     "Keyword",
+    "MinDuration",
     "ModelFilter",
     "Number",
     "OptionalText",
     "PageNumber",
     "PageSize",
+    "PixelFrames",
     "PlaylistId",
     "SearchText",
     "Text",
@@ -65,6 +68,7 @@ __all__ = [
 _ID_COUNT_LIMIT = 100
 _USER_ID_LIMIT = 100
 _SEARCH_LIMIT = 200
+_PIXEL_FRAMES_LIMIT = 1 << 24
 _INVISIBLE = "\n\t\u200c\u200d"  # some scripts and emoji need the zero-width joiners
 _KEYWORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 M = TypeVar("M", bound=BaseModel)
@@ -125,6 +129,13 @@ def _read_keyword(value: object) -> str:
     return str(value) if _KEYWORD.fullmatch(str(value)) else ""
 
 
+def _read_pixel_frames(value: object) -> int:
+    text = str(value)
+    frames = int(text) if re.fullmatch("[0-9]{1,8}", text) else 0
+    valid = PIXEL_FRAMES <= frames <= _PIXEL_FRAMES_LIMIT and frames & (frames - 1) == 0
+    return frames if valid else PIXEL_FRAMES
+
+
 PageNumber = Annotated[int, Clamped(1, 1, 10_000), Query(description="The page, from 1.")]
 PageSize = Annotated[int, Clamped(20, 1, 100), Query(description="The number of items per page.")]
 ModelFilter = Annotated[
@@ -143,6 +154,15 @@ SearchText = Annotated[
     BeforeValidator(lambda value: clean(str(value), _SEARCH_LIMIT)),
     Query(description="Filters by words; clips that contain any of them match."),
 ]
+PixelFrames = Annotated[
+    int,
+    BeforeValidator(_read_pixel_frames),
+    Query(
+        description=f"Frames per pixel: a power of two from {PIXEL_FRAMES} to {_PIXEL_FRAMES_LIMIT}. "
+        f"Other values: {PIXEL_FRAMES}, which alone supports range requests."
+    ),
+]
+MinDuration = Annotated[int, Clamped(0, 0, 3600), Query(description="The minimum duration in seconds.")]
 HistoryLength = Annotated[int, Clamped(100, 1, 500), Query(description="The maximum number of clips.")]
 UserId = Annotated[
     str, BeforeValidator(lambda value: normalize_user_id(str(value))), Query(description="The ID of the user.")

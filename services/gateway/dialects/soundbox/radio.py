@@ -18,6 +18,7 @@ from services.gateway.dialects.soundbox.identity import user_scope
 from services.gateway.dialects.soundbox.params import (
     Clamped,
     Keyword,
+    MinDuration,
     ModelFilter,
     PlaylistId,
     SearchText,
@@ -54,7 +55,6 @@ Count10 = Annotated[int, Clamped(10, 1, 50), Query(description="The number of cl
 Count20 = Annotated[int, Clamped(20, 1, 50), Query(description="The number of clips.")]
 Count5 = Annotated[int, Clamped(5, 1, 20), Query(description="The number of clips.")]
 Hours = Annotated[int, Clamped(_WEEK_HOURS, 1, 8760), Query(description="The maximum age in hours.")]
-MinDuration = Annotated[int, Clamped(0, 0, 3600), Query(description="The minimum duration in seconds.")]
 Flag = Annotated[
     bool,
     BeforeValidator(lambda value: str(value).lower() in ("1", "true", "yes", "on")),

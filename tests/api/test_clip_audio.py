@@ -1,0 +1,90 @@
+"""The audio of clips: their waveforms, and tracks that are copies of clips."""
+
+from __future__ import annotations
+
+import struct
+
+import httpx
+import numpy as np
+import pytest
+from stories import decoded, made
+
+from tests.stacks import Stack
+
+PROMPT = "quorvax bells, slow"
+
+
+@pytest.fixture(scope="module")
+def clip(admin: httpx.Client) -> str:
+    return made(admin, PROMPT, duration=3)
+
+
+def pixels(data: bytes) -> list[tuple[int, int]]:
+    return list(struct.iter_unpack("<bb", data[24:]))
+
+
+def drawn(samples: np.ndarray, pixel_frames: int) -> list[tuple[int, int]]:
+    """What the waveform of samples [frames, channels] shows."""
+    parts = (samples[start : start + pixel_frames] for start in range(0, len(samples), pixel_frames))
+    values = [np.clip(np.rint(np.array([part.min(), part.max()]) * 128), -128, 127) for part in parts]
+    return [(int(low), int(high)) for low, high in values]
+
+
+def test_a_waveform_shows_what_sounds(admin: httpx.Client, clip: str) -> None:
+    samples = decoded(admin.get(f"/audio/{clip}.wav").content)
+    fine = admin.get(f"/api/library/{clip}/waveform")
+    assert (fine.status_code, fine.headers["content-type"]) == (200, "application/octet-stream")
+    assert pixels(fine.content) == drawn(samples, 256)
+    coarse = admin.get(f"/api/library/{clip}/waveform", params={"samples_per_pixel": 4096})
+    assert pixels(coarse.content) == drawn(samples, 4096)
+    # As all parameters of this dialect, an invalid one gets its default.
+    odd = admin.get(f"/api/library/{clip}/waveform", params={"samples_per_pixel": "300"})
+    assert odd.content == fine.content
+    again = admin.get(f"/api/library/{clip}/waveform", headers={"If-None-Match": fine.headers["etag"]})
+    assert again.status_code == 304
+    assert admin.get(f"/api/library/{'0' * 32}/waveform").status_code == 404
+
+
+def test_a_deleted_clip_leaves_no_waveform(stack: Stack, admin: httpx.Client) -> None:
+    short = made(admin, PROMPT, duration=1)
+    assert admin.get(f"/api/library/{short}/waveform").status_code == 200
+    waveforms = [key for key in stack.stored("generations/") if key.endswith(".dat")]
+    assert admin.delete(f"/api/library/{short}").status_code == 200
+    gone = set(waveforms) - set(stack.stored("generations/"))
+    assert [key.split("/")[-1] for key in gone] == ["audio.wav.dat"]
+
+
+def test_a_clip_becomes_a_track_of_the_caller(admin: httpx.Client, clip: str) -> None:
+    created = admin.post("/api/tracks/from-clip", json={"clip_id": clip})
+    assert created.status_code == 201, created.text
+    track = created.json()["data"]
+    assert (track["title"], round(track["duration_seconds"], 2)) == (PROMPT, 3.0)
+    copied, original = admin.get(track["file_path"]).content, admin.get(f"/audio/{clip}.wav").content
+    assert copied == original
+    assert admin.delete(f"/api/tracks/{track['id']}").status_code == 204
+    assert admin.get(f"/audio/{clip}.wav").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"clip_id": "0" * 32}, "GENERATION_NOT_FOUND"),
+        ({"clip_id": "../x"}, "GENERATION_NOT_FOUND"),
+        ({}, "VALIDATION_ERROR"),
+        ({"clip_id": ["x"]}, "VALIDATION_ERROR"),
+    ],
+)
+def test_without_a_clip_there_is_no_track(admin: httpx.Client, body: object, code: str) -> None:
+    assert admin.post("/api/tracks/from-clip", json=body).json()["code"] == code
+
+
+def test_the_library_filters_by_length(admin: httpx.Client, clip: str) -> None:
+    short = made(admin, PROMPT, duration=1)
+
+    def found(**parameters: object) -> list[str]:
+        answer = admin.get("/api/library", params={"search": "quorvax", **parameters})  # type: ignore[arg-type]
+        return [item["id"] for item in answer.json()["items"]]
+
+    assert found() == [short, clip]
+    assert found(min_duration=2) == [clip]
+    assert found(min_duration=4) == []
