@@ -21,6 +21,7 @@ const ROUTES: readonly Route[] = [
   { pattern: /^\/$/, title: "Tracks", load: () => import("./pages/tracks.tsx") },
   { pattern: /^\/tracks\/(?<id>[\w-]+)$/, title: "Track", load: () => import("./pages/track/page.tsx") },
   { pattern: /^\/jobs$/, title: "Jobs", load: () => import("./pages/jobs.tsx") },
+  { pattern: /^\/account$/, title: "Account", load: () => import("./pages/account/page.tsx") },
   { pattern: /^\/components$/, title: "Components", load: () => import("./pages/components.tsx") },
 ];
 
@@ -49,8 +50,9 @@ function Shell() {
             )}
           </a>
         </nav>
-        <a class="account quiet" href="/users/settings">
-          {account}
+        <a class="account quiet" href="/studio/account">
+          <span class="email">{account}</span>
+          <span class="word">Account</span>
         </a>
       </header>
       <main id="main" tabIndex={-1}>

@@ -13,6 +13,7 @@ from tests.cluster import cluster
 from tests.simulators.lalalai import LalalaiSimulator
 from tests.simulators.media_site import MediaSite
 from tests.simulators.spotify import SpotifySimulator
+from tests.simulators.webhook_receiver import WebhookReceiver
 from tests.stacks import Stack, embedded
 
 SETTINGS = {
@@ -68,18 +69,26 @@ def lalalai() -> Iterator[LalalaiSimulator]:
 
 
 @pytest.fixture(scope="session")
+def receiver() -> Iterator[WebhookReceiver]:
+    """A webhook endpoint that the stack may reach although it is not public."""
+    with WebhookReceiver() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
 def stack(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     spotify: SpotifySimulator,
     site: MediaSite,
     lalalai: LalalaiSimulator,
+    receiver: WebhookReceiver,
 ) -> Iterator[Stack]:
     """One running stack of each topology for all stories."""
     outside = {
         **spotify.settings,
         **lalalai.settings,
-        "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": f"{site.address},{spotify.address}",
+        "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": f"{site.address},{spotify.address},{receiver.address}",
         "SOUNDWRIGHT_FETCH_SEARCH_URL": site.search_url,
     }
     with TOPOLOGIES[request.param](tmp_path_factory.mktemp(request.param), SETTINGS | outside) as started:

@@ -12,6 +12,9 @@ export type Stems = components["schemas"]["Stems"];
 export type Clip = components["schemas"]["Clip"];
 export type ClipJob = components["schemas"]["ClipJob"];
 export type Playlist = components["schemas"]["Playlist"];
+export type Session = components["schemas"]["Session"];
+export type Webhook = components["schemas"]["Webhook"];
+export type Delivery = components["schemas"]["Delivery"];
 
 /** An error that the API has returned, or a failed connection (status 0). The message is for the user. */
 export class ApiError extends Error {

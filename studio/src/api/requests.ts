@@ -1,0 +1,90 @@
+/** Requests of views: loading, paging, and actions with their problems. */
+
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { refusal } from "./client.ts";
+
+interface Answer<T> {
+  data?: T | undefined;
+  error?: unknown;
+  response: Response;
+}
+
+export interface Page<T> {
+  readonly data: T;
+  readonly meta: { readonly page: number; readonly total_count: number; readonly total_pages: number };
+}
+
+/** Return the body of a response. Throw an `ApiError` for a refusal. */
+export async function bodyOf<T>(pending: Promise<Answer<T>>): Promise<T> {
+  const { data, error, response } = await pending;
+  if (!response.ok) throw refusal(response.status, error);
+  return data as T;
+}
+
+export interface Loaded<T> {
+  readonly value: T | null;
+  readonly problem: string;
+  readonly reload: () => Promise<void>;
+}
+
+/** Load a value, and again when `load` changes. A value that was loaded stays until the next one arrives. */
+export function useLoaded<T>(load: () => Promise<T>): Loaded<T> {
+  const [value, setValue] = useState<T | null>(null);
+  const [problem, setProblem] = useState("");
+  const latest = useRef(0);
+  const reload = useCallback(async () => {
+    const round = ++latest.current;
+    try {
+      const loaded = await load();
+      if (round !== latest.current) return;
+      setValue(loaded);
+      setProblem("");
+    } catch (error) {
+      if (round === latest.current) setProblem((error as Error).message);
+    }
+  }, [load]);
+  useEffect(() => void reload(), [reload]);
+  return { value, problem, reload };
+}
+
+export interface Action {
+  readonly isBusy: boolean;
+  readonly problem: string;
+  /** Run an operation, unless one runs. Return whether it succeeded. */
+  readonly run: (operation: () => Promise<unknown>) => Promise<boolean>;
+}
+
+/** Run operations one at a time, and keep the sentence of the last refusal. */
+export function useAction(): Action {
+  const [isBusy, setBusy] = useState(false);
+  const [problem, setProblem] = useState("");
+  const busy = useRef(false);
+  const run = useCallback(async (operation: () => Promise<unknown>) => {
+    if (busy.current) return false;
+    busy.current = true;
+    setBusy(true);
+    setProblem("");
+    try {
+      await operation();
+      return true;
+    } catch (error) {
+      setProblem((error as Error).message);
+      return false;
+    } finally {
+      busy.current = false;
+      setBusy(false);
+    }
+  }, []);
+  return { isBusy, problem, run };
+}
+
+/** Call `update` every few seconds while the page is visible. */
+export function useInterval(update: () => Promise<void>, seconds: number, isActive = true): void {
+  useEffect(() => {
+    if (!isActive) return;
+    const timer = setInterval(() => {
+      if (!document.hidden) void update();
+    }, seconds * 1000);
+    return () => clearInterval(timer);
+  }, [update, seconds, isActive]);
+}

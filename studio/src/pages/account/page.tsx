@@ -1,0 +1,30 @@
+/** The account: storage, API keys, connections, webhooks, and the browsers that are logged in. */
+
+import { account, currentCsrfToken } from "../../api/client.ts";
+import { Connections } from "./connections.tsx";
+import { Keys } from "./keys.tsx";
+import { Sessions } from "./sessions.tsx";
+import { Storage } from "./storage.tsx";
+import { Webhooks } from "./webhooks.tsx";
+
+export default function AccountPage() {
+  return (
+    <div class="page">
+      <div class="row apart">
+        <h1>Account</h1>
+        <form method="post" action="/users/log-out">
+          <input type="hidden" name="_csrf_token" value={currentCsrfToken()} />
+          <button class="button">Log out</button>
+        </form>
+      </div>
+      <p class="wrap">
+        {account} · <a href="/users/settings">Change the password or the email address</a>
+      </p>
+      <Storage />
+      <Keys />
+      <Connections />
+      <Webhooks />
+      <Sessions />
+    </div>
+  );
+}

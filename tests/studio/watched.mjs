@@ -1,0 +1,55 @@
+// Pages whose console, accessibility and looks are watched.
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+/** What pages complained about: lines of their consoles, and what axe found by the names of their states. */
+export class Watch {
+  complaints = [];
+  violations = {};
+
+  /** `pictures` is a folder for screenshots; empty: none are made. */
+  constructor(pictures = "") {
+    this.pictures = pictures;
+  }
+
+  /** Open a page and note what its console says. */
+  async open(context) {
+    const page = await context.newPage();
+    page.setDefaultTimeout(60_000);
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) {
+        this.complaints.push(`${message.text()} ${message.location().url}`);
+      }
+    });
+    page.on("pageerror", (error) => this.complaints.push(String(error)));
+    return page;
+  }
+
+  /** Note the violations of WCAG 2.2 A and AA that axe finds, and make screenshots. */
+  async check(page, name) {
+    await page.evaluate(axe);
+    const violations = await page.evaluate(async (tags) => {
+      const found = await globalThis.axe.run(document, { runOnly: tags });
+      return found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" | ")}`);
+    }, TAGS);
+    if (violations.length > 0) this.violations[name] = violations;
+    if (this.pictures) await this.photograph(page, name);
+  }
+
+  async photograph(page, name) {
+    const shot = (kind) => page.screenshot({ path: join(this.pictures, `${name}-${kind}.png`), fullPage: true });
+    await shot("light");
+    await page.emulateMedia({ colorScheme: "dark" });
+    await shot("dark");
+    await page.emulateMedia({ colorScheme: "light" });
+    const size = page.viewportSize();
+    await page.setViewportSize({ width: 360, height: 740 });
+    await shot("phone");
+    await page.setViewportSize(size);
+  }
+}
