@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 from soundwright.library.v1 import command_pb2, job_pb2, library_service_pb2, library_service_pb2_grpc
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 PRIORITIES = ("admin", "premium", "standard", "free")
+_AFFINITY_LENGTH = 64
 CORRELATION_HEADER = "soundwright-correlation-id"
 log = get_logger()
 
@@ -107,9 +109,14 @@ def _fill_from_kind(kind: JobKind[Spec], spec: Spec, request: library_service_pb
     request.queue_limit = request.queue_limit or kind.limits.queue
     request.command_subject = command_subject(kind.queue.name)
     request.output_folder = request.output_folder or kind.output_folder
-    request.affinity = kind.affinity(spec)
+    request.affinity = _affinity_word(kind.affinity(spec))
     request.work_seconds = kind.work_seconds(spec)
     request.creates_track = kind.creates_track
     request.public_spec = kind.public_spec
     for name, processor_type in kind.stages:
         request.stages.add(name=name, processor_type=processor_type, state=job_pb2.JOB_STATE_QUEUED)
+
+
+def _affinity_word(text: str) -> str:
+    """Return an affinity with the letters that the library takes: lower-case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:_AFFINITY_LENGTH]

@@ -74,7 +74,8 @@ class JobKind(Generic[Spec]):
         limits: how many unfinished jobs there can be.
         output_folder: folder of the blob store for files, see :mod:`kit.worker.outputs`. Empty if the jobs store no
             files.
-        affinity: returns a word that is equal for jobs that use the same model, for estimates, or an empty string.
+        affinity: returns a text that is equal for jobs that use the same model or do the same, for estimates, or an empty
+            string.
         work_seconds: returns the amount of work in seconds of audio, or 0 if it is unknown.
         stages: names and processor types of the stages, in order.
         creates_track: the library stores the track with the job, without audio, and the job completes it.

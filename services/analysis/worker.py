@@ -48,6 +48,7 @@ class AnalysisWorker:
             handler=self.handle,
             attempt_limit=settings.analysis_attempt_limit,
             limits=settings.job_limits,
+            affinity=lambda spec: " ".join(sorted(spec.features)),
         )
 
     async def handle(self, context: JobContext, spec: jobs_pb2.AnalysisSpec) -> job_pb2.JobResult:

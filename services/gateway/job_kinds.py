@@ -134,6 +134,10 @@ class JobKind(Generic[Spec]):
         """Return the title of a job that has no track."""
         return self.title(unpacked(job.spec, self.spec))
 
+    def model_of(self, job: job_pb2.Job) -> str:
+        """Return the requested model; empty for kinds without models."""
+        return str(getattr(unpacked(job.spec, self.spec), "model", ""))
+
 
 # --------------------------------------------------------------------------------------------------------- descriptors
 

@@ -104,6 +104,7 @@ class ExportWorker:
             attempt_limit=settings.separation_attempt_limit,
             limits=settings.job_limits,
             output_folder="exports",
+            affinity=lambda spec: spec.format,
         )
 
     async def handle(self, context: JobContext, spec: jobs_pb2.ExportSpec) -> job_pb2.JobResult:

@@ -64,6 +64,7 @@ class PipelineWorker:
             attempt_limit=settings.separation_attempt_limit,
             limits=settings.job_limits,
             output_folder="pipeline",
+            affinity=lambda spec: spec.model,
             stages=[(stage.name, stage.processor_type) for stage in PIPELINE_STAGES],
         )
 

@@ -70,6 +70,7 @@ class SeparationWorker:
             attempt_limit=settings.separation_attempt_limit,
             limits=settings.job_limits,
             output_folder=STEMS_FOLDER,
+            affinity=lambda spec: spec.model,
         )
 
     async def handle(self, context: JobContext, spec: jobs_pb2.SeparationSpec) -> job_pb2.JobResult:

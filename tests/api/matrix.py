@@ -94,6 +94,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/jobs": ACCOUNTS,
     "GET /api/jobs/{job_id}": (401, 401, 403, 403, 200),
     "DELETE /api/jobs/{job_id}": (401, 401, 403, 403, 409),  # it has ended
+    "POST /api/jobs/{job_id}/retry": (401, 401, 403, 403, 409),  # it has succeeded
     "GET /export/stem/{stem_id}": (401, 401, 403, 403, 200),
     "GET /export/stems/{track_id}": (401, 401, 403, 403, 200),
     "GET /export/analysis/{track_id}": (401, 401, 403, 403, 200),
@@ -269,6 +270,7 @@ HANDSHAKE = {
 REFUSALS_BELOW = {
     "/api/admin": {403: "ROLE_TOO_LOW", 404: "ACCOUNT_NOT_FOUND"},
     "/api/agents/conversations": {404: "CONVERSATION_NOT_FOUND"},
+    "/retry": {409: "JOB_NOT_FAILED"},
     "/api/lalalai": {404: "TASK_NOT_FOUND"},
     "/api/sessions": {404: "SESSION_NOT_FOUND"},
     "/api/users/me/tokens": {403: "SESSION_NEEDED"},

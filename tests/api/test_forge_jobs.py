@@ -93,6 +93,42 @@ def test_a_job_is_cancelled_while_it_waits_or_runs(admin: httpx.Client) -> None:
         assert admin.delete(f"/api/jobs/{job_id}").status_code == 204  # asking again changes nothing
 
 
+def test_a_cancelled_job_starts_again_once(admin: httpx.Client) -> None:
+    long = upload(admin, encoded(song(60.0)))
+    waiting = [separate(admin, long) for _ in range(2)][-1]
+    queued = admin.get(f"/api/jobs/{waiting}").json()["data"]
+    assert (queued["title"], queued["model"]) == (long["title"], "dsp")
+    assert admin.post(f"/api/jobs/{waiting}/retry").json()["code"] == "JOB_NOT_FAILED"
+    assert admin.delete(f"/api/jobs/{waiting}").status_code == 204
+    finished(admin, f"/api/jobs/{waiting}")
+    answers = [admin.post(f"/api/jobs/{waiting}/retry") for _ in range(2)]
+    again = answers[0].json()["data"]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert again["id"] == answers[1].json()["data"]["id"] != waiting
+    assert (again["job_type"], again["model"], again["track_id"]) == ("processing", "dsp", long["id"])
+    assert admin.delete(f"/api/jobs/{again['id']}").status_code == 204
+    finished(admin, f"/api/jobs/{again['id']}")
+    third = admin.post(f"/api/jobs/{waiting}/retry").json()["data"]["id"]
+    assert third not in (waiting, again["id"]), "the second attempt was cancelled, too"
+    assert finished(admin, f"/api/jobs/{third}")["status"] == "completed"
+    assert admin.post(f"/api/jobs/{third}/retry").status_code == 409
+
+
+def test_the_time_left_comes_from_measured_jobs(admin: httpx.Client) -> None:
+    mine = upload(admin, encoded(song(40.0)))
+    measured = finished(admin, f"/api/jobs/{separate(admin, mine)}")
+    assert (measured["estimated_seconds_left"], measured["queue_position"]) == (None, None)
+
+    def seconds_left() -> float | None:
+        path = f"/api/jobs/{separate(admin, mine)}"
+        seconds: float | None = admin.get(path).json()["data"]["estimated_seconds_left"]
+        admin.delete(path)
+        finished(admin, path)
+        return seconds
+
+    eventually(seconds_left)  # measurements are cached for a few seconds
+
+
 def test_a_finished_job_is_not_cancelled(admin: httpx.Client, track: dict[str, Any]) -> None:
     job_id = separate(admin, track)
     finished(admin, f"/api/jobs/{job_id}")

@@ -13,6 +13,7 @@ from soundwright.separation.v1 import jobs_pb2 as separation_pb
 
 from kit.worker.kind import pack
 from services.gateway.job_kinds import JOB_KINDS, PublicFile, job_kind, unpacked
+from services.gateway.job_retries import RETRIES
 from services.gateway.job_views import status
 from services.library.job_kinds import public_kinds
 
@@ -36,7 +37,7 @@ def succeeded(kind: job_pb2.JobKind, **result: object) -> job_pb2.Job:
 
 
 def test_every_kind_is_described_on_both_sides() -> None:
-    assert list(JOB_KINDS) == KINDS
+    assert list(JOB_KINDS) == list(RETRIES) == KINDS
     words = [kind.word for kind in JOB_KINDS.values()]
     assert words == ["download", "separation", "analysis", "generation", "pipeline", "export"]
     types = [kind.public_type for kind in JOB_KINDS.values()]

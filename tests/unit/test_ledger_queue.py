@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from ledger_world import ANN, BOB, WORKER, World, details, opened, result
+from ledger_world import ANN, BOB, WORKER, World, details, opened, result, track
 
 from kit.security.identity import Principal
 from services.library.jobs.order import STARVATION_SECONDS
@@ -194,6 +195,43 @@ async def test_waiting_is_worked_out_from_measured_speed(world: World) -> None:
     expected = [(last, 1, rest), (second, 2, rest + 3.0), (third, 3, rest + 3.0 + 12.0)]
     assert [(job, *await place(world, job)) for job in (last, second, third)] == expected
     assert (await look(world)).estimated_wait_seconds == rest + 3.0 + 12.0 + 4.0
+
+
+async def left(world: World, job: Job) -> float | None:
+    current = await world.now(job)
+    return await world.queue.seconds_left(current, (await world.queue.position(current))[0])
+
+
+async def test_the_time_left_is_known_only_from_jobs_of_the_same_model_and_length(world: World) -> None:
+    first = await start(world, await asked(world, work_seconds=100.0))
+    assert await left(world, first) is None
+    world.clock.time += 50.0
+    await world.ledger.succeed(first.id, 1, result(), [])
+    assert await left(world, first) is None, "it has ended"
+    world.clock.time += 60.0
+    running = await start(world, await asked(world, work_seconds=200.0))
+    await world.ledger.heartbeat(running.id, 1, LONG_LEASE, 0.75, "", [])
+    jobs = []
+    for fields in ({"work_seconds": 60.0}, {"work_seconds": 7200.0}, {"affinity": "audio"}, {"work_seconds": 60.0}):
+        world.clock.time += 1.0
+        jobs.append(await asked(world, **fields))
+    waiting, other_length, other_model, behind = jobs
+    assert await left(world, running) == 25.0  # a quarter of 200 seconds, at half a second for each
+    assert await left(world, waiting) == 25.0 + 30.0
+    assert [await left(world, job) for job in (other_length, other_model)] == [None, None]
+    assert await left(world, behind) is None, "jobs before it take an unknown time"
+    urgent = await asked(world, PRO, work_seconds=60.0)
+    world.clock.time += 2.0
+    assert (await left(world, urgent), await left(world, waiting)) == (25.0 + 30.0, 25.0 + 60.0)
+
+
+async def test_jobs_of_tracks_are_as_long_as_the_tracks(world: World) -> None:
+    song = await world.tracks.create(ANN, dataclasses.replace(track("t1"), title="Tune", duration_seconds=180.0))
+    job = await world.job(track_id=song.id)
+    assert job.work_seconds == 180.0
+    assert await world.ledger.track_title(ANN, job) == "Tune"
+    assert await world.ledger.track_title(BOB, job) == ""
+    assert await world.ledger.track_title(ANN, await world.job()) == ""
 
 
 async def test_several_workers_share_the_work(world: World) -> None:

@@ -133,6 +133,11 @@ AUDIO_NOT_READY = Problem(
     "This track has no audio yet. Wait until its download is completed, or start the download again if it failed.",
 )
 JOB_FINISHED = Problem(409, "JOB_FINISHED", "The job has succeeded already and cannot be cancelled.")
+JOB_NOT_FAILED = Problem(
+    409,
+    "JOB_NOT_FAILED",
+    "Only a failed or cancelled job can start again. Wait until this job ends, or start a new one.",
+)
 CONVERSATION_FULL = Problem(409, "CONVERSATION_FULL", "A conversation can have 200 messages. Start a new conversation.")
 WEBHOOK_LIMIT = Problem(409, "WEBHOOK_LIMIT", "An account can have 10 webhooks. Delete one that you no longer need.")
 WEBHOOK_DISABLED = Problem(409, "WEBHOOK_DISABLED", "This webhook is disabled. Enable it first.")

@@ -64,6 +64,10 @@ class JobTrack(Protocol):
     def create_time(self) -> float: ...
     @property
     def blob_key(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def duration_seconds(self) -> float: ...
 
 
 class ResultStore(Protocol):
@@ -117,7 +121,11 @@ class JobLedger:
                     raise not_found("track")
                 if not track.blob_key:
                     raise audio_not_ready()
-                job = dataclasses.replace(job, track_create_time=track.create_time)
+                job = dataclasses.replace(
+                    job,
+                    track_create_time=track.create_time,
+                    work_seconds=job.work_seconds or track.duration_seconds,
+                )
         if job.output_folder or job.creates_track:
             try:
                 await self._storage.require_room(job.owner_id)
@@ -218,6 +226,11 @@ class JobLedger:
     ) -> tuple[list[Job], int]:
         """Return a page of the caller's jobs, and the number of all matching jobs."""
         return await self._store.list_jobs(principal.id, kinds, states, track_id, offset, limit, oldest_first)
+
+    async def track_title(self, principal: Principal, job: Job) -> str:
+        """Return the title of the track of a job; empty if it has none, or the caller may not see the track."""
+        track = await self._results.track(job.track_id) if job.track_id else None
+        return track.title if track is not None and may_see(principal, track.owner_id) else ""
 
     async def cancel(self, principal: Principal, job_id: str) -> Job:
         """End a queued job now, or request a running one to stop.

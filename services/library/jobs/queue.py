@@ -1,12 +1,14 @@
 """The public view of the queue: running and queued jobs, positions and estimated waits.
 
 Positions are counted with indexes on each request. Estimates are derived from recently finished jobs and cached briefly,
-because waiting clients poll several times a second.
+because waiting clients poll several times a second. The wait assumes a speed for jobs that nothing was measured for; the
+time until a job ends is unknown then.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -65,11 +67,14 @@ class _Forecast:
             computing time of all listed jobs.
         mean_job_seconds: mean computing time of a queued job.
         worker_count: number of jobs that run in parallel.
+        measured_count: number of listed queued jobs, from the first on, whose time follows from measurements, as that of
+            all jobs before them does.
     """
 
     ahead_seconds: list[float]
     mean_job_seconds: float
     worker_count: int
+    measured_count: int
 
     def wait_seconds(self, ahead_count: int) -> float:
         """Return the estimated wait of a job with ``ahead_count`` queued jobs before it."""
@@ -101,7 +106,7 @@ class JobQueue:
         self._store = store
         self._clock = clock
         self._forecasts: _TtlCache[str, _Forecast] = _TtlCache(clock, _FORECAST_TTL_SECONDS)
-        self._speeds: _TtlCache[tuple[str, str], float] = _TtlCache(clock, _SPEED_TTL_SECONDS)
+        self._speeds: _TtlCache[tuple[str, str, int], float | None] = _TtlCache(clock, _SPEED_TTL_SECONDS)
 
     async def get(self, principal: Principal, kind: str) -> Queue:
         """Return the unfinished jobs of a kind. Private fields of other owners' jobs are empty."""
@@ -123,12 +128,32 @@ class JobQueue:
         if job.state is not JobState.QUEUED:
             return 0, 0.0
         ahead = await self._store.count_ahead(job, self._clock.now())
+        return ahead + 1, (await self._forecast_of(job.kind)).wait_seconds(ahead)
 
+    async def seconds_left(self, job: Job, position: int) -> float | None:
+        """Return the estimated time until a job ends, in seconds.
+
+        It is None for a finished job, and if no job of the same kind, model and about the same length has finished lately.
+        For a queued job, this applies to all jobs before it, too.
+
+        Args:
+            position: the position of a queued job, from :meth:`position`.
+        """
+        if job.state.terminal:
+            return None
+        seconds = await self._measured_seconds(job)
+        if seconds is None:
+            return None
+        if job.state is JobState.RUNNING:
+            return (1.0 - job.progress_ratio) * seconds
+        forecast = await self._forecast_of(job.kind)
+        return forecast.wait_seconds(position - 1) + seconds if position - 1 <= forecast.measured_count else None
+
+    async def _forecast_of(self, kind: str) -> _Forecast:
         async def compute() -> _Forecast:
-            return await self._forecast(*await self._unfinished(job.kind))
+            return await self._forecast(*await self._unfinished(kind))
 
-        forecast = await self._forecasts.get(job.kind, compute)
-        return ahead + 1, forecast.wait_seconds(ahead)
+        return await self._forecasts.get(kind, compute)
 
     async def _unfinished(self, kind: str) -> tuple[list[Job], list[Job]]:
         running = await self._store.running_jobs(kind, _LISTED_JOBS)
@@ -140,21 +165,37 @@ class JobQueue:
         running_seconds = sum([(1.0 - job.progress_ratio) * await self._job_seconds(job) for job in running])
         ahead_seconds = list(accumulate([await self._job_seconds(job) for job in queued], initial=running_seconds))
         mean_job_seconds = (ahead_seconds[-1] - running_seconds) / len(queued) if queued else 0.0
-        return _Forecast(ahead_seconds, mean_job_seconds, max(1, len(running)))
+        measured = [await self._measured_seconds(job) is not None for job in (*running, *queued)]
+        measured_count = [*measured, False].index(False) - len(running)
+        return _Forecast(ahead_seconds, mean_job_seconds, max(1, len(running)), measured_count)
 
     async def _job_seconds(self, job: Job) -> float:
-        async def measure() -> float:
+        measured = await self._measured_seconds(job)
+        return _work(job) * _DEFAULT_SPEED if measured is None else measured
+
+    async def _measured_seconds(self, job: Job) -> float | None:
+        """Return how long a job takes at the speed of those that have finished lately, or None if there are none."""
+
+        async def measure() -> float | None:
             since = self._clock.now() - _MEASURED_PERIOD_SECONDS
             latest = await self._store.latest_successes(job.kind, job.affinity, since, _MEASURED_JOBS)
-            seconds = sum(done.finish_time - done.start_time for done in latest if done.finish_time and done.start_time)
-            return seconds / sum(map(_work, latest)) if latest else _DEFAULT_SPEED
+            alike = [done for done in latest if abs(_length_class(done) - length_class) <= 1]
+            seconds = sum(done.finish_time - done.start_time for done in alike if done.finish_time and done.start_time)
+            return seconds / sum(map(_work, alike)) if alike else None
 
-        return _work(job) * await self._speeds.get((job.kind, job.affinity), measure)
+        length_class = _length_class(job)
+        speed = await self._speeds.get((job.kind, job.affinity, length_class), measure)
+        return None if speed is None else _work(job) * speed
 
 
 def _work(job: Job) -> float:
     """Return the amount of work in seconds of audio, or 1 if it is unknown; then the speed is the time per job."""
     return job.work_seconds or 1.0
+
+
+def _length_class(job: Job) -> int:
+    """Return the logarithm of the work to the base 4. Jobs of adjacent classes are about equally fast for their length."""
+    return round(math.log(_work(job), 4))
 
 
 def _shown_to(principal: Principal, job: Job) -> Job:

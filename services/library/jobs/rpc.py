@@ -71,7 +71,10 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         job = await self._ledger.get(require_principal(), request.job_id)
         position, wait_seconds = await self._queue.position(job) if request.with_position else (0, 0.0)
-        return pb.GetJobResponse(job=job_to_wire(job), position=position, estimated_wait_seconds=wait_seconds)
+        view = await self._view(job) if request.with_view else None
+        return pb.GetJobResponse(
+            job=job_to_wire(job), position=position, estimated_wait_seconds=wait_seconds, view=view
+        )
 
     async def WatchJob(self, request: pb.WatchJobRequest, context: Context) -> AsyncGenerator[pb.WatchJobResponse]:
         last = None
@@ -96,7 +99,8 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
             limit,
             request.oldest_first,
         )
-        return pb.ListJobsResponse(jobs=[listed_job_to_wire(job) for job in jobs], total_count=total)
+        views = {job.id: await self._view(job) for job in jobs} if request.with_views else {}
+        return pb.ListJobsResponse(jobs=[listed_job_to_wire(job) for job in jobs], total_count=total, views=views)
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         return pb.CancelJobResponse(job=job_to_wire(await self._ledger.cancel(require_principal(), request.job_id)))
@@ -151,6 +155,14 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
             request.job_id, request.attempt, request.delay_seconds, error, request.refund_attempt
         )
         return pb.ReleaseJobResponse(job=job_to_wire(job))
+
+    async def _view(self, job: Job) -> pb.JobView:
+        position, _ = await self._queue.position(job)
+        return pb.JobView(
+            track_title=await self._ledger.track_title(require_principal(), job),
+            position=position,
+            estimated_seconds_left=await self._queue.seconds_left(job, position),
+        )
 
 
 def _kind_from_wire(kind: job_pb2.JobKind.ValueType) -> str:

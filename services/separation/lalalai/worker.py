@@ -87,6 +87,7 @@ class LalalaiWorker:
             attempt_limit=self._settings.separation_attempt_limit,
             limits=self._settings.job_limits,
             output_folder=STEMS_FOLDER,
+            affinity=lambda spec: f"{LALALAI} {spec.model}",
             on_finish=self.clean_up,
         )
 

@@ -476,6 +476,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a failed or cancelled job again, with the same request
+         * @description Start a failed or cancelled job again, with the same request.
+         *
+         *     The response is the new job. A repeated call returns that job with status 200, unless it has failed, too.
+         */
+        post: operations["retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tracks/{track_id}/stems": {
         parameters: {
             query?: never;
@@ -3453,6 +3475,16 @@ export interface components {
             /** @enum {string} */
             job_type: "download" | "processing" | "analysis" | "generation" | "pipeline" | "export" | "unknown";
             /**
+             * @description The title of the track, or what was asked for.
+             * @example Blinding Lights
+             */
+            title: string | null;
+            /**
+             * @description The requested model.
+             * @example htdemucs
+             */
+            model: string | null;
+            /**
              * @example completed
              * @enum {string}
              */
@@ -3467,6 +3499,16 @@ export interface components {
              * @example null
              */
             message: string | null;
+            /**
+             * @description Position of a queued job among those of its kind, from 1. Null once it runs.
+             * @example null
+             */
+            queue_position: number | null;
+            /**
+             * @description Estimated time until the job ends, from jobs of the same type, model and about the same length that have finished lately. Null if there are none, and once the job has ended.
+             * @example null
+             */
+            estimated_seconds_left: number | null;
             track_id: string | null;
             /**
              * @description Why the job failed. `cancelled` if it was cancelled.
@@ -3497,6 +3539,16 @@ export interface components {
             /** @enum {string} */
             job_type: "download" | "processing" | "analysis" | "generation" | "pipeline" | "export" | "unknown";
             /**
+             * @description The title of the track, or what was asked for.
+             * @example Blinding Lights
+             */
+            title: string | null;
+            /**
+             * @description The requested model.
+             * @example htdemucs
+             */
+            model: string | null;
+            /**
              * @example completed
              * @enum {string}
              */
@@ -3511,6 +3563,16 @@ export interface components {
              * @example null
              */
             message: string | null;
+            /**
+             * @description Position of a queued job among those of its kind, from 1. Null once it runs.
+             * @example null
+             */
+            queue_position: number | null;
+            /**
+             * @description Estimated time until the job ends, from jobs of the same type, model and about the same length that have finished lately. Null if there are none, and once the job has ended.
+             * @example null
+             */
+            estimated_seconds_left: number | null;
             track_id: string | null;
             /**
              * @description Why the job failed. `cancelled` if it was cancelled.
@@ -4030,6 +4092,16 @@ export interface components {
             /** @enum {string} */
             job_type: "download" | "processing" | "analysis" | "generation" | "pipeline" | "export" | "unknown";
             /**
+             * @description The title of the track, or what was asked for.
+             * @example Blinding Lights
+             */
+            title: string | null;
+            /**
+             * @description The requested model.
+             * @example htdemucs
+             */
+            model: string | null;
+            /**
              * @example completed
              * @enum {string}
              */
@@ -4044,6 +4116,16 @@ export interface components {
              * @example null
              */
             message: string | null;
+            /**
+             * @description Position of a queued job among those of its kind, from 1. Null once it runs.
+             * @example null
+             */
+            queue_position: number | null;
+            /**
+             * @description Estimated time until the job ends, from jobs of the same type, model and about the same length that have finished lately. Null if there are none, and once the job has ended.
+             * @example null
+             */
+            estimated_seconds_left: number | null;
             track_id: string | null;
             /**
              * @description Why the job failed. `cancelled` if it was cancelled.
@@ -6523,6 +6605,45 @@ export interface components {
         };
         /** @description `JOB_FINISHED` */
         forge_409_JOB_FINISHED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `SERVICE_UNAVAILABLE`, `MODEL_UNAVAILABLE`, `QUEUE_FULL` */
+        forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_QUEUE_FULL: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `JOB_NOT_FOUND`, `TRACK_NOT_FOUND` */
+        forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `JOB_NOT_FAILED` */
+        forge_409_JOB_NOT_FAILED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9649,9 +9770,13 @@ export interface operations {
                      *         {
                      *           "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *           "job_type": "download",
+                     *           "title": "Blinding Lights",
+                     *           "model": "htdemucs",
                      *           "status": "completed",
                      *           "progress": 100,
                      *           "message": null,
+                     *           "queue_position": null,
+                     *           "estimated_seconds_left": null,
                      *           "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *           "error": null,
                      *           "error_code": null,
@@ -9714,9 +9839,13 @@ export interface operations {
                      *       "data": {
                      *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *         "job_type": "download",
+                     *         "title": "Blinding Lights",
+                     *         "model": "htdemucs",
                      *         "status": "completed",
                      *         "progress": 100,
                      *         "message": null,
+                     *         "queue_position": null,
+                     *         "estimated_seconds_left": null,
                      *         "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *         "error": null,
                      *         "error_code": null,
@@ -9804,6 +9933,107 @@ export interface operations {
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job that an earlier call has started. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "job_type": "download",
+                     *         "title": "Blinding Lights",
+                     *         "model": "htdemucs",
+                     *         "status": "completed",
+                     *         "progress": 100,
+                     *         "message": null,
+                     *         "queue_position": null,
+                     *         "estimated_seconds_left": null,
+                     *         "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "attempt": 1,
+                     *         "max_attempts": 3,
+                     *         "cancel_requested": false,
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "started_at": "2026-03-04T18:30:00Z",
+                     *         "completed_at": "2026-03-04T18:30:00Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["JobSummary"];
+                    };
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "job_type": "download",
+                     *         "title": "Blinding Lights",
+                     *         "model": "htdemucs",
+                     *         "status": "completed",
+                     *         "progress": 100,
+                     *         "message": null,
+                     *         "queue_position": null,
+                     *         "estimated_seconds_left": null,
+                     *         "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "attempt": 1,
+                     *         "max_attempts": 3,
+                     *         "cancel_requested": false,
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "started_at": "2026-03-04T18:30:00Z",
+                     *         "completed_at": "2026-03-04T18:30:00Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["JobSummary"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND_TRACK_NOT_FOUND"];
+            409: components["responses"]["forge_409_JOB_NOT_FAILED"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_PENDING"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_QUEUE_FULL"];
         };
     };
     list_stems: {
@@ -11753,9 +11983,13 @@ export interface operations {
                      *           {
                      *             "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *             "job_type": "download",
+                     *             "title": "Blinding Lights",
+                     *             "model": "htdemucs",
                      *             "status": "completed",
                      *             "progress": 100,
                      *             "message": null,
+                     *             "queue_position": null,
+                     *             "estimated_seconds_left": null,
                      *             "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *             "error": null,
                      *             "error_code": null,

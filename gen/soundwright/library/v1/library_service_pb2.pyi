@@ -1502,22 +1502,55 @@ class CreateJobResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class JobView(message.Message):
+    """What callers want to know about a job besides its record."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_TITLE_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    ESTIMATED_SECONDS_LEFT_FIELD_NUMBER: builtins.int
+    track_title: builtins.str
+    """empty: the job has no track, or it was deleted"""
+    position: builtins.int
+    """position of a queued job among those of its kind, from 1; otherwise 0"""
+    estimated_seconds_left: builtins.float
+    """until the job ends; absent: it has ended, or nothing like it was measured"""
+    def __init__(
+        self,
+        *,
+        track_title: builtins.str = ...,
+        position: builtins.int = ...,
+        estimated_seconds_left: builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_estimated_seconds_left", b"_estimated_seconds_left", "estimated_seconds_left", b"estimated_seconds_left"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_estimated_seconds_left", b"_estimated_seconds_left", "estimated_seconds_left", b"estimated_seconds_left", "position", b"position", "track_title", b"track_title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__estimated_seconds_left: _TypeAlias = typing.Literal["estimated_seconds_left"]  # noqa: Y015
+    _WhichOneofArgType__estimated_seconds_left: _TypeAlias = typing.Literal["_estimated_seconds_left", b"_estimated_seconds_left"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_seconds_left) -> _WhichOneofReturnType__estimated_seconds_left | None: ...
+
+@typing.final
 class GetJobRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     JOB_ID_FIELD_NUMBER: builtins.int
     WITH_POSITION_FIELD_NUMBER: builtins.int
+    WITH_VIEW_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     with_position: builtins.bool
+    with_view: builtins.bool
     def __init__(
         self,
         *,
         job_id: builtins.str = ...,
         with_position: builtins.bool = ...,
+        with_view: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["job_id", b"job_id", "with_position", b"with_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job_id", b"job_id", "with_position", b"with_position", "with_view", b"with_view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1528,22 +1561,28 @@ class GetJobResponse(message.Message):
     JOB_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
     ESTIMATED_WAIT_SECONDS_FIELD_NUMBER: builtins.int
+    VIEW_FIELD_NUMBER: builtins.int
     position: builtins.int
     """with_position: position of a queued job among those of its kind, from 1; otherwise 0"""
     estimated_wait_seconds: builtins.float
     """with_position: estimated time until the job starts"""
     @builtins.property
     def job(self) -> job_pb2.Job: ...
+    @builtins.property
+    def view(self) -> JobView:
+        """with_view"""
+
     def __init__(
         self,
         *,
         job: job_pb2.Job | None = ...,
         position: builtins.int = ...,
         estimated_wait_seconds: builtins.float = ...,
+        view: JobView | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job", "view", b"view"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["estimated_wait_seconds", b"estimated_wait_seconds", "job", b"job", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["estimated_wait_seconds", b"estimated_wait_seconds", "job", b"job", "position", b"position", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1646,10 +1685,12 @@ class ListJobsRequest(message.Message):
     STATES_FIELD_NUMBER: builtins.int
     TRACK_ID_FIELD_NUMBER: builtins.int
     OLDEST_FIRST_FIELD_NUMBER: builtins.int
+    WITH_VIEWS_FIELD_NUMBER: builtins.int
     page: builtins.int
     page_size: builtins.int
     track_id: builtins.str
     oldest_first: builtins.bool
+    with_views: builtins.bool
     @builtins.property
     def kinds(self) -> containers.RepeatedScalarFieldContainer[job_pb2.JobKind.ValueType]:
         """empty: all"""
@@ -1667,10 +1708,11 @@ class ListJobsRequest(message.Message):
         states: abc.Iterable[job_pb2.JobState.ValueType] | None = ...,
         track_id: builtins.str = ...,
         oldest_first: builtins.bool = ...,
+        with_views: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["kinds", b"kinds", "oldest_first", b"oldest_first", "page", b"page", "page_size", b"page_size", "states", b"states", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["kinds", b"kinds", "oldest_first", b"oldest_first", "page", b"page", "page_size", b"page_size", "states", b"states", "track_id", b"track_id", "with_views", b"with_views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1678,22 +1720,49 @@ class ListJobsRequest(message.Message):
 class ListJobsResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
+    @typing.final
+    class ViewsEntry(message.Message):
+        DESCRIPTOR: descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        @builtins.property
+        def value(self) -> JobView: ...
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: JobView | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     JOBS_FIELD_NUMBER: builtins.int
     TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    VIEWS_FIELD_NUMBER: builtins.int
     total_count: builtins.int
     @builtins.property
     def jobs(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Job]:
         """newest first, unless oldest_first"""
+
+    @builtins.property
+    def views(self) -> containers.MessageMap[builtins.str, JobView]:
+        """with_views: by the ID of the job"""
 
     def __init__(
         self,
         *,
         jobs: abc.Iterable[job_pb2.Job] | None = ...,
         total_count: builtins.int = ...,
+        views: abc.Mapping[builtins.str, JobView] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["jobs", b"jobs", "total_count", b"total_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["jobs", b"jobs", "total_count", b"total_count", "views", b"views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Jobs of all kinds: list, get and cancel."""
+"""Jobs of all kinds: list, get, cancel and start again."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import JobId, PageNumber, PageSize, require_uuid
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.job_kinds import JOB_KINDS, job_kind
+from services.gateway.job_retries import retry_job
 from services.gateway.openapi import refusals
-from services.gateway.openapi.responses import documented
+from services.gateway.openapi.responses import ResponseDoc, documented
 from services.gateway.records import own_job
 
 __all__ = ["job_routes"]
@@ -74,20 +75,23 @@ def job_routes(gateway: Gateway) -> APIRouter:
             states=_STATES.get(status, []),
             track_id=require_uuid(track_id, "track") if track_id else "",
             oldest_first=sort == "oldest",
+            with_views=True,
         )
         answer = await clients.jobs.ListJobs(asked)
-        return listing([job_to_wire(job) for job in answer.jobs], page, page_size, answer.total_count, request.url)
+        jobs = [job_to_wire(job, answer.views[job.id]) for job in answer.jobs]
+        return listing(jobs, page, page_size, answer.total_count, request.url)
 
     @router.get("/{job_id}")
     @access(Access.ACCOUNT, RateClass.POLLING)
     @documented(Data[Job], refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND)
     async def get_job(job_id: JobId) -> Response:
         """Get a job, and its result once it is completed."""
-        job = await own_job(clients, job_id)
+        answer = await clients.jobs.GetJob(pb.GetJobRequest(job_id=require_uuid(job_id, "job"), with_view=True))
+        job, summary = answer.job, job_to_wire(answer.job, answer.view)
         if not job.HasField("result"):
-            return data({**job_to_wire(job), "result": None})
+            return data({**summary, "result": None})
         result = '{"result":' + splice(_result_head(job), job_kind(job.kind).details_json(job)) + "}"
-        return json_text('{"data":' + splice(job_to_wire(job), result) + "}")
+        return json_text('{"data":' + splice(summary, result) + "}")
 
     @router.delete("/{job_id}")
     @access(Access.ACCOUNT, RateClass.NORMAL)
@@ -96,6 +100,29 @@ def job_routes(gateway: Gateway) -> APIRouter:
         """Cancel a queued or running job."""
         await clients.jobs.CancelJob(pb.CancelJobRequest(job_id=require_uuid(job_id, "job")))
         return Response(status_code=204)
+
+    @router.post("/{job_id}/retry")
+    @access(Access.ACCOUNT, RateClass.HEAVY)
+    @documented(
+        Data[JobSummary],
+        refusals.ACCESS_DENIED,
+        refusals.JOB_NOT_FOUND,
+        refusals.TRACK_NOT_FOUND,
+        refusals.JOB_NOT_FAILED,
+        refusals.MODEL_UNAVAILABLE,
+        refusals.TOO_MANY_PENDING,
+        refusals.QUEUE_FULL,
+        status=201,
+        responses={200: ResponseDoc("The job that an earlier call has started.", Data[JobSummary])},
+    )
+    async def retry(job_id: JobId) -> Response:
+        """Start a failed or cancelled job again, with the same request.
+
+        The response is the new job. A repeated call returns that job with status 200, unless it has failed, too.
+        """
+        job, existed = await retry_job(clients, await own_job(clients, job_id))
+        answer = await clients.jobs.GetJob(pb.GetJobRequest(job_id=job.id, with_view=True))
+        return data(job_to_wire(answer.job, answer.view), 200 if existed else 201)
 
     return router
 

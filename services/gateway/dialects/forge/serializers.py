@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from soundwright.library.v1 import job_pb2, track_pb2
+from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
 from starlette.datastructures import URL
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.dialects.forge.shapes import JobSummary, JobType, Stem, Track, TrackStatus
 from services.gateway.file_paths import stem_file_path, track_file_path
 from services.gateway.http.playback import segment_count, segment_frame_count
-from services.gateway.job_kinds import JOB_KINDS
+from services.gateway.job_kinds import JOB_KINDS, job_kind
 from services.gateway.job_views import download_error, download_status, error_text, progress, progress_message, status
 
 __all__ = [
@@ -140,14 +140,21 @@ def stem_to_wire(stem: job_pb2.AudioOutput) -> Stem:
     }
 
 
-def job_to_wire(job: job_pb2.Job) -> JobSummary:
-    """Return a job without its result, as in lists of jobs."""
+def job_to_wire(job: job_pb2.Job, view: library_service_pb2.JobView | None = None) -> JobSummary:
+    """Return a job without its result, as in lists of jobs. Without ``view``, what it contains is null."""
+    view = view or library_service_pb2.JobView()
     return {
         "id": job.id,
         "job_type": JOB_TYPES.get(job.kind, "unknown"),
+        "title": view.track_title or job_kind(job.kind).title_of(job) or None,
+        "model": job_kind(job.kind).model_of(job) or None,
         "status": status(job),
         "progress": progress(job),
         "message": progress_message(job),
+        "queue_position": view.position or None,
+        "estimated_seconds_left": (
+            round(view.estimated_seconds_left, 1) if view.HasField("estimated_seconds_left") else None
+        ),
         "track_id": job.track_id or None,
         "error": error_text(job),
         "error_code": job.error.reason or "CANCELLED" if error_text(job) else None,

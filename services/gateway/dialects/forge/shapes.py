@@ -148,9 +148,29 @@ class JobSummary(TypedDict):
 
     id: Uuid
     job_type: JobType
+    title: Annotated[
+        str | None,
+        Field(description="The title of the track, or what was asked for.", examples=["Blinding Lights"]),
+    ]
+    model: Annotated[str | None, Field(description="The requested model.", examples=["htdemucs"])]
     status: Annotated[JobStatus, Field(examples=["completed"])]
     progress: Annotated[int, Field(ge=0, le=100, description="Progress in percent.", examples=[100])]
     message: Annotated[str | None, Field(description="The current step.", examples=[None])]
+    queue_position: Annotated[
+        int | None,
+        Field(
+            description="Position of a queued job among those of its kind, from 1. Null once it runs.", examples=[None]
+        ),
+    ]
+    estimated_seconds_left: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            description="Estimated time until the job ends, from jobs of the same type, model and about the same length "
+            "that have finished lately. Null if there are none, and once the job has ended.",
+            examples=[None],
+        ),
+    ]
     track_id: Uuid | None
     error: Annotated[
         str | None, Field(description="Why the job failed. `cancelled` if it was cancelled.", examples=[None])

@@ -1,0 +1,123 @@
+"""Starts failed and cancelled jobs again: sends the request that created a job to its service once more."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from soundwright.analysis.v1 import analysis_service_pb2
+from soundwright.analysis.v1 import jobs_pb2 as analysis_pb
+from soundwright.generation.v1 import generation_service_pb2
+from soundwright.generation.v1 import jobs_pb2 as generation_pb
+from soundwright.ingest.v1 import ingest_service_pb2
+from soundwright.ingest.v1 import jobs_pb2 as ingest_pb
+from soundwright.library.v1 import job_pb2
+from soundwright.separation.v1 import jobs_pb2 as separation_pb
+from soundwright.separation.v1 import separation_service_pb2
+
+from kit.errors import AppError, Code
+from services.gateway.clients import Clients
+from services.gateway.job_kinds import unpacked
+
+__all__ = ["RETRIES", "retry_job"]
+
+_RETRYABLE = frozenset({job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED})
+_CHAIN_LIMIT = 100
+_Retried = tuple[job_pb2.Job, bool]
+
+
+async def retry_job(clients: Clients, job: job_pb2.Job) -> _Retried:
+    """Start a failed or cancelled job again, as a new job.
+
+    The idempotency key is derived from the job, so a repeated call finds the job that the first call has created. If that
+    job has failed or was cancelled, too, it is started again.
+
+    Returns:
+        The new job, and whether it existed.
+
+    Raises:
+        AppError: ``JOB_NOT_FAILED``; ``TOO_MANY_RETRIES``; the errors of the request that created the job.
+    """
+    send = RETRIES.get(job.kind)
+    if job.state not in _RETRYABLE or send is None:
+        raise AppError(
+            Code.CONFLICT,
+            "JOB_NOT_FAILED",
+            "Only a failed or cancelled job can start again. Wait until this job ends, or start a new one.",
+        )
+    for _ in range(_CHAIN_LIMIT):
+        job, existed = await send(clients, job, f"retry:{job.id}")
+        if not existed or job.state not in _RETRYABLE:
+            return job, existed
+    raise AppError(
+        Code.CONFLICT,
+        "TOO_MANY_RETRIES",
+        f"This job was started again {_CHAIN_LIMIT} times. Send a new request instead.",
+    )
+
+
+async def _download(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
+    spec = unpacked(job.spec, ingest_pb.DownloadSpec)
+    answer = await clients.ingest.CreateDownloads(
+        ingest_service_pb2.CreateDownloadsRequest(track_id=job.track_id, quality=spec.quality, idempotency_key=key)
+    )
+    return answer.downloads[0].job, answer.downloads[0].existed
+
+
+async def _separation(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
+    spec = unpacked(job.spec, separation_pb.SeparationSpec)
+    answer = await clients.separation.CreateJob(
+        separation_service_pb2.CreateJobRequest(
+            track_id=job.track_id, model=spec.model, engine=spec.engine, format=spec.format, idempotency_key=key
+        )
+    )
+    return answer.job, answer.existed
+
+
+async def _pipeline(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
+    answer = await clients.separation.CreatePipelineJob(
+        separation_service_pb2.CreatePipelineJobRequest(track_id=job.track_id, idempotency_key=key)
+    )
+    return answer.job, answer.existed
+
+
+async def _export(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
+    spec = unpacked(job.spec, separation_pb.ExportSpec)
+    answer = await clients.separation.CreateExportJob(
+        separation_service_pb2.CreateExportJobRequest(track_id=job.track_id, format=spec.format, idempotency_key=key)
+    )
+    return answer.job, answer.existed
+
+
+async def _analysis(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
+    spec = unpacked(job.spec, analysis_pb.AnalysisSpec)
+    answer = await clients.analysis.CreateJob(
+        analysis_service_pb2.CreateJobRequest(track_id=job.track_id, features=spec.features, idempotency_key=key)
+    )
+    return answer.job, answer.existed
+
+
+async def _generation(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
+    spec = unpacked(job.spec, generation_pb.GenerationSpec)
+    answer = await clients.generation.CreateJobs(
+        generation_service_pb2.CreateJobsRequest(
+            prompt=spec.prompt,
+            duration_seconds=spec.duration_seconds,
+            model=spec.model,
+            seed=spec.seed,
+            loop=spec.loop,
+            continue_from_id=spec.continue_from_id,
+            idempotency_key=key,
+        )
+    )
+    return answer.jobs[0], answer.existed
+
+
+RETRIES: Mapping[int, Callable[[Clients, job_pb2.Job, str], Awaitable[_Retried]]] = {
+    job_pb2.JOB_KIND_DOWNLOAD: _download,
+    job_pb2.JOB_KIND_SEPARATION: _separation,
+    job_pb2.JOB_KIND_ANALYSIS: _analysis,
+    job_pb2.JOB_KIND_GENERATION: _generation,
+    job_pb2.JOB_KIND_PIPELINE: _pipeline,
+    job_pb2.JOB_KIND_EXPORT: _export,
+}
+"""How each kind of job is requested again, with an idempotency key."""
