@@ -306,7 +306,11 @@ class JobLedger:
         if job.cancel_requested or await self._orphaned(job):
             return _ended(job, JobState.CANCELLED, now, JobError("CANCELLED", "cancelled"))
         if job.attempt >= job.attempt_limit:
-            lost = JobError("WORKER_LOST", f"The worker died {job.attempt} times while working on this job.")
+            lost = JobError(
+                "WORKER_LOST",
+                f"The worker died {job.attempt} times while working on this job. Start it again. If it dies again, the job "
+                "needs more memory than the server has.",
+            )
             return _ended(job, JobState.FAILED, now, job.error or lost)
         return dataclasses.replace(
             job,

@@ -5,9 +5,13 @@ import { api, dataOf, type Job } from "./client.ts";
 
 const ACTIVE_MILLISECONDS = 1000;
 const IDLE_MILLISECONDS = 20_000;
+/** Jobs that one round reads. With more jobs, each is read in every second or third round. */
+const READ_AT_ONCE = 8;
 
 /** Jobs that are queued or running, by their IDs. */
 export const activeJobs = signal<ReadonlyMap<string, Job>>(new Map());
+/** Whether the latest round reached the server. */
+export const isFollowing = signal(true);
 
 type Finished = (job: Job) => void;
 const listeners = new Set<Finished>();
@@ -31,10 +35,18 @@ export async function followJobs(): Promise<void> {
   await poll();
 }
 
-/** Cancel a job. */
+/** Cancel a job. A job that has ended meanwhile stays as it is. */
 export async function cancelJob(jobId: string): Promise<void> {
   await api.DELETE("/api/jobs/{job_id}", { params: { path: { job_id: jobId } } });
   await refresh(jobId);
+}
+
+/** Start a failed or cancelled job again, and follow the new job. */
+export async function retryJob(jobId: string): Promise<Job> {
+  const job = await dataOf(api.POST("/api/jobs/{job_id}/retry", { params: { path: { job_id: jobId } } }));
+  change(job);
+  schedule();
+  return job;
 }
 
 export function isActive(job: Job): boolean {
@@ -44,13 +56,15 @@ export function isActive(job: Job): boolean {
 async function poll(): Promise<void> {
   try {
     if (performance.now() - listedAt >= IDLE_MILLISECONDS) {
-      listedAt = performance.now();
       const listed = await dataOf(api.GET("/api/jobs", { params: { query: { page_size: 50 } } }));
+      listedAt = performance.now();
       for (const job of listed.filter(isActive)) change(job);
     }
-    await Promise.all([...activeJobs.value.keys()].map(refresh));
+    // A job that was read moves to the end of the map, so all take turns.
+    await Promise.all([...activeJobs.value.keys()].slice(0, READ_AT_ONCE).map(refresh));
+    isFollowing.value = true;
   } catch {
-    // The next round tries again.
+    isFollowing.value = false; // the next round tries again
   }
   schedule();
 }
@@ -68,8 +82,8 @@ async function refresh(jobId: string): Promise<void> {
 function change(job: Job): void {
   const wasActive = activeJobs.value.has(job.id);
   const jobs = new Map(activeJobs.value);
+  jobs.delete(job.id);
   if (isActive(job)) jobs.set(job.id, job);
-  else jobs.delete(job.id);
   activeJobs.value = jobs;
   if (wasActive && !isActive(job)) for (const listener of listeners) listener(job);
 }

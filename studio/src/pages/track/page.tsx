@@ -4,7 +4,9 @@ import "./track.css";
 import { useEffect, useState } from "preact/hooks";
 import { type Analysis, api, dataOf, type Stems, type Track } from "../../api/client.ts";
 import { activeJobs, cancelJob, onJobFinished } from "../../api/jobs.ts";
-import { Button, Notice, ProgressBar } from "../../ui/components.tsx";
+import { nameOf } from "../../api/notifications.ts";
+import { Button, Notice } from "../../ui/components.tsx";
+import { Progress } from "../jobs/row.tsx";
 import { AnalyseButton, ExportControls, SeparateControls } from "./actions.tsx";
 import { Facts } from "./facts.tsx";
 import { Lanes } from "./lanes.tsx";
@@ -48,13 +50,13 @@ export default function TrackPage({ id }: { id: string }) {
         <Notice
           key={job.id}
           action={
-            <Button label="Cancel the job" onClick={() => void cancelJob(job.id)}>
+            <Button label="Cancel the job" disabled={job.cancel_requested} onClick={() => void cancelJob(job.id)}>
               Cancel
             </Button>
           }
         >
-          {job.job_type}: {job.message ?? job.status} <span class="number">{job.progress}%</span>
-          <ProgressBar label={`Progress of the ${job.job_type}`} percent={job.progress} />
+          {[nameOf(job), job.model].filter(Boolean).join(" · ")}
+          <Progress job={job} />
         </Notice>
       ))}
       {loaded && <Studio key={loaded.stems.stems[0]?.id ?? ""} {...loaded} />}

@@ -1,0 +1,92 @@
+/** A job: what it works on, its progress, and what the user can do about it. */
+
+import { useState } from "preact/hooks";
+import type { Job } from "../../api/client.ts";
+import { cancelJob, isActive, retryJob } from "../../api/jobs.ts";
+import { nameOf } from "../../api/notifications.ts";
+import { Button, JobBadge, Notice, ProgressBar } from "../../ui/components.tsx";
+import { ordinalText, spanText } from "../../ui/durations.ts";
+
+export function JobRow({ job, onRetried }: { job: Job; onRetried: () => void }) {
+  const name = nameOf(job);
+  const title = job.title ?? "a deleted track";
+  const { isBusy, problem, run } = useRequest();
+  return (
+    <li>
+      <div class="title">
+        {job.track_id && job.title ? <a href={`/studio/tracks/${job.track_id}`}>{title}</a> : title}
+        <span class="quiet">
+          {" "}
+          {[name, job.model].filter(Boolean).join(" · ")}
+          {job.created_at && ` · ${new Date(job.created_at).toLocaleString()}`}
+        </span>
+      </div>
+      <JobBadge job={job} />
+      {isActive(job) ? (
+        <Button
+          label={`Cancel the ${name.toLowerCase()} of ${title}`}
+          disabled={job.cancel_requested || isBusy}
+          onClick={() => run(() => cancelJob(job.id))}
+        >
+          {job.cancel_requested ? "Stopping…" : "Cancel"}
+        </Button>
+      ) : job.status === "failed" && (job.title || !job.track_id) ? (
+        <Button
+          label={`Retry the ${name.toLowerCase()} of ${title}`}
+          disabled={isBusy}
+          onClick={() => run(() => retryJob(job.id).then(onRetried))}
+        >
+          Retry
+        </Button>
+      ) : (
+        <span />
+      )}
+      {isActive(job) && <Progress job={job} />}
+      {job.error && job.error !== "cancelled" && (
+        <p class="wide failure">
+          {job.error} {job.max_attempts > 1 && job.attempt > 1 && <span class="quiet">{job.attempt} attempts.</span>}
+        </p>
+      )}
+      {problem && (
+        <div class="wide">
+          <Notice look="bad">{problem}</Notice>
+        </div>
+      )}
+    </li>
+  );
+}
+
+/** The progress of a job that is queued or runs. A queued job has none yet, so it shows its place instead of a bar. */
+export function Progress({ job }: { job: Job }) {
+  return (
+    <div class="wide progress-line">
+      {job.status !== "queued" && (
+        <ProgressBar label={`Progress of the ${nameOf(job).toLowerCase()}`} percent={job.progress} />
+      )}
+      <span class="quiet">{stateText(job)}</span>
+    </div>
+  );
+}
+
+/** Return what a job does now, and how long it takes if the server knows. */
+export function stateText(job: Job): string {
+  const left = job.estimated_seconds_left == null ? null : `${spanText(job.estimated_seconds_left)} left`;
+  const place = job.queue_position === 1 ? "next in the queue" : `${ordinalText(job.queue_position ?? 1)} in the queue`;
+  const attempt = job.attempt > 1 ? `attempt ${job.attempt} of ${job.max_attempts}` : null;
+  const now = job.status === "queued" ? (job.queue_position ? place : "queued") : `${job.progress} %`;
+  return [job.message, now, attempt, left].filter(Boolean).join(" · ");
+}
+
+/** Run a request of a button. Return whether it runs, and the message of its failure. */
+function useRequest(): { isBusy: boolean; problem: string; run: (request: () => Promise<unknown>) => void } {
+  const [isBusy, setBusy] = useState(false);
+  const [problem, setProblem] = useState("");
+  const run = (request: () => Promise<unknown>) => {
+    setBusy(true);
+    setProblem("");
+    request()
+      .catch((error: Error) => setProblem(error.message))
+      .finally(() => setBusy(false));
+  };
+  return { isBusy, problem, run };
+}
