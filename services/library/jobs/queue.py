@@ -84,7 +84,7 @@ class _Forecast:
 
 
 class _TtlCache(Generic[K, V]):
-    """A cache whose entries expire."""
+    """A cache whose entries expire. None is computed again."""
 
     def __init__(self, clock: Clock, ttl_seconds: float) -> None:
         self._clock = clock
@@ -94,7 +94,7 @@ class _TtlCache(Generic[K, V]):
     async def get(self, key: K, compute: Callable[[], Awaitable[V]]) -> V:
         now = self._clock.now()
         entry = self._entries.get(key)
-        if entry is None or not 0.0 <= now - entry[0] < self._ttl_seconds:
+        if entry is None or entry[1] is None or not 0.0 <= now - entry[0] < self._ttl_seconds:
             entry = self._entries[key] = (now, await compute())
         return entry[1]
 
