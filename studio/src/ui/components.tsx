@@ -169,8 +169,8 @@ const STATUS_LOOK: Record<string, string> = {
 };
 
 export function JobBadge({ job }: { job: Pick<Job, "status" | "error"> }) {
-  const text = job.error === "cancelled" ? "cancelled" : job.status;
-  return <span class={`badge ${STATUS_LOOK[job.status] ?? ""}`}>{text}</span>;
+  if (job.error === "cancelled") return <span class="badge">cancelled</span>;
+  return <span class={`badge ${STATUS_LOOK[job.status] ?? ""}`}>{job.status}</span>;
 }
 
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
