@@ -118,8 +118,17 @@ class AccountMachine(RuleBasedStateMachine):
         if everywhere:
             self.names.clear()
 
-    @rule(status=st.sampled_from(["active", "suspended", "banned"]))
-    def moderate(self, status: str) -> None:
+    @precondition(lambda self: self.active and any(self.logged_in))
+    @rule(status=st.sampled_from(["suspended", "banned"]))
+    def suspend(self, status: str) -> None:
+        self._moderate(status)
+
+    @precondition(lambda self: not self.active)
+    @rule()
+    def reinstate(self) -> None:
+        self._moderate("active")
+
+    def _moderate(self, status: str) -> None:
         answer = self.admin.patch(self.path, json={"status": status})
         assert answer.json()["data"]["status"] == status
         self.active = status == "active"
@@ -138,9 +147,14 @@ class AccountMachine(RuleBasedStateMachine):
                 expected = [(self.ids[secret], name) for secret, name in reversed(self.names.items())]
                 assert [(token["id"], token["name"]) for token in answer.json()["data"]] == expected
         for window, logged_in in zip(self.windows, self.logged_in, strict=True):
-            answer = window.get("/api/tokens")
+            # A refusal clears the cookies of a browser. A thief would keep a copy of them.
+            answer = self.script.get("/api/tokens", headers={"Cookie": _cookies_of(window)})
             assert (answer.status_code == 200) == logged_in, answer.text
             assert answer.status_code in (200, 401, 403)
+
+
+def _cookies_of(browser: Browser) -> str:
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies.jar)
 
 
 def _bearer(secret: str) -> dict[str, str]:
