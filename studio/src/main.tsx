@@ -21,4 +21,79 @@ interface Route {
 const ROUTES: readonly Route[] = [
   { pattern: /^\/$/, title: "Tracks", load: () => import("./pages/tracks.tsx") },
   { pattern: /^\/tracks\/(?<id>[\w-]+)$/, title: "Track", load: () => import("./pages/track/page.tsx") },
+  { pattern: /^\/jobs$/, title: "Jobs", load: () => import("./pages/jobs/page.tsx") },
   { pattern: /^\/account$/, title: "Account", load: () => import("./pages/account/page.tsx") },
+  { pattern: /^\/components$/, title: "Components", load: () => import("./pages/components.tsx") },
+];
+
+function Shell() {
+  const count = activeJobs.value.size;
+  return (
+    <>
+      <a class="skip button" href="#main">
+        Skip to the content
+      </a>
+      <header class="shell-header">
+        <a class="brand" href="/studio">
+          Soundwright
+        </a>
+        <nav aria-label="Studio">
+          <a class="button quiet" href="/studio" aria-current={path.value === "/" ? "page" : undefined}>
+            Tracks
+          </a>
+          <a class="button quiet" href="/studio/jobs" aria-current={path.value === "/jobs" ? "page" : undefined}>
+            Jobs
+            {count > 0 && (
+              <span class="badge active">
+                {count}
+                <span class="hidden"> running</span>
+              </span>
+            )}
+          </a>
+        </nav>
+        <a class="account quiet" href="/studio/account">
+          <span class="email">{account}</span>
+          <span class="word">Account</span>
+        </a>
+      </header>
+      <main id="main" tabIndex={-1}>
+        <Current />
+      </main>
+    </>
+  );
+}
+
+function Current() {
+  const route = ROUTES.find(({ pattern }) => pattern.test(path.value));
+  const id = route?.pattern.exec(path.value)?.groups?.id ?? "";
+  const [shown, show] = useState<{ route: Route; View: ComponentType<{ id: string }> } | null>(null);
+  const [failed, fail] = useState(false);
+  useEffect(() => {
+    if (!route) return;
+    document.title = `${route.title} · Soundwright`;
+    fail(false);
+    route.load().then(
+      ({ default: View }) => show({ route, View }),
+      () => fail(true),
+    );
+  }, [route]);
+  if (!route) return <Problem text="This page does not exist." />;
+  if (failed) return <Problem text="The page could not be loaded. Check the connection, then reload it." />;
+  return shown?.route === route ? <shown.View id={id} key={id} /> : null;
+}
+
+function Problem({ text }: { text: string }) {
+  return (
+    <div class="page">
+      <Notice look="bad" action={<a href="/studio">All tracks</a>}>
+        {text}
+      </Notice>
+    </div>
+  );
+}
+
+startRouter();
+void followJobs();
+startNotifications();
+const root = document.getElementById("studio");
+if (root) render(<Shell />, root);
