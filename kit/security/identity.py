@@ -28,6 +28,7 @@ __all__ = [
     "ADMIN_ROLES",
     "ANONYMOUS_PREFIX",
     "ANONYMOUS_ROLE",
+    "GUEST_ROLE",
     "ROLE_RANKS",
     "Principal",
     "Signer",
@@ -59,6 +60,9 @@ A ``platform_admin`` has the rank of an ``admin`` but runs the platform, not its
 """
 
 ANONYMOUS_ROLE = "anonymous"
+GUEST_ROLE = "guest"
+"""The role of accounts without an email address, which open access creates. It has no rank, and nobody can assign it."""
+
 ANONYMOUS_PREFIX = "anon:"
 """The IDs of anonymous callers who have chosen one begin with it."""
 
@@ -114,6 +118,11 @@ class Principal:
     def is_anonymous(self) -> bool:
         """Whether the caller has no account."""
         return is_anonymous_id(self.id)
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether the account of the caller has no email address."""
+        return self.role == GUEST_ROLE
 
 
 def is_anonymous_id(owner_id: str) -> bool:

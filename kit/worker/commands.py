@@ -104,7 +104,7 @@ def _fill_from_kind(kind: JobKind[Spec], spec: Spec, request: library_service_pb
     request.idempotency_key = request.idempotency_key or request.job_id
     request.attempt_limit = kind.attempt_limit
     principal = current_principal()
-    anonymous = principal is not None and principal.is_anonymous
+    anonymous = principal is not None and (principal.is_anonymous or principal.is_guest)
     request.pending_limit = request.pending_limit or (kind.limits.anonymous if anonymous else kind.limits.pending)
     request.queue_limit = request.queue_limit or kind.limits.queue
     request.command_subject = command_subject(kind.queue.name)

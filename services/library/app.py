@@ -24,7 +24,7 @@ from soundwright.library.v1 import (
 from kit.ports import Clock, Docs, Search
 from kit.run import Runtime
 from kit.security.egress_policy import EgressPolicy
-from kit.security.identity import ANONYMOUS_ROLE
+from kit.security.identity import ANONYMOUS_ROLE, GUEST_ROLE
 from kit.security.sealing import Sealer
 from kit.worker.commands import publish_run
 from services.library.catalog.favorites import Favorites
@@ -98,7 +98,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     async def quota_of(owner_id: str) -> int:
         account = await identity.store.get_account(owner_id)
         own = account.storage_quota_bytes if account else None
-        role = account.role if account else ANONYMOUS_ROLE
+        role = account.role if account and account.role != GUEST_ROLE else ANONYMOUS_ROLE
         return settings.storage_quota_of(role) if own is None else own
 
     storage = Storage(stores.storage, quota_of, runtime.clock)
@@ -113,6 +113,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         "deletion": catalog.resume_deletions,
         "track_deletion": deletions.resume,
         "expiry": identity.delete_expired,
+        "guest": identity.guests.delete_abandoned,
         "search": clips.repair_search,
     }
     egress_policy, sealer = EgressPolicy(settings.fetch_allow_hosts), Sealer(settings.secrets())
@@ -125,7 +126,14 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     sweeper = Sweeper(jobs, ledger, bus, runtime.clock, publish, settings.lost_command_seconds, maintenance_tasks)
     server = runtime.rpc_server(identity.principal_of_token)
     library_service_pb2_grpc.add_AccountServiceServicer_to_server(
-        AccountRpc(identity.accounts, identity.sessions, identity.tokens, identity.email_links, runtime.signer),
+        AccountRpc(
+            identity.accounts,
+            identity.guests,
+            identity.sessions,
+            identity.tokens,
+            identity.email_links,
+            runtime.signer,
+        ),
         server.server,
     )
     library_service_pb2_grpc.add_AdminServiceServicer_to_server(

@@ -6,9 +6,9 @@ import "./ui/components.css";
 import type { ComponentType } from "preact";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { account } from "./api/client.ts";
 import { activeJobs, followJobs } from "./api/jobs.ts";
 import { startNotifications } from "./api/notifications.ts";
+import { account } from "./api/session.ts";
 import { path, startRouter } from "./router.ts";
 import { Notice } from "./ui/components.tsx";
 
@@ -52,7 +52,7 @@ function Shell() {
           </a>
         </nav>
         <a class="account quiet" href="/studio/account">
-          <span class="email">{account}</span>
+          <span class="email">{account || "Guest"}</span>
           <span class="word">Account</span>
         </a>
       </header>

@@ -14,7 +14,9 @@ PASSWORD = "correct horse battery"
 
 def csrf_token(client: httpx.Client) -> str:
     """The token against forgery in a page that a client is given now."""
-    (token,) = re.findall(r'<meta name="csrf-token" content="([^"]+)">', client.get("/").text)
+    (token,) = re.findall(
+        r'<meta name="csrf-token" content="([^"]+)">', client.get("/tracks", follow_redirects=True).text
+    )
     return str(token)
 
 

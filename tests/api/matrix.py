@@ -167,15 +167,16 @@ SOUNDBOX: dict[str, tuple[int, int, int, int, int]] = {
 MATRIX |= SOUNDBOX
 EVERYBODY = (200,) * 5
 SENT_ON = (302,) * 5
+GUEST = "POST /api/users/guest"
 # Pages do not take tokens: here the callers are a visitor five times. What browsers get that are logged in is below.
 PAGES: dict[str, tuple[int, int, int, int, int]] = {
-    "GET /": EVERYBODY,
+    "GET /": SENT_ON,
     "GET /assets/style.css": EVERYBODY,
     "GET /assets/live.js": EVERYBODY,
     "GET /assets/icon.svg": EVERYBODY,
     "GET /favicon.ico": EVERYBODY,
-    "GET /studio": SENT_ON,
-    "GET /studio/{path}": SENT_ON,
+    "GET /studio": EVERYBODY,
+    "GET /studio/{path}": EVERYBODY,
     "GET /studio/assets/{name}": (404,) * 5,  # the names of real ones change
     "GET /jobs": EVERYBODY,
     "GET /tracks": EVERYBODY,
@@ -184,6 +185,7 @@ PAGES: dict[str, tuple[int, int, int, int, int]] = {
     "GET /jobs/{job_id}/files/{name}": (403,) * 5,
     "GET /auth/spotify": SENT_ON,
     "GET /auth/spotify/callback": SENT_ON,
+    GUEST: (201,) * 5,
     "GET /users/register": EVERYBODY,
     "POST /users/register": EVERYBODY,  # the form again
     "GET /users/log-in": EVERYBODY,
@@ -202,9 +204,8 @@ PAGES: dict[str, tuple[int, int, int, int, int]] = {
 MATRIX |= PAGES
 # The same pages for browsers that are logged in, where that makes a difference: a stranger's, the owner's.
 LOGGED_IN: dict[str, tuple[int, int]] = {
+    GUEST: (200, 200),
     "POST /api/users/me/tokens": (201, 201),
-    "GET /studio": (200, 200),
-    "GET /studio/{path}": (200, 200),
     "POST /api/library/{gen_id}/cancel-tag": (200, 200),  # their own suggestion
     "GET /tracks/{track_id}/audio": (404, 200),
     "GET /jobs/{job_id}/files/{name}": (403, 200),
@@ -322,4 +323,8 @@ def call(
         body = {"json": {"track_id": parameters["track_id"]} | ({"model": "dsp"} if "separate" in template else {})}
     if csrf_token:
         body["headers"] = {**body.get("headers", {}), "X-CSRF-Token": csrf_token}
-    return caller.request(method, path, params=query, **body)
+    cookies = httpx.Cookies(caller.cookies)
+    answer = caller.request(method, path, params=query, **body)
+    if route == GUEST:  # who would stay logged in to the new account
+        caller.cookies = cookies
+    return answer

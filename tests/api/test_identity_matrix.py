@@ -12,6 +12,7 @@ from browser import Browser, csrf_token, registered, token_of
 from gateway_process import GatewayProcess
 from matrix import (
     CALLERS,
+    GUEST,
     LOGGED_IN,
     MATRIX,
     PAGES,
@@ -299,8 +300,8 @@ def test_without_open_access_nobody_comes_in_without_a_name(
                 for caller in (anonymous, impostor):
                     proof = ""
                     if route in PAGES and route not in PUBLIC_ROUTES:
-                        ours = route.split(" ")[1].startswith(("/jobs", "/tracks"))
-                        expected = 302 if ours else statuses[0]
+                        ours = route.split(" ")[1].startswith(("/jobs", "/tracks", "/studio"))
+                        expected = 302 if ours else 403 if route == GUEST else statuses[0]
                         proof = csrf_token(caller)
                     assert call(caller, route, nothing, proof).status_code == expected, route
             answer = anonymous.post("/generate", json={"prompt": "slow cello", "user_id": "user_abc123"})

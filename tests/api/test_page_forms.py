@@ -94,7 +94,7 @@ def test_the_settings_page_shows_all_problems_at_once(ann: Browser) -> None:
 
 
 def test_the_site_has_an_icon(stack: Stack, ann: Browser) -> None:
-    (path,) = re.findall('<link rel="icon" type="image/svg[+]xml" href="([^"]+)">', ann.get("/").text)
+    (path,) = re.findall('<link rel="icon" type="image/svg[+]xml" href="([^"]+)">', ann.get("/tracks").text)
     linked, favicon = ann.get(path), httpx.get(f"{stack.base_url}/favicon.ico")
     assert (linked.status_code, linked.headers["content-type"]) == (200, "image/svg+xml")
     assert linked.content.startswith(b"<svg ")
@@ -104,5 +104,5 @@ def test_the_site_has_an_icon(stack: Stack, ann: Browser) -> None:
 
 def test_logging_out_by_form(ann: Browser) -> None:
     answer = ann.submit("POST", "/users/log-out", {"_method": "delete"})
-    assert (answer.status_code, answer.headers["location"]) == (302, "/")
+    assert (answer.status_code, answer.headers["location"]) == (302, "/users/log-in")
     assert ann.get("/users/settings").status_code == 302

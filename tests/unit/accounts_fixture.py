@@ -37,8 +37,8 @@ class ManualClock:
 class IdentityFixture:
     """The services of accounts of an empty platform."""
 
-    def __init__(self, identity: Identity, clock: ManualClock, folder: Path) -> None:
-        self.identity, self.clock, self.outbox = identity, clock, folder / "outbox"
+    def __init__(self, identity: Identity, docs: SqliteDocs, clock: ManualClock, folder: Path) -> None:
+        self.identity, self.docs, self.clock, self.outbox = identity, docs, clock, folder / "outbox"
         self.start_sending()
 
     def start_sending(self) -> None:
@@ -96,7 +96,7 @@ async def identity_fixture(folder: Path, **settings: object) -> AsyncIterator[Id
     # Fast hashes: with the default cost, each test would spend most of its time on them.
     identity.accounts._passwords._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     await identity.prepare()
-    fixture = IdentityFixture(identity, clock, folder)
+    fixture = IdentityFixture(identity, docs, clock, folder)
     try:
         yield fixture
     finally:

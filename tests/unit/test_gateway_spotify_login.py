@@ -94,7 +94,12 @@ async def site_in(
         nothing: Any = None  # tracks and downloads are not used
         library_service_pb2_grpc.add_AccountServiceServicer_to_server(
             AccountRpc(
-                identity.accounts, identity.sessions, identity.tokens, identity.email_links, signer_of("library")
+                identity.accounts,
+                identity.guests,
+                identity.sessions,
+                identity.tokens,
+                identity.email_links,
+                signer_of("library"),
             ),
             server.server,
         )
@@ -145,8 +150,8 @@ async def log_in(site: Site, browser: httpx.AsyncClient) -> None:
 
 
 async def word(browser: httpx.AsyncClient, answer: httpx.Response) -> str:
-    assert (answer.status_code, answer.headers["location"]) == (302, "/")
-    return (await browser.get("/")).text
+    assert answer.status_code == 302
+    return (await browser.get(answer.headers["location"], follow_redirects=True)).text
 
 
 async def test_missing_credentials(spotify: SpotifySimulator) -> None:

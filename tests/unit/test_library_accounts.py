@@ -122,7 +122,7 @@ async def test_parallel_registrations_create_one_account(fixture: IdentityFixtur
 
 async def test_a_second_registration_changes_nothing(fixture: IdentityFixture) -> None:
     account = await fixture.account()
-    assert await fixture.identity.accounts.register("ANN@example.org", "another password", "192.0.2.9") is None
+    assert await fixture.identity.accounts.register("ANN@example.org", "another password", "192.0.2.9") == ""
     assert await fixture.identity.store.find_account_by_email("ann@example.org") == account
 
 

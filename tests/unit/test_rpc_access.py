@@ -77,6 +77,7 @@ SERVICES_OF = {
             [
                 "AuthenticateSession",
                 "Register",
+                "CreateGuest",
                 "CreateSession",
                 "RequestLoginLink",
                 "RedeemLoginLink",

@@ -126,7 +126,7 @@ def open_an_account(traffic: Traffic, client: httpx.Client) -> None:
         own = {"Authorization": f"Bearer {token_of(browser)}"}
         assert _ok(client.get("/api/tracks", headers=own)).json()["data"] == []
         assert browser.submit("POST", "/users/log-out", {"_method": "delete"}).status_code == 302
-        assert browser.email not in _ok(browser.get("/")).text
+        assert browser.email not in _ok(browser.get("/tracks")).text
 
 
 def read_lists(traffic: Traffic, client: httpx.Client) -> None:
@@ -146,7 +146,7 @@ class Visitor:
         self._browser.close()
 
     def __call__(self, traffic: Traffic, client: httpx.Client) -> None:
-        page = _ok(self._browser.get("/"))
+        page = _ok(self._browser.get("/tracks"))
         assert self._browser.email in page.text, "the session has ended"
         answer = self._browser.post("/api/tokens", json={"email": self._browser.email, "password": PASSWORD})
         token = _ok(answer).json()["data"]

@@ -12,9 +12,16 @@ from soundwright.library.v1 import library_service_pb2_grpc
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from kit.errors import AppError
+from kit.errors import AppError, Code
 from kit.rpc import RecentTokens
-from kit.security.identity import ADDRESS_PREFIX, ANONYMOUS_ROLE, Principal, bearer_token, principal_scope
+from kit.security.identity import (
+    ADDRESS_PREFIX,
+    ANONYMOUS_ROLE,
+    GUEST_ROLE,
+    Principal,
+    bearer_token,
+    principal_scope,
+)
 from kit.security.secrets import Secrets
 from services.gateway.auth.browsers import BrowserSession
 from services.gateway.http.access import Access
@@ -45,7 +52,7 @@ class Authenticator:
     up their credentials, so that revocations and suspensions apply to them at once.
 
     Args:
-        open_access: whether callers without credentials get an anonymous identity.
+        open_access: whether callers without credentials get an anonymous identity, and guests may use their accounts.
         secrets: the current one keys the identities that come from addresses.
     """
 
@@ -73,7 +80,8 @@ class Authenticator:
             changes_nothing: whether the request only reads, so that it may use what is remembered of its token.
 
         Raises:
-            AppError: ``UNAUTHORIZED`` for a missing or unknown token or session; ``ACCOUNT_SUSPENDED``.
+            AppError: ``UNAUTHORIZED`` for a missing or unknown token or session, and for guests without open access;
+                ``ACCOUNT_SUSPENDED``.
         """
         if access is Access.PUBLIC:
             return Caller()
@@ -119,6 +127,12 @@ class Authenticator:
         visit.session_token = secret
         with principal_scope(None):
             answer = await self._accounts.AuthenticateSession(visit)
+        if answer.account.role == GUEST_ROLE and not self._open_access:
+            raise AppError(
+                Code.UNAUTHENTICATED,
+                "UNAUTHORIZED",
+                "This server no longer has guest accounts. Log in, or create an account.",
+            )
         session = BrowserSession(
             secret=secret,
             account=answer.account,

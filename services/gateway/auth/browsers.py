@@ -14,6 +14,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import Scope
 
+from kit.security.identity import GUEST_ROLE
 from services.gateway.http.decoding import plain_cookies
 from services.gateway.settings import GatewaySettings
 
@@ -47,6 +48,11 @@ class BrowserSession:
     fresh: bool
     renewed_secret: str = ""
     session_id: str = ""
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether the account has no email address."""
+        return self.account.role == GUEST_ROLE
 
     @property
     def current_secret(self) -> str:

@@ -89,7 +89,9 @@ class AccessControl:
         allowance = None
         if rate_class is not None:
             identity = stranger if flooding or refusal is not None else f"address:{peer}"
-            if caller.principal is not None:
+            if caller.principal is not None and caller.principal.is_guest:
+                identity = f"guest:{peer}"  # the guests of one address share its limit, as anonymous callers do
+            elif caller.principal is not None:
                 identity = caller.principal.id
             allowance = await self._limiter.take(identity, rate_class)
             if flooding or allowance.retry_after_seconds:

@@ -195,6 +195,11 @@ MODEL_UNAVAILABLE = Problem(
 # Accounts, links and external services.
 USER_ID_FOREIGN = Problem(403, "USER_ID_FOREIGN", "user_id must be the ID of the token's account, or be omitted.")
 REGISTRATION_CLOSED = Problem(403, "REGISTRATION_CLOSED", "Registration is closed. Ask the operator for an account.")
+REGISTRATION_NEEDED = Problem(
+    403, "REGISTRATION_NEEDED", "Guests cannot do this. Register first. Your tracks and jobs stay yours."
+)
+GUESTS_CLOSED = Problem(403, "GUESTS_CLOSED", "This server has no guest accounts. Log in, or create an account.")
+GUEST_ACCOUNT = Problem(409, "GUEST_ACCOUNT", "Guests get a role when they register.")
 CREDENTIALS_INVALID = Problem(401, "CREDENTIALS_INVALID", "Invalid email or password")
 ADDRESS_REFUSED = Problem(
     422, "ADDRESS_REFUSED", "The address is not a public web server. Use the address of a public website."

@@ -16,7 +16,7 @@ from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.web.responses import form_body, page_responses
-from services.gateway.web.views import LOG_IN, Views, form_of, local_path, session_of
+from services.gateway.web.views import LOG_IN, Views, form_of, local_path, registered_session_of, session_of
 
 __all__ = ["auth_routes"]
 
@@ -51,6 +51,7 @@ def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
     """Return the routes of registration, login, confirmation and logout."""
     router = APIRouter(prefix="/users", tags=["pages accounts"])
     accounts, registration_enabled = gateway.clients.accounts, gateway.settings.registration
+    open_access = gateway.settings.open_access
 
     def registration(request: Request, email: str = "", errors: dict[str, list[str]] | None = None) -> Response:
         status_code = 200 if registration_enabled else 403
@@ -69,6 +70,7 @@ def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
             "error": error,
             "return_to": return_to,
             "registration": registration_enabled,
+            "open_access": open_access,
         }
         return views.page(request, "log_in.html", **values)
 
@@ -77,32 +79,38 @@ def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
     @page_responses(refusals.REGISTRATION_CLOSED)
     async def registration_page(request: Request) -> Response:
         """Show the registration form. If registration is disabled, the status is 403."""
-        return views.redirect(request, "/") if session_of(request) else registration(request)
+        return views.redirect(request, "/") if registered_session_of(request) else registration(request)
 
     @router.post("/register", openapi_extra=_REGISTRATION)
     @access(Access.PAGE, RateClass.PAGES)
     @page_responses(refusals.REGISTRATION_CLOSED)
     async def register(request: Request) -> Response:
-        """Create an account. The response does not reveal whether an account with the email address already exists."""
+        """Create an account. The response does not reveal whether an account with the email address already exists.
+
+        For a guest, the guest account gets the email address and the password, and keeps its tracks and jobs.
+        """
         form = await form_of(request)
-        email = form.get("user[email]", "")
-        if session_of(request):
+        email, session = form.get("user[email]", ""), session_of(request)
+        if registered_session_of(request):
             return views.redirect(request, "/")
         try:
             with principal_scope(None):
-                await accounts.Register(
+                registered = await accounts.Register(
                     pb.RegisterRequest(
                         email=email,
                         password=form.get("user[password]", ""),
                         password_confirmation=form.get("user[password_confirmation]", ""),
                         ip_address=request.scope["peer"],
                         browser_key=views.browser_key(request),
+                        session_token=session.current_secret if session else "",
                     )
                 )
         except AppError as error:
             if error.reason != "VALIDATION_ERROR":
                 raise
             return registration(request, email, error.meta.get("details"))
+        if registered.session_token:
+            return views.logged_in(request, LOG_IN, registered.session_token, True, "registered")
         return views.redirect(request, LOG_IN, "registered")
 
     @router.get("/log-in")
@@ -111,7 +119,7 @@ def auth_routes(gateway: Gateway, views: Views) -> APIRouter:
     @page_responses()
     async def login_page(request: Request, return_to: _ReturnTo = "/") -> Response:
         """Show the login form."""
-        if session_of(request):
+        if registered_session_of(request):
             return views.redirect(request, local_path(return_to))
         return login(request, local_path(return_to))
 

@@ -36,14 +36,14 @@ def page_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter()
     browsers = Browsers(gateway.settings)
     media_origin = gateway.blobs.public.origin if gateway.blobs.public else ""
-    views = Views(browsers, media_origin)
+    views, build = Views(browsers, media_origin), read_build()
 
     @router.get("/", tags=_TAGS)
     @access(Access.PAGE, RateClass.PAGES)
-    @page_responses(redirect=False)
+    @page_responses(page=False)
     async def home(request: Request) -> Response:
-        """Show the home page."""
-        return views.page(request, "home.html", registration=gateway.settings.registration)
+        """Redirect to the studio or, if it is not built, to the basic list of tracks."""
+        return views.redirect(request, "/studio" if build.scripts else "/tracks")
 
     @router.get("/assets/style.css", tags=_TAGS)
     @access(Access.PUBLIC)
@@ -71,5 +71,5 @@ def page_routes(gateway: Gateway) -> APIRouter:
     router.include_router(settings_routes(gateway, views))
     router.include_router(spotify_login_routes(gateway, views, browsers))
     router.include_router(library_routes(gateway, views))
-    router.include_router(studio_routes(views, read_build(), media_origin))
+    router.include_router(studio_routes(views, build, media_origin, gateway.settings.open_access))
     return router

@@ -20,7 +20,7 @@ from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import LICENSE_KEY
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.web.responses import form_body, page_responses
-from services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, session_of
+from services.gateway.web.views import LOG_IN, SETTINGS, Views, form_of, registered_session_of
 
 __all__ = ["settings_routes"]
 
@@ -72,7 +72,7 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
     @page_responses()
     async def settings_page(request: Request) -> Response:
         """Show the settings page. It shows the email address, the API keys and the connections of the account."""
-        session = session_of(request)
+        session = registered_session_of(request)
         if session is None:
             return views.redirect(request, f"{LOG_IN}?return_to={quote(SETTINGS, safe='')}", "must_log_in")
         return await page(request, session)
@@ -84,7 +84,7 @@ def settings_routes(gateway: Gateway, views: Views) -> APIRouter:
     async def change_settings(request: Request) -> Response:
         """Change settings of the account. The field ``action`` selects the change. Without a recent login, changes of the email
         address or the password require the current password."""
-        session = session_of(request)
+        session = registered_session_of(request)
         if session is None:
             return views.redirect(request, LOG_IN, "must_log_in")
         form = await form_of(request)

@@ -23,7 +23,7 @@ from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.web.responses import page_responses
 from services.gateway.web.templates import PAGE_HEADERS
-from services.gateway.web.views import LOG_IN, SETTINGS, Views, local_path, session_of
+from services.gateway.web.views import LOG_IN, SETTINGS, Views, local_path, registered_session_of, session_of
 
 __all__ = ["spotify_login_routes"]
 
@@ -33,12 +33,13 @@ _STATE_LIFETIME_SECONDS = 600.0
 _PATH_LIMIT_CHARS = 1000
 # Ingest makes two requests to Spotify, each with its own timeout.
 _FINISH_SECONDS = 30.0
-# Redirect target and flash message by error code. Other errors are shown as error pages.
-_ERROR_REDIRECTS = {
-    "SPOTIFY_DENIED": ("/", "spotify_refused"),
-    "SPOTIFY_ERROR": ("/", "spotify_error"),
-    "EMAIL_TAKEN": (f"{LOG_IN}?return_to={quote(SETTINGS, safe='')}", "spotify_email_taken"),
-    "CONNECTION_TAKEN": (SETTINGS, "spotify_taken"),
+_LOG_IN = f"{LOG_IN}?return_to={quote(SETTINGS, safe='')}"
+# Flash messages by error code. Other errors are shown as error pages.
+_ERROR_FLASHES = {
+    "SPOTIFY_DENIED": "spotify_refused",
+    "SPOTIFY_ERROR": "spotify_error",
+    "EMAIL_TAKEN": "spotify_email_taken",
+    "CONNECTION_TAKEN": "spotify_taken",
 }
 
 
@@ -117,18 +118,21 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
         try:
             response = await _finish(request, code, state, error)
         except AppError as failure:
-            if failure.reason not in _ERROR_REDIRECTS:
+            if failure.reason not in _ERROR_FLASHES:
                 raise
-            response = views.redirect(request, *_ERROR_REDIRECTS[failure.reason])
+            response = failed(request, _ERROR_FLASHES[failure.reason])
         response.headers.append("set-cookie", browsers.state_cookie(request.scope, _COOKIE, "", 0))
         return response
+
+    def failed(request: Request, flash: str) -> Response:
+        return views.redirect(request, SETTINGS if registered_session_of(request) else _LOG_IN, flash)
 
     async def _finish(request: Request, code: str, state: str, error: str) -> Response:
         login = _login_state(request)
         if login is None or not hmac.compare_digest(login.state.encode(), state.encode()):
-            return views.redirect(request, "/", "spotify_state")
+            return failed(request, "spotify_state")
         if error or not code:
-            return views.redirect(request, "/", "spotify_denied" if error == "access_denied" else "spotify_error")
+            return failed(request, "spotify_denied" if error == "access_denied" else "spotify_error")
         with principal_scope(None):
             found = await ingest.FinishSpotifyAuthorization(
                 ingest_service_pb2.FinishSpotifyAuthorizationRequest(
@@ -136,7 +140,7 @@ def spotify_login_routes(gateway: Gateway, views: Views, browsers: Browsers) -> 
                 ),
                 timeout=_FINISH_SECONDS,
             )
-        if session_of(request):
+        if registered_session_of(request):
             await connections.PutConnection(
                 pb.PutConnectionRequest(
                     provider="spotify", subject=found.subject, label=found.label, secret=found.secret

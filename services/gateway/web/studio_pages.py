@@ -79,11 +79,14 @@ def _asset(path: Path) -> _Asset:
     return _Asset(media_type, body, compressed if len(compressed) < len(body) else b"")
 
 
-def studio_routes(views: Views, build: Build, media_origin: str) -> APIRouter:
+def studio_routes(views: Views, build: Build, media_origin: str, open_access: bool) -> APIRouter:
     """Return the routes of the studio. Without a build, its page says how to get one.
+
+    The page of a visitor without a session says that its script can create a guest account. The page itself creates none.
 
     Args:
         media_origin: where files are redirected to; empty: they are not.
+        open_access: whether visitors without an account can become guests.
     """
     router = APIRouter(prefix="/studio", tags=["pages studio"])
     headers = studio_headers(media_origin)
@@ -127,7 +130,7 @@ def studio_routes(views: Views, build: Build, media_origin: str) -> APIRouter:
         return page(request)
 
     def page(request: Request) -> Response:
-        if session_of(request) is None:
+        if session_of(request) is None and not open_access:
             return views.redirect(request, f"{LOG_IN}?return_to={quote(request.url.path, safe='')}", "must_log_in")
         if not build.scripts:
             return views.page(request, "studio_missing.html")

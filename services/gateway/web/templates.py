@@ -56,5 +56,5 @@ _templates = Environment(
 
 def render_template(name: str, /, **values: Any) -> str:
     """Return the HTML of template ``name``. Values about the user default to those of an anonymous user."""
-    anonymous = {"account": None, "known": False, "csrf_token": "", "flash": None}
+    anonymous = {"account": None, "is_guest": False, "known": False, "csrf_token": "", "flash": None}
     return _templates.get_template(name).render(anonymous | values)

@@ -16,7 +16,7 @@ from services.gateway.auth import Browsers, BrowserSession, new_secret
 from services.gateway.http.parameters import form_fields, limited_body
 from services.gateway.web.templates import PAGE_HEADERS, live_page_headers, render_template
 
-__all__ = ["LOG_IN", "SETTINGS", "Views", "form_of", "local_path", "session_of"]
+__all__ = ["LOG_IN", "SETTINGS", "Views", "form_of", "local_path", "registered_session_of", "session_of"]
 
 LOG_IN = "/users/log-in"
 SETTINGS = "/users/settings"
@@ -84,6 +84,12 @@ def session_of(request: Request) -> BrowserSession | None:
     return session
 
 
+def registered_session_of(request: Request) -> BrowserSession | None:
+    """Return the session of an account with an email address; None for guests, and if the browser is not logged in."""
+    session = session_of(request)
+    return None if session is None or session.is_guest else session
+
+
 class Views:
     """Pages and redirects.
 
@@ -120,6 +126,7 @@ class Views:
         html = render_template(
             name,
             account=session.account if session else None,
+            is_guest=session is not None and session.is_guest,
             known=current_principal() is not None,
             csrf_token=self._browsers.csrf_token(secret),
             flash=flash,
@@ -153,8 +160,8 @@ class Views:
         return response
 
     def logged_out(self, request: Request) -> Response:
-        """Return a redirect to the home page that deletes the session cookie."""
-        response = self.redirect(request, "/", "logged_out")
+        """Return a redirect to the login page that deletes the session cookie."""
+        response = self.redirect(request, LOG_IN, "logged_out")
         response.headers.append("set-cookie", self._browsers.ended_session_cookie(request.scope))
         return response
 

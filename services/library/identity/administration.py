@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from kit.errors import AppError, Code
-from kit.security.identity import ADMINISTRATION_ROLES, ROLE_RANKS, Principal
+from kit.security.identity import ADMINISTRATION_ROLES, GUEST_ROLE, ROLE_RANKS, Principal
 from services.library.access import not_found
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditEntry, AuditLog
@@ -64,7 +64,7 @@ class Administration:
             AppError: ``ROLE_TOO_LOW``; ``VALIDATION_ERROR`` for an unknown role or status.
         """
         await self.require_admin(principal)
-        _require_known("role", role, tuple(ROLE_RANKS))
+        _require_known("role", role, (*ROLE_RANKS, GUEST_ROLE))
         _require_known("status", status, STATUSES)
         return await self._store.list_accounts(search.strip(), role, status, offset, limit)
 
@@ -95,7 +95,7 @@ class Administration:
 
         Raises:
             AppError: ``ROLE_TOO_LOW``, ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``, ``LAST_SUPER_ADMIN``, ``ACCOUNT_NOT_FOUND``,
-                ``VALIDATION_ERROR``.
+                ``VALIDATION_ERROR``, ``GUEST_ACCOUNT``.
         """
         actor = await self.require_admin(principal)
         _require_known("role", role, tuple(ROLE_RANKS))
@@ -166,10 +166,12 @@ def _changed(actor: Account, account: Account, role: str, status: str, storage_q
     """Return the changed account.
 
     Raises:
-        AppError: ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``.
+        AppError: ``RANK_TOO_HIGH``, ``OWN_ACCOUNT``, ``GUEST_ACCOUNT``.
     """
     rank = ROLE_RANKS[actor.role]
-    if ROLE_RANKS[account.role] > rank:
+    if account.role == GUEST_ROLE and role:
+        raise AppError(Code.CONFLICT, "GUEST_ACCOUNT", "Guests get a role when they register.")
+    if ROLE_RANKS.get(account.role, 0) > rank:
         raise _forbidden("RANK_TOO_HIGH", f"Your role is too low to change an account with the role {account.role}.")
     if role and ROLE_RANKS[role] > rank:
         raise _forbidden("RANK_TOO_HIGH", f"You cannot assign the role {role}, which is higher than your own.")

@@ -10,7 +10,7 @@ from kit.ports import Clock
 from services.library.access import not_found
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
-from services.library.identity.credentials import ApiToken, digest, new_secret, require_active
+from services.library.identity.credentials import ApiToken, digest, new_secret, require_active, require_registered
 
 __all__ = ["ApiTokens", "TokenStore"]
 
@@ -67,8 +67,9 @@ class ApiTokens:
             lifetime_days: 1 to 3650; 0: it does not expire.
 
         Raises:
-            AppError: ``VALIDATION_ERROR`` for the name or the lifetime; ``TOO_MANY_TOKENS``.
+            AppError: ``VALIDATION_ERROR`` for the name or the lifetime; ``TOO_MANY_TOKENS``; ``REGISTRATION_NEEDED``.
         """
+        require_registered(account)
         chosen = _checked_name(name)
         if not 0 <= lifetime_days <= _LIFETIME_LIMIT_DAYS:
             details = {"details": {"expires_in_days": [f"must be 0 to {_LIFETIME_LIMIT_DAYS}"]}}

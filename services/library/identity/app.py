@@ -14,6 +14,7 @@ from services.library.identity.connections import Connections
 from services.library.identity.credentials import Passwords
 from services.library.identity.email_links import EmailLinks
 from services.library.identity.emails import AccountEmails
+from services.library.identity.guests import Guests
 from services.library.identity.login_throttle import LoginThrottle
 from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions
@@ -33,6 +34,7 @@ class Identity:
     store: IdentityStore
     email_docs: EmailDocs
     accounts: Accounts
+    guests: Guests
     sessions: Sessions
     tokens: ApiTokens
     email_links: EmailLinks
@@ -78,6 +80,7 @@ def build_identity(docs: Docs, settings: LibrarySettings, clock: Clock) -> Ident
         store=store,
         email_docs=email_docs,
         accounts=accounts,
+        guests=Guests(store, sessions, throttle, clock, limit),
         sessions=sessions,
         tokens=tokens,
         email_links=EmailLinks(store, accounts, sessions, throttle, emails, clock, limit),

@@ -12,7 +12,7 @@ from kit.ports import Clock
 from kit.security.sealing import Sealer
 from services.library.access import not_found
 from services.library.identity.account import Account
-from services.library.identity.credentials import checked_email, require_active
+from services.library.identity.credentials import checked_email, require_active, require_registered
 from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions
 
@@ -100,9 +100,10 @@ class Connections:
         """Connect the account to ``provider``, in place of an earlier connection.
 
         Raises:
-            AppError: ``CONNECTION_TAKEN`` if another account is connected with ``subject``; ``VALIDATION_ERROR``.
+            AppError: ``CONNECTION_TAKEN`` if another account is connected with ``subject``; ``VALIDATION_ERROR``;
+                ``REGISTRATION_NEEDED``.
         """
-        account = await self._get_account(account_id)
+        account = require_registered(await self._get_account(account_id))
         connection = self._build(account.id, account.connection_epoch, provider, subject, label, secret)
         while True:
             if (existing := await self._find_by_subject(provider, subject)) and existing.account_id != account_id:

@@ -15,6 +15,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from kit.errors import AppError, Code
+from kit.security.identity import GUEST_ROLE
+from services.library.access import registration_needed
 from services.library.identity.account import Account
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "new_secret",
     "password_problems",
     "require_active",
+    "require_registered",
     "unknown_credentials",
     "validation_error",
 ]
@@ -145,6 +148,17 @@ def require_active(account: Account) -> Account:
     """
     if account.status != "active":
         raise AppError(Code.PERMISSION_DENIED, "ACCOUNT_SUSPENDED", f"This account is {account.status}.")
+    return account
+
+
+def require_registered(account: Account) -> Account:
+    """Return the account.
+
+    Raises:
+        AppError: ``REGISTRATION_NEEDED`` if it is a guest account. A guest whose session has ended could not revoke a credential.
+    """
+    if account.role == GUEST_ROLE:
+        raise registration_needed()
     return account
 
 

@@ -12,6 +12,7 @@ from services.library.identity.administration import Administration
 from services.library.identity.api_tokens import ApiTokens
 from services.library.identity.credentials import NO_PASSWORD, ApiToken, Session
 from services.library.identity.email_links import EmailLinks
+from services.library.identity.guests import Guests
 from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions, Visit
 from services.library.identity.store import IdentityStore
@@ -28,9 +29,16 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
     """Serves ``AccountService``."""
 
     def __init__(
-        self, accounts: Accounts, sessions: Sessions, tokens: ApiTokens, email_links: EmailLinks, signer: Signer
+        self,
+        accounts: Accounts,
+        guests: Guests,
+        sessions: Sessions,
+        tokens: ApiTokens,
+        email_links: EmailLinks,
+        signer: Signer,
     ) -> None:
         self._signer = signer
+        self._guests = guests
         self._accounts = accounts
         self._sessions = sessions
         self._tokens = tokens
@@ -58,10 +66,19 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
 
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
         confirmation = request.password_confirmation if request.HasField("password_confirmation") else None
-        await self._accounts.register(
-            request.email, request.password, request.ip_address, confirmation, request.browser_key
+        secret = await self._accounts.register(
+            request.email,
+            request.password,
+            request.ip_address,
+            confirmation,
+            request.browser_key,
+            request.session_token,
         )
-        return pb.RegisterResponse()
+        return pb.RegisterResponse(session_token=secret)
+
+    async def CreateGuest(self, request: pb.CreateGuestRequest, context: Context) -> pb.CreateGuestResponse:
+        secret, account = await self._guests.create(request.ip_address)
+        return pb.CreateGuestResponse(session_token=secret, account=_account(account))
 
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.CreateSessionResponse:
         account = await self._accounts.verify_password(request.email, request.password, request.ip_address)

@@ -14,6 +14,7 @@ from typing import Protocol
 from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.ports import Clock
+from kit.security.identity import GUEST_ROLE
 from kit.security.private_files import write_private
 from services.library.identity.account import Account
 from services.library.identity.api_tokens import ApiTokens
@@ -23,6 +24,7 @@ from services.library.identity.credentials import (
     checked_email,
     password_problems,
     require_active,
+    require_registered,
     unknown_credentials,
     validation_error,
 )
@@ -85,16 +87,29 @@ class Accounts:
         self._registration = registration
 
     async def register(
-        self, email: str, password: str, address: str, confirmation: str | None = None, browser_key: str = ""
-    ) -> None:
-        """Create an account. If the address already has one, only an email to the address says so.
+        self,
+        email: str,
+        password: str,
+        address: str,
+        confirmation: str | None = None,
+        browser_key: str = "",
+        guest_secret: str = "",
+    ) -> str:
+        """Create an account, or give a guest account the email address and the password.
+
+        If the address already has an account, only an email to the address says so.
 
         Args:
             confirmation: the password again; None: the caller does not ask for it.
             browser_key: identifies the browser.
+            guest_secret: the secret of a session of a guest; empty: a new account.
+
+        Returns:
+            The secret of the session that replaces the one of the guest, registered or not; empty if there was none.
 
         Raises:
-            AppError: ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``.
+            AppError: ``REGISTRATION_CLOSED``, ``VALIDATION_ERROR``, ``RATE_LIMITED``; for a guest ``ALREADY_REGISTERED``, and
+                errors of the session.
         """
         self._require_registration()
         details = password_problems(password, confirmation)
@@ -105,12 +120,44 @@ class Accounts:
         if details:
             raise validation_error(details)
         await self._throttle.acquire("register", address, self._address_budget)
+        guest = (await self._sessions.authenticate(guest_secret, passive=True)).account if guest_secret else None
         account = self._new(str(uuid.uuid4()), checked, "user", await self._passwords.hash(password))
         account = dataclasses.replace(account, browser_key=browser_key)
-        if await self._store.insert_account(account):
-            await self._emails.send_confirmation_link(account)
+        registered = await self._register_guest(guest, account) if guest else await self._insert_new(account)
+        if registered:
+            await self._emails.send_confirmation_link(registered)
         else:
             await self._emails.send_already_registered(checked)
+        if guest is None:
+            return ""
+        # The secret changes in both cases: with the rights of the session, and so that the response does not reveal which.
+        await self._sessions.close(guest_secret)
+        return await self._sessions.open(registered or guest, remembered=True, address=address)
+
+    async def _insert_new(self, account: Account) -> Account | None:
+        return account if await self._store.insert_account(account) else None
+
+    async def _register_guest(self, guest: Account, registered: Account) -> Account | None:
+        """Turn a guest into an account, and end its sessions. Return None if another account has the email address."""
+
+        def change(account: Account) -> Account:
+            if account.role != GUEST_ROLE:
+                raise AppError(Code.CONFLICT, "ALREADY_REGISTERED", "This account is already registered.")
+            return dataclasses.replace(
+                account,
+                email=registered.email,
+                role=registered.role,
+                password_hash=registered.password_hash,
+                browser_key=registered.browser_key,
+                session_epoch=account.session_epoch + 1,
+            )
+
+        try:
+            return await self._store.change_account(guest.id, change)
+        except AppError as error:
+            if error.reason != "DOC_EXISTS":
+                raise
+            return None
 
     async def register_external(self, account_id: str, email: str, address: str) -> Account:
         """Create an account for a user who logged in at another platform. It has no password and is unconfirmed.
@@ -152,9 +199,10 @@ class Accounts:
 
         Raises:
             AppError: ``VALIDATION_ERROR`` for a wrong password or if there are ``details``; ``PASSWORD_NEEDED`` if the login
-                is too old and no password was sent; errors of :meth:`Sessions.authenticate`.
+                is too old and no password was sent; ``REGISTRATION_NEEDED``; errors of :meth:`Sessions.authenticate`.
         """
         opened = await self._sessions.authenticate(session_secret)
+        require_registered(opened.account)
         if current_password:
             try:
                 await self.verify_password(opened.account.email, current_password, address)

@@ -84,6 +84,13 @@ class Sessions:
             Session("", account.id, account.session_epoch, remembered, now, now, now + _LIFETIME_SECONDS)
         )
 
+    async def open_guest(self, account: Account) -> str:
+        """Create the session of a new guest, which outlives the browser process, and return its secret."""
+        now = self._clock.now()
+        return await self._insert(
+            Session("", account.id, account.session_epoch, True, now, now, now + _LIFETIME_SECONDS)
+        )
+
     async def authenticate(self, secret: str, *, passive: bool = False, visit: Visit | None = None) -> ActiveSession:
         """Return the session with this secret. Renew it if it is old, and record when it was used.
 

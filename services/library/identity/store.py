@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from kit.errors import AppError
 from kit.ports import Collection, Docs, Index, LessThan
+from kit.security.identity import GUEST_ROLE
 from services.library.access import not_found
 from services.library.documents import from_doc, insert_if_absent, insert_in_slot
 from services.library.identity.account import Account
@@ -45,6 +46,14 @@ _CONNECTIONS = Collection(
 
 _AUDIT = Collection("audit", (Index(("create_time",)),))
 _BATCH = 200
+_OWNED = (
+    ("tracks", "owner_id"),
+    ("jobs", "owner_id"),
+    ("playlists", "owner_id"),
+    ("conversations", "owner_id"),
+    ("favorites", "listener_id"),
+    ("votes", "listener_id"),
+)
 
 T = TypeVar("T")
 
@@ -114,6 +123,24 @@ class IdentityStore:
             after = (docs[-1]["create_time"], docs[-1]["id"])
         return matching[offset : offset + limit], len(matching)
 
+    async def list_guests(self, before: float, after: Account | None, limit: int) -> list[Account]:
+        """Return guests that were created before a time, the oldest first, from the one behind ``after`` on."""
+        where = {"role": GUEST_ROLE, "create_time": LessThan(before)}
+        position = (after.create_time, after.id) if after else None
+        docs = await self._docs.find("accounts", where, sort="create_time", limit=limit, after=position)
+        return [from_doc(Account, doc) for doc in docs]
+
+    async def delete_account(self, account: Account) -> bool:
+        """Delete an account. Return False if it was already deleted."""
+        return await self._docs.delete("accounts", account.id)
+
+    async def owns_anything(self, account_id: str) -> bool:
+        """Return whether there is a record of the account. Each clip has a job."""
+        for collection, field in _OWNED:
+            if await self._docs.find(collection, {field: account_id}, limit=1):
+                return True
+        return False
+
     async def count_active(self, role: str) -> int:
         """Return the number of active accounts with a role."""
         return await self._docs.count("accounts", {"role": role, "status": "active"})
@@ -160,6 +187,10 @@ class IdentityStore:
     async def replace_session(self, session: Session) -> bool:
         """Replace a session. Return False if it was changed or deleted."""
         return await self._docs.replace("sessions", dataclasses.asdict(session), session.revision)
+
+    async def has_session(self, account_id: str) -> bool:
+        """Return whether the account has a session that was not deleted."""
+        return bool(await self._docs.find("sessions", {"account_id": account_id}, limit=1))
 
     async def delete_session(self, session_hash: str) -> bool:
         """Delete a session. Return False if it was already deleted."""

@@ -14,7 +14,7 @@ from kit.log import get_logger
 from kit.ports import Clock
 from kit.security.identity import Principal
 from kit.security.sealing import Sealer
-from services.library.access import not_found
+from services.library.access import not_found, registration_needed
 from services.library.webhooks.messages import EVENTS, new_signing_secret
 
 __all__ = [
@@ -120,8 +120,10 @@ class Webhooks:
         """Create a webhook, and return it with its signing secret. The secret cannot be read later.
 
         Raises:
-            AppError: ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``WEBHOOK_LIMIT``.
+            AppError: ``VALIDATION_ERROR``, ``ADDRESS_REFUSED``, ``WEBHOOK_LIMIT``, ``REGISTRATION_NEEDED``.
         """
+        if principal.is_guest:  # whose session has ended, and who could not delete it
+            raise registration_needed()
         await self._check_url(url)
         checked_events, checked_description = _checked_events(events or [ALL_EVENTS]), _checked_description(description)
         secret, webhook_id, now = new_signing_secret(), str(uuid.uuid4()), self._clock.now()

@@ -1,8 +1,12 @@
 /** The typed client of the public API. It sends the session cookie, and the CSRF token of the page. */
 
 import createClient from "openapi-fetch";
+import { ApiError, refusal } from "./errors.ts";
+import { currentCsrfToken, entered, renewCsrfToken } from "./session.ts";
 import type { components, paths } from "./schema.d.ts";
 
+export { ApiError, refusal };
+export { account, accountId, currentCsrfToken } from "./session.ts";
 export type Track = components["schemas"]["Track"];
 export type Job = components["schemas"]["JobSummary"];
 export type Analysis = components["schemas"]["Analysis"];
@@ -16,36 +20,8 @@ export type Session = components["schemas"]["Session"];
 export type Webhook = components["schemas"]["Webhook"];
 export type Delivery = components["schemas"]["Delivery"];
 
-/** An error that the API has returned, or a failed connection (status 0). The message is for the user. */
-export class ApiError extends Error {
-  readonly status: number;
-  readonly code: string;
-
-  constructor(status: number, code: string, message: string) {
-    super(message);
-    this.status = status;
-    this.code = code;
-  }
-}
-
-/** Errors of the soundbox dialect have only the sentence, as `error`. */
-interface Refusal {
-  code?: string;
-  message?: string;
-  error?: string;
-  details?: object;
-}
-
 const LOG_IN = "/users/log-in";
 const RETRY_LIMIT = 3;
-
-let csrfToken = metaOf(document, "csrf-token");
-
-/** The email address of the account that is logged in. */
-export const account = metaOf(document, "account");
-
-/** The ID of that account. */
-export const accountId = metaOf(document, "account-id");
 
 export const api = createClient<paths>({ baseUrl: location.origin, fetch: send });
 
@@ -74,27 +50,14 @@ export async function getBytes(path: string, signal?: AbortSignal): Promise<Arra
   return response.arrayBuffer();
 }
 
-/** Return the CSRF token for a request that does not use {@link api}. */
-export function currentCsrfToken(): string {
-  return csrfToken;
-}
-
-/** Return the error that a body describes. */
-export function refusal(status: number, body: unknown): ApiError {
-  const { code, details, ...texts } = (body ?? {}) as Refusal;
-  const message = texts.message ?? texts.error;
-  const fields = Object.entries(details ?? {}).map(([field, problems]) => `${field} ${[problems].flat().join(", ")}`);
-  const text = [message ?? `The server returned status ${status}. Try again.`, ...fields].join(" ");
-  return new ApiError(status, code ?? "UNKNOWN", text);
-}
-
 /** Send a request. Waits as long as the rate limit asks, renews an expired CSRF token, and goes to the login page without a session. */
 async function send(request: Request): Promise<Response> {
+  await entered();
   const isSafe = request.method === "GET" || request.method === "HEAD";
   let isRenewed = false;
   for (let attempt = 1; ; attempt++) {
     const sent = request.clone();
-    if (!isSafe) sent.headers.set("x-csrf-token", csrfToken);
+    if (!isSafe) sent.headers.set("x-csrf-token", currentCsrfToken());
     const response = await fetch(sent).catch((error: unknown) => {
       if (request.signal.aborted) throw error;
       throw new ApiError(0, "UNREACHABLE", "The server is not reachable. Check the connection, then try again.");
@@ -113,19 +76,6 @@ async function send(request: Request): Promise<Response> {
   }
 }
 
-/** Return whether the page has another token by now. */
-async function renewCsrfToken(): Promise<boolean> {
-  const page = await fetch("/studio");
-  const token = metaOf(new DOMParser().parseFromString(await page.text(), "text/html"), "csrf-token");
-  const isNew = token !== "" && token !== csrfToken;
-  if (isNew) csrfToken = token;
-  return isNew;
-}
-
 function pause(seconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-}
-
-function metaOf(page: Document, name: string): string {
-  return page.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? "";
 }

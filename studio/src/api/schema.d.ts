@@ -999,6 +999,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/guest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a guest account and log the browser in to it
+         * @description Create a guest account and log the browser in to it. A browser that is logged in keeps its account.
+         *
+         *     Requires open access, and the CSRF token of a page. A guest has the limits of anonymous callers, and cannot create API
+         *     tokens, webhooks or connections. `POST /users/register` turns it into an account with an email address.
+         */
+        post: operations["create_guest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/users": {
         parameters: {
             query?: never;
@@ -3963,6 +3986,27 @@ export interface components {
             available_bytes: number | null;
         };
         /**
+         * BrowserAccount
+         * @description The account of a browser session.
+         */
+        BrowserAccount: {
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            id: string;
+            /**
+             * @description The email address. Empty: a guest.
+             * @example
+             */
+            email: string;
+            /**
+             * @description The CSRF token for the requests of this session.
+             * @example 2Xn6iPqJ7eHj5Jm0lq3TqCz1uJ3vYt0wRkz0gkq1b9A
+             */
+            csrf_token: string;
+        };
+        /**
          * User
          * @description An account as administrators see it.
          */
@@ -3972,10 +4016,13 @@ export interface components {
              * @example 0f8fad5b-d9cb-469f-a165-70867728950e
              */
             id: string;
-            /** @example you@example.com */
+            /**
+             * @description Of a guest: `guest:` and the ID.
+             * @example you@example.com
+             */
             email: string;
             /**
-             * @description One of: user, pro, enterprise, admin, platform_admin, super_admin.
+             * @description One of: guest, user, pro, enterprise, admin, platform_admin, super_admin.
              * @example user
              */
             role: string;
@@ -6810,6 +6857,19 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `ACCOUNT_SUSPENDED`, `CSRF_INVALID`, `REGISTRATION_NEEDED` */
+        forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_REGISTRATION_NEEDED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `CREDENTIALS_INVALID` */
         forge_401_CREDENTIALS_INVALID: {
             headers: {
@@ -6837,8 +6897,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `ACCOUNT_SUSPENDED`, `CSRF_INVALID`, `SESSION_NEEDED` */
-        forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_SESSION_NEEDED: {
+        /** @description `ACCOUNT_SUSPENDED`, `CSRF_INVALID`, `SESSION_NEEDED`, `REGISTRATION_NEEDED` */
+        forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_SESSION_NEEDED_REGISTRATION_NEEDED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -6865,6 +6925,32 @@ export interface components {
         };
         /** @description `SESSION_NOT_FOUND` */
         forge_404_SESSION_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `ACCOUNT_SUSPENDED`, `CSRF_INVALID`, `GUESTS_CLOSED` */
+        forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_GUESTS_CLOSED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `METHOD_NOT_ALLOWED` */
+        forge_405_METHOD_NOT_ALLOWED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -6915,8 +7001,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `OWN_ACCOUNT`, `LAST_SUPER_ADMIN`, `ACCOUNT_CHANGED` */
-        forge_409_OWN_ACCOUNT_LAST_SUPER_ADMIN_ACCOUNT_CHANGED: {
+        /** @description `OWN_ACCOUNT`, `LAST_SUPER_ADMIN`, `GUEST_ACCOUNT`, `ACCOUNT_CHANGED` */
+        forge_409_OWN_ACCOUNT_LAST_SUPER_ADMIN_GUEST_ACCOUNT_ACCOUNT_CHANGED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -11244,7 +11330,7 @@ export interface operations {
             };
             400: components["responses"]["forge_400_BAD_REQUEST_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
-            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_REGISTRATION_NEEDED"];
             413: components["responses"]["forge_413_TOO_LARGE"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
@@ -11455,7 +11541,7 @@ export interface operations {
             };
             400: components["responses"]["forge_400_BAD_REQUEST_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
-            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_SESSION_NEEDED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_SESSION_NEEDED_REGISTRATION_NEEDED"];
             409: components["responses"]["forge_409_TOO_MANY_TOKENS"];
             413: components["responses"]["forge_413_TOO_LARGE"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
@@ -11738,6 +11824,72 @@ export interface operations {
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
         };
     };
+    create_guest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account of the session. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "email": "",
+                     *         "csrf_token": "2Xn6iPqJ7eHj5Jm0lq3TqCz1uJ3vYt0wRkz0gkq1b9A"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["BrowserAccount"];
+                    };
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "email": "",
+                     *         "csrf_token": "2Xn6iPqJ7eHj5Jm0lq3TqCz1uJ3vYt0wRkz0gkq1b9A"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["BrowserAccount"];
+                    };
+                };
+            };
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_GUESTS_CLOSED"];
+            405: components["responses"]["forge_405_METHOD_NOT_ALLOWED"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
     list_users: {
         parameters: {
             query?: {
@@ -11747,7 +11899,7 @@ export interface operations {
                 page_size?: number;
                 /** @description Part of the email address. */
                 search?: string;
-                /** @description One of: user, pro, enterprise, admin, platform_admin, super_admin. */
+                /** @description One of: guest, user, pro, enterprise, admin, platform_admin, super_admin. */
                 role?: string;
                 /** @description One of: active, suspended, banned. */
                 status?: string;
@@ -11869,7 +12021,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ROLE_TOO_LOW_RANK_TOO_HIGH"];
             404: components["responses"]["forge_404_ACCOUNT_NOT_FOUND"];
-            409: components["responses"]["forge_409_OWN_ACCOUNT_LAST_SUPER_ADMIN_ACCOUNT_CHANGED"];
+            409: components["responses"]["forge_409_OWN_ACCOUNT_LAST_SUPER_ADMIN_GUEST_ACCOUNT_ACCOUNT_CHANGED"];
             413: components["responses"]["forge_413_TOO_LARGE"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
@@ -12146,7 +12298,7 @@ export interface operations {
             };
             400: components["responses"]["forge_400_BAD_REQUEST_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
-            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_REGISTRATION_NEEDED"];
             409: components["responses"]["forge_409_WEBHOOK_LIMIT"];
             413: components["responses"]["forge_413_TOO_LARGE"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];

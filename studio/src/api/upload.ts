@@ -1,9 +1,16 @@
 /** Uploads of files, with progress. `fetch` does not report the progress of a request, so they use `XMLHttpRequest`. */
 
-import { type ApiError, currentCsrfToken, refusal, type Track } from "./client.ts";
+import type { Track } from "./client.ts";
+import { type ApiError, refusal } from "./errors.ts";
+import { currentCsrfToken, entered } from "./session.ts";
 
 /** Upload a file as a new track. Throws {@link ApiError} with the message of the server. */
-export function uploadTrack(file: File, onProgress: (share: number) => void, signal: AbortSignal): Promise<Track> {
+export async function uploadTrack(
+  file: File,
+  onProgress: (share: number) => void,
+  signal: AbortSignal,
+): Promise<Track> {
+  await entered();
   return new Promise((resolve, reject: (reason: ApiError | DOMException) => void) => {
     const form = new FormData();
     form.append("file", file);

@@ -32,8 +32,9 @@ class Account(message.Message):
     STORAGE_QUOTA_BYTES_FIELD_NUMBER: builtins.int
     id: builtins.str
     email: builtins.str
+    """of a guest: guest: and the ID, which is no email address"""
     role: builtins.str
-    """user, pro, enterprise, admin, platform_admin, super_admin"""
+    """guest, user, pro, enterprise, admin, platform_admin, super_admin"""
     status: builtins.str
     """active, suspended, banned"""
     storage_quota_bytes: builtins.int

@@ -181,6 +181,7 @@ class RegisterRequest(message.Message):
     IP_ADDRESS_FIELD_NUMBER: builtins.int
     PASSWORD_CONFIRMATION_FIELD_NUMBER: builtins.int
     BROWSER_KEY_FIELD_NUMBER: builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: builtins.int
     email: builtins.str
     password: builtins.str
     ip_address: builtins.str
@@ -188,6 +189,8 @@ class RegisterRequest(message.Message):
     """if present, it must equal the password"""
     browser_key: builtins.str
     """identifies the browser; see ConfirmEmailRequest"""
+    session_token: builtins.str
+    """of a guest, whose account gets the email address; empty: a new account"""
     def __init__(
         self,
         *,
@@ -196,10 +199,11 @@ class RegisterRequest(message.Message):
         ip_address: builtins.str = ...,
         password_confirmation: builtins.str | None = ...,
         browser_key: builtins.str = ...,
+        session_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_password_confirmation", b"_password_confirmation", "password_confirmation", b"password_confirmation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_password_confirmation", b"_password_confirmation", "browser_key", b"browser_key", "email", b"email", "ip_address", b"ip_address", "password", b"password", "password_confirmation", b"password_confirmation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_password_confirmation", b"_password_confirmation", "browser_key", b"browser_key", "email", b"email", "ip_address", b"ip_address", "password", b"password", "password_confirmation", b"password_confirmation", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__password_confirmation: _TypeAlias = typing.Literal["password_confirmation"]  # noqa: Y015
     _WhichOneofArgType__password_confirmation: _TypeAlias = typing.Literal["_password_confirmation", b"_password_confirmation"]  # noqa: Y015
@@ -209,12 +213,55 @@ class RegisterRequest(message.Message):
 class RegisterResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
+    SESSION_TOKEN_FIELD_NUMBER: builtins.int
+    session_token: builtins.str
+    """replaces the session of the guest, registered or not; empty: there was none"""
     def __init__(
         self,
+        *,
+        session_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateGuestRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    IP_ADDRESS_FIELD_NUMBER: builtins.int
+    ip_address: builtins.str
+    def __init__(
+        self,
+        *,
+        ip_address: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ip_address", b"ip_address"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateGuestResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: builtins.int
+    ACCOUNT_FIELD_NUMBER: builtins.int
+    session_token: builtins.str
+    @builtins.property
+    def account(self) -> account_pb2.Account: ...
+    def __init__(
+        self,
+        *,
+        session_token: builtins.str = ...,
+        account: account_pb2.Account | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,6 +50,11 @@ class AccountServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RegisterRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RegisterResponse.FromString,
                 _registered_method=True)
+        self.CreateGuest = channel.unary_unary(
+                '/soundwright.library.v1.AccountService/CreateGuest',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateGuestRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateGuestResponse.FromString,
+                _registered_method=True)
         self.CreateSession = channel.unary_unary(
                 '/soundwright.library.v1.AccountService/CreateSession',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateSessionRequest.SerializeToString,
@@ -144,6 +149,13 @@ class AccountServiceServicer:
         """The gateway calls the following RPCs for unauthenticated users. ip_address is the address of the user, for rate limits.
 
         Creates an account. The response does not reveal whether the address was already registered; an email does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateGuest(self, request, context):
+        """Creates a guest account, which has no email address, and a session for it. The gateway calls this only with open access.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -261,6 +273,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.Register,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RegisterRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.RegisterResponse.SerializeToString,
+            ),
+            'CreateGuest': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateGuest,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateGuestRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateGuestResponse.SerializeToString,
             ),
             'CreateSession': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSession,
@@ -415,6 +432,33 @@ class AccountService:
             '/soundwright.library.v1.AccountService/Register',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.RegisterRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.RegisterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateGuest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AccountService/CreateGuest',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateGuestRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateGuestResponse.FromString,
             options,
             channel_credentials,
             insecure,

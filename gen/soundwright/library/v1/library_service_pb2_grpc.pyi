@@ -25,6 +25,8 @@ class AccountServiceStub:
 
     Creates an account. The response does not reveal whether the address was already registered; an email does.
     """
+    CreateGuest: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CreateGuestRequest, _library_service_pb2.CreateGuestResponse]
+    """Creates a guest account, which has no email address, and a session for it. The gateway calls this only with open access."""
     CreateSession: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CreateSessionRequest, _library_service_pb2.CreateSessionResponse]
     """Creates a session with a password."""
     RequestLoginLink: _aio.UnaryUnaryMultiCallable[_library_service_pb2.RequestLoginLinkRequest, _library_service_pb2.RequestLoginLinkResponse]
@@ -80,6 +82,14 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Creates an account. The response does not reveal whether the address was already registered; an email does.
         """
+
+    @_abc_1.abstractmethod
+    def CreateGuest(
+        self,
+        request: _library_service_pb2.CreateGuestRequest,
+        context: _aio.ServicerContext[_library_service_pb2.CreateGuestRequest, _abc.Awaitable[_library_service_pb2.CreateGuestResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.CreateGuestResponse]:
+        """Creates a guest account, which has no email address, and a session for it. The gateway calls this only with open access."""
 
     @_abc_1.abstractmethod
     def CreateSession(

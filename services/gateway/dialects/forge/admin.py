@@ -12,7 +12,7 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from kit.security.identity import ROLE_RANKS
+from kit.security.identity import GUEST_ROLE, ROLE_RANKS
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import JOB_TYPES, data, job_to_wire, listing, time_to_wire
 from services.gateway.dialects.forge.shapes import Data, JobSummary, Page
@@ -31,7 +31,7 @@ _STATES = {
     job_pb2.JOB_STATE_FAILED: "failed",
     job_pb2.JOB_STATE_CANCELLED: "cancelled",
 }
-_ROLES = ", ".join(ROLE_RANKS)
+_ROLES = ", ".join((GUEST_ROLE, *ROLE_RANKS))
 _STATUSES = "active, suspended, banned"
 
 
@@ -63,7 +63,7 @@ class User(TypedDict):
     """An account as administrators see it."""
 
     id: Uuid
-    email: Annotated[str, Field(examples=["you@example.com"])]
+    email: Annotated[str, Field(description="Of a guest: `guest:` and the ID.", examples=["you@example.com"])]
     role: Annotated[str, Field(description=f"One of: {_ROLES}.", examples=["user"])]
     status: Annotated[str, Field(description=f"One of: {_STATUSES}.", examples=["active"])]
     track_count: Annotated[int, Field(ge=0, examples=[12])]
@@ -136,6 +136,7 @@ def admin_routes(gateway: Gateway) -> APIRouter:
         refusals.ACCOUNT_NOT_FOUND,
         refusals.OWN_ACCOUNT,
         refusals.LAST_SUPER_ADMIN,
+        refusals.GUEST_ACCOUNT,
         refusals.ACCOUNT_CHANGED,
         refusals.VALIDATION_ERROR,
     )

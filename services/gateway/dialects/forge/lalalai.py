@@ -127,7 +127,7 @@ def lalalai_routes(gateway: Gateway) -> APIRouter:
 
     @router.put("/key", openapi_extra=body_schema(KeyParameters))
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[StoredKey], refusals.VALIDATION_ERROR)
+    @documented(Data[StoredKey], refusals.VALIDATION_ERROR, refusals.REGISTRATION_NEEDED)
     async def put_lalalai_key(parameters: Annotated[KeyParameters, Depends(body_of(KeyParameters))]) -> Response:
         """Store your own license key and use it for new jobs. Running jobs keep the key that they started with."""
         asked = connection_service_pb2.PutConnectionRequest(provider=_PROVIDER, secret=parameters.api_key)

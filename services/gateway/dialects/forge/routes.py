@@ -13,6 +13,7 @@ from services.gateway.dialects.forge.connections import connection_routes
 from services.gateway.dialects.forge.daw import daw_routes
 from services.gateway.dialects.forge.download import download_routes
 from services.gateway.dialects.forge.exports import export_routes
+from services.gateway.dialects.forge.guests import guest_routes
 from services.gateway.dialects.forge.jobs import job_routes
 from services.gateway.dialects.forge.lalalai import lalalai_routes
 from services.gateway.dialects.forge.processing import processing_routes
@@ -43,7 +44,7 @@ def forge_routes(gateway: Gateway) -> APIRouter:
 
     parts = (
         track_routes, upload_routes, processing_routes, analysis_routes, spotify_routes, download_routes, job_routes, stem_routes, export_routes,
-        daw_routes, lalalai_routes, token_routes, session_routes, connection_routes, storage_routes, admin_routes, webhook_routes, agent_routes,
+        daw_routes, lalalai_routes, token_routes, session_routes, connection_routes, storage_routes, guest_routes, admin_routes, webhook_routes, agent_routes,
     )  # fmt: skip
     for part in parts:
         router.include_router(part(gateway))

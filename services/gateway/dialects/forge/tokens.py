@@ -94,6 +94,7 @@ def token_routes(gateway: Gateway) -> APIRouter:
     @documented(
         Data[NewApiToken],
         refusals.SESSION_NEEDED,
+        refusals.REGISTRATION_NEEDED,
         refusals.TOO_MANY_TOKENS,
         refusals.VALIDATION_ERROR,
         status=201,

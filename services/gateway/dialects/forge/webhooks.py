@@ -123,7 +123,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
 
     @router.post("", openapi_extra=body_schema(WebhookParameters))
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[NewWebhook], refusals.WEBHOOK_LIMIT, *_WRONG_ADDRESS, status=201)
+    @documented(Data[NewWebhook], refusals.WEBHOOK_LIMIT, refusals.REGISTRATION_NEEDED, *_WRONG_ADDRESS, status=201)
     async def create_webhook(parameters: Annotated[WebhookParameters, Depends(body_of(WebhookParameters))]) -> Response:
         """Create a webhook endpoint, which is notified when your jobs end.
 

@@ -8,6 +8,7 @@ import { Storage } from "./storage.tsx";
 import { Webhooks } from "./webhooks.tsx";
 
 export default function AccountPage() {
+  if (!account) return <GuestPage />;
   return (
     <div class="page">
       <div class="row apart">
@@ -25,6 +26,27 @@ export default function AccountPage() {
       <Connections />
       <Webhooks />
       <Sessions />
+    </div>
+  );
+}
+
+function GuestPage() {
+  return (
+    <div class="page">
+      <h1>Guest</h1>
+      <p>
+        You use the studio without an account. Your tracks belong to this browser: they are lost to you if it deletes
+        its cookies or does not open the studio for 14 days. An account keeps them, and adds API keys and webhooks.
+      </p>
+      <div class="row">
+        <a class="button primary" href="/users/register">
+          Create an account
+        </a>
+        <a class="button" href="/users/log-in">
+          Log in
+        </a>
+      </div>
+      <Storage />
     </div>
   );
 }

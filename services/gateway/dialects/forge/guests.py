@@ -1,0 +1,79 @@
+"""Guest accounts, for visitors of the studio without an account."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+from soundwright.library.v1 import library_service_pb2 as pb
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from kit.errors import AppError, Code
+from kit.security.identity import principal_scope
+from services.gateway.auth import Browsers, BrowserSession
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.serializers import data
+from services.gateway.dialects.forge.shapes import Data
+from services.gateway.http.access import Access, access
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import ResponseDoc, Uuid, documented
+
+__all__ = ["guest_routes"]
+
+
+class BrowserAccount(TypedDict):
+    """The account of a browser session."""
+
+    id: Uuid
+    email: Annotated[str, Field(description="The email address. Empty: a guest.", examples=[""])]
+    csrf_token: Annotated[
+        str,
+        Field(
+            description="The CSRF token for the requests of this session.",
+            examples=["2Xn6iPqJ7eHj5Jm0lq3TqCz1uJ3vYt0wRkz0gkq1b9A"],
+        ),
+    ]
+
+
+def guest_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/users", tags=["forge accounts"])
+    accounts, browsers = gateway.clients.accounts, Browsers(gateway.settings)
+
+    @router.post("/guest")
+    @access(Access.PAGE, RateClass.HEAVY)
+    @documented(
+        Data[BrowserAccount],
+        refusals.GUESTS_CLOSED,
+        status=201,
+        headers=("Set-Cookie",),
+        responses={200: ResponseDoc("The account of the session.", Data[BrowserAccount])},
+    )
+    async def create_guest(request: Request) -> Response:
+        """Create a guest account and log the browser in to it. A browser that is logged in keeps its account.
+
+        Requires open access, and the CSRF token of a page. A guest has the limits of anonymous callers, and cannot create API
+        tokens, webhooks or connections. `POST /users/register` turns it into an account with an email address.
+        """
+        session: BrowserSession | None = request.scope.get("session")
+        if session is not None:
+            email = "" if session.is_guest else session.account.email
+            return data(_account(session.account.id, email, session.current_secret))
+        if not gateway.settings.open_access:
+            raise AppError(
+                Code.PERMISSION_DENIED,
+                "GUESTS_CLOSED",
+                "This server has no guest accounts. Log in, or create an account.",
+            )
+        with principal_scope(None):
+            created = await accounts.CreateGuest(pb.CreateGuestRequest(ip_address=request.scope["peer"]))
+        response = data(_account(created.account.id, "", created.session_token), 201)
+        response.headers.append("set-cookie", browsers.session_cookie(request.scope, created.session_token, True))
+        return response
+
+    def _account(account_id: str, email: str, secret: str) -> BrowserAccount:
+        return {"id": account_id, "email": email, "csrf_token": browsers.csrf_token(secret)}
+
+    return router

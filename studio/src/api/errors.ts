@@ -1,0 +1,30 @@
+/** Errors of the API. */
+
+/** An error that the API has returned, or a failed connection (status 0). The message is for the user. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** Errors of the soundbox dialect have only the sentence, as `error`. */
+interface Refusal {
+  code?: string;
+  message?: string;
+  error?: string;
+  details?: object;
+}
+
+/** Return the error that a body describes. */
+export function refusal(status: number, body: unknown): ApiError {
+  const { code, details, ...texts } = (body ?? {}) as Refusal;
+  const message = texts.message ?? texts.error;
+  const fields = Object.entries(details ?? {}).map(([field, problems]) => `${field} ${[problems].flat().join(", ")}`);
+  const text = [message ?? `The server returned status ${status}. Try again.`, ...fields].join(" ");
+  return new ApiError(status, code ?? "UNKNOWN", text);
+}

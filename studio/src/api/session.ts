@@ -1,0 +1,60 @@
+/** The session of the browser: its CSRF token, and its account. A visitor without an account becomes a guest with the first request. */
+
+import { ApiError, refusal } from "./errors.ts";
+
+let csrfToken = metaOf(document, "csrf-token");
+let isOutside = metaOf(document, "guests") === "allowed";
+let entering: Promise<void> | null = null;
+
+/** The email address of the account. Empty: the visitor is a guest, or becomes one. */
+export const account = metaOf(document, "account");
+
+/** The ID of that account. Empty before the visitor has become a guest. */
+export let accountId = metaOf(document, "account-id");
+
+/** Return the CSRF token for a request. */
+export function currentCsrfToken(): string {
+  return csrfToken;
+}
+
+/** Wait until the browser has an account. Throw {@link ApiError} if the server creates none. */
+export async function entered(): Promise<void> {
+  if (!isOutside) return;
+  entering ??= enter().finally(() => {
+    entering = null;
+  });
+  await entering;
+}
+
+/** Load the CSRF token of the current session. Return whether it is another one by now. */
+export async function renewCsrfToken(): Promise<boolean> {
+  const page = new DOMParser().parseFromString(await (await fetch("/studio")).text(), "text/html");
+  const token = metaOf(page, "csrf-token");
+  const isNew = token !== "" && token !== csrfToken;
+  if (isNew) csrfToken = token;
+  accountId = metaOf(page, "account-id");
+  isOutside = metaOf(page, "guests") === "allowed";
+  return isNew;
+}
+
+async function enter(): Promise<void> {
+  const request = { method: "POST", headers: { "x-csrf-token": csrfToken } };
+  const response = await fetch("/api/users/guest", request).catch(() => {
+    throw new ApiError(0, "UNREACHABLE", "The server is not reachable. Check the connection, then try again.");
+  });
+  const body = await response.json().catch(() => null);
+  if (response.ok) {
+    csrfToken = body.data.csrf_token;
+    accountId = body.data.id;
+    isOutside = false;
+    return;
+  }
+  const error = refusal(response.status, body);
+  // Another tab has created the account in the meantime.
+  if (error.code === "CSRF_INVALID") await renewCsrfToken();
+  if (isOutside) throw error;
+}
+
+function metaOf(page: Document, name: string): string {
+  return page.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? "";
+}
