@@ -49,7 +49,9 @@ def generate() -> str:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "openapi.json", Path(folder) / "schema.d.ts"
         source.write_text(json.dumps(asyncio.run(document())))
-        command = ["node", "node_modules/openapi-typescript/bin/cli.js", str(source), "--output", str(target)]
+        # Fields of requests that have a default may be omitted.
+        options = ["--default-non-nullable=false", "--output", str(target)]
+        command = ["node", "node_modules/openapi-typescript/bin/cli.js", str(source), *options]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         subprocess.run(command, cwd=STUDIO, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PATH": path})
         return target.read_text()

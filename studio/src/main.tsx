@@ -3,12 +3,13 @@
 import "./ui/tokens.css";
 import "./ui/base.css";
 import "./ui/components.css";
-import type { ComponentType } from "preact";
+import type { ComponentChildren, ComponentType } from "preact";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { activeJobs, followJobs } from "./api/jobs.ts";
 import { startNotifications } from "./api/notifications.ts";
 import { account } from "./api/session.ts";
+import { PlayerBar } from "./player/bar.tsx";
 import { path, startRouter } from "./router.ts";
 import { Notice } from "./ui/components.tsx";
 
@@ -23,6 +24,11 @@ const ROUTES: readonly Route[] = [
   { pattern: /^\/tracks\/(?<id>[\w-]+)$/, title: "Track", load: () => import("./pages/track/page.tsx") },
   { pattern: /^\/jobs$/, title: "Jobs", load: () => import("./pages/jobs/page.tsx") },
   { pattern: /^\/account$/, title: "Account", load: () => import("./pages/account/page.tsx") },
+  {
+    pattern: /^\/generate(?:\/(?<id>[0-9a-f]{32}))?$/,
+    title: "Generate",
+    load: () => import("./pages/generate/page.tsx"),
+  },
   { pattern: /^\/components$/, title: "Components", load: () => import("./pages/components.tsx") },
 ];
 
@@ -38,10 +44,9 @@ function Shell() {
           Soundwright
         </a>
         <nav aria-label="Studio">
-          <a class="button quiet" href="/studio" aria-current={path.value === "/" ? "page" : undefined}>
-            Tracks
-          </a>
-          <a class="button quiet" href="/studio/jobs" aria-current={path.value === "/jobs" ? "page" : undefined}>
+          <NavLink to="/">Tracks</NavLink>
+          <NavLink to="/generate">Generate</NavLink>
+          <NavLink to="/jobs">
             Jobs
             {count > 0 && (
               <span class="badge active">
@@ -49,7 +54,7 @@ function Shell() {
                 <span class="hidden"> running</span>
               </span>
             )}
-          </a>
+          </NavLink>
         </nav>
         <a class="account quiet" href="/studio/account">
           <span class="email">{account || "Guest"}</span>
@@ -59,7 +64,17 @@ function Shell() {
       <main id="main" tabIndex={-1}>
         <Current />
       </main>
+      <PlayerBar />
     </>
+  );
+}
+
+function NavLink({ to, children }: { to: string; children: ComponentChildren }) {
+  const isHere = path.value === to || (to !== "/" && path.value.startsWith(`${to}/`));
+  return (
+    <a class="button quiet" href={to === "/" ? "/studio" : `/studio${to}`} aria-current={isHere ? "page" : undefined}>
+      {children}
+    </a>
   );
 }
 

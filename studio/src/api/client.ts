@@ -15,10 +15,13 @@ export type Stem = components["schemas"]["Stem"];
 export type Stems = components["schemas"]["Stems"];
 export type Clip = components["schemas"]["Clip"];
 export type ClipJob = components["schemas"]["ClipJob"];
+export type GenerateBody = components["schemas"]["GenerateBody"];
 export type Playlist = components["schemas"]["Playlist"];
 export type Session = components["schemas"]["Session"];
 export type Webhook = components["schemas"]["Webhook"];
 export type Delivery = components["schemas"]["Delivery"];
+export type TagSuggestions = components["schemas"]["TagSuggestions"];
+export type PlaylistWithTracks = components["schemas"]["PlaylistWithTracks"];
 
 const LOG_IN = "/users/log-in";
 const RETRY_LIMIT = 3;
@@ -32,15 +35,6 @@ export async function dataOf<T>(
   const { data, error, response } = await pending;
   if (data === undefined) throw refusal(response.status, error);
   return data.data;
-}
-
-/** Return the body of a response of the soundbox dialect, which has no `data` around it. Throw {@link ApiError} for a refusal. */
-export async function bodyOf<T>(
-  pending: Promise<{ data?: T | undefined; error?: unknown; response: Response }>,
-): Promise<T> {
-  const { data, error, response } = await pending;
-  if (data === undefined) throw refusal(response.status, error);
-  return data;
 }
 
 /** Return a file as bytes. */
@@ -65,7 +59,7 @@ async function send(request: Request): Promise<Response> {
     if (response.status === 401) {
       location.assign(`${LOG_IN}?return_to=${encodeURIComponent(location.pathname)}`);
     }
-    if (response.status === 429 && attempt < RETRY_LIMIT) {
+    if (response.status === 429 && response.headers.get("x-ratelimit-remaining") === "0" && attempt < RETRY_LIMIT) {
       await pause(Number(response.headers.get("retry-after") ?? 1));
     } else if (response.status === 403 && !isSafe && !isRenewed) {
       isRenewed = true;

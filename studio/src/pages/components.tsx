@@ -5,7 +5,24 @@ import type { Level } from "../audio/strip.ts";
 import { Button, Dialog, Fader, JobBadge, LevelMeter, Notice, Pan, ProgressBar, Slider } from "../ui/components.tsx";
 import { Icon, type IconName } from "../ui/icons.tsx";
 
-const ICONS: readonly IconName[] = ["play", "pause", "start", "loop", "metronome", "plus", "minus", "close", "help"];
+const ICONS: readonly IconName[] = [
+  "play",
+  "pause",
+  "start",
+  "previous",
+  "next",
+  "list",
+  "up",
+  "down",
+  "heart",
+  "more",
+  "loop",
+  "metronome",
+  "plus",
+  "minus",
+  "close",
+  "help",
+];
 const COLOURS = [
   "canvas",
   "surface",

@@ -4,6 +4,20 @@ const SHAPES = {
   play: <path d="M4 2.5v11l9-5.5z" />,
   pause: <path d="M3.5 2.5h3v11h-3zM9.5 2.5h3v11h-3z" />,
   start: <path d="M2.5 2.5h2v11h-2zM13.5 2.5v11L5.5 8z" />,
+  previous: <path d="M2.500 2.500h2v11h-2zM13.500 2.500v11L5.500 8z" />,
+  next: <path d="M11.500 2.500h2v11h-2zM2.500 2.500v11L10.500 8z" />,
+  list: <path d="M2 3h12v2H2zM2 7h12v2H2zM2 11h8v2H2z" />,
+  up: <path d="M8 2.500 13.500 8H10v5.500H6V8H2.500z" />,
+  down: <path d="M8 13.500 2.500 8H6V2.500h4V8h3.500z" />,
+  heart: (
+    <path
+      fill="none"
+      stroke="currentColor"
+      stroke-width="1.5"
+      d="M8 13.500 2.800 8.200A3.200 3.200 0 0 1 7.300 3.700L8 4.400l.700-.700a3.200 3.200 0 0 1 4.500 4.500z"
+    />
+  ),
+  more: <path d="M2 7h2.500v2.500H2zM6.800 7h2.500v2.500H6.800zM11.500 7H14v2.500h-2.500z" />,
   loop: (
     <path d="M11 1.5 14.500 4 11 6.500V5H5a2 2 0 0 0-2 2v1H1.500V7A3.500 3.500 0 0 1 5 3.500h6zM5 14.500 1.500 12 5 9.500V11h6a2 2 0 0 0 2-2V8h1.500v1a3.500 3.500 0 0 1-3.500 3.500H5z" />
   ),

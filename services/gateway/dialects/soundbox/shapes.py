@@ -202,19 +202,25 @@ class Clip(TypedDict):
     continued_from: Annotated[HexId | None, Field(examples=[None])]
 
 
-class Paged(TypedDict, Generic[C]):
-    """A page of a list."""
+class PageNumbers(TypedDict):
+    """The place of a page in a list."""
 
-    items: list[C]
     total: Annotated[int, Field(ge=0, examples=[1])]
     page: Annotated[int, Field(ge=1, examples=[1])]
     pages: Annotated[int, Field(ge=0, examples=[1])]
     per_page: Annotated[int, Field(ge=1, examples=[20])]
 
 
-class ClipPage(Paged[Clip]):
+class Paged(PageNumbers, Generic[C]):
+    """A page of a list."""
+
+    items: list[C]
+
+
+class ClipPage(PageNumbers):
     """A page of the library."""
 
+    items: list[Clip]
     id_search: NotRequired[
         Annotated[Literal[True], Field(description="Present if the search text is the ID of a clip.")]
     ]

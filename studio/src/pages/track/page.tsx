@@ -1,10 +1,11 @@
 /** The track page: what is known about a track, its mixer, and the jobs that make stems and measurements. */
 
 import "./track.css";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Analysis, api, dataOf, type Stems, type Track } from "../../api/client.ts";
 import { activeJobs, cancelJob, onJobFinished } from "../../api/jobs.ts";
 import { nameOf } from "../../api/notifications.ts";
+import { leaveFloor, takeFloor } from "../../audio/floor.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { Progress } from "../jobs/row.tsx";
 import { AnalyseButton, ExportControls, SeparateControls } from "./actions.tsx";
@@ -120,10 +121,20 @@ function Mixer({ player }: { player: Player }) {
 
 /** A track without stems plays as it is. */
 function Recording({ track }: { track: Track }) {
+  const element = useRef<HTMLAudioElement>(null);
+  const [pause] = useState(() => () => element.current?.pause());
+  useEffect(() => () => leaveFloor(pause), [pause]);
   if (!track.file_path) return <Notice>This track has no audio yet. Its download is not finished.</Notice>;
   return (
     <div class="panel drop">
-      <audio controls preload="none" src={track.file_path} aria-label={track.title} />
+      <audio
+        ref={element}
+        controls
+        preload="none"
+        src={track.file_path}
+        aria-label={track.title}
+        onPlay={() => takeFloor(pause)}
+      />
       <p class="quiet">Separate the track to mix its stems.</p>
     </div>
   );

@@ -3,6 +3,7 @@
 import { batch, computed, effect, type Signal, signal } from "@preact/signals";
 import { getBytes, type Stem, type Stems } from "../../api/client.ts";
 import { Engine, type EngineState } from "../../audio/engine.ts";
+import { leaveFloor, takeFloor } from "../../audio/floor.ts";
 import { type Lane, NEUTRAL } from "../../audio/mix.ts";
 import type { LaneSource } from "../../audio/segments.ts";
 import type { Range } from "../../audio/timeline.ts";
@@ -113,8 +114,12 @@ export class Player {
   }
 
   toggle(): void {
-    if (this.isPlaying.value) this.engine.pause();
-    else void this.engine.play(this.countIn.value).catch(this.#fail);
+    if (this.isPlaying.value) {
+      this.engine.pause();
+      return;
+    }
+    takeFloor(this.#pause);
+    void this.engine.play(this.countIn.value).catch(this.#fail);
   }
 
   /** Go to a frame of the track. */
@@ -197,8 +202,13 @@ export class Player {
 
   async close(): Promise<void> {
     this.#dispose();
+    leaveFloor(this.#pause);
     await this.engine.close();
   }
+
+  readonly #pause = () => {
+    if (this.isPlaying.value) this.engine.pause();
+  };
 
   readonly #fail = (error: unknown) => {
     this.problem.value = error instanceof Error ? error.message : String(error);

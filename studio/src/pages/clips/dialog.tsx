@@ -1,0 +1,123 @@
+/** All about a clip, and what can be done with it. */
+
+import { useState } from "preact/hooks";
+import { copyToTracks, deleteClip, isOwn } from "../../api/clips.ts";
+import type { Clip } from "../../api/client.ts";
+import * as player from "../../player/player.ts";
+import { navigate } from "../../router.ts";
+import { Button, Dialog, Notice } from "../../ui/components.tsx";
+import { PlaylistChoice } from "./playlist-choice.tsx";
+import { Tags } from "./tags.tsx";
+
+export function ClipDialog({ clip, onClose }: { clip: Clip; onClose: () => void }) {
+  const [problem, setProblem] = useState("");
+  const [trackId, setTrackId] = useState("");
+  const [isBusy, setBusy] = useState(false);
+  const attempt = (action: Promise<unknown>) => {
+    setProblem("");
+    setBusy(true);
+    action.catch((error: Error) => setProblem(error.message)).finally(() => setBusy(false));
+  };
+  return (
+    <Dialog title={clip.prompt} onClose={onClose}>
+      <div class="clip-dialog">
+        <ClipFacts clip={clip} />
+        {problem && <Notice look="bad">{problem}</Notice>}
+        <div class="row">
+          <Button label="Add to the queue" icon="list" onClick={() => player.enqueue(clip)}>
+            Add to the queue
+          </Button>
+          <Button
+            label="Continue the clip"
+            onClick={() => {
+              onClose();
+              navigate(`/studio/generate/${clip.id}`);
+            }}
+          >
+            Continue
+          </Button>
+          <Button
+            label="Add to the tracks"
+            disabled={isBusy || trackId !== ""}
+            onClick={() => attempt(copyToTracks(clip).then(setTrackId))}
+          >
+            Add to the tracks
+          </Button>
+          <a class="button" href={`/download/${clip.filename}`} download>
+            Download
+          </a>
+        </div>
+        {trackId && (
+          <Notice action={<a href={`/studio/tracks/${trackId}`}>Open the track</a>}>
+            The clip is a track now. Separate it into stems there.
+          </Notice>
+        )}
+        <PlaylistChoice clip={clip} />
+        <Tags clip={clip} />
+        {isOwn(clip) && <Deletion clip={clip} isBusy={isBusy} onDelete={attempt} />}
+      </div>
+    </Dialog>
+  );
+}
+
+function ClipFacts({ clip }: { clip: Clip }) {
+  const facts: readonly (readonly [string, string])[] = [
+    ["Model", clip.model],
+    ["Made by", clip.degraded ? `${clip.engine_model} (${clip.model} was not available)` : clip.engine_model],
+    ["Seed", String(clip.seed)],
+    ["Quality", clip.quality_score === null ? "not measured" : `${clip.quality_score} of 100`],
+    ["Plays", String(clip.play_count)],
+    ["Made", clip.created_at ? new Date(`${clip.created_at.replace(" ", "T")}Z`).toLocaleString() : ""],
+  ];
+  return (
+    <dl class="facts">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+      <div>
+        <dt>User</dt>
+        <dd>
+          <a href={`/studio/clips/user/${encodeURIComponent(clip.user_id ?? "")}`}>
+            {isOwn(clip) ? "You" : "All clips of this user"}
+          </a>
+        </dd>
+      </div>
+    </dl>
+  );
+}
+
+interface DeletionProps {
+  readonly clip: Clip;
+  readonly isBusy: boolean;
+  readonly onDelete: (action: Promise<unknown>) => void;
+}
+
+function Deletion({ clip, isBusy, onDelete }: DeletionProps) {
+  const [isSure, ask] = useState(false);
+  const remove = async () => {
+    await deleteClip(clip);
+    player.remove(clip.id);
+  };
+  return (
+    <div class="row">
+      {isSure ? (
+        <>
+          <span>Delete it for good, with its votes, and from all playlists?</span>
+          <Button label="Delete for good" disabled={isBusy} onClick={() => onDelete(remove())}>
+            Delete
+          </Button>
+          <Button label="Keep the clip" look="quiet" onClick={() => ask(false)}>
+            Keep
+          </Button>
+        </>
+      ) : (
+        <Button label="Delete the clip" look="quiet" onClick={() => ask(true)}>
+          Delete the clip
+        </Button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,122 @@
+/** The inputs of a generation. */
+
+import { useEffect, useId, useState } from "preact/hooks";
+import { api, type GenerateBody } from "../../api/client.ts";
+import { bodyOf } from "../../api/requests.ts";
+import { Button } from "../../ui/components.tsx";
+
+type Change = (changed: Partial<GenerateBody>) => void;
+
+const MODELS = [
+  ["music", "Music"],
+  ["audio", "Sounds"],
+  ["magnet-music", "Music, MAGNeT"],
+  ["magnet-audio", "Sounds, MAGNeT"],
+] as const;
+const STATES: Readonly<Record<string, string>> = {
+  pending: "loads when it is needed",
+  loading: "is loading",
+  error: "is not available",
+};
+
+export function Prompt({ wish, onChange }: { wish: GenerateBody; onChange: Change }) {
+  const id = useId();
+  const [problem, setProblem] = useState("");
+  const suggest = () => {
+    setProblem("");
+    bodyOf(api.POST("/random-prompt", { body: { model: wish.model ?? "music" } })).then(
+      ({ prompt }) => onChange({ prompt }),
+      (error: Error) => setProblem(error.message),
+    );
+  };
+  return (
+    <div class="prompt">
+      <div class="row apart">
+        <label for={id}>Prompt</label>
+        <Button label="Suggest a prompt" look="quiet" onClick={suggest}>
+          Suggest a prompt
+        </Button>
+      </div>
+      <textarea
+        id={id}
+        class="input"
+        rows={3}
+        minLength={3}
+        maxLength={500}
+        required
+        placeholder="Describe what you want to hear, for example: slow cello over vinyl crackle"
+        value={wish.prompt}
+        onInput={(event) => onChange({ prompt: event.currentTarget.value })}
+      />
+      {problem && <p role="alert">{problem}</p>}
+    </div>
+  );
+}
+
+export function ModelChoice({ wish, onChange }: { wish: GenerateBody; onChange: Change }) {
+  const id = useId();
+  const [states, setStates] = useState<Readonly<Record<string, string>>>({});
+  useEffect(() => {
+    bodyOf(api.GET("/status")).then(
+      ({ models }) => setStates(models),
+      () => {}, // the choice works without
+    );
+  }, []);
+  const state = STATES[states[wish.model ?? "music"] ?? ""];
+  return (
+    <div class="form-field">
+      <label for={id}>Model</label>
+      <select
+        id={id}
+        class="input"
+        value={wish.model}
+        onChange={(event) => {
+          const model = MODELS.find(([key]) => key === event.currentTarget.value)?.[0];
+          if (model) onChange({ model });
+        }}
+      >
+        {MODELS.map(([key, name]) => (
+          <option key={key} value={key}>
+            {name}
+          </option>
+        ))}
+      </select>
+      {state && <span class="quiet hint">This model {state}.</span>}
+    </div>
+  );
+}
+
+interface NumberFieldProps {
+  readonly label: string;
+  readonly value: number | null;
+  readonly min: number;
+  readonly max: number;
+  readonly placeholder?: string;
+  readonly onInput: (value: number) => void;
+  readonly onClear?: () => void;
+}
+
+export function NumberField({ label, value, min, max, placeholder, onInput, onClear }: NumberFieldProps) {
+  const id = useId();
+  return (
+    <div class="form-field">
+      <label for={id}>{label}</label>
+      <input
+        id={id}
+        class="input number"
+        type="number"
+        min={min}
+        max={max}
+        step={1}
+        required={!onClear}
+        placeholder={placeholder ?? ""}
+        value={value ?? ""}
+        onInput={(event) => {
+          const typed = event.currentTarget.valueAsNumber;
+          if (Number.isFinite(typed)) onInput(typed);
+          else onClear?.();
+        }}
+      />
+    </div>
+  );
+}
