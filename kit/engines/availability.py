@@ -12,14 +12,25 @@ from typing import Any
 from kit.compute import EngineProcesses, Report
 from kit.engines.failures import LoadFailures
 from kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
-from kit.errors import AppError
+from kit.errors import AppError, Code
 from kit.log import get_logger
 
-__all__ = ["ModelAvailability", "ModelState"]
+__all__ = ["ModelAvailability", "ModelState", "WeightsState"]
 
 Processes = EngineProcesses[EngineRegistry[Any]]
 WAIT_SECONDS = 8.0  # limit of the time that a request waits for a model to load; a download continues after that
 log = get_logger()
+
+
+class WeightsState(enum.StrEnum):
+    """State of the weights of a model on this machine."""
+
+    BUILT_IN = "built_in"  # the model has none
+    PRESENT = "present"
+    MISSING = "missing"
+    FETCHING = "fetching"
+    FAILED = "failed"  # the last attempt to fetch them
+    NOT_INSTALLED = "not_installed"  # the libraries of the engine
 
 
 class ModelState(enum.Enum):
@@ -81,6 +92,43 @@ class ModelAvailability:
         if self._registry.fallback is not FallbackPolicy.NEVER:
             return ModelState.READY
         return ModelState.ERROR if model in self._failures or not is_installed else ModelState.PENDING
+
+    async def weights(self) -> dict[str, WeightsState]:
+        """Return the state of the weights of all models."""
+        present = await asyncio.to_thread(self._registry.present_models)
+        return {each.name: self._weights(each.name, present) for each in self._registry.declarations()}
+
+    def _weights(self, model: str, present: frozenset[str]) -> WeightsState:
+        if not self._registry.declaration(model).needs_weights:
+            return WeightsState.BUILT_IN
+        if not self._registry.engine(model).is_installed():
+            return WeightsState.NOT_INSTALLED
+        if model in self._attempts or self._is_loading(model):
+            return WeightsState.FETCHING
+        if model in self._available or model in present:
+            return WeightsState.PRESENT
+        return WeightsState.FAILED if model in self._failures else WeightsState.MISSING
+
+    def problem(self, model: str) -> str:
+        """Return why the last attempt to load a model failed; empty if it did not."""
+        return self._failures.message(model)
+
+    async def fetch(self, model: str) -> None:
+        """Download the weights of a model, and try it. Waits at most ``WAIT_SECONDS``; the download continues after that.
+
+        Raises:
+            AppError: see :meth:`kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``; ``FETCH_UNDERWAY`` while another
+                model is being fetched.
+        """
+        if not self._registry.declaration(model).needs_weights:
+            return
+        if other := next((name for name in self._attempts if name != model), None):
+            raise AppError(
+                Code.CONFLICT, "FETCH_UNDERWAY", f"The model {other!r} is being fetched. Wait until it is done."
+            )
+        self._failures.discard(model)
+        await asyncio.wait({self._try(model, self._open_probe)}, timeout=WAIT_SECONDS)
+        self._failures.check(model)
 
     def note(self, selection: ModelSelection) -> None:
         """Record which model ran a job."""

@@ -35,6 +35,10 @@ class LoadFailures:
         """Forget the failure of ``model``, if there is one."""
         self._failures.pop(model, None)
 
+    def message(self, model: str) -> str:
+        """Return the sentence of the last failure of ``model``; empty if there is none."""
+        return self._failures[model][1].message if model in self._failures else ""
+
     def check(self, model: str) -> None:
         """Raise the failure of ``model`` again if it is less than ``FAILURE_SECONDS`` old.
 

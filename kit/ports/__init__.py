@@ -3,7 +3,7 @@
 They import nothing of the project. The adapters in :mod:`kit.adapters` pass the contract suites in ``tests/contract``.
 """
 
-from kit.ports.blobs import BlobInfo, Blobs, BlobWriter, PublicBlobs, UploadedPart
+from kit.ports.blobs import BlobInfo, Blobs, BlobWriter, PublicBlobs, StoreSpace, UploadedPart
 from kit.ports.bus import Bus, Consumer, Delivery, Subscription
 from kit.ports.clock import Clock
 from kit.ports.documents import (
@@ -42,6 +42,7 @@ __all__ = [
     "SearchIndex",
     "SearchPage",
     "SearchQuery",
+    "StoreSpace",
     "Subscription",
     "UploadedPart",
 ]

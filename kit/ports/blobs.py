@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-__all__ = ["BlobInfo", "BlobWriter", "Blobs", "PublicBlobs", "UploadedPart"]
+__all__ = ["BlobInfo", "BlobWriter", "Blobs", "PublicBlobs", "StoreSpace", "UploadedPart"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,14 @@ class PublicBlobs(Protocol):
     async def abort_upload(self, key: str, upload_id: str) -> None:
         """Delete the parts of an upload. An upload that has ended is not an error."""
         ...
+
+
+@dataclass(frozen=True)
+class StoreSpace:
+    """The space of a disk."""
+
+    free_bytes: int
+    total_bytes: int
 
 
 class Blobs(Protocol):
@@ -149,6 +157,10 @@ class Blobs(Protocol):
 
     async def purge_partial(self, older_than_seconds: float) -> int:
         """Delete the incomplete files that interrupted writers left. Return their number."""
+        ...
+
+    async def space(self) -> StoreSpace | None:
+        """Return the space of the disk that holds the store; None if the store does not tell."""
         ...
 
     async def check(self) -> None:

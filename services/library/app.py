@@ -41,9 +41,10 @@ from services.library.catalog.trends import Trends
 from services.library.catalog.votes import Votes
 from services.library.conversations.rpc import ConversationRpc
 from services.library.conversations.service import Conversations
+from services.library.identity.admin_rpc import AdminRpc
 from services.library.identity.app import build_identity
 from services.library.identity.connection_rpc import ConnectionRpc
-from services.library.identity.rpc import AccountRpc, AdminRpc
+from services.library.identity.rpc import AccountRpc
 from services.library.job_kinds import public_kinds
 from services.library.job_results import JobResults
 from services.library.jobs.ledger import JobLedger
@@ -137,7 +138,8 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         server.server,
     )
     library_service_pb2_grpc.add_AdminServiceServicer_to_server(
-        AdminRpc(identity.administration, identity.store, jobs), server.server
+        AdminRpc(identity.administration, identity.store, jobs, ledger, stores.storage, blobs, runtime.clock),
+        server.server,
     )
     library_service_pb2_grpc.add_TrackServiceServicer_to_server(
         TrackRpc(

@@ -9,6 +9,7 @@ from soundwright.separation.v1 import jobs_pb2, separation_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
 from kit.engines import ModelAvailability
+from kit.engines.models_rpc import described_models, fetched_model
 from kit.ports import Bus
 from kit.rpc import Context
 from kit.worker.commands import create_job
@@ -118,6 +119,13 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
                 for model in self._registry.models()
             ]
         )
+
+    async def DescribeModels(self, request: pb.DescribeModelsRequest, context: Context) -> pb.DescribeModelsResponse:
+        return pb.DescribeModelsResponse(models=await described_models(self._registry, self._availability))
+
+    async def FetchModel(self, request: pb.FetchModelRequest, context: Context) -> pb.FetchModelResponse:
+        model = await fetched_model(self._registry, self._availability, request.name)
+        return pb.FetchModelResponse(model=model)
 
     async def RenderMix(self, request: pb.RenderMixRequest, context: Context) -> pb.RenderMixResponse:
         return await self._mixes.render(request)

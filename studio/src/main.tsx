@@ -8,7 +8,7 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { activeJobs, followJobs } from "./api/jobs.ts";
 import { startNotifications } from "./api/notifications.ts";
-import { account } from "./api/session.ts";
+import { account, isAdministrator } from "./api/session.ts";
 import { PlayerBar } from "./player/bar.tsx";
 import { path, startRouter } from "./router.ts";
 import { Notice } from "./ui/components.tsx";
@@ -29,6 +29,7 @@ const ROUTES: readonly Route[] = [
     title: "Generate",
     load: () => import("./pages/generate/page.tsx"),
   },
+  { pattern: /^\/admin(\/(?<id>\w+))?$/, title: "Administration", load: () => import("./pages/admin/page.tsx") },
   { pattern: /^\/components$/, title: "Components", load: () => import("./pages/components.tsx") },
 ];
 
@@ -55,6 +56,7 @@ function Shell() {
               </span>
             )}
           </NavLink>
+          {isAdministrator && <NavLink to="/admin">Administration</NavLink>}
         </nav>
         <a class="account quiet" href="/studio/account">
           <span class="email">{account || "Guest"}</span>

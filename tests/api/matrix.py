@@ -77,6 +77,12 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "PATCH /api/admin/users/{user_id}": (401, 401, 403, 404, 403),  # nobody
     "GET /api/admin/audit": ADMINS,
     "GET /api/admin/jobs": ADMINS,
+    "DELETE /api/admin/jobs/{job_id}": (401, 401, 403, 409, 403),  # it has ended
+    "GET /api/admin/components": ADMINS,
+    "GET /api/admin/queues": ADMINS,
+    "GET /api/admin/storage": ADMINS,
+    "GET /api/admin/models": ADMINS,
+    "POST /api/admin/models/{component}/{name}/fetch": (401, 401, 403, 404, 403),  # no component
     "GET /api/admin/llm/health": ADMINS,
     "POST /api/agents/chat": (401, 401, 404, 404, 200),
     "GET /api/agents/conversations": ACCOUNTS,
@@ -269,6 +275,8 @@ HANDSHAKE = {
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
 }
 REFUSALS_BELOW = {
+    "/api/admin/jobs": {403: "ROLE_TOO_LOW", 409: "JOB_FINISHED"},
+    "/api/admin/models": {403: "ROLE_TOO_LOW", 404: "MODEL_UNKNOWN"},
     "/api/admin": {403: "ROLE_TOO_LOW", 404: "ACCOUNT_NOT_FOUND"},
     "/api/agents/conversations": {404: "CONVERSATION_NOT_FOUND"},
     "/retry": {409: "JOB_NOT_FAILED"},

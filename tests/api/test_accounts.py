@@ -362,6 +362,51 @@ def test_administrators_see_everybodys_jobs(stack: Stack, ann: Browser, admin: h
         sum(states.values()) for states in overview["data"]["counts"].values()
     )
     assert ann.get("/api/admin/jobs").status_code == 403
+    mine = {"owner_id": user["id"], "job_type": "analysis"}
+    filtered = admin.get("/api/admin/jobs", params=mine).json()
+    assert ([each["id"] for each in filtered["data"]["jobs"]], filtered["meta"]["total_count"]) == ([job_id], 1)
+    assert admin.get("/api/admin/jobs", params=mine | {"job_type": "download"}).json()["data"]["jobs"] == []
+    page = admin.get("/api/admin/jobs", params={"job_type": "analysis", "status": "completed"}).json()
+    assert page["meta"]["total_count"] == page["data"]["counts"]["analysis"].get("completed", 0)
+    assert {(each["job_type"], each["status"]) for each in page["data"]["jobs"]} <= {("analysis", "completed")}
+    refused = admin.get("/api/admin/jobs", params={"status": "asleep"})
+    assert (refused.status_code, list(refused.json()["details"])) == (422, ["status"])
+
+
+def test_administrators_cancel_the_jobs_of_others(stack: Stack, ann: Browser, admin: httpx.Client) -> None:
+    token = ann.post("/api/tokens", json={"email": ann.email, "password": PASSWORD}).json()["data"]["token"]
+    with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as script:
+        jobs = [script.post("/generate", json={"prompt": "slow cello", "duration": 60}).json()["job_id"] for _ in "ab"]
+        queues = admin.get("/api/admin/queues").json()["data"]
+        answers = [admin.delete(f"/api/admin/jobs/{job_id}").status_code for job_id in reversed(jobs)]
+        assert set(answers) == {204}
+        eventually(lambda: all(script.get(f"/api/jobs/{each}").json()["data"]["error"] == "cancelled" for each in jobs))
+    assert any(queue["job_type"] == "generation" and queue["queued"] >= 1 for queue in queues)
+    assert all(queue["oldest_age_seconds"] >= 0 for queue in queues)
+    logged = admin.get("/api/admin/audit", params={"action": "cancel"}).json()["data"]
+    assert [entry["resource_id"] for entry in logged[:2]] == [str(uuid.UUID(job_id)) for job_id in jobs]
+    unknown = admin.delete(f"/api/admin/jobs/{uuid.uuid4()}")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "JOB_NOT_FOUND")
+
+
+def test_administrators_see_the_platform(admin: httpx.Client) -> None:
+    components = admin.get("/api/admin/components").json()["data"]["components"]
+    names = ["library", "ingest", "separation", "analysis", "generation"]
+    assert [(each["name"], each["ready"]) for each in components] == [(name, True) for name in names]
+    storage = admin.get("/api/admin/storage").json()["data"]
+    assert storage["used_bytes"] > 0
+    assert storage["free_bytes"] is None or 0 < storage["free_bytes"] < storage["total_bytes"]
+    models = {model["name"]: model for model in admin.get("/api/admin/models").json()["data"]}
+    assert models["dsp"]["weights"] == "built_in"
+    assert models["htdemucs"]["licence"]
+    assert models["htdemucs"]["weights"] in ("missing", "failed")
+    # This server may not use the network.
+    refused = admin.post("/api/admin/models/separation/htdemucs/fetch")
+    assert (refused.status_code, refused.json()["code"]) == (503, "MODEL_UNAVAILABLE")
+    models = {model["name"]: model for model in admin.get("/api/admin/models").json()["data"]}
+    assert (models["htdemucs"]["weights"], models["htdemucs"]["problem"]) == ("failed", refused.json()["message"])
+    unknown = admin.post("/api/admin/models/separation/opera/fetch")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "MODEL_UNKNOWN")
 
 
 # --------------------------------------------------------------------------------------------------------------- pages

@@ -140,6 +140,7 @@ def belongings(
             "token_id": str(uuid.UUID(int=1)),
             "session_id": str(uuid.UUID(int=1)),
             "provider": "lalalai",
+            "component": "gateway",
             "upload_id": str(uuid.uuid4()),
             "user_id": str(uuid.UUID(int=1)),
             "conversation_id": conversation,

@@ -68,6 +68,12 @@ async def account(c: Calls, stack: Stack, **_: Any) -> None:
     assert [entry.action for entry in log.entries if entry.resource_id == other_id] == ["role_change"]
 
 
+async def cancelled_by_administrator(c: Calls, stack: Stack, **_: Any) -> None:
+    job, admin = await c.job(), await c.account_of(stack.token)
+    cancelled = await c.repeated_by("gateway", admin, "AdminService.CancelUserJob", job_id=job.id)
+    assert cancelled.job.state == (await c.state(job)).state == job_pb2.JOB_STATE_CANCELLED
+
+
 async def create_track(c: Calls, **_: Any) -> None:
     track = a_track()
     assert (await c.repeated_by("ingest", c.me, "TrackService.CreateTrack", track=track)).track.id == track.id
@@ -310,6 +316,7 @@ REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
     "AccountService.EndSession": listed_session,
     "AccountService.EndOtherSessions": listed_session,
     "AdminService.UpdateAccount": account,
+    "AdminService.CancelUserJob": cancelled_by_administrator,
     "TrackService.CreateTrack": create_track,
     "TrackService.UpdateTrack": update_track,
     "TrackService.DeleteTrack": delete_track,

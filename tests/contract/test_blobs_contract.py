@@ -67,6 +67,10 @@ class BlobsContract(ABC):
                 await writer.write(data[start : start + 500_000])
         assert await get(blobs, "tracks/1/original.wav") == data
 
+    async def test_the_space_of_the_disk_is_known_or_not(self, blobs: Blobs) -> None:
+        space = await blobs.space()
+        assert space is None or 0 < space.free_bytes < space.total_bytes
+
     async def test_pieces_are_bounded(self, blobs: Blobs) -> None:
         await put(blobs, "big", bytes(5_000_000))
         sizes = [len(piece) async for piece in blobs.read("big")]

@@ -182,3 +182,30 @@ async def test_list_accounts_filters_and_pages(fixture: IdentityFixture, tmp_pat
         assert await listed(search="user", status="active", role="user") == ([newest[1], newest[3]], 2)
         with raises_error("VALIDATION_ERROR"):
             await listed(role="king")
+
+
+async def test_the_audit_log_can_be_filtered(fixture: IdentityFixture) -> None:
+    boss, target = await fresh(fixture, "super_admin"), await fresh(fixture, "user")
+    principal, listed = Principal(boss.id, boss.role), fixture.identity.administration.list_audit
+    for role, status in (("pro", ""), ("", "suspended"), ("", "active")):
+        fixture.clock.time += 1
+        await update(fixture, boss, target, role, status)
+    everything, count = await listed(principal, 0, 10, actor_id=boss.id)
+    assert ([entry.action for entry in everything], count) == (["reactivate", "suspend", "role_change"], 3)
+    (entry,), count = await listed(principal, 0, 10, action="suspend", actor_id=boss.id)
+    assert (entry.resource_id, count) == (target.id, 1)
+    assert await listed(principal, 0, 10, action="suspend", actor_id=target.id) == ([], 0)
+
+
+async def test_an_action_that_did_not_happen_is_not_in_the_audit_log(fixture: IdentityFixture) -> None:
+    boss, user = await fresh(fixture, "admin"), await fresh(fixture, "user")
+    recorded = fixture.identity.administration.recorded
+    before = await audit_count(fixture)
+    with raises_error("JOB_FINISHED"):
+        async with recorded(Principal(boss.id, boss.role), "cancel", "job", "1", CLIENT_IP):
+            assert await audit_count(fixture) == before + 1
+            raise AppError(Code.CONFLICT, "JOB_FINISHED", "")
+    with raises_error("ROLE_TOO_LOW"):
+        async with recorded(Principal(user.id, user.role), "cancel", "job", "1", CLIENT_IP):
+            pass
+    assert await audit_count(fixture) == before

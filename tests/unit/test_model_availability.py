@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from kit.compute import EngineProcesses, Report
 from kit.engines import ModelAvailability, ModelState
+from kit.engines.availability import WeightsState
 from kit.errors import AppError
 from services.generation.registry import Registry
 from tests.unit.scripted_engine import asked, builder
@@ -96,3 +97,41 @@ async def test_warming_up_loads_the_default_model_in_the_process_of_the_jobs(wor
     assert world.models.state("audio") is ModelState.PENDING  # present, but not tried
     assert [entry["load"] for entry in asked(world.folder, "load")] == ["music"]
     assert world.probes == []
+
+
+async def test_a_fetch_tries_the_model_and_says_why_it_failed(world: World) -> None:
+    (world.folder / "audio-weights").touch()
+    states = await world.models.weights()
+    assert (states["composer"], states["audio"], states["music"]) == (
+        WeightsState.BUILT_IN,
+        WeightsState.PRESENT,
+        WeightsState.MISSING,
+    )
+    (world.folder / "no-weights").touch()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        for _ in range(2):  # it is tried again, whenever the last attempt was
+            with pytest.raises(AppError) as caught:
+                await world.models.fetch("music")
+            assert caught.value.reason == "MODEL_UNAVAILABLE"
+        assert (await world.models.weights())["music"] is WeightsState.FAILED
+        assert world.models.problem("music") == "There are no weights here."
+        (world.folder / "no-weights").unlink()
+        await world.models.fetch("music")
+        assert (await world.models.weights())["music"] is WeightsState.PRESENT
+        assert world.models.problem("music") == ""
+        await world.models.fetch("composer")
+    assert [entry["load"] for entry in asked(world.folder, "load")] == ["music"] * 3
+
+
+async def test_one_model_is_fetched_at_a_time(world: World) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        first = asyncio.create_task(world.models.fetch("music"))
+        await asyncio.sleep(0)
+        assert (await world.models.weights())["music"] is WeightsState.FETCHING
+        with pytest.raises(AppError) as caught:
+            await world.models.fetch("audio")
+        assert caught.value.reason == "FETCH_UNDERWAY"
+        with pytest.raises(AppError) as unknown:
+            await world.models.fetch("opera")
+        assert unknown.value.reason == "MODEL_UNKNOWN"
+        await first

@@ -43,7 +43,7 @@ METHODS: list[MethodDescriptor] = [method for service in SERVICES for method in 
 # proto/ opens it, and this list says the same.
 OPEN = {
     "AccountService": "ListApiTokens DeleteApiToken ListSessions EndSession EndOtherSessions",
-    "AdminService": "ListAccounts ListAuditEntries GetJobOverview",
+    "AdminService": "ListAccounts ListAuditEntries GetJobOverview GetQueues GetStorage",
     "TrackService": "GetTrack ListTracks UpdateTrack DeleteTrack GetStem ListStems GetAnalysis",
     "JobService": "GetJob WatchJob ListJobs CancelJob GetQueue",
     "CatalogService": (
@@ -61,11 +61,11 @@ OPEN = {
     "StorageService": "GetUsage",
     "IngestService": "FetchSpotify SearchSpotify CreateDownloads",
     "SeparationService": (
-        "CreateJob CreateExportJob CreatePipelineJob ListModels GetLalalaiQuota CancelLalalaiTask CancelLalalaiTasks"
+        "CreateJob CreateExportJob CreatePipelineJob ListModels DescribeModels FetchModel GetLalalaiQuota CancelLalalaiTask CancelLalalaiTasks"
     ),
     "AnalysisService": "CreateJob",
     "AgentService": "Chat CheckProviders",
-    "GenerationService": "CreateJobs GetStatus RenderSpectrogram SuggestPrompt",
+    "GenerationService": "CreateJobs GetStatus DescribeModels FetchModel RenderSpectrogram SuggestPrompt",
 }
 COMPONENTS = ("gateway", "library", "ingest", "separation", "analysis", "generation")
 WORKERS = "ingest separation analysis generation"
@@ -112,7 +112,7 @@ SERVICES_OF = {
 # Which components may call an RPC for an account that may not call it with a token.
 SERVICES_FOR_ACCOUNTS = {
     "AccountService": {"CreateApiToken": "gateway"},
-    "AdminService": {"UpdateAccount": "gateway"},
+    "AdminService": {"UpdateAccount": "gateway", "CancelUserJob": "gateway"},
     "TrackService": {"CreateTrack": "ingest"},
     "JobService": {"CreateJob": WORKERS},
     "ConnectionService": {"PutConnection": "gateway"},

@@ -19,7 +19,7 @@ from kit.adapters.blob_keys import blob_not_found, check_folder, check_key
 from kit.durable import make_folder, sync
 from kit.errors import AppError, Code
 from kit.free_space import STORE_BYTES, FreeSpace, full_disk, require_free_space
-from kit.ports import BlobInfo, BlobWriter, PublicBlobs
+from kit.ports import BlobInfo, BlobWriter, PublicBlobs, StoreSpace
 
 __all__ = ["FileBlobs"]
 
@@ -229,6 +229,10 @@ class FileBlobs:
             return count
 
         return await asyncio.to_thread(work)
+
+    async def space(self) -> StoreSpace | None:
+        disk = await asyncio.to_thread(os.statvfs, self._partial)
+        return StoreSpace(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize)
 
     async def check(self) -> None:
         def work() -> None:

@@ -26,7 +26,7 @@ from kit.adapters.s3.store import Access, Connection, InvalidRange, unavailable
 from kit.errors import AppError, Code
 from kit.free_space import FreeSpace
 from kit.log import get_logger
-from kit.ports import BlobInfo, BlobWriter, PublicBlobs, UploadedPart
+from kit.ports import BlobInfo, BlobWriter, PublicBlobs, StoreSpace, UploadedPart
 
 __all__ = ["Access", "S3Blobs"]
 
@@ -59,6 +59,9 @@ class S3Blobs:
         self.public: PublicBlobs | None = (
             S3PublicBlobs(access, self._connection, self._uploads) if access.public_url else None
         )
+
+    async def space(self) -> StoreSpace | None:
+        return None
 
     async def check(self) -> None:
         await self._call(self._list_nothing)

@@ -15,6 +15,7 @@ from fastapi import Path as PathParameter
 from starlette.responses import Response
 
 from kit.errors import AppError, Code
+from kit.security.identity import current_principal
 from services.gateway.http.access import Access, access
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
@@ -134,6 +135,8 @@ def studio_routes(views: Views, build: Build, media_origin: str, open_access: bo
             return views.redirect(request, f"{LOG_IN}?return_to={quote(request.url.path, safe='')}", "must_log_in")
         if not build.scripts:
             return views.page(request, "studio_missing.html")
-        return views.page(request, "studio.html", headers=headers, build=build)
+        principal = current_principal()
+        administrator = principal is not None and principal.may_administer
+        return views.page(request, "studio.html", headers=headers, build=build, administrator=administrator)
 
     return router

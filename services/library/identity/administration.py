@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
 from kit.errors import AppError, Code
@@ -30,7 +31,9 @@ class AdminStore(Protocol):
         self, search: str, role: str, status: str, offset: int, limit: int
     ) -> tuple[list[Account], int]: ...
     async def count_active(self, role: str) -> int: ...
-    async def list_audit(self, offset: int, limit: int) -> tuple[list[AuditEntry], int]: ...
+    async def list_audit(
+        self, offset: int, limit: int, action: str = "", actor_id: str = ""
+    ) -> tuple[list[AuditEntry], int]: ...
 
 
 class Administration:
@@ -68,14 +71,36 @@ class Administration:
         _require_known("status", status, STATUSES)
         return await self._store.list_accounts(search.strip(), role, status, offset, limit)
 
-    async def list_audit(self, principal: Principal, offset: int, limit: int) -> tuple[list[AuditEntry], int]:
+    async def list_audit(
+        self, principal: Principal, offset: int, limit: int, action: str = "", actor_id: str = ""
+    ) -> tuple[list[AuditEntry], int]:
         """Return a page of the audit log, newest first, and the total count.
+
+        Args:
+            action, actor_id: return only entries with this action and of this account; empty for all.
 
         Raises:
             AppError: ``ROLE_TOO_LOW``.
         """
         await self.require_admin(principal)
-        return await self._store.list_audit(offset, limit)
+        return await self._store.list_audit(offset, limit, action, actor_id)
+
+    @contextlib.asynccontextmanager
+    async def recorded(
+        self, principal: Principal, action: str, resource_type: str, resource_id: str, address: str
+    ) -> AsyncIterator[None]:
+        """Record an action of an administrator, unless the block raises an ``AppError``.
+
+        Raises:
+            AppError: ``ROLE_TOO_LOW``; that of the block.
+        """
+        actor = await self.require_admin(principal)
+        entry = await self._audit.record(actor, action, resource_type, resource_id, address=address)
+        try:
+            yield
+        except AppError:
+            await self._audit.withdraw(entry)
+            raise
 
     async def update_account(
         self,

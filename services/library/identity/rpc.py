@@ -1,26 +1,22 @@
-"""RPCs of accounts and their administration."""
+"""RPCs of accounts."""
 
 from __future__ import annotations
 
-from soundwright.library.v1 import account_pb2, job_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import account_pb2, library_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as pb
 
 from kit.rpc import Context
 from kit.security.identity import Principal, Signer, require_principal
 from services.library.identity.account import Account
-from services.library.identity.administration import Administration
 from services.library.identity.api_tokens import ApiTokens
 from services.library.identity.credentials import NO_PASSWORD, ApiToken, Session
 from services.library.identity.email_links import EmailLinks
 from services.library.identity.guests import Guests
 from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions, Visit
-from services.library.identity.store import IdentityStore
-from services.library.jobs.rpc import listed_job_to_wire
-from services.library.jobs.store import JobDocs
 from services.library.serializers import page_bounds, time_to_wire, to_wire
 
-__all__ = ["AccountRpc", "AdminRpc"]
+__all__ = ["AccountRpc", "account_to_wire"]
 
 _PAGE_SIZE_LIMIT = 100
 
@@ -49,7 +45,7 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
     ) -> pb.AuthenticateTokenResponse:
         account = await self._tokens.authenticate(request.token)
         proof = self._signer.prove(Principal(account.id, account.role), require_principal().component)
-        return pb.AuthenticateTokenResponse(account=_account(account), proof=proof)
+        return pb.AuthenticateTokenResponse(account=account_to_wire(account), proof=proof)
 
     async def AuthenticateSession(
         self, request: pb.AuthenticateSessionRequest, context: Context
@@ -57,7 +53,7 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
         visit = Visit(request.ip_address, request.user_agent) if request.ip_address or request.user_agent else None
         opened = await self._sessions.authenticate(request.session_token, passive=request.passive, visit=visit)
         return pb.AuthenticateSessionResponse(
-            account=_account(opened.account),
+            account=account_to_wire(opened.account),
             remembered=opened.session.remembered,
             fresh=opened.fresh,
             renewed_session_token=opened.renewed_secret,
@@ -78,12 +74,12 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
 
     async def CreateGuest(self, request: pb.CreateGuestRequest, context: Context) -> pb.CreateGuestResponse:
         secret, account = await self._guests.create(request.ip_address)
-        return pb.CreateGuestResponse(session_token=secret, account=_account(account))
+        return pb.CreateGuestResponse(session_token=secret, account=account_to_wire(account))
 
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.CreateSessionResponse:
         account = await self._accounts.verify_password(request.email, request.password, request.ip_address)
         secret = await self._sessions.open(account, request.remembered, request.ip_address)
-        return pb.CreateSessionResponse(session_token=secret, account=_account(account))
+        return pb.CreateSessionResponse(session_token=secret, account=account_to_wire(account))
 
     async def RequestLoginLink(
         self, request: pb.RequestLoginLinkRequest, context: Context
@@ -93,14 +89,14 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
 
     async def RedeemLoginLink(self, request: pb.RedeemLoginLinkRequest, context: Context) -> pb.RedeemLoginLinkResponse:
         secret, account = await self._email_links.log_in(request.link_token, request.remembered)
-        return pb.RedeemLoginLinkResponse(session_token=secret, account=_account(account))
+        return pb.RedeemLoginLinkResponse(session_token=secret, account=account_to_wire(account))
 
     async def ConfirmEmail(self, request: pb.ConfirmEmailRequest, context: Context) -> pb.ConfirmEmailResponse:
         before, account = await self._email_links.confirm(
             request.link_token, request.browser_key, request.session_token
         )
         removed = before.password_hash != NO_PASSWORD and account.password_hash == NO_PASSWORD
-        return pb.ConfirmEmailResponse(account=_account(account), password_removed=removed)
+        return pb.ConfirmEmailResponse(account=account_to_wire(account), password_removed=removed)
 
     async def DeleteSession(self, request: pb.DeleteSessionRequest, context: Context) -> pb.DeleteSessionResponse:
         await self._sessions.close(request.session_token)
@@ -160,65 +156,7 @@ class AccountRpc(library_service_pb2_grpc.AccountServiceServicer):
         return pb.DeleteApiTokenResponse()
 
 
-class AdminRpc(library_service_pb2_grpc.AdminServiceServicer):
-    """Serves ``AdminService``."""
-
-    def __init__(self, administration: Administration, accounts: IdentityStore, jobs: JobDocs) -> None:
-        self._administration = administration
-        self._accounts = accounts
-        self._jobs = jobs
-
-    async def ListAccounts(self, request: pb.ListAccountsRequest, context: Context) -> pb.ListAccountsResponse:
-        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
-        accounts, total = await self._administration.list_accounts(
-            require_principal(), request.search, request.role, request.status, offset, limit
-        )
-        summaries = [await self._summary(account) for account in accounts]
-        return pb.ListAccountsResponse(accounts=summaries, total_count=total)
-
-    async def UpdateAccount(self, request: pb.UpdateAccountRequest, context: Context) -> pb.UpdateAccountResponse:
-        account = await self._administration.update_account(
-            require_principal(),
-            request.account_id,
-            request.role,
-            request.status,
-            request.ip_address,
-            request.storage_quota_bytes if request.HasField("storage_quota_bytes") else None,
-        )
-        return pb.UpdateAccountResponse(account=await self._summary(account))
-
-    async def ListAuditEntries(
-        self, request: pb.ListAuditEntriesRequest, context: Context
-    ) -> pb.ListAuditEntriesResponse:
-        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
-        entries, total = await self._administration.list_audit(require_principal(), offset, limit)
-        listed = [to_wire(entry, account_pb2.AuditEntry) for entry in entries]
-        return pb.ListAuditEntriesResponse(entries=listed, total_count=total)
-
-    async def GetJobOverview(self, request: pb.GetJobOverviewRequest, context: Context) -> pb.GetJobOverviewResponse:
-        await self._administration.require_admin(require_principal())
-        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
-        counts = await self._jobs.count_by_kind_and_state()
-        jobs = [listed_job_to_wire(job) for job in await self._jobs.newest_jobs(offset, limit)]
-        return pb.GetJobOverviewResponse(
-            counts=[
-                pb.JobCount(
-                    kind=job_pb2.JobKind.Value(f"JOB_KIND_{kind.upper()}"),
-                    state=job_pb2.JobState.Value(f"JOB_STATE_{state.upper()}"),
-                    count=count,
-                )
-                for (kind, state), count in sorted(counts.items())
-            ],
-            jobs=jobs,
-            total_count=sum(counts.values()),
-        )
-
-    async def _summary(self, account: Account) -> account_pb2.AccountSummary:
-        count = await self._accounts.count_tracks(account.id)
-        return account_pb2.AccountSummary(account=_account(account), track_count=count)
-
-
-def _account(account: Account) -> account_pb2.Account:
+def account_to_wire(account: Account) -> account_pb2.Account:
     return to_wire(account, account_pb2.Account)
 
 

@@ -44,7 +44,10 @@ _CONNECTIONS = Collection(
     (Index(("account_id",)), Index(("provider", "subject"), unique=True, present="subject")),
 )
 
-_AUDIT = Collection("audit", (Index(("create_time",)),))
+_AUDIT = Collection(
+    "audit",
+    (Index(("create_time",)), Index(("action", "create_time")), Index(("actor_id", "create_time"))),
+)
 _BATCH = 200
 _OWNED = (
     ("tracks", "owner_id"),
@@ -281,9 +284,12 @@ class IdentityStore:
         """Delete an entry whose change did not happen."""
         await self._docs.delete("audit", entry_id)
 
-    async def list_audit(self, offset: int, limit: int) -> tuple[list[AuditEntry], int]:
-        """Return a page of the audit log, newest first, and the total count."""
-        return await self._page(AuditEntry, "audit", {}, offset, limit)
+    async def list_audit(
+        self, offset: int, limit: int, action: str = "", actor_id: str = ""
+    ) -> tuple[list[AuditEntry], int]:
+        """Return a page of the audit log, newest first, and the total count. Filters that are empty match all entries."""
+        where = {name: value for name, value in (("action", action), ("actor_id", actor_id)) if value}
+        return await self._page(AuditEntry, "audit", where, offset, limit)
 
     # expiry
 

@@ -232,15 +232,18 @@ class JobLedger:
         track = await self._results.track(job.track_id) if job.track_id else None
         return track.title if track is not None and may_see(principal, track.owner_id) else ""
 
-    async def cancel(self, principal: Principal, job_id: str) -> Job:
+    async def cancel(self, principal: Principal, job_id: str, *, of_anyone: bool = False) -> Job:
         """End a queued job now, or request a running one to stop.
+
+        Args:
+            of_anyone: the caller is an administrator, and may cancel the jobs of others.
 
         Raises:
             AppError: ``JOB_FINISHED``, ``JOB_NOT_FOUND``, ``ACCESS_DENIED``.
         """
 
         def change(job: Job) -> Job:
-            if not (principal.is_service or owns(principal, job.owner_id, job.creator_key)):
+            if not (of_anyone or principal.is_service or owns(principal, job.owner_id, job.creator_key)):
                 raise denied("job")
             if job.state is JobState.QUEUED:
                 return _ended(job, JobState.CANCELLED, self._clock.now(), JobError("CANCELLED", "cancelled"))

@@ -36,6 +36,9 @@ _JOBS = Collection(
         Index(("webhooks_pending",), present="webhooks_pending"),
         Index(("create_time",)),
         Index(("owner_id", "stored_bytes"), present="stored_bytes"),
+        # The administration.
+        Index(("kind", "state", "create_time")),
+        Index(("stored_bytes",), present="stored_bytes"),
     ),
 )
 _ADMISSIONS = Collection("admissions")
@@ -114,9 +117,12 @@ class JobDocs:
         after = (after_id, after_id) if after_id else None
         return _jobs(await self._docs.find("jobs", {"track_id": track_id}, limit=limit, after=after))
 
-    async def newest_jobs(self, offset: int, limit: int) -> list[Job]:
-        """Return the jobs of all owners, newest first."""
-        return _jobs(await self._docs.find("jobs", {}, sort="create_time", descending=True, offset=offset, limit=limit))
+    async def newest_jobs(self, offset: int, limit: int, kinds: Sequence[str], states: Sequence[str]) -> list[Job]:
+        """Return the jobs of these kinds and states of all owners, newest first. Without kinds, return all jobs."""
+        where = {"kind": OneOf(list(kinds)), "state": OneOf(list(states))} if kinds else {}
+        return _jobs(
+            await self._docs.find("jobs", where, sort="create_time", descending=True, offset=offset, limit=limit)
+        )
 
     async def count_by_kind_and_state(self) -> dict[tuple[str, str], int]:
         """Return the number of jobs for each kind and state. Each kind takes a look-up, each state a count."""

@@ -37,6 +37,7 @@ _TRACKS = Collection(
         Index(("owner_id", "pending"), present="pending"),
         Index(("create_time",)),
         Index(("owner_id", "size_bytes")),
+        Index(("size_bytes",)),
     ),
 )
 _OUTPUTS = Collection("outputs", (Index(("track_id",)), Index(("job_id",)), Index(("create_time", "job_id"))))

@@ -22,6 +22,10 @@ export type Webhook = components["schemas"]["Webhook"];
 export type Delivery = components["schemas"]["Delivery"];
 export type TagSuggestions = components["schemas"]["TagSuggestions"];
 export type PlaylistWithTracks = components["schemas"]["PlaylistWithTracks"];
+export type User = components["schemas"]["User"];
+export type OwnedJob = components["schemas"]["OwnedJob"];
+export type AuditEntry = components["schemas"]["AuditEntry"];
+export type PlatformModel = components["schemas"]["PlatformModel"];
 
 const LOG_IN = "/users/log-in";
 const RETRY_LIMIT = 3;

@@ -9,6 +9,9 @@ let entering: Promise<void> | null = null;
 /** The email address of the account. Empty: the visitor is a guest, or becomes one. */
 export const account = metaOf(document, "account");
 
+/** Whether the account may use the administration. The server decides about each request. */
+export const isAdministrator = metaOf(document, "administrator") === "true";
+
 /** The ID of that account. Empty before the visitor has become a guest. */
 export let accountId = metaOf(document, "account-id");
 

@@ -934,17 +934,25 @@ class ListAuditEntriesRequest(message.Message):
 
     PAGE_FIELD_NUMBER: builtins.int
     PAGE_SIZE_FIELD_NUMBER: builtins.int
+    ACTION_FIELD_NUMBER: builtins.int
+    ACTOR_ID_FIELD_NUMBER: builtins.int
     page: builtins.int
     page_size: builtins.int
+    action: builtins.str
+    """empty: all"""
+    actor_id: builtins.str
+    """empty: all"""
     def __init__(
         self,
         *,
         page: builtins.int = ...,
         page_size: builtins.int = ...,
+        action: builtins.str = ...,
+        actor_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["page", b"page", "page_size", b"page_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "actor_id", b"actor_id", "page", b"page", "page_size", b"page_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -977,17 +985,29 @@ class GetJobOverviewRequest(message.Message):
 
     PAGE_FIELD_NUMBER: builtins.int
     PAGE_SIZE_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    OWNER_ID_FIELD_NUMBER: builtins.int
     page: builtins.int
     page_size: builtins.int
+    kind: job_pb2.JobKind.ValueType
+    """unspecified: all"""
+    state: job_pb2.JobState.ValueType
+    """unspecified: all"""
+    owner_id: builtins.str
+    """empty: all"""
     def __init__(
         self,
         *,
         page: builtins.int = ...,
         page_size: builtins.int = ...,
+        kind: job_pb2.JobKind.ValueType = ...,
+        state: job_pb2.JobState.ValueType = ...,
+        owner_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["page", b"page", "page_size", b"page_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["kind", b"kind", "owner_id", b"owner_id", "page", b"page", "page_size", b"page_size", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1022,11 +1042,14 @@ class GetJobOverviewResponse(message.Message):
     JOBS_FIELD_NUMBER: builtins.int
     TOTAL_COUNT_FIELD_NUMBER: builtins.int
     total_count: builtins.int
+    """of the jobs that match the filters"""
     @builtins.property
-    def counts(self) -> containers.RepeatedCompositeFieldContainer[JobCount]: ...
+    def counts(self) -> containers.RepeatedCompositeFieldContainer[JobCount]:
+        """of all jobs"""
+
     @builtins.property
     def jobs(self) -> containers.RepeatedCompositeFieldContainer[job_pb2.Job]:
-        """jobs of all owners, newest first"""
+        """newest first"""
 
     def __init__(
         self,
@@ -1040,6 +1063,150 @@ class GetJobOverviewResponse(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["counts", b"counts", "jobs", b"jobs", "total_count", b"total_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CancelUserJobRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    IP_ADDRESS_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    ip_address: builtins.str
+    """address of the administrator, for the audit log"""
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+        ip_address: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ip_address", b"ip_address", "job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CancelUserJobResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def job(self) -> job_pb2.Job: ...
+    def __init__(
+        self,
+        *,
+        job: job_pb2.Job | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetQueuesRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class QueueDepth(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    PRIORITY_FIELD_NUMBER: builtins.int
+    QUEUED_COUNT_FIELD_NUMBER: builtins.int
+    OLDEST_AGE_SECONDS_FIELD_NUMBER: builtins.int
+    kind: job_pb2.JobKind.ValueType
+    priority: job_pb2.Priority.ValueType
+    queued_count: builtins.int
+    oldest_age_seconds: builtins.float
+    """how long the oldest queued job has waited"""
+    def __init__(
+        self,
+        *,
+        kind: job_pb2.JobKind.ValueType = ...,
+        priority: job_pb2.Priority.ValueType = ...,
+        queued_count: builtins.int = ...,
+        oldest_age_seconds: builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["kind", b"kind", "oldest_age_seconds", b"oldest_age_seconds", "priority", b"priority", "queued_count", b"queued_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetQueuesResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    QUEUES_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def queues(self) -> containers.RepeatedCompositeFieldContainer[QueueDepth]:
+        """those with queued jobs"""
+
+    def __init__(
+        self,
+        *,
+        queues: abc.Iterable[QueueDepth] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["queues", b"queues"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetStorageRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetStorageResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    USED_BYTES_FIELD_NUMBER: builtins.int
+    FREE_BYTES_FIELD_NUMBER: builtins.int
+    TOTAL_BYTES_FIELD_NUMBER: builtins.int
+    used_bytes: builtins.int
+    """of the tracks and of the outputs of jobs"""
+    free_bytes: builtins.int
+    """absent: the file store does not tell"""
+    total_bytes: builtins.int
+    def __init__(
+        self,
+        *,
+        used_bytes: builtins.int = ...,
+        free_bytes: builtins.int | None = ...,
+        total_bytes: builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_free_bytes", b"_free_bytes", "_total_bytes", b"_total_bytes", "free_bytes", b"free_bytes", "total_bytes", b"total_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_free_bytes", b"_free_bytes", "_total_bytes", b"_total_bytes", "free_bytes", b"free_bytes", "total_bytes", b"total_bytes", "used_bytes", b"used_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__free_bytes: _TypeAlias = typing.Literal["free_bytes"]  # noqa: Y015
+    _WhichOneofArgType__free_bytes: _TypeAlias = typing.Literal["_free_bytes", b"_free_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__total_bytes: _TypeAlias = typing.Literal["total_bytes"]  # noqa: Y015
+    _WhichOneofArgType__total_bytes: _TypeAlias = typing.Literal["_total_bytes", b"_total_bytes"]  # noqa: Y015
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__free_bytes) -> _WhichOneofReturnType__free_bytes | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_bytes) -> _WhichOneofReturnType__total_bytes | None: ...
 
 @typing.final
 class CreateTrackRequest(message.Message):

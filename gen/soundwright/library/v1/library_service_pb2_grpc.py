@@ -878,6 +878,21 @@ class AdminServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobOverviewRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobOverviewResponse.FromString,
                 _registered_method=True)
+        self.CancelUserJob = channel.unary_unary(
+                '/soundwright.library.v1.AdminService/CancelUserJob',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CancelUserJobRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CancelUserJobResponse.FromString,
+                _registered_method=True)
+        self.GetQueues = channel.unary_unary(
+                '/soundwright.library.v1.AdminService/GetQueues',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueuesRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueuesResponse.FromString,
+                _registered_method=True)
+        self.GetStorage = channel.unary_unary(
+                '/soundwright.library.v1.AdminService/GetStorage',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetStorageRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetStorageResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -909,6 +924,26 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelUserJob(self, request, context):
+        """Cancels a job of any owner, as CancelJob does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQueues(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStorage(self, request, context):
+        """The files of all accounts, and the space of the file store.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -931,6 +966,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.GetJobOverview,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobOverviewRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobOverviewResponse.SerializeToString,
+            ),
+            'CancelUserJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelUserJob,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CancelUserJobRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CancelUserJobResponse.SerializeToString,
+            ),
+            'GetQueues': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQueues,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueuesRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueuesResponse.SerializeToString,
+            ),
+            'GetStorage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStorage,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetStorageRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetStorageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1042,6 +1092,87 @@ class AdminService:
             '/soundwright.library.v1.AdminService/GetJobOverview',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobOverviewRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobOverviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelUserJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AdminService/CancelUserJob',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CancelUserJobRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CancelUserJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQueues(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AdminService/GetQueues',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueuesRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStorage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AdminService/GetStorage',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.GetStorageRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.GetStorageResponse.FromString,
             options,
             channel_credentials,
             insecure,

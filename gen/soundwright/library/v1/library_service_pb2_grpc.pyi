@@ -211,6 +211,11 @@ class AdminServiceStub:
     """Changes role or status, within what the caller's own role allows."""
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ListAuditEntriesRequest, _library_service_pb2.ListAuditEntriesResponse]
     GetJobOverview: _aio.UnaryUnaryMultiCallable[_library_service_pb2.GetJobOverviewRequest, _library_service_pb2.GetJobOverviewResponse]
+    CancelUserJob: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CancelUserJobRequest, _library_service_pb2.CancelUserJobResponse]
+    """Cancels a job of any owner, as CancelJob does."""
+    GetQueues: _aio.UnaryUnaryMultiCallable[_library_service_pb2.GetQueuesRequest, _library_service_pb2.GetQueuesResponse]
+    GetStorage: _aio.UnaryUnaryMultiCallable[_library_service_pb2.GetStorageRequest, _library_service_pb2.GetStorageResponse]
+    """The files of all accounts, and the space of the file store."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """For administrators. The audit log records every change."""
@@ -243,6 +248,29 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _library_service_pb2.GetJobOverviewRequest,
         context: _aio.ServicerContext[_library_service_pb2.GetJobOverviewRequest, _abc.Awaitable[_library_service_pb2.GetJobOverviewResponse]],
     ) -> _abc.Awaitable[_library_service_pb2.GetJobOverviewResponse]: ...
+
+    @_abc_1.abstractmethod
+    def CancelUserJob(
+        self,
+        request: _library_service_pb2.CancelUserJobRequest,
+        context: _aio.ServicerContext[_library_service_pb2.CancelUserJobRequest, _abc.Awaitable[_library_service_pb2.CancelUserJobResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.CancelUserJobResponse]:
+        """Cancels a job of any owner, as CancelJob does."""
+
+    @_abc_1.abstractmethod
+    def GetQueues(
+        self,
+        request: _library_service_pb2.GetQueuesRequest,
+        context: _aio.ServicerContext[_library_service_pb2.GetQueuesRequest, _abc.Awaitable[_library_service_pb2.GetQueuesResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.GetQueuesResponse]: ...
+
+    @_abc_1.abstractmethod
+    def GetStorage(
+        self,
+        request: _library_service_pb2.GetStorageRequest,
+        context: _aio.ServicerContext[_library_service_pb2.GetStorageRequest, _abc.Awaitable[_library_service_pb2.GetStorageResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.GetStorageResponse]:
+        """The files of all accounts, and the space of the file store."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _aio.Server) -> None: ...
 

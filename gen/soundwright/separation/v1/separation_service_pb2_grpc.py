@@ -75,6 +75,16 @@ class SeparationServiceStub:
                 request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksRequest.SerializeToString,
                 response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksResponse.FromString,
                 _registered_method=True)
+        self.DescribeModels = channel.unary_unary(
+                '/soundwright.separation.v1.SeparationService/DescribeModels',
+                request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.DescribeModelsRequest.SerializeToString,
+                response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.DescribeModelsResponse.FromString,
+                _registered_method=True)
+        self.FetchModel = channel.unary_unary(
+                '/soundwright.separation.v1.SeparationService/FetchModel',
+                request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.FetchModelRequest.SerializeToString,
+                response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.FetchModelResponse.FromString,
+                _registered_method=True)
 
 
 class SeparationServiceServicer:
@@ -135,6 +145,21 @@ class SeparationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeModels(self, request, context):
+        """Returns all models with the state of their weights in the component that answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FetchModel(self, request, context):
+        """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
+        the call fails if the model hub cannot be reached.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SeparationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -177,6 +202,16 @@ def add_SeparationServiceServicer_to_server(servicer, server):
                     servicer.CancelLalalaiTasks,
                     request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksRequest.FromString,
                     response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksResponse.SerializeToString,
+            ),
+            'DescribeModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeModels,
+                    request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.DescribeModelsRequest.FromString,
+                    response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.DescribeModelsResponse.SerializeToString,
+            ),
+            'FetchModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.FetchModel,
+                    request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.FetchModelRequest.FromString,
+                    response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.FetchModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -396,6 +431,60 @@ class SeparationService:
             '/soundwright.separation.v1.SeparationService/CancelLalalaiTasks',
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksRequest.SerializeToString,
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CancelLalalaiTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.separation.v1.SeparationService/DescribeModels',
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.DescribeModelsRequest.SerializeToString,
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.DescribeModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.separation.v1.SeparationService/FetchModel',
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.FetchModelRequest.SerializeToString,
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.FetchModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -30,6 +30,12 @@ class SeparationServiceStub:
     """Cancels a lalal.ai task of the caller and its job."""
     CancelLalalaiTasks: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.CancelLalalaiTasksRequest, _separation_service_pb2.CancelLalalaiTasksResponse]
     """Cancels all unfinished lalal.ai tasks of the caller."""
+    DescribeModels: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.DescribeModelsRequest, _separation_service_pb2.DescribeModelsResponse]
+    """Returns all models with the state of their weights in the component that answers."""
+    FetchModel: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.FetchModelRequest, _separation_service_pb2.FetchModelResponse]
+    """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
+    the call fails if the model hub cannot be reached.
+    """
 
 class SeparationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Separates recordings into stems, and mixes stems."""
@@ -95,5 +101,23 @@ class SeparationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_separation_service_pb2.CancelLalalaiTasksRequest, _abc.Awaitable[_separation_service_pb2.CancelLalalaiTasksResponse]],
     ) -> _abc.Awaitable[_separation_service_pb2.CancelLalalaiTasksResponse]:
         """Cancels all unfinished lalal.ai tasks of the caller."""
+
+    @_abc_1.abstractmethod
+    def DescribeModels(
+        self,
+        request: _separation_service_pb2.DescribeModelsRequest,
+        context: _aio.ServicerContext[_separation_service_pb2.DescribeModelsRequest, _abc.Awaitable[_separation_service_pb2.DescribeModelsResponse]],
+    ) -> _abc.Awaitable[_separation_service_pb2.DescribeModelsResponse]:
+        """Returns all models with the state of their weights in the component that answers."""
+
+    @_abc_1.abstractmethod
+    def FetchModel(
+        self,
+        request: _separation_service_pb2.FetchModelRequest,
+        context: _aio.ServicerContext[_separation_service_pb2.FetchModelRequest, _abc.Awaitable[_separation_service_pb2.FetchModelResponse]],
+    ) -> _abc.Awaitable[_separation_service_pb2.FetchModelResponse]:
+        """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
+        the call fails if the model hub cannot be reached.
+        """
 
 def add_SeparationServiceServicer_to_server(servicer: SeparationServiceServicer, server: _aio.Server) -> None: ...

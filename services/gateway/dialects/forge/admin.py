@@ -12,12 +12,13 @@ from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from kit.errors import AppError, Code
 from kit.security.identity import GUEST_ROLE, ROLE_RANKS
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import JOB_TYPES, data, job_to_wire, listing, time_to_wire
 from services.gateway.dialects.forge.shapes import Data, JobSummary, Page
 from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import AccountId, PageNumber, PageSize, body_of, body_schema, require_uuid
+from services.gateway.http.parameters import AccountId, JobId, PageNumber, PageSize, body_of, body_schema, require_uuid
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented
@@ -31,6 +32,7 @@ _STATES = {
     job_pb2.JOB_STATE_FAILED: "failed",
     job_pb2.JOB_STATE_CANCELLED: "cancelled",
 }
+_KINDS = {name: kind for kind, name in JOB_TYPES.items()}
 _ROLES = ", ".join((GUEST_ROLE, *ROLE_RANKS))
 _STATUSES = "active, suspended, banned"
 
@@ -161,24 +163,66 @@ def admin_routes(gateway: Gateway) -> APIRouter:
     @router.get("/audit")
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(Page[list[AuditEntry]], refusals.ROLE_TOO_LOW, refusals.VALIDATION_ERROR)
-    async def list_audit(page: PageNumber = 1, page_size: PageSize = 25) -> Response:
-        """List the actions of administrators, newest first."""
-        answer = await admin.ListAuditEntries(pb.ListAuditEntriesRequest(page=page, page_size=page_size))
+    async def list_audit(
+        page: PageNumber = 1,
+        page_size: PageSize = 25,
+        action: Annotated[str, Query(max_length=50, description="Only this action, such as `suspend`.")] = "",
+        actor_id: Annotated[str, Query(max_length=50, description="Only actions of this account.")] = "",
+    ) -> Response:
+        """List logins, actions of administrators, and the creation and revocation of tokens, newest first."""
+        answer = await admin.ListAuditEntries(
+            pb.ListAuditEntriesRequest(page=page, page_size=page_size, action=action, actor_id=actor_id)
+        )
         return listing([_entry_to_wire(entry) for entry in answer.entries], page, page_size, answer.total_count)
 
     @router.get("/jobs")
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(Page[JobOverview], refusals.ROLE_TOO_LOW, refusals.VALIDATION_ERROR)
-    async def get_job_overview(page: PageNumber = 1, page_size: PageSize = 50) -> Response:
-        """Get the number of jobs by type and status, and the jobs of all users, newest first."""
-        answer = await admin.GetJobOverview(pb.GetJobOverviewRequest(page=page, page_size=page_size))
+    async def get_job_overview(
+        page: PageNumber = 1,
+        page_size: PageSize = 50,
+        job_type: Annotated[str, Query(max_length=50, description=f"One of: {', '.join(_KINDS)}.")] = "",
+        status: Annotated[str, Query(max_length=50, description=f"One of: {', '.join(_STATES.values())}.")] = "",
+        owner_id: Annotated[str, Query(max_length=200, description="Only jobs of this account.")] = "",
+    ) -> Response:
+        """Get the number of all jobs by type and status, and a page of the jobs that match the filters, newest first."""
+        answer = await admin.GetJobOverview(
+            pb.GetJobOverviewRequest(
+                page=page,
+                page_size=page_size,
+                kind=_number_of("job_type", job_type, _KINDS),
+                state=_number_of("status", status, {word: number for number, word in _STATES.items()}),
+                owner_id=owner_id,
+            )
+        )
         counts: dict[str, dict[str, int]] = {}
         for entry in answer.counts:
             counts.setdefault(JOB_TYPES.get(entry.kind, "unknown"), {})[_STATES[entry.state]] = entry.count
         jobs: list[OwnedJob] = [{**job_to_wire(job), "owner_id": job.owner_id} for job in answer.jobs]
         return listing({"counts": counts, "jobs": jobs}, page, page_size, answer.total_count)
 
+    @router.delete("/jobs/{job_id}")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(None, refusals.ROLE_TOO_LOW, refusals.JOB_NOT_FOUND, refusals.JOB_FINISHED, status=204)
+    async def cancel_user_job(request: Request, job_id: JobId) -> Response:
+        """Cancel a job of any user. The audit log records it."""
+        asked = pb.CancelUserJobRequest(job_id=require_uuid(job_id, "job"), ip_address=request.scope["peer"])
+        await admin.CancelUserJob(asked)
+        return Response(status_code=204)
+
     return router
+
+
+def _number_of(field: str, word: str, numbers: dict[str, Any]) -> Any:
+    """Return the number of an enum's word; 0 for an empty one.
+
+    Raises:
+        AppError: ``VALIDATION_ERROR``.
+    """
+    if word and word not in numbers:
+        details = {"details": {field: [f"must be one of: {', '.join(numbers)}"]}}
+        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
+    return numbers.get(word, 0)
 
 
 def _user_to_wire(summary: account_pb2.AccountSummary) -> User:

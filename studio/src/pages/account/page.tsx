@@ -1,6 +1,7 @@
 /** The account: storage, API keys, connections, webhooks, and the browsers that are logged in. */
 
 import { account, currentCsrfToken } from "../../api/client.ts";
+import { Notice } from "../../ui/components.tsx";
 import { Connections } from "./connections.tsx";
 import { Keys } from "./keys.tsx";
 import { Sessions } from "./sessions.tsx";
@@ -8,7 +9,10 @@ import { Storage } from "./storage.tsx";
 import { Webhooks } from "./webhooks.tsx";
 
 export default function AccountPage() {
-  if (!account) return <GuestPage />;
+  return account ? <Registered /> : <Guest />;
+}
+
+function Registered() {
   return (
     <div class="page">
       <div class="row apart">
@@ -30,22 +34,16 @@ export default function AccountPage() {
   );
 }
 
-function GuestPage() {
+function Guest() {
   return (
     <div class="page">
-      <h1>Guest</h1>
+      <h1>Account</h1>
+      <Notice action={<a href="/users/register">Register</a>}>
+        You are a guest. Register to keep your tracks, and to use API keys, connections and webhooks.
+      </Notice>
       <p>
-        You use the studio without an account. Your tracks belong to this browser: they are lost to you if it deletes
-        its cookies or does not open the studio for 14 days. An account keeps them, and adds API keys and webhooks.
+        <a href="/users/log-in?return_to=/studio/account">Log in</a> if you have an account.
       </p>
-      <div class="row">
-        <a class="button primary" href="/users/register">
-          Create an account
-        </a>
-        <a class="button" href="/users/log-in">
-          Log in
-        </a>
-      </div>
       <Storage />
     </div>
   );

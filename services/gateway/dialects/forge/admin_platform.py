@@ -1,0 +1,185 @@
+"""Administration of the platform: components, queues, storage and models."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Literal, get_args
+
+from fastapi import APIRouter, Path
+from pydantic import Field
+from soundwright.generation.v1 import generation_service_pb2
+from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.models.v1 import model_pb2
+from soundwright.separation.v1 import separation_service_pb2
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from kit.errors import AppError, Code
+from kit.security.identity import current_principal
+from services.gateway.clients import COMPONENTS, Gateway
+from services.gateway.dialects.forge.serializers import JOB_TYPES, data
+from services.gateway.dialects.forge.shapes import Data
+from services.gateway.http.access import Access, access
+from services.gateway.http.rate_limits import RateClass
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import documented
+
+__all__ = ["platform_routes"]
+
+_FETCH_SECONDS = 30.0
+_Weights = Literal["built_in", "present", "missing", "fetching", "failed", "not_installed"]
+_WEIGHTS: dict[str, _Weights] = {word: word for word in get_args(_Weights)}
+
+
+class PlatformComponent(TypedDict):
+    """A component of the platform, as this gateway reaches it."""
+
+    name: Annotated[str, Field(examples=["separation"])]
+    ready: Annotated[bool, Field(examples=[True])]
+
+
+class Platform(TypedDict):
+    """The components, and the version of this gateway."""
+
+    version: Annotated[str, Field(examples=["1.0.0"])]
+    components: list[PlatformComponent]
+
+
+class QueueDepth(TypedDict):
+    """The queued jobs of a type and a priority."""
+
+    job_type: Annotated[str, Field(examples=["separation"])]
+    priority: Annotated[str, Field(description="`admin`, `premium`, `standard` or `free`.", examples=["standard"])]
+    queued: Annotated[int, Field(ge=1, examples=[3])]
+    oldest_age_seconds: Annotated[
+        float, Field(ge=0, description="How long the oldest job has waited.", examples=[12.5])
+    ]
+
+
+class PlatformStorage(TypedDict):
+    """The storage of the platform in bytes."""
+
+    used_bytes: Annotated[int, Field(ge=0, description="Tracks, stems, exports and clips of all users.")]
+    free_bytes: Annotated[int | None, Field(description="Free space of the file store. Null: the store does not tell.")]
+    total_bytes: Annotated[int | None, Field(description="Size of its disk. Null: the store does not tell.")]
+
+
+class PlatformModel(TypedDict):
+    """A model, and the state of its weights."""
+
+    component: Annotated[Literal["separation", "generation"], Field(examples=["separation"])]
+    name: Annotated[str, Field(examples=["htdemucs"])]
+    description: str
+    engine: Annotated[str, Field(examples=["demucs"])]
+    licence: Annotated[str, Field(description="Licence of the weights.", examples=["MIT"])]
+    source: Annotated[str | None, Field(description="Repository on the model hub.", examples=["owner/name"])]
+    size_bytes: Annotated[int | None, Field(description="Size of the download. Null: unknown.", examples=[84000000])]
+    weights: Annotated[_Weights, Field(examples=["present"])]
+    problem: Annotated[str | None, Field(description="Why the last download failed.", examples=[None])]
+
+
+def platform_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/admin", tags=["forge admin"])
+    clients = gateway.clients
+
+    @router.get("/components")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Data[Platform], refusals.ROLE_TOO_LOW)
+    async def list_components() -> Response:
+        """List the components of the platform, and whether they are ready."""
+        _require_administrator()
+        waiting = gateway.health.waiting_for
+        components: list[PlatformComponent] = [{"name": name, "ready": name not in waiting} for name in COMPONENTS]
+        return data({"version": gateway.health.version, "components": components})
+
+    @router.get("/queues")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Data[list[QueueDepth]], refusals.ROLE_TOO_LOW)
+    async def list_queues() -> Response:
+        """List the queues that have jobs: how many wait, and how long the oldest has waited."""
+        answer = await clients.admin.GetQueues(pb.GetQueuesRequest())
+        return data([_queue_to_wire(queue) for queue in answer.queues])
+
+    @router.get("/storage")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Data[PlatformStorage], refusals.ROLE_TOO_LOW)
+    async def get_platform_storage() -> Response:
+        """Get the storage that all users use, and the free space of the file store."""
+        answer = await clients.admin.GetStorage(pb.GetStorageRequest())
+        storage: PlatformStorage = {
+            "used_bytes": answer.used_bytes,
+            "free_bytes": answer.free_bytes if answer.HasField("free_bytes") else None,
+            "total_bytes": answer.total_bytes if answer.HasField("total_bytes") else None,
+        }
+        return data(storage)
+
+    @router.get("/models")
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(Data[list[PlatformModel]], refusals.ROLE_TOO_LOW)
+    async def list_platform_models() -> Response:
+        """List all models with their licences, and whether their weights are on the server."""
+        _require_administrator()
+        separation, generation = await asyncio.gather(
+            clients.separation.DescribeModels(separation_service_pb2.DescribeModelsRequest()),
+            clients.generation.DescribeModels(generation_service_pb2.DescribeModelsRequest()),
+        )
+        models = [_model_to_wire("separation", model) for model in separation.models]
+        return data(models + [_model_to_wire("generation", model) for model in generation.models])
+
+    @router.post("/models/{component}/{name}/fetch")
+    @access(Access.ACCOUNT, RateClass.HEAVY)
+    @documented(
+        Data[PlatformModel],
+        refusals.ROLE_TOO_LOW,
+        refusals.MODEL_UNKNOWN,
+        refusals.FETCH_UNDERWAY,
+        refusals.MODEL_UNAVAILABLE,
+        status=202,
+    )
+    async def fetch_model(
+        component: Annotated[str, Path(description="`separation` or `generation`.", examples=["separation"])],
+        name: Annotated[str, Path(description="The name of the model.", examples=["htdemucs"])],
+    ) -> Response:
+        """Download the weights of a model in the background. `GET /api/admin/models` shows when they are present."""
+        _require_administrator()
+        if component == "separation":
+            wanted = separation_service_pb2.FetchModelRequest(name=name)
+            separating = await clients.separation.FetchModel(wanted, timeout=_FETCH_SECONDS)
+            return data(_model_to_wire("separation", separating.model), 202)
+        if component == "generation":
+            asked = generation_service_pb2.FetchModelRequest(name=name)
+            generating = await clients.generation.FetchModel(asked, timeout=_FETCH_SECONDS)
+            return data(_model_to_wire("generation", generating.model), 202)
+        raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", "Models belong to the component separation or generation.")
+
+    return router
+
+
+def _require_administrator() -> None:
+    principal = current_principal()
+    if principal is None or not principal.may_administer:
+        raise AppError(Code.PERMISSION_DENIED, refusals.ROLE_TOO_LOW.reason, refusals.ROLE_TOO_LOW.message)
+
+
+def _queue_to_wire(queue: pb.QueueDepth) -> QueueDepth:
+    return {
+        "job_type": JOB_TYPES.get(queue.kind, "unknown"),
+        "priority": job_pb2.Priority.Name(queue.priority).removeprefix("PRIORITY_").lower(),
+        "queued": queue.queued_count,
+        "oldest_age_seconds": round(queue.oldest_age_seconds, 1),
+    }
+
+
+def _model_to_wire(component: Literal["separation", "generation"], model: model_pb2.Model) -> PlatformModel:
+    return {
+        "component": component,
+        "name": model.name,
+        "description": model.description,
+        "engine": model.engine,
+        "licence": model.licence,
+        "source": model.source or None,
+        "size_bytes": model.size_bytes if model.HasField("size_bytes") else None,
+        "weights": _WEIGHTS.get(model.state, "missing"),
+        "problem": model.problem or None,
+    }

@@ -1,0 +1,142 @@
+"""RPCs of the administration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from soundwright.library.v1 import account_pb2, job_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import library_service_pb2 as pb
+
+from kit.ports import Blobs, Clock
+from kit.rpc import Context
+from kit.security.identity import require_principal
+from services.library.identity.account import Account
+from services.library.identity.administration import Administration
+from services.library.identity.rpc import account_to_wire
+from services.library.identity.store import IdentityStore
+from services.library.jobs.ledger import JobLedger
+from services.library.jobs.rpc import job_to_wire, listed_job_to_wire
+from services.library.jobs.service import Job, Priority
+from services.library.jobs.store import JobDocs
+from services.library.serializers import page_bounds, to_wire, word_from_wire
+from services.library.storage.store import StorageDocs
+
+__all__ = ["AdminRpc"]
+
+_PAGE_SIZE_LIMIT = 100
+_STATES = job_pb2.JobState.DESCRIPTOR
+
+
+def _chosen(words: Any, value: int) -> list[str]:
+    """Return the word of an enum's value, or all words for the unspecified value."""
+    values = [value] if value else [each.number for each in words.values]
+    return [word for each in values if (word := word_from_wire(words, each))]
+
+
+class AdminRpc(library_service_pb2_grpc.AdminServiceServicer):
+    """Serves ``AdminService``."""
+
+    def __init__(
+        self,
+        administration: Administration,
+        accounts: IdentityStore,
+        jobs: JobDocs,
+        ledger: JobLedger,
+        storage: StorageDocs,
+        blobs: Blobs,
+        clock: Clock,
+    ) -> None:
+        self._administration = administration
+        self._accounts = accounts
+        self._jobs = jobs
+        self._ledger = ledger
+        self._storage = storage
+        self._blobs = blobs
+        self._clock = clock
+
+    async def ListAccounts(self, request: pb.ListAccountsRequest, context: Context) -> pb.ListAccountsResponse:
+        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
+        accounts, total = await self._administration.list_accounts(
+            require_principal(), request.search, request.role, request.status, offset, limit
+        )
+        summaries = [await self._summary(account) for account in accounts]
+        return pb.ListAccountsResponse(accounts=summaries, total_count=total)
+
+    async def UpdateAccount(self, request: pb.UpdateAccountRequest, context: Context) -> pb.UpdateAccountResponse:
+        account = await self._administration.update_account(
+            require_principal(),
+            request.account_id,
+            request.role,
+            request.status,
+            request.ip_address,
+            request.storage_quota_bytes if request.HasField("storage_quota_bytes") else None,
+        )
+        return pb.UpdateAccountResponse(account=await self._summary(account))
+
+    async def ListAuditEntries(
+        self, request: pb.ListAuditEntriesRequest, context: Context
+    ) -> pb.ListAuditEntriesResponse:
+        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
+        entries, total = await self._administration.list_audit(
+            require_principal(), offset, limit, request.action, request.actor_id
+        )
+        listed = [to_wire(entry, account_pb2.AuditEntry) for entry in entries]
+        return pb.ListAuditEntriesResponse(entries=listed, total_count=total)
+
+    async def GetJobOverview(self, request: pb.GetJobOverviewRequest, context: Context) -> pb.GetJobOverviewResponse:
+        await self._administration.require_admin(require_principal())
+        offset, limit = page_bounds(request.page, request.page_size, _PAGE_SIZE_LIMIT)
+        counts = await self._jobs.count_by_kind_and_state()
+        kinds, states = _chosen(job_pb2.JobKind.DESCRIPTOR, request.kind), _chosen(_STATES, request.state)
+        if not kinds or not states:  # of another release
+            jobs, total = list[Job](), 0
+        elif request.owner_id:
+            jobs, total = await self._jobs.list_jobs(request.owner_id, kinds, states, "", offset, limit)
+        else:
+            filtered = request.kind or request.state
+            jobs = await self._jobs.newest_jobs(offset, limit, kinds if filtered else (), states)
+            total = sum(count for (kind, state), count in counts.items() if kind in kinds and state in states)
+        return pb.GetJobOverviewResponse(
+            counts=[
+                pb.JobCount(
+                    kind=job_pb2.JobKind.Value(f"JOB_KIND_{kind.upper()}"),
+                    state=job_pb2.JobState.Value(f"JOB_STATE_{state.upper()}"),
+                    count=count,
+                )
+                for (kind, state), count in sorted(counts.items())
+            ],
+            jobs=[listed_job_to_wire(job) for job in jobs],
+            total_count=total,
+        )
+
+    async def CancelUserJob(self, request: pb.CancelUserJobRequest, context: Context) -> pb.CancelUserJobResponse:
+        principal = require_principal()
+        async with self._administration.recorded(principal, "cancel", "job", request.job_id, request.ip_address):
+            job = await self._ledger.cancel(principal, request.job_id, of_anyone=True)
+        return pb.CancelUserJobResponse(job=job_to_wire(job))
+
+    async def GetQueues(self, request: pb.GetQueuesRequest, context: Context) -> pb.GetQueuesResponse:
+        await self._administration.require_admin(require_principal())
+        queues, now = [], self._clock.now()
+        for kind in _chosen(job_pb2.JobKind.DESCRIPTOR, 0):
+            for priority in Priority:
+                count, oldest_time = await self._jobs.queued(kind, priority)
+                if oldest_time is not None:
+                    queue = pb.QueueDepth(queued_count=count, oldest_age_seconds=max(0.0, now - oldest_time))
+                    queue.kind = job_pb2.JobKind.Value(f"JOB_KIND_{kind.upper()}")
+                    queue.priority = job_pb2.Priority.Value(f"PRIORITY_{priority.upper()}")
+                    queues.append(queue)
+        return pb.GetQueuesResponse(queues=queues)
+
+    async def GetStorage(self, request: pb.GetStorageRequest, context: Context) -> pb.GetStorageResponse:
+        await self._administration.require_admin(require_principal())
+        space = await self._blobs.space()
+        return pb.GetStorageResponse(
+            used_bytes=await self._storage.all_stored_bytes(),
+            free_bytes=space.free_bytes if space else None,
+            total_bytes=space.total_bytes if space else None,
+        )
+
+    async def _summary(self, account: Account) -> account_pb2.AccountSummary:
+        count = await self._accounts.count_tracks(account.id)
+        return account_pb2.AccountSummary(account=account_to_wire(account), track_count=count)

@@ -1,0 +1,75 @@
+import { api, dataOf, type PlatformModel } from "../../api/client.ts";
+import { useAction, useInterval, useLoaded } from "../../api/requests.ts";
+import { Button } from "../../ui/components.tsx";
+import { Section, Table } from "../../ui/forms.tsx";
+import { sizeText } from "../../ui/texts.ts";
+
+const FETCHING_SECONDS = 2;
+const LOOKS = {
+  built_in: "good",
+  present: "good",
+  missing: "",
+  fetching: "active",
+  failed: "bad",
+  not_installed: "bad",
+} as const;
+const load = () => dataOf(api.GET("/api/admin/models"));
+
+/** Models: licences, sizes, and whether their weights are on the server. */
+export function Models() {
+  const { value: models, problem, reload } = useLoaded(load);
+  const action = useAction();
+  useInterval(reload, FETCHING_SECONDS, models?.some(({ weights }) => weights === "fetching") ?? false);
+  const fetchModel = ({ component, name }: PlatformModel) =>
+    void action.run(async () => {
+      try {
+        const params = { path: { component, name } };
+        await dataOf(api.POST("/api/admin/models/{component}/{name}/fetch", { params }));
+      } finally {
+        await reload();
+      }
+    });
+  return (
+    <Section title="Models" problem={problem || action.problem} isLoading={!models}>
+      {models && (
+        <Table label="Models" columns={["Model", "For", "Engine", "Licence", "Download", "Weights", "Fetch"]}>
+          {models.map((model) => (
+            <Row
+              key={`${model.component} ${model.name}`}
+              model={model}
+              isBusy={action.isBusy}
+              onFetch={() => fetchModel(model)}
+            />
+          ))}
+        </Table>
+      )}
+    </Section>
+  );
+}
+
+function Row({ model, isBusy, onFetch }: { model: PlatformModel; isBusy: boolean; onFetch: () => void }) {
+  const canFetch = model.weights === "missing" || model.weights === "failed";
+  return (
+    <tr>
+      <td title={model.description}>{model.name}</td>
+      <td>{model.component}</td>
+      <td>{model.engine}</td>
+      <td class="name" title={model.licence}>
+        {model.licence}
+      </td>
+      <td class="number">{model.size_bytes === null ? "" : sizeText(model.size_bytes)}</td>
+      <td>
+        <span class={`badge ${LOOKS[model.weights]}`} title={model.problem ?? undefined}>
+          {model.weights.replace("_", " ")}
+        </span>
+      </td>
+      <td>
+        {canFetch && (
+          <Button label={`Fetch ${model.name}`} disabled={isBusy} onClick={onFetch}>
+            Fetch
+          </Button>
+        )}
+      </td>
+    </tr>
+  );
+}
