@@ -4356,11 +4356,20 @@ export interface components {
          * @description The storage of the platform in bytes.
          */
         PlatformStorage: {
-            /** @description Tracks, stems, exports and clips of all users. */
+            /**
+             * @description Tracks, stems, exports and clips of all users.
+             * @example 52428800
+             */
             used_bytes: number;
-            /** @description Free space of the file store. Null: the store does not tell. */
+            /**
+             * @description Free space of the file store. Null: the store does not tell.
+             * @example 81604378624
+             */
             free_bytes: number | null;
-            /** @description Size of its disk. Null: the store does not tell. */
+            /**
+             * @description Size of its disk. Null: the store does not tell.
+             * @example 256060514304
+             */
             total_bytes: number | null;
         };
         /**
@@ -4375,6 +4384,7 @@ export interface components {
             component: "separation" | "generation";
             /** @example htdemucs */
             name: string;
+            /** @example Separates drums, bass, other and vocals. */
             description: string;
             /** @example demucs */
             engine: string;
@@ -12597,9 +12607,9 @@ export interface operations {
                     /**
                      * @example {
                      *       "data": {
-                     *         "used_bytes": 0,
-                     *         "free_bytes": 1,
-                     *         "total_bytes": 1
+                     *         "used_bytes": 52428800,
+                     *         "free_bytes": 81604378624,
+                     *         "total_bytes": 256060514304
                      *       }
                      *     }
                      */
@@ -12641,7 +12651,7 @@ export interface operations {
                      *         {
                      *           "component": "separation",
                      *           "name": "htdemucs",
-                     *           "description": "text",
+                     *           "description": "Separates drums, bass, other and vocals.",
                      *           "engine": "demucs",
                      *           "licence": "MIT",
                      *           "source": "owner/name",
@@ -12694,7 +12704,7 @@ export interface operations {
                      *       "data": {
                      *         "component": "separation",
                      *         "name": "htdemucs",
-                     *         "description": "text",
+                     *         "description": "Separates drums, bass, other and vocals.",
                      *         "engine": "demucs",
                      *         "licence": "MIT",
                      *         "source": "owner/name",

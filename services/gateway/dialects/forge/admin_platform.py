@@ -60,9 +60,16 @@ class QueueDepth(TypedDict):
 class PlatformStorage(TypedDict):
     """The storage of the platform in bytes."""
 
-    used_bytes: Annotated[int, Field(ge=0, description="Tracks, stems, exports and clips of all users.")]
-    free_bytes: Annotated[int | None, Field(description="Free space of the file store. Null: the store does not tell.")]
-    total_bytes: Annotated[int | None, Field(description="Size of its disk. Null: the store does not tell.")]
+    used_bytes: Annotated[
+        int, Field(ge=0, description="Tracks, stems, exports and clips of all users.", examples=[52428800])
+    ]
+    free_bytes: Annotated[
+        int | None,
+        Field(description="Free space of the file store. Null: the store does not tell.", examples=[81604378624]),
+    ]
+    total_bytes: Annotated[
+        int | None, Field(description="Size of its disk. Null: the store does not tell.", examples=[256060514304])
+    ]
 
 
 class PlatformModel(TypedDict):
@@ -70,7 +77,7 @@ class PlatformModel(TypedDict):
 
     component: Annotated[Literal["separation", "generation"], Field(examples=["separation"])]
     name: Annotated[str, Field(examples=["htdemucs"])]
-    description: str
+    description: Annotated[str, Field(examples=["Separates drums, bass, other and vocals."])]
     engine: Annotated[str, Field(examples=["demucs"])]
     licence: Annotated[str, Field(description="Licence of the weights.", examples=["MIT"])]
     source: Annotated[str | None, Field(description="Repository on the model hub.", examples=["owner/name"])]
