@@ -234,8 +234,9 @@ audit: $(SUPPLY)  ## Look the dependencies up in the database of known vulnerabi
 		|| { echo "The audit found a vulnerability, or could not reach the data for all packages: see above."; exit 1; }
 
 .PHONY: sbom
-sbom: setup $(SUPPLY)  ## List the installed packages in build/sbom.cdx.json (CycloneDX); images contain their own list
+sbom: setup $(SUPPLY)  ## List the packages of Python and of the studio in build (CycloneDX); images contain their own lists
 	build/supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json $(BIN)/python
+	@test ! -e $(STUDIO) || cp services/gateway/web/studio/sbom.cdx.json build/sbom-studio.cdx.json
 
 .PHONY: bench
 bench: setup  ## Run the benchmarks (results: docs/BENCHMARKS.md)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from browser import Browser, registered
 from stories import encoded, song
 
 from tests.stacks import Stack
-from tests.studio.running import needs_browser, run_script
+from tests.studio.running import BUILD, needs_browser, run_script
+from tools.licences import ALLOWED
 
 pytestmark = [needs_browser, pytest.mark.topology("embedded")]
 _SONG_SECONDS = 12.0  # three segments, the last one shorter
@@ -97,3 +99,13 @@ def test_built_files_are_cached_for_long_and_small(stack: Stack, visitor: Browse
         assert "content-encoding" not in plain.headers
         assert plain.content == answer.content
     assert httpx.get(f"{stack.base_url}/studio/assets/main-lost.js").status_code == 404
+
+
+def test_the_build_lists_the_packages_that_it_contains() -> None:
+    bill = json.loads((BUILD / "sbom.cdx.json").read_text())
+    found = {part["name"]: part for part in bill["components"]}
+    wanted = json.loads((BUILD.parents[3] / "studio" / "package.json").read_text())["dependencies"]
+    assert bill["bomFormat"] == "CycloneDX"
+    assert {name: found[name]["version"] for name in wanted} == wanted
+    licences = {part["licenses"][0]["license"]["id"] for part in found.values()}
+    assert licences <= ALLOWED

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["needs_browser", "run_script"]
+__all__ = ["BUILD", "needs_browser", "run_script"]
 
 FOLDER = Path(__file__).parent
 NODE = Path(sys.executable).with_name("node")
