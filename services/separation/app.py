@@ -57,7 +57,7 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     limits = AudioLimits(settings.max_audio_seconds, max_sample_count=settings.max_audio_sample_count)
     separation = SeparationWorker(processes=processes, blobs=blobs, tracks=tracks, scratch=scratch, limits=limits)
     reader = ConfinedAudio(limits, settings.separation_mixing_slot_count, scratch)
-    mixes = Mixes(processes=mixing, reader=reader, blobs=blobs, tracks=tracks, scratch=scratch)
+    mixes = Mixes(processes=mixing, reader=reader, blobs=blobs, tracks=tracks, jobs=jobs, scratch=scratch)
     pipeline = PipelineWorker(separation, processes, blobs, runtime.clock)
 
     keys = Keys(connection_service_pb2_grpc.ConnectionServiceStub(channel), settings.lalalai_key)

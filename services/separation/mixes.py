@@ -7,9 +7,10 @@ import contextlib
 import functools
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
-from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
+from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
 from kit.compute import EngineProcesses, Report
@@ -18,6 +19,7 @@ from kit.errors import AppError, Code
 from kit.ports import Blobs
 from services.separation.mixdown import Mixed, MixSource, mix_to_file, refused
 from services.separation.mixing import MixSpec, parse_manifest
+from services.separation.stems import audio_extension
 
 __all__ = ["Mixes"]
 
@@ -35,12 +37,14 @@ class Mixes:
         reader: ConfinedAudio,
         blobs: Blobs,
         tracks: library_service_pb2_grpc.TrackServiceStub,
+        jobs: library_service_pb2_grpc.JobServiceStub,
         scratch: Path,
     ) -> None:
         self._processes = processes
         self._reader = reader
         self._blobs = blobs
         self._tracks = tracks
+        self._jobs = jobs
         self._scratch = scratch
 
     async def render(self, request: pb.RenderMixRequest) -> pb.RenderMixResponse:
@@ -49,8 +53,7 @@ class Mixes:
         Raises:
             AppError: ``VALIDATION_ERROR``, and the library's error for a track that does not belong to the caller.
         """
-        wanted = library_service_pb2.ListStemsRequest(track_id=request.track_id)
-        stored = (await self._tracks.ListStems(wanted)).stems
+        stored = await self._stored(request.track_id, request.separation_id)
         spec = parse_manifest(
             request.manifest_json, [upload.filename for upload in request.uploads], [stem.name for stem in stored]
         )
@@ -84,14 +87,31 @@ class Mixes:
                 if frame_count is None:
                     frame_count = await self._frame_count(name, path, report)
                 sources.append(MixSource(path, frame_count))
-            target = folder / "mix.wav"
+            target = folder / f"mix.{audio_extension(spec.format)}"
             work = functools.partial(mix_to_file, spec=spec, sources=sources, target=target, limits=self._reader.limits)
             mixed: Mixed = await self._processes.run(work, report)
             report(1.0)
             await self._blobs.put_file(output_key, target)
         return pb.RenderMixResponse(
-            sample_rate_hz=mixed.sample_rate_hz, frame_count=mixed.frame_count, limited=mixed.limited
+            sample_rate_hz=mixed.sample_rate_hz,
+            frame_count=mixed.frame_count,
+            limited=mixed.limited,
+            content_type=f"audio/{audio_extension(spec.format)}",
         )
+
+    async def _stored(self, track_id: str, separation_id: str) -> Sequence[job_pb2.AudioOutput]:
+        """Return the stems of a separation of a track, by default of the latest one.
+
+        Raises:
+            AppError: ``JOB_NOT_FOUND``, and the library's errors.
+        """
+        if not separation_id:
+            wanted = library_service_pb2.ListStemsRequest(track_id=track_id)
+            return list((await self._tracks.ListStems(wanted)).stems)
+        job = (await self._jobs.GetJob(library_service_pb2.GetJobRequest(job_id=separation_id))).job
+        if job.track_id != track_id or not job.result.outputs_are_stems:
+            raise AppError(Code.NOT_FOUND, "JOB_NOT_FOUND", "This track has no such finished separation. Check the ID.")
+        return list(job.result.outputs)
 
     async def _frame_count(self, name: str, path: Path, report: Report) -> int:
         """Return the length of an uploaded file in frames.

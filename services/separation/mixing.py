@@ -14,7 +14,7 @@ from services.separation.edits import CURVES, KINDS, Edit, Kind
 
 __all__ = ["Balance", "MixFormat", "MixSpec", "MixedStem", "balance", "parse_manifest"]
 
-MixFormat = Literal["wav16", "wav24", "wav32f"]
+MixFormat = Literal["wav16", "wav24", "wav32f", "flac16", "flac"]
 FORMATS: tuple[MixFormat, ...] = get_args(MixFormat)
 _STEM_LIMIT = 64
 _EDIT_LIMIT = 256

@@ -73,7 +73,7 @@ def describe_selection(selection: ModelSelection, result: job_pb2.JobResult) -> 
 
 def audio_extension(encoding: str) -> str:
     """Return the file extension of an encoding."""
-    return "flac" if encoding == "flac" else "wav"
+    return "flac" if encoding.startswith("flac") else "wav"
 
 
 def separate_to_files(

@@ -284,6 +284,6 @@ def test_the_schema_is_published(stack: Stack) -> None:
     assert answer.json() == json.loads(SCHEMA_FILE.read_text())
     described = httpx.get(f"{stack.base_url}/openapi.json").json()["paths"]["/api/daw/export"]["post"]
     assert set(described["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]) == {
-        "track_id", "stems[]", "manifest",
+        "track_id", "separation_id", "stems[]", "manifest",
     }  # fmt: skip
-    assert "audio/wav" in described["responses"]["200"]["content"]
+    assert "audio/*" in described["responses"]["200"]["content"]

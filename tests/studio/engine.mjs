@@ -114,6 +114,32 @@ async function measure({ module, cancellationSeconds }) {
   });
   result.stretched_cancellation_db = decibels(Math.max(peakOf(fast.left), peakOf(fast.right)));
 
+  // An alternative of a lane replaces it at the same frame. Equal audio shows that nothing is lost between them.
+  const switched = await render(engine, {
+    format,
+    lanes: [lane("a", "noise", format), lane("s", "silence", format)],
+    alternatives: new Map([
+      ["a", lane("b", "noise", format)],
+      ["s", lane("t", "silence", format)],
+    ]),
+    seconds: 6,
+    actions: [
+      [1, "hearAlternatives", new Set(["a"])],
+      [2, "hearAlternatives", new Set(["a", "s"])],
+      [3, "hearAlternatives", new Set()],
+    ],
+  });
+  result.switched_difference_db = difference(switched.left, 5 * rate, (frame) => noise(frame, 0));
+  const other = await render(engine, {
+    format,
+    lanes: [lane("a", "noise", format)],
+    alternatives: new Map([["a", lane("b", "silence", format)]]),
+    seconds: 3,
+    actions: [[1, "hearAlternatives", new Set(["a"])]],
+  });
+  result.before_switch_db = decibels(peakOf(other.left.subarray(0, rate / 2)));
+  result.after_switch_db = decibels(peakOf(other.left.subarray(Math.round(1.1 * rate))));
+
   // The original replaces the lanes, in the same clock.
   const compared = await render(engine, {
     format,

@@ -40,13 +40,14 @@ export const inPage = `(${function install() {
   }
 
   /** Render `seconds`. `actions` are [time, method, ...arguments]; times are multiples of the step. */
-  async function render({ Engine }, { format, lanes, seconds, actions = [], mix = {}, step = 0.5, original = null }) {
+  async function render({ Engine }, { format, lanes, seconds, actions = [], mix = {}, step = 0.5, original = null, alternatives = null }) {
     const rate = format.sampleRateHz;
     const context = new OfflineAudioContext(2, Math.ceil(seconds * rate), rate);
     const states = [];
     const engine = new Engine(format, lanes, {
       createContext: () => context,
       original,
+      alternatives,
       onState: (state) => states.push(state),
     });
     engine.setMix(new Map(Object.entries(mix)));

@@ -89,7 +89,7 @@ async def test_a_reader_that_was_killed_from_outside_is_started_once_more(
 
 async def test_a_hostile_stem_of_a_mix_is_refused_by_name(reader: ConfinedAudio, tmp_path: Path) -> None:
     nothing: Any = None
-    mixes = Mixes(processes=nothing, reader=reader, blobs=nothing, tracks=nothing, scratch=tmp_path)
+    mixes = Mixes(processes=nothing, reader=reader, blobs=nothing, tracks=nothing, jobs=nothing, scratch=tmp_path)
     for path in (
         hostile_media.flac_comments(tmp_path / "tags", 900_000),
         _written(tmp_path / "text", b"no audio at all"),

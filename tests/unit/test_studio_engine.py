@@ -46,6 +46,12 @@ def test_the_original_replaces_the_lanes(measured: Any) -> None:
     assert measured["after_original_db"] < -140
 
 
+def test_separations_switch_without_a_gap(measured: Any) -> None:
+    assert measured["switched_difference_db"] < -100
+    assert measured["before_switch_db"] > -10
+    assert measured["after_switch_db"] < -100
+
+
 @pytest.mark.campaign
 def test_inverted_lanes_cancel_for_ten_minutes() -> None:
     measured = run_script("engine.mjs", "600", timeout_seconds=3000)

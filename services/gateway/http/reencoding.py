@@ -79,12 +79,15 @@ async def _reencode(gateway: Gateway, key: str, target: Path, encoding: WavForma
 
 
 class ConvertedResponse(StreamingResponse):
-    """Streams a file that was made for this response, then cleans up, also if the client disconnects before the first byte."""
+    """Streams a file that was made for this response, then cleans up, also if the client disconnects before the first byte.
+
+    It is WAV, unless ``headers`` say otherwise.
+    """
 
     def __init__(
         self, content: AsyncIterator[bytes], headers: Mapping[str, str], clean_up: Callable[[], Awaitable[None]]
     ) -> None:
-        super().__init__(content, media_type="audio/wav", headers=headers)
+        super().__init__(content, headers={"Content-Type": "audio/wav", **headers})
         self._clean_up = clean_up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

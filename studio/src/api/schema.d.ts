@@ -506,8 +506,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the stems of a track's latest separation, and the recording itself (mix) with the same rate and length
-         * @description List the stems of a track's latest separation, and the recording itself (`mix`) with the same rate and length.
+         * List the stems of a track's separation, and the recording itself (mix) with the same rate and length
+         * @description List the stems of a track's separation, and the recording itself (`mix`) with the same rate and length.
+         *
+         *     `separations` lists the others, for comparison.
          */
         get: operations["list_stems"];
         put?: never;
@@ -715,8 +717,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Mix uploaded or stored stems into a WAV file, as described by the manifest
-         * @description Mix uploaded or stored stems into a WAV file, as described by the manifest.
+         * Mix uploaded or stored stems into a WAV or FLAC file, as described by the manifest
+         * @description Mix uploaded or stored stems into a WAV or FLAC file, as described by the manifest.
          */
         post: operations["export_mix"];
         delete?: never;
@@ -3764,14 +3766,43 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * FinishedSeparation
+         * @description A separation whose stems are stored.
+         */
+        FinishedSeparation: {
+            /**
+             * Format: uuid
+             * @description The ID of its job.
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            id: string;
+            /**
+             * @description The model that was used.
+             * @example htdemucs
+             */
+            model: string;
+            /**
+             * @example [
+             *       "drums",
+             *       "bass",
+             *       "other",
+             *       "vocals"
+             *     ]
+             */
+            stem_types: string[];
+            completed_at: string | null;
+        };
+        /**
          * Stems
-         * @description The latest stems of a track, and the recording that they are of.
+         * @description The stems of a separation of a track, and the recording that they are of.
          */
         Stems: {
             /** @description The recording itself, with the sample rate and length of the stems. Null if it was separated by an earlier version, or not at all. */
             mix: components["schemas"]["Stem"] | null;
             /** @description Empty if the track was not separated. */
             stems: components["schemas"]["Stem"][];
+            /** @description The latest 20 separations of the track, newest first. */
+            separations: components["schemas"]["FinishedSeparation"][];
         };
         /**
          * ExportParameters
@@ -6913,6 +6944,19 @@ export interface components {
         };
         /** @description `JOB_NOT_FAILED` */
         forge_409_JOB_NOT_FAILED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `TRACK_NOT_FOUND`, `JOB_NOT_FOUND` */
+        forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -10398,7 +10442,10 @@ export interface operations {
     };
     list_stems: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description One of `separations`. Default: the latest one. */
+                separation_id?: string;
+            };
             header?: never;
             path: {
                 /** @description The ID of the track. */
@@ -10460,6 +10507,19 @@ export interface operations {
                      *             "peak": 0.82,
                      *             "clipped_sample_count": 0
                      *           }
+                     *         ],
+                     *         "separations": [
+                     *           {
+                     *             "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "model": "htdemucs",
+                     *             "stem_types": [
+                     *               "drums",
+                     *               "bass",
+                     *               "other",
+                     *               "vocals"
+                     *             ],
+                     *             "completed_at": "2026-03-04T18:30:00Z"
+                     *           }
                      *         ]
                      *       }
                      *     }
@@ -10472,7 +10532,7 @@ export interface operations {
             400: components["responses"]["forge_400_PATH_INVALID"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
-            404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -11328,6 +11388,11 @@ export interface operations {
                      * @description The track's ID.
                      */
                     track_id: string;
+                    /**
+                     * Format: uuid
+                     * @description The separation whose stems are mixed: the ID of its job. Default: the latest one.
+                     */
+                    separation_id?: string;
                     /** @description Audio files to mix. Without files, the stored stems of the track are mixed. */
                     "stems[]"?: string[];
                     /**
@@ -11351,13 +11416,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "audio/wav": string;
+                    "audio/*": string;
                 };
             };
             400: components["responses"]["forge_400_BAD_REQUEST"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
-            404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND"];
             408: components["responses"]["forge_408_REQUEST_TIMEOUT"];
             409: components["responses"]["forge_409_AUDIO_NOT_READY"];
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED"];

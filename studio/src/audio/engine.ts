@@ -4,7 +4,7 @@
  * one pitch shifter behind the sum restores the pitch, so the lanes stay in step at every speed.
  */
 
-import { BEATS_PER_BAR, beatSeconds, firstBeatFrom, Metronome } from "./metronome.ts";
+import { BEATS_PER_BAR, beatSeconds, countIn, firstBeatFrom, isDownbeat, Metronome } from "./metronome.ts";
 import { isHeard, type Lane, NEUTRAL } from "./mix.ts";
 import { Planner } from "./planner.ts";
 import { type LaneSource, SegmentCache } from "./segments.ts";
@@ -26,6 +26,8 @@ export interface EngineOptions {
   readonly createContext: (sampleRateHz: number) => BaseAudioContext;
   /** The recording that the lanes were separated from, for comparison. */
   readonly original?: LaneSource | null;
+  /** Other audio for lanes, by the IDs of the lanes. It plays in the same clock, and is heard instead if it is chosen. */
+  readonly alternatives?: ReadonlyMap<string, LaneSource>;
   readonly cacheBytes?: number;
   /** Called when the state changes. `error` says why playback waits or has stopped. */
   readonly onState?: (state: EngineState, error: unknown) => void;
@@ -51,6 +53,8 @@ interface Session {
 interface Graph {
   readonly context: BaseAudioContext;
   readonly strips: Map<string, Strip>;
+  /** Where each source goes, by its ID: one gain for each lane, and one for each alternative. */
+  readonly inputs: Map<string, GainNode>;
   readonly stems: GainNode;
   readonly original: GainNode;
   readonly gate: GainNode;
@@ -76,6 +80,7 @@ export class Engine {
   #semitones = 0;
   #usesOriginal = false;
   #hearsOriginal = false;
+  #switched: ReadonlySet<string> = new Set();
   #beats: readonly number[] = [];
   #firstDownbeat = 0;
   #clicks = false;
@@ -190,6 +195,12 @@ export class Engine {
     this.#applySides(this.#session !== null);
   }
 
+  /** Hear the alternatives of the lanes with these IDs, and all other lanes as they are. */
+  hearAlternatives(laneIds: ReadonlySet<string>): void {
+    this.#switched = laneIds;
+    this.#applySides(this.#session !== null);
+  }
+
   /** Set the beats for the metronome, in seconds. Every fourth from `firstDownbeat` on is accented. */
   setBeats(beats: readonly number[], firstDownbeat = 0): void {
     this.#beats = beats;
@@ -249,8 +260,9 @@ export class Engine {
 
   /** The lanes that are scheduled. */
   get #playing(): readonly LaneSource[] {
-    const { original } = this.#options;
-    return this.#usesOriginal && original ? [...this.#lanes, original] : this.#lanes;
+    const { original, alternatives } = this.#options;
+    const all = [...this.#lanes, ...(alternatives?.values() ?? [])];
+    return this.#usesOriginal && original ? [...all, original] : all;
   }
 
   #build(): Graph {
@@ -264,12 +276,19 @@ export class Engine {
     ];
     const metronome = new Metronome(context);
     const strips = new Map(this.#lanes.map((lane) => [lane.id, new Strip(context, lane.channelCount)]));
-    for (const strip of strips.values()) strip.output.connect(stems);
+    const inputs = new Map<string, GainNode>();
+    for (const { id } of this.#lanes) {
+      const strip = strips.get(id);
+      strip?.output.connect(stems);
+      for (const source of [id, this.#options.alternatives?.get(id)?.id]) {
+        if (strip && source) inputs.set(source, new GainNode(context)).get(source)?.connect(strip.input);
+      }
+    }
     stems.connect(gate);
     original.connect(gate);
     metronome.output.connect(master);
     master.connect(context.destination);
-    this.#graph = { context, strips, stems, original, gate, master, meter: new Meter(master), metronome };
+    this.#graph = { context, strips, inputs, stems, original, gate, master, meter: new Meter(master), metronome };
     this.#route();
     this.#applyMix(false);
     this.#applySides(false);
@@ -307,6 +326,11 @@ export class Engine {
     if (!this.#graph) return;
     setGain(this.#graph.stems, this.#hearsOriginal ? 0 : 1, smooth);
     setGain(this.#graph.original, this.#hearsOriginal ? 1 : 0, smooth);
+    for (const [laneId, { id }] of this.#options.alternatives ?? []) {
+      const [input, other] = [this.#graph.inputs.get(laneId), this.#graph.inputs.get(id)];
+      if (input) setGain(input, this.#switched.has(laneId) ? 0 : 1, smooth);
+      if (other) setGain(other, this.#switched.has(laneId) ? 1 : 0, smooth);
+    }
   }
 
   #restart(frame: number | null): void {
@@ -360,7 +384,7 @@ export class Engine {
       const buffer = buffers[index];
       if (!buffer) return;
       const source = new AudioBufferSourceNode(graph.context, { buffer, playbackRate: this.#speed });
-      source.connect(graph.strips.get(lane.id)?.input ?? graph.original);
+      source.connect(graph.inputs.get(lane.id) ?? graph.original);
       source.start(when, piece.offset / rate, piece.frames / rate);
       keep(session, source);
     });
@@ -370,16 +394,17 @@ export class Engine {
     for (let beat = firstBeatFrom(this.#beats, start); beat < this.#beats.length; beat++) {
       const seconds = this.#beats[beat] ?? end;
       if (seconds >= end) break;
-      const accent = (beat - this.#firstDownbeat) % BEATS_PER_BAR === 0;
-      keep(session, graph.metronome.click(when + (seconds - start) / this.#speed + latency, accent));
+      const time = when + (seconds - start) / this.#speed + latency;
+      keep(session, graph.metronome.click(time, isDownbeat(beat, this.#firstDownbeat)));
     }
   }
 
   /** Schedule one bar of clicks from `start` on. Return its length in seconds. */
   #countIn(graph: Graph, start: number): number {
-    const interval = beatSeconds(this.#beats, this.#position / this.format.sampleRateHz) / this.#speed;
-    for (let beat = 0; beat < BEATS_PER_BAR; beat++) {
-      graph.metronome.click(start + beat * interval, beat === 0, graph.master);
+    const position = this.#position / this.format.sampleRateHz;
+    const interval = beatSeconds(this.#beats, position) / this.#speed;
+    for (const { seconds, accent } of countIn(this.#beats, this.#firstDownbeat, position, interval * this.#speed)) {
+      graph.metronome.click(start + seconds / this.#speed, accent, graph.master);
     }
     return BEATS_PER_BAR * interval;
   }

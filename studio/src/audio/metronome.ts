@@ -26,6 +26,41 @@ export function beatSeconds(beats: readonly number[], seconds: number): number {
   return gaps.sort((a, b) => a - b)[gaps.length >> 1] ?? 0.5;
 }
 
+/** Return whether bars begin at a beat, also before the first bar. */
+export function isDownbeat(beat: number, firstDownbeat: number): boolean {
+  return (beat - firstDownbeat) % BEATS_PER_BAR === 0;
+}
+
+/** Return the index of the beat that is nearest to `seconds`. */
+export function nearestBeat(beats: readonly number[], seconds: number): number {
+  const after = firstBeatFrom(beats, seconds);
+  const gap = (beat: number) => Math.abs((beats[beat] ?? Number.POSITIVE_INFINITY) - seconds);
+  return after > 0 && gap(after - 1) <= gap(after) ? after - 1 : after;
+}
+
+/** A click of the count-in. */
+interface Click {
+  /** Time since the beginning of the count-in, in seconds of the track. */
+  readonly seconds: number;
+  readonly accent: boolean;
+}
+
+/** Return the clicks before playback begins at `position`: one bar, in step with the beats and bars that follow. */
+export function countIn(
+  beats: readonly number[],
+  firstDownbeat: number,
+  position: number,
+  interval: number,
+): readonly Click[] {
+  const next = firstBeatFrom(beats, position);
+  const wait = (beats[next] ?? position) - position;
+  const phase = wait < interval ? wait : 0;
+  return Array.from({ length: BEATS_PER_BAR }, (_, click) => ({
+    seconds: phase + click * interval,
+    accent: isDownbeat(next - BEATS_PER_BAR + click, firstDownbeat),
+  }));
+}
+
 /** Schedules clicks on a node that makes them audible or not. */
 export class Metronome {
   readonly output: GainNode;

@@ -8,6 +8,12 @@ export interface LaneSource {
   load(index: number, signal: AbortSignal): Promise<AudioBuffer>;
 }
 
+/** A lane without audio. Its segments take no memory. */
+export function silentSource(id: string, sampleRateHz: number): LaneSource {
+  const buffer = new AudioBuffer({ length: 1, sampleRate: sampleRateHz });
+  return { id, channelCount: 2, load: () => Promise.resolve(buffer) };
+}
+
 interface Entry {
   readonly loading: Promise<AudioBuffer>;
   readonly abort: AbortController;

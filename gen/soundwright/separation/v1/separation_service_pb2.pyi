@@ -296,11 +296,14 @@ class RenderMixRequest(message.Message):
     MANIFEST_JSON_FIELD_NUMBER: builtins.int
     UPLOADS_FIELD_NUMBER: builtins.int
     OUTPUT_KEY_FIELD_NUMBER: builtins.int
+    SEPARATION_ID_FIELD_NUMBER: builtins.int
     track_id: builtins.str
     manifest_json: builtins.str
     """docs/daw-manifest.schema.json; empty: all stems unchanged"""
     output_key: builtins.str
     """blob key of the mix; the caller deletes the mix and the uploads"""
+    separation_id: builtins.str
+    """the separation job whose stems are mixed; empty: the latest one of the track"""
     @builtins.property
     def uploads(self) -> containers.RepeatedCompositeFieldContainer[UploadedStem]: ...
     def __init__(
@@ -310,10 +313,11 @@ class RenderMixRequest(message.Message):
         manifest_json: builtins.str = ...,
         uploads: abc.Iterable[UploadedStem] | None = ...,
         output_key: builtins.str = ...,
+        separation_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["manifest_json", b"manifest_json", "output_key", b"output_key", "track_id", b"track_id", "uploads", b"uploads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["manifest_json", b"manifest_json", "output_key", b"output_key", "separation_id", b"separation_id", "track_id", b"track_id", "uploads", b"uploads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -324,20 +328,24 @@ class RenderMixResponse(message.Message):
     SAMPLE_RATE_HZ_FIELD_NUMBER: builtins.int
     FRAME_COUNT_FIELD_NUMBER: builtins.int
     LIMITED_FIELD_NUMBER: builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: builtins.int
     sample_rate_hz: builtins.int
     frame_count: builtins.int
     limited: builtins.bool
     """the limiter reduced the level"""
+    content_type: builtins.str
+    """of the mix"""
     def __init__(
         self,
         *,
         sample_rate_hz: builtins.int = ...,
         frame_count: builtins.int = ...,
         limited: builtins.bool = ...,
+        content_type: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["frame_count", b"frame_count", "limited", b"limited", "sample_rate_hz", b"sample_rate_hz"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["content_type", b"content_type", "frame_count", b"frame_count", "limited", b"limited", "sample_rate_hz", b"sample_rate_hz"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

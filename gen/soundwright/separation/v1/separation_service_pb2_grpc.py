@@ -118,7 +118,7 @@ class SeparationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RenderMix(self, request, context):
-        """Mixes uploaded files and stored stems of a track into one stereo WAV file. Stops if the caller disconnects.
+        """Mixes uploaded files and stored stems of a track into one stereo file, WAV or FLAC. Stops if the caller disconnects.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

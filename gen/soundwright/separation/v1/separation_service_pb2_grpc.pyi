@@ -23,7 +23,7 @@ class SeparationServiceStub:
     """Stores the stems of a track in another format, as one ZIP archive."""
     ListModels: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.ListModelsRequest, _separation_service_pb2.ListModelsResponse]
     RenderMix: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.RenderMixRequest, _separation_service_pb2.RenderMixResponse]
-    """Mixes uploaded files and stored stems of a track into one stereo WAV file. Stops if the caller disconnects."""
+    """Mixes uploaded files and stored stems of a track into one stereo file, WAV or FLAC. Stops if the caller disconnects."""
     GetLalalaiQuota: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.GetLalalaiQuotaRequest, _separation_service_pb2.GetLalalaiQuotaResponse]
     """Returns the lalal.ai quota of the key that the caller's jobs use."""
     CancelLalalaiTask: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.CancelLalalaiTaskRequest, _separation_service_pb2.CancelLalalaiTaskResponse]
@@ -76,7 +76,7 @@ class SeparationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _separation_service_pb2.RenderMixRequest,
         context: _aio.ServicerContext[_separation_service_pb2.RenderMixRequest, _abc.Awaitable[_separation_service_pb2.RenderMixResponse]],
     ) -> _abc.Awaitable[_separation_service_pb2.RenderMixResponse]:
-        """Mixes uploaded files and stored stems of a track into one stereo WAV file. Stops if the caller disconnects."""
+        """Mixes uploaded files and stored stems of a track into one stereo file, WAV or FLAC. Stops if the caller disconnects."""
 
     @_abc_1.abstractmethod
     def GetLalalaiQuota(

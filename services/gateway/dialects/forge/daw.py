@@ -15,6 +15,7 @@ from services.gateway.dialects.forge.daw_manifest import DAW_MANIFEST_SCHEMA
 from services.gateway.http.access import Access, access
 from services.gateway.http.disconnects import cancel_on_disconnect
 from services.gateway.http.files import attachment, safe_title
+from services.gateway.http.parameters import require_uuid
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.http.reencoding import ConvertedResponse
 from services.gateway.http.reservations import Reservation
@@ -41,6 +42,11 @@ _BODY = {
                     "required": ["track_id"],
                     "properties": {
                         "track_id": {"type": "string", "format": "uuid", "description": "The track's ID."},
+                        "separation_id": {
+                            "type": "string",
+                            "format": "uuid",
+                            "description": "The separation whose stems are mixed: the ID of its job. Default: the latest one.",
+                        },
                         "stems[]": {
                             "type": "array",
                             "maxItems": _FILE_COUNT_LIMIT,
@@ -77,8 +83,9 @@ def daw_routes(gateway: Gateway) -> APIRouter:
     @router.post("/api/daw/export", openapi_extra=_BODY)
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @file_responses(
-        "audio/wav",
+        "audio/*",
         refusals.TRACK_NOT_FOUND,
+        refusals.JOB_NOT_FOUND,
         refusals.AUDIO_NOT_READY,
         refusals.NO_FORM,
         refusals.QUOTA_EXCEEDED,
@@ -90,7 +97,7 @@ def daw_routes(gateway: Gateway) -> APIRouter:
         headers=("X-Soundwright-Limited",),
     )
     async def export_mix(request: Request) -> Response:
-        """Mix uploaded or stored stems into a WAV file, as described by the manifest."""
+        """Mix uploaded or stored stems into a WAV or FLAC file, as described by the manifest."""
         length = request.headers.get("content-length", "")
         received_bytes = int(length) if length.isdigit() else 0
         with gateway.conversions.making(request.scope["principal_id"], received_bytes) as conversion:
@@ -111,12 +118,14 @@ def daw_routes(gateway: Gateway) -> APIRouter:
                 if not track_id:
                     raise _blank_track()
                 track = await own_track(gateway.clients, track_id, needs_audio=True)
-                key = f"{folder}/mix.wav"
+                separation_id = form.fields.get("separation_id", "").strip()
+                key = f"{folder}/mix"
                 wanted = pb.RenderMixRequest(
                     track_id=track.id,
                     manifest_json=form.fields.get("manifest", ""),
                     uploads=[pb.UploadedStem(blob_key=file.blob_key, filename=file.filename) for file in form.files],
                     output_key=key,
+                    separation_id=require_uuid(separation_id, "job") if separation_id else "",
                 )
                 mixing = gateway.clients.separation.RenderMix(wanted, timeout=_MIX_SECONDS)
                 mixed = await cancel_on_disconnect(request, mixing)
@@ -126,8 +135,11 @@ def daw_routes(gateway: Gateway) -> APIRouter:
                 await reservation.hold(form.size_bytes + info.size_bytes)
                 conversion.size_bytes = form.size_bytes + info.size_bytes
                 headers = {
+                    "Content-Type": mixed.content_type,
                     "Content-Length": str(info.size_bytes),
-                    "Content-Disposition": attachment(f"{safe_title(track.title)} - mix.wav"),
+                    "Content-Disposition": attachment(
+                        f"{safe_title(track.title)} - mix.{mixed.content_type.partition('/')[2]}"
+                    ),
                     "Cache-Control": "no-store",
                     "X-Soundwright-Limited": "true" if mixed.limited else "false",
                 }

@@ -134,7 +134,11 @@ DAW_MANIFEST_SCHEMA: dict[str, Any] = {
             "maximum": 192_000,
             "description": "Sample rate of the mix in Hz. Default: the highest sample rate of its stems.",
         },
-        "format": {"enum": ["wav16", "wav24", "wav32f"], "default": "wav16"},
+        "format": {
+            "enum": ["wav16", "wav24", "wav32f", "flac16", "flac"],
+            "default": "wav16",
+            "description": "WAV with 16 or 24 bits or 32-bit floats, or FLAC with 16 or 24 bits (flac).",
+        },
         "stems": {
             "type": "array",
             "maxItems": 64,

@@ -6,29 +6,40 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator, Field
-from soundwright.library.v1 import job_pb2
+from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from kit.errors import AppError, Code
 from services.gateway.clients import Clients, Gateway
-from services.gateway.dialects.forge.serializers import data, stem_to_wire
+from services.gateway.dialects.forge.serializers import data, stem_to_wire, time_to_wire
 from services.gateway.dialects.forge.shapes import Data, Stem
 from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import StemId, TrackId, require_uuid
 from services.gateway.http.playback import PIXEL_FRAMES
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
-from services.gateway.openapi.responses import documented, file_responses, made_file_responses
+from services.gateway.openapi.responses import Time, Uuid, documented, file_responses, made_file_responses
 from services.gateway.records import own_track
 
 __all__ = ["stem_routes"]
 
 _PIXEL_FRAMES_LIMIT = 1 << 24
+_SEPARATION_LIMIT = 20
+
+
+class FinishedSeparation(TypedDict):
+    """A separation whose stems are stored."""
+
+    id: Annotated[Uuid, Field(description="The ID of its job.")]
+    model: Annotated[str, Field(description="The model that was used.", examples=["htdemucs"])]
+    stem_types: Annotated[list[str], Field(examples=[["drums", "bass", "other", "vocals"]])]
+    completed_at: Time | None
 
 
 class Stems(TypedDict):
-    """The latest stems of a track, and the recording that they are of."""
+    """The stems of a separation of a track, and the recording that they are of."""
 
     mix: Annotated[
         Stem | None,
@@ -38,6 +49,9 @@ class Stems(TypedDict):
         ),
     ]
     stems: Annotated[list[Stem], Field(description="Empty if the track was not separated.")]
+    separations: Annotated[
+        list[FinishedSeparation], Field(description="The latest 20 separations of the track, newest first.")
+    ]
 
 
 def _power_of_two(value: int) -> int:
@@ -67,14 +81,29 @@ def stem_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/api/tracks/{track_id}/stems")
     @access(Access.ACCOUNT, RateClass.POLLING)
-    @documented(Data[Stems], refusals.TRACK_NOT_FOUND)
-    async def list_stems(track_id: TrackId) -> Response:
-        """List the stems of a track's latest separation, and the recording itself (``mix``) with the same rate and length."""
+    @documented(Data[Stems], refusals.TRACK_NOT_FOUND, refusals.JOB_NOT_FOUND)
+    async def list_stems(
+        track_id: TrackId,
+        separation_id: Annotated[str, Query(description="One of `separations`. Default: the latest one.")] = "",
+    ) -> Response:
+        """List the stems of a track's separation, and the recording itself (``mix``) with the same rate and length.
+
+        ``separations`` lists the others, for comparison.
+        """
         track = await own_track(clients, track_id)
-        latest = await clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))
+        jobs = await _separations(clients, track)
+        if separation_id:
+            wanted = require_uuid(separation_id, "job")
+            result = next((job.result for job in jobs if job.id == wanted), None)
+            if result is None:
+                raise AppError(Code.NOT_FOUND, "JOB_NOT_FOUND", "This track has no such finished separation.")
+            shown = pb.ListStemsResponse(stems=result.outputs, mix=result.mix if result.HasField("mix") else None)
+        else:
+            shown = await clients.tracks.ListStems(pb.ListStemsRequest(track_id=track.id))
         stems: Stems = {
-            "mix": stem_to_wire(latest.mix) if latest.HasField("mix") else None,
-            "stems": [stem_to_wire(stem) for stem in latest.stems],
+            "mix": stem_to_wire(shown.mix) if shown.HasField("mix") else None,
+            "stems": [stem_to_wire(stem) for stem in shown.stems],
+            "separations": [_separation_to_wire(job) for job in jobs],
         }
         return data(stems)
 
@@ -126,3 +155,28 @@ async def _stem(clients: Clients, stem_id: str) -> job_pb2.AudioOutput:
     answer = await clients.tracks.GetStem(pb.GetStemRequest(stem_id=require_uuid(stem_id, "stem")))
     stem: job_pb2.AudioOutput = answer.stem
     return stem
+
+
+async def _separations(clients: Clients, track: track_pb2.Track) -> list[job_pb2.Job]:
+    """Return the latest finished separations of a track, newest first. A deleted track may have had the same ID."""
+    asked = pb.ListJobsRequest(
+        track_id=track.id,
+        kinds=[job_pb2.JOB_KIND_SEPARATION],
+        states=[job_pb2.JOB_STATE_SUCCEEDED],
+        page_size=_SEPARATION_LIMIT,
+    )
+    created = track.create_time.ToMicroseconds()
+    return [
+        job
+        for job in (await clients.jobs.ListJobs(asked)).jobs
+        if job.result.outputs_are_stems and job.create_time.ToMicroseconds() >= created
+    ]
+
+
+def _separation_to_wire(job: job_pb2.Job) -> FinishedSeparation:
+    return {
+        "id": job.id,
+        "model": job.result.model,
+        "stem_types": [stem.name for stem in job.result.outputs],
+        "completed_at": time_to_wire(job, "finish_time"),
+    }

@@ -80,6 +80,8 @@ const FORMATS = [
   ["wav16", "WAV, 16 bits"],
   ["wav24", "WAV, 24 bits"],
   ["wav32f", "WAV, 32-bit float"],
+  ["flac16", "FLAC, 16 bits"],
+  ["flac", "FLAC, 24 bits"],
 ] as const;
 
 export function ExportControls({ track, player }: { track: Track; player: Player }) {
@@ -88,6 +90,7 @@ export function ExportControls({ track, player }: { track: Track; player: Player
   const { isBusy, problem, start } = useAction(async () => {
     const form = new FormData();
     form.append("track_id", track.id);
+    form.append("separation_id", player.stems[0]?.processing_job_id ?? "");
     form.append("manifest", player.manifest(format));
     const { data, error, response } = await api.POST("/api/daw/export", {
       body: form as never,
@@ -95,7 +98,7 @@ export function ExportControls({ track, player }: { track: Track; player: Player
       parseAs: "blob",
     });
     if (!data) throw refusal(response.status, error);
-    save(data as Blob, `${track.title} - mix.wav`);
+    save(data as Blob, `${track.title} - mix.${format.startsWith("flac") ? "flac" : "wav"}`);
   });
   return (
     <div class="row">
@@ -116,6 +119,7 @@ export function ExportControls({ track, player }: { track: Track; player: Player
         Stems as ZIP
       </a>
       {isStretched && <p class="quiet">The export has the original speed and pitch.</p>}
+      {player.switched.value.size > 0 && <p class="quiet">The export mixes separation A.</p>}
       {problem && <Notice look="bad">{problem}</Notice>}
     </div>
   );

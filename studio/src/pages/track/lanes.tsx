@@ -56,13 +56,15 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
 }
 
 function LaneRow({ player, stem, number }: { player: Player; stem: Stem; number: number }) {
-  const peaks = usePeaks(stem);
   const name = stem.stem_type;
+  const heard = player.heardStem(name);
+  const peaks = usePeaks(heard);
   const lane = player.lane(name);
   const isSilent = useComputed(
     () => player.hearsOriginal.value || !isHeard(player.lane(name), Object.values(player.lanes.value)),
   );
-  const level = useCallback(() => player.engine.level(stem.id), [player, stem]);
+  const level = useCallback(() => player.level(name), [player, name]);
+  const hearsOther = player.switched.value.has(name);
   return (
     <section class={`lane ${isSilent.value ? "silent" : ""}`} aria-label={name} data-colour={colourOf(name)}>
       <div class="lane-head">
@@ -76,6 +78,15 @@ function LaneRow({ player, stem, number }: { player: Player; stem: Stem; number:
           <Button label={`Solo ${name}`} pressed={lane.solo} onClick={() => player.change(name, { solo: !lane.solo })}>
             S
           </Button>
+          {player.others.size > 0 && (
+            <Button
+              label={`Hear separation B of ${name}`}
+              pressed={hearsOther}
+              onClick={() => player.switchTo(!hearsOther, [name])}
+            >
+              {hearsOther ? "B" : "A"}
+            </Button>
+          )}
         </div>
         <Fader label={`Volume of ${name}`} volume={lane.volume} onInput={(volume) => player.change(name, { volume })} />
         <Pan label={`Pan of ${name}`} pan={lane.pan} onInput={(pan) => player.change(name, { pan })} />
@@ -95,11 +106,12 @@ function LaneRow({ player, stem, number }: { player: Player; stem: Stem; number:
   );
 }
 
-function usePeaks(stem: Stem): Signal<Pyramid | null> {
+function usePeaks(stem: Stem | null): Signal<Pyramid | null> {
   const peaks = useSignal<Pyramid | null>(null);
   useEffect(() => {
+    peaks.value = null;
     // Without peaks, the lane stays empty. Everything else works.
-    loadPeaks(stem.id, stem.frame_count, peaks).catch(() => {});
+    if (stem) loadPeaks(stem.id, stem.frame_count, peaks).catch(() => {});
   }, [stem, peaks]);
   return peaks;
 }
@@ -154,6 +166,7 @@ function Ruler({ player }: { player: Player }) {
           {mark.text}
         </span>
       ))}
+      {player.musicalKey.value && <b class="key">{player.musicalKey.value}</b>}
       {bars.map((mark) => (
         <span class={mark.isMajor ? "bar number" : "beat"} key={mark.x} style={{ left: `${mark.x}px` }}>
           {mark.text}

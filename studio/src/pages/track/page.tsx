@@ -9,9 +9,10 @@ import { leaveFloor, takeFloor } from "../../audio/floor.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { Progress } from "../jobs/row.tsx";
 import { AnalyseButton, ExportControls, SeparateControls } from "./actions.tsx";
+import { Compare } from "./compare.tsx";
 import { Facts } from "./facts.tsx";
 import { Lanes } from "./lanes.tsx";
-import { Player } from "./player.ts";
+import { Player, type Recording } from "./player.ts";
 import { runShortcut, ShortcutList } from "./shortcuts.tsx";
 import { Transport } from "./transport.tsx";
 
@@ -77,18 +78,66 @@ function Head({ track, analysis }: Loaded) {
   );
 }
 
+/** The player of the chosen separations. The latest one plays until the user chooses another. */
 function Studio({ track, stems, analysis }: Loaded) {
-  const [player] = useState(() => (stems.stems.length > 0 ? new Player(track.id, stems) : null));
+  const [recording, setRecording] = useState<Recording>({ stems, other: null, position: 0 });
+  const [problem, setProblem] = useState("");
+  const choose = (own: string, other: string, position: number) => {
+    const load = (id: string) => (id === idOf(stems) ? Promise.resolve(stems) : loadStems(track.id, id));
+    Promise.all([load(own), other && other !== own ? load(other) : null]).then(
+      ([first, second]) => {
+        setProblem(second && !isAligned(first, second) ? "These separations have different sample rates." : "");
+        setRecording({ stems: first, other: second && isAligned(first, second) ? second : null, position });
+      },
+      (error: Error) => setProblem(error.message),
+    );
+  };
+  return (
+    <>
+      {problem && <Notice look="bad">{problem}</Notice>}
+      <Desk
+        key={`${idOf(recording.stems)} ${idOf(recording.other)}`}
+        track={track}
+        analysis={analysis}
+        recording={recording}
+        separations={stems.separations}
+        onChoose={choose}
+      />
+    </>
+  );
+}
+
+interface DeskProps {
+  track: Track;
+  analysis: Analysis | null;
+  recording: Recording;
+  separations: Stems["separations"];
+  onChoose: (own: string, other: string, position: number) => void;
+}
+
+function Desk({ track, analysis, recording, separations, onChoose }: DeskProps) {
+  const [player] = useState(() => (recording.stems.stems.length > 0 ? new Player(track.id, recording) : null));
   useEffect(() => {
     player?.engine.prefetch().catch(() => {}); // playback tries again, and shows the error
     return () => void player?.close();
   }, [player]);
   useEffect(() => {
-    if (player) player.beats.value = analysis?.beats ?? [];
-  }, [player, analysis]);
+    if (!player) return;
+    player.beats.value = analysis?.beats ?? [];
+    player.musicalKey.value = track.key ?? analysis?.key ?? "";
+  }, [player, analysis, track]);
   return (
     <>
-      {player ? <Mixer player={player} /> : <Recording track={track} />}
+      {player ? <Mixer player={player} /> : <Whole track={track} />}
+      {player && (
+        <Compare
+          separations={separations}
+          own={idOf(recording.stems)}
+          other={idOf(recording.other)}
+          player={player}
+          onChoose={onChoose}
+        />
+      )}
       <section class="row" aria-label="Actions">
         <SeparateControls track={track} isFirst={!player} />
         <AnalyseButton track={track} isFirst={!analysis} />
@@ -120,7 +169,7 @@ function Mixer({ player }: { player: Player }) {
 }
 
 /** A track without stems plays as it is. */
-function Recording({ track }: { track: Track }) {
+function Whole({ track }: { track: Track }) {
   const element = useRef<HTMLAudioElement>(null);
   const [pause] = useState(() => () => element.current?.pause());
   useEffect(() => () => leaveFloor(pause), [pause]);
@@ -138,6 +187,20 @@ function Recording({ track }: { track: Track }) {
       <p class="quiet">Separate the track to mix its stems.</p>
     </div>
   );
+}
+
+function idOf(stems: Stems | null): string {
+  return stems?.stems[0]?.processing_job_id ?? "";
+}
+
+/** Return whether the stems of two separations can play in one clock. */
+function isAligned({ stems: [a] }: Stems, { stems: [b] }: Stems): boolean {
+  return a?.sample_rate_hz === b?.sample_rate_hz && a?.frame_count === b?.frame_count;
+}
+
+function loadStems(trackId: string, separationId: string): Promise<Stems> {
+  const params = { path: { track_id: trackId }, query: { separation_id: separationId } };
+  return dataOf(api.GET("/api/tracks/{track_id}/stems", { params }));
 }
 
 async function loadTrack(id: string): Promise<Loaded> {

@@ -5,7 +5,8 @@ import { getBytes, type Stem, type Stems } from "../../api/client.ts";
 import { Engine, type EngineState } from "../../audio/engine.ts";
 import { leaveFloor, takeFloor } from "../../audio/floor.ts";
 import { type Lane, NEUTRAL } from "../../audio/mix.ts";
-import type { LaneSource } from "../../audio/segments.ts";
+import { nearestBeat } from "../../audio/metronome.ts";
+import { type LaneSource, silentSource } from "../../audio/segments.ts";
 import type { Range } from "../../audio/timeline.ts";
 import { bounded, type View, whole, zoomed } from "../../waveform/view.ts";
 
@@ -22,8 +23,20 @@ interface Saved {
 
 const MIN_LOOP_SECONDS = 0.05;
 
+/** What a player plays. */
+export interface Recording {
+  readonly stems: Stems;
+  /** Another separation of the same track, to compare. */
+  readonly other: Stems | null;
+  /** Where it begins, in frames. */
+  readonly position: number;
+}
+
 export class Player {
+  /** One stem for each lane. Types that only the other separation has come last, and are silent. */
   readonly stems: readonly Stem[];
+  /** The stems of the other separation, by their types. */
+  readonly others: ReadonlyMap<string, Stem>;
   readonly mix: Stem | null;
   readonly engine: Engine;
   readonly frameCount: number;
@@ -40,22 +53,32 @@ export class Player {
   readonly semitones = signal(0);
   readonly loop = signal<Range | null>(null);
   readonly hearsOriginal = signal(false);
+  /** Types of the lanes that play the other separation. */
+  readonly switched = signal<ReadonlySet<string>>(new Set());
   readonly metronome = signal(false);
   readonly countIn = signal(false);
   readonly beats = signal<readonly number[]>([]);
   readonly firstDownbeat = signal(0);
+  /** For example `A minor`; empty if it is unknown. */
+  readonly musicalKey = signal("");
   /** Width of the waveforms in CSS pixels. */
   readonly width = signal(1000);
   readonly view = signal<View>({ start: 0, framesPerPixel: 1 });
   readonly isPlaying = computed(() => this.state.value !== "stopped");
 
   readonly #key: string;
+  readonly #ownCount: number;
+  readonly #laneIds: ReadonlyMap<string, string>;
   readonly #dispose: () => void;
 
-  constructor(trackId: string, { stems, mix }: Stems) {
-    const [first] = stems;
+  constructor(trackId: string, { stems: { stems: own, mix }, other, position }: Recording) {
+    const [first] = own;
     if (!first) throw new Error("A track without stems cannot be mixed.");
+    this.others = new Map((other?.stems ?? []).map((stem) => [stem.stem_type, stem]));
+    const extra = (other?.stems ?? []).filter(({ stem_type: type }) => !own.some((stem) => stem.stem_type === type));
+    const stems = [...own, ...extra];
     this.stems = stems;
+    this.#ownCount = own.length;
     this.mix = mix;
     this.frameCount = first.frame_count;
     this.sampleRateHz = first.sample_rate_hz;
@@ -69,7 +92,19 @@ export class Player {
     // This context only decodes. At the rate of the stems, nothing is resampled, so segments join exactly.
     const decoder = new OfflineAudioContext(1, 1, first.sample_rate_hz);
     const source = (stem: Stem) => sourceOf(stem, decoder);
-    this.engine = new Engine(format, stems.map(source), {
+    const silent = extra.map(({ stem_type: type }) => silentSource(`silent ${type}`, first.sample_rate_hz));
+    const lanes = [...own.map(source), ...silent];
+    this.#laneIds = new Map(stems.map((stem, index) => [stem.stem_type, lanes[index]?.id ?? ""]));
+    const laneId = (name: string) => this.#laneIds.get(name) ?? "";
+    this.engine = new Engine(format, lanes, {
+      alternatives: new Map(
+        other
+          ? stems.map(({ stem_type: type }) => {
+              const stem = this.others.get(type);
+              return [laneId(type), stem ? source(stem) : silentSource(`silent other ${type}`, first.sample_rate_hz)];
+            })
+          : [],
+      ),
       createContext: (sampleRate) => new AudioContext({ sampleRate, latencyHint: "interactive" }),
       original: mix && source(mix),
       onState: (state, error) => {
@@ -79,6 +114,7 @@ export class Player {
         });
       },
     });
+    this.engine.seek(position);
     const saved = this.#read();
     this.lanes = signal(Object.fromEntries(stems.map(({ stem_type: name }) => [name, saved.lanes?.[name] ?? NEUTRAL])));
     this.master.value = saved.master ?? 1;
@@ -90,7 +126,8 @@ export class Player {
     this.firstDownbeat.value = saved.firstDownbeat ?? 0;
     this.view.value = whole(this.frameCount, this.width.value);
     const effects = [
-      effect(() => this.engine.setMix(new Map(stems.map((stem) => [stem.id, this.lane(stem.stem_type)])))),
+      effect(() => this.engine.setMix(new Map(stems.map(({ stem_type: type }) => [laneId(type), this.lane(type)])))),
+      effect(() => this.engine.hearAlternatives(new Set([...this.switched.value].map(laneId)))),
       effect(() => this.engine.setMasterVolume(this.master.value)),
       effect(() => void this.engine.setStretch(this.speed.value, this.semitones.value).catch(this.#fail)),
       effect(() => this.engine.setLoop(this.loop.value)),
@@ -107,6 +144,32 @@ export class Player {
   /** Settings of a lane, by the type of the stem. */
   lane(name: string): Lane {
     return this.lanes.value[name] ?? NEUTRAL;
+  }
+
+  /** The stem that a lane plays now; null if the separation that is heard has none of its type. */
+  heardStem(name: string): Stem | null {
+    if (this.switched.value.has(name)) return this.others.get(name) ?? null;
+    return this.stems.slice(0, this.#ownCount).find((stem) => stem.stem_type === name) ?? null;
+  }
+
+  /** The level of a lane. */
+  level(name: string) {
+    return this.engine.level(this.#laneIds.get(name) ?? "");
+  }
+
+  /** Play the other separation in a lane, or in all lanes, or the first one again. */
+  switchTo(other: boolean, names: readonly string[] = this.stems.map((stem) => stem.stem_type)): void {
+    const switched = new Set(this.switched.value);
+    for (const name of names) {
+      if (other) switched.add(name);
+      else switched.delete(name);
+    }
+    this.switched.value = switched;
+  }
+
+  /** Let the bars begin at the beat that is nearest to the position. */
+  beginBarsHere(): void {
+    this.firstDownbeat.value = nearestBeat(this.beats.value, this.engine.position / this.sampleRateHz);
   }
 
   change(name: string, change: Partial<Lane>): void {
@@ -193,7 +256,7 @@ export class Player {
 
   /** Return the manifest of the DAW export for what the mixer plays. */
   manifest(format: string): string {
-    const stems = this.stems.map(({ stem_type: name }) => {
+    const stems = this.stems.slice(0, this.#ownCount).map(({ stem_type: name }) => {
       const { volume, pan, mute, solo } = this.lane(name);
       return { name, volume: Math.min(2, volume * this.master.value), pan, mute, solo };
     });

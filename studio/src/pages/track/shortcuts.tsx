@@ -55,6 +55,15 @@ export const SHORTCUTS: readonly Shortcut[] = [
       player.metronome.value = !player.metronome.value;
     },
   },
+  { keys: ["d"], shown: "D", text: "Begin the bars at the position", run: (player) => player.beginBarsHere() },
+  {
+    keys: ["b"],
+    shown: "B",
+    text: "Separation A or B in all lanes",
+    run: (player) => {
+      if (player.others.size > 0) player.switchTo(player.switched.value.size === 0);
+    },
+  },
   { keys: ["+", "="], shown: "+", text: "Zoom in", run: (player) => player.zoom(2) },
   { keys: ["-"], shown: "−", text: "Zoom out", run: (player) => player.zoom(0.5) },
   { keys: ["0"], shown: "0", text: "Show the whole track", run: (player) => player.showAll() },

@@ -48,14 +48,21 @@ export function Transport({ player }: { player: Player }) {
           1 2 3 4
         </Button>
         <Button
-          label={player.mix ? "A/B: hear the original" : "A/B: separate the track again to hear the original"}
+          label="Bar 1 here: begin the bars at the beat of the position"
+          disabled={!hasBeats}
+          onClick={() => player.beginBarsHere()}
+        >
+          Bar 1 here
+        </Button>
+        <Button
+          label={player.mix ? "Hear the original" : "Separate the track again to hear the original"}
           pressed={player.hearsOriginal.value}
           disabled={!player.mix}
           onClick={() => {
             player.hearsOriginal.value = !player.hearsOriginal.value;
           }}
         >
-          A/B
+          Original
         </Button>
       </div>
       <div class="knob">
