@@ -61,7 +61,7 @@ export default function TrackPage({ id }: { id: string }) {
           <Progress job={job} />
         </Notice>
       ))}
-      {loaded && <Studio key={loaded.stems.stems[0]?.id ?? ""} {...loaded} />}
+      {loaded && <Studio key={String(loaded.stems.stems.length > 0)} {...loaded} />}
     </div>
   );
 }
