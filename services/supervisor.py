@@ -137,29 +137,17 @@ class _Supervisor:
             await asyncio.gather(*waits)
 
     async def _welcome(self) -> None:
-        """Print the addresses and credentials as soon as the gateway is healthy."""
+        """Print the address of the start page, and where the administrator's credentials are, when the gateway is healthy."""
         if "gateway" not in self._targets:
             return
         base = f"http://127.0.0.1:{self._settings.gateway_port}"
         while not await asyncio.to_thread(_healthy, f"{base}/health"):  # noqa: ASYNC110 (another process's state)
             await asyncio.sleep(0.1)
-        environment = self._environment
-        email = environment.get("SOUNDWRIGHT_ADMIN_EMAIL", "admin@localhost")
-        lines = ["Soundwright is ready.", f"  all dialects         {base}   (API documentation: {base}/docs)"]
-        for name, variable in (
-            ("Sound Box", "SOUNDWRIGHT_SOUNDBOX_PORT"),
-            ("Audio Pipeline", "SOUNDWRIGHT_PIPELINE_PORT"),
-        ):
-            if environment.get(variable, "0") != "0":
-                lines.append(f"  {name + ' only':<20} http://127.0.0.1:{environment[variable]}")
-        shown = (
-            f"password {self._password} (shown only this once)" if self._password else "password as set at first start"
-        )
-        lines += [
-            f"  admin login          {email}, {shown}",
-            f"  API token            in the file {self._settings.data_dir.resolve() / 'admin-token'}",
-            "  stop                 Ctrl-C",
-        ]
+        lines = [f"Soundwright is ready: {base}"]
+        if self._password:
+            email = self._environment.get("SOUNDWRIGHT_ADMIN_EMAIL", "admin@localhost")
+            lines.append(f"Administrator: {email}, password {self._password} (shown only this once)")
+        lines.append(f"API token of the administrator: {self._settings.data_dir.resolve() / 'admin-token'}")
         sys.stdout.write("\n" + "\n".join(lines) + "\n\n")
         sys.stdout.flush()
 

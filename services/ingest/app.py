@@ -22,6 +22,7 @@ from kit.worker.worker import job_workers
 from services.ingest.direct_uploads import DIRECT_FOLDER, DirectUploads
 from services.ingest.downloads import Downloads
 from services.ingest.fetch.fetcher import Fetcher
+from services.ingest.previews import LinkPreviews
 from services.ingest.rpc import IngestRpc
 from services.ingest.settings import IngestSettings
 from services.ingest.spotify import SpotifyCatalog
@@ -50,15 +51,16 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
     tracks = library_service_pb2_grpc.TrackServiceStub(channel)
     jobs = library_service_pb2_grpc.JobServiceStub(channel)
     egress_policy = EgressPolicy(settings.fetch_allow_hosts)
+    fetcher = Fetcher(
+        egress_policy,
+        search_url=settings.fetch_search_url,
+        limit_bytes=settings.max_upload_bytes,
+        max_seconds=settings.max_audio_seconds,
+        deadline_seconds=settings.fetch_seconds,
+        idle_seconds=settings.fetch_idle_seconds,
+    )
     kind = DownloadWorker(
-        fetcher=Fetcher(
-            egress_policy,
-            search_url=settings.fetch_search_url,
-            limit_bytes=settings.max_upload_bytes,
-            max_seconds=settings.max_audio_seconds,
-            deadline_seconds=settings.fetch_seconds,
-            idle_seconds=settings.fetch_idle_seconds,
-        ),
+        fetcher=fetcher,
         egress_policy=egress_policy,
         blobs=blobs,
         tracks=tracks,
@@ -92,7 +94,15 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
     )
     server = runtime.rpc_server()
     direct = DirectUploads(blobs, runtime.clock, settings.max_upload_bytes, settings.abandoned_upload_seconds)
-    rpc = IngestRpc(blobs, tracks, direct, reader, downloads, spotify_accounts, settings.max_upload_bytes)
+    previews = LinkPreviews(
+        downloads,
+        fetcher,
+        egress_policy,
+        max_seconds=settings.max_audio_seconds,
+        slot_count=settings.download_slot_count,
+        scratch=scratch,
+    )
+    rpc = IngestRpc(blobs, tracks, direct, reader, downloads, previews, spotify_accounts, settings.max_upload_bytes)
     ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(rpc, server.server)
     server.add_reflection(ingest_service_pb2)
     async with runtime.serving(server, *workers):

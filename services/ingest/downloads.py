@@ -75,13 +75,13 @@ class Downloads:
         """Search Spotify's catalog. Return a page of songs and the number of all results."""
         return await self._as_caller(lambda catalog: catalog.search(query, limit, offset))
 
-    async def track_ids(self, songs: Sequence[Song]) -> list[str]:
-        """Return for each song the ID of the caller's track of it, or an empty string."""
+    async def track_ids(self, source_ids: Sequence[str]) -> list[str]:
+        """Return for each source the ID of the caller's track of it, or an empty string."""
         owner_id = require_principal().id
         lane = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
 
-        async def look_up(song: Song) -> str:
-            track_id = track_id_of(owner_id, song.source_id)
+        async def look_up(source_id: str) -> str:
+            track_id = track_id_of(owner_id, source_id)
             async with lane:
                 try:
                     await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))
@@ -91,7 +91,7 @@ class Downloads:
                     return ""
             return track_id
 
-        return list(await asyncio.gather(*(look_up(song) for song in songs)))
+        return list(await asyncio.gather(*(look_up(source_id) for source_id in source_ids)))
 
     async def create(self, request: pb.CreateDownloadsRequest) -> pb.CreateDownloadsResponse:
         """Create a job for each recording of a link, or for an earlier download of a track.

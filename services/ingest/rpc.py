@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
@@ -18,6 +19,7 @@ from kit.security.identity import require_principal
 from services.ingest import service
 from services.ingest.direct_uploads import DirectUpload, DirectUploads
 from services.ingest.downloads import Downloads
+from services.ingest.previews import LinkPreviews
 from services.ingest.recordings import describe
 from services.ingest.serializers import skipped_to_wire, song_to_wire
 from services.ingest.songs import Song
@@ -37,6 +39,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         direct: DirectUploads,
         reader: ConfinedAudio,
         downloads: Downloads,
+        previews: LinkPreviews,
         spotify_accounts: SpotifyAccounts,
         max_upload_bytes: int,
     ) -> None:
@@ -45,6 +48,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         self._direct = direct
         self._reader = reader
         self._downloads = downloads
+        self._previews = previews
         self._spotify_accounts = spotify_accounts
         self._max_upload_bytes = max_upload_bytes
 
@@ -208,6 +212,16 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         songs, total = await self._downloads.search(request.query, size, (max(1, request.page) - 1) * size)
         return pb.SearchSpotifyResponse(songs=await self._songs(songs), total_count=total)
 
+    async def PreviewLink(self, request: pb.PreviewLinkRequest, context: Context) -> pb.PreviewLinkResponse:
+        preview = await self._previews.look(request.url)
+        return pb.PreviewLinkResponse(
+            kind=preview.kind,
+            name=preview.name,
+            entries=[pb.LinkEntry(**dataclasses.asdict(entry)) for entry in preview.entries],
+            entry_count=preview.entry_count,
+            truncated=preview.truncated,
+        )
+
     async def CreateDownloads(self, request: pb.CreateDownloadsRequest, context: Context) -> pb.CreateDownloadsResponse:
         return await self._downloads.create(request)
 
@@ -228,5 +242,5 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         )
 
     async def _songs(self, songs: Sequence[Song]) -> list[pb.Song]:
-        track_ids = await self._downloads.track_ids(songs)
+        track_ids = await self._downloads.track_ids([song.source_id for song in songs])
         return [song_to_wire(song, track_id) for song, track_id in zip(songs, track_ids, strict=True)]

@@ -32,6 +32,7 @@ RPC_MATRIX: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "GenerationService.SuggestPrompt": ({"model": "music"}, EVERYBODY),
     "IngestService.FetchSpotify": ({"url": "spotify:track:rpc"}, EVERYBODY),
     "IngestService.SearchSpotify": ({"query": "tune", "page": 1, "page_size": 1}, EVERYBODY),
+    "IngestService.PreviewLink": ({"url": "{url}"}, EVERYBODY),
     "IngestService.CreateDownloads": ({"url": "{url}"}, EVERYBODY),
     "SeparationService.CreateJob": ({**TRACK, "model": "dsp"}, _owners("ACCESS_DENIED")),
     "SeparationService.CreatePipelineJob": (TRACK, _owners("ACCESS_DENIED")),

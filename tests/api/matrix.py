@@ -61,6 +61,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/spotify/search": ACCOUNTS,
     "GET /api/spotify/track/{spotify_id}": ACCOUNTS,
     "POST /api/spotify/import": (401, 401, 201, 201, 201),
+    "POST /api/download/preview": ACCOUNTS,
     "POST /api/download/track": (401, 401, 201, 201, 201),
     "GET /api/download/job/{job_id}": (401, 401, 403, 403, 200),
     "POST /api/tokens": (422, 422, 422, 422, 422),  # the password in the body, which lacks here, says who calls
@@ -251,6 +252,7 @@ BODIES: dict[str, Any] = {
     "PATCH /api/webhooks/{webhook_id}": {"description": "mine"},
     "POST /api/spotify/fetch": {"url": "spotify:track:{spotify_id}"},
     "POST /api/spotify/import": {"url": "spotify:track:{spotify_id}"},
+    "POST /api/download/preview": {"url": "{url}"},
     "POST /api/download/track": {"url": "{url}"},
     "PUT /api/lalalai/key": {"api_key": LALALAI_KEY},
     "POST /api/lalalai/cancel": {"task_id": "{lalalai_job_id}"},

@@ -112,7 +112,7 @@ async def site_in(
         storage = Storage(StorageDocs(docs), no_quota, fixture.clock)
         storage_service_pb2_grpc.add_StorageServiceServicer_to_server(StorageRpc(storage), server.server)
         ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(
-            IngestRpc(blobs, nothing, nothing, nothing, nothing, spotify_accounts, 1000), server.server
+            IngestRpc(blobs, nothing, nothing, nothing, nothing, nothing, spotify_accounts, 1000), server.server
         )
         await server.start()
         channel = rpc.connect("library", address, signer_of("gateway", fixture.clock), timeout_seconds=10.0)

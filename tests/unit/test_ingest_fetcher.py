@@ -70,7 +70,9 @@ def children() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE and "services.ingest.fetch.child:fetch" in process.cmdline():
+            if process.status() != psutil.STATUS_ZOMBIE and any(
+                argument.startswith("services.ingest.fetch.child:") for argument in process.cmdline()
+            ):
                 found.append(process)
     return found
 

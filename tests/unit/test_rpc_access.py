@@ -59,7 +59,7 @@ OPEN = {
         "ListWebhookDeliveries ReplayWebhookDelivery"
     ),
     "StorageService": "GetUsage",
-    "IngestService": "FetchSpotify SearchSpotify CreateDownloads",
+    "IngestService": "FetchSpotify SearchSpotify PreviewLink CreateDownloads",
     "SeparationService": (
         "CreateJob CreateExportJob CreatePipelineJob ListModels DescribeModels FetchModel GetLalalaiQuota CancelLalalaiTask CancelLalalaiTasks"
     ),

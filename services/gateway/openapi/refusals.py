@@ -233,3 +233,21 @@ NOT_DOWNLOADED = Problem(
     422, "NOT_DOWNLOADED", "This track was not downloaded, so it cannot be downloaded again. Send a url."
 )
 NOTHING_TO_DOWNLOAD = Problem(422, "NOTHING_TO_DOWNLOAD", "Nothing behind this link can be downloaded from Spotify.")
+MEDIA_UNSUPPORTED = Problem(
+    422,
+    "MEDIA_UNSUPPORTED",
+    "This address has no recording that can be downloaded. Use the address of a single track or audio file.",
+)
+MEDIA_UNAVAILABLE = Problem(
+    422,
+    "MEDIA_UNAVAILABLE",
+    "The recording is not available: it was removed, is private, or is blocked in the server's country.",
+)
+PREVIEW_TOO_LARGE = Problem(413, "TOO_LARGE", "The recording exceeds the maximum size.")
+FETCH_TIMEOUT = Problem(422, "FETCH_TIMEOUT", "The site sends the recording too slowly. Try another source.")
+FETCH_INTERRUPTED = Problem(
+    503, "FETCH_INTERRUPTED", "The site closed the connection or returned an error. Try again later."
+)
+TOO_MANY_PREVIEWS = Problem(
+    429, "TOO_MANY_PREVIEWS", "The server is reading many links. Try again in a minute.", {"retry_after": 60}
+)

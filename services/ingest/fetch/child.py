@@ -15,7 +15,7 @@ from kit.free_space import require_free_space
 from services.ingest.fetch.matching import Candidate, Wanted, rank
 from services.ingest.fetch.unwrap import unwrap
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "preview"]
 
 _SOCKET_SECONDS = 20.0
 _CANDIDATE_LIMIT = 10
@@ -35,8 +35,17 @@ class _Failure(Exception):
 
 def fetch(report: Callable[[float], None], **request: Any) -> dict[str, Any]:
     """Download a recording, and return ``{"result"}``, or ``{"error", "detail"}`` with a reason of the parent's table."""
+    return _answer(lambda: _fetch(request, report))
+
+
+def preview(report: Callable[[float], None], **request: Any) -> dict[str, Any]:
+    """Return what a link contains like :func:`fetch`, without downloading a recording."""
+    return _answer(lambda: _preview(request))
+
+
+def _answer(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
-        return {"result": _fetch(request, report)}
+        return {"result": work()}
     except _Failure as failure:
         return {"error": failure.kind, "detail": failure.detail[:500]}
     except MemoryError:
@@ -79,6 +88,34 @@ def _search(request: Mapping[str, Any], search_url: str) -> list[Candidate]:
     return found[:_CANDIDATE_LIMIT]
 
 
+def _preview(request: Mapping[str, Any]) -> dict[str, Any]:
+    limit = request["entry_limit"]
+    info = _extract(request, request["url"], {"playlistend": limit + 1})
+    if info.get("_type") != "playlist":
+        return {"name": "", "entries": [_entry(info, request["url"])], "truncated": False}
+    entries = [_entry(entry, str(entry.get("url") or "")) for entry in info["entries"]]
+    entries = [entry for entry in entries if entry["url"].startswith(("http://", "https://"))]
+    if not entries:
+        raise _Failure("unsupported")
+    return {"name": _text(info, "title"), "entries": entries[:limit], "truncated": len(entries) > limit}
+
+
+def _entry(info: Mapping[str, Any], url: str) -> dict[str, Any]:
+    duration = info.get("duration")
+    return {
+        "url": url,
+        "title": _text(info, "track") or _text(info, "title"),
+        "artist": _artist(info),
+        "duration_seconds": float(duration) if isinstance(duration, int | float) else 0.0,
+        "live": bool(info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming")),
+    }
+
+
+def _artist(info: Mapping[str, Any]) -> str:
+    generic = str(info.get("extractor_key") or info.get("ie_key") or "") == "Generic"
+    return _text(info, "artist") or ("" if generic else _text(info, "channel") or _text(info, "uploader"))
+
+
 def _extract(request: Mapping[str, Any], url: str, more: Mapping[str, Any]) -> dict[str, Any]:
     return _guarded(request, more, lambda ydl: ydl.extract_info(url, download=False))
 
@@ -116,7 +153,7 @@ def _download(request: Mapping[str, Any], url: str, report: Callable[[float], No
     generic = str(info.get("extractor_key") or "") == "Generic"
     return {
         "title": _text(info, "track") or _text(info, "title"),
-        "artist": _text(info, "artist") or ("" if generic else _text(info, "channel") or _text(info, "uploader")),
+        "artist": _artist(info),
         "album": _text(info, "album"),
         "cover_url": _text(info, "thumbnail"),
         "extractor": _text(info, "extractor_key"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -15,11 +15,15 @@ from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.security.egress_policy import EgressPolicy
 from services.ingest.fetch.proxy import FetchProxy
+from services.ingest.songs import one_line
 
-__all__ = ["Fetched", "Fetcher"]
+__all__ = ["Entry", "Fetched", "Fetcher", "Preview"]
 
-_FUNCTION = "services.ingest.fetch.child:fetch"
+_FETCH = "services.ingest.fetch.child:fetch"
+_PREVIEW = "services.ingest.fetch.child:preview"
+_PREVIEW_BYTES = 16 << 20  # web pages, and the beginning of a recording
 _OVERHEAD_BYTES = 16 << 20  # web pages, and the beginning of the recording, which is read twice
+_DURATION_LIMIT_SECONDS = 1e7
 log = get_logger()
 
 _FAILURES = {
@@ -74,6 +78,31 @@ class Fetched:
     direct: bool
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A recording that a link leads to. ``duration_seconds`` is 0 if it is not known."""
+
+    url: str
+    title: str
+    artist: str
+    duration_seconds: float
+    live: bool
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a link contains.
+
+    Attributes:
+        name: of the list; empty for a single recording.
+        truncated: whether the list has more entries.
+    """
+
+    name: str
+    entries: tuple[Entry, ...]
+    truncated: bool
+
+
 class Fetcher:
     """Downloads recordings, each in a separate process.
 
@@ -126,23 +155,49 @@ class Fetcher:
         wanted = {"title": title, "artists": list(artists), "duration_seconds": duration_seconds}
         return await self._fetch({"wanted": wanted, "search_url": search_url}, folder, report)
 
+    async def preview(self, url: str, folder: Path, *, entry_limit: int, deadline_seconds: float) -> Preview:
+        """Return the recordings behind ``url`` without downloading them.
+
+        Args:
+            folder: an empty folder for the process.
+            entry_limit: number of entries of a list after which it is truncated.
+
+        Raises:
+            AppError: as :meth:`fetch_link` does.
+        """
+        confinement = Confinement(folder, cpu_seconds=deadline_seconds, file_bytes=_PREVIEW_BYTES)
+        request = {"url": url, "entry_limit": entry_limit}
+        found = await self._call(_PREVIEW, request, confinement, _PREVIEW_BYTES, deadline_seconds)
+        try:
+            entries = tuple(_entry(entry) for entry in found["entries"][:entry_limit])
+            return Preview(one_line(str(found["name"])), entries, bool(found["truncated"]))
+        except (KeyError, TypeError, ValueError):
+            raise _failure("crashed") from None
+
     async def _fetch(self, request: dict[str, Any], folder: Path, report: Callable[[float], None]) -> Fetched:
+        request |= {"limit_bytes": self._limit_bytes, "max_seconds": self._max_seconds}
         traffic_bytes = 2 * self._limit_bytes + _OVERHEAD_BYTES
+        confinement = Confinement(folder, cpu_seconds=self._deadline_seconds, file_bytes=self._limit_bytes)
+        result = await self._call(_FETCH, request, confinement, traffic_bytes, self._deadline_seconds, report)
+        texts = {name: str(result.get(name) or "") for name in ("title", "artist", "album", "cover_url", "extractor")}
+        return Fetched(path=folder / "media", direct=bool(result.get("direct")), **texts)
+
+    async def _call(
+        self,
+        function: str,
+        request: dict[str, Any],
+        confinement: Confinement,
+        traffic_bytes: int,
+        deadline_seconds: float,
+        report: Callable[[float], None] = lambda share: None,
+    ) -> dict[str, Any]:
+        """Return the result of a function of the child, which runs with a proxy of its own."""
         async with FetchProxy(self._guard, traffic_bytes, self._idle_seconds) as proxy:
-            request |= {
-                "proxy_url": proxy.url,
-                "limit_bytes": self._limit_bytes,
-                "max_seconds": self._max_seconds,
-            }
-            confinement = Confinement(
-                folder,
-                cpu_seconds=self._deadline_seconds,
-                file_bytes=self._limit_bytes,
-                tcp_port=urlsplit(proxy.url).port,
-            )
+            request |= {"proxy_url": proxy.url}
+            confinement = replace(confinement, tcp_port=urlsplit(proxy.url).port)
             try:
-                async with asyncio.timeout(self._deadline_seconds):
-                    answer = await call(_FUNCTION, request, confinement, report)
+                async with asyncio.timeout(deadline_seconds):
+                    answer = await call(function, request, confinement, report)
             except ProcessDied as died:
                 answer = {"error": "crashed", "detail": died.detail}
             except TimeoutError:
@@ -158,8 +213,18 @@ class Fetcher:
                 log.warning("fetch.failed", kind=kind, detail=_harmless(str(answer.get("detail") or "")))
                 # A blocked address counts only if the download failed: a site may offer several addresses.
                 raise proxy.refusal or _failure(kind)
-        texts = {name: str(result.get(name) or "") for name in ("title", "artist", "album", "cover_url", "extractor")}
-        return Fetched(path=folder / "media", direct=bool(result.get("direct")), **texts)
+        return dict(result)
+
+
+def _entry(found: Mapping[str, Any]) -> Entry:
+    duration_seconds = float(found["duration_seconds"])
+    return Entry(
+        url=str(found["url"]),
+        title=one_line(str(found["title"])),
+        artist=one_line(str(found["artist"])),
+        duration_seconds=duration_seconds if 0 < duration_seconds < _DURATION_LIMIT_SECONDS else 0.0,
+        live=bool(found["live"]),
+    )
 
 
 def _harmless(detail: str) -> str:

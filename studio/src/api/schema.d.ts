@@ -369,6 +369,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/download/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get the recordings that a link leads to, without downloading them
+         * @description Get the recordings that a link leads to, without downloading them.
+         */
+        post: operations["preview_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/download/track": {
         parameters: {
             query?: never;
@@ -3481,6 +3501,69 @@ export interface components {
              * @example 2020-03-20
              */
             release_date: string | null;
+        };
+        /**
+         * PreviewParameters
+         * @description The link to look into.
+         */
+        PreviewParameters: {
+            /**
+             * @description Link to Spotify, to a page with recordings, or to an audio file.
+             * @example https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC
+             */
+            url: string;
+        };
+        /**
+         * LinkEntry
+         * @description A recording that a link leads to.
+         */
+        LinkEntry: {
+            /**
+             * @description The link of this recording alone.
+             * @example https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC
+             */
+            url: string;
+            /** @example Blinding Lights */
+            title: string;
+            /** @example The Weeknd */
+            artist: string | null;
+            /**
+             * @description Null if not known.
+             * @example 200.04
+             */
+            duration_seconds: number | null;
+            /** @description Your track of this recording. Null if you have none. */
+            track_id: string | null;
+            /**
+             * @description Why it cannot be downloaded. Null if it can.
+             * @example null
+             */
+            problem: string | null;
+        };
+        /**
+         * LinkPreview
+         * @description What a link contains.
+         */
+        LinkPreview: {
+            /**
+             * @description The type of the link.
+             * @enum {string}
+             */
+            type: "track" | "album" | "playlist" | "link";
+            /**
+             * @description Name of the list. Null for a single recording.
+             * @example null
+             */
+            name: string | null;
+            /** @description The first 50 recordings. */
+            entries: components["schemas"]["LinkEntry"][];
+            /**
+             * @description Number of recordings that were found.
+             * @example 1
+             */
+            entry_count: number;
+            /** @description Whether the list has more entries than were found. */
+            truncated: boolean;
         };
         /**
          * DownloadParameters
@@ -6811,6 +6894,46 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `SERVICE_UNAVAILABLE`, `FETCH_INTERRUPTED`, `SPOTIFY_ERROR`, `SPOTIFY_UNAUTHORIZED` */
+        forge_503_SERVICE_UNAVAILABLE_FETCH_INTERRUPTED_SPOTIFY_ERROR_SPOTIFY_UNAUTHORIZED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `RATE_LIMITED`, `TOO_MANY_PREVIEWS`, `SPOTIFY_ERROR` */
+        forge_429_RATE_LIMITED_TOO_MANY_PREVIEWS_SPOTIFY_ERROR: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `VALIDATION_ERROR`, `ADDRESS_REFUSED`, `MEDIA_UNSUPPORTED`, `MEDIA_UNAVAILABLE`, `FETCH_TIMEOUT` */
+        forge_422_VALIDATION_ERROR_ADDRESS_REFUSED_MEDIA_UNSUPPORTED_MEDIA_UNAVAILABLE_FETCH_TIMEOUT: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `SERVICE_UNAVAILABLE`, `QUEUE_FULL`, `SPOTIFY_ERROR`, `SPOTIFY_UNAUTHORIZED` */
         forge_503_SERVICE_UNAVAILABLE_QUEUE_FULL_SPOTIFY_ERROR_SPOTIFY_UNAUTHORIZED: {
             headers: {
@@ -9818,6 +9941,78 @@ export interface operations {
             429: components["responses"]["forge_429_RATE_LIMITED_SPOTIFY_ERROR"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_SPOTIFY_ERROR_SPOTIFY_UNAUTHORIZED"];
+        };
+    };
+    preview_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PreviewParameters"];
+                /**
+                 * @example {
+                 *       "url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["PreviewParameters"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "type": "track",
+                     *         "name": null,
+                     *         "entries": [
+                     *           {
+                     *             "url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
+                     *             "title": "Blinding Lights",
+                     *             "artist": "The Weeknd",
+                     *             "duration_seconds": 200.04,
+                     *             "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "problem": null
+                     *           }
+                     *         ],
+                     *         "entry_count": 1,
+                     *         "truncated": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["LinkPreview"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_BAD_REQUEST_URL_INVALID"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            404: components["responses"]["forge_404_SPOTIFY_ERROR"];
+            413: components["responses"]["forge_413_TOO_LARGE"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR_ADDRESS_REFUSED_MEDIA_UNSUPPORTED_MEDIA_UNAVAILABLE_FETCH_TIMEOUT"];
+            429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_PREVIEWS_SPOTIFY_ERROR"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_FETCH_INTERRUPTED_SPOTIFY_ERROR_SPOTIFY_UNAUTHORIZED"];
         };
     };
     download_track: {

@@ -5,6 +5,7 @@ import { api, dataOf, type Track } from "../api/client.ts";
 import { onJobFinished } from "../api/jobs.ts";
 import { Button, Notice } from "../ui/components.tsx";
 import { timeText } from "../waveform/view.ts";
+import { Links } from "./links.tsx";
 import { Uploads } from "./uploads.tsx";
 
 const PAGE_SIZE = 50;
@@ -39,6 +40,7 @@ export default function TracksPage() {
           <input class="input" type="search" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
         </label>
       </div>
+      <Links onStarted={load} />
       <Uploads onUploaded={load} isFirst={tracks?.length === 0 && !search} />
       {problem && <Notice look="bad">{problem}</Notice>}
       {tracks && tracks.length > 0 && (

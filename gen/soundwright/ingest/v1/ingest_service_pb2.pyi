@@ -582,6 +582,97 @@ class SearchSpotifyResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class PreviewLinkRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    URL_FIELD_NUMBER: builtins.int
+    url: builtins.str
+    def __init__(
+        self,
+        *,
+        url: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class LinkEntry(message.Message):
+    """A recording that a link leads to."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    URL_FIELD_NUMBER: builtins.int
+    TITLE_FIELD_NUMBER: builtins.int
+    ARTIST_FIELD_NUMBER: builtins.int
+    DURATION_SECONDS_FIELD_NUMBER: builtins.int
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    PROBLEM_FIELD_NUMBER: builtins.int
+    url: builtins.str
+    """to download this recording alone"""
+    title: builtins.str
+    artist: builtins.str
+    duration_seconds: builtins.float
+    """0: not known"""
+    track_id: builtins.str
+    """track in the caller's library; empty: none yet"""
+    problem: builtins.str
+    """why it cannot be downloaded, for users; empty: it can"""
+    def __init__(
+        self,
+        *,
+        url: builtins.str = ...,
+        title: builtins.str = ...,
+        artist: builtins.str = ...,
+        duration_seconds: builtins.float = ...,
+        track_id: builtins.str = ...,
+        problem: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["artist", b"artist", "duration_seconds", b"duration_seconds", "problem", b"problem", "title", b"title", "track_id", b"track_id", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PreviewLinkResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    ENTRIES_FIELD_NUMBER: builtins.int
+    ENTRY_COUNT_FIELD_NUMBER: builtins.int
+    TRUNCATED_FIELD_NUMBER: builtins.int
+    kind: builtins.str
+    """track, album, playlist; link for any other URL"""
+    name: builtins.str
+    """of the list; empty for a single recording"""
+    entry_count: builtins.int
+    """all that were found"""
+    truncated: builtins.bool
+    """the list has more than were found"""
+    @builtins.property
+    def entries(self) -> containers.RepeatedCompositeFieldContainer[LinkEntry]:
+        """at most 50"""
+
+    def __init__(
+        self,
+        *,
+        kind: builtins.str = ...,
+        name: builtins.str = ...,
+        entries: abc.Iterable[LinkEntry] | None = ...,
+        entry_count: builtins.int = ...,
+        truncated: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["entries", b"entries", "entry_count", b"entry_count", "kind", b"kind", "name", b"name", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class CreateDownloadsRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 

@@ -85,6 +85,11 @@ class IngestServiceStub:
                 request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyRequest.SerializeToString,
                 response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyResponse.FromString,
                 _registered_method=True)
+        self.PreviewLink = channel.unary_unary(
+                '/soundwright.ingest.v1.IngestService/PreviewLink',
+                request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.PreviewLinkRequest.SerializeToString,
+                response_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.PreviewLinkResponse.FromString,
+                _registered_method=True)
         self.CreateDownloads = channel.unary_unary(
                 '/soundwright.ingest.v1.IngestService/CreateDownloads',
                 request_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.CreateDownloadsRequest.SerializeToString,
@@ -176,6 +181,13 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PreviewLink(self, request, context):
+        """Returns the recordings that a link leads to, of Spotify or any other site. Nothing is downloaded or stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateDownloads(self, request, context):
         """Creates one job for each recording of a link: a Spotify track, album or playlist, or a web page or file. A recording
         that is already in the caller's library keeps its track, and its job ends immediately.
@@ -250,6 +262,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.SearchSpotify,
                     request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyRequest.FromString,
                     response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyResponse.SerializeToString,
+            ),
+            'PreviewLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewLink,
+                    request_deserializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.PreviewLinkRequest.FromString,
+                    response_serializer=soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.PreviewLinkResponse.SerializeToString,
             ),
             'CreateDownloads': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateDownloads,
@@ -538,6 +555,33 @@ class IngestService:
             '/soundwright.ingest.v1.IngestService/SearchSpotify',
             soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyRequest.SerializeToString,
             soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.SearchSpotifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.ingest.v1.IngestService/PreviewLink',
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.PreviewLinkRequest.SerializeToString,
+            soundwright_dot_ingest_dot_v1_dot_ingest__service__pb2.PreviewLinkResponse.FromString,
             options,
             channel_credentials,
             insecure,

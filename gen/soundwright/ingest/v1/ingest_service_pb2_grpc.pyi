@@ -37,6 +37,8 @@ class IngestServiceStub:
     FetchSpotify: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.FetchSpotifyRequest, _ingest_service_pb2.FetchSpotifyResponse]
     """Returns the metadata of a Spotify link. Nothing is stored."""
     SearchSpotify: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.SearchSpotifyRequest, _ingest_service_pb2.SearchSpotifyResponse]
+    PreviewLink: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.PreviewLinkRequest, _ingest_service_pb2.PreviewLinkResponse]
+    """Returns the recordings that a link leads to, of Spotify or any other site. Nothing is downloaded or stored."""
     CreateDownloads: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.CreateDownloadsRequest, _ingest_service_pb2.CreateDownloadsResponse]
     """Creates one job for each recording of a link: a Spotify track, album or playlist, or a web page or file. A recording
     that is already in the caller's library keeps its track, and its job ends immediately.
@@ -129,6 +131,14 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_service_pb2.SearchSpotifyRequest,
         context: _aio.ServicerContext[_ingest_service_pb2.SearchSpotifyRequest, _abc.Awaitable[_ingest_service_pb2.SearchSpotifyResponse]],
     ) -> _abc.Awaitable[_ingest_service_pb2.SearchSpotifyResponse]: ...
+
+    @_abc_1.abstractmethod
+    def PreviewLink(
+        self,
+        request: _ingest_service_pb2.PreviewLinkRequest,
+        context: _aio.ServicerContext[_ingest_service_pb2.PreviewLinkRequest, _abc.Awaitable[_ingest_service_pb2.PreviewLinkResponse]],
+    ) -> _abc.Awaitable[_ingest_service_pb2.PreviewLinkResponse]:
+        """Returns the recordings that a link leads to, of Spotify or any other site. Nothing is downloaded or stored."""
 
     @_abc_1.abstractmethod
     def CreateDownloads(

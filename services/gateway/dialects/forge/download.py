@@ -58,6 +58,44 @@ class DownloadParameters(BaseModel):
     )
 
 
+class PreviewParameters(BaseModel):
+    """The link to look into."""
+
+    url: str = Field(
+        min_length=1,
+        max_length=2000,
+        description="Link to Spotify, to a page with recordings, or to an audio file.",
+        examples=["https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC"],
+    )
+
+
+class LinkEntry(TypedDict):
+    """A recording that a link leads to."""
+
+    url: Annotated[
+        str,
+        Field(
+            description="The link of this recording alone.",
+            examples=["https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC"],
+        ),
+    ]
+    title: Annotated[str, Field(examples=["Blinding Lights"])]
+    artist: Annotated[str | None, Field(examples=["The Weeknd"])]
+    duration_seconds: Annotated[float | None, Field(ge=0, description="Null if not known.", examples=[200.04])]
+    track_id: Annotated[Uuid | None, Field(description="Your track of this recording. Null if you have none.")]
+    problem: Annotated[str | None, Field(description="Why it cannot be downloaded. Null if it can.", examples=[None])]
+
+
+class LinkPreview(TypedDict):
+    """What a link contains."""
+
+    type: Annotated[Literal["track", "album", "playlist", "link"], Field(description="The type of the link.")]
+    name: Annotated[str | None, Field(description="Name of the list. Null for a single recording.", examples=[None])]
+    entries: Annotated[list[LinkEntry], Field(description="The first 50 recordings.")]
+    entry_count: Annotated[int, Field(ge=0, description="Number of recordings that were found.", examples=[1])]
+    truncated: Annotated[bool, Field(description="Whether the list has more entries than were found.")]
+
+
 class DownloadStarted(TypedDict):
     """An accepted download."""
 
@@ -107,10 +145,36 @@ _REFUSALS = (
     refusals.SPOTIFY_UNAUTHORIZED,
 )
 
+_PREVIEW_REFUSALS = (
+    refusals.URL_INVALID,
+    refusals.SPOTIFY_NOT_FOUND,
+    refusals.VALIDATION_ERROR,
+    refusals.ADDRESS_REFUSED,
+    refusals.MEDIA_UNSUPPORTED,
+    refusals.MEDIA_UNAVAILABLE,
+    refusals.PREVIEW_TOO_LARGE,
+    refusals.FETCH_TIMEOUT,
+    refusals.FETCH_INTERRUPTED,
+    refusals.TOO_MANY_PREVIEWS,
+    refusals.SPOTIFY_BUSY,
+    refusals.SPOTIFY_AWAY,
+    refusals.SPOTIFY_UNAUTHORIZED,
+)
+
 
 def download_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["forge download"])
     clients = gateway.clients
+
+    @router.post("/download/preview", openapi_extra=body_schema(PreviewParameters))
+    @access(Access.ACCOUNT, RateClass.HEAVY)
+    @documented(Data[LinkPreview], *_PREVIEW_REFUSALS)
+    async def preview_link(parameters: Annotated[PreviewParameters, Depends(body_of(PreviewParameters))]) -> Response:
+        """Get the recordings that a link leads to, without downloading them."""
+        found = await clients.ingest.PreviewLink(pb.PreviewLinkRequest(url=parameters.url), timeout=_TIMEOUT_SECONDS)
+        entries = [_entry_to_wire(entry) for entry in found.entries]
+        preview = {"type": found.kind, "name": found.name or None, "entries": entries}
+        return data({**preview, "entry_count": found.entry_count, "truncated": found.truncated})
 
     @router.post("/download/track", openapi_extra=body_schema(DownloadParameters))
     @access(Access.ACCOUNT, RateClass.HEAVY)
@@ -177,6 +241,17 @@ def download_routes(gateway: Gateway) -> APIRouter:
         )
 
     return router
+
+
+def _entry_to_wire(entry: pb.LinkEntry) -> LinkEntry:
+    return {
+        "url": entry.url,
+        "title": entry.title,
+        "artist": entry.artist or None,
+        "duration_seconds": entry.duration_seconds or None,
+        "track_id": entry.track_id or None,
+        "problem": entry.problem or None,
+    }
 
 
 def _job_to_wire(download: pb.Download) -> DownloadStarted:
