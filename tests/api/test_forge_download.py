@@ -437,3 +437,38 @@ def test_logs_hold_no_secret(stack: Stack, admin: httpx.Client, spotify: Spotify
     assert "MEDIA_UNAVAILABLE" in log
     for secret in (CLIENT_SECRET, "Bearer token-", "socks5h://fetch:", "signature=0123456789"):
         assert secret not in log
+
+
+def look(client: httpx.Client, url: str, status: int = 200) -> dict[str, Any]:
+    answer = client.post("/api/download/preview", json={"url": url})
+    assert answer.status_code == status, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def test_a_link_is_looked_into_before_it_is_downloaded(
+    admin: httpx.Client, spotify: SpotifySimulator, site: MediaSite
+) -> None:
+    spotify_id = new_song(spotify, site)
+    found = look(admin, f"https://open.spotify.com/track/{spotify_id}?si=x")["data"]
+    (entry,) = found["entries"]
+    assert (found["type"], found["entry_count"], found["truncated"]) == ("track", 1, False)
+    assert (entry["artist"], entry["duration_seconds"], entry["track_id"]) == ("The Band", SECONDS, None)
+    url = site.file("/preview/Blue%20Hour.wav", SONG, "audio/wav")
+    entry = look(admin, url)["data"]["entries"][0]
+    assert (entry["title"], entry["url"], entry["track_id"], entry["problem"]) == ("Blue Hour", url, None, None)
+    assert admin.get("/api/tracks", params={"q": "Blue Hour"}).json()["data"] == []
+    created = start(admin, entry["url"])
+    completed(admin, created)
+    assert look(admin, url)["data"]["entries"][0]["track_id"] == created["track_id"]
+
+
+def test_what_is_no_public_recording_cannot_be_looked_into(admin: httpx.Client, site: MediaSite) -> None:
+    with MediaSite() as private:
+        secret = private.file("/secret.wav", SONG, "audio/wav")
+        for url in (secret, site.redirect("/sent-on", secret)):
+            assert look(admin, url, 422)["code"] == "ADDRESS_REFUSED"
+        assert private.seen == []
+    page = site.file("/page", b"<html><title>No song</title></html>", "text/html")
+    assert look(admin, page, 422)["code"] == "MEDIA_UNSUPPORTED"
+    assert look(admin, "file:///etc/passwd", 400)["code"] == "invalid_url"
