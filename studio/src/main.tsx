@@ -30,6 +30,17 @@ const ROUTES: readonly Route[] = [
     load: () => import("./pages/generate/page.tsx"),
   },
   { pattern: /^\/admin(\/(?<id>\w+))?$/, title: "Administration", load: () => import("./pages/admin/page.tsx") },
+  {
+    pattern: /^\/clips(?:\/user\/(?<id>[^/]+))?$/,
+    title: "Clips",
+    load: () => import("./pages/clips/page.tsx"),
+  },
+  { pattern: /^\/playlists$/, title: "Playlists", load: () => import("./pages/playlists/page.tsx") },
+  {
+    pattern: /^\/playlists\/(?<id>pl_[0-9a-f]{12})$/,
+    title: "Playlist",
+    load: () => import("./pages/playlists/playlist.tsx"),
+  },
   { pattern: /^\/components$/, title: "Components", load: () => import("./pages/components.tsx") },
 ];
 
@@ -47,6 +58,8 @@ function Shell() {
         <nav aria-label="Studio">
           <NavLink to="/">Tracks</NavLink>
           <NavLink to="/generate">Generate</NavLink>
+          <NavLink to="/clips">Clips</NavLink>
+          <NavLink to="/playlists">Playlists</NavLink>
           <NavLink to="/jobs">
             Jobs
             {count > 0 && (

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { accountId, api, type Clip } from "./client.ts";
 import { bodyOf } from "./requests.ts";
+import { entered } from "./session.ts";
 
 export interface ClipFilter {
   readonly source: "all" | "mine" | "favorites";
@@ -45,6 +46,7 @@ export function markOf(clip: Clip): Mark {
 
 /** Return a page of clips, from 1, and load their marks. */
 export async function listClips(filter: ClipFilter, page: number, signal: AbortSignal): Promise<ClipPage> {
+  await entered();
   const paging = { page, per_page: PAGE_SIZE, model: filter.model };
   const query = {
     ...paging,
@@ -57,7 +59,7 @@ export async function listClips(filter: ClipFilter, page: number, signal: AbortS
   const found: ClipPage = await (filter.source === "favorites"
     ? bodyOf(api.GET("/api/favorites", { params: { query: paging }, signal }))
     : bodyOf(api.GET("/api/library", { params: { query }, signal })));
-  await loadMarks(found.items);
+  void loadMarks(found.items).catch(() => {}); // voting works without them
   return found;
 }
 

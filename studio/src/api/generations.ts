@@ -71,7 +71,7 @@ async function refresh({ id }: Variation): Promise<void> {
     change(id, { job, problem: "" });
     if (job.status !== "completed") return;
     const clip = await bodyOf(api.GET("/api/library/{gen_id}", { params: { path: { gen_id: id } } }));
-    await loadMarks([clip]);
+    void loadMarks([clip]).catch(() => {}); // voting works without them
     change(id, { clip });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

@@ -1,7 +1,7 @@
 /** The components of the design system. `/studio/components` shows all of them in all states. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 import type { Job } from "../api/client.ts";
 import { decibelText, MAX_DECIBELS, MIN_DECIBELS, panText, toDecibels, toGain } from "../audio/mix.ts";
 import type { Level } from "../audio/strip.ts";
@@ -175,11 +175,12 @@ export function JobBadge({ job }: { job: Pick<Job, "status" | "error"> }) {
 
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
   const element = useRef<HTMLDialogElement>(null);
+  const titleId = useId();
   useEffect(() => element.current?.showModal(), []);
   return (
-    <dialog class="dialog" ref={element} aria-labelledby="dialog-title" onClose={props.onClose}>
+    <dialog class="dialog" ref={element} aria-labelledby={titleId} onClose={props.onClose}>
       <div class="row apart">
-        <h2 id="dialog-title">{props.title}</h2>
+        <h2 id={titleId}>{props.title}</h2>
         <Button label="Close" icon="close" look="quiet" onClick={() => element.current?.close()} />
       </div>
       {props.children}

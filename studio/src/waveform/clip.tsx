@@ -12,7 +12,18 @@ const SLOWEST_RATE_HZ = 16_000;
 const FINEST = 256;
 const CACHED = 300;
 const HEIGHT = 48;
+const CONCURRENT = 3;
+/** Cards that are scrolled past load nothing. */
+const PAUSE_MILLISECONDS = 120;
 
+interface Wanted {
+  readonly clip: Clip;
+  readonly pixelFrames: number;
+  readonly peaks: Signal<Pyramid | null>;
+}
+
+const waiting: Wanted[] = [];
+let loading = 0;
 const cache = new Map<string, Signal<Pyramid | null>>();
 
 /** Return the waveform of a clip, which arrives later. */
@@ -27,13 +38,28 @@ function peaksOf(clip: Clip): Signal<Pyramid | null> {
   }
   let pixelFrames = FINEST;
   while (2 * pixelFrames * WANTED_PIXELS <= clip.duration * SLOWEST_RATE_HZ) pixelFrames *= 2;
-  getBytes(`/api/library/${clip.id}/waveform?samples_per_pixel=${pixelFrames}`).then(
-    (bytes) => {
-      peaks.value = pyramidOf(readPeaks(bytes));
-    },
-    () => cache.delete(clip.id), // the clip still plays; the next visit tries again
-  );
+  waiting.push({ clip, pixelFrames, peaks });
+  loadNext();
   return peaks;
+}
+
+/** Load what was asked for last first. A few at a time, so that lists and audio do not wait for waveforms. */
+function loadNext(): void {
+  if (loading >= CONCURRENT) return;
+  const wanted = waiting.pop();
+  if (!wanted) return;
+  loading++;
+  getBytes(`/api/library/${wanted.clip.id}/waveform?samples_per_pixel=${wanted.pixelFrames}`)
+    .then(
+      (bytes) => {
+        wanted.peaks.value = pyramidOf(readPeaks(bytes));
+      },
+      () => cache.delete(wanted.clip.id), // the clip still plays; the next visit tries again
+    )
+    .finally(() => {
+      loading--;
+      loadNext();
+    });
 }
 
 export function ClipWaveform({ clip }: { clip: Clip }) {
@@ -42,14 +68,16 @@ export function ClipWaveform({ clip }: { clip: Clip }) {
   useEffect(() => {
     const box = element.current;
     if (!box) return;
-    const observer = new IntersectionObserver(
-      ([entry]) => {
-        if (entry?.isIntersecting) setWidth(entry.boundingClientRect.width);
-      },
-      { rootMargin: "200px" },
-    );
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const observer = new IntersectionObserver(([entry]) => {
+      clearTimeout(timer);
+      if (entry?.isIntersecting) timer = setTimeout(() => setWidth(box.clientWidth), PAUSE_MILLISECONDS);
+    });
     observer.observe(box);
-    return () => observer.disconnect();
+    return () => {
+      clearTimeout(timer);
+      observer.disconnect();
+    };
   }, []);
   return (
     <div class="clip-waveform" ref={element}>

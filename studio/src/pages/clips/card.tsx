@@ -37,13 +37,9 @@ export function ClipCard({ clip, onPlay, level = 2 }: CardProps) {
       </Heading>
       <p class="quiet clip-facts">
         <span class="number">{timeText(clip.duration)}</span> · {clip.engine_model}
+        {clip.degraded && ` in place of ${clip.model}`}
         {clip.is_loop === 1 && " · loop"}
       </p>
-      {clip.degraded && (
-        <p class="quiet clip-facts">
-          Made by {clip.engine_model}, because the model {clip.model} is not available.
-        </p>
-      )}
       <div class="row clip-actions">
         <Button
           label={`Vote for ${clip.prompt}: ${mark.upvotes}`}

@@ -6,6 +6,7 @@ import type { Clip } from "../../api/client.ts";
 import * as player from "../../player/player.ts";
 import { navigate } from "../../router.ts";
 import { Button, Dialog, Notice } from "../../ui/components.tsx";
+import { Confirm } from "../../ui/forms.tsx";
 import { PlaylistChoice } from "./playlist-choice.tsx";
 import { Tags } from "./tags.tsx";
 
@@ -54,7 +55,17 @@ export function ClipDialog({ clip, onClose }: { clip: Clip; onClose: () => void 
         )}
         <PlaylistChoice clip={clip} />
         <Tags clip={clip} />
-        {isOwn(clip) && <Deletion clip={clip} isBusy={isBusy} onDelete={attempt} />}
+        {isOwn(clip) && (
+          <div class="row clip-section">
+            <Confirm
+              label="Delete the clip"
+              text="Delete the clip"
+              question="The clip is deleted for good, with its votes, and from all playlists."
+              disabled={isBusy}
+              onConfirm={() => attempt(deleteClip(clip).then(() => player.remove(clip.id)))}
+            />
+          </div>
+        )}
       </div>
     </Dialog>
   );
@@ -86,38 +97,5 @@ function ClipFacts({ clip }: { clip: Clip }) {
         </dd>
       </div>
     </dl>
-  );
-}
-
-interface DeletionProps {
-  readonly clip: Clip;
-  readonly isBusy: boolean;
-  readonly onDelete: (action: Promise<unknown>) => void;
-}
-
-function Deletion({ clip, isBusy, onDelete }: DeletionProps) {
-  const [isSure, ask] = useState(false);
-  const remove = async () => {
-    await deleteClip(clip);
-    player.remove(clip.id);
-  };
-  return (
-    <div class="row">
-      {isSure ? (
-        <>
-          <span>Delete it for good, with its votes, and from all playlists?</span>
-          <Button label="Delete for good" disabled={isBusy} onClick={() => onDelete(remove())}>
-            Delete
-          </Button>
-          <Button label="Keep the clip" look="quiet" onClick={() => ask(false)}>
-            Keep
-          </Button>
-        </>
-      ) : (
-        <Button label="Delete the clip" look="quiet" onClick={() => ask(true)}>
-          Delete the clip
-        </Button>
-      )}
-    </div>
   );
 }
