@@ -3,12 +3,13 @@
 import "./generate.css";
 import { useEffect, useState } from "preact/hooks";
 import { getClip } from "../../api/clips.ts";
-import { type Clip, type GenerateBody } from "../../api/client.ts";
+import type { ApiError, Clip, GenerateBody } from "../../api/client.ts";
 import { follow, generate, generations } from "../../api/generations.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { GenerationView } from "./generation.tsx";
 import { ModelChoice, NumberField, Prompt } from "./inputs.tsx";
 
+const GONE = "The clip that you want to continue does not exist. Start a new one.";
 const START: GenerateBody = { prompt: "", duration: 8, model: "music", loop: false, seed: -1, variations: 1 };
 
 /** `id` is the clip to continue, if any. */
@@ -26,7 +27,7 @@ export default function GeneratePage({ id }: { id: string }) {
         const model = clip.model as NonNullable<GenerateBody["model"]>;
         setWish({ ...START, prompt: clip.prompt, model, continue_from: clip.id });
       },
-      (error: Error) => setProblem(error.message),
+      (error: ApiError) => setProblem(error.status === 404 ? GONE : error.message),
     );
   }, [id]);
   const change = (changed: Partial<GenerateBody>) => setWish((before) => ({ ...before, ...changed }));

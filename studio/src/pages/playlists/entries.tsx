@@ -51,6 +51,7 @@ export function Entries({ entries, isEditable, onPlay, onOrder, onRemove }: Entr
         {entries.map((entry, index) => (
           <li
             key={entry.id}
+            data-id={entry.id}
             draggable={isEditable}
             class={dragClass(index, dragged, over)}
             onDragStart={(event) => {
