@@ -29,6 +29,11 @@ const ROUTES: readonly Route[] = [
     title: "Generate",
     load: () => import("./pages/generate/page.tsx"),
   },
+  {
+    pattern: /^\/agents(\/(?<id>about\/[\w,-]+|[\w-]+))?$/,
+    title: "Agents",
+    load: () => import("./pages/agents/page.tsx"),
+  },
   { pattern: /^\/admin(\/(?<id>\w+))?$/, title: "Administration", load: () => import("./pages/admin/page.tsx") },
   {
     pattern: /^\/clips(?:\/user\/(?<id>[^/]+))?$/,
@@ -60,6 +65,7 @@ function Shell() {
           <NavLink to="/generate">Generate</NavLink>
           <NavLink to="/clips">Clips</NavLink>
           <NavLink to="/playlists">Playlists</NavLink>
+          <NavLink to="/agents">Agents</NavLink>
           <NavLink to="/jobs">
             Jobs
             {count > 0 && (

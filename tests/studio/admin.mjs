@@ -39,8 +39,7 @@ try {
 
   await page.getByRole("link", { name: "Models" }).click();
   await button("Fetch htdemucs").click();
-  seen.fetch = await page.getByRole("alert").innerText();
-  seen.model = await rows("Models").filter({ hasText: "htdemucs" }).first().innerText();
+  seen.fetch = await rows("Models").getByText("The weights of the model 'htdemucs' are not available").innerText();
   await watch.check(page, "models");
 
   await page.getByRole("link", { name: "Users" }).click();

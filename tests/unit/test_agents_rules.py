@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from services.analysis.agents.references import suggested_work, tracks_of
 from services.analysis.agents.requested_work import ANALYSIS, SEPARATION, names, requested_work
 from services.analysis.agents.specialists import SPECIALISTS, choose
+from services.analysis.agents.toolbox import ToolCall
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,33 @@ def test_a_title_is_named_as_whole_words() -> None:
     assert not names("what about a", "a")
     assert not names("anything", "")
     assert names("separate (what?)", "(what?)")
+
+
+SONG, OTHER = "0f8fad5b-d9cb-469f-a165-70867728950e", "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
+
+def test_an_answer_refers_to_the_tracks_in_the_results_of_tools() -> None:
+    match = {"track_id": OTHER, "title": "<b>Two</b>", "relation": "same key"}
+    calls = [
+        ToolCall("find_compatible_tracks", {}, {"track": {"track_id": SONG, "title": "One"}, "matches": [match]}, ""),
+        ToolCall("get_track", {"track_id": SONG}, {"track_id": SONG, "title": "One"}, ""),
+        ToolCall("get_analysis", {"track_id": "lost"}, {"error": "There is no such track."}, "", failed=True),
+    ]
+    assert [(track.track_id, track.title) for track in tracks_of(calls)] == [(SONG, "One"), (OTHER, "<b>Two</b>")]
+    many = {"tracks": [{"track_id": str(number), "title": "x"} for number in range(100)]}
+    assert len(tracks_of([ToolCall("search_tracks", {}, many, "")])) == 20
+
+
+def test_an_answer_suggests_the_work_that_its_tools_lacked() -> None:
+    unmeasured = ToolCall("get_analysis", {"track_id": SONG}, {"error": ""}, "", True, "ANALYSIS_NOT_FOUND")
+    silent = ToolCall("loudness_advice", {"track_id": SONG}, {"error": ""}, "", True, "MEASUREMENT_MISSING")
+    foreign = ToolCall("get_track", {"track_id": OTHER}, {"error": ""}, "", True, "TRACK_NOT_FOUND")
+    named = ToolCall("get_track", {"track_id": SONG}, {"track_id": SONG, "title": "One"}, "")
+    unseparated = ToolCall("list_stems", {"track_id": OTHER}, {"track_id": OTHER, "title": "Two", "stems": []}, "")
+    wanted = suggested_work([unmeasured, silent, foreign, named, unseparated])
+    assert [(each.work, each.track_id, each.title) for each in wanted] == [
+        ("analysis", SONG, "One"),
+        ("separation", OTHER, "Two"),
+    ]
+    started = ToolCall("start_analysis", {}, {"job_id": "1", "work": "analysis", "track_id": SONG, "title": "One"}, "")
+    assert suggested_work([unmeasured, started]) == []

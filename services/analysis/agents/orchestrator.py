@@ -15,6 +15,7 @@ from kit.errors import AppError, Code
 from kit.log import get_logger
 from services.analysis.agents.llm import LanguageModel, ModelError, Reply
 from services.analysis.agents.planner import answer_by_rules
+from services.analysis.agents.references import suggested_work, tracks_of
 from services.analysis.agents.specialists import DEFAULT, SPECIALISTS, Specialist, choose, named
 from services.analysis.agents.toolbox import Toolbox, Turn
 
@@ -129,6 +130,8 @@ class Orchestrator:
                 question=message,
                 answer=_with_sources(content, turn, reason),
                 agent=specialist.name,
+                tracks=tracks_of(turn.calls),
+                suggestions=suggested_work(turn.calls),
             )
         )
         return Answered(stored.conversation, stored.answer, data, usage.input_token_count, usage.output_token_count)

@@ -28,13 +28,15 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A tool call and its result. ``value`` is JSON-compatible. ``summary`` is one line for users."""
+    """A tool call and its result. ``value`` is JSON-compatible. ``summary`` is one line for users. ``reason`` is the error code
+    of a service, if one refused."""
 
     name: str
     arguments: dict[str, Any]
     value: dict[str, Any]
     summary: str
     failed: bool = False
+    reason: str = ""
 
     def shown(self) -> dict[str, Any]:
         """Return the call as answers show it."""
@@ -151,7 +153,7 @@ class Toolbox:
         try:
             found = await tool.run(turn, parameters)
         except AppError as error:
-            return _failed(name, shown, error.message)
+            return _failed(name, shown, error.message, error.reason)
         return ToolCall(name, shown, found.value, found.summary)
 
 
@@ -169,5 +171,5 @@ def _mapping(arguments: dict[str, Any] | str) -> dict[str, Any]:
     return value
 
 
-def _failed(name: str, arguments: dict[str, Any], problem: str) -> ToolCall:
-    return ToolCall(name, arguments, {"error": problem}, problem, failed=True)
+def _failed(name: str, arguments: dict[str, Any], problem: str, reason: str = "") -> ToolCall:
+    return ToolCall(name, arguments, {"error": problem}, problem, failed=True, reason=reason)

@@ -7,8 +7,8 @@ from soundwright.library.v1 import conversation_service_pb2_grpc
 
 from kit.rpc import Context
 from kit.security.identity import require_principal
-from services.library.conversations.service import Conversation, Conversations, Turn
-from services.library.serializers import page_bounds, to_wire
+from services.library.conversations.service import Conversation, Conversations, SuggestedWork, TrackReference, Turn
+from services.library.serializers import from_wire, page_bounds, to_wire
 
 __all__ = ["ConversationRpc"]
 
@@ -22,7 +22,14 @@ class ConversationRpc(conversation_service_pb2_grpc.ConversationServiceServicer)
         self._conversations = conversations
 
     async def AppendTurn(self, request: pb.AppendTurnRequest, context: Context) -> pb.AppendTurnResponse:
-        turn = Turn(request.turn_id, request.question, request.answer, request.agent)
+        turn = Turn(
+            request.turn_id,
+            request.question,
+            request.answer,
+            request.agent,
+            [from_wire(each, TrackReference) for each in request.tracks],
+            [from_wire(each, SuggestedWork) for each in request.suggestions],
+        )
         conversation, answer = await self._conversations.append(
             require_principal(), request.conversation_id, request.track_id, turn
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from kit.errors import AppError, Code
@@ -19,6 +19,8 @@ __all__ = [
     "ConversationStore",
     "Conversations",
     "Message",
+    "SuggestedWork",
+    "TrackReference",
     "Turn",
 ]
 
@@ -30,6 +32,9 @@ MESSAGE_LIMIT = 200
 _QUESTION_LIMIT_CHARS = 4000
 _ANSWER_LIMIT_CHARS = 20_000
 _TITLE_LIMIT_CHARS = 80
+_TRACK_LIMIT = 50
+_SUGGESTION_LIMIT = 10
+_REFERENCE_LIMIT_CHARS = 500
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,23 @@ class Conversation:
 
 
 @dataclass(frozen=True)
+class TrackReference:
+    """A track that an answer uses."""
+
+    track_id: str
+    title: str
+
+
+@dataclass(frozen=True)
+class SuggestedWork:
+    """Work that an answer suggests: ``analysis`` or ``separation`` of a track."""
+
+    work: str
+    track_id: str
+    title: str
+
+
+@dataclass(frozen=True)
 class Message:
     """A message. ``number`` orders the messages of a conversation. ``role`` is ``user`` or ``assistant``."""
 
@@ -57,6 +79,8 @@ class Message:
     content: str
     agent: str
     create_time: float
+    tracks: list[TrackReference] = field(default_factory=list)
+    suggestions: list[SuggestedWork] = field(default_factory=list)
     revision: int = 0
 
 
@@ -68,6 +92,8 @@ class Turn:
     question: str
     answer: str
     agent: str
+    tracks: list[TrackReference] = field(default_factory=list)
+    suggestions: list[SuggestedWork] = field(default_factory=list)
 
     @property
     def answer_id(self) -> str:
@@ -128,7 +154,17 @@ class Conversations:
         conversation = await self._reserve_turn(principal, conversation_id, now)
         last = 2 * conversation.turn_count
         question = Message(turn.question_id, conversation_id, last - 1, "user", turn.question, "", now)
-        answer = Message(turn.answer_id, conversation_id, last, "assistant", turn.answer, turn.agent, now)
+        answer = Message(
+            turn.answer_id,
+            conversation_id,
+            last,
+            "assistant",
+            turn.answer,
+            turn.agent,
+            now,
+            turn.tracks,
+            turn.suggestions,
+        )
         for message in (question, answer):
             await self._store.insert_message(message)
         if await self._store.get_conversation(conversation_id) is None:
@@ -202,7 +238,10 @@ class Conversations:
 
 
 def _require_turn(turn: Turn) -> None:
-    valid = 1 <= len(turn.question) <= _QUESTION_LIMIT_CHARS and 1 <= len(turn.answer) <= _ANSWER_LIMIT_CHARS
+    references: list[TrackReference | SuggestedWork] = [*turn.tracks, *turn.suggestions]
+    valid = len(turn.tracks) <= _TRACK_LIMIT and len(turn.suggestions) <= _SUGGESTION_LIMIT
+    valid = valid and all(len(each.track_id) + len(each.title) <= _REFERENCE_LIMIT_CHARS for each in references)
+    valid = valid and 1 <= len(turn.question) <= _QUESTION_LIMIT_CHARS and 1 <= len(turn.answer) <= _ANSWER_LIMIT_CHARS
     try:
         uuid.UUID(turn.id)
     except ValueError:
@@ -212,5 +251,5 @@ def _require_turn(turn: Turn) -> None:
             Code.INVALID_ARGUMENT,
             "TURN_INVALID",
             f"A turn needs a UUID, a question of 1 to {_QUESTION_LIMIT_CHARS} characters and an answer of 1 to "
-            f"{_ANSWER_LIMIT_CHARS} characters.",
+            f"{_ANSWER_LIMIT_CHARS} characters, and at most {_TRACK_LIMIT} tracks and {_SUGGESTION_LIMIT} suggestions.",
         )

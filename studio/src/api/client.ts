@@ -26,6 +26,8 @@ export type User = components["schemas"]["User"];
 export type OwnedJob = components["schemas"]["OwnedJob"];
 export type AuditEntry = components["schemas"]["AuditEntry"];
 export type PlatformModel = components["schemas"]["PlatformModel"];
+export type AgentMessage = components["schemas"]["Message"];
+export type Suggestion = components["schemas"]["Suggestion"];
 
 const LOG_IN = "/users/log-in";
 const RETRY_LIMIT = 3;

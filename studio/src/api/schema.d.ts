@@ -4777,6 +4777,8 @@ export interface components {
              * @example mix_planning
              */
             agent: string | null;
+            tracks: components["schemas"]["UsedTrack"][];
+            suggestions: components["schemas"]["Suggestion"][];
             inserted_at: string | null;
         };
         /**
@@ -4815,6 +4817,27 @@ export interface components {
             tokens_used: number;
         };
         /**
+         * Suggestion
+         * @description Work that an answer suggests. `analysis`: `POST /api/analysis/analyze`; `separation`: `POST /api/processing/separate`.
+         */
+        Suggestion: {
+            /**
+             * @description `analysis` or `separation`.
+             * @example analysis
+             */
+            work: string;
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            track_id: string;
+            /**
+             * @description The title of the track.
+             * @example Blinding Lights
+             */
+            title: string | null;
+        };
+        /**
          * Usage
          * @description Tokens that the language model consumed and produced. 0 if no model was used.
          */
@@ -4825,6 +4848,19 @@ export interface components {
             output_tokens: number;
             /** @example 908 */
             total_tokens: number;
+        };
+        /**
+         * UsedTrack
+         * @description A track that an answer uses.
+         */
+        UsedTrack: {
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            id: string;
+            /** @example Blinding Lights */
+            title: string;
         };
         /**
          * ConversationSummary
@@ -13579,6 +13615,19 @@ export interface operations {
                      *           "role": "assistant",
                      *           "content": "Three of your tracks fit: ...",
                      *           "agent": "mix_planning",
+                     *           "tracks": [
+                     *             {
+                     *               "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *               "title": "Blinding Lights"
+                     *             }
+                     *           ],
+                     *           "suggestions": [
+                     *             {
+                     *               "work": "analysis",
+                     *               "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *               "title": "Blinding Lights"
+                     *             }
+                     *           ],
                      *           "inserted_at": "2026-03-04T18:30:00Z"
                      *         },
                      *         "agent": "mix_planning",
@@ -13718,6 +13767,19 @@ export interface operations {
                      *             "role": "assistant",
                      *             "content": "Three of your tracks fit: ...",
                      *             "agent": "mix_planning",
+                     *             "tracks": [
+                     *               {
+                     *                 "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *                 "title": "Blinding Lights"
+                     *               }
+                     *             ],
+                     *             "suggestions": [
+                     *               {
+                     *                 "work": "analysis",
+                     *                 "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *                 "title": "Blinding Lights"
+                     *               }
+                     *             ],
                      *             "inserted_at": "2026-03-04T18:30:00Z"
                      *           }
                      *         ]

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from soundwright.access.v1 import access_pb2 as soundwright_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1soundwright/library/v1/conversation_service.proto\x12\x16soundwright.library.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"soundwright/access/v1/access.proto\"\xc6\x01\n\x0c\x43onversation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08track_id\x18\x04 \x01(\t\x12\x15\n\rmessage_count\x18\x05 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x99\x01\n\x13\x43onversationMessage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\r\n\x05\x61gent\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x80\x01\n\x11\x41ppendTurnRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x10\n\x08track_id\x18\x03 \x01(\t\x12\x10\n\x08question\x18\x04 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x05 \x01(\t\x12\r\n\x05\x61gent\x18\x06 \x01(\t\"\x8d\x01\n\x12\x41ppendTurnResponse\x12:\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32$.soundwright.library.v1.Conversation\x12;\n\x06\x61nswer\x18\x02 \x01(\x0b\x32+.soundwright.library.v1.ConversationMessage\"H\n\x16GetConversationRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x15\n\rmessage_limit\x18\x02 \x01(\x05\"\x94\x01\n\x17GetConversationResponse\x12:\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32$.soundwright.library.v1.Conversation\x12=\n\x08messages\x18\x02 \x03(\x0b\x32+.soundwright.library.v1.ConversationMessage\";\n\x18ListConversationsRequest\x12\x0c\n\x04page\x18\x01 \x01(\x05\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"m\n\x19ListConversationsResponse\x12;\n\rconversations\x18\x01 \x03(\x0b\x32$.soundwright.library.v1.Conversation\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\"4\n\x19\x44\x65leteConversationRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\"\x1c\n\x1a\x44\x65leteConversationResponse2\x97\x04\n\x13\x43onversationService\x12t\n\nAppendTurn\x12).soundwright.library.v1.AppendTurnRequest\x1a*.soundwright.library.v1.AppendTurnResponse\"\x0f\x90\x02\x02\xda\xf3\x18\x08\x61nalysis\x12{\n\x0fGetConversation\x12..soundwright.library.v1.GetConversationRequest\x1a/.soundwright.library.v1.GetConversationResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x81\x01\n\x11ListConversations\x12\x30.soundwright.library.v1.ListConversationsRequest\x1a\x31.soundwright.library.v1.ListConversationsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x88\x01\n\x12\x44\x65leteConversation\x12\x31.soundwright.library.v1.DeleteConversationRequest\x1a\x32.soundwright.library.v1.DeleteConversationResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xe0\xf3\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1soundwright/library/v1/conversation_service.proto\x12\x16soundwright.library.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"soundwright/access/v1/access.proto\"\xc6\x01\n\x0c\x43onversation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08track_id\x18\x04 \x01(\t\x12\x15\n\rmessage_count\x18\x05 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x02\n\x13\x43onversationMessage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\r\n\x05\x61gent\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x06tracks\x18\x07 \x03(\x0b\x32&.soundwright.library.v1.TrackReference\x12:\n\x0bsuggestions\x18\x08 \x03(\x0b\x32%.soundwright.library.v1.SuggestedWork\"1\n\x0eTrackReference\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\">\n\rSuggestedWork\x12\x0c\n\x04work\x18\x01 \x01(\t\x12\x10\n\x08track_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\"\xf4\x01\n\x11\x41ppendTurnRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x10\n\x08track_id\x18\x03 \x01(\t\x12\x10\n\x08question\x18\x04 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x05 \x01(\t\x12\r\n\x05\x61gent\x18\x06 \x01(\t\x12\x36\n\x06tracks\x18\x07 \x03(\x0b\x32&.soundwright.library.v1.TrackReference\x12:\n\x0bsuggestions\x18\x08 \x03(\x0b\x32%.soundwright.library.v1.SuggestedWork\"\x8d\x01\n\x12\x41ppendTurnResponse\x12:\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32$.soundwright.library.v1.Conversation\x12;\n\x06\x61nswer\x18\x02 \x01(\x0b\x32+.soundwright.library.v1.ConversationMessage\"H\n\x16GetConversationRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x15\n\rmessage_limit\x18\x02 \x01(\x05\"\x94\x01\n\x17GetConversationResponse\x12:\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32$.soundwright.library.v1.Conversation\x12=\n\x08messages\x18\x02 \x03(\x0b\x32+.soundwright.library.v1.ConversationMessage\";\n\x18ListConversationsRequest\x12\x0c\n\x04page\x18\x01 \x01(\x05\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"m\n\x19ListConversationsResponse\x12;\n\rconversations\x18\x01 \x03(\x0b\x32$.soundwright.library.v1.Conversation\x12\x13\n\x0btotal_count\x18\x02 \x01(\x03\"4\n\x19\x44\x65leteConversationRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\"\x1c\n\x1a\x44\x65leteConversationResponse2\x97\x04\n\x13\x43onversationService\x12t\n\nAppendTurn\x12).soundwright.library.v1.AppendTurnRequest\x1a*.soundwright.library.v1.AppendTurnResponse\"\x0f\x90\x02\x02\xda\xf3\x18\x08\x61nalysis\x12{\n\x0fGetConversation\x12..soundwright.library.v1.GetConversationRequest\x1a/.soundwright.library.v1.GetConversationResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x81\x01\n\x11ListConversations\x12\x30.soundwright.library.v1.ListConversationsRequest\x1a\x31.soundwright.library.v1.ListConversationsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x88\x01\n\x12\x44\x65leteConversation\x12\x31.soundwright.library.v1.DeleteConversationRequest\x1a\x32.soundwright.library.v1.DeleteConversationResponse\"\x0b\x90\x02\x02\xc0\xf3\x18\x01\xe0\xf3\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,23 +44,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONVERSATION']._serialized_start=147
   _globals['_CONVERSATION']._serialized_end=345
   _globals['_CONVERSATIONMESSAGE']._serialized_start=348
-  _globals['_CONVERSATIONMESSAGE']._serialized_end=501
-  _globals['_APPENDTURNREQUEST']._serialized_start=504
-  _globals['_APPENDTURNREQUEST']._serialized_end=632
-  _globals['_APPENDTURNRESPONSE']._serialized_start=635
-  _globals['_APPENDTURNRESPONSE']._serialized_end=776
-  _globals['_GETCONVERSATIONREQUEST']._serialized_start=778
-  _globals['_GETCONVERSATIONREQUEST']._serialized_end=850
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=853
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=1001
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=1003
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=1062
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=1064
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=1173
-  _globals['_DELETECONVERSATIONREQUEST']._serialized_start=1175
-  _globals['_DELETECONVERSATIONREQUEST']._serialized_end=1227
-  _globals['_DELETECONVERSATIONRESPONSE']._serialized_start=1229
-  _globals['_DELETECONVERSATIONRESPONSE']._serialized_end=1257
-  _globals['_CONVERSATIONSERVICE']._serialized_start=1260
-  _globals['_CONVERSATIONSERVICE']._serialized_end=1795
+  _globals['_CONVERSATIONMESSAGE']._serialized_end=617
+  _globals['_TRACKREFERENCE']._serialized_start=619
+  _globals['_TRACKREFERENCE']._serialized_end=668
+  _globals['_SUGGESTEDWORK']._serialized_start=670
+  _globals['_SUGGESTEDWORK']._serialized_end=732
+  _globals['_APPENDTURNREQUEST']._serialized_start=735
+  _globals['_APPENDTURNREQUEST']._serialized_end=979
+  _globals['_APPENDTURNRESPONSE']._serialized_start=982
+  _globals['_APPENDTURNRESPONSE']._serialized_end=1123
+  _globals['_GETCONVERSATIONREQUEST']._serialized_start=1125
+  _globals['_GETCONVERSATIONREQUEST']._serialized_end=1197
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=1200
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=1348
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=1350
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=1409
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=1411
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=1520
+  _globals['_DELETECONVERSATIONREQUEST']._serialized_start=1522
+  _globals['_DELETECONVERSATIONREQUEST']._serialized_end=1574
+  _globals['_DELETECONVERSATIONRESPONSE']._serialized_start=1576
+  _globals['_DELETECONVERSATIONRESPONSE']._serialized_end=1604
+  _globals['_CONVERSATIONSERVICE']._serialized_start=1607
+  _globals['_CONVERSATIONSERVICE']._serialized_end=2142
 # @@protoc_insertion_point(module_scope)

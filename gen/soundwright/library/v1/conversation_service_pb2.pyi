@@ -69,6 +69,8 @@ class ConversationMessage(message.Message):
     CONTENT_FIELD_NUMBER: builtins.int
     AGENT_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
+    TRACKS_FIELD_NUMBER: builtins.int
+    SUGGESTIONS_FIELD_NUMBER: builtins.int
     id: builtins.str
     """UUID"""
     conversation_id: builtins.str
@@ -79,6 +81,14 @@ class ConversationMessage(message.Message):
     """specialist that answered; empty for questions"""
     @builtins.property
     def create_time(self) -> timestamp_pb2.Timestamp: ...
+    @builtins.property
+    def tracks(self) -> containers.RepeatedCompositeFieldContainer[TrackReference]:
+        """tracks that an answer uses"""
+
+    @builtins.property
+    def suggestions(self) -> containers.RepeatedCompositeFieldContainer[SuggestedWork]:
+        """work that an answer suggests"""
+
     def __init__(
         self,
         *,
@@ -88,10 +98,57 @@ class ConversationMessage(message.Message):
         content: builtins.str = ...,
         agent: builtins.str = ...,
         create_time: timestamp_pb2.Timestamp | None = ...,
+        tracks: abc.Iterable[TrackReference] | None = ...,
+        suggestions: abc.Iterable[SuggestedWork] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["agent", b"agent", "content", b"content", "conversation_id", b"conversation_id", "create_time", b"create_time", "id", b"id", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["agent", b"agent", "content", b"content", "conversation_id", b"conversation_id", "create_time", b"create_time", "id", b"id", "role", b"role", "suggestions", b"suggestions", "tracks", b"tracks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class TrackReference(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    TITLE_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    title: builtins.str
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+        title: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["title", b"title", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SuggestedWork(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    WORK_FIELD_NUMBER: builtins.int
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    TITLE_FIELD_NUMBER: builtins.int
+    work: builtins.str
+    """analysis, separation"""
+    track_id: builtins.str
+    title: builtins.str
+    """of the track; can be empty"""
+    def __init__(
+        self,
+        *,
+        work: builtins.str = ...,
+        track_id: builtins.str = ...,
+        title: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["title", b"title", "track_id", b"track_id", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -105,6 +162,8 @@ class AppendTurnRequest(message.Message):
     QUESTION_FIELD_NUMBER: builtins.int
     ANSWER_FIELD_NUMBER: builtins.int
     AGENT_FIELD_NUMBER: builtins.int
+    TRACKS_FIELD_NUMBER: builtins.int
+    SUGGESTIONS_FIELD_NUMBER: builtins.int
     turn_id: builtins.str
     """UUID chosen by the caller"""
     conversation_id: builtins.str
@@ -114,6 +173,14 @@ class AppendTurnRequest(message.Message):
     question: builtins.str
     answer: builtins.str
     agent: builtins.str
+    @builtins.property
+    def tracks(self) -> containers.RepeatedCompositeFieldContainer[TrackReference]:
+        """at most 50"""
+
+    @builtins.property
+    def suggestions(self) -> containers.RepeatedCompositeFieldContainer[SuggestedWork]:
+        """at most 10"""
+
     def __init__(
         self,
         *,
@@ -123,10 +190,12 @@ class AppendTurnRequest(message.Message):
         question: builtins.str = ...,
         answer: builtins.str = ...,
         agent: builtins.str = ...,
+        tracks: abc.Iterable[TrackReference] | None = ...,
+        suggestions: abc.Iterable[SuggestedWork] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["agent", b"agent", "answer", b"answer", "conversation_id", b"conversation_id", "question", b"question", "track_id", b"track_id", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["agent", b"agent", "answer", b"answer", "conversation_id", b"conversation_id", "question", b"question", "suggestions", b"suggestions", "track_id", b"track_id", "tracks", b"tracks", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

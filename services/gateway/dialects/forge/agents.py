@@ -69,6 +69,21 @@ class ChatParameters(BaseModel):
         return value
 
 
+class UsedTrack(TypedDict):
+    """A track that an answer uses."""
+
+    id: Uuid
+    title: Annotated[str, Field(examples=["Blinding Lights"])]
+
+
+class Suggestion(TypedDict):
+    """Work that an answer suggests. `analysis`: `POST /api/analysis/analyze`; `separation`: `POST /api/processing/separate`."""
+
+    work: Annotated[str, Field(description="`analysis` or `separation`.", examples=["analysis"])]
+    track_id: Uuid
+    title: Annotated[str | None, Field(description="The title of the track.", examples=["Blinding Lights"])]
+
+
 class Message(TypedDict):
     """A message in a conversation."""
 
@@ -76,6 +91,8 @@ class Message(TypedDict):
     role: Annotated[str, Field(description="`user` or `assistant`.", examples=["assistant"])]
     content: Annotated[str, Field(examples=["Three of your tracks fit: ..."])]
     agent: Annotated[str | None, Field(description="The agent that answered.", examples=["mix_planning"])]
+    tracks: list[UsedTrack]
+    suggestions: list[Suggestion]
     inserted_at: Time | None
 
 
@@ -234,6 +251,10 @@ def _message_to_wire(message: conversation_pb.ConversationMessage) -> Message:
         "role": message.role,
         "content": message.content,
         "agent": message.agent or None,
+        "tracks": [{"id": track.track_id, "title": track.title} for track in message.tracks],
+        "suggestions": [
+            {"work": each.work, "track_id": each.track_id, "title": each.title or None} for each in message.suggestions
+        ],
         "inserted_at": time_to_wire(message, "create_time"),
     }
 

@@ -50,26 +50,38 @@ export function Models() {
 function Row({ model, isBusy, onFetch }: { model: PlatformModel; isBusy: boolean; onFetch: () => void }) {
   const canFetch = model.weights === "missing" || model.weights === "failed";
   return (
-    <tr>
-      <td title={model.description}>{model.name}</td>
-      <td>{model.component}</td>
-      <td>{model.engine}</td>
-      <td class="name" title={model.licence}>
-        {model.licence}
-      </td>
-      <td class="number">{model.size_bytes === null ? "" : sizeText(model.size_bytes)}</td>
-      <td>
-        <span class={`badge ${LOOKS[model.weights]}`} title={model.problem ?? undefined}>
-          {model.weights.replace("_", " ")}
-        </span>
-      </td>
-      <td>
-        {canFetch && (
-          <Button label={`Fetch ${model.name}`} disabled={isBusy} onClick={onFetch}>
-            Fetch
-          </Button>
-        )}
-      </td>
-    </tr>
+    <>
+      <tr>
+        <td title={model.description}>{model.name}</td>
+        <td>{model.component}</td>
+        <td>{model.engine}</td>
+        <td class="name" title={model.licence}>
+          {model.licence}
+        </td>
+        <td class="number">{downloadText(model)}</td>
+        <td>
+          <span class={`badge ${LOOKS[model.weights]}`}>{model.weights.replace("_", " ")}</span>
+        </td>
+        <td>
+          {canFetch && (
+            <Button label={`Fetch ${model.name}`} disabled={isBusy} onClick={onFetch}>
+              Fetch
+            </Button>
+          )}
+        </td>
+      </tr>
+      {model.weights === "failed" && model.problem && (
+        <tr>
+          <td colSpan={7} class="wrap">
+            {model.problem}
+          </td>
+        </tr>
+      )}
+    </>
   );
+}
+
+function downloadText({ size_bytes, weights }: PlatformModel): string {
+  if (weights === "built_in") return "none";
+  return size_bytes === null ? "unknown" : sizeText(size_bytes);
 }

@@ -141,6 +141,9 @@ function Desk({ track, analysis, recording, separations, onChoose }: DeskProps) 
       <section class="row" aria-label="Actions">
         <SeparateControls track={track} isFirst={!player} />
         <AnalyseButton track={track} isFirst={!analysis} />
+        <a class="button" href={`/studio/agents/about/${track.id}`}>
+          Ask the agents
+        </a>
         {player && <ExportControls track={track} player={player} />}
       </section>
     </>
