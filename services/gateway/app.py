@@ -49,7 +49,7 @@ from services.gateway.http.uploads import Uploads
 from services.gateway.openapi.document import Site
 from services.gateway.openapi.reference import serve_reference
 from services.gateway.settings import GatewaySettings
-from services.gateway.web import PAGES, live_endpoint, page_routes
+from services.gateway.web import PAGES, page_routes
 
 __all__ = ["app", "build", "http_limits"]
 
@@ -131,7 +131,6 @@ async def app(runtime: Runtime[GatewaySettings]) -> AsyncIterator[None]:
     )
     endpoints = {
         "/socket/websocket": channels_endpoint(clients, feed, FORGE_TOPICS, settings.socket_topic_limit),
-        "/live/websocket": live_endpoint(clients, feed, settings),
     }
     health_task = asyncio.create_task(health.run(settings.health_seconds))
     try:

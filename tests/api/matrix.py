@@ -179,7 +179,6 @@ GUEST = "POST /api/users/guest"
 PAGES: dict[str, tuple[int, int, int, int, int]] = {
     "GET /": SENT_ON,
     "GET /assets/style.css": EVERYBODY,
-    "GET /assets/live.js": EVERYBODY,
     "GET /assets/icon.svg": EVERYBODY,
     "GET /favicon.ico": EVERYBODY,
     "GET /studio": EVERYBODY,
@@ -224,10 +223,9 @@ LOGGED_IN: dict[str, tuple[int, int]] = {
     "PUT /users/settings": (400, 400),  # the form does not say what to change
     "POST /users/settings": (400, 400),
 }
-# Handshakes of WebSockets. Lists on pages are for browsers, or for visitors under open access.
+# Handshakes of WebSockets.
 SOCKETS: dict[str, tuple[int, int, int, int, int]] = {
     "GET /socket/websocket": (101, 403, 101, 101, 101),
-    "GET /live/websocket": (101, 101, 101, 101, 101),
 }
 MATRIX |= SOCKETS
 # These come last: nobody is logged in after them.
@@ -236,7 +234,7 @@ PAGES |= LOG_OUTS
 MATRIX |= LOG_OUTS
 PUBLIC_ROUTES = {
     "GET /health", "GET /livez", "GET /readyz", "GET /metrics", "GET /config", "GET /schemas/daw-manifest.json",
-    "GET /assets/style.css", "GET /assets/live.js", "GET /studio/assets/{name}",
+    "GET /assets/style.css", "GET /studio/assets/{name}",
     "GET /assets/icon.svg", "GET /favicon.ico", "POST /api/tokens",
 }  # fmt: skip
 """Nobody is asked who they are, so that a session or token that does not count does no harm."""
@@ -269,7 +267,7 @@ BODIES: dict[str, Any] = {
     "PUT /api/playlists/{playlist_id}/reorder": {"track_order": ["{gen_id}"]},
     "POST /rate": {"filename": "{filename}", "rating": 4},
 }
-QUERIES = {"GET /api/spotify/search": {"q": "tune"}, "GET /live/websocket": {"list": "jobs"}}
+QUERIES = {"GET /api/spotify/search": {"q": "tune"}}
 HANDSHAKE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",

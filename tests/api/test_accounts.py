@@ -444,7 +444,7 @@ class Checked(HTMLParser):
             self.fields.add(values.get("id") or "?")
 
 
-@pytest.mark.parametrize("path", ["/users/register", "/users/log-in", "/users/settings", "/users/nowhere"])
+@pytest.mark.parametrize("path", ["/tracks", "/users/register", "/users/log-in", "/users/settings", "/users/nowhere"])
 def test_pages_are_safe_and_accessible(ann: Browser, stack: Stack, path: str) -> None:
     with Browser(stack.base_url) as stranger:
         answer = (ann if "settings" in path else stranger).get(path)

@@ -190,7 +190,7 @@ async def test_versions_and_paths_that_are_not_served(stack: Stack) -> None:
     for vsn in ("3.0.0", "2", "x"):
         assert await refused(socket_url(stack.base_url, vsn=vsn, token=stack.token)) == 403
     base = stack.base_url.replace("http", "ws", 1)
-    for path in ("/socket", "/socket/websocket/x", "/api/tracks", "/live/websocket"):
+    for path in ("/socket", "/socket/websocket/x", "/api/tracks"):
         assert await refused(f"{base}{path}?vsn=2.0.0&token={stack.token}") == 403
     assert httpx.get(f"{stack.base_url}/socket/websocket").status_code == 404
 

@@ -178,7 +178,7 @@ def test_the_suspended_get_nothing(
 ) -> None:
     anonymous = MATRIX[route][0]
     # Pages know nobody by a token, and whoever sends a form with one has forged it.
-    unknown = route in PUBLIC_ROUTES or route in PAGES or route == "GET /live/websocket"
+    unknown = route in PUBLIC_ROUTES or route in PAGES
     answer = call(suspended.by_token, route, belongings)
     assert answer.status_code == (403 if is_write_on_a_page(route) or not unknown else anonymous)
     assert unknown or route in SOCKETS or SUSPENDED in answer.text

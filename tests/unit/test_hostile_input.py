@@ -10,7 +10,6 @@ from raw_http import LongestStep, Raw, serving
 from services.gateway.http import limits
 from services.gateway.http.decoding import form_pairs, json_value, plain_cookies, whole_number
 from services.gateway.http.files import parse_range
-from services.gateway.web.live import list_from_parameters
 
 STEP_SECONDS = 0.3  # of processor time. The code that these inputs were made for needed 1 to 28 seconds
 FORM = b"application/x-www-form-urlencoded"
@@ -128,13 +127,6 @@ def test_json_is_limited_by_its_values_and_not_by_its_text() -> None:
 )
 def test_a_number_outside_of_its_range_is_none(text: str) -> None:
     assert whole_number(text, 1, 100) is None
-
-
-def test_a_live_page_refuses_a_page_number_that_is_too_long() -> None:
-    for page in ("1" * 5000, "00000001" + "0" * 5000, "0" * 5000 + "1", "²", "1_0"):
-        assert list_from_parameters(None, {"list": "jobs", "page": page}) is None  # type: ignore[arg-type]
-    assert list_from_parameters(None, {"list": "tracks", "page": "7", "q": "x" * 501}) is None  # type: ignore[arg-type]
-    assert list_from_parameters(None, {"list": "jobs", "page": "7"}) is not None  # type: ignore[arg-type]
 
 
 def test_only_cookies_of_plain_characters_are_read() -> None:

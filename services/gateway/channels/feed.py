@@ -18,7 +18,7 @@ from services.gateway.clients import Clients
 from services.gateway.job_views import ENDED
 from services.gateway.records import created_track
 
-__all__ = ["JobFeed", "JobListener", "OwnerListener"]
+__all__ = ["JobFeed", "JobListener"]
 
 _EVENTS = "soundwright.evt.*.v1.job.*"
 _READER_COUNT = 4
@@ -42,18 +42,6 @@ class JobListener(Protocol):
         ...
 
 
-class OwnerListener(Protocol):
-    """Listens to the events of all jobs of one owner. Its methods must not raise."""
-
-    def on_progress(self, event: events_pb2.JobProgressed) -> None:
-        """Handle a progress event of one of the jobs."""
-        ...
-
-    def on_finished(self) -> None:
-        """Handle the end of one of the jobs. The ledger has its record."""
-        ...
-
-
 class JobFeed:
     """Notifies all listeners of a process through one subscription.
 
@@ -69,7 +57,6 @@ class JobFeed:
         self._clients = clients
         self._poll_seconds = poll_seconds
         self._listeners: dict[str, set[JobListener]] = {}
-        self._owner_listeners: dict[str, set[OwnerListener]] = {}
         self._pending_reads: dict[str, None] = {}  # job IDs, oldest request first
         self._read_requested = asyncio.Event()
 
@@ -92,14 +79,6 @@ class JobFeed:
         """Stop notifying ``listener``. An unknown listener is ignored."""
         _discard(self._listeners, job_id, listener)
 
-    def subscribe_owner(self, owner_id: str, listener: OwnerListener) -> None:
-        """Notify ``listener`` of events of all jobs of the owner."""
-        self._owner_listeners.setdefault(owner_id, set()).add(listener)
-
-    def unsubscribe_owner(self, owner_id: str, listener: OwnerListener) -> None:
-        """Stop notifying ``listener``. An unknown listener is ignored."""
-        _discard(self._owner_listeners, owner_id, listener)
-
     async def _subscribe(self) -> None:
         bus = await asyncio.shield(self._bus)
         await bus.subscribe(_EVENTS, self._on_event)
@@ -109,8 +88,6 @@ class JobFeed:
             if not subject.endswith(".progressed"):
                 end = events_pb2.JobFinished.FromString(payload)
                 self._request_read(end.job_id)  # the event does not contain the result
-                for owner_listener in list(self._owner_listeners.get(end.owner_id, ())):
-                    owner_listener.on_finished()
                 return
             event = events_pb2.JobProgressed.FromString(payload)
         except DecodeError:
@@ -118,8 +95,6 @@ class JobFeed:
             return
         for listener in list(self._listeners.get(event.job_id, ())):
             listener.on_progress(event)
-        for owner_listener in list(self._owner_listeners.get(event.owner_id, ())):
-            owner_listener.on_progress(event)
 
     def _request_read(self, job_id: str) -> None:
         if job_id in self._listeners:

@@ -71,16 +71,6 @@ _OPERATIONS: dict[str, dict[str, Any]] = {
         _parameter("vsn", "Version of the protocol. Default: 1.0.0.", "2.0.0", enum=["1.0.0", "2.0.0"]),
         _parameter("token", "An API token.", "qO3xVbM5cS1JmKZyFqkzVw1Hn3xw6Yq0dJmVtR8uE2A"),
     ),
-    "/live/websocket": _operation(
-        "keep_list_live",
-        "pages music",
-        "Receive changes of a list on a page of this server. The server pushes changed elements as JSON objects that "
-        "contain HTML. Pages of other origins cannot connect.",
-        _PAGE_NOT_FOUND,
-        _parameter("list", "The list to follow.", "jobs", enum=["jobs", "tracks"]),
-        _parameter("page", "Page number, starting at 1.", "1"),
-        _parameter("q", "Search text. Only for tracks.", "blind"),
-    ),
 }
 
 

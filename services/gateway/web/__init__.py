@@ -1,7 +1,6 @@
-"""Browser pages: HTML rendered by the server, one stylesheet, and one optional script that updates pages live."""
+"""Browser pages: the page of the studio, and HTML rendered by the server with one stylesheet and no script."""
 
 from services.gateway.web.dialect import PAGES
-from services.gateway.web.live import live_endpoint
 from services.gateway.web.routes import page_routes
 
-__all__ = ["PAGES", "live_endpoint", "page_routes"]
+__all__ = ["PAGES", "page_routes"]

@@ -10,14 +10,13 @@ from soundwright.library.v1 import job_pb2, track_pb2
 from services.gateway.file_paths import analysis_path, job_file_path, track_audio_path
 from services.gateway.job_kinds import JOB_KINDS, Link, job_kind
 from services.gateway.job_views import download_error, download_status, error_text, progress, progress_message, status
-from services.gateway.web.templates import render_template
 
 __all__ = ["Card", "JobCard", "TrackCard", "job_card", "track_card"]
 
 
 @dataclass(frozen=True)
 class Card:
-    """The data of one element in a list on a page. Equal cards render to equal HTML."""
+    """The data of one element in a list on a page."""
 
     template: ClassVar[str]
     kind_id: ClassVar[str]
@@ -27,11 +26,6 @@ class Card:
     def element_id(self) -> str:
         """The id of the HTML element."""
         return f"{self.kind_id}-{self.id}"
-
-    @property
-    def html(self) -> str:
-        """The HTML element."""
-        return render_template(self.template, card=self)
 
 
 @dataclass(frozen=True)

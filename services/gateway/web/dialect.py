@@ -43,7 +43,7 @@ def logged_path(path: str) -> str:
 PAGES = Dialect(
     name="pages",
     title="Pages",
-    paths=re.compile(r"/$|/favicon\.ico$|/(users|auth|assets|jobs|tracks|live|studio)(/|$)"),
+    paths=re.compile(r"/$|/favicon\.ico$|/(users|auth|assets|jobs|tracks|studio)(/|$)"),
     render=render,
     default_access=RouteAccess(Access.PAGE, RateClass.PAGES),
     logged_path=logged_path,

@@ -23,8 +23,9 @@ from services.gateway.job_kinds import job_kind
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import BINARY, file_responses
 from services.gateway.records import own_job, own_track
-from services.gateway.web.lists import CardList, JobList, TrackList, page_count
+from services.gateway.web.lists import CardPage, job_cards, track_cards
 from services.gateway.web.responses import REDIRECT, page_responses
+from services.gateway.web.templates import player_headers
 from services.gateway.web.views import LOG_IN, Views, session_of
 
 __all__ = ["library_routes"]
@@ -57,28 +58,22 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
     router = APIRouter(tags=["pages music"])
     clients, blobs = gateway.clients, gateway.blobs
     recordings = recording_policy("pages")
+    headers = player_headers(blobs.public.origin if blobs.public else "")
 
-    async def page(request: Request, name: str, shown: CardList, q: str = "") -> Response:
-        if current_principal() is None:
-            return _log_in(views, request)
-        await shown.load()
+    def page(request: Request, name: str, shown: CardPage, q: str = "") -> Response:
+        def address(number: int) -> str:
+            values = {"page": str(number), "q": q}
+            return f"{request.url.path}?{urlencode({name: value for name, value in values.items() if value})}"
 
-        def address(path: str, number: int, **more: str) -> str:
-            values = {**more, "page": str(number), "q": q}
-            return f"{path}?{urlencode({name: value for name, value in values.items() if value})}"
-
-        path, pages = f"/{shown.element_id}", page_count(shown)
         return views.page(
             request,
             name,
-            live=True,
-            list_id=shown.element_id,
-            cards=shown.cards(),
-            live_path=address("/live/websocket", shown.page, list=shown.element_id),
-            newer_path=address(path, max(1, min(shown.page - 1, pages))) if shown.page > 1 else "",
-            older_path=address(path, shown.page + 1) if shown.page < pages else "",
-            page_number=shown.page,
-            page_count=pages,
+            headers=headers,
+            cards=shown.cards,
+            newer_path=address(max(1, min(shown.number - 1, shown.page_count))) if shown.number > 1 else "",
+            older_path=address(shown.number + 1) if shown.number < shown.page_count else "",
+            page_number=shown.number,
+            page_count=shown.page_count,
             q=q,
         )
 
@@ -87,7 +82,9 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
     @page_responses(refusals.VALIDATION_ERROR)
     async def jobs_page(request: Request, page_number: Annotated[PageNumber, Query(alias="page")] = 1) -> Response:
         """Show your jobs and their results, newest first."""
-        return await page(request, "jobs.html", JobList(clients, page_number))
+        if current_principal() is None:
+            return _log_in(views, request)
+        return page(request, "jobs.html", await job_cards(clients, page_number))
 
     @router.get("/tracks")
     @access(Access.PAGE, RateClass.PAGES)
@@ -96,7 +93,9 @@ def library_routes(gateway: Gateway, views: Views) -> APIRouter:
         request: Request, page_number: Annotated[PageNumber, Query(alias="page")] = 1, q: Search = ""
     ) -> Response:
         """Show your tracks and their stems, newest first. ``q`` searches them."""
-        return await page(request, "tracks.html", TrackList(clients, page_number, q), q)
+        if current_principal() is None:
+            return _log_in(views, request)
+        return page(request, "tracks.html", await track_cards(clients, page_number, q), q)
 
     @router.post("/tracks", openapi_extra=_UPLOAD)
     @access(Access.PAGE, RateClass.PAGES)

@@ -25,7 +25,6 @@ __all__ = ["page_routes"]
 
 _ASSETS = Path(__file__).parent / "assets"
 _STYLESHEET = (_ASSETS / "style.css").read_bytes()
-_SCRIPT = (_ASSETS / "live.js").read_bytes()
 _ICON = (_ASSETS / "icon.svg").read_bytes()
 _TAGS: list[str | Enum] = ["pages music"]
 _CACHED = {"Cache-Control": "public, max-age=3600"}
@@ -36,7 +35,7 @@ def page_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter()
     browsers = Browsers(gateway.settings)
     media_origin = gateway.blobs.public.origin if gateway.blobs.public else ""
-    views, build = Views(browsers, media_origin), read_build()
+    views, build = Views(browsers), read_build()
 
     @router.get("/", tags=_TAGS)
     @access(Access.PAGE, RateClass.PAGES)
@@ -51,13 +50,6 @@ def page_routes(gateway: Gateway) -> APIRouter:
     async def stylesheet() -> Response:
         """Get the stylesheet."""
         return Response(_STYLESHEET, media_type="text/css", headers=_CACHED)
-
-    @router.get("/assets/live.js", tags=_TAGS)
-    @access(Access.PUBLIC)
-    @documented({"type": "string"}, media_type="text/javascript", example="void 0;", headers=("Cache-Control",))
-    async def script() -> Response:
-        """Get the script for live updates."""
-        return Response(_SCRIPT, media_type="text/javascript", headers=_CACHED)
 
     @router.get("/assets/icon.svg", tags=_TAGS)
     @router.get("/favicon.ico", tags=_TAGS, name="favicon")

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-__all__ = ["PAGE_HEADERS", "live_page_headers", "render_template", "studio_headers"]
+__all__ = ["PAGE_HEADERS", "player_headers", "render_template", "studio_headers"]
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -21,15 +21,13 @@ PAGE_HEADERS = {
 }
 
 
-def live_page_headers(media_origin: str) -> dict[str, str]:
-    """Return the headers of pages with the script for live updates, which opens a WebSocket, and with players.
+def player_headers(media_origin: str) -> dict[str, str]:
+    """Return the headers of pages with players.
 
     Args:
         media_origin: where files are redirected to; empty: they are not.
     """
-    # 'self' includes ws: and wss: on the same host.
-    policy = f"{_POLICY}; script-src 'self'; connect-src 'self'; media-src 'self' {media_origin}".strip()
-    return PAGE_HEADERS | {"Content-Security-Policy": policy}
+    return PAGE_HEADERS | {"Content-Security-Policy": f"{_POLICY}; media-src 'self' {media_origin}".strip()}
 
 
 def studio_headers(media_origin: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from kit.security.identity import current_principal
 from services.gateway.auth import Browsers, BrowserSession, new_secret
 from services.gateway.http.parameters import form_fields, limited_body
-from services.gateway.web.templates import PAGE_HEADERS, live_page_headers, render_template
+from services.gateway.web.templates import PAGE_HEADERS, render_template
 
 __all__ = ["LOG_IN", "SETTINGS", "Views", "form_of", "local_path", "registered_session_of", "session_of"]
 
@@ -91,15 +91,10 @@ def registered_session_of(request: Request) -> BrowserSession | None:
 
 
 class Views:
-    """Pages and redirects.
+    """Pages and redirects."""
 
-    Args:
-        media_origin: where files are redirected to; empty: they are not.
-    """
-
-    def __init__(self, browsers: Browsers, media_origin: str) -> None:
+    def __init__(self, browsers: Browsers) -> None:
         self._browsers = browsers
-        self._live_page_headers = live_page_headers(media_origin)
 
     def page(
         self,
@@ -108,15 +103,10 @@ class Views:
         /,
         *,
         status_code: int = 200,
-        live: bool = False,
         headers: Mapping[str, str] = PAGE_HEADERS,
         **values: Any,
     ) -> Response:
-        """Return the page of template ``name``.
-
-        Args:
-            live: whether the page loads the script for live updates. It then has headers for it.
-        """
+        """Return the page of template ``name``."""
         session = session_of(request)
         visit, secret = "", session.current_secret if session else self._browsers.visit_secret(request.scope)
         if not secret:
@@ -132,7 +122,6 @@ class Views:
             flash=flash,
             **values,
         )
-        headers = self._live_page_headers if live else headers
         response = Response(html, status_code=status_code, media_type="text/html", headers=headers)
         if visit:
             response.headers.append("set-cookie", self._browsers.visit_cookie(request.scope, visit))
