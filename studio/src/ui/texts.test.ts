@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { browserText, durationText, shellWord, sizeText } from "./texts.ts";
+import { browserText, durationText, shellWord, shortened, sizeText } from "./texts.ts";
 
 test("sizes have three digits", () => {
   const sizes = [0, 999, 1000, 52_428_800, 999_600, 1e9, 5e15];
@@ -11,6 +11,11 @@ test("sizes have three digits", () => {
 test("durations are in their largest units", () => {
   const durations = [0, 59.4, 60, 3599, 3600, 7500, 200_000];
   assert.deepEqual(durations.map(durationText), ["0 s", "59 s", "1 min", "59 min", "1 h 0 min", "2 h 5 min", "2 days"]);
+});
+
+test("long texts are shortened between letters", () => {
+  assert.equal(shortened("a".repeat(80)), "a".repeat(80));
+  assert.equal(shortened(`${"🎵".repeat(78)} end`), `${"🎵".repeat(78)}…`);
 });
 
 test("browsers are named", () => {

@@ -28,6 +28,12 @@ export function sizeText(bytes: number): string {
   return `${unit === 0 ? value : Number(value.toPrecision(3))} ${UNITS[unit]}`;
 }
 
+/** Return a text for a heading: at most 80 characters. */
+export function shortened(text: string): string {
+  const letters = [...text];
+  return letters.length > 80 ? `${letters.slice(0, 79).join("").trimEnd()}…` : text;
+}
+
 /** Return a duration in its largest units: `2 h 5 min`. */
 export function durationText(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

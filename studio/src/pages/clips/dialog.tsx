@@ -6,6 +6,7 @@ import type { Clip } from "../../api/client.ts";
 import * as player from "../../player/player.ts";
 import { navigate } from "../../router.ts";
 import { Button, Dialog, Notice } from "../../ui/components.tsx";
+import { shortened } from "../../ui/texts.ts";
 import { Confirm } from "../../ui/forms.tsx";
 import { PlaylistChoice } from "./playlist-choice.tsx";
 import { Tags } from "./tags.tsx";
@@ -20,8 +21,9 @@ export function ClipDialog({ clip, onClose }: { clip: Clip; onClose: () => void 
     action.catch((error: Error) => setProblem(error.message)).finally(() => setBusy(false));
   };
   return (
-    <Dialog title={clip.prompt} onClose={onClose}>
+    <Dialog title={shortened(clip.prompt)} onClose={onClose}>
       <div class="clip-dialog">
+        {shortened(clip.prompt) !== clip.prompt && <p class="clip-prompt">{clip.prompt}</p>}
         <ClipFacts clip={clip} />
         {problem && <Notice look="bad">{problem}</Notice>}
         <div class="row">

@@ -39,6 +39,7 @@ export default function ClipsPage({ id }: { id: string }) {
       </div>
       <Filters filter={filter} onChange={change} />
       {filter.userId && <Notice action={<a href="/studio/clips">All clips</a>}>You see the clips of one user.</Notice>}
+      {list.failedPage.value === 1 && <Failure list={list} />}
       <Grid list={list} />
       <End list={list} />
     </div>
@@ -72,7 +73,8 @@ function GridPage({ page, onPlay }: { page: LoadedPage; onPlay: (clip: Clip) => 
     if (!list) return;
     const observer = new IntersectionObserver(
       ([entry]) => {
-        if (entry) setHeight(entry.isIntersecting ? null : entry.boundingClientRect.height);
+        const isNear = entry?.isIntersecting || list.contains(document.activeElement);
+        setHeight(isNear ? null : list.getBoundingClientRect().height);
       },
       { rootMargin: "2000px" },
     );
@@ -105,25 +107,14 @@ function End({ list }: { list: ClipPages }) {
     if (!end) return;
     const observer = new IntersectionObserver(
       ([entry]) => {
-        if (entry?.isIntersecting && !list.problem.value) void list.more();
+        if (entry?.isIntersecting) void list.more();
       },
       { rootMargin: "600px" },
     );
     observer.observe(end);
     return () => observer.disconnect();
   }, [list, pageCount]);
-  if (list.problem.value) {
-    const again = (
-      <Button label="Try again" onClick={() => void list.retry()}>
-        Try again
-      </Button>
-    );
-    return (
-      <Notice look="bad" action={again}>
-        {list.problem.value}
-      </Notice>
-    );
-  }
+  if (list.failedPage.value > 1) return <Failure list={list} />;
   if (list.total.value === 0) return <Empty />;
   return (
     <div class="row" ref={element}>
@@ -134,6 +125,19 @@ function End({ list }: { list: ClipPages }) {
         </Button>
       )}
     </div>
+  );
+}
+
+function Failure({ list }: { list: ClipPages }) {
+  const again = (
+    <Button label="Try again" onClick={() => void list.retry()}>
+      Try again
+    </Button>
+  );
+  return (
+    <Notice look="bad" action={again}>
+      {list.problem.value}
+    </Notice>
   );
 }
 

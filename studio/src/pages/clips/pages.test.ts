@@ -50,6 +50,22 @@ test("pages follow each other, one at a time and without repetitions", async () 
   assert.equal(answers.has("a3"), false);
 });
 
+test("a search that failed is repeated from its first page", async () => {
+  let fails = false;
+  const list = new ClipPages(async ({ search }) => {
+    if (fails) throw new Error("The server is not reachable.");
+    return page(search);
+  });
+  await list.show(words("ab"));
+  fails = true;
+  await list.show(words("xy"));
+  await list.more();
+  assert.deepEqual([shown(list), list.failedPage.value], ["ab", 1]);
+  fails = false;
+  await list.retry();
+  assert.deepEqual([shown(list), list.failedPage.value], ["xy", 0]);
+});
+
 test("a failed page is loaded again", async () => {
   let fails = true;
   const list = new ClipPages(async (_filter, number) => {

@@ -16,6 +16,8 @@ export class ClipPages {
   readonly total = signal<number | null>(null);
   readonly isLoading = signal(false);
   readonly problem = signal("");
+  /** The number of the page that could not be loaded; 0: none. */
+  readonly failedPage = signal(0);
 
   #filter: ClipFilter | null = null;
   #pageCount = 1;
@@ -43,13 +45,13 @@ export class ClipPages {
 
   /** Load the next page, unless one is loading. */
   async more(): Promise<void> {
-    if (this.isLoading.value || !this.hasMore) return;
+    if (this.isLoading.value || this.failedPage.value > 0 || !this.hasMore) return;
     await this.#fetch(this.pages.value.length + 1);
   }
 
   /** Load again what failed. */
   async retry(): Promise<void> {
-    await this.#fetch(this.total.value === null ? 1 : this.pages.value.length + 1);
+    if (this.failedPage.value > 0) await this.#fetch(this.failedPage.value);
   }
 
   close(): void {
@@ -61,6 +63,7 @@ export class ClipPages {
     const abort = (this.#abort = new AbortController());
     this.isLoading.value = true;
     this.problem.value = "";
+    this.failedPage.value = 0;
     try {
       const { items, total, pages } = await this.#load(this.#filter, number, abort.signal);
       if (this.#abort !== abort || abort.signal.aborted) return;
@@ -71,7 +74,9 @@ export class ClipPages {
       this.total.value = total;
       this.#pageCount = pages;
     } catch (error) {
-      if (this.#abort === abort && !abort.signal.aborted) this.problem.value = (error as Error).message;
+      if (this.#abort !== abort || abort.signal.aborted) return;
+      this.problem.value = (error as Error).message;
+      this.failedPage.value = number;
     } finally {
       if (this.#abort === abort) this.isLoading.value = false;
     }

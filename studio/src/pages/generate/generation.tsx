@@ -6,6 +6,7 @@ import { cancel, forget, type Generation, isEnded, type Variation } from "../../
 import { deleted } from "../../api/clips.ts";
 import * as player from "../../player/player.ts";
 import { Button, JobBadge, ProgressBar } from "../../ui/components.tsx";
+import { shortened } from "../../ui/texts.ts";
 import { timeText } from "../../waveform/view.ts";
 import { ClipCard } from "../clips/card.tsx";
 
@@ -15,7 +16,7 @@ export function GenerationView({ generation }: { generation: Generation }) {
   return (
     <section aria-label={`Generation: ${prompt}`} class="generation">
       <div class="row apart">
-        <h2 class="generation-title">{prompt}</h2>
+        <h2 class="generation-title">{shortened(prompt)}</h2>
         {variations.every(isEnded) && (
           <Button label={`Hide ${prompt}`} icon="close" look="quiet" onClick={() => forget(generation)} />
         )}

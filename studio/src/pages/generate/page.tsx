@@ -6,6 +6,7 @@ import { getClip } from "../../api/clips.ts";
 import type { ApiError, Clip, GenerateBody } from "../../api/client.ts";
 import { follow, generate, generations } from "../../api/generations.ts";
 import { Button, Notice } from "../../ui/components.tsx";
+import { shortened } from "../../ui/texts.ts";
 import { GenerationView } from "./generation.tsx";
 import { ModelChoice, NumberField, Prompt } from "./inputs.tsx";
 
@@ -51,7 +52,7 @@ export default function GeneratePage({ id }: { id: string }) {
       >
         {source && (
           <Notice action={<a href="/studio/generate">Start a new clip</a>}>
-            The new clip begins with “{source.prompt}” and goes on from there.
+            The new clip begins with “{shortened(source.prompt)}” and goes on from there.
           </Notice>
         )}
         <Prompt wish={wish} onChange={change} />
