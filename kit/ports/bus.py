@@ -100,7 +100,7 @@ class Bus(Protocol):
         ...
 
     async def backlog(self, subject: str) -> int:
-        """Return the number of stored messages of a command subject, both waiting and delivered.
+        """Return the number of unfinished messages of a command subject, both waiting and delivered.
 
         ``*`` matches one token.
         """

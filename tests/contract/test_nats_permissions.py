@@ -104,7 +104,8 @@ def forbidden(user: str) -> Iterator[str]:
             yield f"$JS.API.STREAM.UPDATE.{stream}"
         if user == "gateway":
             yield f"$JS.API.STREAM.CREATE.{stream}"
-        yield f"$JS.API.CONSUMER.LIST.{stream}"
+        if (user, stream) != ("library", "SOUNDWRIGHT_CMD"):
+            yield f"$JS.API.CONSUMER.LIST.{stream}"
     yield "$JS.API.CONSUMER.CREATE.SOUNDWRIGHT_EVT.spy"
     if user != "gateway":
         yield "soundwright.count.x"

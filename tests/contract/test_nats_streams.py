@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,12 @@ def command(server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
     return monkeypatch
 
 
+async def until_backlog(bus: NatsBus, count: int) -> None:
+    async with asyncio.timeout(20):
+        while await bus.backlog(SUBJECT) != count:
+            await asyncio.sleep(0.02)
+
+
 def settings(server: NatsServer, **changes: Any) -> Settings:
     return Settings(nats_url=SecretStr(server.url), **changes)
 
@@ -90,6 +97,29 @@ async def test_the_lag_of_a_consumer_is_the_number_of_unfinished_jobs(server: Na
         assert await lag() == 3
         await running.ack()
         assert await lag() == 2
+
+
+async def test_finished_commands_that_a_crash_brought_back_do_not_count(server: NatsServer, tmp_path: Path) -> None:
+    await broker.init(settings(server))
+    async with connected(server, "create") as bus:
+        for number in range(3):
+            await bus.publish(SUBJECT, b"", message_id=str(number))
+    server.stop()
+    messages = tmp_path / "jetstream" / "jetstream" / "$G" / "streams" / "SOUNDWRIGHT_CMD" / "msgs"
+    before = shutil.copytree(messages, tmp_path / "before")
+    await server.start()
+    async with connected(server, "create") as bus:
+        consumer = await bus.consumer(*queue_consumer("separation"), ack_wait_seconds=20)
+        for _ in range(2):
+            await (await consumer.next()).ack()
+        await until_backlog(bus, 1)
+    server.stop()
+    # The consumer is on the disk, but not the removal of the messages that it has finished.
+    shutil.rmtree(messages)
+    shutil.copytree(before, messages)
+    await server.start()
+    async with connected(server, "create") as bus:
+        assert await bus.backlog(SUBJECT) == 1
 
 
 async def test_a_changed_configuration_is_applied_in_place_and_only_by_its_owner(

@@ -241,7 +241,17 @@ class NatsBus:
         return int(ack.val)
 
     async def backlog(self, subject: str) -> int:
-        return sum(((await self._command_stream(subject)).subjects or {}).values())
+        stored = (await self._command_stream(subject)).subjects or {}
+        if not stored:
+            return 0
+        # After a crash, the broker may keep messages that their consumer has finished. Nobody gets them again.
+        with _translated():
+            consumers = await self._js.consumers_info(COMMAND_STREAM)
+        due = {
+            str(consumer.config.filter_subject): (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
+            for consumer in consumers
+        }
+        return sum(min(count, due.get(name, count)) for name, count in stored.items())
 
     async def check(self) -> None:
         if not (self._client.is_connected and self._prepared.is_set()):
