@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from grpc_calls import METHODS, address, component_of, outcome, path_of, short
 from grpc_matrix import RPC_MATRIX
 from stories import encoded, finished, made, song, upload
 
+from kit import infra
 from kit.adapters.system.clock import SystemClock
 from kit.rpc.access import accepts_api_token, accepts_component
 from kit.security.identity import Principal, Signer
@@ -56,6 +59,17 @@ def _verified(component: str) -> Principal:
     return replace(plain_signer(component).service, component=component)
 
 
+async def _expire(stack: Stack, token: str) -> None:
+    """Make a token expire now. The API sets only times of tomorrow and later."""
+    docs, _ = infra.open_docs_and_search(stack.settings)
+    try:
+        doc = await docs.get("tokens", hashlib.sha256(token.encode()).hexdigest())
+        assert doc is not None
+        assert await docs.replace("tokens", {**doc, "expire_time": time.time()}, doc["revision"])
+    finally:
+        await docs.close()
+
+
 @pytest.fixture(scope="module")
 def owner_browser(stack: Stack) -> Iterator[Browser]:
     with Browser(stack.base_url) as browser:
@@ -70,7 +84,8 @@ def tokens(stack: Stack, admin: httpx.Client, owner_browser: Browser) -> dict[st
         for browser in (stranger, suspended):
             registered(browser)
         made = {"stranger": token_of(stranger), "owner": token_of(owner_browser), "administrator": stack.token}
-        made |= {"suspended": token_of(suspended), "revoked": token_of(stranger)}
+        made |= {"suspended": token_of(suspended), "revoked": token_of(stranger), "expired": token_of(stranger)}
+        asyncio.run(_expire(stack, made["expired"]))
         for token in stranger.get("/api/tokens").json()["data"]:
             if token["prefix"] == made["revoked"][:6]:
                 assert stranger.submit("POST", "/users/settings", {"action": "revoke_key", "id": token["id"]})
@@ -88,6 +103,7 @@ async def test_every_rpc_refuses_wrong_credentials(stack: Stack, tokens: dict[st
         "nobody": ((), "UNAUTHORIZED"),
         "an unknown token": (bearer("x" * 43), "UNAUTHORIZED"),
         "a revoked token": (bearer(tokens["revoked"]), "UNAUTHORIZED"),
+        "an expired token": (bearer(tokens["expired"]), "UNAUTHORIZED"),
         "a suspended account": (bearer(tokens["suspended"]), "ACCOUNT_SUSPENDED"),
         "a forged principal": (principal(stranger, ann, component), "PRINCIPAL_INVALID"),
         "an expired principal": (principal(signer_of(stack, "gateway", Past()), ann, component), "PRINCIPAL_INVALID"),

@@ -21,13 +21,18 @@ def seen(stack: Stack) -> Any:
         registered(boss)
         registered(user)
         with stack.client() as admin:
-            (account,) = admin.get("/api/admin/users", params={"search": boss.email}).json()["data"]
-            admin.patch(f"/api/admin/users/{account['id']}", json={"role": "admin"})
-        with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token_of(user)}"}) as script:
-            for _ in range(3):
-                assert script.post("/generate", json={"prompt": "slow cello", "duration": 60}).status_code == 200
-        cookies = [f"soundwright_session={each.cookies['soundwright_session']}" for each in (boss, user)]
-        return run_script("admin.mjs", stack.base_url, *cookies, user.email)
+            for browser, role in ((boss, "admin"), (user, "pro")):
+                (account,) = admin.get("/api/admin/users", params={"search": browser.email}).json()["data"]
+                assert admin.patch(f"/api/admin/users/{account['id']}", json={"role": role}).status_code == 200
+            with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token_of(user)}"}) as script:
+                asked = {"prompt": "slow cello", "duration": 120}
+                jobs = [script.post("/generate", json=asked).json()["job_id"] for _ in range(5)]
+            cookies = [f"soundwright_session={each.cookies['soundwright_session']}" for each in (boss, user)]
+            try:
+                return run_script("admin.mjs", stack.base_url, *cookies, user.email)
+            finally:
+                for job_id in jobs:
+                    admin.delete(f"/api/admin/jobs/{job_id}")
 
 
 def test_the_console_notes_only_the_refusals_of_the_server(seen: Any) -> None:
