@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { loadMarks } from "./clips.ts";
-import { ApiError, api, type Clip, type ClipJob, type GenerateBody } from "./client.ts";
+import { accountId, ApiError, api, type Clip, type ClipJob, type GenerateBody } from "./client.ts";
 import { bodyOf } from "./requests.ts";
 
 /** A job of a request. */
@@ -21,7 +21,6 @@ export interface Generation {
   readonly variations: readonly Variation[];
 }
 
-const KEY = "soundwright.generations";
 const REMEMBERED = 8;
 const INTERVAL_MILLISECONDS = 1000;
 
@@ -100,12 +99,17 @@ function change(id: string, changed: Partial<Variation>): void {
 function set(changed: readonly Generation[]): void {
   generations.value = changed;
   const kept = changed.map(({ prompt, variations }) => ({ prompt, ids: variations.map(({ id }) => id) }));
-  localStorage.setItem(KEY, JSON.stringify(kept));
+  localStorage.setItem(key(), JSON.stringify(kept));
+}
+
+/** Another account in the same browser has requests of its own. */
+function key(): string {
+  return `soundwright.generations.${accountId}`;
 }
 
 function remembered(): Generation[] {
   try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? "[]") as { prompt: string; ids: string[] }[];
+    const kept = JSON.parse(localStorage.getItem(key()) ?? "[]") as { prompt: string; ids: string[] }[];
     return kept.map(({ prompt, ids }) => ({ prompt, variations: ids.map(waiting) }));
   } catch {
     return [];

@@ -144,7 +144,8 @@ function Failure({ list }: { list: ClipPages }) {
 function Empty() {
   return (
     <p class="quiet">
-      No clips match. Change the filters, or <a href="/studio/generate">generate a clip</a>.
+      No clips match. The search finds whole words. Change the filters, or{" "}
+      <a href="/studio/generate">generate a clip</a>.
     </p>
   );
 }
