@@ -4,14 +4,15 @@ import "./ui/tokens.css";
 import "./ui/base.css";
 import "./ui/components.css";
 import type { ComponentChildren, ComponentType } from "preact";
+import { signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { activeJobs, followJobs } from "./api/jobs.ts";
+import { activeJobs, followJobs, isFollowing } from "./api/jobs.ts";
 import { startNotifications } from "./api/notifications.ts";
-import { account, isAdministrator } from "./api/session.ts";
+import { account, flash, isAdministrator } from "./api/session.ts";
 import { PlayerBar } from "./player/bar.tsx";
 import { path, startRouter } from "./router.ts";
-import { Notice } from "./ui/components.tsx";
+import { Button, Notice } from "./ui/components.tsx";
 
 interface Route {
   readonly pattern: RegExp;
@@ -49,6 +50,9 @@ const ROUTES: readonly Route[] = [
   { pattern: /^\/components$/, title: "Components", load: () => import("./pages/components.tsx") },
 ];
 
+/** What the page before had to say, until it is closed. */
+const word = signal(flash);
+
 function Shell() {
   const count = activeJobs.value.size;
   return (
@@ -82,6 +86,16 @@ function Shell() {
           <span class="word">Account</span>
         </a>
       </header>
+      {!isFollowing.value && path.value !== "/jobs" && (
+        <div class="page">
+          <Notice>The server is not reachable. The studio tries again until it is.</Notice>
+        </div>
+      )}
+      {word.value && (
+        <div class="page">
+          <Notice action={<Button label="Close" onClick={() => (word.value = "")} />}>{word.value}</Notice>
+        </div>
+      )}
       <main id="main" tabIndex={-1}>
         <Current />
       </main>

@@ -32,6 +32,14 @@ export async function followJob(jobId: string): Promise<void> {
 
 /** Follow all jobs of the account, until the page is left. */
 export async function followJobs(): Promise<void> {
+  const readNow = () => {
+    listedAt = Number.NEGATIVE_INFINITY;
+    void poll();
+  };
+  addEventListener("online", readNow);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) readNow();
+  });
   await poll();
 }
 

@@ -12,6 +12,9 @@ export const account = metaOf(document, "account");
 /** Whether the account may use the administration. The server decides about each request. */
 export const isAdministrator = metaOf(document, "administrator") === "true";
 
+/** What the page before this one had to say, for example after a login. */
+export const flash = metaOf(document, "flash");
+
 /** The ID of that account. Empty before the visitor has become a guest. */
 export let accountId = metaOf(document, "account-id");
 

@@ -95,6 +95,8 @@ function Contents({ found: { url, preview }, isBusy, onDownload, onClose }: Cont
   const usable = preview.entries.filter((entry) => !entry.problem);
   const isSpotify = preview.type !== "link";
   const all = isSpotify ? [url] : usable.map((entry) => entry.url);
+  const [only] = preview.entries.length === 1 ? preview.entries : [];
+  const isPlain = only && !only.problem && !only.track_id;
   const count = isSpotify ? preview.entry_count : usable.length;
   return (
     <div class="panel link-contents">
@@ -112,7 +114,7 @@ function Contents({ found: { url, preview }, isBusy, onDownload, onClose }: Cont
           <Button label="Close the link" icon="close" look="quiet" onClick={onClose} />
         </div>
       </div>
-      {preview.entries.length > 0 && (
+      {preview.entries.length > 0 && !isPlain && (
         <ul class="list" aria-label="Recordings of the link">
           {preview.entries.map((entry, index) => (
             <EntryRow key={index} entry={entry} isBusy={isBusy} isOnly={count === 1} onDownload={onDownload} />
@@ -161,6 +163,7 @@ function summaryOf(preview: Preview): string {
   const known = preview.entries.length === preview.entry_count && !preview.truncated;
   const seconds = preview.entries.reduce((sum, entry) => sum + (entry.duration_seconds ?? 0), 0);
   return [
+    preview.entries.length === 1 ? preview.entries[0]?.artist : "",
     preview.type === "link" ? "" : `Spotify ${preview.type}`,
     preview.truncated ? `more than ${recordings}` : recordings,
     known && seconds > 0 ? timeText(seconds) : "",

@@ -2,6 +2,8 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { untilRetry } from "../api/connection.ts";
+import { ApiError } from "../api/errors.ts";
 import { uploadTrack } from "../api/upload.ts";
 import { Button, ProgressBar } from "../ui/components.tsx";
 
@@ -12,6 +14,8 @@ interface Upload {
   /** 0 to 1. */
   readonly share: number;
   readonly problem: string;
+  /** Whether the connection was lost, and the upload begins again when it is back. */
+  readonly isWaiting: boolean;
 }
 
 const CONCURRENT = 2;
@@ -27,7 +31,14 @@ let lastId = 0;
 let onUploaded = () => {};
 
 function add(files: readonly File[]): void {
-  const added = files.map((file) => ({ id: ++lastId, file, abort: new AbortController(), share: 0, problem: "" }));
+  const added = files.map((file) => ({
+    id: ++lastId,
+    file,
+    abort: new AbortController(),
+    share: 0,
+    problem: "",
+    isWaiting: false,
+  }));
   uploads.value = [...uploads.value, ...added];
   queue.push(...added);
   next();
@@ -39,7 +50,7 @@ function next(): void {
     if (!upload) return;
     if (upload.abort.signal.aborted) continue;
     running++;
-    uploadTrack(upload.file, (share) => change(upload.id, { share }), upload.abort.signal)
+    store(upload)
       .then(
         () => {
           remove(upload);
@@ -51,6 +62,22 @@ function next(): void {
         running--;
         next();
       });
+  }
+}
+
+/** Upload a file. Begin again while the connection is lost. */
+async function store(upload: Upload): Promise<void> {
+  for (;;) {
+    try {
+      const onProgress = (share: number) => change(upload.id, { share, isWaiting: false });
+      await uploadTrack(upload.file, onProgress, upload.abort.signal);
+      return;
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 0)) throw error;
+      change(upload.id, { share: 0, isWaiting: true });
+      await untilRetry(upload.abort.signal);
+      if (upload.abort.signal.aborted) return;
+    }
   }
 }
 
@@ -122,7 +149,7 @@ export function Uploads(props: { onUploaded: () => void; isFirst: boolean }) {
           {uploads.value.map((upload) => (
             <li key={upload.id}>
               <span class="title">{upload.file.name}</span>
-              <span class="number quiet">{upload.problem ? "" : `${Math.round(100 * upload.share)}%`}</span>
+              <span class="number quiet">{stateOf(upload)}</span>
               <Button
                 label={upload.problem ? `Dismiss ${upload.file.name}` : `Cancel ${upload.file.name}`}
                 icon="close"
@@ -142,6 +169,11 @@ export function Uploads(props: { onUploaded: () => void; isFirst: boolean }) {
       )}
     </section>
   );
+}
+
+function stateOf(upload: Upload): string {
+  if (upload.problem) return "";
+  return upload.isWaiting ? "waiting for the connection" : `${Math.round(100 * upload.share)}%`;
 }
 
 /** Return all files that were dropped, with those in folders. */
