@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit import audio
-from kit.worker.waveform_keys import waveform_file
+from kit.worker.derived_files import waveform_file
 from services.separation.stems import StemWriter, write_mix
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from soundwright.library.v1 import job_pb2
 
 from kit.ports import Blobs
 from kit.worker.context import JobContext
-from kit.worker.waveform_keys import waveform_file, waveform_key
+from kit.worker.derived_files import waveform_file, waveform_key
 
 __all__ = ["JobOutputs", "delete_outputs"]
 

@@ -28,6 +28,7 @@ from services.analysis.engines.librosa_engine import warm_up
 from services.analysis.registry import build_registry
 from services.analysis.rpc import AnalysisRpc
 from services.analysis.settings import AnalysisSettings
+from services.analysis.spectrograms import Spectrograms
 from services.analysis.worker import AnalysisWorker
 
 __all__ = ["app"]
@@ -48,7 +49,10 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
     kind = handler.job_kind(settings)
     workers = job_workers([kind], bus=bus, jobs=jobs, blobs=blobs, settings=settings)
     server = runtime.rpc_server()
-    analysis_service_pb2_grpc.add_AnalysisServiceServicer_to_server(AnalysisRpc(bus, jobs, kind), server.server)
+    spectrograms = Spectrograms(blobs, limits, runtime.scratch())
+    analysis_service_pb2_grpc.add_AnalysisServiceServicer_to_server(
+        AnalysisRpc(bus, jobs, tracks, kind, spectrograms), server.server
+    )
     server.add_reflection(analysis_service_pb2)
     model = _language_model(settings)
     tools = Tools(
@@ -72,6 +76,7 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
             yield
         finally:
             warming.cancel()
+            spectrograms.close()
     slots.close()
     if model is not None:
         await model.close()

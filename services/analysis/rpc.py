@@ -11,17 +11,25 @@ from kit.rpc import Context
 from kit.worker.commands import create_job
 from kit.worker.kind import JobKind
 from services.analysis import service
+from services.analysis.spectrograms import Spectrograms
 
 __all__ = ["AnalysisRpc"]
 
 
 class AnalysisRpc(analysis_service_pb2_grpc.AnalysisServiceServicer):
     def __init__(
-        self, bus: Bus, jobs: library_service_pb2_grpc.JobServiceStub, kind: JobKind[jobs_pb2.AnalysisSpec]
+        self,
+        bus: Bus,
+        jobs: library_service_pb2_grpc.JobServiceStub,
+        tracks: library_service_pb2_grpc.TrackServiceStub,
+        kind: JobKind[jobs_pb2.AnalysisSpec],
+        spectrograms: Spectrograms,
     ) -> None:
         self._bus = bus
         self._jobs = jobs
+        self._tracks = tracks
         self._kind = kind
+        self._spectrograms = spectrograms
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
         wanted = service.parse_features(request.features)
@@ -33,3 +41,10 @@ class AnalysisRpc(analysis_service_pb2_grpc.AnalysisServiceServicer):
             library_service_pb2.CreateJobRequest(track_id=request.track_id, idempotency_key=request.idempotency_key),
         )
         return pb.CreateJobResponse(job=job, existed=existed)
+
+    async def RenderSpectrogram(
+        self, request: pb.RenderSpectrogramRequest, context: Context
+    ) -> pb.RenderSpectrogramResponse:
+        wanted = library_service_pb2.GetStemRequest(stem_id=request.stem_id)
+        stem = (await self._tracks.GetStem(wanted)).stem
+        return pb.RenderSpectrogramResponse(blob_key=await self._spectrograms.render(stem))

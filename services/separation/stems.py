@@ -13,7 +13,7 @@ from soundwright.library.v1 import job_pb2
 from kit import audio
 from kit.compute import Report
 from kit.engines import ModelSelection
-from kit.worker.waveform_keys import waveform_file
+from kit.worker.derived_files import waveform_file
 from services.separation import service
 from services.separation.service import Engine
 

@@ -26,6 +26,7 @@ RPC_MATRIX: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "AgentService.Chat": ({"turn_id": "{uuid}", "message": "Which key?", "track_ids": ["{track}"]}, EVERYBODY),  # its tools act for the caller
     "AgentService.CheckProviders": ({}, ADMINISTRATORS),
     "AnalysisService.CreateJob": (TRACK, _owners("ACCESS_DENIED")),
+    "AnalysisService.RenderSpectrogram": ({"stem_id": "{stem}"}, _owners("ACCESS_DENIED")),
     "GenerationService.CreateJobs": ({"prompt": "slow cello", "duration_seconds": 1}, EVERYBODY),
     "GenerationService.GetStatus": ({}, EVERYBODY),
     "GenerationService.DescribeModels": ({}, EVERYBODY),

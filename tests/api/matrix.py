@@ -39,6 +39,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/tracks/{track_id}/stems": (401, 401, 404, 404, 200),
     "GET /api/stems/{stem_id}/segments/{index}": (401, 401, 403, 403, 200),
     "GET /api/stems/{stem_id}/waveform": (401, 401, 403, 403, 200),
+    "GET /api/stems/{stem_id}/spectrogram/{tile}": (401, 401, 403, 403, 200),
     "DELETE /api/tracks/{track_id}": (401, 401, 404, 404, 204),
     # This stack keeps files in a folder, which clients cannot reach.
     "POST /api/uploads": UNREACHABLE,

@@ -297,3 +297,24 @@ def test_an_earlier_separation_stays_for_comparison(admin: httpx.Client) -> None
     )
     form |= {"separation_id": str(uuid.uuid4())}
     assert admin.post("/api/daw/export", files={n: (None, t) for n, t in form.items()}).status_code == 404
+
+
+def test_a_spectrogram_has_tiles_of_any_resolution(
+    admin: httpx.Client, track: dict[str, Any], stems: dict[str, dict[str, Any]]
+) -> None:
+    path = f"/api/stems/{stems['mix']['id']}/spectrogram"
+    answer = admin.get(f"{path}/0")
+    assert answer.status_code == 200, answer.text
+    columns = np.frombuffer(answer.content, np.uint8).reshape(-1, 64)
+    assert len(columns) == 1 + FRAMES // 2048
+    assert columns.max() > 128, "louder than -45 dB"
+    coarse = admin.get(f"{path}/0", params={"columns_per_pixel": 128})
+    assert np.array_equal(
+        np.frombuffer(coarse.content, np.uint8), columns[:128].max(axis=0).tolist() + columns[128:].max(axis=0).tolist()
+    )
+    again = admin.get(f"{path}/0", headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+    beyond = admin.get(f"{path}/1")
+    assert (beyond.status_code, beyond.json()["code"]) == (404, "SEGMENT_NOT_FOUND")
+    assert admin.get(f"{path}/0", params={"columns_per_pixel": 3}).status_code == 422
+    assert admin.get(f"/api/stems/{uuid.uuid4()}/spectrogram/0").json()["code"] == "STEM_NOT_FOUND"

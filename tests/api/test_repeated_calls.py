@@ -310,6 +310,12 @@ async def spectrogram(c: Calls, stack: Stack, clip: str, **_: Any) -> None:
     assert stack.stored(key) == [key]
 
 
+async def stem_spectrogram(c: Calls, stack: Stack, track_id: str, **_: Any) -> None:
+    stem = (await c.mine("TrackService.ListStems", track_id=track_id)).stems[0]
+    key = (await c.repeated("AnalysisService.RenderSpectrogram", stem_id=stem.id)).blob_key
+    assert stack.stored(key) == [key]
+
+
 REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
     "AccountService.DeleteSession": session,
     "AccountService.DeleteApiToken": api_token,
@@ -360,6 +366,7 @@ REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
         "GenerationService.CreateJobs", job_pb2.JOB_KIND_GENERATION, prompt="a beep", duration_seconds=1.0, seed=-1
     ),
     "GenerationService.RenderSpectrogram": spectrogram,
+    "AnalysisService.RenderSpectrogram": stem_spectrogram,
 }
 
 

@@ -11,8 +11,8 @@ from soundwright.library.v1 import job_pb2
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError, Code
 from kit.worker.context import JobContext
+from kit.worker.derived_files import described_key, waveform_file, waveform_key
 from kit.worker.outputs import JobOutputs, delete_outputs
-from kit.worker.waveform_keys import described_key, waveform_file, waveform_key
 
 JOB_ID = "7b0d2f0e-6c1a-4a51-9d36-5f0f3c7f1f11"
 

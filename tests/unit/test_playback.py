@@ -21,7 +21,7 @@ from kit.audio import PIXEL_FRAMES as STORED_PIXEL_FRAMES
 from kit.audio import AudioWriter
 from kit.compute import ComputeSlots
 from kit.errors import AppError
-from kit.worker.waveform_keys import waveform_key
+from kit.worker.derived_files import waveform_key
 from services.gateway.dialects.forge.stems import stem_routes
 from services.gateway.http.access import declared_access
 from services.gateway.http.playback import PIXEL_FRAMES, Playback, segment_count, segment_frame_count

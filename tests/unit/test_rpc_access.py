@@ -63,7 +63,7 @@ OPEN = {
     "SeparationService": (
         "CreateJob CreateExportJob CreatePipelineJob ListModels DescribeModels FetchModel GetLalalaiQuota CancelLalalaiTask CancelLalalaiTasks"
     ),
-    "AnalysisService": "CreateJob",
+    "AnalysisService": "CreateJob RenderSpectrogram",
     "AgentService": "Chat CheckProviders",
     "GenerationService": "CreateJobs GetStatus DescribeModels FetchModel RenderSpectrogram SuggestPrompt",
 }

@@ -63,7 +63,8 @@ class LibrosaEngine(Engine):
     * tempo: ``tempo`` in bpm, 0 if nothing repeats; ``tempo_confidence``, ``tempo_alternatives``, ``beats``, ``beat_count``.
     * key: ``key``, ``mode``, ``pitch_class``, ``camelot`` and ``key_runner_up``, None without pitched sound;
       ``confidence`` (also as ``key_confidence``), ``tuning_cents``.
-    * energy: statistics of the root mean square of frames, and ``zero_crossing_rate``; ``loudness_lufs`` and ``true_peak_dbtp``, None for silence.
+    * energy: statistics of the root mean square of frames, and ``zero_crossing_rate``; ``loudness_lufs`` and ``true_peak_dbtp``, None for
+      silence; ``features.energy`` [at most 2000], the root mean square over time.
     * spectral: means over frames; ``spectral_contrast`` has seven bands in dB.
     * mfcc: means and variances of 13 coefficients; ``features.mfcc`` [13][at most 200], with a column every
       ``features.mfcc_hop_seconds``.
@@ -199,6 +200,8 @@ class _Analysis:
         }
         if self._energy is not None and self._loudness is not None:
             result |= self._energy.result()
+            matrices["energy"], run = self._energy.over_time()
+            matrices["energy_hop_seconds"] = run * _HOP_LENGTH / _RATE_HZ
             result["loudness_lufs"] = self._loudness.loudness_lufs()
             result["true_peak_dbtp"] = self._loudness.true_peak_dbtp()
         if self._spectral is not None:

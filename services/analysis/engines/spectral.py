@@ -25,6 +25,7 @@ _CONTRAST_SHARE = 0.02
 _MFCC_COUNT = 13
 _MEL_BAND_COUNT = 128
 _MAX_COLUMNS = 200
+_MAX_ENERGY_COLUMNS = 2000
 _CENS_STEPS = (0.05, 0.1, 0.2, 0.4)
 _CENS_FRAMES = 41
 _ZERO_AMPLITUDE = 1e-10
@@ -45,6 +46,11 @@ class EnergyMeter:
         """Add frames of :class:`SignChanges`, bool [frames, frame_length]."""
         # The first value compares with the sample before the frame, so it is not a crossing inside the frame.
         self._crossings.append(crossings[:, 1:].sum(axis=1, dtype=np.float32) / np.float32(crossings.shape[1]))
+
+    def over_time(self) -> tuple[list[float], int]:
+        """Return the mean of runs of frames, at most 2000, and the number of frames of a run."""
+        rows, run = pooled(np.concatenate(self._rms)[np.newaxis], _MAX_ENERGY_COLUMNS)
+        return rows[0], run
 
     def result(self) -> dict[str, Any]:
         """Return the statistics over all frames."""
@@ -193,9 +199,9 @@ class ChromaMeter:
         return _normalised(smooth, np.linalg.norm(smooth, axis=0, keepdims=True)).astype(np.float32)
 
 
-def pooled(matrix: Floats) -> tuple[list[list[float]], int]:
-    """Average runs of columns so that at most 200 remain. Return the rows and the length of a run."""
-    run = -(-matrix.shape[1] // _MAX_COLUMNS)
+def pooled(matrix: Floats, max_columns: int = _MAX_COLUMNS) -> tuple[list[list[float]], int]:
+    """Average runs of columns so that at most ``max_columns`` remain. Return the rows and the length of a run."""
+    run = -(-matrix.shape[1] // max_columns)
     starts = np.arange(0, matrix.shape[1], run)
     counts = np.diff(starts, append=matrix.shape[1])
     means = np.add.reduceat(matrix.astype(np.float64), starts, axis=1) / counts

@@ -14,16 +14,19 @@ from starlette.types import Receive, Scope, Send
 from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
 from kit.ports import BlobInfo, Blobs
-from kit.worker.waveform_keys import waveform_key
+from kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
 from services.gateway.http.conversions import ConversionLimits, Conversions
 from services.gateway.http.disconnects import cancel_on_disconnect
 from services.gateway.http.edge import is_head
 from services.gateway.http.files import attachment, blob_response, file_not_found, not_modified
 
-__all__ = ["PIXEL_FRAMES", "Playback", "segment_count", "segment_frame_count"]
+__all__ = ["PIXEL_FRAMES", "TILE_PIXELS", "Playback", "segment_count", "segment_frame_count"]
 
 PIXEL_FRAMES = 256
 """Frames of each pixel of a stored waveform, as :data:`kit.audio.PIXEL_FRAMES`."""
+
+TILE_PIXELS = 1024
+"""Pixels of each tile of a spectrogram, except the last."""
 
 _SEGMENT_SECONDS = 5
 _SLOT_COUNT = 4
@@ -133,6 +136,33 @@ class Playback:
         data = await self._slots.run(functools.partial(_coarser, data, pixel_frames))
         return Response(data, media_type="application/octet-stream", headers=headers)
 
+    async def spectrogram(self, request: Request, key: str, tile: int, columns_per_pixel: int) -> Response:
+        """Return a tile of a stored spectrogram: :data:`TILE_PIXELS` pixels with a byte for each band, the last one shorter.
+
+        Each pixel has the largest values of its columns.
+
+        Raises:
+            AppError: ``SEGMENT_NOT_FOUND``; ``FILE_NOT_FOUND``.
+        """
+        info = await self._blobs.stat(key)
+        if info is None:
+            raise file_not_found()
+        size_bytes = TILE_PIXELS * columns_per_pixel * SPECTROGRAM_BANDS
+        count = -(-info.size_bytes // size_bytes)
+        if tile >= count:
+            raise AppError(Code.NOT_FOUND, "SEGMENT_NOT_FOUND", f"The spectrogram has the tiles 0 to {count - 1}.")
+        headers = {
+            "ETag": f'"{info.etag}-{columns_per_pixel}-{tile}"',
+            "Cache-Control": _CACHE,
+            "Accept-Ranges": "none",
+        }
+        if (unchanged := not_modified(request, headers)) is not None:
+            return unchanged
+        length = min(size_bytes, info.size_bytes - tile * size_bytes)
+        data = b"".join([piece async for piece in self._blobs.read(key, tile * size_bytes, length)])
+        data = await self._slots.run(functools.partial(_loudest, data, columns_per_pixel))
+        return Response(data, media_type="application/octet-stream", headers=headers)
+
     async def _stored(self, output: job_pb2.AudioOutput) -> BlobInfo:
         info = await self._blobs.stat(output.blob_key) if output.frame_count else None
         if info is None:
@@ -208,3 +238,10 @@ def _coarser(data: bytes, pixel_frames: int) -> bytes:
     from kit.audio import coarser_waveform
 
     return coarser_waveform(data, pixel_frames)
+
+
+def _loudest(data: bytes, columns_per_pixel: int) -> bytes:
+    import numpy as np
+
+    columns = np.frombuffer(data, np.uint8).reshape(-1, SPECTROGRAM_BANDS)
+    return np.maximum.reduceat(columns, range(0, len(columns), columns_per_pixel)).tobytes()

@@ -16,7 +16,7 @@ from typing import Protocol
 from kit.errors import AppError, Code
 from kit.ports import Blobs, Clock
 from kit.security.identity import Principal
-from kit.worker.waveform_keys import waveform_key
+from kit.worker.derived_files import waveform_key
 from services.library.access import owns
 from services.library.catalog import categories
 

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from kit.log import get_logger
 from kit.ports import BlobInfo, Blobs, Clock
-from kit.worker.waveform_keys import described_key
+from kit.worker.derived_files import described_key
 
 __all__ = ["MIN_AGE_SECONDS", "BlobRecords", "Orphan", "Orphans", "Place", "place_of"]
 

@@ -587,6 +587,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/stems/{stem_id}/spectrogram/{tile}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a tile of the mel spectrogram of a stem, or of the mix
+         * @description Get a tile of the mel spectrogram of a stem, or of the mix: 1024 pixels in time, the last tile fewer.
+         *
+         *     A pixel has 64 bytes, one for each band from 30 Hz to 16 kHz (or half the sample rate), equally wide in mel (HTK), the
+         *     lowest first. 0 is -90 dB or less, and 255 is 0 dB, the level of a full-scale sine. Column `i` is centred on frame
+         *     `2048 * i` (hop length 2048, FFT size 4096, Hann window, mean of all channels). With `columns_per_pixel`, each pixel
+         *     has the largest values of so many columns. The first request for a stem computes its spectrogram.
+         */
+        get: operations["get_spectrogram"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/export/stem/{stem_id}": {
         parameters: {
             query?: never;
@@ -3066,6 +3091,19 @@ export interface components {
              * @example 200.04
              */
             chroma_hop_seconds?: number;
+            /**
+             * @description RMS over time, at most 2000 values.
+             * @example [
+             *       0.12,
+             *       0.31
+             *     ]
+             */
+            energy?: number[];
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            energy_hop_seconds?: number;
         };
         /**
          * AnalysisValues
@@ -7167,6 +7205,19 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `STEM_NOT_FOUND`, `FILE_NOT_FOUND`, `SEGMENT_NOT_FOUND` */
+        forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `TRACK_NOT_FOUND`, `NO_STEMS` */
         forge_404_TRACK_NOT_FOUND_NO_STEMS: {
             headers: {
@@ -9616,7 +9667,12 @@ export interface operations {
                      *                 0.25
                      *               ]
                      *             ],
-                     *             "chroma_hop_seconds": 200.04
+                     *             "chroma_hop_seconds": 200.04,
+                     *             "energy": [
+                     *               0.12,
+                     *               0.31
+                     *             ],
+                     *             "energy_hop_seconds": 200.04
                      *           }
                      *         }
                      *       }
@@ -9745,7 +9801,12 @@ export interface operations {
                      *               0.25
                      *             ]
                      *           ],
-                     *           "chroma_hop_seconds": 200.04
+                     *           "chroma_hop_seconds": 200.04,
+                     *           "energy": [
+                     *             0.12,
+                     *             0.31
+                     *           ],
+                     *           "energy_hop_seconds": 200.04
                      *         },
                      *         "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *         "job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
@@ -10937,6 +10998,69 @@ export interface operations {
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
         };
     };
+    get_spectrogram: {
+        parameters: {
+            query?: {
+                /** @description Columns per pixel: a power of two. */
+                columns_per_pixel?: number;
+            };
+            header?: {
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The ID of the stem. */
+                stem_id: string;
+                /** @description The number of the tile, from 0. */
+                tile: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
     export_stem: {
         parameters: {
             query?: {
@@ -11468,7 +11592,12 @@ export interface operations {
                      *               0.25
                      *             ]
                      *           ],
-                     *           "chroma_hop_seconds": 200.04
+                     *           "chroma_hop_seconds": 200.04,
+                     *           "energy": [
+                     *             0.12,
+                     *             0.31
+                     *           ],
+                     *           "energy_hop_seconds": 200.04
                      *         }
                      *       }
                      *     }

@@ -20,6 +20,7 @@ const ICONS: readonly IconName[] = [
   "metronome",
   "plus",
   "minus",
+  "spectrogram",
   "close",
   "help",
 ];

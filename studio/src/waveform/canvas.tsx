@@ -10,7 +10,8 @@ const OVERVIEW_PIXELS = 4096;
 const FINEST = 256;
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const scheme = signal(dark.matches);
+/** Whether the theme is dark. Canvases that read colours draw again when it changes. */
+export const scheme = signal(dark.matches);
 dark.addEventListener("change", () => {
   scheme.value = dark.matches;
 });
@@ -55,19 +56,12 @@ function draw(
   height: number,
   scale: number,
 ): void {
-  const ratio = devicePixelRatio;
-  const columns = Math.round(width * ratio);
-  const rows = Math.round(height * ratio);
-  if (canvas.width !== columns || canvas.height !== rows) {
-    canvas.width = columns;
-    canvas.height = rows;
-  }
-  const drawing = canvas.getContext("2d");
+  const drawing = sized(canvas, width, height);
   if (!drawing) return;
-  drawing.clearRect(0, 0, columns, rows);
+  const { width: columns, height: rows } = canvas;
   drawing.fillStyle = getComputedStyle(canvas).color;
   const middle = rows / 2;
-  const framesPerColumn = view.framesPerPixel / ratio;
+  const framesPerColumn = (view.framesPerPixel * width) / columns;
   const level = pyramid && levelFor(pyramid, framesPerColumn);
   if (!level) return;
   for (let column = 0; column < columns; column++) {
@@ -76,4 +70,17 @@ function draw(
     const top = middle * (1 - scale * high);
     drawing.fillRect(column, top, 1, Math.max(1, middle * (1 - scale * low) - top));
   }
+}
+
+/** Return the drawing of an empty canvas of this size in CSS pixels. */
+export function sized(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null {
+  const columns = Math.round(width * devicePixelRatio);
+  const rows = Math.round(height * devicePixelRatio);
+  if (canvas.width !== columns || canvas.height !== rows) {
+    canvas.width = columns;
+    canvas.height = rows;
+  }
+  const drawing = canvas.getContext("2d");
+  drawing?.clearRect(0, 0, columns, rows);
+  return drawing;
 }

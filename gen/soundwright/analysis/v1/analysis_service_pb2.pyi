@@ -66,3 +66,37 @@ class CreateJobResponse(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["existed", b"existed", "job", b"job"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RenderSpectrogramRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    STEM_ID_FIELD_NUMBER: builtins.int
+    stem_id: builtins.str
+    def __init__(
+        self,
+        *,
+        stem_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["stem_id", b"stem_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RenderSpectrogramResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    BLOB_KEY_FIELD_NUMBER: builtins.int
+    blob_key: builtins.str
+    def __init__(
+        self,
+        *,
+        blob_key: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["blob_key", b"blob_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -40,6 +40,11 @@ class AnalysisServiceStub:
                 request_serializer=soundwright_dot_analysis_dot_v1_dot_analysis__service__pb2.CreateJobRequest.SerializeToString,
                 response_deserializer=soundwright_dot_analysis_dot_v1_dot_analysis__service__pb2.CreateJobResponse.FromString,
                 _registered_method=True)
+        self.RenderSpectrogram = channel.unary_unary(
+                '/soundwright.analysis.v1.AnalysisService/RenderSpectrogram',
+                request_serializer=soundwright_dot_analysis_dot_v1_dot_analysis__service__pb2.RenderSpectrogramRequest.SerializeToString,
+                response_deserializer=soundwright_dot_analysis_dot_v1_dot_analysis__service__pb2.RenderSpectrogramResponse.FromString,
+                _registered_method=True)
 
 
 class AnalysisServiceServicer:
@@ -52,6 +57,13 @@ class AnalysisServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenderSpectrogram(self, request, context):
+        """Computes the spectrogram of a stem if it is not stored yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AnalysisServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -59,6 +71,11 @@ def add_AnalysisServiceServicer_to_server(servicer, server):
                     servicer.CreateJob,
                     request_deserializer=soundwright_dot_analysis_dot_v1_dot_analysis__service__pb2.CreateJobRequest.FromString,
                     response_serializer=soundwright_dot_analysis_dot_v1_dot_analysis__service__pb2.CreateJobResponse.SerializeToString,
+            ),
+            'RenderSpectrogram': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenderSpectrogram,
+                    request_deserializer=soundwright_dot_analysis_dot_v1_dot_analysis__service__pb2.RenderSpectrogramRequest.FromString,
+                    response_serializer=soundwright_dot_analysis_dot_v1_dot_analysis__service__pb2.RenderSpectrogramResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -89,6 +106,33 @@ class AnalysisService:
             '/soundwright.analysis.v1.AnalysisService/CreateJob',
             soundwright_dot_analysis_dot_v1_dot_analysis__service__pb2.CreateJobRequest.SerializeToString,
             soundwright_dot_analysis_dot_v1_dot_analysis__service__pb2.CreateJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenderSpectrogram(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.analysis.v1.AnalysisService/RenderSpectrogram',
+            soundwright_dot_analysis_dot_v1_dot_analysis__service__pb2.RenderSpectrogramRequest.SerializeToString,
+            soundwright_dot_analysis_dot_v1_dot_analysis__service__pb2.RenderSpectrogramResponse.FromString,
             options,
             channel_credentials,
             insecure,

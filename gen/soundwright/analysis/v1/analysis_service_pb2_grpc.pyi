@@ -17,6 +17,8 @@ class AnalysisServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateJob: _aio.UnaryUnaryMultiCallable[_analysis_service_pb2.CreateJobRequest, _analysis_service_pb2.CreateJobResponse]
+    RenderSpectrogram: _aio.UnaryUnaryMultiCallable[_analysis_service_pb2.RenderSpectrogramRequest, _analysis_service_pb2.RenderSpectrogramResponse]
+    """Computes the spectrogram of a stem if it is not stored yet."""
 
 class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
     """Analyses recordings."""
@@ -27,5 +29,13 @@ class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analysis_service_pb2.CreateJobRequest,
         context: _aio.ServicerContext[_analysis_service_pb2.CreateJobRequest, _abc.Awaitable[_analysis_service_pb2.CreateJobResponse]],
     ) -> _abc.Awaitable[_analysis_service_pb2.CreateJobResponse]: ...
+
+    @_abc_1.abstractmethod
+    def RenderSpectrogram(
+        self,
+        request: _analysis_service_pb2.RenderSpectrogramRequest,
+        context: _aio.ServicerContext[_analysis_service_pb2.RenderSpectrogramRequest, _abc.Awaitable[_analysis_service_pb2.RenderSpectrogramResponse]],
+    ) -> _abc.Awaitable[_analysis_service_pb2.RenderSpectrogramResponse]:
+        """Computes the spectrogram of a stem if it is not stored yet."""
 
 def add_AnalysisServiceServicer_to_server(servicer: AnalysisServiceServicer, server: _aio.Server) -> None: ...

@@ -234,6 +234,8 @@ class AnalysisMatrices(TypedDict, total=False):
     mfcc_hop_seconds: Seconds
     chroma: _Matrix
     chroma_hop_seconds: Seconds
+    energy: Annotated[list[float], Field(description="RMS over time, at most 2000 values.", examples=[[0.12, 0.31]])]
+    energy_hop_seconds: Seconds
 
 
 class AnalysisValues(TypedDict, total=False):

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator, Field
+from soundwright.analysis.v1 import analysis_service_pb2 as analysis_pb
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from starlette.responses import Response
@@ -27,6 +28,7 @@ __all__ = ["stem_routes"]
 
 _PIXEL_FRAMES_LIMIT = 1 << 24
 _SEPARATION_LIMIT = 20
+_PIXEL_COLUMNS_LIMIT = 1024
 
 
 class FinishedSeparation(TypedDict):
@@ -72,6 +74,12 @@ PixelFrames = Annotated[
 ]
 SegmentIndex = Annotated[
     int, Path(ge=0, description="The number of the segment, from 0. A stem has `segment_count` segments.", examples=[0])
+]
+TileIndex = Annotated[int, Path(ge=0, description="The number of the tile, from 0.", examples=[0])]
+PixelColumns = Annotated[
+    int,
+    Query(ge=1, le=_PIXEL_COLUMNS_LIMIT, description="Columns per pixel: a power of two.", examples=[1]),
+    AfterValidator(_power_of_two),
 ]
 
 
@@ -147,6 +155,31 @@ def stem_routes(gateway: Gateway) -> APIRouter:
         pixel. 128 is full scale. All channels together are one channel, whose extremes are those of any channel.
         """
         return await playback.waveform(request, await _stem(clients, stem_id), samples_per_pixel)
+
+    @router.get("/api/stems/{stem_id}/spectrogram/{tile}")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @made_file_responses(
+        "application/octet-stream",
+        refusals.ACCESS_DENIED,
+        refusals.STEM_NOT_FOUND,
+        refusals.FILE_NOT_FOUND,
+        refusals.SEGMENT_NOT_FOUND,
+        refusals.VALIDATION_ERROR,
+        refusals.TOO_MANY_CONVERSIONS,
+    )
+    async def get_spectrogram(
+        request: Request, stem_id: StemId, tile: TileIndex, columns_per_pixel: PixelColumns = 1
+    ) -> Response:
+        """Get a tile of the mel spectrogram of a stem, or of the mix: 1024 pixels in time, the last tile fewer.
+
+        A pixel has 64 bytes, one for each band from 30 Hz to 16 kHz (or half the sample rate), equally wide in mel (HTK), the
+        lowest first. 0 is -90 dB or less, and 255 is 0 dB, the level of a full-scale sine. Column `i` is centred on frame
+        `2048 * i` (hop length 2048, FFT size 4096, Hann window, mean of all channels). With `columns_per_pixel`, each pixel
+        has the largest values of so many columns. The first request for a stem computes its spectrogram.
+        """
+        wanted = analysis_pb.RenderSpectrogramRequest(stem_id=require_uuid(stem_id, "stem"))
+        key = (await clients.analysis.RenderSpectrogram(wanted)).blob_key
+        return await playback.spectrogram(request, key, tile, columns_per_pixel)
 
     return router
 

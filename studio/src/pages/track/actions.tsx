@@ -62,7 +62,7 @@ export function SeparateControls({ track, isFirst }: { track: Track; isFirst: bo
 
 export function AnalyseButton({ track, isFirst }: { track: Track; isFirst: boolean }) {
   const { isBusy, problem, start } = useAction(async () => {
-    const body = { track_id: track.id, features: ["tempo", "key", "energy"] };
+    const body = { track_id: track.id, features: ["tempo", "key", "energy", "chroma"] };
     const { job_id } = await dataOf(api.POST("/api/analysis/analyze", { body: body as never }));
     await followJob(job_id);
   });

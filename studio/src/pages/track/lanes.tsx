@@ -9,8 +9,10 @@ import { Button, Fader, LevelMeter, Pan } from "../../ui/components.tsx";
 import { loadPeaks, Waveform } from "../../waveform/canvas.tsx";
 import type { Pyramid } from "../../waveform/peaks.ts";
 import { beatMarks, timeMarks, whole } from "../../waveform/view.ts";
+import { Spectrogram } from "../../waveform/spectrogram.tsx";
 import { useGestures, useLoopSelection } from "./gestures.ts";
 import type { Player } from "./player.ts";
+import { Series } from "./series.tsx";
 
 const LANE_HEIGHT = 76;
 const MINIMAP_HEIGHT = 40;
@@ -40,10 +42,20 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
         <Button label="Show all of the track" look="quiet" onClick={() => player.showAll()}>
           All
         </Button>
+        <Button
+          label="Show spectrograms"
+          icon="spectrogram"
+          look="quiet"
+          pressed={player.showsSpectrograms.value}
+          onClick={() => {
+            player.showsSpectrograms.value = !player.showsSpectrograms.value;
+          }}
+        />
         <Button label="Keyboard shortcuts" icon="help" look="quiet" onClick={onHelp} />
       </div>
       <Minimap player={player} />
       <Ruler player={player} />
+      <Series player={player} values={player.series.value} />
       {player.stems.map((stem, index) => (
         <LaneRow key={stem.id} player={player} stem={stem} number={index + 1} />
       ))}
@@ -93,14 +105,25 @@ function LaneRow({ player, stem, number }: { player: Player; stem: Stem; number:
         <LevelMeter label={`Level of ${name}`} level={level} active={player.state.value === "playing"} />
       </div>
       <div class="lane-wave" data-seek>
-        <Waveform
-          peaks={peaks}
-          view={player.view.value}
-          width={player.width.value}
-          height={LANE_HEIGHT}
-          scale={player.waveScale}
-          label={`Waveform of ${name}`}
-        />
+        {player.showsSpectrograms.value && heard ? (
+          <Spectrogram
+            stemId={heard.id}
+            frameCount={heard.frame_count}
+            view={player.view.value}
+            width={player.width.value}
+            height={LANE_HEIGHT}
+            label={`Spectrogram of ${name}`}
+          />
+        ) : (
+          <Waveform
+            peaks={peaks}
+            view={player.view.value}
+            width={player.width.value}
+            height={LANE_HEIGHT}
+            scale={player.waveScale}
+            label={`Waveform of ${name}`}
+          />
+        )}
       </div>
     </section>
   );

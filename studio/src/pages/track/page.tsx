@@ -124,6 +124,7 @@ function Desk({ track, analysis, recording, separations, onChoose }: DeskProps) 
   useEffect(() => {
     if (!player) return;
     player.beats.value = analysis?.beats ?? [];
+    player.series.value = analysis?.features;
     player.musicalKey.value = track.key ?? analysis?.key ?? "";
   }, [player, analysis, track]);
   return (

@@ -1,7 +1,7 @@
 /** The state of the track page: the mixer, the transport and the visible part. It drives the engine, and survives a reload. */
 
 import { batch, computed, effect, type Signal, signal } from "@preact/signals";
-import { getBytes, type Stem, type Stems } from "../../api/client.ts";
+import { type Analysis, getBytes, type Stem, type Stems } from "../../api/client.ts";
 import { Engine, type EngineState } from "../../audio/engine.ts";
 import { leaveFloor, takeFloor } from "../../audio/floor.ts";
 import { type Lane, NEUTRAL } from "../../audio/mix.ts";
@@ -61,6 +61,9 @@ export class Player {
   readonly firstDownbeat = signal(0);
   /** For example `A minor`; empty if it is unknown. */
   readonly musicalKey = signal("");
+  /** Values over time from the analysis. */
+  readonly series = signal<Analysis["features"]>(undefined);
+  readonly showsSpectrograms = signal(false);
   /** Width of the waveforms in CSS pixels. */
   readonly width = signal(1000);
   readonly view = signal<View>({ start: 0, framesPerPixel: 1 });

@@ -1,0 +1,44 @@
+"""Where the waveform and the spectrogram of an audio file are stored: beside it (ADR 0040).
+
+No record names them: they can be computed again, and go with the file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "SPECTROGRAM_BANDS",
+    "SPECTROGRAM_HOP_FRAMES",
+    "described_key",
+    "spectrogram_key",
+    "waveform_file",
+    "waveform_key",
+]
+
+_WAVEFORM = ".dat"
+_SPECTROGRAM = ".mel"
+SPECTROGRAM_BANDS = 64
+"""Bytes of each column of a spectrogram."""
+SPECTROGRAM_HOP_FRAMES = 2048
+"""Frames from a column of a spectrogram to the next."""
+
+
+def waveform_file(file: Path) -> Path:
+    """Return the file for the waveform of an output (:mod:`kit.audio.waveform`), which is stored with the output if it exists."""
+    return file.with_name(file.name + _WAVEFORM)
+
+
+def waveform_key(blob_key: str) -> str:
+    """Return the key of the waveform of an audio file."""
+    return blob_key + _WAVEFORM
+
+
+def spectrogram_key(blob_key: str) -> str:
+    """Return the key of the spectrogram of an audio file."""
+    return blob_key + _SPECTROGRAM
+
+
+def described_key(key: str) -> str:
+    """Return the key of the audio file that a waveform or spectrogram is of, or ``key`` itself if it is that of another file."""
+    return key.removesuffix(_WAVEFORM).removesuffix(_SPECTROGRAM)

@@ -1,0 +1,72 @@
+"""Mel spectrograms for players: one byte for each band and column, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from kit.audio import AudioFile
+from services.analysis.engines.frames import Framer
+
+__all__ = ["FFT_LENGTH", "FLOOR_DB", "HIGHEST_HZ", "LOWEST_HZ", "write_spectrogram"]
+
+FFT_LENGTH = 4096
+LOWEST_HZ = 30.0
+HIGHEST_HZ = 16_000.0
+FLOOR_DB = -90.0
+_BLOCK_FRAMES = 65_536
+
+
+def write_spectrogram(
+    recording: AudioFile, target: Path, *, hop_frames: int, band_count: int, check: Callable[[], None]
+) -> None:
+    """Write the mel spectrogram of the mean of all channels.
+
+    Column ``i`` is centred on frame ``i * hop_frames``; there are ``1 + frame_count // hop_frames``. A column has one byte
+    for each band, the lowest first: 0 is :data:`FLOOR_DB` or less, 255 is 0 dB, the level of a full-scale sine. The window
+    is a Hann window of :data:`FFT_LENGTH` frames. The bands are equally wide in mel from :data:`LOWEST_HZ` to
+    :data:`HIGHEST_HZ`, or to half the sample rate.
+
+    Args:
+        check: called for each block. An exception that it raises ends the work.
+
+    Raises:
+        AppError: see :class:`~kit.audio.AudioFile`.
+    """
+    import librosa.filters
+
+    rate = recording.sample_rate_hz
+    bands = librosa.filters.mel(
+        sr=rate,
+        n_fft=FFT_LENGTH,
+        n_mels=band_count,
+        fmin=LOWEST_HZ,
+        fmax=min(HIGHEST_HZ, rate / 2),
+        htk=True,
+        norm=None,
+    ).astype(np.float32)
+    window = np.hanning(FFT_LENGTH + 1)[:-1].astype(np.float32)
+    # A full-scale sine has half the sum of the window in its bin. The window spreads its power over 1.5 bins.
+    scale = np.float32(1.0 / (1.5 * (window.sum() / 2) ** 2))
+    framer = Framer(FFT_LENGTH, hop_frames)
+    with target.open("wb") as file:
+        for block in recording.blocks(_BLOCK_FRAMES):
+            check()
+            mono = np.clip(np.nan_to_num(block.mean(axis=0, dtype=np.float32), nan=0.0), -1000.0, 1000.0)
+            for frames in framer.push(mono.astype(np.float32)):
+                _write_columns(file, frames * window, bands, scale)
+        for frames in framer.finish():
+            _write_columns(file, frames * window, bands, scale)
+
+
+def _write_columns(file: BinaryIO, frames: NDArray[np.float32], bands: NDArray[np.float32], scale: np.float32) -> None:
+    spectrum = fft.rfft(frames, axis=1)
+    power = (np.square(spectrum.real) + np.square(spectrum.imag)) @ bands.T * scale
+    decibels = 10.0 * np.log10(np.maximum(power, 1e-12))
+    levels = np.clip(np.rint((decibels / -FLOOR_DB + 1.0) * 255.0), 0, 255)
+    file.write(np.ascontiguousarray(levels, np.uint8).tobytes())

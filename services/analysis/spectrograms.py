@@ -1,0 +1,94 @@
+"""Spectrograms of stems: computes one when it is first asked for, and stores it beside the stem."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import tempfile
+import threading
+from pathlib import Path
+
+from soundwright.library.v1 import job_pb2
+
+from kit.audio import AudioFile, AudioLimits
+from kit.compute import ComputeSlots
+from kit.errors import AppError, Code
+from kit.ports import Blobs
+from kit.worker.derived_files import SPECTROGRAM_BANDS, SPECTROGRAM_HOP_FRAMES, spectrogram_key
+from services.analysis.engines.mel_spectrogram import write_spectrogram
+
+__all__ = ["Spectrograms"]
+
+_WAITING_LIMIT = 32
+
+
+class Spectrograms:
+    """Computes spectrograms. Concurrent calls for the same stem share the work."""
+
+    def __init__(self, blobs: Blobs, limits: AudioLimits, scratch: Path) -> None:
+        self._blobs = blobs
+        self._limits = limits
+        self._scratch = scratch
+        self._slots = ComputeSlots("spectrogram", 1)
+        self._closed = threading.Event()
+        self._computing: dict[str, asyncio.Task[None]] = {}
+
+    def close(self) -> None:
+        """Stop what is not finished."""
+        self._closed.set()
+        for task in self._computing.values():
+            task.cancel()
+        self._slots.close()
+
+    async def render(self, stem: job_pb2.AudioOutput) -> str:
+        """Return the key of a stem's spectrogram. Compute it if it is not stored.
+
+        Raises:
+            AppError: ``FILE_NOT_FOUND`` if the stem is not audio or no longer stored; ``TOO_MANY_CONVERSIONS``.
+        """
+        key = spectrogram_key(stem.blob_key)
+        if await self._blobs.stat(key) is None:
+            if not stem.frame_count or await self._blobs.stat(stem.blob_key) is None:
+                raise AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "There is no such file.")
+            await asyncio.shield(self._task(stem, key))
+        return key
+
+    def _task(self, stem: job_pb2.AudioOutput, key: str) -> asyncio.Task[None]:
+        task = self._computing.get(key)
+        if task is None:
+            if len(self._computing) >= _WAITING_LIMIT:
+                raise AppError(
+                    Code.RATE_LIMITED,
+                    "TOO_MANY_CONVERSIONS",
+                    "The server is computing too many spectrograms at the moment. Try again in a minute.",
+                )
+            task = self._computing[key] = asyncio.create_task(self._compute(stem, key))
+            task.add_done_callback(functools.partial(self._forget, key))
+        return task
+
+    def _forget(self, key: str, task: asyncio.Task[None]) -> None:
+        del self._computing[key]
+        if not task.cancelled():
+            task.exception()  # each caller who still waits gets it
+
+    async def _compute(self, stem: job_pb2.AudioOutput, key: str) -> None:
+        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
+            target = Path(folder) / "spectrogram"
+            async with self._blobs.local(stem.blob_key) as path:
+                recording = AudioFile(path, self._limits, frame_count=stem.frame_count)
+                work = functools.partial(
+                    write_spectrogram,
+                    recording,
+                    target,
+                    hop_frames=SPECTROGRAM_HOP_FRAMES,
+                    band_count=SPECTROGRAM_BANDS,
+                    check=self._check,
+                )
+                await self._slots.run(work)
+            await self._blobs.put_file(key, target)
+        if await self._blobs.stat(stem.blob_key) is None:  # deleted in the meantime
+            await self._blobs.delete(key)
+
+    def _check(self) -> None:
+        if self._closed.is_set():
+            raise AppError(Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", "The service stops. Try again in a minute.")
