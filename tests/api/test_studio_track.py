@@ -49,6 +49,11 @@ def test_the_bars_begin_where_the_user_says(seen: Any) -> None:
     assert seen["key"].split()[1] in ("major", "minor")
 
 
+def test_lanes_show_spectrograms_under_chroma_and_energy(seen: Any) -> None:
+    lanes = (f"Spectrogram of {stem}" for stem in ("drums", "bass", "other", "vocals"))
+    assert seen["lanes"] == ", ".join(["Chroma and energy over time", *lanes])
+
+
 def test_the_mix_is_exported_as_flac(seen: Any) -> None:
     assert seen["export"] == ["Test tune - mix.flac", "fLaC"]
 

@@ -58,6 +58,25 @@ try {
     return (parseFloat(bar.style.left) / area.clientWidth) * Number(document.querySelector(".position .fader").max);
   });
 
+  // Chroma and energy lie under the ruler, and lanes show their spectrograms.
+  const opaque = (label) =>
+    page.waitForFunction((name) => {
+      const canvas = document.querySelector(`canvas[aria-label="${name}"]`);
+      if (!canvas) return false;
+      const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+      copy.drawImage(canvas, 0, 0);
+      const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+      return data.some((value, index) => index % 4 === 3 && value > 60);
+    }, label);
+  await opaque("Chroma and energy over time");
+  await button("Show spectrograms").click();
+  await opaque("Spectrogram of drums");
+  await button("Zoom in").click();
+  await opaque("Spectrogram of vocals");
+  await check("spectrograms");
+  await shoot("spectrograms");
+  seen.lanes = await page.locator(".lane canvas").evaluateAll((all) => all.map((one) => one.ariaLabel).join(", "));
+
   // The mix as FLAC.
   await page.getByLabel("Format").selectOption("flac");
   const downloading = page.waitForEvent("download");

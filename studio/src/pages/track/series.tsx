@@ -20,7 +20,7 @@ export function Series({ player, values }: { player: Player; values: Values | un
     if (canvas.current && values) draw(canvas.current, values, view, width, player.sampleRateHz);
   }, [values, view, width, isDark, player]);
   if (!values?.chroma && !values?.energy) return null;
-  const names = [values.chroma && "Chroma", values.energy && "Energy"].filter(Boolean).join(" and ");
+  const names = values.chroma && values.energy ? "Chroma and energy" : values.chroma ? "Chroma" : "Energy";
   return (
     <section class="lane series" aria-label={names}>
       <div class="lane-head">
