@@ -127,6 +127,7 @@ def belongings(
             "stem_id": separation["stems"][0]["id"],
             "path": track["file_path"].removeprefix("/files/"),
             "index": "0",
+            "tile": "0",
             "track_name": "vocals",
             "job_id": pipeline,
             "spotify_id": "matrix",
