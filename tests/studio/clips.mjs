@@ -62,7 +62,6 @@ try {
 
   // It goes on while pages change.
   await page.evaluate(() => {
-    globalThis.pauses = 0;
     globalThis.stayed = true;
   });
   await page.getByRole("navigation").getByRole("link", { name: "Jobs" }).click();
@@ -98,7 +97,7 @@ try {
   await said("2 clips");
   await watch.check(page, "clips");
 
-  // Both go into a new playlist. One is renamed by its seed: they differ in nothing else that can be seen.
+  // Both go into a new playlist, and one becomes a track.
   await button(`More about ${prompt}`).first().click();
   await page.getByLabel("Name of the new playlist").fill("Rainy days");
   await button("Add to the playlist").click();
@@ -176,6 +175,7 @@ try {
   await button("Delete the clip").click();
   await page.getByRole("dialog", { name: "Delete the clip" }).getByRole("button", { name: "Delete the clip" }).click();
   await page.waitForFunction(() => document.querySelectorAll("article.clip").length === 1);
+  await said("1 clip");
   await page.setViewportSize({ width: 360, height: 740 });
   seen.phone_width = await page.evaluate(() => document.documentElement.scrollWidth);
   seen.position = await position();

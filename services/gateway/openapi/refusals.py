@@ -195,7 +195,7 @@ MODEL_UNAVAILABLE = Problem(
 )
 
 # Accounts, links and external services.
-USER_ID_FOREIGN = Problem(403, "USER_ID_FOREIGN", "user_id must be the ID of the token's account, or be omitted.")
+USER_ID_FOREIGN = Problem(403, "USER_ID_FOREIGN", "user_id must be the ID of your account, or be omitted.")
 REGISTRATION_CLOSED = Problem(403, "REGISTRATION_CLOSED", "Registration is closed. Ask the operator for an account.")
 REGISTRATION_NEEDED = Problem(
     403, "REGISTRATION_NEEDED", "Guests cannot do this. Register first. Your tracks and jobs stay yours."

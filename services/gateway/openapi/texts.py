@@ -10,9 +10,9 @@ ABOUT = """\
 Soundwright serves three public APIs on one port. *Forge* (Sound Forge Alchemy) wraps results in `data`. *Soundbox* (Sound Box)
 and *pipeline* (Audio Pipeline) return plain objects. The pages are for browsers.
 
-**Authentication.** All APIs accept `Authorization: Bearer <token>`. Forge also accepts browser sessions; state-changing requests
-of a session need `X-CSRF-Token`. If open access is enabled, Sound Box and Audio Pipeline also accept requests without a token:
-their `security` has an empty entry. If open access is disabled, ignore that entry.
+**Authentication.** All APIs accept `Authorization: Bearer <token>` and browser sessions; state-changing requests of a session
+need `X-CSRF-Token`. If open access is enabled, Sound Box and Audio Pipeline also accept requests without either: their
+`security` has an empty entry. If open access is disabled, ignore that entry.
 
 **Errors** have a status, a code and a message. Each response lists the possible codes, with an example of each.
 

@@ -5046,7 +5046,7 @@ export interface components {
          */
         GenerateBody: {
             /**
-             * @description The ID of the user, for callers without a token.
+             * @description The ID of the user, for callers without an account.
              * @example user_abc123
              */
             user_id?: string | null;
@@ -5283,7 +5283,7 @@ export interface components {
          */
         UserBody: {
             /**
-             * @description The ID of the user, for callers without a token.
+             * @description The ID of the user, for callers without an account.
              * @example user_abc123
              */
             user_id?: string | null;
@@ -5304,7 +5304,7 @@ export interface components {
          */
         VoteBody: {
             /**
-             * @description The ID of the user, for callers without a token.
+             * @description The ID of the user, for callers without an account.
              * @example user_abc123
              */
             user_id?: string | null;
@@ -5355,7 +5355,7 @@ export interface components {
          */
         IdsBody: {
             /**
-             * @description The ID of the user, for callers without a token.
+             * @description The ID of the user, for callers without an account.
              * @example user_abc123
              */
             user_id?: string | null;
@@ -5427,7 +5427,7 @@ export interface components {
          */
         RateBody: {
             /**
-             * @description The ID of the user, for callers without a token.
+             * @description The ID of the user, for callers without an account.
              * @example user_abc123
              */
             user_id?: string | null;
@@ -5457,7 +5457,7 @@ export interface components {
          */
         TagBody: {
             /**
-             * @description The ID of the user, for callers without a token.
+             * @description The ID of the user, for callers without an account.
              * @example user_abc123
              */
             user_id?: string | null;
@@ -5868,7 +5868,7 @@ export interface components {
          */
         PlaylistBody: {
             /**
-             * @description The ID of the user, for callers without a token.
+             * @description The ID of the user, for callers without an account.
              * @example user_abc123
              */
             user_id?: string | null;
@@ -6033,7 +6033,7 @@ export interface components {
          */
         EntryBody: {
             /**
-             * @description The ID of the user, for callers without a token.
+             * @description The ID of the user, for callers without an account.
              * @example user_abc123
              */
             user_id?: string | null;
@@ -6060,7 +6060,7 @@ export interface components {
          */
         OrderBody: {
             /**
-             * @description The ID of the user, for callers without a token.
+             * @description The ID of the user, for callers without an account.
              * @example user_abc123
              */
             user_id?: string | null;
@@ -6079,7 +6079,7 @@ export interface components {
          */
         PlayBody: {
             /**
-             * @description The ID of the user, for callers without a token.
+             * @description The ID of the user, for callers without an account.
              * @example user_abc123
              */
             user_id?: string | null;

@@ -20,7 +20,7 @@ _ACCOUNT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 def user_scope(user_id: str, *, required: bool = False) -> Iterator[Principal]:
     """Make gRPC calls inside the block as the user ``user_id``.
 
-    With a token, the caller is its account, and ``user_id`` must be the ID of that account or empty. Under open access,
+    With a token or a session, the caller is its account, and ``user_id`` must be the ID of that account or empty. Under open access,
     ``user_id`` identifies an anonymous user, never an account; without it, the caller is identified by address. Everybody can
     send any ``user_id``: the library asks for the secret of the creator where that matters.
 
@@ -38,7 +38,7 @@ def user_scope(user_id: str, *, required: bool = False) -> Iterator[Principal]:
             principal = dataclasses.replace(principal, id=ANONYMOUS_PREFIX + user_id)
     elif user_id and user_id != principal.id:
         raise AppError(
-            Code.PERMISSION_DENIED, "USER_ID_FOREIGN", "user_id must be the ID of the token's account, or be omitted."
+            Code.PERMISSION_DENIED, "USER_ID_FOREIGN", "user_id must be the ID of your account, or be omitted."
         )
     with principal_scope(principal):
         yield principal

@@ -308,7 +308,7 @@ class UserBody(BaseModel):
     model_config = ConfigDict(validate_default=True)  # so that validators can reject missing fields
 
     user_id: Annotated[str | None, BeforeValidator(lambda _value: None)] = Field(
-        None, description="The ID of the user, for callers without a token.", examples=["user_abc123"]
+        None, description="The ID of the user, for callers without an account.", examples=["user_abc123"]
     )
     """Declared for the OpenAPI document only: :func:`user_id_of` reads it."""
 

@@ -34,7 +34,7 @@ export default function ClipsPage({ id }: { id: string }) {
       <div class="row apart">
         <h1>Clips</h1>
         <p class="quiet" role="status">
-          {countText(list.total.value)}
+          {countText(remaining(list))}
         </p>
       </div>
       <Filters filter={filter} onChange={change} />
@@ -148,6 +148,12 @@ function Empty() {
       <a href="/studio/generate">generate a clip</a>.
     </p>
   );
+}
+
+/** Return how many clips match, without those that were deleted here. */
+function remaining(list: ClipPages): number | null {
+  if (list.total.value === null) return null;
+  return list.total.value - list.clips.filter(({ id }) => deleted.value.has(id)).length;
 }
 
 function countText(total: number | null): string {
