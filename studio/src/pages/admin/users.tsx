@@ -5,6 +5,7 @@ import { Choice, Confirm, Field, Pager, Section, Table, Time } from "../../ui/fo
 import { sizeText } from "../../ui/texts.ts";
 
 const ROLES = ["user", "pro", "enterprise", "admin", "platform_admin", "super_admin"];
+const GUEST = "guest"; // gets a role by registering
 const STATUSES = ["active", "suspended", "banned"];
 const LOOKS: Record<string, string> = { active: "good", suspended: "bad", banned: "bad" };
 const optionsOf = (words: readonly string[]) => words.map((word) => [word, word.replaceAll("_", " ")] as const);
@@ -38,7 +39,12 @@ export function Users() {
     <Section title="Users" problem={problem || action.problem} isLoading={!listed}>
       <div class="form">
         <Field label="Email address" type="search" value={search} onInput={(text) => filter(() => setSearch(text))} />
-        <Choice label="Role" value={role} options={filterOf(ROLES)} onInput={(word) => filter(() => setRole(word))} />
+        <Choice
+          label="Role"
+          value={role}
+          options={filterOf([...ROLES, GUEST])}
+          onInput={(word) => filter(() => setRole(word))}
+        />
         <Choice
           label="Status"
           value={status}
@@ -67,6 +73,7 @@ interface RowProps {
 
 function Row({ user, isBusy, onUpdate }: RowProps) {
   const isOwn = user.email === account;
+  const isGuest = user.role === GUEST;
   return (
     <tr>
       <td class="name" title={user.email}>
@@ -77,8 +84,8 @@ function Row({ user, isBusy, onUpdate }: RowProps) {
           label={`Role of ${user.email}`}
           isCompact
           value={user.role}
-          options={optionsOf(ROLES)}
-          disabled={isOwn || isBusy}
+          options={optionsOf(isGuest ? [GUEST] : ROLES)}
+          disabled={isOwn || isGuest || isBusy}
           onInput={(role) => onUpdate({ role })}
         />
       </td>
