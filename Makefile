@@ -182,6 +182,10 @@ fmt: setup  ## Format the code and apply automatic fixes
 	$(BIN)/ruff check --fix .
 	$(NPM) --prefix studio run format
 
+.PHONY: pictures
+pictures: setup $(BROWSER)  ## Render the pictures of the studio in docs/pictures
+	$(BIN)/python -m tests.studio.pictures
+
 .PHONY: proto
 proto: setup  ## Generate the stubs in gen/ from proto/
 	$(BIN)/python -m tools.stubs
