@@ -318,3 +318,11 @@ def test_without_open_access_nobody_comes_in_without_a_name(
             assert clip in [track["id"] for track in admin.get("/api/radio/favorites").json()["tracks"]]
             refused = admin.post("/generate", json={"prompt": "slow cello", "user_id": "user_abc123"})
             assert (refused.status_code, refused.json()["success"]) == (403, False)
+        # A session is enough, too. The player of the studio reads audio with nothing but its cookie.
+        with Browser(closed.base_url) as browser:
+            registered(browser)
+            assert browser.get(f"/audio/{clip}.wav").status_code == 200
+            voted = browser.post(
+                f"/api/library/{clip}/vote", json={"vote": 1}, headers={"x-csrf-token": browser.token()}
+            )
+            assert voted.json()["upvotes"] == 2
