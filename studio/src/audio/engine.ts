@@ -41,7 +41,9 @@ const LEAD_SECONDS = 0.03;
 const LATE_SECONDS = 0.01;
 const TICK_MILLISECONDS = 100;
 const RETRY_MILLISECONDS = 1000;
-const CACHE_BYTES = 96 << 20;
+/** Decoded audio that is kept for each source: what is loaded ahead at double speed, and one segment behind. */
+const CACHE_SECONDS = 30;
+const FRAME_BYTES = 8;
 
 interface Session {
   readonly planner: Planner;
@@ -91,7 +93,9 @@ export class Engine {
     this.format = format;
     this.#lanes = lanes;
     this.#options = options;
-    this.cache = new SegmentCache(options.cacheBytes ?? CACHE_BYTES);
+    const sources = lanes.length + (options.alternatives?.size ?? 0) + (options.original ? 1 : 0);
+    const bytes = sources * CACHE_SECONDS * format.sampleRateHz * FRAME_BYTES;
+    this.cache = new SegmentCache(options.cacheBytes ?? bytes);
   }
 
   get state(): EngineState {
@@ -230,7 +234,7 @@ export class Engine {
     const now = graph.context.currentTime;
     const output = (now * rate - session.origin) * this.#speed;
     const planner = session.planner;
-    planner.fill(output + PREFETCH_SECONDS * rate * this.#speed);
+    planner.fill(output + this.#aheadSeconds(now - session.origin / rate) * rate * this.#speed);
     while (planner.next && planner.next.output < output + AHEAD_SECONDS * rate * this.#speed) {
       const piece = planner.next;
       const buffers = this.#playing.map((lane) => this.cache.get(lane, piece.segment));
@@ -252,6 +256,11 @@ export class Engine {
     if (this.#graph?.context instanceof AudioContext) await this.#graph.context.close();
     this.#graph = null;
     this.#shifter = null;
+  }
+
+  /** How far ahead to load: little at first, so that seeks in quick succession do not load much that is never heard. */
+  #aheadSeconds(playedSeconds: number): number {
+    return Math.min(PREFETCH_SECONDS, AHEAD_SECONDS + Math.max(0, playedSeconds));
   }
 
   get #shifts(): boolean {
@@ -459,8 +468,12 @@ export class Engine {
   }
 }
 
-/** Remember a source until it ends. */
+/** Remember a source until it ends. Then it gives up its samples, which would else stay until it is collected as garbage. */
 function keep(session: Session, source: AudioBufferSourceNode): void {
   session.sources.add(source);
-  source.onended = () => session.sources.delete(source);
+  source.onended = () => {
+    session.sources.delete(source);
+    source.disconnect();
+    source.buffer = null;
+  };
 }

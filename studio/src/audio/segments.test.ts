@@ -9,7 +9,12 @@ function lane(id: string, loaded: number[] = []): LaneSource {
     async load(index) {
       loaded.push(index);
       if (index === 99) throw new Error("not reachable");
-      return { length: 100, numberOfChannels: 2 } as AudioBuffer;
+      const channels = [0, 1].map(() => new Float32Array(100));
+      return {
+        length: 100,
+        numberOfChannels: 2,
+        getChannelData: (channel: number) => channels[channel],
+      } as AudioBuffer;
     },
   };
 }
@@ -19,8 +24,10 @@ test("the segments that were used last stay, within the limit", async () => {
   const vocals = lane("vocals");
   for (const index of [0, 1]) await cache.load(vocals, index);
   assert.equal(cache.bytes, 1600);
+  const unused = cache.get(vocals, 1);
   assert.ok(cache.get(vocals, 0)); // used again
   await cache.load(vocals, 2);
+  assert.equal(unused?.getChannelData(0).length, 0); // its memory is free
   assert.equal(cache.bytes, 1600);
   assert.ok(cache.get(vocals, 0));
   assert.equal(cache.get(vocals, 1), null);

@@ -90,6 +90,7 @@ export class SegmentCache {
       if (!entry.buffer || key === newest) continue;
       this.#entries.delete(key);
       this.#bytes -= sizeOf(entry.buffer);
+      release(entry.buffer);
     }
   }
 }
@@ -100,4 +101,19 @@ function keyOf(source: LaneSource, index: number): string {
 
 function sizeOf(buffer: AudioBuffer): number {
   return buffer.length * buffer.numberOfChannels * BYTES_PER_SAMPLE;
+}
+
+/**
+ * Free the samples of a segment that nothing plays. Otherwise they stay until the browser collects its garbage, and seeks in
+ * quick succession fill the memory.
+ */
+function release(buffer: AudioBuffer): void {
+  for (let channel = 0; channel < buffer.numberOfChannels; channel++) {
+    (buffer.getChannelData(channel).buffer as Detachable).transfer?.(0);
+  }
+}
+
+/** What older browsers lack. */
+interface Detachable extends ArrayBuffer {
+  transfer?: (length: number) => ArrayBuffer;
 }
