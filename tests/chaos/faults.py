@@ -41,6 +41,7 @@ class Faults:
         self._full_disk_seconds = full_disk_seconds
         self._over = threading.Event()
         self._in_use = {part: threading.Lock() for part in machine.proxies}
+        self._disk = threading.Lock()
         self._deck: list[Callable[[random.Random], None]] = []
 
     @contextlib.contextmanager
@@ -135,12 +136,13 @@ class Faults:
         if not self._full_disk_seconds:
             return
         path = self._machine.data_dir / "filler"
-        try:
-            fill(path)
-            self.counts["fill_disk"] += 1
-            self._over.wait(self._full_disk_seconds)
-        finally:
-            path.unlink()
+        with self._disk:
+            try:
+                fill(path)
+                self.counts["fill_disk"] += 1
+                self._over.wait(self._full_disk_seconds)
+            finally:
+                path.unlink()
 
 
 def fill(path: Path) -> None:
