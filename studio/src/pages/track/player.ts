@@ -1,25 +1,15 @@
 /** The state of the track page: the mixer, the transport and the visible part. It drives the engine, and survives a reload. */
 
 import { batch, computed, effect, type Signal, signal } from "@preact/signals";
-import { type Analysis, getBytes, type Stem, type Stems } from "../../api/client.ts";
+import { type Analysis, type Stem, type Stems } from "../../api/client.ts";
 import { Engine, type EngineState } from "../../audio/engine.ts";
 import { leaveFloor, takeFloor } from "../../audio/floor.ts";
 import { type Lane, NEUTRAL } from "../../audio/mix.ts";
 import { nearestBeat } from "../../audio/metronome.ts";
-import { type LaneSource, silentSource } from "../../audio/segments.ts";
+import { silentSource } from "../../audio/segments.ts";
 import type { Range } from "../../audio/timeline.ts";
+import { type Saved, sourceOf } from "./sources.ts";
 import { bounded, type View, whole, zoomed } from "../../waveform/view.ts";
-
-interface Saved {
-  readonly lanes: Record<string, Lane>;
-  readonly master: number;
-  readonly speed: number;
-  readonly semitones: number;
-  readonly loop: Range | null;
-  readonly metronome: boolean;
-  readonly countIn: boolean;
-  readonly firstDownbeat: number;
-}
 
 const MIN_LOOP_SECONDS = 0.05;
 
@@ -301,15 +291,4 @@ export class Player {
     };
     localStorage.setItem(this.#key, JSON.stringify(saved));
   }
-}
-
-function sourceOf(stem: Stem, decoder: BaseAudioContext): LaneSource {
-  return {
-    id: stem.id,
-    channelCount: Math.min(2, stem.channel_count),
-    async load(index, signal) {
-      const bytes = await getBytes(`/api/stems/${stem.id}/segments/${index}`, signal);
-      return decoder.decodeAudioData(bytes);
-    },
-  };
 }

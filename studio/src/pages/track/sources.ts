@@ -1,0 +1,30 @@
+/** What a player loads from the server, and what it keeps in the browser. */
+
+import { getBytes, type Stem } from "../../api/client.ts";
+import type { Lane } from "../../audio/mix.ts";
+import type { LaneSource } from "../../audio/segments.ts";
+import type { Range } from "../../audio/timeline.ts";
+
+/** The settings that survive a reload. */
+export interface Saved {
+  readonly lanes: Record<string, Lane>;
+  readonly master: number;
+  readonly speed: number;
+  readonly semitones: number;
+  readonly loop: Range | null;
+  readonly metronome: boolean;
+  readonly countIn: boolean;
+  readonly firstDownbeat: number;
+}
+
+/** Return the audio of a stem. */
+export function sourceOf(stem: Stem, decoder: BaseAudioContext): LaneSource {
+  return {
+    id: stem.id,
+    channelCount: Math.min(2, stem.channel_count),
+    async load(index, signal) {
+      const bytes = await getBytes(`/api/stems/${stem.id}/segments/${index}`, signal);
+      return decoder.decodeAudioData(bytes);
+    },
+  };
+}
