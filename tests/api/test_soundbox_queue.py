@@ -124,11 +124,12 @@ def test_jobs_start_in_the_order_of_their_positions(
     explored = box.get("/api/queue").json()["jobs"]
     assert [job["id"] for job in explored] == [*busy, *expected]
 
-    def waits_increase() -> bool:
+    def waits_do_not_decrease() -> bool:
+        # They are rounded to tenths of a second, which is longer than a short clip may take.
         waits = [owners[job_id].get(f"/job/{job_id}").json()["estimated_wait"] for job_id in expected]
-        return waits == sorted(set(waits))
+        return 0 < waits[0] and waits == sorted(waits)
 
-    eventually(waits_increase)  # estimates are up to a second old
+    eventually(waits_do_not_decrease)  # estimates are up to a second old
 
     stop(admin, busy)
     for job_id, client in owners.items():

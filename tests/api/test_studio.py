@@ -51,7 +51,7 @@ def test_a_refused_file_gets_the_sentence_of_the_server(seen: Any) -> None:
 
 
 def test_a_separation_and_an_analysis_appear_when_they_are_done(seen: Any) -> None:
-    assert [text.split()[0] for text in seen["lanes"]] == ["Drums", "Bass", "Other", "Vocals"]
+    assert [text.split()[0] for text in seen["lanes"]] == ["Chroma", "Drums", "Bass", "Other", "Vocals"]
     assert re.search(
         r"Tempo\n1(19|20|21)\.\d bpm\nKey\n\w+ (minor|major)\nCamelot\n\d+[AB]\nLoudness\n-1\d", seen["facts"]
     )

@@ -386,7 +386,7 @@ def test_only_requested_features_are_computed(feature: str, music: Samples, meas
     always = {"duration", "duration_seconds", "sample_rate", "samples", "features"}
     result = analyse(music, 22050, [feature])
     assert set(result) == always | KEYS_OF[feature]
-    matrices = {f"{feature}", f"{feature}_hop_seconds"} if feature in ("mfcc", "chroma") else set()
+    matrices = {f"{feature}", f"{feature}_hop_seconds"} if feature in ("energy", "mfcc", "chroma") else set()
     assert set(result["features"]) == matrices
     # Alone or together, the figures are the same.
     assert all(result[name] == measured[name] for name in KEYS_OF[feature])

@@ -50,7 +50,8 @@ try {
   await button("Generate").click();
   await page.locator(".clip-waveform canvas").nth(1).waitFor();
   seen.made_by = await page.locator(".clip-facts").first().innerText();
-  seen.ink = await page.locator(".clip-waveform canvas").first().evaluate(inkOf);
+  const canvas = await page.locator(".clip-waveform canvas").first().elementHandle();
+  seen.ink = await (await page.waitForFunction(inkOf, canvas)).jsonValue();
   await watch.check(page, "generate");
   await button(`Play ${prompt}`).first().click();
   await button("Repeat the clip").click();
@@ -199,7 +200,11 @@ function same(one, other) {
 
 /** Return the share of pixels that a canvas has drawn. */
 function inkOf(canvas) {
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  if (canvas.width === 0) return 0;
+  // Chromium complains about repeated readings of a canvas on the GPU.
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
   let drawn = 0;
   for (let at = 3; at < data.length; at += 4) drawn += data[at] > 0 ? 1 : 0;
   return (4 * drawn) / data.length;

@@ -35,7 +35,7 @@ async def test_a_file_whose_track_may_be_stored_is_kept(tmp_path: Path, code: Co
     blobs, reader = FileBlobs(tmp_path / "blobs"), ConfinedAudio(audio.AudioLimits(), 1, tmp_path)
     nothing = cast(Any, None)
     library = cast(Any, Library(AppError(code, "X", "x")))
-    ingest = IngestRpc(blobs, library, nothing, reader, nothing, nothing, 1 << 20)
+    ingest = IngestRpc(blobs, library, nothing, reader, nothing, nothing, nothing, 1 << 20)
     upload_id = str(uuid.uuid4())
     await blobs.put_file(staging_key(upload_id), written(tmp_path / "song", tone(0.5)))
     with pytest.raises(AppError):

@@ -59,7 +59,7 @@ def test_requests_and_responses_are_named_after_their_rpc(method: MethodDescript
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
 def test_the_removals_are_declared(method: MethodDescriptor) -> None:
     options = method.GetOptions()
-    named = re.match("(Delete|Remove|Withdraw|Abort)", method.name) and not method.output_type.fields
+    named = re.match("(Delete|Remove|Withdraw|Abort|EndSession)", method.name) and not method.output_type.fields
     assert bool(named) == options.Extensions[access_pb2.removes]
     if named:
         assert options.idempotency_level == MethodOptions.IDEMPOTENT

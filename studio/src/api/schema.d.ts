@@ -603,7 +603,7 @@ export interface paths {
          *     `2048 * i` (hop length 2048, FFT size 4096, Hann window, mean of all channels). With `columns_per_pixel`, each pixel
          *     has the largest values of so many columns. The first request for a stem computes its spectrogram.
          */
-        get: operations["get_spectrogram"];
+        get: operations["get_stem_spectrogram"];
         put?: never;
         post?: never;
         delete?: never;
@@ -10998,7 +10998,7 @@ export interface operations {
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
         };
     };
-    get_spectrogram: {
+    get_stem_spectrogram: {
         parameters: {
             query?: {
                 /** @description Columns per pixel: a power of two. */

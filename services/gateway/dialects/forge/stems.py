@@ -167,7 +167,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
         refusals.VALIDATION_ERROR,
         refusals.TOO_MANY_CONVERSIONS,
     )
-    async def get_spectrogram(
+    async def get_stem_spectrogram(
         request: Request, stem_id: StemId, tile: TileIndex, columns_per_pixel: PixelColumns = 1
     ) -> Response:
         """Get a tile of the mel spectrogram of a stem, or of the mix: 1024 pixels in time, the last tile fewer.

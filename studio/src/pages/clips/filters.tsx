@@ -1,6 +1,6 @@
 /** What the library shows: source, words, model, tag, length and order. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { ClipFilter } from "../../api/clips.ts";
 import { api } from "../../api/client.ts";
 import { bodyOf } from "../../api/requests.ts";
@@ -72,12 +72,21 @@ export function Filters({ filter, onChange }: FiltersProps) {
 /** The text that is typed becomes the search when the user pauses. */
 function Search({ text, onChange }: { text: string; onChange: (text: string) => void }) {
   const [typed, type] = useState(text);
-  useEffect(() => type(text), [text]);
+  // What comes back from the filter is older than what is typed meanwhile, so it must not replace that.
+  const sent = useRef(text);
   useEffect(() => {
-    if (typed === text) return;
-    const timer = setTimeout(() => onChange(typed), SEARCH_MILLISECONDS);
+    if (text === sent.current) return;
+    sent.current = text;
+    type(text);
+  }, [text]);
+  useEffect(() => {
+    if (typed === sent.current) return;
+    const timer = setTimeout(() => {
+      sent.current = typed;
+      onChange(typed);
+    }, SEARCH_MILLISECONDS);
     return () => clearTimeout(timer);
-  }, [typed, text, onChange]);
+  }, [typed, onChange]);
   return (
     <div class="search">
       <Field
