@@ -127,7 +127,7 @@ def test_jobs_start_in_the_order_of_their_positions(
     def waits_do_not_decrease() -> bool:
         # They are rounded to tenths of a second, which is longer than a short clip may take.
         waits = [owners[job_id].get(f"/job/{job_id}").json()["estimated_wait"] for job_id in expected]
-        return 0 < waits[0] and waits == sorted(waits)
+        return waits[0] > 0 and waits == sorted(waits)
 
     eventually(waits_do_not_decrease)  # estimates are up to a second old
 
