@@ -2,30 +2,26 @@
 // Usage: node story.mjs ADDRESS SESSION-COOKIE FILE [FOLDER FOR SCREENSHOTS]
 
 import { readFileSync } from "node:fs";
-import { basename, join } from "node:path";
-import { violationsOf } from "./accessibility.mjs";
+import { basename } from "node:path";
 import { startChromium } from "./chromium.mjs";
 import { inPage } from "./rendering.mjs";
 import { builtPath } from "./static.mjs";
+import { Watch } from "./watched.mjs";
 
 const [address, cookie, file, pictures = ""] = process.argv.slice(2);
 const context = await startChromium({ viewport: { width: 1280, height: 800 }, acceptDownloads: true, bypassCSP: false });
 const [name, value] = cookie.split("=");
 await context.addCookies([{ name, value, url: address }]);
-const complaints = [];
-const seen = { violations: {} };
+const watch = new Watch(pictures);
+const seen = {};
 try {
-  const page = await context.newPage();
+  const page = await watch.open(context);
   page.setDefaultTimeout(120_000);
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(`${message.text()} ${message.location().url}`);
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
   const button = (name) => page.getByRole("button", { name, exact: true });
 
   await page.goto(`${address}/studio`);
   await button("Load the demo song").waitFor();
-  await check(page, "tracks");
+  await watch.check(page, "tracks");
 
   // A file that is no audio is refused with the sentence of the server; another one becomes a track.
   const input = page.getByLabel("Files to upload");
@@ -37,7 +33,7 @@ try {
 
   // Without stems, the page offers to make them.
   await button("Separate into stems").waitFor();
-  await check(page, "track without stems");
+  await watch.check(page, "track without stems");
   await page.getByLabel("Model").selectOption("dsp");
   await button("Analyse").click();
   await button("Separate into stems").click();
@@ -48,7 +44,7 @@ try {
   seen.facts = await page.locator(".facts").innerText();
 
   // The clock advances and the meters move.
-  await check(page, "mixer");
+  await watch.check(page, "mixer");
   const pressed = Date.now();
   await button("Play").click();
   await page.waitForFunction(() => parseFloat(document.querySelector(".position-time").textContent.slice(2)) > 0);
@@ -70,9 +66,8 @@ try {
   await page.getByRole("slider", { name: "Speed" }).fill("1.5");
   await button("Pause").click();
   await page.locator("body").press("?");
-  await check(page, "shortcuts");
+  await watch.check(page, "shortcuts");
   await button("Close").click();
-  if (pictures) await page.screenshot({ path: join(pictures, "mixer.png") });
 
   // The mixer survives a reload.
   await page.reload();
@@ -102,23 +97,17 @@ try {
   await page.getByRole("navigation").getByRole("link", { name: /Jobs/ }).click();
   await page.getByRole("list", { name: "Jobs" }).waitFor();
   seen.jobs = (await page.locator(".list .badge").allInnerTexts()).join(" ");
-  await check(page, "jobs");
+  await watch.check(page, "jobs");
   await page.goto(`${address}/studio/components`);
   await page.getByRole("heading", { name: "Components" }).waitFor();
-  await check(page, "components");
+  await watch.check(page, "components");
   await page.emulateMedia({ colorScheme: "dark" });
-  await check(page, "components, dark");
+  await watch.check(page, "components, dark");
   await page.setViewportSize({ width: 360, height: 740 });
   seen.phone_width = await page.evaluate(() => document.documentElement.scrollWidth);
-  console.log(JSON.stringify({ ...seen, complaints }));
+  console.log(JSON.stringify({ ...seen, complaints: watch.complaints, violations: watch.violations }));
 } finally {
   await context.close();
-}
-
-/** Note the violations that axe finds. */
-async function check(page, name) {
-  const violations = await violationsOf(page);
-  if (violations.length > 0) seen.violations[name] = violations;
 }
 
 /** Render the page's mix with the engine, and compare it with the exported file. */

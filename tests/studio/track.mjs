@@ -2,23 +2,18 @@
 // Usage: node track.mjs ADDRESS SESSION-COOKIE TRACK-ID [FOLDER FOR SCREENSHOTS]. The track has two separations and an analysis.
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { violationsOf } from "./accessibility.mjs";
 import { startChromium } from "./chromium.mjs";
+import { Watch } from "./watched.mjs";
 
 const [address, cookie, trackId, pictures = ""] = process.argv.slice(2);
 const context = await startChromium({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
 const [name, value] = cookie.split("=");
 await context.addCookies([{ name, value, url: address }]);
-const seen = { violations: {} };
-const complaints = [];
+const watch = new Watch(pictures);
+const seen = {};
 try {
-  const page = await context.newPage();
+  const page = await watch.open(context);
   page.setDefaultTimeout(120_000);
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(`${message.text()} ${message.location().url}`);
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
   const button = (name) => page.getByRole("button", { name, exact: true });
   const position = () => page.getByRole("slider", { name: "Position" }).inputValue().then(Number);
   const moved = (from) =>
@@ -36,8 +31,7 @@ try {
   await button("Hear separation B of drums").click();
   const switches = page.locator(".lane-switches button:last-child");
   seen.sides = (await switches.allInnerTexts()).join("");
-  await check("comparison");
-  await shoot("comparison");
+  await watch.check(page, "comparison");
   await button("Hear A in all lanes").click();
   seen.sides_after = (await switches.allInnerTexts()).join("");
   await button("Pause").click();
@@ -73,8 +67,7 @@ try {
   await opaque("Spectrogram of drums");
   await button("Zoom in").click();
   await opaque("Spectrogram of vocals");
-  await check("spectrograms");
-  await shoot("spectrograms");
+  await watch.check(page, "spectrograms");
   seen.lanes = await page.locator(".lane canvas").evaluateAll((all) => all.map((one) => one.ariaLabel).join(", "));
 
   // The mix as FLAC.
@@ -96,7 +89,7 @@ try {
   if ((await cancel.count()) > 0) await cancel.first().click({ timeout: 2000 }).catch(() => {});
   await page.waitForFunction(() => !document.querySelector("progress, .jobs .progress-line"));
   seen.state = await rows.first().locator(".badge").innerText();
-  await check("jobs");
+  await watch.check(page, "jobs");
   if (seen.state === "cancelled") {
     await page.getByRole("button", { name: /^Retry the separation/ }).first().dblclick();
     await page.waitForFunction((count) => document.querySelectorAll(".jobs > li").length === count + 1, before);
@@ -109,19 +102,9 @@ try {
   await page.getByLabel("Type").selectOption("");
   await page.emulateMedia({ colorScheme: "dark" });
   await page.setViewportSize({ width: 360, height: 740 });
-  await check("jobs, dark, on a phone");
+  await watch.check(page, "jobs, dark, on a phone");
   seen.phone_width = await page.evaluate(() => document.documentElement.scrollWidth);
-  await shoot("jobs");
-  console.log(JSON.stringify({ ...seen, complaints }));
+  console.log(JSON.stringify({ ...seen, complaints: watch.complaints, violations: watch.violations }));
 } finally {
   await context.close();
-}
-
-async function check(name) {
-  const violations = await violationsOf(context.pages().at(-1));
-  if (violations.length > 0) seen.violations[name] = violations;
-}
-
-async function shoot(name) {
-  if (pictures) await context.pages().at(-1).screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
 }

@@ -1,11 +1,7 @@
 // Pages whose console, accessibility and looks are watched.
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+import { violationsOf } from "./accessibility.mjs";
 
 /** What pages complained about: lines of their consoles, and what axe found by the names of their states. */
 export class Watch {
@@ -32,11 +28,7 @@ export class Watch {
 
   /** Note the violations of WCAG 2.2 A and AA that axe finds, and make screenshots. */
   async check(page, name) {
-    await page.evaluate(axe);
-    const violations = await page.evaluate(async (tags) => {
-      const found = await globalThis.axe.run(document, { runOnly: tags });
-      return found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" | ")}`);
-    }, TAGS);
+    const violations = await violationsOf(page);
     if (violations.length > 0) this.violations[name] = violations;
     if (this.pictures) await this.photograph(page, name);
   }
