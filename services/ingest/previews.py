@@ -128,7 +128,7 @@ class LinkPreviews:
         if not found.name and len(found.entries) == 1:  # a single recording is downloaded by its own link
             named = [dataclasses.replace(found.entries[0], url=link.url)]
         else:
-            named = [entry for entry in found.entries if _is_web_link(entry.url)]
+            named = [dataclasses.replace(entry, url=url) for entry in found.entries if (url := _web_url(entry.url))]
         entries = [self._web_entry(entry) for entry in named]
         shown = await self._with_tracks(entries, [entry.url for entry in entries])
         return LinkPreview("link", found.name, shown, len(shown), found.truncated)
@@ -145,23 +145,18 @@ class LinkPreviews:
             problem = "This is a live stream. Download its recording after it has ended."
         elif entry.duration_seconds > self._max_seconds:
             problem = "The recording exceeds the maximum length."
-        url = _canonical(entry.url)
-        return LinkEntry(
-            url, entry.title or title_of_address(url), entry.artist, entry.duration_seconds, problem=problem
-        )
+        title = entry.title or title_of_address(entry.url)
+        return LinkEntry(entry.url, title, entry.artist, entry.duration_seconds, problem=problem)
 
 
 def _spotify_entry(song: Song) -> LinkEntry:
     return LinkEntry(song.url, song.title, song.artist, song.duration_seconds)
 
 
-def _is_web_link(url: str) -> bool:
+def _web_url(url: str) -> str:
+    """Return the canonical form of a web link, or an empty text if it is none."""
     try:
-        return isinstance(parse_link(url), WebLink)
+        link = parse_link(url)
     except AppError:
-        return False
-
-
-def _canonical(url: str) -> str:
-    link = parse_link(url)
-    return link.url if isinstance(link, WebLink) else url
+        return ""
+    return link.url if isinstance(link, WebLink) else ""
