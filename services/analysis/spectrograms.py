@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import tempfile
 import threading
@@ -14,6 +13,7 @@ from kit.audio import AudioFile, AudioLimits
 from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
 from kit.ports import Blobs
+from kit.shared_work import SharedWork
 from kit.worker.derived_files import SPECTROGRAM_BANDS, SPECTROGRAM_HOP_FRAMES, spectrogram_key
 from services.analysis.engines.mel_spectrogram import write_spectrogram
 
@@ -31,13 +31,12 @@ class Spectrograms:
         self._scratch = scratch
         self._slots = ComputeSlots("spectrogram", 1)
         self._closed = threading.Event()
-        self._computing: dict[str, asyncio.Task[None]] = {}
+        self._work = SharedWork("spectrograms", _WAITING_LIMIT)
 
     def close(self) -> None:
         """Stop what is not finished."""
         self._closed.set()
-        for task in self._computing.values():
-            task.cancel()
+        self._work.close()
         self._slots.close()
 
     async def render(self, stem: job_pb2.AudioOutput) -> str:
@@ -50,26 +49,8 @@ class Spectrograms:
         if await self._blobs.stat(key) is None:
             if not stem.frame_count or await self._blobs.stat(stem.blob_key) is None:
                 raise AppError(Code.NOT_FOUND, "FILE_NOT_FOUND", "There is no such file.")
-            await asyncio.shield(self._task(stem, key))
+            await self._work.run(key, functools.partial(self._compute, stem, key))
         return key
-
-    def _task(self, stem: job_pb2.AudioOutput, key: str) -> asyncio.Task[None]:
-        task = self._computing.get(key)
-        if task is None:
-            if len(self._computing) >= _WAITING_LIMIT:
-                raise AppError(
-                    Code.RATE_LIMITED,
-                    "TOO_MANY_CONVERSIONS",
-                    "The server is computing too many spectrograms at the moment. Try again in a minute.",
-                )
-            task = self._computing[key] = asyncio.create_task(self._compute(stem, key))
-            task.add_done_callback(functools.partial(self._forget, key))
-        return task
-
-    def _forget(self, key: str, task: asyncio.Task[None]) -> None:
-        del self._computing[key]
-        if not task.cancelled():
-            task.exception()  # each caller who still waits gets it
 
     async def _compute(self, stem: job_pb2.AudioOutput, key: str) -> None:
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:

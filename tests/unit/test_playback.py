@@ -188,7 +188,7 @@ async def test_waiting_computations_are_bounded(
         stems.append(copy)
     blobs.released.clear()
     waiting = [asyncio.create_task(playback.waveform(request(), each, PIXEL_FRAMES)) for each in stems[:32]]
-    await eventually(lambda: len(playback._computing) == 32)
+    await eventually(lambda: len(playback._waveforms._running) == 32)
     assert await reason(playback.waveform(request(), stems[32], PIXEL_FRAMES)) == "TOO_MANY_CONVERSIONS"
     blobs.released.set()
     assert {response.status_code for response in await asyncio.gather(*waiting)} == {200}

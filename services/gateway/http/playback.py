@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Mapping
 
@@ -14,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
 from kit.ports import BlobInfo, Blobs
+from kit.shared_work import SharedWork
 from kit.worker.derived_files import SPECTROGRAM_BANDS, waveform_key
 from services.gateway.http.conversions import ConversionLimits, Conversions
 from services.gateway.http.disconnects import cancel_on_disconnect
@@ -60,12 +60,11 @@ class Playback:
         self._slots = ComputeSlots("playback", _SLOT_COUNT)
         self._waveform_slots = waveform_slots
         self._segments = Conversions(_LIMITS)
-        self._computing: dict[str, asyncio.Task[None]] = {}
+        self._waveforms = SharedWork("waveforms", _WAVEFORM_LIMIT)
 
     def close(self) -> None:
         """Stop what is not finished."""
-        for task in self._computing.values():
-            task.cancel()
+        self._waveforms.close()
         self._slots.close()
 
     async def segment(self, request: Request, output: job_pb2.AudioOutput, index: int) -> Response:
@@ -108,7 +107,7 @@ class Playback:
         info = await self._blobs.stat(key)
         if info is None:
             await self._stored(output)
-            await self._compute_once(output.blob_key)
+            await self._waveforms.run(output.blob_key, functools.partial(self._compute, output.blob_key))
             info = await self._blobs.stat(key)
             if info is None:
                 raise file_not_found()
@@ -168,25 +167,6 @@ class Playback:
         if info is None:
             raise file_not_found()
         return info
-
-    async def _compute_once(self, blob_key: str) -> None:
-        """Compute and store a waveform. Concurrent calls for the same recording share the work, which no caller can cancel."""
-        task = self._computing.get(blob_key)
-        if task is None:
-            if len(self._computing) >= _WAVEFORM_LIMIT:
-                raise AppError(
-                    Code.RATE_LIMITED,
-                    "TOO_MANY_CONVERSIONS",
-                    "The server is computing too many waveforms at the moment. Try again in a minute.",
-                )
-            task = self._computing[blob_key] = asyncio.create_task(self._compute(blob_key))
-            task.add_done_callback(functools.partial(self._forget, blob_key))
-        await asyncio.shield(task)
-
-    def _forget(self, blob_key: str, task: asyncio.Task[None]) -> None:
-        del self._computing[blob_key]
-        if not task.cancelled():
-            task.exception()  # each caller who still waits gets it
 
     async def _compute(self, blob_key: str) -> None:
         data = await self._waveform_slots.run(functools.partial(_measure, self._blobs, blob_key))
