@@ -79,17 +79,11 @@ class Sessions:
             address: the IP address of the client, for the audit log; empty if it is not known.
         """
         await self._audit.record(account, "login", "user", account.id, address=address)
-        now = self._clock.now()
-        return await self._insert(
-            Session("", account.id, account.session_epoch, remembered, now, now, now + _LIFETIME_SECONDS)
-        )
+        return await self._begin(account, remembered)
 
     async def open_guest(self, account: Account) -> str:
         """Create the session of a new guest, which outlives the browser process, and return its secret."""
-        now = self._clock.now()
-        return await self._insert(
-            Session("", account.id, account.session_epoch, True, now, now, now + _LIFETIME_SECONDS)
-        )
+        return await self._begin(account, True)
 
     async def authenticate(self, secret: str, *, passive: bool = False, visit: Visit | None = None) -> ActiveSession:
         """Return the session with this secret. Renew it if it is old, and record when it was used.
@@ -193,6 +187,12 @@ class Sessions:
                 expire_time=now + _LIFETIME_SECONDS,
                 revision=0,
             )
+        )
+
+    async def _begin(self, account: Account, remembered: bool) -> str:
+        now = self._clock.now()
+        return await self._insert(
+            Session("", account.id, account.session_epoch, remembered, now, now, now + _LIFETIME_SECONDS)
         )
 
     async def _insert(self, session: Session) -> str:
