@@ -180,6 +180,26 @@ async def test_nothing_is_waited_for_in_an_empty_queue(world: World) -> None:
     assert (await look(world)).estimated_wait_seconds > 0
 
 
+@pytest.mark.parametrize("query", ["queued_jobs", "running_jobs"])
+async def test_a_job_that_starts_while_the_queue_is_read_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    """Whichever query comes before the start of the job, the job is in the answer once."""
+    job = await asked(world)
+    ask = getattr(world.jobs, query)
+
+    async def ask_then_start(*args: Any) -> list[Job]:
+        found: list[Job] = await ask(*args)
+        monkeypatch.undo()
+        await start(world, job)
+        return found
+
+    monkeypatch.setattr(world.jobs, query, ask_then_start)
+    queue = await look(world)
+    assert ids([*queue.running, *queue.queued]) == [job.id]
+    assert queue.estimated_wait_seconds == 10.0
+
+
 async def test_waiting_is_worked_out_from_measured_speed(world: World) -> None:
     for seconds, affinity in ((20.0, "music"), (40.0, "music"), (5.0, "audio")):
         await finish(world, await asked(world, affinity=affinity), seconds)

@@ -156,9 +156,10 @@ class JobQueue:
         return await self._forecasts.get(kind, compute)
 
     async def _unfinished(self, kind: str) -> tuple[list[Job], list[Job]]:
-        running = await self._store.running_jobs(kind, _LISTED_JOBS)
-        running_ids = {job.id for job in running}  # a job may start between the two queries
+        # In this order, a job that starts between the two queries is in both answers. In the other order, it is in none.
         queued = await self._store.queued_jobs(kind, self._clock.now(), _LISTED_JOBS)
+        running = await self._store.running_jobs(kind, _LISTED_JOBS)
+        running_ids = {job.id for job in running}
         return running, [job for job in queued if job.id not in running_ids]
 
     async def _forecast(self, running: Sequence[Job], queued: Sequence[Job]) -> _Forecast:
