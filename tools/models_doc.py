@@ -38,11 +38,16 @@ def _document(registries: dict[str, EngineRegistry[Any]]) -> str:
     for service, registry in registries.items():
         lines += ["", f"## {service.capitalize()}", ""]
         lines.append(
-            "| model | engine | description | outputs | sample rate | licence | weights | size | SHA-256 | GPU memory | fallback |"
+            "| model | engine | architecture | description | outputs | sample rate | licence of the code | licence of the weights |"
+            " weights | size | memory | GPU memory | fallback |"
         )
-        lines.append("|---|---|---|---|---|---|---|---|---|---|---|")
+        lines.append("|---" * 13 + "|")
         for declared in registry.declarations():
             lines.append(f"| {' | '.join(_cells(declared, registry))} |")
+        lines += _scores(registry) + _files(registry)
+        lines += [
+            f"Licence of `{each.name}`: {each.licence_note}" for each in registry.declarations() if each.licence_note
+        ]
         default = f"`{registry.default_model}` is the default model."
         internal = [f"`{declared.name}`" for declared in registry.declarations() if not declared.listed]
         lines += ["", default + (f" Requests cannot name {' or '.join(internal)}." if internal else "")]
@@ -52,20 +57,46 @@ def _document(registries: dict[str, EngineRegistry[Any]]) -> str:
 def _cells(declared: ModelDeclaration, registry: EngineRegistry[Any]) -> list[str]:
     repository = f"[{declared.source}](https://huggingface.co/{declared.source})"
     rate = "as the input" if declared.sample_rate_hz is None else f"{declared.sample_rate_hz} Hz"
-    memory = declared.device_memory_bytes
     return [
         f"`{declared.name}`",
         f"`{registry.engine(declared.name).name}`",
+        declared.architecture,
         declared.description,
         ", ".join(declared.outputs),
         rate,
-        declared.licence,
-        repository if declared.needs_weights else "none",
+        declared.code_licence,
+        declared.weights_licence or "none needed",
+        repository if declared.source else "none",
         size_text(declared),
-        declared.sha256 or ("unknown" if declared.needs_weights else "none"),
-        "unknown" if memory is None else "none" if memory == 0 else f"{memory / 1e9:.1f} GB",
+        _memory(declared.memory_bytes),
+        _memory(declared.device_memory_bytes),
         f"`{declared.fallback}`" if declared.fallback else "none",
     ]
+
+
+def _memory(size_bytes: int | None) -> str:
+    return "unknown" if size_bytes is None else "none" if size_bytes == 0 else f"{size_bytes / 1e9:.1f} GB"
+
+
+def _scores(registry: EngineRegistry[Any]) -> list[str]:
+    rows = [
+        f"| `{declared.name}` | {score.stem or 'mean'} | {score.sdr_db:.2f} dB | {score.test_set} | {score.source} |"
+        for declared in registry.declarations()
+        for score in declared.scores
+    ]
+    header = ["", "| model | stem | published SDR | test set | source |", "|---|---|---|---|---|"]
+    return header + rows if rows else []
+
+
+def _files(registry: EngineRegistry[Any]) -> list[str]:
+    rows = []
+    for declared in registry.declarations():
+        for file in declared.files:
+            size = "unknown" if file.size_bytes is None else f"{file.size_bytes} bytes"
+            mirrors = " ".join(file.mirrors) or "none"
+            rows.append(f"| `{declared.name}` | `{file.name}` | {size} | {file.sha256 or 'unknown'} | {mirrors} |")
+    header = ["", "| model | file | size | SHA-256 | mirrors |", "|---|---|---|---|---|"]
+    return header + rows if rows else []
 
 
 def _names(generation: EngineRegistry[Any]) -> str:

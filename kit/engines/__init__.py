@@ -5,15 +5,18 @@ lists their models, loads them, and selects a fallback when weights are missing.
 """
 
 from kit.engines.availability import ModelAvailability, ModelState
-from kit.engines.declaration import Engine, ModelDeclaration
+from kit.engines.declaration import NONE_STATED, Engine, ModelDeclaration, ModelFile, Score
 from kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
 
 __all__ = [
+    "NONE_STATED",
     "Engine",
     "EngineRegistry",
     "FallbackPolicy",
     "ModelAvailability",
     "ModelDeclaration",
+    "ModelFile",
     "ModelSelection",
     "ModelState",
+    "Score",
 ]

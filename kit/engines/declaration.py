@@ -5,7 +5,48 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Engine", "ModelDeclaration"]
+__all__ = ["NONE_STATED", "Engine", "ModelDeclaration", "ModelFile", "Score"]
+
+NONE_STATED = "none stated"
+"""The licence of weights whose authors state none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A published signal-to-distortion ratio (SDR). Higher is better. Scores on different test sets do not compare.
+
+    Args:
+        stem: the stem that was measured; empty for the mean of all stems.
+        sdr_db: the ratio in dB.
+        test_set: the recordings on which it was measured.
+        source: address of the publication.
+    """
+
+    stem: str = ""
+    sdr_db: float
+    test_set: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFile:
+    """A file that a model needs. An unverified fact is None.
+
+    Args:
+        name: name of the file in the repository, and on this machine.
+        size_bytes: its size.
+        sha256: its SHA-256 as 64 hex digits. A file with other content is not loaded.
+        mirrors: addresses of copies, tried in order if the repository does not answer. They need ``sha256``.
+    """
+
+    name: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+    mirrors: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mirrors and self.sha256 is None:
+            raise ValueError(f"{self.name} has mirrors and no SHA-256.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,13 +58,18 @@ class ModelDeclaration:
     Args:
         name: the name that requests use; unique within a registry.
         description: one line for model lists.
+        architecture: name of the network or method, for example ``Hybrid Transformer Demucs``.
         outputs: names of what the model produces, in the order in which they are listed.
         sample_rate_hz: sample rate of the outputs; None if it is the sample rate of the input.
-        licence: licence of the weights, as an SPDX identifier where there is one; of the engine if there are no weights.
-        source: repository of the weights on the model hub (``owner/name``); empty if the engine needs no weights.
-        size_bytes: size of the download; None if it is not verified.
-        sha256: SHA-256 of the weights as hex digits; None if it is not verified or if there are several files.
+        code_licence: licence of the code that runs the model, as an SPDX identifier.
+        weights_licence: licence of the weights, as an SPDX identifier where there is one, or :data:`NONE_STATED`; empty
+            if there are no weights. Without a stated licence an operator has to allow the model.
+        licence_note: what else the authors say about the licence of the weights, with the address; empty if nothing.
+        source: repository of the weights on the model hub (``owner/name``); empty if they are not on the hub.
+        files: the files of the model; empty if they are not known before the download.
+        scores: published scores.
         needs_weights: whether the engine loads weights before it can run the model.
+        memory_bytes: main memory that the model needs on a CPU; None if it is not measured.
         device_memory_bytes: GPU memory that the model needs; None if it is not measured.
         fallback: name of the model that runs instead when the weights are not available; empty if there is none.
         listed: whether requests may name the model. Other models are fallbacks and steps of a pipeline.
@@ -31,16 +77,40 @@ class ModelDeclaration:
 
     name: str
     description: str
+    architecture: str
     outputs: tuple[str, ...]
-    licence: str
+    code_licence: str
     needs_weights: bool
+    weights_licence: str = ""
+    licence_note: str = ""
     sample_rate_hz: int | None = None
     source: str = ""
-    size_bytes: int | None = None
-    sha256: str | None = None
+    files: tuple[ModelFile, ...] = ()
+    scores: tuple[Score, ...] = ()
+    memory_bytes: int | None = None
     device_memory_bytes: int | None = None
     fallback: str = ""
     listed: bool = True
+
+    def __post_init__(self) -> None:
+        if self.needs_weights != bool(self.weights_licence):
+            raise ValueError(f"{self.name}: weights_licence is needed for weights, and only for them.")
+
+    @property
+    def licence(self) -> str:
+        """Licence of the weights; of the code if there are no weights."""
+        return self.weights_licence or self.code_licence
+
+    @property
+    def is_licensed(self) -> bool:
+        """Whether a licence of everything that the model needs is stated."""
+        return self.weights_licence != NONE_STATED
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Size of the download; None if it is not known."""
+        sizes = [file.size_bytes for file in self.files]
+        return None if not sizes or None in sizes else sum(size for size in sizes if size is not None)
 
 
 class Engine(Protocol):

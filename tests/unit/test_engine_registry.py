@@ -14,11 +14,13 @@ from kit.engines import Engine, EngineRegistry, FallbackPolicy, ModelDeclaration
 from kit.errors import AppError, Code
 
 LARGE = ModelDeclaration(
-    name="large", description="A network", outputs=("a", "b"), licence="MIT", needs_weights=True,
+    name="large", description="A network", architecture="Net", outputs=("a", "b"), code_licence="MIT", weights_licence="MIT", needs_weights=True,
     source="somebody/large", fallback="simple",
 )  # fmt: skip
 LONELY = dataclasses.replace(LARGE, name="lonely", fallback="")
-SIMPLE = ModelDeclaration(name="simple", description="Rules", outputs=("a",), licence="MIT", needs_weights=False)
+SIMPLE = ModelDeclaration(
+    name="simple", description="Rules", architecture="Rules", outputs=("a",), code_licence="MIT", needs_weights=False
+)
 STEP = dataclasses.replace(SIMPLE, name="step", listed=False)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from kit.engines import Engine, EngineRegistry, ModelDeclaration
+from kit.engines import Engine, EngineRegistry, ModelDeclaration, ModelFile
 from kit.errors import AppError, Code
 from services import models
 from tools import models_doc
 
 WEIGHTS = ModelDeclaration(
-    name="net", description="A network", outputs=("a",), licence="MIT", needs_weights=True, source="somebody/net",
-    size_bytes=84_000_000,
+    name="net", description="A network", architecture="Net", outputs=("a",), code_licence="MIT", weights_licence="MIT", needs_weights=True, source="somebody/net",
+    files=(ModelFile(name="net.safetensors", size_bytes=84_000_000),),
 )  # fmt: skip
-RULES = ModelDeclaration(name="rules", description="Rules", outputs=("a",), licence="MIT", needs_weights=False)
+RULES = ModelDeclaration(
+    name="rules", description="Rules", architecture="Rules", outputs=("a",), code_licence="MIT", needs_weights=False
+)
 
 
 class Shelf(Engine):

@@ -44,8 +44,9 @@ _PASS_SHARE = 0.95  # progress at the end of the stream; the rest is for feature
 LIBROSA = ModelDeclaration(
     name="librosa",
     description="Tempo, key, loudness, spectral features, MFCC and chroma",
+    architecture="Signal processing",
     outputs=FEATURES,
-    licence="Apache-2.0",
+    code_licence="Apache-2.0",
     needs_weights=False,
     device_memory_bytes=0,
 )

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MODELS", "AudiocraftEngine"]
 
-# The weights are under CC-BY-NC 4.0, as the model cards of audiocraft state. Sizes and digests of the files on the hub are
+# The code of audiocraft is under MIT, its weights under CC-BY-NC 4.0 (LICENSE_weights and the model cards of audiocraft). Sizes and digests of the files on the hub are
 # not verified, and the memory on a GPU is not measured, so these facts stay None.
-_declare = functools.partial(ModelDeclaration, licence="CC-BY-NC-4.0", needs_weights=True)
+_declare = functools.partial(ModelDeclaration, code_licence="MIT", weights_licence="CC-BY-NC-4.0", needs_weights=True)
 MODELS = (
     _declare(
         name="music",
         description="MusicGen small: text to music",
+        architecture="MusicGen",
         outputs=(MUSIC,),
         sample_rate_hz=32_000,
         source="facebook/musicgen-small",
@@ -37,6 +38,7 @@ MODELS = (
     _declare(
         name="audio",
         description="AudioGen medium: text to sound effects",
+        architecture="AudioGen",
         outputs=(SOUND,),
         sample_rate_hz=16_000,
         source="facebook/audiogen-medium",
@@ -45,6 +47,7 @@ MODELS = (
     _declare(
         name="magnet-music",
         description="MAGNeT small: text to music, all tokens of a window at once",
+        architecture="MAGNeT",
         outputs=(MUSIC,),
         sample_rate_hz=32_000,
         source="facebook/magnet-small-10secs",
@@ -53,6 +56,7 @@ MODELS = (
     _declare(
         name="magnet-audio",
         description="MAGNeT small: text to sound effects, all tokens of a window at once",
+        architecture="MAGNeT",
         outputs=(SOUND,),
         sample_rate_hz=16_000,
         source="facebook/audio-magnet-small",

@@ -32,29 +32,35 @@ OVERLAP = 0.25
 
 # The Demucs package and its repositories on the hub are under the MIT licence. Sizes and digests of the files on the hub
 # are not verified, and the memory on a GPU is not measured, so these facts stay None.
-_declare = functools.partial(ModelDeclaration, licence="MIT", needs_weights=True, fallback="dsp")
+_declare = functools.partial(
+    ModelDeclaration, code_licence="MIT", weights_licence="MIT", needs_weights=True, fallback="dsp"
+)
 MODELS = (
     _declare(
         name="htdemucs",
         description="Hybrid Transformer Demucs, the default",
+        architecture="Hybrid Transformer Demucs",
         outputs=STEMS,
         source="adefossez/HTDemucs",
     ),
     _declare(
         name="htdemucs_ft",
         description="Four fine-tuned Hybrid Transformer networks: better, and four times as slow",
+        architecture="Hybrid Transformer Demucs",
         outputs=STEMS,
         source="adefossez/HTDemucs-ft",
     ),
     _declare(
         name="htdemucs_6s",
         description="Hybrid Transformer Demucs with guitar and piano",
+        architecture="Hybrid Transformer Demucs",
         outputs=(*STEMS, "guitar", "piano"),
         source="adefossez/HTDemucs-6s",
     ),
     _declare(
         name="mdx_extra",
         description="Four Hybrid Demucs networks of the MDX challenge",
+        architecture="Hybrid Demucs",
         outputs=STEMS,
         source="adefossez/Demucs-mdx_extra",
     ),

@@ -19,8 +19,9 @@ _WINDOW_SAMPLES = 2_000_000
 DSP = ModelDeclaration(
     name="dsp",
     description="Classical signal processing: quick, needs no weights",
+    architecture="Signal processing",
     outputs=STEMS,
-    licence="Apache-2.0",
+    code_licence="Apache-2.0",
     needs_weights=False,
     device_memory_bytes=0,
 )
