@@ -92,12 +92,14 @@ def test_unknown_names_are_refused_with_the_known_ones(shelf: Shelf, capsys: pyt
 def test_the_document_has_a_row_for_every_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOUNDWRIGHT_GENERATION_CHECKPOINTS", '{"music": "somebody/else"}')  # not read
     files = models_doc.generate()
-    rows = [line.split(" | ") for line in files[models_doc.DOCUMENT].splitlines() if line.startswith("| `")]
+    lines = files[models_doc.DOCUMENT].splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith("| `") and line.count(" | ") == 12]
     by_name = {row[0].strip("| `"): row for row in rows}
     assert len(rows) == len(by_name) == sum(len(r.declarations()) for r in models.build_registries().values())
-    assert by_name["htdemucs_6s"][3] == "drums, bass, other, vocals, guitar, piano"
-    assert by_name["music"][6] == "[facebook/musicgen-small](https://huggingface.co/facebook/musicgen-small)"
-    assert by_name["composer"][4] == "44100 Hz"
+    assert by_name["htdemucs_6s"][4] == "drums, bass, other, vocals, guitar, piano"
+    repository = "[facebook/musicgen-small](https://huggingface.co/facebook/musicgen-small)"
+    assert by_name["music"][7:9] == ["CC-BY-NC-4.0", repository]
+    assert by_name["composer"][5] == "44100 Hz"
     assert 'MODELS = ("music", "audio", "magnet-music", "magnet-audio")' in files[models_doc.NAMES]
 
 
