@@ -1,4 +1,4 @@
 """Separation engines. Each declares its models and implements :class:`services.separation.service.Engine`.
 
-Only ``demucs`` imports PyTorch, when it loads a model.
+``networks`` holds what engines with neural networks share. They import PyTorch when they load a model.
 """

@@ -1,7 +1,6 @@
-"""Separation with Demucs, one window at a time.
+"""Separation with Demucs.
 
-The result equals Demucs' own ``apply_model`` with one pass over overlapping segments (no random shifts). The song is
-never held in memory: a first pass measures the level of the whole recording, a second pass separates it.
+The result equals Demucs' own ``apply_model`` with one pass over overlapping segments (no random shifts).
 
 Papers: Rouard, Massa, Défossez, "Hybrid Transformers for Music Source Separation" (2022) for ``htdemucs``; Défossez,
 "Hybrid Spectrogram and Waveform Source Separation" (2021) for ``mdx_extra``.
@@ -10,25 +9,16 @@ Papers: Rouard, Massa, Défossez, "Hybrid Transformers for Music Source Separati
 from __future__ import annotations
 
 import functools
-import math
-import threading
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from kit.engines import ModelDeclaration
 from kit.errors import AppError, Code
 from services.separation.engines.demucs import files
-from services.separation.engines.demucs.blocks import Level, batches, blocks_at_rate, channel_pairs, stems_at_rate
-from services.separation.engines.demucs.networks import Bag, read_frames
-from services.separation.engines.windows import CrossFade, read_windows, triangle
-from services.separation.service import STEMS, Engine, Mix, Samples
+from services.separation.engines.networks import Bag, NetworkEngine
+from services.separation.service import STEMS
 
 __all__ = ["DemucsEngine"]
-
-OVERLAP = 0.25
 
 # The Demucs package and its repositories on the hub are under the MIT licence. Sizes and digests of the files on the hub
 # are not verified, and the memory on a GPU is not measured, so these facts stay None.
@@ -68,196 +58,45 @@ MODELS = (
 _SOURCES = {declaration.name: declaration.source for declaration in MODELS}
 
 
-class DemucsEngine(Engine):
-    """Demucs networks behind the Engine Protocol. Safe to use from several threads; loads each model once.
+class DemucsEngine(NetworkEngine):
+    """Demucs networks behind the Engine Protocol.
 
     Args:
         model_dir: folder with the models, as Demucs' ``--repo`` takes it, also with safetensors files. It is the only
             source then. Without it, models come from the Hugging Face cache and hub.
         trusted_sha256: full SHA-256 digests (hex) of legacy checkpoints that may be unpickled.
-        thread_count: CPU threads of one separation; PyTorch's default without it.
-        device: ``"cpu"``, ``"cuda"``, ...; without it CUDA if there is a CUDA device.
-        batch_size: segments computed at once, halved when memory is short. Without it 4 on a GPU and 1 on a CPU, where
-            more segments need more memory and save no time.
+        options: see :class:`NetworkEngine`.
     """
 
     name = "demucs"
     models = MODELS
 
     def __init__(
-        self,
-        *,
-        model_dir: Path | None = None,
-        trusted_sha256: frozenset[str] = frozenset(),
-        thread_count: int | None = None,
-        device: str | None = None,
-        batch_size: int | None = None,
+        self, *, model_dir: Path | None = None, trusted_sha256: frozenset[str] = frozenset(), **options: Any
     ) -> None:
+        super().__init__(**options)
         self._model_dir = model_dir
         self._trusted_sha256 = trusted_sha256
-        self._thread_count = thread_count
-        self._device = device
-        self._batch_size = batch_size
-        self._lock = threading.Lock()
-        self._loaded: dict[str, Bag] = {}
 
     def is_present(self, model: str) -> bool:
         """Return whether the weights of ``model`` can be loaded without the network."""
         return files.are_present(model, _SOURCES[model], self._model_dir)
 
-    def load(self, model: str) -> None:
-        """Load the weights of ``model`` into memory and download them if necessary.
+    def load_bag(self, model: str, device: str) -> Bag:
+        """Return the networks of ``model`` on ``device``.
 
         Raises:
             AppError: ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded, ``CHECKPOINT_UNTRUSTED`` if
                 reading them could run code, ``MODEL_UNSUPPORTED`` if this engine cannot run the model,
                 ``MODEL_UNKNOWN``.
         """
-        self._bag(model)
-
-    def unload(self, model: str) -> None:
-        """Free the memory of ``model``. Does nothing if it is not loaded."""
-        with self._lock:
-            if self._loaded.pop(model, None) is not None:
-                import torch
-
-                torch.cuda.empty_cache()
-
-    def separate(self, mix: Mix, model: str) -> Iterator[Mapping[str, Samples]]:
-        """Yield consecutive blocks of all stems at the mix's own rate and channel count; see ``Engine.separate``.
-
-        A mono recording feeds both channels of the model, and the two outputs are averaged. More than two channels are
-        separated in pairs.
-        """
-        bag = self._bag(model)
-        if mix.frame_count == 0:
-            yield {stem: np.zeros((mix.channel_count, 0), np.float32) for stem in bag.stems}
-            return
-        pairs = channel_pairs(mix.channel_count, bag.channel_count)
-        frame_count = math.ceil(mix.frame_count * bag.sample_rate_hz / mix.sample_rate_hz)
-
-        levels = [Level() for _ in pairs]
-        for block in blocks_at_rate(mix, bag.sample_rate_hz, frame_count):
-            for level, pair in zip(levels, pairs, strict=True):
-                level.add(block[pair].mean(axis=0))
-            yield bag.empty_block(mix.channel_count)
-
-        def normalised() -> Iterator[Samples]:
-            for block in blocks_at_rate(mix, bag.sample_rate_hz, frame_count):
-                yield np.concatenate(
-                    [(block[pair] - level.mean) / level.std for level, pair in zip(levels, pairs, strict=True)]
-                )
-
-        def restored(block: Samples) -> Samples:
-            """Return the channels of the mix from normalised pairs."""
-            rows = np.split(block, len(pairs))
-            outputs = [row * level.std + level.mean for row, level in zip(rows, levels, strict=True)]
-            return np.concatenate(
-                [
-                    output.mean(axis=0, keepdims=True) if pair[0] == pair[-1] else output
-                    for output, pair in zip(outputs, pairs, strict=True)
-                ]
-            )
-
-        blocks = self._run(bag, normalised(), frame_count)
-        stems = ({stem: restored(samples) for stem, samples in block.items()} for block in blocks)
-        if bag.sample_rate_hz == mix.sample_rate_hz:
-            yield from stems
-        else:
-            yield from stems_at_rate(stems, bag, mix)
-
-    def _run(self, bag: Bag, blocks: Iterator[Samples], frame_count: int) -> Iterator[dict[str, Samples]]:
-        """Separate normalised audio, float32 [pairs * channels of the model, frames], at the rate of the model.
-
-        Yields:
-            The same rows for every stem; an empty block after each pass of a network, at which the caller may stop.
-        """
-        fade = CrossFade(triangle(bag.segment_frames))
-        windows = read_windows(
-            blocks,
-            frame_count=frame_count,
-            window_frames=bag.segment_frames,
-            hop_frames=int((1 - OVERLAP) * bag.segment_frames),
-            read_frames=lambda length: max(read_frames(network, length) for network in bag.networks),
-        )
-        for batch in batches(windows, self._batch_limit(bag)):
-            rows, length = batch[0].samples.shape[0], batch[0].frame_count
-            items = len(batch) * rows // bag.channel_count
-            estimates = np.zeros((items, len(bag.stems), bag.channel_count, length), np.float32)
-            for network, weight in zip(bag.networks, bag.weights, strict=True):
-                frames = read_frames(network, length)
-                inputs = np.concatenate([w.middle(frames).reshape(-1, bag.channel_count, frames) for w in batch])
-                skip = (frames - length) // 2
-                done = 0
-                for outputs in self._forward(bag, network, inputs):
-                    estimates[done : done + len(outputs)] += outputs[..., skip : skip + length] * weight[:, None, None]
-                    done += len(outputs)
-                    yield bag.empty_block(rows)
-            estimates /= bag.weights.sum(axis=0)[:, None, None]
-            for window, estimate in zip(batch, np.split(estimates, len(batch)), strict=True):
-                by_stem = estimate.swapaxes(0, 1).reshape(len(bag.stems), rows, length)
-                yield fade.add(window.start_frame, dict(zip(bag.stems, by_stem, strict=True)))
-        yield fade.finish()
-
-    def _forward(self, bag: Bag, network: Any, inputs: Samples) -> Iterator[Samples]:
-        """Yield outputs of a network, float32 [items, stems, channels, frames], for all inputs in their order."""
-        import torch
-
-        done = 0
-        while done < len(inputs):
-            size = min(self._batch_limit(bag), len(inputs) - done)
-            try:
-                outputs = self._infer(bag, network, inputs[done : done + size])
-            except torch.OutOfMemoryError as error:
-                if size == 1:
-                    raise AppError(
-                        Code.UNAVAILABLE,
-                        "OUT_OF_MEMORY",
-                        "The device has too little free memory for this model. Try again later or use the CPU.",
-                    ) from error
-                outputs = None
-            if outputs is None:  # not in the except block, where the error keeps the tensors of the failed pass alive
-                torch.cuda.empty_cache()
-                self._batch_size = size // 2
-                continue
-            done += size
-            yield outputs
-
-    def _batch_limit(self, bag: Bag) -> int:
-        if self._batch_size is None:
-            return 1 if bag.device == "cpu" else 4
-        return self._batch_size
-
-    def _infer(self, bag: Bag, network: Any, inputs: Samples) -> Samples:
-        import torch
-
-        # PyTorch keeps the number of threads per calling thread, and callers may change between blocks.
-        if self._thread_count is not None and torch.get_num_threads() != self._thread_count:
-            torch.set_num_threads(self._thread_count)
-        with torch.inference_mode():
-            outputs: Samples = network(torch.from_numpy(inputs).to(bag.device)).cpu().numpy()
-        return outputs
-
-    def _bag(self, model: str) -> Bag:
-        # The first look takes no lock, so that a download of one model does not delay the models in memory.
-        loaded = self._loaded.get(model)
-        if loaded is not None:
-            return loaded
-        with self._lock:
-            if model not in self._loaded:
-                self._loaded[model] = self._load(model)
-            return self._loaded[model]
-
-    def _load(self, model: str) -> Bag:
         if self._model_dir is None and model not in _SOURCES:
             known = ", ".join(_SOURCES)
             raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
-        import torch
-
         from services.separation.engines.demucs import weights
 
         if self._model_dir is None:
             networks = weights.load_from_hub(model, _SOURCES[model])
         else:
             networks = weights.load_from_folder(self._model_dir, model, self._trusted_sha256)
-        return Bag.of(networks, model, self._device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return weights.on_device(networks, model, device)

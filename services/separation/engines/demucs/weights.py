@@ -22,6 +22,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from demucs import hf, repo, states
 from demucs.apply import BagOfModels
@@ -32,9 +33,11 @@ from safetensors import safe_open
 
 from kit.errors import AppError, Code
 from kit.hub import hub_file
+from services.separation.engines.networks import Bag
 
-__all__ = ["load_from_folder", "load_from_hub"]
+__all__ = ["load_from_folder", "load_from_hub", "on_device"]
 
+OVERLAP = 0.25  # of ``demucs.apply.apply_model``
 NETWORK_CLASSES = {f"{network.__module__}.{network.__qualname__}": network for network in (Demucs, HDemucs, HTDemucs)}
 
 
@@ -77,6 +80,31 @@ def load_from_hub(name: str, repository: str) -> BagOfModels:
         raise
     except Exception as error:  # the hub, its cache and its proxies fail in many ways, all with the same remedy
         raise _unavailable(name, f"the model hub gave no weights ({type(error).__name__})") from error
+
+
+def on_device(models: BagOfModels, name: str, device: str) -> Bag:
+    """Move the networks of a model to ``device``.
+
+    Raises:
+        AppError: ``MODEL_UNSUPPORTED``.
+    """
+    segments = {int(network.samplerate * network.segment) for network in models.models}
+    if len(segments) != 1 or models.audio_channels not in (1, 2):
+        raise AppError(
+            Code.UNPROCESSABLE,
+            "MODEL_UNSUPPORTED",
+            f"The model {name!r} is not supported: its networks must be mono or stereo and have one segment length.",
+        )
+    return Bag(
+        networks=tuple(network.to(device).eval() for network in models.models),
+        weights=np.array(models.weights, np.float32),
+        stems=tuple(models.sources),
+        sample_rate_hz=int(models.samplerate),
+        channel_count=models.audio_channels,
+        segment_frames=segments.pop(),
+        overlap=OVERLAP,
+        device=device,
+    )
 
 
 class _HubRepo(repo.ModelOnlyRepo):  # type: ignore[misc]

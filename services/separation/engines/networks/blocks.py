@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from services.separation.engines.demucs.networks import Bag
+from services.separation.engines.networks.bag import Bag
 from services.separation.engines.windows import Window
 from services.separation.service import Mix, Samples
 

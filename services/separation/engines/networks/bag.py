@@ -1,4 +1,4 @@
-"""Demucs networks on their device."""
+"""Networks on their device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.errors import AppError, Code
 from services.separation.service import Samples
 
 __all__ = ["Bag", "read_frames"]
@@ -19,8 +18,15 @@ class Bag:
     """One or more networks on a device whose estimates are averaged.
 
     Args:
+        networks: callables from float32 [items, channels, frames] to float32 [items, stems, channels, frames], both on
+            ``device``. A network with a method ``valid_length`` reads that many frames for a window.
         weights: float32 [networks, stems].
+        stems: names of the outputs.
+        sample_rate_hz: sample rate of the networks.
+        channel_count: channels of the networks, 1 or 2.
         segment_frames: length of the windows that the networks process.
+        overlap: part of a window that the next one shares, at least 0 and below 1.
+        device: the device as PyTorch names it.
     """
 
     networks: tuple[Any, ...]
@@ -29,31 +35,8 @@ class Bag:
     sample_rate_hz: int
     channel_count: int
     segment_frames: int
+    overlap: float
     device: str
-
-    @classmethod
-    def of(cls, bag: Any, model: str, device: str) -> Bag:
-        """Move a ``demucs.apply.BagOfModels`` to ``device``.
-
-        Raises:
-            AppError: ``MODEL_UNSUPPORTED``.
-        """
-        segments = {int(network.samplerate * network.segment) for network in bag.models}
-        if len(segments) != 1 or bag.audio_channels not in (1, 2):
-            raise AppError(
-                Code.UNPROCESSABLE,
-                "MODEL_UNSUPPORTED",
-                f"The model {model!r} is not supported: its networks must be mono or stereo and have one segment length.",
-            )
-        return cls(
-            networks=tuple(network.to(device).eval() for network in bag.models),
-            weights=np.array(bag.weights, np.float32),
-            stems=tuple(bag.sources),
-            sample_rate_hz=int(bag.samplerate),
-            channel_count=bag.audio_channels,
-            segment_frames=segments.pop(),
-            device=device,
-        )
 
     def empty_block(self, channel_count: int) -> dict[str, Samples]:
         """Return a block of zero frames, at which the caller may stop."""

@@ -1,0 +1,9 @@
+"""What all engines with neural networks share: segments, batches, devices, sample rates and memory limits.
+
+Nothing here imports an ML library before a model is loaded.
+"""
+
+from services.separation.engines.networks.bag import Bag
+from services.separation.engines.networks.engine import NetworkEngine
+
+__all__ = ["Bag", "NetworkEngine"]
