@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DATA_DAMAGED_STATUS", "AppError", "Code", "Disposition"]
+__all__ = ["DATA_DAMAGED_STATUS", "AppError", "Code", "Disposition", "idempotency_key_reused"]
 
 DATA_DAMAGED_STATUS = 65
 """The exit status of a component whose stored data is damaged or lost: a restart does not help (``EX_DATAERR`` of sysexits.h)."""
@@ -89,3 +89,11 @@ class AppError(Exception):
     def __reduce__(self) -> tuple[type[AppError], tuple[Code, str, str, dict[str, Any]]]:
         """Support pickling between processes. The default passes the message alone to ``__init__``."""
         return type(self), (self.code, self.reason, self.message, self.meta)
+
+
+def idempotency_key_reused() -> AppError:
+    return AppError(
+        Code.CONFLICT,
+        "IDEMPOTENCY_KEY_REUSED",
+        "This Idempotency-Key was used for another request. Use a new key for a new request.",
+    )

@@ -11,7 +11,7 @@ from soundwright.ingest.v1 import ingest_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc, track_pb2
 
 from kit.confined.audio import ConfinedAudio
-from kit.errors import AppError, Code
+from kit.errors import AppError, Code, idempotency_key_reused
 from kit.log import get_logger
 from kit.ports import Blobs
 from kit.rpc import Context
@@ -54,10 +54,13 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.CreateUploadResponse:
         upload_id = service.new_upload_id()
+        track_id = service.upload_track_id(upload_id, require_principal().id, request.idempotency_key)
         return pb.CreateUploadResponse(
             upload_id=upload_id,
             blob_key=service.staging_key(upload_id),
             size_limit_bytes=self._max_upload_bytes,
+            track_id=track_id,
+            track=await self._track(track_id) if request.idempotency_key else None,
         )
 
     async def AbortUpload(self, request: pb.AbortUploadRequest, context: Context) -> pb.AbortUploadResponse:
@@ -65,7 +68,8 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         return pb.AbortUploadResponse()
 
     async def FinishUpload(self, request: pb.FinishUploadRequest, context: Context) -> pb.FinishUploadResponse:
-        return pb.FinishUploadResponse(track=await self._finish(request))
+        track, existed = await self._finish(request)
+        return pb.FinishUploadResponse(track=track, existed=existed)
 
     async def BeginDirectUpload(
         self, request: pb.BeginDirectUploadRequest, context: Context
@@ -110,7 +114,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             album=request.album,
         )
         try:
-            track = await self._finish(wanted)
+            track, _ = await self._finish(wanted)
         except AppError as error:
             if not error.retryable:
                 await self._direct.forget(upload)
@@ -124,8 +128,12 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         await self._direct.abort(await self._direct.get(require_principal().id, request.upload_id))
         return pb.AbortDirectUploadResponse()
 
-    async def _finish(self, request: pb.FinishUploadRequest) -> track_pb2.Track:
-        """Examine a stored upload and make it a track. A file that is refused is deleted."""
+    async def _finish(self, request: pb.FinishUploadRequest) -> tuple[track_pb2.Track, bool]:
+        """Examine a stored upload and make it a track. A file that is refused is deleted.
+
+        Returns:
+            The track, and whether an earlier upload with the idempotency key created it.
+        """
         key = service.staging_key(request.upload_id)
         info = await self._blobs.stat(key)
         if info is None:
@@ -140,10 +148,11 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             log.info("upload.refused", upload_id=request.upload_id, reason=error.reason, error=error.message)
             raise
         filename = service.clean_filename(request.filename)
-        target = service.track_key(request.upload_id, recording.container)
+        track_id = service.upload_track_id(request.upload_id, require_principal().id, request.idempotency_key)
+        target = service.upload_key(track_id, request.upload_id, recording.container)
         await self._blobs.move(key, target)
         track = track_pb2.Track(
-            id=request.upload_id,
+            id=track_id,
             title=request.title.strip()[:500] or service.title_of(filename),
             artist=request.artist.strip()[:500],
             album=request.album.strip()[:500],
@@ -152,29 +161,38 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             blob_key=target,
         )
         describe(recording, track)
-        stored = await self._store(track)
+        stored, existed = await self._store(track)
         log.info(
             "track.created",
             track_id=track.id,
             container=track.container,
             duration_seconds=round(track.duration_seconds, 3),
             size_bytes=track.size_bytes,
+            existed=existed,
         )
-        return stored
+        return stored, existed
 
-    async def _store(self, track: track_pb2.Track) -> track_pb2.Track:
-        """Store the record of a track. If it is refused, delete the file of the track."""
+    async def _store(self, track: track_pb2.Track) -> tuple[track_pb2.Track, bool]:
+        """Store the record of a track, unless an upload with the same idempotency key has stored it. Delete a file that has no record.
+
+        Raises:
+            AppError: ``IDEMPOTENCY_KEY_REUSED`` if that upload had another file.
+        """
         try:
-            return (await self._tracks.CreateTrack(library_service_pb2.CreateTrackRequest(track=track))).track
+            return (await self._tracks.CreateTrack(library_service_pb2.CreateTrackRequest(track=track))).track, False
         except AppError as error:
-            # The library may have stored the track although its answer was lost, or for a call before this one. The
-            # file then belongs to it; if not, the library deletes it as an orphan.
-            stored = await self._track(track.id) if error.code is Code.CONFLICT else None
-            if stored is not None:
-                return stored
-            if not error.retryable:
+            # The library may have stored the track although its answer was lost. The file then belongs to it; if not, the
+            # library deletes it as an orphan.
+            if error.retryable:
+                raise
+            stored = await self._track(track.id)
+            if stored is None or stored.blob_key != track.blob_key:
                 await self._blobs.delete(track.blob_key)
-            raise
+            if stored is None:
+                raise
+            if stored.content_sha256 != track.content_sha256:
+                raise idempotency_key_reused() from None
+            return stored, True
 
     async def _track(self, track_id: str) -> track_pb2.Track | None:
         """Return a track of the caller, or None."""

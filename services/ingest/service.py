@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from kit.errors import AppError, Code
-from services.ingest.songs import Song, one_line
+from services.ingest.songs import Song, one_line, track_id_of
 
 __all__ = [
     "CONTENT_TYPES",
@@ -26,8 +26,9 @@ __all__ = [
     "title_of",
     "title_of_address",
     "track_folder",
-    "track_key",
+    "upload_key",
     "upload_not_found",
+    "upload_track_id",
 ]
 
 CONTENT_TYPES = {
@@ -118,8 +119,14 @@ def track_folder(track_id: str) -> str:
     return f"tracks/{track_id}"
 
 
-def track_key(track_id: str, container: str) -> str:
-    return f"{track_folder(track_id)}/original.{container}"
+def upload_track_id(upload_id: str, owner_id: str, idempotency_key: str) -> str:
+    """Return the ID of the track of an upload. Uploads of an owner with the same idempotency key have the same one."""
+    return track_id_of(owner_id, f"upload:{idempotency_key}") if idempotency_key else upload_id
+
+
+def upload_key(track_id: str, upload_id: str, container: str) -> str:
+    """Return the key of the file of an upload. No two uploads share a key."""
+    return f"{track_folder(track_id)}/{upload_id}/original.{container}"
 
 
 def attempt_key(track_id: str, job_id: str, attempt: int, container: str) -> str:

@@ -230,7 +230,8 @@ def test_a_hostile_name_becomes_a_harmless_one(stack: Stack, admin: httpx.Client
     disposition = download.headers["content-disposition"]
     assert disposition.isprintable()
     assert ".." not in disposition
-    assert stack.stored(f"tracks/{track['id']}/") == [f"tracks/{track['id']}/original.wav"]
+    [key] = stack.stored(f"tracks/{track['id']}/")
+    assert key.endswith("/original.wav")
 
 
 def test_a_file_needs_a_name(admin: httpx.Client) -> None:

@@ -145,7 +145,7 @@ def test_hostile_names_are_only_names(stack: Stack, admin: httpx.Client, name: s
     assert title is None or track["title"] == title
     assert len(track["filename"]) <= 200
     assert admin.get(track["file_path"]).content == content
-    assert any(key.startswith(f"tracks/{track['id']}/original.") for key in stored_files(stack))
+    assert any(key.startswith(f"tracks/{track['id']}/") and "/original." in key for key in stored_files(stack))
 
 
 def test_two_uploads_of_one_name_at_the_same_time(admin: httpx.Client) -> None:
@@ -154,6 +154,51 @@ def test_two_uploads_of_one_name_at_the_same_time(admin: httpx.Client) -> None:
         tracks = list(pool.map(lambda content: upload(admin, content, "same.wav"), contents))
     assert len({track["id"] for track in tracks}) == 6
     assert [admin.get(track["file_path"]).content for track in tracks] == contents
+
+
+def test_a_repeated_upload_returns_the_first_track(stack: Stack, admin: httpx.Client, other: httpx.Client) -> None:
+    def send(client: httpx.Client, content: bytes) -> httpx.Response:
+        return client.post("/api/tracks", files={"file": ("song.wav", content)}, headers=headers)
+
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    content = encoded(song(0.5))
+    first = send(admin, content)
+    assert first.status_code == 201, first.text
+    stored, count = stored_files(stack), admin.get("/api/tracks").json()["meta"]["total_count"]
+    again = send(admin, content)
+    assert (again.status_code, again.json()) == (200, first.json())
+    another_file = send(admin, encoded(song(0.5, seed=1)))
+    assert (another_file.status_code, another_file.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    assert stored_files(stack) == stored
+    assert admin.get("/api/tracks").json()["meta"]["total_count"] == count
+    # The key of another caller is another key, and that of a deleted track is free again.
+    assert send(other, content).status_code == 201
+    assert admin.delete(f"/api/tracks/{first.json()['data']['id']}").status_code == 204
+    recreated = send(admin, content)
+    assert recreated.status_code == 201
+    assert admin.get(recreated.json()["data"]["file_path"]).content == content
+
+
+@pytest.mark.parametrize("file_count", [1, 2], ids=["one_file", "two_files"])
+def test_simultaneous_uploads_with_one_key_create_one_track(stack: Stack, admin: httpx.Client, file_count: int) -> None:
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    contents = [encoded(song(0.5, seed=seed % file_count)) for seed in range(6)]
+    before = stored_files(stack)
+
+    def send(content: bytes) -> httpx.Response:
+        return admin.post("/api/tracks", files={"file": ("song.wav", content)}, headers=headers)
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(send, contents))
+    [created] = [answer for answer in answers if answer.status_code == 201]
+    track = created.json()["data"]
+    winner = admin.get(track["file_path"]).content
+    for answer, content in zip(answers, contents, strict=True):
+        if content == winner:
+            assert answer.json()["data"]["id"] == track["id"], answer.text
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    assert len(stored_files(stack) - before) == 1
 
 
 def test_an_upload_that_is_cut_off_leaves_nothing(stack: Stack, admin: httpx.Client) -> None:

@@ -16,7 +16,7 @@ from tests.studio.running import needs_browser, run_script
 pytestmark = [needs_browser, pytest.mark.topology("embedded")]
 _EMAIL = f"{uuid.uuid4()}@example.org"
 # Chromium itself notes requests that fail: while it is offline, and those without a session.
-_EXPECTED = ("ERR_INTERNET_DISCONNECTED", "ERR_NETWORK_CHANGED", "status of 401")
+_EXPECTED = ("ERR_INTERNET_DISCONNECTED", "ERR_NETWORK_CHANGED", "ERR_CONNECTION_RESET", "status of 401")
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,10 @@ def test_a_link_shows_what_it_contains(seen: Any) -> None:
 
 def test_a_cancelled_upload_leaves_nothing_and_an_interrupted_one_is_repeated(seen: Any) -> None:
     assert sorted(seen["tracks"]) == ["Blue Hour", "Slow tune"]
+
+
+def test_an_upload_whose_answer_is_lost_creates_one_track(seen: Any) -> None:
+    assert seen["uploads"] == [201, 200]
 
 
 def test_a_second_tab_shows_the_same_jobs(seen: Any) -> None:

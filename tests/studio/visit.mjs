@@ -64,13 +64,16 @@ try {
   await share.waitFor({ state: "detached" });
   await network.send("Network.emulateNetworkConditions", FAST);
 
-  // After a lost connection, an upload begins again.
+  // After a lost connection, an upload begins again. A lost answer does not create a second track.
   await context.setOffline(true);
   await input.setInputFiles(file);
   await share.filter({ hasText: "waiting for the connection" }).waitFor();
   await watch.check(page, "offline");
+  seen.uploads = await loseNextAnswer(network);
   await context.setOffline(false);
   await trackLink(title).waitFor();
+  await share.waitFor({ state: "detached" });
+  await network.send("Fetch.disable");
   seen.tracks = await page
     .getByRole("list", { name: "Tracks" })
     .getByRole("link")
@@ -123,4 +126,18 @@ try {
   );
 } finally {
   await context.close();
+}
+
+/** Drop the next answer to an upload. Return the statuses of all answers, which are added as they arrive. */
+async function loseNextAnswer(network) {
+  const statuses = [];
+  network.on("Fetch.requestPaused", ({ requestId, request, responseStatusCode }) => {
+    const isUpload = request.method === "POST" && responseStatusCode !== undefined;
+    if (isUpload) statuses.push(responseStatusCode);
+    void (isUpload && statuses.length === 1
+      ? network.send("Fetch.failRequest", { requestId, errorReason: "ConnectionReset" })
+      : network.send("Fetch.continueRequest", { requestId }));
+  });
+  await network.send("Fetch.enable", { patterns: [{ urlPattern: "*/api/tracks", requestStage: "Response" }] });
+  return statuses;
 }

@@ -105,7 +105,10 @@ class Ingest:
     async def CreateUpload(self, _request: pb.CreateUploadRequest) -> pb.CreateUploadResponse:
         upload_id = str(uuid.uuid4())
         return pb.CreateUploadResponse(
-            upload_id=upload_id, blob_key=f"uploads/{upload_id}", size_limit_bytes=self.size_limit_bytes
+            upload_id=upload_id,
+            blob_key=f"uploads/{upload_id}",
+            size_limit_bytes=self.size_limit_bytes,
+            track_id=upload_id,
         )
 
     async def FinishUpload(self, request: pb.FinishUploadRequest, timeout: float) -> pb.FinishUploadResponse:
@@ -182,7 +185,8 @@ async def test_an_upload_arrives_whole_with_its_fields(tmp_path: Path) -> None:
     ingest = Ingest(blobs)
     content = bytes(range(256)) * 4000
     body = form(("title", None, b"Ein Lied"), ("file", "../ü.wav", content), ("artist", None, b"Me\0"))
-    track = await uploads(ingest, blobs).receive(request_of([body[:77], body[77:]]), POLICY)
+    track, existed = await uploads(ingest, blobs).receive(request_of([body[:77], body[77:]]), POLICY)
+    assert not existed
     [finished] = ingest.finished
     assert (finished.title, finished.artist, finished.album) == ("Ein Lied", "Me", "")
     assert finished.filename == "../ü.wav"  # cleaning is for ingest, which knows the rules

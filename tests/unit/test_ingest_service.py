@@ -16,7 +16,8 @@ from services.ingest.service import (
     require_container,
     staging_key,
     title_of,
-    track_key,
+    upload_key,
+    upload_track_id,
 )
 
 
@@ -93,7 +94,14 @@ def test_upload_ids_give_keys() -> None:
     upload_id = new_upload_id()
     assert new_upload_id() != upload_id
     assert staging_key(upload_id) == f"uploads/{upload_id}"
-    assert track_key(upload_id, "flac") == f"tracks/{upload_id}/original.flac"
+    assert upload_key("track-1", upload_id, "flac") == f"tracks/track-1/{upload_id}/original.flac"
+
+
+def test_an_idempotency_key_of_an_owner_leads_to_one_track() -> None:
+    first = upload_track_id("upload-1", "ann", "key")
+    assert upload_track_id("upload-2", "ann", "key") == first
+    assert len({first, upload_track_id("upload-1", "bob", "key"), upload_track_id("upload-1", "ann", "other")}) == 3
+    assert upload_track_id("upload-1", "ann", "") == "upload-1"
 
 
 @pytest.mark.parametrize(

@@ -13,19 +13,23 @@ from kit import audio
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.confined.audio import ConfinedAudio
 from kit.errors import AppError, Code
+from kit.security.identity import Principal, principal_scope
 from services.ingest.rpc import IngestRpc
 from services.ingest.service import staging_key
 from tests.unit.test_ingest_encoding import tone, written
 
 
 class Library:
-    """Raises the error at every call."""
+    """Has no tracks, and raises the error instead of storing one."""
 
     def __init__(self, error: AppError) -> None:
         self._error = error
 
     async def CreateTrack(self, request: Any) -> Any:
         raise self._error
+
+    async def GetTrack(self, request: Any) -> Any:
+        raise AppError(Code.NOT_FOUND, "TRACK_NOT_FOUND", "There is no such track.")
 
 
 @pytest.mark.parametrize(
@@ -38,7 +42,7 @@ async def test_a_file_whose_track_may_be_stored_is_kept(tmp_path: Path, code: Co
     ingest = IngestRpc(blobs, library, nothing, reader, nothing, nothing, nothing, 1 << 20)
     upload_id = str(uuid.uuid4())
     await blobs.put_file(staging_key(upload_id), written(tmp_path / "song", tone(0.5)))
-    with pytest.raises(AppError):
+    with pytest.raises(AppError, match="X: x"), principal_scope(Principal("ann", "user")):
         await ingest.FinishUpload(pb.FinishUploadRequest(upload_id=upload_id, filename="song.wav"), nothing)
     assert await blobs.keys("uploads/") == []
     assert [key.split("/")[1] for key in await blobs.keys("tracks/")] == ([upload_id] if kept else [])

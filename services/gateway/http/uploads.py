@@ -16,21 +16,20 @@ from soundwright.ingest.v1 import ingest_service_pb2_grpc
 from soundwright.library.v1 import storage_service_pb2_grpc, track_pb2
 from starlette.exceptions import HTTPException
 
-from kit.errors import AppError, Code
+from kit.errors import AppError, Code, idempotency_key_reused
 from kit.metrics import UPLOAD_BYTES
-from kit.ports import Blobs, BlobWriter
+from kit.ports import Blobs
 from services.gateway.http.disconnects import cancel_on_disconnect
 from services.gateway.http.files import file_not_found
-from services.gateway.http.multipart import Event, PartBegin, PartData, PartEnd, bad_form, multipart_events
+from services.gateway.http.multipart import Event, PartBegin, bad_form, multipart_events
+from services.gateway.http.parts import FIELD_LIMIT_BYTES, Hashing, copy_part, read_field
 from services.gateway.http.reservations import Reservation, quota_exceeded
 
 __all__ = ["Form", "FormPolicy", "ReceivedFile", "UploadPolicy", "Uploads"]
 
 _FIELD_COUNT_LIMIT = 32
-_FIELD_LIMIT_BYTES = 64 * 1024
-_FRAMING_BYTES = _FIELD_COUNT_LIMIT * _FIELD_LIMIT_BYTES  # maximum size of a body without its file
+_FRAMING_BYTES = _FIELD_COUNT_LIMIT * FIELD_LIMIT_BYTES  # maximum size of a body without its file
 _USUAL_FRAMING_BYTES = 1024  # what a body is longer than its file; the file's own size is checked at the end
-_WRITE_BYTES = 256 * 1024
 _NAME_LIMIT = 255
 
 
@@ -117,24 +116,34 @@ class Uploads:
         self._idle_seconds = idle_seconds
         self._finish_seconds = finish_seconds
 
-    async def receive(self, request: Request, policy: UploadPolicy) -> track_pb2.Track:
+    async def receive(
+        self, request: Request, policy: UploadPolicy, idempotency_key: str = ""
+    ) -> tuple[track_pb2.Track, bool]:
         """Read a multipart body with a part ``file`` and register it as a track.
 
         The fields ``title``, ``artist`` and ``album`` are optional. If the upload fails or the client disconnects, everything
         that was stored is deleted.
 
+        Returns:
+            The track, and whether an earlier upload of the same file with ``idempotency_key`` created it.
+
         Raises:
-            AppError: ``QUOTA_EXCEEDED``, before the file is stored if the request has a length.
+            AppError: ``QUOTA_EXCEEDED``, before the file is stored if the request has a length; ``IDEMPOTENCY_KEY_REUSED``
+                if the earlier upload had another file.
         """
         limit = min(policy.size_limit_bytes or self._max_upload_bytes, self._max_upload_bytes)
         length = _content_length(request)
         if length > limit + _FRAMING_BYTES:
             raise policy.too_large(limit)
-        upload = _Upload(self._ingest, self._storage, self._blobs, policy, limit, _expected_bytes(length))
+        upload = _Upload(
+            self._ingest, self._storage, self._blobs, policy, limit, _expected_bytes(length), idempotency_key
+        )
         try:
             events = multipart_events(request.headers.get("content-type", ""), self._chunks(request))
             fields = await upload.read(events)
             UPLOAD_BYTES.labels(policy.dialect).inc(upload.size_bytes)
+            if upload.earlier is not None:
+                return upload.earlier, True
             wanted = pb.FinishUploadRequest(
                 upload_id=upload.upload_id,
                 filename=upload.filename,
@@ -142,14 +151,14 @@ class Uploads:
                 artist=fields.get("artist", ""),
                 album=fields.get("album", ""),
                 allowed_containers=policy.allowed_containers,
+                idempotency_key=idempotency_key,
             )
             finishing = self._ingest.FinishUpload(wanted, timeout=self._finish_seconds)
             finished = await cancel_on_disconnect(request, finishing)
         except BaseException:
             await upload.abort()
             raise
-        track: track_pb2.Track = finished.track
-        return track
+        return finished.track, finished.existed
 
     async def copy(self, blob_key: str, filename: str, title: str) -> track_pb2.Track:
         """Copy a stored file and register the copy as a track of the caller. If this fails, the copy is deleted.
@@ -210,8 +219,8 @@ class Uploads:
                 if event.name not in policy.files:
                     if event.filename and event.name not in policy.long_fields:
                         raise _invalid_field(event.name, "must not be a file")
-                    limit = policy.long_fields.get(event.name, _FIELD_LIMIT_BYTES)
-                    fields[event.name] = await _read_field(events, limit)
+                    limit = policy.long_fields.get(event.name, FIELD_LIMIT_BYTES)
+                    fields[event.name] = await read_field(events, limit)
                     continue
                 if event.filename is None:
                     raise _invalid_field(event.name, "must be a file with a filename")
@@ -220,7 +229,7 @@ class Uploads:
                 limit = min(total_limit - size, self._max_upload_bytes)
                 file = ReceivedFile(event.filename.replace("\0", "")[:_NAME_LIMIT], f"{folder}/{len(files)}")
                 async with self._blobs.write(file.blob_key) as writer:
-                    file_bytes = await _copy(events, writer, limit, too_large)
+                    file_bytes = await copy_part(events, writer, limit, too_large)
                 if file_bytes or file.filename:  # otherwise a file input of a browser without a selected file
                     files.append(file)
                 size += file_bytes
@@ -256,6 +265,7 @@ class _Upload:
         policy: UploadPolicy,
         limit_bytes: int,
         expected_bytes: int,
+        idempotency_key: str,
     ) -> None:
         self._ingest = ingest
         self._storage = storage
@@ -264,6 +274,8 @@ class _Upload:
         self._policy = policy
         self._limit_bytes = limit_bytes
         self._expected_bytes = expected_bytes
+        self._idempotency_key = idempotency_key
+        self.earlier: track_pb2.Track | None = None
         self.upload_id = ""
         self.filename = ""
         self.size_bytes = 0
@@ -284,7 +296,7 @@ class _Upload:
                 elif event.filename:
                     raise self._policy.missing()
                 else:
-                    fields[event.name] = await _read_field(events)
+                    fields[event.name] = await read_field(events)
         if not self.upload_id:
             raise self._policy.missing()
         return fields
@@ -293,15 +305,24 @@ class _Upload:
         if self.upload_id:
             raise bad_form("The form contains several files. Send one file at a time.")
         self._policy.check_filename(filename)
-        created = await self._ingest.CreateUpload(pb.CreateUploadRequest(filename=filename))
+        created = await self._ingest.CreateUpload(
+            pb.CreateUploadRequest(filename=filename, idempotency_key=self._idempotency_key)
+        )
         self.upload_id, self.filename = created.upload_id, filename
         limit, too_large = min(self._limit_bytes, created.size_limit_bytes), self._policy.too_large
-        self._reservation = Reservation(self._storage, self.upload_id)
+        if created.HasField("track"):
+            hashing = Hashing()
+            self.size_bytes = await copy_part(events, hashing, limit, too_large)
+            if hashing.sha256() != created.track.content_sha256:
+                raise idempotency_key_reused()
+            self.earlier = created.track
+            return
+        self._reservation = Reservation(self._storage, created.track_id)
         room = await self._reservation.hold(self._expected_bytes)
         if room is not None and room < limit:
             limit, too_large = room, quota_exceeded
         async with self._blobs.write(created.blob_key) as writer:
-            self.size_bytes = await _copy(events, writer, limit, too_large)
+            self.size_bytes = await copy_part(events, writer, limit, too_large)
 
     async def abort(self) -> None:
         """Delete what was stored. Errors are ignored, because the upload has failed already."""
@@ -321,49 +342,6 @@ def _content_length(request: Request) -> int:
 def _expected_bytes(length: int) -> int:
     """Return the size of the files in a body of this length."""
     return max(0, length - _USUAL_FRAMING_BYTES)
-
-
-async def _copy(
-    events: AsyncIterator[Event], writer: BlobWriter, limit: int, too_large: Callable[[int], Exception]
-) -> int:
-    """Write the data of a part in batches and return its size in bytes.
-
-    Raises:
-        Exception: the one of ``too_large``, if the part exceeds ``limit`` bytes.
-    """
-    size = 0
-    batch = bytearray()
-    async for event in events:
-        if isinstance(event, PartEnd):
-            break
-        if isinstance(event, PartData):
-            size += len(event.data)
-            if size > limit:
-                raise too_large(limit)
-            batch += event.data
-            if len(batch) >= _WRITE_BYTES:
-                await writer.write(bytes(batch))
-                batch.clear()
-    if batch:
-        await writer.write(bytes(batch))
-    return size
-
-
-async def _read_field(events: AsyncIterator[Event], limit_bytes: int = _FIELD_LIMIT_BYTES) -> str:
-    """Return the value of a plain field.
-
-    Raises:
-        AppError: ``BAD_REQUEST`` if it exceeds ``limit_bytes``.
-    """
-    value = bytearray()
-    async for event in events:
-        if isinstance(event, PartEnd):
-            break
-        if isinstance(event, PartData):
-            value += event.data
-            if len(value) > limit_bytes:
-                raise bad_form(f"A field can have at most {limit_bytes} bytes.")
-    return value.decode(errors="replace").replace("\0", "")
 
 
 def _invalid_field(name: str, message: str) -> AppError:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kit.errors import AppError, Code
+from kit.errors import AppError, Code, idempotency_key_reused
 from kit.security.identity import Principal
 from services.library.jobs.order import STARVATION_SECONDS
 from services.library.jobs.service import Job, JobState, NewTrack, PackedMessage, Priority, Stage, granted_priority
@@ -253,11 +253,7 @@ def repeated(existing: Job, job: Job) -> Job:
         AppError: ``IDEMPOTENCY_KEY_REUSED`` if they differ.
     """
     if existing.fingerprint != job.fingerprint:
-        raise AppError(
-            Code.CONFLICT,
-            "IDEMPOTENCY_KEY_REUSED",
-            "This Idempotency-Key was used for another request. Use a new key for a new request.",
-        )
+        raise idempotency_key_reused()
     return existing
 
 

@@ -46,6 +46,8 @@ export interface paths {
         /**
          * Upload an audio file as a multipart form with file and optionally title, artist and album
          * @description Upload an audio file as a multipart form with `file` and optionally `title`, `artist` and `album`.
+         *
+         *     As long as the track exists, uploads of the same file with the same `Idempotency-Key` return it.
          */
         post: operations["upload_track"];
         delete?: never;
@@ -6537,8 +6539,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `BAD_REQUEST` */
-        forge_400_BAD_REQUEST: {
+        /** @description `BAD_REQUEST`, `IDEMPOTENCY_KEY_INVALID` */
+        forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -6602,6 +6604,19 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `IDEMPOTENCY_KEY_REUSED` */
+        forge_409_IDEMPOTENCY_KEY_REUSED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `UNSUPPORTED_MEDIA_TYPE` */
         forge_415_UNSUPPORTED_MEDIA_TYPE: {
             headers: {
@@ -6616,7 +6631,7 @@ export interface components {
             };
         };
         /** @description `BAD_REQUEST` */
-        forge_400_BAD_REQUEST_2: {
+        forge_400_BAD_REQUEST: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -6838,7 +6853,7 @@ export interface components {
             };
         };
         /** @description `BAD_REQUEST`, `IDEMPOTENCY_KEY_INVALID` */
-        forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID: {
+        forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -7037,19 +7052,6 @@ export interface components {
         };
         /** @description `BAD_REQUEST`, `IDEMPOTENCY_KEY_INVALID`, `URL_INVALID` */
         forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID_URL_INVALID: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `IDEMPOTENCY_KEY_REUSED` */
-        forge_409_IDEMPOTENCY_KEY_REUSED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -7272,6 +7274,19 @@ export interface components {
         };
         /** @description `TRACK_NOT_FOUND`, `JOB_NOT_FOUND`, `FILE_NOT_FOUND` */
         forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `BAD_REQUEST` */
+        forge_400_BAD_REQUEST_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -8507,7 +8522,10 @@ export interface operations {
     upload_track: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Identifies a request across retries. Requests with the same key are processed once. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8529,6 +8547,61 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The result of an earlier request with the same key. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "title": "Blinding Lights",
+                     *         "artist": "The Weeknd",
+                     *         "album": "After Hours",
+                     *         "album_art_url": "https://i.scdn.co/image/ab67616d0000b273",
+                     *         "spotify_id": "4uLU6hMCjMI75M1A2tKUQC",
+                     *         "spotify_url": "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC",
+                     *         "duration": 200,
+                     *         "duration_seconds": 200.04,
+                     *         "bpm": 128,
+                     *         "key": "A minor",
+                     *         "tags": [
+                     *           "synthwave"
+                     *         ],
+                     *         "source": "spotify",
+                     *         "status": "downloaded",
+                     *         "download_status": "completed",
+                     *         "download_job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "download_error": null,
+                     *         "download_error_code": null,
+                     *         "stem_count": 0,
+                     *         "filename": "blinding-lights.flac",
+                     *         "file_path": "/files/downloads/0f8fad5b-d9cb-469f-a165-70867728950e/the-weeknd-blinding-lights.flac",
+                     *         "file_size": 8820044,
+                     *         "content_type": "audio/flac",
+                     *         "content_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *         "container": "flac",
+                     *         "codec": "flac",
+                     *         "sample_rate_hz": 44100,
+                     *         "channel_count": 2,
+                     *         "frame_count": 8821764,
+                     *         "warnings": [],
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "updated_at": "2026-03-04T18:30:00Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Track"];
+                    };
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
@@ -8584,10 +8657,11 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST"];
+            400: components["responses"]["forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             408: components["responses"]["forge_408_REQUEST_TIMEOUT"];
+            409: components["responses"]["forge_409_IDEMPOTENCY_KEY_REUSED"];
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
@@ -8677,7 +8751,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST_2"];
+            400: components["responses"]["forge_400_BAD_REQUEST"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
@@ -8961,7 +9035,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST_2"];
+            400: components["responses"]["forge_400_BAD_REQUEST"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             409: components["responses"]["forge_409_DIRECT_UPLOADS_UNAVAILABLE_TOO_MANY_UPLOADS"];
@@ -9311,7 +9385,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID"];
+            400: components["responses"]["forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
@@ -9538,7 +9612,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID"];
+            400: components["responses"]["forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND"];
@@ -11298,7 +11372,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID"];
+            400: components["responses"]["forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_NO_STEMS"];
@@ -11779,7 +11853,7 @@ export interface operations {
                     "audio/*": string;
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST"];
+            400: components["responses"]["forge_400_BAD_REQUEST_2"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND"];
@@ -11920,7 +11994,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST_2"];
+            400: components["responses"]["forge_400_BAD_REQUEST"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TASK_NOT_FOUND"];
@@ -12027,7 +12101,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST_2"];
+            400: components["responses"]["forge_400_BAD_REQUEST"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_REGISTRATION_NEEDED"];
             413: components["responses"]["forge_413_TOO_LARGE"];
@@ -12171,7 +12245,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST_2"];
+            400: components["responses"]["forge_400_BAD_REQUEST"];
             401: components["responses"]["forge_401_CREDENTIALS_INVALID"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             409: components["responses"]["forge_409_TOO_MANY_TOKENS"];
@@ -12238,7 +12312,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST_2"];
+            400: components["responses"]["forge_400_BAD_REQUEST"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_SESSION_NEEDED_REGISTRATION_NEEDED"];
             409: components["responses"]["forge_409_TOO_MANY_TOKENS"];
@@ -13273,7 +13347,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST_2"];
+            400: components["responses"]["forge_400_BAD_REQUEST"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_REGISTRATION_NEEDED"];
             409: components["responses"]["forge_409_WEBHOOK_LIMIT"];
@@ -13785,7 +13859,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_BAD_REQUEST_2"];
+            400: components["responses"]["forge_400_BAD_REQUEST"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_CONVERSATION_NOT_FOUND"];

@@ -4,9 +4,15 @@ import type { Track } from "./client.ts";
 import { type ApiError, refusal } from "./errors.ts";
 import { currentCsrfToken, entered } from "./session.ts";
 
-/** Upload a file as a new track. Throws {@link ApiError} with the message of the server. */
+/** Return a new idempotency key. `crypto.randomUUID` needs HTTPS. */
+export function newKey(): string {
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
+}
+
+/** Upload a file as a new track, once for each key. Throws {@link ApiError} with the message of the server. */
 export async function uploadTrack(
   file: File,
+  key: string,
   onProgress: (share: number) => void,
   signal: AbortSignal,
 ): Promise<Track> {
@@ -18,9 +24,10 @@ export async function uploadTrack(
     request.responseType = "json";
     request.open("POST", "/api/tracks");
     request.setRequestHeader("x-csrf-token", currentCsrfToken());
+    request.setRequestHeader("idempotency-key", key);
     request.upload.onprogress = (event) => onProgress(event.lengthComputable ? event.loaded / event.total : 0);
     request.onload = () => {
-      if (request.status === 201) resolve(request.response.data as Track);
+      if (request.status === 201 || request.status === 200) resolve(request.response.data as Track);
       else reject(refusal(request.status, request.response));
     };
     request.onerror = () =>

@@ -4,12 +4,14 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { untilRetry } from "../api/connection.ts";
 import { ApiError } from "../api/errors.ts";
-import { uploadTrack } from "../api/upload.ts";
+import { newKey, uploadTrack } from "../api/upload.ts";
 import { Button, ProgressBar } from "../ui/components.tsx";
 
 interface Upload {
   readonly id: number;
   readonly file: File;
+  /** Repeated uploads of the file create one track, also if the answer to one of them is lost. */
+  readonly key: string;
   readonly abort: AbortController;
   /** 0 to 1. */
   readonly share: number;
@@ -34,6 +36,7 @@ function add(files: readonly File[]): void {
   const added = files.map((file) => ({
     id: ++lastId,
     file,
+    key: newKey(),
     abort: new AbortController(),
     share: 0,
     problem: "",
@@ -70,7 +73,7 @@ async function store(upload: Upload): Promise<void> {
   for (;;) {
     try {
       const onProgress = (share: number) => change(upload.id, { share, isWaiting: false });
-      await uploadTrack(upload.file, onProgress, upload.abort.signal);
+      await uploadTrack(upload.file, upload.key, onProgress, upload.abort.signal);
       return;
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 0)) throw error;

@@ -26,16 +26,19 @@ class CreateUploadRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     FILENAME_FIELD_NUMBER: builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
     filename: builtins.str
     """as sent by the client; untrusted"""
+    idempotency_key: builtins.str
     def __init__(
         self,
         *,
         filename: builtins.str = ...,
+        idempotency_key: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["filename", b"filename"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["filename", b"filename", "idempotency_key", b"idempotency_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -46,19 +49,29 @@ class CreateUploadResponse(message.Message):
     UPLOAD_ID_FIELD_NUMBER: builtins.int
     BLOB_KEY_FIELD_NUMBER: builtins.int
     SIZE_LIMIT_BYTES_FIELD_NUMBER: builtins.int
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    TRACK_FIELD_NUMBER: builtins.int
     upload_id: builtins.str
     blob_key: builtins.str
     size_limit_bytes: builtins.int
+    track_id: builtins.str
+    """the ID that the track gets"""
+    @builtins.property
+    def track(self) -> track_pb2.Track:
+        """of an earlier upload with the idempotency key; absent: there is none"""
+
     def __init__(
         self,
         *,
         upload_id: builtins.str = ...,
         blob_key: builtins.str = ...,
         size_limit_bytes: builtins.int = ...,
+        track_id: builtins.str = ...,
+        track: track_pb2.Track | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["blob_key", b"blob_key", "size_limit_bytes", b"size_limit_bytes", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["blob_key", b"blob_key", "size_limit_bytes", b"size_limit_bytes", "track", b"track", "track_id", b"track_id", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -72,11 +85,14 @@ class FinishUploadRequest(message.Message):
     ARTIST_FIELD_NUMBER: builtins.int
     ALBUM_FIELD_NUMBER: builtins.int
     ALLOWED_CONTAINERS_FIELD_NUMBER: builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
     upload_id: builtins.str
     filename: builtins.str
     title: builtins.str
     artist: builtins.str
     album: builtins.str
+    idempotency_key: builtins.str
+    """as in CreateUpload"""
     @builtins.property
     def allowed_containers(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """empty: every supported format"""
@@ -90,10 +106,11 @@ class FinishUploadRequest(message.Message):
         artist: builtins.str = ...,
         album: builtins.str = ...,
         allowed_containers: abc.Iterable[builtins.str] | None = ...,
+        idempotency_key: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["album", b"album", "allowed_containers", b"allowed_containers", "artist", b"artist", "filename", b"filename", "title", b"title", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["album", b"album", "allowed_containers", b"allowed_containers", "artist", b"artist", "filename", b"filename", "idempotency_key", b"idempotency_key", "title", b"title", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -102,16 +119,20 @@ class FinishUploadResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     TRACK_FIELD_NUMBER: builtins.int
+    EXISTED_FIELD_NUMBER: builtins.int
+    existed: builtins.bool
+    """an earlier upload with the idempotency key created the track"""
     @builtins.property
     def track(self) -> track_pb2.Track: ...
     def __init__(
         self,
         *,
         track: track_pb2.Track | None = ...,
+        existed: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["existed", b"existed", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -112,7 +112,7 @@ class IngestServiceServicer:
     """
 
     def CreateUpload(self, request, context):
-        """Returns the blob key for an upload and its size limit.
+        """Returns the blob key for an upload and its size limit, or the track of an earlier upload with the same idempotency key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +120,7 @@ class IngestServiceServicer:
 
     def FinishUpload(self, request, context):
         """Validates a finished upload, moves it to its final key and creates a track. A rejected file is deleted.
+        IDEMPOTENCY_KEY_REUSED: the key belongs to the track of another file.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

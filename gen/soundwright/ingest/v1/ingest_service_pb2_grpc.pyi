@@ -17,9 +17,11 @@ class IngestServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.CreateUploadRequest, _ingest_service_pb2.CreateUploadResponse]
-    """Returns the blob key for an upload and its size limit."""
+    """Returns the blob key for an upload and its size limit, or the track of an earlier upload with the same idempotency key."""
     FinishUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.FinishUploadRequest, _ingest_service_pb2.FinishUploadResponse]
-    """Validates a finished upload, moves it to its final key and creates a track. A rejected file is deleted."""
+    """Validates a finished upload, moves it to its final key and creates a track. A rejected file is deleted.
+    IDEMPOTENCY_KEY_REUSED: the key belongs to the track of another file.
+    """
     AbortUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.AbortUploadRequest, _ingest_service_pb2.AbortUploadResponse]
     """Deletes the data of an unfinished upload."""
     BeginDirectUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.BeginDirectUploadRequest, _ingest_service_pb2.BeginDirectUploadResponse]
@@ -57,7 +59,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_service_pb2.CreateUploadRequest,
         context: _aio.ServicerContext[_ingest_service_pb2.CreateUploadRequest, _abc.Awaitable[_ingest_service_pb2.CreateUploadResponse]],
     ) -> _abc.Awaitable[_ingest_service_pb2.CreateUploadResponse]:
-        """Returns the blob key for an upload and its size limit."""
+        """Returns the blob key for an upload and its size limit, or the track of an earlier upload with the same idempotency key."""
 
     @_abc_1.abstractmethod
     def FinishUpload(
@@ -65,7 +67,9 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_service_pb2.FinishUploadRequest,
         context: _aio.ServicerContext[_ingest_service_pb2.FinishUploadRequest, _abc.Awaitable[_ingest_service_pb2.FinishUploadResponse]],
     ) -> _abc.Awaitable[_ingest_service_pb2.FinishUploadResponse]:
-        """Validates a finished upload, moves it to its final key and creates a track. A rejected file is deleted."""
+        """Validates a finished upload, moves it to its final key and creates a track. A rejected file is deleted.
+        IDEMPOTENCY_KEY_REUSED: the key belongs to the track of another file.
+        """
 
     @_abc_1.abstractmethod
     def AbortUpload(

@@ -15,7 +15,15 @@ from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.serializers import data, listing, track_to_wire
 from services.gateway.dialects.forge.shapes import Data, Page, Track
 from services.gateway.http.access import Access, access
-from services.gateway.http.parameters import PageNumber, PageSize, TrackId, body_of, body_schema, require_uuid
+from services.gateway.http.parameters import (
+    IdempotencyKey,
+    PageNumber,
+    PageSize,
+    TrackId,
+    body_of,
+    body_schema,
+    require_uuid,
+)
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.http.recordings import recording_policy
 from services.gateway.openapi import refusals
@@ -129,10 +137,15 @@ def track_routes(gateway: Gateway) -> APIRouter:
         refusals.AUDIO_TOO_LARGE,
         refusals.AUDIO_TOO_COMPLEX,
         status=201,
+        idempotent=True,
     )
-    async def upload_track(request: Request) -> Response:
-        """Upload an audio file as a multipart form with ``file`` and optionally ``title``, ``artist`` and ``album``."""
-        return data(track_to_wire(await gateway.uploads.receive(request, recordings)), 201)
+    async def upload_track(request: Request, idempotency_key: IdempotencyKey) -> Response:
+        """Upload an audio file as a multipart form with ``file`` and optionally ``title``, ``artist`` and ``album``.
+
+        As long as the track exists, uploads of the same file with the same ``Idempotency-Key`` return it.
+        """
+        track, existed = await gateway.uploads.receive(request, recordings, idempotency_key)
+        return data(track_to_wire(track), 200 if existed else 201)
 
     @router.post("/from-clip", openapi_extra=body_schema(ClipParameters))
     @access(Access.ACCOUNT, RateClass.NORMAL)

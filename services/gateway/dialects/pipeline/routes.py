@@ -155,7 +155,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
     async def process(request: Request, idempotency_key: IdempotencyKey) -> Response:
         """Upload a file and start a job. The job runs the four stages; poll `GET /job/{job_id}` for its status."""
         try:
-            track = await gateway.uploads.receive(request, policy)
+            track, _ = await gateway.uploads.receive(request, policy)
         except HTTPException as error:
             # The contract treats a body of another type as a form without a file.
             raise _missing_file() if error.status_code == 415 else error from None
