@@ -35,8 +35,8 @@ run: setup  ## Run all components until Ctrl-C (ports 4000, 5309 and 8000)
 	SOUNDWRIGHT_LOG_FORMAT=$${SOUNDWRIGHT_LOG_FORMAT:-console} exec $(BIN)/python -m services all
 
 .PHONY: models
-models: setup  ## List all models and download their weights
-	@$(BIN)/python -m services.models
+models: setup  ## List all models and download their weights, or those of one (MODEL=htdemucs)
+	@$(BIN)/python -m services.models $(MODEL)
 
 ##@ Develop
 

@@ -1,14 +1,93 @@
-"""Model files from the Hugging Face hub and its cache."""
+"""Model files from the Hugging Face hub, its cache, and mirrors."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["cached_file", "hub_file", "require_hub"]
+from kit.engines.declaration import ModelFile
+from kit.log import get_logger
+
+__all__ = ["cached_file", "cached_model_file", "hub_file", "model_file", "require_hub"]
 
 PROBE_SECONDS = 8.0
+_MIRROR_SECONDS = 30.0  # longest wait for the next bytes from a mirror
+_MIRROR_LIMIT_BYTES = 8 << 30
+log = get_logger()
+
+
+def model_file(repository: str, file: ModelFile) -> Path:
+    """Return a declared file: from the cache if it is there, else from the hub, else from the first mirror that has it.
+
+    Args:
+        repository: repository on the hub; empty if the file is only at its mirrors.
+
+    Raises:
+        Exception: of many types, if no source has the file. The last error is raised.
+    """
+    cached = cached_model_file(repository, file)
+    if cached is not None:
+        return cached
+    failure: Exception = FileNotFoundError(f"{file.name} has no source")
+    if repository:
+        try:
+            return hub_file(repository, file.name)
+        except Exception as error:  # the hub, its cache and its proxies fail in many ways
+            failure = error
+    for address in file.mirrors:
+        try:
+            return _mirrored(address, file)
+        except Exception as error:
+            log.warning("models.mirror_failed", address=address, error=type(error).__name__)
+            failure = error
+    raise failure
+
+
+def cached_model_file(repository: str, file: ModelFile) -> Path | None:
+    """Return the path of a declared file if it is on this machine, whether from the hub or from a mirror."""
+    found = cached_file(repository, file.name) if repository else None
+    copy = _mirror_path(file)
+    return copy if found is None and copy is not None and copy.is_file() else found
+
+
+def _mirror_path(file: ModelFile) -> Path | None:
+    from huggingface_hub import constants
+
+    return None if file.sha256 is None else Path(constants.HF_HOME) / "mirrored" / file.sha256 / file.name
+
+
+def _mirrored(address: str, file: ModelFile) -> Path:
+    """Download a file from a mirror, and keep it only if it has the declared SHA-256."""
+    import httpx
+    from huggingface_hub import constants
+
+    path = _mirror_path(file)
+    if path is None or constants.HF_HUB_OFFLINE:
+        raise ConnectionError("mirrors are not used offline, nor for files without a SHA-256")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent)
+    try:
+        digest, limit = hashlib.sha256(), file.size_bytes or _MIRROR_LIMIT_BYTES
+        with (
+            os.fdopen(descriptor, "wb") as out,
+            httpx.stream("GET", address, follow_redirects=True, timeout=_MIRROR_SECONDS) as response,
+        ):
+            response.raise_for_status()
+            for block in response.iter_bytes(1 << 20):
+                if out.tell() + len(block) > limit:
+                    raise ValueError(f"{address} sends more than {limit} bytes")
+                digest.update(block)
+                out.write(block)
+        if digest.hexdigest() != file.sha256:
+            raise ValueError(f"{address} has another file")
+        Path(draft).replace(path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+    return path
 
 
 def hub_file(repository: str, filename: str) -> Path:

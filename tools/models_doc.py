@@ -45,9 +45,7 @@ def _document(registries: dict[str, EngineRegistry[Any]]) -> str:
         for declared in registry.declarations():
             lines.append(f"| {' | '.join(_cells(declared, registry))} |")
         lines += _scores(registry) + _files(registry)
-        lines += [
-            f"Licence of `{each.name}`: {each.licence_note}" for each in registry.declarations() if each.licence_note
-        ]
+        lines += _licence_notes(registry)
         default = f"`{registry.default_model}` is the default model."
         internal = [f"`{declared.name}`" for declared in registry.declarations() if not declared.listed]
         lines += ["", default + (f" Requests cannot name {' or '.join(internal)}." if internal else "")]
@@ -76,6 +74,13 @@ def _cells(declared: ModelDeclaration, registry: EngineRegistry[Any]) -> list[st
 
 def _memory(size_bytes: int | None) -> str:
     return "unknown" if size_bytes is None else "none" if size_bytes == 0 else f"{size_bytes / 1e9:.1f} GB"
+
+
+def _licence_notes(registry: EngineRegistry[Any]) -> list[str]:
+    names: dict[str, list[str]] = {}
+    for declared in registry.declarations():
+        names.setdefault(declared.licence_note, []).append(f"`{declared.name}`")
+    return [line for note, models in names.items() if note for line in ("", f"{', '.join(models)}: {note}")]
 
 
 def _scores(registry: EngineRegistry[Any]) -> list[str]:

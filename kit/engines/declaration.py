@@ -68,6 +68,7 @@ class ModelDeclaration:
         source: repository of the weights on the model hub (``owner/name``); empty if they are not on the hub.
         files: the files of the model; empty if they are not known before the download.
         scores: published scores.
+        relative_cost: computing time relative to ``htdemucs`` on the same machine; None if it is not known.
         needs_weights: whether the engine loads weights before it can run the model.
         memory_bytes: main memory that the model needs on a CPU; None if it is not measured.
         device_memory_bytes: GPU memory that the model needs; None if it is not measured.
@@ -87,6 +88,7 @@ class ModelDeclaration:
     source: str = ""
     files: tuple[ModelFile, ...] = ()
     scores: tuple[Score, ...] = ()
+    relative_cost: float | None = None
     memory_bytes: int | None = None
     device_memory_bytes: int | None = None
     fallback: str = ""
@@ -103,7 +105,7 @@ class ModelDeclaration:
 
     @property
     def is_licensed(self) -> bool:
-        """Whether a licence of everything that the model needs is stated."""
+        """Whether the licences of the code and of the weights, if there are weights, are stated."""
         return self.weights_licence != NONE_STATED
 
     @property
@@ -135,11 +137,16 @@ class Engine(Protocol):
         """Return whether the weights of ``model`` can be loaded without the network."""
         return True
 
+    def is_local(self, model: str) -> bool:
+        """Return whether the operator supplies the weights of ``model``, so that their licence is the operator's matter."""
+        return False
+
     def load(self, model: str) -> None:
         """Load the weights of ``model`` into memory and download them if necessary. Loading twice does nothing.
 
         Raises:
-            AppError: ``MODEL_UNAVAILABLE``, ``CHECKPOINT_UNTRUSTED``, ``MODEL_UNSUPPORTED`` or ``OUT_OF_MEMORY``.
+            AppError: ``MODEL_UNAVAILABLE``, ``WEIGHTS_CHANGED``, ``CHECKPOINT_UNTRUSTED``, ``MODEL_UNSUPPORTED`` or
+                ``OUT_OF_MEMORY``.
         """
         return
 

@@ -44,27 +44,27 @@ def _close(path: Path) -> None:
             path.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` atomically and durably, with mode 0600. Several processes may write at once; the last one wins."""
-    _draft(path, text).replace(path)
+def write_private(path: Path, content: str | bytes) -> None:
+    """Write ``content`` to ``path`` atomically and durably, with mode 0600. Several processes may write at once; the last one wins."""
+    _draft(path, content).replace(path)
     sync(path.parent)
 
 
-def create_private(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` as :func:`write_private` does, unless the file exists. If several processes do so at once, the first one wins."""
-    draft = _draft(path, text)
+def create_private(path: Path, content: str | bytes) -> None:
+    """Write ``content`` to ``path`` as :func:`write_private` does, unless the file exists. If several processes do so at once, the first one wins."""
+    draft = _draft(path, content)
     with contextlib.suppress(FileExistsError):
         path.hardlink_to(draft)
     draft.unlink()
     sync(path.parent)
 
 
-def _draft(path: Path, text: str) -> Path:
-    """Write ``text`` to a temporary file beside ``path``."""
+def _draft(path: Path, content: str | bytes) -> Path:
+    """Write ``content`` to a temporary file beside ``path``."""
     make_folder(path.parent)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     return Path(name)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import http.server
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -448,98 +445,3 @@ def test_threads_that_ask_at_once_share_one_loading(zoo: Zoo) -> None:
         thread.join()
         loaded.add(id(engine._loaded["htdemucs"]))
     assert len(loaded) == 1
-
-
-class Hub(http.server.BaseHTTPRequestHandler):
-    """As much of the model hub as a download needs, from a folder."""
-
-    folder: Path
-    requests: list[str]
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def _answer(self, with_body: bool) -> None:
-        self.requests.append(f"{self.command} {self.path}")
-        path = self.folder / self.path.rsplit("/", 1)[-1]
-        if "mdx_extra" in self.path:
-            self.send_error(503)  # the hub's library would ask again for half a minute
-            return
-        if not path.is_file():
-            self.send_error(404)
-            return
-        content = path.read_bytes()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-        self.send_header("X-Repo-Commit", "0123456789" * 4)
-        self.end_headers()
-        if with_body:
-            self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-PROGRAM = """
-import sys
-from kit.errors import AppError
-from services.separation.registry import build_registry
-from services.separation.settings import SeparationSettings
-engine = build_registry(SeparationSettings())
-for name in sys.argv[1:]:
-    try:
-        engine.load(name)
-        print(name, "loaded")
-    except AppError as error:
-        print(name, error.reason)
-"""
-
-
-def test_weights_come_from_the_hub_once_and_then_from_its_cache(zoo: Zoo, tmp_path: Path) -> None:
-    """In processes of its own, as the hub's library reads its variables only once."""
-    served = tmp_path / "served"
-    served.mkdir()
-    (served / "htdemucs.yaml").write_text("models: ['other']\n")
-    (served / "other.safetensors").write_bytes((zoo.folder / "other.safetensors").read_bytes())
-    handler = type("Handler", (Hub,), {"folder": served, "requests": []})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-
-    def run(*names: str, **variables: str) -> list[str]:
-        environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-        environment |= {
-            "HF_HOME": str(tmp_path / "cache"),
-            "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            **variables,
-        }
-        command = [sys.executable, "-c", PROGRAM, *names]
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
-
-    try:
-        # What the hub does not have is asked for once, and not again while the failure is remembered.
-        assert run("htdemucs", "htdemucs_6s", "htdemucs_6s", "mdx_extra") == [
-            "htdemucs loaded",
-            "htdemucs_6s MODEL_UNAVAILABLE",
-            "htdemucs_6s MODEL_UNAVAILABLE",
-            "mdx_extra MODEL_UNAVAILABLE",
-        ]
-        assert [line for line in handler.requests if "6s" in line or "mdx" in line] == [
-            "HEAD /adefossez/HTDemucs-6s/resolve/main/htdemucs_6s.yaml",
-            "HEAD /adefossez/Demucs-mdx_extra/resolve/main/mdx_extra.yaml",
-        ]
-        downloads = [line.rsplit("/", 1)[-1] for line in handler.requests if line.startswith("GET /adefossez")]
-        assert downloads == ["htdemucs.yaml", "other.safetensors"]
-        handler.requests.clear()
-        assert run("htdemucs") == ["htdemucs loaded"]
-        assert run("htdemucs", "mdx_extra", HF_HUB_OFFLINE="1") == ["htdemucs loaded", "mdx_extra MODEL_UNAVAILABLE"]
-        assert not any("adefossez" in line for line in handler.requests)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

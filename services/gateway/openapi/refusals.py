@@ -193,6 +193,12 @@ MODEL_UNAVAILABLE = Problem(
     "The weights of the model 'htdemucs' are not available: the folder of models does not exist. "
     "Run `make models` on a machine with network access, or set the folder of models.",
 )
+WEIGHTS_CHANGED = Problem(
+    503,
+    "WEIGHTS_CHANGED",
+    "The file 955717e8.safetensors of the model 'htdemucs' is damaged or was changed: its digest is 0a1b..., not d9fa.... "
+    "Delete the file and run `make models MODEL=htdemucs`; if it is your own checkpoint, import it again.",
+)
 
 # Accounts, links and external services.
 USER_ID_FOREIGN = Problem(403, "USER_ID_FOREIGN", "user_id must be the ID of your account, or be omitted.")

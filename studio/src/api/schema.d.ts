@@ -6825,8 +6825,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `SERVICE_UNAVAILABLE`, `MODEL_UNAVAILABLE`, `LALALAI_NOT_CONFIGURED`, `QUEUE_FULL` */
-        forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_LALALAI_NOT_CONFIGURED_QUEUE_FULL: {
+        /** @description `SERVICE_UNAVAILABLE`, `MODEL_UNAVAILABLE`, `WEIGHTS_CHANGED`, `LALALAI_NOT_CONFIGURED`, `QUEUE_FULL` */
+        forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_WEIGHTS_CHANGED_LALALAI_NOT_CONFIGURED_QUEUE_FULL: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -7518,8 +7518,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `SERVICE_UNAVAILABLE`, `MODEL_UNAVAILABLE` */
-        forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE: {
+        /** @description `SERVICE_UNAVAILABLE`, `MODEL_UNAVAILABLE`, `WEIGHTS_CHANGED` */
+        forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_WEIGHTS_CHANGED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9396,7 +9396,7 @@ export interface operations {
             422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_PENDING"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_LALALAI_NOT_CONFIGURED_QUEUE_FULL"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_WEIGHTS_CHANGED_LALALAI_NOT_CONFIGURED_QUEUE_FULL"];
         };
     };
     get_separation: {
@@ -13226,7 +13226,7 @@ export interface operations {
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
-            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_WEIGHTS_CHANGED"];
         };
     };
     list_webhooks: {

@@ -142,6 +142,7 @@ def platform_routes(gateway: Gateway) -> APIRouter:
         refusals.MODEL_UNKNOWN,
         refusals.FETCH_UNDERWAY,
         refusals.MODEL_UNAVAILABLE,
+        refusals.WEIGHTS_CHANGED,
         status=202,
     )
     async def fetch_model(

@@ -102,6 +102,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
         refusals.AUDIO_NOT_READY,
         refusals.VALIDATION_ERROR,
         refusals.MODEL_UNAVAILABLE,
+        refusals.WEIGHTS_CHANGED,
         refusals.LALALAI_NOT_CONFIGURED,
         refusals.TOO_MANY_PENDING,
         refusals.QUEUE_FULL,

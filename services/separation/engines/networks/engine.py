@@ -196,4 +196,13 @@ class NetworkEngine(Engine):
     def _load(self, model: str) -> Bag:
         import torch
 
-        return self.load_bag(model, self._device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        bag = self.load_bag(model, self._device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        outputs = next((each.outputs for each in self.models if each.name == model), bag.stems)
+        if set(bag.stems) != set(outputs):
+            raise AppError(
+                Code.UNPROCESSABLE,
+                "MODEL_UNSUPPORTED",
+                f"The weights are those of another model than {model!r}: their stems are {', '.join(bag.stems)}."
+                " Import them under a name of their own.",
+            )
+        return bag

@@ -1,0 +1,214 @@
+"""Where the weights of Demucs come from, and their check before every load, with small networks and a real HTTP server."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demucs.htdemucs import HTDemucs
+
+from kit.errors import AppError, Code
+from services.separation.engines.demucs import DemucsEngine
+from tests.models.test_demucs_engine import network, refusal, save_safetensors
+
+WEIGHTS = "955717e8.safetensors"
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """As much of the model hub and of a mirror as a download needs, from a folder."""
+
+    folder: Path
+    requests: list[str]
+    down: list[bool]
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def _answer(self, with_body: bool) -> None:
+        self.requests.append(f"{self.command} {self.path}")
+        path = self.folder / self.path.rsplit("/", 1)[-1]
+        if "mdx_extra" in self.path or (self.down and "/resolve/" in self.path):
+            self.send_error(503)  # the hub's library would ask again for half a minute
+            return
+        if not path.is_file():
+            self.send_error(404)
+            return
+        content = path.read_bytes()
+        if "/wrong/" in self.path:
+            content = content[:-1] + b"!"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("X-Repo-Commit", "0123456789" * 4)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+# The published digests are those of the published files. The program declares others for the small ones.
+PROGRAM = """
+import dataclasses, json, os, sys
+from kit.engines import EngineRegistry, FallbackPolicy, ModelFile
+from kit.errors import AppError
+from services.separation.engines.demucs import DemucsEngine
+from services.separation.engines.dsp import DspEngine
+
+files = tuple(ModelFile(**{**file, "mirrors": tuple(file["mirrors"])}) for file in json.loads(os.environ["FILES"]))
+def small(model):
+    return dataclasses.replace(model, weights_licence="MIT", files=files if model.name == "htdemucs" else ())
+
+registry = EngineRegistry(fallback=FallbackPolicy.WHEN_UNAVAILABLE if os.environ.get("FALLBACK") else FallbackPolicy.NEVER)
+registry.register(DemucsEngine(models=[small(each) for each in DemucsEngine.models], device="cpu"))
+registry.register(DspEngine())
+for name in sys.argv[1:]:
+    try:
+        print(name, registry.select(name).model)
+    except AppError as error:
+        print(name, error.reason, error.message)
+"""
+
+
+class World:
+    """A hub in a folder, and a cache of its own for the processes that load models from it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.served, self.cache = folder / "served", folder / "cache"
+        self.served.mkdir()
+        (self.served / "htdemucs.yaml").write_text("models: ['955717e8']\n")
+        save_safetensors(network(HTDemucs, 2), self.served / WEIGHTS)
+        handler = type("Handler", (Hub,), {"folder": self.served, "requests": [], "down": []})
+        self.requests: list[str] = handler.requests  # type: ignore[attr-defined]
+        self.down: list[bool] = handler.down  # type: ignore[attr-defined]
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        self.files = [self.file("htdemucs.yaml"), self.file(WEIGHTS)]
+
+    def file(self, name: str, *mirrors: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "sha256": hashlib.sha256((self.served / name).read_bytes()).hexdigest(),
+            "mirrors": [f"{self.address}/{mirror}/{name}" for mirror in mirrors],
+        }
+
+    def run(self, *names: str, **variables: str) -> list[str]:
+        """Load models in a process of its own, as the hub's library reads its variables only once."""
+        import json
+
+        environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+        environment |= {
+            "HF_HOME": str(self.cache),
+            "HF_ENDPOINT": self.address,
+            "FILES": json.dumps(self.files),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            **variables,
+        }
+        command = [sys.executable, "-c", PROGRAM, *names]
+        finished = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        return [line for line in finished.stdout.splitlines() if line.split(" ")[0] in names]
+
+    def cached(self, name: str) -> Path:
+        return next(self.cache.glob(f"hub/models--adefossez--HTDemucs/snapshots/*/{name}")).resolve()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+    made.thread.join()
+
+
+def flip_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(content)
+
+
+def test_weights_come_from_the_hub_once_and_then_from_its_cache(world: World) -> None:
+    # What the hub does not have is asked for once, and not again while the failure is remembered.
+    first = world.run("htdemucs", "htdemucs_6s", "htdemucs_6s", "mdx_extra")
+    assert [line.split()[1] for line in first] == ["htdemucs", *["MODEL_UNAVAILABLE"] * 3]
+    assert [line for line in world.requests if "6s" in line or "mdx" in line] == [
+        "HEAD /adefossez/HTDemucs-6s/resolve/main/htdemucs_6s.yaml",
+        "HEAD /adefossez/Demucs-mdx_extra/resolve/main/mdx_extra.yaml",
+    ]
+    downloads = [line.rsplit("/", 1)[-1] for line in world.requests if line.startswith("GET /adefossez")]
+    assert downloads == ["htdemucs.yaml", WEIGHTS]
+    world.requests.clear()
+    second = world.run("htdemucs", "mdx_extra", HF_HUB_OFFLINE="1")
+    assert [line.split()[1] for line in second] == ["htdemucs", "MODEL_UNAVAILABLE"]
+    assert not any("adefossez" in line for line in world.requests)
+
+
+def test_a_flipped_byte_in_the_cache_is_an_error_and_never_a_fallback(world: World) -> None:
+    assert world.run("htdemucs") == ["htdemucs htdemucs"]
+    # With a declared digest, and with the one that the cache recorded at the download.
+    flip_a_byte(world.cached(WEIGHTS))
+    (declared,) = world.run("htdemucs", FALLBACK="yes")
+    assert declared.startswith(f"htdemucs WEIGHTS_CHANGED The file {WEIGHTS} of the model 'htdemucs' is damaged")
+    assert "Delete the file and run `make models MODEL=htdemucs`" in declared
+    assert str(world.cache) not in declared
+    world.files = []
+    (recorded,) = world.run("htdemucs", FALLBACK="yes")
+    assert recorded.split()[1] == "WEIGHTS_CHANGED"
+    world.cached(WEIGHTS).unlink()
+    assert world.run("htdemucs") == ["htdemucs htdemucs"]
+
+
+def test_a_file_of_the_hub_that_is_not_the_published_one_is_refused(world: World) -> None:
+    save_safetensors(network(HTDemucs, 9), world.served / WEIGHTS)
+    (line,) = world.run("htdemucs")
+    assert line.split()[1] == "WEIGHTS_CHANGED"
+
+
+def test_mirrors_are_tried_in_order_and_only_the_declared_file_is_kept(world: World) -> None:
+    world.files = [self_made(world, name) for name in ("htdemucs.yaml", WEIGHTS)]
+    world.down.append(True)
+    assert world.run("htdemucs") == ["htdemucs htdemucs"]
+    asked = [line.split()[1] for line in world.requests if WEIGHTS in line and line.startswith("GET")]
+    assert asked == [f"/wrong/{WEIGHTS}", f"/good/{WEIGHTS}"]
+    world.requests.clear()
+    assert world.run("htdemucs") == ["htdemucs htdemucs"]
+    assert not [line for line in world.requests if line.startswith("GET /good")]
+    copy = next(world.cache.glob(f"mirrored/*/{WEIGHTS}"))
+    assert [path.name for path in copy.parent.iterdir()] == [WEIGHTS]
+    flip_a_byte(copy)
+    (line,) = world.run("htdemucs", FALLBACK="yes")
+    assert line.split()[1] == "WEIGHTS_CHANGED"
+
+
+def self_made(world: World, name: str) -> dict[str, Any]:
+    return world.file(name, "wrong", "good")
+
+
+def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
+    save_safetensors(network(HTDemucs, 1, ("speech", "noise")), tmp_path / "htdemucs.safetensors")
+    error = refusal(lambda: DemucsEngine(model_dir=tmp_path, device="cpu").load("htdemucs"))
+    assert (error.code, error.reason) == (Code.UNPROCESSABLE, "MODEL_UNSUPPORTED")
+    assert "their stems are speech, noise" in error.message
+
+
+def test_a_published_network_in_a_folder_must_have_its_published_content(tmp_path: Path) -> None:
+    save_safetensors(network(HTDemucs, 1), tmp_path / WEIGHTS)
+    (tmp_path / "htdemucs.yaml").write_text("models: ['955717e8']\n")
+    error: AppError = refusal(lambda: DemucsEngine(model_dir=tmp_path, device="cpu").load("htdemucs"))
+    assert (error.code, error.reason) == (Code.NOT_PROVISIONED, "WEIGHTS_CHANGED")
+    assert error.meta == {"model": "htdemucs", "file": WEIGHTS}
