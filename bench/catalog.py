@@ -277,7 +277,7 @@ def search_query(query: Query) -> SearchQuery:
                 minimums[field] = float(value)
             case _:
                 facets[field] = condition
-    return SearchQuery(query.text, facets, minimums, exclude_ids=query.exclude)
+    return SearchQuery(query.text, facets=facets, minimums=minimums, exclude_ids=query.exclude)
 
 
 async def seconds(docs: Docs, search: Search, query: Query) -> float:

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from itertools import islice
 
-__all__ = ["Phrase", "phrases", "words"]
+__all__ = ["Phrase", "last_phrase", "phrases", "words"]
 
 Phrase = tuple[str, ...]
 
@@ -45,3 +45,8 @@ def phrases(search: str) -> list[Phrase]:
     """Return the first 256 phrases of a query, each once. A phrase has one word or more."""
     found = dict.fromkeys(phrase for part in search.split() if (phrase := tuple(words(part))))
     return list(islice(found, _PHRASE_LIMIT))
+
+
+def last_phrase(search: str) -> Phrase | None:
+    """Return the last phrase of a query, or None if the query has no words."""
+    return next((phrase for part in reversed(search.split()) if (phrase := tuple(words(part)))), None)

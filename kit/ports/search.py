@@ -20,8 +20,8 @@ class SearchIndex:
     Args:
         name: An identifier.
         facets: The facets that queries filter by.
-        orders: The sort orders of queries, each a tuple of sort keys. A query can set a minimum for the first key of
-            an order.
+        orders: The sort orders of queries, each a tuple of sort keys. A query can set bounds for the first key of an
+            order.
         counted: Combinations of facets for which :meth:`Search.facet_counts` returns counts.
     """
 
@@ -63,15 +63,19 @@ class SearchQuery:
             Words joined by punctuation are a phrase: ``lo-fi`` finds "lo-fi" and "Lo Fi", but not "fi lo". A blank text
             is no condition; a text without letters and digits finds nothing. The first 256 words and phrases
             count. The text has no query syntax (:mod:`kit.tokenizer`).
+        prefix: The last word of the text also matches the beginning of a word: ``lo-f`` finds "lo-fi".
         facets: For each facet, a value that the entry must have.
         minimums: For each sort key, the least value. The key must be the first of an order.
+        maximums: For each sort key, the greatest value. The key must be the first of an order.
         only_ids: Return only entries with these ids.
         exclude_ids: Do not return entries with these ids.
     """
 
     text: str = ""
+    prefix: bool = False
     facets: Mapping[str, str] = field(default_factory=dict)
     minimums: Mapping[str, float] = field(default_factory=dict)
+    maximums: Mapping[str, float] = field(default_factory=dict)
     only_ids: Sequence[str] | None = None
     exclude_ids: Sequence[str] = ()
 

@@ -128,6 +128,23 @@ def test_search(box: httpx.Client, clips: dict[str, str], maker: str, search: st
     assert listed(box, clips, search=search, user_id=maker) == found
 
 
+@pytest.mark.parametrize(("search", "found"), [
+    ("cell", ["cello"]), ("rain CELL", ["rain", "cello"]), ("cell rain", ["rain"]), ("lo-f", ["cello"]), ("ello", []),
+    ("?!", []), ("", ["magic", "rain", "cafe", "cello"]),
+])  # fmt: skip
+def test_the_last_word_may_be_a_prefix(
+    box: httpx.Client, clips: dict[str, str], maker: str, search: str, found: list[str]
+) -> None:
+    assert listed(box, clips, search=search, user_id=maker, prefix="true") == found
+
+
+def test_clips_are_filtered_by_their_length(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
+    assert listed(box, clips, user_id=maker, min_duration=2) == ["cello"]
+    assert listed(box, clips, user_id=maker, max_duration=1) == ["magic", "rain", "cafe"]
+    assert listed(box, clips, user_id=maker, min_duration=2, max_duration=1) == []
+    assert listed(box, clips, user_id=maker, min_duration=1, max_duration=2) == ["magic", "rain", "cafe", "cello"]
+
+
 def test_what_is_searched_for_may_be_an_id(box: httpx.Client, clips: dict[str, str]) -> None:
     hit = box.get("/api/library", params={"search": clips["rain"]}).json()
     assert ([item["id"] for item in hit["items"]], hit["total"], hit["id_search"]) == ([clips["rain"]], 1, True)

@@ -57,6 +57,7 @@ def test_the_player_goes_on_while_pages_change(seen: Any, word: str) -> None:
 
 def test_the_library_finds_clips_and_keeps_votes_and_favorites(seen: Any, word: str) -> None:
     assert seen["found"] == [f"slow {word} cello"] * 2
+    assert seen["lengths"] == ["No minimum", "5 seconds"]  # the maximum is 5 seconds
     assert sorted(seen["votes"]) == ["0 false", "1 true"]
 
 

@@ -159,7 +159,7 @@ async def test_writes_and_searches_use_no_transactions_and_no_change_streams(mon
     await docs.replace("jobs", {"id": "a", "slug": "x"}, 1)
     await search.ensure(index)
     await search.put("clips", [SearchEntry("a", 1, "rain", {"model": ("music",)}, {"made": 1})])
-    await search.find("clips", SearchQuery("rain or-sun", {"model": "music"}), order=("made",))
+    await search.find("clips", SearchQuery("rain or-sun su", prefix=True, facets={"model": "music"}), order=("made",))
     await search.facet_counts("clips", ("model",))
     await search.sample("clips", SearchQuery(), 1)
     await docs.delete("jobs", "a")

@@ -71,12 +71,14 @@ CHANGES = st.lists(
 )
 QUERIES = st.builds(
     SearchQuery,
-    st.sampled_from(["", "rain", "lo-fi", "rain fi", "fi-lo-fi", "none", "!"]),
+    st.sampled_from(["", "rain", "lo-fi", "rain fi", "fi-lo-fi", "r", "none f", "fi-l", "none", "!"]),
+    st.booleans(),
     st.fixed_dictionaries(
         {},
         optional={"model": st.sampled_from(["music", "voice"]), "genre": st.sampled_from(["pop", "jazz"])},
     ),
     st.fixed_dictionaries({}, optional={"made": st.integers(0, 4), "seconds": st.sampled_from([0.75, 2.0])}),
+    st.fixed_dictionaries({}, optional={"made": st.integers(0, 4), "seconds": st.sampled_from([0.5, 1.75])}),
     st.one_of(st.none(), st.none(), st.lists(st.sampled_from(["c000", "c003", "c009", "nobody"]), max_size=4)),
     st.lists(st.sampled_from(["c000", "c001", "c009", "nobody"]), max_size=3),
 )
@@ -84,11 +86,14 @@ QUERIES = st.builds(
 
 def matches(entry: SearchEntry, query: SearchQuery) -> bool:
     words = " " + " ".join(re.findall("[a-z]+", entry.text)) + " "
-    wanted = [" ".join(re.findall("[a-z]+", part)) for part in query.text.split()]
+    wanted = [f" {' '.join(found)} " for part in query.text.split() if (found := re.findall("[a-z]+", part))]
+    if query.prefix and wanted:
+        wanted.append(wanted[-1][:-1])
     return (
-        (not query.text or any(phrase and f" {phrase} " in words for phrase in wanted))
+        (not query.text or any(phrase in words for phrase in wanted))
         and all(value in entry.facets[facet] for facet, value in query.facets.items())
         and all(entry.sort_keys[key] >= least for key, least in query.minimums.items())
+        and all(entry.sort_keys[key] <= greatest for key, greatest in query.maximums.items())
         and (query.only_ids is None or entry.id in query.only_ids)
         and entry.id not in query.exclude_ids
     )
@@ -213,6 +218,45 @@ class SearchContract(SearchStore):
         }
         assert {text: await found(search, text) for text in expected} == expected
 
+    async def test_the_last_word_may_be_the_beginning_of_a_word(self, search: Search) -> None:
+        texts = ("drums, lo-fi", "Drum and bass", "dry Noël", "fi lofi", "ナイトクルーズ", "x" * 200)
+        await put(search, *(clip(number, text, model=("drag",)) for number, text in enumerate(texts)))
+        expected: dict[str, list[int]] = {
+            "dru": [0, 1],
+            "DRÜ ": [0, 1],
+            "d": [0, 1, 2],
+            "drums": [0],
+            "drumss": [],
+            "rums": [],
+            "dra": [],
+            "dru bas": [1],
+            "bas dru": [0, 1],
+            "bass dru bass": [1],
+            "noe": [2],
+            "lo-f": [0],
+            "lo-l": [],
+            "l-fi": [],
+            "lo": [0, 3],
+            "dru !": [0, 1],
+            "d*": [0, 1, 2],
+            "ナイト": [4],
+            "x" * 64: [5],
+            "x" * 65: [5],
+            "x" * 200: [5],
+            "x" * 201: [],
+            "rain-" + "x" * 65: [],
+            "!": [],
+            "": [0, 1, 2, 3, 4, 5],
+        }
+        assert {text: await found(search, text, prefix=True) for text in expected} == expected
+        assert await found(search, "x" * 64) == []
+
+    async def test_bounds_are_inclusive(self, search: Search) -> None:
+        await put(search, *(clip(number, "rain", seconds=number / 2) for number in range(6)))
+        assert await found(search, minimums={"seconds": 1.0}, maximums={"seconds": 2.0}) == [2, 3, 4]
+        assert await found(search, "rain", maximums={"seconds": 0.5}) == [0, 1]
+        assert await found(search, maximums={"seconds": -1}) == []
+
     async def test_query_languages_mean_nothing(self, search: Search) -> None:
         await put(search, clip(0, "rain"), clip(1, "wind"))
         signs = ['"', "*", "^", "-", "--", "()", "{}", ":", "!?.,;", "\x00", "🎵🎵", "❤️", "\\", "%", "_", "\ud800"]
@@ -274,6 +318,7 @@ class SearchContract(SearchStore):
             lambda: search.find("clips", EVERYTHING, order=("seconds", "made")),
             lambda: search.find("clips", SearchQuery(facets={"title": "x"}), order=MADE),
             lambda: search.find("clips", SearchQuery(minimums={"title": 1}), order=MADE),
+            lambda: search.find("clips", SearchQuery(maximums={"title": 1}), order=MADE),
             lambda: search.sample("clips", SearchQuery(facets={"title": "x"}), 1),
             lambda: search.facet_counts("clips", ("genre",)),
             lambda: search.put("clips", [clip(1, title=1), dataclasses.replace(clip(2), sort_keys={"made": 1})]),
@@ -349,7 +394,7 @@ class SearchContract(SearchStore):
         assert {doc_id for ids in drawn for doc_id in ids} == {"c058", "c059"}
 
     @pytest.mark.parametrize(
-        "query", [EVERYTHING, SearchQuery("rain", {"model": "music"}), SearchQuery(minimums={"seconds": 1})]
+        "query", [EVERYTHING, SearchQuery("rain", facets={"model": "music"}), SearchQuery(minimums={"seconds": 1})]
     )
     async def test_every_entry_is_drawn_as_often_at_every_place(self, search: Search, query: SearchQuery) -> None:
         def one(number: int) -> SearchEntry:

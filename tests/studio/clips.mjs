@@ -75,7 +75,7 @@ try {
   seen.stayed = await page.evaluate(() => globalThis.stayed === true);
 
   // The library finds the clips, and keeps a vote and a favorite.
-  await page.getByLabel("Search").fill(word);
+  await page.getByLabel("Search").fill(word.slice(0, -2));
   await said("2 clips");
   seen.found = await page.locator(".clip-title").allInnerTexts();
   await button(`Vote for ${prompt}: 0`).first().click();
@@ -88,10 +88,13 @@ try {
   seen.votes = await page.locator('[aria-label^="Vote for"]').evaluateAll((all) =>
     all.map((one) => [one.innerText.trim(), one.getAttribute("aria-pressed")].join(" ")),
   );
-  await page.getByLabel("Length").selectOption("10");
+  await page.getByLabel("Minimum length").selectOption("10");
   await said("0 clips");
   await watch.check(page, "no clips");
-  await page.getByLabel("Length").selectOption("0");
+  await page.getByLabel("Minimum length").selectOption("0");
+  await page.getByLabel("Maximum length").selectOption("5");
+  await said("2 clips");
+  seen.lengths = await page.getByLabel("Minimum length").locator("option").allInnerTexts();
   await page.getByLabel("Show").selectOption("favorites");
   await said("1 clip");
   await page.getByLabel("Show").selectOption("mine");

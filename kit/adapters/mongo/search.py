@@ -24,7 +24,7 @@ from kit.ports import SearchEntry, SearchIndex, SearchPage, SearchQuery
 
 __all__ = ["MongoSearch"]
 
-_FORMAT = 2  # of the entries and of the tokenizer; a change rebuilds all indexes
+_FORMAT = 3  # of the entries and of the tokenizer; a change rebuilds all indexes
 _DUPLICATE_KEY = 11000
 _BATCH = 200  # entries of one command
 T = TypeVar("T")

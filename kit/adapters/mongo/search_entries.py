@@ -14,13 +14,15 @@ from typing import Any
 from kit.adapters.mongo.query import Filter, conjunction
 from kit.adapters.mongo.search_counts import combination, part_of
 from kit.ports import SearchEntry, SearchIndex, SearchQuery
-from kit.tokenizer import Phrase, phrases, words
+from kit.tokenizer import Phrase, last_phrase, phrases, words
 
 __all__ = ["document", "index_keys", "query_filter", "sort_key"]
 
-_WORD_LIMIT = 64  # longer words are stored as hashes, because some engines limit the keys of an index
-# MongoDB limits a pattern to 16 KiB. The terms of a phrase ensure that an entry has all of its words.
-_PATTERN_LIMIT_CHARACTERS = 4_000
+_WORD_LIMIT = (
+    64  # of longer words, the beginning and a hash are stored, because some engines limit the keys of an index
+)
+# Some engines limit a pattern. The terms of a phrase ensure that an entry has all of its words.
+_PATTERN_LIMIT_CHARACTERS = 1_000
 _PHRASE_LIMIT_WORDS = 1_000
 
 
@@ -76,7 +78,7 @@ def query_filter(index: SearchIndex, query: SearchQuery) -> Filter:
     """
     if unknown := query.facets.keys() - set(index.facets):
         raise ValueError(f"the index {index.name} has no facets {sorted(unknown)}")
-    if unknown := query.minimums.keys() - {order[0] for order in index.orders}:
+    if unknown := (query.minimums.keys() | query.maximums.keys()) - {order[0] for order in index.orders}:
         raise ValueError(f"the index {index.name} has no orders by {sorted(unknown)}")
     facets = dict(query.facets)
     # A combination is one key of its index, where several terms are several.
@@ -85,6 +87,7 @@ def query_filter(index: SearchIndex, query: SearchQuery) -> Filter:
     if counted:
         clauses.append({"combinations": {"$eq": combination(counted, tuple(facets.pop(facet) for facet in counted))}})
     clauses += [{sort_key(key): {"$gte": float(least)}} for key, least in query.minimums.items()]
+    clauses += [{sort_key(key): {"$lte": float(greatest)}} for key, greatest in query.maximums.items()]
     if query.only_ids is not None:
         clauses.append({"_id": {"$in": list(query.only_ids)}})
     if query.exclude_ids:
@@ -95,7 +98,10 @@ def query_filter(index: SearchIndex, query: SearchQuery) -> Filter:
     terms = [_facet_term(facet, value) for facet, value in facets.items()]
     if terms:
         clauses.append({"terms": {"$all": terms} if len(terms) > 1 else {"$eq": terms[0]}})
-    options = _text_options(wanted)
+    last = last_phrase(query.text) if query.prefix else None
+    options = _text_options([phrase for phrase in wanted if phrase != last])
+    if last is not None:
+        options.append(_prefix_filter(last))
     if len(options) == 1:
         clauses.append(options[0])
     found = conjunction(clauses)
@@ -115,6 +121,16 @@ def _phrase_filter(phrase: Phrase) -> Filter:
     return {"terms": {"$all": terms}, "text": {"$regex": _blanked(phrase)[:_PATTERN_LIMIT_CHARACTERS]}}
 
 
+def _prefix_filter(phrase: Phrase) -> Filter:
+    """Return a filter of entries with this phrase, whose last word may be the beginning of a word."""
+    start = {"terms": {"$regex": f"^word {phrase[-1][:_WORD_LIMIT]}"}}
+    if len(phrase) == 1 and len(phrase[-1]) <= _WORD_LIMIT:
+        return start
+    others = [_word_term(word) for word in dict.fromkeys(phrase[:-1][:_PHRASE_LIMIT_WORDS])]
+    terms = {"terms": {"$all": others}} if others else start
+    return {**terms, "text": {"$regex": _blanked(phrase)[:-1][:_PATTERN_LIMIT_CHARACTERS]}}
+
+
 def _blanked(text: list[str] | Phrase) -> str:
     """Return words with a blank before, between and after them."""
     return f" {' '.join(text)} "
@@ -122,7 +138,7 @@ def _blanked(text: list[str] | Phrase) -> str:
 
 def _word_term(word: str) -> str:
     if len(word) > _WORD_LIMIT:
-        return f"hash {hashlib.blake2b(word.encode(), digest_size=16).hexdigest()}"
+        return f"word {word[:_WORD_LIMIT]} {hashlib.blake2b(word.encode(), digest_size=16).hexdigest()}"
     return f"word {word}"
 
 

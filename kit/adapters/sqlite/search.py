@@ -29,7 +29,7 @@ from kit.adapters.sqlite.search_schema import (
     words_table,
 )
 from kit.ports import SearchEntry, SearchIndex, SearchPage, SearchQuery
-from kit.tokenizer import phrases
+from kit.tokenizer import last_phrase, phrases
 
 __all__ = ["SqliteSearch"]
 
@@ -158,8 +158,10 @@ def _match(index: SearchIndex, query: SearchQuery) -> str:
     parts = [f'facets : "{facet_term(facet, value)}"' for facet, value in query.facets.items()]
     if query.text.strip():
         # A phrase consists of letters, digits and marks, so it needs no escapes.
-        wanted = " OR ".join(f'"{" ".join(phrase)}"' for phrase in phrases(query.text))
-        parts.append(f"words : ({wanted or _NOTHING})")
+        wanted = [f'"{" ".join(phrase)}"' for phrase in phrases(query.text)]
+        if query.prefix and (last := last_phrase(query.text)):
+            wanted.append(f'"{" ".join(last)}" *')
+        parts.append(f"words : ({' OR '.join(wanted) or _NOTHING})")
     return " AND ".join(parts)
 
 
@@ -175,11 +177,14 @@ def _narrowed(
     """Return those of the hits that meet the other conditions of the query; None: all entries."""
     table = entries_table(index.name)
     found: list[Sequence[int]] = [] if matching is None else [matching.numbers]
-    if query.minimums:
-        if unknown := query.minimums.keys() - {order[0] for order in index.orders}:
+    bounds = [(key, ">=", least) for key, least in query.minimums.items()]
+    bounds += [(key, "<=", greatest) for key, greatest in query.maximums.items()]
+    if bounds:
+        if unknown := {key for key, _, _ in bounds} - {order[0] for order in index.orders}:
             raise ValueError(f"the index {index.name} has no orders by {sorted(unknown)}")
-        conditions = " AND ".join(f"{name(key)} >= ?" for key in query.minimums)
-        found.append(_numbers(connection, f"SELECT number FROM {table} WHERE {conditions}", *query.minimums.values()))
+        conditions = " AND ".join(f"{name(key)} {sign} ?" for key, sign, _ in bounds)
+        values = [value for _, _, value in bounds]
+        found.append(_numbers(connection, f"SELECT number FROM {table} WHERE {conditions}", *values))
     by_id = f"SELECT number FROM {table} WHERE id IN (SELECT value FROM json_each(?))"
     if query.only_ids is not None:
         found.append(_numbers(connection, by_id, json.dumps(list(query.only_ids))))

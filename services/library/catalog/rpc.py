@@ -328,6 +328,8 @@ def _filter_from_wire(message: pb.GenerationFilter) -> GenerationFilter:
         min_create_time=time_from_wire(message, "min_create_time"),
         min_duration_seconds=message.min_duration_seconds,
         voted_only=message.voted_only,
+        search_prefix=message.search_prefix,
+        max_duration_seconds=message.max_duration_seconds,
     )
 
 

@@ -115,14 +115,17 @@ class GenerationFilter:
 
     Attributes:
         model: a model, or a family: ``music`` includes ``magnet-music``, and ``audio`` includes ``magnet-audio``.
+        search_prefix: the last word of the search also matches the beginning of a word.
     """
 
     model: str = ""
     search: str = ""
+    search_prefix: bool = False
     category: str = ""
     owner_id: str = ""
     min_create_time: float | None = None
     min_duration_seconds: float = 0.0
+    max_duration_seconds: float = 0.0
     voted_only: bool = False
 
 

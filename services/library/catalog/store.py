@@ -167,4 +167,5 @@ def _query(chosen: GenerationFilter) -> SearchQuery:
         minimums["create_time"] = chosen.min_create_time
     if chosen.min_duration_seconds > 0:
         minimums["duration_seconds"] = chosen.min_duration_seconds
-    return SearchQuery(chosen.search, facets, minimums)
+    maximums = {"duration_seconds": chosen.max_duration_seconds} if chosen.max_duration_seconds > 0 else {}
+    return SearchQuery(chosen.search, chosen.search_prefix, facets, minimums, maximums)

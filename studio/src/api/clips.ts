@@ -13,6 +13,8 @@ export interface ClipFilter {
   /** Clips of this user alone; only with the source `all`. */
   readonly userId: string;
   readonly minSeconds: number;
+  /** 0: no maximum. */
+  readonly maxSeconds: number;
   readonly sort: string;
 }
 
@@ -51,8 +53,10 @@ export async function listClips(filter: ClipFilter, page: number, signal: AbortS
   const query = {
     ...paging,
     search: filter.search,
+    prefix: true,
     category: filter.category,
     min_duration: filter.minSeconds,
+    max_duration: filter.maxSeconds,
     sort: filter.sort,
     user_id: filter.source === "mine" ? accountId : filter.userId,
   };

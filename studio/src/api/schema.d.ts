@@ -14835,6 +14835,10 @@ export interface operations {
                 user_id?: string;
                 /** @description The minimum duration in seconds. */
                 min_duration?: number;
+                /** @description The maximum duration in seconds. 0: no maximum. */
+                max_duration?: number;
+                /** @description Whether the last word of `search` also finds words that begin with it. */
+                prefix?: boolean;
             };
             header?: never;
             path?: never;

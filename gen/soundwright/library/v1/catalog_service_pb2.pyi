@@ -56,6 +56,8 @@ class GenerationFilter(message.Message):
     MIN_CREATE_TIME_FIELD_NUMBER: builtins.int
     MIN_DURATION_SECONDS_FIELD_NUMBER: builtins.int
     VOTED_ONLY_FIELD_NUMBER: builtins.int
+    SEARCH_PREFIX_FIELD_NUMBER: builtins.int
+    MAX_DURATION_SECONDS_FIELD_NUMBER: builtins.int
     model: builtins.str
     search: builtins.str
     """matches prompts with any of these words; blank: no condition"""
@@ -63,6 +65,10 @@ class GenerationFilter(message.Message):
     owner_id: builtins.str
     min_duration_seconds: builtins.float
     voted_only: builtins.bool
+    search_prefix: builtins.bool
+    """the last word of the search also matches the beginning of a word"""
+    max_duration_seconds: builtins.float
+    """0: no maximum"""
     @builtins.property
     def min_create_time(self) -> timestamp_pb2.Timestamp: ...
     def __init__(
@@ -75,10 +81,12 @@ class GenerationFilter(message.Message):
         min_create_time: timestamp_pb2.Timestamp | None = ...,
         min_duration_seconds: builtins.float = ...,
         voted_only: builtins.bool = ...,
+        search_prefix: builtins.bool = ...,
+        max_duration_seconds: builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["min_create_time", b"min_create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["category", b"category", "min_create_time", b"min_create_time", "min_duration_seconds", b"min_duration_seconds", "model", b"model", "owner_id", b"owner_id", "search", b"search", "voted_only", b"voted_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["category", b"category", "max_duration_seconds", b"max_duration_seconds", "min_create_time", b"min_create_time", "min_duration_seconds", b"min_duration_seconds", "model", b"model", "owner_id", b"owner_id", "search", b"search", "search_prefix", b"search_prefix", "voted_only", b"voted_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -21,10 +21,12 @@ from services.gateway.dialects.soundbox.params import (
     FamilyFilter,
     HistoryLength,
     Keyword,
+    MaxDuration,
     MinDuration,
     ModelFilter,
     PageNumber,
     PageSize,
+    Prefix,
     SearchText,
     UserBody,
     UserId,
@@ -120,13 +122,20 @@ def library_routes(gateway: Gateway) -> APIRouter:
         category: Keyword = "",
         user_id: UserId = "",
         min_duration: MinDuration = 0,
+        max_duration: MaxDuration = 0,
+        prefix: Prefix = False,
     ) -> Response:
         """List clips. Returns the clips that match all filters. `search` can also be the ID of a clip."""
         if _ID.fullmatch(search):
             return await _clip_by_id(clients, search, page)
         request = pb.ListGenerationsRequest(
             filter=pb.GenerationFilter(
-                model=model, search=search, category=category, min_duration_seconds=min_duration
+                model=model,
+                search=search,
+                search_prefix=prefix,
+                category=category,
+                min_duration_seconds=min_duration,
+                max_duration_seconds=max_duration,
             ),
             sort=_SORTS.get(sort, pb.GENERATION_SORT_RECENT),
             page=page,

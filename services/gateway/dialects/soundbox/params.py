@@ -36,12 +36,14 @@ __all__ = [
     "Clamped",
     "ClipId",
     "FamilyFilter",
+    "Flag",
     "HistoryLength",
     "Ids",
     "IdsBody",
     "ImageName",
     "Integer",
     "Keyword",
+    "MaxDuration",
     "MinDuration",
     "ModelFilter",
     "Number",
@@ -50,6 +52,7 @@ __all__ = [
     "PageSize",
     "PixelFrames",
     "PlaylistId",
+    "Prefix",
     "SearchText",
     "Text",
     "UserBody",
@@ -162,7 +165,13 @@ PixelFrames = Annotated[
         f"Other values: {PIXEL_FRAMES}, which alone supports range requests."
     ),
 ]
+Flag = Annotated[bool, BeforeValidator(lambda value: str(value).lower() in ("1", "true", "yes", "on"))]
+Prefix = Annotated[
+    Flag,
+    Query(description="Whether the last word of `search` also finds words that begin with it."),
+]
 MinDuration = Annotated[int, Clamped(0, 0, 3600), Query(description="The minimum duration in seconds.")]
+MaxDuration = Annotated[int, Clamped(0, 0, 3600), Query(description="The maximum duration in seconds. 0: no maximum.")]
 HistoryLength = Annotated[int, Clamped(100, 1, 500), Query(description="The maximum number of clips.")]
 UserId = Annotated[
     str, BeforeValidator(lambda value: normalize_user_id(str(value))), Query(description="The ID of the user.")

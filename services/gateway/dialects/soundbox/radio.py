@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from soundwright.library.v1 import catalog_service_pb2 as pb
 from soundwright.library.v1 import generation_pb2
 from starlette.responses import JSONResponse, Response
@@ -17,6 +17,7 @@ from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.identity import user_scope
 from services.gateway.dialects.soundbox.params import (
     Clamped,
+    Flag,
     Keyword,
     MinDuration,
     ModelFilter,
@@ -55,11 +56,7 @@ Count10 = Annotated[int, Clamped(10, 1, 50), Query(description="The number of cl
 Count20 = Annotated[int, Clamped(20, 1, 50), Query(description="The number of clips.")]
 Count5 = Annotated[int, Clamped(5, 1, 20), Query(description="The number of clips.")]
 Hours = Annotated[int, Clamped(_WEEK_HOURS, 1, 8760), Query(description="The maximum age in hours.")]
-Flag = Annotated[
-    bool,
-    BeforeValidator(lambda value: str(value).lower() in ("1", "true", "yes", "on")),
-    Query(description="Whether to shuffle the clips."),
-]
+Shuffle = Annotated[Flag, Query(description="Whether to shuffle the clips.")]
 
 
 class _ClipSelector:
@@ -201,7 +198,7 @@ def radio_routes(gateway: Gateway) -> APIRouter:
     @router.get("/api/radio/playlist/{playlist_id}")
     @access(Access.OPEN, RateClass.POLLING)
     @documented(PlaylistTracks, refusals.USER_ID_FOREIGN, refusals.PLAYLIST_NOT_FOUND)
-    async def playlist_tracks(playlist_id: PlaylistId, user_id: UserId = "", shuffle: Flag = False) -> Response:
+    async def playlist_tracks(playlist_id: PlaylistId, user_id: UserId = "", shuffle: Shuffle = False) -> Response:
         """Get the clips of a playlist, in order or shuffled."""
         with user_scope(user_id):
             answer = await find_playlist(gateway, playlist_id)

@@ -19,12 +19,7 @@ const MODELS = [
   ["magnet-music", "Music, MAGNeT"],
   ["magnet-audio", "Sounds, MAGNeT"],
 ] as const;
-const LENGTHS = [
-  ["0", "Any length"],
-  ["10", "10 seconds or more"],
-  ["30", "30 seconds or more"],
-  ["60", "1 minute or more"],
-] as const;
+const LENGTHS = [5, 10, 20, 30, 60, 120] as const;
 const SORTS = [
   ["recent", "Newest"],
   ["popular", "Most votes"],
@@ -57,16 +52,34 @@ export function Filters({ filter, onChange }: FiltersProps) {
         <>
           <Category filter={filter} onChange={onChange} />
           <Choice
-            label="Length"
+            label="Minimum length"
             value={String(filter.minSeconds)}
-            options={LENGTHS}
+            options={lengths(filter.minSeconds, "No minimum", (seconds) => seconds <= (filter.maxSeconds || Infinity))}
             onInput={(seconds) => onChange({ minSeconds: Number(seconds) })}
+          />
+          <Choice
+            label="Maximum length"
+            value={String(filter.maxSeconds)}
+            options={lengths(filter.maxSeconds, "No maximum", (seconds) => seconds >= filter.minSeconds)}
+            onInput={(seconds) => onChange({ maxSeconds: Number(seconds) })}
           />
           <Choice label="Order" value={filter.sort} options={SORTS} onInput={(sort) => onChange({ sort })} />
         </>
       )}
     </div>
   );
+}
+
+/** Return the lengths to choose from: those that fit the other bound, and the one that is chosen. */
+function lengths(chosen: number, none: string, fits: (seconds: number) => boolean): [value: string, text: string][] {
+  const all = [...new Set([...LENGTHS, chosen])].filter((seconds) => seconds > 0).sort((one, other) => one - other);
+  const shown = all.filter((seconds) => fits(seconds) || seconds === chosen);
+  return [["0", none], ...shown.map((seconds): [string, string] => [String(seconds), lengthText(seconds)])];
+}
+
+function lengthText(seconds: number): string {
+  if (seconds % 60) return `${seconds} seconds`;
+  return seconds === 60 ? "1 minute" : `${seconds / 60} minutes`;
 }
 
 /** The text that is typed becomes the search when the user pauses. */

@@ -16,6 +16,7 @@ const START: ClipFilter = {
   category: "",
   userId: "",
   minSeconds: 0,
+  maxSeconds: 0,
   sort: "recent",
 };
 
@@ -144,8 +145,7 @@ function Failure({ list }: { list: ClipPages }) {
 function Empty() {
   return (
     <p class="quiet">
-      No clips match. The search finds whole words. Change the filters, or{" "}
-      <a href="/studio/generate">generate a clip</a>.
+      No clips match. Change the filters, or <a href="/studio/generate">generate a clip</a>.
     </p>
   );
 }
@@ -170,17 +170,19 @@ function decoded(id: string): string {
 }
 
 const STRINGS = ["source", "search", "model", "category", "sort"] as const;
+const NUMBERS = ["minSeconds", "maxSeconds"] as const;
 
 /** Return the filter in the address, so that going back and reloading keep it. */
 function savedFilter(): Partial<ClipFilter> {
   const saved = new URLSearchParams(location.search);
   const texts = STRINGS.filter((name) => saved.has(name)).map((name) => [name, saved.get(name)]);
-  return { ...Object.fromEntries(texts), minSeconds: Number(saved.get("minSeconds")) || 0 };
+  const seconds = NUMBERS.map((name) => [name, Number(saved.get(name)) || 0]);
+  return { ...Object.fromEntries(texts), ...Object.fromEntries(seconds) };
 }
 
 function saveFilter(filter: ClipFilter): void {
   const changed = new URLSearchParams();
-  for (const name of [...STRINGS, "minSeconds"] as const) {
+  for (const name of [...STRINGS, ...NUMBERS]) {
     if (filter[name] !== START[name]) changed.set(name, String(filter[name]));
   }
   history.replaceState(null, "", `${location.pathname}${changed.size > 0 ? `?${changed}` : ""}`);
