@@ -20,8 +20,6 @@ interface Entry {
   buffer: AudioBuffer | null;
 }
 
-const BYTES_PER_SAMPLE = 4;
-
 /** Keeps the segments that were used last, up to a number of bytes. */
 export class SegmentCache {
   readonly #entries = new Map<string, Entry>();
@@ -61,8 +59,9 @@ export class SegmentCache {
       if (this.#entries.get(key) === entry) this.#entries.delete(key);
       throw error;
     }
+    const bytes = sizeOf(entry.buffer);
     if (this.#entries.get(key) === entry) {
-      this.#bytes += sizeOf(entry.buffer);
+      this.#bytes += bytes;
       this.#evict(key);
     }
     return entry.buffer;
@@ -90,7 +89,6 @@ export class SegmentCache {
       if (!entry.buffer || key === newest) continue;
       this.#entries.delete(key);
       this.#bytes -= sizeOf(entry.buffer);
-      release(entry.buffer);
     }
   }
 }
@@ -99,21 +97,13 @@ function keyOf(source: LaneSource, index: number): string {
   return `${source.id}/${index}`;
 }
 
-function sizeOf(buffer: AudioBuffer): number {
-  return buffer.length * buffer.numberOfChannels * BYTES_PER_SAMPLE;
-}
-
 /**
- * Free the samples of a segment that nothing plays. Otherwise they stay until the browser collects its garbage, and seeks in
- * quick succession fill the memory.
+ * Return the size of a segment. Reading its channels also tells the JavaScript engine of the browser how large they are. Otherwise it
+ * takes segments for tiny objects, and seeks in quick succession fill the memory before it collects its garbage.
  */
-function release(buffer: AudioBuffer): void {
-  for (let channel = 0; channel < buffer.numberOfChannels; channel++) {
-    (buffer.getChannelData(channel).buffer as Detachable).transfer?.(0);
-  }
-}
-
-/** What older browsers lack. */
-interface Detachable extends ArrayBuffer {
-  transfer?: (length: number) => ArrayBuffer;
+function sizeOf(buffer: AudioBuffer): number {
+  let bytes = 0;
+  for (let channel = 0; channel < buffer.numberOfChannels; channel++)
+    bytes += buffer.getChannelData(channel).byteLength;
+  return bytes;
 }

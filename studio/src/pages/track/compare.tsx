@@ -17,7 +17,7 @@ interface Props {
 
 export function Compare({ separations, own, other, player, onChoose }: Props) {
   if (separations.length < 2) return null;
-  const choose = (a: string, b: string) => onChoose(a, b, player.engine.position);
+  const choose = (a: string, b: string) => onChoose(a, b, player.position);
   const switchedCount = player.switched.value.size;
   return (
     <section class="compare row panel" aria-label="Compare separations">

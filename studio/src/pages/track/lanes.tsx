@@ -217,8 +217,8 @@ function Playhead({ player }: { player: Player }) {
     let frame = 0;
     const draw = () => {
       const { start, framesPerPixel } = player.view.value;
-      const x = (player.engine.position - start) / framesPerPixel;
-      if (isPlaying && x > player.width.value) player.reveal(player.engine.position);
+      const x = (player.position - start) / framesPerPixel;
+      if (isPlaying && x > player.width.value) player.reveal(player.position);
       if (line.current) line.current.style.transform = `translateX(${x.toFixed(1)}px)`;
       frame = requestAnimationFrame(draw);
     };

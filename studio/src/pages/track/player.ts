@@ -8,10 +8,13 @@ import { type Lane, NEUTRAL } from "../../audio/mix.ts";
 import { nearestBeat } from "../../audio/metronome.ts";
 import { silentSource } from "../../audio/segments.ts";
 import type { Range } from "../../audio/timeline.ts";
-import { type Saved, sourceOf } from "./sources.ts";
+import { Debounced } from "./debounced.ts";
+import { save, type Saved, savedOf, sourceOf } from "./sources.ts";
 import { bounded, type View, whole, zoomed } from "../../waveform/view.ts";
 
 const MIN_LOOP_SECONDS = 0.05;
+/** A slider that moves, or a key that is held, seeks when it rests this long. Each seek loads audio of all lanes. */
+const SEEK_REST_MILLISECONDS = 150;
 
 /** What a player plays. */
 export interface Recording {
@@ -59,9 +62,10 @@ export class Player {
   readonly view = signal<View>({ start: 0, framesPerPixel: 1 });
   readonly isPlaying = computed(() => this.state.value !== "stopped");
 
-  readonly #key: string;
+  readonly #trackId: string;
   readonly #ownCount: number;
   readonly #laneIds: ReadonlyMap<string, string>;
+  readonly #seeks = new Debounced<number>((frame) => this.engine.seek(frame), SEEK_REST_MILLISECONDS);
   readonly #dispose: () => void;
 
   constructor(trackId: string, { stems: { stems: own, mix }, other, position }: Recording) {
@@ -76,7 +80,7 @@ export class Player {
     this.frameCount = first.frame_count;
     this.sampleRateHz = first.sample_rate_hz;
     this.waveScale = 0.95 / Math.max(0.05, ...stems.map((stem) => stem.peak));
-    this.#key = `soundwright.mixer.${trackId}`;
+    this.#trackId = trackId;
     const format = {
       sampleRateHz: first.sample_rate_hz,
       frameCount: first.frame_count,
@@ -108,7 +112,7 @@ export class Player {
       },
     });
     this.engine.seek(position);
-    const saved = this.#read();
+    const saved = savedOf(trackId);
     this.lanes = signal(Object.fromEntries(stems.map(({ stem_type: name }) => [name, saved.lanes?.[name] ?? NEUTRAL])));
     this.master.value = saved.master ?? 1;
     this.speed.value = saved.speed ?? 1;
@@ -132,6 +136,11 @@ export class Player {
     this.#dispose = () => {
       for (const dispose of effects) dispose();
     };
+  }
+
+  /** The position that is heard, or that a seek leads to, in frames. */
+  get position(): number {
+    return this.#seeks.waiting ?? this.engine.position;
   }
 
   /** Settings of a lane, by the type of the stem. */
@@ -162,7 +171,7 @@ export class Player {
 
   /** Let the bars begin at the beat that is nearest to the position. */
   beginBarsHere(): void {
-    this.firstDownbeat.value = nearestBeat(this.beats.value, this.engine.position / this.sampleRateHz);
+    this.firstDownbeat.value = nearestBeat(this.beats.value, this.position / this.sampleRateHz);
   }
 
   change(name: string, change: Partial<Lane>): void {
@@ -175,17 +184,19 @@ export class Player {
       return;
     }
     takeFloor(this.#pause);
+    this.#seeks.flush();
     void this.engine.play(this.countIn.value).catch(this.#fail);
   }
 
   /** Go to a frame of the track. */
   seek(frame: number): void {
-    this.engine.seek(frame);
-    this.reveal(frame);
+    const inside = Math.max(0, Math.min(frame, this.frameCount));
+    this.#seeks.pass(inside);
+    this.reveal(inside);
   }
 
   skip(seconds: number): void {
-    this.seek(this.engine.position + seconds * this.sampleRateHz);
+    this.seek(this.position + seconds * this.sampleRateHz);
   }
 
   /** Loop from `start` to `end`. A range that is too short ends the loop. */
@@ -202,19 +213,19 @@ export class Player {
   }
 
   loopFromHere(): void {
-    const here = this.engine.position;
+    const here = this.position;
     const end = this.loop.value?.end ?? this.frameCount;
     this.setLoop(here, end > here ? end : this.frameCount);
   }
 
   loopToHere(): void {
-    const here = this.engine.position;
+    const here = this.position;
     const start = this.loop.value?.start ?? 0;
     this.setLoop(start < here ? start : 0, here);
   }
 
   /** Zoom by `factor` around `x`, by default the position. */
-  zoom(factor: number, x = (this.engine.position - this.view.value.start) / this.view.value.framesPerPixel): void {
+  zoom(factor: number, x = (this.position - this.view.value.start) / this.view.value.framesPerPixel): void {
     const inside = Math.max(0, Math.min(x, this.width.value));
     this.view.value = zoomed(this.view.value, factor, inside, this.frameCount, this.width.value);
   }
@@ -258,6 +269,7 @@ export class Player {
 
   async close(): Promise<void> {
     this.#dispose();
+    this.#seeks.cancel();
     leaveFloor(this.#pause);
     await this.engine.close();
   }
@@ -270,14 +282,6 @@ export class Player {
     this.problem.value = error instanceof Error ? error.message : String(error);
   };
 
-  #read(): Partial<Saved> {
-    try {
-      return JSON.parse(localStorage.getItem(this.#key) ?? "{}") as Partial<Saved>;
-    } catch {
-      return {};
-    }
-  }
-
   #write(): void {
     const saved: Saved = {
       lanes: this.lanes.value,
@@ -289,6 +293,6 @@ export class Player {
       countIn: this.countIn.value,
       firstDownbeat: this.firstDownbeat.value,
     };
-    localStorage.setItem(this.#key, JSON.stringify(saved));
+    save(this.#trackId, saved);
   }
 }

@@ -17,6 +17,23 @@ export interface Saved {
   readonly firstDownbeat: number;
 }
 
+/** Return what was saved for a track; nothing if it is not readable. */
+export function savedOf(trackId: string): Partial<Saved> {
+  try {
+    return JSON.parse(localStorage.getItem(keyOf(trackId)) ?? "{}") as Partial<Saved>;
+  } catch {
+    return {};
+  }
+}
+
+export function save(trackId: string, saved: Saved): void {
+  localStorage.setItem(keyOf(trackId), JSON.stringify(saved));
+}
+
+function keyOf(trackId: string): string {
+  return `soundwright.mixer.${trackId}`;
+}
+
 /** Return the audio of a stem. */
 export function sourceOf(stem: Stem, decoder: BaseAudioContext): LaneSource {
   return {

@@ -127,7 +127,7 @@ function Position({ player }: { player: Player }) {
     let frame = 0;
     let shown = "";
     const draw = () => {
-      const now = player.engine.position / player.sampleRateHz;
+      const now = player.position / player.sampleRateHz;
       const time = timeText(now, 1);
       if (time !== shown && text.current && slider.current) {
         shown = time;
