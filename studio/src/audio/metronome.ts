@@ -5,6 +5,13 @@ const ACCENT_HZ = 1760;
 const BEAT_HZ = 1175;
 export const BEATS_PER_BAR = 4;
 
+/** The beats of a track. */
+export interface Beats {
+  readonly seconds: readonly number[];
+  /** Index of a beat at which a bar begins. */
+  readonly firstDownbeat: number;
+}
+
 /** Return the index of the first beat at or after `seconds`. */
 export function firstBeatFrom(beats: readonly number[], seconds: number): number {
   let low = 0;
@@ -61,23 +68,48 @@ export function countIn(
   }));
 }
 
-/** Schedules clicks on a node that makes them audible or not. */
+/** Schedules clicks. */
 export class Metronome {
+  /** The switch of the clicks on beats. The count-in does not pass it. */
   readonly output: GainNode;
+  readonly #destination: AudioNode;
   readonly #accent: AudioBuffer;
   readonly #beat: AudioBuffer;
 
-  constructor(context: BaseAudioContext) {
+  constructor(destination: AudioNode) {
+    const { context } = destination;
     this.output = new GainNode(context, { gain: 0 });
+    this.output.connect(destination);
+    this.#destination = destination;
     this.#accent = click(context, ACCENT_HZ);
     this.#beat = click(context, BEAT_HZ);
   }
 
-  /** Return a source that clicks at `time`. `output` is where it goes; by default through the switch of the metronome. */
-  click(time: number, accent: boolean, output: AudioNode = this.output): AudioBufferSourceNode {
-    const source = new AudioBufferSourceNode(output.context, { buffer: accent ? this.#accent : this.#beat });
-    source.connect(output);
-    source.start(Math.max(time, output.context.currentTime));
+  /** Schedule the beats between two positions, in seconds of the track. The first position sounds at `time`. */
+  clicks(beats: Beats, start: number, end: number, time: number, speed: number): AudioBufferSourceNode[] {
+    const sources: AudioBufferSourceNode[] = [];
+    for (let beat = firstBeatFrom(beats.seconds, start); beat < beats.seconds.length; beat++) {
+      const seconds = beats.seconds[beat] ?? end;
+      if (seconds >= end) break;
+      sources.push(this.#click(time + (seconds - start) / speed, isDownbeat(beat, beats.firstDownbeat), this.output));
+    }
+    return sources;
+  }
+
+  /** Schedule one bar of clicks from `time` on, which leads to `position`. Return its length in seconds. */
+  countIn(beats: Beats, position: number, time: number, speed: number): number {
+    const interval = beatSeconds(beats.seconds, position);
+    for (const { seconds, accent } of countIn(beats.seconds, beats.firstDownbeat, position, interval)) {
+      this.#click(time + seconds / speed, accent, this.#destination);
+    }
+    return (BEATS_PER_BAR * interval) / speed;
+  }
+
+  #click(time: number, accent: boolean, destination: AudioNode): AudioBufferSourceNode {
+    const { context } = destination;
+    const source = new AudioBufferSourceNode(context, { buffer: accent ? this.#accent : this.#beat });
+    source.connect(destination);
+    source.start(Math.max(time, context.currentTime));
     return source;
   }
 }

@@ -14,8 +14,42 @@ interface StretchModule {
   };
 }
 
+/** The speed and the pitch of playback. */
+export class Stretch {
+  /** 0.5 to 2, at constant pitch. */
+  speed = 1;
+  /** Transposition at constant speed. */
+  semitones = 0;
+  #shifter: PitchShifter | null = null;
+
+  /** The node that the sum passes; null if nothing is to be shifted. */
+  get node(): AudioNode | null {
+    return this.isActive ? (this.#shifter?.node ?? null) : null;
+  }
+
+  get isActive(): boolean {
+    return this.speed !== 1 || this.semitones !== 0;
+  }
+
+  get latencySeconds(): number {
+    return this.isActive ? (this.#shifter?.latencySeconds ?? 0) : 0;
+  }
+
+  /** Load the pitch shifter. */
+  async prepare(context: BaseAudioContext): Promise<void> {
+    if (this.#shifter) return;
+    this.#shifter = await PitchShifter.create(context);
+    await this.apply();
+  }
+
+  /** Let the pitch shifter undo what the speed does to the pitch, and transpose. */
+  async apply(): Promise<void> {
+    await this.#shifter?.shift(this.semitones - 12 * Math.log2(this.speed));
+  }
+}
+
 /** Shifts the pitch of a stereo signal. */
-export class PitchShifter {
+class PitchShifter {
   readonly node: AudioNode;
   /** Time from the input to the output. */
   readonly latencySeconds: number;

@@ -1,0 +1,52 @@
+/** Loads the segments of all sources that play, ahead of playback. */
+
+import { type LaneSource, SegmentCache } from "./segments.ts";
+
+const RETRY_MILLISECONDS = 1000;
+/** Decoded audio that is kept for each source: what is loaded ahead at double speed, and one segment behind. */
+const CACHE_SECONDS = 30;
+const FRAME_BYTES = 8;
+
+export class Loader {
+  readonly cache: SegmentCache;
+  #sources: readonly LaneSource[];
+  /** After a failure, when to try again. */
+  #retryAt = 0;
+
+  constructor(sources: readonly LaneSource[], sourceLimit: number, sampleRateHz: number) {
+    this.#sources = sources;
+    this.cache = new SegmentCache(sourceLimit * CACHE_SECONDS * sampleRateHz * FRAME_BYTES);
+  }
+
+  /** The sources that play. */
+  get sources(): readonly LaneSource[] {
+    return this.#sources;
+  }
+
+  /** Load a segment of one more source, which plays from then on. */
+  async add(source: LaneSource, index: number): Promise<void> {
+    await this.cache.load(source, index);
+    if (!this.#sources.includes(source)) this.#sources = [...this.#sources, source];
+  }
+
+  /** Return a segment of every source; null if one of them is not loaded yet. */
+  loaded(index: number): readonly AudioBuffer[] | null {
+    const buffers = this.#sources.map((source) => this.cache.get(source, index));
+    return buffers.every((buffer) => buffer !== null) ? buffers : null;
+  }
+
+  /** Load a segment of every source. */
+  async load(index: number): Promise<void> {
+    await Promise.all(this.#sources.map((source) => this.cache.load(source, index)));
+  }
+
+  /** Load segments that sound later. Failures are tried again a while later. */
+  loadAhead(indices: readonly number[]): void {
+    if (performance.now() < this.#retryAt) return;
+    for (const index of new Set(indices)) {
+      this.load(index).catch(() => {
+        this.#retryAt = performance.now() + RETRY_MILLISECONDS;
+      });
+    }
+  }
+}
