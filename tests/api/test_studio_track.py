@@ -51,7 +51,12 @@ def test_the_bars_begin_where_the_user_says(seen: Any) -> None:
 
 def test_lanes_show_spectrograms_under_chroma_and_energy(seen: Any) -> None:
     lanes = (f"Spectrogram of {stem}" for stem in ("drums", "bass", "other", "vocals"))
-    assert seen["lanes"] == ", ".join(["Chroma and energy over time", *lanes])
+    names, middles = seen["pitches"]
+    assert [name[0] for name in names] == list("CCDDEFFGGAAB") or [name[0] for name in names] == list("CDDEEFGGAABB")
+    # Each name is beside its row, C at the bottom.
+    assert middles == pytest.approx([(11.5 - row) / 12 for row in range(12)], abs=0.01)
+    chroma = f"Chroma and energy over time. Rows from the bottom: {', '.join(names)}"
+    assert seen["lanes"] == ", ".join([chroma, *lanes])
 
 
 def test_the_mix_is_exported_as_flac(seen: Any) -> None:

@@ -55,7 +55,7 @@ try {
   // Chroma and energy lie under the ruler, and lanes show their spectrograms.
   const opaque = (label) =>
     page.waitForFunction((name) => {
-      const canvas = document.querySelector(`canvas[aria-label="${name}"]`);
+      const canvas = document.querySelector(`canvas[aria-label^="${name}"]`);
       if (!canvas) return false;
       const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
       copy.drawImage(canvas, 0, 0);
@@ -63,6 +63,14 @@ try {
       return data.some((value, index) => index % 4 === 3 && value > 60);
     }, label);
   await opaque("Chroma and energy over time");
+  seen.pitches = await page.locator(".pitches").evaluate((names) => {
+    const { top, height } = document.querySelector(".series canvas").getBoundingClientRect();
+    const middles = [...names.children].map((name) => {
+      const box = name.getBoundingClientRect();
+      return (box.top + box.height / 2 - top) / height;
+    });
+    return [names.innerText.split("\n"), middles];
+  });
   await button("Show spectrograms").click();
   await opaque("Spectrogram of drums");
   await button("Zoom in").click();

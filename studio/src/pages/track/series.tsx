@@ -1,12 +1,15 @@
 /** Chroma and energy over time, from the analysis. */
 
+import "./series.css";
 import { useEffect, useRef } from "preact/hooks";
 import type { Analysis } from "../../api/client.ts";
 import { scheme, sized } from "../../waveform/canvas.tsx";
+import { pitchNames } from "../../waveform/pitch-names.ts";
 import type { View } from "../../waveform/view.ts";
 import type { Player } from "./player.ts";
 
-const HEIGHT = 60;
+const ENERGY_HEIGHT = 60;
+const ROW_HEIGHT = 12;
 const PITCH_CLASSES = 12;
 
 type Values = NonNullable<Analysis["features"]>;
@@ -16,26 +19,52 @@ export function Series({ player, values }: { player: Player; values: Values | un
   const view = player.view.value;
   const width = player.width.value;
   const isDark = scheme.value;
+  const height = values?.chroma ? PITCH_CLASSES * ROW_HEIGHT : ENERGY_HEIGHT;
   useEffect(() => {
-    if (canvas.current && values) draw(canvas.current, values, view, width, player.sampleRateHz);
-  }, [values, view, width, isDark, player]);
+    if (canvas.current && values) draw(canvas.current, values, view, width, height, player.sampleRateHz);
+  }, [values, view, width, height, isDark, player]);
   if (!values?.chroma && !values?.energy) return null;
-  const names = values.chroma && values.energy ? "Chroma and energy" : values.chroma ? "Chroma" : "Energy";
+  const title = values.chroma && values.energy ? "Chroma and energy" : values.chroma ? "Chroma" : "Energy";
+  const pitches = pitchNames(player.musicalKey.value);
+  const rows = `Rows from the bottom: ${pitches.join(", ")}`;
   return (
-    <section class="lane series" aria-label={names}>
+    <section class="lane series" aria-label={title}>
       <div class="lane-head">
-        <h3>{names}</h3>
-        {values.chroma && <p class="quiet">C at the bottom, B at the top</p>}
+        <h3>{title}</h3>
+        {values.energy && <p class="quiet">The line is the energy.</p>}
+        {values.chroma && (
+          <>
+            <p class="quiet rows">{rows}</p>
+            <p class="pitches" aria-hidden="true">
+              {pitches.map((pitch) => (
+                <span key={pitch}>{pitch}</span>
+              ))}
+            </p>
+          </>
+        )}
       </div>
       <div class="lane-wave" data-seek>
-        <canvas class="waveform" role="img" aria-label={`${names} over time`} ref={canvas} />
+        <canvas
+          class="waveform"
+          role="img"
+          aria-label={`${title} over time.${values.chroma ? ` ${rows}` : ""}`}
+          style={{ height: `${height}px` }}
+          ref={canvas}
+        />
       </div>
     </section>
   );
 }
 
-function draw(canvas: HTMLCanvasElement, values: Values, view: View, width: number, sampleRateHz: number): void {
-  const drawing = sized(canvas, width, HEIGHT);
+function draw(
+  canvas: HTMLCanvasElement,
+  values: Values,
+  view: View,
+  width: number,
+  height: number,
+  sampleRateHz: number,
+): void {
+  const drawing = sized(canvas, width, height);
   if (!drawing) return;
   const scale = canvas.width / width;
   const x = (seconds: number) => ((seconds * sampleRateHz - view.start) / view.framesPerPixel) * scale;
