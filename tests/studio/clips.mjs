@@ -101,7 +101,7 @@ try {
   await said("2 clips");
   await watch.check(page, "clips");
 
-  // Both go into a new playlist, and one becomes a track.
+  // Both go into a new playlist, the second one by dragging, and one becomes a track.
   await button(`More about ${prompt}`).first().click();
   await page.getByLabel("Name of the new playlist").fill("Rainy days");
   await button("Add to the playlist").click();
@@ -114,10 +114,16 @@ try {
   await track.waitFor();
   const trackPath = await track.getAttribute("href");
   await button("Close").click();
-  await button(`More about ${prompt}`).nth(1).click();
-  await button("Add to the playlist").click();
+  await page.locator("article.clip").nth(1).locator(".clip-facts").hover();
+  await page.mouse.down();
+  await page.mouse.move(600, 20, { steps: 4 });
+  const tray = page.getByRole("list", { name: "Playlists to drop the clip on" });
+  await tray.getByText("Rainy days").hover();
+  await watch.check(page, "dragged");
+  await tray.getByText("Rainy days").hover();
+  await page.mouse.up();
   await said("Added to Rainy days.");
-  await button("Close").click();
+  await tray.waitFor({ state: "detached" });
 
   // Its order is changed by keyboard and by dragging, and survives a reload.
   await link("Playlists").click();

@@ -4,11 +4,13 @@ import "./clips.css";
 import { useState } from "preact/hooks";
 import { markOf, toggleFavorite, vote } from "../../api/clips.ts";
 import type { Clip } from "../../api/client.ts";
+import { addToPlaylist } from "../../api/playlists.ts";
 import * as player from "../../player/player.ts";
 import { Button } from "../../ui/components.tsx";
 import { ClipWaveform } from "../../waveform/clip.tsx";
 import { timeText } from "../../waveform/view.ts";
 import { ClipDialog } from "./dialog.tsx";
+import { PlaylistTray } from "./playlist-tray.tsx";
 
 interface CardProps {
   readonly clip: Clip;
@@ -19,15 +21,27 @@ interface CardProps {
 
 export function ClipCard({ clip, onPlay, level = 2 }: CardProps) {
   const [isOpen, open] = useState(false);
+  const [isDragged, setDragged] = useState(false);
+  const [said, say] = useState("");
   const [problem, setProblem] = useState("");
   const attempt = (action: Promise<unknown>) => {
     setProblem("");
+    say("");
     action.catch((error: Error) => setProblem(error.message));
   };
   const mark = markOf(clip);
   const Heading = `h${level}` as const;
   return (
-    <article class="panel clip">
+    <article
+      class={`panel clip ${isDragged ? "dragged" : ""}`}
+      draggable={!isOpen}
+      onDragStart={(event) => {
+        event.dataTransfer?.setData("text/plain", clip.prompt);
+        // Chromium ends a drag whose element changes in this event.
+        setTimeout(() => setDragged(true));
+      }}
+      onDragEnd={() => setDragged(false)}
+    >
       <div class="clip-top">
         <PlayButton clip={clip} onPlay={onPlay} />
         <ClipWaveform clip={clip} />
@@ -72,6 +86,15 @@ export function ClipCard({ clip, onPlay, level = 2 }: CardProps) {
         <p class="clip-problem" role="alert">
           {problem}
         </p>
+      )}
+      <p class="quiet" role="status">
+        {said}
+      </p>
+      {isDragged && (
+        <PlaylistTray
+          onDrop={({ id, name }) => attempt(addToPlaylist(id, clip).then(() => say(`Added to ${name}.`)))}
+          onProblem={setProblem}
+        />
       )}
       {isOpen && <ClipDialog clip={clip} onClose={() => open(false)} />}
     </article>

@@ -30,7 +30,8 @@ export default function PlaylistsPage() {
       )}
       {known?.length === 0 && (
         <p class="quiet">
-          No playlists yet. Create one, and add <a href="/studio/clips">clips</a> with “More about” a clip.
+          No playlists yet. Create one, and add <a href="/studio/clips">clips</a> with “More about” a clip, or by
+          dragging a clip.
         </p>
       )}
       <Radio />

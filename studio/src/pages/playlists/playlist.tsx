@@ -51,7 +51,7 @@ export default function PlaylistPage({ id }: { id: string }) {
       {(problem || action.problem) && <Notice look="bad">{action.problem || problem}</Notice>}
       {entries.length === 0 && (
         <p class="quiet">
-          This playlist is empty. Add <a href="/studio/clips">clips</a> with “More about” a clip.
+          This playlist is empty. Add <a href="/studio/clips">clips</a> with “More about” a clip, or by dragging a clip.
         </p>
       )}
       <Entries
