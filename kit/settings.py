@@ -108,6 +108,10 @@ class Settings(BaseSettings):
         description="URL of the gateway for browsers; empty: the loopback address",
     )
     fallback: bool = False
+    unlicensed_models: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        description="comma-separated models that may run although no licence of their weights is stated; * for all",
+    )
 
     lease_seconds: float = Field(20.0, ge=1, le=600)
     drain_seconds: float = Field(
@@ -151,6 +155,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("unlicensed_models", mode="before")
+    @classmethod
+    def _split_models(cls, value: object) -> object:
+        return frozenset(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("fetch_allow_hosts")
     @classmethod

@@ -59,7 +59,11 @@ def main(names: list[str]) -> int:
     chosen = {name: registry_of[name] for name in names or registry_of}
     present = {name for name, registry in chosen.items() if registry.engine(name).is_present(name)}
     _list((registry.declaration(name) for name, registry in chosen.items()), present)
-    if len(present) < len(chosen):
+    refused = {name: problem for name, registry in chosen.items() if (problem := _refusal(name, registry))}
+    for name, problem in refused.items():
+        sys.stderr.write(f"{name}: {problem}\n")
+    chosen = {name: registry for name, registry in chosen.items() if name not in refused}
+    if not present.issuperset(chosen):
         try:
             require_hub()
         except ConnectionError as error:
@@ -67,7 +71,8 @@ def main(names: list[str]) -> int:
             return 1
     # Models that are present are loaded too: this finds damaged files and files that the first look does not know.
     failed = [name for name, registry in chosen.items() if not _fetch(name, registry)]
-    return 1 if failed else 0
+    # All models without names means: all that may be used.
+    return 1 if failed or (names and refused) else 0
 
 
 def _list(declarations: Iterable[ModelDeclaration], present: set[str]) -> None:
@@ -87,6 +92,15 @@ def _list(declarations: Iterable[ModelDeclaration], present: set[str]) -> None:
     for row in rows:
         sys.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
     sys.stdout.flush()
+
+
+def _refusal(name: str, registry: EngineRegistry[Any]) -> str:
+    """Return why the weights of a model may not be used; empty if they may."""
+    try:
+        registry.require_allowed(name)
+    except AppError as error:
+        return error.message
+    return ""
 
 
 def _fetch(name: str, registry: EngineRegistry[Any]) -> bool:

@@ -7,12 +7,14 @@ lists their models, loads them, and selects a fallback when weights are missing.
 from kit.engines.availability import ModelAvailability, ModelState
 from kit.engines.declaration import NONE_STATED, Engine, ModelDeclaration, ModelFile, Score
 from kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
+from kit.engines.speeds import MeasuredSpeeds
 
 __all__ = [
     "NONE_STATED",
     "Engine",
     "EngineRegistry",
     "FallbackPolicy",
+    "MeasuredSpeeds",
     "ModelAvailability",
     "ModelDeclaration",
     "ModelFile",

@@ -78,6 +78,7 @@ class ModelAvailability:
         """
         if self._is_accepted(model):
             return
+        self._registry.require_allowed(model)
         if not self._failures.is_recent(model):
             await asyncio.wait({self._try(model, self._open_probe)}, timeout=WAIT_SECONDS)
         self._failures.check(model)
@@ -91,6 +92,8 @@ class ModelAvailability:
             return ModelState.LOADING
         if self._registry.fallback is not FallbackPolicy.NEVER:
             return ModelState.READY
+        if self._refusal(model):
+            return ModelState.ERROR
         return ModelState.ERROR if model in self._failures or not is_installed else ModelState.PENDING
 
     async def weights(self) -> dict[str, WeightsState]:
@@ -109,9 +112,23 @@ class ModelAvailability:
             return WeightsState.PRESENT
         return WeightsState.FAILED if model in self._failures else WeightsState.MISSING
 
+    async def usable(self) -> frozenset[str]:
+        """Return the models that jobs can run now, without a download."""
+        states = (await self.weights()).items()
+        at_hand = (WeightsState.BUILT_IN, WeightsState.PRESENT)
+        return frozenset(model for model, state in states if state in at_hand and not self._refusal(model))
+
     def problem(self, model: str) -> str:
-        """Return why the last attempt to load a model failed; empty if it did not."""
-        return self._failures.message(model)
+        """Return why a model may not be used, or why the last attempt to load it failed; empty if neither is so."""
+        refusal = self._refusal(model)
+        return refusal.message if refusal else self._failures.message(model)
+
+    def _refusal(self, model: str) -> AppError | None:
+        try:
+            self._registry.require_allowed(model)
+        except AppError as error:
+            return error
+        return None
 
     async def fetch(self, model: str) -> None:
         """Download the weights of a model, and try it. Waits at most ``WAIT_SECONDS``; the download continues after that.
@@ -122,6 +139,9 @@ class ModelAvailability:
         """
         if not self._registry.declaration(model).needs_weights:
             return
+        if refusal := self._refusal(model):
+            self._failures.add(model, refusal)
+            raise refusal
         if other := next((name for name in self._attempts if name != model), None):
             raise AppError(
                 Code.CONFLICT, "FETCH_UNDERWAY", f"The model {other!r} is being fetched. Wait until it is done."
@@ -140,6 +160,9 @@ class ModelAvailability:
         """Load the default model before the first job needs it."""
         model = self._registry.default_model
         if not self._may_load(model) or not self._registry.engine(model).is_installed():
+            return
+        if refusal := self._refusal(model):
+            log.info("model.not_ready", model=model, reason=refusal.reason, error=refusal.message)
             return
         if self._open_probe is None:
             with contextlib.suppress(AppError):

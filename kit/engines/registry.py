@@ -62,6 +62,7 @@ class EngineRegistry(Generic[E]):
 
     Args:
         fallback: when fallbacks run.
+        unlicensed: models that the operator allows although no licence of their weights is stated; ``*`` allows all.
         loaded_limit: number of models with weights in memory; the least recently used one is unloaded first. None: no
             limit.
         idle_seconds: unload all models when none was used for so long. None: never.
@@ -72,11 +73,13 @@ class EngineRegistry(Generic[E]):
         self,
         *,
         fallback: FallbackPolicy = FallbackPolicy.NEVER,
+        unlicensed: frozenset[str] = frozenset(),
         loaded_limit: int | None = None,
         idle_seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.fallback = fallback
+        self._unlicensed = unlicensed
         self._loaded_limit = loaded_limit
         self._idle_seconds = idle_seconds
         self._entries: dict[str, tuple[ModelDeclaration, E]] = {}
@@ -136,6 +139,24 @@ class EngineRegistry(Generic[E]):
             name
             for name, (declaration, engine) in self._entries.items()
             if declaration.needs_weights and engine.is_present(name)
+        )
+
+    def require_allowed(self, model: str) -> None:
+        """Return if the weights of a model may be used: their licence is stated, or the operator supplies or allows them.
+
+        Raises:
+            AppError: ``MODEL_UNAVAILABLE``; ``MODEL_UNKNOWN``.
+        """
+        declaration, engine = self._entry(model)
+        if declaration.is_licensed or self._unlicensed & {model, "*"} or engine.is_local(model):
+            return
+        raise AppError(
+            Code.NOT_PROVISIONED,
+            "MODEL_UNAVAILABLE",
+            f"The weights of the model {model!r} are not available: their authors state no licence. To allow them all the"
+            f" same, the operator adds {model} to SOUNDWRIGHT_UNLICENSED_MODELS and restarts the service. Run `make models`"
+            " on a machine with network access after that, or set the folder of models.",
+            {"model": model, "licence": declaration.weights_licence},
         )
 
     def loaded_models(self) -> tuple[str, ...]:
@@ -203,6 +224,7 @@ class EngineRegistry(Generic[E]):
             self._loaded.remove(model)
             self._loaded.append(model)
             return
+        self.require_allowed(model)
         self._failures.check(model)
         if self._loaded_limit is not None and engine.is_present(model):
             self._make_room()

@@ -17,6 +17,7 @@ def build_registry(settings: GenerationSettings) -> Registry:
     """Return all generation engines. Nothing is loaded yet, and no ML library is imported."""
     registry = Registry(
         fallback=_fallback_policy(settings),
+        unlicensed=settings.unlicensed_models,
         loaded_limit=settings.generation_loaded_model_limit,
         idle_seconds=settings.generation_idle_seconds,
     )

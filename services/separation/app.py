@@ -14,7 +14,7 @@ from soundwright.separation.v1 import separation_service_pb2, separation_service
 from kit.audio import AudioLimits
 from kit.compute import EngineProcesses
 from kit.confined.audio import ConfinedAudio
-from kit.engines import ModelAvailability
+from kit.engines import MeasuredSpeeds, ModelAvailability
 from kit.run import Runtime
 from kit.security.egress_policy import EgressPolicy
 from kit.worker.worker import job_workers
@@ -48,6 +48,8 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     # Jobs occupy the engine processes for minutes, so a requested model is tried in a process of its own.
     availability = ModelAvailability(registry, processes, open_probe=lambda: EngineProcesses("model", 1, build))
 
+    speeds = MeasuredSpeeds()
+
     blobs = runtime.blobs()
     bus = await runtime.bus()
     channel = await runtime.channel("library")
@@ -55,7 +57,9 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     tracks = library_service_pb2_grpc.TrackServiceStub(channel)
     scratch = runtime.scratch()
     limits = AudioLimits(settings.max_audio_seconds, max_sample_count=settings.max_audio_sample_count)
-    separation = SeparationWorker(processes=processes, blobs=blobs, tracks=tracks, scratch=scratch, limits=limits)
+    separation = SeparationWorker(
+        processes=processes, blobs=blobs, tracks=tracks, scratch=scratch, limits=limits, speeds=speeds
+    )
     reader = ConfinedAudio(limits, settings.separation_mixing_slot_count, scratch)
     mixes = Mixes(processes=mixing, reader=reader, blobs=blobs, tracks=tracks, jobs=jobs, scratch=scratch)
     pipeline = PipelineWorker(separation, processes, blobs, runtime.clock)
@@ -82,7 +86,7 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     )
     server = runtime.rpc_server()
     tasks = LalalaiTasks(client, keys, jobs, lalalai.clean_up)
-    rpc = SeparationRpc(bus, jobs, tracks, kinds, registry, availability, mixes, tasks, settings)
+    rpc = SeparationRpc(bus, jobs, tracks, kinds, registry, availability, speeds, mixes, tasks, settings)
     separation_service_pb2_grpc.add_SeparationServiceServicer_to_server(rpc, server.server)
     server.add_reflection(separation_service_pb2)
     async with runtime.serving(server, *workers):

@@ -16,7 +16,10 @@ Registry = EngineRegistry[Engine]
 
 def build_registry(settings: SeparationSettings) -> Registry:
     """Return all separation engines. Nothing is loaded yet, and no ML library is imported."""
-    registry = Registry(fallback=FallbackPolicy.WHEN_UNAVAILABLE if settings.fallback else FallbackPolicy.NEVER)
+    registry = Registry(
+        fallback=FallbackPolicy.WHEN_UNAVAILABLE if settings.fallback else FallbackPolicy.NEVER,
+        unlicensed=settings.unlicensed_models,
+    )
     registry.register(
         DemucsEngine(
             model_dir=settings.separation_model_dir,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2, separation_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
-from kit.engines import ModelAvailability
+from kit.engines import MeasuredSpeeds, ModelAvailability
 from kit.engines.models_rpc import described_models, fetched_model
 from kit.ports import Bus
 from kit.rpc import Context
 from kit.worker.commands import create_job
 from kit.worker.kind import JobKind
 from services.separation import service
+from services.separation.choice import AUTO, Candidate, Choice, choose, parse_quality
 from services.separation.export import parse_export_format, require_stems
 from services.separation.lalalai.tasks import LalalaiTasks
 from services.separation.mixes import Mixes
@@ -43,6 +45,7 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         kinds: SeparationKinds,
         registry: Registry,
         availability: ModelAvailability,
+        speeds: MeasuredSpeeds,
         mixes: Mixes,
         lalalai: LalalaiTasks,
         settings: SeparationSettings,
@@ -53,12 +56,14 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         self._kinds = kinds
         self._registry = registry
         self._availability = availability
+        self._speeds = speeds
         self._mixes = mixes
         self._lalalai = lalalai
         self._settings = settings
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
-        wanted = service.parse_spec(request.model, request.engine, request.format, self._registry)
+        choice = await self._choice(request)
+        wanted = service.parse_spec(choice.model, request.engine, request.format, self._registry)
         kind = self._kinds.separation
         if wanted.engine == service.LALALAI:
             kind = self._kinds.lalalai
@@ -69,10 +74,32 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
             self._bus,
             self._jobs,
             kind,
-            jobs_pb2.SeparationSpec(model=wanted.model, format=wanted.format, engine=wanted.engine),
-            library_service_pb2.CreateJobRequest(track_id=request.track_id, idempotency_key=request.idempotency_key),
+            jobs_pb2.SeparationSpec(
+                model=wanted.model, format=wanted.format, engine=wanted.engine, model_reason=choice.reason
+            ),
+            library_service_pb2.CreateJobRequest(
+                track_id=request.track_id,
+                idempotency_key=request.idempotency_key,
+                # The choice may change with the weights on the server, and a repeated request does not change with it.
+                fingerprint=f"{AUTO}:{request.track_id}:{request.quality}:{wanted.format}" if choice.reason else "",
+            ),
         )
         return pb.CreateJobResponse(job=job, existed=existed)
+
+    async def _choice(self, request: pb.CreateJobRequest) -> Choice:
+        """Return the model of a request, and why if the request leaves it to this service."""
+        quality = parse_quality(request.model, request.quality)
+        if request.model != AUTO or request.engine == service.LALALAI:
+            return Choice(request.model, "")
+        track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=request.track_id))).track
+        usable = await self._availability.usable()
+        candidates = [
+            Candidate(each, each.name in usable, self._speeds.get(each.name)) for each in self._registry.models()
+        ]
+        device = self._settings.separation_device
+        has_gpu = device.startswith("cuda") or (not device and Path("/dev/nvidia0").exists())
+        chosen = choose(candidates, service.STEMS, quality, track.duration_seconds, has_gpu)
+        return chosen or Choice(self._registry.default_model, "auto chose the default model: no weights are present.")
 
     async def CreatePipelineJob(
         self, request: pb.CreatePipelineJobRequest, context: Context
@@ -107,6 +134,8 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         return pb.CreateExportJobResponse(job=job, existed=existed)
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
+        described = await described_models(self._registry, self._availability, self._speeds)
+        facts = {model.name: model for model in described}
         return pb.ListModelsResponse(
             models=[
                 pb.Model(
@@ -115,13 +144,15 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
                     stems=model.outputs,
                     engine=self._registry.engine(model.name).name,
                     needs_weights=model.needs_weights,
+                    facts=facts[model.name],
                 )
                 for model in self._registry.models()
             ]
         )
 
     async def DescribeModels(self, request: pb.DescribeModelsRequest, context: Context) -> pb.DescribeModelsResponse:
-        return pb.DescribeModelsResponse(models=await described_models(self._registry, self._availability))
+        models = await described_models(self._registry, self._availability, self._speeds)
+        return pb.DescribeModelsResponse(models=models)
 
     async def FetchModel(self, request: pb.FetchModelRequest, context: Context) -> pb.FetchModelResponse:
         model = await fetched_model(self._registry, self._availability, request.name)

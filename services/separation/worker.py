@@ -15,7 +15,7 @@ from soundwright.separation.v1 import jobs_pb2
 
 from kit import audio
 from kit.compute import EngineProcesses, Report
-from kit.engines import ModelSelection
+from kit.engines import MeasuredSpeeds, ModelSelection
 from kit.ports import Blobs
 from kit.worker.context import JobContext
 from kit.worker.kind import JobKind, WorkQueue
@@ -53,12 +53,14 @@ class SeparationWorker:
         tracks: library_service_pb2_grpc.TrackServiceStub,
         scratch: Path,
         limits: audio.AudioLimits,
+        speeds: MeasuredSpeeds,
     ) -> None:
         self._processes = processes
         self._blobs = blobs
         self._tracks = tracks
         self._scratch = scratch
         self._limits = limits
+        self._speeds = speeds
 
     def job_kind(self, settings: SeparationSettings) -> JobKind[jobs_pb2.SeparationSpec]:
         """Return the descriptor of separation jobs."""
@@ -80,7 +82,8 @@ class SeparationWorker:
         async with self.recording(context) as (mix, folder):
             context.report(0.0, "Separating")
             work = functools.partial(_separate, model=spec.model, encoding=encoding, mix=mix, folder=folder)
-            selection, outputs, whole = await self._processes.run(work, context.report)
+            selection, outputs, whole, seconds = await self._processes.run(work, context.report)
+            self._speeds.note(selection.model, context.audio_seconds, seconds)
             async with JobOutputs(self._blobs, context) as store:
                 context.report(1.0, "Storing the stems")
                 result = job_pb2.JobResult(outputs_are_stems=True)
@@ -104,10 +107,12 @@ class SeparationWorker:
 
 def _separate(
     registry: Registry, report: Report, *, model: str, encoding: service.Format, mix: audio.AudioFile, folder: Path
-) -> tuple[ModelSelection, Files, OutputFile]:
+) -> tuple[ModelSelection, Files, OutputFile, float]:
     selection = registry.select(model)
     stems = registry.declaration(selection.model).outputs
     files = {stem: folder / f"{stem}.{audio_extension(encoding)}" for stem in stems}
     with registry.use(selection.model) as engine:
+        started = time.monotonic()
         outputs = separate_to_files(engine, selection.model, mix, files, encoding, report)
-    return selection, outputs, write_mix(mix, folder, report)
+        seconds = time.monotonic() - started
+    return selection, outputs, write_mix(mix, folder, report), seconds

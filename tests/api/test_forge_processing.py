@@ -119,6 +119,54 @@ def test_models_are_listed(admin: httpx.Client) -> None:
     assert all(model["description"] for model in models)
 
 
+def test_the_catalogue_says_what_each_model_is(admin: httpx.Client) -> None:
+    models = {model["name"]: model for model in admin.get("/api/processing/models").json()["data"]["models"]}
+    demucs, dsp = models["htdemucs"], models["dsp"]
+    assert (demucs["architecture"], demucs["code_licence"], demucs["weights_licence"]) == (
+        "Hybrid Transformer Demucs", "MIT", "none stated",
+    )  # fmt: skip
+    assert demucs["licence_note"].startswith("The model card named MIT until 31 August 2026")
+    assert (demucs["source"], demucs["size_bytes"]) == ("adefossez/HTDemucs", 84_025_461)
+    assert [file["name"] for file in demucs["files"]] == ["htdemucs.yaml", "955717e8.safetensors"]
+    assert all(len(file["sha256"]) == 64 for file in demucs["files"])
+    scores = {score["stem"]: score["sdr_db"] for score in demucs["scores"]}
+    assert scores == {None: 8.80, "drums": 10.05, "bass": 9.78, "other": 6.42, "vocals": 8.93}
+    # This server has no weights, and its operator has not allowed those without a licence.
+    assert demucs["available"] is False
+    assert "adds htdemucs to SOUNDWRIGHT_UNLICENSED_MODELS" in demucs["unavailable_reason"]
+    assert (dsp["available"], dsp["unavailable_reason"], dsp["weights_licence"], dsp["files"]) == (True, None, None, [])
+
+
+def test_auto_chooses_an_available_model_and_says_why(admin: httpx.Client, track: dict[str, Any]) -> None:
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    body = {"track_id": track["id"], "model": "auto", "quality": "balanced"}
+    created = admin.post("/api/processing/separate", json=body, headers=headers)
+    assert created.status_code == 201, created.text
+    data = created.json()["data"]
+    assert data["model"] == "dsp"
+    assert admin.post("/api/processing/separate", json=body, headers=headers).status_code == 200
+    other = admin.post("/api/processing/separate", json={**body, "quality": "best"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    done = finished(admin, f"/api/processing/job/{data['job_id']}")
+    assert (done["status"], done["model"], done["requested_model"], done["degraded"]) == (
+        "completed", "dsp", "dsp", False,
+    )  # fmt: skip
+    assert done["model_reason"].startswith("auto chose dsp for quality 'balanced', 3 seconds of audio and a")
+
+
+@pytest.mark.parametrize(
+    ("model", "quality", "problem"),
+    [("auto", "perfect", "is not known; use one of: fast, balanced, best"), ("dsp", "fast", "needs the model 'auto'")],
+)
+def test_a_quality_needs_auto(
+    admin: httpx.Client, track: dict[str, Any], model: str, quality: str, problem: str
+) -> None:
+    body = {"track_id": track["id"], "model": model, "quality": quality}
+    refused = admin.post("/api/processing/separate", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "VALIDATION_ERROR")
+    assert refused.json()["details"] == {"quality": [problem]}
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("model", "spleeter"), ("engine", "magic"), ("format", "mp3"), ("model", "../x"), ("model", 5)]
 )

@@ -7,16 +7,27 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from kit.engines import Engine, EngineRegistry, FallbackPolicy, ModelDeclaration, ModelSelection
+from kit.engines import (
+    NONE_STATED,
+    Engine,
+    EngineRegistry,
+    FallbackPolicy,
+    MeasuredSpeeds,
+    ModelDeclaration,
+    ModelFile,
+    ModelSelection,
+)
 from kit.errors import AppError, Code
 
 LARGE = ModelDeclaration(
     name="large", description="A network", architecture="Net", outputs=("a", "b"), code_licence="MIT", weights_licence="MIT", needs_weights=True,
     source="somebody/large", fallback="simple",
 )  # fmt: skip
+UNLICENSED = dataclasses.replace(LARGE, name="unlicensed", weights_licence=NONE_STATED, listed=False)
 LONELY = dataclasses.replace(LARGE, name="lonely", fallback="")
 SIMPLE = ModelDeclaration(
     name="simple", description="Rules", architecture="Rules", outputs=("a",), code_licence="MIT", needs_weights=False
@@ -28,12 +39,16 @@ class Network(Engine):
     """An engine whose models fail to load with the reason that the test sets."""
 
     name = "network"
-    models = (LARGE, LONELY)
+    models = (LARGE, LONELY, UNLICENSED)
 
     def __init__(self) -> None:
         self.reason = ""
+        self.local = False
         self.loads: list[str] = []
         self.unloads: list[str] = []
+
+    def is_local(self, model: str) -> bool:
+        return self.local
 
     def load(self, model: str) -> None:
         self.loads.append(model)
@@ -52,7 +67,7 @@ class Rules(Engine):
 
 
 class World:
-    def __init__(self, fallback: FallbackPolicy = FallbackPolicy.NEVER, **options: int) -> None:
+    def __init__(self, fallback: FallbackPolicy = FallbackPolicy.NEVER, **options: Any) -> None:
         self.now = 0.0
         self.network = Network()
         self.registry: EngineRegistry[Engine] = EngineRegistry(fallback=fallback, clock=lambda: self.now, **options)
@@ -69,7 +84,7 @@ def refusal(function: Callable[[], object]) -> AppError:
 def test_models_are_listed_in_the_order_of_registration_without_internal_ones() -> None:
     registry = World().registry
     assert registry.models() == (LARGE, LONELY, SIMPLE)
-    assert registry.declarations() == (LARGE, LONELY, SIMPLE, STEP)
+    assert registry.declarations() == (LARGE, LONELY, UNLICENSED, SIMPLE, STEP)
     assert registry.model_names == ("large", "lonely", "simple")
     assert registry.default_model == "large"
     assert (registry.declaration("step"), registry.engine("step").name) == (STEP, "rules")
@@ -191,3 +206,69 @@ print([name for name in ("torch", "demucs", "audiocraft", "transformers") if nam
 """
     command = [sys.executable, "-c", program]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_weights_without_a_licence_need_the_consent_of_the_operator() -> None:
+    world = World()
+    for use in (world.registry.load, world.registry.require_allowed, world.registry.select):
+        with pytest.raises(AppError) as caught:
+            use("unlicensed")
+        assert (caught.value.code, caught.value.reason) == (Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE")
+        assert "adds unlicensed to SOUNDWRIGHT_UNLICENSED_MODELS" in caught.value.message
+        assert caught.value.meta == {"model": "unlicensed", "licence": "none stated"}
+    assert world.network.loads == []
+    for name in ("large", "simple"):
+        world.registry.require_allowed(name)
+
+
+@pytest.mark.parametrize("allowed", ["unlicensed", "*"])
+def test_the_operator_allows_one_model_or_all(allowed: str) -> None:
+    world = World(unlicensed=frozenset({allowed}))
+    world.registry.load("unlicensed")
+    assert world.network.loads == ["unlicensed"]
+
+
+def test_the_licence_of_weights_that_the_operator_supplies_is_his_own_matter() -> None:
+    world = World()
+    world.network.local = True
+    world.registry.load("unlicensed")
+    assert world.network.loads == ["unlicensed"]
+
+
+def test_a_fallback_runs_for_a_model_that_is_not_allowed_and_says_so() -> None:
+    selection = World(FallbackPolicy.WHEN_UNAVAILABLE).registry.select("unlicensed")
+    assert (selection.model, selection.degraded) == ("simple", True)
+    assert "their authors state no licence" in selection.reason
+
+
+def test_changed_weights_never_lead_to_a_fallback() -> None:
+    world = World(FallbackPolicy.WHEN_UNAVAILABLE)
+    world.network.reason = "WEIGHTS_CHANGED"
+    with pytest.raises(AppError) as caught:
+        world.registry.select("large")
+    assert caught.value.reason == "WEIGHTS_CHANGED"
+
+
+def test_a_declaration_must_be_consistent() -> None:
+    with pytest.raises(ValueError, match="has mirrors and no SHA-256"):
+        ModelFile(name="net.safetensors", mirrors=("https://example.org/net.safetensors",))
+    with pytest.raises(ValueError, match="weights_licence is needed"):
+        dataclasses.replace(LARGE, weights_licence="")
+    with pytest.raises(ValueError, match="weights_licence is needed"):
+        dataclasses.replace(SIMPLE, weights_licence="MIT")
+    sized = dataclasses.replace(LARGE, files=(ModelFile(name="a", size_bytes=1), ModelFile(name="b", size_bytes=2)))
+    assert (sized.size_bytes, LARGE.size_bytes) == (3, None)
+    assert dataclasses.replace(sized, files=(*sized.files, ModelFile(name="c"))).size_bytes is None
+
+
+def test_speeds_are_those_of_the_latest_jobs() -> None:
+    speeds = MeasuredSpeeds()
+    assert speeds.get("large") is None
+    speeds.note("large", 1.0, 50.0)  # too short to tell
+    assert speeds.get("large") is None
+    speeds.note("large", 100.0, 50.0)
+    speeds.note("large", 300.0, 50.0)
+    assert (speeds.get("large"), speeds.get("simple")) == (4.0, None)
+    for _ in range(20):
+        speeds.note("large", 60.0, 60.0)
+    assert speeds.get("large") == 1.0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from kit.engines import Engine, EngineRegistry, ModelDeclaration, ModelFile
+from kit.engines import NONE_STATED, Engine, EngineRegistry, ModelDeclaration, ModelFile
 from kit.errors import AppError, Code
 from services import models
 from tools import models_doc
@@ -22,7 +24,7 @@ class Shelf(Engine):
     """An engine whose weights are present or missing."""
 
     name = "shelf"
-    models = (WEIGHTS, RULES)
+    models: tuple[ModelDeclaration, ...] = (WEIGHTS, RULES)
 
     def __init__(self) -> None:
         self.present = False
@@ -87,6 +89,26 @@ def test_a_model_that_cannot_be_loaded_fails_the_command(shelf: Shelf, capsys: p
 def test_unknown_names_are_refused_with_the_known_ones(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
     assert models.main(["giant"]) == 1
     assert capsys.readouterr().err == "There is no model 'giant'. Use one of: net, rules.\n"
+
+
+def test_weights_without_a_licence_are_left_out_until_the_operator_allows_them(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf.models = (dataclasses.replace(WEIGHTS, weights_licence=NONE_STATED), RULES)
+
+    def registry(*allowed: str) -> dict[str, EngineRegistry[Engine]]:
+        made: EngineRegistry[Engine] = EngineRegistry(unlicensed=frozenset(allowed))
+        made.register(shelf)
+        return {"test": made}
+
+    monkeypatch.setattr(models, "build_registries", registry)
+    assert models.main([]) == 0
+    assert "adds net to SOUNDWRIGHT_UNLICENSED_MODELS" in capsys.readouterr().err
+    assert models.main(["net"]) == 1
+    assert shelf.calls == []
+    monkeypatch.setattr(models, "build_registries", lambda: registry("net"))
+    assert models.main(["net"]) == 0
+    assert shelf.calls == ["load net", "unload net"]
 
 
 def test_the_document_has_a_row_for_every_model(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,7 +240,7 @@ export interface paths {
         };
         /**
          * List the models for separations
-         * @description List the models for separations.
+         * @description List the models for separations: what they separate, their licences, published scores, files and measured speed.
          */
         get: operations["list_models"];
         put?: never;
@@ -2798,7 +2798,7 @@ export interface components {
              */
             track_id: string;
             /**
-             * @description A model of `GET /api/processing/models`. Empty: the default model.
+             * @description A model of `GET /api/processing/models`, or `auto`: the server chooses by quality, length of the track, weights and hardware. Empty: the default model.
              * @default
              * @example htdemucs
              */
@@ -2813,6 +2813,12 @@ export interface components {
              * @default
              */
             format?: string;
+            /**
+             * @description For the model `auto`: `fast`, `balanced` (default) or `best`.
+             * @default
+             * @example
+             */
+            quality?: string;
         };
         /**
          * SeparationStarted
@@ -2873,6 +2879,11 @@ export interface components {
             engine: string | null;
             /** @example htdemucs */
             requested_model: string;
+            /**
+             * @description Why `auto` chose the requested model. Null: the request named it.
+             * @example null
+             */
+            model_reason: string | null;
             /** @description Whether another model than the requested one was used. */
             degraded: boolean;
             /** @example null */
@@ -2953,10 +2964,111 @@ export interface components {
             clipped_sample_count: number;
         };
         /**
+         * ModelFile
+         * @description A file that a model needs.
+         */
+        ModelFile: {
+            /** @example 955717e8.safetensors */
+            name: string;
+            /**
+             * @description Null: unknown.
+             * @example 84025440
+             */
+            size_bytes: number | null;
+            /**
+             * @description Null: not published. Then the digest that was recorded at the download counts.
+             * @example d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd
+             */
+            sha256: string | null;
+            /**
+             * @description Addresses of copies, tried in order.
+             * @example []
+             */
+            mirrors: string[];
+        };
+        /**
+         * ModelScore
+         * @description A published signal-to-distortion ratio. Scores on different test sets do not compare.
+         */
+        ModelScore: {
+            /**
+             * @description Null: the mean of all stems.
+             * @example vocals
+             */
+            stem: string | null;
+            /** @example 8.93 */
+            sdr_db: number;
+            /** @example MUSDB18-HQ, test */
+            test_set: string;
+            /**
+             * @description Address of the publication.
+             * @example https://arxiv.org/abs/2211.08553
+             */
+            source: string;
+        };
+        /**
          * SeparationModel
          * @description A model for separations.
          */
         SeparationModel: {
+            /**
+             * @description The network, or the method.
+             * @example Hybrid Transformer Demucs
+             */
+            architecture: string;
+            /**
+             * @description SPDX identifier.
+             * @example MIT
+             */
+            code_licence: string;
+            /**
+             * @description SPDX identifier or `none stated`. Null: the model has no weights.
+             * @example none stated
+             */
+            weights_licence: string | null;
+            /**
+             * @description What else the authors say about it.
+             * @example null
+             */
+            licence_note: string | null;
+            /**
+             * @description Repository on the model hub.
+             * @example adefossez/HTDemucs
+             */
+            source: string | null;
+            /**
+             * @description Size of the download.
+             * @example 84025461
+             */
+            size_bytes: number | null;
+            files: components["schemas"]["ModelFile"][];
+            /** @description Published scores. */
+            scores: components["schemas"]["ModelScore"][];
+            /**
+             * @description Main memory that the model needs on a CPU.
+             * @example 1500000000
+             */
+            memory_bytes: number | null;
+            /**
+             * @description GPU memory that the model needs.
+             * @example null
+             */
+            device_memory_bytes: number | null;
+            /**
+             * @description Seconds of audio per second of computing, in the latest jobs on this server since its start.
+             * @example 1.4
+             */
+            measured_speed: number | null;
+            /**
+             * @description Whether jobs can run the model now, without a download.
+             * @example true
+             */
+            available: boolean;
+            /**
+             * @description Why not, and what to do.
+             * @example null
+             */
+            unavailable_reason: string | null;
             /** @example htdemucs */
             name: string;
             /** @example Hybrid Transformer Demucs, four stems */
@@ -4563,7 +4675,7 @@ export interface components {
              */
             weights: "built_in" | "present" | "missing" | "fetching" | "failed" | "not_installed";
             /**
-             * @description Why the last download failed.
+             * @description Why the weights may not be used, or why the last download failed.
              * @example null
              */
             problem: string | null;
@@ -9321,14 +9433,16 @@ export interface operations {
                 /**
                  * @example {
                  *       "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
-                 *       "model": "htdemucs"
+                 *       "model": "htdemucs",
+                 *       "quality": ""
                  *     }
                  */
                 "application/json": components["schemas"]["SeparateParameters"];
                 /**
                  * @example {
                  *       "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
-                 *       "model": "htdemucs"
+                 *       "model": "htdemucs",
+                 *       "quality": ""
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["SeparateParameters"];
@@ -9432,6 +9546,7 @@ export interface operations {
                      *         "model": "htdemucs",
                      *         "engine": "demucs",
                      *         "requested_model": "htdemucs",
+                     *         "model_reason": null,
                      *         "degraded": false,
                      *         "degraded_reason": null,
                      *         "compute_seconds": 200.04,
@@ -9500,6 +9615,33 @@ export interface operations {
                      *       "data": {
                      *         "models": [
                      *           {
+                     *             "architecture": "Hybrid Transformer Demucs",
+                     *             "code_licence": "MIT",
+                     *             "weights_licence": "none stated",
+                     *             "licence_note": null,
+                     *             "source": "adefossez/HTDemucs",
+                     *             "size_bytes": 84025461,
+                     *             "files": [
+                     *               {
+                     *                 "name": "955717e8.safetensors",
+                     *                 "size_bytes": 84025440,
+                     *                 "sha256": "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd",
+                     *                 "mirrors": []
+                     *               }
+                     *             ],
+                     *             "scores": [
+                     *               {
+                     *                 "stem": "vocals",
+                     *                 "sdr_db": 8.93,
+                     *                 "test_set": "MUSDB18-HQ, test",
+                     *                 "source": "https://arxiv.org/abs/2211.08553"
+                     *               }
+                     *             ],
+                     *             "memory_bytes": 1500000000,
+                     *             "device_memory_bytes": null,
+                     *             "measured_speed": 1.4,
+                     *             "available": true,
+                     *             "unavailable_reason": null,
                      *             "name": "htdemucs",
                      *             "description": "Hybrid Transformer Demucs, four stems",
                      *             "stems": 4,

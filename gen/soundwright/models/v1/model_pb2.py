@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!soundwright/models/v1/model.proto\x12\x15soundwright.models.v1\"\xa3\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x17\n\nsize_bytes\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05state\x18\x07 \x01(\t\x12\x0f\n\x07problem\x18\x08 \x01(\tB\r\n\x0b_size_bytesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!soundwright/models/v1/model.proto\x12\x15soundwright.models.v1\"\xb8\x04\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x17\n\nsize_bytes\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05state\x18\x07 \x01(\t\x12\x0f\n\x07problem\x18\x08 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\t \x01(\t\x12\x0f\n\x07outputs\x18\n \x03(\t\x12\x14\n\x0c\x63ode_licence\x18\x0b \x01(\t\x12\x17\n\x0fweights_licence\x18\x0c \x01(\t\x12\x14\n\x0clicence_note\x18\r \x01(\t\x12/\n\x05\x66iles\x18\x0e \x03(\x0b\x32 .soundwright.models.v1.ModelFile\x12\x31\n\x06scores\x18\x0f \x03(\x0b\x32!.soundwright.models.v1.ModelScore\x12\x19\n\x0cmemory_bytes\x18\x10 \x01(\x03H\x01\x88\x01\x01\x12 \n\x13\x64\x65vice_memory_bytes\x18\x11 \x01(\x03H\x02\x88\x01\x01\x12\x1b\n\x0emeasured_speed\x18\x12 \x01(\x01H\x03\x88\x01\x01\x12\x11\n\tavailable\x18\x13 \x01(\x08\x12\x1a\n\x12unavailable_reason\x18\x14 \x01(\tB\r\n\x0b_size_bytesB\x0f\n\r_memory_bytesB\x16\n\x14_device_memory_bytesB\x11\n\x0f_measured_speed\"b\n\tModelFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\nsize_bytes\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x0f\n\x07mirrors\x18\x04 \x03(\tB\r\n\x0b_size_bytes\"L\n\nModelScore\x12\x0c\n\x04stem\x18\x01 \x01(\t\x12\x0e\n\x06sdr_db\x18\x02 \x01(\x01\x12\x10\n\x08test_set\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.models.v1.model
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL']._serialized_start=61
-  _globals['_MODEL']._serialized_end=224
+  _globals['_MODEL']._serialized_end=629
+  _globals['_MODELFILE']._serialized_start=631
+  _globals['_MODELFILE']._serialized_end=729
+  _globals['_MODELSCORE']._serialized_start=731
+  _globals['_MODELSCORE']._serialized_end=807
 # @@protoc_insertion_point(module_scope)

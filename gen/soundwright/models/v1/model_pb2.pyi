@@ -3,22 +3,24 @@
 isort:skip_file
 """
 
+from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
+from google.protobuf.internal import containers as containers
 import builtins as builtins
 import sys
 import typing as typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
 class Model(message.Message):
-    """A model of an engine, and the state of its weights on this machine."""
+    """A model of an engine, what is known about it, and the state of its weights on this machine."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -30,11 +32,23 @@ class Model(message.Message):
     SIZE_BYTES_FIELD_NUMBER: builtins.int
     STATE_FIELD_NUMBER: builtins.int
     PROBLEM_FIELD_NUMBER: builtins.int
+    ARCHITECTURE_FIELD_NUMBER: builtins.int
+    OUTPUTS_FIELD_NUMBER: builtins.int
+    CODE_LICENCE_FIELD_NUMBER: builtins.int
+    WEIGHTS_LICENCE_FIELD_NUMBER: builtins.int
+    LICENCE_NOTE_FIELD_NUMBER: builtins.int
+    FILES_FIELD_NUMBER: builtins.int
+    SCORES_FIELD_NUMBER: builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    DEVICE_MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    MEASURED_SPEED_FIELD_NUMBER: builtins.int
+    AVAILABLE_FIELD_NUMBER: builtins.int
+    UNAVAILABLE_REASON_FIELD_NUMBER: builtins.int
     name: builtins.str
     description: builtins.str
     engine: builtins.str
     licence: builtins.str
-    """of the weights; of the engine if there are none"""
+    """of the weights; of the code if there are none"""
     source: builtins.str
     """repository on the model hub; empty if there are no weights"""
     size_bytes: builtins.int
@@ -42,7 +56,32 @@ class Model(message.Message):
     state: builtins.str
     """built_in, present, missing, fetching, failed or not_installed"""
     problem: builtins.str
-    """why the last attempt to fetch it failed"""
+    """why it may not be used, or why the last attempt to fetch it failed"""
+    architecture: builtins.str
+    """of the network, or the method"""
+    code_licence: builtins.str
+    """SPDX identifier"""
+    weights_licence: builtins.str
+    """SPDX identifier or "none stated"; empty if there are no weights"""
+    licence_note: builtins.str
+    """what else the authors say about the licence"""
+    memory_bytes: builtins.int
+    """main memory on a CPU; absent if not measured"""
+    device_memory_bytes: builtins.int
+    """GPU memory; absent if not measured"""
+    measured_speed: builtins.float
+    """seconds of audio per second of computing, in the latest jobs of the process that answers"""
+    available: builtins.bool
+    """jobs can run it now, without a download"""
+    unavailable_reason: builtins.str
+    @builtins.property
+    def outputs(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """names of the stems, or of what else it produces"""
+
+    @builtins.property
+    def files(self) -> containers.RepeatedCompositeFieldContainer[ModelFile]: ...
+    @builtins.property
+    def scores(self) -> containers.RepeatedCompositeFieldContainer[ModelScore]: ...
     def __init__(
         self,
         *,
@@ -54,11 +93,99 @@ class Model(message.Message):
         size_bytes: builtins.int | None = ...,
         state: builtins.str = ...,
         problem: builtins.str = ...,
+        architecture: builtins.str = ...,
+        outputs: abc.Iterable[builtins.str] | None = ...,
+        code_licence: builtins.str = ...,
+        weights_licence: builtins.str = ...,
+        licence_note: builtins.str = ...,
+        files: abc.Iterable[ModelFile] | None = ...,
+        scores: abc.Iterable[ModelScore] | None = ...,
+        memory_bytes: builtins.int | None = ...,
+        device_memory_bytes: builtins.int | None = ...,
+        measured_speed: builtins.float | None = ...,
+        available: builtins.bool = ...,
+        unavailable_reason: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_measured_speed", b"_measured_speed", "_memory_bytes", b"_memory_bytes", "_size_bytes", b"_size_bytes", "device_memory_bytes", b"device_memory_bytes", "measured_speed", b"measured_speed", "memory_bytes", b"memory_bytes", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_measured_speed", b"_measured_speed", "_memory_bytes", b"_memory_bytes", "_size_bytes", b"_size_bytes", "architecture", b"architecture", "available", b"available", "code_licence", b"code_licence", "description", b"description", "device_memory_bytes", b"device_memory_bytes", "engine", b"engine", "files", b"files", "licence", b"licence", "licence_note", b"licence_note", "measured_speed", b"measured_speed", "memory_bytes", b"memory_bytes", "name", b"name", "outputs", b"outputs", "problem", b"problem", "scores", b"scores", "size_bytes", b"size_bytes", "source", b"source", "state", b"state", "unavailable_reason", b"unavailable_reason", "weights_licence", b"weights_licence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__device_memory_bytes: _TypeAlias = typing.Literal["device_memory_bytes"]  # noqa: Y015
+    _WhichOneofArgType__device_memory_bytes: _TypeAlias = typing.Literal["_device_memory_bytes", b"_device_memory_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__measured_speed: _TypeAlias = typing.Literal["measured_speed"]  # noqa: Y015
+    _WhichOneofArgType__measured_speed: _TypeAlias = typing.Literal["_measured_speed", b"_measured_speed"]  # noqa: Y015
+    _WhichOneofReturnType__memory_bytes: _TypeAlias = typing.Literal["memory_bytes"]  # noqa: Y015
+    _WhichOneofArgType__memory_bytes: _TypeAlias = typing.Literal["_memory_bytes", b"_memory_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__size_bytes: _TypeAlias = typing.Literal["size_bytes"]  # noqa: Y015
+    _WhichOneofArgType__size_bytes: _TypeAlias = typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__device_memory_bytes) -> _WhichOneofReturnType__device_memory_bytes | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__measured_speed) -> _WhichOneofReturnType__measured_speed | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__memory_bytes) -> _WhichOneofReturnType__memory_bytes | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__size_bytes) -> _WhichOneofReturnType__size_bytes | None: ...
+
+@typing.final
+class ModelFile(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    SIZE_BYTES_FIELD_NUMBER: builtins.int
+    SHA256_FIELD_NUMBER: builtins.int
+    MIRRORS_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    size_bytes: builtins.int
+    """absent if unknown"""
+    sha256: builtins.str
+    """hex digits; empty if unknown"""
+    @builtins.property
+    def mirrors(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """addresses of copies, tried in order"""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        size_bytes: builtins.int | None = ...,
+        sha256: builtins.str = ...,
+        mirrors: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_size_bytes", b"_size_bytes", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_size_bytes", b"_size_bytes", "description", b"description", "engine", b"engine", "licence", b"licence", "name", b"name", "problem", b"problem", "size_bytes", b"size_bytes", "source", b"source", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_size_bytes", b"_size_bytes", "mirrors", b"mirrors", "name", b"name", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__size_bytes: _TypeAlias = typing.Literal["size_bytes"]  # noqa: Y015
     _WhichOneofArgType__size_bytes: _TypeAlias = typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__size_bytes) -> _WhichOneofReturnType__size_bytes | None: ...
+
+@typing.final
+class ModelScore(message.Message):
+    """A published signal-to-distortion ratio."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STEM_FIELD_NUMBER: builtins.int
+    SDR_DB_FIELD_NUMBER: builtins.int
+    TEST_SET_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    stem: builtins.str
+    """empty: the mean of all stems"""
+    sdr_db: builtins.float
+    test_set: builtins.str
+    source: builtins.str
+    """address of the publication"""
+    def __init__(
+        self,
+        *,
+        stem: builtins.str = ...,
+        sdr_db: builtins.float = ...,
+        test_set: builtins.str = ...,
+        source: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["sdr_db", b"sdr_db", "source", b"source", "stem", b"stem", "test_set", b"test_set"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

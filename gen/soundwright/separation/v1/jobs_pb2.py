@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$soundwright/separation/v1/jobs.proto\x12\x19soundwright.separation.v1\"?\n\x0eSeparationSpec\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\"\x1d\n\x0cPipelineSpec\x12\r\n\x05model\x18\x01 \x01(\t\"\x1c\n\nExportSpec\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$soundwright/separation/v1/jobs.proto\x12\x19soundwright.separation.v1\"U\n\x0eSeparationSpec\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x14\n\x0cmodel_reason\x18\x04 \x01(\t\"\x1d\n\x0cPipelineSpec\x12\r\n\x05model\x18\x01 \x01(\t\"\x1c\n\nExportSpec\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soundwright.separation.v1.j
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SEPARATIONSPEC']._serialized_start=67
-  _globals['_SEPARATIONSPEC']._serialized_end=130
-  _globals['_PIPELINESPEC']._serialized_start=132
-  _globals['_PIPELINESPEC']._serialized_end=161
-  _globals['_EXPORTSPEC']._serialized_start=163
-  _globals['_EXPORTSPEC']._serialized_end=191
+  _globals['_SEPARATIONSPEC']._serialized_end=152
+  _globals['_PIPELINESPEC']._serialized_start=154
+  _globals['_PIPELINESPEC']._serialized_end=183
+  _globals['_EXPORTSPEC']._serialized_start=185
+  _globals['_EXPORTSPEC']._serialized_end=213
 # @@protoc_insertion_point(module_scope)

@@ -25,22 +25,26 @@ class SeparationSpec(message.Message):
     MODEL_FIELD_NUMBER: builtins.int
     FORMAT_FIELD_NUMBER: builtins.int
     ENGINE_FIELD_NUMBER: builtins.int
+    MODEL_REASON_FIELD_NUMBER: builtins.int
     model: builtins.str
     """as ListModels names it; for lalal.ai, one of its models, or "newest" """
     format: builtins.str
     """flac, wav16, wav24, wav32f"""
     engine: builtins.str
     """"lalalai", or empty: an engine of this service"""
+    model_reason: builtins.str
+    """why the service chose the model; empty if the request named it"""
     def __init__(
         self,
         *,
         model: builtins.str = ...,
         format: builtins.str = ...,
         engine: builtins.str = ...,
+        model_reason: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["engine", b"engine", "format", b"format", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["engine", b"engine", "format", b"format", "model", b"model", "model_reason", b"model_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -95,14 +95,17 @@ class CreateJobRequest(message.Message):
     ENGINE_FIELD_NUMBER: builtins.int
     FORMAT_FIELD_NUMBER: builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
+    QUALITY_FIELD_NUMBER: builtins.int
     track_id: builtins.str
     model: builtins.str
-    """empty: the default"""
+    """empty: the default; "auto": the service chooses, see SeparationSpec.model_reason"""
     engine: builtins.str
     """empty or "local": the built-in engine that runs the model; or "lalalai" """
     format: builtins.str
     """"flac" (default), "wav16", "wav24", "wav32f" """
     idempotency_key: builtins.str
+    quality: builtins.str
+    """for the model "auto": "fast", "balanced" (default) or "best" """
     def __init__(
         self,
         *,
@@ -111,10 +114,11 @@ class CreateJobRequest(message.Message):
         engine: builtins.str = ...,
         format: builtins.str = ...,
         idempotency_key: builtins.str = ...,
+        quality: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["engine", b"engine", "format", b"format", "idempotency_key", b"idempotency_key", "model", b"model", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["engine", b"engine", "format", b"format", "idempotency_key", b"idempotency_key", "model", b"model", "quality", b"quality", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -267,12 +271,17 @@ class Model(message.Message):
     STEMS_FIELD_NUMBER: builtins.int
     ENGINE_FIELD_NUMBER: builtins.int
     NEEDS_WEIGHTS_FIELD_NUMBER: builtins.int
+    FACTS_FIELD_NUMBER: builtins.int
     name: builtins.str
     description: builtins.str
     engine: builtins.str
     needs_weights: builtins.bool
     @builtins.property
     def stems(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @builtins.property
+    def facts(self) -> model_pb2.Model:
+        """what is known about it, and the state of its weights"""
+
     def __init__(
         self,
         *,
@@ -281,10 +290,11 @@ class Model(message.Message):
         stems: abc.Iterable[builtins.str] | None = ...,
         engine: builtins.str = ...,
         needs_weights: builtins.bool = ...,
+        facts: model_pb2.Model | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["facts", b"facts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["description", b"description", "engine", b"engine", "name", b"name", "needs_weights", b"needs_weights", "stems", b"stems"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["description", b"description", "engine", b"engine", "facts", b"facts", "name", b"name", "needs_weights", b"needs_weights", "stems", b"stems"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

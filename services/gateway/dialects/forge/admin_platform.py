@@ -83,7 +83,10 @@ class PlatformModel(TypedDict):
     source: Annotated[str | None, Field(description="Repository on the model hub.", examples=["owner/name"])]
     size_bytes: Annotated[int | None, Field(description="Size of the download. Null: unknown.", examples=[84000000])]
     weights: Annotated[_Weights, Field(examples=["present"])]
-    problem: Annotated[str | None, Field(description="Why the last download failed.", examples=[None])]
+    problem: Annotated[
+        str | None,
+        Field(description="Why the weights may not be used, or why the last download failed.", examples=[None]),
+    ]
 
 
 def platform_routes(gateway: Gateway) -> APIRouter:

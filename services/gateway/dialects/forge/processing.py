@@ -13,6 +13,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.model_facts import ModelFacts, model_facts
 from services.gateway.dialects.forge.serializers import data, stem_to_wire
 from services.gateway.dialects.forge.shapes import Data, Started, Stem
 from services.gateway.http.access import Access, access
@@ -36,7 +37,8 @@ class SeparateParameters(BaseModel):
     model: str = Field(
         "",
         max_length=100,
-        description="A model of `GET /api/processing/models`. Empty: the default model.",
+        description="A model of `GET /api/processing/models`, or `auto`: the server chooses by quality, length of the track, "
+        "weights and hardware. Empty: the default model.",
         examples=["htdemucs"],
     )
     engine: str = Field(
@@ -47,6 +49,12 @@ class SeparateParameters(BaseModel):
     )
     format: str = Field(
         "", max_length=20, description="Format of the stems: `flac` (default), `wav16`, `wav24` or `wav32f`."
+    )
+    quality: str = Field(
+        "",
+        max_length=20,
+        description="For the model `auto`: `fast`, `balanced` (default) or `best`.",
+        examples=[""],
     )
 
 
@@ -67,6 +75,10 @@ class Separation(TypedDict):
     model: Annotated[str, Field(description="The model that is used.", examples=["htdemucs"])]
     engine: Annotated[str | None, Field(examples=["demucs"])]
     requested_model: Annotated[str, Field(examples=["htdemucs"])]
+    model_reason: Annotated[
+        str | None,
+        Field(description="Why `auto` chose the requested model. Null: the request named it.", examples=[None]),
+    ]
     degraded: Annotated[bool, Field(description="Whether another model than the requested one was used.")]
     degraded_reason: Annotated[str | None, Field(examples=[None])]
     compute_seconds: Seconds | None
@@ -75,7 +87,7 @@ class Separation(TypedDict):
     error: Annotated[str | None, Field(description="Why the job failed.", examples=[None])]
 
 
-class SeparationModel(TypedDict):
+class SeparationModel(ModelFacts):
     """A model for separations."""
 
     name: Annotated[str, Field(examples=["htdemucs"])]
@@ -120,6 +132,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
                 model=parameters.model,
                 engine=parameters.engine,
                 format=parameters.format,
+                quality=parameters.quality,
                 idempotency_key=idempotency_key,
             )
         )
@@ -143,7 +156,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(Data[SeparationModels])
     async def list_models() -> Response:
-        """List the models for separations."""
+        """List the models for separations: what they separate, their licences, published scores, files and measured speed."""
         answer = await clients.separation.ListModels(pb.ListModelsRequest())
         models: list[SeparationModel] = [
             {
@@ -153,6 +166,7 @@ def processing_routes(gateway: Gateway) -> APIRouter:
                 "stem_types": list(model.stems),
                 "engine": model.engine,
                 "needs_weights": model.needs_weights,
+                **model_facts(model.facts),
             }
             for model in answer.models
         ]
@@ -173,6 +187,7 @@ def separation_to_wire(job: job_pb2.Job) -> Separation:
         "model": result.model if result else requested,
         "engine": result.engine if result else _spec(job).engine or None,
         "requested_model": requested,
+        "model_reason": _spec(job).model_reason or None,
         "degraded": result.degraded if result else False,
         "degraded_reason": (result.degraded_reason or None) if result else None,
         "compute_seconds": result.compute_seconds if result else None,

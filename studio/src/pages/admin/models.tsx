@@ -70,7 +70,7 @@ function Row({ model, isBusy, onFetch }: { model: PlatformModel; isBusy: boolean
           )}
         </td>
       </tr>
-      {model.weights === "failed" && model.problem && (
+      {model.problem && (
         <tr>
           <td colSpan={7} class="wrap">
             {model.problem}
