@@ -73,6 +73,7 @@ def test_an_account_stores_no_more_than_its_quota(
     # A larger upload is refused, one that fits is not, and then nothing fits.
     assert refused(ann.post("/api/tracks", files={"file": ("song.wav", encoded(song(3.0)))}))
     repeated = {"files": {"file": ("song.wav", SONG)}, "headers": {"Idempotency-Key": "third"}}
+    assert change(admin, storage_quota_bytes=3 * len(SONG))["storage_used_bytes"] == 2 * len(SONG)
     third = ann.post("/api/tracks", **repeated).json()["data"]
     assert usage(ann)["available_bytes"] == 0
     assert ann.post("/api/tracks", **repeated).json()["data"]["id"] == third["id"]  # needs no space

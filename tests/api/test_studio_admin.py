@@ -68,5 +68,10 @@ def test_a_suspended_user_is_logged_out(seen: Any) -> None:
     assert "This account is suspended." in text
 
 
+def test_the_quota_and_a_ban_of_a_user_are_changed(seen: Any) -> None:
+    assert seen["storage"].startswith("0 B of 2.5 GB")
+    assert seen["actions"][:4] == ["suspend", "reactivate", "ban", "quota change"]
+
+
 def test_a_phone_needs_no_horizontal_scrolling(seen: Any) -> None:
     assert seen["phone_width"] == 360

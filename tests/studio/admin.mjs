@@ -45,6 +45,17 @@ try {
   await page.getByRole("link", { name: "Users" }).click();
   await page.getByLabel("Email address").fill(user);
   await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1);
+  await button(`Change the quota of ${user}`).click();
+  await page.getByLabel("Quota", { exact: true }).selectOption("own");
+  await page.getByLabel("Gigabytes").fill("2.5");
+  await watch.check(page, "quota");
+  await button("Save").click();
+  await rows("Users").getByText("of 2.5 GB").waitFor();
+  seen.storage = await rows("Users").getByText("of 2.5 GB").innerText();
+  await button(`Ban ${user}`).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Ban", exact: true }).click();
+  await button(`Reactivate ${user}`).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Reactivate", exact: true }).click();
   await button(`Suspend ${user}`).click();
   await watch.check(page, "suspend");
   await page.getByRole("dialog").getByRole("button", { name: "Suspend", exact: true }).click();
@@ -53,6 +64,8 @@ try {
   seen.user = await rows("Users").innerText();
 
   await page.getByRole("link", { name: "Audit log" }).click();
+  await rows("Audit log").first().waitFor();
+  seen.actions = await rows("Audit log").locator("td:nth-child(3)").allInnerTexts();
   await page.getByLabel("Action").selectOption("suspend");
   await rows("Audit log").getByText("status: active → suspended").first().waitFor();
   seen.audit = await rows("Audit log").first().innerText();

@@ -138,5 +138,8 @@ class AdminRpc(library_service_pb2_grpc.AdminServiceServicer):
         )
 
     async def _summary(self, account: Account) -> account_pb2.AccountSummary:
-        count = await self._accounts.count_tracks(account.id)
-        return account_pb2.AccountSummary(account=account_to_wire(account), track_count=count)
+        return account_pb2.AccountSummary(
+            account=account_to_wire(account),
+            track_count=await self._accounts.count_tracks(account.id),
+            used_bytes=await self._storage.stored_bytes(account.id),
+        )

@@ -4420,6 +4420,11 @@ export interface components {
             /** @example 12 */
             track_count: number;
             /**
+             * @description Size of all files of the user.
+             * @example 52428800
+             */
+            storage_used_bytes: number;
+            /**
              * @description The storage quota. 0: no limit. Null: the default of the server.
              * @example null
              */
@@ -12844,6 +12849,7 @@ export interface operations {
                      *           "role": "user",
                      *           "status": "active",
                      *           "track_count": 12,
+                     *           "storage_used_bytes": 52428800,
                      *           "storage_quota_bytes": null,
                      *           "confirmed_at": "2026-03-04T18:30:00Z",
                      *           "inserted_at": "2026-03-04T18:30:00Z"
@@ -12921,6 +12927,7 @@ export interface operations {
                      *         "role": "user",
                      *         "status": "active",
                      *         "track_count": 12,
+                     *         "storage_used_bytes": 52428800,
                      *         "storage_quota_bytes": null,
                      *         "confirmed_at": "2026-03-04T18:30:00Z",
                      *         "inserted_at": "2026-03-04T18:30:00Z"

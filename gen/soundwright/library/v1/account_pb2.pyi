@@ -161,7 +161,10 @@ class AccountSummary(message.Message):
 
     ACCOUNT_FIELD_NUMBER: builtins.int
     TRACK_COUNT_FIELD_NUMBER: builtins.int
+    USED_BYTES_FIELD_NUMBER: builtins.int
     track_count: builtins.int
+    used_bytes: builtins.int
+    """size of all files of the account"""
     @builtins.property
     def account(self) -> Account: ...
     def __init__(
@@ -169,10 +172,11 @@ class AccountSummary(message.Message):
         *,
         account: Account | None = ...,
         track_count: builtins.int = ...,
+        used_bytes: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["account", b"account"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account", "track_count", b"track_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account", b"account", "track_count", b"track_count", "used_bytes", b"used_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -69,6 +69,7 @@ class User(TypedDict):
     role: Annotated[str, Field(description=f"One of: {_ROLES}.", examples=["user"])]
     status: Annotated[str, Field(description=f"One of: {_STATUSES}.", examples=["active"])]
     track_count: Annotated[int, Field(ge=0, examples=[12])]
+    storage_used_bytes: Annotated[int, Field(ge=0, description="Size of all files of the user.", examples=[52428800])]
     storage_quota_bytes: Annotated[
         int | None,
         Field(description="The storage quota. 0: no limit. Null: the default of the server.", examples=[None]),
@@ -233,6 +234,7 @@ def _user_to_wire(summary: account_pb2.AccountSummary) -> User:
         "role": account.role,
         "status": account.status,
         "track_count": summary.track_count,
+        "storage_used_bytes": summary.used_bytes,
         "storage_quota_bytes": account.storage_quota_bytes if account.HasField("storage_quota_bytes") else None,
         "confirmed_at": time_to_wire(account, "confirm_time"),
         "inserted_at": time_to_wire(account, "create_time"),

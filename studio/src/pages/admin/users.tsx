@@ -2,7 +2,7 @@ import { useCallback, useState } from "preact/hooks";
 import { account, api, dataOf, type User } from "../../api/client.ts";
 import { bodyOf, useAction, useLoaded } from "../../api/requests.ts";
 import { Choice, Confirm, Field, Pager, Section, Table, Time } from "../../ui/forms.tsx";
-import { sizeText } from "../../ui/texts.ts";
+import { Quota } from "./quota.tsx";
 
 const ROLES = ["user", "pro", "enterprise", "admin", "platform_admin", "super_admin"];
 const GUEST = "guest"; // gets a role by registering
@@ -11,7 +11,13 @@ const LOOKS: Record<string, string> = { active: "good", suspended: "bad", banned
 const optionsOf = (words: readonly string[]) => words.map((word) => [word, word.replaceAll("_", " ")] as const);
 const filterOf = (words: readonly string[]) => [["", "all"] as const, ...optionsOf(words)];
 
-/** Users: search, roles and status. The server decides what an administrator may change. */
+interface Changes {
+  role?: string;
+  status?: string;
+  storage_quota_bytes?: number;
+}
+
+/** Users: search, roles, status and storage. The server decides what an administrator may change. */
 export function Users() {
   const [search, setSearch] = useState("");
   const [role, setRole] = useState("");
@@ -27,7 +33,7 @@ export function Users() {
     change();
     setPage(1);
   };
-  const update = (user: User, changes: { role?: string; status?: string }) =>
+  const update = (user: User, changes: Changes) =>
     void action.run(async () => {
       const params = { path: { user_id: user.id } };
       await dataOf(
@@ -53,7 +59,7 @@ export function Users() {
         />
       </div>
       {listed && listed.data.length > 0 && (
-        <Table label="Users" columns={["Email address", "Role", "Status", "Tracks", "Quota", "Registered", "Change"]}>
+        <Table label="Users" columns={["Email address", "Role", "Status", "Tracks", "Storage", "Registered", "Change"]}>
           {listed.data.map((user) => (
             <Row key={user.id} user={user} isBusy={action.isBusy} onUpdate={(changes) => update(user, changes)} />
           ))}
@@ -68,7 +74,7 @@ export function Users() {
 interface RowProps {
   user: User;
   isBusy: boolean;
-  onUpdate: (changes: { role?: string; status?: string }) => void;
+  onUpdate: (changes: Changes) => void;
 }
 
 function Row({ user, isBusy, onUpdate }: RowProps) {
@@ -93,33 +99,46 @@ function Row({ user, isBusy, onUpdate }: RowProps) {
         <span class={`badge ${LOOKS[user.status] ?? ""}`}>{user.status}</span>
       </td>
       <td class="number">{user.track_count}</td>
-      <td>{quotaText(user.storage_quota_bytes)}</td>
+      <td>
+        <Quota
+          user={user}
+          disabled={isOwn || isBusy}
+          onChange={(storage_quota_bytes) => onUpdate({ storage_quota_bytes })}
+        />
+      </td>
       <td>
         <Time at={user.inserted_at} />
       </td>
       <td>
-        {user.status === "active" ? (
-          <Confirm
-            label={`Suspend ${user.email}`}
-            text="Suspend"
-            question={`${user.email} is logged out everywhere and cannot log in. Jobs and files remain.`}
-            onConfirm={() => onUpdate({ status: "suspended" })}
-            disabled={isOwn}
-          />
-        ) : (
-          <Confirm
-            label={`Reactivate ${user.email}`}
-            text="Reactivate"
-            question={`${user.email} can log in again.`}
-            onConfirm={() => onUpdate({ status: "active" })}
-          />
-        )}
+        <span class="row">
+          {user.status === "active" ? (
+            <Confirm
+              label={`Suspend ${user.email}`}
+              text="Suspend"
+              question={`${user.email} is logged out everywhere and cannot log in. Jobs and files remain.`}
+              onConfirm={() => onUpdate({ status: "suspended" })}
+              disabled={isOwn || isBusy}
+            />
+          ) : (
+            <Confirm
+              label={`Reactivate ${user.email}`}
+              text="Reactivate"
+              question={`${user.email} can log in again.`}
+              onConfirm={() => onUpdate({ status: "active" })}
+              disabled={isBusy}
+            />
+          )}
+          {user.status !== "banned" && (
+            <Confirm
+              label={`Ban ${user.email}`}
+              text="Ban"
+              question={`${user.email} is logged out everywhere and cannot log in. Jobs and files remain.`}
+              onConfirm={() => onUpdate({ status: "banned" })}
+              disabled={isOwn || isBusy}
+            />
+          )}
+        </span>
       </td>
     </tr>
   );
-}
-
-function quotaText(bytes: number | null): string {
-  if (bytes === null) return "default";
-  return bytes === 0 ? "no limit" : sizeText(bytes);
 }
