@@ -23,7 +23,7 @@ from services.separation.engines.demucs.checkpoints import read_network
 from services.separation.engines.demucs.files import network_path
 from services.separation.engines.networks import Bag
 
-__all__ = ["load_from_folder", "load_from_hub", "on_device"]
+__all__ = ["alone", "load_from_folder", "load_from_hub", "on_device"]
 
 OVERLAP = 0.25  # of ``demucs.apply.apply_model``
 
@@ -57,7 +57,7 @@ def load_from_folder(
 
     try:
         if network_path(folder, name) is not None:
-            return BagOfModels([network(name)])
+            return alone(network(name))
         return _bag((folder / f"{name}.yaml").read_bytes(), network)
     except AppError:
         raise
@@ -92,6 +92,11 @@ def load_from_hub(declaration: ModelDeclaration) -> BagOfModels:
         raise
     except Exception as error:  # the hub, its cache and its proxies fail in many ways, all with the same remedy
         raise _unavailable(name, f"the model hub gave no weights ({type(error).__name__})") from error
+
+
+def alone(network: Any) -> BagOfModels:
+    """Return a model that consists of one network."""
+    return BagOfModels([network])
 
 
 def _bag(definition: bytes, network: Any) -> BagOfModels:

@@ -1,0 +1,142 @@
+"""Registers a checkpoint of this machine as a model, without the network.
+
+The checkpoint is read as the engine reads it, so that a file that could run code, is damaged or does not fit is refused.
+It is copied into the folder of models. Its architecture, stems, size and SHA-256 are recorded beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kit.durable import make_folder
+from kit.engines import NONE_STATED
+from kit.errors import AppError, Code
+from kit.security.private_files import write_private
+from kit.settings import SettingsError, load
+from kit.weights import ImportedModel, imported_models, write_record
+from services.separation.choice import AUTO
+from services.separation.engines.demucs import DemucsEngine
+from services.separation.registry import build_registry
+from services.separation.settings import SeparationSettings
+
+__all__ = ["import_checkpoint", "main"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m services.separation")
+    commands = parser.add_subparsers(dest="command", required=True)
+    importing = commands.add_parser("import", help="register a checkpoint of this machine as a model")
+    importing.add_argument("file", type=Path, help="a Demucs checkpoint: .safetensors or .th")
+    importing.add_argument("--name", default="", help="name of the model in requests; the name of the file by default")
+    importing.add_argument("--licence", default=NONE_STATED, help="licence of the weights, as an SPDX identifier")
+    wanted = parser.parse_args(arguments)
+    try:
+        model = import_checkpoint(load(SeparationSettings), wanted.file, wanted.name, wanted.licence)
+    except SettingsError as error:
+        sys.stderr.write(f"The settings are not valid:\n{error}\n")
+        return 1
+    except AppError as error:
+        sys.stderr.write(f"{error.reason}: {error.message}\n")
+        return 1
+    sys.stdout.write(
+        f"Registered {model.name}: {model.architecture}, run by {model.engine}.\n"
+        f"Stems: {', '.join(model.outputs)}.\n"
+        f"File: {model.file}, {model.size_bytes} bytes, SHA-256 {model.sha256}.\n"
+        f"Licence of the weights: {model.licence}.\n"
+        "Restart the separation service. After that, requests can name the model.\n"
+    )
+    return 0
+
+
+def import_checkpoint(settings: SeparationSettings, file: Path, name: str, licence: str) -> ImportedModel:
+    """Copy a checkpoint into the folder of models, and record what it is.
+
+    A checkpoint that was imported under the same name is replaced.
+
+    Args:
+        name: the name of the model; empty for the name of the file.
+
+    Raises:
+        AppError: ``IMPORT_REFUSED`` with what to do, ``CHECKPOINT_UNTRUSTED`` if reading the file could run code,
+            ``MODEL_UNSUPPORTED`` if the engine cannot run it.
+    """
+    folder = settings.separation_model_dir
+    if folder is None:
+        raise _refused("There is no folder of models. Set SOUNDWRIGHT_SEPARATION_MODEL_DIR to one.")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise _refused(f"The file cannot be read: {error.strerror}.") from error
+    model = _described(settings, file, content, name or file.stem, licence)
+    _require_free(folder, model)
+    make_folder(folder, mode=0o700)
+    write_private(folder / model.file, content)
+    write_record(folder, model)
+    return model
+
+
+def _described(settings: SeparationSettings, file: Path, content: bytes, name: str, licence: str) -> ImportedModel:
+    from services.separation.engines.demucs import checkpoints, weights
+
+    if file.suffix not in checkpoints.SUFFIXES:
+        raise _refused(f"The file must be a Demucs checkpoint: {' or '.join(checkpoints.SUFFIXES)}.")
+    if not _NAME.fullmatch(name):
+        raise _refused("The name must consist of letters, digits, underscores, points and hyphens. Set it with --name.")
+    try:
+        network = checkpoints.read_network(file.name, content, settings.separation_trusted_sha256)
+        outputs = weights.on_device(weights.alone(network), name, "cpu").stems
+    except AppError:
+        raise
+    except Exception as error:  # whatever a damaged file makes its readers raise
+        raise _refused(f"{file.name} is damaged or is no Demucs checkpoint ({type(error).__name__}).") from error
+    _require_fitting(settings, name, outputs)
+    return ImportedModel(
+        name=name,
+        engine=DemucsEngine.name,
+        architecture=checkpoints.architecture(network),
+        outputs=outputs,
+        file=f"{name}{file.suffix}",
+        sha256=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        licence=licence,
+    )
+
+
+def _require_fitting(settings: SeparationSettings, name: str, outputs: tuple[str, ...]) -> None:
+    """Check that ``name`` is free, or is that of a published model with the same stems."""
+    registry = build_registry(settings)
+    if name == AUTO:
+        raise _refused(f"{AUTO!r} is no name for a model. Set another one with --name.")
+    imported = imported_models(settings.separation_model_dir, DemucsEngine.name)
+    declared = next((each for each in registry.declarations() if each.name == name), None)
+    if declared is None or name in imported:
+        return
+    if registry.engine(name).name != DemucsEngine.name:
+        raise _refused(f"Another engine has a model {name!r}. Set another name with --name.")
+    if set(declared.outputs) != set(outputs):
+        raise _refused(
+            f"The stems of the checkpoint are {', '.join(outputs)}, and those of {name} are {', '.join(declared.outputs)}."
+            " Set another name with --name."
+        )
+
+
+def _require_free(folder: Path, model: ImportedModel) -> None:
+    """Check that the folder has no file for the model that another import did not put there."""
+    from services.separation.engines.demucs.files import network_path
+
+    found = network_path(folder, model.name)
+    before = imported_models(folder, model.engine).get(model.name)
+    if found is not None and (before is None or found.name != before.file or found.name != model.file):
+        raise _refused(f"The folder of models has {found.name} already. Delete it, or set another name with --name.")
+
+
+def _refused(message: str) -> AppError:
+    return AppError(Code.UNPROCESSABLE, "IMPORT_REFUSED", message)
