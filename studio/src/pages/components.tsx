@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import type { Level } from "../audio/strip.ts";
 import { Button, Dialog, Fader, JobBadge, LevelMeter, Notice, Pan, ProgressBar, Slider } from "../ui/components.tsx";
 import { Icon, type IconName } from "../ui/icons.tsx";
+import { ClipExamples } from "./clip-examples.tsx";
 import { FormExamples } from "./forms.tsx";
 
 const ICONS: readonly IconName[] = [
@@ -150,6 +151,7 @@ export default function ComponentsPage() {
         )}
       </Group>
       <FormExamples />
+      <ClipExamples />
     </div>
   );
 }

@@ -1,7 +1,20 @@
 /** The components of forms, tables and lists in every state, for the page of components. */
 
 import { useState } from "preact/hooks";
-import { Choice, Confirm, Copyable, Field, Form, Loading, Pager, Section, Submit, Table, Time } from "../ui/forms.tsx";
+import {
+  Choice,
+  Confirm,
+  Copyable,
+  Field,
+  Form,
+  Loading,
+  NumberField,
+  Pager,
+  Section,
+  Submit,
+  Table,
+  Time,
+} from "../ui/forms.tsx";
 
 const OPTIONS = [
   ["one", "One"],
@@ -14,11 +27,23 @@ const nothing = () => {};
 export function FormExamples() {
   const [text, setText] = useState("");
   const [choice, setChoice] = useState("one");
+  const [number, setNumber] = useState(8);
+  const [seed, setSeed] = useState<number | null>(null);
   return (
     <>
       <Section title="A section with a form" onRetry={nothing}>
         <Form label="Example" onSubmit={nothing}>
           <Field label="Text with a label above it" value={text} onInput={setText} placeholder="Placeholder" />
+          <NumberField label="Number" value={number} min={1} max={120} onInput={setNumber} />
+          <NumberField
+            label="Number that may stay empty"
+            value={seed}
+            min={0}
+            max={99}
+            placeholder="random"
+            onInput={setSeed}
+            onClear={() => setSeed(null)}
+          />
           <Choice label="Choice with a label above it" value={choice} options={OPTIONS} onInput={setChoice} />
           <Choice label="Disabled choice" value="one" options={OPTIONS} onInput={nothing} disabled />
           <Submit>Send</Submit>

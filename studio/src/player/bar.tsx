@@ -1,6 +1,7 @@
 /** The bar of the player, at the bottom of every page while there is something to play. */
 
 import "./player.css";
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Clip } from "../api/client.ts";
 import { Button, Dialog, Slider } from "../ui/components.tsx";
@@ -19,17 +20,64 @@ function Bar({ clip }: { clip: Clip }) {
   const [showsQueue, showQueue] = useState(false);
   const { clips, index } = player.queue.value;
   return (
-    <section class="player" aria-label="Player">
+    <PlayerBarView
+      clip={clip}
+      label="Player"
+      isPaused={player.state.value === "paused"}
+      seek={<Seek />}
+      volume={player.volume.value}
+      repeats={player.repeats.value}
+      clipCount={clips.length}
+      hasNext={index + 1 < clips.length}
+      problem={player.problem.value}
+      onToggle={player.toggle}
+      onPrevious={player.previous}
+      onNext={player.next}
+      onVolume={player.setVolume}
+      onRepeat={player.setRepeats}
+      onQueue={() => showQueue(true)}
+      onClose={player.stop}
+    >
+      {showsQueue && <QueueDialog onClose={() => showQueue(false)} />}
+    </PlayerBarView>
+  );
+}
+
+interface ViewProps {
+  readonly clip: Clip;
+  readonly label: string;
+  readonly isPaused: boolean;
+  /** The position. It changes often, so it renders on its own. */
+  readonly seek: ComponentChildren;
+  readonly volume: number;
+  readonly repeats: boolean;
+  readonly clipCount: number;
+  readonly hasNext: boolean;
+  readonly problem: string;
+  readonly onToggle: () => void;
+  readonly onPrevious: () => void;
+  readonly onNext: () => void;
+  readonly onVolume: (volume: number) => void;
+  readonly onRepeat: (repeats: boolean) => void;
+  readonly onQueue: () => void;
+  readonly onClose: () => void;
+  readonly children?: ComponentChildren;
+}
+
+/** What the bar looks like. */
+export function PlayerBarView(props: ViewProps) {
+  const { clip, isPaused, volume, repeats } = props;
+  return (
+    <section class="player" aria-label={props.label}>
       <div class="row controls">
-        <Button label="Previous clip" icon="previous" look="quiet" onClick={player.previous} />
-        <PlayButton />
+        <Button label="Previous clip" icon="previous" look="quiet" onClick={props.onPrevious} />
         <Button
-          label="Next clip"
-          icon="next"
-          look="quiet"
-          disabled={index + 1 >= clips.length}
-          onClick={() => player.next()}
+          label={isPaused ? "Play the clip" : "Pause the clip"}
+          icon={isPaused ? "play" : "pause"}
+          look="primary"
+          onClick={props.onToggle}
         />
+        <Button label="Next clip" icon="next" look="quiet" disabled={!props.hasNext} onClick={props.onNext} />
       </div>
       <div class="now">
         <span class="title" title={clip.prompt}>
@@ -37,55 +85,52 @@ function Bar({ clip }: { clip: Clip }) {
         </span>
         <span class="quiet">{clip.engine_model}</span>
       </div>
-      <Seek />
+      {props.seek}
       <div class="row tools">
         <Button
           label="Repeat the clip"
           icon="loop"
           look="quiet"
-          pressed={player.repeats.value}
-          onClick={() => player.setRepeats(!player.repeats.value)}
+          pressed={repeats}
+          onClick={() => props.onRepeat(!repeats)}
         />
         <div class="volume">
           <Slider
             label="Volume of the player"
-            value={player.volume.value}
+            value={volume}
             min={0}
             max={1}
             step={0.05}
             neutral={1}
-            text={`${Math.round(100 * player.volume.value)}%`}
-            onInput={player.setVolume}
+            text={`${Math.round(100 * volume)}%`}
+            onInput={props.onVolume}
           />
         </div>
-        <Button label={`Queue: ${clips.length} clips`} icon="list" look="quiet" onClick={() => showQueue(true)} />
-        <Button label="Close the player" icon="close" look="quiet" onClick={player.stop} />
+        <Button label={`Queue: ${props.clipCount} clips`} icon="list" look="quiet" onClick={props.onQueue} />
+        <Button label="Close the player" icon="close" look="quiet" onClick={props.onClose} />
       </div>
-      {player.problem.value && (
+      {props.problem && (
         <p class="problem" role="alert">
-          {player.problem.value}
+          {props.problem}
         </p>
       )}
-      {showsQueue && <QueueDialog onClose={() => showQueue(false)} />}
+      {props.children}
     </section>
   );
 }
 
-function PlayButton() {
-  const isPaused = player.state.value === "paused";
-  return (
-    <Button
-      label={isPaused ? "Play the clip" : "Pause the clip"}
-      icon={isPaused ? "play" : "pause"}
-      look="primary"
-      onClick={player.toggle}
-    />
-  );
+function Seek() {
+  return <SeekView position={player.position.value} duration={player.duration.value} onSeek={player.seek} />;
 }
 
-function Seek() {
-  const position = player.position.value;
-  const duration = player.duration.value;
+interface SeekProps {
+  /** In seconds. */
+  readonly position: number;
+  readonly duration: number;
+  readonly onSeek: (seconds: number) => void;
+}
+
+export function SeekView({ position, duration, onSeek }: SeekProps) {
   return (
     <div class="seek">
       <span class="number quiet">{timeText(position)}</span>
@@ -97,7 +142,7 @@ function Seek() {
         step={0.1}
         neutral={0}
         text={`${timeText(position)} of ${timeText(duration)}`}
-        onInput={player.seek}
+        onInput={onSeek}
       />
       <span class="number quiet">{timeText(duration)}</span>
     </div>

@@ -16,29 +16,57 @@ interface FieldProps {
 }
 
 /** A text field with its label above it. */
-export function Field({
-  label,
-  value,
-  onInput,
-  type = "text",
-  required = false,
-  maxLength = 4000,
-  placeholder = "",
-}: FieldProps) {
+export function Field(props: FieldProps) {
+  const id = useId();
+  return (
+    <div class="form-field">
+      <label for={id}>{props.label}</label>
+      <input
+        id={id}
+        class="input"
+        type={(props.type ?? "text") as "text"}
+        autoComplete="off"
+        value={props.value}
+        required={props.required ?? false}
+        maxLength={props.maxLength ?? 4000}
+        placeholder={props.placeholder ?? ""}
+        onInput={(event) => props.onInput(event.currentTarget.value)}
+      />
+    </div>
+  );
+}
+
+interface NumberFieldProps {
+  label: string;
+  value: number | null;
+  min: number;
+  max: number;
+  placeholder?: string;
+  onInput: (value: number) => void;
+  onClear?: () => void;
+}
+
+/** A whole number. With `onClear` it may stay empty. */
+export function NumberField({ label, value, min, max, placeholder, onInput, onClear }: NumberFieldProps) {
   const id = useId();
   return (
     <div class="form-field">
       <label for={id}>{label}</label>
       <input
         id={id}
-        class="input"
-        type={type as "text"}
-        autoComplete="off"
-        value={value}
-        required={required}
-        maxLength={maxLength}
-        placeholder={placeholder}
-        onInput={(event) => onInput(event.currentTarget.value)}
+        class="input number"
+        type="number"
+        min={min}
+        max={max}
+        step={1}
+        required={!onClear}
+        placeholder={placeholder ?? ""}
+        value={value ?? ""}
+        onInput={(event) => {
+          const typed = event.currentTarget.valueAsNumber;
+          if (Number.isFinite(typed)) onInput(typed);
+          else onClear?.();
+        }}
       />
     </div>
   );

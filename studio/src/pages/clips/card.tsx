@@ -1,8 +1,9 @@
 /** A clip in a grid. */
 
 import "./clips.css";
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { markOf, toggleFavorite, vote } from "../../api/clips.ts";
+import { type Mark, markOf, toggleFavorite, vote } from "../../api/clips.ts";
 import type { Clip } from "../../api/client.ts";
 import { addToPlaylist } from "../../api/playlists.ts";
 import * as player from "../../player/player.ts";
@@ -29,22 +30,80 @@ export function ClipCard({ clip, onPlay, level = 2 }: CardProps) {
     say("");
     action.catch((error: Error) => setProblem(error.message));
   };
-  const mark = markOf(clip);
-  const Heading = `h${level}` as const;
+  const isCurrent = player.current.value?.id === clip.id;
+  return (
+    <ClipCardView
+      clip={clip}
+      mark={markOf(clip)}
+      level={level}
+      isCurrent={isCurrent}
+      isPlaying={isCurrent && player.state.value !== "paused"}
+      isDragged={isDragged}
+      isDraggable={!isOpen}
+      said={said}
+      problem={problem}
+      waveform={<ClipWaveform clip={clip} />}
+      onPlay={isCurrent ? player.toggle : onPlay}
+      onVote={(value) => attempt(vote(clip, value))}
+      onFavorite={() => attempt(toggleFavorite(clip))}
+      onMore={() => open(true)}
+      onDrag={setDragged}
+    >
+      {isDragged && (
+        <PlaylistTray
+          onDrop={({ id, name }) => attempt(addToPlaylist(id, clip).then(() => say(`Added to ${name}.`)))}
+          onProblem={setProblem}
+        />
+      )}
+      {isOpen && <ClipDialog clip={clip} onClose={() => open(false)} />}
+    </ClipCardView>
+  );
+}
+
+interface ViewProps {
+  readonly clip: Clip;
+  readonly mark: Mark;
+  readonly level: 2 | 3;
+  /** Whether the player has the clip, playing or not. */
+  readonly isCurrent: boolean;
+  readonly isPlaying: boolean;
+  readonly isDragged?: boolean;
+  readonly isDraggable?: boolean;
+  /** What was done last. */
+  readonly said?: string;
+  readonly problem: string;
+  readonly waveform: ComponentChildren;
+  readonly onPlay: () => void;
+  readonly onVote: (value: 1 | -1) => void;
+  readonly onFavorite: () => void;
+  readonly onMore: () => void;
+  readonly onDrag?: (isDragged: boolean) => void;
+  readonly children?: ComponentChildren;
+}
+
+/** What a card looks like. */
+export function ClipCardView(props: ViewProps) {
+  const { clip, mark, isCurrent, isPlaying } = props;
+  const Heading = `h${props.level}` as const;
   return (
     <article
-      class={`panel clip ${isDragged ? "dragged" : ""}`}
-      draggable={!isOpen}
+      class={`panel clip ${props.isDragged ? "dragged" : ""}`}
+      draggable={props.isDraggable}
       onDragStart={(event) => {
         event.dataTransfer?.setData("text/plain", clip.prompt);
         // Chromium ends a drag whose element changes in this event.
-        setTimeout(() => setDragged(true));
+        setTimeout(() => props.onDrag?.(true));
       }}
-      onDragEnd={() => setDragged(false)}
+      onDragEnd={() => props.onDrag?.(false)}
     >
       <div class="clip-top">
-        <PlayButton clip={clip} onPlay={onPlay} />
-        <ClipWaveform clip={clip} />
+        <Button
+          label={`${isPlaying ? "Pause" : "Play"} ${clip.prompt}`}
+          icon={isPlaying ? "pause" : "play"}
+          pressed={isCurrent}
+          onClick={props.onPlay}
+        />
+        {props.waveform}
       </div>
       <Heading class="clip-title" title={clip.prompt}>
         {clip.prompt}
@@ -60,7 +119,7 @@ export function ClipCard({ clip, onPlay, level = 2 }: CardProps) {
           icon="up"
           look="quiet"
           pressed={mark.vote === 1}
-          onClick={() => attempt(vote(clip, 1))}
+          onClick={() => props.onVote(1)}
         >
           <span class="number">{mark.upvotes}</span>
         </Button>
@@ -69,7 +128,7 @@ export function ClipCard({ clip, onPlay, level = 2 }: CardProps) {
           icon="down"
           look="quiet"
           pressed={mark.vote === -1}
-          onClick={() => attempt(vote(clip, -1))}
+          onClick={() => props.onVote(-1)}
         >
           <span class="number">{mark.downvotes}</span>
         </Button>
@@ -78,38 +137,19 @@ export function ClipCard({ clip, onPlay, level = 2 }: CardProps) {
           icon="heart"
           look="quiet"
           pressed={mark.isFavorite}
-          onClick={() => attempt(toggleFavorite(clip))}
+          onClick={props.onFavorite}
         />
-        <Button label={`More about ${clip.prompt}`} icon="more" look="quiet" onClick={() => open(true)} />
+        <Button label={`More about ${clip.prompt}`} icon="more" look="quiet" onClick={props.onMore} />
       </div>
-      {problem && (
+      {props.problem && (
         <p class="clip-problem" role="alert">
-          {problem}
+          {props.problem}
         </p>
       )}
       <p class="quiet" role="status">
-        {said}
+        {props.said}
       </p>
-      {isDragged && (
-        <PlaylistTray
-          onDrop={({ id, name }) => attempt(addToPlaylist(id, clip).then(() => say(`Added to ${name}.`)))}
-          onProblem={setProblem}
-        />
-      )}
-      {isOpen && <ClipDialog clip={clip} onClose={() => open(false)} />}
+      {props.children}
     </article>
-  );
-}
-
-function PlayButton({ clip, onPlay }: { clip: Clip; onPlay: () => void }) {
-  const isCurrent = player.current.value?.id === clip.id;
-  const isPlaying = isCurrent && player.state.value !== "paused";
-  return (
-    <Button
-      label={`${isPlaying ? "Pause" : "Play"} ${clip.prompt}`}
-      icon={isPlaying ? "pause" : "play"}
-      pressed={isCurrent}
-      onClick={isCurrent ? player.toggle : onPlay}
-    />
   );
 }

@@ -85,38 +85,3 @@ export function ModelChoice({ wish, onChange }: { wish: GenerateBody; onChange: 
     </div>
   );
 }
-
-interface NumberFieldProps {
-  readonly label: string;
-  readonly value: number | null;
-  readonly min: number;
-  readonly max: number;
-  readonly placeholder?: string;
-  readonly onInput: (value: number) => void;
-  readonly onClear?: () => void;
-}
-
-export function NumberField({ label, value, min, max, placeholder, onInput, onClear }: NumberFieldProps) {
-  const id = useId();
-  return (
-    <div class="form-field">
-      <label for={id}>{label}</label>
-      <input
-        id={id}
-        class="input number"
-        type="number"
-        min={min}
-        max={max}
-        step={1}
-        required={!onClear}
-        placeholder={placeholder ?? ""}
-        value={value ?? ""}
-        onInput={(event) => {
-          const typed = event.currentTarget.valueAsNumber;
-          if (Number.isFinite(typed)) onInput(typed);
-          else onClear?.();
-        }}
-      />
-    </div>
-  );
-}

@@ -6,9 +6,10 @@ import { getClip } from "../../api/clips.ts";
 import type { ApiError, Clip, GenerateBody } from "../../api/client.ts";
 import { follow, generate, generations } from "../../api/generations.ts";
 import { Button, Notice } from "../../ui/components.tsx";
+import { NumberField } from "../../ui/forms.tsx";
 import { shortened } from "../../ui/texts.ts";
 import { GenerationView } from "./generation.tsx";
-import { ModelChoice, NumberField, Prompt } from "./inputs.tsx";
+import { ModelChoice, Prompt } from "./inputs.tsx";
 
 const GONE = "The clip that you want to continue does not exist. Start a new one.";
 const START: GenerateBody = { prompt: "", duration: 8, model: "music", loop: false, seed: -1, variations: 1 };
