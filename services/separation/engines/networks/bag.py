@@ -21,12 +21,14 @@ class Bag:
         networks: callables from float32 [items, channels, frames] to float32 [items, stems, channels, frames], both on
             ``device``. A network with a method ``valid_length`` reads that many frames for a window.
         weights: float32 [networks, stems].
-        stems: names of the outputs.
+        stems: names of the outputs of the networks.
         sample_rate_hz: sample rate of the networks.
         channel_count: channels of the networks, 1 or 2.
         segment_frames: length of the windows that the networks process.
         overlap: part of a window that the next one shares, at least 0 and below 1.
         device: the device as PyTorch names it.
+        is_level_normalised: whether the networks read recordings of mean 0 and standard deviation 1.
+        remainder: name of the stem that is the recording without all other stems; empty if there is none.
     """
 
     networks: tuple[Any, ...]
@@ -37,6 +39,13 @@ class Bag:
     segment_frames: int
     overlap: float
     device: str
+    is_level_normalised: bool = True
+    remainder: str = ""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of all stems."""
+        return (*self.stems, self.remainder) if self.remainder else self.stems
 
     def empty_block(self, channel_count: int) -> dict[str, Samples]:
         """Return a block of zero frames, at which the caller may stop."""

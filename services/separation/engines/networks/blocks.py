@@ -12,7 +12,7 @@ from services.separation.engines.networks.bag import Bag
 from services.separation.engines.windows import Window
 from services.separation.service import Mix, Samples
 
-__all__ = ["Level", "batches", "blocks_at_rate", "channel_pairs", "stems_at_rate"]
+__all__ = ["Level", "batches", "blocks_at_rate", "channel_pairs", "stems_at_rate", "with_remainder"]
 
 BLOCK_SECONDS = 5
 
@@ -89,6 +89,18 @@ def stems_at_rate(stems: Iterator[Mapping[str, Samples]], bag: Bag, mix: Mix) ->
 
     for block in _exactly(resampled(), row_count, mix.frame_count):
         yield dict(zip(bag.stems, np.split(block, len(bag.stems)), strict=True))
+
+
+def with_remainder(stems: Iterable[Mapping[str, Samples]], mix: Mix, name: str) -> Iterator[dict[str, Samples]]:
+    """Yield blocks of all stems, and under ``name`` the mix without them. It reads the mix once more."""
+    source = mix.blocks(BLOCK_SECONDS * mix.sample_rate_hz)
+    held = np.zeros((mix.channel_count, 0), np.float32)
+    for block in stems:
+        count = next(iter(block.values())).shape[1]
+        while held.shape[1] < count:
+            held = np.concatenate([held, next(source)], axis=1)
+        yield {**block, name: held[:, :count] - sum(block.values())}
+        held = held[:, count:]
 
 
 def _exactly(blocks: Iterable[Samples], channel_count: int, frame_count: int) -> Iterator[Samples]:

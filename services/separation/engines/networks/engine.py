@@ -16,7 +16,14 @@ import numpy as np
 
 from kit.errors import AppError, Code
 from services.separation.engines.networks.bag import Bag, read_frames
-from services.separation.engines.networks.blocks import Level, batches, blocks_at_rate, channel_pairs, stems_at_rate
+from services.separation.engines.networks.blocks import (
+    Level,
+    batches,
+    blocks_at_rate,
+    channel_pairs,
+    stems_at_rate,
+    with_remainder,
+)
 from services.separation.engines.windows import CrossFade, read_windows, triangle
 from services.separation.service import Engine, Mix, Samples
 
@@ -75,6 +82,11 @@ class NetworkEngine(Engine):
         separated in pairs.
         """
         bag = self._bag(model)
+        stems = self._stems(bag, mix)
+        return with_remainder(stems, mix, bag.remainder) if bag.remainder else stems
+
+    def _stems(self, bag: Bag, mix: Mix) -> Iterator[Mapping[str, Samples]]:
+        """Yield consecutive blocks of the stems that the networks estimate, as :meth:`separate` does."""
         if mix.frame_count == 0:
             yield bag.empty_block(mix.channel_count)
             return
@@ -82,21 +94,22 @@ class NetworkEngine(Engine):
         frame_count = math.ceil(mix.frame_count * bag.sample_rate_hz / mix.sample_rate_hz)
 
         levels = [Level() for _ in pairs]
-        for block in blocks_at_rate(mix, bag.sample_rate_hz, frame_count):
+        for block in blocks_at_rate(mix, bag.sample_rate_hz, frame_count) if bag.is_level_normalised else ():
             for level, pair in zip(levels, pairs, strict=True):
                 level.add(block[pair].mean(axis=0))
             yield bag.empty_block(mix.channel_count)
+        scales = [(level.mean, level.std) if bag.is_level_normalised else (0, 1) for level in levels]
 
         def normalised() -> Iterator[Samples]:
             for block in blocks_at_rate(mix, bag.sample_rate_hz, frame_count):
                 yield np.concatenate(
-                    [(block[pair] - level.mean) / level.std for level, pair in zip(levels, pairs, strict=True)]
+                    [(block[pair] - mean) / std for (mean, std), pair in zip(scales, pairs, strict=True)]
                 )
 
         def restored(block: Samples) -> Samples:
             """Return the channels of the mix from normalised pairs."""
             rows = np.split(block, len(pairs))
-            outputs = [row * level.std + level.mean for row, level in zip(rows, levels, strict=True)]
+            outputs = [row * std + mean for row, (mean, std) in zip(rows, scales, strict=True)]
             return np.concatenate(
                 [
                     output.mean(axis=0, keepdims=True) if pair[0] == pair[-1] else output
@@ -197,12 +210,12 @@ class NetworkEngine(Engine):
         import torch
 
         bag = self.load_bag(model, self._device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        outputs = next((each.outputs for each in self.models if each.name == model), bag.stems)
-        if set(bag.stems) != set(outputs):
+        outputs = next((each.outputs for each in self.models if each.name == model), bag.outputs)
+        if set(bag.outputs) != set(outputs):
             raise AppError(
                 Code.UNPROCESSABLE,
                 "MODEL_UNSUPPORTED",
-                f"The weights are those of another model than {model!r}: their stems are {', '.join(bag.stems)}."
+                f"The weights are those of another model than {model!r}: their stems are {', '.join(bag.outputs)}."
                 " Import them under a name of their own.",
             )
         return bag
