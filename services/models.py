@@ -63,8 +63,7 @@ def main(names: list[str]) -> int:
     for name, problem in refused.items():
         sys.stderr.write(f"{name}: {problem}\n")
     chosen = {name: registry for name, registry in chosen.items() if name not in refused}
-    # Models without a source on the hub come from their mirrors.
-    if any(registry.declaration(name).source for name, registry in chosen.items() if name not in present):
+    if not present.issuperset(chosen):
         try:
             require_hub()
         except ConnectionError as error:
@@ -86,7 +85,7 @@ def _list(declarations: Iterable[ModelDeclaration], present: set[str]) -> None:
                 declared.licence,
                 size_text(declared),
                 state if declared.needs_weights else "not needed",
-                declared.source or "built in",
+                declared.source or ("mirrors" if declared.needs_weights else "built in"),
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -64,7 +64,7 @@ def _cells(declared: ModelDeclaration, registry: EngineRegistry[Any]) -> list[st
         rate,
         declared.code_licence,
         declared.weights_licence or "none needed",
-        repository if declared.source else "none",
+        repository if declared.source else "mirrors" if declared.needs_weights else "none",
         size_text(declared),
         _memory(declared.memory_bytes),
         _memory(declared.device_memory_bytes),

@@ -6,6 +6,7 @@ from kit.engines import EngineRegistry, FallbackPolicy
 from services.separation.engines.demucs import DemucsEngine
 from services.separation.engines.dsp import DspEngine
 from services.separation.engines.hpss import HpssEngine
+from services.separation.engines.roformer import RoformerEngine
 from services.separation.service import Engine
 from services.separation.settings import SeparationSettings
 
@@ -30,5 +31,13 @@ def build_registry(settings: SeparationSettings) -> Registry:
         )
     )
     registry.register(DspEngine())
+    registry.register(
+        RoformerEngine(
+            model_dir=settings.separation_model_dir,
+            thread_count=settings.separation_thread_count or None,
+            device=settings.separation_device or None,
+            batch_size=settings.separation_batch_size or None,
+        )
+    )
     registry.register(HpssEngine())
     return registry

@@ -40,10 +40,9 @@ export function SeparateControls({ track, isFirst }: { track: Track; isFirst: bo
         Model
         <select class="input" value={model} onChange={(event) => setModel(event.currentTarget.value)}>
           <option value="">Default</option>
-          <option value="auto">Automatic</option>
-          {models.map(({ name, stems, available }) => (
+          {models.map(({ name, stems }) => (
             <option key={name} value={name}>
-              {name} ({stems} stems{available ? "" : ", not available"})
+              {name} ({stems} stems)
             </option>
           ))}
         </select>

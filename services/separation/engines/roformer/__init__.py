@@ -1,0 +1,8 @@
+"""The ``roformer`` engine: BS-RoFormer and Mel-Band RoFormer.
+
+``engine``, ``models`` and ``config`` import no ML library; ``network`` and ``weights`` import PyTorch.
+"""
+
+from services.separation.engines.roformer.engine import RoformerEngine
+
+__all__ = ["RoformerEngine"]

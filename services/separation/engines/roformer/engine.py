@@ -1,0 +1,110 @@
+"""Separation with RoFormer networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kit.engines import ModelDeclaration
+from kit.errors import AppError, Code
+from kit.hub import cached_model_file, model_file
+from kit.weights import imported_models, read_verified
+from services.separation.engines.networks import Bag, NetworkEngine
+from services.separation.engines.roformer.config import CONFIG_BYTES, RoformerConfig, UnsupportedConfig, parse_config
+from services.separation.engines.roformer.models import CONFIGS, MODELS
+
+__all__ = ["CONFIG_SUFFIXES", "RoformerEngine"]
+
+CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+class RoformerEngine(NetworkEngine):
+    """RoFormer networks behind the Engine Protocol.
+
+    Args:
+        model_dir: folder with the files of the models. It is the only source then. Without it, models come from the cache,
+            the Hugging Face hub and mirrors.
+        models: the published models. Checkpoints that were imported into ``model_dir`` are added to them.
+        configs: the configurations of ``models``. Other checkpoints have theirs beside them, with the same name.
+        options: see :class:`NetworkEngine`.
+    """
+
+    name = "roformer"
+    models: tuple[ModelDeclaration, ...] = MODELS
+
+    def __init__(
+        self,
+        *,
+        model_dir: Path | None = None,
+        models: Sequence[ModelDeclaration] = MODELS,
+        configs: Mapping[str, RoformerConfig] = CONFIGS,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._model_dir = model_dir
+        self._configs = configs
+        names = {declaration.name for declaration in models}
+        imported = imported_models(model_dir, self.name).values()
+        self.models = (*models, *(each.declaration("Apache-2.0", "dsp") for each in imported if each.name not in names))
+        self._declarations = {declaration.name: declaration for declaration in self.models}
+
+    def is_local(self, model: str) -> bool:
+        """Return whether the operator supplies the weights, in a folder of models."""
+        return self._model_dir is not None
+
+    def is_present(self, model: str) -> bool:
+        """Return whether the weights of ``model`` can be loaded without the network."""
+        declaration = self._declarations[model]
+        (file,) = declaration.files
+        if self._model_dir is not None:
+            return (self._model_dir / file.name).is_file()
+        return cached_model_file(declaration.source, file) is not None
+
+    def load_bag(self, model: str, device: str) -> Bag:
+        """Return the network of ``model`` on ``device``.
+
+        Raises:
+            AppError: ``MODEL_UNAVAILABLE`` if the weights cannot be found or downloaded or are damaged,
+                ``WEIGHTS_CHANGED`` if the file is not the declared or imported one, ``CHECKPOINT_UNTRUSTED`` if reading it
+                could run code, ``MODEL_UNSUPPORTED`` if this engine cannot run the model, ``MODEL_UNKNOWN``.
+        """
+        if model not in self._declarations:
+            known = ", ".join(self._declarations)
+            raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
+        declaration = self._declarations[model]
+        (file,) = declaration.files
+        try:
+            folder = self._model_dir
+            path = model_file(declaration.source, file) if folder is None else folder / file.name
+            config = self._configs.get(model) or _config_beside(path)
+            content = read_verified(path, file.sha256, model)
+            from services.separation.engines.roformer import weights
+
+            return weights.on_device(weights.read_network(file.name, content, config), device)
+        except AppError:
+            raise
+        except UnsupportedConfig as error:
+            raise AppError(
+                Code.UNPROCESSABLE, "MODEL_UNSUPPORTED", f"The model {model!r} is not supported: {error}"
+            ) from error
+        except Exception as error:  # the hub, its cache, its proxies and damaged files fail in many ways
+            raise AppError(
+                Code.NOT_PROVISIONED,
+                "MODEL_UNAVAILABLE",
+                f"The weights of the model {model!r} are not available ({type(error).__name__}). Run `make models"
+                f" MODEL={model}` on a machine with network access, or put {file.name} into the folder of models.",
+                {"model": model},
+            ) from error
+
+
+def _config_beside(path: Path) -> RoformerConfig:
+    """Return the configuration beside a checkpoint.
+
+    Raises:
+        UnsupportedConfig: there is none, or it is not supported.
+    """
+    for found in filter(Path.is_file, (path.with_suffix(suffix) for suffix in CONFIG_SUFFIXES)):
+        with found.open("rb") as file:
+            return parse_config(file.read(CONFIG_BYTES + 1))
+    raise UnsupportedConfig(f"There is no configuration beside {path.name}, for example {path.stem}.yaml.")

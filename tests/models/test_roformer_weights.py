@@ -1,0 +1,184 @@
+"""Checkpoints for the RoFormer engine that are missing, damaged, foreign or hostile."""
+
+from __future__ import annotations
+
+import functools
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from kit.compute import EngineProcesses, Report
+from kit.engines import EngineRegistry
+from kit.errors import AppError, Code
+from services.separation.engines.roformer import RoformerEngine
+from tests.models import tiny_roformer as tiny
+from tests.models.recordings import ArrayMix, joined, song
+
+STEMS = ("vocals", "other")
+
+
+def saved(folder: Path, name: str = "mine", **model: Any) -> Path:
+    state = tiny.reference("bs").state_dict()
+    return tiny.save(folder, name, state, tiny.config_text("bs", STEMS, "vocals", **model), STEMS)
+
+
+def refusal(folder: Path, model: str = "mine") -> AppError:
+    with pytest.raises(AppError) as error:
+        RoformerEngine(model_dir=folder, device="cpu").load(model)
+    assert str(folder) not in error.value.message
+    return error.value
+
+
+def test_safetensors_are_read(tmp_path: Path) -> None:
+    saved(tmp_path)
+    state = tiny.reference("bs").state_dict()
+    save_file({key: value.clone() for key, value in state.items()}, tmp_path / "other.safetensors")
+    (tmp_path / "other.json").write_text((tmp_path / "mine.yaml").read_text())
+    tiny.record(tmp_path / "other.safetensors", STEMS)
+    engine, mix = RoformerEngine(model_dir=tmp_path, device="cpu"), ArrayMix(song(2, 3_000), tiny.RATE_HZ)
+    one, other = (joined(engine.separate(mix, model))["vocals"] for model in ("mine", "other"))
+    assert one.tobytes() == other.tobytes()
+    engine.unload("mine")
+    assert list(engine._loaded) == ["other"]
+
+
+def test_missing_weights_are_unavailable(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    path.unlink()
+    assert not RoformerEngine(model_dir=tmp_path).is_present("mine")
+    error = refusal(tmp_path)
+    assert (error.code, error.reason) == (Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE")
+    assert "mine.ckpt" in error.message
+    assert refusal(tmp_path, "bs-roformer").reason == "MODEL_UNAVAILABLE"
+    assert refusal(tmp_path, "../mine").reason == "MODEL_UNKNOWN"
+
+
+def test_a_checkpoint_that_was_changed_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert refusal(tmp_path).reason == "WEIGHTS_CHANGED"
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\xff" * 100, b"\x80\x02}q\x00."])
+def test_a_damaged_checkpoint_is_unavailable(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = saved(tmp_path).rename(tmp_path / f"damaged{suffix}")
+    path.write_bytes(content)
+    (tmp_path / "mine.yaml").rename(tmp_path / "damaged.yaml")
+    tiny.record(path, STEMS)
+    assert refusal(tmp_path, "damaged").reason == "MODEL_UNAVAILABLE"
+
+
+def test_a_truncated_checkpoint_is_unavailable(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    path.write_bytes(path.read_bytes()[:-2_000])
+    tiny.record(path, STEMS)
+    assert refusal(tmp_path).reason == "MODEL_UNAVAILABLE"
+
+
+@pytest.mark.parametrize("change", [{"dim": 24}, {"depth": 3}, {"depth": 1}, {"mask_estimator_depth": 1}])
+def test_weights_of_another_network_are_refused(tmp_path: Path, change: dict[str, int]) -> None:
+    saved(tmp_path, **change)
+    error = refusal(tmp_path)
+    assert error.reason == "MODEL_UNSUPPORTED"
+    assert "do not describe the same network" in error.message
+
+
+def test_weights_whose_stems_are_others_than_recorded_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    tiny.record(path, ("drums", "bass"))
+    assert refusal(tmp_path).reason == "MODEL_UNSUPPORTED"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: {**state, "final_norm.gamma": torch.full((16,), torch.nan)},
+        lambda state: {**state, "final_norm.gamma": torch.ones(16, dtype=torch.int64)},
+        lambda state: {**state, "more": torch.zeros(1)},
+        lambda state: {**state, "more": "text"},
+        lambda state: {**state, "final_norm.gamma": torch.zeros(1).expand(10**9)},
+        lambda state: {"state_dict": [1, 2]},
+    ],
+)
+def test_other_content_is_refused(tmp_path: Path, spoil: Any) -> None:
+    path = saved(tmp_path)
+    torch.save(spoil(dict(tiny.reference("bs").state_dict())), path)
+    tiny.record(path, STEMS)
+    assert refusal(tmp_path).reason == "MODEL_UNSUPPORTED"
+
+
+class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    path = saved(tmp_path)
+    torch.save({**tiny.reference("bs").state_dict(), "extra": Trap(trap)}, path)
+    tiny.record(path, STEMS)
+    error = refusal(tmp_path)
+    assert (error.code, error.reason) == (Code.UNPROCESSABLE, "CHECKPOINT_UNTRUSTED")
+    assert not trap.exists()
+
+
+def test_a_compressed_checkpoint_is_refused(tmp_path: Path) -> None:
+    """It could be a thousand times as large in memory."""
+    path = saved(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        entries = {entry: archive.read(entry) for entry in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry, content in entries.items():
+            archive.writestr(entry, content)
+    tiny.record(path, STEMS)
+    assert refusal(tmp_path).reason == "CHECKPOINT_UNTRUSTED"
+
+
+def test_a_configuration_is_needed_and_not_trusted(tmp_path: Path) -> None:
+    saved(tmp_path)
+    config, trap = tmp_path / "mine.yaml", tmp_path / "trap"
+    config.write_text(f"model: !!python/object/apply:os.mkdir [{trap}]")
+    assert refusal(tmp_path).reason == "MODEL_UNSUPPORTED"
+    assert not trap.exists()
+    config.unlink()
+    error = refusal(tmp_path)
+    assert error.reason == "MODEL_UNSUPPORTED"
+    assert "mine.yaml" in error.message
+
+
+def _registry(folder: Path) -> EngineRegistry[RoformerEngine]:
+    registry: EngineRegistry[RoformerEngine] = EngineRegistry()
+    registry.register(RoformerEngine(model_dir=folder, thread_count=1, device="cpu"))
+    return registry
+
+
+def _separated(registry: EngineRegistry[RoformerEngine], report: Report, *, mix: ArrayMix) -> dict[str, Any]:
+    with registry.use("mine") as engine:
+        report(0.5)
+        return joined(engine.separate(mix, "mine"))
+
+
+async def test_it_runs_in_an_engine_process(tmp_path: Path) -> None:
+    saved(tmp_path)
+    mix = ArrayMix(song(2, 3_000), tiny.RATE_HZ)
+    processes = EngineProcesses("separation", 1, functools.partial(_registry, tmp_path))
+    try:
+        there = await processes.run(functools.partial(_separated, mix=mix))
+    finally:
+        processes.close()
+    here = joined(RoformerEngine(model_dir=tmp_path, thread_count=1, device="cpu").separate(mix, "mine"))
+    assert there["vocals"].tobytes() == here["vocals"].tobytes()
+    assert there["other"].tobytes() == here["other"].tobytes()
