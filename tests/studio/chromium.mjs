@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium as playwright } from "playwright-core";
 
-const FLAGS = [
+export const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -25,24 +25,26 @@ function onPath() {
   }
 }
 
-async function unpacked() {
+/** Return the path of Chromium, and the environment that it needs. */
+export async function located() {
+  const path = onPath();
+  if (path) return { path, env: process.env };
   // The package unpacks the libraries that Chromium needs if it believes to run in AWS Lambda.
   process.env.AWS_EXECUTION_ENV = "AWS_Lambda_nodejs22.x";
   const { default: packed } = await import("@sparticuz/chromium");
-  const path = await packed.executablePath();
-  return { path, libraries: join(tmpdir(), "al2023", "lib") };
+  const unpacked = await packed.executablePath();
+  return { path: unpacked, env: { ...process.env, LD_LIBRARY_PATH: join(tmpdir(), "al2023", "lib") } };
 }
 
 /** Start Chromium with an empty profile. Return its context, whose `close` also removes the profile. */
 export async function startChromium(options = {}) {
-  const system = onPath();
-  const { path, libraries } = system ? { path: system, libraries: "" } : await unpacked();
+  const { path, env } = await located();
   const profile = mkdtempSync(join(tmpdir(), "studio-profile-"));
   const context = await playwright.launchPersistentContext(profile, {
     executablePath: path,
     headless: true,
     args: FLAGS,
-    env: { ...process.env, LD_LIBRARY_PATH: libraries },
+    env,
     ...options,
   });
   context.on("close", () => rmSync(profile, { recursive: true, force: true }));

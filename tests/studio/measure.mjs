@@ -1,126 +1,135 @@
-// Measures the track page in Chromium with a track of two hours, and prints the figures as JSON.
-// Usage: node measure.mjs ADDRESS SESSION-COOKIE TRACK-ID
-// The page and the audio come from the server. The track of the argument has stems of some seconds, which stand for two hours:
-// their segments repeat, and their waveforms do, too. So each segment is fetched and decoded as that of a long track.
+// Measures the track page in Chromium with tracks of one and two hours, and prints the figures as JSON.
+// Usage: node measure.mjs ADDRESS SESSION-COOKIE TRACK-ID. The track has stems of at least 12 seconds, and an analysis.
 
-import { readFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { startChromium } from "./chromium.mjs";
+import { serveLong } from "./long.mjs";
+import { measureMemory } from "./memory.mjs";
 
-const SECONDS = 7200;
-const SEEKS = 14;
+const ZOOM_STEPS = 8;
+/** Shorter interactions are not reported. */
+const SHORTEST_MILLISECONDS = 16;
 const [address, cookie, trackId] = process.argv.slice(2);
-const context = await startChromium({ viewport: { width: 1280, height: 800 } });
-const [name, value] = cookie.split("=");
-await context.addCookies([{ name, value, url: address }]);
+const twoHours = { address, cookie, trackId, seconds: 7200 };
 const seen = { load_before: loadavg()[0] };
-try {
-  const page = await context.newPage();
-  page.setDefaultTimeout(120_000);
-  await lengthen(page);
-  await page.addInitScript(() => {
-    globalThis.measured = { paint: 0, interaction: 0 };
-    const observe = (type, note, options = {}) =>
-      new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type, buffered: true, ...options });
-    observe("largest-contentful-paint", (entry) => (globalThis.measured.paint = entry.startTime));
-    observe(
-      "event",
-      ({ interactionId, duration }) => {
-        if (interactionId) globalThis.measured.interaction = Math.max(globalThis.measured.interaction, duration);
-      },
-      { durationThreshold: 16 },
-    );
-  });
-  const button = (name) => page.getByRole("button", { name, exact: true });
-  await page.goto(`${address}/studio/tracks/${trackId}`);
-  await button("Play").waitFor();
-  await page.waitForTimeout(3000);
-  seen.largest_contentful_paint_milliseconds = await page.evaluate(() => globalThis.measured.paint);
-  seen.idle_megabytes = memory();
-
-  seen.first_sound_milliseconds = await page.evaluate(async () => {
-    const start = performance.now();
-    document.querySelector('button[aria-label="Play"]').click();
-    const bars = [...document.querySelectorAll(".transport .meter i")];
-    while (!bars.some((bar) => parseFloat(bar.style.getPropertyValue("--level")) > 1)) {
-      await new Promise(requestAnimationFrame);
-    }
-    return performance.now() - start;
-  });
-  await page.waitForTimeout(5000);
-  seen.playing_megabytes = memory();
-
-  await page.evaluate(() => (globalThis.measured.interaction = 0));
-  for (const one of ["Mute drums", "Solo vocals", "Zoom in", "Zoom in", "Show spectrograms", "Zoom out", "Show spectrograms"]) {
-    await button(one).click();
-    await page.waitForTimeout(300);
-  }
-  await page.getByRole("slider", { name: "Volume of bass" }).press("ArrowLeft");
-  await page.waitForTimeout(500);
-  seen.interaction_to_next_paint_milliseconds = await page.evaluate(() => globalThis.measured.interaction);
-
-  let peak = 0;
-  for (let seek = 1; seek <= SEEKS; seek++) {
-    await page.getByRole("slider", { name: "Position" }).fill(String((seek * 977) % SECONDS));
-    await page.waitForTimeout(1000);
-    peak = Math.max(peak, memory());
-  }
-  seen.seeking_megabytes = peak;
-  await page.waitForTimeout(20_000);
-  seen.after_seeks_megabytes = memory();
-  console.log(JSON.stringify({ ...seen, load_after: loadavg()[0] }));
-} finally {
-  await context.close();
+seen.largest_contentful_paint_milliseconds = await onPage(address, largestPaint);
+Object.assign(seen, await onTrackPage(twoHours, playAndMix));
+for (const hours of [1, 2]) {
+  const track = { ...twoHours, seconds: hours * 3600 };
+  seen[`zoom_of_${hours}_hours_milliseconds`] = await onTrackPage(track, zoomWithSpectrograms);
 }
+Object.assign(seen, await measureMemory(twoHours));
+console.log(JSON.stringify({ ...seen, load_after: loadavg()[0] }));
 
-/** Resident memory of the largest renderer of this browser. */
-function memory() {
-  const sizes = children(process.pid).map((id) => {
-    const command = read(`/proc/${id}/cmdline`);
-    return command.includes("--type=renderer") ? Number(/VmRSS:\s+(\d+)/.exec(read(`/proc/${id}/status`))?.[1] ?? 0) : 0;
-  });
-  return Math.round(Math.max(...sizes) / 1024);
-}
-
-function children(id) {
-  const own = read(`/proc/${id}/task/${id}/children`).split(" ").filter(Boolean);
-  return own.flatMap((child) => [child, ...children(child)]);
-}
-
-function read(path) {
+async function onTrackPage(track, measure) {
+  const server = await serveLong(track);
   try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return ""; // the process has ended
+    return await onPage(server.url, measure);
+  } finally {
+    server.close();
   }
 }
 
-/** Let the track seem to be two hours long. */
-async function lengthen(page) {
-  const counts = new Map();
-  await page.route(`**/api/tracks/${trackId}/stems*`, async (route) => {
-    const response = await route.fetch();
-    const { data } = await response.json();
-    for (const stem of [data.mix, ...data.stems]) {
-      counts.set(stem.id, Math.floor(stem.frame_count / stem.segment_frame_count));
-      stem.frame_count = SECONDS * stem.sample_rate_hz;
-      stem.segment_count = Math.ceil(stem.frame_count / stem.segment_frame_count);
+/** Open the track page of a server, and measure it. */
+async function onPage(origin, measure) {
+  const context = await startChromium({ viewport: { width: 1280, height: 800 } });
+  try {
+    const [name, value] = cookie.split("=");
+    await context.addCookies([{ name, value, url: origin }]);
+    const page = await context.newPage();
+    page.setDefaultTimeout(120_000);
+    await page.addInitScript(observe);
+    await page.goto(`${origin}/studio/tracks/${trackId}`);
+    await page.getByRole("button", { name: "Play", exact: true }).waitFor();
+    await page.waitForTimeout(3000);
+    return await measure(page);
+  } finally {
+    await context.close();
+  }
+}
+
+/** Runs in the page. */
+function observe() {
+  globalThis.measured = { paint: 0, interaction: 0 };
+  const note = (type, take, options = {}) =>
+    new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, buffered: true, ...options });
+  note("largest-contentful-paint", (entry) => (globalThis.measured.paint = entry.startTime));
+  const take = ({ interactionId, duration }) => {
+    if (interactionId) globalThis.measured.interaction = Math.max(globalThis.measured.interaction, duration);
+  };
+  note("event", take, { durationThreshold: 16 });
+}
+
+function largestPaint(page) {
+  return page.evaluate(() => globalThis.measured.paint);
+}
+
+async function playAndMix(page) {
+  const first_sound_milliseconds = await page.evaluate(firstSound);
+  await page.waitForTimeout(3000);
+  const interaction_to_next_paint_milliseconds = {};
+  for (const name of ["Mute drums", "Solo vocals", "Zoom in", "Show spectrograms", "Zoom out", "Metronome", "Hear the original"]) {
+    interaction_to_next_paint_milliseconds[name] = await timed(page, () => click(page, name));
+  }
+  for (const name of ["Volume of bass", "Pan of bass", "Position"]) {
+    const press = () => page.getByRole("slider", { name, exact: true }).press("ArrowLeft");
+    interaction_to_next_paint_milliseconds[name] = await timed(page, press);
+  }
+  return { first_sound_milliseconds, interaction_to_next_paint_milliseconds };
+}
+
+/** Runs in the page. Return the time from the click on Play until a meter moves. */
+async function firstSound() {
+  const start = performance.now();
+  document.querySelector('button[aria-label="Play"]').click();
+  const bars = [...document.querySelectorAll(".transport .meter i")];
+  while (!bars.some((bar) => parseFloat(bar.style.getPropertyValue("--level")) > 1)) {
+    await new Promise(requestAnimationFrame);
+  }
+  return Math.round(performance.now() - start);
+}
+
+/** Zoom in and out with all spectrograms visible while the stems play. */
+async function zoomWithSpectrograms(page) {
+  await click(page, "Play");
+  await click(page, "Show spectrograms");
+  await page.waitForTimeout(3000);
+  const steps = [];
+  const longest_task_cpu = await longestTask(page, async () => {
+    for (const name of ["Zoom in", "Zoom out"]) {
+      for (let step = 0; step < ZOOM_STEPS; step++) steps.push(await timed(page, () => click(page, name)));
     }
-    await route.fulfill({ response, json: { data } });
   });
-  await page.route("**/api/stems/*/segments/*", (route) => {
-    const [, start, id, index] = /^(.*\/stems\/([\w-]+)\/segments\/)(\d+)/.exec(route.request().url());
-    return route.continue({ url: `${start}${Number(index) % counts.get(id)}` });
-  });
-  await page.route("**/api/stems/*/waveform*", async (route) => {
-    const pixelFrames = Number(new URL(route.request().url()).searchParams.get("samples_per_pixel") ?? 256);
-    const source = await (await route.fetch({ url: route.request().url().split("?")[0] })).body();
-    const pixels = Math.ceil((SECONDS * 44_100) / pixelFrames);
-    const body = Buffer.alloc(24 + 2 * pixels);
-    source.copy(body, 0, 0, 24);
-    body.writeInt32LE(pixelFrames, 12);
-    body.writeInt32LE(pixels, 16);
-    for (let at = 24; at < body.length; at += source.length - 24) source.copy(body, at, 24);
-    await route.fulfill({ body, contentType: "application/octet-stream" });
-  });
+  steps.sort((a, b) => a - b);
+  return { median: steps[ZOOM_STEPS], slowest: steps.at(-1), longest_task_cpu };
+}
+
+/** Return the CPU time of the longest task of the page meanwhile, in milliseconds. Other programs do not change it. */
+async function longestTask(page, work) {
+  const session = await page.context().newCDPSession(page);
+  const events = [];
+  session.on("Tracing.dataCollected", ({ value }) => value.forEach((event) => events.push(event)));
+  const ended = new Promise((resolve) => session.once("Tracing.tracingComplete", resolve));
+  const traceConfig = { includedCategories: ["toplevel", "__metadata"] };
+  await session.send("Tracing.start", { transferMode: "ReportEvents", traceConfig });
+  await work();
+  await session.send("Tracing.end");
+  await ended;
+  const threadOf = ({ pid, tid }) => `${pid} ${tid}`;
+  const isMain = ({ name, args }) => name === "thread_name" && args.name === "CrRendererMain";
+  const main = new Set(events.filter(isMain).map(threadOf));
+  const onMain = events.filter((event) => main.has(threadOf(event)));
+  return onMain.reduce((longest, { tdur = 0 }) => Math.max(longest, tdur), 0) / 1000;
+}
+
+function click(page, name) {
+  return page.getByRole("button", { name, exact: true }).click();
+}
+
+/** Return the time from the input to the paint after it. */
+async function timed(page, interact) {
+  await page.evaluate(() => (globalThis.measured.interaction = 0));
+  await interact();
+  await page.waitForTimeout(500);
+  return Math.max(SHORTEST_MILLISECONDS, await page.evaluate(() => globalThis.measured.interaction));
 }
