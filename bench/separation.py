@@ -11,13 +11,14 @@ full-size ``htdemucs`` with random weights: the running time of a network does n
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,8 @@ from typing import Any
 import numpy as np
 import psutil
 from numpy.typing import NDArray
+
+from services.separation.engines.demucs.engine import CpuMode, DemucsEngine
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RATE_HZ = 44_100
@@ -69,12 +72,12 @@ def main() -> None:
     parser.add_argument("--only-ours", action="store_true", help="with --memory: do not measure the command line")
     parser.add_argument("--full", action="store_true", help="with --memory: use the full-size network")
     parser.add_argument(
-        "--separate", type=Path, nargs=4, metavar=("SONG", "MODELS", "STEMS", "ENCODING"), help=argparse.SUPPRESS
+        "--separate", nargs=5, metavar=("SONG", "MODELS", "STEMS", "ENCODING", "MODE"), help=argparse.SUPPRESS
     )
     options = parser.parse_args()
     if options.separate:
-        song, models, stems, encoding = options.separate
-        separate(song, models, stems, str(encoding))
+        song, models, stems, encoding, mode = options.separate
+        separate(Path(song), Path(models), Path(stems), encoding, mode)
         return
     with tempfile.TemporaryDirectory(prefix="separation-bench-") as folder:
         if options.memory:
@@ -83,52 +86,83 @@ def main() -> None:
             compare_with_command_line(Path(folder), options.seconds, options.rounds)
 
 
-def separate(song: Path, models: Path, stems: Path, encoding: Any) -> None:
+def separate(song: Path, models: Path, stems: Path, encoding: Any, mode: CpuMode) -> None:
     """Separate ``song`` as a job does, but without bus and store."""
     from kit.audio import AudioFile
-    from services.separation.engines.demucs import DemucsEngine
     from services.separation.stems import audio_extension, separate_to_files
 
-    engine = DemucsEngine(model_dir=models, device="cpu")
     stems.mkdir(parents=True, exist_ok=True)
-    declaration = next(declaration for declaration in engine.models if declaration.name == MODEL)
-    files = {stem: stems / f"{stem}.{audio_extension(encoding)}" for stem in declaration.outputs}
-    separate_to_files(engine, MODEL, AudioFile(song), files, encoding, lambda share: None)
+    files = {stem: stems / f"{stem}.{audio_extension(encoding)}" for stem in STEMS}
+    separate_to_files(engine(models, mode), MODEL, AudioFile(song), files, encoding, lambda share: None)
+
+
+def engine(models: Path, mode: CpuMode) -> DemucsEngine:
+    return DemucsEngine(model_dir=models, device="cpu", cpu_mode=mode, compiled_dir=models.parent / "compiled")
 
 
 def compare_with_command_line(folder: Path, seconds: float, rounds: int) -> None:
     song, models = folder / "song.wav", folder / "models"
     write_song(song, seconds)
     write_model(models, FULL_SIZE)
+    export_networks(models)
     cli, ours = command_lines(folder)
-    commands = {
-        "demucs --shifts 0 (WAV)": [*cli, "--shifts", "0", str(song)],
-        "Soundwright, new process (WAV)": [*ours, "wav16"],
-        "Soundwright, new process (FLAC)": [*ours, "flac"],
-        "Soundwright, job on a running stack (FLAC)": [],
-        "demucs, default options (1 random shift, WAV)": [*cli, str(song)],
+    commands: dict[str, Callable[[], Run]] = {
+        "demucs --shifts 0": lambda: measure([*cli, "--shifts", "0", str(song)]),
+        "Soundwright, new process, exact": lambda: measure([*ours, "wav32f", "exact"]),
+        "Soundwright, new process, mixed": lambda: measure([*ours, "wav32f", "mixed"]),
+        "Soundwright, job on a running stack (FLAC), exact": lambda: measure_job(folder, "exact"),
+        "Soundwright, job on a running stack (FLAC), mixed": lambda: measure_job(folder, "mixed"),
+        "Soundwright, job on a running stack (FLAC), fast": lambda: measure_job(folder, "fast"),
+        "Soundwright, new process, fast": lambda: measure([*ours, "wav32f", "fast"]),
+        "demucs, default options (1 random shift)": lambda: measure([*cli, str(song)]),
     }
     runs: dict[str, list[Run]] = {name: [] for name in commands}
+    agreements: dict[str, float] = {}
     for index in range(rounds):
         # Alternate the order, so that a machine that becomes slower or faster affects all programs equally.
-        for name, command in list(commands.items())[:: -1 if index % 2 else 1]:
-            runs[name].append(measure(command) if command else measure_job(folder))
+        for name, run in list(commands.items())[:: -1 if index % 2 else 1]:
+            runs[name].append(run())
             print(f"round {index + 1} of {rounds}: {name}: {runs[name][-1].wall_seconds:.1f} s", file=sys.stderr)
+            if index == 0 and "new process" in name:
+                agreements[name] = agreement_db(folder / "cli" / MODEL / song.stem, folder / "ours")
     first = next(iter(runs.values()))
     print(
         f"\nSeparation of {seconds:g} s with a full-size {MODEL}, {os.cpu_count()} CPUs, median of {rounds} runs each:\n"
     )
-    print("| | wall, s | ratio | lowest to highest, s | CPU, s | ratio | peak memory, MiB |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print(
+        "| | wall, s | ratio | lowest to highest, s | times real time | CPU, s | ratio | peak memory, MiB | agreement, dB |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name, measured in runs.items():
         wall, cpu = median_seconds(measured)
         wall_base, cpu_base = median_seconds(first)
         low, high = min(run.wall_seconds for run in measured), max(run.wall_seconds for run in measured)
         peak = max(run.peak_mebibytes for run in measured)
+        agreement = f"{agreements[name]:.0f}" if name in agreements else ""
         print(
-            f"| {name} | {wall:.1f} | {wall / wall_base:.2f} | {low:.1f} to {high:.1f}"
-            f" | {cpu:.1f} | {cpu / cpu_base:.2f} | {peak:.0f} |"
+            f"| {name} | {wall:.1f} | {wall / wall_base:.2f} | {low:.1f} to {high:.1f} | {seconds / wall:.2f}"
+            f" | {cpu:.1f} | {cpu / cpu_base:.2f} | {peak:.0f} | {agreement} |"
         )
+
+
+def agreement_db(reference: Path, stems: Path) -> float:
+    """Return the lowest signal-to-noise ratio of our stems against those of the command line."""
+    import soundfile
+
+    ratios = []
+    for stem in STEMS:
+        expected, _ = soundfile.read(reference / f"{stem}.wav")
+        actual, _ = soundfile.read(stems / f"{stem}.wav")
+        ratios.append(np.square(expected).sum() / np.square(expected - actual).sum())
+    return 10 * math.log10(min(ratios))
+
+
+def export_networks(models: Path) -> None:
+    from services.separation.engines.demucs.compiled import export
+
+    started = time.perf_counter()
+    export(engine(models, "exact").load_bag(MODEL, "cpu").networks, models.parent / "compiled")
+    print(f"The network was exported in {time.perf_counter() - started:.1f} s.", file=sys.stderr)
 
 
 def median_seconds(runs: list[Run]) -> tuple[float, float]:
@@ -146,7 +180,7 @@ def compare_lengths(folder: Path, lengths: list[float], size: Mapping[str, Any],
     for seconds in lengths:
         write_song(song, seconds)
         for name, command in {
-            "Soundwright (FLAC)": [*ours, "flac"],
+            "Soundwright (FLAC)": [*ours, "flac", "mixed"],
             **({} if only_ours else {"demucs --shifts 0 (WAV)": [*cli, "--shifts", "0", str(song)]}),
         }.items():
             run = measure(command)
@@ -160,14 +194,20 @@ def command_lines(folder: Path) -> tuple[list[str], list[str]]:
     """
     models = str(folder / "models")
     cli = [sys.executable, "-m", "demucs", "-n", MODEL, "--repo", models, "-d", "cpu", "-o", str(folder / "cli")]
+    cli += ["--float32", "--clip-mode", "none"]
     return cli, [sys.executable, __file__, "--separate", str(folder / "song.wav"), models, str(folder / "ours")]
 
 
-def measure_job(folder: Path) -> Run:
+def measure_job(folder: Path, mode: CpuMode) -> Run:
     """Measure a job on a running stack from the request to its end. The stack runs only for this measurement."""
     from demo.stack import running
 
-    settings = {"SOUNDWRIGHT_SEPARATION_MODEL_DIR": str(folder / "models"), "SOUNDWRIGHT_FALLBACK": "false"}
+    settings = {
+        "SOUNDWRIGHT_SEPARATION_MODEL_DIR": str(folder / "models"),
+        "SOUNDWRIGHT_SEPARATION_COMPILED_DIR": str(folder / "compiled"),
+        "SOUNDWRIGHT_SEPARATION_CPU_MODE": mode,
+        "SOUNDWRIGHT_FALLBACK": "false",
+    }
     with running(folder / "data", settings) as stack, stack.client() as client:
         with (folder / "song.wav").open("rb") as file:
             track = client.post("/api/tracks", files={"file": file}).raise_for_status().json()["data"]["id"]
@@ -228,6 +268,12 @@ def write_model(folder: Path, size: Mapping[str, Any]) -> None:
     torch.manual_seed(0)
     kind = HTDemucs if size is FULL_SIZE else Demucs
     network = kind(STEMS, **size)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith(".scale"):
+                # Networks begin with tiny scales of their residual branches, and training raises them. With tiny scales, the
+                # precision of these branches would not matter.
+                parameter.uniform_(0.05, 0.5)
     args, kwargs = network._init_args_kwargs
     package = {"klass": kind, "args": args, "kwargs": kwargs, "state": get_state(network, None, half=True)}
     folder.mkdir()

@@ -28,6 +28,8 @@ def build_registry(settings: SeparationSettings) -> Registry:
             thread_count=settings.separation_thread_count or None,
             device=settings.separation_device or None,
             batch_size=settings.separation_batch_size or None,
+            cpu_mode=settings.separation_cpu_mode,
+            compiled_dir=settings.separation_compiled_dir or settings.data_dir / "compiled",
         )
     )
     registry.register(DspEngine())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -24,6 +24,14 @@ class SeparationSettings(Settings):
     separation_batch_size: int = Field(0, ge=0, description="Segments per batch. 0 means 4 on a GPU and 1 on a CPU.")
     separation_device: str = Field(
         "", description="Device: cpu, cuda, cuda:1 and so on. If empty, CUDA is used if available."
+    )
+    separation_cpu_mode: Literal["exact", "mixed", "fast"] = Field(
+        "mixed",
+        description="How a CPU computes Demucs. exact: in 32 bits with PyTorch. mixed: with OpenVINO, and 16 bits where that "
+        "costs least precision. fast: with 16 bits everywhere.",
+    )
+    separation_compiled_dir: Path | None = Field(
+        None, description="Folder for networks compiled for this CPU. If empty, a folder in the data directory."
     )
     separation_model_dir: Path | None = Field(
         None, description="Folder with models. If empty, models come from the cache and the hub."

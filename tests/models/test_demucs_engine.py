@@ -64,8 +64,9 @@ def network(kind: type[Any], seed: int, stems: tuple[str, ...] = STEMS) -> Any:
     torch.manual_seed(seed)
     if kind is HTDemucs:
         made = HTDemucs(
-            list(stems), channels=8, t_layers=1, t_heads=2, t_hidden_scale=1.0, segment=Fraction(2, 5), dconv_depth=1
-        )
+            list(stems), channels=8, bottom_channels=16, t_layers=1, t_heads=2, t_hidden_scale=1.0,
+            segment=Fraction(2, 5), dconv_depth=1,
+        )  # fmt: skip
     elif kind is HDemucs:
         made = HDemucs(list(stems), channels=8, segment=Fraction(2, 5))
     else:

@@ -8,18 +8,26 @@ Papers: Rouard, Massa, Défossez, "Hybrid Transformers for Music Source Separati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kit.engines import ModelDeclaration
 from kit.errors import AppError, Code
+from kit.log import get_logger
 from kit.weights import imported_models
 from services.separation.engines.demucs import files
+from services.separation.engines.demucs.exports import Exports
 from services.separation.engines.demucs.models import MODELS
 from services.separation.engines.networks import Bag, NetworkEngine
+from services.separation.engines.networks.exported import is_installed
+from services.separation.service import Mix, Samples
 
-__all__ = ["DemucsEngine"]
+__all__ = ["CpuMode", "DemucsEngine"]
+
+CpuMode = Literal["exact", "mixed", "fast"]
+log = get_logger()
 
 
 class DemucsEngine(NetworkEngine):
@@ -30,6 +38,10 @@ class DemucsEngine(NetworkEngine):
             source then. Without it, models come from the Hugging Face cache and hub.
         trusted_sha256: full SHA-256 digests (hex) of legacy checkpoints that may be unpickled.
         models: the published models. Checkpoints that were imported into ``model_dir`` are added to them.
+        cpu_mode: how a CPU computes Hybrid Transformer Demucs. ``exact``: with PyTorch in float32. ``mixed``: with OpenVINO,
+            and bfloat16 in the transformer, which agrees to more than 60 dB. ``fast``: with bfloat16 everywhere, more than
+            35 dB.
+        compiled_dir: folder for the networks that OpenVINO runs. PyTorch runs those that are not there yet.
         options: see :class:`NetworkEngine`.
     """
 
@@ -42,9 +54,14 @@ class DemucsEngine(NetworkEngine):
         model_dir: Path | None = None,
         trusted_sha256: frozenset[str] = frozenset(),
         models: Sequence[ModelDeclaration] = MODELS,
+        cpu_mode: CpuMode = "exact",
+        compiled_dir: Path | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        self._cpu_mode = cpu_mode
+        self._compiled_dir = compiled_dir
+        self._exports = Exports()
         self._model_dir = model_dir
         self._trusted_sha256 = trusted_sha256
         self._imported = imported_models(model_dir, self.name)
@@ -61,6 +78,12 @@ class DemucsEngine(NetworkEngine):
         """Return whether the weights of ``model`` can be loaded without the network."""
         return files.are_present(self._declarations[model], self._model_dir)
 
+    def separate(self, mix: Mix, model: str) -> Iterator[Mapping[str, Samples]]:
+        """See :meth:`NetworkEngine.separate`. A network that was exported meanwhile replaces the one in memory first."""
+        if self._exports.take_ended(model):
+            self.unload(model)
+        return super().separate(mix, model)
+
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the networks of ``model`` on ``device``.
 
@@ -76,11 +99,27 @@ class DemucsEngine(NetworkEngine):
         from services.separation.engines.demucs import weights
 
         if self._model_dir is None and declaration is not None:
-            return weights.on_device(weights.load_from_hub(declaration), model, device)
+            return self._compiled(model, weights.on_device(weights.load_from_hub(declaration), model, device))
         assert self._model_dir is not None
         # Networks in the folder may have any names, but those of the published networks are theirs.
         published = {file.name: file.sha256 for each in self.models for file in each.files if file.sha256}
         digests = {name: digest for name, digest in published.items() if name.endswith(".safetensors")}
         digests |= {each.file: each.sha256 for each in self._imported.values()}
         networks = weights.load_from_folder(self._model_dir, model, self._trusted_sha256, digests)
-        return weights.on_device(networks, model, device)
+        return self._compiled(model, weights.on_device(networks, model, device))
+
+    def _compiled(self, model: str, bag: Bag) -> Bag:
+        """Return the networks as OpenVINO runs them, if they are exported; otherwise begin to export them."""
+        if bag.device != "cpu" or self._cpu_mode == "exact" or self._compiled_dir is None or not is_installed():
+            return bag
+        from services.separation.engines.demucs.compiled import are_exported, compiled
+
+        if are_exported(bag.networks, self._compiled_dir):
+            try:
+                networks = compiled(bag.networks, self._compiled_dir, self._cpu_mode, self._thread_count)
+            except OSError as error:
+                log.warning("model.export_damaged", model=model, reason=str(error))
+            else:
+                return dataclasses.replace(bag, networks=networks)
+        self._exports.begin(model, self._model_dir, self._trusted_sha256, self._compiled_dir)
+        return bag
