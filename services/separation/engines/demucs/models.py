@@ -8,7 +8,8 @@ Sources of the facts:
 * Files: the digests and sizes of the files in the repositories on the hub that several projects have recorded
   independently. For the networks of ``mdx_extra`` there is no such record, so these facts stay None.
 * Licence: the code is under MIT. The author's model cards named MIT from July to August 2026, and name no licence since.
-* The memory is not measured, so these facts stay None.
+* Memory of ``htdemucs``: docs/BENCHMARKS.md, the process of the engine with an hour of audio. The other models, and memory
+  on a GPU, are not measured, so these facts stay None.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ MODELS: tuple[ModelDeclaration, ...] = (
         outputs=STEMS,
         source="adefossez/HTDemucs",
         relative_cost=1.0,
+        memory_bytes=1447 << 20,
         scores=_scores(8.80, drums=10.05, bass=9.78, other=6.42, vocals=8.93),
         files=(
             ModelFile(
