@@ -9,9 +9,10 @@ from kit.errors import AppError
 from services.separation.choice import Candidate, Quality, choose, parse_quality
 from services.separation.engines.demucs import DemucsEngine
 from services.separation.engines.dsp import DspEngine
+from services.separation.engines.roformer import RoformerEngine
 from services.separation.service import STEMS
 
-MODELS: tuple[ModelDeclaration, ...] = (*DemucsEngine.models, *DspEngine.models)
+MODELS: tuple[ModelDeclaration, ...] = (*DemucsEngine.models, *RoformerEngine.models, *DspEngine.models)
 ALL = tuple(model.name for model in MODELS)
 
 
@@ -26,9 +27,10 @@ def candidates(available: tuple[str, ...], speeds: dict[str, float]) -> list[Can
         ("fast", 4, False, ALL, {}, "dsp"),
         ("balanced", 4, False, ALL, {}, "htdemucs"),
         ("best", 4, False, ALL, {}, "htdemucs_ft"),
-        # A GPU leaves time for the bag of four.
+        # A GPU leaves time for large networks.
         ("fast", 4, True, ALL, {}, "htdemucs"),
-        ("balanced", 4, True, ALL, {}, "htdemucs_ft"),
+        ("balanced", 4, True, ALL, {}, "bs-roformer"),
+        ("balanced", 4, True, ("htdemucs", "htdemucs_ft"), {}, "htdemucs_ft"),
         # A concert: four networks would take the whole day.
         ("best", 120, False, ALL, {}, "htdemucs"),
         # A short sound is done at once.
@@ -72,6 +74,9 @@ def test_the_stems_decide_which_models_can_run() -> None:
     assert guitar is not None
     assert guitar.model == "htdemucs_6s"
     assert choose(candidates(("htdemucs", "dsp"), {}), ("guitar",), "fast", 240.0, False) is None
+    vocals = choose(candidates(ALL, {}), ("vocals",), "best", 240.0, True)
+    assert vocals is not None
+    assert vocals.model == "bs-roformer"
     # The fine-tuned bag is better for all stems, and its score for "other" is lower.
     other = choose(candidates(ALL, {}), ("other",), "best", 240.0, False)
     assert other is not None
