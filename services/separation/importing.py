@@ -1,7 +1,8 @@
 """Registers a checkpoint of this machine as a model, without the network.
 
 The checkpoint is read as the engine reads it, so that a file that could run code, is damaged or does not fit is refused.
-It is copied into the folder of models. Its architecture, stems, size and SHA-256 are recorded beside it.
+It is copied into the folder of models, with its configuration if it needs one. Its architecture, stems, size and SHA-256
+are recorded beside it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from kit.durable import make_folder
@@ -21,12 +23,17 @@ from kit.settings import SettingsError, load
 from kit.weights import ImportedModel, imported_models, write_record
 from services.separation.choice import AUTO
 from services.separation.engines.demucs import DemucsEngine
+from services.separation.engines.roformer import RoformerEngine
+from services.separation.engines.roformer.config import UnsupportedConfig, config_path, parse_config, read_config
 from services.separation.registry import build_registry
 from services.separation.settings import SeparationSettings
 
 __all__ = ["import_checkpoint", "main"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_KINDS = (
+    "a Demucs checkpoint (.safetensors, .th), or a RoFormer checkpoint (.safetensors, .ckpt) beside its configuration"
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m services.separation")
     commands = parser.add_subparsers(dest="command", required=True)
     importing = commands.add_parser("import", help="register a checkpoint of this machine as a model")
-    importing.add_argument("file", type=Path, help="a Demucs checkpoint: .safetensors or .th")
+    importing.add_argument("file", type=Path, help=_KINDS)
     importing.add_argument("--name", default="", help="name of the model in requests; the name of the file by default")
     importing.add_argument("--licence", default=NONE_STATED, help="licence of the weights, as an SPDX identifier")
     wanted = parser.parse_args(arguments)
@@ -75,55 +82,96 @@ def import_checkpoint(settings: SeparationSettings, file: Path, name: str, licen
         content = file.read_bytes()
     except OSError as error:
         raise _refused(f"The file cannot be read: {error.strerror}.") from error
-    model = _described(settings, file, content, name or file.stem, licence)
-    _require_free(folder, model)
-    make_folder(folder, mode=0o700)
-    write_private(folder / model.file, content)
-    write_record(folder, model)
-    return model
-
-
-def _described(settings: SeparationSettings, file: Path, content: bytes, name: str, licence: str) -> ImportedModel:
-    from services.separation.engines.demucs import checkpoints, weights
-
-    if file.suffix not in checkpoints.SUFFIXES:
-        raise _refused(f"The file must be a Demucs checkpoint: {' or '.join(checkpoints.SUFFIXES)}.")
+    name = name or file.stem
     if not _NAME.fullmatch(name):
         raise _refused("The name must consist of letters, digits, underscores, points and hyphens. Set it with --name.")
-    try:
-        network = checkpoints.read_network(file.name, content, settings.separation_trusted_sha256)
-        outputs = weights.on_device(weights.alone(network), name, "cpu").stems
-    except AppError:
-        raise
-    except Exception as error:  # whatever a damaged file makes its readers raise
-        raise _refused(f"{file.name} is damaged or is no Demucs checkpoint ({type(error).__name__}).") from error
-    _require_fitting(settings, name, outputs)
-    return ImportedModel(
+    network = _read(settings, file, content, name)
+    _require_fitting(settings, name, network)
+    model = ImportedModel(
         name=name,
-        engine=DemucsEngine.name,
-        architecture=checkpoints.architecture(network),
-        outputs=outputs,
+        engine=network.engine,
+        architecture=network.architecture,
+        outputs=network.outputs,
         file=f"{name}{file.suffix}",
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
         licence=licence,
     )
+    _require_free(folder, model)
+    make_folder(folder, mode=0o700)
+    write_private(folder / model.file, content)
+    if network.config:
+        write_private(folder / f"{name}.yaml", network.config)
+    write_record(folder, model)
+    return model
 
 
-def _require_fitting(settings: SeparationSettings, name: str, outputs: tuple[str, ...]) -> None:
-    """Check that ``name`` is free, or is that of a published model with the same stems."""
+@dataclass(frozen=True)
+class _Network:
+    """What a checkpoint contains, and its configuration if it has one."""
+
+    engine: str
+    architecture: str
+    outputs: tuple[str, ...]
+    config: bytes = b""
+
+
+def _read(settings: SeparationSettings, file: Path, content: bytes, name: str) -> _Network:
+    from services.separation.engines.demucs import checkpoints
+    from services.separation.engines.roformer import weights
+
+    config = config_path(file)
+    try:
+        if file.suffix in weights.SUFFIXES and (config or file.suffix not in checkpoints.SUFFIXES):
+            return _roformer(file, content, config)
+        if file.suffix in checkpoints.SUFFIXES:
+            return _demucs(settings, file, content, name)
+    except AppError:
+        raise
+    except UnsupportedConfig as error:
+        raise _refused(str(error)) from error
+    except Exception as error:  # whatever a damaged file makes its readers raise
+        raise _refused(
+            f"{file.name} is damaged or is no checkpoint of a known kind ({type(error).__name__})."
+        ) from error
+    raise _refused(f"The file must be {_KINDS}.")
+
+
+def _demucs(settings: SeparationSettings, file: Path, content: bytes, name: str) -> _Network:
+    from services.separation.engines.demucs import checkpoints, weights
+
+    network = checkpoints.read_network(file.name, content, settings.separation_trusted_sha256)
+    outputs = weights.on_device(weights.alone(network), name, "cpu").stems
+    return _Network(DemucsEngine.name, checkpoints.architecture(network), outputs)
+
+
+def _roformer(file: Path, content: bytes, config: Path | None) -> _Network:
+    from services.separation.engines.roformer import weights
+
+    if config is None:
+        raise UnsupportedConfig(f"There is no configuration beside {file.name}, for example {file.stem}.yaml.")
+    text = read_config(config)
+    parsed = parse_config(text)
+    weights.read_network(file.name, content, parsed)
+    return _Network(RoformerEngine.name, parsed.architecture, parsed.outputs, text)
+
+
+def _require_fitting(settings: SeparationSettings, name: str, network: _Network) -> None:
+    """Check that ``name`` is free, or is that of a published Demucs model with the same stems."""
     registry = build_registry(settings)
     if name == AUTO:
         raise _refused(f"{AUTO!r} is no name for a model. Set another one with --name.")
-    imported = imported_models(settings.separation_model_dir, DemucsEngine.name)
+    imported = imported_models(settings.separation_model_dir, network.engine)
     declared = next((each for each in registry.declarations() if each.name == name), None)
     if declared is None or name in imported:
         return
-    if registry.engine(name).name != DemucsEngine.name:
+    if registry.engine(name).name != network.engine:
         raise _refused(f"Another engine has a model {name!r}. Set another name with --name.")
-    if set(declared.outputs) != set(outputs):
+    if network.engine == RoformerEngine.name:
+        raise _refused(f"{name!r} is the name of a published model. Set another name with --name.")
+    if set(declared.outputs) != set(network.outputs):
         raise _refused(
-            f"The stems of the checkpoint are {', '.join(outputs)}, and those of {name} are {', '.join(declared.outputs)}."
+            f"The stems of the checkpoint are {', '.join(network.outputs)}, and those of {name} are {', '.join(declared.outputs)}."
             " Set another name with --name."
         )
 
@@ -132,10 +180,14 @@ def _require_free(folder: Path, model: ImportedModel) -> None:
     """Check that the folder has no file for the model that another import did not put there."""
     from services.separation.engines.demucs.files import network_path
 
-    found = network_path(folder, model.name)
     before = imported_models(folder, model.engine).get(model.name)
-    if found is not None and (before is None or found.name != before.file or found.name != model.file):
-        raise _refused(f"The folder of models has {found.name} already. Delete it, or set another name with --name.")
+    names = {model.file, f"{model.name}.yaml"} if model.engine == RoformerEngine.name else set()
+    found = {name for name in names if (folder / name).exists() and before is None}
+    network = network_path(folder, model.name)
+    if network is not None and (before is None or {network.name} != {before.file, model.file}):
+        found.add(network.name)
+    if found:
+        raise _refused(f"The folder of models has {min(found)} already. Delete it, or set another name with --name.")
 
 
 def _refused(message: str) -> AppError:

@@ -16,6 +16,7 @@ from kit.errors import AppError
 from services.separation.importing import main
 from services.separation.registry import build_registry
 from services.separation.settings import SeparationSettings
+from tests.models import tiny_roformer
 from tests.models.test_demucs_engine import ArrayMix, Bomb, joined, network, package, save_safetensors, song
 
 
@@ -120,8 +121,12 @@ def test_what_is_no_model_is_refused_with_what_to_do(
     (tmp_path / "half.safetensors").write_bytes(world.file.read_bytes()[:1000])
     (tmp_path / "song.mp3").write_bytes(b"ID3")
     for file, options, sentence in (
-        (tmp_path / "half.safetensors", (), "half.safetensors is damaged or is no Demucs checkpoint"),
-        (tmp_path / "song.mp3", (), "The file must be a Demucs checkpoint: .safetensors or .th."),
+        (tmp_path / "half.safetensors", (), "half.safetensors is damaged or is no checkpoint"),
+        (
+            tmp_path / "song.mp3",
+            (),
+            "The file must be a Demucs checkpoint (.safetensors, .th), or a RoFormer checkpoint",
+        ),
         (tmp_path / "absent.th", (), "The file cannot be read: No such file or directory."),
         (world.file, ("--name", "../tuned"), "The name must consist of letters"),
         (world.file, ("--name", "auto"), "'auto' is no name for a model"),
@@ -133,6 +138,49 @@ def test_what_is_no_model_is_refused_with_what_to_do(
     assert not world.models.exists()
     monkeypatch.delenv("SOUNDWRIGHT_SEPARATION_MODEL_DIR")
     assert "Set SOUNDWRIGHT_SEPARATION_MODEL_DIR" in world.run(world.file)[1]
+
+
+def roformer_checkpoint(folder: Path, *, with_config: bool = True) -> Path:
+    file = folder / "karaoke.ckpt"
+    torch.save(tiny_roformer.reference("mel").state_dict(), file)
+    if with_config:
+        file.with_suffix(".yaml").write_text(tiny_roformer.config_text("mel", ("Vocals", "other"), "Vocals"))
+    return file
+
+
+def test_a_roformer_checkpoint_is_imported_with_its_configuration(world: World, tmp_path: Path) -> None:
+    file = roformer_checkpoint(tmp_path)
+    status, output = world.run(file)
+    assert status == 0, output
+    assert output.splitlines()[:2] == [
+        "Registered karaoke: Mel-Band RoFormer, run by roformer.",
+        "Stems: vocals, other.",
+    ]
+    names = sorted(path.name for path in world.models.iterdir())
+    assert names == ["karaoke.ckpt", "karaoke.model.json", "karaoke.yaml"]
+    registry = build_registry(SeparationSettings(separation_model_dir=world.models, separation_device="cpu"))
+    assert registry.declaration("karaoke").outputs == ("vocals", "other")
+    with registry.use("karaoke") as engine:
+        mix = ArrayMix(song(2, 5_000), tiny_roformer.RATE_HZ)
+        assert joined(engine.separate(mix, "karaoke"))["other"].shape == (2, 5_000)
+    assert world.run(file)[0] == 0
+
+
+def test_a_roformer_checkpoint_that_does_not_fit_is_refused(world: World, tmp_path: Path) -> None:
+    file = roformer_checkpoint(tmp_path, with_config=False)
+    assert "There is no configuration beside karaoke.ckpt" in world.run(file)[1]
+    config = file.with_suffix(".yaml")
+    config.write_text(f"model: !!python/object/apply:os.mkdir [{tmp_path / 'trap'}]")
+    assert "not a YAML file with plain values" in world.run(file)[1]
+    assert not (tmp_path / "trap").exists()
+    config.write_text(tiny_roformer.config_text("mel", ("Vocals", "other"), "Vocals", depth=3))
+    assert world.run(file)[1].startswith("MODEL_UNSUPPORTED: The checkpoint was refused: karaoke.ckpt")
+    assert not world.models.exists()
+    roformer_checkpoint(tmp_path)
+    assert "is the name of a published model" in world.run(file, "--name", "bs-roformer")[1]
+    world.models.mkdir()
+    (world.models / "karaoke.yaml").touch()
+    assert "has karaoke.yaml already" in world.run(file)[1]
 
 
 def test_a_damaged_record_does_not_stop_the_service(world: World) -> None:

@@ -7,16 +7,26 @@ Public configurations are YAML files of the training code, with the sections ``a
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["CONFIG_BYTES", "DEFAULT_BANDS", "RoformerConfig", "UnsupportedConfig", "parse_config"]
+__all__ = [
+    "CONFIG_BYTES",
+    "DEFAULT_BANDS",
+    "RoformerConfig",
+    "UnsupportedConfig",
+    "config_path",
+    "parse_config",
+    "read_config",
+]
 
 CONFIG_BYTES = 64_000
 """Limit of the size of a configuration file. Public ones have 1 to 5 kB."""
 
+_SUFFIXES = (".yaml", ".yml", ".json")
 _PARAMETER_LIMIT = 2_000_000_000
 _TOKEN_LIMIT = 400_000  # bands times frames of a segment
 _STEM_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -123,6 +133,11 @@ class RoformerConfig(BaseModel):
         return self.mel_band_count > 0
 
     @property
+    def architecture(self) -> str:
+        """Name of the architecture."""
+        return "Mel-Band RoFormer" if self.is_mel else "BS-RoFormer"
+
+    @property
     def band_count(self) -> int:
         """Number of bands."""
         return self.mel_band_count or len(self.freqs_per_bands)
@@ -154,6 +169,18 @@ class RoformerConfig(BaseModel):
         mask = self.band_count * (self.dim + self.mask_hidden_layer_count * hidden) * hidden
         mask += hidden * 16 * self.bin_count
         return self.depth * (self.time_depth + self.freq_depth) * layer + len(self.stems) * mask
+
+
+def config_path(checkpoint: Path) -> Path | None:
+    """Return the configuration beside a checkpoint: the file with the same name that is YAML or JSON. None without one."""
+    paths = (checkpoint.with_suffix(suffix) for suffix in _SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def read_config(path: Path) -> bytes:
+    """Return the content of a configuration file; one byte more than the limit of its size if it is larger."""
+    with path.open("rb") as file:
+        return file.read(CONFIG_BYTES + 1)
 
 
 def parse_config(content: bytes) -> RoformerConfig:

@@ -11,12 +11,16 @@ from kit.errors import AppError, Code
 from kit.hub import cached_model_file, model_file
 from kit.weights import imported_models, read_verified
 from services.separation.engines.networks import Bag, NetworkEngine
-from services.separation.engines.roformer.config import CONFIG_BYTES, RoformerConfig, UnsupportedConfig, parse_config
+from services.separation.engines.roformer.config import (
+    RoformerConfig,
+    UnsupportedConfig,
+    config_path,
+    parse_config,
+    read_config,
+)
 from services.separation.engines.roformer.models import CONFIGS, MODELS
 
-__all__ = ["CONFIG_SUFFIXES", "RoformerEngine"]
-
-CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
+__all__ = ["RoformerEngine"]
 
 
 class RoformerEngine(NetworkEngine):
@@ -104,7 +108,7 @@ def _config_beside(path: Path) -> RoformerConfig:
     Raises:
         UnsupportedConfig: there is none, or it is not supported.
     """
-    for found in filter(Path.is_file, (path.with_suffix(suffix) for suffix in CONFIG_SUFFIXES)):
-        with found.open("rb") as file:
-            return parse_config(file.read(CONFIG_BYTES + 1))
-    raise UnsupportedConfig(f"There is no configuration beside {path.name}, for example {path.stem}.yaml.")
+    found = config_path(path)
+    if found is None:
+        raise UnsupportedConfig(f"There is no configuration beside {path.name}, for example {path.stem}.yaml.")
+    return parse_config(read_config(found))
