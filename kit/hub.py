@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kit.engines.declaration import ModelFile
 from kit.log import get_logger
 
-__all__ = ["cached_file", "cached_model_file", "hub_file", "model_file", "require_hub"]
+__all__ = ["cached_file", "cached_model_file", "fetched_bytes", "hub_file", "model_file", "require_hub"]
 
 PROBE_SECONDS = 8.0
 _MIRROR_SECONDS = 30.0  # longest wait for the next bytes from a mirror
@@ -52,6 +53,40 @@ def cached_model_file(repository: str, file: ModelFile) -> Path | None:
     found = cached_file(repository, file.name) if repository else None
     copy = _mirror_path(file)
     return copy if found is None and copy is not None and copy.is_file() else found
+
+
+def fetched_bytes(repository: str, files: Sequence[ModelFile]) -> int:
+    """Return how many bytes of declared files are on this machine. Files that are being downloaded count if they have a
+    SHA-256.
+    """
+    return sum(_fetched_bytes(repository, file) for file in files)
+
+
+def _fetched_bytes(repository: str, file: ModelFile) -> int:
+    cached = cached_model_file(repository, file)
+    drafts = [cached] if cached is not None else _drafts(repository, file)
+    found = []
+    for path in drafts:
+        with contextlib.suppress(FileNotFoundError):  # it has just got its name, or was given up
+            found.append(path.stat())
+    newest = max(found, key=lambda stat: stat.st_mtime, default=None)
+    # A download may reserve the space of the whole file before it writes.
+    return min(newest.st_size, newest.st_blocks * 512) if newest else 0
+
+
+def _drafts(repository: str, file: ModelFile) -> list[Path]:
+    """Return the files into which a file is or was being downloaded, from the hub and from mirrors."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    copy = _mirror_path(file)
+    if copy is None:
+        return []
+    drafts = [*copy.parent.glob("tmp*")]
+    if repository:
+        folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
+        drafts += folder.glob(f"blobs/{file.sha256}*.incomplete")
+    return drafts
 
 
 def _mirror_path(file: ModelFile) -> Path | None:

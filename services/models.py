@@ -63,7 +63,8 @@ def main(names: list[str]) -> int:
     for name, problem in refused.items():
         sys.stderr.write(f"{name}: {problem}\n")
     chosen = {name: registry for name, registry in chosen.items() if name not in refused}
-    if not present.issuperset(chosen):
+    # Models without a source on the hub come from their mirrors.
+    if any(registry.declaration(name).source for name, registry in chosen.items() if name not in present):
         try:
             require_hub()
         except ConnectionError as error:

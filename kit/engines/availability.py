@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kit.compute import EngineProcesses, Report
+from kit.engines.declaration import ModelDeclaration
 from kit.engines.failures import LoadFailures
 from kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
 from kit.errors import AppError, Code
@@ -114,9 +115,14 @@ class ModelAvailability:
 
     async def usable(self) -> frozenset[str]:
         """Return the models that jobs can run now, without a download."""
-        states = (await self.weights()).items()
-        at_hand = (WeightsState.BUILT_IN, WeightsState.PRESENT)
-        return frozenset(model for model, state in states if state in at_hand and not self._refusal(model))
+        at_hand = await asyncio.to_thread(self._registry.present_models) | self._available
+        return frozenset(each.name for each in self._registry.declarations() if self._is_usable(each, at_hand))
+
+    def _is_usable(self, declared: ModelDeclaration, at_hand: frozenset[str]) -> bool:
+        if not declared.needs_weights:
+            return True
+        is_installed = self._registry.engine(declared.name).is_installed()
+        return declared.name in at_hand and is_installed and not self._refusal(declared.name)
 
     def problem(self, model: str) -> str:
         """Return why a model may not be used, or why the last attempt to load it failed; empty if neither is so."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from soundwright.models.v1 import model_pb2
@@ -11,6 +12,7 @@ from kit.engines.declaration import ModelDeclaration
 from kit.engines.registry import EngineRegistry
 from kit.engines.speeds import MeasuredSpeeds
 from kit.errors import AppError, Code
+from kit.hub import fetched_bytes
 from kit.security.identity import require_principal
 
 __all__ = ["described_models", "fetched_model"]
@@ -35,6 +37,8 @@ async def described_models(
         model.available = declared.name in usable
         if not model.available:
             model.unavailable_reason = problem or _REASONS.get(state, "")
+        if state is WeightsState.FETCHING and declared.size_bytes is not None:
+            model.fetched_bytes = await asyncio.to_thread(fetched_bytes, declared.source, declared.files)
         found.append(model)
     return found
 

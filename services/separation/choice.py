@@ -23,6 +23,8 @@ _LONGEST_SECONDS = 3 * 3600.0
 # Assumed speed of a model of cost 1, in seconds of audio per second of computing, until a job was measured.
 _CPU_SPEED = 1.4
 _GPU_SPEED = 50.0
+# Assumed cost of a model whose cost is not known. It is high, so that no choice takes surprisingly long.
+_UNKNOWN_COST = 20.0
 
 
 @dataclass(frozen=True)
@@ -91,14 +93,14 @@ def choose(
     share, least = _PATIENCE[quality]
     patience = min(max(share * audio_seconds, least), _LONGEST_SECONDS)
     quick = [each for each in able if seconds(each) <= patience]
-    chosen = max(quick, key=lambda each: _score(each.declaration, stems) or 0.0) if quick else min(able, key=seconds)
-    name, score = chosen.declaration.name, _score(chosen.declaration, stems)
+    chosen = max(quick, key=lambda each: _score(each.declaration, stems)[0]) if quick else min(able, key=seconds)
+    name, (score, test_set) = chosen.declaration.name, _score(chosen.declaration, stems)
     if not quick:
         merit = "none is quick enough, and it is the quickest"
-    elif score is None:
+    elif not test_set:
         merit = "none that is quick enough has a better published score"
     else:
-        merit = f"it has the best published score ({score:.2f} dB) of those that are quick enough"
+        merit = f"it has the best published score ({score:.2f} dB on {test_set}) of those that are quick enough"
     hardware = "a GPU" if has_gpu else "a CPU"
     reason = (
         f"auto chose {name} for quality {quality!r}, {audio_seconds:.0f} seconds of audio and {hardware}: of the models for"
@@ -108,14 +110,18 @@ def choose(
 
 
 def _assumed_speed(declaration: ModelDeclaration, has_gpu: bool) -> float:
-    return (_GPU_SPEED if has_gpu and declaration.needs_weights else _CPU_SPEED) / (declaration.relative_cost or 1.0)
+    return (_GPU_SPEED if has_gpu and declaration.needs_weights else _CPU_SPEED) / (
+        declaration.relative_cost or _UNKNOWN_COST
+    )
 
 
-def _score(declaration: ModelDeclaration, stems: Sequence[str]) -> float | None:
-    """Return the mean published score of the stems, or of all stems if theirs is not published."""
-    scores = {score.stem: score.sdr_db for score in declaration.scores}
-    if "" in scores and set(scores) <= {"", *stems}:
-        return scores[""]
-    if all(stem in scores for stem in stems):
-        return sum(scores[stem] for stem in stems) / len(stems)
-    return scores.get("")
+def _score(declaration: ModelDeclaration, stems: Sequence[str]) -> tuple[float, str]:
+    """Return the mean published score of the stems, or of all stems if theirs is not published, and its test set.
+
+    Without a published score it is zero, and the test set is empty.
+    """
+    scores = {score.stem: score for score in declaration.scores}
+    is_whole = set(scores) <= {"", *stems}
+    if scores and all(stem in scores for stem in stems) and not (is_whole and "" in scores):
+        return sum(scores[stem].sdr_db for stem in stems) / len(stems), scores[stems[0]].test_set
+    return (scores[""].sdr_db, scores[""].test_set) if "" in scores else (0.0, "")

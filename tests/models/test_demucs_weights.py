@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,11 @@ class Hub(http.server.BaseHTTPRequestHandler):
         self.send_header("X-Repo-Commit", "0123456789" * 4)
         self.end_headers()
         if with_body:
-            self.wfile.write(content)
+            half = len(content) // 2
+            self.wfile.write(content[:half])
+            while (self.folder / "hold").exists():  # the test removes it
+                time.sleep(0.02)
+            self.wfile.write(content[half:])
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -82,6 +87,27 @@ for name in sys.argv[1:]:
 """
 
 
+# Downloads a file, and lets the hub send its second half when the first one has arrived.
+FETCH = """
+import json, os, sys, threading, time
+from pathlib import Path
+from kit.engines import ModelFile
+from kit.hub import fetched_bytes, model_file
+
+[repository, hold] = sys.argv[1:]
+[file] = [ModelFile(**{**file, "mirrors": tuple(file["mirrors"])}) for file in json.loads(os.environ["FILES"])]
+print(fetched_bytes(repository, [file]))
+thread = threading.Thread(target=model_file, args=(repository, file))
+thread.start()
+while not (arrived := fetched_bytes(repository, [file])):
+    time.sleep(0.02)
+print(arrived)
+Path(hold).unlink()
+thread.join()
+print(fetched_bytes(repository, [file]))
+"""
+
+
 class World:
     """A hub in a folder, and a cache of its own for the processes that load models from it."""
 
@@ -107,7 +133,11 @@ class World:
         }
 
     def run(self, *names: str, **variables: str) -> list[str]:
-        """Load models in a process of its own, as the hub's library reads its variables only once."""
+        """Load models. Return what the process says about each."""
+        return [line for line in self.python(PROGRAM, *names, **variables) if line.split(" ")[0] in names]
+
+    def python(self, program: str, *arguments: str, **variables: str) -> list[str]:
+        """Run a program in a process of its own, as the hub's library reads its variables only once."""
         import json
 
         environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
@@ -118,9 +148,9 @@ class World:
             "PYTHONPATH": str(Path(__file__).parents[2]),
             **variables,
         }
-        command = [sys.executable, "-c", PROGRAM, *names]
-        finished = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-        return [line for line in finished.stdout.splitlines() if line.split(" ")[0] in names]
+        command = [sys.executable, "-c", program, *arguments]
+        finished = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=300)
+        return finished.stdout.splitlines()
 
     def cached(self, name: str) -> Path:
         return next(self.cache.glob(f"hub/models--adefossez--HTDemucs/snapshots/*/{name}")).resolve()
@@ -193,6 +223,17 @@ def test_mirrors_are_tried_in_order_and_only_the_declared_file_is_kept(world: Wo
     flip_a_byte(copy)
     (line,) = world.run("htdemucs", FALLBACK="yes")
     assert line.split()[1] == "WEIGHTS_CHANGED"
+
+
+@pytest.mark.parametrize("repository", ["adefossez/HTDemucs", ""], ids=["hub", "mirror"])
+def test_the_bytes_of_a_download_that_is_underway_are_known(world: World, repository: str) -> None:
+    size = 24 << 20  # the hub's library writes 10 MiB at a time
+    (world.served / "large.safetensors").write_bytes(os.urandom(size))
+    (world.served / "hold").touch()
+    world.files = [world.file("large.safetensors", "good")]
+    before, underway, after = map(int, world.python(FETCH, repository, str(world.served / "hold")))
+    assert (before, after) == (0, size)
+    assert 1 << 20 <= underway <= size / 2
 
 
 def self_made(world: World, name: str) -> dict[str, Any]:

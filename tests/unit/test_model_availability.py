@@ -6,15 +6,18 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 
 from kit.compute import EngineProcesses, Report
-from kit.engines import ModelAvailability, ModelState
+from kit.engines import EngineRegistry, ModelAvailability, ModelState
 from kit.engines.availability import WeightsState
+from kit.engines.models_rpc import described_models
 from kit.errors import AppError
 from services.generation.registry import Registry
+from services.separation.engines.demucs import DemucsEngine
 from tests.unit.scripted_engine import asked, builder
 
 DEADLINE_SECONDS = 30.0
@@ -135,3 +138,19 @@ async def test_one_model_is_fetched_at_a_time(world: World) -> None:
             await world.models.fetch("opera")
         assert unknown.value.reason == "MODEL_UNKNOWN"
         await first
+
+
+async def test_models_that_are_being_fetched_say_how_much_has_arrived(world: World) -> None:
+    registry: EngineRegistry[DemucsEngine] = EngineRegistry()
+    registry.register(DemucsEngine())
+    fetching = ModelAvailability(
+        registry, cast(Any, world.processes), is_loading=lambda model: model in ("htdemucs", "mdx_extra")
+    )
+    models = {model.name: model for model in await described_models(registry, fetching)}
+    assert {name: model.HasField("fetched_bytes") for name, model in models.items()} == {
+        "htdemucs": True,
+        "htdemucs_ft": False,  # it is not being fetched
+        "htdemucs_6s": False,
+        "mdx_extra": False,  # its size is unknown
+    }
+    assert 0 <= models["htdemucs"].fetched_bytes <= models["htdemucs"].size_bytes

@@ -4675,6 +4675,11 @@ export interface components {
              */
             size_bytes: number | null;
             /**
+             * @description What is on the server of the download. Null unless the weights are being fetched and the size is known.
+             * @example null
+             */
+            fetched_bytes: number | null;
+            /**
              * @example present
              * @enum {string}
              */
@@ -13304,6 +13309,7 @@ export interface operations {
                      *           "licence": "MIT",
                      *           "source": "owner/name",
                      *           "size_bytes": 84000000,
+                     *           "fetched_bytes": null,
                      *           "weights": "present",
                      *           "problem": null
                      *         }
@@ -13357,6 +13363,7 @@ export interface operations {
                      *         "licence": "MIT",
                      *         "source": "owner/name",
                      *         "size_bytes": 84000000,
+                     *         "fetched_bytes": null,
                      *         "weights": "present",
                      *         "problem": null
                      *       }

@@ -44,6 +44,7 @@ class Model(message.Message):
     MEASURED_SPEED_FIELD_NUMBER: builtins.int
     AVAILABLE_FIELD_NUMBER: builtins.int
     UNAVAILABLE_REASON_FIELD_NUMBER: builtins.int
+    FETCHED_BYTES_FIELD_NUMBER: builtins.int
     name: builtins.str
     description: builtins.str
     engine: builtins.str
@@ -74,6 +75,8 @@ class Model(message.Message):
     available: builtins.bool
     """jobs can run it now, without a download"""
     unavailable_reason: builtins.str
+    fetched_bytes: builtins.int
+    """of size_bytes; absent unless the weights are being fetched and the size is known"""
     @builtins.property
     def outputs(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """names of the stems, or of what else it produces"""
@@ -105,13 +108,16 @@ class Model(message.Message):
         measured_speed: builtins.float | None = ...,
         available: builtins.bool = ...,
         unavailable_reason: builtins.str = ...,
+        fetched_bytes: builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_measured_speed", b"_measured_speed", "_memory_bytes", b"_memory_bytes", "_size_bytes", b"_size_bytes", "device_memory_bytes", b"device_memory_bytes", "measured_speed", b"measured_speed", "memory_bytes", b"memory_bytes", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_fetched_bytes", b"_fetched_bytes", "_measured_speed", b"_measured_speed", "_memory_bytes", b"_memory_bytes", "_size_bytes", b"_size_bytes", "device_memory_bytes", b"device_memory_bytes", "fetched_bytes", b"fetched_bytes", "measured_speed", b"measured_speed", "memory_bytes", b"memory_bytes", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_measured_speed", b"_measured_speed", "_memory_bytes", b"_memory_bytes", "_size_bytes", b"_size_bytes", "architecture", b"architecture", "available", b"available", "code_licence", b"code_licence", "description", b"description", "device_memory_bytes", b"device_memory_bytes", "engine", b"engine", "files", b"files", "licence", b"licence", "licence_note", b"licence_note", "measured_speed", b"measured_speed", "memory_bytes", b"memory_bytes", "name", b"name", "outputs", b"outputs", "problem", b"problem", "scores", b"scores", "size_bytes", b"size_bytes", "source", b"source", "state", b"state", "unavailable_reason", b"unavailable_reason", "weights_licence", b"weights_licence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_fetched_bytes", b"_fetched_bytes", "_measured_speed", b"_measured_speed", "_memory_bytes", b"_memory_bytes", "_size_bytes", b"_size_bytes", "architecture", b"architecture", "available", b"available", "code_licence", b"code_licence", "description", b"description", "device_memory_bytes", b"device_memory_bytes", "engine", b"engine", "fetched_bytes", b"fetched_bytes", "files", b"files", "licence", b"licence", "licence_note", b"licence_note", "measured_speed", b"measured_speed", "memory_bytes", b"memory_bytes", "name", b"name", "outputs", b"outputs", "problem", b"problem", "scores", b"scores", "size_bytes", b"size_bytes", "source", b"source", "state", b"state", "unavailable_reason", b"unavailable_reason", "weights_licence", b"weights_licence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__device_memory_bytes: _TypeAlias = typing.Literal["device_memory_bytes"]  # noqa: Y015
     _WhichOneofArgType__device_memory_bytes: _TypeAlias = typing.Literal["_device_memory_bytes", b"_device_memory_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__fetched_bytes: _TypeAlias = typing.Literal["fetched_bytes"]  # noqa: Y015
+    _WhichOneofArgType__fetched_bytes: _TypeAlias = typing.Literal["_fetched_bytes", b"_fetched_bytes"]  # noqa: Y015
     _WhichOneofReturnType__measured_speed: _TypeAlias = typing.Literal["measured_speed"]  # noqa: Y015
     _WhichOneofArgType__measured_speed: _TypeAlias = typing.Literal["_measured_speed", b"_measured_speed"]  # noqa: Y015
     _WhichOneofReturnType__memory_bytes: _TypeAlias = typing.Literal["memory_bytes"]  # noqa: Y015
@@ -120,6 +126,8 @@ class Model(message.Message):
     _WhichOneofArgType__size_bytes: _TypeAlias = typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
     @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__device_memory_bytes) -> _WhichOneofReturnType__device_memory_bytes | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fetched_bytes) -> _WhichOneofReturnType__fetched_bytes | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__measured_speed) -> _WhichOneofReturnType__measured_speed | None: ...
     @typing.overload

@@ -82,6 +82,13 @@ class PlatformModel(TypedDict):
     licence: Annotated[str, Field(description="Licence of the weights.", examples=["MIT"])]
     source: Annotated[str | None, Field(description="Repository on the model hub.", examples=["owner/name"])]
     size_bytes: Annotated[int | None, Field(description="Size of the download. Null: unknown.", examples=[84000000])]
+    fetched_bytes: Annotated[
+        int | None,
+        Field(
+            description="What is on the server of the download. Null unless the weights are being fetched and the size is known.",
+            examples=[None],
+        ),
+    ]
     weights: Annotated[_Weights, Field(examples=["present"])]
     problem: Annotated[
         str | None,
@@ -191,6 +198,7 @@ def _model_to_wire(component: Literal["separation", "generation"], model: model_
         "licence": model.licence,
         "source": model.source or None,
         "size_bytes": model.size_bytes if model.HasField("size_bytes") else None,
+        "fetched_bytes": model.fetched_bytes if model.HasField("fetched_bytes") else None,
         "weights": _WEIGHTS.get(model.state, "missing"),
         "problem": model.problem or None,
     }

@@ -1,6 +1,6 @@
 import { api, dataOf, type PlatformModel } from "../../api/client.ts";
 import { useAction, useInterval, useLoaded } from "../../api/requests.ts";
-import { Button } from "../../ui/components.tsx";
+import { Button, ProgressBar } from "../../ui/components.tsx";
 import { Section, Table } from "../../ui/forms.tsx";
 import { sizeText } from "../../ui/texts.ts";
 
@@ -48,6 +48,7 @@ export function Models() {
 }
 
 function Row({ model, isBusy, onFetch }: { model: PlatformModel; isBusy: boolean; onFetch: () => void }) {
+  const percent = fetchedPercent(model);
   const canFetch = model.weights === "missing" || model.weights === "failed";
   return (
     <>
@@ -60,7 +61,11 @@ function Row({ model, isBusy, onFetch }: { model: PlatformModel; isBusy: boolean
         </td>
         <td class="number">{downloadText(model)}</td>
         <td>
-          <span class={`badge ${LOOKS[model.weights]}`}>{model.weights.replace("_", " ")}</span>
+          <span class={`badge ${LOOKS[model.weights]}`}>
+            {model.weights.replace("_", " ")}
+            {percent !== null && ` ${percent}%`}
+          </span>
+          {percent !== null && <ProgressBar label={`Download of ${model.name}`} percent={percent} />}
         </td>
         <td>
           {canFetch && (
@@ -79,6 +84,12 @@ function Row({ model, isBusy, onFetch }: { model: PlatformModel; isBusy: boolean
       )}
     </>
   );
+}
+
+/** Return how much of a download is done; null if no download is underway, or its size is unknown. */
+function fetchedPercent({ fetched_bytes, size_bytes }: PlatformModel): number | null {
+  if (fetched_bytes === null || !size_bytes) return null;
+  return Math.min(100, Math.floor((100 * fetched_bytes) / size_bytes));
 }
 
 function downloadText({ size_bytes, weights }: PlatformModel): string {

@@ -40,9 +40,10 @@ export function SeparateControls({ track, isFirst }: { track: Track; isFirst: bo
         Model
         <select class="input" value={model} onChange={(event) => setModel(event.currentTarget.value)}>
           <option value="">Default</option>
-          {models.map(({ name, stems }) => (
+          <option value="auto">Automatic</option>
+          {models.map(({ name, stems, available }) => (
             <option key={name} value={name}>
-              {name} ({stems} stems)
+              {name} ({stems} stems{available ? "" : ", not available"})
             </option>
           ))}
         </select>
