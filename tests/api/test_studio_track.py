@@ -42,6 +42,10 @@ def test_separations_are_compared_while_they_play(seen: Any) -> None:
     assert seen["sides_after"] == "AAAA"
 
 
+def test_playback_begins_where_a_slider_that_moved_rests(seen: Any) -> None:
+    assert seen["sought_seconds"] >= 8
+
+
 def test_the_bars_begin_where_the_user_says(seen: Any) -> None:
     assert seen["first_bar"] == "1"
     assert seen["bar_stays"]

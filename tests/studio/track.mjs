@@ -36,6 +36,18 @@ try {
   seen.sides_after = (await switches.allInnerTexts()).join("");
   await button("Pause").click();
 
+  // A slider that moves seeks where it rests.
+  await page.getByRole("slider", { name: "Position" }).evaluate((slider) => {
+    for (const seconds of [1, 3, 5, 8]) {
+      slider.value = seconds;
+      slider.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  });
+  await button("Play").click();
+  await page.waitForFunction(() => Number(document.querySelector(".position .fader").value) !== 8);
+  seen.sought_seconds = await position();
+  await button("Pause").click();
+
   // The bars begin where the user says, also after a reload.
   await button("To the beginning").click();
   await page.locator("body").press("ArrowRight");
