@@ -59,10 +59,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 # The studio, the web application. Without the npm registry, everything else works, and the page of the studio says what is missing.
 $(STUDIO): studio/node_modules/.ready $(DEMO_SONG) $(shell find studio -name node_modules -prune -o -type f -print)
-	@test ! -e $< || $(NPM) --prefix studio run build -- --logLevel warn
+	@test ! -e $< || $(NPM) --prefix studio run build -- --logLevel warn > /dev/null
 
 studio/node_modules/.ready: studio/package-lock.json $(VENV)/.ready
-	@$(NPM) --prefix studio ci && touch $@ \
+	@$(NPM) --prefix studio ci > /dev/null && touch $@ \
 		|| echo "The studio is not built, because npm could not install its packages. The basic pages work. \`make setup\` tries again."
 
 $(DEMO_SONG): demo/song.py $(VENV)/.ready
@@ -110,7 +110,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 # Chromium, and what drives it. If Debian's chromium is on PATH, the tests use that one.
 BROWSER := tests/studio/node_modules/.ready
 $(BROWSER): tests/studio/package-lock.json $(VENV)/.ready
-	@$(NPM) --prefix tests/studio ci
+	@$(NPM) --prefix tests/studio ci > /dev/null
 	@touch $@
 
 .PHONY: test
