@@ -11,9 +11,8 @@ from kit.engines.availability import ModelAvailability, WeightsState
 from kit.engines.declaration import ModelDeclaration
 from kit.engines.registry import EngineRegistry
 from kit.engines.speeds import MeasuredSpeeds
-from kit.errors import AppError, Code
 from kit.hub import fetched_bytes
-from kit.security.identity import require_principal
+from kit.security.identity import require_administrator
 
 __all__ = ["described_models", "fetched_model"]
 
@@ -78,7 +77,6 @@ async def fetched_model(registry: EngineRegistry[Any], availability: ModelAvaila
     Raises:
         AppError: ``ROLE_TOO_LOW``; errors of :meth:`ModelAvailability.fetch`.
     """
-    if not require_principal().may_administer:
-        raise AppError(Code.PERMISSION_DENIED, "ROLE_TOO_LOW", "This operation requires the role of an administrator.")
+    require_administrator()
     await availability.fetch(name)
     return next(model for model in await described_models(registry, availability) if model.name == name)

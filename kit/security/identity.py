@@ -36,7 +36,9 @@ __all__ = [
     "current_principal",
     "is_anonymous_id",
     "principal_scope",
+    "require_administrator",
     "require_principal",
+    "role_too_low",
     "service_principal",
 ]
 
@@ -319,6 +321,22 @@ def require_principal() -> Principal:
     if principal is None:
         raise AppError(Code.UNAUTHENTICATED, "PRINCIPAL_MISSING", "The call has no principal.")
     return principal
+
+
+def require_administrator() -> Principal:
+    """Return the principal of the current call, if it may use the administration.
+
+    Raises:
+        AppError: ``ROLE_TOO_LOW``; ``PRINCIPAL_MISSING``.
+    """
+    principal = require_principal()
+    if not principal.may_administer:
+        raise role_too_low()
+    return principal
+
+
+def role_too_low() -> AppError:
+    return AppError(Code.PERMISSION_DENIED, "ROLE_TOO_LOW", "This operation requires the role of an administrator.")
 
 
 @contextlib.contextmanager

@@ -7,10 +7,9 @@ import json
 from soundwright.analysis.v1 import agent_service_pb2 as pb
 from soundwright.analysis.v1 import agent_service_pb2_grpc
 
-from kit.errors import AppError, Code
 from kit.ports import Clock
 from kit.rpc import Context
-from kit.security.identity import require_principal
+from kit.security.identity import require_administrator
 from services.analysis.agents.llm import LanguageModel, ProviderState
 from services.analysis.agents.orchestrator import Orchestrator, Question
 
@@ -44,8 +43,7 @@ class AgentRpc(agent_service_pb2_grpc.AgentServiceServicer):
         )
 
     async def CheckProviders(self, request: pb.CheckProvidersRequest, context: Context) -> pb.CheckProvidersResponse:
-        if not require_principal().may_administer:
-            raise AppError(Code.PERMISSION_DENIED, "ROLE_TOO_LOW", "This requires an administrator role.")
+        require_administrator()
         return pb.CheckProvidersResponse(providers=[await self._provider()])
 
     async def _provider(self) -> pb.Provider:

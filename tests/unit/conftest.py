@@ -19,6 +19,7 @@ from query_plans import answering_index
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.ports import Collection, Doc, Index
 from tests.servers.mongodb import TOPOLOGIES, mongodb
+from tests.simulators.media_site import MediaSite
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -26,6 +27,21 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[]
     marker = item.get_closest_marker("asyncio")
     named = marker is not None and "loop_factories" in marker.kwargs
     return {"asyncio": asyncio.new_event_loop} | ({"uvloop": uvloop.new_event_loop} if named else {})
+
+
+@pytest.fixture
+def site() -> Iterator[MediaSite]:
+    """A site with recordings. Tests with another site define their own fixture."""
+    with MediaSite() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def wav(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Three seconds of a tone."""
+    from tests.unit.test_ingest_encoding import tone, written  # its libraries take a second to load
+
+    return written(tmp_path_factory.mktemp("wav") / "wav", tone(3.0)).read_bytes()
 
 
 _indexes: dict[str, set[Index]] = {}

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import errno
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,6 @@ from tests.simulators.media_site import MediaSite
 from tests.unit.test_ingest_encoding import muxed, tone, written
 
 LIMIT_BYTES = 4 << 20
-
-
-@pytest.fixture
-def site() -> Iterator[MediaSite]:
-    with MediaSite() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def wav(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return written(tmp_path_factory.mktemp("wav") / "wav", tone(3.0)).read_bytes()
 
 
 @pytest.fixture(scope="module")

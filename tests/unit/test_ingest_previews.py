@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,6 @@ from kit.security.identity import Principal, principal_scope
 from services.ingest.fetch.fetcher import Preview
 from services.ingest.previews import LinkPreview, LinkPreviews
 from tests.simulators.media_site import MediaSite
-from tests.unit.test_ingest_encoding import tone, written
-
-
-@pytest.fixture
-def site() -> Iterator[MediaSite]:
-    with MediaSite() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def wav(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return written(tmp_path_factory.mktemp("wav") / "wav", tone(3.0)).read_bytes()
 
 
 async def preview(site: MediaSite, url: str, folder: Path, **changes: Any) -> Preview:

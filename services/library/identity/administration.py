@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
 from kit.errors import AppError, Code
-from kit.security.identity import ADMINISTRATION_ROLES, GUEST_ROLE, ROLE_RANKS, Principal
+from kit.security.identity import ADMINISTRATION_ROLES, GUEST_ROLE, ROLE_RANKS, Principal, role_too_low
 from services.library.access import not_found
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditEntry, AuditLog
@@ -51,7 +51,7 @@ class Administration:
         """
         actor = await self._store.get_account(principal.id)
         if actor is None or actor.status != "active" or actor.role not in ADMINISTRATION_ROLES:
-            raise _forbidden("ROLE_TOO_LOW", "This operation requires the role of an administrator.")
+            raise role_too_low()
         return actor
 
     async def list_accounts(

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kit.errors import AppError, Code
-from kit.security.identity import current_principal
+from kit.security.identity import require_administrator
 from services.gateway.clients import COMPONENTS, Gateway
 from services.gateway.dialects.forge.serializers import JOB_TYPES, data
 from services.gateway.dialects.forge.shapes import Data
@@ -105,7 +105,7 @@ def platform_routes(gateway: Gateway) -> APIRouter:
     @documented(Data[Platform], refusals.ROLE_TOO_LOW)
     async def list_components() -> Response:
         """List the components of the platform, and whether they are ready."""
-        _require_administrator()
+        require_administrator()
         waiting = gateway.health.waiting_for
         components: list[PlatformComponent] = [{"name": name, "ready": name not in waiting} for name in COMPONENTS]
         return data({"version": gateway.health.version, "components": components})
@@ -136,7 +136,7 @@ def platform_routes(gateway: Gateway) -> APIRouter:
     @documented(Data[list[PlatformModel]], refusals.ROLE_TOO_LOW)
     async def list_platform_models() -> Response:
         """List all models with their licences, and whether their weights are on the server."""
-        _require_administrator()
+        require_administrator()
         separation, generation = await asyncio.gather(
             clients.separation.DescribeModels(separation_service_pb2.DescribeModelsRequest()),
             clients.generation.DescribeModels(generation_service_pb2.DescribeModelsRequest()),
@@ -160,7 +160,7 @@ def platform_routes(gateway: Gateway) -> APIRouter:
         name: Annotated[str, Path(description="The name of the model.", examples=["htdemucs"])],
     ) -> Response:
         """Download the weights of a model in the background. `GET /api/admin/models` shows when they are present."""
-        _require_administrator()
+        require_administrator()
         if component == "separation":
             wanted = separation_service_pb2.FetchModelRequest(name=name)
             separating = await clients.separation.FetchModel(wanted, timeout=_FETCH_SECONDS)
@@ -172,12 +172,6 @@ def platform_routes(gateway: Gateway) -> APIRouter:
         raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", "Models belong to the component separation or generation.")
 
     return router
-
-
-def _require_administrator() -> None:
-    principal = current_principal()
-    if principal is None or not principal.may_administer:
-        raise AppError(Code.PERMISSION_DENIED, refusals.ROLE_TOO_LOW.reason, refusals.ROLE_TOO_LOW.message)
 
 
 def _queue_to_wire(queue: pb.QueueDepth) -> QueueDepth:
