@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from kit.compute import EngineProcesses, Report
-from kit.engines import EngineRegistry, ModelAvailability, ModelState
+from kit.engines import EngineRegistry, ModelAvailability, ModelState, availability
 from kit.engines.availability import WeightsState
 from kit.engines.models_rpc import described_models
 from kit.errors import AppError
@@ -20,13 +20,19 @@ from services.generation.registry import Registry
 from services.separation.engines.demucs import DemucsEngine
 from tests.unit.scripted_engine import asked, builder
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 120.0
 
 
 def wait_for_file(registry: Registry, report: Report, *, file: Path = Path()) -> None:
     """Occupy an engine process until ``file`` exists."""
     while not file.exists():
         report(0.5)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request waits for its model however busy the machine is."""
+    monkeypatch.setattr(availability, "WAIT_SECONDS", DEADLINE_SECONDS)
 
 
 class World:
