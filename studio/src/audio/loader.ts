@@ -40,11 +40,12 @@ export class Loader {
     await Promise.all(this.#sources.map((source) => this.cache.load(source, index)));
   }
 
-  /** Load segments that sound later. Failures are tried again a while later. */
+  /** Load segments that sound later. Failures are tried again a while later; a load that a seek stopped is none. */
   loadAhead(indices: readonly number[]): void {
     if (performance.now() < this.#retryAt) return;
     for (const index of new Set(indices)) {
-      this.load(index).catch(() => {
+      this.load(index).catch((error: unknown) => {
+        if (error instanceof DOMException && error.name === "AbortError") return;
         this.#retryAt = performance.now() + RETRY_MILLISECONDS;
       });
     }
