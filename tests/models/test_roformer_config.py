@@ -111,6 +111,15 @@ def test_a_hostile_file_is_refused(tmp_path: Path, text: str) -> None:
     assert dict(os.environ) == before
 
 
+def test_references_are_refused() -> None:
+    """A few of them can stand for millions of values."""
+    text = tiny.config_text("bs", INSTRUMENTS, "other")
+    assert "\n  depth: 2\n" in text
+    text = text.replace("\n  depth: 2\n", "\n  depth: &two 2\n")
+    assert parse_config(text.encode()).depth == 2
+    assert "plain values" in refusal(text.replace("mask_estimator_depth: 2", "mask_estimator_depth: *two"))
+
+
 def test_a_file_that_is_too_large_or_no_text_is_refused() -> None:
     assert "larger than" in refusal(b"#" * (CONFIG_BYTES + 1))
     assert "plain values" in refusal(b"\xff\xfe\x00")
