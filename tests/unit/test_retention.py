@@ -67,7 +67,8 @@ class Library(World):
         """Store a clip of 5 bytes, and return its ID."""
         job = await self.running(kind="generation", output_folder="generations")
         key = await self.write(f"generations/1/{job.id}/audio.wav")
-        await self.ledger.succeed(job.id, 1, result(clip=clip(audio_blob_key=key, audio_size_bytes=5)), [])
+        made = result("audio", "spectrogram", clip=clip(audio_blob_key=key, audio_size_bytes=5))
+        await self.ledger.succeed(job.id, 1, dataclasses.replace(made, outputs_are_stems=False), [])
         return job.id
 
     async def told(self) -> None:
@@ -208,6 +209,21 @@ async def test_records_of_jobs_are_deleted_after_their_end_once_their_files_are(
     assert set(await applied(library.retention(stems=1, clips=1))) == {"stems", "clips"}
     assert (await applied(jobs))["jobs"].count == 2
     assert await library.kept(running.id, with_files.id, clip_id) == [running.id]
+    for collection in ("outputs", "generations", "deleted_generations"):
+        assert await library.docs.find(collection, {}, limit=10) == [], f"something is left in {collection}"
+
+
+async def test_outputs_of_a_clip_that_an_earlier_version_deleted_go_with_its_job(library: Library) -> None:
+    clip_id = await library.clip()
+    outputs = await library.docs.find("outputs", {"job_id": clip_id}, limit=10)
+    assert len(outputs) == 2
+    library.clock.time += 100 * DAY
+    await library.told()
+    await applied(library.retention(clips=1))
+    for output in outputs:  # earlier versions left them
+        await library.docs.insert("outputs", {field: value for field, value in output.items() if field != "revision"})
+    assert (await applied(library.retention(jobs=1)))["jobs"].count == 1
+    assert await library.docs.find("outputs", {}, limit=10) == []
 
 
 async def test_the_record_of_a_job_is_kept_while_its_webhooks_wait(library: Library) -> None:

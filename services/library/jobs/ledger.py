@@ -366,8 +366,10 @@ class JobLedger:
         await self._storage.reserve(job.owner_id, _reservation_id(job), size_bytes)
 
     async def forget_files(self, job_id: str) -> None:
-        """Record that the files of a job were deleted. A job that does not exist is ignored."""
-        if await self._store.job(job_id) is not None:
+        """Record that the files of a job were deleted, and remove its results. A job that does not exist is ignored."""
+        job = await self._store.job(job_id)
+        if job is not None:
+            await self._results.remove_results(job)
             await self._change(job_id, lambda job: dataclasses.replace(job, stored_bytes=None))
 
     async def succeed(

@@ -20,8 +20,7 @@ __all__ = ["build_retention"]
 def build_retention(settings: LibrarySettings, docs: Docs, stores: Stores, blobs: Blobs, clock: Clock) -> Retention:
     """Build the rules with the ages of the settings."""
     store = RetentionDocs(docs)
-    results = TrackResults(stores.tracks)
-    ledger = JobLedger(stores.jobs, JobResults(stores.tracks, results, stores.clips), clock)
+    ledger = JobLedger(stores.jobs, JobResults(stores.tracks, TrackResults(stores.tracks), stores.clips), clock)
     deletions = TrackDeletions(stores.tracks, stores.jobs, ledger, blobs, clock)
     folders = {
         "stems": settings.keep_stems_days,
@@ -31,10 +30,7 @@ def build_retention(settings: LibrarySettings, docs: Docs, stores: Stores, blobs
     rules: list[Rule] = [
         # The first, so that a preview is exact: records whose files the other rules delete follow in the next round.
         JobRule("jobs", settings.keep_jobs_days, store),
-        *(
-            OutputRule(folder, days, folder, store, stores.jobs, results, ledger, blobs)
-            for folder, days in folders.items()
-        ),
+        *(OutputRule(folder, days, folder, store, stores.jobs, ledger, blobs) for folder, days in folders.items()),
         DownloadRule("downloads", settings.keep_downloads_days, store, deletions),
         ClipRule("clips", settings.keep_clips_days, store, Catalog(stores.clips, blobs, clock, ledger.forget_files)),
         RecordRule("audit", settings.keep_audit_days, store, "audit"),

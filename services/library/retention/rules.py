@@ -15,7 +15,6 @@ from services.library.jobs.store import JobDocs
 from services.library.retention.service import Expired
 from services.library.retention.store import RetentionDocs
 from services.library.tracks.deletions import TrackDeletions
-from services.library.tracks.results import TrackResults
 
 __all__ = ["ClipRule", "DownloadRule", "JobRule", "OutputRule", "RecordRule"]
 
@@ -35,7 +34,6 @@ class OutputRule:
     folder: str
     store: RetentionDocs
     jobs: JobDocs
-    results: TrackResults
     ledger: JobLedger
     blobs: Blobs
 
@@ -54,7 +52,6 @@ class OutputRule:
         if job is not None and job.state.terminal:
             await delete_outputs(self.blobs, job.output_folder, job.id, range(1, job.attempt + 1))
             await self.ledger.forget_files(job.id)
-            await self.results.remove(job)
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,8 @@ class JobRule:
     """Records of jobs, by the time of their end.
 
     The record of a job is kept while files of it are stored, because it counts them and deletes them; while its results or
-    webhooks wait to be stored; and while a track without audio shows it as its download.
+    webhooks wait to be stored; and while a track without audio shows it as its download. With the record of a job goes what
+    is left of its deleted clip.
     """
 
     name: str
@@ -156,9 +154,10 @@ class JobRule:
             job.get("stored_bytes")
             or job.get("results_pending")
             or job.get("webhooks_pending")
-            or await self.store.has_outputs(job["id"])
+            or await self.store.has_results(job["id"])
             or await self.store.is_download(job["id"], job["track_id"])
         )
 
     async def delete(self, expired: Expired) -> None:
+        await self.store.delete_clip_traces(expired.id)
         await self.store.delete("jobs", expired.id)

@@ -59,11 +59,22 @@ class RetentionDocs:
         """Return whether a clip is in a playlist."""
         return bool(await self._docs.find("playlists", {"generation_ids": Contains(generation_id)}, limit=1))
 
-    async def has_outputs(self, job_id: str) -> bool:
-        """Return whether a job has stored outputs or a clip."""
-        return bool(
-            await self._docs.find("outputs", {"job_id": job_id}, limit=1) or await self._docs.get("generations", job_id)
-        )
+    async def has_results(self, job_id: str) -> bool:
+        """Return whether a job has stored outputs or a clip, or whether its clip is being deleted."""
+        deletion = await self._docs.get("deleted_generations", job_id)
+        if deletion is not None:
+            return bool(deletion["pending"])
+        return bool(await self._outputs(job_id) or await self._docs.get("generations", job_id))
+
+    async def delete_clip_traces(self, job_id: str) -> None:
+        """Delete what is left of the deleted clip of a job. While there is such a record, no clip of this job is stored again."""
+        while outputs := await self._outputs(job_id):
+            for output in outputs:
+                await self._docs.delete("outputs", output["id"])
+        await self._docs.delete("deleted_generations", job_id)
+
+    async def _outputs(self, job_id: str) -> list[Doc]:
+        return await self._docs.find("outputs", {"job_id": job_id}, limit=_BATCH)
 
     async def is_download(self, job_id: str, track_id: str) -> bool:
         """Return whether a track without audio shows a job as its download."""
