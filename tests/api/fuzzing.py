@@ -71,7 +71,7 @@ def found_in(document: Document, route: str | None, answer: httpx.Response) -> l
     if _before_routes(answer):
         return found
     if route is None:
-        return found + ([] if answer.status_code in (401, 403, 404, 405) else [f"{answer.status_code} without a route"])
+        return found + ([] if _is_no_route(answer) else [f"{answer.status_code} without a route: {answer.text[:200]}"])
     found += document.broken_promises(route, answer)
     if answer.status_code >= 500 and not _in_contract(route, answer):
         found.append(f"a server error: {answer.text[:200]}")
@@ -86,6 +86,12 @@ def _before_routes(answer: httpx.Response) -> bool:
     """Whether the HTTP server refused the request. The document describes what comes after it; docs/ERRORS.md has both."""
     refusal = answer.status_code in (400, 414, 431) and _json(answer)
     return refusal and answer.json().get("code") in SERVER_CODES
+
+
+def _is_no_route(answer: httpx.Response) -> bool:
+    """Whether the answer may be that to a path without a route. Paths with control characters are refused before a route is found."""
+    is_refused_path = answer.status_code == 400 and "The path contains control characters" in answer.text
+    return answer.status_code in (401, 403, 404, 405) or is_refused_path
 
 
 def _json(answer: httpx.Response) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from stories import asked, ended, eventually, listener, made
 
@@ -28,19 +29,28 @@ def box(stack: Stack) -> Iterator[httpx.Client]:
 def busy(stack: Stack, box: httpx.Client, admin: httpx.Client) -> Iterator[list[str]]:
     """The ids of an administrator's long jobs that have begun, one for each worker, in the order in which they came.
 
-    What is asked for meanwhile waits, and goes at the end.
+    Their engines stand still, so that no job ends while a test looks at the queue. What is asked for meanwhile waits, and goes at
+    the end.
     """
     job_ids = [asked(admin, "endless drone", duration=180)["job_id"] for _ in stack.component("generation")]
     eventually(lambda: {admin.get(f"/job/{job_id}").json()["status"] for job_id in job_ids} == {"processing"})
+    for engine in engines(stack):
+        engine.suspend()
     yield job_ids
     for job in box.get("/api/queue").json()["jobs"]:
         if job["status"] == "queued":
             box.post(f"/api/queue/{job['id']}/cancel", json={"user_id": job["user_id"]})
-    stop(admin, job_ids)
+    stop(stack, admin, job_ids)
     eventually(lambda: box.get("/api/queue").json()["total"] == 0)
 
 
-def stop(admin: httpx.Client, job_ids: list[str]) -> None:
+def engines(stack: Stack) -> list[psutil.Process]:
+    return [engine for worker in stack.component("generation") for engine in worker.children()]
+
+
+def stop(stack: Stack, admin: httpx.Client, job_ids: list[str]) -> None:
+    for engine in engines(stack):
+        engine.resume()
     for job_id in job_ids:
         admin.delete(f"/api/jobs/{uuid.UUID(job_id)}")
 
@@ -97,7 +107,7 @@ def members(stack: Stack, admin: httpx.Client) -> Iterator[dict[str, httpx.Clien
 
 
 def test_jobs_start_in_the_order_of_their_positions(
-    box: httpx.Client, admin: httpx.Client, members: dict[str, httpx.Client], busy: list[str]
+    stack: Stack, box: httpx.Client, admin: httpx.Client, members: dict[str, httpx.Client], busy: list[str]
 ) -> None:
     owners: dict[str, httpx.Client] = {}
     for client, priority in (
@@ -131,7 +141,7 @@ def test_jobs_start_in_the_order_of_their_positions(
 
     eventually(waits_do_not_decrease)  # estimates are up to a second old
 
-    stop(admin, busy)
+    stop(stack, admin, busy)
     for job_id, client in owners.items():
         assert ended(client, job_id)["status"] == "completed"
     stored = [clip["id"] for clip in box.get("/api/library", params={"per_page": 100}).json()["items"]]
@@ -187,7 +197,7 @@ def test_a_failed_job_says_why(
     clip, owner = source
     job_id = asked(box, "goes on from nothing", duration=1, continue_from=clip, user_id=owner)["job_id"]
     assert box.request("DELETE", f"/api/library/{clip}", json={"user_id": owner}).status_code == 200
-    stop(admin, busy)
+    stop(stack, admin, busy)
     job = ended(box, job_id)
     assert (job["status"], job["filename"], job["quality"], job["position"]) == ("failed", None, None, 0)
     assert re.fullmatch(r"Generation failed: [A-Z].+\.", job["error"])

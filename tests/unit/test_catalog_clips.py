@@ -76,6 +76,29 @@ async def test_parallel_inserts_store_one_clip(fixture: CatalogFixture) -> None:
     assert await fixture.listed() == [UNKNOWN]
 
 
+async def test_a_clip_can_be_found_when_any_process_has_stored_it(
+    fixture: CatalogFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first process stops between the document and its search entry."""
+    clip = Generation(UNKNOWN, "ann", "rain", "audio", 1.0)
+    put, stopped, go_on = fixture.search.put, asyncio.Event(), asyncio.Event()
+
+    async def stop_once(*args: Any) -> int:
+        if not stopped.is_set():
+            stopped.set()
+            await go_on.wait()
+        return await put(*args)
+
+    monkeypatch.setattr(fixture.search, "put", stop_once)
+    first = asyncio.create_task(fixture.store.store_generation(clip))
+    await stopped.wait()
+    await fixture.store.store_generation(clip)
+    assert await fixture.listed() == [UNKNOWN]
+    go_on.set()
+    await first
+    assert await fixture.listed() == [UNKNOWN]
+
+
 async def test_a_deleted_clip_is_not_stored_again(fixture: CatalogFixture) -> None:
     clip = await fixture.clip()
     await fixture.catalog.delete(ANN, clip.id)

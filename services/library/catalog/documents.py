@@ -113,8 +113,12 @@ class ClipDocs:
         return True
 
     async def _insert_generation(self, generation: Generation) -> bool:
+        """Store a new clip so that it can be found. Return whether it was new."""
         doc = _doc(generation)
         if not await insert_doc_if_absent(self._docs, GENERATIONS.name, doc):
+            # Whoever has inserted it may not have written its search entry yet.
+            if stored := await self._docs.get(GENERATIONS.name, generation.id):
+                await self._entries.update(stored)
             return False
         await self._entries.update({**doc, "revision": 1})
         return True

@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, dataOf, type Track } from "../api/client.ts";
 import { onJobFinished } from "../api/jobs.ts";
+import { useLoaded } from "../api/requests.ts";
 import { Button, Notice } from "../ui/components.tsx";
 import { timeText } from "../waveform/view.ts";
 import { Links } from "./links.tsx";
@@ -12,24 +13,18 @@ const PAGE_SIZE = 50;
 const SEARCH_MILLISECONDS = 250;
 
 export default function TracksPage() {
-  const [tracks, setTracks] = useState<readonly Track[] | null>(null);
   const [search, setSearch] = useState("");
+  const [sought, setSought] = useState("");
   const [count, setCount] = useState(PAGE_SIZE);
-  const [problem, setProblem] = useState("");
-  const load = useCallback(() => {
-    const query = { page_size: Math.min(100, count), q: search };
-    dataOf(api.GET("/api/tracks", { params: { query } })).then(
-      (found) => {
-        setTracks(found);
-        setProblem("");
-      },
-      (error: Error) => setProblem(error.message),
-    );
-  }, [search, count]);
+  const listing = useCallback(() => {
+    const query = { page_size: Math.min(100, count), q: sought };
+    return dataOf(api.GET("/api/tracks", { params: { query } }));
+  }, [sought, count]);
+  const { value: tracks, problem, reload: load } = useLoaded<readonly Track[]>(listing);
   useEffect(() => {
-    const timer = setTimeout(load, search ? SEARCH_MILLISECONDS : 0);
+    const timer = setTimeout(() => setSought(search), search ? SEARCH_MILLISECONDS : 0);
     return () => clearTimeout(timer);
-  }, [load, search]);
+  }, [search]);
   useEffect(() => onJobFinished(load), [load]);
   return (
     <div class="page">

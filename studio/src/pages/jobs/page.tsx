@@ -1,10 +1,11 @@
 /** All jobs, page by page, newest first. Those that run are kept up to date. */
 
 import "./jobs.css";
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { api, type Job, refusal } from "../../api/client.ts";
 import { activeJobs, isFollowing, onJobFinished } from "../../api/jobs.ts";
 import { askToNotify, JOB_NAMES, permission } from "../../api/notifications.ts";
+import { useLoaded } from "../../api/requests.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { JobRow } from "./row.tsx";
 
@@ -21,20 +22,15 @@ export default function JobsPage() {
   const [type, setType] = useState("");
   const [status, setStatus] = useState("");
   const [page, setPage] = useState(1);
-  const [listed, setListed] = useState<Listed | null>(null);
-  const [problem, setProblem] = useState("");
-  const load = useCallback(() => {
-    loadJobs(type, status, page).then(
-      (found) => {
-        setListed(found);
-        setProblem("");
-      },
-      (error: Error) => setProblem(error.message),
-    );
-  }, [type, status, page]);
+  const listing = useCallback(() => loadJobs(type, status, page), [type, status, page]);
+  const { value: listed, problem, reload } = useLoaded(listing);
   const active = [...activeJobs.value.keys()].sort().join();
-  useEffect(load, [load, active]);
-  useEffect(() => onJobFinished(load), [load]);
+  const listedActive = useRef(active);
+  useEffect(() => {
+    if (listedActive.current !== active) void reload();
+    listedActive.current = active;
+  }, [active, reload]);
+  useEffect(() => onJobFinished(reload), [reload]);
   const choose = (set: (value: string) => void) => (value: string) => {
     set(value);
     setPage(1);
@@ -56,7 +52,7 @@ export default function JobsPage() {
         </div>
       </div>
       {(problem || !isFollowing.value) && (
-        <Notice look="bad" action={<Retry onClick={load} />}>
+        <Notice look="bad" action={<Retry onClick={reload} />}>
           {problem || "The server is not reachable, so the list is not up to date. It continues by itself."}
         </Notice>
       )}
@@ -64,7 +60,7 @@ export default function JobsPage() {
       {listed && listed.jobs.length > 0 && (
         <ul class="panel list jobs" aria-label="Jobs">
           {listed.jobs.map((job) => (
-            <JobRow key={job.id} job={activeJobs.value.get(job.id) ?? job} onRetried={load} />
+            <JobRow key={job.id} job={activeJobs.value.get(job.id) ?? job} onRetried={reload} />
           ))}
         </ul>
       )}
