@@ -21,7 +21,7 @@ from services.separation.engines.demucs.stages import STAGES, Stages, can_be_spl
 from services.separation.engines.networks import exported
 from services.separation.engines.networks.exported import CompiledStages, Precision
 
-__all__ = ["CompiledNetwork", "Mode", "are_exported", "compiled", "export"]
+__all__ = ["CompiledNetwork", "Mode", "compiled", "export"]
 
 Mode = Literal["mixed", "fast"]
 PRECISIONS: Mapping[Mode, Mapping[str, Precision]] = {
@@ -32,11 +32,6 @@ PRECISIONS: Mapping[Mode, Mapping[str, Precision]] = {
 _FORM = 1
 
 
-def are_exported(networks: Sequence[Any], folder: Path) -> bool:
-    """Return whether nothing is left to :func:`export`."""
-    return all((folder / _name(network)).is_dir() for network in networks if can_be_split(network))
-
-
 def export(networks: Sequence[Any], folder: Path) -> None:
     """Export those networks that have this form, each to a folder of its own. Takes about half a minute for each."""
     for network in filter(can_be_split, networks):
@@ -44,21 +39,22 @@ def export(networks: Sequence[Any], folder: Path) -> None:
         exported.export(stages.modules, stages.examples, folder / _name(network))
 
 
-def compiled(networks: Sequence[Any], folder: Path, mode: Mode, thread_count: int | None) -> tuple[Any, ...]:
-    """Return the networks, those of this form compiled.
+def compiled(networks: Sequence[Any], folder: Path, mode: Mode, thread_count: int | None) -> tuple[Any, ...] | None:
+    """Return the networks, those of this form compiled; None if one of them has to be exported first.
 
     Args:
-        networks: all of them :func:`are_exported`. They lose their layers.
+        networks: they lose their layers if they are compiled.
         thread_count: CPU threads; None: all cores.
 
     Raises:
         OSError: an exported network is damaged. It is removed.
     """
     alone = len(networks) == 1
-    found = [network for network in networks if can_be_split(network)]
+    paths = {network: folder / _name(network) for network in networks if can_be_split(network)}
+    if not all(path.is_dir() for path in paths.values()):
+        return None
     compiled_stages = {}
-    for network in found:
-        path = folder / _name(network)
+    for network, path in paths.items():
         try:
             compiled_stages[network] = CompiledStages(path, PRECISIONS[mode], thread_count)
         except RuntimeError as error:

@@ -112,14 +112,14 @@ class DemucsEngine(NetworkEngine):
         """Return the networks as OpenVINO runs them, if they are exported; otherwise begin to export them."""
         if bag.device != "cpu" or self._cpu_mode == "exact" or self._compiled_dir is None or not is_installed():
             return bag
-        from services.separation.engines.demucs.compiled import are_exported, compiled
+        from services.separation.engines.demucs.compiled import compiled
 
-        if are_exported(bag.networks, self._compiled_dir):
-            try:
-                networks = compiled(bag.networks, self._compiled_dir, self._cpu_mode, self._thread_count)
-            except OSError as error:
-                log.warning("model.export_damaged", model=model, reason=str(error))
-            else:
-                return dataclasses.replace(bag, networks=networks)
+        try:
+            networks = compiled(bag.networks, self._compiled_dir, self._cpu_mode, self._thread_count)
+        except OSError as error:
+            log.warning("model.export_damaged", model=model, reason=str(error))
+            networks = None
+        if networks is not None:
+            return dataclasses.replace(bag, networks=networks)
         self._exports.begin(model, self._model_dir, self._trusted_sha256, self._compiled_dir)
         return bag

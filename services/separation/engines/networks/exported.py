@@ -7,9 +7,7 @@ takes seconds. An exported network is a folder with one model per stage. https:/
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import sys
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kit.scratch import process_folder
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -58,12 +58,10 @@ def export(modules: Mapping[str, nn.Module], examples: Mapping[str, tuple[Tensor
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-    try:
-        # The fused attention layers of PyTorch cannot be exported.
-        torch.backends.mha.set_fastpath_enabled(False)
-        frontend = FrontEndManager().load_by_framework("pytorch")
+    # The fused attention layers of PyTorch cannot be exported.
+    torch.backends.mha.set_fastpath_enabled(False)
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    with process_folder(folder.parent) as draft:
         for name, module in modules.items():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # PyTorch and OpenVINO warn of each other's ways
@@ -76,8 +74,6 @@ def export(modules: Mapping[str, nn.Module], examples: Mapping[str, tuple[Tensor
             openvino.save_model(model, draft / f"{name}.xml", compress_to_fp16=False)
         if not folder.exists():
             draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 class CompiledStages:
