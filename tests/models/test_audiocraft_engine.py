@@ -6,7 +6,7 @@ import itertools
 import math
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,11 @@ from services.generation.engines.audiocraft.engine import AudiocraftEngine
 from services.generation.service import Clip, Take
 from tests.models.tiny_audiocraft import FRAME_RATE_HZ, SAMPLE_RATE_HZ, WINDOW_SECONDS
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 Samples = NDArray[np.float32]
 MODELS = tuple(declared.name for declared in DECLARED)
 TOKEN_FRAMES = SAMPLE_RATE_HZ // FRAME_RATE_HZ
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

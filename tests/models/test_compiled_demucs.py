@@ -7,28 +7,21 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from test_demucs_engine import STEMS, ArrayMix, Samples, Zoo, joined, song
+from test_demucs_engine import STEMS, Samples, Zoo
 from test_demucs_engine import zoo as zoo  # the fixture
 
 from services.separation.engines.demucs import DemucsEngine
 from services.separation.engines.demucs.compiled import export
 from services.separation.engines.demucs.engine import CpuMode
+from tests.models.recordings import ArrayMix, joined, song
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 FRAMES = 60_000
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

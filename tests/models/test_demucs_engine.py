@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -28,28 +28,13 @@ from safetensors.torch import save_file
 from kit.engines import EngineRegistry
 from kit.errors import AppError, Code
 from services.separation.engines.demucs import DemucsEngine
+from tests.models.recordings import ArrayMix, joined, song
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 Samples = NDArray[np.float32]
 STEMS = ("drums", "bass", "other", "vocals")
 RATE_HZ = 44_100
-
-
-@dataclass
-class ArrayMix:
-    samples: Samples
-    sample_rate_hz: int = RATE_HZ
-
-    @property
-    def channel_count(self) -> int:
-        return self.samples.shape[0]
-
-    @property
-    def frame_count(self) -> int:
-        return self.samples.shape[1]
-
-    def blocks(self, block_frames: int) -> Iterator[Samples]:
-        for start in range(0, self.frame_count, block_frames):
-            yield self.samples[:, start : start + block_frames]
 
 
 @dataclass
@@ -96,14 +81,6 @@ def save_safetensors(model: Any, path: Path) -> None:
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, path, metadata=metadata)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     folder = tmp_path_factory.mktemp("models")
@@ -136,20 +113,6 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
 @pytest.fixture(scope="module")
 def engine(zoo: Zoo) -> DemucsEngine:
     return DemucsEngine(model_dir=zoo.folder, thread_count=1, device="cpu")
-
-
-def song(channel_count: int, frame_count: int, seed: int = 0) -> Samples:
-    """Coloured noise around a note, with an offset, so that nothing is symmetric or centred by chance."""
-    rng = np.random.default_rng(seed)
-    noise = np.cumsum(rng.normal(0, 0.02, (channel_count, frame_count)), axis=1)
-    noise -= np.linspace(0, 1, frame_count) * noise[:, -1:]
-    note = 0.3 * np.sin(2 * np.pi * 440 * np.arange(frame_count) / RATE_HZ)
-    return (noise + note + 0.05).astype(np.float32)
-
-
-def joined(blocks: Iterator[Mapping[str, Samples]]) -> dict[str, Samples]:
-    parts = list(blocks)
-    return {stem: np.concatenate([part[stem] for part in parts], axis=1) for stem in parts[0]}
 
 
 def reference(model: Any, samples: Samples) -> dict[str, Samples]:

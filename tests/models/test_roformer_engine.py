@@ -20,6 +20,8 @@ from services.separation.service import Samples
 from tests.models import tiny_roformer as tiny
 from tests.models.recordings import ArrayMix, joined, song
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MIX_NAMES = ("vocals", "other")
 FOUR = ("drums", "bass", "other", "vocals")
 MODELS: dict[str, tuple[str, tuple[str, ...], str | None, int]] = {
@@ -28,14 +30,6 @@ MODELS: dict[str, tuple[str, tuple[str, ...], str | None, int]] = {
     "mel-vocals": ("mel", MIX_NAMES, "vocals", 4),
     "mel-four": ("mel", FOUR, None, 4),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
