@@ -246,13 +246,36 @@ sbom: setup $(SUPPLY)  ## List the packages of Python and of the studio in build
 bench: setup  ## Run the benchmarks (results: docs/BENCHMARKS.md)
 	$(BIN)/python -m bench
 
+# Recorded instruments, drums and speech for songs, from Debian packages (training/DATA.md). About 1 GB.
+SOURCES := .sources/.ready
+$(SOURCES): training/sources.py | $(VENV)/.ready
+	@mkdir -p $(@D)
+	@$(BIN)/python -m training.sources $(@D)
+	@touch $@
+
+SONGS ?= build/songs
+COUNT ?= 500
+.PHONY: songs
+songs: setup $(SOURCES)  ## Render songs with known stems for training (SONGS=folder, COUNT=500)
+	$(BIN)/python -m training.render --split train --count $(COUNT) "$(SONGS)"
+	$(BIN)/python -m training.render --split validation --count $$(($(COUNT) / 10)) "$(SONGS)"
+
+.PHONY: evaluation-songs
+evaluation-songs: setup $(SOURCES)  ## Render the 24 songs for evaluation (SONGS=folder)
+	$(BIN)/python -m training.render --split evaluation --count 24 --seconds 40 --spread 10 "$(SONGS)"
+
+# The same command goes on where an interrupted training stopped.
+.PHONY: train
+train: setup  ## Train the network of the model "small" (SONGS=folder; results in build/small)
+	$(BIN)/python -m training.train training/small.yaml "$(SONGS)" build/small
+
 .PHONY: simulate
 simulate: setup  ## Predict waiting times and the use of GPUs (docs/SCALING.md)
 	@$(BIN)/python -m simulation $(SIMULATE)
 
 .PHONY: clean
 clean:  ## Remove all generated files except the data directory
-	rm -rf $(VENV) .servers studio/node_modules services/gateway/web/studio tests/channels/node_modules tests/studio/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .servers .sources studio/node_modules services/gateway/web/studio tests/channels/node_modules tests/studio/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: help
 help:  ## List the targets

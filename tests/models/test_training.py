@@ -1,0 +1,254 @@
+"""The training loop, its examples and its losses, on tiny networks and short songs."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from services.separation.engines.roformer.weights import read_network
+from services.separation.service import STEMS
+from training.augmentation import changed_song, changed_stem, resampled
+from training.configuration import Configuration, Optimization, read_configuration
+from training.examples import Examples, Song, find_songs, validation_segments
+from training.losses import separation_loss, si_sdr
+from training.train import Training, all_stems, run
+
+RATE_HZ = 44_100
+SHIPPED = Path(__file__).parents[2] / "training" / "small.yaml"
+pytestmark = pytest.mark.usefixtures("one_thread")
+FREQUENCIES_HZ = {"bass": 80, "other": 700, "vocals": 2500}
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with songs: clicks as drums, and a tone for each other stem."""
+    root = tmp_path_factory.mktemp("songs")
+    for split, number in (("train", 0), ("train", 1), ("validation", 2)):
+        folder = root / split / f"song-{number}"
+        folder.mkdir(parents=True)
+        for stem in STEMS:
+            soundfile.write(folder / f"{stem}.flac", _stem(stem, number).T, RATE_HZ)
+    return root
+
+
+def _stem(stem: str, number: int) -> NDArray[np.float32]:
+    times = np.arange(3 * RATE_HZ) / RATE_HZ
+    if stem == "drums":
+        samples = np.random.default_rng(number).standard_normal(len(times)) * np.exp(-60 * (times % 0.4))
+    else:
+        samples = np.sin(2 * np.pi * FREQUENCIES_HZ[stem] * (1 + number / 10) * times)
+    return (0.1 * np.stack([samples, 0.7 * samples])).astype(np.float32)
+
+
+def configuration(**optimization: float) -> Configuration:
+    shipped = read_configuration(SHIPPED)
+    network = shipped.network.model_copy(
+        update={
+            "dim": 8,
+            "depth": 1,
+            "head_count": 2,
+            "head_dim": 4,
+            "segment_frames": RATE_HZ,
+            "freqs_per_bands": (3, 5, 24, 64, 160, 769),
+        }
+    )
+    options: dict[str, float] = {
+        "step_count": 30, "batch_size": 2, "segment_seconds": 0.5, "learning_rate": 0.01, "warmup_step_count": 3,
+        "validation_step_count": 10, "worker_count": 0, "bfloat16": False,
+    }  # fmt: skip
+    return Configuration(network=network, optimization=Optimization(**{**options, **optimization}))
+
+
+def examples(songs: Path, count: int = 100, remix: float = 0.5, seed: int = 1) -> Examples:
+    return Examples(find_songs(songs / "train"), RATE_HZ // 2, seed, remix, count)
+
+
+def batches(songs: Path, start: int, size: int = 2) -> itertools.chain[torch.Tensor]:
+    source = examples(songs)
+    numbers = itertools.count(start * size, size)
+    return itertools.chain(torch.stack([source[number + k] for k in range(size)]) for number in numbers)
+
+
+def test_the_shipped_configuration_is_valid_and_its_network_fits_the_repository() -> None:
+    shipped = read_configuration(SHIPPED)
+    assert shipped.network.outputs == ("drums", "bass", "vocals", "other")
+    training_parameters = sum(p.numel() for p in Training(shipped, Path("nowhere"), "cpu")._network.parameters())
+    assert 1_000_000 < training_parameters < 9_000_000
+
+
+@pytest.mark.parametrize("change", [{"step_count": 0}, {"unknown": 1}, {"segment_seconds": 0.6}])
+def test_a_configuration_with_wrong_values_is_refused(tmp_path: Path, change: dict[str, float]) -> None:
+    sections = yaml.safe_load(SHIPPED.read_text())
+    sections["optimization"] |= change
+    sections["network"] |= {"n_fft": 8192, "win_length": 8192, "freqs_per_bands": [4097]}
+    path = tmp_path / "bad.yaml"
+    path.write_text(yaml.safe_dump(sections))
+    with pytest.raises(ValidationError):
+        read_configuration(path)
+
+
+def test_an_example_follows_from_the_seed_and_its_number(songs: Path) -> None:
+    first, second = examples(songs), examples(songs)
+    assert torch.equal(first[7], second[7])
+    assert not torch.equal(first[7], first[8])
+    assert not torch.equal(first[7], examples(songs, seed=2)[7])
+
+
+def test_examples_are_stereo_stems_without_peaks_above_full_scale(songs: Path) -> None:
+    source = examples(songs)
+    for number in range(30):
+        stems = source[number]
+        assert stems.shape == (4, 2, RATE_HZ // 2)
+        assert stems.dtype == torch.float32
+        assert bool(stems.isfinite().all())
+        assert float(stems.sum(dim=0).abs().max()) < 1.0
+
+
+def test_stems_without_remix_come_from_one_place_of_one_song(songs: Path) -> None:
+    for remix in (0.0, 1.0):
+        source = examples(songs, remix=remix)
+        ratios = set()
+        for number in range(24):
+            found = [_frequency_hz(source[number][STEMS.index(stem)]) for stem in ("bass", "vocals")]
+            if all(found):
+                ratios.add(round(found[1] / found[0] / (2500 / 80), 1))
+        assert (ratios == {1.0}) == (remix == 0.0), (remix, ratios)
+
+
+def _frequency_hz(stem: torch.Tensor) -> float:
+    samples = np.pad(stem.sum(dim=0).numpy(), (0, 4 * RATE_HZ))
+    spectrum = np.abs(np.fft.rfft(samples))
+    return float(np.argmax(spectrum) * RATE_HZ / len(samples)) if spectrum.max() > 1e-2 else 0.0
+
+
+def test_songs_are_found_with_their_length_and_read_beyond_their_end(songs: Path) -> None:
+    (song,) = find_songs(songs / "validation")
+    assert (song.frame_count, song.sample_rate_hz) == (3 * RATE_HZ, RATE_HZ)
+    tail = song.read("bass", 3 * RATE_HZ - 100, 300)
+    assert tail.shape == (2, 300)
+    np.testing.assert_allclose(tail[:, :100], _stem("bass", 2)[:, -100:], atol=1e-4)
+    assert not tail[:, 100:].any()
+
+
+def test_validation_uses_the_middle_of_each_song_unchanged(songs: Path) -> None:
+    (segment,) = validation_segments([Song(songs / "validation" / "song-2")], RATE_HZ)
+    np.testing.assert_allclose(segment[3], _stem("vocals", 2)[:, RATE_HZ : 2 * RATE_HZ], atol=1e-4)
+
+
+def test_another_speed_changes_pitch_and_keeps_the_length() -> None:
+    played = resampled(_stem("bass", 0)[:, :RATE_HZ], 1.1, RATE_HZ // 2)
+    assert played.shape == (2, RATE_HZ // 2)
+    assert _frequency_hz(torch.from_numpy(played)) == pytest.approx(88, abs=0.5)
+
+
+def test_changes_of_stems_keep_shape_and_stay_finite() -> None:
+    stem = _stem("other", 1)[:, :RATE_HZ]
+    changed = [changed_stem(stem, np.random.default_rng(seed), RATE_HZ) for seed in range(80)]
+    assert all(each.shape == stem.shape and each.dtype == np.float32 and np.isfinite(each).all() for each in changed)
+    assert len({each.tobytes() for each in changed}) == 80
+    silent = changed_stem(np.zeros_like(stem), np.random.default_rng(5), RATE_HZ)
+    assert not silent.any()
+
+
+def test_changes_of_a_song_apply_to_all_stems_alike() -> None:
+    stems = np.stack([_stem(stem, 0) for stem in STEMS])
+    stems[1] = stems[3]
+    for seed in range(40):
+        changed = changed_song(stems, np.random.default_rng(seed), RATE_HZ)
+        np.testing.assert_array_equal(changed[1], changed[3])
+
+
+def test_the_loss_is_zero_for_the_stems_themselves_and_grows_with_the_error() -> None:
+    stems = torch.from_numpy(np.stack([_stem(stem, 0) for stem in STEMS]))[None]
+    assert float(separation_loss(stems, stems)) == 0.0
+    losses = [float(separation_loss(stems * gain, stems)) for gain in (0.9, 0.5, 0.0)]
+    assert losses == sorted(losses)
+
+
+def test_si_sdr_is_that_of_its_definition() -> None:
+    random = np.random.default_rng(3)
+    stem, noise = random.standard_normal((2, 2, 20_000)).astype(np.float32)
+    noise -= stem * float((noise * stem).sum() / (stem * stem).sum())
+    expected = 10 * math.log10(float((stem**2).sum() / ((noise / 5) ** 2).sum()))
+    found = si_sdr(torch.from_numpy(3 * (stem + noise / 5)), torch.from_numpy(stem))
+    assert float(found) == pytest.approx(expected, abs=0.01)
+
+
+def test_the_stems_always_sum_to_the_mix() -> None:
+    training = Training(configuration(), Path("nowhere"), "cpu")
+    mix = torch.randn(1, 2, RATE_HZ // 2)
+    with torch.inference_mode():
+        stems = all_stems(training._network, mix)
+    assert stems.shape == (1, 4, 2, RATE_HZ // 2)
+    torch.testing.assert_close(stems.sum(dim=1), mix, atol=1e-5, rtol=0)
+
+
+def test_a_network_learns_to_separate_tones(songs: Path, tmp_path: Path) -> None:
+    training = Training(configuration(step_count=60, validation_step_count=30), tmp_path, "cpu")
+    segments = validation_segments(find_songs(songs / "validation"), RATE_HZ // 2)
+    before = training.validate(segments)["mean"]
+    run(training, batches(songs, 0), segments, tmp_path / "curve.csv", math.inf)
+    rows = list(csv.DictReader((tmp_path / "curve.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["30", "60"]
+    assert training.best_score > max(before + 3, 3)
+    network = read_network(
+        "network.safetensors", (tmp_path / "network.safetensors").read_bytes(), training.configuration.network
+    )
+    assert all(
+        torch.equal(kept, found)
+        for kept, found in zip(training._average.parameters(), network.parameters(), strict=True)
+    )
+
+
+def test_an_interrupted_training_continues_with_the_same_result(songs: Path, tmp_path: Path) -> None:
+    through, first = tmp_path / "through", tmp_path / "parts"
+    through.mkdir(), first.mkdir()
+    whole = Training(configuration(step_count=6), through, "cpu")
+    source = batches(songs, 0)
+    for _ in range(6):
+        whole.update(next(source))
+    part = Training(configuration(step_count=6), first, "cpu")
+    source = batches(songs, 0)
+    for _ in range(4):
+        part.update(next(source))
+    part.save()
+    resumed = Training(configuration(step_count=6), first, "cpu")
+    assert resumed.step == 4
+    source = batches(songs, resumed.step)
+    for _ in range(2):
+        resumed.update(next(source))
+    for expected, found in zip(whole._average.parameters(), resumed._average.parameters(), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_training_stops_early_without_improvement(songs: Path, tmp_path: Path) -> None:
+    training = Training(configuration(patience=2), tmp_path, "cpu")
+    training.note({"mean": 5.0})
+    kept = (tmp_path / "network.safetensors").read_bytes()
+    training.update(next(batches(songs, 0)))
+    training.note({"mean": 4.0})
+    assert not training.is_over
+    training.note({"mean": 4.9})
+    assert training.is_over
+    assert (tmp_path / "network.safetensors").read_bytes() == kept
+
+
+def test_the_learning_rate_rises_and_falls_to_zero() -> None:
+    training = Training(configuration(), Path("nowhere"), "cpu")
+    rates = []
+    for training.step in range(31):
+        rates.append(training.learning_rate())
+    assert max(rates) == pytest.approx(0.01)
+    assert rates[:3] == sorted(rates[:3])
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert rates[30] == pytest.approx(0.0)

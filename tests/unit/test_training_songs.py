@@ -1,0 +1,274 @@
+"""Songs for training and evaluation: composition, rendering, and the files of a song."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from training_sounds import SAMPLE_PITCH_MIDI, speech, write_sources
+
+from training import render
+from training.composer import HELD_OUT_PROGRAMS, Palette, Voice, compose
+from training.effects import limiter_gain
+from training.examples import find_songs
+from training.mixing import CEILING, instruments_of, mix, palette_of
+from training.score import PITCH_CLASSES, STEMS, Score
+from training.singing import Singer, SungNote, pitch_curve_hz, sing
+from training.soundfont import SampledNote, load_font, render_note
+from training.sources import KITS, VOICES, Catalogue
+from training.styles import EVALUATION_STYLES, MODES, STYLES
+from training.voices import RATE_HZ, analyse
+
+PALETTE = Palette(
+    ("one", "two"),
+    (("kit", "acoustic"), ("machine", "electronic"), ("hands", "percussion")),
+    (Voice("alto", 200.0, 40), Voice("bass", 110.0, 40)),
+)
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    return Catalogue(write_sources(tmp_path_factory.mktemp("sources")))
+
+
+def _song(
+    catalogue: Catalogue, seed: int = 1, style: str | None = "pop", split: str = "train"
+) -> tuple[Score, dict[str, np.ndarray]]:
+    score = compose(seed, split, 6.0, palette_of(catalogue, split), style)
+    return score, mix(score, instruments_of(catalogue, split))
+
+
+def _dominant_hz(samples: np.ndarray) -> float:
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), 1 << 18))
+    return float(np.argmax(spectrum) * RATE_HZ / (1 << 18))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_same_seed_composes_the_same_song_and_another_seed_another_one(style: str) -> None:
+    assert compose(7, "train", 20.0, PALETTE, style) == compose(7, "train", 20.0, PALETTE, style)
+    assert compose(7, "train", 20.0, PALETTE, style) != compose(8, "train", 20.0, PALETTE, style)
+    assert compose(7, "train", 20.0, PALETTE, style).parts != compose(7, "evaluation", 20.0, PALETTE, style).parts
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_truth_of_a_song_is_consistent(style: str) -> None:
+    for seed in range(3):
+        score = compose(seed, "train", 25.0, PALETTE, style)
+        truth = score.truth
+        beats, downbeats = np.array(truth.beats), np.array(truth.downbeats)
+        assert np.all(np.diff(beats) > 0)
+        assert beats[0] < 0.3
+        assert beats[-1] < 25.0
+        assert np.median(60 / np.diff(beats)) == pytest.approx(truth.tempo_bpm, rel=0.001)
+        assert STYLES[style].bpm[0] * 0.95 < truth.tempo_bpm < STYLES[style].bpm[1] * 1.05
+        assert np.array_equal(downbeats, beats[:: truth.meter[0]])
+        assert truth.mode in STYLES[style].modes
+        assert truth.key.endswith("minor") == (MODES[truth.mode][2] == 3)
+        assert all(0 <= note.start_seconds < 25.0 for part in score.parts for note in part.notes)
+        assert all(0 < note.pitch_midi < 128 and 0 < note.velocity < 128 for part in score.parts for note in part.notes)
+
+
+def test_bass_drums_and_chords_agree_with_the_truth() -> None:
+    """Most notes are in the key, most roots sound in the bass, and most bass drums of house are on beats."""
+    in_key, all_notes, on_beat, all_kicks = 0, 0, 0, 0
+    for seed in range(12):
+        score = compose(seed, "train", 30.0, PALETTE, "house")
+        tonic = PITCH_CLASSES.index(score.truth.key.split()[0])
+        scale = {(tonic + step) % 12 for step in MODES[score.truth.mode]}
+        pitches = [note.pitch_midi for part in score.parts if part.stem in ("bass", "vocals") for note in part.notes]
+        in_key, all_notes = in_key + sum(pitch % 12 in scale for pitch in pitches), all_notes + len(pitches)
+        kicks = [
+            note.start_seconds
+            for part in score.parts
+            if part.role == "kit"
+            for note in part.notes
+            if note.pitch_midi == 36
+        ]
+        beats = np.array(score.truth.beats)
+        on_beat, all_kicks = (
+            on_beat + sum(np.min(np.abs(beats - kick)) < 0.02 for kick in kicks),
+            all_kicks + len(kicks),
+        )
+    assert all_notes > 300
+    assert all_kicks > 200
+    assert in_key / all_notes > 0.95
+    assert on_beat / all_kicks > 0.8
+
+
+def test_a_singer_sings_one_note_at_a_time() -> None:
+    for seed in range(20):
+        for part in compose(seed, "train", 30.0, PALETTE, "ballad").parts:
+            if part.kind == "voice":
+                assert sum(len(phrase) for phrase in part.phrases) == len(part.notes)
+                ends = [note.start_seconds + note.duration_seconds for note in part.notes]
+                assert all(
+                    note.start_seconds >= end - 1e-4 for note, end in zip(part.notes[1:], ends[:-1], strict=True)
+                )
+
+
+def test_splits_share_no_kits_voices_programs_and_progressions() -> None:
+    for sources in (KITS, VOICES):
+        names = {split: {source.name for source in sources if source.split == split} for split in render.SPLITS}
+        paths = {split: {source.path for source in sources if source.split == split} for split in render.SPLITS}
+        assert all(names.values())
+        assert not names["train"] & (names["validation"] | names["evaluation"])
+        assert not names["validation"] & names["evaluation"]
+        assert not (paths["train"] | paths["validation"]) & paths["evaluation"]
+    programs: dict[str, set[int]] = {split: set() for split in render.SPLITS}
+    chords: dict[str, set[tuple[str, ...]]] = {split: set() for split in render.SPLITS}
+    for split in render.SPLITS:
+        for seed in range(40):
+            score = compose(seed, split, 8.0, PALETTE)
+            programs[split] |= {part.program for part in score.parts if part.kind == "font"}
+        for seed in range(10):
+            truth = compose(seed, split, 12.0, PALETTE, "metal").truth
+            chords[split].add(tuple(name for _, name in truth.chords[:4]))
+    assert programs["validation"] <= HELD_OUT_PROGRAMS
+    assert not programs["train"] & HELD_OUT_PROGRAMS
+    assert not chords["train"] & chords["evaluation"]
+
+
+def test_the_evaluation_set_has_varied_styles() -> None:
+    assert len(set(EVALUATION_STYLES)) >= 24
+    assert set(EVALUATION_STYLES) <= set(STYLES)
+    assert [compose(seed, "evaluation", 8.0, PALETTE).truth.style for seed in range(24)] == list(EVALUATION_STYLES[:24])
+
+
+def test_a_font_plays_the_pitch_level_and_length_of_a_note(catalogue: Catalogue) -> None:
+    font = next(iter(catalogue.fonts("train").values()))
+    out = np.zeros((2, RATE_HZ), np.float32)
+    render_note(out, font, font.regions(0, 0), SampledNote(4410, 22050, SAMPLE_PITCH_MIDI - 12, 127), RATE_HZ)
+    assert _dominant_hz(out[0, 5000:20000]) == pytest.approx(220.0, abs=0.5)
+    assert not np.any(out[:, :4410])
+    loud = float(np.max(np.abs(out[0, 5000:20000])))
+    assert loud == pytest.approx(16000 / 32768, rel=0.05)
+    # The note ends 0.25 s after its release.
+    assert float(np.max(np.abs(out[:, 4410 + 22050 + 12000 :]))) < 0.001 * loud
+    soft = np.zeros_like(out)
+    render_note(soft, font, font.regions(0, 0), SampledNote(4410, 22050, SAMPLE_PITCH_MIDI - 12, 64), RATE_HZ)
+    assert float(np.max(np.abs(soft))) == pytest.approx(loud * (64 / 127) ** 2, rel=0.05)
+
+
+def test_a_file_that_is_no_soundfont_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "noise.sf2"
+    path.write_bytes(bytes(100))
+    with pytest.raises(ValueError, match="not a SoundFont"):
+        load_font(path)
+
+
+def test_a_voice_sings_the_pitch_of_the_melody() -> None:
+    bank = analyse([speech()], 16_000)
+    assert len(bank.syllables) == 4
+    assert bank.pitch_hz == pytest.approx(150.0, rel=0.02)
+    singer = Singer(vibrato_cents=0.0, wander_cents=0.0, breath=0.0)
+    notes = [SungNote(0.5 + 0.6 * place, 0.6, pitch, 100, place) for place, pitch in enumerate((57, 64, 60))]
+    out = np.zeros(3 * RATE_HZ, np.float32)
+    sing(out, bank, singer, notes, np.random.default_rng(1))
+    for note in notes:
+        middle = out[round((note.start_seconds + 0.2) * RATE_HZ) : round((note.start_seconds + 0.45) * RATE_HZ)]
+        wanted = 440 * 2 ** ((note.pitch_midi - 69) / 12)
+        spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 1 << 17))
+        hertz = np.arange(len(spectrum)) * RATE_HZ / (1 << 17)
+        near = spectrum[(hertz > wanted / 1.2) & (hertz < wanted * 1.2)]
+        found = hertz[(hertz > wanted / 1.2) & (hertz < wanted * 1.2)][np.argmax(near)]
+        assert 1200 * np.log2(found / wanted) == pytest.approx(0.0, abs=25)
+        between = spectrum[(hertz > wanted * 1.3) & (hertz < wanted * 1.7)]
+        assert np.max(between) < 0.2 * np.max(near)
+    assert not np.any(out[: round(0.2 * RATE_HZ)])
+    curve = pitch_curve_hz(notes, singer, 0.0, 500, np.random.default_rng(1))
+    assert curve[160] == pytest.approx(220.0, rel=0.01)
+    alone = pitch_curve_hz(notes[:1], singer, 0.0, 500, np.random.default_rng(1))
+    assert alone[160] == pytest.approx(220.0, rel=0.01)
+
+
+@pytest.mark.parametrize("style", ["pop", "metal", "jazz_waltz", "blues_shuffle"])
+def test_a_mix_is_the_sum_of_audible_stems_and_does_not_clip(catalogue: Catalogue, style: str) -> None:
+    score, stems = _song(catalogue, style=style)
+    assert list(stems) == list(STEMS)
+    total = np.sum(list(stems.values()), axis=0)
+    assert 0.1 < np.max(np.abs(total)) <= CEILING + 0.005
+    for stem, samples in stems.items():
+        assert samples.shape == (2, 6 * RATE_HZ)
+        assert bool(render.activity(samples)) == any(part.stem == stem for part in score.parts)
+
+
+def test_the_same_score_renders_to_the_same_samples(catalogue: Catalogue) -> None:
+    score, stems = _song(catalogue, seed=3)
+    _song(catalogue, seed=4)
+    again = mix(score, instruments_of(catalogue, "train"))
+    assert all(np.array_equal(stems[stem], again[stem]) for stem in STEMS)
+
+
+def test_the_limiter_keeps_peaks_below_the_ceiling_and_leaves_the_rest_alone() -> None:
+    rng = np.random.default_rng(1)
+    loud = (0.2 * rng.standard_normal((2, RATE_HZ))).astype(np.float32)
+    loud[:, 20_000:20_040] *= 10
+    gain = limiter_gain(loud, RATE_HZ, CEILING)
+    assert np.max(np.abs(loud)) > 3
+    assert np.max(np.abs(loud * gain)) <= CEILING + 1e-4
+    assert np.all(gain[:15_000] == 1.0)
+    assert gain[44_000] > 0.9
+
+
+def _render(catalogue: Catalogue, out: Path, monkeypatch: pytest.MonkeyPatch, count: int = 2) -> int:
+    arguments = [
+        "render",
+        str(out),
+        "--count",
+        str(count),
+        "--seconds",
+        "4",
+        "--workers",
+        "1",
+        "--sources",
+        str(catalogue.folder),
+    ]
+    monkeypatch.setattr("sys.argv", arguments)
+    return render.main()
+
+
+def test_songs_are_files_with_truth_and_an_interrupted_run_resumes(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _render(catalogue, tmp_path / "a", monkeypatch) == 0
+    folder = tmp_path / "a" / "train" / "000001"
+    truth = json.loads((folder / "song.json").read_text())
+    assert (truth["split"], truth["seed"], truth["seconds"]) == ("train", 1, 4.0)
+    for stem in STEMS:
+        samples, rate = soundfile.read(folder / f"{stem}.flac", always_2d=True)
+        assert (rate, samples.shape) == (RATE_HZ, (4 * RATE_HZ, 2))
+        assert bool(truth["activity"][stem]) == bool(np.any(np.abs(samples) > 0.01))
+    # Finished songs stay as they are, and missing ones are rendered again, to the same bytes.
+    content = {path.name: path.read_bytes() for path in folder.iterdir()}
+    marked = tmp_path / "a" / "train" / "000000" / "song.json"
+    marked.write_text("kept")
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    assert _render(catalogue, tmp_path / "a", monkeypatch) == 0
+    assert marked.read_text() == "kept"
+    sounds = palette_of(catalogue, "train"), instruments_of(catalogue, "train")
+    assert render.render_song(0, tmp_path / "a", "train", 4.0, 0.0, sounds) == (0.0, 0.0)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == content
+    assert sorted(path.name for path in (tmp_path / "a" / "train").iterdir()) == ["000000", "000001"]
+
+
+def test_programs_that_train_find_the_songs(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _render(catalogue, tmp_path, monkeypatch) == 0
+    (song, other) = find_songs(tmp_path / "train")
+    assert (song.frame_count, song.sample_rate_hz) == (4 * RATE_HZ, RATE_HZ)
+    assert other.read("other", 0, 100).shape == (2, 100)
+    # Unfinished songs are not where programs look for songs.
+    assert find_songs(tmp_path) == []
+
+
+def test_rendering_without_sources_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _render(Catalogue(tmp_path / "none"), tmp_path / "songs", monkeypatch) == 1
+    assert "python -m training.sources" in capsys.readouterr().err

@@ -1,0 +1,127 @@
+"""Training examples: segments of rendered songs, remixed and changed at random.
+
+Each example follows from the seed and its number alone. So a training that was interrupted goes on with the same
+examples, with any number of worker processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from services.separation.service import STEMS
+from training.augmentation import SPEED_RANGE, changed_song, changed_stem, resampled
+
+__all__ = ["Examples", "Song", "find_songs", "validation_segments"]
+
+Samples = NDArray[np.float32]
+
+_AUDIBLE_RMS = 1e-3
+_TRIES = 3
+_SILENCE_PROBABILITY = 0.08
+_SPEED_PROBABILITY = 0.3
+
+
+class Song:
+    """A rendered song: a folder with a FLAC file for each stem."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        info = soundfile.info(str(folder / f"{STEMS[0]}.flac"))
+        self.frame_count = int(info.frames)
+        self.sample_rate_hz = int(info.samplerate)
+
+    def read(self, stem: str, start: int, frame_count: int) -> Samples:
+        """Return a segment of a stem, float32 [2, frame_count], filled up with silence at the end of the song."""
+        samples = np.zeros((2, frame_count), np.float32)
+        with soundfile.SoundFile(str(self.folder / f"{stem}.flac")) as file:
+            file.seek(start)
+            found = file.read(frame_count, dtype="float32", always_2d=True).T
+        samples[:, : found.shape[1]] = found
+        return samples
+
+
+def find_songs(folder: Path) -> list[Song]:
+    """Return the songs in a folder, sorted by name."""
+    return [Song(path.parent) for path in sorted(folder.glob(f"*/{STEMS[0]}.flac"))]
+
+
+class Examples(Dataset[Tensor]):
+    """Examples by number: the stems of a mix, float32 [4, 2, frames] in the order of ``STEMS``.
+
+    Args:
+        songs: at least one.
+        frame_count: length of an example.
+        seed: with the number of an example, determines the example.
+        remix_probability: share of examples whose stems come from different songs.
+        count: number of examples.
+    """
+
+    def __init__(
+        self, songs: Sequence[Song], frame_count: int, seed: int, remix_probability: float, count: int
+    ) -> None:
+        self._songs = songs
+        self._frame_count = frame_count
+        self._seed = seed
+        self._remix_probability = remix_probability
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> Tensor:
+        random = np.random.default_rng([self._seed, number])
+        rate_hz = self._songs[0].sample_rate_hz
+        if random.random() < self._remix_probability:
+            stems = [
+                np.zeros((2, self._frame_count), np.float32)
+                if random.random() < _SILENCE_PROBABILITY
+                else self._resampled_segment(self._song(random), stem, random, self._speed(random))
+                for stem in STEMS
+            ]
+        else:
+            song, speed = self._song(random), self._speed(random)
+            start = self._start(song, speed, random)
+            stems = [self._segment(song, stem, start, speed) for stem in STEMS]
+        changed = np.stack([changed_stem(stem, random, rate_hz) for stem in stems])
+        return torch.from_numpy(changed_song(changed, random, rate_hz))
+
+    def _song(self, random: np.random.Generator) -> Song:
+        return self._songs[int(random.integers(len(self._songs)))]
+
+    def _speed(self, random: np.random.Generator) -> float:
+        return float(random.uniform(*SPEED_RANGE)) if random.random() < _SPEED_PROBABILITY else 1.0
+
+    def _start(self, song: Song, speed: float, random: np.random.Generator) -> int:
+        last = max(0, song.frame_count - int(self._frame_count * speed))
+        return int(random.integers(last + 1))
+
+    def _segment(self, song: Song, stem: str, start: int, speed: float) -> Samples:
+        if speed == 1.0:
+            return song.read(stem, start, self._frame_count)
+        return resampled(song.read(stem, start, int(self._frame_count * speed) + 64), speed, self._frame_count)
+
+    def _resampled_segment(self, song: Song, stem: str, random: np.random.Generator, speed: float) -> Samples:
+        """Return a segment of one stem in which something sounds, unless the song is silent at several places."""
+        for _ in range(_TRIES):
+            segment = self._segment(song, stem, self._start(song, speed, random), speed)
+            if float(np.sqrt(np.mean(np.square(segment)))) > _AUDIBLE_RMS:
+                break
+        return segment
+
+
+def validation_segments(songs: Sequence[Song], frame_count: int) -> list[Tensor]:
+    """Return the middle of each song, unchanged: float32 [4, 2, frame_count]."""
+    return [
+        torch.from_numpy(
+            np.stack([song.read(stem, max(0, song.frame_count - frame_count) // 2, frame_count) for stem in STEMS])
+        )
+        for song in songs
+    ]
