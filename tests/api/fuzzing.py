@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 import uuid
@@ -19,6 +20,8 @@ from browser import Browser, registered, token_of
 from published import Document
 
 __all__ = ["Callers", "belongings_of", "found_in", "fuzz", "health_watched"]
+
+log = logging.getLogger(__name__)
 
 # What an answer never holds: a stack trace, a source path, a file of the host, an address of a component.
 SECRETS = ("Traceback (most", 'File "/', "/site-packages/", "root:x:0:0", "/blobs/", "unix:/", "[Errno")
@@ -115,10 +118,11 @@ def health_watched(base_url: str) -> Iterator[list[float]]:
             while not over.wait(0.05):
                 start = time.perf_counter()
                 try:
-                    good = client.get("/health").status_code == 200
-                except httpx.HTTPError:
-                    good = False
-                seconds.append(time.perf_counter() - start if good else float("inf"))
+                    client.get("/health").raise_for_status()
+                    seconds.append(time.perf_counter() - start)
+                except httpx.HTTPError as error:
+                    log.warning("/health: %r", error)
+                    seconds.append(float("inf"))
 
     thread = threading.Thread(target=ask)
     thread.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tests.durability.disk import File, Folder
+from tests.servers import executable
 
 __all__ = ["STRACE", "Replay", "lines", "require_strace"]
 
@@ -213,9 +213,8 @@ def _text(quoted: str) -> bytes:
 
 
 def require_strace() -> None:
-    """Skip the test if the machine has no ``strace``, or does not let it trace a process."""
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
+    """Skip the test if the machine does not let ``strace`` trace a process, or has none. Under CI, fail without one."""
+    executable("strace", "install Debian's package strace")
     if subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("strace may not trace processes on this machine")
 

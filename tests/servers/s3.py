@@ -61,7 +61,9 @@ def minio(folder: Path, address: str = "", certificates: Path | None = None) -> 
     folder.mkdir(exist_ok=True)
     ready = f"http{'s' if certificates else ''}://{address}/minio/health/ready"
     environment = {"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY, "MINIO_BROWSER": "off"}
-    with serving(command, folder / "minio.log", lambda: _answers(ready), environment):
+    # MinIO says that it is ready before it serves. Then it answers that it is not initialized, instead of refusing the key.
+    serves = f"{ready.removesuffix('/minio/health/ready')}/"
+    with serving(command, folder / "minio.log", lambda: _answers(ready) and _status(serves) == 403, environment):
         yield S3Server(address)
 
 
@@ -105,10 +107,15 @@ def seaweedfs(folder: Path) -> Iterator[S3Server]:
 
 
 def _answers(url: str) -> bool:
+    return _status(url) == 200
+
+
+def _status(url: str) -> int:
+    """Return the status of the answer to a request without credentials; 0 without an answer."""
     try:
         with urllib.request.urlopen(url, timeout=2, context=ssl._create_unverified_context()) as answer:
-            return bool(answer.status == 200)
-    except urllib.error.HTTPError:
-        return False
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
     except OSError:
-        return False
+        return 0
