@@ -4,6 +4,7 @@ Both programs start as new processes, alternate, and use the same model file, th
 full-size ``htdemucs`` with random weights: the running time of a network does not depend on its weights.
 
     python -m bench.separation                      # compare with the command line
+    python -m bench.separation --device cuda        # the same on a GPU, and eight songs one by one and at once
     python -m bench.separation --memory 180 1200    # memory by length, with a small network
     python -m bench.separation --memory 3600 --full # one hour with the full-size network; this is slow
 """
@@ -11,6 +12,8 @@ full-size ``htdemucs`` with random weights: the running time of a network does n
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import math
 import os
 import statistics
@@ -18,21 +21,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from demo.stack import Stack, running
 from services.separation.engines.demucs.engine import CpuMode, DemucsEngine
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RATE_HZ = 44_100
 MODEL = "htdemucs"
+GPU_MEMORY = "gpu-memory"
+"""File with the most memory of a GPU that the last new process reserved, in bytes."""
 WARM_UP_SECONDS = 10
 ALLOCATOR = "glibc.malloc.hugetlb=1"
 STEMS = ["drums", "bass", "other", "vocals"]
@@ -62,9 +69,26 @@ class Run:
     peak_mebibytes: float
 
 
+@dataclass(frozen=True)
+class Setup:
+    """Where the benchmark keeps its files, and what it measures."""
+
+    folder: Path
+    device: str
+    size: Mapping[str, Any]
+
+    @property
+    def modes(self) -> tuple[CpuMode, ...]:
+        return ("exact", "mixed", "fast") if self.device == "cpu" else ("exact", "mixed")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30, help="length of the song (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 and so on (default: %(default)s)")
+    parser.add_argument("--price", type=float, help="price of an hour of the machine, for the cost of an hour of audio")
+    parser.add_argument("--queue", type=int, help="songs of the queue; without it 8 on a GPU, and none on a CPU")
+    parser.add_argument("--small", action="store_true", help="use a small network, to try this program")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each program (default: %(default)s)")
     parser.add_argument(
         "--memory", type=float, nargs="+", metavar="SECONDS", help="measure peak memory at these lengths"
@@ -72,52 +96,55 @@ def main() -> None:
     parser.add_argument("--only-ours", action="store_true", help="with --memory: do not measure the command line")
     parser.add_argument("--full", action="store_true", help="with --memory: use the full-size network")
     parser.add_argument(
-        "--separate", nargs=5, metavar=("SONG", "MODELS", "STEMS", "ENCODING", "MODE"), help=argparse.SUPPRESS
+        "--separate", nargs=6, metavar=("SONG", "MODELS", "STEMS", "ENCODING", "MODE", "DEVICE"), help=argparse.SUPPRESS
     )
     options = parser.parse_args()
     if options.separate:
-        song, models, stems, encoding, mode = options.separate
-        separate(Path(song), Path(models), Path(stems), encoding, mode)
+        song, models, stems, encoding, mode, device = options.separate
+        separate(Path(song), Path(models), Path(stems), encoding, mode, device)
         return
     with tempfile.TemporaryDirectory(prefix="separation-bench-") as folder:
         if options.memory:
             compare_lengths(Path(folder), options.memory, FULL_SIZE if options.full else SMALL, options.only_ours)
         else:
-            compare_with_command_line(Path(folder), options.seconds, options.rounds)
+            setup = Setup(Path(folder), options.device, SMALL if options.small else FULL_SIZE)
+            compare_with_command_line(setup, options.seconds, options.rounds, options.price)
+            queue = options.queue if options.queue is not None else 0 if options.device == "cpu" else 8
+            if queue:
+                compare_queues(setup, options.seconds, queue)
 
 
-def separate(song: Path, models: Path, stems: Path, encoding: Any, mode: CpuMode) -> None:
-    """Separate ``song`` as a job does, but without bus and store."""
+def separate(song: Path, models: Path, stems: Path, encoding: Any, mode: CpuMode, device: str) -> None:
+    """Separate ``song`` as a job does, but without bus and store. Print the most memory of a GPU that was needed."""
     from kit.audio import AudioFile
-    from services.separation.stems import audio_extension, separate_to_files
+    from services.separation.stems import audio_extension, write_stems
 
     stems.mkdir(parents=True, exist_ok=True)
     files = {stem: stems / f"{stem}.{audio_extension(encoding)}" for stem in STEMS}
-    separate_to_files(engine(models, mode), MODEL, AudioFile(song), files, encoding, lambda share: None)
+    mix = AudioFile(song)
+    write_stems(engine(models, mode).separate(mix, MODEL), mix, files, encoding, lambda share: None)
 
 
 def engine(models: Path, mode: CpuMode) -> DemucsEngine:
     return DemucsEngine(model_dir=models, device="cpu", cpu_mode=mode, compiled_dir=models.parent / "compiled")
 
 
-def compare_with_command_line(folder: Path, seconds: float, rounds: int) -> None:
-    song, models = folder / "song.wav", folder / "models"
+def compare_with_command_line(setup: Setup, seconds: float, rounds: int, price: float | None) -> None:
+    folder, song, models = setup.folder, setup.folder / "song.wav", setup.folder / "models"
     write_song(song, seconds)
-    write_model(models, FULL_SIZE)
-    export_networks(models)
-    cli, ours = command_lines(folder)
-    commands: dict[str, Callable[[], Run]] = {
-        "demucs --shifts 0": lambda: measure([*cli, "--shifts", "0", str(song)]),
-        "Soundwright, new process, exact": lambda: measure([*ours, "wav32f", "exact"]),
-        "Soundwright, new process, mixed": lambda: measure([*ours, "wav32f", "mixed"]),
-        "Soundwright, job on a running stack (FLAC), exact": lambda: measure_job(folder, "exact"),
-        "Soundwright, job on a running stack (FLAC), mixed": lambda: measure_job(folder, "mixed"),
-        "Soundwright, job on a running stack (FLAC), fast": lambda: measure_job(folder, "fast"),
-        "Soundwright, new process, fast": lambda: measure([*ours, "wav32f", "fast"]),
-        "demucs, default options (1 random shift)": lambda: measure([*cli, str(song)]),
-    }
+    write_model(models, setup.size)
+    if setup.device == "cpu":
+        export_networks(models)
+    cli, ours = command_lines(folder, setup.device)
+    commands: dict[str, Callable[[], Run]] = {"demucs --shifts 0": lambda: measure([*cli, "--shifts", "0", str(song)])}
+    for mode in setup.modes:
+        new = [*ours, "wav32f", mode, setup.device]
+        commands[f"Soundwright, new process, {mode}"] = functools.partial(measure, new)
+        commands[f"Soundwright, job on a running stack (FLAC), {mode}"] = functools.partial(measure_job, setup, mode)
+    commands["demucs, default options (1 random shift)"] = lambda: measure([*cli, str(song)])
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     agreements: dict[str, float] = {}
+    gpu_bytes: dict[str, int] = {}
     for index in range(rounds):
         # Alternate the order, so that a machine that becomes slower or faster affects all programs equally.
         for name, run in list(commands.items())[:: -1 if index % 2 else 1]:
@@ -125,23 +152,28 @@ def compare_with_command_line(folder: Path, seconds: float, rounds: int) -> None
             print(f"round {index + 1} of {rounds}: {name}: {runs[name][-1].wall_seconds:.1f} s", file=sys.stderr)
             if index == 0 and "new process" in name:
                 agreements[name] = agreement_db(folder / "cli" / MODEL / song.stem, folder / "ours")
+                if setup.device != "cpu":
+                    gpu_bytes[name] = int((folder / GPU_MEMORY).read_text())
     first = next(iter(runs.values()))
     print(
-        f"\nSeparation of {seconds:g} s with a full-size {MODEL}, {os.cpu_count()} CPUs, median of {rounds} runs each:\n"
+        f"\nSeparation of {seconds:g} s with {MODEL} on {setup.device}, {os.cpu_count()} CPUs, median of {rounds} runs each:\n"
     )
     print(
-        "| | wall, s | ratio | lowest to highest, s | times real time | CPU, s | ratio | peak memory, MiB | agreement, dB |"
+        "| | wall, s | ratio | lowest to highest, s | times real time | CPU, s | ratio | peak memory, MiB | agreement, dB | peak GPU memory, MiB |"
+        " price of an hour of audio |"
     )
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name, measured in runs.items():
         wall, cpu = median_seconds(measured)
         wall_base, cpu_base = median_seconds(first)
         low, high = min(run.wall_seconds for run in measured), max(run.wall_seconds for run in measured)
         peak = max(run.peak_mebibytes for run in measured)
         agreement = f"{agreements[name]:.0f}" if name in agreements else ""
+        gpu = f"{gpu_bytes[name] / 1024**2:.0f}" if name in gpu_bytes else ""
+        cost = "" if price is None else f"{price * wall / seconds:.4f}"
         print(
             f"| {name} | {wall:.1f} | {wall / wall_base:.2f} | {low:.1f} to {high:.1f} | {seconds / wall:.2f}"
-            f" | {cpu:.1f} | {cpu / cpu_base:.2f} | {peak:.0f} | {agreement} |"
+            f" | {cpu:.1f} | {cpu / cpu_base:.2f} | {peak:.0f} | {agreement} | {gpu} | {cost} |"
         )
 
 
@@ -153,16 +185,20 @@ def agreement_db(reference: Path, stems: Path) -> float:
     for stem in STEMS:
         expected, _ = soundfile.read(reference / f"{stem}.wav")
         actual, _ = soundfile.read(stems / f"{stem}.wav")
-        ratios.append(np.square(expected).sum() / np.square(expected - actual).sum())
+        error = np.square(expected - actual).sum()
+        ratios.append(np.square(expected).sum() / error if error else math.inf)
     return 10 * math.log10(min(ratios))
 
 
 def export_networks(models: Path) -> None:
-    from services.separation.engines.demucs.compiled import export
+    from services.separation.engines.demucs.compiled import Mode, export
 
-    started = time.perf_counter()
-    export(engine(models, "exact").load_bag(MODEL, "cpu").networks, models.parent / "compiled")
-    print(f"The network was exported in {time.perf_counter() - started:.1f} s.", file=sys.stderr)
+    networks = engine(models, "exact").load_bag(MODEL, "cpu").networks
+    modes: tuple[Mode, ...] = ("mixed", "fast")
+    for mode in modes:
+        started = time.perf_counter()
+        export(networks, models.parent / "compiled", mode)
+        print(f"The network was exported for {mode} in {time.perf_counter() - started:.1f} s.", file=sys.stderr)
 
 
 def median_seconds(runs: list[Run]) -> tuple[float, float]:
@@ -180,52 +216,77 @@ def compare_lengths(folder: Path, lengths: list[float], size: Mapping[str, Any],
     for seconds in lengths:
         write_song(song, seconds)
         for name, command in {
-            "Soundwright (FLAC)": [*ours, "flac", "mixed"],
+            "Soundwright (FLAC)": [*ours, "flac", "mixed", "cpu"],
             **({} if only_ours else {"demucs --shifts 0 (WAV)": [*cli, "--shifts", "0", str(song)]}),
         }.items():
             run = measure(command)
             print(f"| {seconds:g} | {name} | {run.wall_seconds:.1f} | {run.peak_mebibytes:.0f} |", flush=True)
 
 
-def command_lines(folder: Path) -> tuple[list[str], list[str]]:
-    """Return the ``demucs`` command without options, and our command without encoding.
+def command_lines(folder: Path, device: str = "cpu") -> tuple[list[str], list[str]]:
+    """Return the ``demucs`` command without options, and our command without encoding, mode and device.
 
     Both use ``song.wav`` and ``models`` in ``folder``.
     """
     models = str(folder / "models")
-    cli = [sys.executable, "-m", "demucs", "-n", MODEL, "--repo", models, "-d", "cpu", "-o", str(folder / "cli")]
+    cli = [sys.executable, "-m", "demucs", "-n", MODEL, "--repo", models, "-d", device, "-o", str(folder / "cli")]
     cli += ["--float32", "--clip-mode", "none"]
     return cli, [sys.executable, __file__, "--separate", str(folder / "song.wav"), models, str(folder / "ours")]
 
 
-def measure_job(folder: Path, mode: CpuMode) -> Run:
+def measure_job(setup: Setup, mode: CpuMode) -> Run:
     """Measure a job on a running stack from the request to its end. The stack runs only for this measurement."""
-    from demo.stack import running
-
-    settings = {
-        "SOUNDWRIGHT_SEPARATION_MODEL_DIR": str(folder / "models"),
-        "SOUNDWRIGHT_SEPARATION_COMPILED_DIR": str(folder / "compiled"),
-        "SOUNDWRIGHT_SEPARATION_CPU_MODE": mode,
-        "SOUNDWRIGHT_FALLBACK": "false",
-    }
-    with running(folder / "data", settings) as stack, stack.client() as client:
-        with (folder / "song.wav").open("rb") as file:
-            track = client.post("/api/tracks", files={"file": file}).raise_for_status().json()["data"]["id"]
-        time.sleep(WARM_UP_SECONDS)  # a running worker loads its model before the first request
+    with _stack(setup, mode, 1) as (stack, client, track):
         worker = engine_process(stack.process_id)
         before = worker.cpu_times()
-        started = time.perf_counter()
-        answer = client.post("/api/processing/separate", json={"track_id": track, "model": MODEL})
-        job = answer.raise_for_status().json()["data"]["job_id"]
-        while (state := client.get(f"/api/processing/job/{job}").json()["data"])["status"] != "completed":
-            if state["status"] == "failed":
-                raise SystemExit(state["error"])
-            time.sleep(0.1)
-        wall_seconds = time.perf_counter() - started
+        wall_seconds = job_seconds(client, track, 1)
         after = worker.cpu_times()
         status = Path(f"/proc/{worker.pid}/status")
         peak = next((int(line.split()[1]) for line in _lines(status) if line.startswith("VmHWM")), 0) / 1024
     return Run(wall_seconds, after.user + after.system - before.user - before.system, peak)
+
+
+def compare_queues(setup: Setup, seconds: float, count: int) -> None:
+    """Measure as many songs one by one in one slot, and at once in four slots."""
+    print(f"\n{count} songs of {seconds:g} s on {setup.device}, mode mixed:\n")
+    print("| | wall, s | times real time |\n|---|---:|---:|")
+    for name, slots in {"one by one": 1, "at once, 4 slots": 4}.items():
+        with _stack(setup, "mixed", slots) as (_, client, track):
+            job_seconds(client, track, slots)  # each slot loads the model
+            wall = job_seconds(client, track, count)
+        print(f"| {name} | {wall:.1f} | {count * seconds / wall:.2f} |", flush=True)
+
+
+@contextlib.contextmanager
+def _stack(setup: Setup, mode: CpuMode, slots: int) -> Iterator[tuple[Stack, httpx.Client, str]]:
+    """Provide a running stack, its client and the ID of the song's track."""
+    settings = {
+        "SOUNDWRIGHT_SEPARATION_MODEL_DIR": str(setup.folder / "models"),
+        "SOUNDWRIGHT_SEPARATION_COMPILED_DIR": str(setup.folder / "compiled"),
+        "SOUNDWRIGHT_SEPARATION_CPU_MODE": mode,
+        "SOUNDWRIGHT_SEPARATION_GPU_MODE": "exact" if mode == "exact" else "mixed",
+        "SOUNDWRIGHT_SEPARATION_DEVICE": setup.device,
+        "SOUNDWRIGHT_SEPARATION_SLOT_COUNT": str(slots),
+        "SOUNDWRIGHT_FALLBACK": "false",
+    }
+    with running(setup.folder / "data", settings) as stack, stack.client() as client:
+        with (setup.folder / "song.wav").open("rb") as file:
+            track = client.post("/api/tracks", files={"file": file}).raise_for_status().json()["data"]["id"]
+        time.sleep(WARM_UP_SECONDS)  # a running worker loads its model before the first request
+        yield stack, client, track
+
+
+def job_seconds(client: httpx.Client, track: str, count: int) -> float:
+    """Return how long so many separations of a track take, requested at once."""
+    started = time.perf_counter()
+    request = {"track_id": track, "model": MODEL}
+    answers = [client.post("/api/processing/separate", json=request).raise_for_status() for _ in range(count)]
+    for job in [answer.json()["data"]["job_id"] for answer in answers]:
+        while (state := client.get(f"/api/processing/job/{job}").json()["data"])["status"] != "completed":
+            if state["status"] == "failed":
+                raise SystemExit(state["error"])
+            time.sleep(0.1)
+    return time.perf_counter() - started
 
 
 def engine_process(supervisor_id: int) -> psutil.Process:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import enum
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from kit.compute import EngineProcesses, Report
@@ -71,15 +71,37 @@ class ModelAvailability:
         self._failures = LoadFailures()
         self._attempts: dict[str, asyncio.Task[None]] = {}
 
-    async def require(self, model: str) -> None:
+    async def require(self, model: str, outputs: Collection[str] = ()) -> None:
         """Return if a request for ``model`` can be accepted. Waits at most ``WAIT_SECONDS`` for it to load.
+
+        Args:
+            outputs: what the job needs. A fallback without one of them does not count.
 
         Raises:
             AppError: see :meth:`kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``.
         """
-        if self._is_accepted(model):
+        if self._is_accepted(model, outputs):
             return
         self._registry.require_allowed(model)
+        await self._require(model)
+
+    async def require_all(self, models: Collection[str]) -> None:
+        """Return if a job that runs all of ``models``, and no fallback, can be accepted. Waits ``WAIT_SECONDS`` for all together.
+
+        Raises:
+            AppError: as :meth:`require`.
+        """
+        wanted = [model for model in dict.fromkeys(models) if self._may_load(model)]
+        for model in wanted:
+            self._registry.require_allowed(model)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_SECONDS):
+                for model in wanted:
+                    await self._require(model)
+
+    async def _require(self, model: str) -> None:
+        if model in self._available:
+            return
         if not self._failures.is_recent(model):
             await asyncio.wait({self._try(model, self._open_probe)}, timeout=WAIT_SECONDS)
         self._failures.check(model)
@@ -187,11 +209,10 @@ class ModelAvailability:
         replaced = bool(declaration.fallback) and self._registry.fallback is FallbackPolicy.ALWAYS
         return declaration.needs_weights and not replaced
 
-    def _is_accepted(self, model: str) -> bool:
+    def _is_accepted(self, model: str, outputs: Collection[str]) -> bool:
         if not self._may_load(model) or model in self._available:
             return True
-        declaration = self._registry.declaration(model)
-        return bool(declaration.fallback) and self._registry.fallback is FallbackPolicy.WHEN_UNAVAILABLE
+        return bool(self._registry.fallback_of(model, outputs))
 
     def _try(self, model: str, open_probe: Callable[[], Processes] | None) -> asyncio.Task[None]:
         if model not in self._attempts:

@@ -6,7 +6,7 @@ import contextlib
 import enum
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -172,6 +172,12 @@ class EngineRegistry(Generic[E]):
         with self.use(model):
             pass
 
+    def unload(self, model: str) -> None:
+        """Free the memory of a model. Does nothing if it is not loaded. Waits until no other thread uses a model."""
+        with self._lock:
+            if model in self._loaded:
+                self._unload(model)
+
     @contextlib.contextmanager
     def use(self, model: str) -> Iterator[E]:
         """Load a model and yield its engine. The model stays in memory for the length of the block.
@@ -190,24 +196,40 @@ class EngineRegistry(Generic[E]):
         finally:
             self._restart_idle_timer()
 
-    def select(self, model: str) -> ModelSelection:
+    def select(self, model: str, outputs: Collection[str] = ()) -> ModelSelection:
         """Load a model, or its fallback where the policy allows it, and return which one runs.
+
+        Args:
+            outputs: what the job needs. A fallback without one of them does not run.
 
         Raises:
             AppError: as :meth:`load`, if no fallback runs.
         """
-        fallback = self.declaration(model).fallback
+        fallback = self.fallback_of(model, outputs)
         if fallback and self.fallback is FallbackPolicy.ALWAYS:
             return self._selection(fallback, model)
         try:
             self.load(model)
         except AppError as error:
-            allowed = self.fallback is FallbackPolicy.WHEN_UNAVAILABLE and error.reason in _FALLBACK_REASONS
-            if not (fallback and allowed):
+            if not fallback or error.reason not in _FALLBACK_REASONS:
                 raise
             log.warning("model.degraded", requested=model, used=fallback, reason=error.message)
             return self._selection(fallback, model, error.message)
         return self._selection(model, model)
+
+    def fallback_of(self, model: str, outputs: Collection[str] = ()) -> str:
+        """Return the model that may run instead of another, by the policy; empty if there is none.
+
+        Args:
+            outputs: see :meth:`select`.
+
+        Raises:
+            AppError: ``MODEL_UNKNOWN``.
+        """
+        fallback = self.declaration(model).fallback
+        if not fallback or self.fallback is FallbackPolicy.NEVER:
+            return ""
+        return "" if outputs and not set(outputs) <= set(self.declaration(fallback).outputs) else fallback
 
     def _selection(self, model: str, requested_model: str, reason: str = "") -> ModelSelection:
         declaration, engine = self._entry(model)

@@ -14,6 +14,7 @@ from services.generation.engines.procedural.render import render_stems
 from services.generation.engines.procedural.songs import song
 from services.separation.engines.dsp import DspEngine
 from services.separation.service import Samples
+from tests.models.recordings import ArrayMix, joined
 
 STEMS = ("drums", "bass", "other", "vocals")
 
@@ -86,6 +87,15 @@ def test_the_same_mix_gives_the_same_stems() -> None:
     assert np.array_equal(mix, before)
     for stem in STEMS:
         assert np.array_equal(first[stem], second[stem])
+
+
+@pytest.mark.parametrize("stems", [("vocals",), ("bass", "drums")])
+def test_requested_stems_are_those_of_the_whole_separation(stems: tuple[str, ...]) -> None:
+    mix = ArrayMix(lively(2, 47 * 4000, 4000), 4000)
+    whole, actual = joined(DspEngine().separate(mix, "dsp")), joined(DspEngine().separate(mix, "dsp", stems))
+    assert set(actual) == set(stems)
+    for stem in stems:
+        assert actual[stem].tobytes() == whole[stem].tobytes()
 
 
 def test_level_does_not_matter() -> None:

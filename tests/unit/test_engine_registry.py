@@ -163,6 +163,15 @@ def test_without_a_fallback_the_failure_is_raised(policy: FallbackPolicy, model:
     assert refusal(lambda: world.registry.select(model)).reason == reason
 
 
+def test_a_fallback_without_the_outputs_that_a_job_needs_does_not_run() -> None:
+    world = World(FallbackPolicy.WHEN_UNAVAILABLE)
+    world.network.reason = "MODEL_UNAVAILABLE"
+    assert world.registry.select("large", ["a"]).model == world.registry.fallback_of("large", ["a"]) == "simple"
+    assert world.registry.fallback_of("large", ["a", "b"]) == ""
+    assert refusal(lambda: world.registry.select("large", ["a", "b"])).reason == "MODEL_UNAVAILABLE"
+    assert World().registry.fallback_of("large") == ""
+
+
 def test_a_fallback_that_the_operator_chose_is_not_degraded_and_loads_nothing() -> None:
     world = World(FallbackPolicy.ALWAYS)
     selection = world.registry.select("large")

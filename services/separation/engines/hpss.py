@@ -7,7 +7,7 @@ of about 46 ms, kernels of 31. All channels share one mask, which keeps the ster
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
@@ -42,15 +42,17 @@ class HpssEngine(Engine):
     name = "hpss"
     models = (HPSS,)
 
-    def separate(self, mix: Mix, model: str) -> Iterator[Mapping[str, Samples]]:
-        """Yield consecutive blocks of both parts, float32 [channels, frames]; their sum is the mix."""
+    def separate(self, mix: Mix, model: str, stems: Collection[str] | None = None) -> Iterator[Mapping[str, Samples]]:
+        """Yield consecutive blocks of the parts, float32 [channels, frames]. The sum of both parts is the mix."""
         rate_hz = mix.sample_rate_hz
         stft = Stft(rate_hz, _STFT_SECONDS)
         window = min(round(_WINDOW_SECONDS * rate_hz), _WINDOW_SAMPLES // mix.channel_count)
         overlap = min(round(_OVERLAP_SECONDS * rate_hz), window // 8)
         yield from overlap_add(
             mix.blocks(rate_hz),
-            lambda samples: _split(samples, stft),
+            lambda samples: {
+                part: output for part, output in _split(samples, stft).items() if stems is None or part in stems
+            },
             frame_count=mix.frame_count,
             window_frames=window,
             hop_frames=window - overlap,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,26 +16,28 @@ import torch
 from demucs.htdemucs import HTDemucs
 from torch import Tensor
 
-from services.separation.engines.demucs.stages import STAGES, Stages, can_be_split
+from services.separation.engines.demucs.core import Core, Plan, can_be_rewritten
+from services.separation.engines.demucs.transforms import InverseTransform
 from services.separation.engines.networks import exported
-from services.separation.engines.networks.exported import CompiledStages, Precision
+from services.separation.engines.networks.exported import CompiledModel
 
 __all__ = ["CompiledNetwork", "Mode", "compiled", "export"]
 
 Mode = Literal["mixed", "fast"]
-PRECISIONS: Mapping[Mode, Mapping[str, Precision]] = {
-    "mixed": {"encoder": "float32", "transformer": "bfloat16", "decoder": "float32"},
-    "fast": dict.fromkeys(STAGES, "bfloat16"),
+_ALL_LEVELS = frozenset(range(16))
+PLANS: Mapping[Mode, Plan] = {
+    "mixed": Plan(gates=_ALL_LEVELS, values=frozenset({3})),
+    "fast": Plan(encoder=_ALL_LEVELS, gates=_ALL_LEVELS, values=_ALL_LEVELS),
 }
-# Rises when the stages change, so that older exports are not used.
-_FORM = 1
+# Rises when the form of the network changes, so that older exports are not used.
+_FORM = 2
 
 
-def export(networks: Sequence[Any], folder: Path) -> None:
+def export(networks: Sequence[Any], folder: Path, mode: Mode) -> None:
     """Export those networks that have this form, each to a folder of its own. Takes about half a minute for each."""
-    for network in filter(can_be_split, networks):
-        stages = Stages(network)
-        exported.export(stages.modules, stages.examples, folder / _name(network))
+    for network in filter(can_be_rewritten, networks):
+        core = Core(network, PLANS[mode])
+        exported.export(core, core.examples, folder / _name(network, mode))
 
 
 def compiled(networks: Sequence[Any], folder: Path, mode: Mode, thread_count: int | None) -> tuple[Any, ...] | None:
@@ -50,27 +51,28 @@ def compiled(networks: Sequence[Any], folder: Path, mode: Mode, thread_count: in
         OSError: an exported network is damaged. It is removed.
     """
     alone = len(networks) == 1
-    paths = {network: folder / _name(network) for network in networks if can_be_split(network)}
+    paths = {network: folder / _name(network, mode) for network in networks if can_be_rewritten(network)}
     if not all(path.is_dir() for path in paths.values()):
         return None
-    compiled_stages = {}
+    models = {}
     for network, path in paths.items():
         try:
-            compiled_stages[network] = CompiledStages(path, PRECISIONS[mode], thread_count)
+            models[network] = CompiledModel(path, thread_count)
         except RuntimeError as error:
             shutil.rmtree(path, ignore_errors=True)
             raise OSError(f"The exported network {path.name} is damaged.") from error
     return tuple(
-        CompiledNetwork(network, compiled_stages[network], keep_memory=alone) if network in compiled_stages else network
+        CompiledNetwork(network, models[network], keep_memory=alone) if network in models else network
         for network in networks
     )
 
 
-def _name(network: HTDemucs) -> str:
-    """Return a name that differs for networks with other weights or parameters, and for other versions of the libraries."""
+def _name(network: HTDemucs, mode: Mode) -> str:
+    """Return a name that differs for other weights, parameters, precisions and versions of the libraries."""
     args, kwargs = network._init_args_kwargs
     versions = (_FORM, torch.__version__, demucs.__version__, exported.version())
-    digest = hashlib.sha256(repr((versions, args, sorted(kwargs.items()))).encode())
+    plan = [sorted(value) if isinstance(value, frozenset) else value for value in vars(PLANS[mode]).values()]
+    digest = hashlib.sha256(repr((versions, plan, args, sorted(kwargs.items()))).encode())
     for name, tensor in network.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.contiguous().numpy().data)
@@ -80,18 +82,25 @@ def _name(network: HTDemucs) -> str:
 class CompiledNetwork:
     """An exported network that is called like the network itself. Safe to use from several threads.
 
+    Only the part between the transforms runs alone. So a thread transforms one segment while another computes the next.
+
     Args:
         network: it keeps its transforms, and loses its layers.
-        stages: the same network.
+        model: the same network.
         keep_memory: whether the memory for intermediate results, about 0.6 GB, is kept for the next call.
     """
 
-    def __init__(self, network: HTDemucs, stages: CompiledStages, *, keep_memory: bool) -> None:
-        self._stages = stages
+    concurrent_calls = CompiledModel.concurrent_calls
+    """Calls at the same time that use all cores: one computes while another transforms."""
+
+    def __init__(self, network: HTDemucs, model: CompiledModel, *, keep_memory: bool) -> None:
+        self._model = model
         self._keep_memory = keep_memory
-        self._lock = threading.Lock()
         self._transforms = network
         self._frame_count = int(network.segment * network.samplerate)
+        self._stem_count = len(network.sources)
+        spectrum_frames = -(-self._frame_count // network.hop_length)
+        self._inverse = InverseTransform(network.nfft // 2, spectrum_frames, self._frame_count)
         for name, _ in list(network.named_children()):
             setattr(network, name, None)
 
@@ -101,17 +110,11 @@ class CompiledNetwork:
 
     def __call__(self, mix: Tensor) -> Tensor:
         """Return float32 [items, stems, channels, frames] for float32 [items, channels, frames]."""
-        return torch.cat([self._separated(item[None]) for item in mix])
+        return torch.stack([self._separated(item[None]) for item in mix])
 
     def _separated(self, mix: Tensor) -> Tensor:
-        spectrum = self._transforms._spec(mix)
-        magnitude = self._transforms._magnitude(spectrum)
-        with self._lock:  # a stage keeps its outputs until it runs again
-            hidden, hidden_t, *rest = self._stages.run("encoder", [magnitude.numpy(), mix.numpy()])
-            hidden, hidden_t = self._stages.run("transformer", [hidden, hidden_t])
-            spectrograms, waveforms = self._stages.run("decoder", [hidden, hidden_t, *rest])
-            masked = self._transforms._mask(spectrum, torch.from_numpy(spectrograms))
-            stems = self._transforms._ispec(masked, self._frame_count) + torch.from_numpy(waveforms)
-            if not self._keep_memory:
-                self._stages.release()
-        return stems
+        spectrogram = self._transforms._magnitude(self._transforms._spec(mix))
+        with self._model.run([spectrogram.numpy(), mix.numpy()], keep_memory=self._keep_memory) as outputs:
+            spectrograms, waveforms, mean, deviation = map(torch.from_numpy, outputs)
+            stems = self._inverse(spectrograms, mean, deviation).add_(waveforms)
+        return stems.unflatten(0, (self._stem_count, -1))

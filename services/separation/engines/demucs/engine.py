@@ -9,7 +9,7 @@ Papers: Rouard, Massa, Défossez, "Hybrid Transformers for Music Source Separati
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,8 +39,8 @@ class DemucsEngine(NetworkEngine):
         trusted_sha256: full SHA-256 digests (hex) of legacy checkpoints that may be unpickled.
         models: the published models. Checkpoints that were imported into ``model_dir`` are added to them.
         cpu_mode: how a CPU computes Hybrid Transformer Demucs. ``exact``: with PyTorch in float32. ``mixed``: with OpenVINO,
-            and bfloat16 in the transformer, which agrees to more than 60 dB. ``fast``: with bfloat16 everywhere, more than
-            35 dB.
+            and bfloat16 where that costs little precision, which agrees to more than 50 dB. ``fast``: with bfloat16 in
+            most layers, more than 35 dB.
         compiled_dir: folder for the networks that OpenVINO runs. PyTorch runs those that are not there yet.
         options: see :class:`NetworkEngine`.
     """
@@ -78,11 +78,11 @@ class DemucsEngine(NetworkEngine):
         """Return whether the weights of ``model`` can be loaded without the network."""
         return files.are_present(self._declarations[model], self._model_dir)
 
-    def separate(self, mix: Mix, model: str) -> Iterator[Mapping[str, Samples]]:
+    def separate(self, mix: Mix, model: str, stems: Collection[str] | None = None) -> Iterator[Mapping[str, Samples]]:
         """See :meth:`NetworkEngine.separate`. A network that was exported meanwhile replaces the one in memory first."""
         if self._exports.take_ended(model):
             self.unload(model)
-        return super().separate(mix, model)
+        return super().separate(mix, model, stems)
 
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the networks of ``model`` on ``device``.
@@ -121,5 +121,5 @@ class DemucsEngine(NetworkEngine):
             networks = None
         if networks is not None:
             return dataclasses.replace(bag, networks=networks)
-        self._exports.begin(model, self._model_dir, self._trusted_sha256, self._compiled_dir)
+        self._exports.begin(model, self._model_dir, self._trusted_sha256, self._compiled_dir, self._cpu_mode)
         return bag

@@ -30,11 +30,13 @@ class Exports:
         self._begun: set[str] = set()
         self._ended: set[str] = set()
 
-    def begin(self, model: str, model_dir: Path | None, trusted_sha256: frozenset[str], folder: Path) -> None:
+    def begin(
+        self, model: str, model_dir: Path | None, trusted_sha256: frozenset[str], folder: Path, mode: str
+    ) -> None:
         """Export the networks of a model to ``folder`` in the background, unless this was tried before.
 
         Args:
-            model_dir: see ``DemucsEngine``, as for ``trusted_sha256``.
+            model_dir: see ``DemucsEngine``, as for ``trusted_sha256`` and ``mode``.
         """
         with self._lock:
             if model in self._begun:
@@ -46,6 +48,7 @@ class Exports:
                 "model_dir": str(model_dir) if model_dir else None,
                 "trusted_sha256": sorted(trusted_sha256),
                 "folder": str(folder),
+                "mode": mode,
             }
         )
         threading.Thread(target=self._export, args=(model, task), daemon=True).start()
@@ -91,7 +94,7 @@ def main() -> None:
 
     model_dir = None if task["model_dir"] is None else Path(task["model_dir"])
     engine = DemucsEngine(model_dir=model_dir, trusted_sha256=frozenset(task["trusted_sha256"]))
-    export(engine.load_bag(task["model"], "cpu").networks, Path(task["folder"]))
+    export(engine.load_bag(task["model"], "cpu").networks, Path(task["folder"]), task["mode"])
 
 
 def _exit_at_end_of_input() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from kit.engines import ModelDeclaration
 from services.separation.engines.dsp.window import WindowSeparator
@@ -34,8 +34,8 @@ class DspEngine(Engine):
     name = "dsp"
     models = (DSP,)
 
-    def separate(self, mix: Mix, model: str) -> Iterator[Mapping[str, Samples]]:
-        """Yield consecutive blocks of the stems, float32 [channels, frames]. The stems add up to the mix.
+    def separate(self, mix: Mix, model: str, stems: Collection[str] | None = None) -> Iterator[Mapping[str, Samples]]:
+        """Yield consecutive blocks of the stems, float32 [channels, frames]. All stems add up to the mix.
 
         Windows overlap by one second, in which the stems of adjacent windows are cross-faded.
         """
@@ -49,7 +49,11 @@ class DspEngine(Engine):
         window = hop + overlap
         yield from overlap_add(
             mix.blocks(rate_hz),
-            lambda samples: dict(zip(STEMS, separator.separate(samples), strict=True)),
+            lambda samples: {
+                stem: output
+                for stem, output in zip(STEMS, separator.separate(samples), strict=True)
+                if stems is None or stem in stems
+            },
             frame_count=mix.frame_count,
             window_frames=window,
             hop_frames=hop,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.separation.engines.networks.batch_size import BatchSize
 from services.separation.service import Samples
 
 __all__ = ["Bag", "read_frames"]
@@ -19,7 +21,8 @@ class Bag:
 
     Args:
         networks: callables from float32 [items, channels, frames] to float32 [items, stems, channels, frames], both on
-            ``device``. A network with a method ``valid_length`` reads that many frames for a window.
+            ``device``. A network with a method ``valid_length`` reads that many frames for a window. A network with an
+            attribute ``concurrent_calls`` is called from so many threads at once.
         weights: float32 [networks, stems].
         stems: names of the outputs of the networks.
         sample_rate_hz: sample rate of the networks.
@@ -29,6 +32,8 @@ class Bag:
         device: the device as PyTorch names it.
         is_level_normalised: whether the networks read recordings of mean 0 and standard deviation 1.
         remainder: name of the stem that is the recording without all other stems; empty if there is none.
+        rows: indices of ``stems`` in the outputs of the networks; None: these are ``stems``.
+        batch_size: segments that the networks compute at once.
     """
 
     networks: tuple[Any, ...]
@@ -41,11 +46,31 @@ class Bag:
     device: str
     is_level_normalised: bool = True
     remainder: str = ""
+    rows: tuple[int, ...] | None = None
+    batch_size: BatchSize = field(default_factory=BatchSize)
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of all stems."""
         return (*self.stems, self.remainder) if self.remainder else self.stems
+
+    def only(self, stems: Collection[str]) -> Bag:
+        """Return the part of the bag that estimates these stems: without networks that weigh nothing in all of them.
+
+        The samples of the stems do not change. The remainder needs all other stems, so nothing is left out then.
+        """
+        if self.remainder and self.remainder in stems:
+            return self
+        rows = tuple(index for index, stem in enumerate(self.stems) if stem in stems)
+        used = np.flatnonzero(self.weights[:, rows].any(axis=1))
+        return replace(
+            self,
+            networks=tuple(self.networks[index] for index in used),
+            weights=self.weights[:, rows][used],
+            stems=tuple(self.stems[row] for row in rows),
+            remainder="",
+            rows=None if len(rows) == len(self.stems) else rows,
+        )
 
     def empty_block(self, channel_count: int) -> dict[str, Samples]:
         """Return a block of zero frames, at which the caller may stop."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -55,10 +55,10 @@ def channel_pairs(channel_count: int, model_channel_count: int) -> list[list[int
     return [[left, min(left + 1, channel_count - 1)] for left in range(0, channel_count, 2)]
 
 
-def batches(windows: Iterable[Window], count: int) -> Iterator[Sequence[Window]]:
-    """Yield runs of at most ``count`` consecutive windows of equal size."""
+def batches(windows: Iterable[Window], count: Callable[[], int]) -> Iterator[Sequence[Window]]:
+    """Yield runs of consecutive windows of equal size; ``count`` returns the length of the next one at most."""
     for _, run in itertools.groupby(windows, key=lambda window: (window.frame_count, window.samples.shape)):
-        while batch := list(itertools.islice(run, count)):
+        while batch := list(itertools.islice(run, count())):
             yield batch
 
 

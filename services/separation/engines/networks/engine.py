@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 import threading
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 
 from kit.errors import AppError, Code
+from services.separation.engines.networks.ahead import Passed, in_order
 from services.separation.engines.networks.bag import Bag, read_frames
+from services.separation.engines.networks.batch_size import BatchSize
 from services.separation.engines.networks.blocks import (
     Level,
     batches,
@@ -24,10 +27,12 @@ from services.separation.engines.networks.blocks import (
     stems_at_rate,
     with_remainder,
 )
-from services.separation.engines.windows import CrossFade, read_windows, triangle
+from services.separation.engines.windows import CrossFade, Window, read_windows, triangle
 from services.separation.service import Engine, Mix, Samples
 
-__all__ = ["NetworkEngine"]
+__all__ = ["GpuMode", "NetworkEngine"]
+
+GpuMode = Literal["exact", "mixed"]
 
 
 class NetworkEngine(Engine):
@@ -36,15 +41,22 @@ class NetworkEngine(Engine):
     Args:
         thread_count: CPU threads of one separation; PyTorch's default without it.
         device: ``"cpu"``, ``"cuda"``, ...; without it CUDA if there is a CUDA device.
-        batch_size: segments computed at once, halved when memory is short. Without it 4 on a GPU and 1 on a CPU, where
-            more segments need more memory and save no time.
+        batch_size: segments computed at once, halved when memory is short. Without it 1 on a CPU, where more segments need
+            more memory and save no time, and as many as fit into the free memory of a GPU, at most 16.
+        gpu_mode: ``exact``: a GPU computes in float32. ``mixed``: convolutions and products of matrices in float16.
     """
 
     def __init__(
-        self, *, thread_count: int | None = None, device: str | None = None, batch_size: int | None = None
+        self,
+        *,
+        thread_count: int | None = None,
+        device: str | None = None,
+        batch_size: int | None = None,
+        gpu_mode: GpuMode = "exact",
     ) -> None:
         self._thread_count = thread_count
         self._device = device
+        self._gpu_mode = gpu_mode
         self._batch_size = batch_size
         self._lock = threading.Lock()
         self._loaded: dict[str, Bag] = {}
@@ -75,15 +87,20 @@ class NetworkEngine(Engine):
 
                 torch.cuda.empty_cache()
 
-    def separate(self, mix: Mix, model: str) -> Iterator[Mapping[str, Samples]]:
-        """Yield consecutive blocks of all stems at the mix's own rate and channel count; see ``Engine.separate``.
+    def separate(self, mix: Mix, model: str, stems: Collection[str] | None = None) -> Iterator[Mapping[str, Samples]]:
+        """Yield consecutive blocks of the stems at the mix's own rate and channel count; see ``Engine.separate``.
 
         A mono recording feeds both channels of the model, and the two outputs are averaged. More than two channels are
-        separated in pairs.
+        separated in pairs. Networks that estimate none of ``stems`` do not run.
         """
         bag = self._bag(model)
-        stems = self._stems(bag, mix)
-        return with_remainder(stems, mix, bag.remainder) if bag.remainder else stems
+        wanted = bag.outputs if stems is None else stems
+        bag = bag.only(wanted)
+        blocks = self._stems(bag, mix)
+        if not bag.remainder:
+            return blocks
+        whole = with_remainder(blocks, mix, bag.remainder)
+        return ({stem: samples for stem, samples in block.items() if stem in wanted} for block in whole)
 
     def _stems(self, bag: Bag, mix: Mix) -> Iterator[Mapping[str, Samples]]:
         """Yield consecutive blocks of the stems that the networks estimate, as :meth:`separate` does."""
@@ -117,15 +134,19 @@ class NetworkEngine(Engine):
                 ]
             )
 
-        blocks = self._run(bag, normalised(), frame_count)
+        blocks = self._run(bag, normalised(), frame_count, len(pairs) * bag.channel_count)
         stems = ({stem: restored(samples) for stem, samples in block.items()} for block in blocks)
         if bag.sample_rate_hz == mix.sample_rate_hz:
             yield from stems
         else:
             yield from stems_at_rate(stems, bag, mix)
 
-    def _run(self, bag: Bag, blocks: Iterator[Samples], frame_count: int) -> Iterator[dict[str, Samples]]:
-        """Separate normalised audio, float32 [pairs * channels of the model, frames], at the rate of the model.
+    def _run(
+        self, bag: Bag, blocks: Iterator[Samples], frame_count: int, row_count: int
+    ) -> Iterator[dict[str, Samples]]:
+        """Separate normalised audio, float32 [rows: pairs * channels of the model, frames], at the rate of the model.
+
+        The networks run in other threads, while this one reads the next window and joins the last ones.
 
         Yields:
             The same rows for every stem; an empty block after each pass of a network, at which the caller may stop.
@@ -138,24 +159,37 @@ class NetworkEngine(Engine):
             hop_frames=int((1 - bag.overlap) * bag.segment_frames),
             read_frames=lambda length: max(read_frames(network, length) for network in bag.networks),
         )
-        for batch in batches(windows, self._batch_limit(bag)):
-            rows, length = batch[0].samples.shape[0], batch[0].frame_count
-            items = len(batch) * rows // bag.channel_count
-            estimates = np.zeros((items, len(bag.stems), bag.channel_count, length), np.float32)
-            for network, weight in zip(bag.networks, bag.weights, strict=True):
-                frames = read_frames(network, length)
-                inputs = np.concatenate([w.middle(frames).reshape(-1, bag.channel_count, frames) for w in batch])
-                skip = (frames - length) // 2
-                done = 0
-                for outputs in self._forward(bag, network, inputs):
-                    estimates[done : done + len(outputs)] += outputs[..., skip : skip + length] * weight[:, None, None]
-                    done += len(outputs)
-                    yield bag.empty_block(rows)
-            estimates /= bag.weights.sum(axis=0)[:, None, None]
-            for window, estimate in zip(batch, np.split(estimates, len(batch)), strict=True):
-                by_stem = estimate.swapaxes(0, 1).reshape(len(bag.stems), rows, length)
+
+        def estimate(batch: Sequence[Window], passed: Passed) -> tuple[Sequence[Window], Samples]:
+            return batch, self._estimate(bag, batch, passed)
+
+        worker_count = min(getattr(network, "concurrent_calls", 1) for network in bag.networks)
+        for done in in_order(estimate, batches(windows, lambda: bag.batch_size.limit), worker_count):
+            if done is None:
+                yield bag.empty_block(row_count)
+                continue
+            batch, estimates = done
+            for window, each in zip(batch, np.split(estimates, len(batch)), strict=True):
+                by_stem = each.swapaxes(0, 1).reshape(len(bag.stems), row_count, -1)
                 yield fade.add(window.start_frame, dict(zip(bag.stems, by_stem, strict=True)))
         yield fade.finish()
+
+    def _estimate(self, bag: Bag, batch: Sequence[Window], passed: Passed) -> Samples:
+        """Return the estimates of all networks for windows of one size, float32 [items, stems, channels, frames]."""
+        length = batch[0].frame_count
+        items = len(batch) * batch[0].samples.shape[0] // bag.channel_count
+        estimates = np.zeros((items, len(bag.stems), bag.channel_count, length), np.float32)
+        for network, weight in zip(bag.networks, bag.weights, strict=True):
+            frames = read_frames(network, length)
+            inputs = np.concatenate([w.middle(frames).reshape(-1, bag.channel_count, frames) for w in batch])
+            skip = (frames - length) // 2
+            done = 0
+            for outputs in self._forward(bag, network, inputs):
+                estimates[done : done + len(outputs)] += outputs[..., skip : skip + length] * weight[:, None, None]
+                done += len(outputs)
+                passed()
+        estimates /= bag.weights.sum(axis=0)[:, None, None]
+        return estimates
 
     def _forward(self, bag: Bag, network: Any, inputs: Samples) -> Iterator[Samples]:
         """Yield outputs of a network, float32 [items, stems, channels, frames], for all inputs in their order."""
@@ -163,7 +197,7 @@ class NetworkEngine(Engine):
 
         done = 0
         while done < len(inputs):
-            size = min(self._batch_limit(bag), len(inputs) - done)
+            size = min(bag.batch_size.limit, len(inputs) - done)
             try:
                 outputs = self._infer(bag, network, inputs[done : done + size])
             except torch.OutOfMemoryError as error:
@@ -176,15 +210,10 @@ class NetworkEngine(Engine):
                 outputs = None
             if outputs is None:  # not in the except block, where the error keeps the tensors of the failed pass alive
                 torch.cuda.empty_cache()
-                self._batch_size = size // 2
+                bag.batch_size.halve(size)
                 continue
             done += size
             yield outputs
-
-    def _batch_limit(self, bag: Bag) -> int:
-        if self._batch_size is None:
-            return 1 if bag.device == "cpu" else 4
-        return self._batch_size
 
     def _infer(self, bag: Bag, network: Any, inputs: Samples) -> Samples:
         import torch
@@ -193,8 +222,24 @@ class NetworkEngine(Engine):
         if self._thread_count is not None and torch.get_num_threads() != self._thread_count:
             torch.set_num_threads(self._thread_count)
         with torch.inference_mode():
-            outputs: Samples = network(torch.from_numpy(inputs).to(bag.device)).cpu().numpy()
-        return outputs
+            if bag.device.startswith("cuda"):
+                return self._infer_on_gpu(bag, network, inputs)
+            return _wanted(bag, network(torch.from_numpy(inputs).to(bag.device))).cpu().numpy()
+
+    def _infer_on_gpu(self, bag: Bag, network: Any, inputs: Samples) -> Samples:
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(bag.device)
+        before = torch.cuda.memory_allocated(bag.device)
+        # From pinned memory, the copy does not wait for the GPU.
+        copied = torch.from_numpy(inputs).pin_memory().to(bag.device, non_blocking=True)
+        with torch.autocast("cuda", torch.float16, enabled=self._gpu_mode == "mixed"):
+            outputs = _wanted(bag, network(copied)).float()
+        estimates: Samples = outputs.cpu().numpy()
+        used = torch.cuda.max_memory_allocated(bag.device) - before
+        cached = torch.cuda.memory_reserved(bag.device) - before
+        bag.batch_size.measured(len(inputs), used, torch.cuda.mem_get_info(bag.device)[0] + cached)
+        return estimates
 
     def _bag(self, model: str) -> Bag:
         # The first look takes no lock, so that a download of one model does not delay the models in memory.
@@ -218,4 +263,9 @@ class NetworkEngine(Engine):
                 f"The weights are those of another model than {model!r}: their stems are {', '.join(bag.outputs)}."
                 " Import them under a name of their own.",
             )
-        return bag
+        return replace(bag, batch_size=BatchSize(self._batch_size or (1 if bag.device == "cpu" else None)))
+
+
+def _wanted(bag: Bag, outputs: Any) -> Any:
+    """Return the outputs of the stems of the bag."""
+    return outputs if bag.rows is None else outputs[:, bag.rows]
