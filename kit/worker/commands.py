@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
+from google.protobuf.message import Message
 from soundwright.library.v1 import command_pb2, job_pb2, library_service_pb2, library_service_pb2_grpc
 
 from kit import tracing
@@ -20,6 +24,7 @@ __all__ = [
     "PRIORITIES",
     "QUEUES",
     "command_subject",
+    "create_batch",
     "create_job",
     "publish_run",
     "queue_consumer",
@@ -28,6 +33,7 @@ __all__ = [
 
 PRIORITIES = ("admin", "premium", "standard", "free")
 _AFFINITY_LENGTH = 64
+_BATCH_SECONDS = 25.0
 CORRELATION_HEADER = "soundwright-correlation-id"
 log = get_logger()
 
@@ -88,12 +94,71 @@ async def create_job(
     """
     _fill_from_kind(kind, spec, request)
     answer = await jobs.CreateJob(request)
-    if answer.job.state == job_pb2.JOB_STATE_QUEUED:
-        try:
-            await publish_run(bus, answer.job)
-        except AppError as error:
-            log.warning("job.not_published", job_id=answer.job.id, reason=error.reason)
+    await _publish_first_run(bus, answer.job)
     return answer.job, answer.existed
+
+
+async def create_batch(
+    bus: Bus,
+    jobs: library_service_pb2_grpc.JobServiceStub,
+    spec: Message,
+    idempotency_key: str,
+    wanted: Sequence[tuple[JobKind[Any], Any, library_service_pb2.CreateJobRequest]],
+) -> tuple[job_pb2.Job, bool]:
+    """Store a batch of jobs for the current caller, all or none, then publish their run commands.
+
+    Args:
+        spec: the specification of the batch, by which repeated requests are compared.
+        wanted: the jobs, each as :func:`create_job` takes it; at least one, and all of one kind.
+
+    Returns:
+        The batch, and whether an earlier request with the same idempotency key created it.
+    """
+    for kind, job_spec, request in wanted:
+        _fill_from_kind(kind, job_spec, request)
+    batch_id = str(uuid.uuid4())
+    requests = [request for _, _, request in wanted]
+    first = requests[0]  # its kind is that of all
+    answer = await jobs.CreateBatch(
+        library_service_pb2.CreateBatchRequest(
+            job_id=batch_id,
+            spec=pack(spec),
+            idempotency_key=idempotency_key or batch_id,
+            jobs=[
+                library_service_pb2.NewBatchJob(
+                    job_id=request.job_id,
+                    track_id=request.track_id,
+                    spec=request.spec,
+                    affinity=request.affinity,
+                    work_seconds=request.work_seconds,
+                )
+                for request in requests
+            ],
+            kind=first.kind,
+            attempt_limit=first.attempt_limit,
+            command_subject=first.command_subject,
+            priority=first.priority,
+            stages=first.stages,
+            pending_limit=first.pending_limit,
+            hourly_limit=first.hourly_limit,
+            queue_limit=first.queue_limit,
+            output_folder=first.output_folder,
+            public_spec=first.public_spec,
+            starvation_seconds=first.starvation_seconds,
+        ),
+        timeout=_BATCH_SECONDS,
+    )
+    await asyncio.gather(*(_publish_first_run(bus, job) for job in answer.jobs))
+    return answer.batch, answer.existed
+
+
+async def _publish_first_run(bus: Bus, job: job_pb2.Job) -> None:
+    """Publish the run command of a queued job. If the broker does not take it, the library's sweeper publishes it later."""
+    if job.state == job_pb2.JOB_STATE_QUEUED:
+        try:
+            await publish_run(bus, job)
+        except AppError as error:
+            log.warning("job.not_published", job_id=job.id, reason=error.reason)
 
 
 def _fill_from_kind(kind: JobKind[Spec], spec: Spec, request: library_service_pb2.CreateJobRequest) -> None:

@@ -355,7 +355,7 @@ class JobWorker:
         name = _state_name(job)
         event = events_pb2.JobFinished(
             job_id=job.id, owner_id=job.owner_id, kind=job.kind, state=job.state, track_id=job.track_id,
-            error=job.error if job.HasField("error") else None,
+            error=job.error if job.HasField("error") else None, batch_id=job.batch_id,
         )  # fmt: skip
         with contextlib.suppress(AppError):  # subscribers also poll the ledger
             await self._bus.publish(self._event_subject(name), event.SerializeToString(), message_id=f"{job.id}.{name}")

@@ -77,6 +77,10 @@ def _no_title(_spec: Any) -> str:
     return ""
 
 
+def _spec_model(spec: Any) -> str:
+    return str(getattr(spec, "model", ""))
+
+
 def _no_details(_job: job_pb2.Job) -> str:
     return ""
 
@@ -104,6 +108,7 @@ class JobKind(Generic[Spec]):
         spec: message class of the specification.
         running_status: public status of a running job.
         title: returns a title from the specification, for jobs without a track.
+        model: returns the requested model from the specification; empty for kinds without models.
         files: returns the files that pages link to.
         links: returns the links of a succeeded job on pages. The second argument is its track, or None if deleted.
         result_file: returns the main result file. The second argument is the track that the job created, or None.
@@ -114,6 +119,7 @@ class JobKind(Generic[Spec]):
     spec: type[Spec]
     running_status: str = "processing"
     title: Callable[[Spec], str] = _no_title
+    model: Callable[[Spec], str] = _spec_model
     files: Callable[[job_pb2.Job], Sequence[JobFile]] = _outputs
     links: Callable[[job_pb2.Job, track_pb2.Track | None], Sequence[Link]] = _file_links
     result_file: Callable[[job_pb2.Job, track_pb2.Track | None], PublicFile] = _no_file
@@ -136,7 +142,7 @@ class JobKind(Generic[Spec]):
 
     def model_of(self, job: job_pb2.Job) -> str:
         """Return the requested model; empty for kinds without models."""
-        return str(getattr(unpacked(job.spec, self.spec), "model", ""))
+        return self.model(unpacked(job.spec, self.spec))
 
 
 # --------------------------------------------------------------------------------------------------------- descriptors
@@ -173,6 +179,11 @@ def analysis_values(details: AnyMessage) -> str:
 
 def _archive(job: job_pb2.Job, _track: track_pb2.Track | None) -> PublicFile:
     return PublicFile(f"/export/archive/{job.id}", sum(output.size_bytes for output in job.result.outputs))
+
+
+def _batch_title(spec: separation_pb.BatchSpec) -> str:
+    count = len(spec.track_ids)
+    return f"{count} track{'s' * (count != 1)}"
 
 
 def _clip(job: job_pb2.Job) -> Sequence[JobFile]:
@@ -220,6 +231,13 @@ JOB_KINDS: Mapping[int, JobKind[Any]] = {
             kind=job_pb2.JOB_KIND_EXPORT,
             spec=separation_pb.ExportSpec,
             result_file=_archive,
+        ),
+        JobKind(
+            kind=job_pb2.JOB_KIND_BATCH,
+            spec=separation_pb.BatchSpec,
+            title=_batch_title,
+            model=lambda spec: spec.parameters.model,
+            result_file=lambda job, _track: PublicFile(f"/api/processing/batch/{job.id}"),
         ),
     )
 }

@@ -17,16 +17,30 @@ from soundwright.separation.v1 import separation_service_pb2
 from kit.errors import AppError, Code
 from services.gateway.clients import Clients
 from services.gateway.job_kinds import unpacked
+from services.gateway.job_views import ENDED
 
-__all__ = ["RETRIES", "retry_job"]
+__all__ = ["BATCH_SECONDS", "RETRIES", "retried_count", "retry_job"]
 
 _RETRYABLE = frozenset({job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED})
 _CHAIN_LIMIT = 100
+BATCH_SECONDS = 45.0
+"""The deadline of the call that creates a batch. With many tracks, it takes seconds."""
 _Retried = tuple[job_pb2.Job, bool]
 
 
+def retried_count(job: job_pb2.Job) -> int:
+    """Return how many jobs a retry starts: of a batch, those that have failed or were cancelled."""
+    if job.kind == job_pb2.JOB_KIND_BATCH:
+        return len(_retried_tracks(job)) if job.state in ENDED else 0
+    return int(job.state in _RETRYABLE)
+
+
+def _retried_tracks(batch: job_pb2.Job) -> list[str]:
+    return [each.track_id for each in batch.batch.jobs if each.state in _RETRYABLE]
+
+
 async def retry_job(clients: Clients, job: job_pb2.Job) -> _Retried:
-    """Start a failed or cancelled job again, as a new job.
+    """Start a failed or cancelled job again, as a new job. A batch starts again with its failed and cancelled jobs.
 
     The idempotency key is derived from the job, so a repeated call finds the job that the first call has created. If that
     job has failed or was cancelled, too, it is started again.
@@ -38,7 +52,7 @@ async def retry_job(clients: Clients, job: job_pb2.Job) -> _Retried:
         AppError: ``JOB_NOT_FAILED``; ``TOO_MANY_RETRIES``; the errors of the request that created the job.
     """
     send = RETRIES.get(job.kind)
-    if job.state not in _RETRYABLE or send is None:
+    if not retried_count(job) or send is None:
         raise AppError(
             Code.CONFLICT,
             "JOB_NOT_FAILED",
@@ -46,7 +60,7 @@ async def retry_job(clients: Clients, job: job_pb2.Job) -> _Retried:
         )
     for _ in range(_CHAIN_LIMIT):
         job, existed = await send(clients, job, f"retry:{job.id}")
-        if not existed or job.state not in _RETRYABLE:
+        if not existed or not retried_count(job):
             return job, existed
     raise AppError(
         Code.CONFLICT,
@@ -67,7 +81,16 @@ async def _separation(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
     spec = unpacked(job.spec, separation_pb.SeparationSpec)
     answer = await clients.separation.CreateJob(
         separation_service_pb2.CreateJobRequest(
-            track_id=job.track_id, model=spec.model, engine=spec.engine, format=spec.format, idempotency_key=key
+            track_id=job.track_id,
+            model="" if len(spec.models) > 1 else (spec.models or [spec.model])[0],
+            engine=spec.engine,
+            format=spec.format,
+            stems=spec.stems,
+            models=spec.models if len(spec.models) > 1 else [],
+            weights=spec.weights,
+            combine=spec.combine,
+            chain=spec.chain,
+            idempotency_key=key,
         )
     )
     return answer.job, answer.existed
@@ -112,6 +135,17 @@ async def _generation(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
     return answer.jobs[0], answer.existed
 
 
+async def _batch(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
+    spec = unpacked(job.spec, separation_pb.BatchSpec)
+    answer = await clients.separation.CreateBatch(
+        separation_service_pb2.CreateBatchRequest(
+            parameters=spec.parameters, track_ids=_retried_tracks(job), idempotency_key=key
+        ),
+        timeout=BATCH_SECONDS,
+    )
+    return answer.batch, answer.existed
+
+
 RETRIES: Mapping[int, Callable[[Clients, job_pb2.Job, str], Awaitable[_Retried]]] = {
     job_pb2.JOB_KIND_DOWNLOAD: _download,
     job_pb2.JOB_KIND_SEPARATION: _separation,
@@ -119,5 +153,6 @@ RETRIES: Mapping[int, Callable[[Clients, job_pb2.Job, str], Awaitable[_Retried]]
     job_pb2.JOB_KIND_GENERATION: _generation,
     job_pb2.JOB_KIND_PIPELINE: _pipeline,
     job_pb2.JOB_KIND_EXPORT: _export,
+    job_pb2.JOB_KIND_BATCH: _batch,
 }
 """How each kind of job is requested again, with an idempotency key."""

@@ -51,7 +51,7 @@ from services.library.jobs.ledger import JobLedger
 from services.library.jobs.queue import JobQueue
 from services.library.jobs.queue_metrics import QueueMetrics
 from services.library.jobs.rpc import JobRpc, job_to_wire
-from services.library.jobs.service import Job
+from services.library.jobs.service import BATCH, Job
 from services.library.jobs.sweeper import Sweeper
 from services.library.jobs.watches import JobWatches
 from services.library.orphans.commands import sweep_orphans
@@ -179,7 +179,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
             retention.run(),
             identity.email_queue.run(),
             dispatcher.run(),
-            QueueMetrics(jobs, list(public_kinds()), runtime.clock).run(),
+            QueueMetrics(jobs, [kind for kind in public_kinds() if kind != BATCH], runtime.clock).run(),
         )
         running = [asyncio.create_task(part) for part in work]
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 from kit.engines import ModelDeclaration
-from kit.errors import AppError, Code
+from services.separation.service import require_none
 
 __all__ = ["AUTO", "QUALITIES", "Candidate", "Choice", "Quality", "choose", "parse_quality"]
 
@@ -56,15 +56,12 @@ def parse_quality(model: str, quality: str) -> Quality:
     Raises:
         AppError: ``VALIDATION_ERROR`` for an unknown preference, or one beside a model other than :data:`AUTO`.
     """
-    problem = ""
+    problems = []
     if quality and quality not in QUALITIES:
-        problem = f"is not known; use one of: {', '.join(QUALITIES)}"
+        problems = [f"is not known; use one of: {', '.join(QUALITIES)}"]
     elif quality and model != AUTO:
-        problem = f"needs the model {AUTO!r}"
-    if problem:
-        raise AppError(
-            Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": {"quality": [problem]}}
-        )
+        problems = [f"needs the model {AUTO!r}"]
+    require_none({"quality": problems})
     return cast(Quality, quality or "balanced")
 
 

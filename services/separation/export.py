@@ -24,7 +24,7 @@ from kit.ports import Blobs
 from kit.worker.context import JobContext
 from kit.worker.kind import JobKind, WorkQueue
 from kit.worker.outputs import JobOutputs
-from services.separation.service import FORMATS, Format
+from services.separation.service import FORMATS, Format, format_problems, require_none
 from services.separation.settings import SeparationSettings
 from services.separation.stems import audio_extension
 
@@ -43,12 +43,8 @@ def parse_export_format(name: str) -> Format:
     Raises:
         AppError: ``VALIDATION_ERROR`` for an unknown format.
     """
-    if name and name not in FORMATS:
-        problem = f"is not known; use one of: {', '.join(FORMATS)}"
-        raise AppError(
-            Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": {"format": [problem]}}
-        )
-    return name or FORMATS[0]
+    require_none({"format": format_problems(name)})
+    return cast(Format, name or FORMATS[0])
 
 
 async def require_stems(

@@ -28,7 +28,7 @@ from services.separation import service
 from services.separation.engines.hpss import HPSS
 from services.separation.registry import Registry
 from services.separation.settings import SeparationSettings
-from services.separation.stems import Files, describe_output, describe_selection, separate_to_files
+from services.separation.stems import Files, describe_output, describe_selection, write_stems
 from services.separation.worker import SeparationWorker, compute_queue
 
 __all__ = ["PipelineWorker", "normalize", "queued_stages"]
@@ -190,7 +190,7 @@ def _within(name: str, folder: Path, registry: Registry, model: str, mix: audio.
     (folder / name).mkdir()
     files = {stem: folder / name / f"{stem}.wav" for stem in registry.declaration(model).outputs}
     with registry.use(model) as engine:
-        made = separate_to_files(engine, model, mix, files, ENCODING, report)
+        made = write_stems(engine.separate(mix, model), mix, files, ENCODING, report)
     for output, _file in made:
         output.path = f"{name}/{output.path}"
     return made

@@ -28,6 +28,7 @@ def build_registry(settings: SeparationSettings) -> Registry:
             thread_count=settings.separation_thread_count or None,
             device=settings.separation_device or None,
             batch_size=settings.separation_batch_size or None,
+            gpu_mode=settings.separation_gpu_mode,
             cpu_mode=settings.separation_cpu_mode,
             compiled_dir=settings.separation_compiled_dir or settings.data_dir / "compiled",
         )
@@ -39,6 +40,7 @@ def build_registry(settings: SeparationSettings) -> Registry:
             thread_count=settings.separation_thread_count or None,
             device=settings.separation_device or None,
             batch_size=settings.separation_batch_size or None,
+            gpu_mode=settings.separation_gpu_mode,
         )
     )
     registry.register(HpssEngine())

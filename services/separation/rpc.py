@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +14,17 @@ from kit.engines import MeasuredSpeeds, ModelAvailability
 from kit.engines.models_rpc import described_models, fetched_model
 from kit.ports import Bus
 from kit.rpc import Context
-from kit.worker.commands import create_job
+from kit.worker.commands import create_batch, create_job
 from kit.worker.kind import JobKind
-from services.separation import service
+from services.separation import batches, service
 from services.separation.choice import AUTO, Candidate, Choice, choose, parse_quality
 from services.separation.export import parse_export_format, require_stems
 from services.separation.lalalai.tasks import LalalaiTasks
 from services.separation.mixes import Mixes
+from services.separation.plans import parse_request
 from services.separation.registry import Registry
 from services.separation.settings import SeparationSettings
+from services.separation.worker import spec_to_wire
 
 __all__ = ["SeparationKinds", "SeparationRpc"]
 
@@ -62,34 +65,57 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         self._settings = settings
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
+        job, existed = await create_job(self._bus, self._jobs, *await self._wanted(request))
+        return pb.CreateJobResponse(job=job, existed=existed)
+
+    async def CreateBatch(self, request: pb.CreateBatchRequest, context: Context) -> pb.CreateBatchResponse:
+        requests = batches.requests_of(request)
+        await batches.require_tracks(self._tracks, request.track_ids)
+        wanted = await batches.for_each(self._wanted, requests)
+        batch, existed = await create_batch(
+            self._bus, self._jobs, batches.spec_of(request), request.idempotency_key, wanted
+        )
+        return pb.CreateBatchResponse(batch=batch, existed=existed)
+
+    async def _wanted(
+        self, request: pb.CreateJobRequest
+    ) -> tuple[JobKind[jobs_pb2.SeparationSpec], jobs_pb2.SeparationSpec, library_service_pb2.CreateJobRequest]:
+        """Check the parameters of a separation. Return its kind, its specification, and the request for the ledger."""
         choice = await self._choice(request)
-        wanted = service.parse_spec(choice.model, request.engine, request.format, self._registry)
+        wishes = service.Wishes(
+            model=choice.model,
+            engine=request.engine,
+            format=request.format,
+            stems=request.stems,
+            models=request.models,
+            weights=request.weights,
+            combine=request.combine,
+            chain=[service.ChainStep(step.stem, step.model) for step in request.chain],
+        )
+        wanted = parse_request(wishes, self._registry)
         kind = self._kinds.separation
         if wanted.engine == service.LALALAI:
             kind = self._kinds.lalalai
             await self._lalalai.require_key()
+        elif len(wanted.all_models) > 1:
+            await self._availability.require_all(wanted.all_models)
         else:
-            await self._availability.require(wanted.model)
-        job, existed = await create_job(
-            self._bus,
-            self._jobs,
+            await self._availability.require(wanted.model, wanted.stems)
+        return (
             kind,
-            jobs_pb2.SeparationSpec(
-                model=wanted.model, format=wanted.format, engine=wanted.engine, model_reason=choice.reason
-            ),
+            spec_to_wire(wanted, choice.reason),
             library_service_pb2.CreateJobRequest(
                 track_id=request.track_id,
                 idempotency_key=request.idempotency_key,
                 # The choice may change with the weights on the server, and a repeated request does not change with it.
-                fingerprint=f"{AUTO}:{request.track_id}:{request.quality}:{wanted.format}" if choice.reason else "",
+                fingerprint=_auto_fingerprint(request, wanted) if choice.reason else "",
             ),
         )
-        return pb.CreateJobResponse(job=job, existed=existed)
 
     async def _choice(self, request: pb.CreateJobRequest) -> Choice:
         """Return the model of a request, and why if the request leaves it to this service."""
         quality = parse_quality(request.model, request.quality)
-        if request.model != AUTO or request.engine == service.LALALAI:
+        if request.model != AUTO or request.engine == service.LALALAI or request.models:
             return Choice(request.model, "")
         track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=request.track_id))).track
         usable = await self._availability.usable()
@@ -98,8 +124,23 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         ]
         device = self._settings.separation_device
         has_gpu = device.startswith("cuda") or (not device and Path("/dev/nvidia0").exists())
-        chosen = choose(candidates, service.STEMS, quality, track.duration_seconds, has_gpu)
-        return chosen or Choice(self._registry.default_model, "auto chose the default model: no weights are present.")
+        stems = request.stems or service.STEMS
+        chosen = choose(candidates, stems, quality, track.duration_seconds, has_gpu)
+        return chosen or self._absent_choice(request.stems)
+
+    def _absent_choice(self, stems: Sequence[str]) -> Choice:
+        """Return the first model with the stems, although its weights are not present.
+
+        Raises:
+            AppError: ``VALIDATION_ERROR`` if no model has the stems.
+        """
+        able = [each.name for each in self._registry.models() if set(stems) <= set(each.outputs)]
+        if not able:
+            known = sorted({stem for each in self._registry.models() for stem in each.outputs})
+            service.require_none({"stems": [f"are not those of one model; the models have: {', '.join(known)}"]})
+        if not stems:
+            return Choice(able[0], "auto chose the default model: no weights are present.")
+        return Choice(able[0], f"auto chose {able[0]}: no weights are present for {', '.join(stems)}.")
 
     async def CreatePipelineJob(
         self, request: pb.CreatePipelineJobRequest, context: Context
@@ -176,3 +217,10 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         jobs = await self._lalalai.cancel_all()
         task_ids = [task_id for job in jobs for task_id in job.external_task.task_ids]
         return pb.CancelLalalaiTasksResponse(job_ids=[job.id for job in jobs], task_ids=task_ids)
+
+
+def _auto_fingerprint(request: pb.CreateJobRequest, wanted: service.SeparationSpec) -> str:
+    parts = [AUTO, request.track_id, request.quality, wanted.format]
+    if wanted.stems or wanted.chain:
+        parts.append(",".join(wanted.stems))
+    return ":".join([*parts, *(f"{step.stem}>{step.model}" for step in wanted.chain)])

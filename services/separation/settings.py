@@ -21,7 +21,9 @@ class SeparationSettings(Settings):
 
     separation_slot_count: int = Field(1, ge=1, description="Number of parallel jobs.")
     separation_thread_count: int = Field(0, ge=0, description="CPU threads per job. 0 means one per core.")
-    separation_batch_size: int = Field(0, ge=0, description="Segments per batch. 0 means 4 on a GPU and 1 on a CPU.")
+    separation_batch_size: int = Field(
+        0, ge=0, description="Segments per batch. 0 means 1 on a CPU, and on a GPU as many as fit."
+    )
     separation_device: str = Field(
         "", description="Device: cpu, cuda, cuda:1 and so on. If empty, CUDA is used if available."
     )
@@ -29,6 +31,10 @@ class SeparationSettings(Settings):
         "mixed",
         description="How a CPU computes Demucs. exact: in 32 bits with PyTorch. mixed: with OpenVINO, and 16 bits where that "
         "costs least precision. fast: with 16 bits everywhere.",
+    )
+    separation_gpu_mode: Literal["exact", "mixed"] = Field(
+        "exact",
+        description="How a GPU computes networks. exact: in 32 bits. mixed: convolutions and products of matrices in 16.",
     )
     separation_compiled_dir: Path | None = Field(
         None, description="Folder for networks compiled for this CPU. If empty, a folder in the data directory."

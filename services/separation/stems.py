@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from soundwright.library.v1 import job_pb2
 
@@ -15,7 +16,7 @@ from kit.compute import Report
 from kit.engines import ModelSelection
 from kit.worker.derived_files import waveform_file
 from services.separation import service
-from services.separation.service import Engine
+from services.separation.scratch import ScratchSignal
 
 __all__ = [
     "MIX",
@@ -25,8 +26,8 @@ __all__ = [
     "audio_extension",
     "describe_output",
     "describe_selection",
-    "separate_to_files",
     "write_mix",
+    "write_stems",
 ]
 
 MIX = "mix"
@@ -76,31 +77,40 @@ def audio_extension(encoding: str) -> str:
     return "flac" if encoding.startswith("flac") else "wav"
 
 
-def separate_to_files(
-    engine: Engine,
-    model: str,
+class _Writer(Protocol):
+    def write(self, block: service.Samples) -> None: ...
+
+
+def write_stems(
+    blocks: Iterator[Mapping[str, service.Samples]],
     mix: service.Mix,
     files: Mapping[str, Path],
     encoding: service.Format,
     report: Report,
+    scratch: Mapping[str, ScratchSignal] | None = None,
 ) -> Files:
-    """Run an engine and write each block of its stems.
+    """Write stems to files while they are computed.
 
     Args:
+        blocks: consecutive blocks of all stems in ``files`` and ``scratch``. A generator is closed at the end.
+        mix: the recording that is separated.
         files: stem names and the files to write.
+        scratch: stem names and the signals to write, for further models.
         report: called with the progress ratio after every block. An exception that it raises stops the engine.
 
     Returns:
         The description (name, path, audio properties) and the file of each stem, in the order of ``files``.
     """
-    blocks: Iterator[Mapping[str, service.Samples]] = engine.separate(mix, model)
     with contextlib.ExitStack() as stack:
         if hasattr(blocks, "close"):
             stack.callback(blocks.close)  # closes the files of a stopped generator at once
-        writers = {
+        encoders = {
             stem: stack.enter_context(StemWriter(path, mix.sample_rate_hz, mix.channel_count, encoding))
             for stem, path in files.items()
         }
+        writers: dict[str, _Writer] = {**encoders}
+        for stem, signal in (scratch or {}).items():
+            writers[stem] = stack.enter_context(signal)
 
         def write(block: Mapping[str, service.Samples]) -> None:
             for stem, samples in block.items():
@@ -120,7 +130,7 @@ def separate_to_files(
             writing.result()
     extension = audio_extension(encoding)
     return [
-        (describe_output(stem, f"{stem}.{extension}", mix, writer), files[stem]) for stem, writer in writers.items()
+        (describe_output(stem, f"{stem}.{extension}", mix, writer), files[stem]) for stem, writer in encoders.items()
     ]
 
 

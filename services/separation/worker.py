@@ -6,33 +6,28 @@ import contextlib
 import functools
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2
 
 from kit import audio
-from kit.compute import EngineProcesses, Report
-from kit.engines import MeasuredSpeeds, ModelSelection
+from kit.compute import EngineProcesses
+from kit.engines import MeasuredSpeeds
 from kit.ports import Blobs
 from kit.worker.context import JobContext
-from kit.worker.kind import JobKind, WorkQueue
+from kit.worker.kind import JobKind, WorkQueue, pack
 from kit.worker.outputs import JobOutputs
 from services.separation import service
 from services.separation.registry import Registry
+from services.separation.separating import Run, separate
+from services.separation.service import SeparationSpec
 from services.separation.settings import SeparationSettings
-from services.separation.stems import (
-    Files,
-    OutputFile,
-    audio_extension,
-    describe_selection,
-    separate_to_files,
-    write_mix,
-)
+from services.separation.stems import describe_selection
 
-__all__ = ["STEMS_FOLDER", "SeparationWorker", "compute_queue"]
+__all__ = ["STEMS_FOLDER", "SeparationWorker", "compute_queue", "spec_of", "spec_to_wire"]
 
 STEMS_FOLDER = "stems"
 
@@ -72,25 +67,26 @@ class SeparationWorker:
             attempt_limit=settings.separation_attempt_limit,
             limits=settings.job_limits,
             output_folder=STEMS_FOLDER,
-            affinity=lambda spec: spec.model,
+            affinity=_affinity,
         )
 
     async def handle(self, context: JobContext, spec: jobs_pb2.SeparationSpec) -> job_pb2.JobResult:
         """Separate the job's track into stems."""
-        encoding = cast(service.Format, spec.format)
         started = time.monotonic()
         async with self.recording(context) as (mix, folder):
             context.report(0.0, "Separating")
-            work = functools.partial(_separate, model=spec.model, encoding=encoding, mix=mix, folder=folder)
-            selection, outputs, whole, seconds = await self._processes.run(work, context.report)
-            self._speeds.note(selection.model, context.audio_seconds, seconds)
+            work = functools.partial(separate, spec=spec_of(spec), mix=mix, folder=folder)
+            done = await self._processes.run(work, context.report)
+            if len(done.runs) == 1 and not spec.stems:  # some models are quicker for some stems
+                self._speeds.note(done.runs[0].model, context.audio_seconds, done.runs[0].seconds)
             async with JobOutputs(self._blobs, context) as store:
                 context.report(1.0, "Storing the stems")
                 result = job_pb2.JobResult(outputs_are_stems=True)
-                for output, file in outputs:
+                for output, file in done.outputs:
                     result.outputs.append(await store.put(output, file))
-                result.mix.CopyFrom(await store.put(*whole))
-                describe_selection(selection, result)
+                result.mix.CopyFrom(await store.put(*done.mix))
+                describe_selection(done.selection, result)
+                result.details.CopyFrom(pack(_details(done.runs)))
                 result.compute_seconds = time.monotonic() - started
                 return result
 
@@ -105,14 +101,44 @@ class SeparationWorker:
                 yield audio.AudioFile(path, self._limits, frame_count=track.frame_count), Path(folder)
 
 
-def _separate(
-    registry: Registry, report: Report, *, model: str, encoding: service.Format, mix: audio.AudioFile, folder: Path
-) -> tuple[ModelSelection, Files, OutputFile, float]:
-    selection = registry.select(model)
-    stems = registry.declaration(selection.model).outputs
-    files = {stem: folder / f"{stem}.{audio_extension(encoding)}" for stem in stems}
-    with registry.use(selection.model) as engine:
-        started = time.monotonic()
-        outputs = separate_to_files(engine, selection.model, mix, files, encoding, report)
-        seconds = time.monotonic() - started
-    return selection, outputs, write_mix(mix, folder, report), seconds
+def spec_to_wire(spec: SeparationSpec, model_reason: str = "") -> jobs_pb2.SeparationSpec:
+    """Return the specification of a job."""
+    return jobs_pb2.SeparationSpec(
+        model=spec.model,
+        format=spec.format,
+        engine=spec.engine,
+        model_reason=model_reason,
+        stems=spec.stems,
+        models=spec.models,
+        weights=spec.weights,
+        combine=spec.combine,
+        chain=[jobs_pb2.ChainStep(stem=step.stem, model=step.model) for step in spec.chain],
+    )
+
+
+def spec_of(spec: jobs_pb2.SeparationSpec) -> SeparationSpec:
+    """Return the parameters of a job."""
+    return SeparationSpec(
+        model=spec.model,
+        format=cast(service.Format, spec.format),
+        engine=spec.engine,
+        stems=tuple(spec.stems),
+        models=tuple(spec.models),
+        weights=tuple(spec.weights),
+        combine=cast(Any, spec.combine),
+        chain=tuple(service.ChainStep(step.stem, step.model) for step in spec.chain),
+    )
+
+
+def _affinity(spec: jobs_pb2.SeparationSpec) -> str:
+    """Return a text that is equal for jobs that take as long for the same recording."""
+    return " ".join([spec.model, *spec.stems, spec.combine])
+
+
+def _details(runs: Sequence[Run]) -> jobs_pb2.SeparationDetails:
+    return jobs_pb2.SeparationDetails(
+        runs=[
+            jobs_pb2.ModelRun(model=run.model, engine=run.engine, stem=run.stem, compute_seconds=run.seconds)
+            for run in runs
+        ]
+    )

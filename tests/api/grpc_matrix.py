@@ -38,6 +38,9 @@ RPC_MATRIX: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "IngestService.PreviewLink": ({"url": "{url}"}, EVERYBODY),
     "IngestService.CreateDownloads": ({"url": "{url}"}, EVERYBODY),
     "SeparationService.CreateJob": ({**TRACK, "model": "dsp"}, _owners("ACCESS_DENIED")),
+    "SeparationService.CreateBatch": (
+        {"track_ids": ["{track}"], "parameters": {"model": "dsp"}}, _owners("TRACK_NOT_FOUND")
+    ),
     "SeparationService.CreatePipelineJob": (TRACK, _owners("ACCESS_DENIED")),
     "SeparationService.CreateExportJob": (TRACK, _owners("ACCESS_DENIED")),
     "SeparationService.ListModels": ({}, EVERYBODY),

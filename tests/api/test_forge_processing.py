@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import uuid
 import zipfile
 from typing import Any
@@ -165,6 +166,99 @@ def test_a_quality_needs_auto(
     refused = admin.post("/api/processing/separate", json=body)
     assert (refused.status_code, refused.json()["code"]) == (422, "VALIDATION_ERROR")
     assert refused.json()["details"] == {"quality": [problem]}
+
+
+@pytest.fixture(scope="module")
+def vocals(admin: httpx.Client) -> dict[str, Any]:
+    """A finished separation of another track into vocals and the rest, as a form requests it."""
+    track = upload(admin, encoded(SAMPLES), title="Duo")
+    body = {"track_id": track["id"], "model": "dsp", "stems": "vocals", "format": "wav32f"}
+    created = admin.post("/api/processing/separate", data=body)
+    assert created.status_code == 201, created.text
+    return finished(admin, f"/api/processing/job/{created.json()['data']['job_id']}")
+
+
+def test_requested_stems_come_with_the_rest_of_the_recording(admin: httpx.Client, vocals: dict[str, Any]) -> None:
+    assert (vocals["status"], vocals["model"], vocals["requested_stems"]) == ("completed", "dsp", ["vocals"])
+    stems = {stem["stem_type"]: decoded(admin.get(stem["download_url"]).content) for stem in vocals["stems"]}
+    assert list(stems) == ["vocals", "accompaniment"]
+    recording = decoded(encoded(SAMPLES))
+    np.testing.assert_allclose(stems["vocals"] + stems["accompaniment"], recording, atol=1e-6)
+    assert 0.001 < np.abs(stems["vocals"]).max() < np.abs(recording).max()
+
+
+def test_whatever_reads_stems_takes_any_names(admin: httpx.Client, vocals: dict[str, Any]) -> None:
+    track_id = vocals["track_id"]
+    listed = admin.get(f"/api/tracks/{track_id}/stems").json()["data"]
+    assert [stem["stem_type"] for stem in listed["stems"]] == ["vocals", "accompaniment"]
+    assert listed["separations"][0]["stem_types"] == ["vocals", "accompaniment"]
+    rest = listed["stems"][1]
+    assert admin.get(f"/api/stems/{rest['id']}/waveform").status_code == 200
+    assert admin.get(f"/api/stems/{rest['id']}/segments/0").status_code == 200
+    assert admin.get(f"/api/stems/{rest['id']}/spectrogram/0").status_code == 200
+    archive = zipfile.ZipFile(io.BytesIO(admin.get(f"/export/stems/{track_id}").content))
+    assert sorted(archive.namelist()) == ["Duo - accompaniment.wav", "Duo - vocals.wav"]
+
+    manifest = json.dumps({"version": 1, "format": "wav32f", "stems": [{"name": "accompaniment"}]})
+    mixed = admin.post(
+        "/api/daw/export", data={"track_id": track_id, "manifest": manifest}, files=[("none", (None, b""))]
+    )
+    assert mixed.status_code == 200, mixed.text
+    np.testing.assert_allclose(decoded(mixed.content), decoded(admin.get(rest["download_url"]).content), atol=1e-6)
+
+    job = admin.post("/api/export/stems", json={"track_id": track_id, "format": "flac"}).json()["data"]
+    assert finished(admin, f"/api/jobs/{job['job_id']}")["status"] == "completed"
+    archive = zipfile.ZipFile(io.BytesIO(admin.get(f"/export/archive/{job['job_id']}").content))
+    assert sorted(archive.namelist()) == ["accompaniment.flac", "vocals.flac"]
+
+
+def test_other_stems_are_another_request(admin: httpx.Client, track: dict[str, Any]) -> None:
+    for model in ("dsp", "auto"):
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        body = {"track_id": track["id"], "model": model, "stems": ["vocals", "bass"]}
+        first = admin.post("/api/processing/separate", json=body, headers=headers)
+        assert first.status_code == 201, first.text
+        reordered = {**body, "stems": ["bass", "vocals"]}
+        assert admin.post("/api/processing/separate", json=reordered, headers=headers).status_code == 200
+        for stems in (["vocals"], []):
+            other = admin.post("/api/processing/separate", json={**body, "stems": stems}, headers=headers)
+            assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+        done = finished(admin, f"/api/processing/job/{first.json()['data']['job_id']}")
+        assert [stem["stem_type"] for stem in done["stems"]] == ["bass", "vocals", "accompaniment"]
+        assert (done["model_reason"] or "for bass").startswith(("auto chose dsp", "for bass"))
+
+
+@pytest.mark.parametrize(
+    ("wishes", "problem"),
+    [
+        (
+            {"model": "dsp", "stems": ["vocals", "tuba"]},
+            "are not all stems of dsp; use some of: drums, bass, other, vocals",
+        ),
+        ({"model": "dsp", "stems": ["bass", "bass"]}, "must differ"),
+        (
+            {"model": "auto", "stems": ["tuba"]},
+            "are not those of one model; the models have: bass, drums, guitar, other, piano, vocals",
+        ),
+        ({"engine": "lalalai", "stems": ["vocals"]}, "cannot be chosen for lalal.ai"),
+        ({"stems": {"vocals": 1}}, "input should be a valid list"),
+        ({"stems": ["vocals"] * 33}, "list should have at most 32 items after validation, not 33"),
+    ],
+)
+def test_stems_that_no_model_has_are_refused(
+    admin: httpx.Client, track: dict[str, Any], wishes: dict[str, Any], problem: str
+) -> None:
+    refused = admin.post("/api/processing/separate", json={"track_id": track["id"], **wishes})
+    assert (refused.status_code, refused.json()["code"]) == (422, "VALIDATION_ERROR")
+    assert refused.json()["details"] == {"stems": [problem]}
+
+
+def test_no_fallback_runs_for_stems_that_it_does_not_have(admin: httpx.Client, track: dict[str, Any]) -> None:
+    body = {"track_id": track["id"], "model": "htdemucs_6s", "stems": ["guitar"]}
+    refused = admin.post("/api/processing/separate", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (503, "MODEL_UNAVAILABLE")
+    auto = admin.post("/api/processing/separate", json={**body, "model": "auto"})
+    assert (auto.status_code, auto.json()["code"]) == (503, "MODEL_UNAVAILABLE")
 
 
 @pytest.mark.parametrize(

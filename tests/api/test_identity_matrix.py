@@ -107,6 +107,8 @@ def belongings(
     url = site.file("/matrix.wav", SONG, "audio/wav")
     download = owner.post("/api/download/track", json={"url": url}).json()["data"]["job_id"]
     assert finished(owner, f"/api/download/job/{download}")["status"] == "completed"
+    batch = owner.post("/api/processing/batch", json={"track_ids": [track["id"]], "model": "dsp"}).json()["data"]["id"]
+    assert finished(owner, f"/api/processing/batch/{batch}")["status"] == "completed"
     lalalai.held = True  # the job must not succeed before it is cancelled
     external = owner.post("/api/processing/separate", json={"track_id": track["id"], "engine": "lalalai"}).json()[
         "data"
@@ -154,6 +156,7 @@ def belongings(
         "/api/queue": {"job_id": clip},
         "/api/tracks": {"track_id": upload(owner, SONG)["id"]},  # it is deleted
         "/api": {"job_id": jobs["processing"]},
+        "/api/processing/batch": {"job_id": batch},
         "/api/analysis": {"job_id": jobs["analysis"]},
         "/api/export": {"job_id": export},
         "/export/archive": {"job_id": export},

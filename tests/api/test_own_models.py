@@ -12,16 +12,16 @@ import httpx
 from demucs.htdemucs import HTDemucs
 from stories import encoded, finished, song, upload
 
-from tests.models.test_demucs_engine import network, save_safetensors
+from tests.models.test_demucs_engine import STEMS, network, save_safetensors
 from tests.stacks import embedded
 
 SECONDS = 6.0  # long enough for a measured speed
 
 
-def imported(folder: Path, name: str, seed: int) -> Path:
+def imported(folder: Path, name: str, seed: int, stems: tuple[str, ...] = STEMS) -> Path:
     """Import a small random checkpoint as an operator does, and return its copy."""
     source = folder.parent / f"{name}.safetensors"
-    save_safetensors(network(HTDemucs, seed), source)
+    save_safetensors(network(HTDemucs, seed, stems), source)
     environment = {**os.environ, "SOUNDWRIGHT_SEPARATION_MODEL_DIR": str(folder)}
     command = [sys.executable, "-m", "services.separation", "import", str(source)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

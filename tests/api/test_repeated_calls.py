@@ -110,6 +110,25 @@ async def create_job(c: Calls, **_: Any) -> None:
     await c.mine("JobService.CancelJob", job_id=job.id)
 
 
+async def create_batch(c: Calls, **_: Any) -> None:
+    before = await c.job_count(job_pb2.JOB_KIND_BATCH)
+    common = job_request(idempotency_key=str(uuid.uuid4()))
+    job_ids = [str(uuid.uuid4()) for _ in range(2)]
+    jobs = [{"job_id": job_id} for job_id in job_ids]
+    made = await c.repeated_by("separation", c.me, "JobService.CreateBatch", **common, jobs=jobs)
+    assert (made.batch.id, [job.id for job in made.jobs]) == (common["job_id"], job_ids)
+    assert await c.job_count(job_pb2.JOB_KIND_BATCH) == before + 1
+    await c.mine("JobService.CancelJob", job_id=made.batch.id)
+
+
+async def separate_batch(c: Calls, track_id: str, **_: Any) -> None:
+    before = await c.job_count(job_pb2.JOB_KIND_BATCH)
+    wanted = {"track_ids": [track_id], "parameters": {"model": "dsp"}, "idempotency_key": str(uuid.uuid4())}
+    made = await c.repeated("SeparationService.CreateBatch", **wanted)
+    assert [job.track_id for job in made.batch.batch.jobs] == [track_id]
+    assert await c.job_count(job_pb2.JOB_KIND_BATCH) == before + 1
+
+
 async def cancel_job(c: Calls, **_: Any) -> None:
     job = await c.job()
     assert (await c.repeated("JobService.CancelJob", job_id=job.id)).job.state == job_pb2.JOB_STATE_CANCELLED
@@ -328,6 +347,7 @@ REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
     "TrackService.DeleteTrack": delete_track,
     "TrackService.RecordDownload": record_download,
     "JobService.CreateJob": create_job,
+    "JobService.CreateBatch": create_batch,
     "JobService.CancelJob": cancel_job,
     "JobService.ClaimJob": claim_job,
     "JobService.HeartbeatJob": heartbeat,
@@ -355,6 +375,7 @@ REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
     "SeparationService.CreateJob": creates_one_job(
         "SeparationService.CreateJob", job_pb2.JOB_KIND_SEPARATION, model="dsp"
     ),
+    "SeparationService.CreateBatch": separate_batch,
     "SeparationService.CreatePipelineJob": creates_one_job(
         "SeparationService.CreatePipelineJob", job_pb2.JOB_KIND_PIPELINE
     ),

@@ -1,9 +1,10 @@
-"""A component crashes at each step of the life of a job (docs/ARCHITECTURE.md). The job ends once, whole, with one event."""
+"""A component crashes at each step of the life of a job or a batch (docs/ARCHITECTURE.md). It ends once, whole, and is reported once."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from work import SETTINGS, Work
 from demo.stack import Stack, running
 from tests.api.stories import encoded
 from tests.api.stories import song as samples
+from tests.simulators.webhook_receiver import WebhookReceiver
 
 _FAILPOINTS = Path(__file__).parent / "failpoints"
 _COMMANDS = "kit.worker.commands"
@@ -103,6 +105,23 @@ CRASHES = [
     Crash("7: the sweeper has published", f"library:{_COMMANDS}:publish_run:after", _LOST),
 ]
 
+BATCH_CRASHES = [
+    Crash(
+        "1: the batch is stored, its jobs are not",
+        "library:services.library.jobs.store:JobDocs.insert_job:after",
+        short=True,
+    ),
+    Crash("1: one of its jobs is stored", f"library:{_LEDGER}._insert_planned:after"),
+    Crash("1: all are stored, the service knows nothing", f"library:{_LEDGER}.create_batch:after"),
+    Crash("1: no command is published", f"separation:{_COMMANDS}:_publish_first_run:before"),
+    Crash("2: a job has started, its batch has not", f"library:{_LEDGER}._settle_batch_of:before"),
+    Crash(
+        "3: the last job has ended, its batch has not",
+        "library:services.library.jobs.batches:_final_state:before",
+        short=True,
+    ),
+]
+
 
 @pytest.fixture(scope="module")
 def armed(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -111,14 +130,22 @@ def armed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, armed: Path) -> Iterator[Stack]:
+def receiver() -> Iterator[WebhookReceiver]:
+    with WebhookReceiver() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, armed: Path, receiver: WebhookReceiver) -> Iterator[Stack]:
     """A stack whose components crash where a test wants it."""
-    places = {crash.function for crash in CRASHES} | {_function(place) for crash in CRASHES for place in crash.errors}
+    crashes = [*CRASHES, *BATCH_CRASHES]
+    places = {crash.function for crash in crashes} | {_function(place) for crash in crashes for place in crash.errors}
     settings = {
         **SETTINGS,
         "PYTHONPATH": os.pathsep.join((str(_FAILPOINTS), os.environ.get("PYTHONPATH", ""))),
         "CHAOS_PLACES": ",".join(sorted(places)),
         "CHAOS_ARMED": str(armed),
+        "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": receiver.address,
     }
     with running(tmp_path_factory.mktemp("failpoints"), settings) as started:
         yield started
@@ -149,6 +176,35 @@ def test_a_crash_at_a_step(stack: Stack, work: Work, song: Path, armed: Path, cr
         work.assert_completed_once(job_id, frame_count=3 * 44_100)
     assert job["attempt"] in crash.attempts
     _assert_one_event(stack, job_id)
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [pytest.param(crash, id=crash.step, marks=() if crash.short else pytest.mark.campaign) for crash in BATCH_CRASHES],
+)
+def test_a_crash_at_a_step_of_a_batch(
+    stack: Stack, work: Work, song: Path, armed: Path, receiver: WebhookReceiver, crash: Crash
+) -> None:
+    path = f"/hooks/{uuid.uuid4().hex}"
+    webhook = work.call("POST", "/api/webhooks", json={"url": receiver.url + path}).json()["data"]
+    track_ids = [work.upload(song) for _ in range(2)]
+    (armed / crash.place).write_text("")
+    batch_id, job_ids = work.separate_batch(track_ids)
+    eventually(lambda: not list(armed.iterdir()), f"{crash.place} is reached")
+    batch = work.until_ended(batch_id)
+    assert (batch["status"], batch["progress"]) == ("completed", 100)
+    assert batch["batch"] == {"total": 2, "completed": 2, "failed": 0, "cancelled": 0}
+    for track_id, job_id in zip(track_ids, job_ids, strict=True):
+        work.assert_completed_once(job_id, frame_count=3 * 44_100)
+        listed = work.call("GET", "/api/jobs", params={"track_id": track_id}).json()["data"]
+        assert [job["id"] for job in listed] == [job_id], "no job is created twice"
+        _assert_one_event(stack, job_id)
+    expected = {batch_id, *job_ids}
+    eventually(lambda: {r.message["data"]["id"] for r in receiver.to(path)} == expected, "all ends are reported", 60)
+    about = [received for received in receiver.to(path) if received.message["data"]["id"] == batch_id]
+    assert {received.message["type"] for received in about} == {"job.completed"}
+    assert len({received.headers["webhook-id"] for received in about}) == 1
+    assert work.call("DELETE", f"/api/webhooks/{webhook['id']}").status_code == 204
 
 
 def _assert_one_event(stack: Stack, job_id: str) -> None:

@@ -220,6 +220,64 @@ async def test_a_repeated_request_creates_one_job(libraries: Libraries) -> None:
         assert sorted(answer.existed for answer in made) == [False] + [True] * 5
 
 
+def _batch(size: int, **fields: Any) -> library_service_pb2.CreateBatchRequest:
+    return library_service_pb2.CreateBatchRequest(
+        **{
+            "kind": job_pb2.JOB_KIND_ANALYSIS,
+            "attempt_limit": 3,
+            "command_subject": f"soundwright.cmd.batches{uuid.uuid4().hex[:8]}.v1.job.run",
+            "jobs": [library_service_pb2.NewBatchJob(job_id=str(uuid.uuid4())) for _ in range(size)],
+            **fields,
+        }
+    )
+
+
+async def test_batches_fit_into_a_limit_as_a_whole_or_not_at_all(libraries: Libraries) -> None:
+    for _ in range(ROUNDS):
+        owner = _owner()
+        requests = [_batch(3, pending_limit=7) for _ in range(6)]
+        calls = [lambda n=n, r=r: libraries.jobs[n % 2].CreateBatch(r) for n, r in enumerate(requests)]
+        made, refusals = await _at_once(owner, calls)
+        assert (len(made), refusals) == (2, {"TOO_MANY_PENDING": 4})
+        with principal_scope(owner):
+            listed = await libraries.jobs[0].ListJobs(library_service_pb2.ListJobsRequest(page_size=100))
+        assert Counter(job.kind for job in listed.jobs) == {job_pb2.JOB_KIND_BATCH: 2, job_pb2.JOB_KIND_ANALYSIS: 6}
+
+
+async def test_a_batch_that_is_requested_repeatedly_has_each_job_once_and_ends_once(libraries: Libraries) -> None:
+    for number in range(ROUNDS):
+        owner, size = _owner(), 5
+        subject = f"soundwright.cmd.batches{uuid.uuid4().hex[:8]}.v1.job.run"
+        requests = [_batch(size, command_subject=subject, idempotency_key=f"batch{number}") for _ in range(4)]
+        calls = [lambda n=n, r=r: libraries.jobs[n % 2].CreateBatch(r) for n, r in enumerate(requests)]
+        made, refusals = await _at_once(owner, calls)
+        assert not refusals
+        assert sorted(answer.existed for answer in made) == [False] + [True] * 3
+        assert len({answer.batch.id for answer in made}) == 1
+        names = [job.id for job in made[0].jobs]
+        assert {tuple(job.id for job in answer.jobs) for answer in made} == {tuple(names)}
+        lease = {"worker_id": "w", "lease_seconds": 600.0}
+        claims = [library_service_pb2.ClaimJobRequest(job_id=name, **lease) for name in names]
+        claimed, _ = await _at_once(
+            None, [lambda n=n, r=r: libraries.jobs[n % 2].ClaimJob(r) for n, r in enumerate(claims)]
+        )
+        assert sorted(answer.job.id for answer in claimed if answer.claimed) == sorted(names)
+        failed = job_pb2.JobError(reason="TEST", message="It ends.")
+        ends = [library_service_pb2.FailJobRequest(job_id=name, attempt=1, error=failed) for name in names[1:]]
+        done = job_pb2.JobResult(engine="e", model="m")
+        succeeded = library_service_pb2.SucceedJobRequest(job_id=names[0], attempt=1, result=done)
+        outcomes = [lambda n=n, r=r: libraries.jobs[n % 2].FailJob(r) for n, r in enumerate(ends)]
+        _, refusals = await _at_once(None, [lambda s=succeeded: libraries.jobs[0].SucceedJob(s), *outcomes])
+        assert not refusals
+        with principal_scope(owner):
+            asked = library_service_pb2.GetJobRequest(job_id=made[0].batch.id)
+            first, second = [(await stub.GetJob(asked)).job for stub in libraries.jobs]
+        assert first == second
+        assert first.state == job_pb2.JOB_STATE_SUCCEEDED
+        counts = first.batch
+        assert (counts.total_count, counts.completed_count, counts.failed_count) == (size, 1, size - 1)
+
+
 async def test_an_account_has_ten_webhooks_and_a_hundred_playlists_at_most(libraries: Libraries) -> None:
     webhooks = libraries.stubs(webhook_service_pb2_grpc.WebhookServiceStub)
     wanted = webhook_service_pb2.CreateWebhookRequest(url="http://127.0.0.1:9/")

@@ -39,9 +39,9 @@ def succeeded(kind: job_pb2.JobKind, **result: object) -> job_pb2.Job:
 def test_every_kind_is_described_on_both_sides() -> None:
     assert list(JOB_KINDS) == list(RETRIES) == KINDS
     words = [kind.word for kind in JOB_KINDS.values()]
-    assert words == ["download", "separation", "analysis", "generation", "pipeline", "export"]
+    assert words == ["download", "separation", "analysis", "generation", "pipeline", "export", "batch"]
     types = [kind.public_type for kind in JOB_KINDS.values()]
-    assert types == ["download", "processing", "analysis", "generation", "pipeline", "export"]
+    assert types == ["download", "processing", "analysis", "generation", "pipeline", "export", "batch"]
     declared = public_kinds()
     assert [declared[word].type for word in words] == types
     assert all(kind.output_path.startswith("/") for kind in declared.values())
@@ -66,6 +66,8 @@ def test_every_kind_is_described_on_both_sides() -> None:
             "https://example.org/a.mp3",
         ),
         (job_pb2.JOB_KIND_GENERATION, generation_pb.GenerationSpec(prompt="rain"), "rain"),
+        (job_pb2.JOB_KIND_BATCH, separation_pb.BatchSpec(track_ids=["a", "b"]), "2 tracks"),
+        (job_pb2.JOB_KIND_BATCH, separation_pb.BatchSpec(track_ids=["a"]), "1 track"),
         (job_pb2.JOB_KIND_SEPARATION, separation_pb.SeparationSpec(model="dsp"), ""),
         (job_pb2.JOB_KIND_GENERATION, separation_pb.SeparationSpec(model="dsp"), ""),  # of another kind
     ],
@@ -110,6 +112,14 @@ def test_links_and_the_file_of_a_result(kind: job_pb2.JobKind, links: list[tuple
     job = succeeded(kind, clip=job_pb2.GeneratedClip(audio_blob_key="generations/a.wav", audio_size_bytes=11))
     assert [(link.text, link.path) for link in job_kind(kind).links(job, TRACK)] == links
     assert job_kind(kind).result_file(job, TRACK) == file
+
+
+def test_a_batch_has_the_model_of_its_jobs_and_no_files() -> None:
+    spec = separation_pb.BatchSpec(parameters=separation_pb.SeparationParameters(model="dsp"))
+    job = job_pb2.Job(id=JOB_ID, kind=job_pb2.JOB_KIND_BATCH, state=job_pb2.JOB_STATE_SUCCEEDED, spec=pack(spec))
+    assert job_kind(job.kind).model_of(job) == "dsp"
+    assert list(job_kind(job.kind).links(job, None)) == []
+    assert job_kind(job.kind).result_file(job, None) == PublicFile(f"/api/processing/batch/{JOB_ID}")
 
 
 def test_a_deleted_track_has_no_links() -> None:

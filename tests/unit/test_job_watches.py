@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from ledger_world import ANN, BOB, LEASE, WORKER, World, opened, reason, result
+from ledger_world import ANN, BOB, LEASE, WORKER, World, details, new, opened, reason, result
 from soundwright.library.v1 import events_pb2
 
 from kit.security.identity import Principal
 from services.library.jobs import watches
+from services.library.jobs.batches import NewBatch
 from services.library.jobs.service import Job
 from services.library.jobs.watches import JobWatches
 
@@ -72,6 +73,20 @@ async def test_events_show_each_step_of_a_job(world: World) -> None:
     assert await watcher.next() == await other.next() == ("succeeded", 1.0, 0)
     assert await watcher.next() == await other.next() == ("end", 0.0, 0)
     assert not jobs._watches
+
+
+async def test_the_end_of_a_job_wakes_the_watch_of_its_batch(world: World) -> None:
+    jobs = JobWatches(world.ledger, world.queue, NEVER)
+    record, (job, other), _ = await world.ledger.create_batch(ANN, NewBatch([new(), new()], details(""), "c1"))
+    watcher = Watcher(jobs, record)
+    assert await watcher.next() == ("queued", 0.0, 0)
+    for each, state in ((job, ("running", 0.5, 0)), (other, ("succeeded", 1.0, 0))):
+        await world.ledger.claim(each.id, "w1", LEASE)
+        await world.ledger.succeed(each.id, 1, result("drums"), [])
+        event = events_pb2.JobFinished(job_id=each.id, batch_id=record.id)
+        jobs.on_event(f"{EVENT}succeeded", event.SerializeToString())
+        assert await watcher.next() == state
+    assert await watcher.next() == ("end", 0.0, 0)
 
 
 async def test_a_slow_watcher_gets_the_latest_state_only(world: World) -> None:

@@ -152,9 +152,9 @@ async def test_repetitions_in_several_libraries_take_one_place(tmp_path: Path) -
 async def test_the_place_of_a_process_that_died_becomes_free(world: World) -> None:
     limits = Limits(pending=1)
     dead = dataclasses.replace(new(limits=limits), job_id="dead")
-    assert await reserve(world.jobs, queued(ANN, dead, world.clock.now()), limits, world.clock.now())
+    assert await reserve(world.jobs, [queued(ANN, dead, world.clock.now())], limits, world.clock.now())
     other = queued(ANN, new(), world.clock.now())
-    assert await reserve(world.jobs, other, limits, world.clock.now()) is False  # the job may still be stored
+    assert await reserve(world.jobs, [other], limits, world.clock.now()) is False  # the job may still be stored
     await world.job(BOB, limits=limits)  # a reservation concerns its owner only
     world.clock.time += 31
     await world.job(limits=limits)
@@ -166,7 +166,7 @@ async def test_a_caller_learns_to_try_again_while_a_dead_process_holds_the_last_
 ) -> None:
     monkeypatch.setattr(ledger, "_RESERVATION_WAIT_SECONDS", 0.0)
     limits = Limits(queue=1)
-    assert await reserve(world.jobs, queued(BOB, new(job_id="dead"), world.clock.now()), limits, world.clock.now())
+    assert await reserve(world.jobs, [queued(BOB, new(job_id="dead"), world.clock.now())], limits, world.clock.now())
     assert await refused(world.job(limits=limits)) == ("SERVICE_UNAVAILABLE", 503, {})
     world.clock.time += 31
     await world.job(limits=limits)

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from kit.compute import EngineProcesses, Report
-from kit.engines import EngineRegistry, ModelAvailability, ModelState, availability
+from kit.engines import EngineRegistry, FallbackPolicy, ModelAvailability, ModelState, availability
 from kit.engines.availability import WeightsState
 from kit.engines.models_rpc import described_models
 from kit.errors import AppError
@@ -84,6 +84,18 @@ async def test_weights_that_are_present_are_tried_too(world: World) -> None:
         assert caught.value.reason == "MODEL_UNAVAILABLE"
     assert len(asked(world.folder, "load")) == 1
     assert world.models.state("music") is ModelState.ERROR
+
+
+async def test_all_models_of_a_job_are_tried_and_no_fallback_counts(world: World) -> None:
+    build = builder(world.folder, fallback=FallbackPolicy.WHEN_UNAVAILABLE)
+    models = ModelAvailability(build(), world.processes)
+    await models.require_all(["music", "composer", "audio", "music"])
+    assert [entry["load"] for entry in asked(world.folder, "load")] == ["music", "audio"]
+    (world.folder / "no-weights").touch()
+    await models.require("magnet-music")
+    with pytest.raises(AppError) as caught:
+        await models.require_all(["music", "magnet-music"])
+    assert caught.value.reason == "MODEL_UNAVAILABLE"
 
 
 async def test_models_without_weights_are_accepted_at_once(world: World) -> None:

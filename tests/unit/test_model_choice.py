@@ -77,6 +77,10 @@ def test_the_stems_decide_which_models_can_run() -> None:
     assert guitar is not None
     assert guitar.model == "htdemucs_6s"
     assert choose(candidates(("htdemucs", "dsp"), {}), ("guitar",), "fast", 240.0, False) is None
+    # A model for vocals and the rest qualifies only for requests of its stems.
+    two = candidates(("mel-band-roformer-vocals", "dsp"), {})
+    names = [choose(two, stems, "best", 240.0, True) for stems in (("vocals",), ("vocals", "other"), STEMS)]
+    assert [choice and choice.model for choice in names] == ["mel-band-roformer-vocals"] * 2 + ["dsp"]
     vocals = choose(candidates(ALL, {}), ("vocals",), "best", 240.0, True)
     assert vocals is not None
     assert vocals.model == "bs-roformer"

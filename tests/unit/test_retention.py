@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from ledger_world import ANN, World, clip, new, result, track
+from ledger_world import ANN, World, clip, details, new, result, track
 
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.sqlite.docs import SqliteDocs
@@ -20,6 +20,7 @@ from services.library.catalog.listener_store import ListenerStore
 from services.library.catalog.playlist_store import PlaylistStore
 from services.library.catalog.playlists import Playlists
 from services.library.identity.administration import AuditEntry
+from services.library.jobs.batches import NewBatch
 from services.library.jobs.service import Job, JobError, PackedMessage
 from services.library.retention.app import build_retention
 from services.library.retention.service import Retention, Summary, table
@@ -233,6 +234,22 @@ async def test_the_record_of_a_job_is_kept_while_its_webhooks_wait(library: Libr
     assert await applied(library.retention(jobs=10)) == {}
     await library.told()
     assert (await applied(library.retention(jobs=10)))["jobs"].count == 1
+
+
+async def test_the_records_of_the_jobs_of_a_batch_go_after_its_own(library: Library) -> None:
+    wanted = NewBatch([new(output_folder="")] * 2, details(""), "c1")
+    record, jobs, _ = await library.ledger.create_batch(ANN, wanted)
+    await library.ledger.cancel(ANN, jobs[0].id)
+    library.clock.time += 5 * DAY
+    await library.ledger.cancel(ANN, jobs[1].id)
+    await library.told()
+    library.clock.time += 7 * DAY
+    assert await applied(library.retention(jobs=10)) == {}, "the batch has not ended ten days ago"
+    library.clock.time += 5 * DAY
+    await library.retention(jobs=10).apply()
+    assert await library.jobs.job(record.id) is None
+    await library.retention(jobs=10).apply()
+    assert await library.jobs.jobs_by_id([job.id for job in jobs]) == []
 
 
 async def test_the_record_of_a_download_is_kept_while_its_track_shows_it(library: Library) -> None:

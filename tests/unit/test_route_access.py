@@ -56,7 +56,8 @@ def everything(listeners: Listeners) -> RouteTable:
 
 @pytest.mark.parametrize(("method", "path", "rate_class"), [
     ("POST", "/api/download/track", HEAVY), ("POST", "/api/spotify/import", HEAVY), ("POST", "/api/agents/chat", HEAVY),
-    ("POST", "/api/processing/separate", HEAVY), ("POST", "/api/analysis/analyze", HEAVY),
+    ("POST", "/api/processing/separate", HEAVY), ("POST", "/api/processing/batch", HEAVY),
+    ("GET", f"/api/processing/batch/{ID}", POLLING), ("POST", "/api/analysis/analyze", HEAVY),
     ("POST", f"/api/webhooks/{ID}/test", HEAVY), ("POST", f"/api/webhooks/deliveries/{ID}/replay", HEAVY),
     ("POST", "/api/spotify/fetch", NORMAL), ("GET", "/api/spotify/search", NORMAL),
     ("GET", "/api/spotify/track/4uLU6hMCjMI75M1A2tKUQC", NORMAL), ("POST", "/api/tracks", NORMAL),

@@ -61,7 +61,7 @@ OPEN = {
     "StorageService": "GetUsage",
     "IngestService": "FetchSpotify SearchSpotify PreviewLink CreateDownloads",
     "SeparationService": (
-        "CreateJob CreateExportJob CreatePipelineJob ListModels DescribeModels FetchModel GetLalalaiQuota CancelLalalaiTask CancelLalalaiTasks"
+        "CreateJob CreateBatch CreateExportJob CreatePipelineJob ListModels DescribeModels FetchModel GetLalalaiQuota CancelLalalaiTask CancelLalalaiTasks"
     ),
     "AnalysisService": "CreateJob RenderSpectrogram",
     "AgentService": "Chat CheckProviders",
@@ -114,7 +114,7 @@ SERVICES_FOR_ACCOUNTS = {
     "AccountService": {"CreateApiToken": "gateway"},
     "AdminService": {"UpdateAccount": "gateway", "CancelUserJob": "gateway"},
     "TrackService": {"CreateTrack": "ingest"},
-    "JobService": {"CreateJob": WORKERS},
+    "JobService": {"CreateJob": WORKERS, "CreateBatch": "separation"},
     "ConnectionService": {"PutConnection": "gateway"},
     "ConversationService": {"AppendTurn": "analysis"},
     "StorageService": {"Reserve": "gateway", "Release": "gateway"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from kit.errors import AppError
@@ -11,9 +13,10 @@ from services.separation.engines.dsp import DspEngine
 from services.separation.engines.hpss import HpssEngine
 from services.separation.pipeline import queued_stages
 from services.separation.registry import Registry, build_registry
-from services.separation.service import LALALAI, SeparationSpec, parse_spec
+from services.separation.service import LALALAI, STEMS, SeparationSpec, parse_spec, result_stems
 from services.separation.settings import SeparationSettings
 
+OWN = dataclasses.replace(DemucsEngine.models[0], name="own", outputs=("vocals", "accompaniment", "noise"))
 REGISTRY = Registry()
 for engine in (DemucsEngine(), DspEngine(), HpssEngine()):
     REGISTRY.register(engine)
@@ -53,6 +56,45 @@ def test_what_no_engine_runs_is_refused(model: str, engine: str, problems: dict[
     with pytest.raises(AppError) as caught:
         parse_spec(model, engine, "", REGISTRY)
     assert (caught.value.reason, caught.value.meta) == ("VALIDATION_ERROR", {"details": problems})
+
+
+def test_requested_stems_have_the_order_of_the_model() -> None:
+    spec = parse_spec("htdemucs_6s", "", "", REGISTRY, ["piano", "drums"])
+    assert spec == SeparationSpec("htdemucs_6s", "flac", stems=("drums", "piano"))
+
+
+@pytest.mark.parametrize(
+    ("model", "engine", "stems", "problem"),
+    [
+        ("htdemucs", "", ["vocals", "guitar"], "are not all stems of htdemucs; use some of: drums, bass, other, vocals"),
+        ("htdemucs", "", [""], "are not all stems of htdemucs; use some of: drums, bass, other, vocals"),
+        ("dsp", "", ["accompaniment"], "are not all stems of dsp; use some of: drums, bass, other, vocals"),
+        ("htdemucs", "", ["vocals", "vocals"], "must differ"),
+        (
+            "own", "", ["accompaniment"],
+            "name 'accompaniment', which the job adds itself; use other stems, or all stems of the model",
+        ),
+        ("", "lalalai", ["vocals"], "cannot be chosen for lalal.ai"),
+    ],
+)  # fmt: skip
+def test_stems_that_the_model_does_not_have_are_refused(
+    model: str, engine: str, stems: list[str], problem: str
+) -> None:
+    registry = Registry()
+    for each in (DemucsEngine(models=[*DemucsEngine.models, OWN]), DspEngine()):
+        registry.register(each)
+    with pytest.raises(AppError) as caught:
+        parse_spec(model, engine, "", registry, stems)
+    assert (caught.value.reason, caught.value.meta) == ("VALIDATION_ERROR", {"details": {"stems": [problem]}})
+    assert parse_spec("own", "", "", registry, OWN.outputs).stems == OWN.outputs
+
+
+def test_a_job_returns_the_requested_stems_and_the_rest_of_the_recording() -> None:
+    assert result_stems(STEMS, ()) == result_stems(STEMS, STEMS[::-1]) == STEMS
+    assert result_stems(STEMS, ["vocals"]) == ("vocals", "accompaniment")
+    assert result_stems(STEMS, ["vocals", "drums"]) == ("drums", "vocals", "accompaniment")
+    # Models for vocals and the rest have a stem that equals it.
+    assert result_stems(("vocals", "other"), ["vocals"]) == ("vocals", "accompaniment")
 
 
 def test_the_default_model_means_the_newest_one_of_lalalai() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,18 +11,17 @@ import soundfile
 from numpy.typing import NDArray
 
 from kit.audio import AudioFile, AudioWriter, Waveform
-from services.separation.stems import StemWriter, separate_to_files, write_mix
+from services.separation.scratch import ScratchSignal
+from services.separation.stems import StemWriter, write_mix, write_stems
 
 RATE_HZ = 22_050
 FRAMES = 70_001
 
 
-class Halves:
-    """An engine whose stems are halves of the mix."""
-
-    def separate(self, mix: Any, _model: str) -> Iterator[Mapping[str, NDArray[np.float32]]]:
-        for block in mix.blocks(10_000):
-            yield {"vocals": 0.5 * block, "other": block - 0.5 * block}
+def halves(mix: AudioFile) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Yield stems that are halves of the mix."""
+    for block in mix.blocks(10_000):
+        yield {"vocals": 0.5 * block, "other": block - 0.5 * block}
 
 
 @pytest.fixture
@@ -47,13 +45,23 @@ def samples(mix: AudioFile) -> NDArray[np.float32]:
 
 def test_each_stem_has_the_waveform_of_what_was_computed(mix: AudioFile, tmp_path: Path) -> None:
     files = {name: tmp_path / f"{name}.flac" for name in ("vocals", "other")}
-    engine: Any = Halves()
-    made = separate_to_files(engine, "halves", mix, files, "flac", lambda share: None)
+    made = write_stems(halves(mix), mix, files, "flac", lambda share: None)
     assert [(output.name, output.frame_count, file) for output, file in made] == [
         (name, FRAMES, file) for name, file in files.items()
     ]
     for file in files.values():
         assert file.with_name(f"{file.name}.dat").read_bytes() == waveform(0.5 * samples(mix))
+
+
+def test_stems_for_further_models_are_kept_exactly_and_are_no_files_of_the_result(
+    mix: AudioFile, tmp_path: Path
+) -> None:
+    scratch = {"other": ScratchSignal(tmp_path / "other.f32", mix)}
+    files = {"vocals": tmp_path / "vocals.wav"}
+    made = write_stems(halves(mix), mix, files, "wav16", lambda share: None, scratch)
+    assert [output.name for output, _ in made] == ["vocals"]
+    kept = np.concatenate(list(scratch["other"].blocks(3_000)), axis=1)
+    np.testing.assert_array_equal(kept, samples(mix) - np.float32(0.5) * samples(mix))
 
 
 def test_the_mix_is_the_recording_with_sixteen_bits(mix: AudioFile, tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ class JobFeed:
             if not subject.endswith(".progressed"):
                 end = events_pb2.JobFinished.FromString(payload)
                 self._request_read(end.job_id)  # the event does not contain the result
+                self._request_read(end.batch_id)  # its progress has changed, and it may have ended
                 return
             event = events_pb2.JobProgressed.FromString(payload)
         except DecodeError:

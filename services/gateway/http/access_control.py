@@ -27,7 +27,7 @@ from services.gateway.auth import (
 from services.gateway.http.access import Access
 from services.gateway.http.dialect import Dialect
 from services.gateway.http.problems import PATH_INVALID, Problem, problem_of
-from services.gateway.http.rate_limits import RateLimiter
+from services.gateway.http.rate_limits import COUNT_MORE, Allowance, RateLimiter
 from services.gateway.http.route_table import RouteTable
 from services.gateway.openapi.refusals import ORIGIN_NOT_ALLOWED
 
@@ -96,6 +96,13 @@ class AccessControl:
             allowance = await self._limiter.take(identity, rate_class)
             if flooding or allowance.retry_after_seconds:
                 refusal = _rate_limited(max(1, allowance.retry_after_seconds))
+
+            async def count_more(count: int) -> Allowance:
+                nonlocal allowance
+                allowance = await self._limiter.take_more(identity, rate_class, count)
+                return allowance
+
+            scope[COUNT_MORE] = count_more
         by_browser = caller.session is not None or declared.access is Access.PAGE
         if refusal is None and by_browser and scope["method"] not in SAFE_METHODS:
             refusal, receive = await self._check_csrf(scope, receive, caller)

@@ -15,7 +15,7 @@ from kit.errors import AppError, Code
 from services.gateway.http import limits
 from services.gateway.http.decoding import form_pairs, json_value
 from services.gateway.http.problems import details_of
-from services.gateway.openapi.schemas import PlainSchema
+from services.gateway.openapi.schemas import REFERENCE, PlainSchema
 
 __all__ = [
     "LICENSE_KEY",
@@ -95,7 +95,7 @@ def body_schema(model: type[BaseModel], *, forms: bool = True, required: bool = 
     Args:
         forms: whether the body may also be a form.
     """
-    schema = model.model_json_schema(schema_generator=PlainSchema)
+    schema = model.model_json_schema(ref_template=REFERENCE + "{model}", schema_generator=PlainSchema)
     kinds = ("application/json", *(("application/x-www-form-urlencoded",) if forms else ()))
     return {"requestBody": {"required": required, "content": {kind: {"schema": schema} for kind in kinds}}}
 

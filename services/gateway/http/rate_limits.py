@@ -16,12 +16,16 @@ from dataclasses import dataclass, field
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
+from starlette.types import Scope
 
-from kit.errors import AppError
+from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.ports import Bus, Clock
 
-__all__ = ["Allowance", "RateClass", "RateLimiter"]
+__all__ = ["COUNT_MORE", "Allowance", "RateClass", "RateLimiter", "count_as"]
+
+COUNT_MORE = "soundwright.count_more"
+"""The key in the scope of the function that counts more requests of the caller."""
 
 _LOCAL_SECONDS = 5.0  # after an error of the broker, count locally for this time
 _DIGEST_CHARS = 32
@@ -88,10 +92,17 @@ class RateLimiter:
 
     async def take(self, identity: str, rate_class: RateClass) -> Allowance:
         """Count one request of ``identity`` if its limit allows it."""
+        return await self._take(identity, rate_class, 1)
+
+    async def take_more(self, identity: str, rate_class: RateClass, count: int) -> Allowance:
+        """Count so many requests more after one, if the limit allows all. At most, they are all the other requests of a minute."""
+        return await self._take(identity, rate_class, min(count, self._items[rate_class].amount - 1))
+
+    async def _take(self, identity: str, rate_class: RateClass, count: int) -> Allowance:
         item = self._items[rate_class]
         # A caller who is known to be over the limit costs no round trip to the broker.
-        allowed = await self._strategy.test(item, identity, rate_class)
-        allowed = allowed and await self._strategy.hit(item, identity, rate_class)
+        allowed = await self._strategy.test(item, identity, rate_class, cost=count)
+        allowed = allowed and await self._strategy.hit(item, identity, rate_class, cost=count)
         window = await self._strategy.get_window_stats(item, identity, rate_class)
         return Allowance(
             limit=item.amount,
@@ -241,3 +252,22 @@ class _SharedCounts(Storage):
 
     async def clear(self, key: str) -> None:
         self.windows.pop(key, None)
+
+
+async def count_as(scope: Scope, request_count: int) -> None:
+    """Count the request of ``scope`` as so many requests. If its limit is smaller, it counts as all requests of a minute.
+
+    Raises:
+        AppError: ``RATE_LIMITED``.
+    """
+    if request_count <= 1 or COUNT_MORE not in scope:
+        return
+    allowance: Allowance = await scope[COUNT_MORE](request_count - 1)
+    if seconds := allowance.retry_after_seconds:
+        raise AppError(
+            Code.RATE_LIMITED,
+            "RATE_LIMITED",
+            f"This counts as {request_count} requests, and {allowance.limit} are allowed per minute. Try again in {seconds} "
+            "seconds.",
+            {"details": {"retry_after": seconds}},
+        )

@@ -132,6 +132,18 @@ AUDIO_NOT_READY = Problem(
     "AUDIO_NOT_READY",
     "This track has no audio yet. Wait until its download is completed, or start the download again if it failed.",
 )
+TRACKS_NOT_FOUND = Problem(
+    404,
+    "TRACK_NOT_FOUND",
+    "You have no such tracks: 0f8fad5b-d9cb-469f-a165-70867728950e. Check the IDs; they may have been deleted.",
+    {"track_ids": ["0f8fad5b-d9cb-469f-a165-70867728950e"]},
+)
+AUDIOS_NOT_READY = Problem(
+    409,
+    "AUDIO_NOT_READY",
+    "These tracks have no audio yet: 0f8fad5b-d9cb-469f-a165-70867728950e. Wait until their downloads have ended.",
+    {"track_ids": ["0f8fad5b-d9cb-469f-a165-70867728950e"]},
+)
 JOB_FINISHED = Problem(409, "JOB_FINISHED", "The job has succeeded already and cannot be cancelled.")
 JOB_NOT_FAILED = Problem(
     409,

@@ -7,9 +7,9 @@ from typing import Any, get_origin
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-__all__ = ["PlainSchema", "Schemas"]
+__all__ = ["REFERENCE", "PlainSchema", "Schemas"]
 
-_REFERENCE = "#/components/schemas/"
+REFERENCE = "#/components/schemas/"
 
 
 class PlainSchema(GenerateJsonSchema):
@@ -42,7 +42,7 @@ class Schemas:
             return self.reference(model)
         adapter = TypeAdapter[Any](model)
         schema = adapter.json_schema(
-            mode="serialization", ref_template=_REFERENCE + "{model}", schema_generator=PlainSchema
+            mode="serialization", ref_template=REFERENCE + "{model}", schema_generator=PlainSchema
         )
         if get_origin(model) is not None:
             schema.pop("title", None)  # the title of a generic type contains its arguments
@@ -56,7 +56,7 @@ class Schemas:
         title = schema.get("title", "")
         if title.isidentifier():
             self._name(title, schema)
-            return {"$ref": _REFERENCE + title}
+            return {"$ref": REFERENCE + title}
         return schema
 
     def _name(self, name: str, schema: dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ class Schemas:
             whole: include all fields, not only those that are required or have an example.
         """
         if "$ref" in schema:
-            return self.example(self.named[schema["$ref"].removeprefix(_REFERENCE)], whole=whole)
+            return self.example(self.named[schema["$ref"].removeprefix(REFERENCE)], whole=whole)
         for keyword in ("examples", "enum"):
             if keyword in schema:
                 return schema[keyword][0]

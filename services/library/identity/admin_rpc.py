@@ -16,7 +16,7 @@ from services.library.identity.rpc import account_to_wire
 from services.library.identity.store import IdentityStore
 from services.library.jobs.ledger import JobLedger
 from services.library.jobs.rpc import job_to_wire, listed_job_to_wire
-from services.library.jobs.service import Job, Priority
+from services.library.jobs.service import BATCH, Job, Priority
 from services.library.jobs.store import JobDocs
 from services.library.serializers import page_bounds, to_wire, word_from_wire
 from services.library.storage.store import StorageDocs
@@ -119,6 +119,8 @@ class AdminRpc(library_service_pb2_grpc.AdminServiceServicer):
         await self._administration.require_admin(require_principal())
         queues, now = [], self._clock.now()
         for kind in _chosen(job_pb2.JobKind.DESCRIPTOR, 0):
+            if kind == BATCH:  # no worker waits for batches
+                continue
             for priority in Priority:
                 count, oldest_time = await self._jobs.queued(kind, priority)
                 if oldest_time is not None:

@@ -100,10 +100,10 @@ class AdmissionStore(Protocol):
     async def created_since(self, kind: str, creator: Mapping[str, str], since: float, skip: int) -> Job | None: ...
 
 
-async def reserve(store: AdmissionStore, job: Job, limits: Limits, now: float) -> bool:
-    """Reserve a place for a new job, which must be stored next.
+async def reserve(store: AdmissionStore, jobs: Sequence[Job], limits: Limits, now: float) -> bool:
+    """Reserve places for new jobs of one kind and owner, which must be stored next: for all of them, or for none.
 
-    Between the count of the jobs and the insertion of the new one, other library processes may count, too. So the place is
+    Between the count of the jobs and the insertion of the new ones, other library processes may count, too. So the place is
     reserved first, and a concurrent reservation makes the compare-and-set fail. The reservation of a process that died
     expires.
 
@@ -113,72 +113,87 @@ async def reserve(store: AdmissionStore, job: Job, limits: Limits, now: float) -
     Raises:
         AppError: see :func:`admit`.
     """
+    job = jobs[0]
     admissions = await store.admissions(job.kind)
     valid = [one for one in admissions.reservations if one.expire_time > now]
     # The look-up comes before the count: a job that is stored in between counts twice for now, but never not at all.
     stored = {one.id for one in await store.jobs_by_id([one.job_id for one in valid])}
     pending = [one for one in valid if one.job_id not in stored]
     try:
-        await admit(store, job, limits, pending)
+        await admit(store, job, limits, pending, len(jobs))
     except AppError:
-        await admit(store, job, limits)
+        await admit(store, job, limits, new_count=len(jobs))
         return False
-    reserved = [*pending, Reservation(job.id, job.owner_id, now + _RESERVATION_SECONDS, job.network)]
-    return await store.put_admissions(dataclasses.replace(admissions, reservations=reserved))
+    reserved = [Reservation(one.id, one.owner_id, now + _RESERVATION_SECONDS, one.network) for one in jobs]
+    return await store.put_admissions(dataclasses.replace(admissions, reservations=[*pending, *reserved]))
 
 
-async def release(store: AdmissionStore, job: Job) -> None:
-    """Give up the reservation of a job that is not stored. If another process changes the reservations now, it expires."""
-    admissions = await store.admissions(job.kind)
-    others = [one for one in admissions.reservations if one.job_id != job.id]
+async def release(store: AdmissionStore, jobs: Sequence[Job]) -> None:
+    """Give up the reservations of jobs that are not stored. If another process changes the reservations now, they expire."""
+    admissions = await store.admissions(jobs[0].kind)
+    released = {job.id for job in jobs}
+    others = [one for one in admissions.reservations if one.job_id not in released]
     await store.put_admissions(dataclasses.replace(admissions, reservations=others))
 
 
-async def admit(store: AdmissionStore, job: Job, limits: Limits, reservations: Sequence[Reservation] = ()) -> None:
-    """Check the limits for a new job. ``reservations`` count like jobs.
+async def admit(
+    store: AdmissionStore, job: Job, limits: Limits, reservations: Sequence[Reservation] = (), new_count: int = 1
+) -> None:
+    """Check the limits for ``new_count`` new jobs like ``job``. ``reservations`` count like jobs.
 
     Raises:
         AppError: ``TOO_MANY_PENDING`` (meta ``pending_count``, ``max_pending``), ``HOURLY_LIMIT`` (meta
             ``hourly_limit``, ``retry_after`` in seconds) or ``QUEUE_FULL`` (meta ``queue_size``).
     """
     own_count = sum(one.owner_id == job.owner_id for one in reservations)
-    await _admit_creator(store, job, {"owner_id": job.owner_id}, limits, own_count, "You have")
+    await _admit_creator(store, job, {"owner_id": job.owner_id}, limits, own_count, new_count, "You have")
     if job.network is not None:
         # Anonymous callers choose their IDs, so those of one address have limits together.
         shared = Limits(_NETWORK_SHARE * limits.pending, _NETWORK_SHARE * limits.hourly)
         own_count = sum(one.network == job.network for one in reservations)
-        await _admit_creator(store, job, {"network": job.network}, shared, own_count, "Callers from your address have")
+        subject = "Callers from your address have"
+        await _admit_creator(store, job, {"network": job.network}, shared, own_count, new_count, subject)
     if limits.queue:
         size = await store.count_unfinished(job.kind, {}) + len(reservations)
-        if size >= limits.queue:
+        if size + new_count > limits.queue:
+            full = "The queue is full" if new_count == 1 else f"The queue has no room for {new_count} jobs"
             raise AppError(
                 Code.UNAVAILABLE,
                 "QUEUE_FULL",
-                f"The queue is full: {size} jobs are waiting or running. Try again in a few minutes.",
+                f"{full}: {size} jobs are waiting or running. Try again in a few minutes.",
                 {"queue_size": size},
             )
 
 
 async def _admit_creator(
-    store: AdmissionStore, job: Job, creator: Mapping[str, str], limits: Limits, reserved: int, subject: str
+    store: AdmissionStore,
+    job: Job,
+    creator: Mapping[str, str],
+    limits: Limits,
+    reserved: int,
+    new_count: int,
+    subject: str,
 ) -> None:
-    """Check the limits for the jobs of one creator. ``reserved`` more are about to be stored."""
+    """Check the limits for ``new_count`` jobs of one creator. ``reserved`` others are about to be stored."""
     if limits.pending:
         pending = await store.count_unfinished(job.kind, creator) + reserved
-        if pending >= limits.pending:
+        if pending + new_count > limits.pending:
+            advice = "Wait until a job ends, or cancel one."
+            if new_count > 1:
+                advice = f"This batch has {new_count} more. Wait until jobs end, cancel some, or send a smaller batch."
             raise AppError(
                 Code.RATE_LIMITED,
                 "TOO_MANY_PENDING",
-                f"{subject} {pending} unfinished jobs; {limits.pending} are allowed at a time. "
-                "Wait until a job ends, or cancel one.",
+                f"{subject} {pending} unfinished jobs; {limits.pending} are allowed at a time. {advice}",
                 {"pending_count": pending, "max_pending": limits.pending},
             )
     if limits.hourly:
         since = job.create_time - _HOUR_SECONDS
         created = await store.count_created(job.kind, creator, since)
-        if created + reserved >= limits.hourly:
-            # A new job is allowed as soon as this one is an hour old.
-            freeing = await store.created_since(job.kind, creator, since, skip=max(0, created - limits.hourly))
+        if created + reserved + new_count > limits.hourly:
+            # The new jobs are allowed as soon as this one is an hour old.
+            skip = max(0, created + new_count - 1 - limits.hourly)
+            freeing = await store.created_since(job.kind, creator, since, skip)
             age = job.create_time - freeing.create_time if freeing else 0.0
             seconds = max(1, math.ceil(_HOUR_SECONDS - age))
             raise AppError(

@@ -14,10 +14,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from kit.errors import AppError, Code
+from kit.log import get_logger
 from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.access import audio_not_ready, denied, may_see, not_found, owns
 from services.library.jobs.admission import AdmissionStore, Limits, NewJob, queued, release, repeated, reserve
+from services.library.jobs.batches import NewBatch, new_batch, planned_jobs, require_batch, summarized
 from services.library.jobs.order import queue_of
 from services.library.jobs.service import AudioOutput, ExternalTask, Job, JobError, JobResult, JobState, Stage
 from services.library.storage.service import NO_QUOTA, Reservations
@@ -31,6 +33,7 @@ _CHANGED_SECONDS = 1.0
 # While other processes create jobs of the same kind, try again at this interval, for this time.
 _CONFLICT_SECONDS = 0.01
 _RESERVATION_WAIT_SECONDS = 5.0
+log = get_logger()
 
 
 class JobStore(AdmissionStore, Protocol):
@@ -40,6 +43,7 @@ class JobStore(AdmissionStore, Protocol):
     async def job(self, job_id: str) -> Job | None: ...
     async def job_by_key(self, owner_id: str, idempotency_key: str) -> Job | None: ...
     async def replace_job(self, job: Job) -> bool: ...
+    async def count_unfinished_of(self, job_ids: Sequence[str]) -> int: ...
     async def job_started_by(self, command_id: str) -> Job | None: ...
     async def next_job(self, queue: str, now: float) -> Job | None: ...
     async def next_change_time(self, queue: str) -> float | None: ...
@@ -111,21 +115,7 @@ class JobLedger:
                 ``ACCESS_DENIED``, ``AUDIO_NOT_READY``; ``QUOTA_EXCEEDED`` if the job stores files; the errors of
                 :meth:`_reserve`.
         """
-        job = queued(principal, new, self._clock.now())
-        if new.track_id:
-            track = await self._results.track(new.track_id)
-            if track is not None and not may_see(principal, track.owner_id):
-                raise denied("track")
-            if not new.creates_track:
-                if track is None:
-                    raise not_found("track")
-                if not track.blob_key:
-                    raise audio_not_ready()
-                job = dataclasses.replace(
-                    job,
-                    track_create_time=track.create_time,
-                    work_seconds=job.work_seconds or track.duration_seconds,
-                )
+        job = await self._checked(principal, new)
         if job.output_folder or job.creates_track:
             try:
                 await self._storage.require_room(job.owner_id)
@@ -137,16 +127,76 @@ class JobLedger:
         if new.limits == Limits():
             return await self._insert(principal, job)
         async with self._admission:
-            existing = await self._reserve(principal, job, new.limits)
+            existing = await self._reserve(principal, job, [job], new.limits)
             if existing is None:
                 inserted, existed = await self._insert(principal, job)
                 if existed:  # another process stored a job with this key first
-                    await release(self._store, job)
+                    await release(self._store, [job])
                 return inserted, existed
         return await self._store_track(repeated(existing, job)), True
 
-    async def _reserve(self, principal: Principal, job: Job, limits: Limits) -> Job | None:
-        """Reserve a place for a job with limits. If a job with its idempotency key or ID exists, return that one.
+    async def create_batch(self, principal: Principal, new: NewBatch) -> tuple[Job, list[Job], bool]:
+        """Store a batch and its jobs, all or none, or return the existing batch with the same idempotency key or ID.
+
+        The batch is accepted once its record is stored, which holds the jobs. They are stored next. If the process dies in
+        between, :meth:`repair_batch` stores them.
+
+        Returns:
+            The batch, its jobs, and whether it existed.
+
+        Raises:
+            AppError: ``BATCH_INVALID``; the errors of :meth:`create`.
+        """
+        require_batch(new)
+        jobs = [await self._checked(principal, each) for each in new.jobs]
+        record = new_batch(principal, new, jobs, self._clock.now())
+        existing = await self._existing(principal, record)
+        if existing is None and any(job.output_folder for job in jobs):
+            await self._storage.require_room(record.owner_id)
+        limits = new.jobs[0].limits
+        async with self._admission:
+            if existing is None and limits != Limits():
+                existing = await self._reserve(principal, record, jobs, limits)
+            if existing is None:
+                try:
+                    await self._store.insert_job(record)
+                except AppError as error:
+                    if error.reason != "DOC_EXISTS":
+                        raise
+                    existing = await self._existing(principal, record)
+                    if existing is None:
+                        raise
+                    await release(self._store, jobs)  # another process stored a batch with this key first
+        existed = existing is not None
+        if existing is not None:
+            record = repeated(existing, record)
+        settled = await self._settled(record.id)
+        assert settled.batch is not None
+        return settled, await self._jobs_of(settled), existed
+
+    async def _checked(self, principal: Principal, new: NewJob) -> Job:
+        """Return the job of a request whose track has the audio that the job needs."""
+        job = queued(principal, new, self._clock.now())
+        if not new.track_id:
+            return job
+        track = await self._results.track(new.track_id)
+        if track is not None and not may_see(principal, track.owner_id):
+            raise denied("track")
+        if new.creates_track:
+            return job
+        if track is None:
+            raise not_found("track")
+        if not track.blob_key:
+            raise audio_not_ready()
+        return dataclasses.replace(
+            job, track_create_time=track.create_time, work_seconds=job.work_seconds or track.duration_seconds
+        )
+
+    async def _reserve(self, principal: Principal, job: Job, places: Sequence[Job], limits: Limits) -> Job | None:
+        """Reserve the places of a job or a batch with limits. If one with its idempotency key or ID exists, return that one.
+
+        Args:
+            places: the job itself, or the jobs of the batch.
 
         Raises:
             AppError: the errors of :func:`reserve`; ``SERVICE_UNAVAILABLE`` if a process died while it held the last place.
@@ -154,7 +204,7 @@ class JobLedger:
         give_up_time = time.monotonic() + _RESERVATION_WAIT_SECONDS
         while (existing := await self._existing(principal, job)) is None:
             try:
-                if await reserve(self._store, job, limits, self._clock.now()):
+                if await reserve(self._store, places, limits, self._clock.now()):
                     return None
             except AppError:
                 if existing := await self._existing(principal, job):  # the same request has just taken the last place
@@ -211,6 +261,8 @@ class JobLedger:
             raise not_found("job")
         if not may_see(principal, job.owner_id):
             raise denied("job")
+        if job.batch is not None:
+            return await self._settled(job.id)
         # A caller may next ask for the track or the results of the job, so they must be stored where they are looked up.
         return await self.store_results(await self._store_track(job))
 
@@ -225,7 +277,8 @@ class JobLedger:
         oldest_first: bool = False,
     ) -> tuple[list[Job], int]:
         """Return a page of the caller's jobs, and the number of all matching jobs."""
-        return await self._store.list_jobs(principal.id, kinds, states, track_id, offset, limit, oldest_first)
+        jobs, total = await self._store.list_jobs(principal.id, kinds, states, track_id, offset, limit, oldest_first)
+        return [job if job.batch is None or job.state.terminal else await self._settled(job.id) for job in jobs], total
 
     async def track_title(self, principal: Principal, job: Job) -> str:
         """Return the title of the track of a job; empty if it has none, or the caller may not see the track."""
@@ -233,7 +286,7 @@ class JobLedger:
         return track.title if track is not None and may_see(principal, track.owner_id) else ""
 
     async def cancel(self, principal: Principal, job_id: str, *, of_anyone: bool = False) -> Job:
-        """End a queued job now, or request a running one to stop.
+        """End a queued job now, or request a running one to stop. With a batch, do so with each of its jobs.
 
         Args:
             of_anyone: the caller is an administrator, and may cancel the jobs of others.
@@ -245,15 +298,82 @@ class JobLedger:
         def change(job: Job) -> Job:
             if not (of_anyone or principal.is_service or owns(principal, job.owner_id, job.creator_key)):
                 raise denied("job")
-            if job.state is JobState.QUEUED:
-                return _ended(job, JobState.CANCELLED, self._clock.now(), JobError("CANCELLED", "cancelled"))
-            if job.state is JobState.RUNNING:
-                return dataclasses.replace(job, cancel_requested=True)
-            if job.state is JobState.CANCELLED:
-                return job
-            raise AppError(Code.CONFLICT, "JOB_FINISHED", f"The job has {job.state} already and cannot be cancelled.")
+            return self._cancelled(job)
 
-        return await self._change(job_id, change)
+        job = await self._change(job_id, change)
+        return job if job.batch is None else await self._settled(job.id)
+
+    def _cancelled(self, job: Job) -> Job:
+        if job.state is JobState.QUEUED and job.batch is None:
+            return _ended(job, JobState.CANCELLED, self._clock.now(), JobError("CANCELLED", "cancelled"))
+        if not job.state.terminal:
+            return dataclasses.replace(job, cancel_requested=True)
+        if job.state is JobState.CANCELLED:
+            return job
+        raise AppError(Code.CONFLICT, "JOB_FINISHED", f"The job has {job.state} already and cannot be cancelled.")
+
+    # ------------------------------------------------------------------------------------------------ batches
+
+    async def repair_batch(self, record: Job) -> bool:
+        """Complete what a crash has interrupted. Return whether the batch lacked jobs or its end."""
+        assert record.batch is not None
+        lacking = bool(record.batch.planned) or not await self._store.count_unfinished_of(record.batch.job_ids)
+        if lacking or record.cancel_requested:
+            await self._settled(record.id)
+        return lacking
+
+    async def _settled(self, batch_id: str) -> Job:
+        """Do what is left to do for a batch: store its jobs, cancel them if it was cancelled, and end it after the last one.
+
+        Every step may be repeated, also by several processes. The end is one compare-and-set.
+
+        Returns:
+            The batch with the state of its jobs.
+        """
+        while True:
+            record = await self._require(batch_id)
+            if planned := planned_jobs(record):
+                await asyncio.gather(*(self._insert_planned(job) for job in planned))
+                await self._change(batch_id, _without_plan)
+                continue
+            jobs = await self._jobs_of(record)
+            if record.cancel_requested and not record.state.terminal:
+                waiting = [job for job in jobs if not (job.state.terminal or job.cancel_requested)]
+                for job in waiting:
+                    await self._cancel_job_of_batch(job.id)
+                jobs = await self._jobs_of(record) if waiting else jobs
+            summary = summarized(record, jobs, self._clock.now())
+            if summary.state is record.state or await self._store.replace_job(_without_jobs(summary)):
+                return summary
+
+    async def _insert_planned(self, job: Job) -> None:
+        try:
+            await self._store.insert_job(job)
+        except AppError as error:
+            if error.reason != "DOC_EXISTS":
+                raise
+
+    async def _cancel_job_of_batch(self, job_id: str) -> None:
+        try:
+            await self._change_only(job_id, self._cancelled)
+        except AppError as error:
+            if error.reason != "JOB_FINISHED":
+                raise
+
+    async def _jobs_of(self, record: Job) -> list[Job]:
+        """Return the stored jobs of a batch, in the order of the request."""
+        job_ids = record.batch.job_ids if record.batch is not None else []
+        stored = {job.id: job for job in await self._store.jobs_by_id(job_ids)}
+        return [stored[job_id] for job_id in job_ids if job_id in stored]
+
+    async def _settle_batch_of(self, job: Job) -> None:
+        """Settle the batch of a job that has started or ended. If this fails, the sweeper does it."""
+        if not job.batch_id:
+            return
+        try:
+            await self._settled(job.batch_id)
+        except AppError as error:  # for example, the record of the batch was deleted
+            log.warning("batch.not_settled", job_id=job.batch_id, reason=error.reason)
 
     # ------------------------------------------------------------------------------------------------ for workers
 
@@ -302,6 +422,7 @@ class JobLedger:
             attempted = await self._attempted(job, now, worker_id, lease_seconds)
             claimed = dataclasses.replace(attempted, command_id=command_id)
             if await self._store.replace_job(claimed):
+                await self._settle_batch_of(claimed)
                 return claimed, not claimed.state.terminal, 0.0
 
     async def _attempted(self, job: Job, now: float, worker_id: str, lease_seconds: float) -> Job:
@@ -503,16 +624,23 @@ class JobLedger:
         return job
 
     async def _change(self, job_id: str, change: Callable[[Job], Job]) -> Job:
-        """Change a job by compare-and-set. Retry if another writer has changed it."""
+        """Change a job by compare-and-set. Retry if another writer has changed it. The end of a job can end its batch."""
+        job, changed = await self._change_only(job_id, change)
+        if changed.state.terminal and not job.state.terminal:
+            await self._settle_batch_of(changed)
+        return changed
+
+    async def _change_only(self, job_id: str, change: Callable[[Job], Job]) -> tuple[Job, Job]:
+        """Change a job, and return it before and after that."""
         while True:
             job = await self._require(job_id)
             changed = change(job)
             if changed == job:
-                return job
+                return job, job
             if await self._store.replace_job(changed):
                 if job.state is JobState.RUNNING and changed.state is not JobState.RUNNING:
                     await self._storage.release(job.owner_id, _reservation_id(job))
-                return dataclasses.replace(changed, revision=job.revision + 1)
+                return job, dataclasses.replace(changed, revision=job.revision + 1)
 
 
 def _ended(job: Job, state: JobState, now: float, error: JobError | None) -> Job:
@@ -532,6 +660,18 @@ def _ended(job: Job, state: JobState, now: float, error: JobError | None) -> Job
         stages=stages,
         webhooks_pending=True,
     )
+
+
+def _without_plan(record: Job) -> Job:
+    """Return a batch whose jobs are stored."""
+    assert record.batch is not None
+    return dataclasses.replace(record, batch=dataclasses.replace(record.batch, planned=[]))
+
+
+def _without_jobs(record: Job) -> Job:
+    """Return a batch as it is stored: what is said of its jobs is in their own records."""
+    assert record.batch is not None
+    return dataclasses.replace(record, batch=dataclasses.replace(record.batch, jobs=[]))
 
 
 def _reservation_id(job: Job) -> str:

@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from kit.ports import Clock
 from kit.security.identity import Principal
-from services.library.jobs.service import Job, JobState
+from services.library.jobs.service import BATCH, Job, JobState
 
 __all__ = ["JobQueue", "Queue", "QueueStore"]
 
@@ -121,11 +121,11 @@ class JobQueue:
         )
 
     async def position(self, job: Job) -> tuple[int, float]:
-        """Return the position of a queued job and its estimated wait in seconds; two zeros for any other job.
+        """Return the position of a queued job and its estimated wait in seconds; two zeros for any other job and for a batch.
 
         The position counts from 1 the queued jobs of the same kind in the order in which they start.
         """
-        if job.state is not JobState.QUEUED:
+        if job.state is not JobState.QUEUED or job.kind == BATCH:
             return 0, 0.0
         ahead = await self._store.count_ahead(job, self._clock.now())
         return ahead + 1, (await self._forecast_of(job.kind)).wait_seconds(ahead)
@@ -133,13 +133,13 @@ class JobQueue:
     async def seconds_left(self, job: Job, position: int) -> float | None:
         """Return the estimated time until a job ends, in seconds.
 
-        It is None for a finished job, and if no job of the same kind, model and about the same length has finished lately.
+        It is None for a finished job, for a batch, and if no job of the same kind, model and about the same length has finished lately.
         For a queued job, this applies to all jobs before it, too.
 
         Args:
             position: the position of a queued job, from :meth:`position`.
         """
-        if job.state.terminal:
+        if job.state.terminal or job.kind == BATCH:
             return None
         seconds = await self._measured_seconds(job)
         if seconds is None:
@@ -218,4 +218,6 @@ def _shown_to(principal: Principal, job: Job) -> Job:
         error=None,
         external_task=None,
         worker_id="",
+        batch_id="",
+        batch=None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import AsyncGenerator, Iterable
 
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
@@ -14,6 +15,7 @@ from kit.log import correlation_id
 from kit.rpc import Context
 from kit.security.identity import require_principal
 from services.library.jobs.admission import Limits, NewJob
+from services.library.jobs.batches import NewBatch
 from services.library.jobs.ledger import JobLedger
 from services.library.jobs.queue import JobQueue
 from services.library.jobs.service import (
@@ -41,32 +43,22 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
         self._watches = watches
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
-        job, existed = await self._ledger.create(
+        job, existed = await self._ledger.create(require_principal(), _new_job(request))
+        return pb.CreateJobResponse(job=job_to_wire(job), existed=existed)
+
+    async def CreateBatch(self, request: pb.CreateBatchRequest, context: Context) -> pb.CreateBatchResponse:
+        batch, jobs, existed = await self._ledger.create_batch(
             require_principal(),
-            NewJob(
-                kind=_kind_from_wire(request.kind),
-                track_id=request.track_id,
+            NewBatch(
+                jobs=_new_jobs(request),
                 spec=from_wire(request.spec, PackedMessage),
-                attempt_limit=request.attempt_limit,
-                command_subject=request.command_subject,
                 correlation_id=correlation_id(),
-                traceparent=tracing.traceparent(),
                 job_id=request.job_id,
                 idempotency_key=request.idempotency_key,
-                fingerprint=request.fingerprint,
-                priority=_priority_from_wire(request.priority),
-                stages=_stages_from_wire(request.stages),
-                output_folder=request.output_folder,
-                creates_track=request.creates_track,
-                public_spec=request.public_spec,
-                affinity=request.affinity,
-                work_seconds=request.work_seconds,
-                starvation_seconds=request.starvation_seconds,
-                new_track=from_wire(request.new_track, NewTrack) if request.HasField("new_track") else None,
-                limits=Limits(request.pending_limit, request.hourly_limit, request.queue_limit),
+                traceparent=tracing.traceparent(),
             ),
         )
-        return pb.CreateJobResponse(job=job_to_wire(job), existed=existed)
+        return pb.CreateBatchResponse(batch=job_to_wire(batch), existed=existed, jobs=map(listed_job_to_wire, jobs))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         job = await self._ledger.get(require_principal(), request.job_id)
@@ -165,6 +157,61 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
         )
 
 
+def _new_job(request: pb.CreateJobRequest) -> NewJob:
+    return NewJob(
+        kind=_kind_from_wire(request.kind),
+        track_id=request.track_id,
+        spec=from_wire(request.spec, PackedMessage),
+        attempt_limit=request.attempt_limit,
+        command_subject=request.command_subject,
+        correlation_id=correlation_id(),
+        traceparent=tracing.traceparent(),
+        job_id=request.job_id,
+        idempotency_key=request.idempotency_key,
+        fingerprint=request.fingerprint,
+        priority=_priority_from_wire(request.priority),
+        stages=_stages_from_wire(request.stages),
+        output_folder=request.output_folder,
+        creates_track=request.creates_track,
+        public_spec=request.public_spec,
+        affinity=request.affinity,
+        work_seconds=request.work_seconds,
+        starvation_seconds=request.starvation_seconds,
+        new_track=from_wire(request.new_track, NewTrack) if request.HasField("new_track") else None,
+        limits=Limits(request.pending_limit, request.hourly_limit, request.queue_limit),
+    )
+
+
+def _new_jobs(request: pb.CreateBatchRequest) -> list[NewJob]:
+    """Return the jobs of a batch: what they have in common, and what is particular to each."""
+    common = NewJob(
+        kind=_kind_from_wire(request.kind),
+        track_id="",
+        spec=from_wire(request.spec, PackedMessage),
+        attempt_limit=request.attempt_limit,
+        command_subject=request.command_subject,
+        correlation_id=correlation_id(),
+        traceparent=tracing.traceparent(),
+        priority=_priority_from_wire(request.priority),
+        stages=_stages_from_wire(request.stages),
+        output_folder=request.output_folder,
+        public_spec=request.public_spec,
+        starvation_seconds=request.starvation_seconds,
+        limits=Limits(request.pending_limit, request.hourly_limit, request.queue_limit),
+    )
+    return [
+        dataclasses.replace(
+            common,
+            job_id=each.job_id,
+            track_id=each.track_id,
+            spec=from_wire(each.spec, PackedMessage),
+            affinity=each.affinity,
+            work_seconds=each.work_seconds,
+        )
+        for each in request.jobs
+    ]
+
+
 def _kind_from_wire(kind: job_pb2.JobKind.ValueType) -> str:
     word = word_from_wire(job_pb2.JobKind.DESCRIPTOR, kind)
     if word is None:
@@ -189,6 +236,8 @@ def job_to_wire(job: Job) -> job_pb2.Job:
 def listed_job_to_wire(job: Job) -> job_pb2.Job:
     """Return the message of a job in a list, without details, so that a page does not exceed the message size limit."""
     message = job_to_wire(job)
+    if message.HasField("batch"):
+        message.batch.ClearField("jobs")
     if message.HasField("result"):
         message.result.ClearField("details")
     return message

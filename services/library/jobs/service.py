@@ -8,7 +8,10 @@ from enum import StrEnum
 from kit.security.identity import ADMINISTRATION_ROLES, Principal
 
 __all__ = [
+    "BATCH",
     "AudioOutput",
+    "Batch",
+    "BatchJob",
     "ExternalTask",
     "GeneratedClip",
     "Job",
@@ -22,6 +25,9 @@ __all__ = [
     "Stage",
     "granted_priority",
 ]
+
+BATCH = "batch"
+"""The kind of the jobs that stand for several others."""
 
 
 class JobState(StrEnum):
@@ -188,6 +194,36 @@ class NewTrack:
 
 
 @dataclass(frozen=True)
+class BatchJob:
+    """A job of a batch, in brief."""
+
+    job_id: str
+    track_id: str
+    state: JobState
+    progress_ratio: float
+    error: JobError | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The jobs that a batch stands for.
+
+    Attributes:
+        job_ids: in the order of the request.
+        planned: the jobs that may not be stored yet. The record of the batch holds them until all are.
+        jobs: never stored; read together with the batch.
+    """
+
+    job_ids: list[str]
+    planned: list[Job] = field(default_factory=list)
+    total_count: int = 0
+    completed_count: int = 0
+    failed_count: int = 0
+    cancelled_count: int = 0
+    jobs: list[BatchJob] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Job:
     """A durable unit of work. Times are seconds since 1970.
 
@@ -200,6 +236,8 @@ class Job:
         public_spec: whether the queue shows specification and progress to all callers.
         due_time: earliest start of a queued job. After it, the sweeper may publish its command again.
         track_create_time: creation time of the job's track. It identifies the track if a later one has the same ID.
+        batch_id: the batch that the job belongs to; empty: none.
+        batch: the jobs of a batch; None for all other kinds.
     """
 
     id: str
@@ -244,6 +282,8 @@ class Job:
     track_create_time: float | None = None
     traceparent: str = ""  # trace context of the request that created the job; empty: none
     new_track: NewTrack | None = None
+    batch_id: str = ""
+    batch: Batch | None = None
     start_time: float | None = None
     finish_time: float | None = None
     revision: int = 0

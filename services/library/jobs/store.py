@@ -11,7 +11,7 @@ from kit.ports import AtLeast, Collection, Doc, Docs, Index, LessThan, OneOf
 from services.library.documents import from_doc, insert_if_absent
 from services.library.jobs.admission import Admissions
 from services.library.jobs.order import RANKS, Rank, command_subjects, rank_of
-from services.library.jobs.service import Job, JobState, Priority
+from services.library.jobs.service import BATCH, Job, JobState, Priority
 
 __all__ = ["JobDocs"]
 
@@ -183,6 +183,16 @@ class JobDocs:
             docs = await self._docs.find("jobs", {"state": state, **of_queue}, sort=time, limit=1)
             times += [doc[time] for doc in docs]
         return min(times, default=None)
+
+    async def unfinished_batches(self, limit: int, after: Job | None = None) -> list[Job]:
+        """Return unfinished batches, the oldest first; only those after ``after``, if it is given."""
+        place = (after.create_time, after.id) if after else None
+        where = {"kind": BATCH, "state": _UNFINISHED}
+        return _jobs(await self._docs.find("jobs", where, sort="create_time", limit=limit, after=place))
+
+    async def count_unfinished_of(self, job_ids: Sequence[str]) -> int:
+        """Return how many of these jobs have not ended."""
+        return await self._docs.count("jobs", {"id": OneOf(list(job_ids)), "state": _UNFINISHED})
 
     async def jobs_with_pending_results(self, limit: int) -> list[Job]:
         return _jobs(await self._docs.find("jobs", {"results_pending": True}, limit=limit))

@@ -1,4 +1,4 @@
-"""Repairs jobs after crashes: lost commands, jobs of dead workers, results that were not stored."""
+"""Repairs jobs after crashes: lost commands, jobs of dead workers, results that were not stored, interrupted batches."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from services.library.jobs.store import JobDocs
 __all__ = ["Sweeper"]
 
 _BATCH = 200
+_BATCH_RECORDS = 50
 log = get_logger()
 
 
@@ -49,7 +50,8 @@ class Sweeper:
         self._lost_command_seconds = lost_command_seconds
         self._maintenance_tasks = dict(maintenance_tasks or {})
         self._cursor: Job | None = None
-        for reason in ("lease", "command"):  # these counters begin at 0
+        self._batch_cursor: Job | None = None
+        for reason in ("lease", "command", "batch"):  # these counters begin at 0
             SWEPT.labels(reason)
 
     async def run(self, pause_seconds: float) -> None:
@@ -79,7 +81,18 @@ class Sweeper:
         # for a while after that, its command is lost too.
         for job in await self._store.overdue_leases(now - self._lost_command_seconds, _BATCH):
             await self._republish(job, "lease")
+        await self._repair_batches()
         await self._publish_lost(now - self._lost_command_seconds)
+
+    async def _repair_batches(self) -> None:
+        """Complete interrupted batches. One round looks at some of the unfinished ones, the next round at those behind them."""
+        records = await self._store.unfinished_batches(_BATCH_RECORDS, self._batch_cursor)
+        self._batch_cursor = records[-1] if len(records) == _BATCH_RECORDS else None
+        for record in records:
+            with correlation_scope(record.correlation_id):
+                if await self._ledger.repair_batch(record):
+                    SWEPT.labels("batch").inc()
+                    log.warning("batch.repaired", job_id=record.id)
 
     async def _publish_lost(self, before: float) -> None:
         """Publish commands of queues for which the broker holds fewer commands than there are unfinished jobs.

@@ -93,7 +93,8 @@ class JobWatches:
                     watch.progress = progress
                     watch.woken.set()
             else:
-                for watch in self._of(events_pb2.JobFinished.FromString(payload).job_id):
+                end = events_pb2.JobFinished.FromString(payload)
+                for watch in (*self._of(end.job_id), *self._of(end.batch_id)):
                     watch.changed = True
                     watch.woken.set()
         except DecodeError:

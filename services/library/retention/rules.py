@@ -135,7 +135,8 @@ class JobRule:
     """Records of jobs, by the time of their end.
 
     The record of a job is kept while files of it are stored, because it counts them and deletes them; while its results or
-    webhooks wait to be stored; and while a track without audio shows it as its download. With the record of a job goes what
+    webhooks wait to be stored; while a track without audio shows it as its download; and while the record of its batch exists,
+    whose jobs are read from theirs. With the record of a job goes what
     is left of its deleted clip.
     """
 
@@ -156,6 +157,7 @@ class JobRule:
             or job.get("webhooks_pending")
             or await self.store.has_results(job["id"])
             or await self.store.is_download(job["id"], job["track_id"])
+            or await self.store.has_job(job.get("batch_id") or "")
         )
 
     async def delete(self, expired: Expired) -> None:

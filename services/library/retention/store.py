@@ -76,6 +76,10 @@ class RetentionDocs:
     async def _outputs(self, job_id: str) -> list[Doc]:
         return await self._docs.find("outputs", {"job_id": job_id}, limit=_BATCH)
 
+    async def has_job(self, job_id: str) -> bool:
+        """Return whether there is a job with this ID. An empty ID is no job's."""
+        return bool(job_id and await self._docs.get("jobs", job_id))
+
     async def is_download(self, job_id: str, track_id: str) -> bool:
         """Return whether a track without audio shows a job as its download."""
         track = await self._docs.get("tracks", track_id) if track_id else None

@@ -116,7 +116,23 @@ def _manifest(job: Job, kind: PublicKind) -> dict[str, Any]:
         "created_at": _time(job.create_time),
         "started_at": _time(job.start_time),
         "finished_at": _time(job.finish_time),
+        **_batch(job),
     }
+
+
+def _batch(job: Job) -> dict[str, Any]:
+    """Return what only messages about batches and their jobs say."""
+    if job.batch is not None:
+        counts = job.batch
+        return {
+            "batch": {
+                "total": counts.total_count,
+                "completed": counts.completed_count,
+                "failed": counts.failed_count,
+                "cancelled": counts.cancelled_count,
+            }
+        }
+    return {"batch_id": job.batch_id} if job.batch_id else {}
 
 
 def _error_text(job: Job) -> str:

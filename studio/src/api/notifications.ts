@@ -42,6 +42,7 @@ export const JOB_NAMES: Readonly<Record<string, string>> = {
   generation: "Generation",
   pipeline: "Pipeline",
   export: "Export",
+  batch: "Batch",
 };
 
 /** Return what a job does, for example `Separation`. */

@@ -251,6 +251,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/processing/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start separations of up to 100 tracks with the same parameters
+         * @description Start separations of up to 100 tracks with the same parameters: all of them, or none.
+         *
+         *     The batch and each separation are jobs of `/api/jobs`. Webhooks and channels report the end of each separation, and
+         *     once the end of the batch. `DELETE /api/jobs/{job_id}` cancels the unfinished separations, and
+         *     `POST /api/jobs/{job_id}/retry` starts those again that failed or were cancelled, as a new batch. For the rate limit,
+         *     a batch counts as one request for each track, but at most as all requests of a minute.
+         */
+        post: operations["separate_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/processing/batch/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a batch, and the status of each of its separations
+         * @description Get a batch, and the status of each of its separations.
+         */
+        get: operations["get_batch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/analysis/analyze": {
         parameters: {
             query?: never;
@@ -490,7 +535,7 @@ export interface paths {
         post?: never;
         /**
          * Cancel a queued or running job
-         * @description Cancel a queued or running job.
+         * @description Cancel a queued or running job. If it is a batch, cancel all its unfinished jobs.
          */
         delete: operations["cancel_job"];
         options?: never;
@@ -511,7 +556,8 @@ export interface paths {
          * Start a failed or cancelled job again, with the same request
          * @description Start a failed or cancelled job again, with the same request.
          *
-         *     The response is the new job. A repeated call returns that job with status 200, unless it has failed, too.
+         *     The response is the new job. A repeated call returns that job with status 200, unless it has failed, too. The retry of
+         *     a batch is a new batch of its failed and cancelled jobs.
          */
         post: operations["retry"];
         delete?: never;
@@ -2521,6 +2567,8 @@ export interface components {
             details?: {
                 [key: string]: string[];
             };
+            /** @description The tracks that a batch cannot have. */
+            track_ids?: string[];
             /** @description Seconds to wait before a retry. */
             retry_after?: number;
         };
@@ -2788,15 +2836,26 @@ export interface components {
             album?: string;
         };
         /**
+         * ChainStep
+         * @description A further separation, of a stem.
+         */
+        ChainStep: {
+            /**
+             * @description A stem of the separations before.
+             * @example vocals
+             */
+            stem: string;
+            /**
+             * @description The model that separates it.
+             * @example dsp
+             */
+            model: string;
+        };
+        /**
          * SeparateParameters
          * @description The track to separate, the model and the format of the stems.
          */
         SeparateParameters: {
-            /**
-             * @description The track's ID.
-             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
-             */
-            track_id: string;
             /**
              * @description A model of `GET /api/processing/models`, or `auto`: the server chooses by quality, length of the track, weights and hardware. Empty: the default model.
              * @default
@@ -2819,6 +2878,43 @@ export interface components {
              * @example
              */
             quality?: string;
+            /**
+             * @description Stems of the model. Empty: all. If they are not all, the job also returns `accompaniment`, the recording without them. Models with one network for each stem are quicker for few stems.
+             * @default []
+             * @example [
+             *       "vocals"
+             *     ]
+             */
+            stems?: string[];
+            /**
+             * @description Instead of `model`: two to four models whose estimates of each stem are combined. The stems are those that all models have; `other` counts only if all models have the same stems. If a model has more stems, the job also returns `accompaniment`.
+             * @default []
+             * @example []
+             */
+            models?: string[];
+            /**
+             * @description One positive number for each of `models`, for their mean. Empty: all weigh the same.
+             * @default []
+             * @example []
+             */
+            weights?: number[];
+            /**
+             * @description How the estimates of `models` become one: `average` (default), or `max_magnitude`, the strongest one in each bin of the spectrum.
+             * @default
+             * @example
+             */
+            combine?: string;
+            /**
+             * @description At most two further separations, each of a stem. Its stems are returned in the place of that stem, as `<stem>_<stem of the model>`, for example `vocals_lead`.
+             * @default []
+             * @example []
+             */
+            chain?: components["schemas"]["ChainStep"][];
+            /**
+             * @description The track's ID.
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            track_id: string;
         };
         /**
          * SeparationStarted
@@ -2837,8 +2933,31 @@ export interface components {
             track_id: string;
             /** @enum {string} */
             status: "queued" | "downloading" | "processing" | "completed" | "failed";
+            /**
+             * @description With several models, a text that names them.
+             * @example htdemucs
+             */
+            model: string;
+        };
+        /**
+         * ModelRun
+         * @description A model that ran.
+         */
+        ModelRun: {
             /** @example htdemucs */
             model: string;
+            /** @example demucs */
+            engine: string;
+            /**
+             * @description The stem that it separated. Null: the recording.
+             * @example null
+             */
+            stem: string | null;
+            /**
+             * @description seconds
+             * @example 200.04
+             */
+            compute_seconds: number;
         };
         /**
          * Separation
@@ -2871,7 +2990,7 @@ export interface components {
              */
             message: string | null;
             /**
-             * @description The model that is used.
+             * @description The model that is used. With several models, a text that names them.
              * @example htdemucs
              */
             model: string;
@@ -2884,6 +3003,33 @@ export interface components {
              * @example null
              */
             model_reason: string | null;
+            /**
+             * @description The stems that are separated beside `accompaniment`. Empty: all of the model.
+             * @example []
+             */
+            requested_stems: string[];
+            /**
+             * @description The models whose estimates are combined. Empty: one model.
+             * @example []
+             */
+            models: string[];
+            /**
+             * @description Weights of `models`. Empty: all the same.
+             * @example []
+             */
+            weights: number[];
+            /**
+             * @description How the estimates of `models` are combined.
+             * @example null
+             */
+            combine: string | null;
+            /**
+             * @description Further separations, of stems.
+             * @example []
+             */
+            chain: components["schemas"]["ChainStep"][];
+            /** @description The models that ran, in their order. Empty until completed. */
+            runs: components["schemas"]["ModelRun"][];
             /** @description Whether another model than the requested one was used. */
             degraded: boolean;
             /** @example null */
@@ -3094,6 +3240,148 @@ export interface components {
         /** SeparationModels */
         SeparationModels: {
             models: components["schemas"]["SeparationModel"][];
+        };
+        /**
+         * BatchParameters
+         * @description The tracks to separate, and the parameters of each separation.
+         */
+        BatchParameters: {
+            /**
+             * @description A model of `GET /api/processing/models`, or `auto`: the server chooses by quality, length of the track, weights and hardware. Empty: the default model.
+             * @default
+             * @example htdemucs
+             */
+            model?: string;
+            /**
+             * @description `local` runs the model on this server. `lalalai` uses lalal.ai, whose models are `newest`, `andromeda`, `perseus`, `orion`, `phoenix` and `lyra`.
+             * @default
+             */
+            engine?: string;
+            /**
+             * @description Format of the stems: `flac` (default), `wav16`, `wav24` or `wav32f`.
+             * @default
+             */
+            format?: string;
+            /**
+             * @description For the model `auto`: `fast`, `balanced` (default) or `best`.
+             * @default
+             * @example
+             */
+            quality?: string;
+            /**
+             * @description Stems of the model. Empty: all. If they are not all, the job also returns `accompaniment`, the recording without them. Models with one network for each stem are quicker for few stems.
+             * @default []
+             * @example [
+             *       "vocals"
+             *     ]
+             */
+            stems?: string[];
+            /**
+             * @description Instead of `model`: two to four models whose estimates of each stem are combined. The stems are those that all models have; `other` counts only if all models have the same stems. If a model has more stems, the job also returns `accompaniment`.
+             * @default []
+             * @example []
+             */
+            models?: string[];
+            /**
+             * @description One positive number for each of `models`, for their mean. Empty: all weigh the same.
+             * @default []
+             * @example []
+             */
+            weights?: number[];
+            /**
+             * @description How the estimates of `models` become one: `average` (default), or `max_magnitude`, the strongest one in each bin of the spectrum.
+             * @default
+             * @example
+             */
+            combine?: string;
+            /**
+             * @description At most two further separations, each of a stem. Its stems are returned in the place of that stem, as `<stem>_<stem of the model>`, for example `vocals_lead`.
+             * @default []
+             * @example []
+             */
+            chain?: components["schemas"]["ChainStep"][];
+            /**
+             * @description The IDs of the tracks, each once. Forms send them as `track_ids[]`.
+             * @example [
+             *       "0f8fad5b-d9cb-469f-a165-70867728950e",
+             *       "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+             *     ]
+             */
+            track_ids: string[];
+        };
+        /**
+         * Batch
+         * @description A batch and its separations, in the order of the request.
+         *
+         *     It is completed when all have ended and at least one is completed, and failed if none is. A batch that was cancelled is
+         *     failed with the error `cancelled`, unless all of its separations had ended.
+         */
+        Batch: {
+            /** @example 3 */
+            total: number;
+            /** @example 2 */
+            completed: number;
+            /** @example 1 */
+            failed: number;
+            /** @example 0 */
+            cancelled: number;
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            id: string;
+            /**
+             * @example completed
+             * @enum {string}
+             */
+            status: "queued" | "downloading" | "processing" | "completed" | "failed";
+            /** @description Mean progress of the jobs in percent. An ended job counts as 100. */
+            progress: number;
+            /**
+             * @description Why the batch failed.
+             * @example null
+             */
+            error: string | null;
+            /** @example null */
+            error_code: string | null;
+            cancel_requested: boolean;
+            created_at: string | null;
+            started_at: string | null;
+            completed_at: string | null;
+            jobs: components["schemas"]["BatchJob"][];
+        };
+        /**
+         * BatchJob
+         * @description A separation of a batch.
+         */
+        BatchJob: {
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            job_id: string;
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            track_id: string;
+            /**
+             * @example completed
+             * @enum {string}
+             */
+            status: "queued" | "downloading" | "processing" | "completed" | "failed";
+            /**
+             * @description percent
+             * @example 100
+             */
+            progress: number;
+            /**
+             * @description Why the job failed.
+             * @example null
+             */
+            error: string | null;
+            /** @example null */
+            error_code: string | null;
         };
         /**
          * AnalyzeParameters
@@ -3843,6 +4131,20 @@ export interface components {
             error_code: string | null;
         };
         /**
+         * BatchCounts
+         * @description How many jobs of a batch have ended, and how.
+         */
+        BatchCounts: {
+            /** @example 3 */
+            total: number;
+            /** @example 2 */
+            completed: number;
+            /** @example 1 */
+            failed: number;
+            /** @example 0 */
+            cancelled: number;
+        };
+        /**
          * JobSummary
          * @description A job, without its result.
          */
@@ -3853,7 +4155,7 @@ export interface components {
              */
             id: string;
             /** @enum {string} */
-            job_type: "download" | "processing" | "analysis" | "generation" | "pipeline" | "export" | "unknown";
+            job_type: "download" | "processing" | "analysis" | "generation" | "pipeline" | "export" | "batch" | "unknown";
             /**
              * @description The title of the track, or what was asked for.
              * @example Blinding Lights
@@ -3905,10 +4207,18 @@ export interface components {
             created_at: string | null;
             started_at: string | null;
             completed_at: string | null;
+            /**
+             * Format: uuid
+             * @description The batch that the job belongs to.
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            batch_id?: string;
+            /** @description Of a batch only. */
+            batch?: components["schemas"]["BatchCounts"];
         };
         /**
          * Job
-         * @description A job with its result. The result is null until the job is completed.
+         * @description A job with its result. The result is null until the job is completed, and always for a batch.
          */
         Job: {
             /**
@@ -3917,7 +4227,7 @@ export interface components {
              */
             id: string;
             /** @enum {string} */
-            job_type: "download" | "processing" | "analysis" | "generation" | "pipeline" | "export" | "unknown";
+            job_type: "download" | "processing" | "analysis" | "generation" | "pipeline" | "export" | "batch" | "unknown";
             /**
              * @description The title of the track, or what was asked for.
              * @example Blinding Lights
@@ -3969,6 +4279,14 @@ export interface components {
             created_at: string | null;
             started_at: string | null;
             completed_at: string | null;
+            /**
+             * Format: uuid
+             * @description The batch that the job belongs to.
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            batch_id?: string;
+            /** @description Of a batch only. */
+            batch?: components["schemas"]["BatchCounts"];
             result: components["schemas"]["JobResult"] | null;
         };
         /**
@@ -4528,7 +4846,7 @@ export interface components {
              */
             id: string;
             /** @enum {string} */
-            job_type: "download" | "processing" | "analysis" | "generation" | "pipeline" | "export" | "unknown";
+            job_type: "download" | "processing" | "analysis" | "generation" | "pipeline" | "export" | "batch" | "unknown";
             /**
              * @description The title of the track, or what was asked for.
              * @example Blinding Lights
@@ -4580,6 +4898,14 @@ export interface components {
             created_at: string | null;
             started_at: string | null;
             completed_at: string | null;
+            /**
+             * Format: uuid
+             * @description The batch that the job belongs to.
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            batch_id?: string;
+            /** @description Of a batch only. */
+            batch?: components["schemas"]["BatchCounts"];
             /** @example 0f8fad5b-d9cb-469f-a165-70867728950e */
             owner_id: string;
         };
@@ -7026,6 +7352,32 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `IDEMPOTENCY_KEY_REUSED`, `AUDIO_NOT_READY` */
+        forge_409_IDEMPOTENCY_KEY_REUSED_AUDIO_NOT_READY_2: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `TRACK_NOT_FOUND` */
+        forge_404_TRACK_NOT_FOUND_2: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `SERVICE_UNAVAILABLE`, `QUEUE_FULL` */
         forge_503_SERVICE_UNAVAILABLE_QUEUE_FULL: {
             headers: {
@@ -9442,17 +9794,31 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                  *       "model": "htdemucs",
-                 *       "quality": ""
+                 *       "quality": "",
+                 *       "stems": [
+                 *         "vocals"
+                 *       ],
+                 *       "models": [],
+                 *       "weights": [],
+                 *       "combine": "",
+                 *       "chain": [],
+                 *       "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e"
                  *     }
                  */
                 "application/json": components["schemas"]["SeparateParameters"];
                 /**
                  * @example {
-                 *       "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                  *       "model": "htdemucs",
-                 *       "quality": ""
+                 *       "quality": "",
+                 *       "stems": [
+                 *         "vocals"
+                 *       ],
+                 *       "models": [],
+                 *       "weights": [],
+                 *       "combine": "",
+                 *       "chain": [],
+                 *       "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e"
                  *     }
                  */
                 "application/x-www-form-urlencoded": components["schemas"]["SeparateParameters"];
@@ -9557,6 +9923,19 @@ export interface operations {
                      *         "engine": "demucs",
                      *         "requested_model": "htdemucs",
                      *         "model_reason": null,
+                     *         "requested_stems": [],
+                     *         "models": [],
+                     *         "weights": [],
+                     *         "combine": null,
+                     *         "chain": [],
+                     *         "runs": [
+                     *           {
+                     *             "model": "htdemucs",
+                     *             "engine": "demucs",
+                     *             "stem": null,
+                     *             "compute_seconds": 200.04
+                     *           }
+                     *         ],
                      *         "degraded": false,
                      *         "degraded_reason": null,
                      *         "compute_seconds": 200.04,
@@ -9675,6 +10054,225 @@ export interface operations {
             };
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    separate_batch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Identifies a request across retries. Requests with the same key are processed once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "model": "htdemucs",
+                 *       "quality": "",
+                 *       "stems": [
+                 *         "vocals"
+                 *       ],
+                 *       "models": [],
+                 *       "weights": [],
+                 *       "combine": "",
+                 *       "chain": [],
+                 *       "track_ids": [
+                 *         "0f8fad5b-d9cb-469f-a165-70867728950e",
+                 *         "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["BatchParameters"];
+                /**
+                 * @example {
+                 *       "model": "htdemucs",
+                 *       "quality": "",
+                 *       "stems": [
+                 *         "vocals"
+                 *       ],
+                 *       "models": [],
+                 *       "weights": [],
+                 *       "combine": "",
+                 *       "chain": [],
+                 *       "track_ids": [
+                 *         "0f8fad5b-d9cb-469f-a165-70867728950e",
+                 *         "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["BatchParameters"];
+            };
+        };
+        responses: {
+            /** @description The result of an earlier request with the same key. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "total": 3,
+                     *         "completed": 2,
+                     *         "failed": 1,
+                     *         "cancelled": 0,
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "status": "completed",
+                     *         "progress": 0,
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "cancel_requested": false,
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "started_at": "2026-03-04T18:30:00Z",
+                     *         "completed_at": "2026-03-04T18:30:00Z",
+                     *         "jobs": [
+                     *           {
+                     *             "job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "status": "completed",
+                     *             "progress": 100,
+                     *             "error": null,
+                     *             "error_code": null
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Batch"];
+                    };
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "total": 3,
+                     *         "completed": 2,
+                     *         "failed": 1,
+                     *         "cancelled": 0,
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "status": "completed",
+                     *         "progress": 0,
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "cancel_requested": false,
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "started_at": "2026-03-04T18:30:00Z",
+                     *         "completed_at": "2026-03-04T18:30:00Z",
+                     *         "jobs": [
+                     *           {
+                     *             "job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "status": "completed",
+                     *             "progress": 100,
+                     *             "error": null,
+                     *             "error_code": null
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Batch"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_BAD_REQUEST_IDEMPOTENCY_KEY_INVALID_2"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_2"];
+            409: components["responses"]["forge_409_IDEMPOTENCY_KEY_REUSED_AUDIO_NOT_READY_2"];
+            413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED_2"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
+            429: components["responses"]["forge_429_RATE_LIMITED_TOO_MANY_PENDING"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_WEIGHTS_CHANGED_LALALAI_NOT_CONFIGURED_QUEUE_FULL"];
+        };
+    };
+    get_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "total": 3,
+                     *         "completed": 2,
+                     *         "failed": 1,
+                     *         "cancelled": 0,
+                     *         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "status": "completed",
+                     *         "progress": 0,
+                     *         "error": null,
+                     *         "error_code": null,
+                     *         "cancel_requested": false,
+                     *         "created_at": "2026-03-04T18:30:00Z",
+                     *         "started_at": "2026-03-04T18:30:00Z",
+                     *         "completed_at": "2026-03-04T18:30:00Z",
+                     *         "jobs": [
+                     *           {
+                     *             "job_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "status": "completed",
+                     *             "progress": 100,
+                     *             "error": null,
+                     *             "error_code": null
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Batch"];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
+            404: components["responses"]["forge_404_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -10662,7 +11260,7 @@ export interface operations {
                 page_size?: number;
                 /** @description One of: queued, processing, downloading, completed, failed, cancelled. */
                 status?: string;
-                /** @description One of: download, processing, analysis, generation, pipeline, export, separation. */
+                /** @description One of: download, processing, analysis, generation, pipeline, export, batch, separation. */
                 type?: string;
                 /** @description Only jobs of this track. */
                 track_id?: string;
@@ -10707,7 +11305,14 @@ export interface operations {
                      *           "cancel_requested": false,
                      *           "created_at": "2026-03-04T18:30:00Z",
                      *           "started_at": "2026-03-04T18:30:00Z",
-                     *           "completed_at": "2026-03-04T18:30:00Z"
+                     *           "completed_at": "2026-03-04T18:30:00Z",
+                     *           "batch_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *           "batch": {
+                     *             "total": 3,
+                     *             "completed": 2,
+                     *             "failed": 1,
+                     *             "cancelled": 0
+                     *           }
                      *         }
                      *       ],
                      *       "meta": {
@@ -10777,6 +11382,13 @@ export interface operations {
                      *         "created_at": "2026-03-04T18:30:00Z",
                      *         "started_at": "2026-03-04T18:30:00Z",
                      *         "completed_at": "2026-03-04T18:30:00Z",
+                     *         "batch_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "batch": {
+                     *           "total": 3,
+                     *           "completed": 2,
+                     *           "failed": 1,
+                     *           "cancelled": 0
+                     *         },
                      *         "result": {
                      *           "engine": "dsp",
                      *           "model": "dsp",
@@ -10899,7 +11511,14 @@ export interface operations {
                      *         "cancel_requested": false,
                      *         "created_at": "2026-03-04T18:30:00Z",
                      *         "started_at": "2026-03-04T18:30:00Z",
-                     *         "completed_at": "2026-03-04T18:30:00Z"
+                     *         "completed_at": "2026-03-04T18:30:00Z",
+                     *         "batch_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "batch": {
+                     *           "total": 3,
+                     *           "completed": 2,
+                     *           "failed": 1,
+                     *           "cancelled": 0
+                     *         }
                      *       }
                      *     }
                      */
@@ -10938,7 +11557,14 @@ export interface operations {
                      *         "cancel_requested": false,
                      *         "created_at": "2026-03-04T18:30:00Z",
                      *         "started_at": "2026-03-04T18:30:00Z",
-                     *         "completed_at": "2026-03-04T18:30:00Z"
+                     *         "completed_at": "2026-03-04T18:30:00Z",
+                     *         "batch_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "batch": {
+                     *           "total": 3,
+                     *           "completed": 2,
+                     *           "failed": 1,
+                     *           "cancelled": 0
+                     *         }
                      *       }
                      *     }
                      */
@@ -13036,7 +13662,7 @@ export interface operations {
                 page?: number;
                 /** @description entries on a page */
                 page_size?: number;
-                /** @description One of: download, processing, analysis, generation, pipeline, export. */
+                /** @description One of: download, processing, analysis, generation, pipeline, export, batch. */
                 job_type?: string;
                 /** @description One of: queued, processing, completed, failed, cancelled. */
                 status?: string;
@@ -13088,6 +13714,13 @@ export interface operations {
                      *             "created_at": "2026-03-04T18:30:00Z",
                      *             "started_at": "2026-03-04T18:30:00Z",
                      *             "completed_at": "2026-03-04T18:30:00Z",
+                     *             "batch_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "batch": {
+                     *               "total": 3,
+                     *               "completed": 2,
+                     *               "failed": 1,
+                     *               "cancelled": 0
+                     *             },
                      *             "owner_id": "0f8fad5b-d9cb-469f-a165-70867728950e"
                      *           }
                      *         ]

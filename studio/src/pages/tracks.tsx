@@ -6,6 +6,7 @@ import { onJobFinished } from "../api/jobs.ts";
 import { useLoaded } from "../api/requests.ts";
 import { Button, Notice } from "../ui/components.tsx";
 import { timeText } from "../waveform/view.ts";
+import { BatchControls } from "./batch.tsx";
 import { Links } from "./links.tsx";
 import { Uploads } from "./uploads.tsx";
 
@@ -26,6 +27,12 @@ export default function TracksPage() {
     return () => clearTimeout(timer);
   }, [search]);
   useEffect(() => onJobFinished(load), [load]);
+  const [selected, select] = useState<ReadonlySet<string>>(new Set());
+  const toggle = (trackId: string) => {
+    const changed = new Set(selected);
+    if (!changed.delete(trackId)) changed.add(trackId);
+    select(changed);
+  };
   return (
     <div class="page">
       <div class="row apart">
@@ -38,10 +45,16 @@ export default function TracksPage() {
       <Links onStarted={load} />
       <Uploads onUploaded={load} isFirst={tracks?.length === 0 && !search} />
       {problem && <Notice look="bad">{problem}</Notice>}
+      <BatchControls selected={selected} onClear={() => select(new Set())} />
       {tracks && tracks.length > 0 && (
         <ul class="panel list" aria-label="Tracks">
           {tracks.map((track) => (
-            <TrackRow key={track.id} track={track} />
+            <TrackRow
+              key={track.id}
+              track={track}
+              isSelected={selected.has(track.id)}
+              onToggle={() => toggle(track.id)}
+            />
           ))}
         </ul>
       )}
@@ -55,11 +68,24 @@ export default function TracksPage() {
   );
 }
 
-function TrackRow({ track }: { track: Track }) {
+interface TrackRowProps {
+  track: Track;
+  isSelected: boolean;
+  onToggle: () => void;
+}
+
+function TrackRow({ track, isSelected, onToggle }: TrackRowProps) {
   const facts = [track.bpm && `${track.bpm.toFixed(0)} bpm`, track.key].filter(Boolean).join(" · ");
   return (
     <li>
       <div class="title">
+        <input
+          type="checkbox"
+          aria-label={`Select ${track.title}`}
+          checked={isSelected}
+          disabled={!track.file_path}
+          onChange={onToggle}
+        />{" "}
         <a href={`/studio/tracks/${track.id}`}>{track.title}</a>
         <span class="quiet"> {[track.artist, facts].filter(Boolean).join(" · ")}</span>
       </div>

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from soundwright.library.v1 import job_pb2 as soundwright_dot_library_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#soundwright/library/v1/events.proto\x12\x16soundwright.library.v1\x1a soundwright/library/v1/job.proto\"\xa3\x01\n\rJobProgressed\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.soundwright.library.v1.JobKind\x12\x16\n\x0eprogress_ratio\x18\x04 \x01(\x01\x12\x18\n\x10progress_message\x18\x05 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\"\xd2\x01\n\x0bJobFinished\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.soundwright.library.v1.JobKind\x12/\n\x05state\x18\x04 \x01(\x0e\x32 .soundwright.library.v1.JobState\x12\x10\n\x08track_id\x18\x05 \x01(\t\x12/\n\x05\x65rror\x18\x06 \x01(\x0b\x32 .soundwright.library.v1.JobErrorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#soundwright/library/v1/events.proto\x12\x16soundwright.library.v1\x1a soundwright/library/v1/job.proto\"\xa3\x01\n\rJobProgressed\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.soundwright.library.v1.JobKind\x12\x16\n\x0eprogress_ratio\x18\x04 \x01(\x01\x12\x18\n\x10progress_message\x18\x05 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\"\xe4\x01\n\x0bJobFinished\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.soundwright.library.v1.JobKind\x12/\n\x05state\x18\x04 \x01(\x0e\x32 .soundwright.library.v1.JobState\x12\x10\n\x08track_id\x18\x05 \x01(\t\x12/\n\x05\x65rror\x18\x06 \x01(\x0b\x32 .soundwright.library.v1.JobError\x12\x10\n\x08\x62\x61tch_id\x18\x07 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,5 +35,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOBPROGRESSED']._serialized_start=98
   _globals['_JOBPROGRESSED']._serialized_end=261
   _globals['_JOBFINISHED']._serialized_start=264
-  _globals['_JOBFINISHED']._serialized_end=474
+  _globals['_JOBFINISHED']._serialized_end=492
 # @@protoc_insertion_point(module_scope)

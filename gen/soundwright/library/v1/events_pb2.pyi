@@ -63,11 +63,14 @@ class JobFinished(message.Message):
     STATE_FIELD_NUMBER: builtins.int
     TRACK_ID_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
+    BATCH_ID_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     owner_id: builtins.str
     kind: job_pb2.JobKind.ValueType
     state: job_pb2.JobState.ValueType
     track_id: builtins.str
+    batch_id: builtins.str
+    """the batch that the job belongs to, whose counts have changed; empty: none"""
     @builtins.property
     def error(self) -> job_pb2.JobError: ...
     def __init__(
@@ -79,9 +82,10 @@ class JobFinished(message.Message):
         state: job_pb2.JobState.ValueType = ...,
         track_id: builtins.str = ...,
         error: job_pb2.JobError | None = ...,
+        batch_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["error", b"error", "job_id", b"job_id", "kind", b"kind", "owner_id", b"owner_id", "state", b"state", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["batch_id", b"batch_id", "error", b"error", "job_id", b"job_id", "kind", b"kind", "owner_id", b"owner_id", "state", b"state", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -36,6 +36,7 @@ class _JobKindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_JobKind.ValueT
     JOB_KIND_GENERATION: _JobKind.ValueType  # 4
     JOB_KIND_PIPELINE: _JobKind.ValueType  # 5
     JOB_KIND_EXPORT: _JobKind.ValueType  # 6
+    JOB_KIND_BATCH: _JobKind.ValueType  # 7
 
 class JobKind(_JobKind, metaclass=_JobKindEnumTypeWrapper): ...
 
@@ -46,6 +47,7 @@ JOB_KIND_ANALYSIS: JobKind.ValueType  # 3
 JOB_KIND_GENERATION: JobKind.ValueType  # 4
 JOB_KIND_PIPELINE: JobKind.ValueType  # 5
 JOB_KIND_EXPORT: JobKind.ValueType  # 6
+JOB_KIND_BATCH: JobKind.ValueType  # 7
 
 class _JobState:
     ValueType = typing.NewType("ValueType", builtins.int)
@@ -123,6 +125,8 @@ class Job(message.Message):
     CREATES_TRACK_FIELD_NUMBER: builtins.int
     PUBLIC_SPEC_FIELD_NUMBER: builtins.int
     TRACEPARENT_FIELD_NUMBER: builtins.int
+    BATCH_ID_FIELD_NUMBER: builtins.int
+    BATCH_FIELD_NUMBER: builtins.int
     id: builtins.str
     """UUID"""
     kind: JobKind.ValueType
@@ -155,6 +159,8 @@ class Job(message.Message):
     """the queue shows specification and progress to everybody"""
     traceparent: builtins.str
     """W3C trace context of the request that created the job; empty: it is not traced"""
+    batch_id: builtins.str
+    """the batch that the job belongs to; empty: none"""
     @builtins.property
     def spec(self) -> any_pb2.Any:
         """what to do: a message of the service that runs the job; the library never unpacks it"""
@@ -180,6 +186,10 @@ class Job(message.Message):
     @builtins.property
     def external_task(self) -> ExternalTask:
         """absent: no external service is involved"""
+
+    @builtins.property
+    def batch(self) -> Batch:
+        """of a job of the kind BATCH; absent for all others"""
 
     def __init__(
         self,
@@ -212,10 +222,81 @@ class Job(message.Message):
         creates_track: builtins.bool = ...,
         public_spec: builtins.bool = ...,
         traceparent: builtins.str = ...,
+        batch_id: builtins.str = ...,
+        batch: Batch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "error", b"error", "external_task", b"external_task", "finish_time", b"finish_time", "result", b"result", "spec", b"spec", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["batch", b"batch", "create_time", b"create_time", "error", b"error", "external_task", b"external_task", "finish_time", b"finish_time", "result", b"result", "spec", b"spec", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["affinity", b"affinity", "attempt", b"attempt", "attempt_limit", b"attempt_limit", "cancel_requested", b"cancel_requested", "command_subject", b"command_subject", "correlation_id", b"correlation_id", "create_time", b"create_time", "creates_track", b"creates_track", "error", b"error", "external_task", b"external_task", "finish_time", b"finish_time", "id", b"id", "idempotency_key", b"idempotency_key", "kind", b"kind", "output_folder", b"output_folder", "owner_id", b"owner_id", "priority", b"priority", "progress_message", b"progress_message", "progress_ratio", b"progress_ratio", "public_spec", b"public_spec", "result", b"result", "spec", b"spec", "stages", b"stages", "start_time", b"start_time", "state", b"state", "traceparent", b"traceparent", "track_id", b"track_id", "work_seconds", b"work_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["affinity", b"affinity", "attempt", b"attempt", "attempt_limit", b"attempt_limit", "batch", b"batch", "batch_id", b"batch_id", "cancel_requested", b"cancel_requested", "command_subject", b"command_subject", "correlation_id", b"correlation_id", "create_time", b"create_time", "creates_track", b"creates_track", "error", b"error", "external_task", b"external_task", "finish_time", b"finish_time", "id", b"id", "idempotency_key", b"idempotency_key", "kind", b"kind", "output_folder", b"output_folder", "owner_id", b"owner_id", "priority", b"priority", "progress_message", b"progress_message", "progress_ratio", b"progress_ratio", "public_spec", b"public_spec", "result", b"result", "spec", b"spec", "stages", b"stages", "start_time", b"start_time", "state", b"state", "traceparent", b"traceparent", "track_id", b"track_id", "work_seconds", b"work_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Batch(message.Message):
+    """The jobs of a batch. A batch has the state that follows from theirs, and no worker of its own."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    COMPLETED_COUNT_FIELD_NUMBER: builtins.int
+    FAILED_COUNT_FIELD_NUMBER: builtins.int
+    CANCELLED_COUNT_FIELD_NUMBER: builtins.int
+    JOBS_FIELD_NUMBER: builtins.int
+    total_count: builtins.int
+    completed_count: builtins.int
+    """jobs that SUCCEEDED"""
+    failed_count: builtins.int
+    cancelled_count: builtins.int
+    @builtins.property
+    def jobs(self) -> containers.RepeatedCompositeFieldContainer[BatchJob]:
+        """in the order of the request; empty in lists"""
+
+    def __init__(
+        self,
+        *,
+        total_count: builtins.int = ...,
+        completed_count: builtins.int = ...,
+        failed_count: builtins.int = ...,
+        cancelled_count: builtins.int = ...,
+        jobs: abc.Iterable[BatchJob] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cancelled_count", b"cancelled_count", "completed_count", b"completed_count", "failed_count", b"failed_count", "jobs", b"jobs", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class BatchJob(message.Message):
+    """A job of a batch, in brief."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    PROGRESS_RATIO_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    track_id: builtins.str
+    state: JobState.ValueType
+    progress_ratio: builtins.float
+    @builtins.property
+    def error(self) -> JobError:
+        """set when FAILED or CANCELLED"""
+
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+        track_id: builtins.str = ...,
+        state: JobState.ValueType = ...,
+        progress_ratio: builtins.float = ...,
+        error: JobError | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["error", b"error", "job_id", b"job_id", "progress_ratio", b"progress_ratio", "state", b"state", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1609,7 +1609,7 @@ class TrackService:
 
 
 class JobServiceStub:
-    """The ledger of jobs. Create, Get, Watch, List and Cancel are for callers. The other RPCs are for workers.
+    """The ledger of jobs. Create, CreateBatch, Get, Watch, List and Cancel are for callers. The other RPCs are for workers.
     """
 
     def __init__(self, channel):
@@ -1622,6 +1622,11 @@ class JobServiceStub:
                 '/soundwright.library.v1.JobService/CreateJob',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateJobRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateJobResponse.FromString,
+                _registered_method=True)
+        self.CreateBatch = channel.unary_unary(
+                '/soundwright.library.v1.JobService/CreateBatch',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateBatchRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateBatchResponse.FromString,
                 _registered_method=True)
         self.GetJob = channel.unary_unary(
                 '/soundwright.library.v1.JobService/GetJob',
@@ -1681,11 +1686,18 @@ class JobServiceStub:
 
 
 class JobServiceServicer:
-    """The ledger of jobs. Create, Get, Watch, List and Cancel are for callers. The other RPCs are for workers.
+    """The ledger of jobs. Create, CreateBatch, Get, Watch, List and Cancel are for callers. The other RPCs are for workers.
     """
 
     def CreateJob(self, request, context):
         """Stores a job as QUEUED. The same owner and idempotency key return the same job, or CONFLICT for another body.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateBatch(self, request, context):
+        """Stores a batch and a QUEUED job for each of its requests: all or none. Repeated calls are like those of CreateJob.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1775,6 +1787,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateJobRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateJobResponse.SerializeToString,
             ),
+            'CreateBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateBatch,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateBatchRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateBatchResponse.SerializeToString,
+            ),
             'GetJob': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJob,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetJobRequest.FromString,
@@ -1839,7 +1856,7 @@ def add_JobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JobService:
-    """The ledger of jobs. Create, Get, Watch, List and Cancel are for callers. The other RPCs are for workers.
+    """The ledger of jobs. Create, CreateBatch, Get, Watch, List and Cancel are for callers. The other RPCs are for workers.
     """
 
     @staticmethod
@@ -1859,6 +1876,33 @@ class JobService:
             '/soundwright.library.v1.JobService/CreateJob',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateJobRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.JobService/CreateBatch',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateBatchRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.CreateBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

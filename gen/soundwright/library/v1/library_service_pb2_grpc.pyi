@@ -369,11 +369,13 @@ class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
 def add_TrackServiceServicer_to_server(servicer: TrackServiceServicer, server: _aio.Server) -> None: ...
 
 class JobServiceStub:
-    """The ledger of jobs. Create, Get, Watch, List and Cancel are for callers. The other RPCs are for workers."""
+    """The ledger of jobs. Create, CreateBatch, Get, Watch, List and Cancel are for callers. The other RPCs are for workers."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateJob: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CreateJobRequest, _library_service_pb2.CreateJobResponse]
     """Stores a job as QUEUED. The same owner and idempotency key return the same job, or CONFLICT for another body."""
+    CreateBatch: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CreateBatchRequest, _library_service_pb2.CreateBatchResponse]
+    """Stores a batch and a QUEUED job for each of its requests: all or none. Repeated calls are like those of CreateJob."""
     GetJob: _aio.UnaryUnaryMultiCallable[_library_service_pb2.GetJobRequest, _library_service_pb2.GetJobResponse]
     WatchJob: _aio.UnaryStreamMultiCallable[_library_service_pb2.WatchJobRequest, _library_service_pb2.WatchJobResponse]
     """Streams the job: its state now, then each change, until it has ended. A client that reads slowly gets the latest state.
@@ -398,7 +400,7 @@ class JobServiceStub:
     """Returns a running job to the queue after a retryable failure."""
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The ledger of jobs. Create, Get, Watch, List and Cancel are for callers. The other RPCs are for workers."""
+    """The ledger of jobs. Create, CreateBatch, Get, Watch, List and Cancel are for callers. The other RPCs are for workers."""
 
     @_abc_1.abstractmethod
     def CreateJob(
@@ -407,6 +409,14 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_library_service_pb2.CreateJobRequest, _abc.Awaitable[_library_service_pb2.CreateJobResponse]],
     ) -> _abc.Awaitable[_library_service_pb2.CreateJobResponse]:
         """Stores a job as QUEUED. The same owner and idempotency key return the same job, or CONFLICT for another body."""
+
+    @_abc_1.abstractmethod
+    def CreateBatch(
+        self,
+        request: _library_service_pb2.CreateBatchRequest,
+        context: _aio.ServicerContext[_library_service_pb2.CreateBatchRequest, _abc.Awaitable[_library_service_pb2.CreateBatchResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.CreateBatchResponse]:
+        """Stores a batch and a QUEUED job for each of its requests: all or none. Repeated calls are like those of CreateJob."""
 
     @_abc_1.abstractmethod
     def GetJob(

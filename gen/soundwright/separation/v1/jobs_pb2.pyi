@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
+from google.protobuf.internal import containers as containers
 import builtins as builtins
 import sys
 import typing as typing
@@ -26,6 +28,11 @@ class SeparationSpec(message.Message):
     FORMAT_FIELD_NUMBER: builtins.int
     ENGINE_FIELD_NUMBER: builtins.int
     MODEL_REASON_FIELD_NUMBER: builtins.int
+    STEMS_FIELD_NUMBER: builtins.int
+    MODELS_FIELD_NUMBER: builtins.int
+    WEIGHTS_FIELD_NUMBER: builtins.int
+    COMBINE_FIELD_NUMBER: builtins.int
+    CHAIN_FIELD_NUMBER: builtins.int
     model: builtins.str
     """as ListModels names it; for lalal.ai, one of its models, or "newest" """
     format: builtins.str
@@ -34,6 +41,26 @@ class SeparationSpec(message.Message):
     """"lalalai", or empty: an engine of this service"""
     model_reason: builtins.str
     """why the service chose the model; empty if the request named it"""
+    combine: builtins.str
+    """average, max_magnitude; empty: there is one model"""
+    @builtins.property
+    def stems(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """stems of the first separation, in the order of the model; empty: all"""
+
+    @builtins.property
+    def models(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """With several models, model is a text that names them, and no fallback runs.
+        the models of the first separation; empty: model
+        """
+
+    @builtins.property
+    def weights(self) -> containers.RepeatedScalarFieldContainer[builtins.float]:
+        """of the models, for their mean; empty: all weigh the same"""
+
+    @builtins.property
+    def chain(self) -> containers.RepeatedCompositeFieldContainer[ChainStep]:
+        """further separations, in their order"""
+
     def __init__(
         self,
         *,
@@ -41,10 +68,162 @@ class SeparationSpec(message.Message):
         format: builtins.str = ...,
         engine: builtins.str = ...,
         model_reason: builtins.str = ...,
+        stems: abc.Iterable[builtins.str] | None = ...,
+        models: abc.Iterable[builtins.str] | None = ...,
+        weights: abc.Iterable[builtins.float] | None = ...,
+        combine: builtins.str = ...,
+        chain: abc.Iterable[ChainStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["engine", b"engine", "format", b"format", "model", b"model", "model_reason", b"model_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["chain", b"chain", "combine", b"combine", "engine", b"engine", "format", b"format", "model", b"model", "model_reason", b"model_reason", "models", b"models", "stems", b"stems", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ChainStep(message.Message):
+    """A further separation, of a stem. Its stems are returned in the place of that stem, as "<stem>_<stem of the model>"."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    STEM_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
+    stem: builtins.str
+    """a stem of the separations before"""
+    model: builtins.str
+    """as ListModels names it"""
+    def __init__(
+        self,
+        *,
+        stem: builtins.str = ...,
+        model: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["model", b"model", "stem", b"stem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SeparationDetails(message.Message):
+    """Details of the result of a separation."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def runs(self) -> containers.RepeatedCompositeFieldContainer[ModelRun]:
+        """the models that ran, in their order"""
+
+    def __init__(
+        self,
+        *,
+        runs: abc.Iterable[ModelRun] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ModelRun(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    ENGINE_FIELD_NUMBER: builtins.int
+    STEM_FIELD_NUMBER: builtins.int
+    COMPUTE_SECONDS_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    engine: builtins.str
+    stem: builtins.str
+    """the stem that it separated; empty: the recording"""
+    compute_seconds: builtins.float
+    """without loading the model"""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        engine: builtins.str = ...,
+        stem: builtins.str = ...,
+        compute_seconds: builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["compute_seconds", b"compute_seconds", "engine", b"engine", "model", b"model", "stem", b"stem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class BatchSpec(message.Message):
+    """What a batch repeats for each of its tracks."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PARAMETERS_FIELD_NUMBER: builtins.int
+    TRACK_IDS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def parameters(self) -> SeparationParameters: ...
+    @builtins.property
+    def track_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        parameters: SeparationParameters | None = ...,
+        track_ids: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["parameters", b"parameters"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["parameters", b"parameters", "track_ids", b"track_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SeparationParameters(message.Message):
+    """The parameters of a separation as a request states them. The fields are those of CreateJobRequest, with the same numbers, except
+    for its track and its idempotency key.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    ENGINE_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    QUALITY_FIELD_NUMBER: builtins.int
+    STEMS_FIELD_NUMBER: builtins.int
+    MODELS_FIELD_NUMBER: builtins.int
+    WEIGHTS_FIELD_NUMBER: builtins.int
+    COMBINE_FIELD_NUMBER: builtins.int
+    CHAIN_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    engine: builtins.str
+    format: builtins.str
+    quality: builtins.str
+    combine: builtins.str
+    @builtins.property
+    def stems(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @builtins.property
+    def models(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @builtins.property
+    def weights(self) -> containers.RepeatedScalarFieldContainer[builtins.float]: ...
+    @builtins.property
+    def chain(self) -> containers.RepeatedCompositeFieldContainer[ChainStep]: ...
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        engine: builtins.str = ...,
+        format: builtins.str = ...,
+        quality: builtins.str = ...,
+        stems: abc.Iterable[builtins.str] | None = ...,
+        models: abc.Iterable[builtins.str] | None = ...,
+        weights: abc.Iterable[builtins.float] | None = ...,
+        combine: builtins.str = ...,
+        chain: abc.Iterable[ChainStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["chain", b"chain", "combine", b"combine", "engine", b"engine", "format", b"format", "model", b"model", "models", b"models", "quality", b"quality", "stems", b"stems", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

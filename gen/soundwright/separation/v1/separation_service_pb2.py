@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from soundwright.access.v1 import access_pb2 as soundwright_dot_access_dot_v1_dot_access__pb2
 from soundwright.library.v1 import job_pb2 as soundwright_dot_library_dot_v1_dot_job__pb2
 from soundwright.models.v1 import model_pb2 as soundwright_dot_models_dot_v1_dot_model__pb2
+from soundwright.separation.v1 import jobs_pb2 as soundwright_dot_separation_dot_v1_dot_jobs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2soundwright/separation/v1/separation_service.proto\x12\x19soundwright.separation.v1\x1a\"soundwright/access/v1/access.proto\x1a soundwright/library/v1/job.proto\x1a!soundwright/models/v1/model.proto\"\x17\n\x15\x44\x65scribeModelsRequest\"F\n\x16\x44\x65scribeModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.soundwright.models.v1.Model\"!\n\x11\x46\x65tchModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x12\x46\x65tchModelResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.soundwright.models.v1.Model\"}\n\x10\x43reateJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\x12\x0f\n\x07quality\x18\x06 \x01(\t\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"E\n\x18\x43reatePipelineJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"V\n\x19\x43reatePipelineJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"S\n\x16\x43reateExportJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"T\n\x17\x43reateExportJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"\x13\n\x11ListModelsRequest\"F\n\x12ListModelsResponse\x12\x30\n\x06models\x18\x01 \x03(\x0b\x32 .soundwright.separation.v1.Model\"\x8d\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\r\n\x05stems\x18\x03 \x03(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x15\n\rneeds_weights\x18\x05 \x01(\x08\x12+\n\x05\x66\x61\x63ts\x18\x06 \x01(\x0b\x32\x1c.soundwright.models.v1.Model\"\xa0\x01\n\x10RenderMixRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x15\n\rmanifest_json\x18\x02 \x01(\t\x12\x38\n\x07uploads\x18\x03 \x03(\x0b\x32\'.soundwright.separation.v1.UploadedStem\x12\x12\n\noutput_key\x18\x04 \x01(\t\x12\x15\n\rseparation_id\x18\x05 \x01(\t\"g\n\x11RenderMixResponse\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x02 \x01(\x03\x12\x0f\n\x07limited\x18\x03 \x01(\x08\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\"2\n\x0cUploadedStem\x12\x10\n\x08\x62lob_key\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\"\x18\n\x16GetLalalaiQuotaRequest\"[\n\x17GetLalalaiQuotaResponse\x12\x19\n\x11remaining_minutes\x18\x01 \x01(\x01\x12\x14\n\x0cused_minutes\x18\x02 \x01(\x01\x12\x0f\n\x07own_key\x18\x03 \x01(\x08\"+\n\x18\x43\x61ncelLalalaiTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"=\n\x19\x43\x61ncelLalalaiTaskResponse\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t\"\x1b\n\x19\x43\x61ncelLalalaiTasksRequest\"?\n\x1a\x43\x61ncelLalalaiTasksResponse\x12\x0f\n\x07job_ids\x18\x01 \x03(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t2\x8f\n\n\x11SeparationService\x12o\n\tCreateJob\x12+.soundwright.separation.v1.CreateJobRequest\x1a,.soundwright.separation.v1.CreateJobResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x87\x01\n\x11\x43reatePipelineJob\x12\x33.soundwright.separation.v1.CreatePipelineJobRequest\x1a\x34.soundwright.separation.v1.CreatePipelineJobResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x81\x01\n\x0f\x43reateExportJob\x12\x31.soundwright.separation.v1.CreateExportJobRequest\x1a\x32.soundwright.separation.v1.CreateExportJobResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12r\n\nListModels\x12,.soundwright.separation.v1.ListModelsRequest\x1a-.soundwright.separation.v1.ListModelsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12{\n\tRenderMix\x12+.soundwright.separation.v1.RenderMixRequest\x1a,.soundwright.separation.v1.RenderMixResponse\"\x13\x90\x02\x02\xc8\xf3\x18\x88\x0e\xda\xf3\x18\x07gateway\x12\x81\x01\n\x0fGetLalalaiQuota\x12\x31.soundwright.separation.v1.GetLalalaiQuotaRequest\x1a\x32.soundwright.separation.v1.GetLalalaiQuotaResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x87\x01\n\x11\x43\x61ncelLalalaiTask\x12\x33.soundwright.separation.v1.CancelLalalaiTaskRequest\x1a\x34.soundwright.separation.v1.CancelLalalaiTaskResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x8a\x01\n\x12\x43\x61ncelLalalaiTasks\x12\x34.soundwright.separation.v1.CancelLalalaiTasksRequest\x1a\x35.soundwright.separation.v1.CancelLalalaiTasksResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12~\n\x0e\x44\x65scribeModels\x12\x30.soundwright.separation.v1.DescribeModelsRequest\x1a\x31.soundwright.separation.v1.DescribeModelsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12o\n\nFetchModel\x12,.soundwright.separation.v1.FetchModelRequest\x1a-.soundwright.separation.v1.FetchModelResponse\"\x04\xc0\xf3\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2soundwright/separation/v1/separation_service.proto\x12\x19soundwright.separation.v1\x1a\"soundwright/access/v1/access.proto\x1a soundwright/library/v1/job.proto\x1a!soundwright/models/v1/model.proto\x1a$soundwright/separation/v1/jobs.proto\"\x17\n\x15\x44\x65scribeModelsRequest\"F\n\x16\x44\x65scribeModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.soundwright.models.v1.Model\"!\n\x11\x46\x65tchModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x12\x46\x65tchModelResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.soundwright.models.v1.Model\"\xf3\x01\n\x10\x43reateJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\x12\x0f\n\x07quality\x18\x06 \x01(\t\x12\r\n\x05stems\x18\x07 \x03(\t\x12\x0e\n\x06models\x18\x08 \x03(\t\x12\x0f\n\x07weights\x18\t \x03(\x01\x12\x0f\n\x07\x63ombine\x18\n \x01(\t\x12\x33\n\x05\x63hain\x18\x0b \x03(\x0b\x32$.soundwright.separation.v1.ChainStep\"N\n\x11\x43reateJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"\x85\x01\n\x12\x43reateBatchRequest\x12\x43\n\nparameters\x18\x01 \x01(\x0b\x32/.soundwright.separation.v1.SeparationParameters\x12\x11\n\ttrack_ids\x18\x02 \x03(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"R\n\x13\x43reateBatchResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"E\n\x18\x43reatePipelineJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"V\n\x19\x43reatePipelineJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"S\n\x16\x43reateExportJobRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"T\n\x17\x43reateExportJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x1b.soundwright.library.v1.Job\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"\x13\n\x11ListModelsRequest\"F\n\x12ListModelsResponse\x12\x30\n\x06models\x18\x01 \x03(\x0b\x32 .soundwright.separation.v1.Model\"\x8d\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\r\n\x05stems\x18\x03 \x03(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x15\n\rneeds_weights\x18\x05 \x01(\x08\x12+\n\x05\x66\x61\x63ts\x18\x06 \x01(\x0b\x32\x1c.soundwright.models.v1.Model\"\xa0\x01\n\x10RenderMixRequest\x12\x10\n\x08track_id\x18\x01 \x01(\t\x12\x15\n\rmanifest_json\x18\x02 \x01(\t\x12\x38\n\x07uploads\x18\x03 \x03(\x0b\x32\'.soundwright.separation.v1.UploadedStem\x12\x12\n\noutput_key\x18\x04 \x01(\t\x12\x15\n\rseparation_id\x18\x05 \x01(\t\"g\n\x11RenderMixResponse\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x02 \x01(\x03\x12\x0f\n\x07limited\x18\x03 \x01(\x08\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\"2\n\x0cUploadedStem\x12\x10\n\x08\x62lob_key\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\"\x18\n\x16GetLalalaiQuotaRequest\"[\n\x17GetLalalaiQuotaResponse\x12\x19\n\x11remaining_minutes\x18\x01 \x01(\x01\x12\x14\n\x0cused_minutes\x18\x02 \x01(\x01\x12\x0f\n\x07own_key\x18\x03 \x01(\x08\"+\n\x18\x43\x61ncelLalalaiTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"=\n\x19\x43\x61ncelLalalaiTaskResponse\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t\"\x1b\n\x19\x43\x61ncelLalalaiTasksRequest\"?\n\x1a\x43\x61ncelLalalaiTasksResponse\x12\x0f\n\x07job_ids\x18\x01 \x03(\t\x12\x10\n\x08task_ids\x18\x02 \x03(\t2\x86\x0b\n\x11SeparationService\x12o\n\tCreateJob\x12+.soundwright.separation.v1.CreateJobRequest\x1a,.soundwright.separation.v1.CreateJobResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12u\n\x0b\x43reateBatch\x12-.soundwright.separation.v1.CreateBatchRequest\x1a..soundwright.separation.v1.CreateBatchResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x87\x01\n\x11\x43reatePipelineJob\x12\x33.soundwright.separation.v1.CreatePipelineJobRequest\x1a\x34.soundwright.separation.v1.CreatePipelineJobResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x81\x01\n\x0f\x43reateExportJob\x12\x31.soundwright.separation.v1.CreateExportJobRequest\x1a\x32.soundwright.separation.v1.CreateExportJobResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12r\n\nListModels\x12,.soundwright.separation.v1.ListModelsRequest\x1a-.soundwright.separation.v1.ListModelsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12{\n\tRenderMix\x12+.soundwright.separation.v1.RenderMixRequest\x1a,.soundwright.separation.v1.RenderMixResponse\"\x13\x90\x02\x02\xc8\xf3\x18\x88\x0e\xda\xf3\x18\x07gateway\x12\x81\x01\n\x0fGetLalalaiQuota\x12\x31.soundwright.separation.v1.GetLalalaiQuotaRequest\x1a\x32.soundwright.separation.v1.GetLalalaiQuotaResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12\x87\x01\n\x11\x43\x61ncelLalalaiTask\x12\x33.soundwright.separation.v1.CancelLalalaiTaskRequest\x1a\x34.soundwright.separation.v1.CancelLalalaiTaskResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12\x8a\x01\n\x12\x43\x61ncelLalalaiTasks\x12\x34.soundwright.separation.v1.CancelLalalaiTasksRequest\x1a\x35.soundwright.separation.v1.CancelLalalaiTasksResponse\"\x07\x90\x02\x02\xc0\xf3\x18\x01\x12~\n\x0e\x44\x65scribeModels\x12\x30.soundwright.separation.v1.DescribeModelsRequest\x1a\x31.soundwright.separation.v1.DescribeModelsResponse\"\x07\x90\x02\x01\xc0\xf3\x18\x01\x12o\n\nFetchModel\x12,.soundwright.separation.v1.FetchModelRequest\x1a-.soundwright.separation.v1.FetchModelResponse\"\x04\xc0\xf3\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SEPARATIONSERVICE'].methods_by_name['CreateJob']._loaded_options = None
   _globals['_SEPARATIONSERVICE'].methods_by_name['CreateJob']._serialized_options = b'\220\002\002\300\363\030\001'
+  _globals['_SEPARATIONSERVICE'].methods_by_name['CreateBatch']._loaded_options = None
+  _globals['_SEPARATIONSERVICE'].methods_by_name['CreateBatch']._serialized_options = b'\220\002\002\300\363\030\001'
   _globals['_SEPARATIONSERVICE'].methods_by_name['CreatePipelineJob']._loaded_options = None
   _globals['_SEPARATIONSERVICE'].methods_by_name['CreatePipelineJob']._serialized_options = b'\220\002\002\300\363\030\001'
   _globals['_SEPARATIONSERVICE'].methods_by_name['CreateExportJob']._loaded_options = None
@@ -54,50 +57,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEPARATIONSERVICE'].methods_by_name['DescribeModels']._serialized_options = b'\220\002\001\300\363\030\001'
   _globals['_SEPARATIONSERVICE'].methods_by_name['FetchModel']._loaded_options = None
   _globals['_SEPARATIONSERVICE'].methods_by_name['FetchModel']._serialized_options = b'\300\363\030\001'
-  _globals['_DESCRIBEMODELSREQUEST']._serialized_start=186
-  _globals['_DESCRIBEMODELSREQUEST']._serialized_end=209
-  _globals['_DESCRIBEMODELSRESPONSE']._serialized_start=211
-  _globals['_DESCRIBEMODELSRESPONSE']._serialized_end=281
-  _globals['_FETCHMODELREQUEST']._serialized_start=283
-  _globals['_FETCHMODELREQUEST']._serialized_end=316
-  _globals['_FETCHMODELRESPONSE']._serialized_start=318
-  _globals['_FETCHMODELRESPONSE']._serialized_end=383
-  _globals['_CREATEJOBREQUEST']._serialized_start=385
-  _globals['_CREATEJOBREQUEST']._serialized_end=510
-  _globals['_CREATEJOBRESPONSE']._serialized_start=512
-  _globals['_CREATEJOBRESPONSE']._serialized_end=590
-  _globals['_CREATEPIPELINEJOBREQUEST']._serialized_start=592
-  _globals['_CREATEPIPELINEJOBREQUEST']._serialized_end=661
-  _globals['_CREATEPIPELINEJOBRESPONSE']._serialized_start=663
-  _globals['_CREATEPIPELINEJOBRESPONSE']._serialized_end=749
-  _globals['_CREATEEXPORTJOBREQUEST']._serialized_start=751
-  _globals['_CREATEEXPORTJOBREQUEST']._serialized_end=834
-  _globals['_CREATEEXPORTJOBRESPONSE']._serialized_start=836
-  _globals['_CREATEEXPORTJOBRESPONSE']._serialized_end=920
-  _globals['_LISTMODELSREQUEST']._serialized_start=922
-  _globals['_LISTMODELSREQUEST']._serialized_end=941
-  _globals['_LISTMODELSRESPONSE']._serialized_start=943
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1013
-  _globals['_MODEL']._serialized_start=1016
-  _globals['_MODEL']._serialized_end=1157
-  _globals['_RENDERMIXREQUEST']._serialized_start=1160
-  _globals['_RENDERMIXREQUEST']._serialized_end=1320
-  _globals['_RENDERMIXRESPONSE']._serialized_start=1322
-  _globals['_RENDERMIXRESPONSE']._serialized_end=1425
-  _globals['_UPLOADEDSTEM']._serialized_start=1427
-  _globals['_UPLOADEDSTEM']._serialized_end=1477
-  _globals['_GETLALALAIQUOTAREQUEST']._serialized_start=1479
-  _globals['_GETLALALAIQUOTAREQUEST']._serialized_end=1503
-  _globals['_GETLALALAIQUOTARESPONSE']._serialized_start=1505
-  _globals['_GETLALALAIQUOTARESPONSE']._serialized_end=1596
-  _globals['_CANCELLALALAITASKREQUEST']._serialized_start=1598
-  _globals['_CANCELLALALAITASKREQUEST']._serialized_end=1641
-  _globals['_CANCELLALALAITASKRESPONSE']._serialized_start=1643
-  _globals['_CANCELLALALAITASKRESPONSE']._serialized_end=1704
-  _globals['_CANCELLALALAITASKSREQUEST']._serialized_start=1706
-  _globals['_CANCELLALALAITASKSREQUEST']._serialized_end=1733
-  _globals['_CANCELLALALAITASKSRESPONSE']._serialized_start=1735
-  _globals['_CANCELLALALAITASKSRESPONSE']._serialized_end=1798
-  _globals['_SEPARATIONSERVICE']._serialized_start=1801
-  _globals['_SEPARATIONSERVICE']._serialized_end=3096
+  _globals['_DESCRIBEMODELSREQUEST']._serialized_start=224
+  _globals['_DESCRIBEMODELSREQUEST']._serialized_end=247
+  _globals['_DESCRIBEMODELSRESPONSE']._serialized_start=249
+  _globals['_DESCRIBEMODELSRESPONSE']._serialized_end=319
+  _globals['_FETCHMODELREQUEST']._serialized_start=321
+  _globals['_FETCHMODELREQUEST']._serialized_end=354
+  _globals['_FETCHMODELRESPONSE']._serialized_start=356
+  _globals['_FETCHMODELRESPONSE']._serialized_end=421
+  _globals['_CREATEJOBREQUEST']._serialized_start=424
+  _globals['_CREATEJOBREQUEST']._serialized_end=667
+  _globals['_CREATEJOBRESPONSE']._serialized_start=669
+  _globals['_CREATEJOBRESPONSE']._serialized_end=747
+  _globals['_CREATEBATCHREQUEST']._serialized_start=750
+  _globals['_CREATEBATCHREQUEST']._serialized_end=883
+  _globals['_CREATEBATCHRESPONSE']._serialized_start=885
+  _globals['_CREATEBATCHRESPONSE']._serialized_end=967
+  _globals['_CREATEPIPELINEJOBREQUEST']._serialized_start=969
+  _globals['_CREATEPIPELINEJOBREQUEST']._serialized_end=1038
+  _globals['_CREATEPIPELINEJOBRESPONSE']._serialized_start=1040
+  _globals['_CREATEPIPELINEJOBRESPONSE']._serialized_end=1126
+  _globals['_CREATEEXPORTJOBREQUEST']._serialized_start=1128
+  _globals['_CREATEEXPORTJOBREQUEST']._serialized_end=1211
+  _globals['_CREATEEXPORTJOBRESPONSE']._serialized_start=1213
+  _globals['_CREATEEXPORTJOBRESPONSE']._serialized_end=1297
+  _globals['_LISTMODELSREQUEST']._serialized_start=1299
+  _globals['_LISTMODELSREQUEST']._serialized_end=1318
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1320
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1390
+  _globals['_MODEL']._serialized_start=1393
+  _globals['_MODEL']._serialized_end=1534
+  _globals['_RENDERMIXREQUEST']._serialized_start=1537
+  _globals['_RENDERMIXREQUEST']._serialized_end=1697
+  _globals['_RENDERMIXRESPONSE']._serialized_start=1699
+  _globals['_RENDERMIXRESPONSE']._serialized_end=1802
+  _globals['_UPLOADEDSTEM']._serialized_start=1804
+  _globals['_UPLOADEDSTEM']._serialized_end=1854
+  _globals['_GETLALALAIQUOTAREQUEST']._serialized_start=1856
+  _globals['_GETLALALAIQUOTAREQUEST']._serialized_end=1880
+  _globals['_GETLALALAIQUOTARESPONSE']._serialized_start=1882
+  _globals['_GETLALALAIQUOTARESPONSE']._serialized_end=1973
+  _globals['_CANCELLALALAITASKREQUEST']._serialized_start=1975
+  _globals['_CANCELLALALAITASKREQUEST']._serialized_end=2018
+  _globals['_CANCELLALALAITASKRESPONSE']._serialized_start=2020
+  _globals['_CANCELLALALAITASKRESPONSE']._serialized_end=2081
+  _globals['_CANCELLALALAITASKSREQUEST']._serialized_start=2083
+  _globals['_CANCELLALALAITASKSREQUEST']._serialized_end=2110
+  _globals['_CANCELLALALAITASKSRESPONSE']._serialized_start=2112
+  _globals['_CANCELLALALAITASKSRESPONSE']._serialized_end=2175
+  _globals['_SEPARATIONSERVICE']._serialized_start=2178
+  _globals['_SEPARATIONSERVICE']._serialized_end=3592
 # @@protoc_insertion_point(module_scope)

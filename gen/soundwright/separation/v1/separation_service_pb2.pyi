@@ -9,6 +9,7 @@ from google.protobuf import message as message
 from google.protobuf.internal import containers as containers
 from soundwright.library.v1 import job_pb2 as job_pb2
 from soundwright.models.v1 import model_pb2 as model_pb2
+from soundwright.separation.v1 import jobs_pb2 as jobs_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -96,6 +97,11 @@ class CreateJobRequest(message.Message):
     FORMAT_FIELD_NUMBER: builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
     QUALITY_FIELD_NUMBER: builtins.int
+    STEMS_FIELD_NUMBER: builtins.int
+    MODELS_FIELD_NUMBER: builtins.int
+    WEIGHTS_FIELD_NUMBER: builtins.int
+    COMBINE_FIELD_NUMBER: builtins.int
+    CHAIN_FIELD_NUMBER: builtins.int
     track_id: builtins.str
     model: builtins.str
     """empty: the default; "auto": the service chooses, see SeparationSpec.model_reason"""
@@ -106,6 +112,24 @@ class CreateJobRequest(message.Message):
     idempotency_key: builtins.str
     quality: builtins.str
     """for the model "auto": "fast", "balanced" (default) or "best" """
+    combine: builtins.str
+    """"average" (default) or "max_magnitude": the strongest estimate in each bin of the spectrum"""
+    @builtins.property
+    def stems(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Stems of the model. Empty: all. If they are not all, the job also returns "accompaniment", the recording without them."""
+
+    @builtins.property
+    def models(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Two to four models whose estimates are combined, instead of model. The stems are those that all models have."""
+
+    @builtins.property
+    def weights(self) -> containers.RepeatedScalarFieldContainer[builtins.float]:
+        """one positive number for each of models, for "average"; empty: all weigh the same"""
+
+    @builtins.property
+    def chain(self) -> containers.RepeatedCompositeFieldContainer[jobs_pb2.ChainStep]:
+        """at most two further separations, of stems"""
+
     def __init__(
         self,
         *,
@@ -115,10 +139,15 @@ class CreateJobRequest(message.Message):
         format: builtins.str = ...,
         idempotency_key: builtins.str = ...,
         quality: builtins.str = ...,
+        stems: abc.Iterable[builtins.str] | None = ...,
+        models: abc.Iterable[builtins.str] | None = ...,
+        weights: abc.Iterable[builtins.float] | None = ...,
+        combine: builtins.str = ...,
+        chain: abc.Iterable[jobs_pb2.ChainStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["engine", b"engine", "format", b"format", "idempotency_key", b"idempotency_key", "model", b"model", "quality", b"quality", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["chain", b"chain", "combine", b"combine", "engine", b"engine", "format", b"format", "idempotency_key", b"idempotency_key", "model", b"model", "models", b"models", "quality", b"quality", "stems", b"stems", "track_id", b"track_id", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -141,6 +170,57 @@ class CreateJobResponse(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["existed", b"existed", "job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateBatchRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PARAMETERS_FIELD_NUMBER: builtins.int
+    TRACK_IDS_FIELD_NUMBER: builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
+    idempotency_key: builtins.str
+    @builtins.property
+    def parameters(self) -> jobs_pb2.SeparationParameters:
+        """of each job"""
+
+    @builtins.property
+    def track_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """1 to 100, each once"""
+
+    def __init__(
+        self,
+        *,
+        parameters: jobs_pb2.SeparationParameters | None = ...,
+        track_ids: abc.Iterable[builtins.str] | None = ...,
+        idempotency_key: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["parameters", b"parameters"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["idempotency_key", b"idempotency_key", "parameters", b"parameters", "track_ids", b"track_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateBatchResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: builtins.int
+    EXISTED_FIELD_NUMBER: builtins.int
+    existed: builtins.bool
+    """an earlier request with the same idempotency key created it"""
+    @builtins.property
+    def batch(self) -> job_pb2.Job: ...
+    def __init__(
+        self,
+        *,
+        batch: job_pb2.Job | None = ...,
+        existed: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["batch", b"batch", "existed", b"existed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

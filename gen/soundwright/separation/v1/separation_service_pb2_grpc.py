@@ -40,6 +40,11 @@ class SeparationServiceStub:
                 request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateJobRequest.SerializeToString,
                 response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateJobResponse.FromString,
                 _registered_method=True)
+        self.CreateBatch = channel.unary_unary(
+                '/soundwright.separation.v1.SeparationService/CreateBatch',
+                request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateBatchRequest.SerializeToString,
+                response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateBatchResponse.FromString,
+                _registered_method=True)
         self.CreatePipelineJob = channel.unary_unary(
                 '/soundwright.separation.v1.SeparationService/CreatePipelineJob',
                 request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreatePipelineJobRequest.SerializeToString,
@@ -93,6 +98,14 @@ class SeparationServiceServicer:
 
     def CreateJob(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateBatch(self, request, context):
+        """Creates a batch: one job with the same parameters for each of several tracks, all or none. A batch is a job itself, which
+        GetJob, WatchJob, ListJobs and CancelJob of the library take.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -168,6 +181,11 @@ def add_SeparationServiceServicer_to_server(servicer, server):
                     request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateJobRequest.FromString,
                     response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateJobResponse.SerializeToString,
             ),
+            'CreateBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateBatch,
+                    request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateBatchRequest.FromString,
+                    response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateBatchResponse.SerializeToString,
+            ),
             'CreatePipelineJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CreatePipelineJob,
                     request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreatePipelineJobRequest.FromString,
@@ -242,6 +260,33 @@ class SeparationService:
             '/soundwright.separation.v1.SeparationService/CreateJob',
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateJobRequest.SerializeToString,
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.separation.v1.SeparationService/CreateBatch',
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateBatchRequest.SerializeToString,
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

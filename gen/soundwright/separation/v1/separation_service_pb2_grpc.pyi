@@ -17,6 +17,10 @@ class SeparationServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateJob: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.CreateJobRequest, _separation_service_pb2.CreateJobResponse]
+    CreateBatch: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.CreateBatchRequest, _separation_service_pb2.CreateBatchResponse]
+    """Creates a batch: one job with the same parameters for each of several tracks, all or none. A batch is a job itself, which
+    GetJob, WatchJob, ListJobs and CancelJob of the library take.
+    """
     CreatePipelineJob: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.CreatePipelineJobRequest, _separation_service_pb2.CreatePipelineJobResponse]
     """Creates a job with the four stages and nine tracks of the pipeline dialect."""
     CreateExportJob: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.CreateExportJobRequest, _separation_service_pb2.CreateExportJobResponse]
@@ -46,6 +50,16 @@ class SeparationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _separation_service_pb2.CreateJobRequest,
         context: _aio.ServicerContext[_separation_service_pb2.CreateJobRequest, _abc.Awaitable[_separation_service_pb2.CreateJobResponse]],
     ) -> _abc.Awaitable[_separation_service_pb2.CreateJobResponse]: ...
+
+    @_abc_1.abstractmethod
+    def CreateBatch(
+        self,
+        request: _separation_service_pb2.CreateBatchRequest,
+        context: _aio.ServicerContext[_separation_service_pb2.CreateBatchRequest, _abc.Awaitable[_separation_service_pb2.CreateBatchResponse]],
+    ) -> _abc.Awaitable[_separation_service_pb2.CreateBatchResponse]:
+        """Creates a batch: one job with the same parameters for each of several tracks, all or none. A batch is a job itself, which
+        GetJob, WatchJob, ListJobs and CancelJob of the library take.
+        """
 
     @_abc_1.abstractmethod
     def CreatePipelineJob(

@@ -22,9 +22,9 @@ from services.gateway.dialects.forge.serializers import (
 from services.gateway.dialects.forge.shapes import Data, Job, JobResult, JobSummary, Page
 from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import JobId, PageNumber, PageSize, require_uuid
-from services.gateway.http.rate_limits import RateClass
+from services.gateway.http.rate_limits import RateClass, count_as
 from services.gateway.job_kinds import JOB_KINDS, job_kind
-from services.gateway.job_retries import retry_job
+from services.gateway.job_retries import retried_count, retry_job
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import ResponseDoc, documented
 from services.gateway.records import own_job
@@ -97,7 +97,7 @@ def job_routes(gateway: Gateway) -> APIRouter:
     @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(None, refusals.ACCESS_DENIED, refusals.JOB_NOT_FOUND, refusals.JOB_FINISHED, status=204)
     async def cancel_job(job_id: JobId) -> Response:
-        """Cancel a queued or running job."""
+        """Cancel a queued or running job. If it is a batch, cancel all its unfinished jobs."""
         await clients.jobs.CancelJob(pb.CancelJobRequest(job_id=require_uuid(job_id, "job")))
         return Response(status_code=204)
 
@@ -115,12 +115,15 @@ def job_routes(gateway: Gateway) -> APIRouter:
         status=201,
         responses={200: ResponseDoc("The job that an earlier call has started.", Data[JobSummary])},
     )
-    async def retry(job_id: JobId) -> Response:
+    async def retry(request: Request, job_id: JobId) -> Response:
         """Start a failed or cancelled job again, with the same request.
 
-        The response is the new job. A repeated call returns that job with status 200, unless it has failed, too.
+        The response is the new job. A repeated call returns that job with status 200, unless it has failed, too. The retry of
+        a batch is a new batch of its failed and cancelled jobs.
         """
-        job, existed = await retry_job(clients, await own_job(clients, job_id))
+        failed = await own_job(clients, job_id)
+        await count_as(request.scope, retried_count(failed))
+        job, existed = await retry_job(clients, failed)
         answer = await clients.jobs.GetJob(pb.GetJobRequest(job_id=job.id, with_view=True))
         return data(job_to_wire(answer.job, answer.view), 200 if existed else 201)
 

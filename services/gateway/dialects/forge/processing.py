@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from soundwright.library.v1 import job_pb2
 from soundwright.separation.v1 import jobs_pb2
 from soundwright.separation.v1 import separation_service_pb2 as pb
@@ -25,15 +25,19 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Percent, Seconds, Uuid, documented
 from services.gateway.records import own_job, own_track
 
-__all__ = ["processing_routes"]
+__all__ = ["SeparationParameters", "processing_routes", "separation_request"]
 
 
-class SeparateParameters(BaseModel):
-    """The track to separate, the model and the format of the stems."""
+class ChainStep(TypedDict):
+    """A further separation, of a stem."""
 
-    track_id: str = Field(
-        min_length=1, description="The track's ID.", examples=["0f8fad5b-d9cb-469f-a165-70867728950e"]
-    )
+    stem: Annotated[str, Field(max_length=100, description="A stem of the separations before.", examples=["vocals"])]
+    model: Annotated[str, Field(max_length=100, description="The model that separates it.", examples=["dsp"])]
+
+
+class SeparationParameters(BaseModel):
+    """The parameters of a separation: the model, the format of the stems and more."""
+
     model: str = Field(
         "",
         max_length=100,
@@ -56,12 +60,73 @@ class SeparateParameters(BaseModel):
         description="For the model `auto`: `fast`, `balanced` (default) or `best`.",
         examples=[""],
     )
+    stems: list[Annotated[str, Field(max_length=100)]] = Field(
+        default=[],
+        max_length=32,
+        description="Stems of the model. Empty: all. If they are not all, the job also returns `accompaniment`, the recording "
+        "without them. Models with one network for each stem are quicker for few stems.",
+        examples=[["vocals"]],
+    )
+
+    models: list[Annotated[str, Field(max_length=100)]] = Field(
+        default=[],
+        max_length=32,
+        description="Instead of `model`: two to four models whose estimates of each stem are combined. The stems are those that "
+        "all models have; `other` counts only if all models have the same stems. If a model has more stems, the job also "
+        "returns `accompaniment`.",
+        examples=[[]],
+    )
+    weights: list[float] = Field(
+        default=[],
+        max_length=32,
+        description="One positive number for each of `models`, for their mean. Empty: all weigh the same.",
+        examples=[[]],
+    )
+    combine: str = Field(
+        "",
+        max_length=20,
+        description="How the estimates of `models` become one: `average` (default), or `max_magnitude`, the strongest one in "
+        "each bin of the spectrum.",
+        examples=[""],
+    )
+    chain: list[ChainStep] = Field(
+        default=[],
+        max_length=32,
+        description="At most two further separations, each of a stem. Its stems are returned in the place of that stem, as "
+        "`<stem>_<stem of the model>`, for example `vocals_lead`.",
+        examples=[[]],
+    )
+
+    @field_validator("stems", "models", "weights", "chain", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        """Accept a comma-separated string, which forms send, and null for an empty list."""
+        if isinstance(value, str):
+            return [name.strip() for name in value.split(",") if name.strip()]
+        return [] if value is None else value
+
+
+class SeparateParameters(SeparationParameters):
+    """The track to separate, the model and the format of the stems."""
+
+    track_id: str = Field(
+        min_length=1, description="The track's ID.", examples=["0f8fad5b-d9cb-469f-a165-70867728950e"]
+    )
 
 
 class SeparationStarted(Started):
     """A separation that was accepted."""
 
+    model: Annotated[str, Field(description="With several models, a text that names them.", examples=["htdemucs"])]
+
+
+class ModelRun(TypedDict):
+    """A model that ran."""
+
     model: Annotated[str, Field(examples=["htdemucs"])]
+    engine: Annotated[str, Field(examples=["demucs"])]
+    stem: Annotated[str | None, Field(description="The stem that it separated. Null: the recording.", examples=[None])]
+    compute_seconds: Seconds
 
 
 class Separation(TypedDict):
@@ -72,13 +137,31 @@ class Separation(TypedDict):
     status: Annotated[JobStatus, Field(examples=["completed"])]
     progress: Annotated[Percent, Field(examples=[100])]
     message: Annotated[str | None, Field(description="The current step.", examples=[None])]
-    model: Annotated[str, Field(description="The model that is used.", examples=["htdemucs"])]
+    model: Annotated[
+        str,
+        Field(
+            description="The model that is used. With several models, a text that names them.", examples=["htdemucs"]
+        ),
+    ]
     engine: Annotated[str | None, Field(examples=["demucs"])]
     requested_model: Annotated[str, Field(examples=["htdemucs"])]
     model_reason: Annotated[
         str | None,
         Field(description="Why `auto` chose the requested model. Null: the request named it.", examples=[None]),
     ]
+    requested_stems: Annotated[
+        list[str],
+        Field(
+            description="The stems that are separated beside `accompaniment`. Empty: all of the model.", examples=[[]]
+        ),
+    ]
+    models: Annotated[
+        list[str], Field(description="The models whose estimates are combined. Empty: one model.", examples=[[]])
+    ]
+    weights: Annotated[list[float], Field(description="Weights of `models`. Empty: all the same.", examples=[[]])]
+    combine: Annotated[str | None, Field(description="How the estimates of `models` are combined.", examples=[None])]
+    chain: Annotated[list[ChainStep], Field(description="Further separations, of stems.", examples=[[]])]
+    runs: Annotated[list[ModelRun], Field(description="The models that ran, in their order. Empty until completed.")]
     degraded: Annotated[bool, Field(description="Whether another model than the requested one was used.")]
     degraded_reason: Annotated[str | None, Field(examples=[None])]
     compute_seconds: Seconds | None
@@ -126,16 +209,9 @@ def processing_routes(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """Start a separation of a track into stems."""
         track = await own_track(clients, parameters.track_id, needs_audio=True)
-        answer = await clients.separation.CreateJob(
-            pb.CreateJobRequest(
-                track_id=track.id,
-                model=parameters.model,
-                engine=parameters.engine,
-                format=parameters.format,
-                quality=parameters.quality,
-                idempotency_key=idempotency_key,
-            )
-        )
+        asked = separation_request(parameters)
+        asked.track_id, asked.idempotency_key = track.id, idempotency_key
+        answer = await clients.separation.CreateJob(asked)
         job = answer.job
         started: SeparationStarted = {
             "job_id": job.id,
@@ -175,6 +251,21 @@ def processing_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
+def separation_request(parameters: SeparationParameters) -> pb.CreateJobRequest:
+    """Return the request for a separation, without its track."""
+    return pb.CreateJobRequest(
+        model=parameters.model,
+        engine=parameters.engine,
+        format=parameters.format,
+        quality=parameters.quality,
+        stems=parameters.stems,
+        models=parameters.models,
+        weights=parameters.weights,
+        combine=parameters.combine,
+        chain=[jobs_pb2.ChainStep(stem=step["stem"], model=step["model"]) for step in parameters.chain],
+    )
+
+
 def separation_to_wire(job: job_pb2.Job) -> Separation:
     result = job.result if job.HasField("result") else None
     requested = _requested_model(job)
@@ -188,6 +279,12 @@ def separation_to_wire(job: job_pb2.Job) -> Separation:
         "engine": result.engine if result else _spec(job).engine or None,
         "requested_model": requested,
         "model_reason": _spec(job).model_reason or None,
+        "requested_stems": list(_spec(job).stems),
+        "models": list(_spec(job).models) if len(_spec(job).models) > 1 else [],
+        "weights": list(_spec(job).weights),
+        "combine": _spec(job).combine or None,
+        "chain": [{"stem": step.stem, "model": step.model} for step in _spec(job).chain],
+        "runs": _runs(result) if result else [],
         "degraded": result.degraded if result else False,
         "degraded_reason": (result.degraded_reason or None) if result else None,
         "compute_seconds": result.compute_seconds if result else None,
@@ -195,6 +292,13 @@ def separation_to_wire(job: job_pb2.Job) -> Separation:
         "lalalai_task_ids": list(job.external_task.task_ids),
         "error": error_text(job),
     }
+
+
+def _runs(result: job_pb2.JobResult) -> list[ModelRun]:
+    return [
+        {"model": run.model, "engine": run.engine, "stem": run.stem or None, "compute_seconds": run.compute_seconds}
+        for run in unpacked(result.details, jobs_pb2.SeparationDetails).runs
+    ]
 
 
 def _requested_model(job: job_pb2.Job) -> str:

@@ -12,7 +12,7 @@ from soundwright.library.v1 import job_pb2, library_service_pb2, track_pb2
 from starlette.datastructures import URL
 from starlette.responses import JSONResponse, Response
 
-from services.gateway.dialects.forge.shapes import JobSummary, JobType, Stem, Track, TrackStatus
+from services.gateway.dialects.forge.shapes import BatchCounts, JobSummary, JobType, Stem, Track, TrackStatus
 from services.gateway.file_paths import stem_file_path, track_file_path
 from services.gateway.http.playback import segment_count, segment_frame_count
 from services.gateway.job_kinds import JOB_KINDS, job_kind
@@ -20,6 +20,7 @@ from services.gateway.job_views import download_error, download_status, error_te
 
 __all__ = [
     "JOB_TYPES",
+    "batch_counts",
     "data",
     "job_to_wire",
     "json_text",
@@ -143,7 +144,7 @@ def stem_to_wire(stem: job_pb2.AudioOutput) -> Stem:
 def job_to_wire(job: job_pb2.Job, view: library_service_pb2.JobView | None = None) -> JobSummary:
     """Return a job without its result, as in lists of jobs. Without ``view``, what it contains is null."""
     view = view or library_service_pb2.JobView()
-    return {
+    summary: JobSummary = {
         "id": job.id,
         "job_type": JOB_TYPES.get(job.kind, "unknown"),
         "title": view.track_title or job_kind(job.kind).title_of(job) or None,
@@ -164,4 +165,18 @@ def job_to_wire(job: job_pb2.Job, view: library_service_pb2.JobView | None = Non
         "created_at": time_to_wire(job, "create_time"),
         "started_at": time_to_wire(job, "start_time"),
         "completed_at": time_to_wire(job, "finish_time"),
+    }
+    if job.batch_id:
+        summary["batch_id"] = job.batch_id
+    if job.HasField("batch"):
+        summary["batch"] = batch_counts(job.batch)
+    return summary
+
+
+def batch_counts(batch: job_pb2.Batch) -> BatchCounts:
+    return {
+        "total": batch.total_count,
+        "completed": batch.completed_count,
+        "failed": batch.failed_count,
+        "cancelled": batch.cancelled_count,
     }

@@ -56,6 +56,7 @@ class ForgeError(TypedDict):
     code: Annotated[str, Field(description="The error code, for programs.")]
     message: Annotated[str, Field(description="What is wrong, and what to do about it.")]
     details: NotRequired[Annotated[dict[str, list[str]], Field(description="Validation errors by field.")]]
+    track_ids: NotRequired[Annotated[list[str], Field(description="The tracks that a batch cannot have.")]]
     retry_after: NotRequired[Annotated[float, Field(ge=0, description="Seconds to wait before a retry.")]]
 
 
@@ -143,6 +144,15 @@ _JOB_TYPES = [*(kind.public_type for kind in JOB_KINDS.values()), "unknown"]
 JobType = Annotated[str, Field(json_schema_extra={"enum": _JOB_TYPES})]
 
 
+class BatchCounts(TypedDict):
+    """How many jobs of a batch have ended, and how."""
+
+    total: Annotated[int, Field(ge=1, examples=[3])]
+    completed: Annotated[int, Field(ge=0, examples=[2])]
+    failed: Annotated[int, Field(ge=0, examples=[1])]
+    cancelled: Annotated[int, Field(ge=0, examples=[0])]
+
+
 class JobSummary(TypedDict):
     """A job, without its result."""
 
@@ -182,6 +192,8 @@ class JobSummary(TypedDict):
     created_at: Time | None
     started_at: Time | None
     completed_at: Time | None
+    batch_id: NotRequired[Annotated[Uuid, Field(description="The batch that the job belongs to.")]]
+    batch: NotRequired[Annotated[BatchCounts, Field(description="Of a batch only.")]]
 
 
 @with_config(EXTRA_FIELDS)
@@ -197,7 +209,7 @@ class JobResult(TypedDict):
 
 
 class Job(JobSummary):
-    """A job with its result. The result is null until the job is completed."""
+    """A job with its result. The result is null until the job is completed, and always for a batch."""
 
     result: JobResult | None
 

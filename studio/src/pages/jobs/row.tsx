@@ -30,7 +30,7 @@ export function JobRow({ job, onRetried }: { job: Job; onRetried: () => void }) 
         >
           {job.cancel_requested ? "Stopping…" : "Cancel"}
         </Button>
-      ) : job.status === "failed" && (job.title || !job.track_id) ? (
+      ) : canRetry(job) ? (
         <Button
           label={`Retry the ${name.toLowerCase()} of ${title}`}
           disabled={isBusy}
@@ -42,6 +42,7 @@ export function JobRow({ job, onRetried }: { job: Job; onRetried: () => void }) 
         <span />
       )}
       {isActive(job) && <Progress job={job} />}
+      {job.batch && !isActive(job) && <p class="wide quiet">{countsText(job.batch)}</p>}
       {job.error && job.error !== "cancelled" && (
         <p class="wide failure">
           {job.error} {job.max_attempts > 1 && job.attempt > 1 && <span class="quiet">{job.attempt} attempts.</span>}
@@ -54,6 +55,18 @@ export function JobRow({ job, onRetried }: { job: Job; onRetried: () => void }) 
       )}
     </li>
   );
+}
+
+/** A deleted track cannot be worked on again. Of a batch, the jobs start again that are not completed. */
+function canRetry(job: Job): boolean {
+  if (job.batch) return job.batch.completed < job.batch.total;
+  return job.status === "failed" && Boolean(job.title || !job.track_id);
+}
+
+/** Return how the jobs of a batch ended. */
+function countsText({ total, completed, failed, cancelled }: NonNullable<Job["batch"]>): string {
+  const others = [failed && `${failed} failed`, cancelled && `${cancelled} cancelled`].filter(Boolean);
+  return [`${completed} of ${total} completed`, ...others].join(" · ");
 }
 
 /** The progress of a job that is queued or runs. A queued job has none yet, so it shows its place instead of a bar. */

@@ -5,6 +5,7 @@ import { api, dataOf, refusal, type SeparationModel, type Track } from "../../ap
 import { followJob } from "../../api/jobs.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import type { Player } from "./player.ts";
+import { stemsOf } from "./requests.ts";
 
 /** Run an action. Return whether it runs, the message of its failure, and a function that starts it. */
 function useAction(action: () => Promise<void>): { isBusy: boolean; problem: string; start: () => void } {
@@ -23,6 +24,9 @@ function useAction(action: () => Promise<void>): { isBusy: boolean; problem: str
 export function SeparateControls({ track, isFirst }: { track: Track; isFirst: boolean }) {
   const [models, setModels] = useState<readonly SeparationModel[]>([]);
   const [model, setModel] = useState("");
+  const [stem, setStem] = useState("");
+  const stems = stemsOf(models, model);
+  const wanted = stems.includes(stem) ? stem : "";
   useEffect(() => {
     dataOf(api.GET("/api/processing/models")).then(
       (found) => setModels(found.models),
@@ -30,7 +34,7 @@ export function SeparateControls({ track, isFirst }: { track: Track; isFirst: bo
     );
   }, []);
   const { isBusy, problem, start } = useAction(async () => {
-    const body = { track_id: track.id, model };
+    const body = { track_id: track.id, model, stems: wanted ? [wanted] : [] };
     const { job_id } = await dataOf(api.POST("/api/processing/separate", { body: body as never }));
     await followJob(job_id);
   });
@@ -44,6 +48,17 @@ export function SeparateControls({ track, isFirst }: { track: Track; isFirst: bo
           {models.map(({ name, stems, available }) => (
             <option key={name} value={name}>
               {name} ({stems} stems{available ? "" : ", not available"})
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="field">
+        Stems
+        <select class="input" value={wanted} onChange={(event) => setStem(event.currentTarget.value)}>
+          <option value="">All</option>
+          {stems.map((name) => (
+            <option key={name} value={name}>
+              Only {name} and accompaniment
             </option>
           ))}
         </select>

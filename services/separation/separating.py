@@ -1,0 +1,177 @@
+"""Runs the models of a separation, one after the other. Runs in an engine process."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit import audio
+from kit.compute import Report
+from kit.engines import ModelSelection
+from services.separation import service
+from services.separation.engines.networks.blocks import with_remainder
+from services.separation.ensembles import averaged, strongest
+from services.separation.plans import first_names, stem_names
+from services.separation.registry import Registry
+from services.separation.scratch import ScratchSignal
+from services.separation.service import ACCOMPANIMENT, SeparationSpec
+from services.separation.stems import Files, OutputFile, audio_extension, write_mix, write_stems
+
+__all__ = ["Run", "Separated", "separate"]
+
+Blocks = Iterator[Mapping[str, service.Samples]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A model that ran.
+
+    Attributes:
+        engine: name of its engine.
+        stem: the stem that it separated; empty: the recording.
+        seconds: time in which the engine computed, without loading.
+    """
+
+    engine: str
+    model: str
+    stem: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Separated:
+    """What a separation made.
+
+    Attributes:
+        selection: what ran in the place of what was requested.
+        runs: the models in the order in which they ran.
+        outputs: the stems.
+        mix: the recording, for players.
+    """
+
+    selection: ModelSelection
+    runs: Sequence[Run]
+    outputs: Files
+    mix: OutputFile
+
+
+def separate(
+    registry: Registry, report: Report, *, spec: SeparationSpec, mix: audio.AudioFile, folder: Path
+) -> Separated:
+    """Separate a recording, and write the stems to ``folder``.
+
+    Args:
+        report: called with the completed share of all models together. An exception that it raises stops the work.
+    """
+    return _Separation(registry, report, spec, mix, folder).run()
+
+
+class _Separation:
+    """The models of one job. Those that the job loads are unloaded after their last run, except the default model."""
+
+    def __init__(
+        self, registry: Registry, report: Report, spec: SeparationSpec, mix: audio.AudioFile, folder: Path
+    ) -> None:
+        self._registry = registry
+        self._report = report
+        self._spec = spec
+        self._mix = mix
+        self._folder = folder
+        self._runs: list[Run] = []
+        self._kept = {*registry.loaded_models(), registry.default_model}
+        # Progress is measured in costs of the models.
+        self._costs = [registry.declaration(model).relative_cost or 1.0 for model in spec.all_models]
+
+    def run(self) -> Separated:
+        spec, registry = self._spec, self._registry
+        if len(spec.all_models) == 1:
+            selection = registry.select(spec.model, spec.stems)
+            names = service.result_stems(registry.declaration(selection.model).outputs, spec.stems)
+            outputs = self._separate_mix([selection.model], names, {})
+        else:
+            outputs = self._separate_by_plan()
+            engines = "+".join(dict.fromkeys(run.engine for run in self._runs))
+            selection = ModelSelection(engines, spec.model, spec.model)
+        return Separated(selection, self._runs, outputs, write_mix(self._mix, self._folder, self._report))
+
+    def _separate_by_plan(self) -> Files:
+        spec = self._spec
+        inputs = {step.stem: self._signal(step.stem) for step in spec.chain}
+        made = self._separate_mix(spec.first_models, first_names(spec, self._registry), inputs)
+        for step in spec.chain:
+            made += self._separate_stem(step, inputs)
+        by_name = {output.name: (output, file) for output, file in made}
+        return [by_name[name] for name in stem_names(spec, self._registry)]
+
+    def _separate_mix(self, models: Sequence[str], names: Sequence[str], inputs: Mapping[str, ScratchSignal]) -> Files:
+        """Separate the recording with all models of an ensemble, or with one model."""
+        spec = self._spec
+        stems = spec.stems or names
+        stored: list[dict[str, ScratchSignal]] = []
+        for model in models[:-1]:
+            stored.append({stem: self._signal(f"{len(stored)}.{stem}") for stem in stems})
+            with self._running(model) as (engine, report):
+                blocks = engine.separate(self._mix, model, stems)
+                write_stems(blocks, self._mix, {}, spec.format, report, stored[-1])
+        with self._running(models[-1]) as (engine, report):
+            blocks = engine.separate(self._mix, models[-1], stems)
+            if spec.combine == "average":
+                blocks = averaged(stored, blocks, spec.weights or [1.0] * len(models))
+            elif spec.combine == "max_magnitude":
+                blocks = strongest(stored, blocks, self._mix.sample_rate_hz)
+            if len(stems) < len(names):
+                blocks = with_remainder(blocks, self._mix, ACCOMPANIMENT)
+            made = self._write(blocks, self._mix, names, inputs, report)
+        for signals in stored:
+            for signal in signals.values():
+                signal.delete()
+        return made
+
+    def _separate_stem(self, step: service.ChainStep, inputs: Mapping[str, ScratchSignal]) -> Files:
+        """Separate a stem of the separations before."""
+        source = inputs[step.stem]
+        names = {stem: step.result_name(stem) for stem in self._registry.declaration(step.model).outputs}
+        with self._running(step.model, step.stem) as (engine, report):
+            blocks = (
+                {names[stem]: samples for stem, samples in block.items()}
+                for block in engine.separate(source, step.model)
+            )
+            made = self._write(blocks, source, list(names.values()), inputs, report)
+        source.delete()
+        return made
+
+    def _write(
+        self,
+        blocks: Blocks,
+        mix: service.Mix,
+        names: Sequence[str],
+        inputs: Mapping[str, ScratchSignal],
+        report: Report,
+    ) -> Files:
+        """Write those stems that are inputs of later steps to scratch files, and the others to files of the result."""
+        files = self._files([name for name in names if name not in inputs])
+        scratch = {name: inputs[name] for name in names if name in inputs}
+        return write_stems(blocks, mix, files, self._spec.format, report, scratch)
+
+    @contextlib.contextmanager
+    def _running(self, model: str, stem: str = "") -> Iterator[tuple[service.Engine, Report]]:
+        """Load the next model, and unload it if no later one is the same. Provides its engine and its progress callback."""
+        begin, cost, whole = sum(self._costs[: len(self._runs)]), self._costs[len(self._runs)], sum(self._costs)
+        try:
+            with self._registry.use(model) as engine:
+                started = time.monotonic()
+                yield engine, lambda share: self._report((begin + cost * share) / whole)
+                self._runs.append(Run(engine.name, model, stem, time.monotonic() - started))
+        finally:
+            later = self._spec.all_models[len(self._runs) :]
+            if len(self._costs) > 1 and model not in {*self._kept, *later}:
+                self._registry.unload(model)
+
+    def _files(self, names: Sequence[str]) -> dict[str, Path]:
+        return {name: self._folder / f"{name}.{audio_extension(self._spec.format)}" for name in names}
+
+    def _signal(self, name: str) -> ScratchSignal:
+        return ScratchSignal(self._folder / f"{name}.f32", self._mix)

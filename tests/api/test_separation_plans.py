@@ -1,0 +1,206 @@
+"""Separations with several models on a running stack: ensembles and chains of small random networks."""
+
+from __future__ import annotations
+
+import io
+import uuid
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from demucs.htdemucs import HTDemucs
+from stories import UNHURRIED, decoded, encoded, eventually, finished, song, upload
+from test_own_models import imported
+
+from tests.models.test_demucs_engine import STEMS, network, save_safetensors
+from tests.stacks import Stack, embedded
+
+VOICES = ("lead", "backing")
+
+
+@pytest.fixture(scope="module")
+def plans_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("plans")
+    models = folder / "models"
+    models.mkdir()
+    save_safetensors(network(HTDemucs, 1), models / "htdemucs.safetensors")
+    imported(models, "own", 2)
+    imported(models, "voices", 3, VOICES)
+    settings = {
+        **UNHURRIED,
+        "SOUNDWRIGHT_SEPARATION_MODEL_DIR": str(models),
+        "SOUNDWRIGHT_SEPARATION_DEVICE": "cpu",
+        "SOUNDWRIGHT_SEPARATION_CPU_MODE": "exact",
+        "SOUNDWRIGHT_FALLBACK": "true",
+        "HF_HUB_OFFLINE": "1",
+    }
+    with embedded(folder / "data", settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(plans_stack: Stack) -> Iterator[httpx.Client]:
+    with plans_stack.client() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def track(client: httpx.Client) -> dict[str, Any]:
+    return upload(client, encoded(song(2.0)), title="Plan")
+
+
+def requested(client: httpx.Client, track: dict[str, Any], **wishes: Any) -> httpx.Response:
+    return client.post("/api/processing/separate", json={"track_id": track["id"], "format": "wav32f", **wishes})
+
+
+def separated(client: httpx.Client, track: dict[str, Any], **wishes: Any) -> dict[str, Any]:
+    created = requested(client, track, **wishes)
+    assert created.status_code == 201, created.text
+    done = finished(client, f"/api/processing/job/{created.json()['data']['job_id']}")
+    assert done["status"] == "completed", done
+    return done
+
+
+def stems_of(client: httpx.Client, job: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {stem["stem_type"]: decoded(client.get(stem["download_url"]).content) for stem in job["stems"]}
+
+
+def test_the_mean_of_two_models(client: httpx.Client, track: dict[str, Any]) -> None:
+    one, other = (stems_of(client, separated(client, track, model=model)) for model in ("htdemucs", "own"))
+    job = separated(client, track, models=["htdemucs", "own"], weights=[3, 1])
+    assert (job["model"], job["engine"], job["degraded"]) == ("htdemucs+own", "demucs", False)
+    assert (job["models"], job["weights"], job["combine"]) == (["htdemucs", "own"], [3, 1], "average")
+    assert [(run["model"], run["engine"], run["stem"]) for run in job["runs"]] == [
+        ("htdemucs", "demucs", None), ("own", "demucs", None),
+    ]  # fmt: skip
+    both = stems_of(client, job)
+    assert tuple(both) == STEMS
+    for stem in STEMS:
+        assert np.abs(one[stem] - other[stem]).max() > 0.01
+        np.testing.assert_allclose(both[stem], (3 * one[stem] + other[stem]) / 4, atol=1e-6)
+
+
+def test_the_strongest_estimates_of_three_models(client: httpx.Client, track: dict[str, Any]) -> None:
+    models = ["htdemucs", "own", "dsp"]
+    job = separated(client, track, models=models, combine="max_magnitude", stems=["vocals"])
+    assert (job["combine"], job["requested_stems"]) == ("max_magnitude", ["vocals"])
+    assert [run["model"] for run in job["runs"]] == models
+    stems = stems_of(client, job)
+    assert list(stems) == ["vocals", "accompaniment"]
+    np.testing.assert_allclose(stems["vocals"] + stems["accompaniment"], decoded(encoded(song(2.0))), atol=1e-6)
+    again = separated(client, track, models=models, combine="max_magnitude", stems=["vocals"])
+    np.testing.assert_array_equal(stems_of(client, again)["vocals"], stems["vocals"])
+
+
+def test_a_stem_is_separated_as_a_recording_would_be(client: httpx.Client, track: dict[str, Any]) -> None:
+    plain = separated(client, track, model="htdemucs")
+    vocals = next(stem for stem in plain["stems"] if stem["stem_type"] == "vocals")
+    alone = upload(client, client.get(vocals["download_url"]).content, "vocals.wav")
+    expected = stems_of(client, separated(client, alone, model="voices"))
+
+    job = separated(client, track, model="htdemucs", chain=[{"stem": "vocals", "model": "voices"}])
+    assert (job["model"], job["models"], job["combine"]) == ("htdemucs > vocals: voices", [], None)
+    assert job["chain"] == [{"stem": "vocals", "model": "voices"}]
+    assert [(run["model"], run["stem"]) for run in job["runs"]] == [("htdemucs", None), ("voices", "vocals")]
+    stems = stems_of(client, job)
+    assert list(stems) == ["drums", "bass", "other", "vocals_lead", "vocals_backing"]
+    for stem in VOICES:
+        assert np.abs(expected[stem]).max() > 0.001
+        np.testing.assert_allclose(stems[f"vocals_{stem}"], expected[stem], atol=1e-6)
+
+    archive = zipfile.ZipFile(io.BytesIO(client.get(f"/export/stems/{track['id']}").content))
+    assert sorted(archive.namelist()) == sorted(f"Plan - {stem}.wav" for stem in stems)
+
+
+def test_an_ensemble_can_begin_a_chain_of_two_steps(client: httpx.Client, track: dict[str, Any]) -> None:
+    chain = [{"stem": "vocals", "model": "voices"}, {"stem": "accompaniment", "model": "dsp"}]
+    job = separated(client, track, models=["htdemucs", "dsp"], stems=["vocals"], chain=chain)
+    assert [stem["stem_type"] for stem in job["stems"]] == [
+        "vocals_lead", "vocals_backing",
+        "accompaniment_drums", "accompaniment_bass", "accompaniment_other", "accompaniment_vocals",
+    ]  # fmt: skip
+    assert (job["engine"], len(job["runs"])) == ("demucs+dsp", 4)
+    assert all(run["compute_seconds"] > 0 for run in job["runs"])
+
+
+def test_a_key_stands_for_the_whole_plan(client: httpx.Client, track: dict[str, Any]) -> None:
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    plan = {"track_id": track["id"], "models": ["own", "dsp"], "weights": [1, 2]}
+    plan["chain"] = [{"stem": "vocals", "model": "dsp"}]
+    codes = [
+        client.post("/api/processing/separate", json={**plan, **change}, headers=headers).status_code
+        for change in ({}, {}, {"weights": [2, 1]}, {"models": ["dsp", "own"]}, {"chain": []}, {"stems": ["vocals"]})
+    ]
+    assert codes == [201, 200, 409, 409, 409, 409]
+    auto = {"track_id": track["id"], "model": "auto", "chain": plan["chain"]}
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    codes = [
+        client.post("/api/processing/separate", json={**auto, **change}, headers=headers).status_code
+        for change in ({}, {}, {"chain": []}, {"chain": [{"stem": "bass", "model": "dsp"}]})
+    ]
+    assert codes == [201, 200, 409, 409]
+
+
+def test_a_cancelled_plan_leaves_no_scratch_files_and_starts_again_as_it_was(
+    client: httpx.Client, plans_stack: Stack
+) -> None:
+    long = upload(client, encoded(song(120.0)))
+    plan = {"models": ["own", "dsp"], "weights": [1, 2], "stems": ["bass", "vocals"]}
+    plan["chain"] = [{"stem": "vocals", "model": "voices"}]
+    job_id = requested(client, long, **plan).json()["data"]["job_id"]
+    path = f"/api/processing/job/{job_id}"
+    eventually(lambda: any(file.suffix == ".f32" for file in plans_stack.scratch()))
+    assert client.delete(f"/api/jobs/{job_id}").status_code == 204
+    cancelled = finished(client, path)
+    assert (cancelled["status"], cancelled["error"], cancelled["stems"]) == ("failed", "cancelled", [])
+    eventually(lambda: not plans_stack.scratch())
+
+    again = client.post(f"/api/jobs/{job_id}/retry").json()["data"]["id"]
+    assert client.delete(f"/api/jobs/{again}").status_code == 204
+    second = finished(client, f"/api/processing/job/{again}")
+    plain = {"id", "status", "progress", "message", "error"}
+    assert {name for name in second if second[name] != cancelled[name]} <= plain
+    assert (second["models"], second["weights"], second["requested_stems"]) == (
+        ["own", "dsp"], [1, 2], ["bass", "vocals"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wishes", "details"),
+    [
+        ({"models": ["own"]}, {"models": ["must name 2 to 4 models"]}),
+        ({"models": ["own", "dsp"], "model": "dsp"}, {"model": ["cannot be used beside models"]}),
+        ({"models": ["own", "voices"]}, {"models": ["have no stem in common"]}),
+        ({"weights": [1]}, {"weights": ["needs models"]}),
+        ({"engine": "lalalai", "models": ["own", "dsp"]}, {"models": ["cannot be used with lalal.ai"]}),
+        ({"model": "own", "chain": [{"stem": "vocals", "model": "dsp"}] * 3}, {"chain": ["may have at most 2 steps"]}),
+        ({"chain": [{"stem": "vocals"}]}, {"chain": ["can't be blank"]}),
+        ({"chain": "vocals"}, {"chain": ["input should be a valid dictionary"]}),
+    ],
+)
+def test_invalid_plans_are_refused(
+    client: httpx.Client, track: dict[str, Any], wishes: dict[str, Any], details: dict[str, list[str]]
+) -> None:
+    refused = requested(client, track, **wishes)
+    assert (refused.status_code, refused.json()["code"], refused.json()["details"]) == (
+        422, "VALIDATION_ERROR", details,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [{"models": ["own", "htdemucs_ft"]}, {"model": "own", "chain": [{"stem": "vocals", "model": "htdemucs_ft"}]}],
+)
+def test_no_fallback_runs_in_a_plan(client: httpx.Client, track: dict[str, Any], wishes: dict[str, Any]) -> None:
+    assert separated(client, track, model="htdemucs_ft")["degraded"] is True
+    answer = requested(client, track, **wishes)
+    if answer.status_code == 503:
+        assert answer.json()["code"] == "MODEL_UNAVAILABLE"
+        return
+    # On a busy machine, an attempt to load the model takes longer than a request waits for it.
+    path = f"/api/jobs/{answer.json()['data']['job_id']}"
+    job = finished(client, path)
+    assert (job["status"], job["error_code"]) == ("failed", "MODEL_UNAVAILABLE")

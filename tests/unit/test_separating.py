@@ -1,0 +1,214 @@
+"""The models of a separation run one after the other, on scripted engines whose results can be predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from kit.audio import AudioFile, AudioWriter
+from kit.engines import FallbackPolicy, ModelDeclaration
+from kit.errors import AppError, Code
+from services.separation.registry import Registry
+from services.separation.separating import Separated, separate
+from services.separation.service import ChainStep, Engine, Mix, Samples, SeparationSpec
+
+RATE_HZ = 22_050
+FRAMES = 70_001
+# A model computes each stem as the recording times a number of its own.
+GAINS: dict[str, dict[str, float]] = {
+    "default": {"drums": 0.25, "vocals": 0.5},
+    "second": {"drums": 0.75, "vocals": 0.25, "piano": 2.0},
+    "voices": {"lead": 0.5, "backing": 0.125},
+    "built-in": {"vocals": 0.5, "drums": 0.5},
+}
+COSTS = {"default": 1.0, "second": 3.0, "voices": 4.0}
+
+
+def declared(name: str) -> ModelDeclaration:
+    has_weights = name != "built-in"
+    return ModelDeclaration(
+        name=name, description="Parts", architecture="Parts", outputs=tuple(GAINS[name]), code_licence="MIT",
+        weights_licence="MIT" if has_weights else "", needs_weights=has_weights, relative_cost=COSTS.get(name),
+        fallback="built-in" if name == "default" else "",
+    )  # fmt: skip
+
+
+class Parts(Engine):
+    """Models that multiply the recording. It notes what is called, in order."""
+
+    def __init__(self, name: str, models: Collection[str]) -> None:
+        self.name = name
+        self.models = tuple(map(declared, models))
+        self.calls: list[str] = []
+        self.missing: set[str] = set()
+
+    def load(self, model: str) -> None:
+        if model in self.missing:
+            raise AppError(Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", "There are no weights.")
+        self.calls.append(f"load {model}")
+
+    def unload(self, model: str) -> None:
+        self.calls.append(f"unload {model}")
+
+    def separate(self, mix: Mix, model: str, stems: Collection[str] | None = None) -> Iterator[Mapping[str, Samples]]:
+        wanted = [stem for stem in GAINS[model] if stems is None or stem in stems]
+        self.calls.append(f"{model} for {' '.join(wanted)}")
+        try:
+            yield {stem: np.zeros((mix.channel_count, 0), np.float32) for stem in wanted}
+            for block in mix.blocks(10_000):
+                yield {stem: np.float32(GAINS[model][stem]) * block for stem in wanted}
+        finally:
+            self.calls.append(f"end {model}")
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.engine = Parts("parts", COSTS)
+        self.registry = Registry(fallback=FallbackPolicy.WHEN_UNAVAILABLE)
+        self.registry.register(self.engine)
+        self.registry.register(Parts("built-in", ["built-in"]))
+        self.samples = np.random.default_rng(0).uniform(-0.4, 0.4, (2, FRAMES)).astype(np.float32)
+        with AudioWriter(folder / "song.wav", RATE_HZ, 2, "wav32f") as writer:
+            writer.write(self.samples)
+        self.mix = AudioFile(folder / "song.wav")
+        self.folder = folder / "job"
+        self.folder.mkdir()
+        self.shares: list[float] = []
+
+    def separate(self, **fields: Any) -> Separated:
+        spec = SeparationSpec(**{"model": "plan", "format": "wav32f", **fields})
+        return separate(self.registry, self.shares.append, spec=spec, mix=self.mix, folder=self.folder)
+
+    def gains(self, done: Separated) -> dict[str, float]:
+        """Return the stems of a result as multiples of the recording."""
+        found = {}
+        for output, file in done.outputs:
+            samples, _ = soundfile.read(file, dtype="float32", always_2d=True)
+            gain = float(np.vdot(samples.T, self.samples) / np.vdot(self.samples, self.samples))
+            np.testing.assert_allclose(samples.T, gain * self.samples, atol=2e-6)
+            assert output.frame_count == FRAMES
+            found[output.name] = round(gain, 4)
+        return found
+
+    def scratch(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir() if path.suffix == ".f32")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("stems", "computed", "gains"),
+    [
+        ((), "drums vocals", {"drums": 0.25, "vocals": 0.5}),
+        (("vocals",), "vocals", {"vocals": 0.5, "accompaniment": 0.5}),
+        (("drums",), "drums", {"drums": 0.25, "accompaniment": 0.75}),
+        (("drums", "vocals"), "drums vocals", {"drums": 0.25, "vocals": 0.5}),
+    ],
+)
+def test_one_model_separates_what_is_requested(
+    world: World, stems: tuple[str, ...], computed: str, gains: dict[str, float]
+) -> None:
+    done = world.separate(model="default", stems=stems)
+    assert world.gains(done) == gains
+    assert list(gains) == [output.name for output, _ in done.outputs]
+    assert world.engine.calls == ["load default", f"default for {computed}", "end default"]
+    assert [(run.engine, run.model, run.stem) for run in done.runs] == [("parts", "default", "")]
+    assert (done.selection.model, done.selection.degraded) == ("default", False)
+
+
+def test_a_fallback_runs_for_one_model_and_not_for_a_plan(world: World) -> None:
+    world.engine.missing = {"default"}
+    done = world.separate(model="default", stems=("vocals",))
+    assert (done.selection.model, done.selection.degraded) == ("built-in", True)
+    assert world.gains(done) == {"vocals": 0.5, "accompaniment": 0.5}
+    assert [run.model for run in done.runs] == ["built-in"]
+    with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):
+        world.separate(models=("default", "built-in"), combine="average")
+
+
+@pytest.mark.parametrize(
+    ("combine", "weights", "gains"),
+    [
+        ("average", (), {"drums": 0.5, "vocals": 0.375, "accompaniment": 0.125}),
+        ("average", (1.0, 3.0), {"drums": 0.375, "vocals": 0.4375, "accompaniment": 0.1875}),
+        ("max_magnitude", (), {"drums": 0.75, "vocals": 0.5, "accompaniment": -0.25}),
+    ],
+)
+def test_models_run_in_turn_and_are_combined(
+    world: World, combine: str, weights: tuple[float, ...], gains: dict[str, float]
+) -> None:
+    plan = {"models": ("second", "default"), "stems": ("drums", "vocals"), "combine": combine, "weights": weights}
+    done = world.separate(**plan)
+    assert world.gains(done) == gains
+    assert world.engine.calls == [
+        "load second", "second for drums vocals", "end second", "unload second",
+        "load default", "default for drums vocals", "end default",
+    ]  # fmt: skip
+    assert [run.model for run in done.runs] == ["second", "default"]
+    assert (done.selection.engine, done.selection.model) == ("parts", "plan")
+    assert world.scratch() == []
+    # Three quarters of the cost are those of the first model.
+    assert world.shares == sorted(world.shares)
+    assert world.shares[-1] == 1.0
+    assert 0.75 in world.shares
+
+
+def test_a_chain_separates_a_stem_once_more(world: World) -> None:
+    chain = (ChainStep("vocals", "voices"), ChainStep("vocals_lead", "voices"))
+    done = world.separate(models=("default",), chain=chain)
+    gains = world.gains(done)
+    assert gains == {"drums": 0.25, "vocals_lead_lead": 0.125, "vocals_lead_backing": 0.0312, "vocals_backing": 0.0625}
+    assert list(gains) == ["drums", "vocals_lead_lead", "vocals_lead_backing", "vocals_backing"]
+    assert world.engine.calls == [
+        "load default", "default for drums vocals", "end default",
+        "load voices", "voices for lead backing", "end voices", "voices for lead backing", "end voices",
+        "unload voices",
+    ]  # fmt: skip
+    assert [(run.model, run.stem) for run in done.runs] == [
+        ("default", ""), ("voices", "vocals"), ("voices", "vocals_lead"),
+    ]  # fmt: skip
+    assert world.scratch() == []
+    assert world.shares == sorted(world.shares)
+
+
+def test_the_rest_of_the_recording_can_be_separated_too(world: World) -> None:
+    done = world.separate(models=("default",), stems=("vocals",), chain=(ChainStep("accompaniment", "voices"),))
+    assert world.gains(done) == {"vocals": 0.5, "accompaniment_lead": 0.25, "accompaniment_backing": 0.0625}
+
+
+def test_models_that_were_loaded_before_stay_loaded(world: World) -> None:
+    world.registry.load("second")
+    world.separate(models=("second", "default"), stems=("drums", "vocals"), combine="average")
+    assert [call for call in world.engine.calls if call.startswith("unload")] == []
+
+
+@pytest.mark.parametrize(("stop_after", "begun"), [(-1.0, 1), (0.3, 1), (0.45, 2), (0.9, 3)])
+def test_a_stopped_plan_closes_the_running_model(world: World, stop_after: float, begun: int) -> None:
+    def stop(share: float) -> None:
+        if share > stop_after:
+            raise InterruptedError
+
+    spec = SeparationSpec(
+        "plan", "wav32f", models=("second", "default"), stems=("drums", "vocals"), combine="max_magnitude",
+        chain=(ChainStep("vocals", "voices"),),
+    )  # fmt: skip
+    with pytest.raises(InterruptedError):
+        separate(world.registry, stop, spec=spec, mix=world.mix, folder=world.folder)
+    assert len([call for call in world.engine.calls if " for " in call]) == begun
+    assert len([call for call in world.engine.calls if call.startswith("end")]) == begun
+
+
+def test_the_same_plan_gives_the_same_files(world: World) -> None:
+    made = []
+    for _ in range(2):
+        done = world.separate(models=("second", "default"), stems=("drums", "vocals"), combine="max_magnitude")
+        made.append({output.name: file.read_bytes() for output, file in done.outputs})
+    assert made[0] == made[1]
