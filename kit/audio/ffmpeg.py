@@ -228,6 +228,8 @@ class Decoding:
             promised_samples = min(promised, seconds) * context.sample_rate * context.channels
             if promised_samples > self._limits.max_sample_count:
                 raise self._too_large()
+        if container == "m4a" and _indexed_seconds(stream) > self._limits.max_seconds:
+            raise self._too_long()
         return stream, context.name, promised
 
     def _check(self, sample_rate_hz: int, channel_count: int) -> None:
@@ -323,6 +325,12 @@ class Decoding:
                 end = exact_end
         excess = frame_count - round(end * tick_seconds * self.info.sample_rate_hz)
         return excess if 0 < excess <= _MAX_PADDING_FRAMES else 0
+
+
+def _indexed_seconds(stream: Any) -> float:
+    """Return when the last packet starts. An edit list can repeat a packet as often as it likes, and the header does not say so."""
+    index = stream.index_entries
+    return float(index[-1].timestamp * stream.time_base) if len(index) else 0.0
 
 
 def _keep_end(packet: Any) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from kit.audio import AudioLimits, decode_blocks, inspect, probe, sniff
 from kit.errors import AppError, Code
+from tests.broken_media import BOMBS
 
 RATE_HZ = 44_100
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, (40_000, 2)).astype(np.float32)
@@ -171,6 +172,12 @@ def test_a_header_that_admits_ten_hours_is_refused_before_decoding(path: Path, h
     path.write_bytes(hours_of_silence)
     with pytest.raises(AppError, match="AUDIO_TOO_LONG"):
         probe(path)
+
+
+def test_an_edit_list_that_repeats_seconds_for_hours_is_refused_before_decoding(path: Path) -> None:
+    write = BOMBS["an edit list"]
+    with pytest.raises(AppError, match="AUDIO_TOO_LONG"):
+        probe(write(path))
 
 
 @pytest.mark.parametrize("claimed_frames", [0, 100])
