@@ -7,6 +7,7 @@ takes seconds. An exported network is a folder. https://docs.openvino.ai
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import sys
 import threading
@@ -45,6 +46,12 @@ def _openvino() -> Any:
     import openvino
 
     return openvino
+
+
+@functools.cache
+def _core() -> Any:
+    # One for each process: a second one can crash it (https://github.com/ultralytics/ultralytics/pull/25864).
+    return _openvino().Core()
 
 
 def export(module: nn.Module, examples: tuple[Tensor, ...], folder: Path) -> None:
@@ -95,7 +102,7 @@ class CompiledModel:
         options: dict[str, Any] = {"NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False, "INFERENCE_PRECISION_HINT": "f32"}
         if thread_count is not None:
             options["INFERENCE_NUM_THREADS"] = thread_count
-        self._model = _openvino().Core().compile_model(folder / _FILE, "CPU", options)
+        self._model = _core().compile_model(folder / _FILE, "CPU", options)
         self._lock = threading.Lock()
         # Each has outputs of its own, so that a caller reads those of one while the other runs.
         self._requests: SimpleQueue[Any] = SimpleQueue()
