@@ -12,6 +12,7 @@ import csv
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.data import DataLoader
 
 from services.separation.engines.roformer.network import Roformer
@@ -27,7 +29,7 @@ from training.configuration import Configuration, read_configuration
 from training.examples import Examples, find_songs, validation_segments
 from training.losses import separation_loss, si_sdr
 
-__all__ = ["Training", "all_stems", "main"]
+__all__ = ["Training", "main", "with_other"]
 
 _SILENT_RMS = 1e-3
 
@@ -56,7 +58,8 @@ class Training:
         self._optimizer = torch.optim.AdamW(
             _groups(self._network, self._options.weight_decay), lr=0.0, betas=(0.9, 0.98)
         )
-        self._forward: Any = torch.compile(self._network) if self._options.compile else self._network
+        estimate = self._network.spectra
+        self._estimate: Any = torch.compile(estimate) if self._options.compile else estimate
         self._load()
 
     @property
@@ -81,9 +84,11 @@ class Training:
         stems = stems.to(self._device, non_blocking=True)
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._options.bfloat16):
-            estimates = all_stems(self._forward, stems.sum(dim=1))
-        loss = separation_loss(estimates, stems)
+        with self._attention(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._options.bfloat16):
+            spectra = self._network.spectrum(stems.flatten(0, 1)).unflatten(0, stems.shape[:2])
+            mix = spectra.sum(dim=1)
+            estimates = with_other(self._estimate(mix), mix)
+        loss = separation_loss(estimates, spectra)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), self._options.gradient_norm)
@@ -96,6 +101,10 @@ class Training:
             torch._foreach_lerp_(averages, values, 1 - decay)
         return float(loss.detach()) if self.step % 10 == 0 else math.nan
 
+    def _attention(self) -> AbstractContextManager[Any]:
+        """Return a context for attention. On a CPU, the fused one needs most of the time of a step for its gradient."""
+        return sdpa_kernel(SDPBackend.MATH) if self._device.type == "cpu" else nullcontext()
+
     def validate(self, segments: list[Tensor]) -> Mapping[str, float]:
         """Return the mean improvement of the SI-SDR in dB by the averaged network, of each stem and of all (``mean``)."""
         with torch.inference_mode():
@@ -107,7 +116,7 @@ class Training:
             stems = segment[None].to(self._device)
             mix = stems.sum(dim=1)
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._options.bfloat16):
-                estimates = all_stems(self._average, mix)
+                estimates = with_other(self._average(mix), mix)
             gains = (si_sdr(estimates, stems) - si_sdr(mix[:, None].expand_as(stems), stems))[0]
             for name, gain, stem in zip(STEMS, gains.tolist(), stems[0], strict=True):
                 if float(stem.square().mean().sqrt()) > _SILENT_RMS:
@@ -150,14 +159,13 @@ class Training:
         self._optimizer.load_state_dict(state["optimizer"])
 
 
-def all_stems(network: Any, mix: Tensor) -> Tensor:
-    """Return the estimates of the network, and the rest of the mix as ``other``, in the order of ``STEMS``.
+def with_other(estimates: Tensor, mix: Tensor) -> Tensor:
+    """Return estimates of all stems in the order of ``STEMS``: those of the network, and the rest of the mix as ``other``.
 
     Args:
-        network: estimates the other three stems, in the same order.
-        mix: float32 [items, 2, frames].
+        estimates: [items, 3, ...] of the other three stems, in the same order.
+        mix: [items, ...].
     """
-    estimates = network(mix).float()
     rest = mix - estimates.sum(dim=1)
     index = STEMS.index("other")
     return torch.cat([estimates[:, :index], rest[:, None], estimates[:, index:]], dim=1)

@@ -36,19 +36,19 @@ _STRUCTURE_OF_BRANCH = (nn.Conv1d, nn.GroupNorm, nn.GELU, nn.Conv1d, nn.GroupNor
 class Plan:
     """The layers that compute in bfloat16, by level. Level 0 is next to the input and the output of the network.
 
+    Residual branches never do: they would lose much precision and save little time.
+
     Attributes:
         transformer: whether the transformer does.
         encoder: levels of the encoder whose convolutions do, outside their residual branches.
         gates: levels of the decoder whose gates do, and ``values`` those where the values that the gates multiply do. Both
             are convolutions, and most of the work of the decoder. An error of a gate is several times as small in the result.
-        branches: whether residual branches do.
     """
 
     transformer: bool = True
     encoder: frozenset[int] = frozenset()
     gates: frozenset[int] = frozenset()
     values: frozenset[int] = frozenset()
-    branches: bool = False
 
 
 def can_be_rewritten(network: Any) -> bool:
@@ -188,13 +188,13 @@ class _Gate(nn.Module):
 class _Branch(nn.Module):
     """A residual branch over time, added to its input: convolution, normalisation, GELU, convolution, normalisation, gate."""
 
-    def __init__(self, layers: Sequence[Any], *, is_short: bool) -> None:
+    def __init__(self, layers: Sequence[Any]) -> None:
         super().__init__()
         first, norm, _, second, gated_norm, _, scale = layers
         half = second.weight.shape[0] // 2
-        self.first = _Convolution(first, is_short=is_short)
-        self.value = _Convolution(second, slice(0, half), is_short=is_short)
-        self.gate = _Convolution(second, slice(half, None), is_short=is_short)
+        self.first = _Convolution(first)
+        self.value = _Convolution(second, slice(0, half))
+        self.gate = _Convolution(second, slice(half, None))
         self.eps, self.gated_eps = norm.eps, gated_norm.eps
         weight, bias = gated_norm.weight.detach(), gated_norm.bias.detach()
         for name, values in {
@@ -227,7 +227,7 @@ class _Encoder(nn.Module):
         is_short = level in plan.encoder
         self.stride = 1 if layer.freq else layer.stride
         self.convolution = _Convolution(layer.conv, is_short=is_short)
-        self.branches = nn.ModuleList(_Branch(each, is_short=plan.branches) for each in _branches(layer))
+        self.branches = nn.ModuleList(_Branch(each) for each in _branches(layer))
         self.gate = _Gate(layer.rewrite, is_value_short=is_short, is_gate_short=is_short)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -242,7 +242,7 @@ class _Decoder(nn.Module):
     def __init__(self, layer: HDecLayer, level: int, plan: Plan) -> None:
         super().__init__()
         self.gate = _Gate(layer.rewrite, is_value_short=level in plan.values, is_gate_short=level in plan.gates)
-        self.branches = nn.ModuleList(_Branch(each, is_short=plan.branches) for each in _branches(layer))
+        self.branches = nn.ModuleList(_Branch(each) for each in _branches(layer))
         self.is_last = layer.last
         self.stride = (layer.stride, 1) if layer.freq else (1, layer.stride)
         self.padding = (layer.pad, 0) if layer.freq else (0, layer.pad)
