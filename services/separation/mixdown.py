@@ -15,8 +15,9 @@ from kit.errors import AppError, Code
 from services.separation.edits import Segment, edited
 from services.separation.limiter import Limiter
 from services.separation.mixing import MixedStem, MixSpec, balance
+from services.separation.service import invalid
 
-__all__ = ["BLOCK_FRAMES", "MixSource", "Mixed", "mix_to_file", "no_engine", "refused", "stereo"]
+__all__ = ["BLOCK_FRAMES", "MixSource", "Mixed", "mix_to_file", "no_engine", "stereo"]
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -121,9 +122,9 @@ def mix_to_file(
     ]
     frame_count = max(track.frame_count for track in tracks)
     if frame_count == 0:
-        raise refused("stems", "contain no audio after their edits")
+        raise invalid({"stems": ["contain no audio after their edits"]})
     if 2 * frame_count > limits.max_sample_count:
-        raise refused("stems", f"make a mix of more than {limits.max_sample_count} samples; lower the sample rate")
+        raise invalid({"stems": [f"make a mix of more than {limits.max_sample_count} samples; lower the sample rate"]})
     limiter = Limiter(rate)
     blocks: Iterable[NDArray[np.float64]] = _sums([track for track in tracks if spec.heard(track.stem)], frame_count)
     if spec.format != "wav32f":
@@ -137,12 +138,6 @@ def mix_to_file(
             writer.write(samples)
             report(writer.frame_count / frame_count)
     return Mixed(rate, frame_count, limiter.engaged)
-
-
-def refused(field: str, message: str) -> AppError:
-    """Return the error for an invalid field of a request."""
-    details = {"details": {field: [message]}}
-    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", details)
 
 
 def _resampled(frame_count: int, from_hz: int, to_hz: int) -> int:

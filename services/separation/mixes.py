@@ -17,8 +17,9 @@ from kit.compute import EngineProcesses, Report
 from kit.confined.audio import ConfinedAudio
 from kit.errors import AppError, Code
 from kit.ports import Blobs
-from services.separation.mixdown import Mixed, MixSource, mix_to_file, refused
+from services.separation.mixdown import Mixed, MixSource, mix_to_file
 from services.separation.mixing import MixSpec, parse_manifest
+from services.separation.service import invalid
 from services.separation.stems import audio_extension
 
 __all__ = ["Mixes"]
@@ -124,4 +125,4 @@ class Mixes:
         except AppError as error:
             if error.code is not Code.UNPROCESSABLE:
                 raise
-            raise refused("stems[]", f"{name}: {error.message}") from error
+            raise invalid({"stems[]": [f"{name}: {error.message}"]}) from error

@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
-from kit.errors import AppError, Code
 from services.separation.edits import CURVES, KINDS, Edit, Kind
+from services.separation.service import invalid, require_none
 
 __all__ = ["Balance", "MixFormat", "MixSpec", "MixedStem", "balance", "parse_manifest"]
 
@@ -125,15 +125,11 @@ def _parse_json(text: str) -> Any:
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         where = f": line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise _invalid({"manifest": [f"is not valid JSON{where}"]}) from None
+        raise invalid({"manifest": [f"is not valid JSON{where}"]}) from None
 
 
 def _refuse_constant(constant: str) -> None:
     raise ValueError(constant)  # NaN and Infinity are not JSON
-
-
-def _invalid(details: dict[str, list[str]]) -> AppError:
-    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": details})
 
 
 class _Problems:
@@ -146,8 +142,7 @@ class _Problems:
         self._found.setdefault(path, []).append(message)
 
     def check(self) -> None:
-        if self._found:
-            raise _invalid(self._found)
+        require_none(self._found)
 
 
 class _Fields:

@@ -9,7 +9,6 @@ from typing import cast
 
 from kit.engines import EngineRegistry
 from services.separation.service import (
-    ACCOMPANIMENT,
     COMBINATIONS,
     FORMATS,
     LALALAI,
@@ -24,6 +23,7 @@ from services.separation.service import (
     is_partial,
     parse_spec,
     require_none,
+    result_stems,
     stem_problems,
 )
 
@@ -134,9 +134,7 @@ def _chained(first: SeparationSpec, chain: Sequence[ChainStep], registry: Engine
 
 def first_names(spec: SeparationSpec, registry: EngineRegistry[Engine]) -> tuple[str, ...]:
     """Return the names of the stems of the first separation."""
-    outputs = [registry.declaration(model).outputs for model in spec.first_models]
-    is_whole = not any(is_partial(spec.stems, each) for each in outputs)
-    return (spec.stems or outputs[0]) if is_whole else (*spec.stems, ACCOMPANIMENT)
+    return result_stems(spec.stems, *(registry.declaration(model).outputs for model in spec.first_models))
 
 
 def _names_after(step: ChainStep, names: Sequence[str], registry: EngineRegistry[Engine]) -> tuple[str, ...]:

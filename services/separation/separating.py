@@ -89,7 +89,7 @@ class _Separation:
         spec, registry = self._spec, self._registry
         if len(spec.all_models) == 1:
             selection = registry.select(spec.model, spec.stems)
-            names = service.result_stems(registry.declaration(selection.model).outputs, spec.stems)
+            names = service.result_stems(spec.stems, registry.declaration(selection.model).outputs)
             outputs = self._separate_mix([selection.model], names, {})
         else:
             outputs = self._separate_by_plan()

@@ -187,16 +187,16 @@ def parse_spec(
     return SeparationSpec(model=chosen, format=form, stems=wanted)
 
 
-def result_stems(outputs: Sequence[str], stems: Collection[str]) -> tuple[str, ...]:
-    """Return the names of the stems that a job returns.
+def result_stems(stems: Sequence[str], *outputs: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the stems of a separation.
 
     Args:
-        outputs: all stems of the model.
-        stems: the requested ones, some of ``outputs``; empty for all.
+        stems: the requested ones; empty for all.
+        outputs: all stems of each model.
     """
-    if not is_partial(stems, outputs):
-        return tuple(outputs)
-    return (*(stem for stem in outputs if stem in stems), ACCOMPANIMENT)
+    if any(is_partial(stems, each) for each in outputs):
+        return (*stems, ACCOMPANIMENT)
+    return tuple(stems or outputs[0])
 
 
 def is_partial(stems: Collection[str], outputs: Collection[str]) -> bool:
@@ -228,4 +228,9 @@ def require_none(problems: Mapping[str, Sequence[str]]) -> None:
     """
     details = {field: list(found) for field, found in problems.items() if found}
     if details:
-        raise AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": details})
+        raise invalid(details)
+
+
+def invalid(details: Mapping[str, Sequence[str]]) -> AppError:
+    """Return the refusal of a request, with what is wrong with each of its fields."""
+    return AppError(Code.UNPROCESSABLE, "VALIDATION_ERROR", "Some fields are invalid.", {"details": details})

@@ -90,11 +90,12 @@ def test_stems_that_the_model_does_not_have_are_refused(
 
 
 def test_a_job_returns_the_requested_stems_and_the_rest_of_the_recording() -> None:
-    assert result_stems(STEMS, ()) == result_stems(STEMS, STEMS[::-1]) == STEMS
-    assert result_stems(STEMS, ["vocals"]) == ("vocals", "accompaniment")
-    assert result_stems(STEMS, ["vocals", "drums"]) == ("drums", "vocals", "accompaniment")
+    assert result_stems((), STEMS) == result_stems(STEMS, STEMS[::-1]) == STEMS
+    assert result_stems(["vocals"], STEMS) == ("vocals", "accompaniment")
+    assert result_stems(["drums", "vocals"], STEMS) == ("drums", "vocals", "accompaniment")
     # Models for vocals and the rest have a stem that equals it.
-    assert result_stems(("vocals", "other"), ["vocals"]) == ("vocals", "accompaniment")
+    assert result_stems(["vocals"], ("vocals", "other")) == ("vocals", "accompaniment")
+    assert result_stems(["vocals", "other"], ("vocals", "other"), STEMS) == ("vocals", "other", "accompaniment")
 
 
 def test_the_default_model_means_the_newest_one_of_lalalai() -> None:
