@@ -267,9 +267,10 @@ evaluation-songs: setup $(SOURCES)  ## Render the 24 songs for evaluation (SONGS
 	$(BIN)/python -m training.render --split evaluation --count 24 --seconds 40 --spread 10 "$(SONGS)"
 
 # The same command goes on where an interrupted training stopped.
+CONFIGURATION ?= training/cpu.yaml
 .PHONY: train
-train: setup  ## Train the network of the model "small" (SONGS=folder; results in build/small)
-	$(BIN)/python -m training.train training/small.yaml "$(SONGS)" build/small
+train: setup  ## Train the network of the model "small" (CONFIGURATION=training/gpu.yaml, SONGS=folder; results in build/small)
+	$(BIN)/python -m training.train $(CONFIGURATION) "$(SONGS)" build/small
 
 .PHONY: simulate
 simulate: setup  ## Predict waiting times and the use of GPUs (docs/SCALING.md)

@@ -6,8 +6,10 @@ relation of a mix to its stems: a mix is always the sum of its stems.
 
 from __future__ import annotations
 
+import io
 import math
 
+import av
 import numpy as np
 import soxr
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from scipy import signal
 
 from training.effects import peaking
 
-__all__ = ["changed_song", "changed_stem", "resampled"]
+__all__ = ["changed_song", "changed_stem", "encoded", "resampled"]
 
 Samples = NDArray[np.float32]
 
@@ -23,6 +25,7 @@ GAIN_RANGE_DB = (-8.0, 6.0)
 SPEED_RANGE = (0.88, 1.14)
 PEAK_LIMIT = 0.98
 _QUALITY = 0.7  # of the peaks of the equaliser
+_MP3_BITS_PER_SECOND = (64_000, 96_000, 128_000, 192_000)
 
 
 def changed_stem(stem: Samples, random: np.random.Generator, sample_rate_hz: int) -> Samples:
@@ -48,7 +51,7 @@ def changed_stem(stem: Samples, random: np.random.Generator, sample_rate_hz: int
 
 
 def changed_song(stems: Samples, random: np.random.Generator, sample_rate_hz: int) -> Samples:
-    """Return the stems of a mix that was limited, narrowed to mono, or encoded with a small bandwidth."""
+    """Return the stems of a mix that was limited, narrowed to mono, cut off above a frequency, or encoded as MP3."""
     if random.random() < 0.05:
         stems = np.broadcast_to(stems.mean(axis=1, keepdims=True), stems.shape)
     if random.random() < 0.1:
@@ -57,6 +60,9 @@ def changed_song(stems: Samples, random: np.random.Generator, sample_rate_hz: in
         stems = signal.sosfilt(sections, stems)
     if random.random() < 0.25:
         stems = _limited(stems, random, sample_rate_hz)
+    if random.random() < 0.03:
+        bits_per_second = int(random.choice(_MP3_BITS_PER_SECOND))
+        stems = np.stack([encoded(stem, bits_per_second, sample_rate_hz) for stem in stems])
     peak = float(np.abs(stems.sum(axis=0)).max(initial=0.0))
     if peak > PEAK_LIMIT:
         stems = stems * (PEAK_LIMIT / peak)
@@ -68,6 +74,23 @@ def resampled(stem: Samples, speed: float, frame_count: int) -> Samples:
     rate = 44_100.0
     played = soxr.resample(np.ascontiguousarray(stem.T), rate, rate / speed, quality="MQ").T[:, :frame_count]
     return np.pad(played, ((0, 0), (0, frame_count - played.shape[1]))).astype(np.float32)
+
+
+def encoded(stem: Samples, bits_per_second: int, sample_rate_hz: int) -> Samples:
+    """Return a stem as it is after an MP3 encoder, with as many frames and without the encoder's delay."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp3") as out:
+        stream = out.add_stream("libmp3lame", rate=sample_rate_hz, layout="stereo")
+        stream.bit_rate = bits_per_second
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(stem, np.float32), format="fltp", layout="stereo")
+        frame.sample_rate = sample_rate_hz
+        for source in (frame, None):
+            out.mux(stream.encode(source))
+    file.seek(0)
+    with av.open(file) as mp3:
+        blocks = [block.to_ndarray() for block in mp3.decode(audio=0)]
+    samples = np.concatenate(blocks, axis=1)[:, : stem.shape[1]].astype(np.float32)
+    return np.pad(samples, ((0, 0), (0, stem.shape[1] - samples.shape[1])))
 
 
 def _panned(stem: Samples, position: float) -> Samples:

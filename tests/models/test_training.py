@@ -17,14 +17,14 @@ from pydantic import ValidationError
 
 from services.separation.engines.roformer.weights import read_network
 from services.separation.service import STEMS
-from training.augmentation import changed_song, changed_stem, resampled
+from training.augmentation import changed_song, changed_stem, encoded, resampled
 from training.configuration import Configuration, Optimization, read_configuration
 from training.examples import Examples, Song, find_songs, validation_segments
 from training.losses import separation_loss, si_sdr
 from training.train import Training, run, with_other
 
 RATE_HZ = 44_100
-SHIPPED = Path(__file__).parents[2] / "training" / "small.yaml"
+CONFIGURATIONS = Path(__file__).parents[2] / "training"
 pytestmark = pytest.mark.usefixtures("one_thread")
 FREQUENCIES_HZ = {"bass": 80, "other": 700, "vocals": 2500}
 
@@ -51,7 +51,7 @@ def _stem(stem: str, number: int) -> NDArray[np.float32]:
 
 
 def configuration(**optimization: float) -> Configuration:
-    shipped = read_configuration(SHIPPED)
+    shipped = read_configuration(CONFIGURATIONS / "gpu.yaml")
     network = shipped.network.model_copy(
         update={
             "dim": 8,
@@ -80,7 +80,7 @@ def batches(songs: Path, start: int, size: int = 2) -> itertools.chain[torch.Ten
 
 
 def test_the_shipped_configuration_is_valid_and_its_network_fits_the_repository() -> None:
-    shipped = read_configuration(SHIPPED)
+    shipped = read_configuration(CONFIGURATIONS / "gpu.yaml")
     assert shipped.network.outputs == ("drums", "bass", "vocals", "other")
     training_parameters = sum(p.numel() for p in Training(shipped, Path("nowhere"), "cpu")._network.parameters())
     assert 1_000_000 < training_parameters < 9_000_000
@@ -88,7 +88,7 @@ def test_the_shipped_configuration_is_valid_and_its_network_fits_the_repository(
 
 @pytest.mark.parametrize("change", [{"step_count": 0}, {"unknown": 1}, {"segment_seconds": 0.6}])
 def test_a_configuration_with_wrong_values_is_refused(tmp_path: Path, change: dict[str, float]) -> None:
-    sections = yaml.safe_load(SHIPPED.read_text())
+    sections = yaml.safe_load((CONFIGURATIONS / "gpu.yaml").read_text())
     sections["optimization"] |= change
     sections["network"] |= {"n_fft": 8192, "win_length": 8192, "freqs_per_bands": [4097]}
     path = tmp_path / "bad.yaml"
@@ -143,6 +143,15 @@ def test_songs_are_found_with_their_length_and_read_beyond_their_end(songs: Path
 def test_validation_uses_the_middle_of_each_song_unchanged(songs: Path) -> None:
     (segment,) = validation_segments([Song(songs / "validation" / "song-2")], RATE_HZ)
     np.testing.assert_allclose(segment[3], _stem("vocals", 2)[:, RATE_HZ : 2 * RATE_HZ], atol=1e-4)
+
+
+@pytest.mark.parametrize("frame_count", [1_000, RATE_HZ])
+def test_an_encoded_stem_begins_and_ends_as_before_and_differs_by_noise(frame_count: int) -> None:
+    stem = _stem("vocals", 0)[:, RATE_HZ : RATE_HZ + frame_count]
+    coded = encoded(stem, 64_000, RATE_HZ)
+    assert (coded.shape, coded.dtype) == (stem.shape, stem.dtype)
+    noise = float(np.square(coded - stem).mean() / np.square(stem).mean())
+    assert 1e-9 < noise < 1e-2
 
 
 def test_another_speed_changes_pitch_and_keeps_the_length() -> None:
