@@ -24,9 +24,11 @@ __all__ = ["Examples", "Song", "find_songs", "validation_segments"]
 Samples = NDArray[np.float32]
 
 _AUDIBLE_RMS = 1e-3
-_TRIES = 3
+_TRIES = 5
 _SILENCE_PROBABILITY = 0.08
 _SPEED_PROBABILITY = 0.3
+# Levels of examples: engines scale whole recordings to a standard deviation of 1, and passages are quieter or louder.
+_LEVEL_RANGE_DB = (-10.0, 6.0)
 
 
 class Song:
@@ -56,6 +58,8 @@ def find_songs(folder: Path) -> list[Song]:
 class Examples(Dataset[Tensor]):
     """Examples by number: the stems of a mix, float32 [4, 2, frames] in the order of ``STEMS``.
 
+    The standard deviation of a mix is about 1.
+
     Args:
         songs: at least one.
         frame_count: length of an example.
@@ -83,15 +87,17 @@ class Examples(Dataset[Tensor]):
             stems = [
                 np.zeros((2, self._frame_count), np.float32)
                 if random.random() < _SILENCE_PROBABILITY
-                else self._resampled_segment(self._song(random), stem, random, self._speed(random))
+                else self._audible_segment(stem, random, self._speed(random))
                 for stem in STEMS
             ]
         else:
-            song, speed = self._song(random), self._speed(random)
-            start = self._start(song, speed, random)
-            stems = [self._segment(song, stem, start, speed) for stem in STEMS]
+            source, speed = self._song(random), self._speed(random)
+            start = self._start(source, speed, random)
+            stems = [self._segment(source, stem, start, speed) for stem in STEMS]
         changed = np.stack([changed_stem(stem, random, rate_hz) for stem in stems])
-        return torch.from_numpy(changed_song(changed, random, rate_hz))
+        song = changed_song(changed, random, rate_hz)
+        level = 10 ** (random.uniform(*_LEVEL_RANGE_DB) / 20) / max(1e-4, float(song.sum(axis=0).std()))
+        return torch.from_numpy(song * np.float32(level))
 
     def _song(self, random: np.random.Generator) -> Song:
         return self._songs[int(random.integers(len(self._songs)))]
@@ -108,9 +114,10 @@ class Examples(Dataset[Tensor]):
             return song.read(stem, start, self._frame_count)
         return resampled(song.read(stem, start, int(self._frame_count * speed) + 64), speed, self._frame_count)
 
-    def _resampled_segment(self, song: Song, stem: str, random: np.random.Generator, speed: float) -> Samples:
-        """Return a segment of one stem in which something sounds, unless the song is silent at several places."""
+    def _audible_segment(self, stem: str, random: np.random.Generator, speed: float) -> Samples:
+        """Return a segment of one stem in which something sounds, unless several songs are silent there."""
         for _ in range(_TRIES):
+            song = self._song(random)
             segment = self._segment(song, stem, self._start(song, speed, random), speed)
             if float(np.sqrt(np.mean(np.square(segment)))) > _AUDIBLE_RMS:
                 break

@@ -12,7 +12,6 @@ import csv
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,18 @@ import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.data import DataLoader
 
-from services.separation.engines.roformer.network import Roformer
+from services.separation.engines.small.network import SmallNetwork
 from services.separation.service import STEMS
-from training.configuration import Configuration, read_configuration
+from training.configuration import SAMPLE_RATE_HZ, Configuration, read_configuration
 from training.examples import Examples, find_songs, validation_segments
 from training.losses import separation_loss, si_sdr
 
-__all__ = ["Training", "main", "with_other"]
+__all__ = ["Training", "main"]
 
 _SILENT_RMS = 1e-3
+_VALIDATION_SECONDS = 10
 
 
 class Training:
@@ -52,14 +51,17 @@ class Training:
         self._output = output
         self._device = torch.device(device)
         torch.manual_seed(self._options.seed)
-        self._network = Roformer(configuration.network).to(self._device)
-        self._average = Roformer(configuration.network).to(self._device).requires_grad_(False)
+        self._network, self._average = (
+            SmallNetwork(configuration.network.channel_count).to(self._device, memory_format=torch.channels_last)
+            for _ in range(2)
+        )
+        self._average.requires_grad_(False)
         self._average.load_state_dict(self._network.state_dict())
         self._optimizer = torch.optim.AdamW(
             _groups(self._network, self._options.weight_decay), lr=0.0, betas=(0.9, 0.98)
         )
-        estimate = self._network.spectra
-        self._estimate: Any = torch.compile(estimate) if self._options.compile else estimate
+        masks = self._network.masks
+        self._masks: Any = torch.compile(masks) if self._options.compile else masks
         self._load()
 
     @property
@@ -84,11 +86,10 @@ class Training:
         stems = stems.to(self._device, non_blocking=True)
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        with self._attention(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._options.bfloat16):
-            spectra = self._network.spectrum(stems.flatten(0, 1)).unflatten(0, stems.shape[:2])
-            mix = spectra.sum(dim=1)
-            estimates = with_other(self._estimate(mix), mix)
-        loss = separation_loss(estimates, spectra)
+        spectra = self._network.spectrum(stems)
+        with self._autocast():
+            masks = self._masks(spectra.sum(dim=1))
+        loss = separation_loss(self._network, masks, spectra)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), self._options.gradient_norm)
@@ -101,9 +102,8 @@ class Training:
             torch._foreach_lerp_(averages, values, 1 - decay)
         return float(loss.detach()) if self.step % 10 == 0 else math.nan
 
-    def _attention(self) -> AbstractContextManager[Any]:
-        """Return a context for attention. On a CPU, the fused one needs most of the time of a step for its gradient."""
-        return sdpa_kernel(SDPBackend.MATH) if self._device.type == "cpu" else nullcontext()
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._options.bfloat16)
 
     def validate(self, segments: list[Tensor]) -> Mapping[str, float]:
         """Return the mean improvement of the SI-SDR in dB by the averaged network, of each stem and of all (``mean``)."""
@@ -115,8 +115,8 @@ class Training:
         for segment in segments:
             stems = segment[None].to(self._device)
             mix = stems.sum(dim=1)
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._options.bfloat16):
-                estimates = with_other(self._average(mix), mix)
+            with self._autocast():
+                estimates = self._average(mix / mix.std().clamp_min(1e-4))
             gains = (si_sdr(estimates, stems) - si_sdr(mix[:, None].expand_as(stems), stems))[0]
             for name, gain, stem in zip(STEMS, gains.tolist(), stems[0], strict=True):
                 if float(stem.square().mean().sqrt()) > _SILENT_RMS:
@@ -159,18 +159,6 @@ class Training:
         self._optimizer.load_state_dict(state["optimizer"])
 
 
-def with_other(estimates: Tensor, mix: Tensor) -> Tensor:
-    """Return estimates of all stems in the order of ``STEMS``: those of the network, and the rest of the mix as ``other``.
-
-    Args:
-        estimates: [items, 3, ...] of the other three stems, in the same order.
-        mix: [items, ...].
-    """
-    rest = mix - estimates.sum(dim=1)
-    index = STEMS.index("other")
-    return torch.cat([estimates[:, :index], rest[:, None], estimates[:, index:]], dim=1)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configuration", type=Path)
@@ -186,7 +174,8 @@ def main() -> None:
         torch.set_float32_matmul_precision("high")
     configuration = read_configuration(options.configuration)
     training = Training(configuration, options.output, options.device)
-    validation = validation_segments(find_songs(options.songs / "validation"), configuration.segment_frames)
+    songs = find_songs(options.songs / "validation")
+    validation = validation_segments(songs, _VALIDATION_SECONDS * SAMPLE_RATE_HZ)
     examples = _batches(configuration, options.songs / "train", training.step)
     deadline = time.monotonic() + 60 * options.minutes
     run(training, examples, validation, options.output / "curve.csv", deadline)

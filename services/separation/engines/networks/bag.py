@@ -61,15 +61,16 @@ class Bag:
         """
         if self.remainder and self.remainder in stems:
             return self
-        rows = tuple(index for index, stem in enumerate(self.stems) if stem in stems)
-        used = np.flatnonzero(self.weights[:, rows].any(axis=1))
+        kept = [index for index, stem in enumerate(self.stems) if stem in stems]
+        used = np.flatnonzero(self.weights[:, kept].any(axis=1))
+        rows = self.rows or range(len(self.stems))
         return replace(
             self,
             networks=tuple(self.networks[index] for index in used),
-            weights=self.weights[:, rows][used],
-            stems=tuple(self.stems[row] for row in rows),
+            weights=self.weights[:, kept][used],
+            stems=tuple(self.stems[index] for index in kept),
             remainder="",
-            rows=None if len(rows) == len(self.stems) else rows,
+            rows=self.rows if len(kept) == len(self.stems) else tuple(rows[index] for index in kept),
         )
 
     def empty_block(self, channel_count: int) -> dict[str, Samples]:

@@ -192,64 +192,47 @@ class Roformer(nn.Module):
 
     def forward(self, audio: Tensor) -> Tensor:
         """Return stems [items, stems, channels, frames] of ``audio``, float32 [items, channels, frames]."""
-        spectrum = self.spectrum(audio)
-        x = self._features(spectrum)
         with torch.autocast(audio.device.type, enabled=False):
-            estimates = (self._masked(spectrum, estimator(x)) for estimator in self.mask_estimators)
-            return torch.stack([self._waveform(each, audio.shape[-1]) for each in estimates], dim=1)
-
-    def spectra(self, spectrum: Tensor) -> Tensor:
-        """Return the spectrograms of the stems, complex64 [items, stems, frames, bins, channels], of a :meth:`spectrum`."""
-        x = self._features(spectrum)
-        masks = [estimator(x) for estimator in self.mask_estimators]
-        with torch.autocast(spectrum.device.type, enabled=False):
-            return torch.stack([self._masked(spectrum, mask) for mask in masks], dim=1)
-
-    def spectrum(self, audio: Tensor) -> Tensor:
-        """Return the spectrogram, complex64 [items, frames, bins, channels], of float32 [items, channels, frames]."""
-        config = self.config
-        with torch.autocast(audio.device.type, enabled=False):
-            spectrum = torch.stft(
-                audio.flatten(0, 1),
-                config.n_fft,
-                config.hop_length,
-                config.win_length,
-                self.window,
-                normalized=config.is_stft_normalized,
-                return_complex=True,
-            )
-        return spectrum.unflatten(0, audio.shape[:2]).permute(0, 3, 2, 1)
-
-    def _features(self, spectrum: Tensor) -> Tensor:
-        """Return features [items, frames, bands, dim]."""
+            spectrum = self._spectrum(audio)
         # All numbers of a band lie together: bins, then channels, then the real and the imaginary part.
         numbers = torch.view_as_real(spectrum.index_select(2, self.frequencies)).flatten(2)
-        x: Tensor = self.band_split(numbers)
+        x = self.band_split(numbers)
         for along_time, along_bands in self.layers:  # type: ignore[misc]
             shape = x.transpose(1, 2).shape
             x = along_time(x.transpose(1, 2).flatten(0, 1)).view(shape).transpose(1, 2)
             shape = x.shape
             x = along_bands(x.flatten(0, 1)).view(shape)
-        normalised: Tensor = self.final_norm(x)
-        return normalised
+        x = self.final_norm(x)
+        masks = (estimator(x).float() for estimator in self.mask_estimators)
+        with torch.autocast(audio.device.type, enabled=False):
+            return torch.stack([self._masked(spectrum, mask, audio.shape[-1]) for mask in masks], dim=1)
 
-    def _masked(self, spectrum: Tensor, numbers: Tensor) -> Tensor:
-        """Return the spectrogram of one stem, as that of the recording."""
+    def _spectrum(self, audio: Tensor) -> Tensor:
+        """Return complex64 [items, frames, bins, channels]."""
         config = self.config
-        mask = torch.view_as_complex(numbers.float().unflatten(-1, (-1, config.channel_count, 2)).contiguous())
+        spectrum = torch.stft(
+            audio.flatten(0, 1),
+            config.n_fft,
+            config.hop_length,
+            config.win_length,
+            self.window,
+            normalized=config.is_stft_normalized,
+            return_complex=True,
+        )
+        return spectrum.unflatten(0, audio.shape[:2]).permute(0, 3, 2, 1)
+
+    def _masked(self, spectrum: Tensor, numbers: Tensor, frame_count: int) -> Tensor:
+        """Return the audio [items, channels, frames] of one stem."""
+        config = self.config
+        mask = torch.view_as_complex(numbers.unflatten(-1, (-1, config.channel_count, 2)).contiguous())
         if config.is_mel:
             total = torch.zeros_like(spectrum).index_add_(2, self.frequencies, mask)
             mask = total / self.band_counts
-        return spectrum * mask
-
-    def _waveform(self, spectrum: Tensor, frame_count: int) -> Tensor:
-        """Return the audio [items, channels, frames] of one stem."""
-        config = self.config
-        spectrum = spectrum.permute(0, 3, 2, 1)
+        estimate = (spectrum * mask).permute(0, 3, 2, 1)
         if config.zero_dc:
-            spectrum = spectrum.index_fill(2, torch.zeros(1, dtype=torch.long, device=spectrum.device), 0)
+            estimate = estimate.index_fill(2, torch.zeros(1, dtype=torch.long, device=estimate.device), 0)
         audio = torch.istft(
-            spectrum.flatten(0, 1),
+            estimate.flatten(0, 1),
             config.n_fft,
             config.hop_length,
             config.win_length,

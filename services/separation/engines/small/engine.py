@@ -1,0 +1,91 @@
+"""Separation with the small network that Soundwright ships. ``training/`` has its data and its training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from kit.engines import ModelDeclaration, ModelFile
+from kit.errors import AppError, Code
+from kit.weights import read_verified
+from services.separation.engines.networks import Bag, NetworkEngine
+from services.separation.service import STEMS
+
+__all__ = ["CHANNEL_COUNT", "SMALL", "WEIGHTS", "SmallEngine"]
+
+WEIGHTS = Path(__file__).with_name("small.safetensors")
+"""The parameters."""
+
+CHANNEL_COUNT = 24
+"""Size of the network, which ``training/cpu.yaml`` configures."""
+
+_SAMPLE_RATE_HZ = 44_100
+# 9 seconds. Windows begin on one grid of four spectrogram frames, as the U-Net does, so that one window or many give the same.
+_WINDOW_FRAMES = 384 * 1024
+_OVERLAP = 0.25
+_REMAINDER = "other"  # the rest of the recording, so that the stems add up to it at any sample rate
+_ESTIMATED = tuple(stem for stem in STEMS if stem != _REMAINDER)
+
+SMALL = ModelDeclaration(
+    name="small",
+    description="A small network, trained on rendered songs: its weights are part of Soundwright",
+    architecture="TFC-TDF U-Net",
+    outputs=STEMS,
+    code_licence="Apache-2.0",
+    weights_licence="Apache-2.0",
+    licence_note="docs/models/small.md lists the sounds of the training songs and their licences.",
+    needs_weights=True,
+    relative_cost=0.05,
+    memory_bytes=670_000_000,
+    files=(
+        ModelFile(
+            name=WEIGHTS.name,
+            size_bytes=2_854_108,
+            sha256="79e6d17ee9863ce0b169d8deda33801eea43b7b41f79aae1535c92927461d558",
+        ),
+    ),
+    fallback="dsp",
+)
+
+
+class SmallEngine(NetworkEngine):
+    """The network behind the Engine Protocol. See :class:`NetworkEngine` for the arguments."""
+
+    name = "small"
+    models = (SMALL,)
+
+    def is_present(self, model: str) -> bool:
+        """Return whether the file of the weights is there."""
+        return WEIGHTS.is_file()
+
+    def load_bag(self, model: str, device: str) -> Bag:
+        """Return the network on ``device``.
+
+        Raises:
+            AppError: ``MODEL_UNAVAILABLE`` if the file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
+        """
+        (file,) = SMALL.files
+        try:
+            content = read_verified(WEIGHTS, file.sha256, model)
+        except OSError as error:
+            raise AppError(
+                Code.NOT_PROVISIONED,
+                "MODEL_UNAVAILABLE",
+                f"The file {file.name} of the model {model!r} is missing from this installation. Install Soundwright again.",
+                {"model": model},
+            ) from error
+        from services.separation.engines.small.network import read_network
+
+        return Bag(
+            networks=(read_network(content, CHANNEL_COUNT).to(device),),
+            weights=np.ones((1, len(_ESTIMATED)), np.float32),
+            stems=_ESTIMATED,
+            remainder=_REMAINDER,
+            rows=tuple(map(STEMS.index, _ESTIMATED)),
+            sample_rate_hz=_SAMPLE_RATE_HZ,
+            channel_count=2,
+            segment_frames=_WINDOW_FRAMES,
+            overlap=_OVERLAP,
+            device=device,
+        )

@@ -1,0 +1,109 @@
+"""The ``small`` engine with the weights that the repository contains."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.dsp_quality import MemoryMix, improvements_db, mix_of
+from kit.errors import AppError
+from services.generation.engines.procedural.render import render_stems
+from services.generation.engines.procedural.songs import song as procedural_song
+from services.separation.engines.small import SmallEngine, engine
+from services.separation.engines.small.engine import SMALL, WEIGHTS
+from services.separation.service import STEMS, Samples
+from tests.models.recordings import ArrayMix, joined, song
+
+RATE_HZ = 44_100
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def small() -> SmallEngine:
+    return SmallEngine(thread_count=1, device="cpu")
+
+
+def _error_db(actual: Samples, expected: Samples) -> float:
+    return float(10 * np.log10(np.mean((actual - expected) ** 2) / np.mean(expected**2) + 1e-20))
+
+
+def test_the_repository_contains_the_declared_weights() -> None:
+    (file,) = SMALL.files
+    content = WEIGHTS.read_bytes()
+    assert (file.name, file.size_bytes, file.sha256) == (
+        WEIGHTS.name, len(content), hashlib.sha256(content).hexdigest(),
+    )  # fmt: skip
+    assert len(content) < 36_000_000
+    assert SMALL.is_licensed
+    assert SmallEngine().is_present("small")
+
+
+def test_drums_and_bass_of_a_song_are_separated(small: SmallEngine) -> None:
+    """The sounds of this song are synthetic, and none of them was used in training."""
+    truth = render_stems(procedural_song("pop", 12.0), RATE_HZ)
+    mix = mix_of(truth)
+    gains = improvements_db(truth, joined(small.separate(MemoryMix(mix, RATE_HZ), "small")))
+    assert gains["drums"] > 6
+    assert gains["bass"] > 6
+    assert gains["vocals"] > 0
+
+
+@pytest.mark.parametrize(("rate_hz", "channel_count"), [(RATE_HZ, 2), (48_000, 1), (32_000, 3)])
+def test_the_stems_add_up_to_the_recording(small: SmallEngine, rate_hz: int, channel_count: int) -> None:
+    mix = ArrayMix(song(channel_count, 3 * rate_hz + 11), rate_hz)
+    stems = joined(small.separate(mix, "small"))
+    assert set(stems) == set(STEMS)
+    assert all(stem.shape == mix.samples.shape and stem.dtype == np.float32 for stem in stems.values())
+    np.testing.assert_allclose(sum(stems.values()), mix.samples, atol=1e-6)
+
+
+@pytest.mark.parametrize("stems", [("vocals",), ("other",), ("drums", "vocals")])
+def test_requested_stems_are_those_of_the_whole_separation(small: SmallEngine, stems: tuple[str, ...]) -> None:
+    mix = ArrayMix(song(2, 2 * RATE_HZ), RATE_HZ)
+    whole, actual = joined(small.separate(mix, "small")), joined(small.separate(mix, "small", stems))
+    assert set(actual) == set(stems)
+    for stem in stems:
+        assert actual[stem].tobytes() == whole[stem].tobytes()
+
+
+def test_windows_of_any_length_agree(small: SmallEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    mix = MemoryMix(mix_of(render_stems(procedural_song("rock", 18.0), RATE_HZ)), RATE_HZ)
+    many = joined(small.separate(mix, "small"))
+    monkeypatch.setattr(engine, "_WINDOW_FRAMES", 900 * 1024)
+    one = joined(SmallEngine(thread_count=1, device="cpu").separate(mix, "small"))
+    for stem in STEMS:
+        assert _error_db(many[stem], one[stem]) < -30
+
+
+def test_the_same_input_gives_the_same_bits(small: SmallEngine) -> None:
+    mix = ArrayMix(song(2, 2 * RATE_HZ), RATE_HZ)
+    first, second = (joined(small.separate(mix, "small")) for _ in range(2))
+    assert all(first[stem].tobytes() == second[stem].tobytes() for stem in STEMS)
+
+
+def test_level_does_not_change_the_separation(small: SmallEngine) -> None:
+    samples = song(2, 2 * RATE_HZ)
+    loud, quiet = (joined(small.separate(ArrayMix(samples * gain, RATE_HZ), "small")) for gain in (1.0, 0.01))
+    for stem in STEMS:
+        assert _error_db(quiet[stem] * 100, loud[stem]) < -60
+
+
+def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / WEIGHTS.name
+    shutil.copy(WEIGHTS, copy)
+    monkeypatch.setattr(engine, "WEIGHTS", copy)
+    content = bytearray(copy.read_bytes())
+    content[-1] ^= 1
+    copy.write_bytes(content)
+    with pytest.raises(AppError) as caught:
+        SmallEngine(device="cpu").load("small")
+    assert caught.value.reason == "WEIGHTS_CHANGED"
+    copy.unlink()
+    assert not SmallEngine().is_present("small")
+    with pytest.raises(AppError) as caught:
+        SmallEngine(device="cpu").load("small")
+    assert caught.value.reason == "MODEL_UNAVAILABLE"
