@@ -86,13 +86,20 @@ def _list(declarations: Iterable[ModelDeclaration], present: set[str]) -> None:
                 declared.licence,
                 size_text(declared),
                 state if declared.needs_weights else "not needed",
-                declared.source or ("mirrors" if declared.needs_weights else "built in"),
+                declared.source or _origin(declared),
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         sys.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
     sys.stdout.flush()
+
+
+def _origin(declared: ModelDeclaration) -> str:
+    """Return where a model comes from that is not on the hub."""
+    if any(file.mirrors for file in declared.files):
+        return "mirrors"
+    return "this machine" if declared.needs_weights else "built in"
 
 
 def _refusal(name: str, registry: EngineRegistry[Any]) -> str:

@@ -64,12 +64,19 @@ def _cells(declared: ModelDeclaration, registry: EngineRegistry[Any]) -> list[st
         rate,
         declared.code_licence,
         declared.weights_licence or "none needed",
-        repository if declared.source else "mirrors" if declared.needs_weights else "none",
+        repository if declared.source else _origin(declared),
         size_text(declared),
         _memory(declared.memory_bytes),
         _memory(declared.device_memory_bytes),
         f"`{declared.fallback}`" if declared.fallback else "none",
     ]
+
+
+def _origin(declared: ModelDeclaration) -> str:
+    """Return where the weights of a model come from that is not on the hub."""
+    if any(file.mirrors for file in declared.files):
+        return "mirrors"
+    return "part of Soundwright" if declared.needs_weights else "none"
 
 
 def _memory(size_bytes: int | None) -> str:

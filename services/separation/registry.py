@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kit.engines import EngineRegistry, FallbackPolicy
 from services.separation.engines.demucs import DemucsEngine
 from services.separation.engines.dsp import DspEngine
 from services.separation.engines.hpss import HpssEngine
 from services.separation.engines.roformer import RoformerEngine
+from services.separation.engines.small import SmallEngine
 from services.separation.service import Engine
 from services.separation.settings import SeparationSettings
 
@@ -21,27 +24,23 @@ def build_registry(settings: SeparationSettings) -> Registry:
         fallback=FallbackPolicy.WHEN_UNAVAILABLE if settings.fallback else FallbackPolicy.NEVER,
         unlicensed=settings.unlicensed_models,
     )
+    hardware: dict[str, Any] = {
+        "thread_count": settings.separation_thread_count or None,
+        "device": settings.separation_device or None,
+        "batch_size": settings.separation_batch_size or None,
+        "gpu_mode": settings.separation_gpu_mode,
+    }
     registry.register(
         DemucsEngine(
             model_dir=settings.separation_model_dir,
             trusted_sha256=settings.separation_trusted_sha256,
-            thread_count=settings.separation_thread_count or None,
-            device=settings.separation_device or None,
-            batch_size=settings.separation_batch_size or None,
-            gpu_mode=settings.separation_gpu_mode,
+            **hardware,
             cpu_mode=settings.separation_cpu_mode,
             compiled_dir=settings.separation_compiled_dir or settings.data_dir / "compiled",
         )
     )
     registry.register(DspEngine())
-    registry.register(
-        RoformerEngine(
-            model_dir=settings.separation_model_dir,
-            thread_count=settings.separation_thread_count or None,
-            device=settings.separation_device or None,
-            batch_size=settings.separation_batch_size or None,
-            gpu_mode=settings.separation_gpu_mode,
-        )
-    )
+    registry.register(SmallEngine(**hardware))
+    registry.register(RoformerEngine(model_dir=settings.separation_model_dir, **hardware))
     registry.register(HpssEngine())
     return registry

@@ -100,6 +100,15 @@ def test_stems_are_stored_as_asked(admin: httpx.Client, encoding: str) -> None:
         assert stem["file_path"].endswith(".flac" if encoding == "flac" else ".wav")
 
 
+def test_a_network_without_a_download_separates(admin: httpx.Client, track: dict[str, Any]) -> None:
+    created = admin.post("/api/processing/separate", json={"track_id": track["id"], "model": "small"}).json()["data"]
+    done = finished(admin, f"/api/processing/job/{created['job_id']}")
+    assert (done["engine"], done["model"], done["degraded"]) == ("small", "small", False)
+    assert {stem["stem_type"] for stem in done["stems"]} == {"vocals", "drums", "bass", "other"}
+    total = np.sum([decoded(admin.get(stem["download_url"]).content) for stem in done["stems"]], axis=0)
+    np.testing.assert_allclose(total, decoded(encoded(SAMPLES)), atol=1e-4)
+
+
 def test_the_same_idempotency_key_starts_one_job(admin: httpx.Client, track: dict[str, Any]) -> None:
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     body = {"track_id": track["id"], "model": "dsp"}
@@ -136,6 +145,10 @@ def test_the_catalogue_says_what_each_model_is(admin: httpx.Client) -> None:
     assert demucs["available"] is False
     assert "adds htdemucs to SOUNDWRIGHT_UNLICENSED_MODELS" in demucs["unavailable_reason"]
     assert (dsp["available"], dsp["unavailable_reason"], dsp["weights_licence"], dsp["files"]) == (True, None, None, [])
+    small = models["small"]
+    assert (small["available"], small["weights_licence"], small["files"][0]["name"]) == (
+        True, "Apache-2.0", "small.safetensors",
+    )  # fmt: skip
 
 
 def test_auto_chooses_an_available_model_and_says_why(admin: httpx.Client, track: dict[str, Any]) -> None:

@@ -12,9 +12,12 @@ from services.separation.choice import Candidate, Quality, choose, parse_quality
 from services.separation.engines.demucs import DemucsEngine
 from services.separation.engines.dsp import DspEngine
 from services.separation.engines.roformer import RoformerEngine
+from services.separation.engines.small import SmallEngine
 from services.separation.service import STEMS
 
-MODELS: tuple[ModelDeclaration, ...] = (*DemucsEngine.models, *RoformerEngine.models, *DspEngine.models)
+MODELS: tuple[ModelDeclaration, ...] = (
+    *DemucsEngine.models, *RoformerEngine.models, *DspEngine.models, *SmallEngine.models,
+)  # fmt: skip
 ALL = tuple(model.name for model in MODELS)
 
 
@@ -43,6 +46,8 @@ def candidates(available: tuple[str, ...], speeds: dict[str, float]) -> list[Can
         # Weights that are not on the server do not count.
         ("best", 4, False, ("htdemucs", "dsp"), {}, "htdemucs"),
         ("best", 4, False, ("dsp",), {}, "dsp"),
+        # Of two models without a published score, the first one runs.
+        ("best", 4, False, ("dsp", "small"), {}, "dsp"),
         # A score is better than none.
         ("best", 4, False, ("htdemucs", "mdx_extra", "dsp"), {}, "htdemucs"),
         ("best", 4, False, ("mdx_extra", "dsp"), {}, "mdx_extra"),

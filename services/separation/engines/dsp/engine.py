@@ -23,7 +23,7 @@ DSP = ModelDeclaration(
     outputs=STEMS,
     code_licence="Apache-2.0",
     needs_weights=False,
-    relative_cost=0.1,
+    relative_cost=0.06,
     device_memory_bytes=0,
 )
 
