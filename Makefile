@@ -56,7 +56,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(INSTALL) --no-warn-conflicts --editable ".[all,dev]"
 	@$(INSTALL) --no-deps audiocraft  # docs/decisions/0007
 	@# librosa compiles functions at their first call. Processes that do this at the same time can crash.
-	@$(BIN)/python -c "from services.analysis.engines.librosa_engine import warm_up; warm_up()"
+	@$(BIN)/python -m tools.compile_librosa
 	@touch $@
 
 # The studio, the web application. Without the npm registry, everything else works, and the page of the studio says what is missing.
