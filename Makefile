@@ -105,9 +105,9 @@ $(CHANNEL_CLIENT): tests/channels/package-lock.json $(VENV)/.ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/channels
 	@touch $@
 
-# Many tests wait, so three processes are faster than two, even on two cores. The files stay in order: long stories come
-# first and short unit tests last, so that all processes finish at about the same time.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
+# Many tests wait, so two processes are much faster than one, even on two cores. The files stay in order: long stories come
+# first and short unit tests last, so that both processes finish at about the same time.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 # Chromium, and what drives it. If Debian's chromium is on PATH, the tests use that one.
 BROWSER := tests/studio/node_modules/.ready
