@@ -19,6 +19,7 @@ from kit.adapters.blob_keys import blob_not_found, check_folder, check_key
 from kit.durable import make_folder, sync
 from kit.errors import AppError, Code
 from kit.free_space import STORE_BYTES, FreeSpace, full_disk, require_free_space
+from kit.opened import open_in_thread
 from kit.ports import BlobInfo, BlobWriter, PublicBlobs, StoreSpace
 
 __all__ = ["FileBlobs"]
@@ -49,7 +50,7 @@ class FileBlobs:
         partial = self._partial / uuid.uuid4().hex
         try:
             with _translate_errors():
-                file = await asyncio.to_thread(partial.open, "xb")
+                file = await open_in_thread(partial, "xb")
             try:
                 yield _Writer(file, FreeSpace(self._partial))  # errors of the caller's block are not translated
                 with _translate_errors():
@@ -106,7 +107,7 @@ class FileBlobs:
     async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         path = self._path(key)
         with _translate_errors():
-            file = await asyncio.to_thread(path.open, "rb", 0)
+            file = await open_in_thread(path, "rb", 0)
             try:
                 if start:
                     file.seek(start)

@@ -17,6 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from kit.errors import AppError, Code
+from kit.opened import open_in_thread
 from services.gateway.clients import Gateway
 from services.gateway.http.disconnects import cancel_on_disconnect
 
@@ -98,7 +99,7 @@ class ConvertedResponse(StreamingResponse):
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(path.open, "rb", 0)
+    file = await open_in_thread(path, "rb", 0)
     try:
         while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
             yield chunk
