@@ -97,7 +97,7 @@ def _list(declarations: Iterable[ModelDeclaration], present: set[str]) -> None:
 
 def _origin(declared: ModelDeclaration) -> str:
     """Return where a model comes from that is not on the hub."""
-    if any(file.mirrors for file in declared.files):
+    if declared.has_mirrors:
         return "mirrors"
     return "this machine" if declared.needs_weights else "built in"
 

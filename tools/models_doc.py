@@ -74,7 +74,7 @@ def _cells(declared: ModelDeclaration, registry: EngineRegistry[Any]) -> list[st
 
 def _origin(declared: ModelDeclaration) -> str:
     """Return where the weights of a model come from that is not on the hub."""
-    if any(file.mirrors for file in declared.files):
+    if declared.has_mirrors:
         return "mirrors"
     return "part of Soundwright" if declared.needs_weights else "none"
 

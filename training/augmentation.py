@@ -63,9 +63,6 @@ def changed_song(stems: Samples, random: np.random.Generator, sample_rate_hz: in
     if random.random() < 0.03:
         bits_per_second = int(random.choice(_MP3_BITS_PER_SECOND))
         stems = np.stack([encoded(stem, bits_per_second, sample_rate_hz) for stem in stems])
-    peak = float(np.abs(stems.sum(axis=0)).max(initial=0.0))
-    if peak > PEAK_LIMIT:
-        stems = stems * (PEAK_LIMIT / peak)
     return np.ascontiguousarray(stems, np.float32)
 
 

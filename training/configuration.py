@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["SAMPLE_RATE_HZ", "Configuration", "Network", "Optimization", "read_configuration"]
+from services.separation.engines.small.engine import SAMPLE_RATE_HZ
 
-SAMPLE_RATE_HZ = 44_100
+__all__ = ["Configuration", "Network", "Optimization", "read_configuration"]
 
 
 class Network(BaseModel):

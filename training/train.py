@@ -21,9 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from services.separation.engines.small.engine import SAMPLE_RATE_HZ
 from services.separation.engines.small.network import SmallNetwork
 from services.separation.service import STEMS
-from training.configuration import SAMPLE_RATE_HZ, Configuration, read_configuration
+from training.configuration import Configuration, read_configuration
 from training.examples import Examples, find_songs, validation_segments
 from training.losses import separation_loss, si_sdr
 

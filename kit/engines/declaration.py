@@ -109,6 +109,11 @@ class ModelDeclaration:
         return self.weights_licence != NONE_STATED
 
     @property
+    def has_mirrors(self) -> bool:
+        """Whether other places than the hub have a file of the model."""
+        return any(file.mirrors for file in self.files)
+
+    @property
     def size_bytes(self) -> int | None:
         """Size of the download; None if it is not known."""
         sizes = [file.size_bytes for file in self.files]

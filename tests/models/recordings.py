@@ -9,7 +9,7 @@ import numpy as np
 
 from services.separation.service import Samples
 
-__all__ = ["ArrayMix", "joined", "song"]
+__all__ = ["ArrayMix", "error_db", "joined", "song"]
 
 
 @dataclass
@@ -45,3 +45,8 @@ def joined(blocks: Iterator[Mapping[str, Samples]]) -> dict[str, Samples]:
     """Return the whole stems of consecutive blocks."""
     parts = list(blocks)
     return {stem: np.concatenate([part[stem] for part in parts], axis=1) for stem in parts[0]}
+
+
+def error_db(actual: Samples, expected: Samples) -> float:
+    """Return the energy of the difference relative to what is expected, in dB."""
+    return float(20 * np.log10(np.linalg.norm(actual - expected) / np.linalg.norm(expected) + 1e-12))

@@ -18,7 +18,7 @@ from services.separation.engines.roformer import RoformerEngine
 from services.separation.engines.windows import overlap_add
 from services.separation.service import Samples
 from tests.models import tiny_roformer as tiny
-from tests.models.recordings import ArrayMix, joined, song
+from tests.models.recordings import ArrayMix, error_db, joined, song
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -56,10 +56,6 @@ def engine(folder: Path) -> RoformerEngine:
 
 def recording(frame_count: int, channel_count: int = 2, sample_rate_hz: int = tiny.RATE_HZ) -> ArrayMix:
     return ArrayMix(song(channel_count, frame_count, sample_rate_hz=sample_rate_hz), sample_rate_hz)
-
-
-def error_db(actual: Samples, expected: Samples) -> float:
-    return float(20 * np.log10(np.linalg.norm(actual - expected) / np.linalg.norm(expected) + 1e-12))
 
 
 def estimates(network: Any, samples: Samples) -> Samples:

@@ -15,8 +15,8 @@ from services.generation.engines.procedural.render import render_stems
 from services.generation.engines.procedural.songs import song as procedural_song
 from services.separation.engines.small import SmallEngine, engine
 from services.separation.engines.small.engine import SMALL, WEIGHTS
-from services.separation.service import STEMS, Samples
-from tests.models.recordings import ArrayMix, joined, song
+from services.separation.service import STEMS
+from tests.models.recordings import ArrayMix, error_db, joined, song
 
 RATE_HZ = 44_100
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -25,10 +25,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture(scope="module")
 def small() -> SmallEngine:
     return SmallEngine(thread_count=1, device="cpu")
-
-
-def _error_db(actual: Samples, expected: Samples) -> float:
-    return float(10 * np.log10(np.mean((actual - expected) ** 2) / np.mean(expected**2) + 1e-20))
 
 
 def test_the_repository_contains_the_declared_weights() -> None:
@@ -76,7 +72,7 @@ def test_windows_of_any_length_agree(small: SmallEngine, monkeypatch: pytest.Mon
     monkeypatch.setattr(engine, "_WINDOW_FRAMES", 900 * 1024)
     one = joined(SmallEngine(thread_count=1, device="cpu").separate(mix, "small"))
     for stem in STEMS:
-        assert _error_db(many[stem], one[stem]) < -30
+        assert error_db(many[stem], one[stem]) < -30
 
 
 def test_the_same_input_gives_the_same_bits(small: SmallEngine) -> None:
@@ -89,7 +85,7 @@ def test_level_does_not_change_the_separation(small: SmallEngine) -> None:
     samples = song(2, 2 * RATE_HZ)
     loud, quiet = (joined(small.separate(ArrayMix(samples * gain, RATE_HZ), "small")) for gain in (1.0, 0.01))
     for stem in STEMS:
-        assert _error_db(quiet[stem] * 100, loud[stem]) < -60
+        assert error_db(quiet[stem] * 100, loud[stem]) < -60
 
 
 def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

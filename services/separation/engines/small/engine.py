@@ -12,7 +12,7 @@ from kit.weights import read_verified
 from services.separation.engines.networks import Bag, NetworkEngine
 from services.separation.service import STEMS
 
-__all__ = ["CHANNEL_COUNT", "SMALL", "WEIGHTS", "SmallEngine"]
+__all__ = ["CHANNEL_COUNT", "SAMPLE_RATE_HZ", "SMALL", "WEIGHTS", "SmallEngine"]
 
 WEIGHTS = Path(__file__).with_name("small.safetensors")
 """The parameters."""
@@ -20,7 +20,9 @@ WEIGHTS = Path(__file__).with_name("small.safetensors")
 CHANNEL_COUNT = 24
 """Size of the network, which ``training/cpu.yaml`` configures."""
 
-_SAMPLE_RATE_HZ = 44_100
+SAMPLE_RATE_HZ = 44_100
+"""Sample rate of the network."""
+
 # 9 seconds. Windows begin on one grid of four spectrogram frames, as the U-Net does, so that one window or many give the same.
 _WINDOW_FRAMES = 384 * 1024
 _OVERLAP = 0.25
@@ -83,7 +85,7 @@ class SmallEngine(NetworkEngine):
             stems=_ESTIMATED,
             remainder=_REMAINDER,
             rows=tuple(map(STEMS.index, _ESTIMATED)),
-            sample_rate_hz=_SAMPLE_RATE_HZ,
+            sample_rate_hz=SAMPLE_RATE_HZ,
             channel_count=2,
             segment_frames=_WINDOW_FRAMES,
             overlap=_OVERLAP,
