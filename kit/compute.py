@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import multiprocessing
 import os
-import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -85,16 +83,19 @@ class EngineProcesses(Generic[E]):
 
     Args:
         name: the name of the pool, for thread names and metrics.
-        slot_count: the maximum number of processes.
+        slot_count: how much work runs at a time.
         build: creates the engine. It is called once in each process and must be picklable.
+        process_count: the maximum number of processes; None: ``slot_count``. If there are fewer, several threads of a
+            process work with one engine, and a crash ends the attempts of all of them.
     """
 
-    def __init__(self, name: str, slot_count: int, build: Callable[[], E]) -> None:
+    def __init__(self, name: str, slot_count: int, build: Callable[[], E], process_count: int | None = None) -> None:
         self.slot_count = slot_count
         self._name = name
         self._build = build
+        self._lane_count = -(-slot_count // (process_count or slot_count))
         self._slots = ComputeSlots(name, slot_count)
-        self._idle: queue.LifoQueue[_EngineProcess] = queue.LifoQueue()  # prefer the process used last
+        self._idle: list[_Lane] = []  # the last one was used last, and is used first
         self._lock = threading.Lock()
         self._processes: set[_EngineProcess] = set()
         self._gpu_memory: dict[_EngineProcess, GpuMemory] = {}
@@ -114,40 +115,40 @@ class EngineProcesses(Generic[E]):
         return await self._slots.run(lambda: self._run(work, report))
 
     def _run(self, work: Work[E, T], report: Report) -> T:
-        process = self._acquire()
+        lane = self._acquire()
         try:
-            result: T = process.run(work, report)
+            result: T = lane.run(work, report)
         finally:
-            self._measure(process, process.gpu_memory)
-            if process.alive and not self._closed:
-                self._idle.put(process)
-            else:
-                self._discard(process)
+            with self._lock:
+                if lane.process.alive and not self._closed:
+                    self._measure(lane.process, lane.process.gpu_memory)
+                    self._idle.append(lane)
+                else:
+                    self._discard(lane)
         return result
 
-    def _acquire(self) -> _EngineProcess:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                process = self._idle.get_nowait()
-                if process.alive:
-                    return process
-                self._discard(process)
+    def _acquire(self) -> _Lane:
         with self._lock:
+            while self._idle:
+                lane = self._idle.pop()
+                if lane.process.alive:
+                    return lane
+                self._discard(lane)
             if self._closed:
                 raise AppError(Code.UNAVAILABLE, "STOPPING", "The service is stopping. Try again in a minute.")
-            process = _EngineProcess(self._build)
+            process = _EngineProcess(self._build, self._lane_count)
             self._processes.add(process)
-            return process
+            first, *others = process.lanes
+            self._idle += others
+            return first
 
-    def _discard(self, process: _EngineProcess) -> None:
-        """End a process that no thread uses."""
-        with self._lock:
-            if process not in self._processes:
-                return
-            self._processes.remove(process)
-        process.end()
-        process.close()
-        self._measure(process, None)
+    def _discard(self, lane: _Lane) -> None:
+        """Close a lane that no thread uses, and end its process. The caller holds the lock."""
+        lane.close()
+        if lane.process in self._processes:
+            self._processes.remove(lane.process)
+            lane.process.end()
+            self._measure(lane.process, None)
 
     def _measure(self, process: _EngineProcess, memory: GpuMemory | None) -> None:
         """Update the metrics of the pool for one of its processes; None: it has ended, or uses no GPU."""
@@ -167,29 +168,57 @@ class EngineProcesses(Generic[E]):
         for process in processes:
             process.end()  # a thread that uses it gets an error, and discards it
         self._slots.close()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._discard(self._idle.get_nowait())
+        with self._lock:
+            while self._idle:
+                self._discard(self._idle.pop())
 
 
 class _EngineProcess:
-    """The parent's side of an engine process."""
+    """The parent's side of an engine process.
 
-    def __init__(self, build: Callable[[], Any]) -> None:
+    Args:
+        build: creates the engine in the process.
+        lane_count: threads of the process that work.
+    """
+
+    def __init__(self, build: Callable[[], Any], lane_count: int) -> None:
         # Spawn, because a fork of a multi-threaded process may inherit locks that are never released.
         context = multiprocessing.get_context("spawn")
-        self._connection, child_connection = context.Pipe()
+        pipes = [context.Pipe() for _ in range(lane_count)]
         self._process: BaseProcess = context.Process(
-            target=_serve, args=(child_connection, build, log.configuration()), daemon=True
+            target=_serve, args=([child for _, child in pipes], build, log.configuration()), daemon=True
         )
         self._process.start()
-        child_connection.close()
+        for _, child in pipes:
+            child.close()
+        self.lanes = [_Lane(self, connection) for connection, _ in pipes]
         self.gpu_memory: GpuMemory | None = None
-        self._ended = False
+        self.ended = False
 
     @property
     def alive(self) -> bool:
         return self._process.is_alive()
+
+    def exit_code(self) -> int | None:
+        """Return the status of a process that closed its connections, after it has ended."""
+        self._process.join(_TERMINATE_SECONDS)
+        return self._process.exitcode
+
+    def end(self) -> None:
+        self.ended = True
+        self._process.terminate()
+        self._process.join(_TERMINATE_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+class _Lane:
+    """The parent's side of one thread of an engine process."""
+
+    def __init__(self, process: _EngineProcess, connection: Connection) -> None:
+        self.process = process
+        self._connection = connection
 
     def run(self, work: Callable[[Any, Report], T], report: Report) -> T:
         report_error: BaseException | None = None
@@ -198,7 +227,7 @@ class _EngineProcess:
             while True:
                 kind, value = self._connection.recv()
                 if kind == "gpu_memory":
-                    self.gpu_memory = value
+                    self.process.gpu_memory = value
                 elif kind == "share" and report_error is None:
                     try:
                         report(value)
@@ -211,9 +240,8 @@ class _EngineProcess:
                 elif kind != "share":
                     raise report_error or value
         except (EOFError, OSError) as error:
-            self._process.join(_TERMINATE_SECONDS)
-            exit_code = self._process.exitcode
-            if not self._ended:
+            exit_code = self.process.exit_code()
+            if not self.process.ended:
                 logger.error("engine.process_died", exit_code=exit_code)
             raise report_error or AppError(
                 Code.UNAVAILABLE,
@@ -221,14 +249,6 @@ class _EngineProcess:
                 "The engine process ended unexpectedly. It may have run out of memory. Try again.",
                 {"exit_code": exit_code},
             ) from error
-
-    def end(self) -> None:
-        self._ended = True
-        self._process.terminate()
-        self._process.join(_TERMINATE_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
 
     def close(self) -> None:
         """Close the connection, which no other thread may use: its file descriptor could stand for another file then."""
@@ -239,7 +259,7 @@ class _Stopped(Exception):
     """The parent process asked to stop the current work."""
 
 
-def _serve(connection: Connection, build: Callable[[], Any], configure_log: Callable[[], None]) -> None:
+def _serve(connections: Sequence[Connection], build: Callable[[], Any], configure_log: Callable[[], None]) -> None:
     """The main function of an engine process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C, the component terminates this process
     parent = multiprocessing.parent_process()
@@ -247,6 +267,21 @@ def _serve(connection: Connection, build: Callable[[], Any], configure_log: Call
     threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
     configure_log()
     engine = build()
+    for connection in connections[1:]:
+        threading.Thread(target=_serve_or_exit, args=(connection, engine), daemon=True).start()
+    _serve_lane(connections[0], engine)
+
+
+def _serve_or_exit(connection: Connection, engine: Any) -> None:
+    """Serve a lane. If that ends, so does the process, because its parent would wait for a result."""
+    try:
+        _serve_lane(connection, engine)
+    finally:
+        os._exit(1)
+
+
+def _serve_lane(connection: Connection, engine: Any) -> None:
+    """Run the work that a connection brings, one after another."""
 
     def send(kind: str, value: Any) -> None:
         try:

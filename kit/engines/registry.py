@@ -6,6 +6,7 @@ import contextlib
 import enum
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -58,13 +59,13 @@ class EngineRegistry(Generic[E]):
     """Holds engines and loads their models.
 
     A service process builds a registry to read declarations. Each engine process builds one of its own, which loads
-    models. Loading one model at a time is safe from several threads.
+    models. Safe to use from several threads: one model is loaded at a time, while others run.
 
     Args:
         fallback: when fallbacks run.
         unlicensed: models that the operator allows although no licence of their weights is stated; ``*`` allows all.
-        loaded_limit: number of models with weights in memory; the least recently used one is unloaded first. None: no
-            limit.
+        loaded_limit: number of models with weights in memory; the least recently used one is unloaded first. Models in
+            use stay, even if they are more. None: no limit.
         idle_seconds: unload all models when none was used for so long. None: never.
         clock: monotonic seconds.
     """
@@ -85,7 +86,10 @@ class EngineRegistry(Generic[E]):
         self._entries: dict[str, tuple[ModelDeclaration, E]] = {}
         self._failures = LoadFailures(clock)
         self._loaded: list[str] = []  # least recently used first
-        self._lock = threading.RLock()
+        self._users: Counter[str] = Counter()
+        self._unwanted: set[str] = set()  # unloaded after their last use
+        self._lock = threading.Lock()  # of the fields above
+        self._load_lock = threading.Lock()  # held while a model is loaded or downloaded
         self._idle_timer: threading.Timer | None = None
 
     def register(self, engine: E) -> None:
@@ -173,10 +177,10 @@ class EngineRegistry(Generic[E]):
             pass
 
     def unload(self, model: str) -> None:
-        """Free the memory of a model. Does nothing if it is not loaded. Waits until no other thread uses a model."""
+        """Free the memory of a model, after its last use if a thread uses it. Does nothing if it is not loaded."""
         with self._lock:
-            if model in self._loaded:
-                self._unload(model)
+            self._unwanted.add(model)
+            self._unload_unwanted(model)
 
     @contextlib.contextmanager
     def use(self, model: str) -> Iterator[E]:
@@ -190,11 +194,16 @@ class EngineRegistry(Generic[E]):
             yield engine
             return
         try:
-            with self._lock:
-                self._load(model, engine)
+            self._begin_use(model, engine)
+            try:
                 yield engine
+            finally:
+                with self._lock:
+                    self._users[model] -= 1
+                    self._unload_unwanted(model)
         finally:
-            self._restart_idle_timer()
+            with self._lock:
+                self._restart_idle_timer()
 
     def select(self, model: str, outputs: Collection[str] = ()) -> ModelSelection:
         """Load a model, or its fallback where the policy allows it, and return which one runs.
@@ -241,28 +250,59 @@ class EngineRegistry(Generic[E]):
             raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
         return self._entries[model]
 
-    def _load(self, model: str, engine: E) -> None:
-        if model in self._loaded:
+    def _begin_use(self, model: str, engine: E) -> None:
+        """Load a model and count one more user."""
+        if self._count_user(model):
+            return
+        with self._load_lock:
+            if self._count_user(model):  # another thread has loaded it meanwhile
+                return
+            self._load(model, engine)
+            with self._lock:
+                # Weights that had to be downloaded might not have existed. Only now do other models make room for them.
+                self._make_room()
+                self._loaded.append(model)
+                self._users[model] += 1
+
+    def _count_user(self, model: str) -> bool:
+        """Count one more user of a model. Return False if it is not loaded."""
+        with self._lock:
+            if model not in self._loaded:
+                return False
             self._loaded.remove(model)
             self._loaded.append(model)
-            return
+            self._users[model] += 1
+            return True
+
+    def _load(self, model: str, engine: E) -> None:
         self.require_allowed(model)
         self._failures.check(model)
-        if self._loaded_limit is not None and engine.is_present(model):
-            self._make_room()
+        if engine.is_present(model):
+            with self._lock:
+                self._make_room()
         try:
             engine.load(model)
         except AppError as error:
             self._failures.add(model, error)
             raise
         self._failures.discard(model)
-        # Weights that have to be downloaded may not exist. The other models are unloaded only after the download.
-        self._make_room()
-        self._loaded.append(model)
+
+    # The methods below need the lock.
 
     def _make_room(self) -> None:
-        while self._loaded_limit is not None and len(self._loaded) >= self._loaded_limit:
-            self._unload(self._loaded[0])
+        """Unload the models used least recently, so that one more is within the limit."""
+        if self._loaded_limit is None:
+            return
+        for model in [model for model in self._loaded if not self._users[model]]:
+            if len(self._loaded) < self._loaded_limit:
+                return
+            self._unload(model)
+
+    def _unload_unwanted(self, model: str) -> None:
+        if model in self._unwanted and not self._users[model]:
+            self._unwanted.discard(model)
+            if model in self._loaded:
+                self._unload(model)
 
     def _unload(self, model: str) -> None:
         self._entries[model][1].unload(model)
@@ -278,11 +318,9 @@ class EngineRegistry(Generic[E]):
         self._idle_timer.start()
 
     def _unload_all(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            return  # a model is in use; the timer starts again after that
-        try:
+        with self._lock:
+            if any(self._users.values()):
+                return  # the timer starts again after that
             while self._loaded:
                 self._unload(self._loaded[-1])
-        finally:
-            self._lock.release()
         log.info("models.unloaded", idle_seconds=self._idle_seconds)

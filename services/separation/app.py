@@ -40,7 +40,7 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     settings = runtime.settings
     build = functools.partial(build_registry, settings)
     registry = build()
-    processes = EngineProcesses("separation", settings.separation_slot_count, build)
+    processes = EngineProcesses("separation", settings.separation_slot_count, build, settings.process_count)
     # Mixes have their own processes, because callers wait for them and separations take minutes.
     mixing = EngineProcesses("mixing", settings.separation_mixing_slot_count, no_engine)
     # One conversion at a time, however many jobs wait for lalal.ai or export stems.

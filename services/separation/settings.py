@@ -20,6 +20,12 @@ class SeparationSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore", protected_namespaces=())
 
     separation_slot_count: int = Field(1, ge=1, description="Number of parallel jobs.")
+    separation_process_count: int = Field(
+        0,
+        ge=0,
+        description="Processes that compute the parallel jobs. 0 means one per job, or one for all if "
+        "separation_device is a GPU.",
+    )
     separation_thread_count: int = Field(0, ge=0, description="CPU threads per job. 0 means one per core.")
     separation_batch_size: int = Field(
         0, ge=0, description="Segments per batch. 0 means 1 on a CPU, and on a GPU as many as fit."
@@ -86,6 +92,12 @@ class SeparationSettings(Settings):
     @classmethod
     def _split_digests(cls, value: object) -> object:
         return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
+
+    @property
+    def process_count(self) -> int:
+        """Processes that compute jobs. On a GPU, jobs share one, its weights and its batches."""
+        is_on_gpu = self.separation_device not in ("", "cpu")
+        return self.separation_process_count or (1 if is_on_gpu else self.separation_slot_count)
 
     @property
     def job_limits(self) -> JobLimits:

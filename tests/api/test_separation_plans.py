@@ -34,6 +34,8 @@ def plans_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "SOUNDWRIGHT_SEPARATION_MODEL_DIR": str(models),
         "SOUNDWRIGHT_SEPARATION_DEVICE": "cpu",
         "SOUNDWRIGHT_SEPARATION_CPU_MODE": "exact",
+        "SOUNDWRIGHT_SEPARATION_SLOT_COUNT": "2",
+        "SOUNDWRIGHT_SEPARATION_PROCESS_COUNT": "1",
         "SOUNDWRIGHT_FALLBACK": "true",
         "HF_HUB_OFFLINE": "1",
     }
@@ -166,6 +168,22 @@ def test_a_cancelled_plan_leaves_no_scratch_files_and_starts_again_as_it_was(
     assert (second["models"], second["weights"], second["requested_stems"]) == (
         ["own", "dsp"], [1, 2], ["bass", "vocals"],
     )  # fmt: skip
+
+
+def test_jobs_in_one_process_do_not_disturb_each_other(client: httpx.Client, track: dict[str, Any]) -> None:
+    plan = {"models": ["htdemucs", "own"], "stems": ["bass"]}
+    expected = stems_of(client, separated(client, track, **plan))
+    long = upload(client, encoded(song(240.0)))
+    endless = requested(client, long, model="own").json()["data"]["job_id"]
+    path = f"/api/processing/job/{endless}"
+    eventually(lambda: client.get(path).json()["data"]["progress"] > 0)
+
+    actual = stems_of(client, separated(client, track, **plan))
+    assert client.get(path).json()["data"]["status"] == "processing"
+    for stem in ("bass", "accompaniment"):
+        np.testing.assert_allclose(actual[stem], expected[stem], atol=1e-6)
+    assert client.delete(f"/api/jobs/{endless}").status_code == 204
+    assert finished(client, path)["error"] == "cancelled"
 
 
 @pytest.mark.parametrize(

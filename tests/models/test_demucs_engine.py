@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -225,6 +226,31 @@ def test_a_batch_that_does_not_fit_is_halved(engine: DemucsEngine, zoo: Zoo) -> 
         joined(crowded.separate(mix, "htdemucs"))
     assert error.value.reason == "OUT_OF_MEMORY"
     assert error.value.retryable
+
+
+def test_concurrent_separations_share_batches_and_change_nothing(engine: DemucsEngine, zoo: Zoo) -> None:
+    shared = DemucsEngine(model_dir=zoo.folder, device="cpu", batch_size=4)
+    shared.load("htdemucs")
+    bag = shared._loaded["htdemucs"]
+    # Three windows each, so that a batch of four belongs to two recordings.
+    frame_count = 3 * int((1 - bag.overlap) * bag.segment_frames)
+    mixes = [ArrayMix(song(2, frame_count, seed)) for seed in range(3)]
+    batches = bag.runs[0].__self__  # type: ignore[attr-defined]
+    sizes: list[int] = []
+
+    def wait_for_others(_: Any, inputs: tuple[torch.Tensor]) -> None:
+        sizes.append(len(inputs[0]))
+        while len(sizes) == 1 and len(batches._waiting) < 4:
+            threading.Event().wait(0.005)
+
+    bag.networks[0].register_forward_pre_hook(wait_for_others)
+    with ThreadPoolExecutor(3) as pool:
+        actual = list(pool.map(lambda mix: joined(shared.separate(mix, "htdemucs")), mixes))
+    assert max(sizes) == 4
+    for mix, stems in zip(mixes, actual, strict=True):
+        expected = joined(engine.separate(mix, "htdemucs"))
+        for stem in STEMS:
+            np.testing.assert_allclose(stems[stem], expected[stem], atol=1e-5)
 
 
 def test_mono_is_the_mean_of_both_sides(engine: DemucsEngine) -> None:

@@ -194,6 +194,65 @@ async def test_slots_work_in_parallel(tmp_path: Path) -> None:
         await asyncio.to_thread(processes.close)
 
 
+async def test_threads_of_one_process_share_its_engine(tmp_path: Path) -> None:
+    processes = EngineProcesses("test", 3, Counter, process_count=1)
+    try:
+        work = functools.partial(meet, folder=tmp_path)
+        async with asyncio.timeout(60):
+            await asyncio.gather(
+                processes.run(functools.partial(work, name="a", other="b")),
+                processes.run(functools.partial(work, name="b", other="a")),
+                processes.run(use),
+            )
+        seen = [await processes.run(use) for _ in range(3)]
+        assert [count for _, count in seen] == [2, 3, 4]
+        assert len({pid for pid, _ in seen}) == 1
+        with log.correlation_scope("abc123"):
+            assert await processes.run(correlation) == "abc123"
+    finally:
+        await asyncio.to_thread(processes.close)
+
+
+async def test_a_killed_process_fails_the_attempts_of_all_its_threads_and_is_replaced() -> None:
+    processes = EngineProcesses("test", 2, Counter, process_count=1)
+    try:
+        before, _ = await processes.run(use)
+        started = threading.Event()
+        other = asyncio.create_task(processes.run(wait_for_stop, lambda share: started.set()))
+        assert await asyncio.to_thread(started.wait, 30)
+        for work in (processes.run(die), other):
+            with pytest.raises(AppError) as caught:
+                await work
+            assert caught.value.reason == "ENGINE_DIED"
+        seen = [await processes.run(use) for _ in range(2)]
+        assert before not in {pid for pid, _ in seen}
+        assert [count for _, count in seen] == [1, 2]
+        assert len(processes._processes) == 1
+    finally:
+        await asyncio.to_thread(processes.close)
+
+
+async def test_work_that_stops_leaves_the_other_thread_of_its_process_alone() -> None:
+    processes = EngineProcesses("test", 2, Counter, process_count=1)
+    try:
+        started, stopping = threading.Event(), threading.Event()
+
+        def report(share: float) -> None:
+            started.set()
+            if stopping.is_set():
+                raise KeyError("stop")
+
+        running = asyncio.create_task(processes.run(wait_for_stop, report))
+        assert await asyncio.to_thread(started.wait, 30)
+        before, _ = await processes.run(use)
+        stopping.set()
+        with pytest.raises(KeyError):
+            await running
+        assert await processes.run(use) == (before, 2)
+    finally:
+        await asyncio.to_thread(processes.close)
+
+
 async def test_close_terminates_running_work() -> None:
     processes = EngineProcesses("test", 1, Counter)
     process = psutil.Process((await processes.run(use))[0])

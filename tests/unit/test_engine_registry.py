@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -200,6 +201,62 @@ def test_a_model_in_use_is_not_unloaded_when_the_idle_time_ends() -> None:
     assert world.network.unloads == ["large"]
     assert world.registry._idle_timer is not None
     world.registry._idle_timer.cancel()
+
+
+def test_threads_use_a_model_at_the_same_time() -> None:
+    world = World()
+    both = threading.Barrier(2)
+
+    def use(_: int) -> None:
+        with world.registry.use("large"):
+            both.wait(30)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(use, range(2)))
+    assert world.network.loads == ["large"]
+
+
+def test_a_model_that_a_thread_uses_is_unloaded_after_its_last_use() -> None:
+    world = World()
+    with world.registry.use("large"):
+        with world.registry.use("large"):
+            world.registry.unload("large")
+        assert (world.network.unloads, world.registry.loaded_models()) == ([], ("large",))
+    assert (world.network.unloads, world.registry.loaded_models()) == (["large"], ())
+    with world.registry.use("large"):
+        pass
+    assert world.registry.loaded_models() == ("large",)
+
+
+def test_models_in_use_stay_beyond_the_limit_until_another_one_is_loaded() -> None:
+    world = World(loaded_limit=1)
+    with world.registry.use("large"):
+        world.registry.load("lonely")
+        assert world.network.unloads == []
+    world.registry.unload("lonely")
+    world.registry.load("lonely")
+    assert world.network.unloads == ["lonely", "large"]
+
+
+def test_a_model_that_is_loaded_does_not_delay_one_in_memory() -> None:
+    world = World()
+    world.registry.load("large")
+    downloading, downloaded = threading.Event(), threading.Event()
+
+    def download(model: str) -> None:
+        downloading.set()
+        assert downloaded.wait(30)
+
+    world.network.load = download  # type: ignore[method-assign]
+    other = threading.Thread(target=world.registry.load, args=("lonely",))
+    other.start()
+    assert downloading.wait(30)
+    with world.registry.use("large") as engine:
+        assert engine is world.network
+    assert world.registry.loaded_models() == ("large",)
+    downloaded.set()
+    other.join(30)
+    assert world.registry.loaded_models() == ("large", "lonely")
 
 
 def test_services_read_declarations_without_importing_a_machine_learning_library() -> None:

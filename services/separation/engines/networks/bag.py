@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.separation.engines.networks.batch_size import BatchSize
+from services.separation.engines.networks.shared_batches import Rows
 from services.separation.service import Samples
 
 __all__ = ["Bag", "read_frames"]
@@ -34,6 +35,8 @@ class Bag:
         remainder: name of the stem that is the recording without all other stems; empty if there is none.
         rows: indices of ``stems`` in the outputs of the networks; None: these are ``stems``.
         batch_size: segments that the networks compute at once.
+        runs: for each network, a function from inputs and rows to an iterator over the outputs, in batches. The engine
+            that loads the bag sets them.
     """
 
     networks: tuple[Any, ...]
@@ -48,6 +51,7 @@ class Bag:
     remainder: str = ""
     rows: tuple[int, ...] | None = None
     batch_size: BatchSize = field(default_factory=BatchSize)
+    runs: tuple[Callable[[Samples, Rows], Iterator[Samples]], ...] = ()
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -67,6 +71,7 @@ class Bag:
         return replace(
             self,
             networks=tuple(self.networks[index] for index in used),
+            runs=tuple(self.runs[index] for index in used),
             weights=self.weights[:, kept][used],
             stems=tuple(self.stems[index] for index in kept),
             remainder="",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 
-__all__ = ["BatchSize"]
+__all__ = ["OUT_OF_MEMORY", "BatchSize"]
+
+OUT_OF_MEMORY = "OUT_OF_MEMORY"
+"""The reason of the error of a batch that does not fit into the memory of the device."""
 
 _LIMIT = 16
 """More segments use no more of a GPU, and make progress reports rare."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import threading
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from kit.errors import AppError, Code
 from services.separation.engines.networks.ahead import Passed, in_order
 from services.separation.engines.networks.bag import Bag, read_frames
-from services.separation.engines.networks.batch_size import BatchSize
+from services.separation.engines.networks.batch_size import OUT_OF_MEMORY, BatchSize
 from services.separation.engines.networks.blocks import (
     Level,
     batches,
@@ -27,6 +28,7 @@ from services.separation.engines.networks.blocks import (
     stems_at_rate,
     with_remainder,
 )
+from services.separation.engines.networks.shared_batches import Rows, SharedBatches
 from services.separation.engines.windows import CrossFade, Window, read_windows, triangle
 from services.separation.service import Engine, Mix, Samples
 
@@ -179,66 +181,61 @@ class NetworkEngine(Engine):
         length = batch[0].frame_count
         items = len(batch) * batch[0].samples.shape[0] // bag.channel_count
         estimates = np.zeros((items, len(bag.stems), bag.channel_count, length), np.float32)
-        for network, weight in zip(bag.networks, bag.weights, strict=True):
+        for network, run, weight in zip(bag.networks, bag.runs, bag.weights, strict=True):
             frames = read_frames(network, length)
             inputs = np.concatenate([w.middle(frames).reshape(-1, bag.channel_count, frames) for w in batch])
             skip = (frames - length) // 2
             done = 0
-            for outputs in self._forward(bag, network, inputs):
+            for outputs in run(inputs, bag.rows):
                 estimates[done : done + len(outputs)] += outputs[..., skip : skip + length] * weight[:, None, None]
                 done += len(outputs)
                 passed()
         estimates /= bag.weights.sum(axis=0)[:, None, None]
         return estimates
 
-    def _forward(self, bag: Bag, network: Any, inputs: Samples) -> Iterator[Samples]:
-        """Yield outputs of a network, float32 [items, stems, channels, frames], for all inputs in their order."""
-        import torch
+    def _infer(self, device: str, network: Any, size: BatchSize, inputs: Samples, rows: Rows) -> Samples:
+        """Return the outputs of a network, float32 [items, stems, channels, frames].
 
-        done = 0
-        while done < len(inputs):
-            size = min(bag.batch_size.limit, len(inputs) - done)
-            try:
-                outputs = self._infer(bag, network, inputs[done : done + size])
-            except torch.OutOfMemoryError as error:
-                if size == 1:
-                    raise AppError(
-                        Code.UNAVAILABLE,
-                        "OUT_OF_MEMORY",
-                        "The device has too little free memory for this model. Try again later or use the CPU.",
-                    ) from error
-                outputs = None
-            if outputs is None:  # not in the except block, where the error keeps the tensors of the failed pass alive
-                torch.cuda.empty_cache()
-                bag.batch_size.halve(size)
-                continue
-            done += size
-            yield outputs
+        Args:
+            inputs: float32 [items, channels, frames].
+            rows: indices of the stems.
 
-    def _infer(self, bag: Bag, network: Any, inputs: Samples) -> Samples:
+        Raises:
+            AppError: ``OUT_OF_MEMORY``.
+        """
         import torch
 
         # PyTorch keeps the number of threads per calling thread, and callers may change between blocks.
         if self._thread_count is not None and torch.get_num_threads() != self._thread_count:
             torch.set_num_threads(self._thread_count)
-        with torch.inference_mode():
-            if bag.device.startswith("cuda"):
-                return self._infer_on_gpu(bag, network, inputs)
-            return _wanted(bag, network(torch.from_numpy(inputs).to(bag.device))).cpu().numpy()
+        try:
+            with torch.inference_mode():
+                if device.startswith("cuda"):
+                    return self._infer_on_gpu(device, network, size, inputs, rows)
+                return _wanted(network(torch.from_numpy(inputs).to(device)), rows).cpu().numpy()
+        except torch.OutOfMemoryError:
+            pass
+        # Not in the except block, where the error keeps the tensors of the failed pass alive.
+        torch.cuda.empty_cache()
+        raise AppError(
+            Code.UNAVAILABLE,
+            OUT_OF_MEMORY,
+            "The device has too little free memory for this model. Try again later or use the CPU.",
+        )
 
-    def _infer_on_gpu(self, bag: Bag, network: Any, inputs: Samples) -> Samples:
+    def _infer_on_gpu(self, device: str, network: Any, size: BatchSize, inputs: Samples, rows: Rows) -> Samples:
         import torch
 
-        torch.cuda.reset_peak_memory_stats(bag.device)
-        before = torch.cuda.memory_allocated(bag.device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
         # From pinned memory, the copy does not wait for the GPU.
-        copied = torch.from_numpy(inputs).pin_memory().to(bag.device, non_blocking=True)
+        copied = torch.from_numpy(inputs).pin_memory().to(device, non_blocking=True)
         with torch.autocast("cuda", torch.float16, enabled=self._gpu_mode == "mixed"):
-            outputs = _wanted(bag, network(copied)).float()
+            outputs = _wanted(network(copied), rows).float()
         estimates: Samples = outputs.cpu().numpy()
-        used = torch.cuda.max_memory_allocated(bag.device) - before
-        cached = torch.cuda.memory_reserved(bag.device) - before
-        bag.batch_size.measured(len(inputs), used, torch.cuda.mem_get_info(bag.device)[0] + cached)
+        used = torch.cuda.max_memory_allocated(device) - before
+        cached = torch.cuda.memory_reserved(device) - before
+        size.measured(len(inputs), used, torch.cuda.mem_get_info(device)[0] + cached)
         return estimates
 
     def _bag(self, model: str) -> Bag:
@@ -263,9 +260,23 @@ class NetworkEngine(Engine):
                 f"The weights are those of another model than {model!r}: their stems are {', '.join(bag.outputs)}."
                 " Import them under a name of their own.",
             )
-        return replace(bag, batch_size=BatchSize(self._batch_size or (1 if bag.device == "cpu" else None)))
+        size = BatchSize(self._batch_size or (1 if bag.device == "cpu" else None))
+        runs = tuple(self._run_of(bag.device, network, size) for network in bag.networks)
+        return replace(bag, batch_size=size, runs=runs)
+
+    def _run_of(self, device: str, network: Any, size: BatchSize) -> Callable[[Samples, Rows], Iterator[Samples]]:
+        """Return how separations run a network."""
+        infer = partial(self._infer, device, network, size)
+        if getattr(network, "concurrent_calls", 1) == 1:
+            return SharedBatches(infer, size).run
+
+        def run(inputs: Samples, rows: Rows) -> Iterator[Samples]:
+            for each in inputs:
+                yield infer(each[None], rows)
+
+        return run
 
 
-def _wanted(bag: Bag, outputs: Any) -> Any:
-    """Return the outputs of the stems of the bag."""
-    return outputs if bag.rows is None else outputs[:, bag.rows]
+def _wanted(outputs: Any, rows: Rows) -> Any:
+    """Return the outputs of the wanted stems."""
+    return outputs if rows is None else outputs[:, rows]
