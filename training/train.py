@@ -170,6 +170,12 @@ def main() -> None:
         "--minutes", type=float, default=math.inf, help="stop after this time; the same command goes on"
     )
     options = parser.parse_args()
+    for split in ("train", "validation"):
+        if not find_songs(options.songs / split):
+            parser.error(
+                f"There are no songs in {options.songs / split}. Render some first:"
+                f" python -m training.render --split {split} {options.songs}"
+            )
     options.output.mkdir(parents=True, exist_ok=True)
     if options.device.startswith("cuda"):
         torch.set_float32_matmul_precision("high")

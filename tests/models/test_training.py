@@ -22,7 +22,7 @@ from training.augmentation import changed_song, changed_stem, encoded, resampled
 from training.configuration import Configuration, Network, Optimization, read_configuration
 from training.examples import Examples, Song, find_songs, validation_segments
 from training.losses import separation_loss, si_sdr
-from training.train import Training, run
+from training.train import Training, main, run
 
 RATE_HZ = 44_100
 CONFIGURATIONS = Path(__file__).parents[2] / "training"
@@ -259,6 +259,19 @@ def test_training_stops_early_without_improvement(songs: Path, tmp_path: Path) -
     training.note({"mean": 4.9})
     assert training.is_over
     assert (tmp_path / "network.safetensors").read_bytes() == kept
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_folder_without_songs_is_refused(
+    songs: Path, split: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = "validation" if split == "train" else "train"
+    (tmp_path / other).symlink_to(songs / other, target_is_directory=True)
+    monkeypatch.setattr("sys.argv", ["train", "training/cpu.yaml", str(tmp_path), str(tmp_path / "output")])
+    with pytest.raises(SystemExit):
+        main()
+    assert f"There are no songs in {tmp_path / split}. Render some first" in capsys.readouterr().err
+    assert not (tmp_path / "output").exists()
 
 
 def test_the_learning_rate_rises_and_falls_to_zero() -> None:

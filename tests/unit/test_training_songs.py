@@ -98,6 +98,15 @@ def test_bass_drums_and_chords_agree_with_the_truth() -> None:
     assert on_beat / all_kicks > 0.8
 
 
+def test_only_songs_for_training_have_sustained_basses() -> None:
+    def bass_programs(split: str) -> set[int]:
+        scores = [compose(seed, split, 8.0, PALETTE, "punk") for seed in range(60)]
+        return {part.program for score in scores for part in score.parts if part.stem == "bass"}
+
+    assert bass_programs("evaluation") <= set(STYLES["punk"].bass_programs)
+    assert bass_programs("train") & {48, 51, 81, 87, 89, 90, 94, 95}
+
+
 def test_a_singer_sings_one_note_at_a_time() -> None:
     for seed in range(20):
         for part in compose(seed, "train", 30.0, PALETTE, "ballad").parts:
