@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2, separation_service_pb2_grpc
@@ -122,10 +121,8 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         candidates = [
             Candidate(each, each.name in usable, self._speeds.get(each.name)) for each in self._registry.models()
         ]
-        device = self._settings.separation_device
-        has_gpu = device.startswith("cuda") or (not device and Path("/dev/nvidia0").exists())
         stems = request.stems or service.STEMS
-        chosen = choose(candidates, stems, quality, track.duration_seconds, has_gpu)
+        chosen = choose(candidates, stems, quality, track.duration_seconds, self._settings.has_gpu)
         return chosen or self._absent_choice(request.stems)
 
     def _absent_choice(self, stems: Sequence[str]) -> Choice:

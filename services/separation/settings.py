@@ -23,8 +23,7 @@ class SeparationSettings(Settings):
     separation_process_count: int = Field(
         0,
         ge=0,
-        description="Processes that compute the parallel jobs. 0 means one per job, or one for all if "
-        "separation_device is a GPU.",
+        description="Processes that compute the parallel jobs. 0 means one per job, or one for all on a GPU.",
     )
     separation_thread_count: int = Field(0, ge=0, description="CPU threads per job. 0 means one per core.")
     separation_batch_size: int = Field(
@@ -94,10 +93,15 @@ class SeparationSettings(Settings):
         return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
 
     @property
+    def has_gpu(self) -> bool:
+        """Whether networks run on a GPU: the device is one, or it is not set and the machine has one."""
+        device = self.separation_device
+        return device.startswith("cuda") or (not device and Path("/dev/nvidia0").exists())
+
+    @property
     def process_count(self) -> int:
         """Processes that compute jobs. On a GPU, jobs share one, its weights and its batches."""
-        is_on_gpu = self.separation_device not in ("", "cpu")
-        return self.separation_process_count or (1 if is_on_gpu else self.separation_slot_count)
+        return self.separation_process_count or (1 if self.has_gpu else self.separation_slot_count)
 
     @property
     def job_limits(self) -> JobLimits:

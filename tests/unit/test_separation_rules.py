@@ -117,3 +117,14 @@ def test_the_pipeline_has_the_stages_and_tracks_of_its_contract() -> None:
     assert [(stage.name, stage.processor_type) for stage in queued_stages()] == [
         (stage.name, stage.processor_type) for stage in PIPELINE_STAGES
     ]
+
+
+@pytest.mark.parametrize(
+    ("device", "slot_count", "process_count", "expected"),
+    [("cpu", 3, 0, 3), ("cuda:1", 3, 0, 1), ("cuda", 3, 2, 2), ("cpu", 4, 1, 1)],
+)
+def test_jobs_on_a_gpu_share_one_process(device: str, slot_count: int, process_count: int, expected: int) -> None:
+    settings = SeparationSettings(
+        separation_device=device, separation_slot_count=slot_count, separation_process_count=process_count
+    )
+    assert settings.process_count == expected
