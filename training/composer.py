@@ -30,9 +30,8 @@ _DRUM_KEYS = {
     "ride": 51, "tambourine": 54, "cowbell": 56, "conga": 63, "timbale": 65, "agogo": 67, "shaker": 70, "clave": 75,
 }  # fmt: skip
 _HATS = frozenset({42, 44, 46})
-# Songs for training also have basses that sound like pads, as electronic music has them.
-_SUSTAINED_BASS_SHARE = 0.15
-_SUSTAINED_BASS_PROGRAMS = (38, 48, 51, 81, 87, 89, 90, 94, 95)
+# Songs for training also have the deep basses of electronic music, which SoundFonts lack.
+_SYNTHESIZER_BASS_SHARE = 0.3
 _VELOCITIES = {"X": 116, "x": 94, "o": 68, "g": 44}
 _FORMS = (
     ("intro", "verse", "chorus", "verse", "chorus", "solo", "chorus", "outro"),
@@ -407,17 +406,19 @@ def _near(pitch_class: int, around: float) -> int:
 def _bass(song: _Song) -> list[tuple[Part, list[_Tone]]]:
     if song.chance(0.04):
         return []
-    is_sustained = song.split == "train" and song.chance(_SUSTAINED_BASS_SHARE)
-    ways = ("long",) if is_sustained else song.own(song.style.bass)
+    is_synthesizer = song.split == "train" and song.chance(_SYNTHESIZER_BASS_SHARE)
+    ways = ("long",) if is_synthesizer and song.chance(0.4) else song.own(song.style.bass)
     way, other = song.choose(ways), song.choose(ways)
-    around = float(song.rng.uniform(34, 46 if is_sustained else 40))
+    around = float(song.rng.uniform(27 if is_synthesizer else 34, 40))
     tones: list[_Tone] = []
     for section in song.sections:
         if not _plays(song, "bass", section):
             continue
         for bar in range(section.first_bar, section.first_bar + section.bars):
             tones += _bass_bar(song, other if section.name == "chorus" else way, bar, around)
-    program = _program(song, _SUSTAINED_BASS_PROGRAMS if is_sustained else song.style.bass_programs)
+    if is_synthesizer:
+        return [(Part("bass", "bass", "synthesizer", "", (), reverb=float(song.rng.uniform(0, 0.05))), tones)]
+    program = _program(song, song.style.bass_programs)
     slides = program in (33, 35, 36, 38) and song.chance(0.5)
     if slides:
         tones = [replace(tone, slide=float(song.choose((-2, -1, 1)))) if song.chance(0.12) else tone for tone in tones]

@@ -15,6 +15,7 @@ from training.score import STEMS, Note, Part, Score
 from training.singing import Singer, SungNote, sing
 from training.soundfont import Font, SampledNote, render_note
 from training.sources import Catalogue
+from training.synthesizer import play, random_patch
 from training.voices import RATE_HZ, VoiceBank
 
 __all__ = ["CEILING", "Instruments", "instruments_of", "mix", "palette_of", "render_part"]
@@ -112,6 +113,8 @@ def render_part(part: Part, frames: int, instruments: Instruments) -> Samples:
     out = np.zeros((2, frames), np.float32)
     if part.kind == "voice":
         return _sung(part, frames, instruments.voices[part.source])
+    if part.kind == "synthesizer":
+        return play(random_patch(np.random.default_rng([6, part.seed])), part.notes, frames, RATE_HZ)
     if part.kind == "kit":
         kit = instruments.kits(part.source)
         if isinstance(kit, Kit):

@@ -15,11 +15,12 @@ from training.composer import HELD_OUT_PROGRAMS, Palette, Voice, compose
 from training.effects import limiter_gain
 from training.examples import find_songs
 from training.mixing import CEILING, instruments_of, mix, palette_of
-from training.score import PITCH_CLASSES, STEMS, Score
+from training.score import PITCH_CLASSES, STEMS, Note, Score
 from training.singing import Singer, SungNote, pitch_curve_hz, sing
 from training.soundfont import SampledNote, load_font, render_note
 from training.sources import KITS, VOICES, Catalogue
 from training.styles import EVALUATION_STYLES, MODES, STYLES
+from training.synthesizer import play, random_patch
 from training.voices import RATE_HZ, analyse
 
 PALETTE = Palette(
@@ -98,13 +99,43 @@ def test_bass_drums_and_chords_agree_with_the_truth() -> None:
     assert on_beat / all_kicks > 0.8
 
 
-def test_only_songs_for_training_have_sustained_basses() -> None:
-    def bass_programs(split: str) -> set[int]:
-        scores = [compose(seed, split, 8.0, PALETTE, "punk") for seed in range(60)]
-        return {part.program for score in scores for part in score.parts if part.stem == "bass"}
+def test_only_songs_for_training_have_basses_of_a_synthesizer(catalogue: Catalogue) -> None:
+    def kinds(split: str) -> set[str]:
+        scores = [compose(seed, split, 8.0, PALETTE, "punk") for seed in range(40)]
+        return {part.kind for score in scores for part in score.parts if part.stem == "bass"}
 
-    assert bass_programs("evaluation") <= set(STYLES["punk"].bass_programs)
-    assert bass_programs("train") & {48, 51, 81, 87, 89, 90, 94, 95}
+    assert kinds("train") == {"font", "synthesizer"}
+    assert kinds("validation") == kinds("evaluation") == {"font"}
+    _, stems = next(
+        song
+        for song in (_song(catalogue, seed) for seed in range(40))
+        if any(part.kind == "synthesizer" for part in song[0].parts)
+    )
+    assert np.sqrt(np.mean(stems["bass"] ** 2)) > 0.01
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_synthesizer_plays_its_notes(seed: int) -> None:
+    patch = random_patch(np.random.default_rng(seed))
+    notes = [Note(1.5, 1.0, 40, 100), Note(0.5, 0.6, 28, 100)]
+    sound = play(patch, notes, 5 * RATE_HZ, RATE_HZ)
+    assert sound.shape == (2, 5 * RATE_HZ)
+    assert sound.dtype == np.float32
+    assert np.max(np.abs(sound)) < 2
+    assert not np.any(sound[:, : RATE_HZ // 2])
+    # 41.2 and 82.4 Hz; the pitch of the second note glides at first.
+    for second, hertz in ((0.7, 41.2), (1.9, 82.4)):
+        heard = _dominant_hz(sound[0, round(second * RATE_HZ) : round((second + 0.5) * RATE_HZ)])
+        assert heard == pytest.approx(hertz, rel=0.02)
+    assert np.max(np.abs(sound[:, round(4.5 * RATE_HZ) :])) < 0.01
+    # No clicks: what a click adds lies far above the filter.
+    assert np.max(np.abs(np.diff(sound))) < 0.2
+
+
+def test_a_synthesizer_without_notes_is_silent() -> None:
+    assert not np.any(play(random_patch(np.random.default_rng(0)), [], 100, RATE_HZ))
+    late = [Note(1.0, 1.0, 40, 100)]
+    assert not np.any(play(random_patch(np.random.default_rng(0)), late, 100, RATE_HZ))
 
 
 def test_a_singer_sings_one_note_at_a_time() -> None:

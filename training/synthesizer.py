@@ -1,0 +1,138 @@
+"""A monophonic subtractive synthesizer for basses: one or two oscillators, a low-pass filter, and two envelopes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.signal
+from numpy.typing import NDArray
+
+from training.score import Note
+
+__all__ = ["Patch", "play", "random_patch"]
+
+Samples = NDArray[np.float32]
+
+_CYCLE_FRAMES = 2048
+_HIGHEST_HZ = 12_000.0
+_SMOOTHING_SECONDS = 0.002
+
+
+@dataclass(frozen=True)
+class Patch:
+    """The settings of the synthesizer.
+
+    Attributes:
+        harmonics: ``sine``, ``triangle``, ``square`` or ``sawtooth``.
+        detune_cents: distance of the second oscillator, or 0 for one oscillator.
+        closed_hz, open_hz: cutoff frequencies of the low-pass filter, without and with its envelope.
+        filter_seconds: time in which the filter closes, to 1/e.
+        wobble_hz: frequency of an oscillator that opens the filter too, or 0.
+        attack_seconds, release_seconds: times in which a note rises and falls.
+        decay_seconds: time in which a held note falls, to 1/e. Infinite for notes that last.
+        glide_seconds: time in which the pitch follows the notes, to 1/e.
+    """
+
+    harmonics: str
+    detune_cents: float
+    closed_hz: float
+    open_hz: float
+    filter_seconds: float
+    wobble_hz: float
+    attack_seconds: float
+    release_seconds: float
+    decay_seconds: float
+    glide_seconds: float
+
+
+def random_patch(random: np.random.Generator) -> Patch:
+    """Return a bass: from a plain sine wave to bright plucks and slow pads."""
+
+    def between(low: float, high: float) -> float:
+        return math.exp(random.uniform(math.log(low), math.log(high)))
+
+    closed_hz = between(50, 500)
+    return Patch(
+        harmonics=str(random.choice(["sine", "triangle", "square", "sawtooth"], p=[0.35, 0.15, 0.2, 0.3])),
+        detune_cents=float(random.uniform(3, 15)) if random.random() < 0.3 else 0.0,
+        closed_hz=closed_hz,
+        open_hz=closed_hz * between(1, 12),
+        filter_seconds=between(0.05, 0.8),
+        wobble_hz=between(0.5, 6) if random.random() < 0.15 else 0.0,
+        attack_seconds=between(0.002, 0.3 if random.random() < 0.3 else 0.03),
+        release_seconds=between(0.01, 0.3),
+        decay_seconds=between(0.3, 2.5) if random.random() < 0.3 else math.inf,
+        glide_seconds=between(0.01, 0.1) if random.random() < 0.3 else 0.0,
+    )
+
+
+def play(patch: Patch, notes: Sequence[Note], frame_count: int, rate_hz: int) -> Samples:
+    """Return the sound of notes, float32 [2, frame_count]. A note ends where the next one begins."""
+    pitch, level, envelope = np.full(frame_count, np.nan), np.zeros(frame_count), np.zeros(frame_count)
+    ordered = sorted(notes, key=lambda note: note.start_seconds)
+    for number, note in enumerate(ordered):
+        first = round(note.start_seconds * rate_hz)
+        after = round(ordered[number + 1].start_seconds * rate_hz) if number + 1 < len(ordered) else frame_count
+        end = min(after, frame_count)
+        if end <= first:
+            continue
+        seconds = np.arange(end - first) / rate_hz
+        rise = np.minimum(1.0, seconds / patch.attack_seconds)
+        fall = np.exp(-np.maximum(0.0, seconds - note.duration_seconds) / patch.release_seconds)
+        pitch[first:end] = note.pitch_midi
+        level[first:end] = note.velocity / 127 * rise * fall * np.exp(-seconds / patch.decay_seconds)
+        envelope[first:end] = np.exp(-seconds / patch.filter_seconds)
+    if not ordered or not np.any(level):
+        return np.zeros((2, frame_count), np.float32)
+    hertz = 440.0 * 2 ** ((_glided(pitch, patch.glide_seconds, rate_hz) - 69) / 12)
+    sound = _oscillator(patch.harmonics, hertz, rate_hz)
+    if patch.detune_cents:
+        sound = (sound + _oscillator(patch.harmonics, hertz * 2 ** (patch.detune_cents / 1200), rate_hz)) / 2
+    if patch.wobble_hz:
+        wave = np.sin(2 * np.pi * patch.wobble_hz * np.arange(frame_count) / rate_hz)
+        envelope = np.maximum(envelope, 0.5 - 0.5 * wave)
+    # Smooth changes, so that a note that the next one cuts off does not click.
+    level, envelope = (_smoothed(values, _SMOOTHING_SECONDS, rate_hz) for values in (level, envelope))
+    closed, opened = (_low_passed(sound, cutoff_hz, rate_hz) for cutoff_hz in (patch.closed_hz, patch.open_hz))
+    mono = level * (closed + envelope * (opened - closed))
+    return np.tile(mono.astype(np.float32), (2, 1))
+
+
+def _oscillator(harmonics: str, hertz: NDArray[np.float64], rate_hz: int) -> NDArray[np.float64]:
+    """Return a wave whose harmonics stay below 12 kHz, read from a table with one cycle."""
+    numbers = np.arange(1, max(1, int(_HIGHEST_HZ / float(hertz.max()))) + 1)
+    odd = numbers % 2
+    strengths = {
+        "sine": (numbers == 1).astype(float),
+        "triangle": odd * (1 - (numbers - 1) % 4) / numbers**2,
+        "square": odd / numbers,
+        "sawtooth": 1 / numbers,
+    }[harmonics]
+    spectrum = np.zeros(_CYCLE_FRAMES // 2 + 1, np.complex128)
+    kept = min(len(numbers), _CYCLE_FRAMES // 2 - 1)
+    spectrum[1 : kept + 1] = -0.5j * _CYCLE_FRAMES * strengths[:kept]
+    cycle = np.fft.irfft(spectrum, _CYCLE_FRAMES)
+    phase = np.cumsum(hertz / rate_hz) % 1.0
+    return np.interp(phase * _CYCLE_FRAMES, np.arange(_CYCLE_FRAMES + 1), np.append(cycle, cycle[0]))
+
+
+def _glided(pitch: NDArray[np.float64], glide_seconds: float, rate_hz: int) -> NDArray[np.float64]:
+    """Return the pitch of each frame, also before the first note, as it follows the notes."""
+    known = np.flatnonzero(~np.isnan(pitch))
+    pitch = pitch.copy()
+    pitch[: known[0]] = pitch[known[0]]
+    return _smoothed(pitch, glide_seconds, rate_hz) if glide_seconds else pitch
+
+
+def _smoothed(values: NDArray[np.float64], seconds: float, rate_hz: int) -> NDArray[np.float64]:
+    keep = math.exp(-1 / (seconds * rate_hz))
+    smooth, _ = scipy.signal.lfilter([1 - keep], [1, -keep], values, zi=[keep * values[0]])
+    return np.asarray(smooth)
+
+
+def _low_passed(sound: NDArray[np.float64], cutoff_hz: float, rate_hz: int) -> NDArray[np.float64]:
+    sections = scipy.signal.butter(2, cutoff_hz, "lowpass", fs=rate_hz, output="sos")
+    return np.asarray(scipy.signal.sosfilt(sections, sound))
