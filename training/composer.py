@@ -30,8 +30,10 @@ _DRUM_KEYS = {
     "ride": 51, "tambourine": 54, "cowbell": 56, "conga": 63, "timbale": 65, "agogo": 67, "shaker": 70, "clave": 75,
 }  # fmt: skip
 _HATS = frozenset({42, 44, 46})
-# Songs for training also have the deep basses of electronic music, which SoundFonts lack.
+# Songs for training also have the deep basses of electronic music, which SoundFonts lack, and percussion of all kinds.
 _SYNTHESIZER_BASS_SHARE = 0.3
+_PERCUSSION_SHARE = 0.35
+_PERCUSSION_KEYS = (45, 54, 56, 58, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 75, 76, 77)
 _VELOCITIES = {"X": 116, "x": 94, "o": 68, "g": 44}
 _FORMS = (
     ("intro", "verse", "chorus", "verse", "chorus", "solo", "chorus", "outro"),
@@ -368,7 +370,33 @@ def _drums(song: _Song) -> list[tuple[Part, list[_Tone]]]:
                 tones += _fill(song, until, (bar + 1) * song.beats_per_bar)
     tones = _choked(sorted(tones, key=lambda tone: tone.beat))
     part = Part("kit", "drums", "kit", song.choose(kits), (), reverb=float(song.rng.uniform(0.02, 0.2)))
+    if song.split == "train" and song.chance(_PERCUSSION_SHARE):
+        return [(part, tones), _percussion(song)]
     return [(part, tones)]
+
+
+def _percussion(song: _Song) -> tuple[Part, list[_Tone]]:
+    """Return a part that repeats a random bar, on one to four instruments of any kit."""
+    keys = song.rng.choice(_PERCUSSION_KEYS, int(song.rng.integers(1, 5)), replace=False)
+    steps = song.beats_per_bar * song.parts_per_beat
+    density = float(song.rng.uniform(0.2, 0.6))
+    bar = [
+        (step, int(key), int(song.rng.integers(50, 120)))
+        for key in keys
+        for step in range(steps)
+        if song.chance(density / len(keys) ** 0.5)
+    ]
+    tones = [
+        _Tone(_beat_of(song, number, step), 2.0, key, velocity)
+        for section in song.sections
+        if _plays(song, "drums", section)
+        for number in range(section.first_bar, section.first_bar + section.bars)
+        for step, key, velocity in bar
+    ]
+    kit = song.choose([name for name, _ in song.palette.kits])
+    level_db, pan = float(song.rng.uniform(-8, 0)), float(song.rng.uniform(-0.6, 0.6))
+    part = Part("kit", "drums", "kit", kit, (), level_db=level_db, pan=pan, reverb=float(song.rng.uniform(0.02, 0.3)))
+    return part, tones
 
 
 def _fill(song: _Song, start: float, end: float) -> list[_Tone]:

@@ -114,6 +114,15 @@ def test_only_songs_for_training_have_basses_of_a_synthesizer(catalogue: Catalog
     assert np.sqrt(np.mean(stems["bass"] ** 2)) > 0.01
 
 
+def test_only_songs_for_training_have_more_percussion() -> None:
+    def kits(split: str) -> set[int]:
+        scores = [compose(seed, split, 8.0, PALETTE, "punk") for seed in range(40)]
+        return {sum(part.role == "kit" for part in score.parts) for score in scores} - {0}
+
+    assert kits("train") == {1, 2}
+    assert kits("validation") == kits("evaluation") == {1}
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_a_synthesizer_plays_its_notes(seed: int) -> None:
     patch = random_patch(np.random.default_rng(seed))
