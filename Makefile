@@ -99,6 +99,14 @@ $(WRK):
 			&& for package in *.deb; do dpkg-deb -x $$package . || exit; done && rm *.deb && touch .ready; } \
 		|| echo "wrk is not installed. Install it, for example with: apt-get install wrk"
 
+# audio-separator and unblend, which the benchmark of separation compares with Soundwright. torchaudio needs the PyTorch that was
+# built for the same version of CUDA.
+PEERS := .servers/peers/.ready
+$(PEERS):
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -qq "audio-separator[cpu]==0.47.1" unblend==1.0.0 imageio-ffmpeg torch===2.13.0 torchaudio===2.11.0
+	@touch $@
+
 # The phoenix client from npm, for the channel tests. Node.js is part of the virtual environment.
 CHANNEL_CLIENT := tests/channels/node_modules/.ready
 $(CHANNEL_CLIENT): tests/channels/package-lock.json $(VENV)/.ready

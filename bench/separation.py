@@ -1,11 +1,12 @@
-"""Time and memory of separation, compared with the ``demucs`` command line.
+"""Time and memory of separation, compared with the ``demucs`` command line and, where they are installed, other programs.
 
-Both programs start as new processes, alternate, and use the same model file, threads, song and machine. The model is a
+All programs start as new processes, alternate, and use the same model file, threads, song and machine. The model is a
 full-size ``htdemucs`` with random weights: the running time of a network does not depend on its weights.
 
-    python -m bench.separation                      # compare with the command line
+    make .servers/peers/.ready                      # install audio-separator and unblend
+    python -m bench.separation                      # compare with other programs
     python -m bench.separation --device cuda        # the same on a GPU, and eight songs one by one and at once
-    python -m bench.separation --memory 180 1200    # memory by length, with a small network
+    python -m bench.separation --memory 180 1200    # speed and memory by length, with a small network
     python -m bench.separation --memory 3600 --full # one hour with the full-size network; this is slow
 """
 
@@ -21,10 +22,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -32,6 +34,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from bench import peers
 from demo.stack import Stack, running
 from services.separation.engines.demucs.engine import CpuMode, DemucsEngine
 
@@ -91,7 +94,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="use a small network, to try this program")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each program (default: %(default)s)")
     parser.add_argument(
-        "--memory", type=float, nargs="+", metavar="SECONDS", help="measure peak memory at these lengths"
+        "--memory", type=float, nargs="+", metavar="SECONDS", help="measure speed and peak memory at these lengths"
     )
     parser.add_argument("--only-ours", action="store_true", help="with --memory: do not measure the command line")
     parser.add_argument("--full", action="store_true", help="with --memory: use the full-size network")
@@ -142,6 +145,10 @@ def compare_with_command_line(setup: Setup, seconds: float, rounds: int, price: 
         commands[f"Soundwright, new process, {mode}"] = functools.partial(measure, new)
         commands[f"Soundwright, job on a running stack (FLAC), {mode}"] = functools.partial(measure_job, setup, mode)
     commands["demucs, default options (1 random shift)"] = lambda: measure([*cli, str(song)])
+    # audio-separator has no option for the device.
+    others = {} if setup.size is SMALL else peers.prepare(folder, MODEL, STEMS, setup.size, setup.device)
+    for name, peer in others.items():
+        commands[name] = functools.partial(measure, peer.command, peer.environment)
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     agreements: dict[str, float] = {}
     gpu_bytes: dict[str, int] = {}
@@ -150,9 +157,10 @@ def compare_with_command_line(setup: Setup, seconds: float, rounds: int, price: 
         for name, run in list(commands.items())[:: -1 if index % 2 else 1]:
             runs[name].append(run())
             print(f"round {index + 1} of {rounds}: {name}: {runs[name][-1].wall_seconds:.1f} s", file=sys.stderr)
-            if index == 0 and "new process" in name:
-                agreements[name] = agreement_db(folder / "cli" / MODEL / song.stem, folder / "ours")
-                if setup.device != "cpu":
+            if index == 0 and (name in others or "new process" in name):
+                stems = others[name].stems if name in others else folder / "ours"
+                agreements[name] = agreement_db(folder / "cli" / MODEL / song.stem, stems)
+                if setup.device != "cpu" and name not in others:
                     gpu_bytes[name] = int((folder / GPU_MEMORY).read_text())
     first = next(iter(runs.values()))
     print(
@@ -178,7 +186,7 @@ def compare_with_command_line(setup: Setup, seconds: float, rounds: int, price: 
 
 
 def agreement_db(reference: Path, stems: Path) -> float:
-    """Return the lowest signal-to-noise ratio of our stems against those of the command line."""
+    """Return the lowest signal-to-noise ratio of stems against those of the command line."""
     import soundfile
 
     ratios = []
@@ -211,8 +219,8 @@ def compare_lengths(folder: Path, lengths: list[float], size: Mapping[str, Any],
     write_model(models, size)
     cli, ours = command_lines(folder)
     kind = "full-size" if size is FULL_SIZE else "small"
-    print(f"Peak memory of a separation by length, {kind} network with the windows of {MODEL}:\n")
-    print("| length, s | | wall, s | peak memory, MiB |\n|---:|---|---:|---:|")
+    print(f"Separation by length, {kind} network with the windows of {MODEL}:\n")
+    print("| length, s | | wall, s | times real time | busy CPUs | peak memory, MiB |\n|---:|---|---:|---:|---:|---:|")
     for seconds in lengths:
         write_song(song, seconds)
         for name, command in {
@@ -220,7 +228,11 @@ def compare_lengths(folder: Path, lengths: list[float], size: Mapping[str, Any],
             **({} if only_ours else {"demucs --shifts 0 (WAV)": [*cli, "--shifts", "0", str(song)]}),
         }.items():
             run = measure(command)
-            print(f"| {seconds:g} | {name} | {run.wall_seconds:.1f} | {run.peak_mebibytes:.0f} |", flush=True)
+            speed, busy = seconds / run.wall_seconds, run.cpu_seconds / run.wall_seconds
+            print(
+                f"| {seconds:g} | {name} | {run.wall_seconds:.1f} | {speed:.2f} | {busy:.2f} | {run.peak_mebibytes:.0f} |",
+                flush=True,
+            )
 
 
 def command_lines(folder: Path, device: str = "cpu") -> tuple[list[str], list[str]]:
@@ -301,11 +313,11 @@ def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def measure(command: list[str]) -> Run:
-    """Run a command and return its own time and peak memory, excluding earlier processes."""
+def measure(command: Sequence[str], variables: Mapping[str, str] = MappingProxyType({})) -> Run:
+    """Run a command with more environment variables. Return its own time and peak memory, excluding earlier processes."""
     # Our processes get the settings that the launcher gives to a worker.
     tunables = {"GLIBC_TUNABLES": ALLOCATOR} if __file__ in command else {}
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **tunables}
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **tunables, **variables}
     started = time.perf_counter()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
