@@ -217,6 +217,8 @@ def median_seconds(runs: list[Run]) -> tuple[float, float]:
 def compare_lengths(folder: Path, lengths: list[float], size: Mapping[str, Any], only_ours: bool) -> None:
     song, models = folder / "song.wav", folder / "models"
     write_model(models, size)
+    if size is FULL_SIZE:
+        export_networks(models)
     cli, ours = command_lines(folder)
     kind = "full-size" if size is FULL_SIZE else "small"
     print(f"Separation by length, {kind} network with the windows of {MODEL}:\n")

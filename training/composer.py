@@ -30,8 +30,10 @@ _DRUM_KEYS = {
     "ride": 51, "tambourine": 54, "cowbell": 56, "conga": 63, "timbale": 65, "agogo": 67, "shaker": 70, "clave": 75,
 }  # fmt: skip
 _HATS = frozenset({42, 44, 46})
-# Songs for training also have the deep basses of electronic music, which SoundFonts lack, and percussion of all kinds.
-_SYNTHESIZER_BASS_SHARE = 0.3
+# Songs for training also have the deep basses of electronic music and strings of any colour, which SoundFonts lack, and
+# percussion of all kinds.
+_SYNTHESIZER_BASS_SHARE = 0.2
+_STRING_BASS_SHARE = 0.25
 _PERCUSSION_SHARE = 0.35
 _PERCUSSION_KEYS = (45, 54, 56, 58, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 75, 76, 77)
 _VELOCITIES = {"X": 116, "x": 94, "o": 68, "g": 44}
@@ -435,6 +437,7 @@ def _bass(song: _Song) -> list[tuple[Part, list[_Tone]]]:
     if song.chance(0.04):
         return []
     is_synthesizer = song.split == "train" and song.chance(_SYNTHESIZER_BASS_SHARE)
+    is_string = not is_synthesizer and song.split == "train" and song.chance(_STRING_BASS_SHARE)
     ways = ("long",) if is_synthesizer and song.chance(0.4) else song.own(song.style.bass)
     way, other = song.choose(ways), song.choose(ways)
     around = float(song.rng.uniform(27 if is_synthesizer else 34, 40))
@@ -444,8 +447,9 @@ def _bass(song: _Song) -> list[tuple[Part, list[_Tone]]]:
             continue
         for bar in range(section.first_bar, section.first_bar + section.bars):
             tones += _bass_bar(song, other if section.name == "chorus" else way, bar, around)
-    if is_synthesizer:
-        return [(Part("bass", "bass", "synthesizer", "", (), reverb=float(song.rng.uniform(0, 0.05))), tones)]
+    if is_synthesizer or is_string:
+        kind = "string" if is_string else "synthesizer"
+        return [(Part("bass", "bass", kind, "", (), reverb=float(song.rng.uniform(0, 0.05))), tones)]
     program = _program(song, song.style.bass_programs)
     slides = program in (33, 35, 36, 38) and song.chance(0.5)
     if slides:

@@ -15,7 +15,7 @@ from training.score import STEMS, Note, Part, Score
 from training.singing import Singer, SungNote, sing
 from training.soundfont import Font, SampledNote, render_note
 from training.sources import Catalogue
-from training.synthesizer import play, random_patch
+from training.synthesizer import play, pluck, random_patch, random_string
 from training.voices import RATE_HZ, VoiceBank
 
 __all__ = ["CEILING", "Instruments", "instruments_of", "mix", "palette_of", "render_part"]
@@ -113,8 +113,11 @@ def render_part(part: Part, frames: int, instruments: Instruments) -> Samples:
     out = np.zeros((2, frames), np.float32)
     if part.kind == "voice":
         return _sung(part, frames, instruments.voices[part.source])
-    if part.kind == "synthesizer":
-        return play(random_patch(np.random.default_rng([6, part.seed])), part.notes, frames, RATE_HZ)
+    if part.kind in ("synthesizer", "string"):
+        random = np.random.default_rng([6, part.seed])
+        if part.kind == "string":
+            return pluck(random_string(random), part.notes, frames, RATE_HZ, random)
+        return play(random_patch(random), part.notes, frames, RATE_HZ)
     if part.kind == "kit":
         kit = instruments.kits(part.source)
         if isinstance(kit, Kit):

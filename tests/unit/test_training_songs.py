@@ -20,7 +20,7 @@ from training.singing import Singer, SungNote, pitch_curve_hz, sing
 from training.soundfont import SampledNote, load_font, render_note
 from training.sources import KITS, VOICES, Catalogue
 from training.styles import EVALUATION_STYLES, MODES, STYLES
-from training.synthesizer import play, random_patch
+from training.synthesizer import play, pluck, random_patch, random_string
 from training.voices import RATE_HZ, analyse
 
 PALETTE = Palette(
@@ -99,19 +99,20 @@ def test_bass_drums_and_chords_agree_with_the_truth() -> None:
     assert on_beat / all_kicks > 0.8
 
 
-def test_only_songs_for_training_have_basses_of_a_synthesizer(catalogue: Catalogue) -> None:
+def test_only_songs_for_training_have_synthetic_basses(catalogue: Catalogue) -> None:
     def kinds(split: str) -> set[str]:
         scores = [compose(seed, split, 8.0, PALETTE, "punk") for seed in range(40)]
         return {part.kind for score in scores for part in score.parts if part.stem == "bass"}
 
-    assert kinds("train") == {"font", "synthesizer"}
+    assert kinds("train") == {"font", "synthesizer", "string"}
     assert kinds("validation") == kinds("evaluation") == {"font"}
-    _, stems = next(
-        song
-        for song in (_song(catalogue, seed) for seed in range(40))
-        if any(part.kind == "synthesizer" for part in song[0].parts)
-    )
-    assert np.sqrt(np.mean(stems["bass"] ** 2)) > 0.01
+    for kind in ("synthesizer", "string"):
+        _, stems = next(
+            song
+            for song in (_song(catalogue, seed) for seed in range(40))
+            if any(part.kind == kind for part in song[0].parts)
+        )
+        assert np.sqrt(np.mean(stems["bass"] ** 2)) > 0.01
 
 
 def test_only_songs_for_training_have_more_percussion() -> None:
@@ -141,10 +142,29 @@ def test_a_synthesizer_plays_its_notes(seed: int) -> None:
     assert np.max(np.abs(np.diff(sound))) < 0.2
 
 
-def test_a_synthesizer_without_notes_is_silent() -> None:
-    assert not np.any(play(random_patch(np.random.default_rng(0)), [], 100, RATE_HZ))
-    late = [Note(1.0, 1.0, 40, 100)]
-    assert not np.any(play(random_patch(np.random.default_rng(0)), late, 100, RATE_HZ))
+@pytest.mark.parametrize("seed", range(12))
+def test_a_string_sounds_until_its_notes_end(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    sound = pluck(
+        random_string(random), [Note(1.5, 1.0, 40, 100), Note(0.5, 0.6, 28, 100)], 5 * RATE_HZ, RATE_HZ, random
+    )
+    assert sound.shape == (2, 5 * RATE_HZ)
+    assert sound.dtype == np.float32
+    assert 0.1 < np.max(np.abs(sound)) < 4
+    assert not np.any(sound[:, : RATE_HZ // 2])
+    for second, hertz in ((0.5, 41.2), (1.5, 82.4)):
+        heard = _dominant_hz(sound[0, round(second * RATE_HZ) : round((second + 0.6) * RATE_HZ)]) / hertz
+        # The strongest harmonic is not always the first one. Stiff strings raise the higher ones.
+        assert round(heard) >= 1
+        assert heard == pytest.approx(round(heard), rel=0.05)
+    assert np.max(np.abs(sound[:, round(4 * RATE_HZ) :])) < 0.01
+
+
+def test_synthesizers_without_notes_are_silent() -> None:
+    random = np.random.default_rng(0)
+    for notes in ([], [Note(1.0, 1.0, 40, 100)]):
+        assert not np.any(play(random_patch(random), notes, 100, RATE_HZ))
+        assert not np.any(pluck(random_string(random), notes, 100, RATE_HZ, random))
 
 
 def test_a_singer_sings_one_note_at_a_time() -> None:
