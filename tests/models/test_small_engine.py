@@ -39,13 +39,12 @@ def test_the_repository_contains_the_declared_weights() -> None:
 
 
 def test_drums_and_bass_of_a_song_are_separated(small: SmallEngine) -> None:
-    """The sounds of this song are synthetic, and none of them was used in training."""
+    """The sounds of this song are synthetic, and none of them was used in training. Nobody sings in it."""
     truth = render_stems(procedural_song("pop", 12.0), RATE_HZ)
     mix = mix_of(truth)
     gains = improvements_db(truth, joined(small.separate(MemoryMix(mix, RATE_HZ), "small")))
     assert gains["drums"] > 6
     assert gains["bass"] > 6
-    assert gains["vocals"] > 0
 
 
 @pytest.mark.parametrize(("rate_hz", "channel_count"), [(RATE_HZ, 2), (48_000, 1), (32_000, 3)])

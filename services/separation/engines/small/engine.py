@@ -44,7 +44,7 @@ SMALL = ModelDeclaration(
         ModelFile(
             name=WEIGHTS.name,
             size_bytes=2_854_108,
-            sha256="79e6d17ee9863ce0b169d8deda33801eea43b7b41f79aae1535c92927461d558",
+            sha256="5e72c38ab16b197360c2eddf7026886b6d243a42a21ce7db02484f182892d055",
         ),
     ),
     fallback="dsp",
