@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 from kit.engines import ModelDeclaration
-from services.separation.service import require_none
+from services.separation.service import STEMS, ChainStep, require_none
 
-__all__ = ["AUTO", "QUALITIES", "Candidate", "Choice", "Quality", "choose", "parse_quality"]
+__all__ = ["AUTO", "QUALITIES", "Candidate", "Choice", "Quality", "choose", "needed_stems", "parse_quality"]
 
 AUTO = "auto"
 """The model name of a request that leaves the choice to the service."""
@@ -48,6 +48,11 @@ class Choice:
 
     model: str
     reason: str
+
+
+def needed_stems(stems: Sequence[str], chain: Sequence[ChainStep]) -> Sequence[str]:
+    """Return the stems that a model must estimate: those of a request, or the usual ones and the one that its chain begins with."""
+    return stems or tuple(dict.fromkeys([*STEMS, *(step.stem for step in chain[:1])]))
 
 
 def parse_quality(model: str, quality: str) -> Quality:

@@ -16,7 +16,7 @@ from kit.rpc import Context
 from kit.worker.commands import create_batch, create_job
 from kit.worker.kind import JobKind
 from services.separation import batches, service
-from services.separation.choice import AUTO, Candidate, Choice, choose, parse_quality
+from services.separation.choice import AUTO, Candidate, Choice, choose, needed_stems, parse_quality
 from services.separation.export import parse_export_format, require_stems
 from services.separation.lalalai.tasks import LalalaiTasks
 from services.separation.mixes import Mixes
@@ -80,7 +80,8 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         self, request: pb.CreateJobRequest
     ) -> tuple[JobKind[jobs_pb2.SeparationSpec], jobs_pb2.SeparationSpec, library_service_pb2.CreateJobRequest]:
         """Check the parameters of a separation. Return its kind, its specification, and the request for the ledger."""
-        choice = await self._choice(request)
+        chain = [service.ChainStep(step.stem, step.model) for step in request.chain]
+        choice = await self._choice(request, chain)
         wishes = service.Wishes(
             model=choice.model,
             engine=request.engine,
@@ -89,7 +90,7 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
             models=request.models,
             weights=request.weights,
             combine=request.combine,
-            chain=[service.ChainStep(step.stem, step.model) for step in request.chain],
+            chain=chain,
         )
         wanted = parse_request(wishes, self._registry)
         kind = self._kinds.separation
@@ -111,7 +112,7 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
             ),
         )
 
-    async def _choice(self, request: pb.CreateJobRequest) -> Choice:
+    async def _choice(self, request: pb.CreateJobRequest, chain: Sequence[service.ChainStep]) -> Choice:
         """Return the model of a request, and why if the request leaves it to this service."""
         quality = parse_quality(request.model, request.quality)
         if request.model != AUTO or request.engine == service.LALALAI or request.models:
@@ -121,9 +122,9 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         candidates = [
             Candidate(each, each.name in usable, self._speeds.get(each.name)) for each in self._registry.models()
         ]
-        stems = request.stems or service.STEMS
+        stems = needed_stems(request.stems, chain)
         chosen = choose(candidates, stems, quality, track.duration_seconds, self._settings.has_gpu)
-        return chosen or self._absent_choice(request.stems)
+        return chosen or self._absent_choice(stems)
 
     def _absent_choice(self, stems: Sequence[str]) -> Choice:
         """Return the first model with the stems, although its weights are not present.
@@ -135,8 +136,6 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         if not able:
             known = sorted({stem for each in self._registry.models() for stem in each.outputs})
             service.require_none({"stems": [f"are not those of one model; the models have: {', '.join(known)}"]})
-        if not stems:
-            return Choice(able[0], "auto chose the default model: no weights are present.")
         return Choice(able[0], f"auto chose {able[0]}: no weights are present for {', '.join(stems)}.")
 
     async def CreatePipelineJob(

@@ -168,6 +168,13 @@ def test_auto_chooses_an_available_model_and_says_why(admin: httpx.Client, track
     assert done["model_reason"].startswith("auto chose dsp for quality 'balanced', 3 seconds of audio and a")
 
 
+def test_auto_chooses_a_model_with_the_stem_that_a_chain_separates(admin: httpx.Client, track: dict[str, Any]) -> None:
+    body = {"track_id": track["id"], "model": "auto", "chain": [{"stem": "guitar", "model": "dsp"}]}
+    refused = admin.post("/api/processing/separate", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (503, "MODEL_UNAVAILABLE")
+    assert refused.json()["error"].startswith("The weights of the model 'htdemucs_6s' are not available")
+
+
 @pytest.mark.parametrize(
     ("model", "quality", "problem"),
     [("auto", "perfect", "is not known; use one of: fast, balanced, best"), ("dsp", "fast", "needs the model 'auto'")],

@@ -8,12 +8,12 @@ import pytest
 
 from kit.engines import ModelDeclaration
 from kit.errors import AppError
-from services.separation.choice import Candidate, Quality, choose, parse_quality
+from services.separation.choice import Candidate, Quality, choose, needed_stems, parse_quality
 from services.separation.engines.demucs import DemucsEngine
 from services.separation.engines.dsp import DspEngine
 from services.separation.engines.roformer import RoformerEngine
 from services.separation.engines.small import SmallEngine
-from services.separation.service import STEMS
+from services.separation.service import STEMS, ChainStep
 
 MODELS: tuple[ModelDeclaration, ...] = (
     *DemucsEngine.models, *RoformerEngine.models, *DspEngine.models, *SmallEngine.models,
@@ -93,6 +93,13 @@ def test_the_stems_decide_which_models_can_run() -> None:
     other = choose(candidates(ALL, {}), ("other",), "best", 240.0, False)
     assert other is not None
     assert other.model == "htdemucs"
+
+
+def test_a_chain_needs_a_model_with_its_first_stem() -> None:
+    chain = [ChainStep("guitar", "dsp"), ChainStep("drums of guitar", "dsp")]
+    assert needed_stems((), chain) == (*STEMS, "guitar")
+    assert needed_stems((), [ChainStep("vocals", "dsp")]) == needed_stems((), []) == STEMS
+    assert needed_stems(("guitar",), chain) == ("guitar",)
 
 
 def test_a_model_of_unknown_cost_is_taken_for_a_slow_one() -> None:
