@@ -7,7 +7,6 @@ result is stored once: output keys contain the attempt, and the ledger accepts r
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import time
 import uuid
@@ -44,6 +43,7 @@ __all__ = ["JobWorker", "job_workers"]
 _PROGRESS_INTERVAL_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 1.0
 _RETRY_LIMIT_SECONDS = 60.0
+_DELAY_SECONDS = 5.0  # until a command comes again whose delivery met a ledger or broker that does not answer
 _OUTCOMES = ("succeeded", "failed", "cancelled")
 log = get_logger()
 
@@ -84,6 +84,7 @@ class JobWorker:
         self._blobs = blobs
         self._slot_count = queue.slot_count
         self._lease_seconds = lease_seconds
+        self._delay_seconds = min(lease_seconds, _DELAY_SECONDS)
         self._drain_seconds = drain_seconds
         # If the ledger is restarting, waiting for it is cheaper than repeating the finished work.
         self._store_timeout_seconds = max(30.0, lease_seconds)
@@ -132,7 +133,7 @@ class JobWorker:
             except AppError as error:
                 # The ledger or the broker does not answer. The lease expires, and the broker delivers the command again.
                 log.warning("job.interrupted", reason=error.reason, error=error.message)
-                await delivery.nak(min(self._lease_seconds, 5.0))
+                await delivery.nak(self._delay_seconds)
 
     async def _deliver(self, delivery: Delivery) -> None:
         """Run the job that the ledger chooses for this command, if there is one."""
@@ -163,8 +164,7 @@ class JobWorker:
                 else:
                     # The job has ended. Its worker may have died before it published the event, so this publishes
                     # the event again; the broker drops repetitions.
-                    await self._publish_finished(claim.job)
-                    await delivery.ack()
+                    await self._finish(claim.job, delivery)
                 return
         with correlation_scope(claim.job.correlation_id):  # the command may name another job
             await self._run_job(claim.job, delivery)
@@ -323,8 +323,7 @@ class JobWorker:
                 if error.code is not Code.STALE:
                     raise
                 return "lost"
-        await self._publish_finished(finished)
-        await (delivery.ack() if finished.state == job_pb2.JOB_STATE_SUCCEEDED else delivery.term())
+        await self._finish(finished, delivery)
         name = _state_name(finished)
         JOBS_FINISHED.labels(_kind_name(job), name).inc()
         return name
@@ -350,18 +349,32 @@ class JobWorker:
             request.error.CopyFrom(job_pb2.JobError(reason=error.reason, message=error.message))
         return (await self._jobs.ReleaseJob(request, timeout=self._store_timeout_seconds)).job
 
-    async def _publish_finished(self, job: job_pb2.Job) -> None:
-        """Publish the event of a finished job, and call the ``on_finish`` of its kind."""
+    async def _finish(self, job: job_pb2.Job, delivery: Delivery) -> None:
+        """Publish the event of a finished job, call the ``on_finish`` of its kind, and acknowledge the command.
+
+        If the broker does not take the event, for example because its disk is full, the command comes again, and its
+        delivery publishes the event.
+        """
         name = _state_name(job)
         event = events_pb2.JobFinished(
             job_id=job.id, owner_id=job.owner_id, kind=job.kind, state=job.state, track_id=job.track_id,
             error=job.error if job.HasField("error") else None, batch_id=job.batch_id,
         )  # fmt: skip
-        with contextlib.suppress(AppError):  # subscribers also poll the ledger
+        refusal: AppError | None = None
+        try:
             await self._bus.publish(self._event_subject(name), event.SerializeToString(), message_id=f"{job.id}.{name}")
+        except AppError as error:
+            refusal = error
         kind = self._kinds.get(job.kind)
         if kind is not None and kind.on_finish is not None:
             await kind.on_finish(job)
+        if refusal is not None:
+            log.warning("job.event_delayed", job_id=job.id, reason=refusal.reason, error=refusal.message)
+            await delivery.nak(self._delay_seconds)
+        elif job.state == job_pb2.JOB_STATE_SUCCEEDED:
+            await delivery.ack()
+        else:
+            await delivery.term()
 
     def _event_subject(self, name: str) -> str:
         return f"soundwright.evt.{self._queue}.v1.job.{name}"

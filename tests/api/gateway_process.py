@@ -56,7 +56,7 @@ class GatewayProcess:
         """Return whether the gateway accepts new connections."""
         try:
             httpx.get(f"{self.base_url}/livez", timeout=2)
-        except httpx.ConnectError:
+        except (httpx.ConnectError, httpx.ReadError):  # a closed listener also resets connections that it has not taken
             return False
         return True
 

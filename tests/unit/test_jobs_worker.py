@@ -435,6 +435,31 @@ async def test_a_repeated_command_runs_nothing_and_its_event_is_stored_once(plat
     assert stored.state.subjects == {subject: 1}
 
 
+async def test_an_event_that_the_broker_refuses_is_published_later(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran, refused = [], asyncio.Event()
+    publish = platform.bus.publish
+
+    async def handler(context: JobContext) -> job_pb2.JobResult:
+        ran.append(context.job.id)
+        return result()
+
+    async def publish_or_refuse(subject: str, payload: bytes, **options: Any) -> None:
+        if subject.endswith(".succeeded") and not refused.is_set():
+            refused.set()
+            raise AppError(Code.UNAVAILABLE, "BROKER_UNAVAILABLE", "The disk of the broker is full.")
+        await publish(subject, payload, **options)
+
+    monkeypatch.setattr(platform.bus, "publish", publish_or_refuse)
+    job = await platform.create()
+    async with platform.worker(handler):
+        assert await platform.facts() == [("succeeded", f"{job.id}.succeeded")]
+        await platform.emptied()
+    assert refused.is_set()
+    assert ran == [job.id]
+
+
 async def test_on_finish_is_called_for_every_finished_job(platform: Platform) -> None:
     told: list[tuple[str, str]] = []
 
