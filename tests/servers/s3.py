@@ -87,9 +87,10 @@ def seaweedfs(folder: Path) -> Iterator[S3Server]:
     )
     data = folder / "data"
     data.mkdir()
+    # Each bucket gets several volumes. By default, their number is limited by what would fit on the disk if all were full.
     command = [
         program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={data}", f"-master.port={master}",
-        f"-volume.port={volume}", "-volume.max=0", "-master.volumeSizeLimitMB=64", "-filer", f"-filer.port={filer}",
+        f"-volume.port={volume}", "-volume.max=100000", "-master.volumeSizeLimitMB=64", "-filer", f"-filer.port={filer}",
         "-s3", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={config}",
     ]  # fmt: skip
     address = f"127.0.0.1:{s3}"
