@@ -144,11 +144,12 @@ def compare_with_command_line(setup: Setup, seconds: float, rounds: int, price: 
         new = [*ours, "wav32f", mode, setup.device]
         commands[f"Soundwright, new process, {mode}"] = functools.partial(measure, new)
         commands[f"Soundwright, job on a running stack (FLAC), {mode}"] = functools.partial(measure_job, setup, mode)
-    commands["demucs, default options (1 random shift)"] = lambda: measure([*cli, str(song)])
     # audio-separator has no option for the device.
     others = {} if setup.size is SMALL else peers.prepare(folder, MODEL, STEMS, setup.size, setup.device)
     for name, peer in others.items():
         commands[name] = functools.partial(measure, peer.command, peer.environment)
+    # The last one, because it replaces the stems of the first one.
+    commands["demucs, default options (1 random shift)"] = lambda: measure([*cli, str(song)])
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     agreements: dict[str, float] = {}
     gpu_bytes: dict[str, int] = {}
