@@ -350,31 +350,35 @@ class JobWorker:
         return (await self._jobs.ReleaseJob(request, timeout=self._store_timeout_seconds)).job
 
     async def _finish(self, job: job_pb2.Job, delivery: Delivery) -> None:
-        """Publish the event of a finished job, call the ``on_finish`` of its kind, and acknowledge the command.
+        """Publish the event of a finished job, and acknowledge its command.
 
         If the broker does not take the event, for example because its disk is full, the command comes again, and its
         delivery publishes the event.
         """
-        name = _state_name(job)
-        event = events_pb2.JobFinished(
-            job_id=job.id, owner_id=job.owner_id, kind=job.kind, state=job.state, track_id=job.track_id,
-            error=job.error if job.HasField("error") else None, batch_id=job.batch_id,
-        )  # fmt: skip
-        refusal: AppError | None = None
-        try:
-            await self._bus.publish(self._event_subject(name), event.SerializeToString(), message_id=f"{job.id}.{name}")
-        except AppError as error:
-            refusal = error
-        kind = self._kinds.get(job.kind)
-        if kind is not None and kind.on_finish is not None:
-            await kind.on_finish(job)
-        if refusal is not None:
-            log.warning("job.event_delayed", job_id=job.id, reason=refusal.reason, error=refusal.message)
+        if not await self._publish_finished(job):
             await delivery.nak(self._delay_seconds)
         elif job.state == job_pb2.JOB_STATE_SUCCEEDED:
             await delivery.ack()
         else:
             await delivery.term()
+
+    async def _publish_finished(self, job: job_pb2.Job) -> bool:
+        """Publish the event of a finished job, and call the ``on_finish`` of its kind. Return whether the broker took it."""
+        name = _state_name(job)
+        event = events_pb2.JobFinished(
+            job_id=job.id, owner_id=job.owner_id, kind=job.kind, state=job.state, track_id=job.track_id,
+            error=job.error if job.HasField("error") else None, batch_id=job.batch_id,
+        )  # fmt: skip
+        try:
+            await self._bus.publish(self._event_subject(name), event.SerializeToString(), message_id=f"{job.id}.{name}")
+            is_published = True
+        except AppError as error:
+            log.warning("job.event_delayed", job_id=job.id, reason=error.reason, error=error.message)
+            is_published = False
+        kind = self._kinds.get(job.kind)
+        if kind is not None and kind.on_finish is not None:
+            await kind.on_finish(job)
+        return is_published
 
     def _event_subject(self, name: str) -> str:
         return f"soundwright.evt.{self._queue}.v1.job.{name}"
