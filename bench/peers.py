@@ -16,9 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ENVIRONMENT", "Peer", "prepare"]
+__all__ = ["Peer", "prepare"]
 
-ENVIRONMENT = Path(__file__).resolve().parents[1] / ".servers" / "peers"
+_BIN = Path(__file__).resolve().parents[1] / ".servers" / "peers" / "bin"
+# What audio-separator expects in its list of models, beside those of Demucs.
+_LISTS = (
+    "vr_download_list", "mdx_download_list", "mdx_download_vip_list", "mdx23c_download_list", "mdx23c_download_vip_list",
+    "roformer_download_list",
+)  # fmt: skip
 _UNBLEND = """
 import sys
 import soundfile
@@ -46,37 +51,35 @@ def prepare(folder: Path, model: str, stems: Sequence[str], network: Mapping[str
         model: name of the model: ``models/{model}.yaml`` names ``models/random-*.th``.
         network: arguments of the network, beside the stems.
     """
-    binaries = ENVIRONMENT / "bin"
     found = {}
-    if (binaries / "audio-separator").exists():
+    if (_BIN / "audio-separator").exists():
         found["audio-separator, shifts 0"] = _audio_separator(folder, model, stems)
-    if (binaries / "unblend").exists():
+    if (_BIN / "unblend").exists():
         found["unblend, shifts 0"] = _unblend(folder, stems, network, device)
     return found
 
 
 def _audio_separator(folder: Path, model: str, stems: Sequence[str]) -> Peer:
+    """Prepare audio-separator. It has no option for the device, and uses a GPU if there is one."""
     models, out = folder / "audio-separator-models", folder / "audio-separator"
     shutil.copytree(folder / "models", models)
     out.mkdir()
     weights = next(models.glob("*.th"))
-    kinds = ("vr", "mdx", "mdx_vip", "mdx23c", "mdx23c_vip", "roformer")
-    lists: dict[str, Any] = {
-        f"{kind.replace('_vip', '')}_download_{'vip_' * ('vip' in kind)}list": {} for kind in kinds
-    }
     files = {name: f"https://models.invalid/{name}" for name in (weights.name, f"{model}.yaml")}
+    lists: dict[str, Any] = {key: {} for key in _LISTS}
     lists["demucs_download_list"] = {f"Demucs v4: {model}": files}
     (models / "download_checks.json").write_text(json.dumps(lists))
     # The program starts ffmpeg by this name. Its own is a Python package with another name.
-    ffmpeg = _output("import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())")
+    program = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
+    ffmpeg = subprocess.run([_BIN / "python", "-c", program], check=True, capture_output=True, text=True).stdout.strip()
     link = folder / "bin" / "ffmpeg"
     link.parent.mkdir()
     link.symlink_to(ffmpeg)
     names = json.dumps({stem.title(): stem for stem in stems})
-    command = [str(ENVIRONMENT / "bin" / "audio-separator"), str(folder / "song.wav"), "-m", f"{model}.yaml"]
+    command = [str(_BIN / "audio-separator"), str(folder / "song.wav"), "-m", f"{model}.yaml"]
     command += ["--model_file_dir", str(models), "--output_dir", str(out), "--output_format", "WAV", "--use_soundfile"]
     command += ["--demucs_shifts", "0", "--normalization", "1.0", "--custom_output_names", names]
-    return Peer(command, out, {"PYTHONPATH": "", "PATH": f"{link.parent}:{os.environ['PATH']}"})
+    return Peer(command, out, {"PATH": f"{link.parent}:{os.environ['PATH']}"})
 
 
 def _unblend(folder: Path, stems: Sequence[str], network: Mapping[str, Any], device: str) -> Peer:
@@ -97,14 +100,9 @@ def _unblend(folder: Path, stems: Sequence[str], network: Mapping[str, Any], dev
         "segment_samples": int(network["segment"] * rate_hz),
     }
     configuration.write_text(json.dumps(fields))
-    environment = {"PYTHONPATH": "", "HOME": str(folder)}
-    importing = [str(ENVIRONMENT / "bin" / "unblend"), "models", "import", str(weights), "--name", "random"]
+    environment = {"HOME": str(folder)}
+    importing = [str(_BIN / "unblend"), "models", "import", str(weights), "--name", "random"]
     importing += ["--config", str(configuration), "--architecture", "htdemucs"]
     subprocess.run(importing, env={**os.environ, **environment}, check=True, stdout=subprocess.DEVNULL)
-    python = str(ENVIRONMENT / "bin" / "python")
+    python = str(_BIN / "python")
     return Peer([python, "-c", _UNBLEND, str(folder / "song.wav"), str(out), device], out, environment)
-
-
-def _output(program: str) -> str:
-    python = ENVIRONMENT / "bin" / "python"
-    return subprocess.run([python, "-c", program], check=True, capture_output=True, text=True).stdout.strip()

@@ -140,14 +140,16 @@ def compare_with_command_line(setup: Setup, seconds: float, rounds: int, price: 
         export_networks(models)
     cli, ours = command_lines(folder, setup.device)
     commands: dict[str, Callable[[], Run]] = {"demucs --shifts 0": lambda: measure([*cli, "--shifts", "0", str(song)])}
+    stems: dict[str, Path] = {}  # of those that are compared with the first one
     for mode in setup.modes:
         new = [*ours, "wav32f", mode, setup.device]
         commands[f"Soundwright, new process, {mode}"] = functools.partial(measure, new)
         commands[f"Soundwright, job on a running stack (FLAC), {mode}"] = functools.partial(measure_job, setup, mode)
-    # audio-separator has no option for the device.
-    others = {} if setup.size is SMALL else peers.prepare(folder, MODEL, STEMS, setup.size, setup.device)
-    for name, peer in others.items():
-        commands[name] = functools.partial(measure, peer.command, peer.environment)
+        stems[f"Soundwright, new process, {mode}"] = folder / "ours"
+    if setup.size is FULL_SIZE:  # the small network is of a kind that the others do not know
+        for name, peer in peers.prepare(folder, MODEL, STEMS, setup.size, setup.device).items():
+            commands[name] = functools.partial(measure, peer.command, peer.environment)
+            stems[name] = peer.stems
     # The last one, because it replaces the stems of the first one.
     commands["demucs, default options (1 random shift)"] = lambda: measure([*cli, str(song)])
     runs: dict[str, list[Run]] = {name: [] for name in commands}
@@ -158,10 +160,9 @@ def compare_with_command_line(setup: Setup, seconds: float, rounds: int, price: 
         for name, run in list(commands.items())[:: -1 if index % 2 else 1]:
             runs[name].append(run())
             print(f"round {index + 1} of {rounds}: {name}: {runs[name][-1].wall_seconds:.1f} s", file=sys.stderr)
-            if index == 0 and (name in others or "new process" in name):
-                stems = others[name].stems if name in others else folder / "ours"
-                agreements[name] = agreement_db(folder / "cli" / MODEL / song.stem, stems)
-                if setup.device != "cpu" and name not in others:
+            if index == 0 and name in stems:
+                agreements[name] = agreement_db(folder / "cli" / MODEL / song.stem, stems[name])
+                if setup.device != "cpu" and "new process" in name:
                     gpu_bytes[name] = int((folder / GPU_MEMORY).read_text())
     first = next(iter(runs.values()))
     print(
@@ -319,8 +320,8 @@ def _lines(path: Path) -> list[str]:
 def measure(command: Sequence[str], variables: Mapping[str, str] = MappingProxyType({})) -> Run:
     """Run a command with more environment variables. Return its own time and peak memory, excluding earlier processes."""
     # Our processes get the settings that the launcher gives to a worker.
-    tunables = {"GLIBC_TUNABLES": ALLOCATOR} if __file__ in command else {}
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **tunables, **variables}
+    own = {"GLIBC_TUNABLES": ALLOCATOR, "PYTHONPATH": str(REPOSITORY)} if __file__ in command else {}
+    environment = {**os.environ, **own, **variables}
     started = time.perf_counter()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)

@@ -436,8 +436,8 @@ def _near(pitch_class: int, around: float) -> int:
 def _bass(song: _Song) -> list[tuple[Part, list[_Tone]]]:
     if song.chance(0.04):
         return []
-    is_synthesizer = song.split == "train" and song.chance(_SYNTHESIZER_BASS_SHARE)
-    is_string = not is_synthesizer and song.split == "train" and song.chance(_STRING_BASS_SHARE)
+    kind = _bass_kind(song)
+    is_synthesizer = kind == "synthesizer"
     ways = ("long",) if is_synthesizer and song.chance(0.4) else song.own(song.style.bass)
     way, other = song.choose(ways), song.choose(ways)
     around = float(song.rng.uniform(27 if is_synthesizer else 34, 40))
@@ -447,8 +447,7 @@ def _bass(song: _Song) -> list[tuple[Part, list[_Tone]]]:
             continue
         for bar in range(section.first_bar, section.first_bar + section.bars):
             tones += _bass_bar(song, other if section.name == "chorus" else way, bar, around)
-    if is_synthesizer or is_string:
-        kind = "string" if is_string else "synthesizer"
+    if kind != "font":
         return [(Part("bass", "bass", kind, "", (), reverb=float(song.rng.uniform(0, 0.05))), tones)]
     program = _program(song, song.style.bass_programs)
     slides = program in (33, 35, 36, 38) and song.chance(0.5)
@@ -458,6 +457,15 @@ def _bass(song: _Song) -> list[tuple[Part, list[_Tone]]]:
         "bass", "bass", "font", song.choose(song.palette.fonts), (), program, reverb=float(song.rng.uniform(0, 0.05))
     )
     return [(part, tones)]
+
+
+def _bass_kind(song: _Song) -> str:
+    """Choose the kind of the part."""
+    if song.split != "train":
+        return "font"
+    if song.chance(_SYNTHESIZER_BASS_SHARE):
+        return "synthesizer"
+    return "string" if song.chance(_STRING_BASS_SHARE) else "font"
 
 
 def _bass_bar(song: _Song, way: str, bar: int, around: float) -> list[_Tone]:

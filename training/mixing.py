@@ -113,11 +113,11 @@ def render_part(part: Part, frames: int, instruments: Instruments) -> Samples:
     out = np.zeros((2, frames), np.float32)
     if part.kind == "voice":
         return _sung(part, frames, instruments.voices[part.source])
-    if part.kind in ("synthesizer", "string"):
-        random = np.random.default_rng([6, part.seed])
-        if part.kind == "string":
-            return pluck(random_string(random), part.notes, frames, RATE_HZ, random)
+    random = np.random.default_rng([6, part.seed])
+    if part.kind == "synthesizer":
         return play(random_patch(random), part.notes, frames, RATE_HZ)
+    if part.kind == "string":
+        return pluck(random_string(random), part.notes, frames, RATE_HZ, random)
     if part.kind == "kit":
         kit = instruments.kits(part.source)
         if isinstance(kit, Kit):

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-__all__ = ["STEMS", "Note", "Part", "Score", "Truth"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["STEMS", "Note", "Part", "Score", "Truth", "midi_to_hz"]
+
+Pitch = TypeVar("Pitch", float, NDArray[np.float64])
 
 STEMS = ("drums", "bass", "other", "vocals")
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+
+
+def midi_to_hz(pitch_midi: Pitch) -> Pitch:
+    """Return the frequency of a MIDI pitch, A4 = 69 = 440 Hz."""
+    return 440.0 * 2.0 ** ((pitch_midi - 69) / 12)
 
 
 @dataclass(frozen=True)

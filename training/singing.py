@@ -15,6 +15,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from training.compiled import compiled
+from training.score import midi_to_hz
 from training.voices import CEPSTRUM_SIZE, FRAME_SECONDS, RATE_HZ, VoiceBank
 
 __all__ = ["Singer", "SungNote", "pitch_curve_hz", "sing"]
@@ -82,7 +83,7 @@ def pitch_curve_hz(
             (time >= note.start_seconds) & (time < note.start_seconds + note.duration_seconds), grown, depth
         )
     cents += singer.vibrato_cents * scipy.ndimage.gaussian_filter1d(depth, 6) * np.sin(phase)
-    return 440.0 * 2.0 ** ((pitch + cents / 100 - 69) / 12)
+    return midi_to_hz(pitch + cents / 100)
 
 
 def sing(

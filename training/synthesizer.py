@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from training.compiled import compiled
-from training.score import Note
+from training.score import Note, midi_to_hz
 
 __all__ = ["Patch", "String", "play", "pluck", "random_patch", "random_string"]
 
@@ -52,10 +53,7 @@ class Patch:
 
 def random_patch(random: np.random.Generator) -> Patch:
     """Return a bass: from a plain sine wave to bright plucks and slow pads."""
-
-    def between(low: float, high: float) -> float:
-        return math.exp(random.uniform(math.log(low), math.log(high)))
-
+    between = functools.partial(_log_uniform, random)
     closed_hz = between(50, 500)
     return Patch(
         harmonics=str(random.choice(["sine", "triangle", "square", "sawtooth"], p=[0.35, 0.15, 0.2, 0.3])),
@@ -71,107 +69,12 @@ def random_patch(random: np.random.Generator) -> Patch:
     )
 
 
-@dataclass(frozen=True)
-class String:
-    """A string of an electric or acoustic bass, as the sum of its modes.
-
-    Attributes:
-        strengths: of the first harmonics, float64 [harmonics], before those of the place of plucking.
-        pluck: where the string is plucked, as a share of its length.
-        decay_seconds: time in which the first harmonic of a note of 55 Hz falls, to 1/e.
-        damping: how much faster the nth harmonic falls: the rate grows with ``1 + damping * n**2``.
-        stiffness: the nth harmonic is at ``n * sqrt(1 + stiffness * n**2)`` times the pitch.
-        noise: strength of the noise of the finger.
-        release_seconds: time in which a note falls when it ends, to 1/e.
-    """
-
-    strengths: tuple[float, ...]
-    pluck: float
-    decay_seconds: float
-    damping: float
-    stiffness: float
-    noise: float
-    release_seconds: float
-
-
-def random_string(random: np.random.Generator) -> String:
-    """Return a string: dull or bright, with the formants of a pickup or body at random."""
-    numbers = np.arange(1, 49)
-    tilt, pickup, formant = random.uniform(0.0, 1.2), random.uniform(0.05, 0.35), math.exp(random.uniform(1.0, 2.6))
-    strengths = numbers**-tilt * 10 ** (random.normal(0, 3, len(numbers)) / 20)
-    if random.random() < 0.7:
-        strengths *= np.abs(np.sin(np.pi * numbers * pickup)) + 0.05
-    if random.random() < 0.7:
-        strengths *= 1 + random.uniform(0.5, 4) * np.exp(-((np.log(numbers / formant) / 0.4) ** 2))
-    return String(
-        strengths=tuple(float(value) for value in strengths),
-        pluck=float(random.uniform(0.04, 0.4)),
-        decay_seconds=math.exp(random.uniform(math.log(0.4), math.log(3.0))),
-        damping=math.exp(random.uniform(math.log(0.0005), math.log(0.02))),
-        stiffness=math.exp(random.uniform(math.log(1e-6), math.log(3e-4))),
-        noise=float(random.uniform(0, 0.15)),
-        release_seconds=math.exp(random.uniform(math.log(0.01), math.log(0.1))),
-    )
-
-
-def pluck(
-    string: String, notes: Sequence[Note], frame_count: int, rate_hz: int, random: np.random.Generator
-) -> Samples:
-    """Return the sound of plucked notes, float32 [2, frame_count]. A note ends where the next one begins."""
-    out = np.zeros(frame_count + rate_hz)
-    ordered = sorted(notes, key=lambda note: note.start_seconds)
-    numbers = np.arange(1, len(string.strengths) + 1)
-    for note, following in itertools.zip_longest(ordered, ordered[1:]):
-        first = round(note.start_seconds * rate_hz)
-        if first >= frame_count:
-            break
-        held = note.duration_seconds
-        if following is not None:
-            held = min(held, max(0.02, following.start_seconds - note.start_seconds))
-        count = min(len(out) - first, round((held + 5 * string.release_seconds) * rate_hz))
-        hertz = 440.0 * 2 ** ((note.pitch_midi - 69) / 12)
-        frequencies = hertz * numbers * np.sqrt(1 + string.stiffness * numbers**2)
-        loud = note.velocity / 127
-        # Soft notes are duller.
-        strengths = np.array(string.strengths) * np.abs(np.sin(np.pi * numbers * string.pluck)) * loud ** (numbers**0.5)
-        rates = (1 + string.damping * numbers**2) / string.decay_seconds * (hertz / 55.0) ** 0.5
-        heard = frequencies < _HIGHEST_HZ
-        tone = np.zeros(count)
-        _add_modes(
-            tone,
-            2 * np.pi * frequencies[heard] / rate_hz,
-            strengths[heard] / np.sqrt(np.sum(strengths**2) + 1e-12),
-            np.exp(-rates[heard] / rate_hz),
-        )
-        burst = min(count, round(0.01 * rate_hz))
-        tone[:burst] += string.noise * loud * random.standard_normal(burst) * np.linspace(1, 0, burst)
-        after = np.arange(count) / rate_hz - held
-        rise = np.minimum(1.0, np.arange(count) / (0.001 * rate_hz))
-        out[first : first + count] += loud * tone * rise * np.exp(-np.maximum(0.0, after) / string.release_seconds)
-    return np.tile(out[:frame_count].astype(np.float32), (2, 1))
-
-
-@compiled
-def _add_modes(
-    out: NDArray[np.float64], angles: NDArray[np.float64], strengths: NDArray[np.float64], decays: NDArray[np.float64]
-) -> None:
-    """Add decaying sine waves: each step turns a phasor and shortens it."""
-    for mode in range(len(angles)):
-        turn_x, turn_y = decays[mode] * math.cos(angles[mode]), decays[mode] * math.sin(angles[mode])
-        x, y = strengths[mode], 0.0
-        for frame in range(len(out)):
-            out[frame] += y
-            x, y = x * turn_x - y * turn_y, x * turn_y + y * turn_x
-
-
 def play(patch: Patch, notes: Sequence[Note], frame_count: int, rate_hz: int) -> Samples:
     """Return the sound of notes, float32 [2, frame_count]. A note ends where the next one begins."""
     pitch, level, envelope = np.full(frame_count, np.nan), np.zeros(frame_count), np.zeros(frame_count)
-    ordered = sorted(notes, key=lambda note: note.start_seconds)
-    for number, note in enumerate(ordered):
+    for note, following in _with_following(notes):
         first = round(note.start_seconds * rate_hz)
-        after = round(ordered[number + 1].start_seconds * rate_hz) if number + 1 < len(ordered) else frame_count
-        end = min(after, frame_count)
+        end = frame_count if following is None else min(round(following.start_seconds * rate_hz), frame_count)
         if end <= first:
             continue
         seconds = np.arange(end - first) / rate_hz
@@ -180,9 +83,9 @@ def play(patch: Patch, notes: Sequence[Note], frame_count: int, rate_hz: int) ->
         pitch[first:end] = note.pitch_midi
         level[first:end] = note.velocity / 127 * rise * fall * np.exp(-seconds / patch.decay_seconds)
         envelope[first:end] = np.exp(-seconds / patch.filter_seconds)
-    if not ordered or not np.any(level):
+    if not np.any(level):
         return np.zeros((2, frame_count), np.float32)
-    hertz = 440.0 * 2 ** ((_glided(pitch, patch.glide_seconds, rate_hz) - 69) / 12)
+    hertz = midi_to_hz(_glided(pitch, patch.glide_seconds, rate_hz))
     sound = _oscillator(patch.harmonics, hertz, rate_hz)
     if patch.detune_cents:
         sound = (sound + _oscillator(patch.harmonics, hertz * 2 ** (patch.detune_cents / 1200), rate_hz)) / 2
@@ -231,3 +134,105 @@ def _smoothed(values: NDArray[np.float64], seconds: float, rate_hz: int) -> NDAr
 def _low_passed(sound: NDArray[np.float64], cutoff_hz: float, rate_hz: int) -> NDArray[np.float64]:
     sections = scipy.signal.butter(2, cutoff_hz, "lowpass", fs=rate_hz, output="sos")
     return np.asarray(scipy.signal.sosfilt(sections, sound))
+
+
+@dataclass(frozen=True)
+class String:
+    """A string of an electric or acoustic bass, as the sum of its modes.
+
+    Attributes:
+        strengths: of the first harmonics, float64 [harmonics], before those of the place of plucking.
+        pluck: where the string is plucked, as a share of its length.
+        decay_seconds: time in which the first harmonic of a note of 55 Hz falls, to 1/e.
+        damping: how much faster the nth harmonic falls: the rate grows with ``1 + damping * n**2``.
+        stiffness: the nth harmonic is at ``n * sqrt(1 + stiffness * n**2)`` times the pitch.
+        noise: strength of the noise of the finger.
+        release_seconds: time in which a note falls when it ends, to 1/e.
+    """
+
+    strengths: tuple[float, ...]
+    pluck: float
+    decay_seconds: float
+    damping: float
+    stiffness: float
+    noise: float
+    release_seconds: float
+
+
+def random_string(random: np.random.Generator) -> String:
+    """Return a string: dull or bright, with the formants of a pickup or body at random."""
+    numbers = np.arange(1, 49)
+    tilt, pickup, formant = random.uniform(0.0, 1.2), random.uniform(0.05, 0.35), math.exp(random.uniform(1.0, 2.6))
+    strengths = numbers**-tilt * 10 ** (random.normal(0, 3, len(numbers)) / 20)
+    if random.random() < 0.7:
+        strengths *= np.abs(np.sin(np.pi * numbers * pickup)) + 0.05
+    if random.random() < 0.7:
+        strengths *= 1 + random.uniform(0.5, 4) * np.exp(-((np.log(numbers / formant) / 0.4) ** 2))
+    return String(
+        strengths=tuple(float(value) for value in strengths),
+        pluck=float(random.uniform(0.04, 0.4)),
+        decay_seconds=_log_uniform(random, 0.4, 3.0),
+        damping=_log_uniform(random, 0.0005, 0.02),
+        stiffness=_log_uniform(random, 1e-6, 3e-4),
+        noise=float(random.uniform(0, 0.15)),
+        release_seconds=_log_uniform(random, 0.01, 0.1),
+    )
+
+
+def pluck(
+    string: String, notes: Sequence[Note], frame_count: int, rate_hz: int, random: np.random.Generator
+) -> Samples:
+    """Return the sound of plucked notes, float32 [2, frame_count]. A note ends where the next one begins."""
+    out = np.zeros(frame_count + rate_hz)
+    numbers = np.arange(1, len(string.strengths) + 1)
+    for note, following in _with_following(notes):
+        first = round(note.start_seconds * rate_hz)
+        if first >= frame_count:
+            break
+        held = note.duration_seconds
+        if following is not None:
+            held = min(held, max(0.02, following.start_seconds - note.start_seconds))
+        count = min(len(out) - first, round((held + 5 * string.release_seconds) * rate_hz))
+        hertz = midi_to_hz(note.pitch_midi)
+        frequencies = hertz * numbers * np.sqrt(1 + string.stiffness * numbers**2)
+        loud = note.velocity / 127
+        # Soft notes are duller.
+        strengths = np.array(string.strengths) * np.abs(np.sin(np.pi * numbers * string.pluck)) * loud ** (numbers**0.5)
+        rates = (1 + string.damping * numbers**2) / string.decay_seconds * (hertz / 55.0) ** 0.5
+        heard = frequencies < _HIGHEST_HZ
+        tone = np.zeros(count)
+        _add_modes(
+            tone,
+            2 * np.pi * frequencies[heard] / rate_hz,
+            strengths[heard] / np.sqrt(np.sum(strengths**2) + 1e-12),
+            np.exp(-rates[heard] / rate_hz),
+        )
+        burst = min(count, round(0.01 * rate_hz))
+        tone[:burst] += string.noise * loud * random.standard_normal(burst) * np.linspace(1, 0, burst)
+        after = np.arange(count) / rate_hz - held
+        rise = np.minimum(1.0, np.arange(count) / (0.001 * rate_hz))
+        out[first : first + count] += loud * tone * rise * np.exp(-np.maximum(0.0, after) / string.release_seconds)
+    return np.tile(out[:frame_count].astype(np.float32), (2, 1))
+
+
+@compiled
+def _add_modes(
+    out: NDArray[np.float64], angles: NDArray[np.float64], strengths: NDArray[np.float64], decays: NDArray[np.float64]
+) -> None:
+    """Add decaying sine waves: each step turns a phasor and shortens it."""
+    for mode in range(len(angles)):
+        turn_x, turn_y = decays[mode] * math.cos(angles[mode]), decays[mode] * math.sin(angles[mode])
+        x, y = strengths[mode], 0.0
+        for frame in range(len(out)):
+            out[frame] += y
+            x, y = x * turn_x - y * turn_y, x * turn_y + y * turn_x
+
+
+def _with_following(notes: Sequence[Note]) -> Iterator[tuple[Note, Note | None]]:
+    """Yield notes in the order of their starts, each with the one that ends it."""
+    ordered = sorted(notes, key=lambda note: note.start_seconds)
+    return itertools.zip_longest(ordered, ordered[1:])
+
+
+def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
+    return math.exp(random.uniform(math.log(low), math.log(high)))

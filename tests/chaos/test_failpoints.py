@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from invariants import World, broken, events_of, no_duplicate_event
 from processes import eventually
-from work import SETTINGS, Work
+from work import LONG_FRAME_COUNT, SETTINGS, Work
 
 from demo.stack import Stack, running
 from tests.api.stories import encoded
@@ -40,7 +40,7 @@ class Crash:
         attempts: the possible numbers of the attempt that ends the job.
         fails: the job ends as failed.
         short: whether this one is part of the short form.
-        song_seconds: length of the song that the job separates.
+        is_long: the job separates the long song.
     """
 
     step: str
@@ -49,7 +49,7 @@ class Crash:
     attempts: tuple[int, ...] = (1,)
     fails: bool = False
     short: bool = False
-    song_seconds: int = 3
+    is_long: bool = False
 
     @property
     def function(self) -> str:
@@ -75,7 +75,7 @@ CRASHES = [
     Crash("3: the job is claimed", f"separation:{_WORKER}._run_job:before", attempts=(2,)),
     Crash("4: the engine works", "separation:kit.worker.context:JobContext.report:after", attempts=(2,)),
     # A fast machine separates a short song before the lease is extended for the first time.
-    Crash("4: the lease is being extended", f"library:{_LEDGER}.heartbeat:before", attempts=(1, 2), song_seconds=90),
+    Crash("4: the lease is being extended", f"library:{_LEDGER}.heartbeat:before", attempts=(1, 2), is_long=True),
     Crash("5: one output is stored", "separation:kit.worker.outputs:JobOutputs.put:after", attempts=(2,), short=True),
     Crash("5: all outputs are stored", f"separation:{_WORKER}._store_outcome:before", attempts=(2,)),
     Crash(
@@ -156,12 +156,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, armed: Path, receiver: Webho
 
 @pytest.fixture(scope="module")
 def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _song(tmp_path_factory.mktemp("song"), 3)
-
-
-def _song(folder: Path, seconds: int) -> Path:
-    path = folder / "song.wav"
-    path.write_bytes(encoded(samples(seconds)))
+    path = tmp_path_factory.mktemp("song") / "song.wav"
+    path.write_bytes(encoded(samples(3.0)))
     return path
 
 
@@ -169,8 +165,8 @@ def _song(folder: Path, seconds: int) -> Path:
     "crash",
     [pytest.param(crash, id=crash.step, marks=() if crash.short else pytest.mark.campaign) for crash in CRASHES],
 )
-def test_a_crash_at_a_step(stack: Stack, work: Work, tmp_path: Path, armed: Path, crash: Crash) -> None:
-    track_id = work.upload(_song(tmp_path, crash.song_seconds))
+def test_a_crash_at_a_step(stack: Stack, work: Work, song: Path, long_song: Path, armed: Path, crash: Crash) -> None:
+    track_id = work.upload(long_song if crash.is_long else song)
     for place, code in {**crash.errors, crash.place: ""}.items():
         (armed / place).write_text(code)
     job_id = work.separate(track_id)
@@ -180,7 +176,7 @@ def test_a_crash_at_a_step(stack: Stack, work: Work, tmp_path: Path, armed: Path
         assert (job["status"], job["error_code"]) == ("failed", "FAILPOINT")
         assert work.stems(job_id) == []
     else:
-        work.assert_completed_once(job_id, frame_count=crash.song_seconds * 44_100)
+        work.assert_completed_once(job_id, frame_count=LONG_FRAME_COUNT if crash.is_long else 3 * 44_100)
     assert job["attempt"] in crash.attempts
     _assert_one_event_each(stack, [job_id])
 
