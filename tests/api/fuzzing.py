@@ -28,6 +28,7 @@ SECRETS = ("Traceback (most", 'File "/', "/site-packages/", "root:x:0:0", "/blob
 # The server errors that belong to the contract: docs/ERRORS.md says when. INTERNAL is none of them.
 CONTRACT_CODES = {
     "QUEUE_FULL", "spotify_error", "unauthorized", "LALALAI_NOT_CONFIGURED", "LALALAI_UNAUTHORIZED", "LALALAI_ERROR",
+    "MODEL_UNAVAILABLE",
 }  # fmt: skip
 SERVER_CODES = {"MALFORMED_REQUEST", "URL_TOO_LONG", "HEADERS_TOO_LARGE"}
 
