@@ -27,6 +27,9 @@ CLIENT_OPTIONS = (
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     # A service config in the DNS of the cluster would replace this one.
     ("grpc.service_config_disable_resolution", 1),
+    # Two channels of a process that share a connection, and watch the health of its server, crash the process at times: when
+    # both begin to watch at the same moment, gRPC 1.85 uses a null pointer (HealthProducer::AddWatcher before Start).
+    ("grpc.use_local_subchannel_pool", 1),
     # Notice within 20 seconds that a host is gone, even if no packet says so.
     ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
     ("grpc.keepalive_timeout_ms", 10_000),

@@ -36,6 +36,7 @@ class Replica(pb_grpc.WebhookServiceServicer):
     def __init__(self, address: str) -> None:
         self.address = address
         self.call_count = 0
+        self.clients: set[str] = set()
         self.webhooks: set[str] = set()
         self.called = asyncio.Event()
         self.open = asyncio.Event()
@@ -44,6 +45,7 @@ class Replica(pb_grpc.WebhookServiceServicer):
         pb_grpc.add_WebhookServiceServicer_to_server(self, self.server.server)
 
     async def ListWebhooks(self, request: pb.ListWebhooksRequest, context: rpc.Context) -> pb.ListWebhooksResponse:
+        self.clients.add(context.peer())
         await self._arrive()
         return pb.ListWebhooksResponse()
 
@@ -116,6 +118,20 @@ async def until_alone(stub: pb_grpc.WebhookServiceStub, alone: Replica, others: 
                 await stub.ListWebhooks(pb.ListWebhooksRequest())
             if [replica.call_count for replica in others] == before:
                 return
+
+
+async def test_channels_share_no_connection() -> None:
+    """gRPC can crash if channels share one: both may begin to watch the health of its server at the same moment."""
+    async with (
+        replicas(*local_addresses(1)) as [replica],
+        calling(replica.address) as one,
+        calling(replica.address) as two,
+    ):
+        await one.ListWebhooks(pb.ListWebhooksRequest())
+        await one.ListWebhooks(pb.ListWebhooksRequest())
+        assert len(replica.clients) == 1
+        await two.ListWebhooks(pb.ListWebhooksRequest())
+        assert len(replica.clients) == 2
 
 
 async def test_calls_take_turns_among_all_replicas() -> None:
