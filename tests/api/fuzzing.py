@@ -1,14 +1,10 @@
-"""What fuzzing needs: callers with credentials for each operation, a judge of answers, and a watch of ``/health``."""
+"""What fuzzing needs: callers with credentials for each operation, and a judge of answers."""
 
 from __future__ import annotations
 
 import itertools
-import logging
-import threading
-import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -19,9 +15,7 @@ import schemathesis
 from browser import Browser, registered, token_of
 from published import Document
 
-__all__ = ["Callers", "belongings_of", "found_in", "fuzz", "health_watched"]
-
-log = logging.getLogger(__name__)
+__all__ = ["Callers", "belongings_of", "found_in", "fuzz"]
 
 # What an answer never holds: a stack trace, a source path, a file of the host, an address of a component.
 SECRETS = ("Traceback (most", 'File "/', "/site-packages/", "root:x:0:0", "/blobs/", "unix:/", "[Errno")
@@ -106,32 +100,6 @@ def _in_contract(route: str, answer: httpx.Response) -> bool:
     if route == "POST /process" and answer.status_code == 500:
         return "Unsupported audio format:" in answer.text
     return answer.status_code == 503 and _json(answer) and answer.json().get("code") in CONTRACT_CODES
-
-
-@contextmanager
-def health_watched(base_url: str) -> Iterator[list[float]]:
-    """Ask ``/health`` all the time. The list holds how many seconds each answer took; infinity stands for a failure."""
-    seconds: list[float] = []
-    over = threading.Event()
-
-    def ask() -> None:
-        with httpx.Client(base_url=base_url, timeout=10) as client:
-            while not over.wait(0.05):
-                start = time.perf_counter()
-                try:
-                    client.get("/health").raise_for_status()
-                    seconds.append(time.perf_counter() - start)
-                except httpx.HTTPError as error:
-                    log.warning("/health: %r", error)
-                    seconds.append(float("inf"))
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
-        yield seconds
-    finally:
-        over.set()
-        thread.join()
 
 
 def belongings_of(callers: Callers, base_url: str, song: bytes, webhook_url: str) -> dict[str, str]:

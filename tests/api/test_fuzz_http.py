@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 from attacks import INJECTED, MARKUP, attacks, corpus, send
-from fuzzing import Callers, belongings_of, found_in, fuzz, health_watched
+from fuzzing import Callers, belongings_of, found_in, fuzz
 from published import Document
 from stories import encoded, song
 
+from tests.load.health import health_watched
 from tests.simulators.media_site import MediaSite
 from tests.stacks import Stack
 

@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from attacks import attacks, corpus, send
-from fuzzing import health_watched
 from published import Document
 
 from tests.http_attacks import HUGE, IDLE, SLOW
-from tests.load.health import summary
+from tests.load.health import health_watched, summary
 from tests.stacks import Stack
 
 __all__ = ["report"]

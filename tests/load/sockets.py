@@ -7,11 +7,10 @@ import contextlib
 import time
 
 import websockets
-from fuzzing import health_watched
 from phoenix_client import Phoenix, socket_url
 from websockets.asyncio.client import ClientConnection
 
-from tests.load.health import summary
+from tests.load.health import health_watched, summary
 from tests.stacks import Stack
 
 __all__ = ["held", "report"]

@@ -7,10 +7,9 @@ import time
 from collections import Counter
 
 import httpx
-from fuzzing import health_watched
 from stories import encoded, song
 
-from tests.load.health import summary
+from tests.load.health import health_watched, summary
 from tests.stacks import Stack
 
 __all__ = ["REFUSALS", "report", "uploaded"]
