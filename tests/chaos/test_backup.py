@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -14,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from processes import eventually, kill_all
+from processes import components, eventually, kill_all
 from work import FRAME_COUNT, LONG_FRAME_COUNT, SETTINGS, Work
 
 from demo.stack import Stack, running
@@ -89,8 +90,10 @@ def test_a_library_survives_its_destruction_and_moves_into_a_cluster(
         work.until_ended(separated)
         unfinished = work.separate(work.upload(long_song))
         work.until_in_mid_job(unfinished)
+        for engine in components(stack)["separation"].children(recursive=True):
+            engine.send_signal(signal.SIGSTOP)  # a backup may take longer than the job
         library(data_dir, "backup", str(backup))
-        assert work.status(unfinished) == "processing", "the song is too short for this machine"
+        assert work.status(unfinished) == "processing"
         kill_all(stack)
     before = stored(data_dir)
     shutil.rmtree(data_dir)
@@ -111,7 +114,7 @@ def test_a_library_survives_its_destruction_and_moves_into_a_cluster(
         work.assert_promises()
         assert "STORE_IN_USE" in _refused_copy(data_dir)
     table = library(data_dir, "retention", SOUNDWRIGHT_KEEP_STEMS_DAYS="0.00001")
-    assert [line.split()[:3] for line in table.splitlines()][1] == ["stems", "1e-05", "2"], "two jobs have stems"
+    assert ["stems", "1e-05", "2"] in [line.split()[:3] for line in table.splitlines()], "two jobs have stems"
     _move(data_dir, tmp_path, settings, person, separated, work)
 
 
