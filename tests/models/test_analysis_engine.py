@@ -311,6 +311,15 @@ def test_the_bass_distinguishes_relative_keys() -> None:
     assert analyse(over_c, 22050, ["key"])["key"] == "C major"
 
 
+def test_the_opening_distinguishes_keys_a_fifth_apart() -> None:
+    """Two major chords in turn fit the keys of both."""
+    major = (0, 4, 7)
+    from_c = chords([(60, major), (65, major)] * 4)
+    from_f = chords([(65, major), (60, major)] * 4)
+    assert analyse(from_c, 22050, ["key"])["key"] == "C major"
+    assert analyse(from_f, 22050, ["key"])["key"] == "F major"
+
+
 def test_camelot_positions_are_unique() -> None:
     places = {Key(tonic, is_minor, 0.0).camelot for tonic in range(12) for is_minor in (False, True)}
     assert places == {f"{hour}{side}" for hour in range(1, 13) for side in "AB"}

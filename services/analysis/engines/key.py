@@ -19,16 +19,15 @@ Doubles = NDArray[np.float64]
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 _LOWEST_HZ = 50.0
-_BASS_HZ = 260.0
 _HIGHEST_HZ = 2000.0
 _BINS_PER_SEMITONE = 10
 _BINS = 12 * _BINS_PER_SEMITONE
 _PEAK_RANGE = 0.01  # peaks more than 40 dB below the loudest peak of their frame are leakage and noise
 _QUIET_AMPLITUDE = 1e-5  # of a sine; below it, rounding errors appear as pitches
-_BASS_SHARE = 0.3
 _COMPRESSION = 0.75
-_EDGE_SHARE = 0.2
-_EDGE_SECONDS = 2.0
+_OPENING_SHARE = 0.35
+_ENDING_SHARE = 0.05  # recordings often fade out, or are cut
+_EDGE_SECONDS = 1.5
 _CERTAINTY_STEP = 0.06
 
 # Pitch class distributions of major and minor keys, starting at the tonic (Albrecht and Shanahan, Music Perception 2013).
@@ -70,8 +69,8 @@ class Tonality:
 
     Attributes:
         chroma: float64 [12], C to B, with a maximum of 1; all 0 without pitched sound.
-        profile: float64 [12], compared with the profiles of keys. It gives more weight to the bass and to the beginning
-            and the end of the piece, which distinguish a key from its relative.
+        profile: float64 [12], compared with the profiles of keys. It gives more weight to the beginning of the piece, and a
+            little to the end, which distinguish a key from its relative and from those a fifth away.
         tuning_cents: the deviation from A = 440 Hz, -50 to 50.
     """
 
@@ -99,8 +98,7 @@ class KeyMeter:
         self._bin_hz = sample_rate_hz / fft_length
         self._first = int(_LOWEST_HZ / self._bin_hz)
         self._end = int(_HIGHEST_HZ / self._bin_hz) + 1
-        self._bass: list[Floats] = []
-        self._whole: list[Floats] = []
+        self._histograms: list[Floats] = []
 
     def push(self, frames: Floats) -> None:
         """Add frames, float32 [frames, fft_length], not windowed."""
@@ -117,27 +115,23 @@ class KeyMeter:
         pitch = 12.0 * np.log2(frequency_hz / 440.0) + 9.0
         bins = np.rint(pitch * _BINS_PER_SEMITONE).astype(np.int64) % _BINS
         strength = spectrum[row, column + 1] ** np.float32(_COMPRESSION)
-        for is_chosen, histograms in ((frequency_hz < _BASS_HZ, self._bass), (frequency_hz > 0.0, self._whole)):
-            counts = np.bincount(
-                row[is_chosen] * _BINS + bins[is_chosen], strength[is_chosen], minlength=len(frames) * _BINS
-            )
-            histograms.append(counts.reshape(len(frames), _BINS).astype(np.float32))
+        counts = np.bincount(row * _BINS + bins, strength, minlength=len(frames) * _BINS)
+        self._histograms.append(counts.reshape(len(frames), _BINS).astype(np.float32))
 
     def tonality(self) -> Tonality:
         """Return the pitch classes and the tuning of all frames."""
-        whole, bass = np.concatenate(self._whole), np.concatenate(self._bass)
-        tuning_cents = _tuning_cents(whole.sum(axis=0, dtype=np.float64))
-        whole, bass = _chroma(whole, tuning_cents), _chroma(bass, tuning_cents)
-        chroma = _mean_chroma(whole)
-        overall = _with_bass(whole, bass)
-        pitched = np.flatnonzero(whole.any(axis=1))
+        histograms = np.concatenate(self._histograms)
+        tuning_cents = _tuning_cents(histograms.sum(axis=0, dtype=np.float64))
+        frames = _chroma(histograms, tuning_cents)
+        chroma = _mean_chroma(frames)
+        pitched = np.flatnonzero(frames.any(axis=1))
         if pitched.size == 0:
             return Tonality(chroma, chroma, 0.0)
         first, end = pitched[0], pitched[-1] + 1
         edge = max(1, round(_EDGE_SECONDS * self._frames_per_second))
-        opening = _with_bass(whole[first : first + edge], bass[first : first + edge])
-        ending = _with_bass(whole[max(first, end - edge) : end], bass[max(first, end - edge) : end])
-        profile = (1.0 - _EDGE_SHARE) * overall + _EDGE_SHARE * (opening + ending) / 2.0
+        opening, ending = _mean_chroma(frames[first : first + edge]), _mean_chroma(frames[max(first, end - edge) : end])
+        middle_share = 1.0 - _OPENING_SHARE - _ENDING_SHARE
+        profile = middle_share * chroma + _OPENING_SHARE * opening + _ENDING_SHARE * ending
         return Tonality(chroma / chroma.max(), profile, tuning_cents)
 
 
@@ -183,11 +177,6 @@ def _mean_chroma(chroma: Floats) -> Doubles:
     """Return float64 [12]: the mean over frames, scaled to a sum of 1 unless it is silent."""
     mean = chroma.mean(axis=0, dtype=np.float64)
     return np.asarray(mean / mean.sum() if mean.any() else mean)
-
-
-def _with_bass(whole: Floats, bass: Floats) -> Doubles:
-    """Return float64 [12]: the mean of all pitches, with more weight on the bass, which indicates the roots of chords."""
-    return (1.0 - _BASS_SHARE) * _mean_chroma(whole) + _BASS_SHARE * _mean_chroma(bass)
 
 
 def _correlation(left: Doubles, right: Doubles) -> float:
