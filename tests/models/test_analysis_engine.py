@@ -245,6 +245,21 @@ def test_tempo_and_beats_of_clicks(tempo_bpm: float) -> None:
     assert nearest.max() < 0.07
 
 
+@pytest.mark.parametrize("silence_seconds", [0.0, 0.25])
+def test_louder_off_beats_are_not_the_beats(silence_seconds: float) -> None:
+    """The piece begins on the beat, with or without silence before it."""
+    off_beats = clicks(100.0, 20.0)[: 19 * 22050]
+    stroke = 0.4 * tone(80.0, 0.1) * np.linspace(1.0, 0.0, 2205)
+    samples = np.concatenate([np.zeros(round(silence_seconds * 22050)), np.zeros(1102), off_beats])
+    expected = silence_seconds + np.arange(0.0, 19.0, 0.6)
+    for second in expected:
+        start = round(second * 22050)
+        samples[start : start + stroke.size] += stroke[: samples.size - start]
+    beats = np.array(analyse(samples, 22050, ["tempo"])["beats"])
+    assert len(beats) == pytest.approx(len(expected), abs=2)
+    assert np.abs(beats[:, None] - expected).min(axis=1).max() < 0.07
+
+
 def test_tempo_is_more_exact_than_the_frame_rate() -> None:
     """A period of 21.08 frames, known to a thousandth from a minute of clicks."""
     assert analyse(clicks(122.6, 60.0), 22050, ["tempo"])["tempo"] == pytest.approx(122.6, rel=0.001)

@@ -30,6 +30,9 @@ _ABSENT = 0.1
 _MIN_PERIODS = 3.0
 _TIGHTNESS = 100.0
 _MIN_RISE_DB = 0.05
+_LOUD_SHARE = 0.25
+_BEGINNING_WEIGHT = 0.2
+_NEAR_FRAMES = 2
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ def find_onsets(levels: Iterable[Floats]) -> Onsets:
         rise = np.maximum(np.diff(joined, axis=0), 0.0)
         rises.append(np.stack([rise[:, :_LOW_BANDS].mean(axis=1), rise[:, _LOW_BANDS:].mean(axis=1)]))
         amplitude = np.power(np.float32(10.0), joined / np.float32(20.0))
+        if previous is None:
+            amplitude[0] = 0.0  # silence precedes the recording, so what sounds at once begins at once
         attacks.append(np.maximum(np.diff(amplitude, axis=0), 0.0).mean(axis=1))
         previous = batch[-1:]
     return Onsets(np.concatenate(rises, axis=1).astype(np.float64), np.concatenate(attacks).astype(np.float64))
@@ -103,7 +108,7 @@ def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: floa
 
     Tempi are ranked by the mean autocorrelation at half, one, two and four periods. The remaining ambiguity, mostly of the
     octave, is resolved by a log-normal preference around 120 bpm, like human tapping (Parncutt, Music Perception 1994).
-    Beats are tracked by dynamic programming (Ellis, JNMR 2007).
+    Beats are tracked by dynamic programming (Ellis, JNMR 2007), and moved by half a period if the off-beats were tracked.
 
     Args:
         onsets: the onsets of the whole recording.
@@ -131,7 +136,7 @@ def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: floa
     coarse = float(periods[best]) * _octave_correction(by_band, float(periods[best]), float(tempi_bpm[best]))
     period = _refine(repetition, coarse)
     tempo_bpm = 60.0 * frames_per_second / period
-    frames = _track_beats(onsets.attack, period)
+    frames = _choose_phase(onsets.attack, _track_beats(onsets.attack, period), period)
     return Rhythm(
         tempo_bpm=tempo_bpm,
         confidence=float(np.clip(_comb(repetition, np.array([period]), _BEATS)[0], 0.0, 1.0)),
@@ -225,6 +230,30 @@ def _track_beats(strength: Doubles, period: float) -> Doubles:
             has_started = True
             origin[frame] = frame + steps[choice]
     return _trim(_trace_back(total[first:], origin, steps.size), smooth)
+
+
+def _choose_phase(strength: Doubles, beats: Doubles, period: float) -> Doubles:
+    """Return the beats, or the points half-way between them if these are more likely to be the beats.
+
+    Strokes on the beat are louder, and most pieces begin with one.
+    """
+    if beats.size == 0:
+        return beats
+    halfway = np.concatenate([beats[:1] - period / 2, (beats[1:] + beats[:-1]) / 2, beats[-1:] + period / 2])
+    halfway = halfway[(halfway >= 0) & (halfway <= strength.size - 1)]
+    if halfway.size == 0:
+        return beats
+    on, off = (float(_peaks_near(strength, frames).mean()) for frames in (beats, halfway))
+    beginning = int(np.argmax(strength > _LOUD_SHARE * np.percentile(strength, 99)))
+    distance = beginning - beats[np.argmin(np.abs(beats - beginning))]
+    is_on_beat = (on - off) / max(on + off, 1e-9) + _BEGINNING_WEIGHT * math.cos(2.0 * math.pi * distance / period)
+    return beats if is_on_beat >= 0.0 else halfway
+
+
+def _peaks_near(strength: Doubles, frames: Doubles) -> Doubles:
+    """Return float64 [frames]: the largest strength around each of the frames."""
+    highest = ndimage.maximum_filter1d(strength, 2 * _NEAR_FRAMES + 1, mode="nearest")
+    return np.asarray(highest[np.rint(frames).astype(np.int64)])
 
 
 def _trace_back(total: Doubles, origin: NDArray[np.int64], span: int) -> NDArray[np.int64]:
