@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -14,7 +13,7 @@ from fuzzing import Callers, belongings_of, found_in, fuzz
 from published import Document
 from stories import encoded, song
 
-from tests.load.health import health_watched
+from tests.load.health import health_watched, summary
 from tests.simulators.media_site import MediaSite
 from tests.stacks import Stack
 
@@ -45,13 +44,9 @@ def canary() -> Iterator[socket.socket]:
 
 
 def assert_sound(problems: list[str], health: list[float]) -> None:
-    log.info("/health: %d answers, median %.0f ms, at most %.0f ms", len(health), *_milliseconds(health))
+    log.info("/health: answers | median | p99 | longest, ms: %s", summary(health))
     assert not problems, "\n".join(problems[:100])
     assert max(health) < float("inf"), "/health did not answer"
-
-
-def _milliseconds(seconds: list[float]) -> tuple[float, float]:
-    return statistics.median(seconds) * 1000, max(seconds) * 1000
 
 
 @pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.campaign)])

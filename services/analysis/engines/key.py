@@ -130,8 +130,8 @@ class KeyMeter:
         first, end = pitched[0], pitched[-1] + 1
         edge = max(1, round(_EDGE_SECONDS * self._frames_per_second))
         opening, ending = _mean_chroma(frames[first : first + edge]), _mean_chroma(frames[max(first, end - edge) : end])
-        middle_share = 1.0 - _OPENING_SHARE - _ENDING_SHARE
-        profile = middle_share * chroma + _OPENING_SHARE * opening + _ENDING_SHARE * ending
+        whole_share = 1.0 - _OPENING_SHARE - _ENDING_SHARE
+        profile = whole_share * chroma + _OPENING_SHARE * opening + _ENDING_SHARE * ending
         return Tonality(chroma / chroma.max(), profile, tuning_cents)
 
 

@@ -13,7 +13,7 @@ from kit.audio import resample_blocks
 from kit.audio.loudness import LoudnessMeter
 from kit.engines import ModelDeclaration
 from services.analysis.engines.frames import Framer
-from services.analysis.engines.key import KeyMeter, confidences, rank_keys
+from services.analysis.engines.key import KeyMeter, Tonality, confidences, rank_keys
 from services.analysis.engines.spectral import (
     ChromaMeter,
     EnergyMeter,
@@ -214,11 +214,12 @@ class _Analysis:
             matrices["mfcc_hop_seconds"] = run * _HOP_LENGTH / _RATE_HZ
         if self._mel is not None and "tempo" in self._features:
             result |= _tempo_result(self._mel, duration_seconds)
-        if self._key is not None and "key" in self._features:
-            result |= _key_result(self._key)
-        if self._chroma is not None and self._key is not None:
+        tonality = self._key.tonality() if self._key is not None else None
+        if tonality is not None and "key" in self._features:
+            result |= _key_result(tonality)
+        if self._chroma is not None and tonality is not None:
             chroma = self._chroma.chroma()
-            result["chroma"] = self._key.tonality().chroma.tolist()
+            result["chroma"] = tonality.chroma.tolist()
             result["chroma_stft"] = chroma.mean(axis=1, dtype=np.float64).tolist()
             result["chroma_cens"] = self._chroma.cens().mean(axis=1, dtype=np.float64).tolist()
             matrices["chroma"], run = pooled(chroma)
@@ -239,8 +240,7 @@ def _tempo_result(mel: MelMeter, duration_seconds: float) -> dict[str, Any]:
     }
 
 
-def _key_result(meter: KeyMeter) -> dict[str, Any]:
-    tonality = meter.tonality()
+def _key_result(tonality: Tonality) -> dict[str, Any]:
     keys = rank_keys(tonality)
     best = keys[0] if keys else None
     key_confidences = confidences(keys) or [0.0]

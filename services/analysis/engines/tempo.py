@@ -241,19 +241,12 @@ def _choose_phase(strength: Doubles, beats: Doubles, period: float) -> Doubles:
         return beats
     halfway = np.concatenate([beats[:1] - period / 2, (beats[1:] + beats[:-1]) / 2, beats[-1:] + period / 2])
     halfway = halfway[(halfway >= 0) & (halfway <= strength.size - 1)]
-    if halfway.size == 0:
-        return beats
-    on, off = (float(_peaks_near(strength, frames).mean()) for frames in (beats, halfway))
+    nearby = ndimage.maximum_filter1d(strength, 2 * _NEAR_FRAMES + 1, mode="nearest")
+    on, off = (float(nearby[np.rint(frames).astype(np.int64)].mean()) for frames in (beats, halfway))
     beginning = int(np.argmax(strength > _LOUD_SHARE * np.percentile(strength, 99)))
     distance = beginning - beats[np.argmin(np.abs(beats - beginning))]
     is_on_beat = (on - off) / max(on + off, 1e-9) + _BEGINNING_WEIGHT * math.cos(2.0 * math.pi * distance / period)
     return beats if is_on_beat >= 0.0 else halfway
-
-
-def _peaks_near(strength: Doubles, frames: Doubles) -> Doubles:
-    """Return float64 [frames]: the largest strength around each of the frames."""
-    highest = ndimage.maximum_filter1d(strength, 2 * _NEAR_FRAMES + 1, mode="nearest")
-    return np.asarray(highest[np.rint(frames).astype(np.int64)])
 
 
 def _trace_back(total: Doubles, origin: NDArray[np.int64], span: int) -> NDArray[np.int64]:
