@@ -17,7 +17,7 @@ from scipy import signal
 
 from training.effects import peaking
 
-__all__ = ["changed_song", "changed_stem", "encoded", "resampled"]
+__all__ = ["changed_song", "changed_stem", "deepened", "encoded", "resampled"]
 
 Samples = NDArray[np.float32]
 
@@ -71,6 +71,16 @@ def resampled(stem: Samples, speed: float, frame_count: int) -> Samples:
     rate = 44_100.0
     played = soxr.resample(np.ascontiguousarray(stem.T), rate, rate / speed, quality="MQ").T[:, :frame_count]
     return np.pad(played, ((0, 0), (0, frame_count - played.shape[1]))).astype(np.float32)
+
+
+def deepened(stem: Samples, random: np.random.Generator, sample_rate_hz: int) -> Samples:
+    """Return a bass that is up to an octave lower and has few harmonics, as in electronic music, at the same level."""
+    lower = resampled(stem, random.uniform(0.5, 0.95), stem.shape[1])
+    cutoff_hz = math.exp(random.uniform(math.log(60), math.log(300)))
+    sections = signal.butter(int(random.integers(1, 5)), cutoff_hz, "lowpass", fs=sample_rate_hz, output="sos")
+    filtered = signal.sosfilt(sections, lower)
+    gain = np.sqrt(np.mean(np.square(stem)) / max(1e-8, float(np.mean(np.square(filtered)))))
+    return (filtered * min(10.0, float(gain))).astype(np.float32)
 
 
 def encoded(stem: Samples, bits_per_second: int, sample_rate_hz: int) -> Samples:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from services.separation.service import STEMS
-from training.augmentation import SPEED_RANGE, changed_song, changed_stem, resampled
+from training.augmentation import SPEED_RANGE, changed_song, changed_stem, deepened, resampled
 
 __all__ = ["Examples", "Song", "find_songs", "validation_segments"]
 
@@ -27,6 +27,7 @@ _AUDIBLE_RMS = 1e-3
 _TRIES = 5
 _SILENCE_PROBABILITY = 0.08
 _SPEED_PROBABILITY = 0.3
+_DEEP_BASS_PROBABILITY = 0.2
 # Levels of examples: engines scale whole recordings to a standard deviation of 1, and passages are quieter or louder.
 _LEVEL_RANGE_DB = (-10.0, 6.0)
 
@@ -90,6 +91,9 @@ class Examples(Dataset[Tensor]):
                 else self._audible_segment(stem, random, self._speed(random))
                 for stem in STEMS
             ]
+            if random.random() < _DEEP_BASS_PROBABILITY:
+                bass = STEMS.index("bass")
+                stems[bass] = deepened(stems[bass], random, rate_hz)
         else:
             source, speed = self._song(random), self._speed(random)
             start = self._start(source, speed, random)

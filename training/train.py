@@ -26,7 +26,7 @@ from services.separation.engines.small.network import SmallNetwork
 from services.separation.service import STEMS
 from training.configuration import Configuration, read_configuration
 from training.examples import Examples, find_songs, validation_segments
-from training.losses import separation_loss, si_sdr
+from training.losses import masking_loss, moving_loss, si_sdr
 
 __all__ = ["Training", "main"]
 
@@ -61,8 +61,9 @@ class Training:
         self._optimizer = torch.optim.AdamW(
             _groups(self._network, self._options.weight_decay), lr=0.0, betas=(0.9, 0.98)
         )
-        masks = self._network.masks
+        masks, shares = self._network.masks.masks, self._network.low.shares
         self._masks: Any = torch.compile(masks) if self._options.compile else masks
+        self._shares: Any = torch.compile(shares) if self._options.compile else shares
         self._load()
 
     @property
@@ -87,10 +88,7 @@ class Training:
         stems = stems.to(self._device, non_blocking=True)
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        spectra = self._network.spectrum(stems)
-        with self._autocast():
-            masks = self._masks(spectra.sum(dim=1))
-        loss = separation_loss(self._network, masks, spectra)
+        loss = self._loss(stems)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), self._options.gradient_norm)
@@ -102,6 +100,20 @@ class Training:
             averages, values = list(self._average.parameters()), list(self._network.parameters())
             torch._foreach_lerp_(averages, values, 1 - decay)
         return float(loss.detach()) if self.step % 10 == 0 else math.nan
+
+    def _loss(self, stems: Tensor) -> Tensor:
+        """Return the sum of the losses of both stages. The second one learns from the estimates of the first, and does not change it."""
+        first, second = self._network.masks, self._network.low
+        spectra = first.spectrum(stems)
+        mix = spectra.sum(dim=1)
+        with self._autocast():
+            masks = self._masks(mix)
+        with torch.no_grad():
+            estimates = second.spectrum(first.masked(mix, masks, stems.shape[-1]))
+        with self._autocast():
+            shares = self._shares(second.divided(estimates)[0])
+        loss: Tensor = masking_loss(first, masks, spectra)
+        return loss + moving_loss(second, shares, estimates, second.spectrum(stems))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._options.bfloat16)

@@ -23,8 +23,9 @@ CHANNEL_COUNT = 24
 SAMPLE_RATE_HZ = 44_100
 """Sample rate of the network."""
 
-# 9 seconds. Windows begin on one grid of four spectrogram frames, as the U-Net does, so that one window or many give the same.
-_WINDOW_FRAMES = 384 * 1024
+# 9 seconds. Windows begin at multiples of 8,192 frames, the coarsest steps of the network, so that one window or many
+# give the same.
+_WINDOW_FRAMES = 48 * 8192
 _OVERLAP = 0.25
 _REMAINDER = "other"  # the rest of the recording, so that the stems add up to it at any sample rate
 _ESTIMATED = tuple(stem for stem in STEMS if stem != _REMAINDER)
@@ -38,13 +39,13 @@ SMALL = ModelDeclaration(
     weights_licence="Apache-2.0",
     licence_note="docs/models/small.md lists the sounds of the training songs and their licences.",
     needs_weights=True,
-    relative_cost=0.05,
-    memory_bytes=670_000_000,
+    relative_cost=0.1,
+    memory_bytes=900_000_000,
     files=(
         ModelFile(
             name=WEIGHTS.name,
-            size_bytes=2_854_108,
-            sha256="5e72c38ab16b197360c2eddf7026886b6d243a42a21ce7db02484f182892d055",
+            size_bytes=5_688_164,
+            sha256="4abca886d04588bc1a0cabdd3b1017e20d2c599f2397da19d4c4b4d727bc1b81",
         ),
     ),
     fallback="dsp",
