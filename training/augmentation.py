@@ -22,6 +22,8 @@ __all__ = ["changed_song", "changed_stem", "deepened", "encoded", "resampled"]
 Samples = NDArray[np.float32]
 
 GAIN_RANGE_DB = (-8.0, 6.0)
+_QUIET_PROBABILITY = 0.15
+_QUIET_RANGE_DB = (-12.0, 0.0)  # more, for stems in the background
 SPEED_RANGE = (0.88, 1.14)
 PEAK_LIMIT = 0.98
 _QUALITY = 0.7  # of the peaks of the equaliser
@@ -30,7 +32,10 @@ _MP3_BITS_PER_SECOND = (64_000, 96_000, 128_000, 192_000)
 
 def changed_stem(stem: Samples, random: np.random.Generator, sample_rate_hz: int) -> Samples:
     """Return a stem with another level, position, width, equalisation, and rarely with distortion or reverberation."""
-    stem = stem * np.float32(10 ** (random.uniform(*GAIN_RANGE_DB) / 20))
+    gain_db = random.uniform(*GAIN_RANGE_DB)
+    if random.random() < _QUIET_PROBABILITY:
+        gain_db += random.uniform(*_QUIET_RANGE_DB)
+    stem = stem * np.float32(10 ** (gain_db / 20))
     if random.random() < 0.5:
         stem = stem[::-1]
     if random.random() < 0.5:
@@ -74,11 +79,13 @@ def resampled(stem: Samples, speed: float, frame_count: int) -> Samples:
 
 
 def deepened(stem: Samples, random: np.random.Generator, sample_rate_hz: int) -> Samples:
-    """Return a bass that is up to an octave lower and has few harmonics, as in electronic music, at the same level."""
-    lower = resampled(stem, random.uniform(0.5, 0.95), stem.shape[1])
+    """Return a bass with strong low notes, as in electronic music, at the same level: up to an octave lower, with few harmonics or all."""
+    lower = resampled(stem, random.uniform(0.5, 1.0), stem.shape[1])
     cutoff_hz = math.exp(random.uniform(math.log(60), math.log(300)))
     sections = signal.butter(int(random.integers(1, 5)), cutoff_hz, "lowpass", fs=sample_rate_hz, output="sos")
     filtered = signal.sosfilt(sections, lower)
+    if random.random() < 0.5:
+        filtered = filtered + random.uniform(0.0, 0.7) * lower
     gain = np.sqrt(np.mean(np.square(stem)) / max(1e-8, float(np.mean(np.square(filtered)))))
     return (filtered * min(10.0, float(gain))).astype(np.float32)
 

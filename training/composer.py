@@ -32,9 +32,10 @@ _DRUM_KEYS = {
 _HATS = frozenset({42, 44, 46})
 # Songs for training also have the deep basses of electronic music and strings of any colour, which SoundFonts lack, and
 # percussion of all kinds.
-_SYNTHESIZER_BASS_SHARE = 0.2
+_SYNTHESIZER_BASS_SHARE = 0.3
 _STRING_BASS_SHARE = 0.25
-_PERCUSSION_SHARE = 0.35
+_PERCUSSION_SHARE = 0.5
+_MODELLED_PERCUSSION_SHARE = 0.5
 _PERCUSSION_KEYS = (45, 54, 56, 58, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 75, 76, 77)
 _VELOCITIES = {"X": 116, "x": 94, "o": 68, "g": 44}
 _FORMS = (
@@ -378,7 +379,7 @@ def _drums(song: _Song) -> list[tuple[Part, list[_Tone]]]:
 
 
 def _percussion(song: _Song) -> tuple[Part, list[_Tone]]:
-    """Return a part that repeats a random bar, on one to four instruments of any kit."""
+    """Return a part that repeats a random bar, on one to four instruments of any kit or of the model of percussion."""
     keys = song.rng.choice(_PERCUSSION_KEYS, int(song.rng.integers(1, 5)), replace=False)
     steps = song.beats_per_bar * song.parts_per_beat
     density = float(song.rng.uniform(0.2, 0.6))
@@ -397,7 +398,8 @@ def _percussion(song: _Song) -> tuple[Part, list[_Tone]]:
     ]
     kit = song.choose([name for name, _ in song.palette.kits])
     level_db, pan = float(song.rng.uniform(-8, 0)), float(song.rng.uniform(-0.6, 0.6))
-    part = Part("kit", "drums", "kit", kit, (), level_db=level_db, pan=pan, reverb=float(song.rng.uniform(0.02, 0.3)))
+    kind = "percussion" if song.chance(_MODELLED_PERCUSSION_SHARE) else "kit"
+    part = Part("kit", "drums", kind, kit if kind == "kit" else "", (), level_db=level_db, pan=pan, reverb=float(song.rng.uniform(0.02, 0.3)))  # fmt: skip
     return part, tones
 
 

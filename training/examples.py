@@ -27,7 +27,8 @@ _AUDIBLE_RMS = 1e-3
 _TRIES = 5
 _SILENCE_PROBABILITY = 0.08
 _SPEED_PROBABILITY = 0.3
-_DEEP_BASS_PROBABILITY = 0.2
+_DRUM_SPEED_RANGE = (0.8, 1.6)  # of remixed drums, for smaller instruments
+_DEEP_BASS_PROBABILITY = 0.3
 # Levels of examples: engines scale whole recordings to a standard deviation of 1, and passages are quieter or louder.
 _LEVEL_RANGE_DB = (-10.0, 6.0)
 
@@ -88,14 +89,16 @@ class Examples(Dataset[Tensor]):
             stems = [
                 np.zeros((2, self._frame_count), np.float32)
                 if random.random() < _SILENCE_PROBABILITY
-                else self._audible_segment(stem, random, self._speed(random))
+                else self._audible_segment(
+                    stem, random, self._speed(random, _DRUM_SPEED_RANGE if stem == "drums" else SPEED_RANGE)
+                )
                 for stem in STEMS
             ]
             if random.random() < _DEEP_BASS_PROBABILITY:
                 bass = STEMS.index("bass")
                 stems[bass] = deepened(stems[bass], random, rate_hz)
         else:
-            source, speed = self._song(random), self._speed(random)
+            source, speed = self._song(random), self._speed(random, SPEED_RANGE)
             start = self._start(source, speed, random)
             stems = [self._segment(source, stem, start, speed) for stem in STEMS]
         changed = np.stack([changed_stem(stem, random, rate_hz) for stem in stems])
@@ -106,8 +109,8 @@ class Examples(Dataset[Tensor]):
     def _song(self, random: np.random.Generator) -> Song:
         return self._songs[int(random.integers(len(self._songs)))]
 
-    def _speed(self, random: np.random.Generator) -> float:
-        return float(random.uniform(*SPEED_RANGE)) if random.random() < _SPEED_PROBABILITY else 1.0
+    def _speed(self, random: np.random.Generator, speeds: tuple[float, float]) -> float:
+        return float(random.uniform(*speeds)) if random.random() < _SPEED_PROBABILITY else 1.0
 
     def _start(self, song: Song, speed: float, random: np.random.Generator) -> int:
         last = max(0, song.frame_count - int(self._frame_count * speed))

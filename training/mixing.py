@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from training.composer import Palette, Voice
 from training.effects import compressed, driven, equalised, limiter_gain, panned, reverberated, saturated
 from training.kits import Kit, render_hit
+from training.percussion import random_drum, strike
 from training.score import STEMS, Note, Part, Score
 from training.singing import Singer, SungNote, sing
 from training.soundfont import Font, SampledNote, render_note
@@ -27,6 +28,7 @@ CEILING = 0.97
 _PART_LEVEL = 0.05
 _ROLE_DB = {"kit": 4.0, "bass": 2.0, "voice": 0.5}
 _FADE_SECONDS = 0.01
+_MODELLED_DRUM_COUNT = 8
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,9 @@ def render_part(part: Part, frames: int, instruments: Instruments) -> Samples:
         return play(random_patch(random), part.notes, frames, RATE_HZ)
     if part.kind == "string":
         return pluck(random_string(random), part.notes, frames, RATE_HZ, random)
+    if part.kind == "percussion":
+        drums = [random_drum(random) for _ in range(_MODELLED_DRUM_COUNT)]
+        return strike(drums, part.notes, frames, RATE_HZ, random)
     if part.kind == "kit":
         kit = instruments.kits(part.source)
         if isinstance(kit, Kit):

@@ -40,8 +40,8 @@ class Part:
 
     Attributes:
         role: what it plays, for example ``lead``, ``pad`` or ``kit``. The mixer treats parts by their role.
-        kind: ``font``, ``kit``, ``voice``, ``synthesizer`` or ``string``.
-        source: name of the SoundFont, kit or voice in the catalogue; empty for a synthesizer and a string.
+        kind: ``font``, ``kit``, ``voice``, ``synthesizer``, ``string`` or ``percussion``.
+        source: name of the SoundFont, kit or voice in the catalogue; empty for the other kinds.
         program: General MIDI program of a SoundFont.
         phrases: for voices, notes that are sung in one breath.
         level_db: level in the mix, relative to other parts.

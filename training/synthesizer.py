@@ -37,6 +37,8 @@ class Patch:
         attack_seconds, release_seconds: times in which a note rises and falls.
         decay_seconds: time in which a held note falls, to 1/e. Infinite for notes that last.
         glide_seconds: time in which the pitch follows the notes, to 1/e.
+        drop_semitones: how much higher a note begins, as basses of drum machines do, or 0.
+        drop_seconds: time in which it falls to its pitch, to 1/e.
     """
 
     harmonics: str
@@ -49,10 +51,12 @@ class Patch:
     release_seconds: float
     decay_seconds: float
     glide_seconds: float
+    drop_semitones: float
+    drop_seconds: float
 
 
 def random_patch(random: np.random.Generator) -> Patch:
-    """Return a bass: from a plain sine wave to bright plucks and slow pads."""
+    """Return a bass: from a plain sine wave, long or as short as a bass drum, to bright plucks and slow pads."""
     between = functools.partial(_log_uniform, random)
     closed_hz = between(50, 500)
     return Patch(
@@ -64,8 +68,10 @@ def random_patch(random: np.random.Generator) -> Patch:
         wobble_hz=between(0.5, 6) if random.random() < 0.15 else 0.0,
         attack_seconds=between(0.002, 0.3 if random.random() < 0.3 else 0.03),
         release_seconds=between(0.01, 0.3),
-        decay_seconds=between(0.3, 2.5) if random.random() < 0.3 else math.inf,
+        decay_seconds=between(0.06, 2.5) if random.random() < 0.45 else math.inf,
         glide_seconds=between(0.01, 0.1) if random.random() < 0.3 else 0.0,
+        drop_semitones=between(2, 24) if random.random() < 0.25 else 0.0,
+        drop_seconds=between(0.01, 0.06),
     )
 
 
@@ -80,7 +86,7 @@ def play(patch: Patch, notes: Sequence[Note], frame_count: int, rate_hz: int) ->
         seconds = np.arange(end - first) / rate_hz
         rise = np.minimum(1.0, seconds / patch.attack_seconds)
         fall = np.exp(-np.maximum(0.0, seconds - note.duration_seconds) / patch.release_seconds)
-        pitch[first:end] = note.pitch_midi
+        pitch[first:end] = note.pitch_midi + patch.drop_semitones * np.exp(-seconds / patch.drop_seconds)
         level[first:end] = note.velocity / 127 * rise * fall * np.exp(-seconds / patch.decay_seconds)
         envelope[first:end] = np.exp(-seconds / patch.filter_seconds)
     if not np.any(level):

@@ -41,9 +41,10 @@ class Training:
         configuration: the network and how it is trained.
         output: the folder for results. A checkpoint in it is loaded.
         device: as PyTorch names it.
+        weights: a safetensors file with parameters to begin with; by default, they are random.
     """
 
-    def __init__(self, configuration: Configuration, output: Path, device: str) -> None:
+    def __init__(self, configuration: Configuration, output: Path, device: str, weights: Path | None = None) -> None:
         self.configuration = configuration
         self.step = 0
         self.best_score = -math.inf
@@ -56,6 +57,8 @@ class Training:
             SmallNetwork(configuration.network.channel_count).to(self._device, memory_format=torch.channels_last)
             for _ in range(2)
         )
+        if weights:
+            self._network.load_state_dict(safetensors.torch.load_file(weights, self._device.type))
         self._average.requires_grad_(False)
         self._average.load_state_dict(self._network.state_dict())
         self._optimizer = torch.optim.AdamW(
@@ -177,6 +180,7 @@ def main() -> None:
     parser.add_argument("configuration", type=Path)
     parser.add_argument("songs", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--weights", type=Path, help="safetensors file with parameters to begin with")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--minutes", type=float, default=math.inf, help="stop after this time; the same command goes on"
@@ -192,7 +196,7 @@ def main() -> None:
     if options.device.startswith("cuda"):
         torch.set_float32_matmul_precision("high")
     configuration = read_configuration(options.configuration)
-    training = Training(configuration, options.output, options.device)
+    training = Training(configuration, options.output, options.device, options.weights)
     songs = find_songs(options.songs / "validation")
     validation = validation_segments(songs, _VALIDATION_SECONDS * SAMPLE_RATE_HZ)
     examples = _batches(configuration, options.songs / "train", training.step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from training.composer import HELD_OUT_PROGRAMS, Palette, Voice, compose
 from training.effects import limiter_gain
 from training.examples import find_songs
 from training.mixing import CEILING, instruments_of, mix, palette_of
+from training.percussion import random_drum, strike
 from training.score import PITCH_CLASSES, STEMS, Note, Score
 from training.singing import Singer, SungNote, pitch_curve_hz, sing
 from training.soundfont import SampledNote, load_font, render_note
@@ -116,12 +118,12 @@ def test_only_songs_for_training_have_synthetic_basses(catalogue: Catalogue) -> 
 
 
 def test_only_songs_for_training_have_more_percussion() -> None:
-    def kits(split: str) -> set[int]:
+    def kits(split: str) -> set[tuple[str, ...]]:
         scores = [compose(seed, split, 8.0, PALETTE, "punk") for seed in range(40)]
-        return {sum(part.role == "kit" for part in score.parts) for score in scores} - {0}
+        return {tuple(part.kind for part in score.parts if part.role == "kit") for score in scores} - {()}
 
-    assert kits("train") == {1, 2}
-    assert kits("validation") == kits("evaluation") == {1}
+    assert kits("train") == {("kit",), ("kit", "kit"), ("kit", "percussion")}
+    assert kits("validation") == kits("evaluation") == {("kit",)}
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -140,6 +142,40 @@ def test_a_synthesizer_plays_its_notes(seed: int) -> None:
     assert np.max(np.abs(sound[:, round(4.5 * RATE_HZ) :])) < 0.01
     # No clicks: what a click adds lies far above the filter.
     assert np.max(np.abs(np.diff(sound))) < 0.2
+
+
+def test_a_bass_of_a_drum_machine_falls_to_its_pitch() -> None:
+    patch = replace(random_patch(np.random.default_rng(0)), harmonics="sine", detune_cents=0.0, glide_seconds=0.0)
+    patch = replace(patch, decay_seconds=0.2, drop_semitones=12.0, drop_seconds=0.05)
+    sound = play(patch, [Note(0.0, 1.0, 33, 100)], RATE_HZ, RATE_HZ)[0]
+    first, later = sound[: RATE_HZ // 30], sound[RATE_HZ // 4 : RATE_HZ // 2]
+    assert _dominant_hz(first) > 75
+    assert _dominant_hz(later) == pytest.approx(55, rel=0.02)
+    assert np.max(np.abs(sound[-1000:])) < 0.05 * np.max(np.abs(sound))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_strokes_sound_at_their_times_and_fade(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    notes = [Note(0.5, 0.1, 60, 100), Note(6.0, 0.1, 61, 50)]
+    sound = strike([random_drum(random), random_drum(random)], notes, 11 * RATE_HZ, RATE_HZ, random)
+    assert sound.shape == (2, 11 * RATE_HZ)
+    assert sound.dtype == np.float32
+    for start, limit in ((0.5, 1.0), (6.0, 0.4)):
+        near = sound[:, round((start - 0.4) * RATE_HZ) : round((start + 0.4) * RATE_HZ)]
+        peak = int(np.argmax(np.max(np.abs(near), axis=0))) / RATE_HZ - 0.4
+        assert 0 <= peak < 0.25
+        assert 0.02 * limit < np.max(np.abs(near)) < limit
+    assert not np.any(sound[:, : RATE_HZ // 2])
+    assert np.max(np.abs(sound[:, round(5.9 * RATE_HZ) : 6 * RATE_HZ])) < 1e-3
+
+
+def test_equal_strokes_sound_alike_and_a_stroke_after_the_end_is_left_out() -> None:
+    drums = [random_drum(np.random.default_rng(3))]
+    notes = [Note(0.0, 0.1, 60, 100), Note(5.0, 0.1, 60, 100), Note(11.0, 0.1, 60, 100)]
+    sound = strike(drums, notes, 10 * RATE_HZ, RATE_HZ, np.random.default_rng(1))
+    np.testing.assert_allclose(sound[:, :RATE_HZ], sound[:, 5 * RATE_HZ : 6 * RATE_HZ], atol=2e-3)
+    assert not np.any(strike(drums, [], 100, RATE_HZ, np.random.default_rng(1)))
 
 
 @pytest.mark.parametrize("seed", range(12))
