@@ -45,7 +45,7 @@ SMALL = ModelDeclaration(
         ModelFile(
             name=WEIGHTS.name,
             size_bytes=5_688_164,
-            sha256="4abca886d04588bc1a0cabdd3b1017e20d2c599f2397da19d4c4b4d727bc1b81",
+            sha256="d48787a29e71d485846c86c3437dab2b6aaf68aab497b5b67ff8422d578565b2",
         ),
     ),
     fallback="dsp",
