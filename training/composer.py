@@ -36,6 +36,10 @@ _SYNTHESIZER_BASS_SHARE = 0.3
 _STRING_BASS_SHARE = 0.25
 _PERCUSSION_SHARE = 0.5
 _MODELLED_PERCUSSION_SHARE = 0.5
+# Their other parts also have any instrument of the SoundFonts, and textures.
+_ANY_PROGRAM_SHARE = 0.3
+_GRAINS_SHARE = 0.12
+_MELODIC_PROGRAMS = (*range(32), *range(40, 52), *range(55, 113), 114)
 _PERCUSSION_KEYS = (45, 54, 56, 58, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 75, 76, 77)
 _VELOCITIES = {"X": 116, "x": 94, "o": 68, "g": 44}
 _FORMS = (
@@ -291,6 +295,21 @@ def _program(song: _Song, programs: Sequence[int]) -> int:
     raise AssertionError("Each split has guitars.")
 
 
+def _other_program(song: _Song, programs: Sequence[int]) -> int:
+    """Choose a program for the stem ``other``."""
+    if song.split == "train" and song.chance(_ANY_PROGRAM_SHARE):
+        return _program(song, [program for program in _MELODIC_PROGRAMS if program not in HELD_OUT_PROGRAMS])
+    return _program(song, programs)
+
+
+def _other_effects(song: _Song, program: int) -> dict[str, float]:
+    """Choose effects for a part of the stem ``other``. Distorted guitars have an amplifier."""
+    effects = {"drive": 1.0} if program in (29, 30) else {}
+    if song.split == "train" and song.chance(_GRAINS_SHARE):
+        effects["grains"] = 1.0
+    return effects
+
+
 def _steps(song: _Song, line: str) -> str:
     """Fit a line of steps to the meter: lines for four beats of four steps become those for other meters."""
     total = song.beats_per_bar * song.parts_per_beat
@@ -526,7 +545,7 @@ def _accompaniment(song: _Song) -> list[tuple[Part, list[_Tone]]]:
     count = int(song.rng.integers(2, len(options) + 1)) if len(options) > 2 else len(options)
     made = []
     for place, (role, programs, way) in enumerate(options[: min(count, 4)]):
-        program = _program(song, programs)
+        program = _other_program(song, programs)
         around = float(
             song.rng.uniform(52, 58)
             if way in ("power", "chug", "eighth_power", "shuffle")
@@ -542,7 +561,7 @@ def _accompaniment(song: _Song) -> list[tuple[Part, list[_Tone]]]:
             level_db=_LEVELS_DB.get(role, -1.5) + float(song.rng.uniform(-3, 3)),
             pan=float(song.rng.uniform(-0.8, 0.8)) if place else float(song.rng.uniform(-0.3, 0.3)),
             reverb=float(song.rng.uniform(0.05, 0.35)),
-            effects={"drive": 1.0} if program in (29, 30) else {},
+            effects=_other_effects(song, program),
         )  # fmt: skip
         made.append((part, tones))
     return made
@@ -656,11 +675,11 @@ def _melodies(song: _Song) -> list[tuple[Part, list[_Tone]]]:
             kind = song.choose(("song", "song", "rap")) if song.style.singing != "vowels" else "song"
             lead += [tone for phrase in _line(song, section, kind, centre, {}) for tone in phrase]
     if lead:
-        program = _program(song, song.style.leads)
+        program = _other_program(song, song.style.leads)
         part = Part(
             "lead", "other", "font", song.choose(song.palette.fonts), (), program, level_db=float(song.rng.uniform(-2, 2)),
             pan=float(song.rng.uniform(-0.3, 0.3)), reverb=float(song.rng.uniform(0.1, 0.4)),
-            effects={"drive": 1.0} if program in (29, 30) else {},
+            effects=_other_effects(song, program),
         )  # fmt: skip
         made.append((part, lead))
     return made

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from training.compiled import compiled
 
-__all__ = ["compressed", "driven", "equalised", "limiter_gain", "panned", "peaking", "reverberated", "saturated"]
+__all__ = [
+    "compressed",
+    "driven",
+    "equalised",
+    "granulated",
+    "limiter_gain",
+    "panned",
+    "peaking",
+    "reverberated",
+    "saturated",
+]
 
 Samples = NDArray[np.float32]
 
@@ -85,6 +95,25 @@ def driven(samples: Samples, rate_hz: int, drive_db: float) -> Samples:
     loud = np.tanh(tight / level * 10 ** (drive_db / 20) * 0.2)
     speaker = scipy.signal.butter(3, [80, 4800], "bandpass", fs=rate_hz, output="sos")
     return np.asarray(scipy.signal.sosfilt(speaker, loud, axis=1), np.float32)
+
+
+def granulated(samples: Samples, rate_hz: int, random: np.random.Generator) -> Samples:
+    """Return a texture: grains of what sounded before, some of them backwards, an octave higher or lower (Roads, "Microsound", 2001)."""
+    longest, past = math.exp(random.uniform(math.log(0.04), math.log(0.5))), random.uniform(0.3, 3.0)
+    dry, density = random.uniform(0.0, 0.7), random.uniform(1.0, 4.0)
+    frame_count = samples.shape[1]
+    out = samples * np.float32(dry)
+    for _ in range(round(density * frame_count / (longest * rate_hz))):
+        length = round(longest * random.uniform(0.3, 1.0) * rate_hz)
+        first = int(random.integers(frame_count))
+        source = max(0, first - int(random.uniform(0, past) * rate_hz))
+        speed = float(random.choice([0.5, 1.0, 2.0], p=[0.15, 0.65, 0.2]))
+        grain = samples[:, source + (np.arange(length) * speed).astype(np.int64).clip(max=frame_count - 1 - source)]
+        if random.random() < 0.3:
+            grain = grain[:, ::-1]
+        grain = panned(grain * np.hanning(length).astype(np.float32), float(random.uniform(-1, 1)))
+        out[:, first : first + length] += grain[:, : frame_count - first]
+    return out
 
 
 def saturated(samples: Samples, amount: float) -> Samples:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.composer import Palette, Voice
-from training.effects import compressed, driven, equalised, limiter_gain, panned, reverberated, saturated
+from training.effects import compressed, driven, equalised, granulated, limiter_gain, panned, reverberated, saturated
 from training.kits import Kit, render_hit
 from training.percussion import random_drum, strike
 from training.score import STEMS, Note, Part, Score
@@ -177,6 +177,8 @@ def _finished(part: Part, samples: Samples) -> Samples | None:
         return None
     if part.effects.get("drive"):
         samples = driven(samples, RATE_HZ, float(rng.uniform(4, 22)))
+    if part.effects.get("grains"):
+        samples = granulated(samples, RATE_HZ, rng)
     if part.stem == "vocals" and part.kind == "voice":
         cut, high, middle_hz, middle = (
             float(rng.uniform(60, 120)),

@@ -13,11 +13,11 @@ from training_sounds import SAMPLE_PITCH_MIDI, speech, write_sources
 
 from training import render
 from training.composer import HELD_OUT_PROGRAMS, Palette, Voice, compose
-from training.effects import limiter_gain
+from training.effects import granulated, limiter_gain
 from training.examples import find_songs
 from training.mixing import CEILING, instruments_of, mix, palette_of
 from training.percussion import random_drum, strike
-from training.score import PITCH_CLASSES, STEMS, Note, Score
+from training.score import PITCH_CLASSES, STEMS, Note, Part, Score
 from training.singing import Singer, SungNote, pitch_curve_hz, sing
 from training.soundfont import SampledNote, load_font, render_note
 from training.sources import KITS, VOICES, Catalogue
@@ -124,6 +124,34 @@ def test_only_songs_for_training_have_more_percussion() -> None:
 
     assert kits("train") == {("kit",), ("kit", "kit"), ("kit", "percussion")}
     assert kits("validation") == kits("evaluation") == {("kit",)}
+
+
+def test_only_songs_for_training_have_textures_and_any_instrument() -> None:
+    def others(split: str) -> list[Part]:
+        scores = [compose(seed, split, 8.0, PALETTE, "punk") for seed in range(40)]
+        return [part for score in scores for part in score.parts if part.stem == "other"]
+
+    assert any(part.effects.get("grains") for part in others("train"))
+    assert len({part.program for part in others("train")}) > 20
+    for split in ("validation", "evaluation"):
+        assert not any(part.effects.get("grains") for part in others(split))
+        assert {part.program // 8 for part in others(split)} == {3}, "punk has guitars"
+    programs = {part.program for part in others("train")}
+    assert not programs & (HELD_OUT_PROGRAMS | set(range(32, 40)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_texture_repeats_what_sounded_before(seed: int) -> None:
+    source = np.zeros((2, 6 * RATE_HZ), np.float32)
+    source[:, 2 * RATE_HZ : 3 * RATE_HZ] = np.sin(2 * np.pi * 440 * np.arange(RATE_HZ) / RATE_HZ)
+    texture = granulated(source, RATE_HZ, np.random.default_rng(seed))
+    assert texture.shape == source.shape
+    assert texture.dtype == np.float32
+    assert np.any(texture[:, 3 * RATE_HZ :])
+    assert np.max(np.abs(texture)) < 12
+    energy = np.abs(np.fft.rfft(texture[0])) ** 2
+    octaves = np.concatenate([energy[6 * hertz - 400 : 6 * hertz + 400] for hertz in (220, 440, 880)])
+    assert octaves.sum() > 0.9 * energy.sum()
 
 
 @pytest.mark.parametrize("seed", range(12))
