@@ -36,7 +36,8 @@ from numpy.typing import NDArray
 
 from bench import peers
 from demo.stack import Stack, running
-from services.separation.engines.demucs.engine import CpuMode, DemucsEngine
+from services.separation.engines.demucs.engine import DemucsEngine
+from services.separation.engines.networks import CpuMode
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RATE_HZ = 44_100

@@ -41,6 +41,8 @@ def build_registry(settings: SeparationSettings) -> Registry:
     )
     registry.register(DspEngine())
     registry.register(SmallEngine(**hardware))
-    registry.register(RoformerEngine(model_dir=settings.separation_model_dir, **hardware))
+    registry.register(
+        RoformerEngine(model_dir=settings.separation_model_dir, cpu_mode=settings.separation_cpu_mode, **hardware)
+    )
     registry.register(HpssEngine())
     return registry

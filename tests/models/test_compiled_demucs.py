@@ -16,7 +16,7 @@ from test_demucs_engine import zoo as zoo  # the fixture
 
 from services.separation.engines.demucs import DemucsEngine
 from services.separation.engines.demucs.compiled import Mode, export
-from services.separation.engines.demucs.engine import CpuMode
+from services.separation.engines.networks import CpuMode
 from tests.models.recordings import ArrayMix, joined, song
 
 pytestmark = pytest.mark.usefixtures("one_thread")

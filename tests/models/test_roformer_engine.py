@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from kit.engines import EngineRegistry
-from services.separation.engines.roformer import RoformerEngine
+from services.separation.engines.networks import CpuMode
+from services.separation.engines.roformer import RoformerEngine, weights
 from services.separation.engines.windows import overlap_add
 from services.separation.service import Samples
 from tests.models import tiny_roformer as tiny
@@ -52,6 +53,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory, references: dict[str, Any])
 @pytest.fixture(scope="module")
 def engine(folder: Path) -> RoformerEngine:
     return RoformerEngine(model_dir=folder, thread_count=1, device="cpu")
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("mode", "highest_db"), [("mixed", -40), ("fast", -30)])
+def test_layers_in_16_bits_hardly_change_the_stems(
+    folder: Path, engine: RoformerEngine, name: str, mode: CpuMode, highest_db: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mix = recording(3 * tiny.SEGMENT_FRAMES)
+    exact = joined(engine.separate(mix, name))
+    for has_bfloat16 in (True, False):
+        monkeypatch.setattr(weights, "cpu_has_bfloat16", lambda found=has_bfloat16: found)
+        reduced = RoformerEngine(model_dir=folder, thread_count=1, device="cpu", cpu_mode=mode)
+        stems = joined(reduced.separate(mix, name))
+        errors = [error_db(stems[stem], exact[stem]) for stem in exact]
+        # Small networks and quiet stems lose more than large networks.
+        assert max(errors) < highest_db
+        assert (max(errors) > -100) == has_bfloat16
 
 
 def recording(frame_count: int, channel_count: int = 2, sample_rate_hz: int = tiny.RATE_HZ) -> ArrayMix:

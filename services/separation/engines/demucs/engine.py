@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from kit.engines import ModelDeclaration
 from kit.errors import AppError, Code
@@ -20,13 +20,12 @@ from kit.weights import imported_models
 from services.separation.engines.demucs import files
 from services.separation.engines.demucs.exports import Exports
 from services.separation.engines.demucs.models import MODELS
-from services.separation.engines.networks import Bag, NetworkEngine
+from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
 from services.separation.engines.networks.exported import is_installed
 from services.separation.service import Mix, Samples
 
-__all__ = ["CpuMode", "DemucsEngine"]
+__all__ = ["DemucsEngine"]
 
-CpuMode = Literal["exact", "mixed", "fast"]
 log = get_logger()
 
 

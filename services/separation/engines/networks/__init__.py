@@ -4,6 +4,6 @@ Nothing here imports an ML library before a model is loaded.
 """
 
 from services.separation.engines.networks.bag import Bag
-from services.separation.engines.networks.engine import NetworkEngine
+from services.separation.engines.networks.engine import CpuMode, NetworkEngine
 
-__all__ = ["Bag", "NetworkEngine"]
+__all__ = ["Bag", "CpuMode", "NetworkEngine"]

@@ -32,8 +32,9 @@ from services.separation.engines.networks.shared_batches import Rows, SharedBatc
 from services.separation.engines.windows import CrossFade, Window, read_windows, triangle
 from services.separation.service import Engine, Mix, Samples
 
-__all__ = ["GpuMode", "NetworkEngine"]
+__all__ = ["CpuMode", "GpuMode", "NetworkEngine"]
 
+CpuMode = Literal["exact", "mixed", "fast"]
 GpuMode = Literal["exact", "mixed"]
 
 

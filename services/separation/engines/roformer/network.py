@@ -13,6 +13,7 @@ Papers: Lu, Wang, Kong, Hung, "Music Source Separation with Band-Split RoPE Tran
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.separation.engines.networks import CpuMode
 from services.separation.engines.roformer.bands import mel_bands
 from services.separation.engines.roformer.config import RoformerConfig
 
@@ -27,6 +29,11 @@ __all__ = ["Roformer"]
 
 _TOKENS_AT_ONCE = {"cpu": 1 << 12}
 _TOKENS_AT_ONCE_ON_DEVICE = 1 << 20
+
+
+def _precision(in_bfloat16: bool) -> contextlib.AbstractContextManager[object]:
+    """Return a context in which a CPU computes products of matrices in bfloat16, or as it does outside."""
+    return torch.autocast("cpu", torch.bfloat16) if in_bfloat16 else contextlib.nullcontext()
 
 
 class Norm(nn.Module):
@@ -63,6 +70,8 @@ def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class Attention(nn.Module):
     """Self-attention whose heads are weighted by gates."""
 
+    in_bfloat16 = False
+
     def __init__(self, config: RoformerConfig) -> None:
         super().__init__()
         inner = config.head_count * config.head_dim
@@ -75,17 +84,25 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the update of ``x`` [sequences, length, dim]."""
-        x = self.norm(x)
-        query, key, value = self.to_qkv(x).unflatten(-1, (3, self.head_count, -1)).permute(2, 0, 3, 1, 4)
+        with _precision(self.in_bfloat16):
+            return self._update(x)
+
+    def _update(self, x: Tensor) -> Tensor:
+        # A CPU multiplies matrices much faster than batches of matrices in bfloat16.
+        tokens = self.norm(x).flatten(0, 1)
+        parts = self.to_qkv(tokens).view(*x.shape[:2], 3, self.head_count, -1)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
         cos, sin = self.rotary_embed.angles(x.shape[1])
         heads = functional.scaled_dot_product_attention(rotated(query, cos, sin), rotated(key, cos, sin), value)
-        gates = self.to_gates(x).sigmoid()
-        update: Tensor = self.to_out((heads.transpose(1, 2) * gates.unsqueeze(-1)).flatten(-2))
-        return update
+        gates = self.to_gates(tokens).sigmoid().view(*x.shape[:2], -1, 1)
+        update: Tensor = self.to_out((heads.transpose(1, 2) * gates).reshape(len(tokens), -1))
+        return update.view(x.shape)
 
 
 class FeedForward(nn.Module):
     """Two layers with a GELU between them."""
+
+    in_bfloat16 = False
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -94,7 +111,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the update of ``x`` [sequences, length, dim]."""
-        update: Tensor = self.net(x)
+        with _precision(self.in_bfloat16):
+            update: Tensor = self.net(x.flatten(0, 1)).view(x.shape)
         return update
 
 
@@ -141,6 +159,8 @@ class BandSplit(nn.Module):
 class MaskEstimator(nn.Module):
     """Turns features back into the numbers of each band: the mask of one stem."""
 
+    in_bfloat16 = False
+
     def __init__(self, config: RoformerConfig, sizes: Sequence[int]) -> None:
         super().__init__()
         self.to_freqs = nn.ModuleList(nn.Sequential(self._perceptron(config, size), nn.GLU()) for size in sizes)
@@ -154,8 +174,10 @@ class MaskEstimator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the mask [items, frames, numbers of all bands] for features [items, frames, bands, dim]."""
-        bands = x.unbind(dim=-2)
-        return torch.cat([layer(band) for layer, band in zip(self.to_freqs, bands, strict=True)], dim=-1)
+        bands = x.flatten(0, 1).unbind(dim=-2)
+        with _precision(self.in_bfloat16):
+            numbers = torch.cat([layer(band) for layer, band in zip(self.to_freqs, bands, strict=True)], dim=-1)
+        return numbers.unflatten(0, x.shape[:2])
 
 
 class Roformer(nn.Module):
@@ -182,6 +204,17 @@ class Roformer(nn.Module):
         )
         self.final_norm = nn.Identity() if config.is_mel else Norm(config.dim)
         self.mask_estimators = nn.ModuleList(MaskEstimator(config, sizes) for _ in config.stems)
+
+    def set_cpu_mode(self, mode: CpuMode) -> None:
+        """Choose which layers a CPU computes in bfloat16: ``exact`` none, ``mixed`` attention, ``fast`` all but the first.
+
+        With random weights, stems agree with ``exact`` to 57 to 63 dB in ``mixed`` and to 45 to 46 dB in ``fast``.
+        """
+        for module in self.modules():
+            if isinstance(module, Attention):
+                module.in_bfloat16 = mode != "exact"
+            elif isinstance(module, FeedForward | MaskEstimator):
+                module.in_bfloat16 = mode == "fast"
 
     def valid_length(self, length: int) -> int:
         """Return how many frames the network reads for a window of ``length`` frames: always a whole segment.
