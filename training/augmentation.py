@@ -17,7 +17,7 @@ from scipy import signal
 
 from training.effects import peaking
 
-__all__ = ["changed_song", "changed_stem", "deepened", "encoded", "resampled"]
+__all__ = ["changed_song", "changed_stem", "deepened", "echoed", "encoded", "resampled"]
 
 Samples = NDArray[np.float32]
 
@@ -88,6 +88,19 @@ def deepened(stem: Samples, random: np.random.Generator, sample_rate_hz: int) ->
         filtered = filtered + random.uniform(0.0, 0.7) * lower
     gain = np.sqrt(np.mean(np.square(stem)) / max(1e-8, float(np.mean(np.square(filtered)))))
     return (filtered * min(10.0, float(gain))).astype(np.float32)
+
+
+def echoed(stem: Samples, random: np.random.Generator, sample_rate_hz: int) -> Samples:
+    """Return a stem with echoes, each quieter and duller than the one before, and often from the other side."""
+    delay = round(random.uniform(0.06, 0.6) * sample_rate_hz)
+    feedback, crosses = random.uniform(0.3, 0.8), random.random() < 0.5
+    sections = signal.butter(1, random.uniform(1500, 12000), "lowpass", fs=sample_rate_hz, output="sos")
+    echo = random.uniform(0.4, 1.0) * stem
+    out = stem * random.choice([0.0, 1.0], p=[0.15, 0.85])
+    for first in range(delay, stem.shape[1], delay):
+        out[:, first:] += echo[:, : stem.shape[1] - first]
+        echo = feedback * signal.sosfilt(sections, echo[::-1] if crosses else echo)
+    return out.astype(np.float32)
 
 
 def encoded(stem: Samples, bits_per_second: int, sample_rate_hz: int) -> Samples:

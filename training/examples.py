@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from services.separation.service import STEMS
-from training.augmentation import SPEED_RANGE, changed_song, changed_stem, deepened, resampled
+from training.augmentation import SPEED_RANGE, changed_song, changed_stem, deepened, echoed, resampled
+from training.effects import granulated
+from training.percussion import mallet_melody
 
 __all__ = ["Examples", "Song", "find_songs", "validation_segments"]
 
@@ -29,6 +31,10 @@ _SILENCE_PROBABILITY = 0.08
 _SPEED_PROBABILITY = 0.3
 _DRUM_SPEED_RANGE = (0.8, 1.6)  # of remixed drums, for smaller instruments
 _DEEP_BASS_PROBABILITY = 0.3
+# Changes of the stem ``other``.
+_MALLET_PROBABILITY = 0.15
+_ECHO_PROBABILITY = 0.2
+_GRAINS_PROBABILITY = 0.12
 # Levels of examples: engines scale whole recordings to a standard deviation of 1, and passages are quieter or louder.
 _LEVEL_RANGE_DB = (-10.0, 6.0)
 
@@ -97,6 +103,16 @@ class Examples(Dataset[Tensor]):
             if random.random() < _DEEP_BASS_PROBABILITY:
                 bass = STEMS.index("bass")
                 stems[bass] = deepened(stems[bass], random, rate_hz)
+            other = STEMS.index("other")
+            if random.random() < _MALLET_PROBABILITY:
+                rest = stems[other] * np.float32(random.choice([0.0, 1.0]))
+                stems[other] = rest + np.float32(random.uniform(0.2, 1.0)) * mallet_melody(
+                    rest.shape[1], rate_hz, random
+                )
+            if random.random() < _GRAINS_PROBABILITY:
+                stems[other] = granulated(stems[other], rate_hz, random)
+            if random.random() < _ECHO_PROBABILITY:
+                stems[other] = echoed(stems[other], random, rate_hz)
         else:
             source, speed = self._song(random), self._speed(random, SPEED_RANGE)
             start = self._start(source, speed, random)

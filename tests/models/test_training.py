@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from services.separation.engines.small.engine import CHANNEL_COUNT
 from services.separation.engines.small.network import BandMasks, LowFrequencies, SmallNetwork, read_network
 from services.separation.service import STEMS
-from training.augmentation import changed_song, changed_stem, deepened, encoded, resampled
+from training.augmentation import changed_song, changed_stem, deepened, echoed, encoded, resampled
 from training.configuration import Configuration, Network, Optimization, read_configuration
 from training.examples import Examples, Song, find_songs, validation_segments
 from training.losses import masking_loss, moving_loss, si_sdr
@@ -170,6 +170,25 @@ def test_a_deepened_bass_is_lower_and_as_loud_with_fewer_harmonics() -> None:
     assert np.mean(shares) < 0.5 * _harmonic_share(bass)
     assert max(shares) < 1.5 * _harmonic_share(bass)
     assert not deepened(np.zeros_like(bass), np.random.default_rng(1), RATE_HZ).any()
+
+
+def test_echoes_follow_a_sound_and_fade() -> None:
+    click = np.zeros((2, 4 * RATE_HZ), np.float32)
+    click[0, 100] = 1.0
+    crossed = 0
+    for seed in range(20):
+        echoes = echoed(click, np.random.default_rng(seed), RATE_HZ)
+        assert echoes.shape == click.shape
+        assert echoes.dtype == click.dtype
+        assert not echoes[:, :100].any()
+        frames = np.flatnonzero(np.abs(echoes).max(axis=0) > 1e-4)
+        late = frames[frames > 100 + round(0.05 * RATE_HZ)]
+        delay = int(late[0]) - 100
+        assert 0.06 * RATE_HZ <= delay + 1 <= 0.6 * RATE_HZ + 1
+        energies = [float(np.sum(echoes[:, 100 + n * delay : 100 + (n + 1) * delay] ** 2)) for n in (1, 2, 3)]
+        assert energies[0] > energies[1] > energies[2] > 0
+        crossed += bool(echoes[1].any())
+    assert 0 < crossed < 20
 
 
 def _harmonic_share(samples: NDArray[np.float32]) -> float:

@@ -16,7 +16,7 @@ from training.composer import HELD_OUT_PROGRAMS, Palette, Voice, compose
 from training.effects import granulated, limiter_gain
 from training.examples import find_songs
 from training.mixing import CEILING, instruments_of, mix, palette_of
-from training.percussion import random_drum, strike
+from training.percussion import mallet_melody, random_drum, strike
 from training.score import PITCH_CLASSES, STEMS, Note, Part, Score
 from training.singing import Singer, SungNote, pitch_curve_hz, sing
 from training.soundfont import SampledNote, load_font, render_note
@@ -204,6 +204,17 @@ def test_equal_strokes_sound_alike_and_a_stroke_after_the_end_is_left_out() -> N
     sound = strike(drums, notes, 10 * RATE_HZ, RATE_HZ, np.random.default_rng(1))
     np.testing.assert_allclose(sound[:, :RATE_HZ], sound[:, 5 * RATE_HZ : 6 * RATE_HZ], atol=2e-3)
     assert not np.any(strike(drums, [], 100, RATE_HZ, np.random.default_rng(1)))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_mallets_play_tones_of_a_scale(seed: int) -> None:
+    melody = mallet_melody(4 * RATE_HZ, RATE_HZ, np.random.default_rng(seed))
+    assert melody.shape == (2, 4 * RATE_HZ)
+    assert melody.dtype == np.float32
+    assert 0.05 < np.max(np.abs(melody)) <= 1
+    np.testing.assert_array_equal(melody, mallet_melody(4 * RATE_HZ, RATE_HZ, np.random.default_rng(seed)))
+    energy = np.sort(np.abs(np.fft.rfft(melody[0])) ** 2)[::-1]
+    assert energy[: len(energy) // 50].sum() > 0.8 * energy.sum()  # tones, where noise has 2 %
 
 
 @pytest.mark.parametrize("seed", range(12))
