@@ -13,11 +13,11 @@ import av
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from scipy import signal
+from scipy import ndimage, signal
 
 from training.effects import peaking
 
-__all__ = ["changed_song", "changed_stem", "deepened", "echoed", "encoded", "resampled"]
+__all__ = ["changed_song", "changed_stem", "chopped", "deepened", "echoed", "encoded", "resampled"]
 
 Samples = NDArray[np.float32]
 
@@ -101,6 +101,21 @@ def echoed(stem: Samples, random: np.random.Generator, sample_rate_hz: int) -> S
         out[:, first:] += echo[:, : stem.shape[1] - first]
         echo = feedback * signal.sosfilt(sections, echo[::-1] if crosses else echo)
     return out.astype(np.float32)
+
+
+def chopped(stem: Samples, random: np.random.Generator, sample_rate_hz: int) -> Samples:
+    """Return a stem that a gate opens and closes in a rhythm, at the same level: sounds of any kind with sharp beginnings and ends."""
+    step = round(math.exp(random.uniform(math.log(0.06), math.log(0.5))) * sample_rate_hz)
+    pattern = random.random(int(random.choice([1, 3, 4, 8, 16]))) < random.uniform(0.4, 1.0)
+    pattern[0] = True
+    step_count = -(-stem.shape[1] // step)
+    is_open = np.arange(step) < random.uniform(0.3, 0.95) * step
+    gates = (np.resize(pattern, step_count)[:, None] & is_open).ravel()[: stem.shape[1]].astype(np.float32)
+    # Edges of 1 to 20 ms, so that they do not click.
+    edge = round(math.exp(random.uniform(math.log(0.001), math.log(0.02))) * sample_rate_hz)
+    gain = ndimage.uniform_filter1d(gates, edge)
+    gain = 1 - random.uniform(0.6, 1.0) * (1 - gain)
+    return np.asarray(stem * gain / max(0.2, float(np.sqrt(np.mean(np.square(gain))))), np.float32)
 
 
 def encoded(stem: Samples, bits_per_second: int, sample_rate_hz: int) -> Samples:

@@ -97,7 +97,7 @@ def driven(samples: Samples, rate_hz: int, drive_db: float) -> Samples:
     return np.asarray(scipy.signal.sosfilt(speaker, loud, axis=1), np.float32)
 
 
-def granulated(samples: Samples, rate_hz: int, random: np.random.Generator) -> Samples:
+def granulated(samples: Samples, random: np.random.Generator, rate_hz: int) -> Samples:
     """Return a texture: grains of what sounded before, some of them backwards, an octave higher or lower (Roads, "Microsound", 2001)."""
     longest, past = math.exp(random.uniform(math.log(0.04), math.log(0.5))), random.uniform(0.3, 3.0)
     dry, density = random.uniform(0.0, 0.7), random.uniform(1.0, 4.0)

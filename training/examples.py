@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from services.separation.service import STEMS
-from training.augmentation import SPEED_RANGE, changed_song, changed_stem, deepened, echoed, resampled
+from training.augmentation import SPEED_RANGE, changed_song, changed_stem, chopped, deepened, echoed, resampled
 from training.effects import granulated
-from training.percussion import mallet_melody
+from training.layers import mallet_melody, noise_sweep, synthesizer_melody
 
 __all__ = ["Examples", "Song", "find_songs", "validation_segments"]
 
@@ -27,14 +27,19 @@ Samples = NDArray[np.float32]
 
 _AUDIBLE_RMS = 1e-3
 _TRIES = 5
-_SILENCE_PROBABILITY = 0.08
+# Drums are silent more often, so that sharp beginnings of other sounds are no evidence of drums.
+_SILENCE_PROBABILITIES = {"drums": 0.2, "bass": 0.1, "other": 0.08, "vocals": 0.12}
 _SPEED_PROBABILITY = 0.3
 _DRUM_SPEED_RANGE = (0.8, 1.6)  # of remixed drums, for smaller instruments
 _DEEP_BASS_PROBABILITY = 0.3
-# Changes of the stem ``other``.
-_MALLET_PROBABILITY = 0.15
-_ECHO_PROBABILITY = 0.2
-_GRAINS_PROBABILITY = 0.12
+# Sounds that the stem ``other`` receives, in this order.
+_LAYERS = ((mallet_melody, 0.12), (synthesizer_melody, 0.12), (noise_sweep, 0.05))
+# Effects of electronic music by stem, in this order.
+_EFFECTS = (
+    (granulated, {"other": 0.1, "vocals": 0.05, "bass": 0.03}),
+    (chopped, {"other": 0.1, "vocals": 0.07, "bass": 0.1}),
+    (echoed, {"other": 0.15, "vocals": 0.12, "bass": 0.04}),
+)
 # Levels of examples: engines scale whole recordings to a standard deviation of 1, and passages are quieter or louder.
 _LEVEL_RANGE_DB = (-10.0, 6.0)
 
@@ -92,27 +97,7 @@ class Examples(Dataset[Tensor]):
         random = np.random.default_rng([self._seed, number])
         rate_hz = self._songs[0].sample_rate_hz
         if random.random() < self._remix_probability:
-            stems = [
-                np.zeros((2, self._frame_count), np.float32)
-                if random.random() < _SILENCE_PROBABILITY
-                else self._audible_segment(
-                    stem, random, self._speed(random, _DRUM_SPEED_RANGE if stem == "drums" else SPEED_RANGE)
-                )
-                for stem in STEMS
-            ]
-            if random.random() < _DEEP_BASS_PROBABILITY:
-                bass = STEMS.index("bass")
-                stems[bass] = deepened(stems[bass], random, rate_hz)
-            other = STEMS.index("other")
-            if random.random() < _MALLET_PROBABILITY:
-                rest = stems[other] * np.float32(random.choice([0.0, 1.0]))
-                stems[other] = rest + np.float32(random.uniform(0.2, 1.0)) * mallet_melody(
-                    rest.shape[1], rate_hz, random
-                )
-            if random.random() < _GRAINS_PROBABILITY:
-                stems[other] = granulated(stems[other], rate_hz, random)
-            if random.random() < _ECHO_PROBABILITY:
-                stems[other] = echoed(stems[other], random, rate_hz)
+            stems = [self._remixed(stem, random) for stem in STEMS]
         else:
             source, speed = self._song(random), self._speed(random, SPEED_RANGE)
             start = self._start(source, speed, random)
@@ -121,6 +106,25 @@ class Examples(Dataset[Tensor]):
         song = changed_song(changed, random, rate_hz)
         level = 10 ** (random.uniform(*_LEVEL_RANGE_DB) / 20) / max(1e-4, float(song.sum(axis=0).std()))
         return torch.from_numpy(song * np.float32(level))
+
+    def _remixed(self, stem: str, random: np.random.Generator) -> Samples:
+        """Return a stem of a random song, changed more than the stems of one song."""
+        rate_hz = self._songs[0].sample_rate_hz
+        if random.random() < _SILENCE_PROBABILITIES[stem]:
+            samples = np.zeros((2, self._frame_count), np.float32)
+        else:
+            speed = self._speed(random, _DRUM_SPEED_RANGE if stem == "drums" else SPEED_RANGE)
+            samples = self._audible_segment(stem, random, speed)
+        if stem == "bass" and random.random() < _DEEP_BASS_PROBABILITY:
+            samples = deepened(samples, random, rate_hz)
+        for layer, probability in _LAYERS:
+            if stem == "other" and random.random() < probability:
+                rest = samples * np.float32(random.choice([0.0, 1.0]))
+                samples = rest + np.float32(random.uniform(0.2, 1.0)) * layer(self._frame_count, rate_hz, random)
+        for effect, probabilities in _EFFECTS:
+            if random.random() < probabilities.get(stem, 0.0):
+                samples = effect(samples, random, rate_hz)
+        return samples
 
     def _song(self, random: np.random.Generator) -> Song:
         return self._songs[int(random.integers(len(self._songs)))]

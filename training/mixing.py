@@ -178,7 +178,7 @@ def _finished(part: Part, samples: Samples) -> Samples | None:
     if part.effects.get("drive"):
         samples = driven(samples, RATE_HZ, float(rng.uniform(4, 22)))
     if part.effects.get("grains"):
-        samples = granulated(samples, RATE_HZ, rng)
+        samples = granulated(samples, rng, RATE_HZ)
     if part.stem == "vocals" and part.kind == "voice":
         cut, high, middle_hz, middle = (
             float(rng.uniform(60, 120)),

@@ -1,4 +1,4 @@
-"""A model of percussion: struck membranes, bars and shells, shakers and brushes, and tuned instruments played with mallets."""
+"""A model of percussion: struck membranes, bars and shells, shakers and brushes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,13 @@ from numpy.typing import NDArray
 
 from training.score import Note
 
-__all__ = ["Drum", "mallet_melody", "random_drum", "strike"]
+__all__ = ["BAR", "Drum", "random_drum", "strike"]
 
 Samples = NDArray[np.float32]
 
 # Frequencies of the modes of ideal bodies, relative to the first one (Fletcher and Rossing, "The Physics of Musical Instruments").
 _MEMBRANE = (1.0, 1.59, 2.14, 2.30, 2.65, 2.92, 3.16, 3.50, 3.60, 4.06)
-_BAR = (1.0, 2.76, 5.40, 8.93, 13.34)
-# The same of tuned instruments: marimba, vibraphone, xylophone, glockenspiel, kalimba, bell, and a string or an electric piano.
-_TUNED = (
-    (1.0, 3.93, 9.24),
-    (1.0, 4.0, 10.3),
-    (1.0, 3.0, 6.2),
-    _BAR,
-    (1.0, 6.27, 17.5),
-    (1.0, 2.0, 2.4, 3.0, 4.0, 5.33),
-    (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0),
-)
-_SCALES = ((0, 2, 4, 7, 9), (0, 3, 5, 7, 10), (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10))
+BAR = (1.0, 2.76, 5.40, 8.93, 13.34)
 _BODIES = ("membrane", "bar", "shell", "noise")
 _HIGHEST_HZ = 16_000.0
 _SILENT = 1e-3
@@ -65,7 +54,7 @@ def random_drum(random: np.random.Generator) -> Drum:
     first_hz = _log_uniform(random, 70, 900) if body == "membrane" else _log_uniform(random, 250, 2500)
     ratios = {
         "membrane": np.array(_MEMBRANE),
-        "bar": np.array(_BAR),
+        "bar": np.array(BAR),
         "shell": np.sort(np.append(1.0, random.uniform(1.1, 12, int(random.integers(6, 24))))),
         "noise": np.ones(1),
     }[body]
@@ -83,46 +72,6 @@ def random_drum(random: np.random.Generator) -> Drum:
         noise_decay_seconds=_log_uniform(random, 0.01, 0.25),
         width=float(random.uniform(0, 0.6)),
     )  # fmt: skip
-
-
-def mallet_melody(frame_count: int, rate_hz: int, random: np.random.Generator) -> Samples:
-    """Return a melody on a tuned instrument that is struck or plucked, float32 [2, frame_count], with a peak of at most 1."""
-    ratios = np.array(_TUNED[int(random.integers(len(_TUNED)))])
-    strengths = ratios ** -random.uniform(0.3, 2.0) * random.uniform(0.2, 1, len(ratios))
-    decay_seconds, faster = _log_uniform(random, 0.04, 1.0), random.uniform(0.2, 1.2)
-    noise, low_hz, noise_decay_seconds = (
-        random.uniform(0, 0.35),
-        _log_uniform(random, 300, 4000),
-        random.uniform(0.004, 0.03),
-    )
-    lowest, scale = int(random.integers(48, 85)), _SCALES[int(random.integers(len(_SCALES)))]
-    tones = []
-    for place in range(2 * len(scale)):
-        octave, degree = divmod(place, len(scale))
-        first_hz = 440 * 2 ** ((lowest + 12 * octave + scale[degree] - 69) / 12)
-        tones.append(
-            Drum(
-                frequencies_hz=tuple(float(value) for value in first_hz * ratios),
-                strengths=tuple(float(value) for value in strengths),
-                decay_seconds=tuple(
-                    float(value) for value in decay_seconds * (500 / first_hz) ** 0.5 * ratios**-faster
-                ),
-                drop=0.0,
-                noise=float(noise),
-                noise_band_hz=(low_hz, min(_HIGHEST_HZ, 4 * low_hz)),
-                noise_attack_seconds=0.001,
-                noise_decay_seconds=float(noise_decay_seconds),
-                width=0.0,
-            )
-        )
-    step_seconds, busy = random.uniform(0.09, 0.35), random.uniform(0.3, 0.9)
-    notes, place = [], int(random.integers(len(tones)))
-    for step in range(int(frame_count / rate_hz / step_seconds) + 1):
-        place = int(np.clip(place + random.integers(-3, 4), 0, len(tones) - 1))
-        if random.random() < busy:
-            notes.append(Note(step * step_seconds, step_seconds, place, int(random.integers(50, 128))))
-    melody = strike(tones, notes, frame_count, rate_hz, random)
-    return melody / max(1.0, float(np.max(np.abs(melody))))
 
 
 def strike(

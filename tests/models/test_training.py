@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from services.separation.engines.small.engine import CHANNEL_COUNT
 from services.separation.engines.small.network import BandMasks, LowFrequencies, SmallNetwork, read_network
 from services.separation.service import STEMS
-from training.augmentation import changed_song, changed_stem, deepened, echoed, encoded, resampled
+from training.augmentation import changed_song, changed_stem, chopped, deepened, echoed, encoded, resampled
 from training.configuration import Configuration, Network, Optimization, read_configuration
 from training.examples import Examples, Song, find_songs, validation_segments
 from training.losses import masking_loss, moving_loss, si_sdr
@@ -189,6 +189,24 @@ def test_echoes_follow_a_sound_and_fade() -> None:
         assert energies[0] > energies[1] > energies[2] > 0
         crossed += bool(echoes[1].any())
     assert 0 < crossed < 20
+
+
+def test_a_chopped_sound_is_as_loud_and_has_gaps() -> None:
+    tone = np.ones((2, 2 * RATE_HZ), np.float32)
+    quietest = []
+    for seed in range(20):
+        cut = chopped(tone, np.random.default_rng(seed), RATE_HZ)
+        assert cut.shape == tone.shape
+        assert cut.dtype == tone.dtype
+        assert np.all(cut >= 0)
+        np.testing.assert_array_equal(cut[0], cut[1])
+        level = float(np.sqrt(np.mean(cut**2)))
+        assert 0.3 < level < 1.01
+        # The gate opens and closes within 1 to 20 ms.
+        assert 1 / (0.021 * RATE_HZ) < np.abs(np.diff(cut[0])).max() / np.ptp(cut) < 1 / (0.0009 * RATE_HZ)
+        quietest.append(float(cut.min() / cut.max()))
+    assert max(quietest) < 0.41
+    assert min(quietest) < 0.1
 
 
 def _harmonic_share(samples: NDArray[np.float32]) -> float:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 from training_sounds import SAMPLE_PITCH_MIDI, speech, write_sources
 
 from training import render
 from training.composer import HELD_OUT_PROGRAMS, Palette, Voice, compose
 from training.effects import granulated, limiter_gain
 from training.examples import find_songs
+from training.layers import mallet_melody, noise_sweep, synthesizer_melody
 from training.mixing import CEILING, instruments_of, mix, palette_of
-from training.percussion import mallet_melody, random_drum, strike
+from training.percussion import random_drum, strike
 from training.score import PITCH_CLASSES, STEMS, Note, Part, Score
 from training.singing import Singer, SungNote, pitch_curve_hz, sing
 from training.soundfont import SampledNote, load_font, render_note
@@ -144,7 +147,7 @@ def test_only_songs_for_training_have_textures_and_any_instrument() -> None:
 def test_a_texture_repeats_what_sounded_before(seed: int) -> None:
     source = np.zeros((2, 6 * RATE_HZ), np.float32)
     source[:, 2 * RATE_HZ : 3 * RATE_HZ] = np.sin(2 * np.pi * 440 * np.arange(RATE_HZ) / RATE_HZ)
-    texture = granulated(source, RATE_HZ, np.random.default_rng(seed))
+    texture = granulated(source, np.random.default_rng(seed), RATE_HZ)
     assert texture.shape == source.shape
     assert texture.dtype == np.float32
     assert np.any(texture[:, 3 * RATE_HZ :])
@@ -207,14 +210,37 @@ def test_equal_strokes_sound_alike_and_a_stroke_after_the_end_is_left_out() -> N
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_mallets_play_tones_of_a_scale(seed: int) -> None:
-    melody = mallet_melody(4 * RATE_HZ, RATE_HZ, np.random.default_rng(seed))
+@pytest.mark.parametrize("melody_of", [mallet_melody, synthesizer_melody])
+def test_melodies_play_tones(melody_of: Callable[..., NDArray[np.float32]], seed: int) -> None:
+    melody = melody_of(4 * RATE_HZ, RATE_HZ, np.random.default_rng(seed))
     assert melody.shape == (2, 4 * RATE_HZ)
     assert melody.dtype == np.float32
     assert 0.05 < np.max(np.abs(melody)) <= 1
-    np.testing.assert_array_equal(melody, mallet_melody(4 * RATE_HZ, RATE_HZ, np.random.default_rng(seed)))
+    np.testing.assert_array_equal(melody, melody_of(4 * RATE_HZ, RATE_HZ, np.random.default_rng(seed)))
     energy = np.sort(np.abs(np.fft.rfft(melody[0])) ** 2)[::-1]
-    assert energy[: len(energy) // 50].sum() > 0.8 * energy.sum()  # tones, where noise has 2 %
+    assert energy[: len(energy) // 20].sum() > 0.8 * energy.sum()  # tones, where noise has 20 %
+
+
+def test_noise_sweeps_change_their_band_slowly() -> None:
+    rising = 0
+    for seed in range(12):
+        sweep = noise_sweep(4 * RATE_HZ, RATE_HZ, np.random.default_rng(seed))
+        assert sweep.shape == (2, 4 * RATE_HZ)
+        assert sweep.dtype == np.float32
+        assert np.max(np.abs(sweep)) <= 0.7001
+        heard = [part for part in np.split(sweep, 16, axis=1) if np.sqrt(np.mean(part**2)) > 0.02]
+        centroids = [_centroid_hz(part) for part in heard]
+        if len(heard) >= 3:
+            octaves = np.diff(np.log2(centroids))
+            assert np.all(np.abs(octaves) < 3)
+            assert np.all(octaves > -0.1) or np.all(octaves < 0.1)
+            rising += bool(octaves.sum() > 0)
+    assert 2 <= rising <= 10
+
+
+def _centroid_hz(samples: NDArray[np.float32]) -> float:
+    energy = np.abs(np.fft.rfft(samples[0])) ** 2
+    return float(np.sum(np.fft.rfftfreq(samples.shape[1], 1 / RATE_HZ) * energy) / energy.sum())
 
 
 @pytest.mark.parametrize("seed", range(12))
