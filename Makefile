@@ -271,8 +271,9 @@ songs: setup $(SOURCES)  ## Render songs with known stems for training (SONGS=fo
 	$(BIN)/python -m training.render --split validation --count $$(($(COUNT) / 10)) "$(SONGS)"
 
 .PHONY: evaluation-songs
-evaluation-songs: setup $(SOURCES)  ## Render the 24 songs for evaluation (SONGS=folder)
+evaluation-songs: setup $(SOURCES)  ## Render 24 songs for evaluation, and 24 of another composer in second (SONGS=folder)
 	$(BIN)/python -m training.render --split evaluation --count 24 --seconds 40 --spread 10 "$(SONGS)"
+	$(BIN)/python -m training.render --split evaluation --composer second --count 24 --seconds 40 --spread 10 "$(SONGS)/second"
 
 # The same command goes on where an interrupted training stopped.
 CONFIGURATION ?= training/cpu.yaml

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from training.score import PITCH_CLASSES, Note, Part, Score, Truth
 from training.styles import EVALUATION_STYLES, MODES, STYLES, Pattern, Style
 
-__all__ = ["HELD_OUT_PROGRAMS", "Palette", "Voice", "compose"]
+__all__ = ["HELD_OUT_PROGRAMS", "Palette", "Voice", "compose", "one_at_a_time", "phrases_of"]
 
 T = TypeVar("T")
 
@@ -796,25 +796,30 @@ def _write(song: _Song, part: Part, tones: list[_Tone], clock: Callable[[float],
             notes.append(
                 Note(round(start, 5), round(max(0.03, length), 5), tone.pitch, velocity, tone.slide, tone.syllable)
             )
-    phrases: list[list[Note]] = []
     if part.kind == "voice":
-        notes = _one_at_a_time(notes)
-        for note in notes:
-            if phrases and note.start_seconds - phrases[-1][-1].start_seconds - phrases[-1][-1].duration_seconds < 0.3:
-                phrases[-1].append(note)
-            else:
-                phrases.append([note])
+        notes = one_at_a_time(notes)
     seed = int(song.rng.integers(2**31))
-    return replace(part, notes=tuple(notes), phrases=tuple(tuple(phrase) for phrase in phrases), seed=seed)
+    return replace(part, notes=tuple(notes), phrases=phrases_of(notes) if part.kind == "voice" else (), seed=seed)
 
 
-def _one_at_a_time(notes: list[Note]) -> list[Note]:
+def phrases_of(notes: Sequence[Note]) -> tuple[tuple[Note, ...], ...]:
+    """Divide the notes of a singer where the breath is: at pauses of at least 0.3 seconds."""
+    phrases: list[list[Note]] = []
+    for note in notes:
+        if phrases and note.start_seconds - phrases[-1][-1].start_seconds - phrases[-1][-1].duration_seconds < 0.3:
+            phrases[-1].append(note)
+        else:
+            phrases.append([note])
+    return tuple(map(tuple, phrases))
+
+
+def one_at_a_time(notes: Sequence[Note]) -> list[Note]:
     """End each note of a singer before the next one starts."""
-    notes = sorted(notes, key=lambda note: note.start_seconds)
+    ordered = sorted(notes, key=lambda note: note.start_seconds)
     apart = [
         note
-        for number, note in enumerate(notes)
-        if not number or note.start_seconds - notes[number - 1].start_seconds > 0.06
+        for number, note in enumerate(ordered)
+        if not number or note.start_seconds - ordered[number - 1].start_seconds > 0.06
     ]
     ends = [*(note.start_seconds for note in apart[1:]), float("inf")][: len(apart)]
     return [

@@ -26,12 +26,16 @@ from numpy.typing import NDArray
 from training.composer import Palette, compose
 from training.mixing import Instruments, instruments_of, mix, palette_of
 from training.score import STEMS, Score
+from training.second_composer import arranged
 from training.sources import SOURCES, SPLITS, Sources
 from training.voices import RATE_HZ
 
-__all__ = ["activity", "render_song", "song_folder", "song_seconds", "write_song"]
+__all__ = ["COMPOSERS", "activity", "render_song", "song_folder", "song_seconds", "write_song"]
 
 Samples = NDArray[np.float32]
+
+COMPOSERS = ("first", "second")
+"""The composers: ``composer.py`` and ``second_composer.py``."""
 
 _WINDOW_SECONDS = 0.1
 _SILENCE_DB = -50.0
@@ -95,7 +99,13 @@ def write_song(folder: Path, score: Score, stems: Mapping[str, Samples], split: 
 
 
 def render_song(
-    number: int, out: Path, split: str, seconds: float, spread: float, sounds: tuple[Palette, Instruments]
+    number: int,
+    out: Path,
+    split: str,
+    seconds: float,
+    spread: float,
+    sounds: tuple[Palette, Instruments],
+    composer: str = "first",
 ) -> tuple[float, float]:
     """Render one song, unless it exists. Return its length, and the seconds of processor time that it took."""
     folder = song_folder(out, split, number)
@@ -104,23 +114,32 @@ def render_song(
     began = time.process_time()
     palette, instruments = sounds
     length = song_seconds(number, seconds, spread)
-    score = compose(number, split, length, palette)
+    is_first = composer == COMPOSERS[0]
+    score = compose(number, split, length, palette) if is_first else arranged(number, length, palette)
     write_song(folder, score, mix(score, instruments), split)
     return length, time.process_time() - began
 
 
 def _render_with(
-    folder: Path, out: Path, split: str, seconds: float, spread: float, number: int
+    folder: Path, out: Path, split: str, seconds: float, spread: float, composer: str, number: int
 ) -> tuple[float, float]:
     """Render one song in a worker process, which keeps its sounds for the next one."""
     catalogue = Sources(folder)
     return render_song(
-        number, out, split, seconds, spread, (palette_of(catalogue, split), instruments_of(catalogue, split))
+        number, out, split, seconds, spread, (palette_of(catalogue, split), instruments_of(catalogue, split)), composer
     )
 
 
 def _render_all(arguments: argparse.Namespace) -> Iterator[tuple[float, float]]:
-    task = partial(_render_with, arguments.sources, arguments.out, arguments.split, arguments.seconds, arguments.spread)
+    task = partial(
+        _render_with,
+        arguments.sources,
+        arguments.out,
+        arguments.split,
+        arguments.seconds,
+        arguments.spread,
+        arguments.composer,
+    )
     numbers = range(arguments.first, arguments.first + arguments.count)
     if arguments.workers <= 1:
         yield from map(task, numbers)
@@ -133,6 +152,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of the songs")
     parser.add_argument("--split", choices=SPLITS, default="train")
+    parser.add_argument(
+        "--composer",
+        choices=COMPOSERS,
+        default=COMPOSERS[0],
+        help="who writes the songs; training has the first one alone",
+    )
     parser.add_argument("--count", type=int, default=24, help="songs")
     parser.add_argument("--first", type=int, default=0, help="number of the first song, which is its seed")
     parser.add_argument("--seconds", type=float, default=30.0, help="mean length of a song")

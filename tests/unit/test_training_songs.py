@@ -21,6 +21,7 @@ from training.layers import mallet_melody, noise_sweep, synthesizer_melody
 from training.mixing import CEILING, instruments_of, mix, palette_of
 from training.percussion import random_drum, strike
 from training.score import PITCH_CLASSES, STEMS, Note, Part, Score
+from training.second_composer import STYLE_NAMES, arranged
 from training.singing import Singer, SungNote, pitch_curve_hz, sing
 from training.soundfont import SampledNote, load_font, render_note
 from training.sources import KITS, VOICES, Catalogue
@@ -207,6 +208,31 @@ def test_equal_strokes_sound_alike_and_a_stroke_after_the_end_is_left_out() -> N
     sound = strike(drums, notes, 10 * RATE_HZ, RATE_HZ, np.random.default_rng(1))
     np.testing.assert_allclose(sound[:, :RATE_HZ], sound[:, 5 * RATE_HZ : 6 * RATE_HZ], atol=2e-3)
     assert not np.any(strike(drums, [], 100, RATE_HZ, np.random.default_rng(1)))
+
+
+@pytest.mark.parametrize("number", range(len(STYLE_NAMES)))
+def test_the_second_composer_writes_each_style_for_the_palette(number: int) -> None:
+    score = arranged(number, 20.0, PALETTE)
+    assert score == arranged(number, 20.0, PALETTE)
+    assert score.truth.style == STYLE_NAMES[number]
+    assert {part.kind for part in score.parts} <= {"font", "kit", "voice"}
+    assert {part.source for part in score.parts} <= {"one", "two", "kit", "machine", "alto", "bass"}
+    assert {"drums", "bass", "other"} <= {part.stem for part in score.parts}
+    for part in score.parts:
+        assert all(0 <= note.start_seconds < 20 and note.duration_seconds > 0 for note in part.notes)
+        assert all(1 <= note.velocity <= 127 for note in part.notes)
+        assert (part.stem == "vocals") == (part.kind == "voice" or part.program == 52)
+        assert [note for phrase in part.phrases for note in phrase] == list(part.notes if part.kind == "voice" else ())
+    assert np.median(np.diff(score.truth.beats)) == pytest.approx(60 / score.truth.tempo_bpm, abs=1e-4)
+
+
+def test_a_song_of_the_second_composer_sounds(catalogue: Catalogue) -> None:
+    score = arranged(0, 6.0, palette_of(catalogue, "evaluation"))
+    stems = mix(score, instruments_of(catalogue, "evaluation"))
+    assert set(stems) == set(STEMS)
+    for stem in ("drums", "bass", "other"):
+        assert np.max(np.abs(stems[stem])) > 0.01
+    assert np.max(np.abs(sum(stems.values()))) <= CEILING + 1e-6
 
 
 @pytest.mark.parametrize("seed", range(12))
