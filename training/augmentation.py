@@ -50,7 +50,7 @@ def changed_stem(stem: Samples, random: np.random.Generator, sample_rate_hz: int
         stem = _compressed(stem, random, sample_rate_hz)
     if random.random() < 0.08:
         stem = _distorted(stem, random)
-    if random.random() < 0.1:
+    if random.random() < 0.16:
         stem = _reverberated(stem, random, sample_rate_hz)
     return np.ascontiguousarray(stem, np.float32)
 
@@ -175,13 +175,13 @@ def _distorted(stem: Samples, random: np.random.Generator) -> Samples:
 
 
 def _reverberated(stem: Samples, random: np.random.Generator, sample_rate_hz: int) -> Samples:
-    """Return a stem with a tail of noise that decays exponentially, different on both channels."""
-    frame_count = int(random.uniform(0.15, 0.8) * sample_rate_hz)
+    """Return a stem with a tail of noise that decays exponentially, from a small room to a hall, different on both channels."""
+    frame_count = int(math.exp(random.uniform(math.log(0.15), math.log(4.0))) * sample_rate_hz)
     decay = np.exp(-6.9 * np.arange(frame_count) / frame_count)
     tail = random.standard_normal((2, frame_count)) * decay
     tail /= np.sqrt(np.square(tail).sum(axis=1, keepdims=True))
     wet = signal.oaconvolve(stem, tail, axes=1)[:, : stem.shape[1]]
-    return (stem + random.uniform(0.1, 0.5) * wet).astype(np.float32)
+    return (stem + random.uniform(0.1, 0.7) * wet).astype(np.float32)
 
 
 def _limited(stems: Samples, random: np.random.Generator, sample_rate_hz: int) -> Samples:

@@ -27,17 +27,19 @@ Samples = NDArray[np.float32]
 
 _AUDIBLE_RMS = 1e-3
 _TRIES = 5
-# Drums are silent more often, so that sharp beginnings of other sounds are no evidence of drums.
-_SILENCE_PROBABILITIES = {"drums": 0.2, "bass": 0.1, "other": 0.08, "vocals": 0.12}
+# Drums and ``other`` are silent more often, so that they do not receive each sound that the network does not know.
+_SILENCE_PROBABILITIES = {"drums": 0.2, "bass": 0.1, "other": 0.2, "vocals": 0.05}
 _SPEED_PROBABILITY = 0.3
-_DRUM_SPEED_RANGE = (0.8, 1.6)  # of remixed drums, for smaller instruments
+# Of remixed drums, for smaller instruments, and of remixed vocals, for other voices.
+_SPEED_RANGES = {"drums": (0.8, 1.6), "vocals": (0.75, 1.35)}
 _DEEP_BASS_PROBABILITY = 0.3
+_VOCALS_GAIN_RANGE_DB = (0.0, 4.0)  # a voice is often louder than the rest
 # Sounds that the stem ``other`` receives, in this order.
-_LAYERS = ((mallet_melody, 0.12), (synthesizer_melody, 0.12), (noise_sweep, 0.05))
+_LAYERS = ((mallet_melody, 0.16), (synthesizer_melody, 0.08), (noise_sweep, 0.04))
 # Effects of electronic music by stem, in this order.
 _EFFECTS = (
-    (granulated, {"other": 0.1, "vocals": 0.05, "bass": 0.03}),
-    (chopped, {"other": 0.1, "vocals": 0.07, "bass": 0.1}),
+    (granulated, {"other": 0.1, "vocals": 0.07, "bass": 0.03}),
+    (chopped, {"other": 0.1, "vocals": 0.12, "bass": 0.1}),
     (echoed, {"other": 0.15, "vocals": 0.12, "bass": 0.04}),
 )
 # Levels of examples: engines scale whole recordings to a standard deviation of 1, and passages are quieter or louder.
@@ -113,8 +115,9 @@ class Examples(Dataset[Tensor]):
         if random.random() < _SILENCE_PROBABILITIES[stem]:
             samples = np.zeros((2, self._frame_count), np.float32)
         else:
-            speed = self._speed(random, _DRUM_SPEED_RANGE if stem == "drums" else SPEED_RANGE)
-            samples = self._audible_segment(stem, random, speed)
+            samples = self._audible_segment(stem, random, self._speed(random, _SPEED_RANGES.get(stem, SPEED_RANGE)))
+        if stem == "vocals":
+            samples = samples * np.float32(10 ** (random.uniform(*_VOCALS_GAIN_RANGE_DB) / 20))
         if stem == "bass" and random.random() < _DEEP_BASS_PROBABILITY:
             samples = deepened(samples, random, rate_hz)
         for layer, probability in _LAYERS:

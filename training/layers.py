@@ -43,7 +43,7 @@ def mallet_melody(frame_count: int, rate_hz: int, random: np.random.Generator) -
     ratios = np.array(_TUNED[int(random.integers(len(_TUNED)))])
     strengths = ratios ** -random.uniform(0.3, 2.0) * random.uniform(0.2, 1, len(ratios))
     decay_seconds, faster = _log_uniform(random, 0.04, 1.0), random.uniform(0.2, 1.2)
-    noise, low_hz = random.uniform(0, 0.35), _log_uniform(random, 300, 4000)
+    noise, low_hz = random.uniform(0, 0.5), _log_uniform(random, 300, 4000)
     noise_decay_seconds = random.uniform(0.004, 0.03)
     pitches = _pitches(int(random.integers(48, 85)), random)
     bodies = []
@@ -117,12 +117,15 @@ def _pitches(lowest: int, random: np.random.Generator) -> Sequence[int]:
 
 
 def _melody(pitch_count: int, seconds: float, random: np.random.Generator) -> list[Note]:
-    """Return notes that walk among so many pitches, in a steady rhythm with rests. Their pitches are numbers from 0."""
+    """Return notes in a steady rhythm with rests: a walk among so many pitches, or few of them again and again. Their pitches are numbers from 0."""
     step_seconds, busy = _log_uniform(random, 0.09, 0.6), random.uniform(0.3, 0.9)
     held = random.uniform(0.3, 1.0)
-    notes, place = [], int(random.integers(pitch_count))
-    for step in range(int(seconds / step_seconds) + 1):
-        place = int(np.clip(place + random.integers(-3, 4), 0, pitch_count - 1))
+    step_count = int(seconds / step_seconds) + 1
+    places = np.cumsum(random.integers(-3, 4, step_count)) + random.integers(pitch_count)
+    if random.random() < 0.4:
+        places = np.resize(places[: int(random.choice([1, 2, 3, 4, 8]))], step_count)
+    notes = []
+    for step, place in enumerate(np.clip(places, 0, pitch_count - 1).tolist()):
         if random.random() < busy:
             notes.append(Note(step * step_seconds, held * step_seconds, place, int(random.integers(50, 128))))
     return notes
