@@ -39,8 +39,8 @@ def build_registry(settings: SeparationSettings) -> Registry:
             compiled_dir=settings.separation_compiled_dir or settings.data_dir / "compiled",
         )
     )
-    registry.register(DspEngine())
     registry.register(SmallEngine(**hardware))
+    registry.register(DspEngine())
     registry.register(
         RoformerEngine(model_dir=settings.separation_model_dir, cpu_mode=settings.separation_cpu_mode, **hardware)
     )

@@ -157,15 +157,15 @@ def test_auto_chooses_an_available_model_and_says_why(admin: httpx.Client, track
     created = admin.post("/api/processing/separate", json=body, headers=headers)
     assert created.status_code == 201, created.text
     data = created.json()["data"]
-    assert data["model"] == "dsp"
+    assert data["model"] == "small"
     assert admin.post("/api/processing/separate", json=body, headers=headers).status_code == 200
     other = admin.post("/api/processing/separate", json={**body, "quality": "best"}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
     done = finished(admin, f"/api/processing/job/{data['job_id']}")
     assert (done["status"], done["model"], done["requested_model"], done["degraded"]) == (
-        "completed", "dsp", "dsp", False,
+        "completed", "small", "small", False,
     )  # fmt: skip
-    assert done["model_reason"].startswith("auto chose dsp for quality 'balanced', 3 seconds of audio and a")
+    assert done["model_reason"].startswith("auto chose small for quality 'balanced', 3 seconds of audio and a")
 
 
 def test_auto_chooses_a_model_with_the_stem_that_a_chain_separates(admin: httpx.Client, track: dict[str, Any]) -> None:

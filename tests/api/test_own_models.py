@@ -55,7 +55,7 @@ def test_an_operator_supplies_checkpoints(tmp_path: Path) -> None:
     }
     with embedded(tmp_path / "data", settings) as stack, stack.client() as client:
         models = catalogue(client)
-        assert [name for name, model in models.items() if model["available"]] == ["htdemucs", "own", "dsp", "small"]
+        assert [name for name, model in models.items() if model["available"]] == ["htdemucs", "own", "small", "dsp"]
         assert models["own"]["description"] == "A checkpoint that the operator has imported"
         assert models["htdemucs"]["measured_speed"] is None
         track = upload(client, encoded(song(SECONDS)))

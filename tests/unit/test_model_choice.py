@@ -16,7 +16,7 @@ from services.separation.engines.small import SmallEngine
 from services.separation.service import STEMS, ChainStep
 
 MODELS: tuple[ModelDeclaration, ...] = (
-    *DemucsEngine.models, *RoformerEngine.models, *DspEngine.models, *SmallEngine.models,
+    *DemucsEngine.models, *RoformerEngine.models, *SmallEngine.models, *DspEngine.models,
 )  # fmt: skip
 ALL = tuple(model.name for model in MODELS)
 
@@ -41,13 +41,13 @@ def candidates(available: tuple[str, ...], speeds: dict[str, float]) -> list[Can
         # A short sound is done at once.
         ("fast", 0.1, False, ALL, {}, "htdemucs"),
         # Measured speeds replace the assumed ones.
-        ("balanced", 4, False, ALL, {"htdemucs": 0.2, "htdemucs_6s": 0.2}, "dsp"),
+        ("balanced", 4, False, ALL, {"htdemucs": 0.2, "htdemucs_6s": 0.2}, "small"),
         ("fast", 4, False, ALL, {"htdemucs": 25.0}, "htdemucs"),
         # Weights that are not on the server do not count.
         ("best", 4, False, ("htdemucs", "dsp"), {}, "htdemucs"),
         ("best", 4, False, ("dsp",), {}, "dsp"),
         # Of two models without a published score, the first one runs.
-        ("best", 4, False, ("dsp", "small"), {}, "dsp"),
+        ("best", 4, False, ("dsp", "small"), {}, "small"),
         # A score is better than none.
         ("best", 4, False, ("htdemucs", "mdx_extra", "dsp"), {}, "htdemucs"),
         ("best", 4, False, ("mdx_extra", "dsp"), {}, "mdx_extra"),
