@@ -19,6 +19,7 @@ from services.separation.engines.small.engine import CHANNEL_COUNT
 from services.separation.engines.small.network import BandMasks, LowFrequencies, SmallNetwork, read_network
 from services.separation.service import STEMS
 from training.augmentation import changed_song, changed_stem, chopped, deepened, echoed, encoded, resampled
+from training.blend import blended
 from training.configuration import Configuration, Network, Optimization, read_configuration
 from training.examples import Examples, Song, find_songs, validation_segments
 from training.losses import masking_loss, moving_loss, si_sdr
@@ -189,6 +190,25 @@ def test_echoes_follow_a_sound_and_fade() -> None:
         assert energies[0] > energies[1] > energies[2] > 0
         crossed += bool(echoes[1].any())
     assert 0 < crossed < 20
+
+
+def test_a_blend_lies_between_both_networks_and_moves_the_score_of_the_drums() -> None:
+    before, after = SmallNetwork(8).state_dict(), SmallNetwork(8).state_dict()
+    blend = blended(before, after, 0.25, -0.5)
+    assert set(blend) == set(before)
+    for name, value in blend.items():
+        expected = 0.75 * before[name] + 0.25 * after[name]
+        if name == "masks.unet.last.1.bias":
+            expected[:2] -= 0.5
+        torch.testing.assert_close(value, expected)
+    mix = torch.randn(1, 2, 16 * 1024)
+    shares = []
+    for drums in (0.0, -1.0):
+        network = SmallNetwork(8)
+        network.load_state_dict(blended(before, after, 0.25, drums))
+        with torch.inference_mode():
+            shares.append(float(network.masks(mix)[0, STEMS.index("drums")].square().sum()))
+    assert shares[1] < 0.6 * shares[0]
 
 
 def test_a_chopped_sound_is_as_loud_and_has_gaps() -> None:

@@ -45,7 +45,7 @@ SMALL = ModelDeclaration(
         ModelFile(
             name=WEIGHTS.name,
             size_bytes=5_688_164,
-            sha256="d48787a29e71d485846c86c3437dab2b6aaf68aab497b5b67ff8422d578565b2",
+            sha256="18ea7bc507d614554c278c5b96845fd13d780824f9292218035d30a533280bc7",
         ),
     ),
     fallback="dsp",
