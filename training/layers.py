@@ -1,6 +1,6 @@
 """Sounds that training examples add to the stem ``other``: melodies of mallets and of synthesizers, and sweeps of noise.
 
-All are float32 [2, frame_count] with a peak of at most 1, and silent samples only if no note begins.
+Each function returns float32 [2, frame_count] with a peak of at most 1.
 """
 
 from __future__ import annotations

@@ -235,6 +235,14 @@ def test_a_song_of_the_second_composer_sounds(catalogue: Catalogue) -> None:
     assert np.max(np.abs(sum(stems.values()))) <= CEILING + 1e-6
 
 
+def test_an_option_chooses_the_composer(catalogue: Catalogue, tmp_path: Path) -> None:
+    sounds = palette_of(catalogue, "evaluation"), instruments_of(catalogue, "evaluation")
+    for composer, style in zip(render.COMPOSERS, (EVALUATION_STYLES[1], STYLE_NAMES[1]), strict=True):
+        render.render_song(1, tmp_path / composer, "evaluation", 2.0, 0.0, sounds, composer)
+        truth = json.loads((tmp_path / composer / "evaluation" / "000001" / "song.json").read_text())
+        assert (truth["style"], bool(truth["chords"])) == (style, composer == "first")
+
+
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("melody_of", [mallet_melody, synthesizer_melody])
 def test_melodies_play_tones(melody_of: Callable[..., NDArray[np.float32]], seed: int) -> None:
