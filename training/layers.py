@@ -5,7 +5,6 @@ Each function returns float32 [2, frame_count] with a peak of at most 1.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from training.effects import panned
 from training.percussion import BAR, Drum, strike
+from training.randomness import log_uniform
 from training.score import Note, midi_to_hz
 from training.synthesizer import play, random_patch
 
@@ -42,8 +42,8 @@ def mallet_melody(frame_count: int, rate_hz: int, random: np.random.Generator) -
     """Return a melody on a tuned instrument that is struck or plucked."""
     ratios = np.array(_TUNED[int(random.integers(len(_TUNED)))])
     strengths = ratios ** -random.uniform(0.3, 2.0) * random.uniform(0.2, 1, len(ratios))
-    decay_seconds, faster = _log_uniform(random, 0.04, 1.0), random.uniform(0.2, 1.2)
-    noise, low_hz = random.uniform(0, 0.5), _log_uniform(random, 300, 4000)
+    decay_seconds, faster = log_uniform(random, 0.04, 1.0), random.uniform(0.2, 1.2)
+    noise, low_hz = random.uniform(0, 0.5), log_uniform(random, 300, 4000)
     noise_decay_seconds = random.uniform(0.004, 0.03)
     pitches = _pitches(int(random.integers(48, 85)), random)
     bodies = []
@@ -71,7 +71,7 @@ def mallet_melody(frame_count: int, rate_hz: int, random: np.random.Generator) -
 def synthesizer_melody(frame_count: int, rate_hz: int, random: np.random.Generator) -> Samples:
     """Return a melody or chords of a synthesizer: leads, plucks, stabs and pads, one or three notes at a time."""
     patch = random_patch(random)
-    brighter = _log_uniform(random, 1, 8)
+    brighter = log_uniform(random, 1, 8)
     patch = replace(
         patch,
         closed_hz=min(_HIGHEST_HZ, patch.closed_hz * brighter),
@@ -91,7 +91,7 @@ def noise_sweep(frame_count: int, rate_hz: int, random: np.random.Generator) -> 
     """Return noise whose band and level rise or fall slowly, as before a new part of electronic music."""
     seconds = frame_count / rate_hz
     start, length = random.uniform(-1, 0.7) * seconds, random.uniform(0.4, 2.0) * seconds
-    low_hz, octaves = _log_uniform(random, 80, 1500), random.uniform(1.5, 6)
+    low_hz, octaves = log_uniform(random, 80, 1500), random.uniform(1.5, 6)
     width_octaves, is_rising = random.uniform(0.3, 2), random.random() < 0.6
     hop = _SWEEP_FFT // 4
     _, _, spectra = scipy.signal.stft(
@@ -118,7 +118,7 @@ def _pitches(lowest: int, random: np.random.Generator) -> Sequence[int]:
 
 def _melody(pitch_count: int, seconds: float, random: np.random.Generator) -> list[Note]:
     """Return notes in a steady rhythm with rests: a walk among so many pitches, or few of them again and again. Their pitches are numbers from 0."""
-    step_seconds, busy = _log_uniform(random, 0.09, 0.6), random.uniform(0.3, 0.9)
+    step_seconds, busy = log_uniform(random, 0.09, 0.6), random.uniform(0.3, 0.9)
     held = random.uniform(0.3, 1.0)
     step_count = int(seconds / step_seconds) + 1
     places = np.cumsum(random.integers(-3, 4, step_count)) + random.integers(pitch_count)
@@ -133,7 +133,3 @@ def _melody(pitch_count: int, seconds: float, random: np.random.Generator) -> li
 
 def _limited(sound: Samples) -> Samples:
     return sound / max(1.0, float(np.max(np.abs(sound))))
-
-
-def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
-    return math.exp(random.uniform(math.log(low), math.log(high)))

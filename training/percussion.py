@@ -10,6 +10,7 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
+from training.randomness import log_uniform
 from training.score import Note
 
 __all__ = ["BAR", "Drum", "random_drum", "strike"]
@@ -51,7 +52,7 @@ class Drum:
 def random_drum(random: np.random.Generator) -> Drum:
     """Return an instrument: from a deep drum to a woodblock, a cowbell, a cymbal, a shaker or a brush."""
     body = str(random.choice(_BODIES, p=[0.45, 0.15, 0.2, 0.2]))
-    first_hz = _log_uniform(random, 70, 900) if body == "membrane" else _log_uniform(random, 250, 2500)
+    first_hz = log_uniform(random, 70, 900) if body == "membrane" else log_uniform(random, 250, 2500)
     ratios = {
         "membrane": np.array(_MEMBRANE),
         "bar": np.array(BAR),
@@ -59,17 +60,17 @@ def random_drum(random: np.random.Generator) -> Drum:
         "noise": np.ones(1),
     }[body]
     ratios = ratios * (1 + random.normal(0, 0.01, len(ratios)))
-    decay_seconds = _log_uniform(random, 0.03, 0.8 if body == "shell" else 0.4)
-    low_hz = _log_uniform(random, 200, 6000)
+    decay_seconds = log_uniform(random, 0.03, 0.8 if body == "shell" else 0.4)
+    low_hz = log_uniform(random, 200, 6000)
     return Drum(
         frequencies_hz=tuple(float(value) for value in first_hz * ratios),
         strengths=tuple(float(value) for value in ratios ** -random.uniform(0.2, 1.5) * random.uniform(0.3, 1, len(ratios))),
         decay_seconds=tuple(float(value) for value in decay_seconds * ratios ** -random.uniform(0.0, 1.0)),
         drop=float(random.uniform(0, 0.3)) if body == "membrane" and random.random() < 0.5 else 0.0,
         noise=1.0 if body == "noise" else float(random.uniform(0, 0.6)),
-        noise_band_hz=(low_hz, min(_HIGHEST_HZ, low_hz * _log_uniform(random, 1.5, 8))),
-        noise_attack_seconds=_log_uniform(random, 0.02, 0.1) if body == "noise" and random.random() < 0.5 else 0.001,
-        noise_decay_seconds=_log_uniform(random, 0.01, 0.25),
+        noise_band_hz=(low_hz, min(_HIGHEST_HZ, low_hz * log_uniform(random, 1.5, 8))),
+        noise_attack_seconds=log_uniform(random, 0.02, 0.1) if body == "noise" and random.random() < 0.5 else 0.001,
+        noise_decay_seconds=log_uniform(random, 0.01, 0.25),
         width=float(random.uniform(0, 0.6)),
     )  # fmt: skip
 
@@ -109,7 +110,3 @@ def _stroke(drum: Drum, rate_hz: int, random: np.random.Generator) -> Samples:
 
 def _scaled(sound: NDArray[np.float64]) -> NDArray[np.float64]:
     return sound * 0.3 / max(1e-9, float(np.max(np.abs(sound))))
-
-
-def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
-    return math.exp(random.uniform(math.log(low), math.log(high)))

@@ -105,7 +105,7 @@ def render_song(
     seconds: float,
     spread: float,
     sounds: tuple[Palette, Instruments],
-    composer: str = "first",
+    composer: str = COMPOSERS[0],
 ) -> tuple[float, float]:
     """Render one song, unless it exists. Return its length, and the seconds of processor time that it took."""
     folder = song_folder(out, split, number)

@@ -13,6 +13,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from training.compiled import compiled
+from training.randomness import log_uniform
 from training.score import Note, midi_to_hz
 
 __all__ = ["Patch", "String", "play", "pluck", "random_patch", "random_string"]
@@ -57,7 +58,7 @@ class Patch:
 
 def random_patch(random: np.random.Generator) -> Patch:
     """Return a bass: from a plain sine wave, long or as short as a bass drum, to bright plucks and slow pads."""
-    between = functools.partial(_log_uniform, random)
+    between = functools.partial(log_uniform, random)
     closed_hz = between(50, 500)
     return Patch(
         harmonics=str(random.choice(["sine", "triangle", "square", "sawtooth"], p=[0.35, 0.15, 0.2, 0.3])),
@@ -177,11 +178,11 @@ def random_string(random: np.random.Generator) -> String:
     return String(
         strengths=tuple(float(value) for value in strengths),
         pluck=float(random.uniform(0.04, 0.4)),
-        decay_seconds=_log_uniform(random, 0.4, 3.0),
-        damping=_log_uniform(random, 0.0005, 0.02),
-        stiffness=_log_uniform(random, 1e-6, 3e-4),
+        decay_seconds=log_uniform(random, 0.4, 3.0),
+        damping=log_uniform(random, 0.0005, 0.02),
+        stiffness=log_uniform(random, 1e-6, 3e-4),
         noise=float(random.uniform(0, 0.15)),
-        release_seconds=_log_uniform(random, 0.01, 0.1),
+        release_seconds=log_uniform(random, 0.01, 0.1),
     )
 
 
@@ -238,7 +239,3 @@ def _with_following(notes: Sequence[Note]) -> Iterator[tuple[Note, Note | None]]
     """Yield notes in the order of their starts, each with the one that ends it."""
     ordered = sorted(notes, key=lambda note: note.start_seconds)
     return itertools.zip_longest(ordered, ordered[1:])
-
-
-def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
-    return math.exp(random.uniform(math.log(low), math.log(high)))
