@@ -1,0 +1,54 @@
+"""Waiting for conditions. The deadlines stop tests that hang. No test depends on how long a condition takes."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+__all__ = ["DEADLINE_SECONDS", "eventually", "until"]
+
+T = TypeVar("T")
+DEADLINE_SECONDS = 120.0
+_PAUSE_SECONDS = 0.02
+
+
+def eventually(condition: Callable[[], T], what: str = "the condition", seconds: float = DEADLINE_SECONDS) -> T:
+    """Call ``condition`` until its result is true, and return the result. Blocks the thread.
+
+    Args:
+        what: names the condition in the error.
+
+    Raises:
+        AssertionError: the result was not true within ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
+        time.sleep(_PAUSE_SECONDS)
+    return value
+
+
+async def until(
+    condition: Callable[[], T | Awaitable[T]], what: str = "the condition", seconds: float = DEADLINE_SECONDS
+) -> T:
+    """Call ``condition``, which may be a coroutine function, until its result is true, and return the result.
+
+    Args:
+        what: names the condition in the error.
+
+    Raises:
+        AssertionError: the result was not true within ``seconds``.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                outcome = condition()
+                value = await outcome if inspect.isawaitable(outcome) else outcome
+                if value:
+                    return value
+                await asyncio.sleep(_PAUSE_SECONDS)
+    except TimeoutError:
+        raise AssertionError(f"{what}: not within {seconds:g} s") from None
