@@ -31,20 +31,14 @@ SETTINGS = {
 
 
 TOPOLOGIES = {"embedded": embedded, "cluster": cluster}
-# Hundreds of single requests, whose answers hardly depend on replicas and stores. In a cluster they are a campaign.
-SINGLE_REQUESTS = ("test_bad_input", "test_identity_matrix", "test_soundbox_refusals")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a story in both topologies, or in those that ``@pytest.mark.topology(...)`` names."""
+    """Run a story on the embedded stack, or in the topologies that ``@pytest.mark.topology(...)`` names."""
     if "stack" in metafunc.fixturenames:
-        only = metafunc.definition.get_closest_marker("topology")
-        late = metafunc.module.__name__ in SINGLE_REQUESTS
-        chosen = [
-            pytest.param(name, marks=pytest.mark.campaign) if late and name == "cluster" else name
-            for name in (only.args if only else TOPOLOGIES)
-        ]
-        metafunc.parametrize("stack", chosen, indirect=True, scope="session")
+        marker = metafunc.definition.get_closest_marker("topology")
+        topologies = marker.args if marker else ("embedded",)
+        metafunc.parametrize("stack", topologies, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
