@@ -1,14 +1,11 @@
-# Soundwright. `make` lists the targets.
+# Soundwright. `make` lists the main targets, `make help-all` all of them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 PYTHON ?= python3
-UV_VERSION := 0.13.9
-TORCH_VERSION = $(shell sed -n "s/^torch==\([^ ]*\).*/\1/p" constraints.txt)
 VENV := .venv
 BIN := $(VENV)/bin
-# pip refuses a file whose hash differs from constraints.txt. Without --no-require-hashes, it would also refuse the project itself,
-# which is a directory (docs/decisions/0039).
-INSTALL := $(BIN)/python -m pip install -qq --no-require-hashes --constraint constraints.txt --build-constraint constraints.txt
+INSTALL := @$(PYTHON) tools/install.py
 SONG ?=
 SOUNDWRIGHT_DATA_DIR ?= data
 SOUNDWRIGHT_GATEWAY_PORT ?= 4000
@@ -26,48 +23,36 @@ DEMO_SONG := studio/src/pages/demo.ogg
 ##@ Use
 
 .PHONY: demo
-demo: setup  ## Separate and analyse a song (SONG=path for your own)
-	@$(BIN)/python -m demo $(if $(SONG),"$(SONG)")
+demo: local $(STUDIO)  ## Separate and analyse a song (SONG=path for your own)
+	@$(BIN)/python -m demo "$(or $(SONG),$(DEMO_SONG))"
 
 .PHONY: run
-run: setup  ## Run all components until Ctrl-C (ports 4000, 5309 and 8000)
+run: local $(STUDIO)  ## Run all components until Ctrl-C (ports 4000, 5309 and 8000)
 	@SOUNDWRIGHT_OPEN_ACCESS=$${SOUNDWRIGHT_OPEN_ACCESS:-true} SOUNDWRIGHT_FALLBACK=$${SOUNDWRIGHT_FALLBACK:-true} \
 	SOUNDWRIGHT_LOG_FORMAT=$${SOUNDWRIGHT_LOG_FORMAT:-console} exec $(BIN)/python -m services all
 
 .PHONY: models
-models: setup  ## List all models and download their weights, or those of one (MODEL=htdemucs)
+models: local  ## List all models and download their weights, or those of one (MODEL=htdemucs)
 	@$(BIN)/python -m services.models $(MODEL)
 
 ##@ Develop
 
 .PHONY: setup
-setup: $(VENV)/.ready $(STUDIO)  ## Create the virtual environment and build the studio
+setup: dev $(STUDIO)  ## Install everything that development needs, and build the studio
 
-# On a machine without an NVIDIA GPU, install the CPU build of PyTorch if a configured pip index has it: the default build
-# for Linux includes gigabytes of CUDA libraries. Otherwise install the default build.
-$(VENV)/.ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Soundwright needs Python 3.11 or newer. Try: make PYTHON=python3.12"; exit 1; }
-	@echo "Creating $(VENV). This takes a few minutes."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --require-hashes --requirement <(sed -n "/^pip==/,/[^\\]\$$/p" constraints.txt)
-	@command -v nvidia-smi > /dev/null || $(BIN)/python -m pip show --quiet torch 2> /dev/null \
-		|| $(BIN)/python -m pip install -qq "torch==$(TORCH_VERSION)+cpu" 2> /dev/null \
-		|| echo "No CPU build of PyTorch found. Installing the default build."
-	@$(INSTALL) --no-warn-conflicts --editable ".[all,dev]"
-	@$(INSTALL) --no-deps audiocraft  # docs/decisions/0007
-	@# librosa compiles functions at their first call. Processes that do this at the same time can crash.
-	@$(BIN)/python -m tools.compile_librosa
-	@touch $@
+# Both do nothing if the environment is up to date. `dev` includes `local`.
+.PHONY: local dev
+local:
+	$(INSTALL) local
+dev:
+	$(INSTALL) dev
 
 # The studio, the web application. Without the npm registry, everything else works, and the page of the studio says what is missing.
-$(STUDIO): studio/node_modules/.ready $(DEMO_SONG) $(shell find studio -name node_modules -prune -o -type f -print)
-	@test ! -e $< || $(NPM) --prefix studio run build -- --logLevel warn > /dev/null
+$(STUDIO): $(DEMO_SONG) $(shell find studio -name node_modules -prune -o -type f -print) | local
+	@if test -e studio/node_modules/.ready; then $(NPM) --prefix studio run build -- --logLevel warn > /dev/null; \
+		else echo "The studio is not built, because npm could not install its packages. The basic pages work. The same command tries again."; fi
 
-studio/node_modules/.ready: studio/package-lock.json $(VENV)/.ready
-	@$(NPM) --prefix studio ci > /dev/null && touch $@ \
-		|| echo "The studio is not built, because npm could not install its packages. The basic pages work. \`make setup\` tries again."
-
-$(DEMO_SONG): demo/song.py $(VENV)/.ready
+$(DEMO_SONG): demo/song.py | local
 	@$(BIN)/python -m demo.song $@
 
 # A server for tests that speaks MongoDB's protocol. It has an environment of its own, because of its licence (GPL).
@@ -109,7 +94,7 @@ $(PEERS):
 
 # The phoenix client from npm, for the channel tests. Node.js is part of the virtual environment.
 CHANNEL_CLIENT := tests/channels/node_modules/.ready
-$(CHANNEL_CLIENT): tests/channels/package-lock.json $(VENV)/.ready
+$(CHANNEL_CLIENT): tests/channels/package-lock.json | dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/channels
 	@touch $@
 
@@ -119,7 +104,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 # Chromium, and what drives it. If Debian's chromium is on PATH, the tests use that one.
 BROWSER := tests/studio/node_modules/.ready
-$(BROWSER): tests/studio/package-lock.json $(VENV)/.ready
+$(BROWSER): tests/studio/package-lock.json | dev
 	@$(NPM) --prefix tests/studio ci > /dev/null
 	@touch $@
 
@@ -223,12 +208,11 @@ docs: setup  ## Generate docs/MODELS.md, docs/LICENCES.md and the model names of
 # removed, because a constraint of a package that nothing requires has no effect.
 UPGRADE ?= --upgrade
 .PHONY: lock
-lock:  ## Upgrade all dependencies and write their versions and hashes to constraints.txt
-	@test -x build/uv/bin/python || $(PYTHON) -m venv build/uv
-	@build/uv/bin/python -m pip install -qq uv==$(UV_VERSION)
+lock: local  ## Upgrade all dependencies and write their versions and hashes to constraints.txt
+	@mkdir -p build
 	@sed "/ --hash=/d; s/ \\\\$$//" constraints.txt > build/constraints.txt
-	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header \
-		--extra all --extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\npip\nsetuptools\n") > /dev/null
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header \
+		--extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\npip\nsetuptools\nuv\n") > /dev/null
 	@{ echo "# Exact versions of all dependencies, as tested, and the hashes of all their files. \`make lock\` writes this file."; \
 		sed 's/ ; .* \\$$/ \\/' build/constraints.txt; } > build/constraints.new
 	@mv build/constraints.new constraints.txt
@@ -258,7 +242,7 @@ bench: setup  ## Run the benchmarks (results: docs/BENCHMARKS.md)
 
 # Recorded instruments, drums and speech for songs, from Debian packages (training/DATA.md). About 1 GB.
 SOURCES := .sources/.ready
-$(SOURCES): training/sources.py | $(VENV)/.ready
+$(SOURCES): training/sources.py |
 	@mkdir -p $(@D)
 	@$(BIN)/python -m training.sources $(@D)
 	@touch $@
