@@ -157,7 +157,12 @@ def torch_build() -> tuple[list[str], str]:
         return ["torch"], "the default build of PyTorch"
     backend = os.environ.get("TORCH_BACKEND", "cpu")
     version = locked("torch").split()[0]
-    choices = [([f"{version}+cpu"], "the CPU build of PyTorch")]
+    own = "the CPU build of PyTorch"
+    choices = [([f"{version}+cpu"], own)]
+    if further := pip_settings().get("extra-index-url"):
+        indexed = [argument for url in further for argument in ("--index", url)]
+        # uv looks into these before the others, so they serve only if they are needed.
+        choices.append(([f"{version}+cpu", "--index-strategy", "unsafe-best-match", *indexed], own))
     if backend and UV.exists():
         choices.append(([version, "--torch-backend", backend], f"the build {backend} of PyTorch's own index"))
     for arguments, description in choices:
@@ -181,18 +186,20 @@ def indexes() -> Mapping[str, str]:
     given = dict(os.environ)
     if any(name in given for name in ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_FIND_LINKS", "UV_CONFIG_FILE")):
         return given
-    listing = subprocess.run([str(PYTHON), "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
-    of_pip = {name: value.split() for name, value in re.findall(r"^[\w:]*\.([\w-]+)='(.*)'$", listing, re.MULTILINE)}
+    of_pip = pip_settings()
     found = {
         "UV_DEFAULT_INDEX": " ".join(of_pip.get("index-url", [])),
-        "UV_INDEX": " ".join(of_pip.get("extra-index-url", [])),
         "UV_FIND_LINKS": ",".join(of_pip.get("find-links", [])),
         "UV_INSECURE_HOST": " ".join(of_pip.get("trusted-host", [])),
         "SSL_CERT_FILE": " ".join(of_pip.get("cert", [])),
-        # As pip does, look for a version in all indexes. The hashes decide which file is right.
-        "UV_INDEX_STRATEGY": "unsafe-best-match",
     }
     return {**{name: value for name, value in found.items() if value}, **given}
+
+
+def pip_settings() -> Mapping[str, list[str]]:
+    """Return what the user's configuration of pip says, by option."""
+    listing = subprocess.run([str(PYTHON), "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
+    return {name: value.split() for name, value in re.findall(r"^[\w:]*\.([\w-]+)='(.*)'$", listing, re.MULTILINE)}
 
 
 def install_packages(arguments: Sequence[str], progress: Progress) -> int:
