@@ -87,7 +87,7 @@ def main(extra: str) -> int:
 
 def state() -> str:
     """Return what an environment must have been installed from: this Python, this folder and these versions."""
-    content = b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
+    content = b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt", "tools/install.py"))
     return f"{sys.version_info[:2]} {ROOT} {hashlib.sha256(content).hexdigest()}"
 
 
