@@ -73,7 +73,7 @@ $(PROMETHEUS):
 		|| echo "Prometheus is not installed. Its tests are skipped."
 
 .PHONY: prometheus
-prometheus: $(PROMETHEUS)  ## Unpack Prometheus for the tests of metrics
+prometheus: $(PROMETHEUS)  #: Unpack Prometheus for the tests of metrics
 
 # wrk, which measures requests per second, and the library that it needs.
 WRK := .servers/wrk/.ready
@@ -108,10 +108,17 @@ $(BROWSER): tests/studio/package-lock.json | dev
 	@$(NPM) --prefix tests/studio ci > /dev/null
 	@touch $@
 
+# `make test K=word` runs the tests with this word in their names or files, without rendering, browsers and servers before.
+K ?=
 .PHONY: test
-test: setup $(CHANNEL_CLIENT) $(BROWSER) $(SECANTUSDB) $(PROMETHEUS)  ## Run the tests, except campaigns
+test: $(if $(K),dev,setup $(CHANNEL_CLIENT) $(BROWSER) $(SECANTUSDB) $(PROMETHEUS))  ## Run the tests, except campaigns (K=word for some of them)
+ifdef K
+	$(BIN)/python -m pytest -m "not campaign" -k "$(basename $(notdir $(K)))" $$({ grep --recursive --include "test_*.py" --files-with-matches "$(K)" tests; \
+		find tests -path "*$(K)*" -name "test_*.py"; } | sort --unique)
+else
 	$(NPM) --prefix studio test
 	$(PYTEST) -m "not campaign"
+endif
 
 # Campaigns kill, starve and exhaust the whole platform. `make test` runs a short form of each.
 .PHONY: test-campaigns
@@ -121,40 +128,40 @@ test-campaigns: setup $(SECANTUSDB)  ## Run the long tests
 # Random faults, and crashes at each step of the life of a job. The same CHAOS_SEED plans the same jobs and the same order of
 # faults. To fill the disk, it mounts a small file system, which needs root.
 .PHONY: chaos
-chaos: setup  ## Kill, freeze, cut off and starve a stack during 500 jobs (CHAOS_JOBS, CHAOS_CLIENTS, CHAOS_SEED)
+chaos: setup  #: Kill, freeze, cut off and starve a stack during 500 jobs (CHAOS_JOBS, CHAOS_CLIENTS, CHAOS_SEED)
 	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -o log_cli=true -o log_cli_level=INFO --log-disable=httpx \
 		tests/chaos/test_campaign.py::test_a_campaign_of_random_faults tests/chaos/test_failpoints.py
 
 .PHONY: soak
-soak: setup  ## Run mixed load for 30 minutes, and compare memory, descriptors, threads and files (SOAK_MINUTES)
+soak: setup  #: Run mixed load for 30 minutes, and compare memory, descriptors, threads and files (SOAK_MINUTES)
 	$(BIN)/python -m pytest -o log_cli=true -o log_cli_level=INFO --log-disable=httpx \
 		tests/chaos/test_soak.py::test_a_long_mixed_load_leaves_everything_flat
 
 # Hostile requests to every route and RPC, broken recordings, and state machines. docs/RELIABILITY.md has the results.
 .PHONY: fuzz
-fuzz: setup  ## Fuzz routes, RPCs, uploads and sequences of requests (results: docs/RELIABILITY.md)
+fuzz: setup  #: Fuzz routes, RPCs, uploads and sequences of requests (results: docs/RELIABILITY.md)
 	$(BIN)/python -m pytest -m campaign -o log_cli=true -o log_cli_level=INFO --log-disable=httpx tests/api/test_fuzz_*.py
 
 # LOAD="uploads sockets" runs some parts only. `make test` runs a short form.
 .PHONY: load
-load: setup $(WRK)  ## Put load on a stack: requests, sockets, uploads, overload, attacks
+load: setup $(WRK)  #: Put load on a stack: requests, sockets, uploads, overload, attacks
 	@$(BIN)/python -m tests.load $(LOAD)
 
 # Builds an image of each component, and runs deploy/compose.yaml with them. Needs root on Linux, 15 GB of disk space, and Debian's
 # packages buildah, debootstrap and iproute2. The sizes of the images are in .servers/images/sizes.md afterwards.
 .PHONY: test-images
-test-images: setup $(SECANTUSDB)  ## Build the container images and test them
+test-images: setup $(SECANTUSDB)  #: Build the container images and test them
 	$(BIN)/python -m pytest tests/images
 
 # The manifests and a burst of jobs on a real control plane. Skips without one: see tests/control_plane/plane.py.
 .PHONY: test-cluster
-test-cluster: setup  ## Test the Kubernetes manifests on a control plane
+test-cluster: setup  #: Test the Kubernetes manifests on a control plane
 	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/control_plane $(CLUSTER_OPTIONS)
 
 # Replaces each process of a cluster by this version and back, while clients use it. It starts from the last tag before this
 # commit, or from SOUNDWRIGHT_TEST_UPDATE_FROM.
 .PHONY: test-update
-test-update: setup $(SECANTUSDB)  ## Test an update without downtime, and its rollback
+test-update: setup $(SECANTUSDB)  #: Test an update without downtime, and its rollback
 	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -s tests/update
 
 .PHONY: check
@@ -178,7 +185,7 @@ fmt: setup  ## Format the code and apply automatic fixes
 	$(NPM) --prefix studio run format
 
 .PHONY: pictures
-pictures: setup $(BROWSER)  ## Render the pictures of the studio in docs/pictures
+pictures: setup $(BROWSER)  #: Render the pictures of the studio in docs/pictures
 	$(BIN)/python -m tests.studio.pictures
 
 .PHONY: proto
@@ -186,17 +193,17 @@ proto: setup  ## Generate the stubs in gen/ from proto/
 	$(BIN)/python -m tools.stubs
 
 .PHONY: studio-api
-studio-api: setup  ## Generate the studio's types of the API from the OpenAPI document
+studio-api: setup  #: Generate the studio's types of the API from the OpenAPI document
 	$(BIN)/python -m tools.studio_api
 
 .PHONY: proto-baseline
-proto-baseline: setup  ## At a release: make the contracts the baseline of later changes
+proto-baseline: setup  #: At a release: make the contracts the baseline of later changes
 	$(BIN)/buf build proto --exclude-source-info --output proto/baseline.binpb
 
 # Later versions must read the data: tests/upgrade. CHECKOUT is the folder of the version that writes it.
 CHECKOUT ?= .
 .PHONY: release-data
-release-data: setup  ## At a release: record a data directory for the test of upgrades (NAME=version)
+release-data: setup  #: At a release: record a data directory for the test of upgrades (NAME=version)
 	$(BIN)/python -m tests.upgrade.record "$(CHECKOUT)" "$(NAME)"
 
 .PHONY: docs
@@ -208,7 +215,7 @@ docs: setup  ## Generate docs/MODELS.md, docs/LICENCES.md and the model names of
 # removed, because a constraint of a package that nothing requires has no effect.
 UPGRADE ?= --upgrade
 .PHONY: lock
-lock: local  ## Upgrade all dependencies and write their versions and hashes to constraints.txt
+lock: local  #: Upgrade all dependencies and write their versions and hashes to constraints.txt
 	@mkdir -p build
 	@sed "/ --hash=/d; s/ \\\\$$//" constraints.txt > build/constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header \
@@ -227,12 +234,12 @@ $(SUPPLY): Makefile
 # Needs the vulnerability data of pypi.org. Advisories of packages for other platforms count too. Not part of `make check`: a new
 # advisory or a missing network must not stop unrelated work.
 .PHONY: audit
-audit: $(SUPPLY)  ## Look the dependencies up in the database of known vulnerabilities
+audit: $(SUPPLY)  #: Look the dependencies up in the database of known vulnerabilities
 	@build/supply/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement constraints.txt \
 		|| { echo "The audit found a vulnerability, or could not reach the data for all packages: see above."; exit 1; }
 
 .PHONY: sbom
-sbom: setup $(SUPPLY)  ## List the packages of Python and of the studio in build (CycloneDX); images contain their own lists
+sbom: setup $(SUPPLY)  #: List the packages of Python and of the studio in build (CycloneDX); images contain their own lists
 	build/supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json $(BIN)/python
 	@test ! -e $(STUDIO) || cp services/gateway/web/studio/sbom.cdx.json build/sbom-studio.cdx.json
 
@@ -250,29 +257,32 @@ $(SOURCES): training/sources.py |
 SONGS ?= build/songs
 COUNT ?= 500
 .PHONY: songs
-songs: setup $(SOURCES)  ## Render songs with known stems for training (SONGS=folder, COUNT=500)
+songs: setup $(SOURCES)  #: Render songs with known stems for training (SONGS=folder, COUNT=500)
 	$(BIN)/python -m training.render --split train --count $(COUNT) "$(SONGS)"
 	$(BIN)/python -m training.render --split validation --count $$(($(COUNT) / 10)) "$(SONGS)"
 
 .PHONY: evaluation-songs
-evaluation-songs: setup $(SOURCES)  ## Render 24 songs for evaluation, and 24 of another composer in second (SONGS=folder)
+evaluation-songs: setup $(SOURCES)  #: Render 24 songs for evaluation, and 24 of another composer in second (SONGS=folder)
 	$(BIN)/python -m training.render --split evaluation --count 24 --seconds 40 --spread 10 "$(SONGS)"
 	$(BIN)/python -m training.render --split evaluation --composer second --count 24 --seconds 40 --spread 10 "$(SONGS)/second"
 
 # The same command goes on where an interrupted training stopped.
 CONFIGURATION ?= training/cpu.yaml
 .PHONY: train
-train: setup  ## Train the network of the model "small" (CONFIGURATION=training/gpu.yaml, SONGS=folder; results in build/small)
+train: setup  #: Train the network of the model "small" (CONFIGURATION=training/gpu.yaml, SONGS=folder; results in build/small)
 	$(BIN)/python -m training.train $(CONFIGURATION) "$(SONGS)" build/small
 
 .PHONY: simulate
-simulate: setup  ## Predict waiting times and the use of GPUs (docs/SCALING.md)
+simulate: setup  #: Predict waiting times and the use of GPUs (docs/SCALING.md)
 	@$(BIN)/python -m simulation $(SIMULATE)
 
 .PHONY: clean
 clean:  ## Remove all generated files except the data directory
 	rm -rf $(VENV) .servers .sources studio/node_modules services/gateway/web/studio tests/channels/node_modules tests/studio/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help
-help:  ## List the targets
-	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+# Targets with `##` are the main ones, those with `#:` the others.
+.PHONY: help help-all
+help:  ## List the main targets
+	@awk -F ":.*  ## " '/^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:/ && NF > 1 {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help-all:  ## List all targets
+	@awk -F ":.*  #[#:] " '/^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:/ && NF > 1 {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

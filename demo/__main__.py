@@ -39,9 +39,12 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         console.print("Interrupted. The stack is stopped.")
         return 130
-    console.print(f"\nListen to the stems:  {folder}", soft_wrap=True, highlight=False)
-    console.print(f"Mix them in a browser: make run, then log in as {login}", soft_wrap=True, highlight=False)
-    console.print("Separate your song:    make demo SONG=path/to/song.mp3", highlight=False)
+    for label, what in (
+        ("Listen to the stems", str(folder)),
+        ("Mix them yourself", f"make run, then log in as {login}"),
+        ("Separate your song", "make demo SONG=path/to/song.mp3"),
+    ):
+        console.print(f"{label + ':':<20} {what}", soft_wrap=True, highlight=False, markup=False)
     return 0
 
 
@@ -101,8 +104,8 @@ def _demonstrate(stack: Stack, song: Path) -> Path:
         f"{result['tempo']:.1f} bpm, {result['key']}, {len(result['beats'])} beats, "
         f"{_number(result['loudness_lufs'])} LUFS, true peak {_number(result['true_peak_dbtp'])} dBTP"
     )
-    console.print(f"The model {separation['model']} made the stems. {separation['model_reason']}", markup=False)
-    console.print(f"Both jobs took {elapsed:.1f} s, {seconds / elapsed:.1f} times real time.")
+    console.print(f"Stems: {separation['model_reason']}", markup=False)
+    console.print(f"Both jobs took {elapsed:.1f} s, {seconds / elapsed:.1f} times real time.\n")
     return folder
 
 

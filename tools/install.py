@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -221,7 +222,7 @@ def install_packages(arguments: Sequence[str], progress: Progress) -> int:
             progress.show(f"Installing Python packages: {sum(left.values()):.0f} MiB left,", ", ".join(left))
     text = "".join(output)
     with LOG.open("a") as log:
-        log.write(f"{' '.join(command)}\n{text}")
+        log.write(f"{shlex.join(command)}\n{text}")
     if process.wait():
         raise InstallError(f"The Python packages were not installed. {advice(text)}")
     resolved = re.search(r"Resolved (\d+) packages|Checked (\d+) packages", text)
@@ -259,7 +260,7 @@ def run(command: Sequence[str], failure: str = "") -> None:
     """
     finished = subprocess.run(command, capture_output=True, text=True)
     with LOG.open("a") as log:
-        log.write(f"{' '.join(command)}\n{finished.stdout}{finished.stderr}")
+        log.write(f"{shlex.join(command)}\n{finished.stdout}{finished.stderr}")
     if finished.returncode:
         raise InstallError(failure or advice(finished.stdout + finished.stderr))
 
