@@ -112,12 +112,18 @@ def create_environment(progress: Progress) -> None:
             [sys.executable, "-m", "venv", str(VENV)],
             "Python cannot create environments. On Debian: apt install python3-venv",
         )
-    requirement = VENV / "uv.txt"
-    requirement.write_text(locked("uv"))
     try:
-        run([str(PYTHON), "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", str(requirement)])
+        install_tool("uv")
     except InstallError:
+        install_tool("pip")  # old versions do not read hashes from constraints
         progress.show("uv cannot be installed, so pip installs the packages. This takes a few minutes.")
+
+
+def install_tool(name: str) -> None:
+    """Install a locked package without dependencies, with the pip that came with Python."""
+    requirement = VENV / f"{name}.txt"
+    requirement.write_text(locked(name))
+    run([str(PYTHON), "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", str(requirement)])
 
 
 def install(extra: str, progress: Progress) -> str:
