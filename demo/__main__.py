@@ -50,8 +50,12 @@ def main(arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def _stack() -> Iterator[tuple[Stack, str]]:
-    """Start a stack over the data directory of ``make run``, and yield it with the login of its administrator."""
+    """Start a stack over the data directory of ``make run``, or use one that runs. Yield it with the login of its administrator."""
     data_dir = Path(os.environ.get("SOUNDWRIGHT_DATA_DIR", "data"))
+    if existing := _running_stack(data_dir):
+        console.print(f"Soundwright runs at {existing.base_url}.")
+        yield existing, "the administrator"
+        return
     login, settings = "the administrator", {}
     if not (data_dir / "admin-token").exists():
         password = secrets.token_urlsafe(9)
@@ -66,6 +70,19 @@ def _stack() -> Iterator[tuple[Stack, str]]:
     finally:
         with console.status("Stopping the stack"):
             context.__exit__(None, None, None)
+
+
+def _running_stack(data_dir: Path) -> Stack | None:
+    """Return the stack that ``make run`` has started over ``data_dir``, if it runs."""
+    token_file = data_dir / "admin-token"
+    if not token_file.exists():
+        return None
+    url = f"http://127.0.0.1:{os.environ.get('SOUNDWRIGHT_GATEWAY_PORT', '4000')}"
+    stack = Stack(url, "", "", token_file.read_text().strip(), data_dir, process_id=0)
+    with contextlib.suppress(httpx.HTTPError), stack.client() as client:
+        if client.get("/api/tracks", params={"limit": 1}, timeout=5).is_success:
+            return stack
+    return None
 
 
 def _demonstrate(stack: Stack, song: Path) -> Path:
