@@ -85,10 +85,12 @@ class MigrationsContract(Store):
         declare(monkeypatch, complete, complete_again)
         other = await open_docs()
         waiting = asyncio.create_task(migrate(other))
-        renewed = (await docs.get("schema", "lock") or {})[
-            "revision"
-        ] + 20  # longer than the lock lives without its holder
-        await until(lambda: lock_renewed(other, renewed))
+        after = await lock_revision(docs) + 20  # longer than the lock lives without its holder
+
+        async def renewed() -> bool:
+            return await lock_revision(other) >= after
+
+        await until(renewed)
         assert runs == ["first", "second, interrupted"], "two processes migrated at once"
         monkeypatch.setattr(migration_lock.MigrationLock, "_store", nothing)  # a dead process releases nothing
         dying.cancel()
@@ -96,8 +98,10 @@ class MigrationsContract(Store):
         assert (runs, await schema_version(other)) == (["first", "second, interrupted", "second"], 3)
 
 
-async def lock_renewed(docs: Docs, revision: int) -> bool:
-    return (await docs.get("schema", "lock") or {})["revision"] >= revision
+async def lock_revision(docs: Docs) -> int:
+    lock = await docs.get("schema", "lock")
+    assert lock is not None
+    return int(lock["revision"])
 
 
 async def nothing(*_arguments: object) -> None: ...
