@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, overload
+from typing import TypeVar
 
 __all__ = ["DEADLINE_SECONDS", "eventually", "until"]
 
@@ -31,11 +31,9 @@ def eventually(condition: Callable[[], T], what: str = "the condition", seconds:
     return value
 
 
-@overload
-async def until(condition: Callable[[], Awaitable[T]], what: str = ..., seconds: float = ...) -> T: ...
-@overload
-async def until(condition: Callable[[], T], what: str = ..., seconds: float = ...) -> T: ...
-async def until(condition: Callable[[], Any], what: str = "the condition", seconds: float = DEADLINE_SECONDS) -> Any:
+async def until(
+    condition: Callable[[], T | Awaitable[T]], what: str = "the condition", seconds: float = DEADLINE_SECONDS
+) -> T:
     """Call ``condition``, which may be a coroutine function, until its result is true, and return the result.
 
     Args:
