@@ -37,7 +37,7 @@ def test_the_studio(stack: Stack, site: MediaSite, receiver: WebhookReceiver, tm
 
 @pytest.mark.campaign
 def test_inverted_lanes_cancel_for_ten_minutes(stack: Stack, tmp_path: Path) -> None:
-    run(stack, tmp_path, "engine", "--grep", "inverted lanes", CAMPAIGN_SECONDS="600")
+    run(stack, tmp_path, "engine.spec.mjs", "--grep", "inverted lanes", CAMPAIGN_SECONDS="600")
 
 
 def test_the_page_allows_only_its_own_scripts_and_is_not_cached(stack: Stack) -> None:
