@@ -21,7 +21,7 @@ from stories import encoded, finished, song, upload
 
 from tests.stacks import Stack
 
-FOLDER = Path(__file__).resolve().parent.parent / "channels"
+FOLDER = Path(__file__).parents[1] / "channels"
 SEARCH_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 NODE = shutil.which("node", path=SEARCH_PATH)
 
@@ -29,7 +29,7 @@ NODE = shutil.which("node", path=SEARCH_PATH)
 @pytest.fixture(scope="module", autouse=True)
 def installed() -> None:
     """Node with a WebSocket that can be relied on, and the client."""
-    usable = NODE is not None and (FOLDER / "node_modules" / "phoenix").is_dir()
+    usable = NODE is not None and (FOLDER.parent / "node_modules" / "phoenix").is_dir()
     if usable:
         version = subprocess.run([str(NODE), "--version"], check=True, capture_output=True, text=True).stdout
         usable = int(version.removeprefix("v").partition(".")[0]) >= 22

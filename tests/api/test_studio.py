@@ -1,85 +1,47 @@
-"""A first visit to the studio in a real browser, and what its page and files are served with."""
+"""The studio in a real browser, and what its page and files are served with."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from browser import Browser, registered
 from stories import encoded, song
 
+from tests.simulators.media_site import MediaSite
+from tests.simulators.webhook_receiver import WebhookReceiver
 from tests.stacks import Stack
-from tests.studio.running import BUILD, needs_browser, run_script
+from tests.studio.running import BUILD, FOLDER, needs_browser, run
 from tools.licences import ALLOWED
 
-pytestmark = [needs_browser, pytest.mark.topology("embedded")]
-_SONG_SECONDS = 12.0  # three segments, the last one shorter
+pytestmark = needs_browser
 
 
-@pytest.fixture(scope="module")
-def visitor(stack: Stack) -> Iterator[Browser]:
-    with Browser(stack.base_url) as browser:
-        registered(browser)
-        yield browser
+@pytest.mark.parametrize("spec", sorted(path.name for path in FOLDER.glob("*.spec.mjs")))
+def test_the_studio(stack: Stack, site: MediaSite, receiver: WebhookReceiver, tmp_path: Path, spec: str) -> None:
+    """Each spec says what it shows."""
+    webhook_path, secret = f"/{tmp_path.name}", tmp_path / "secret"
+    run(
+        stack, tmp_path, spec,
+        STUDIO_LINK=site.file("/visit/Blue%20Hour.wav", encoded(song(2.0)), "audio/wav"),
+        STUDIO_RECEIVER=receiver.url + webhook_path,
+        STUDIO_SECRET=str(secret),
+    )  # fmt: skip
+    if spec == "account.spec.mjs":
+        first, second = receiver.to(webhook_path)
+        assert first.headers["webhook-id"] == second.headers["webhook-id"]
+        assert all(received.verified(secret.read_text()) for received in (first, second))
 
 
-@pytest.fixture(scope="module")
-def seen(stack: Stack, visitor: Browser, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What a visitor sees who uploads a song, separates, mixes and exports it."""
-    file = tmp_path_factory.mktemp("songs") / "Test tune.wav"
-    file.write_bytes(encoded(song(_SONG_SECONDS)))
-    cookie = f"soundwright_session={visitor.cookies['soundwright_session']}"
-    return run_script("story.mjs", stack.base_url, cookie, str(file))
+@pytest.mark.campaign
+def test_inverted_lanes_cancel_for_ten_minutes(stack: Stack, tmp_path: Path) -> None:
+    run(stack, tmp_path, "engine.spec.mjs", "--grep", "inverted lanes", CAMPAIGN_SECONDS="600")
 
 
-def test_the_console_stays_empty(seen: Any) -> None:
-    # Chromium itself notes the upload that the server refuses.
-    assert [text for text in seen["complaints"] if "422" not in text] == []
-
-
-def test_axe_finds_no_violation(seen: Any) -> None:
-    assert seen["violations"] == {}
-
-
-def test_a_refused_file_gets_the_sentence_of_the_server(seen: Any) -> None:
-    assert seen["refusal"].startswith("This is not a supported audio file.")
-
-
-def test_a_separation_and_an_analysis_appear_when_they_are_done(seen: Any) -> None:
-    assert [text.split()[0] for text in seen["lanes"]] == ["Chroma", "Drums", "Bass", "Other", "Vocals"]
-    assert re.search(
-        r"Tempo\n1(19|20|21)\.\d bpm\nKey\n\w+ (minor|major)\nCamelot\n\d+[AB]\nLoudness\n-1\d", seen["facts"]
-    )
-    assert seen["jobs"].split() == ["completed", "completed"]
-
-
-def test_faders_say_their_values(seen: Any) -> None:
-    assert (seen["volume"], seen["pan"]) == ("-0.5 dB", "50% left")
-
-
-def test_the_mixer_survives_a_reload(seen: Any) -> None:
-    assert seen["after_reload"] == {"solo": "true", "speed": "1.5", "pan": "-0.5"}
-
-
-def test_what_is_heard_equals_the_export(seen: Any) -> None:
-    assert seen["export_difference_db"] < -80
-    assert -30 < seen["export_peak_db"] < 0
-    assert seen["export_frames"] == 0
-    assert seen["export_name"] == "Test tune - mix.wav"
-    assert seen["archive_name"] == "Test tune_stems.zip"
-
-
-def test_a_phone_needs_no_horizontal_scrolling(seen: Any) -> None:
-    assert seen["phone_width"] == 360
-
-
-def test_the_page_allows_only_its_own_scripts_and_is_not_cached(stack: Stack, visitor: Browser) -> None:
-    page = visitor.get("/studio/tracks/anything")
+def test_the_page_allows_only_its_own_scripts_and_is_not_cached(stack: Stack) -> None:
+    page = httpx.get(f"{stack.base_url}/studio/tracks/anything")
     assert page.status_code == 200
     assert page.headers["cache-control"] == "no-store"
     rules = page.headers["content-security-policy"].split("; ")
@@ -88,8 +50,8 @@ def test_the_page_allows_only_its_own_scripts_and_is_not_cached(stack: Stack, vi
     assert not re.search(r"<script(?![^>]* src=)|\son\w+=|style=", page.text)
 
 
-def test_built_files_are_cached_for_long_and_small(stack: Stack, visitor: Browser) -> None:
-    paths = re.findall(r'(?:src|href)="(/studio/assets/[^"]+)"', visitor.get("/studio").text)
+def test_built_files_are_cached_for_long_and_small(stack: Stack) -> None:
+    paths = re.findall(r'(?:src|href)="(/studio/assets/[^"]+)"', httpx.get(f"{stack.base_url}/studio").text)
     assert {Path(path).suffix for path in paths} == {".css", ".js"}
     for path in paths:
         answer = httpx.get(stack.base_url + path)

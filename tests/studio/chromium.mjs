@@ -1,12 +1,11 @@
-// Starts Chromium: the one on PATH, or else the one of the npm package @sparticuz/chromium, which needs no root.
+// Chromium: the one on PATH, or else the one of the npm package @sparticuz/chromium, which needs no root.
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { chromium as playwright } from "playwright-core";
 
-export const FLAGS = [
+const FOLDER = join(import.meta.dirname, "../node_modules/.chromium");
+const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -17,36 +16,21 @@ export const FLAGS = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 
-function onPath() {
-  try {
-    return execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).trim();
-  } catch {
-    return "";
-  }
-}
-
-/** Return the path of Chromium, and the environment that it needs. */
+/** Return the options with which Playwright starts Chromium. */
 export async function located() {
-  const path = onPath();
-  if (path) return { path, env: process.env };
-  // The package unpacks the libraries that Chromium needs if it believes to run in AWS Lambda.
-  process.env.AWS_EXECUTION_ENV = "AWS_Lambda_nodejs22.x";
+  const onPath = execFileSync("sh", ["-c", "command -v chromium || true"], { encoding: "utf8" }).trim();
+  if (onPath) return { executablePath: onPath, args: FLAGS, env: process.env };
+  // The package unpacks Chromium to the folder for temporary files, and the libraries that Chromium needs if it believes to run in
+  // AWS Lambda.
+  const { TMPDIR = "/tmp", AWS_EXECUTION_ENV = "" } = process.env;
+  mkdirSync(FOLDER, { recursive: true });
+  Object.assign(process.env, { TMPDIR: FOLDER, AWS_EXECUTION_ENV: "AWS_Lambda_nodejs22.x" });
   const { default: packed } = await import("@sparticuz/chromium");
-  const unpacked = await packed.executablePath();
-  return { path: unpacked, env: { ...process.env, LD_LIBRARY_PATH: join(tmpdir(), "al2023", "lib") } };
-}
-
-/** Start Chromium with an empty profile. Return its context, whose `close` also removes the profile. */
-export async function startChromium(options = {}) {
-  const { path, env } = await located();
-  const profile = mkdtempSync(join(tmpdir(), "studio-profile-"));
-  const context = await playwright.launchPersistentContext(profile, {
-    executablePath: path,
-    headless: true,
-    args: FLAGS,
-    env,
-    ...options,
-  });
-  context.on("close", () => rmSync(profile, { recursive: true, force: true }));
-  return context;
+  const executablePath = await packed.executablePath();
+  Object.assign(process.env, { TMPDIR, AWS_EXECUTION_ENV });
+  const fonts = join(FOLDER, "fonts");
+  const settings = join(fonts, "fonts.conf");
+  writeFileSync(settings, readFileSync(settings, "utf8").replace("/tmp/fonts<", `${fonts}<`));
+  const env = { ...process.env, LD_LIBRARY_PATH: join(FOLDER, "al2023/lib"), FONTCONFIG_PATH: fonts };
+  return { executablePath, args: FLAGS, env };
 }

@@ -11,10 +11,26 @@ const KEPT_HEADERS = ["content-type", "content-security-policy", "cache-control"
 
 /** Start the server on a free port. `intercept` may answer a request: it returns the body, or null to pass the request on. */
 export async function serveLong({ address, cookie, trackId, seconds, intercept = async () => null }) {
-  const track = new LongTrack(address, cookie, trackId, seconds);
+  const track = new LongTrack(trackId, seconds);
+  const forward = async (request, response) => {
+    const abort = new AbortController();
+    response.on("close", () => abort.abort());
+    const url = new URL(request.url, address);
+    const headers = { ...request.headers, cookie, origin: address };
+    for (const name of ["host", "connection", "content-length"]) delete headers[name];
+    const body = ["GET", "HEAD"].includes(request.method) ? undefined : Buffer.concat(await Array.fromAsync(request));
+    const answer = await fetch(track.source(url), { method: request.method, headers, body, signal: abort.signal });
+    response.writeHead(answer.status, Object.fromEntries([...answer.headers].filter(([name]) => KEPT_HEADERS.includes(name))));
+    if (answer.headers.get("content-type")?.startsWith("text/event-stream")) {
+      for await (const chunk of answer.body) response.write(chunk);
+      return "";
+    }
+    const content = Buffer.from(await answer.arrayBuffer());
+    return answer.ok ? track.lengthened(url, content) : content;
+  };
   const server = createServer((request, response) => {
     intercept(request, response)
-      .then(async (body) => response.end(body ?? (await forward(track, request, response))))
+      .then(async (body) => response.end(body ?? (await forward(request, response))))
       .catch(() => response.destroy());
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -25,42 +41,14 @@ export async function serveLong({ address, cookie, trackId, seconds, intercept =
   return { url: `http://127.0.0.1:${server.address().port}`, close };
 }
 
-async function forward(track, request, response) {
-  const abort = new AbortController();
-  response.on("close", () => abort.abort());
-  const url = new URL(request.url, track.address);
-  const answer = await track.fetch(track.source(url), request, abort.signal);
-  response.writeHead(answer.status, Object.fromEntries([...answer.headers].filter(([name]) => KEPT_HEADERS.includes(name))));
-  if (answer.headers.get("content-type")?.startsWith("text/event-stream")) {
-    for await (const chunk of answer.body) response.write(chunk);
-    return "";
-  }
-  const body = Buffer.from(await answer.arrayBuffer());
-  return answer.ok ? track.lengthened(url, body) : body;
-}
-
 class LongTrack {
-  #cookie;
   #trackId;
   #seconds;
   #segmentCounts = new Map();
 
-  constructor(address, cookie, trackId, seconds) {
-    this.address = address;
-    this.#cookie = cookie;
+  constructor(trackId, seconds) {
     this.#trackId = trackId;
     this.#seconds = seconds;
-  }
-
-  async fetch(url, request, signal) {
-    const headers = { cookie: this.#cookie, origin: this.address };
-    for (const name of ["content-type", "x-csrf-token", "accept"]) {
-      if (request.headers[name]) headers[name] = request.headers[name];
-    }
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const body = chunks.length ? Buffer.concat(chunks) : undefined;
-    return fetch(url, { method: request.method, headers, body, signal });
   }
 
   /** Return the address of what a response is made from. */

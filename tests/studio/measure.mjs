@@ -1,52 +1,53 @@
-// Measures the track page in Chromium with tracks of one and two hours, and prints the figures as JSON.
-// Usage: node measure.mjs ADDRESS SESSION-COOKIE TRACK-ID. The track has stems of at least 12 seconds, and an analysis.
+// Measures the track page with tracks of one and two hours, and prints the figures as JSON.
 
 import { loadavg } from "node:os";
-import { startChromium } from "./chromium.mjs";
 import { serveLong } from "./long.mjs";
 import { measureMemory } from "./memory.mjs";
+import { test } from "./studio.mjs";
 
 const ZOOM_STEPS = 8;
 /** Shorter interactions are not reported. */
 const SHORTEST_MILLISECONDS = 16;
-const [address, cookie, trackId] = process.argv.slice(2);
-const twoHours = { address, cookie, trackId, seconds: 7200 };
-const seen = { load_before: loadavg()[0] };
-seen.largest_contentful_paint_milliseconds = await onPage(address, largestPaint);
-Object.assign(seen, await onTrackPage(twoHours, playAndMix));
-for (const hours of [1, 2]) {
-  const track = { ...twoHours, seconds: hours * 3600 };
-  seen[`zoom_of_${hours}_hours_milliseconds`] = await onTrackPage(track, zoomWithSpectrograms);
-}
-Object.assign(seen, await measureMemory(twoHours));
-console.log(JSON.stringify({ ...seen, load_after: loadavg()[0] }));
 
-async function onTrackPage(track, measure) {
-  const server = await serveLong(track);
-  try {
-    return await onPage(server.url, measure);
-  } finally {
-    server.close();
-  }
-}
+test("the track page of one and two hours", async ({ browser, context, baseURL, user }) => {
+  const trackId = await user.upload("Test tune", 12);
+  await user.run("/api/processing/separate", { track_id: trackId, model: "dsp" });
+  await user.run("/api/analysis/analyze", { track_id: trackId });
+  const storageState = await context.storageState();
+  const cookie = storageState.cookies.map(({ name, value }) => `${name}=${value}`).join("; ");
+  const twoHours = { address: baseURL, cookie, trackId, seconds: 7200 };
 
-/** Open the track page of a server, and measure it. */
-async function onPage(origin, measure) {
-  const context = await startChromium({ viewport: { width: 1280, height: 800 } });
-  try {
-    const [name, value] = cookie.split("=");
-    await context.addCookies([{ name, value, url: origin }]);
-    const page = await context.newPage();
-    page.setDefaultTimeout(120_000);
+  /** Open the track page of a server, and measure it. */
+  async function onPage(origin, measure) {
+    const fresh = await browser.newContext({ storageState });
+    const page = await fresh.newPage();
     await page.addInitScript(observe);
     await page.goto(`${origin}/studio/tracks/${trackId}`);
     await page.getByRole("button", { name: "Play", exact: true }).waitFor();
     await page.waitForTimeout(3000);
-    return await measure(page);
-  } finally {
-    await context.close();
+    const measured = await measure(page);
+    await fresh.close();
+    return measured;
   }
-}
+
+  async function onTrackPage(seconds, measure) {
+    const server = await serveLong({ ...twoHours, seconds });
+    try {
+      return await onPage(server.url, measure);
+    } finally {
+      server.close();
+    }
+  }
+
+  const seen = { load_before: loadavg()[0] };
+  seen.largest_contentful_paint_milliseconds = await onPage(baseURL, largestPaint);
+  Object.assign(seen, await onTrackPage(7200, playAndMix));
+  for (const hours of [1, 2]) {
+    seen[`zoom_of_${hours}_hours_milliseconds`] = await onTrackPage(hours * 3600, zoomWithSpectrograms);
+  }
+  Object.assign(seen, await measureMemory(twoHours));
+  console.log(JSON.stringify({ ...seen, load_after: loadavg()[0] }));
+});
 
 /** Runs in the page. */
 function observe() {

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FLAGS, located } from "./chromium.mjs";
+import { located } from "./chromium.mjs";
 import { serveLong } from "./long.mjs";
 
 const SAMPLE_MILLISECONDS = 100;
@@ -22,10 +22,10 @@ export async function measureMemory(track) {
     peak = 0;
   };
   const server = await serveLong({ ...track, intercept: (request, response) => driven(track, request, response, note) });
-  const { path, env } = await located();
+  const { executablePath, args, env } = await located();
   const profile = mkdtempSync(join(tmpdir(), "studio-profile-"));
-  const options = [...FLAGS, "--headless", "--window-size=1280,800", `--user-data-dir=${profile}`];
-  const browser = spawn(path, [...options, `${server.url}/studio/tracks/${track.trackId}`], { env, stdio: "ignore" });
+  const options = [...args, "--headless", "--window-size=1280,800", `--user-data-dir=${profile}`];
+  const browser = spawn(executablePath, [...options, `${server.url}/studio/tracks/${track.trackId}`], { env, stdio: "ignore" });
   const sampling = setInterval(() => (peak = Math.max(peak, memory(browser.pid))), SAMPLE_MILLISECONDS);
   const limit = setTimeout(() => measured.reject(new Error("The track page did not play in time.")), LIMIT_MILLISECONDS);
   try {

@@ -1,18 +1,13 @@
-// Pictures of the studio for the documentation, with the demo song. Usage: node pictures.mjs ADDRESS FOLDER
+// Renders the pictures of the documentation, with the demo song.
 
 import { join } from "node:path";
-import { startChromium } from "./chromium.mjs";
+import { test } from "./studio.mjs";
 
-const [address, folder] = process.argv.slice(2);
-const WIDE = { width: 1280, height: 800 };
+const FOLDER = join(import.meta.dirname, "../../docs/pictures");
 const PHONE = { width: 390, height: 844 };
-const context = await startChromium({ viewport: WIDE, reducedMotion: "reduce" });
-try {
-  const page = await context.newPage();
-  page.setDefaultTimeout(300_000);
-  const button = (name) => page.getByRole("button", { name, exact: true });
 
-  await page.goto(address);
+test("pictures of the studio", async ({ page, button }) => {
+  await page.goto("/");
   await button("Load the demo song").click();
   const track = page.getByRole("link", { name: "Soundwright demo" });
   await track.waitFor();
@@ -30,24 +25,21 @@ try {
   await shoot("track");
 
   for (const name of ["generate", "jobs"]) {
-    await page.goto(`${address}/studio/${name}`);
+    await page.goto(`/studio/${name}`);
     await page.getByRole("heading", { level: 1 }).waitFor();
     await page.waitForLoadState("networkidle");
-    await page.screenshot({ path: join(folder, `${name}.png`) });
+    await page.screenshot({ path: join(FOLDER, `${name}.png`) });
   }
-
-  console.log("{}");
 
   async function shoot(name) {
+    const wide = page.viewportSize();
     await page.waitForLoadState("networkidle");
-    await page.screenshot({ path: join(folder, `${name}.png`) });
+    await page.screenshot({ path: join(FOLDER, `${name}.png`) });
     await page.emulateMedia({ colorScheme: "dark" });
-    await page.screenshot({ path: join(folder, `${name}-dark.png`) });
+    await page.screenshot({ path: join(FOLDER, `${name}-dark.png`) });
     await page.emulateMedia({ colorScheme: "light" });
     await page.setViewportSize(PHONE);
-    await page.screenshot({ path: join(folder, `${name}-phone.png`) });
-    await page.setViewportSize(WIDE);
+    await page.screenshot({ path: join(FOLDER, `${name}-phone.png`) });
+    await page.setViewportSize(wide);
   }
-} finally {
-  await context.close();
-}
+});

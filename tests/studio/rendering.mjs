@@ -1,7 +1,21 @@
-// Functions that run in the page. They render the engine in an OfflineAudioContext and measure what it plays.
+// Renders the engine of the build in an OfflineAudioContext of a page, and measures what it plays.
 
-export const inPage = `(${function install() {
-  const HALF = 0.5;
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const BUILD = join(import.meta.dirname, "../../services/gateway/web/studio");
+
+/** Call a function in the page with the engine, functions for measurements, and a value. */
+export async function withEngine(page, measure, value) {
+  const manifest = JSON.parse(readFileSync(join(BUILD, ".vite/manifest.json"), "utf8"));
+  const module = `/studio/${manifest["src/audio/measure.ts"].file}`;
+  return page.evaluate(`import("${module}").then(({ Engine }) => (${measure})((${tools})(Engine), ${JSON.stringify(value)}))`);
+}
+
+/** Runs in the page. */
+function tools(Engine) {
+  const rate = 44_100;
+  const format = { sampleRateHz: rate, frameCount: 8 * rate, segmentFrames: 2 * rate };
 
   // A hash of the frame: noise that any frame can be computed of alone.
   function noise(frame, seed) {
@@ -12,36 +26,32 @@ export const inPage = `(${function install() {
   }
 
   const signals = {
-    noise: (frame, channel) => noise(frame, channel),
+    noise,
     inverted: (frame, channel) => -noise(frame, channel),
-    sine: (frame, _, rate) => HALF * Math.sin((2 * Math.PI * 440 * frame) / rate),
-    clicks: (frame, _, rate) => (frame % (rate / 2) < 32 ? HALF : 0),
+    sine: (frame) => 0.5 * Math.sin((2 * Math.PI * 440 * frame) / rate),
     silence: () => 0,
   };
 
-  function lane(id, signal, format, channelCount = 2) {
-    const { sampleRateHz, frameCount, segmentFrames } = format;
+  function lane(id, signal, { frameCount, segmentFrames }) {
     return {
       id,
-      channelCount,
+      channelCount: 2,
       async load(index) {
         const start = index * segmentFrames;
         const length = Math.min(segmentFrames, frameCount - start);
-        const buffer = new AudioBuffer({ length, numberOfChannels: channelCount, sampleRate: sampleRateHz });
-        for (let channel = 0; channel < channelCount; channel++) {
+        const buffer = new AudioBuffer({ length, numberOfChannels: 2, sampleRate: rate });
+        for (const channel of [0, 1]) {
           const samples = buffer.getChannelData(channel);
-          for (let frame = 0; frame < length; frame++) {
-            samples[frame] = signals[signal](start + frame, channel, sampleRateHz);
-          }
+          for (let frame = 0; frame < length; frame++) samples[frame] = signals[signal](start + frame, channel);
         }
         return buffer;
       },
     };
   }
 
-  /** Render `seconds`. `actions` are [time, method, ...arguments]; times are multiples of the step. */
-  async function render({ Engine }, { format, lanes, seconds, actions = [], mix = {}, step = 0.5, original = null, alternatives = null }) {
-    const rate = format.sampleRateHz;
+  /** Render `seconds`. `actions` are [time, method, ...arguments]; times are multiples of half a second. */
+  async function render({ format, lanes, seconds, actions = [], mix = {}, original = null, alternatives = null }) {
+    const STEP = 0.5;
     const context = new OfflineAudioContext(2, Math.ceil(seconds * rate), rate);
     const states = [];
     const engine = new Engine(format, lanes, {
@@ -51,6 +61,9 @@ export const inPage = `(${function install() {
       onState: (state) => states.push(state),
     });
     engine.setMix(new Map(Object.entries(mix)));
+    const act = async (isDue) => {
+      for (const [at, method, ...args] of actions) if (isDue(at)) await engine[method](...args);
+    };
     const settle = async () => {
       for (let turn = 0; turn < 3; turn++) {
         engine.tick();
@@ -58,15 +71,11 @@ export const inPage = `(${function install() {
       }
       engine.tick();
     };
-    for (const [, method, ...args] of actions.filter(([time]) => time < 0)) await engine[method](...args);
+    await act((at) => at < 0);
     const positions = [];
-    for (let time = step; time < seconds; time += step) {
+    for (let time = STEP; time < seconds; time += STEP) {
       context.suspend(time).then(async () => {
-        for (const [at, method, ...args] of actions) {
-          if (Math.abs(at - time) < step / 2) {
-            await engine[method](...args);
-          }
-        }
+        await act((at) => Math.abs(at - time) < STEP / 2);
         await settle();
         positions.push(engine.position);
         context.resume();
@@ -78,8 +87,15 @@ export const inPage = `(${function install() {
     return { left: rendered.getChannelData(0), right: rendered.getChannelData(1), positions, states, cacheBytes: engine.cache.bytes };
   }
 
-  const peakOf = (samples) => samples.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0);
   const decibels = (value) => (value === 0 ? -400 : 20 * Math.log10(value));
+  const peak = (samples) => decibels(samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0));
 
-  globalThis.measuring = { decibels, lane, noise, peakOf, render, signals };
-}})()`;
+  /** Return the largest difference of `count` samples from those expected, in dB. `origin` is the lead before the first frame. */
+  function difference(samples, count, expected, origin = Math.ceil(0.03 * rate)) {
+    let worst = 0;
+    for (let frame = 0; frame < count; frame++) worst = Math.max(worst, Math.abs(samples[origin + frame] - expected(frame)));
+    return decibels(worst);
+  }
+
+  return { difference, format, lane, noise, peak, rate, render };
+}

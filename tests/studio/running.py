@@ -1,40 +1,60 @@
-"""Runs the scripts beside this file, which drive a real browser."""
+"""Runs the specs beside this file, which drive a real browser: ``python -m tests.studio.running pictures`` starts a stack for them."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-__all__ = ["BUILD", "needs_browser", "run_script"]
+from tests.api.stories import encoded, song
+from tests.stacks import Stack, embedded
+
+__all__ = ["BUILD", "FOLDER", "needs_browser", "run"]
 
 FOLDER = Path(__file__).parent
 NODE = Path(sys.executable).with_name("node")
 BUILD = FOLDER.parents[1] / "services" / "gateway" / "web" / "studio"
-_IS_READY = NODE.exists() and (FOLDER / "node_modules").exists() and BUILD.exists()
+_PLAYWRIGHT = FOLDER.parent / "node_modules" / "@playwright" / "test" / "cli.js"
 # With CI set, a missing build or browser fails the test; elsewhere it skips the test.
 needs_browser = pytest.mark.skipif(
-    not (_IS_READY or os.environ.get("CI")), reason="`make test` builds the studio and installs a browser"
+    not all(path.exists() for path in (NODE, _PLAYWRIGHT, BUILD)) and not os.environ.get("CI"),
+    reason="`make test` builds the studio and installs a browser",
 )
+_SONG_SECONDS = (0.5, 2, 8, 12)
 
 
-def run_script(name: str, *arguments: str, timeout_seconds: float = 600.0) -> Any:
-    """Run ``name`` and return the JSON value that it prints last."""
-    assert _IS_READY, (
-        "the studio is not built, or the packages of tests/studio are not installed: `make test` does both"
-    )
-    path = f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"
+def run(stack: Stack, folder: Path, *arguments: str, **environment: str) -> None:
+    """Run the specs that ``arguments`` of ``playwright test`` select. What they leave, also traces of failures, is in ``folder``.
+
+    Raises:
+        AssertionError: a spec has failed. The message is the end of what Playwright prints.
+    """
+    for seconds in _SONG_SECONDS:
+        (folder / f"{seconds}.wav").write_bytes(encoded(song(seconds)))
     finished = subprocess.run(
-        [str(NODE), str(FOLDER / name), *arguments],
-        capture_output=True,
+        [str(NODE), str(_PLAYWRIGHT), "test", "--config", str(FOLDER), "--output", str(folder / "results"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=timeout_seconds,
-        env={**os.environ, "PATH": path},
+        timeout=3600,
+        env={
+            **os.environ,
+            "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}",
+            "TMPDIR": str(folder),
+            "STUDIO_ADDRESS": stack.base_url,
+            "STUDIO_TOKEN": stack.token,
+            "STUDIO_SONGS": str(folder),
+            **environment,
+        },
     )
-    assert finished.returncode == 0, finished.stderr[-3000:]
-    return json.loads(finished.stdout.splitlines()[-1])
+    assert finished.returncode == 0, finished.stdout[-20_000:]
+    sys.stdout.write(finished.stdout)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as temporary, embedded(Path(temporary, "data")) as started:
+        run(started, Path(temporary), "--project", sys.argv[1])

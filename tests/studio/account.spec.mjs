@@ -1,0 +1,84 @@
+// The account page: API keys, webhooks, connections and sessions.
+
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { expect, test, User } from "./studio.mjs";
+
+test.beforeEach(({ page, user }) => page.goto("/studio/account"));
+
+test("a key is shown once, and its command works until it is revoked", async ({ page, user, button, confirm, accessible }) => {
+  const name = "a laptop with a <b>long</b> name, which takes all of the eighty characters allowed".slice(0, 80);
+  await user.upload("Test tune", 0.5);
+  await expect(page.getByText("No keys yet.")).toBeVisible();
+  await page.getByLabel("Name of the new key").fill(name);
+  await page.getByLabel("Name of the new key").press("Enter");
+  const command = await page.getByRole("group", { name: "Command" }).innerText();
+  const answer = () => JSON.parse(execFileSync("sh", ["-c", `${command} -s --max-time 30`], { encoding: "utf8" }));
+  expect(answer().data.map((track) => track.title)).toEqual(["Test tune"]);
+  await expect(page.locator("td.name").first()).toHaveText(name);
+  await accessible();
+  await page.reload();
+  await expect(button(`Revoke ${name}`)).toBeVisible();
+  await expect(page.getByRole("group", { name: "New key" })).toHaveCount(0);
+  await confirm(`Revoke ${name}`, "Revoke");
+  await expect(page.getByText("No keys yet.")).toBeVisible();
+  await expect.poll(() => answer().code).toBe("UNAUTHORIZED"); // reads may accept a revoked key for half a second
+});
+
+test.describe("a webhook", () => {
+  test.use({ expected: ["422"] });
+
+  test("receives a test and the same message again", async ({ page, button, confirm, accessible }) => {
+    const receiver = process.env.STUDIO_RECEIVER;
+    await expect(page.getByText("No webhooks yet.")).toBeVisible();
+    await page.getByLabel("Address").fill("http://192.0.2.1/hook");
+    await button("Create a webhook").click();
+    await expect(page.getByRole("alert")).toHaveText(/^The field url must begin with https:\/\//);
+    await page.getByLabel("Address").fill(receiver);
+    await button("Create a webhook").click();
+    const secret = page.getByRole("group", { name: "Signing secret" });
+    const before = await secret.innerText();
+    writeFileSync(process.env.STUDIO_SECRET, before); // the test that has started Playwright verifies the signatures
+    await button(`Send a test to ${receiver}`).click();
+    const delivery = page.getByRole("list", { name: `Deliveries to ${receiver}` }).getByRole("listitem");
+    await expect(delivery.first()).toHaveText(/^ping\s+delivered\s+204\s+Send again\s+.*, 1 attempt, \d+ ms$/, { useInnerText: true });
+    await Promise.all([page.waitForResponse(/\/replay$/), button("Send again: ping").click()]);
+    await expect(delivery.getByText("delivered")).toBeVisible();
+    await accessible();
+    await confirm(`Rotate the secret of ${receiver}`, "Rotate the secret");
+    await expect(secret).not.toHaveText(before);
+    await confirm(`Delete ${receiver}`, "Delete");
+    await expect(page.getByText("No webhooks yet.")).toBeVisible();
+  });
+});
+
+test("a key for another service does not come back", async ({ page, button, confirm }) => {
+  await page.getByLabel("License key").fill("0123456789abcdef");
+  await button("Save the key").click();
+  await expect(button("Disconnect lalal.ai")).toBeVisible();
+  expect(await page.content()).not.toContain("0123456789abcdef");
+  await confirm("Disconnect lalal.ai", "Disconnect");
+  await expect(page.getByLabel("License key", { exact: true })).toBeVisible();
+});
+
+test("another browser is logged out", async ({ page, browser, user, confirm, accessible, fitsPhone }) => {
+  const context = await browser.newContext();
+  await new User(context, user.email).logIn();
+  const other = await context.newPage();
+  await other.goto("/studio");
+  await expect(other.getByRole("heading", { name: "Tracks" })).toBeVisible();
+  await page.reload();
+  const sessions = page.locator('[aria-label="Logged-in browsers"] tbody tr');
+  await expect(sessions).toHaveText([/^Chrome on Linux.*127\.0\.0\.1/s, /^Chrome on Linux.*127\.0\.0\.1/s]);
+  await expect(sessions.filter({ hasText: "this browser" })).toHaveCount(1);
+  await confirm("Log out Chrome on Linux", "Log out");
+  await expect(sessions).toHaveCount(1);
+  // Its open view notices when it loads something next.
+  await other.getByRole("link", { name: "Jobs" }).click();
+  await expect(other).toHaveURL(/\/users\/log-in\?return_to=/);
+  await context.close();
+
+  await fitsPhone();
+  await page.emulateMedia({ colorScheme: "dark" });
+  await accessible();
+});

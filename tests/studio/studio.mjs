@@ -1,0 +1,118 @@
+// What all specs have in common: a user of the studio, and pages that complain about nothing.
+
+import { test as base, expect } from "@playwright/test";
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+export { expect };
+export const PASSWORD = "correct horse battery";
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+/** Return a recording with a beat of 120 bpm, as a file to upload. */
+export function song(title, seconds) {
+  const buffer = readFileSync(`${process.env.STUDIO_SONGS}/${seconds}.wav`);
+  return { name: `${title}.wav`, mimeType: "audio/wav", buffer };
+}
+
+/** Runs in the page. Return the share of the pixels of a canvas that are more opaque than a value of at most 255. */
+export function inkOf(canvas, opacity = 0) {
+  if (canvas.width === 0) return 0;
+  // Chromium complains about repeated readings of a canvas on the GPU.
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+  return data.filter((value, at) => at % 4 === 3 && value > opacity).length / (data.length / 4);
+}
+
+/** Who is logged in on the pages of a context. */
+export class User {
+  constructor(context, email = `${randomUUID()}@example.org`) {
+    this.requests = context.request;
+    this.email = email;
+  }
+
+  async post(path, options) {
+    const page = await (await this.requests.get("/tracks")).text();
+    const headers = { "x-csrf-token": /name="csrf-token" content="([^"]+)"/.exec(page)[1] };
+    const answer = await this.requests.post(path, { headers, ...options });
+    expect(answer.ok(), await answer.text()).toBe(true);
+    return answer;
+  }
+
+  async register() {
+    const fields = { "user[email]": this.email, "user[password]": PASSWORD };
+    await this.post("/users/register", { form: { ...fields, "user[password_confirmation]": PASSWORD } });
+    await this.logIn();
+  }
+
+  async logIn() {
+    const answer = await this.post("/users/log-in", { form: { "user[email]": this.email, "user[password]": PASSWORD } });
+    expect(new URL(answer.url()).pathname).toBe("/studio");
+  }
+
+  /** Upload a song, and return the ID of its track. */
+  async upload(title, seconds) {
+    const { data } = await (await this.post("/api/tracks", { multipart: { title, file: song(title, seconds) } })).json();
+    return data.id;
+  }
+
+  /** Run a job, and wait for its end. */
+  async run(path, data) {
+    const { data: started } = await (await this.post(path, { data })).json();
+    const status = async () => (await (await this.requests.get(`/api/jobs/${started.job_id}`)).json()).data.status;
+    await expect.poll(status).toBe("completed");
+  }
+}
+
+export const test = base.extend({
+  /** Parts of complaints that a spec expects. Chromium itself notes each request that fails. */
+  expected: [[], { option: true }],
+
+  /** No page reports an error or a warning. */
+  quiet: [
+    async ({ context, expected }, use) => {
+      const complaints = [];
+      context.on("console", (message) => {
+        if (["error", "warning"].includes(message.type())) complaints.push(`${message.text()} ${message.location().url}`);
+      });
+      context.on("weberror", (problem) => complaints.push(String(problem.error())));
+      await use();
+      expect(complaints.filter((text) => !expected.some((part) => text.includes(part)))).toEqual([]);
+    },
+    { auto: true },
+  ],
+
+  /** Who is logged in on the page. */
+  user: async ({ context }, use) => {
+    const user = new User(context);
+    await user.register();
+    await use(user);
+  },
+
+  button: ({ page }, use) => use((name) => page.getByRole("button", { name, exact: true })),
+  link: ({ page }, use) => use((name) => page.getByRole("link", { name, exact: true })),
+
+  /** Click a button, and the button of the dialog that it opens. */
+  confirm: ({ page, button }, use) =>
+    use(async (name, text) => {
+      await button(name).click();
+      await page.getByRole("dialog").getByRole("button", { name: text, exact: true }).click();
+    }),
+
+  /** Expect that axe finds no violation of WCAG 2.2 A and AA. */
+  accessible: ({ page }, use) =>
+    use(async () => {
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly }), LEVELS);
+      expect.soft(violations.map(({ id, nodes }) => [id, ...nodes.map((node) => node.html)])).toEqual([]);
+    }),
+
+  /** Expect that a phone needs no horizontal scrolling. */
+  fitsPhone: ({ page }, use) =>
+    use(async () => {
+      await page.setViewportSize({ width: 360, height: 740 });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+    }),
+});

@@ -1,0 +1,130 @@
+// The track page and the jobs page.
+
+import { readFileSync } from "node:fs";
+import { expect, inkOf, test, User } from "./studio.mjs";
+
+let path, cookies;
+
+test.beforeAll(async ({ browser }) => {
+  const context = await browser.newContext();
+  const user = new User(context);
+  await user.register();
+  const track_id = await user.upload("Test tune", 12);
+  for (let count = 0; count < 2; count++) await user.run("/api/processing/separate", { track_id, model: "dsp" });
+  await user.run("/api/analysis/analyze", { track_id });
+  path = `/studio/tracks/${track_id}`;
+  cookies = await context.cookies();
+  await context.close();
+});
+
+test.beforeEach(async ({ page, context, button }) => {
+  await context.addCookies(cookies);
+  await page.goto(path);
+  await expect(button("Play")).toBeVisible();
+});
+
+test("separations are compared while they play, and the mix is exported as FLAC", async ({ page, button, accessible }) => {
+  const slider = page.getByRole("slider", { name: "Position" });
+  const position = async () => Number(await slider.inputValue());
+  await page.getByLabel("Separation B").selectOption({ index: 1 });
+  await expect(button("Hear B in all lanes")).toBeVisible();
+  await button("Loop the visible part").click();
+  await button("Play").click();
+  await expect.poll(position).toBeGreaterThan(0.3);
+  await button("Hear B in all lanes").click();
+  const atSwitch = await position();
+  await expect.poll(async () => Math.abs((await position()) - atSwitch)).toBeGreaterThan(0.3);
+  await expect(button("Pause")).toBeVisible();
+  await button("Hear separation B of drums").click();
+  const sides = page.locator(".lane-switches button:last-child");
+  await expect(sides).toHaveText(["A", "B", "B", "B"]);
+  await accessible();
+  await button("Hear A in all lanes").click();
+  await expect(sides).toHaveText(["A", "A", "A", "A"]);
+  await button("Pause").click();
+
+  // A slider that moves seeks where it rests.
+  await slider.evaluate((element) => {
+    for (const seconds of [1, 3, 5, 8]) {
+      element.value = seconds;
+      element.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  });
+  const played = slider.evaluate(async (element) => {
+    while (element.valueAsNumber === 8) await new Promise(requestAnimationFrame);
+    return element.valueAsNumber;
+  });
+  await button("Play").click();
+  expect(await played).toBeGreaterThan(8);
+  await button("Pause").click();
+
+  await page.getByLabel("Format").selectOption("flac");
+  const downloading = page.waitForEvent("download");
+  await button("Export the mix").click();
+  const download = await downloading;
+  expect(download.suggestedFilename()).toBe("Test tune - mix.flac");
+  expect(readFileSync(await download.path()).toString("latin1", 0, 4)).toBe("fLaC");
+});
+
+test("bars begin where the user says, and lanes show spectrograms under chroma and energy", async ({ page, button, accessible }) => {
+  await page.locator("body").press("ArrowRight");
+  await button("Bar 1 here: begin the bars at the beat of the position").click();
+  const bar = page.locator(".ruler .bar").first();
+  const left = () => bar.evaluate((element) => parseFloat(element.style.left) / element.closest(".ruler").clientWidth);
+  await expect(bar).toHaveText("1");
+  const before = await left();
+  await page.reload();
+  await expect(bar).toHaveText("1");
+  expect(await left()).toBe(before);
+  const seconds = Number(await page.getByRole("slider", { name: "Position" }).getAttribute("max"));
+  expect(Math.abs(before * seconds - 5), "the distance of the first bar from 5 seconds").toBeLessThan(0.4);
+  await expect(page.locator(".ruler .key")).toHaveText(/^\S+ (major|minor)/);
+
+  const canvas = (label) => page.locator(`canvas[aria-label^="${label}"]`);
+  const drawn = (label) => expect.poll(() => canvas(label).evaluate(inkOf, 60)).toBeGreaterThan(0);
+  await drawn("Chroma and energy over time");
+  const names = await page.locator(".pitches > *").allInnerTexts();
+  expect(["CCDDEFFGGAAB", "CDDEEFGGAABB"]).toContain(names.map(([letter]) => letter).join(""));
+  const rows = await page.locator(".pitches > *").evaluateAll((all) => {
+    const { top, height } = document.querySelector(".series canvas").getBoundingClientRect();
+    return all.map((name) => name.getBoundingClientRect()).map((box) => (12 * (box.top + box.height / 2 - top)) / height);
+  });
+  // Each name is beside its row, C at the bottom.
+  for (const [row, middle] of rows.entries()) expect(Math.abs(middle - (11.5 - row))).toBeLessThan(0.12);
+  await button("Show spectrograms").click();
+  await drawn("Spectrogram of drums");
+  await button("Zoom in").click();
+  await drawn("Spectrogram of vocals");
+  await accessible();
+  expect(await page.locator(".lane canvas").evaluateAll((all) => all.map((one) => one.ariaLabel))).toEqual([
+    `Chroma and energy over time. Rows from the bottom: ${names.join(", ")}`,
+    ...["drums", "bass", "other", "vocals"].map((stem) => `Spectrogram of ${stem}`),
+  ]);
+});
+
+test("a cancelled job starts again once", async ({ page, button, accessible, fitsPhone }) => {
+  const rows = page.locator(".jobs > li");
+  await page.getByLabel("Model").selectOption("dsp");
+  await button("Separate again").click();
+  await expect(button("Cancel the job")).toBeVisible();
+  await page.getByRole("navigation").getByRole("link", { name: /Jobs/ }).click();
+  await expect(rows).toHaveCount(4);
+  // A separation that is too fast to be cancelled leaves nothing to retry.
+  await page.getByRole("button", { name: /^Cancel the separation/ }).click({ timeout: 2000 }).catch(() => {});
+  await expect(page.locator("progress, .jobs .progress-line")).toHaveCount(0);
+  await accessible();
+  if ((await rows.first().locator(".badge").innerText()) === "cancelled") {
+    await page.getByRole("button", { name: /^Retry the separation/ }).dblclick();
+    const states = ["completed", "cancelled", "completed", "completed", "completed"];
+    await expect(rows.locator(".badge")).toHaveText(states);
+  } else {
+    await expect(rows.locator(".badge")).toHaveText(["completed", "completed", "completed", "completed"]);
+  }
+  await page.getByLabel("Type").selectOption("analysis");
+  await expect(rows).toHaveCount(1);
+  await expect(rows).toContainText("Analysis");
+  await page.getByLabel("Type").selectOption("");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await fitsPhone();
+  await accessible();
+});
