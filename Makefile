@@ -92,26 +92,20 @@ $(PEERS):
 	@$(@D)/bin/python -m pip install -qq "audio-separator[cpu]==0.47.1" unblend==1.0.0 imageio-ffmpeg torch===2.13.0 torchaudio===2.11.0
 	@touch $@
 
-# The phoenix client from npm, for the channel tests. Node.js is part of the virtual environment.
-CHANNEL_CLIENT := tests/channels/node_modules/.ready
-$(CHANNEL_CLIENT): tests/channels/package-lock.json | dev
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/channels
+# Playwright with Chromium, and the phoenix client of the channel tests. If Debian's chromium is on PATH, the tests use that one.
+NODE_TESTS := tests/node_modules/.ready
+$(NODE_TESTS): tests/package-lock.json | dev
+	@$(NPM) --prefix tests ci > /dev/null
 	@touch $@
 
 # Many tests wait, so two processes are much faster than one, even on two cores. The files stay in order: long stories come
 # first and short unit tests last, so that both processes finish at about the same time.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
-# Chromium, and what drives it. If Debian's chromium is on PATH, the tests use that one.
-BROWSER := tests/studio/node_modules/.ready
-$(BROWSER): tests/studio/package-lock.json | dev
-	@$(NPM) --prefix tests/studio ci > /dev/null
-	@touch $@
-
 # `make test K=word` runs the tests with this word in their names or files, without rendering, browsers and servers before.
 K ?=
 .PHONY: test
-test: $(if $(K),dev,setup $(CHANNEL_CLIENT) $(BROWSER) $(SECANTUSDB) $(PROMETHEUS))  ## Run the tests, except campaigns (K=word for some of them)
+test: $(if $(K),dev,setup $(NODE_TESTS) $(SECANTUSDB) $(PROMETHEUS))  ## Run the tests, except campaigns (K=word for some of them)
 ifdef K
 	$(BIN)/python -m pytest -m "not campaign" -k "$(basename $(notdir $(K)))" $$({ grep --recursive --include "test_*.py" --files-with-matches "$(K)" tests; \
 		find tests -path "*$(K)*" -name "test_*.py"; } | sort --unique)
@@ -169,8 +163,8 @@ fmt: setup  ## Format the code and apply automatic fixes
 	$(NPM) --prefix studio run format
 
 .PHONY: pictures
-pictures: setup $(BROWSER)  #: Render the pictures of the studio in docs/pictures
-	$(BIN)/python -m tests.studio.pictures
+pictures: setup $(NODE_TESTS)  #: Render the pictures of the studio in docs/pictures
+	$(BIN)/python -m tests.studio.running pictures
 
 .PHONY: proto
 proto: setup  ## Generate the stubs in gen/ from proto/
@@ -256,7 +250,7 @@ simulate: setup  #: Predict waiting times and the use of GPUs (docs/SCALING.md)
 
 .PHONY: clean
 clean:  ## Remove all generated files except the data directory
-	rm -rf $(VENV) .servers .sources studio/node_modules services/gateway/web/studio tests/channels/node_modules tests/studio/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .servers .sources studio/node_modules services/gateway/web/studio tests/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Targets with `##` are the main ones, those with `#:` the others.
 .PHONY: help help-all
