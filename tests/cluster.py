@@ -1,4 +1,4 @@
-"""The cluster topology: two replicas of each component as if on two hosts, with MongoDB, MinIO and NATS.
+"""The cluster topology: two replicas of each component as if on two hosts, with MongoDB, SeaweedFS and NATS.
 
 The hosts share no folder. Each has a data directory for its temporary files and logs, and its processes bind addresses of
 their own. gRPC clients get the addresses of both replicas. Each component is a NATS user with the rights of
@@ -25,7 +25,7 @@ from tests.balancer import Balancer
 from tests.servers import free_ports
 from tests.servers.mongodb import database_url, mongodb
 from tests.servers.nats import nats, nats_user
-from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, minio
+from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, seaweedfs
 from tests.stacks import Stack
 
 __all__ = ["THIS_CHECKOUT", "Cluster", "Replica", "cluster", "running_cluster", "servers", "until_ready"]
@@ -113,16 +113,16 @@ class Cluster:
 
 @contextlib.contextmanager
 def servers(folder: Path, *, nats_users: bool = False) -> Iterator[dict[str, str]]:
-    """Run MongoDB, MinIO and NATS for the length of the block, and yield the settings that name them.
+    """Run MongoDB, SeaweedFS and NATS for the length of the block, and yield the settings that name them.
 
     Args:
         nats_users: each component must be a NATS user of its own, see :func:`tests.servers.nats.nats_user`.
     """
-    for name in ("mongodb", "minio", "nats"):
+    for name in ("mongodb", "seaweedfs", "nats"):
         (folder / name).mkdir(parents=True)
     with (
         mongodb(folder / "mongodb") as docs_url,
-        minio(folder / "minio") as store,
+        seaweedfs(folder / "seaweedfs") as store,
         nats(folder / "nats", users=nats_users) as nats_url,
     ):
         yield {

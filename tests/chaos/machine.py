@@ -21,7 +21,7 @@ import psutil
 from processes import eventually, gone, target
 
 from tests.servers import free_ports
-from tests.servers.toxiproxy import FaultProxy
+from tests.servers.fault_proxy import FaultProxy
 from tests.stacks import Stack
 
 __all__ = ["Machine", "small_disk"]

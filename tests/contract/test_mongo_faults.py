@@ -22,8 +22,8 @@ from kit.adapters.mongo.docs import MongoDocs
 from kit.adapters.mongo.search import MongoSearch
 from kit.errors import AppError
 from kit.ports import Collection, Doc, Docs, Index, SearchEntry, SearchIndex, SearchQuery
+from tests.servers.fault_proxy import FaultProxy, Proxy, fault_proxy
 from tests.servers.mongodb import MongodbServer, database_url, primary_of, start_replica_set
-from tests.servers.toxiproxy import FaultProxy, Proxy, toxiproxy
 
 JOBS = Collection("jobs", (Index(("key",), unique=True),))
 CLIPS = SearchIndex("clips", facets=(), orders=(("made",),))
@@ -55,8 +55,8 @@ def failed_commands() -> FailedCommands:
 
 
 @pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    with toxiproxy(tmp_path_factory.mktemp("toxiproxy")) as proxy:
+def faults() -> Iterator[FaultProxy]:
+    with fault_proxy() as proxy:
         yield proxy
 
 

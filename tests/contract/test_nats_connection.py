@@ -23,8 +23,8 @@ from kit.adapters.nats.client import BrokerAccess
 from kit.errors import AppError
 from tests.certificates import Authority
 from tests.servers import free_ports
+from tests.servers.fault_proxy import FaultProxy, fault_proxy
 from tests.servers.nats import NatsServer
-from tests.servers.toxiproxy import FaultProxy, toxiproxy
 
 DEADLINE_SECONDS = 60.0
 SUBJECTS = [f"soundwright.cmd.test.v1.job.run.{priority}" for priority in ("admin", "free")]
@@ -63,8 +63,8 @@ async def server(tmp_path: Path) -> AsyncIterator[NatsServer]:
 
 
 @pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    with toxiproxy(tmp_path_factory.mktemp("toxiproxy")) as proxy:
+def faults() -> Iterator[FaultProxy]:
+    with fault_proxy() as proxy:
         yield proxy
 
 
@@ -185,7 +185,7 @@ async def test_a_message_whose_confirmation_was_cut_off_is_stored_once(
         return await observer.backlog(SUBJECTS[0]) == count
 
     for number in range(3):
-        proxy.add("timeout", timeout=0)  # answers no longer arrive
+        proxy.add("timeout")  # answers no longer arrive
         sending = asyncio.create_task(send(bus, f"message {number}"))
         await until(lambda count=number + 1: stored(count))
         assert not sending.done()
@@ -201,7 +201,7 @@ async def test_requests_fail_with_their_connection_instead_of_waiting_for_an_ans
     await server.start()
     proxy = faults.proxy(f"127.0.0.1:{server.port}")
     bus = await connect(f"nats://{proxy.address}", request_seconds=3600)
-    proxy.add("timeout", timeout=0)  # answers no longer arrive
+    proxy.add("timeout")  # answers no longer arrive
     requests = [asyncio.create_task(bus.backlog(SUBJECTS[0])) for _ in range(3)]
     await until(lambda: len(bus._client._resp_map) == len(requests))
     proxy.cut()

@@ -24,7 +24,7 @@ from tests.control_plane.plane import until
 from tests.control_plane.sandbox import Sandbox
 from tests.servers import free_ports
 from tests.servers.nats import ACCOUNTS, NatsServer
-from tests.servers.s3 import minio
+from tests.servers.s3 import seaweedfs
 from tests.stacks import Stack
 
 __all__ = ["Broker", "LocalServices", "broker", "create_streams", "local_services"]
@@ -87,7 +87,7 @@ def local_services(installation: Installation, nats: Broker, folder: Path) -> It
     addressed = ("library", "ingest", "separation", "analysis", "generation")
     gateway, *ports = free_ports(1 + len(addressed))
     addresses = {name: f"127.0.0.1:{port}" for name, port in zip(addressed, ports, strict=True)}
-    with minio(folder / "minio") as store:
+    with seaweedfs(folder / "seaweedfs") as store:
         settings = {
             "SOUNDWRIGHT_NATS_URL": nats.url,
             "SOUNDWRIGHT_NATS_REPLICA_COUNT": "1",
