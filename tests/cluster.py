@@ -186,10 +186,19 @@ def running_cluster(
                     else {"SOUNDWRIGHT_GRPC_BIND": binds[component][number]}
                 )
                 replicas.append(Replica(component, places[host], environment | own | nats_user(component), checkout))
-        try:
+        process_ids: list[int] = []
+
+        def start() -> None:
             for replica in replicas:
+                if replica.running:
+                    replica.signal(signal.SIGKILL)
+                    replica.wait()
                 replica.start()
             until_ready(replicas)
+            process_ids[:] = [replica.process.pid for replica in replicas if replica.process]
+
+        try:
+            start()
             stack = Stack(
                 *urls,
                 gateway_urls=tuple(f"http://127.0.0.1:{ports[_GATEWAY_PORTS[0]]}" for ports in gateway_ports),
@@ -200,7 +209,8 @@ def running_cluster(
                     **nats_user("gateway"),
                     "SOUNDWRIGHT_DATA_DIR": str(places[HOSTS[0]]),
                 },
-                process_ids=tuple(replica.process.pid for replica in replicas if replica.process),
+                process_ids=process_ids,
+                restart=start,
             )
             turns = {
                 int(gateway_ports[0][name]): [int(ports[name]) for ports in gateway_ports] for name in _GATEWAY_PORTS
