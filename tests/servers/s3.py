@@ -81,7 +81,14 @@ def seaweedfs(folder: Path, address: str = "", certificates: Certificates | None
     }  # fmt: skip
     if certificates:
         options |= {"s3.cert.file": certificates.cert_file, "s3.key.file": certificates.key_file}
-    command = [program, "server", "-filer", "-s3", *(f"-{name}={value}" for name, value in options.items())]
+    command = [
+        program,
+        "-logtostderr",
+        "server",
+        "-filer",
+        "-s3",
+        *(f"-{name}={value}" for name, value in options.items()),
+    ]
 
     def ready() -> bool:
         if certificates:
