@@ -32,17 +32,11 @@ from kit.settings import Settings
 from services.gateway.http.files import blob_response
 from tests.certificates import Authority
 from tests.servers import s3
-from tests.servers.fault_proxy import FaultProxy, Proxy, fault_proxy
+from tests.servers.fault_proxy import FaultProxy, Proxy
 from tests.servers.s3 import S3Server
 from tests.waiting import until
 
 BIG = bytes(range(256)) * (20 << 12)  # 20 MB: three parts
-
-
-@pytest.fixture(scope="module")
-def faults() -> Iterator[FaultProxy]:
-    with fault_proxy() as running:
-        yield running
 
 
 @pytest.fixture
@@ -245,7 +239,7 @@ async def test_a_slow_store_is_slow_and_blocks_nothing_else(blobs: S3Blobs, prox
 
 async def test_a_store_that_hangs_fails_its_check_in_time(blobs: S3Blobs, proxy: Proxy) -> None:
     proxy.add("timeout")
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(25):  # other requests wait for 30 s, and are repeated
         assert (await refusal(blobs.check())).reason == "BLOBS_UNAVAILABLE"
 
 
@@ -321,6 +315,8 @@ async def test_wrong_keys_are_reported_with_what_to_correct(bucket_url: str) -> 
         with structlog.testing.capture_logs() as logs:
             assert (await refusal(blobs.check())).reason == "BLOBS_REFUSED"
         assert "SOUNDWRIGHT_BLOBS_SECRET_KEY" in logs[-1]["advice"]
+        error = await refusal(put(blobs, "a", b"1"))
+        assert (error.http_status, error.reason) == (503, "BLOBS_REFUSED")
         await blobs.close()
 
 

@@ -131,10 +131,6 @@ async def test_what_is_inserted_is_got_with_revision_one(docs: Docs) -> None:
     assert await docs.get("songs", "s001") == {**body, "revision": 1}
 
 
-async def test_a_missing_document_is_none(docs: Docs) -> None:
-    assert await docs.get("songs", "nobody") is None
-
-
 async def test_a_returned_document_is_the_callers_to_change(docs: Docs) -> None:
     await docs.insert("songs", song(1, tags=["a"]))
     got = await docs.get("songs", "s001")
@@ -189,12 +185,6 @@ async def test_not_a_number_is_refused_rather_than_stored(docs: Docs) -> None:
 
 
 # ------------------------------------------------------------------------------------- compare-and-set
-
-
-async def test_replace_stores_the_whole_document_and_raises_the_revision(docs: Docs) -> None:
-    await docs.insert("songs", song(1, title="old", mood="sad"))
-    assert await docs.replace("songs", song(1, title="new", revision=1), 1) is True
-    assert await docs.get("songs", "s001") == {**song(1, title="new"), "revision": 2}
 
 
 async def test_replace_with_an_old_revision_changes_nothing(docs: Docs) -> None:
@@ -260,14 +250,6 @@ async def test_of_concurrent_inserts_with_one_unique_value_one_succeeds(docs: Do
 # ---------------------------------------------------------------------------------------------- indexes
 
 
-async def test_a_unique_index_refuses_a_second_value(docs: Docs) -> None:
-    await docs.insert("songs", song(1, slug="same"))
-    with pytest.raises(AppError) as refusal:
-        await docs.insert("songs", song(2, slug="same"))
-    assert refusal.value.reason == "DOC_EXISTS"
-    assert await docs.get("songs", "s002") is None
-
-
 async def test_a_partial_unique_index_holds_only_documents_with_the_field(docs: Docs) -> None:
     await docs.insert("songs", song(1, key="k"))
     await docs.insert("songs", song(2, key=None))
@@ -283,13 +265,6 @@ async def test_a_value_that_leaves_a_partial_index_is_free_again(docs: Docs) -> 
     await docs.insert("songs", song(1, key="k"))
     assert await docs.replace("songs", song(1, key=None), 1)
     await docs.insert("songs", song(2, key="k"))
-
-
-async def test_ensure_may_be_repeated_and_keeps_what_is_there(docs: Docs, open_docs: OpenDocs) -> None:
-    await docs.insert("songs", song(1))
-    other = open_docs()
-    await asyncio.gather(docs.ensure(SONGS), other.ensure(SONGS))
-    assert await docs.count("songs", {}) == 1
 
 
 async def test_collections_are_apart(docs: Docs) -> None:
@@ -327,13 +302,6 @@ async def test_it_is_all_there_after_opening_again(docs: Docs, open_docs: OpenDo
     assert await again.get("songs", "s001") == {**song(1, key="k", title="new"), "revision": 2}
     with pytest.raises(AppError, match="DOC_EXISTS"):
         await again.insert("songs", song(2, key="k"))
-
-
-async def test_another_connection_sees_a_commit_at_once(docs: Docs, open_docs: OpenDocs) -> None:
-    other = open_docs()
-    for number in range(10):
-        await docs.insert("songs", song(number))
-        assert await other.get("songs", f"s{number:03}") is not None
 
 
 # ---------------------------------------------------------------------------------------------------- only SQLite

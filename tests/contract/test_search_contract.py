@@ -390,21 +390,10 @@ async def test_counts_are_those_of_now_whoever_changed_the_entries(search: Searc
 # ------------------------------------------------------------------------------------------------------- samples
 
 
-async def test_a_sample_has_no_repetitions(search: Search) -> None:
-    await put(search, *(clip(number, ("rain", "wind")[number % 2]) for number in range(10)))
-    assert await search.sample("clips", EVERYTHING, 0) == []
-    assert sorted(await search.sample("clips", EVERYTHING, 100)) == [f"c{number:03}" for number in range(10)]
-    odd = [f"c{number:03}" for number in range(1, 10, 2)]
-    assert sorted(await search.sample("clips", SearchQuery(exclude_ids=odd), 100)) == [
-        f"c{number:03}" for number in range(0, 10, 2)
-    ]
-    assert await search.sample("clips", SearchQuery("wind", exclude_ids=odd), 3) == []
-    assert sorted(await search.sample("clips", SearchQuery("wind", minimums={"made": 6}), 3)) == ["c007", "c009"]
-
-
 async def test_a_sample_of_all_entries_is_in_random_order(search: Search) -> None:
     await put(search, *(clip(number, "rain") for number in range(5)))
     for query in (EVERYTHING, SearchQuery("rain")):
+        assert await search.sample("clips", query, 0) == []
         assert len({tuple(await search.sample("clips", query, 5)) for _ in range(20)}) > 1, query
 
 

@@ -56,7 +56,7 @@ class NatsServer:
         self._process = self._spawn()
 
         async def accepts() -> bool:
-            assert self.running, self._log.read_text()
+            assert self.running, self.log()
             return await self._accepts()
 
         await until(accepts, "nats-server starts")
@@ -76,6 +76,10 @@ class NatsServer:
         with contextlib.suppress(OSError):
             await writer.wait_closed()
         return greeting.startswith(b"INFO")
+
+    def log(self) -> str:
+        """Return its log."""
+        return self._log.read_text() if self._log.exists() else ""
 
     @property
     def running(self) -> bool:

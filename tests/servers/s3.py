@@ -73,7 +73,7 @@ def seaweedfs(folder: Path, address: str = "", certificates: Certificates | None
     options = {
         "s3.port": address.rpartition(":")[2], "s3.port.grpc": ports[1], "master.port": ports[2], "master.port.grpc": ports[3],
         "volume.port": ports[4], "volume.port.grpc": ports[5], "filer.port": ports[6], "filer.port.grpc": ports[7],
-        "s3.port.iceberg": 0, "s3.port.lance": 0,
+        "s3.port.iceberg": 0, "s3.port.lance": 0, "s3.autoCreateBucket": "false",
         "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "volume.id": "tests", "dir": data, "s3.config": config,
         "filer.localSocket": folder / "filer.sock", "s3.localSocket": folder / "s3.sock", "master.telemetry": "false",
         # Each bucket gets several volumes. By default, their number is limited by what would fit on the disk if all were full.
