@@ -8,12 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from kit.adapters.nats.bus import NatsBus
 from kit.adapters.nats.bus import NatsBus
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.ports import Search
@@ -22,9 +20,6 @@ from tests.servers.fault_proxy import FaultProxy, fault_proxy
 from tests.servers.mongodb import TOPOLOGIES, database_url, mongodb
 from tests.servers.nats import NatsServer
 from tests.servers.s3 import SERVERS, S3Server
-from tests.waiting import DEADLINE_SECONDS
-
-OpenBus = Callable[..., Awaitable[NatsBus]]
 from tests.waiting import DEADLINE_SECONDS
 
 OpenBus = Callable[..., Awaitable[NatsBus]]
@@ -45,19 +40,6 @@ async def own_nats(tmp_path: Path) -> AsyncIterator[NatsServer]:
     server = NatsServer(tmp_path)
     yield server
     server.kill()
-
-
-@pytest_asyncio.fixture
-async def open_bus() -> AsyncIterator[OpenBus]:
-    """Connect to a broker. All connections are closed after the test."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def open_one(url: str, wait_seconds: float = DEADLINE_SECONDS, **options: Any) -> NatsBus:
-            bus = await NatsBus.connect(url, name="test", timeout_seconds=wait_seconds, **options)
-            stack.push_async_callback(bus.close)
-            return bus
-
-        yield open_one
 
 
 @pytest_asyncio.fixture

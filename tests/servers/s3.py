@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import ssl
+import tempfile
 import urllib.error
 import urllib.request
 import uuid
@@ -68,6 +69,7 @@ def seaweedfs(folder: Path, address: str = "", certificates: Certificates | None
         for key, secret, actions in accounts
     ]
     config.write_text(json.dumps({"identities": identities}))
+    sockets = tempfile.TemporaryDirectory()  # their paths must be short
     ports = free_ports(8)
     address = address or f"127.0.0.1:{ports[0]}"
     options = {
@@ -75,7 +77,7 @@ def seaweedfs(folder: Path, address: str = "", certificates: Certificates | None
         "volume.port": ports[4], "volume.port.grpc": ports[5], "filer.port": ports[6], "filer.port.grpc": ports[7],
         "s3.port.iceberg": 0, "s3.port.lance": 0, "s3.autoCreateBucket": "false",
         "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "volume.id": "tests", "dir": data, "s3.config": config,
-        "filer.localSocket": folder / "filer.sock", "s3.localSocket": folder / "s3.sock", "master.telemetry": "false",
+        "filer.localSocket": Path(sockets.name, "filer.sock"), "s3.localSocket": Path(sockets.name, "s3.sock"), "master.telemetry": "false",
         # Each bucket gets several volumes. By default, their number is limited by what would fit on the disk if all were full.
         "volume.max": 100_000, "master.volumeSizeLimitMB": 64,
     }  # fmt: skip
@@ -101,7 +103,7 @@ def seaweedfs(folder: Path, address: str = "", certificates: Certificates | None
         return False
 
     try:
-        with serving(command, folder / "weed.log", ready):
+        with sockets, serving(command, folder / "weed.log", ready):
             yield S3Server(address)
     finally:
         for port in ports:  # it has no option for these
