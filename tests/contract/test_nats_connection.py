@@ -126,7 +126,7 @@ async def test_a_slow_network_delays_messages_and_nothing_else(
 ) -> None:
     await own_nats.start()
     proxy = faults.proxy(f"127.0.0.1:{own_nats.port}")
-    bus = await open_bus(f"nats://{proxy.address}")
+    bus = await open_bus(f"nats://{proxy.address}", request_seconds=60)
     consumer = await bus.consumer("test", SUBJECTS, ack_wait_seconds=60)
     proxy.add("latency", latency=2000)
     await send(bus, "slow")
