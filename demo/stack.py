@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,19 +53,25 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def running(data_dir: Path, settings: Mapping[str, str] | None = None, ready_seconds: float = 120.0) -> Iterator[Stack]:
+def running(
+    data_dir: Path,
+    settings: Mapping[str, str] | None = None,
+    ready_seconds: float = 120.0,
+    ports: Sequence[int] | None = None,
+) -> Iterator[Stack]:
     """Start a stack, wait until it is ready, and stop it at the end of the block.
 
     The stack writes its log to ``<data dir>/stack.log``.
 
     Args:
         settings: further environment variables. The stack does not inherit ``SOUNDWRIGHT_*`` variables.
+        ports: of the gateway, the soundbox and the pipeline; None: free ones.
 
     Raises:
         RuntimeError: the stack exited, or was not ready in time. The message contains the end of its log.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
-    gateway, soundbox, pipeline = free_ports(3)
+    gateway, soundbox, pipeline = ports or free_ports(3)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDWRIGHT_")}
     environment |= {
         "SOUNDWRIGHT_DATA_DIR": str(data_dir),

@@ -1,4 +1,4 @@
-"""The cluster topology: two replicas of each component as if on two hosts, with MongoDB, MinIO and NATS.
+"""The cluster topology: two replicas of each component as if on two hosts, with MongoDB, SeaweedFS and NATS.
 
 The hosts share no folder. Each has a data directory for its temporary files and logs, and its processes bind addresses of
 their own. gRPC clients get the addresses of both replicas. Each component is a NATS user with the rights of
@@ -25,7 +25,7 @@ from tests.balancer import balanced
 from tests.servers import free_ports
 from tests.servers.mongodb import database_url, mongodb
 from tests.servers.nats import nats, nats_user
-from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, minio
+from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, seaweedfs
 from tests.stacks import Stack
 
 __all__ = ["COMPONENTS", "Cluster", "Replica", "cluster", "running_cluster", "servers"]
@@ -104,16 +104,16 @@ class Cluster:
 
 @contextlib.contextmanager
 def servers(folder: Path, *, nats_users: bool = False) -> Iterator[dict[str, str]]:
-    """Run MongoDB, MinIO and NATS for the length of the block, and yield the settings that name them.
+    """Run MongoDB, SeaweedFS and NATS for the length of the block, and yield the settings that name them.
 
     Args:
         nats_users: each component must be a NATS user of its own, see :func:`tests.servers.nats.nats_user`.
     """
-    for name in ("mongodb", "minio", "nats"):
+    for name in ("mongodb", "seaweedfs", "nats"):
         (folder / name).mkdir(parents=True)
     with (
         mongodb(folder / "mongodb") as docs_url,
-        minio(folder / "minio") as store,
+        seaweedfs(folder / "seaweedfs") as store,
         nats(folder / "nats", users=nats_users) as nats_url,
     ):
         yield {
@@ -172,10 +172,19 @@ def running_cluster(folder: Path, settings: Mapping[str, str] | None = None) -> 
                     else {"SOUNDWRIGHT_GRPC_BIND": binds[component][number]}
                 )
                 replicas.append(Replica(component, places[host], environment | own | nats_user(component)))
-        try:
+        process_ids: list[int] = []
+
+        def start() -> None:
             for replica in replicas:
+                if replica.running:
+                    replica.signal(signal.SIGKILL)
+                    replica.wait()
                 replica.start()
             until_ready(replicas)
+            process_ids[:] = [replica.process.pid for replica in replicas if replica.process]
+
+        try:
+            start()
             stack = Stack(
                 *urls,
                 gateway_urls=tuple(f"http://127.0.0.1:{ports[_GATEWAY_PORTS[0]]}" for ports in gateway_ports),
@@ -186,7 +195,8 @@ def running_cluster(folder: Path, settings: Mapping[str, str] | None = None) -> 
                     **nats_user("gateway"),
                     "SOUNDWRIGHT_DATA_DIR": str(places[HOSTS[0]]),
                 },
-                process_ids=tuple(replica.process.pid for replica in replicas if replica.process),
+                process_ids=process_ids,
+                restart=start,
             )
             turns = {
                 int(gateway_ports[0][name]): [int(ports[name]) for ports in gateway_ports] for name in _GATEWAY_PORTS

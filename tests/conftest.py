@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import tempfile
 from typing import Any
 
 import hypothesis
@@ -13,6 +15,27 @@ from xdist.scheduler import LoadScopeScheduling
 # Timings do not decide: a test may run on a machine that is busy with other work.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+
+_CAMPAIGN_SECONDS = 4 * 3600
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let this run and its processes keep their temporary files in a folder of their own."""
+    if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit it
+        os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tests-")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if not hasattr(session.config, "workerinput") and exitstatus != pytest.ExitCode.TESTS_FAILED:
+        shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("campaign") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_CAMPAIGN_SECONDS))
 
 
 @pytest.fixture(autouse=True, scope="session")

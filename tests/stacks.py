@@ -11,7 +11,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ import httpx
 import psutil
 
 from demo import stack as demo
+from demo.stack import free_ports
 from kit import infra
 from kit.ports import Blobs
 from kit.settings import Settings
@@ -29,6 +30,10 @@ from tests.files import files_below
 __all__ = ["Stack", "embedded"]
 
 T = TypeVar("T")
+
+
+def _cannot_restart() -> None:
+    raise RuntimeError("Only its fixture can start it again.")
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Stack:
         data_dirs: the data directories of its hosts.
         environment: settings of a further process of the platform.
         process_ids: the processes that the test has started.
+        restart: starts it again at the same addresses, over the same data.
     """
 
     base_url: str
@@ -51,11 +57,22 @@ class Stack:
     token: str
     data_dirs: tuple[Path, ...]
     environment: Mapping[str, str]
-    process_ids: tuple[int, ...]
+    process_ids: Sequence[int]
+    restart: Callable[[], object] = _cannot_restart
 
     def client(self) -> httpx.Client:
         """Return an HTTP client that authenticates as the administrator."""
         return httpx.Client(base_url=self.base_url, headers={"Authorization": f"Bearer {self.token}"}, timeout=600)
+
+    def works(self) -> bool:
+        """Return whether its processes run, and all gateways are healthy."""
+        try:
+            running = all(psutil.Process(number).status() != psutil.STATUS_ZOMBIE for number in self.process_ids)
+            return running and all(
+                httpx.get(f"{url}/health", timeout=30).status_code == 200 for url in self.gateway_urls
+            )
+        except (httpx.HTTPError, psutil.NoSuchProcess):
+            return False
 
     @property
     def settings(self) -> Settings:
@@ -183,10 +200,29 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
+def _kill_all(data_dir: Path) -> None:
+    """Kill all processes of a stack, also those whose supervisor has died."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("SOUNDWRIGHT_DATA_DIR") == str(data_dir):
+                process.kill()
+
+
 @contextlib.contextmanager
 def embedded(data_dir: Path, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """Run the stack of one machine for the length of the block."""
-    with demo.running(data_dir, settings) as stack:
+    ports = free_ports(3)
+    process_ids: list[int] = []
+    with contextlib.ExitStack() as process:
+
+        def start() -> demo.Stack:
+            _kill_all(data_dir)
+            process.close()
+            stack = process.enter_context(demo.running(data_dir, settings, ports=ports))
+            process_ids[:] = [stack.process_id]
+            return stack
+
+        stack = start()
         yield Stack(
             base_url=stack.base_url,
             soundbox_url=stack.soundbox_url,
@@ -195,5 +231,6 @@ def embedded(data_dir: Path, settings: Mapping[str, str] | None = None) -> Itera
             token=stack.token,
             data_dirs=(stack.data_dir,),
             environment={**(settings or {}), "SOUNDWRIGHT_DATA_DIR": str(stack.data_dir)},
-            process_ids=(stack.process_id,),
+            process_ids=process_ids,
+            restart=start,
         )

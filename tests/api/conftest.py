@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import httpx
@@ -15,6 +16,7 @@ from tests.simulators.media_site import MediaSite
 from tests.simulators.spotify import SpotifySimulator
 from tests.simulators.webhook_receiver import WebhookReceiver
 from tests.stacks import Stack, embedded
+from tests.waiting import eventually
 
 SETTINGS = {
     **UNHURRIED,
@@ -26,6 +28,7 @@ SETTINGS = {
     "SOUNDWRIGHT_GENERATION_TIERS": '{"supporter": {"pending_limit": 5, "hourly_limit": 120, "max_seconds": 120, '
     '"starvation_seconds": 0.001}}',
     "SOUNDWRIGHT_STORAGE_QUOTAS": '{"enterprise": 10000000000}',
+    "SOUNDWRIGHT_WEBHOOK_RETRY_SECONDS": "0.2,0.2,0.2,0.2",
     "HF_HUB_OFFLINE": "1",
 }
 
@@ -87,6 +90,25 @@ def stack(
     }
     with TOPOLOGIES[request.param](tmp_path_factory.mktemp(request.param), SETTINGS | outside) as started:
         yield started
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Function) -> Iterator[None]:
+    """Start a stack that stopped answering during a story again, and blame that story, so that those after it do not fail."""
+    stack: Stack | None = (item.funcargs or {}).get("stack")
+    died = stack is not None and not works(stack)
+    if stack and died:
+        stack.restart()
+    yield
+    if died:
+        pytest.fail("The stack stopped answering during this story, and was started again.", pytrace=False)
+
+
+def works(stack: Stack) -> bool:
+    """Return whether the stack works, or does soon: its supervisor may be starting a component again."""
+    with contextlib.suppress(AssertionError):
+        return eventually(stack.works, "the stack works", 60.0)
+    return False
 
 
 @pytest.fixture

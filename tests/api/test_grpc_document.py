@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +12,11 @@ import httpx
 import pytest
 from stories import encoded, song
 
+from tests.servers import executable
 from tests.stacks import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "GRPC.md").read_text()
-TOOLS = ("grpcurl", "curl", "jq")
 API = "http://127.0.0.1:4000"
 END = "=== end of command"
 pytestmark = pytest.mark.topology("embedded")  # which the document describes
@@ -63,8 +63,9 @@ def test_the_comparison_is_strict() -> None:
     assert not shows("", ["a", "..."])
 
 
-@pytest.mark.skipif(any(shutil.which(tool) is None for tool in TOOLS), reason=f"{', '.join(TOOLS)} must be on PATH")
 def test_the_session_works_as_printed(stack: Stack, folder: Path) -> None:
+    for tool in ("curl", "jq"):
+        executable(tool, f"install Debian's {tool}")
     commands = session(DOCUMENT)
     assert len(commands) > 10
     script = "".join(f"{command.replace(API, stack.base_url)}\necho '{END}'\n" for command, _ in commands)
@@ -72,6 +73,7 @@ def test_the_session_works_as_printed(stack: Stack, folder: Path) -> None:
         ["bash"],
         input=script,
         cwd=folder,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

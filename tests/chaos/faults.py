@@ -16,7 +16,7 @@ import psutil
 from machine import Machine
 from processes import target
 
-from tests.servers.toxiproxy import Proxy
+from tests.servers.fault_proxy import Proxy
 
 __all__ = ["Faults", "fill"]
 

@@ -21,7 +21,7 @@ import psutil
 from processes import gone, target
 
 from tests.servers import free_ports
-from tests.servers.toxiproxy import FaultProxy
+from tests.servers.fault_proxy import FaultProxy
 from tests.stacks import Stack
 from tests.waiting import eventually
 

@@ -22,7 +22,7 @@ from demo.stack import Stack, running
 from services.library.transfer.documents import COLLECTIONS
 from tests.api.browser import Browser, registered, token_of
 from tests.servers.mongodb import database_url, mongodb
-from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, minio
+from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, seaweedfs
 from tests.simulators.webhook_receiver import WebhookReceiver
 from tests.unit.library_data import stored
 from tests.waiting import eventually
@@ -127,8 +127,7 @@ def _refused_copy(data_dir: Path) -> str:
 
 def _move(data_dir: Path, folder: Path, settings: dict[str, str], person: Person, job_id: str, work: Work) -> None:
     """Copy the library to MongoDB and S3, and start a stack there."""
-    (folder / "minio").mkdir()
-    with mongodb(folder / "mongodb") as url, minio(folder / "minio") as store:
+    with mongodb(folder / "mongodb") as url, seaweedfs(folder / "seaweedfs") as store:
         cluster: dict[str, Any] = {
             "SOUNDWRIGHT_DOCS_URL": database_url(url, f"library-{uuid.uuid4().hex[:12]}"),
             "SOUNDWRIGHT_BLOBS_URL": store.new_bucket(),

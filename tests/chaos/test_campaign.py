@@ -34,7 +34,7 @@ from machine import Machine, small_disk
 from work import CAMPAIGN_SETTINGS, SETTINGS
 
 from tests.api.stories import encoded, song
-from tests.servers.toxiproxy import toxiproxy
+from tests.servers.fault_proxy import fault_proxy
 from tests.simulators.lalalai import LalalaiSimulator
 from tests.simulators.media_site import MediaSite
 from tests.waiting import eventually
@@ -75,7 +75,7 @@ def _campaign(
     songs = [encoded(song(_SONG_SECONDS, seed=number)) for number in range(plan.song_count)]
     with contextlib.ExitStack() as stack:
         no_disk = stack.enter_context(small_disk(folder / "data", _DISK_MIB))
-        server = stack.enter_context(toxiproxy(folder))
+        server = stack.enter_context(fault_proxy())
         site, lalalai = stack.enter_context(MediaSite()), stack.enter_context(LalalaiSimulator())
         settings = {**CAMPAIGN_SETTINGS, **lalalai.settings, "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": site.address}
         machine = Machine(folder / "data", settings, server)

@@ -1,4 +1,4 @@
-"""A stack whose files are in MinIO: redirects, uploads in parts, a store that goes away, and what killed workers leave."""
+"""A stack whose files are in an S3 store: redirects, uploads in parts, a store that goes away, and what killed workers leave."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from services.library.orphans.store import BlobDocs
 from tests.files import files_below
 from tests.lossy_calls import Calls
 from tests.servers import s3
-from tests.servers.toxiproxy import Proxy, toxiproxy
+from tests.servers.fault_proxy import Proxy, fault_proxy
 
 pytestmark = pytest.mark.campaign
 
@@ -39,7 +39,7 @@ LIMIT_BYTES = 64 << 20
 
 
 class Store:
-    """MinIO that can be killed and started again, behind a fault proxy."""
+    """SeaweedFS that can be killed and started again, behind a fault proxy."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -50,7 +50,7 @@ class Store:
         self.access = Access(self.url, s3.ACCESS_KEY, s3.SECRET_KEY)
 
     def start(self) -> None:
-        self.address = self._stack.enter_context(s3.minio(self._folder, self.address)).address
+        self.address = self._stack.enter_context(s3.seaweedfs(self._folder, self.address)).address
 
     def kill(self) -> None:
         self._stack.close()
@@ -95,9 +95,9 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with contextlib.ExitStack() as opened:
-        store = Store(tmp_path_factory.mktemp("minio"))
+        store = Store(tmp_path_factory.mktemp("seaweedfs"))
         opened.callback(store.kill)
-        faults = opened.enter_context(toxiproxy(tmp_path_factory.mktemp("toxiproxy")))
+        faults = opened.enter_context(fault_proxy())
         proxy = faults.proxy(store.address)
         settings = {
             **SETTINGS,
@@ -358,9 +358,9 @@ def test_a_store_killed_during_a_job_costs_nothing(world: World, track: dict[str
 def test_a_cut_while_results_are_stored_costs_nothing(world: World, track: dict[str, Any]) -> None:
     job_id = world.separate(track["id"])
     world.until_in_mid_job(job_id)
-    toxic = world.proxy.add("limit_data", upstream=True, bytes=3 << 20)  # the stems do not pass
+    fault = world.proxy.add("limit_data", upstream=True, bytes=3 << 20)  # the stems do not pass
     eventually(lambda: world.job(job_id)["attempt"] >= 2, "the first attempt fails")
-    world.proxy.remove(toxic)
+    world.proxy.remove(fault)
     assert_whole_once(world, job_id)
 
 

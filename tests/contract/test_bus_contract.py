@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import nats
 import pytest
@@ -19,17 +16,12 @@ from kit.adapters.nats.bus import NatsBus
 from kit.errors import AppError, Code
 from kit.ports import Bus, Consumer, Delivery
 from tests.servers.nats import NatsServer
+from tests.waiting import DEADLINE_SECONDS, until
 
 ACK_WAIT_SECONDS = 1.0
 LONG_SECONDS = 60.0
-DEADLINE_SECONDS = 30.0
 
-
-class Broker(Protocol):
-    """A broker that the test may break."""
-
-    async def start(self) -> None: ...
-    def kill(self) -> None: ...
+Connect = Callable[[], Awaitable[Bus]]
 
 
 class Events:
@@ -37,17 +29,12 @@ class Events:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, bytes]] = []
-        self._more = asyncio.Event()
 
     def __call__(self, subject: str, payload: bytes) -> None:
         self.events.append((subject, payload))
-        self._more.set()
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while len(self.events) < count:
-                self._more.clear()
-                await self._more.wait()
+        await until(lambda: len(self.events) >= count, f"{count} events are heard")
 
 
 class Queue:
@@ -80,357 +67,337 @@ async def take_text(consumer: Consumer) -> str:
     return delivery.payload.decode()
 
 
-class BusContract(ABC):
-    """Subclasses give ``connect``, which opens another connection to the broker, and ``breakable``, a broker of its own
-    that the test may kill, with a ``connect`` of its own."""
+@pytest.fixture
+def connect(nats_server: NatsServer, open_bus: Callable[[str], Awaitable[Bus]]) -> Connect:
+    """Open another connection to the broker."""
+    return lambda: open_bus(nats_server.url)
 
-    @pytest_asyncio.fixture
-    @abstractmethod
-    def connect(self) -> Any: ...
 
-    @pytest_asyncio.fixture
-    @abstractmethod
-    def breakable(self) -> Any: ...
+@pytest_asyncio.fixture
+async def breakable(own_nats: NatsServer, open_bus: Callable[..., Awaitable[Bus]]) -> tuple[NatsServer, Connect]:
+    """A broker that the test may kill, and connections to it."""
+    await own_nats.start()
+    return own_nats, lambda: open_bus(own_nats.url, request_seconds=0.5)
 
-    @pytest_asyncio.fixture
-    async def bus(self, connect: Callable[[], Awaitable[Bus]]) -> Bus:
-        return await connect()
 
-    @pytest.fixture
-    def queue(self) -> Queue:
-        return Queue()
+@pytest_asyncio.fixture
+async def bus(connect: Connect) -> Bus:
+    return await connect()
 
-    # ------------------------------------------------------------------------------------------------- delivery
 
-    async def test_a_message_arrives_with_its_headers_and_is_gone_when_acknowledged(
-        self, bus: Bus, queue: Queue
-    ) -> None:
-        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
-        subject = queue.subject("standard")
-        await bus.publish(subject, b"\x00\xff1", message_id="m1" + queue.name, headers={"soundwright-x": "y"})
-        delivery = await take(consumer)
-        assert delivery.payload == b"\x00\xff1"
-        assert delivery.headers["soundwright-x"] == "y"
-        assert await bus.backlog(subject) == 1
-        await delivery.ack()
-        assert await bus.backlog(subject) == 0
-        await queue.send(bus, "later")
-        assert await take_text(consumer) == "later"
+@pytest.fixture
+def queue() -> Queue:
+    return Queue()
 
-    async def test_what_was_published_before_anybody_listened_waits(self, bus: Bus, queue: Queue) -> None:
-        await queue.send(bus, "1", "2", "3")
-        consumer = await queue.join(bus)
-        assert [await take_text(consumer) for _ in range(3)] == ["1", "2", "3"]
 
-    async def test_first_come_first_served_within_a_priority(self, bus: Bus, queue: Queue) -> None:
-        consumer = await queue.join(bus)
-        sent = [str(number) for number in range(20)]
-        await queue.send(bus, *sent)
-        assert [await take_text(consumer) for _ in sent] == sent
+# ------------------------------------------------------------------------------------------------- delivery
 
-    async def test_a_message_id_is_taken_once(self, bus: Bus, queue: Queue) -> None:
-        await queue.send(bus, "same", "same", "same", "other")
-        assert await bus.backlog(queue.subject("standard")) == 2
-        consumer = await queue.join(bus)
-        assert [await take_text(consumer) for _ in range(2)] == ["same", "other"]
-        await queue.send(bus, "same", "last")  # nor again after it was worked on
-        assert await take_text(consumer) == "last"
 
-    async def test_nak_brings_it_back(self, bus: Bus, queue: Queue) -> None:
-        consumer = await queue.join(bus)
-        await queue.send(bus, "again")
-        await (await take(consumer)).nak(0.0)
-        await (await take(consumer)).nak(0.3)
-        assert await bus.backlog(queue.subject("standard")) == 1
-        assert await take_text(consumer) == "again"
-        assert await bus.backlog(queue.subject("standard")) == 0
+async def test_a_message_arrives_with_its_headers_and_is_gone_when_acknowledged(bus: Bus, queue: Queue) -> None:
+    consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+    subject = queue.subject("standard")
+    await bus.publish(subject, b"\x00\xff1", message_id="m1" + queue.name, headers={"soundwright-x": "y"})
+    delivery = await take(consumer)
+    assert delivery.payload == b"\x00\xff1"
+    assert delivery.headers["soundwright-x"] == "y"
+    assert await bus.backlog(subject) == 1
+    await delivery.ack()
+    assert await bus.backlog(subject) == 0
+    await queue.send(bus, "later")
+    assert await take_text(consumer) == "later"
 
-    async def test_nak_with_a_delay_lets_others_go_first(self, bus: Bus, queue: Queue) -> None:
-        consumer = await queue.join(bus)
-        await queue.send(bus, "patient", "quick 1", "quick 2")
-        await (await take(consumer)).nak(2.0)
-        assert [await take_text(consumer) for _ in range(3)] == ["quick 1", "quick 2", "patient"]
 
-    async def test_term_means_never_again(self, bus: Bus, queue: Queue) -> None:
-        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
-        await queue.send(bus, "poison")
-        await (await take(consumer)).term()
-        assert await bus.backlog(queue.subject("standard")) == 0
-        await queue.send(bus, "marker")
-        late = await take(consumer)
-        assert late.payload == b"marker"
-        # Left alone, the marker comes again once its time is over; the poison's time is over then as well.
-        assert await take_text(consumer) == "marker"
+async def test_a_message_id_is_taken_once(bus: Bus, queue: Queue) -> None:
+    await queue.send(bus, "same", "same", "same", "other")
+    assert await bus.backlog(queue.subject("standard")) == 2
+    consumer = await queue.join(bus)
+    assert [await take_text(consumer) for _ in range(2)] == ["same", "other"]
+    await queue.send(bus, "same", "last")  # nor again after it was worked on
+    assert await take_text(consumer) == "last"
 
-    async def test_an_unended_delivery_comes_again_when_its_time_is_over(self, bus: Bus, queue: Queue) -> None:
-        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
-        await queue.send(bus, "orphan")
-        lost = await take(consumer)
-        again = await take(consumer)
-        assert again.payload == lost.payload == b"orphan"
-        await again.ack()
-        assert await bus.backlog(queue.subject("standard")) == 0
 
-    async def test_in_progress_restarts_the_time(self, bus: Bus, queue: Queue) -> None:
-        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
-        await queue.send(bus, "kept", "left")
-        kept, left = await take(consumer), await take(consumer)
-        assert (kept.payload, left.payload) == (b"kept", b"left")
-        for _ in range(2):  # twice the time passes, by the broker's own clock
-            again = asyncio.create_task(take(consumer))
-            while not again.done():
-                await kept.in_progress()
-                await asyncio.wait({again}, timeout=ACK_WAIT_SECONDS / 10)
-            assert again.result().payload == b"left"
-        await kept.ack()
-        await again.result().ack()
-        assert await bus.backlog(queue.subject("standard")) == 0
+async def test_nak_brings_it_back(bus: Bus, queue: Queue) -> None:
+    consumer = await queue.join(bus)
+    await queue.send(bus, "again")
+    await (await take(consumer)).nak(0.0)
+    await (await take(consumer)).nak(0.3)
+    assert await bus.backlog(queue.subject("standard")) == 1
+    assert await take_text(consumer) == "again"
+    assert await bus.backlog(queue.subject("standard")) == 0
 
-    # --------------------------------------------------------------------------------------------------------- events
 
-    async def test_every_listener_hears_what_its_pattern_covers_in_the_order_of_sending(
-        self, connect: Callable[[], Awaitable[Bus]], queue: Queue
-    ) -> None:
-        buses = [await connect(), await connect()]
-        place = f"soundwright.evt.{queue.name}"
-        heard: list[Events] = [Events(), Events(), Events()]
-        await buses[0].subscribe(f"{place}.>", heard[0])
-        await buses[1].subscribe(f"{place}.>", heard[1])
-        await buses[1].subscribe(f"{place}.*.done", heard[2])
-        sent = [(f"{place}.job.{word}", bytes([number])) for number, word in enumerate(["begun", "done"] * 20)]
-        for number, (subject, payload) in enumerate(sent):
-            if number % 2:
-                await buses[0].publish(subject, payload, message_id=f"{queue.name}.{number}")
-            else:
-                await buses[0].publish_transient(subject, payload)
-        await heard[0].until(len(sent))
-        await heard[1].until(len(sent))
-        assert heard[0].events == heard[1].events == sent
-        await heard[2].until(20)
-        assert heard[2].events == sent[1::2]
+async def test_nak_with_a_delay_lets_others_go_first(bus: Bus, queue: Queue) -> None:
+    consumer = await queue.join(bus)
+    await queue.send(bus, "patient", "quick 1", "quick 2")
+    await (await take(consumer)).nak(2.0)
+    assert [await take_text(consumer) for _ in range(3)] == ["quick 1", "quick 2", "patient"]
 
-    async def test_a_listener_hears_everything_from_the_moment_it_was_let_in(
-        self, connect: Callable[[], Awaitable[Bus]], queue: Queue
-    ) -> None:
-        speaker, hearer = await connect(), await connect()
-        for number in range(300):  # what comes too late by a hair does so now and then only
-            subject, heard = f"soundwright.evt.{queue.name}.{number}.job", Events()
-            others = [await hearer.subscribe(f"{subject}.{word}", Events()) for word in ("begun", "done")]
-            subscription = await hearer.subscribe(f"{subject}.*", heard)
-            await speaker.publish_transient(f"{subject}.told", b"")
-            await heard.until(1)
-            for closing in (*others, subscription):
-                await closing.close()
 
-    async def test_a_listener_hears_nothing_of_before_and_nothing_after_it_closed(self, bus: Bus, queue: Queue) -> None:
-        subject = f"soundwright.evt.{queue.name}.job"
-        await bus.publish_transient(subject, b"before")
-        first, second = Events(), Events()
-        closing = await bus.subscribe(subject, first)
-        await bus.subscribe(subject, second)
-        await bus.publish_transient(subject, b"now")
-        await first.until(1)
-        await closing.close()
-        await bus.publish_transient(subject, b"after")
-        await second.until(2)
-        assert [payload for _, payload in first.events] == [b"now"]
-        assert [payload for _, payload in second.events] == [b"now", b"after"]
+async def test_term_means_never_again(bus: Bus, queue: Queue) -> None:
+    consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+    await queue.send(bus, "poison")
+    await (await take(consumer)).term()
+    assert await bus.backlog(queue.subject("standard")) == 0
+    await queue.send(bus, "marker")
+    late = await take(consumer)
+    assert late.payload == b"marker"
+    # Left alone, the marker comes again once its time is over; the poison's time is over then as well.
+    assert await take_text(consumer) == "marker"
 
-    async def test_a_listener_that_fails_hears_the_next_one(self, bus: Bus, queue: Queue) -> None:
-        subject = f"soundwright.evt.{queue.name}.job"
-        heard = Events()
 
-        def listen(subject: str, payload: bytes) -> None:
-            heard(subject, payload)
-            raise ValueError("as it happens")
+async def test_in_progress_restarts_the_time(bus: Bus, queue: Queue) -> None:
+    consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+    await queue.send(bus, "kept", "left")
+    kept, left = await take(consumer), await take(consumer)
+    assert (kept.payload, left.payload) == (b"kept", b"left")
+    for _ in range(2):  # twice the time passes, by the broker's own clock
+        again = asyncio.create_task(take(consumer))
+        while not again.done():
+            await kept.in_progress()
+            await asyncio.wait({again}, timeout=ACK_WAIT_SECONDS / 10)
+        assert again.result().payload == b"left"
+    await kept.ack()
+    await again.result().ack()
+    assert await bus.backlog(queue.subject("standard")) == 0
 
-        await bus.subscribe(subject, listen)
-        await bus.publish_transient(subject, b"1")
-        await bus.publish_transient(subject, b"2")
-        await heard.until(2)
 
-    async def test_a_subscription_outlives_the_broker(
-        self, breakable: tuple[Broker, Callable[[], Awaitable[Bus]]], queue: Queue
-    ) -> None:
-        broker, connect = breakable
-        bus = await connect()
-        subject = f"soundwright.evt.{queue.name}.job"
-        heard = Events()
-        await bus.subscribe(subject, heard)
-        broker.kill()
-        late = Events()
-        await bus.subscribe(subject, late)  # while the broker is away
-        await broker.start()
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while not (heard.events and late.events):
-                await bus.publish_transient(subject, b"again")
-                await asyncio.sleep(0.05)
-        assert heard.events[0] == late.events[0] == (subject, b"again")
+# --------------------------------------------------------------------------------------------------------- events
 
-    # ----------------------------------------------------------------------------------------------- several workers
 
-    async def test_two_workers_never_get_the_same_message(
-        self, connect: Callable[[], Awaitable[Bus]], queue: Queue
-    ) -> None:
-        buses = [await connect(), await connect()]
-        consumers = [await queue.join(bus) for bus in buses]
-        sent = [str(number) for number in range(60)]
-        got: list[str] = []
+async def test_every_listener_hears_what_its_pattern_covers_in_the_order_of_sending(
+    connect: Connect, queue: Queue
+) -> None:
+    buses = [await connect(), await connect()]
+    place = f"soundwright.evt.{queue.name}"
+    heard: list[Events] = [Events(), Events(), Events()]
+    await buses[0].subscribe(f"{place}.>", heard[0])
+    await buses[1].subscribe(f"{place}.>", heard[1])
+    await buses[1].subscribe(f"{place}.*.done", heard[2])
+    sent = [(f"{place}.job.{word}", bytes([number])) for number, word in enumerate(["begun", "done"] * 20)]
+    for number, (subject, payload) in enumerate(sent):
+        if number % 2:
+            await buses[0].publish(subject, payload, message_id=f"{queue.name}.{number}")
+        else:
+            await buses[0].publish_transient(subject, payload)
+    await heard[0].until(len(sent))
+    await heard[1].until(len(sent))
+    assert heard[0].events == heard[1].events == sent
+    await heard[2].until(20)
+    assert heard[2].events == sent[1::2]
 
-        async def work(consumer: Consumer) -> None:
-            while len(got) < len(sent):
-                delivery = await consumer.next()
-                got.append(delivery.payload.decode())
-                await delivery.ack()
 
-        tasks = [asyncio.create_task(work(consumer)) for consumer in consumers * 2]
-        for text in sent:
-            await queue.send(buses[0], text, to=("standard", "free", "admin", "premium")[int(text) % 4])
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        assert sorted(got, key=int) == sent
+async def test_a_listener_hears_everything_from_the_moment_it_was_let_in(connect: Connect, queue: Queue) -> None:
+    speaker, hearer = await connect(), await connect()
+    for number in range(300):  # what comes too late by a hair does so now and then only
+        subject, heard = f"soundwright.evt.{queue.name}.{number}.job", Events()
+        others = [await hearer.subscribe(f"{subject}.{word}", Events()) for word in ("begun", "done")]
+        subscription = await hearer.subscribe(f"{subject}.*", heard)
+        await speaker.publish_transient(f"{subject}.told", b"")
+        await heard.until(1)
+        for closing in (*others, subscription):
+            await closing.close()
 
-    async def test_a_dead_workers_message_goes_to_another(
-        self, connect: Callable[[], Awaitable[Bus]], queue: Queue
-    ) -> None:
-        dying, living = await connect(), await connect()
-        await queue.send(dying, "orphan")
-        await take(await queue.join(dying, ACK_WAIT_SECONDS))
-        await dying.close()
-        assert await take_text(await queue.join(living, ACK_WAIT_SECONDS)) == "orphan"
 
-    async def test_cancelling_the_wait_loses_nothing(self, bus: Bus, queue: Queue) -> None:
-        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
-        sent = {str(number) for number in range(24)}
-        got: set[str] = set()
-        for turn, text in enumerate(sorted(sent)):
-            waiting = asyncio.create_task(consumer.next())
-            sending = asyncio.create_task(queue.send(bus, text))
-            for _ in range(turn):
-                await asyncio.sleep(0)
-            await asyncio.wait({sending} if turn % 2 else {sending, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            if waiting.cancel():  # somewhere in the midst of taking it
-                outcome = (await asyncio.gather(waiting, return_exceptions=True))[0]
-                assert isinstance(outcome, asyncio.CancelledError)
-            else:
-                await waiting.result().ack()
-                got.add(waiting.result().payload.decode())
-            await sending
-        while got != sent:
-            got.add(await take_text(consumer))
-        assert await bus.backlog(queue.subject("standard")) == 0
+async def test_a_listener_hears_nothing_of_before_and_nothing_after_it_closed(bus: Bus, queue: Queue) -> None:
+    subject = f"soundwright.evt.{queue.name}.job"
+    await bus.publish_transient(subject, b"before")
+    first, second = Events(), Events()
+    closing = await bus.subscribe(subject, first)
+    await bus.subscribe(subject, second)
+    await bus.publish_transient(subject, b"now")
+    await first.until(1)
+    await closing.close()
+    await bus.publish_transient(subject, b"after")
+    await second.until(2)
+    assert [payload for _, payload in first.events] == [b"now"]
+    assert [payload for _, payload in second.events] == [b"now", b"after"]
 
-    # ------------------------------------------------------------------------------------------------- priorities
 
-    async def test_higher_priorities_go_first(self, bus: Bus, queue: Queue) -> None:
-        for priority in ("free", "standard", "premium", "admin"):
-            await queue.send(bus, priority, to=priority)
-        consumer = await queue.join(bus)
-        assert [await take_text(consumer) for _ in range(3)] == ["admin", "premium", "standard"]
-        assert await take_text(consumer) == "free"
+async def test_a_listener_that_fails_hears_the_next_one(bus: Bus, queue: Queue) -> None:
+    subject = f"soundwright.evt.{queue.name}.job"
+    heard = Events()
 
-    async def test_within_a_priority_the_oldest_goes_first(self, bus: Bus, queue: Queue) -> None:
-        """The consumer has no other rule. The ledger decides which job a command starts."""
-        await queue.send(bus, "free 1", to="free")
-        sent = [f"{priority} {number}" for number in range(8) for priority in ("standard", "admin")]
-        for text in sent:
-            await queue.send(bus, text, to=text.split()[0])
-        consumer = await queue.join(bus)
-        expected = [text for text in sent if text.startswith("admin")]
-        expected += [text for text in sent if text.startswith("standard")]
-        assert [await take_text(consumer) for _ in range(17)] == [*expected, "free 1"]
+    def listen(subject: str, payload: bytes) -> None:
+        heard(subject, payload)
+        raise ValueError("as it happens")
 
-    async def test_backlog_counts_waiting_and_taken_of_one_subject(self, bus: Bus, queue: Queue) -> None:
-        assert await bus.backlog(queue.subject("free")) == 0
-        await queue.send(bus, "1", "2", "3", to="free")
-        await queue.send(bus, "4", to="admin")
-        consumer = await queue.join(bus)
-        await take_text(consumer)
-        held = await take(consumer)
-        assert held.payload == b"1"
-        assert await bus.backlog(queue.subject("free")) == 3
-        assert await bus.backlog(queue.subject("admin")) == 0
-        assert await bus.backlog(queue.subject("*")) == 3
-        await held.ack()
-        assert await bus.backlog(queue.subject("free")) == 2
+    await bus.subscribe(subject, listen)
+    await bus.publish_transient(subject, b"1")
+    await bus.publish_transient(subject, b"2")
+    await heard.until(2)
 
-    # ---------------------------------------------------------------------------------------------------- counters
 
-    async def test_concurrent_increments_of_two_processes_get_different_sums(
-        self, connect: Callable[[], Awaitable[Bus]]
-    ) -> None:
-        buses, counter = [await connect(), await connect()], uuid.uuid4().hex
-        sums = await asyncio.gather(*(buses[number % 2].increment(counter) for number in range(400)))
-        assert sorted(sums) == list(range(1, 401))
-        assert await buses[0].increment(counter, 10) == 410
-        assert await buses[1].increment(uuid.uuid4().hex) == 1
+async def test_a_subscription_outlives_the_broker(breakable: tuple[NatsServer, Connect], queue: Queue) -> None:
+    broker, connect = breakable
+    bus = await connect()
+    subject = f"soundwright.evt.{queue.name}.job"
+    heard = Events()
+    await bus.subscribe(subject, heard)
+    broker.kill()
+    late = Events()
+    await bus.subscribe(subject, late)  # while the broker is away
+    await broker.start()
 
-    # ----------------------------------------------------------------------------------------------------- outages
+    async def both_heard() -> bool:
+        await bus.publish_transient(subject, b"again")
+        return bool(heard.events and late.events)
 
-    async def test_without_the_broker_an_increment_is_refused_and_counters_work_again_later(
-        self, breakable: tuple[Broker, Callable[[], Awaitable[Bus]]]
-    ) -> None:
-        broker, connect = breakable
-        bus = await connect()
-        assert await bus.increment("c") == 1
-        broker.kill()
-        assert await _reason(bus.increment("c")) == "BROKER_UNAVAILABLE"
-        await broker.start()
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while True:
-                await asyncio.sleep(0.05)
-                with contextlib.suppress(AppError):  # the driver reconnects by itself
-                    assert await bus.increment("c") >= 1
-                    return
+    await until(both_heard)
+    assert heard.events[0] == late.events[0] == (subject, b"again")
 
-    async def test_a_broker_that_is_killed_and_comes_back_has_lost_nothing(
-        self, breakable: tuple[Broker, Callable[[], Awaitable[Bus]]], queue: Queue
-    ) -> None:
-        broker, connect = breakable
-        bus = await connect()
-        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
-        await queue.send(bus, "held")
-        await take(consumer)
-        await queue.send(bus, "waiting")
-        broker.kill()
-        reasons = await asyncio.gather(
-            _reason(queue.send(bus, "during")),
-            _reason(bus.backlog(queue.subject("standard"))),
-        )
-        assert reasons == ["BROKER_UNAVAILABLE"] * 2
-        assert await _reason(bus.check()) == "BROKER_UNAVAILABLE"
-        await bus.publish_transient(f"soundwright.evt.{queue.name}", b"may be lost")
-        waiting = asyncio.create_task(take(consumer))
-        await broker.start()
-        first = await waiting
-        await first.ack()
-        await _until_sent(queue, bus, "during")
-        await _until_sent(queue, bus, "after")
-        rest = {await take_text(consumer) for _ in range(3)}
-        assert {first.payload.decode(), *rest} == {"held", "waiting", "during", "after"}
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while True:
-                with contextlib.suppress(AppError):  # the driver reconnects by itself
-                    await bus.check()
-                    break
-                await asyncio.sleep(0.05)
 
-    async def test_a_broker_that_lost_its_store_gets_its_queues_anew(
-        self, breakable: tuple[NatsServer, Callable[[], Awaitable[Bus]]], queue: Queue
-    ) -> None:
-        broker, connect = breakable
-        bus = await connect()
-        consumer = await queue.join(bus, ACK_WAIT_SECONDS)
-        broker.kill()
-        broker.wipe()
-        await broker.start()
-        await connect()  # any component that starts brings the streams back
-        for text, to in (("new life", "standard"), ("new tune", "free"), ("another", "free")):
-            await _until_sent(queue, bus, text, to)
-        assert {await take_text(consumer) for _ in range(3)} == {"new life", "new tune", "another"}
+# ----------------------------------------------------------------------------------------------- several workers
+
+
+async def test_two_workers_never_get_the_same_message(connect: Connect, queue: Queue) -> None:
+    buses = [await connect(), await connect()]
+    consumers = [await queue.join(bus) for bus in buses]
+    sent = [str(number) for number in range(60)]
+    got: list[str] = []
+
+    async def work(consumer: Consumer) -> None:
+        while len(got) < len(sent):
+            delivery = await consumer.next()
+            got.append(delivery.payload.decode())
+            await delivery.ack()
+
+    tasks = [asyncio.create_task(work(consumer)) for consumer in consumers * 2]
+    for text in sent:
+        await queue.send(buses[0], text, to=("standard", "free", "admin", "premium")[int(text) % 4])
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert sorted(got, key=int) == sent
+
+
+async def test_a_dead_workers_message_goes_to_another(connect: Connect, queue: Queue) -> None:
+    dying, living = await connect(), await connect()
+    await queue.send(dying, "orphan")
+    await take(await queue.join(dying, ACK_WAIT_SECONDS))
+    await dying.close()
+    assert await take_text(await queue.join(living, ACK_WAIT_SECONDS)) == "orphan"
+
+
+async def test_cancelling_the_wait_loses_nothing(bus: Bus, queue: Queue) -> None:
+    consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+    sent = {str(number) for number in range(24)}
+    got: set[str] = set()
+    for turn, text in enumerate(sorted(sent)):
+        waiting = asyncio.create_task(consumer.next())
+        sending = asyncio.create_task(queue.send(bus, text))
+        for _ in range(turn):
+            await asyncio.sleep(0)
+        await asyncio.wait({sending} if turn % 2 else {sending, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.cancel():  # somewhere in the midst of taking it
+            outcome = (await asyncio.gather(waiting, return_exceptions=True))[0]
+            assert isinstance(outcome, asyncio.CancelledError)
+        else:
+            await waiting.result().ack()
+            got.add(waiting.result().payload.decode())
+        await sending
+    while got != sent:
+        got.add(await take_text(consumer))
+    assert await bus.backlog(queue.subject("standard")) == 0
+
+
+# ------------------------------------------------------------------------------------------------- priorities
+
+
+async def test_higher_priorities_go_first_and_within_a_priority_the_oldest(bus: Bus, queue: Queue) -> None:
+    """The consumer has no other rule. The ledger decides which job a command starts."""
+    priorities = ("admin", "premium", "standard", "free")
+    for number in range(8):
+        for priority in reversed(priorities):
+            await queue.send(bus, f"{priority} {number}", to=priority)
+    consumer = await queue.join(bus)
+    expected = [f"{priority} {number}" for priority in priorities for number in range(8)]
+    assert [await take_text(consumer) for _ in expected] == expected
+
+
+async def test_backlog_counts_waiting_and_taken_of_one_subject(bus: Bus, queue: Queue) -> None:
+    assert await bus.backlog(queue.subject("free")) == 0
+    await queue.send(bus, "1", "2", "3", to="free")
+    await queue.send(bus, "4", to="admin")
+    consumer = await queue.join(bus)
+    await take_text(consumer)
+    held = await take(consumer)
+    assert held.payload == b"1"
+    assert await bus.backlog(queue.subject("free")) == 3
+    assert await bus.backlog(queue.subject("admin")) == 0
+    assert await bus.backlog(queue.subject("*")) == 3
+    await held.ack()
+    assert await bus.backlog(queue.subject("free")) == 2
+
+
+# ---------------------------------------------------------------------------------------------------- counters
+
+
+async def test_concurrent_increments_of_two_processes_get_different_sums(connect: Connect) -> None:
+    buses, counter = [await connect(), await connect()], uuid.uuid4().hex
+    sums = await asyncio.gather(*(buses[number % 2].increment(counter) for number in range(400)))
+    assert sorted(sums) == list(range(1, 401))
+    assert await buses[0].increment(counter, 10) == 410
+    assert await buses[1].increment(uuid.uuid4().hex) == 1
+
+
+# ----------------------------------------------------------------------------------------------------- outages
+
+
+async def test_without_the_broker_an_increment_is_refused_and_counters_work_again_later(
+    breakable: tuple[NatsServer, Connect],
+) -> None:
+    broker, connect = breakable
+    bus = await connect()
+    assert await bus.increment("c") == 1
+    broker.kill()
+    assert await _reason(bus.increment("c")) == "BROKER_UNAVAILABLE"
+    await broker.start()
+    await until(lambda: _succeeds(bus.increment("c")), "the driver reconnects")
+
+
+async def test_a_broker_that_is_killed_and_comes_back_has_lost_nothing(
+    breakable: tuple[NatsServer, Connect], queue: Queue
+) -> None:
+    broker, connect = breakable
+    bus = await connect()
+    consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+    await queue.send(bus, "held")
+    await take(consumer)
+    await queue.send(bus, "waiting")
+    broker.kill()
+    reasons = await asyncio.gather(
+        _reason(queue.send(bus, "during")),
+        _reason(bus.backlog(queue.subject("standard"))),
+    )
+    assert reasons == ["BROKER_UNAVAILABLE"] * 2
+    assert await _reason(bus.check()) == "BROKER_UNAVAILABLE"
+    await bus.publish_transient(f"soundwright.evt.{queue.name}", b"may be lost")
+    waiting = asyncio.create_task(take(consumer))
+    await broker.start()
+    first = await waiting
+    await first.ack()
+    await _until_sent(queue, bus, "during")
+    await _until_sent(queue, bus, "after")
+    rest = {await take_text(consumer) for _ in range(3)}
+    assert {first.payload.decode(), *rest} == {"held", "waiting", "during", "after"}
+    await until(lambda: _succeeds(bus.check()), "the driver reconnects")
+
+
+async def test_a_broker_that_lost_its_store_gets_its_queues_anew(
+    breakable: tuple[NatsServer, Connect], queue: Queue
+) -> None:
+    broker, connect = breakable
+    bus = await connect()
+    consumer = await queue.join(bus, ACK_WAIT_SECONDS)
+    broker.kill()
+    broker.wipe()
+    await broker.start()
+    await connect()  # any component that starts brings the streams back
+    for text, to in (("new life", "standard"), ("new tune", "free"), ("another", "free")):
+        await _until_sent(queue, bus, text, to)
+    assert {await take_text(consumer) for _ in range(3)} == {"new life", "new tune", "another"}
 
 
 async def _reason(call: Awaitable[Any]) -> str:
@@ -440,106 +407,76 @@ async def _reason(call: Awaitable[Any]) -> str:
     return refusal.value.reason
 
 
+async def _succeeds(call: Awaitable[Any]) -> bool:
+    try:
+        await call
+    except AppError:  # the connection is being made anew
+        return False
+    return True
+
+
 async def _until_sent(queue: Queue, bus: Bus, text: str, to: str = "standard") -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while True:
-            try:
-                await queue.send(bus, text, to=to)
-            except AppError:  # the connection is being made anew
-                continue
-            return
+    await until(lambda: _succeeds(queue.send(bus, text, to=to)), "the message is sent")
 
 
-class TestNatsBus(BusContract):
-    @pytest_asyncio.fixture
-    async def connect(self, nats_server: NatsServer) -> AsyncIterator[Callable[[], Awaitable[Bus]]]:
-        buses: list[Bus] = []
+async def test_an_idle_consumer_is_woken_rather_than_polling(
+    bus: NatsBus, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats_consumer, "_POLL_SECONDS", 3600.0)
+    consumer = await queue.join(bus)
+    for number in range(50):
+        waiting = asyncio.create_task(take(consumer))
+        await until(lambda: consumer._woken._waiters, "the consumer has found nothing and waits")
+        await queue.send(bus, str(number), to=("admin", "free", "premium", "standard")[number % 4])
+        delivery = await waiting
+        assert delivery.payload == b"%d" % number
+        await delivery.ack()
 
-        async def open_one() -> Bus:
-            buses.append(await NatsBus.connect(nats_server.url, name="test", timeout_seconds=DEADLINE_SECONDS))
-            return buses[-1]
 
-        yield open_one
-        for bus in buses:
-            await bus.close()
+async def test_idle_takers_ask_the_broker_one_thing_at_a_time(
+    bus: NatsBus, nats_server: NatsServer, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats_consumer, "_POLL_SECONDS", 0.01)
+    consumer = await queue.join(bus)
+    for to in ("admin", "premium", "standard", "free"):
+        await queue.send(bus, to, to=to)
+        await take_text(consumer)
+    asked: list[str] = []
+    client = await nats.connect(nats_server.url)
 
-    @pytest_asyncio.fixture
-    async def breakable(self, tmp_path: Path) -> AsyncIterator[tuple[Broker, Callable[[], Awaitable[Bus]]]]:
-        server = NatsServer(tmp_path)
-        await server.start()
-        buses: list[Bus] = []
+    async def hear(message: Any) -> None:
+        asked.append(message.subject)
 
-        async def open_one() -> Bus:
-            bus = await NatsBus.connect(server.url, name="test", timeout_seconds=DEADLINE_SECONDS, request_seconds=0.5)
-            buses.append(bus)
-            return bus
+    await client.subscribe("$JS.API.>", cb=hear)
+    await client.flush()
+    idle = [asyncio.create_task(consumer.next()) for _ in range(4)]
+    await until(lambda: len(asked) >= 20)
+    for waiting in idle:
+        waiting.cancel()
+    await asyncio.gather(*idle, return_exceptions=True)
+    await client.close()
+    assert set(asked) == {"$JS.API.STREAM.INFO.SOUNDWRIGHT_CMD"}
 
-        yield server, open_one
-        for bus in buses:
-            await bus.close()
-        server.kill()
 
-    async def test_an_idle_consumer_is_woken_rather_than_polling(
-        self, bus: NatsBus, queue: Queue, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(nats_consumer, "_POLL_SECONDS", 3600.0)
-        consumer = await queue.join(bus)
-        for number in range(50):
-            waiting = asyncio.create_task(take(consumer))
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                while not consumer._woken._waiters:  # noqa: ASYNC110 (it has found nothing and waits)
-                    await asyncio.sleep(0)
-            await queue.send(bus, str(number), to=("admin", "free", "premium", "standard")[number % 4])
-            delivery = await waiting
-            assert delivery.payload == b"%d" % number
-            await delivery.ack()
+async def test_connecting_waits_for_a_broker_that_is_still_starting(
+    own_nats: NatsServer, open_bus: Callable[[str], Awaitable[Bus]]
+) -> None:
+    connecting = asyncio.create_task(open_bus(own_nats.url))
+    await own_nats.start()
+    await (await connecting).check()
 
-    async def test_idle_takers_ask_the_broker_one_thing_at_a_time(
-        self, bus: NatsBus, nats_server: NatsServer, queue: Queue, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(nats_consumer, "_POLL_SECONDS", 0.01)
-        consumer = await queue.join(bus)
-        for to in ("admin", "premium", "standard", "free"):
-            await queue.send(bus, to, to=to)
-            await take_text(consumer)
-        asked: list[str] = []
-        client = await nats.connect(nats_server.url)
 
-        async def hear(message: Any) -> None:
-            asked.append(message.subject)
-
-        await client.subscribe("$JS.API.>", cb=hear)
-        await client.flush()
-        idle = [asyncio.create_task(consumer.next()) for _ in range(4)]
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while len(asked) < 20:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        for waiting in idle:
-            waiting.cancel()
-        await asyncio.gather(*idle, return_exceptions=True)
-        await client.close()
-        assert set(asked) == {"$JS.API.STREAM.INFO.SOUNDWRIGHT_CMD"}
-
-    async def test_connecting_waits_for_a_broker_that_is_still_starting(self, tmp_path: Path) -> None:
-        server = NatsServer(tmp_path)
-        connecting = asyncio.create_task(NatsBus.connect(server.url, name="test", timeout_seconds=DEADLINE_SECONDS))
-        await server.start()
-        bus = await connecting
-        await bus.check()
-        await bus.close()
-        server.kill()
-
-    async def test_events_reach_whoever_listens_and_a_repetition_is_not_stored(
-        self, bus: NatsBus, nats_server: NatsServer, queue: Queue
-    ) -> None:
-        client = await nats.connect(nats_server.url)
-        subject = f"soundwright.evt.{queue.name}.v1.job.succeeded"
-        heard = await client.subscribe(subject)
-        await client.flush()
-        await bus.publish(subject, b"fact", message_id=f"{queue.name}.succeeded")
-        await bus.publish(subject, b"fact", message_id=f"{queue.name}.succeeded")
-        await bus.publish_transient(subject, b"progress")
-        assert (await heard.next_msg(DEADLINE_SECONDS)).data == b"fact"
-        state = await client.jetstream().stream_info("SOUNDWRIGHT_EVT", subjects_filter=subject)
-        assert (state.state.subjects or {})[subject] >= 1
-        await client.close()
+async def test_events_reach_whoever_listens_and_a_repetition_is_not_stored(
+    bus: NatsBus, nats_server: NatsServer, queue: Queue
+) -> None:
+    client = await nats.connect(nats_server.url)
+    subject = f"soundwright.evt.{queue.name}.v1.job.succeeded"
+    heard = await client.subscribe(subject)
+    await client.flush()
+    await bus.publish(subject, b"fact", message_id=f"{queue.name}.succeeded")
+    await bus.publish(subject, b"fact", message_id=f"{queue.name}.succeeded")
+    await bus.publish_transient(subject, b"progress")
+    assert (await heard.next_msg(DEADLINE_SECONDS)).data == b"fact"
+    state = await client.jetstream().stream_info("SOUNDWRIGHT_EVT", subjects_filter=subject)
+    assert (state.state.subjects or {})[subject] >= 1
+    await client.close()

@@ -1,21 +1,20 @@
-"""Uploads in parts over MinIO: their limits, and what is left of those that are never completed."""
+"""Uploads in parts over S3: their limits, and what is left of those that are never completed."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 import pytest_asyncio
 from test_blobs_contract import get, put
 
-from kit.adapters.s3.blobs import Access, S3Blobs
+from kit.adapters.s3.blobs import S3Blobs
 from kit.adapters.system.clock import SystemClock
 from kit.errors import AppError
 from services.ingest.app import purge_once
 from services.ingest.direct_uploads import DirectUpload, DirectUploads
 from services.ingest.service import staging_key
-from tests.servers import s3
 from tests.servers.s3 import S3Server
 
 KEEP_SECONDS = 3600.0
@@ -29,15 +28,9 @@ class Clock(SystemClock):
         return super().now() + self.ahead
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3.minio(tmp_path_factory.mktemp("minio")) as running:
-        yield running
-
-
 @pytest_asyncio.fixture
-async def blobs(server: S3Server) -> AsyncIterator[S3Blobs]:
-    opened = S3Blobs(Access(server.new_bucket(), s3.ACCESS_KEY, s3.SECRET_KEY, f"http://{server.address}"))
+async def blobs(s3_server: S3Server) -> AsyncIterator[S3Blobs]:
+    opened = S3Blobs(s3_server.access(f"http://{s3_server.address}"))
     yield opened
     await opened.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest_asyncio
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.errors import AppError, Code
 from kit.ports import AtLeast, Collection, Contains, Docs, Index, LessThan, OneOf
-from tests.contract.docs_stores import Open, SqliteStore, Store, plans_of, trace_reads
+from tests.contract.stores import OpenDocs, on_sqlite
 
 SONGS = Collection(
     "songs",
@@ -36,414 +37,342 @@ def ids(docs: list[dict[str, Any]]) -> list[str]:
     return [doc["id"] for doc in docs]
 
 
-class DocsContract(Store):
-    @pytest_asyncio.fixture
-    async def docs(self, open_docs: Open) -> Docs:
-        docs = await open_docs()
-        await docs.ensure(SONGS)
-        return docs
+@pytest_asyncio.fixture
+async def docs(open_docs: OpenDocs) -> Docs:
+    docs = open_docs()
+    await docs.ensure(SONGS)
+    return docs
 
-    # -------------------------------------------------------------------------------------------- obsolete indexes
 
-    async def test_indexes_that_only_an_earlier_version_needs_are_dropped_on_demand(
-        self, docs: Docs, open_docs: Open
-    ) -> None:
-        earlier = await open_docs()
-        obsolete = (Index(("made", "due")), Index(("isrc",), unique=True), Index(("owner", "tags"), each="tags"))
-        await earlier.ensure(Collection("songs", (*SONGS.indexes, *obsolete)))
-        await docs.insert("songs", song(1, tags=["calm"], isrc="X"))
-        assert len(await docs.obsolete_indexes()) == len(obsolete)
-        assert await earlier.obsolete_indexes() == []
-        with pytest.raises(AppError, match="DOC_EXISTS"):
-            await docs.insert("songs", song(2, isrc="X"))  # no index was dropped yet
+# -------------------------------------------------------------------------------------------- obsolete indexes
 
-        assert len(await docs.obsolete_indexes(drop=True)) == len(obsolete)
-        assert await docs.obsolete_indexes() == []
-        await docs.insert("songs", song(2, isrc="X", tags=["calm"]))
-        with pytest.raises(AppError, match="DOC_EXISTS"):
-            await docs.insert("songs", song(3, slug="slug-1"))
-        assert ids(await docs.find("songs", {"owner": "ann", "tags": Contains("calm")})) == ["s001", "s002"]
 
-        await docs.delete("songs", "s002")
-        await earlier.ensure(Collection("songs", obsolete))  # the earlier version starts again
-        assert len(await docs.obsolete_indexes()) == len(obsolete)
-        assert ids(await earlier.find("songs", {"owner": "ann", "tags": Contains("calm")})) == ["s001"]
+async def test_indexes_that_only_an_earlier_version_needs_are_dropped_on_demand(
+    docs: Docs, open_docs: OpenDocs
+) -> None:
+    earlier = open_docs()
+    obsolete = (Index(("made", "due")), Index(("isrc",), unique=True), Index(("owner", "tags"), each="tags"))
+    await earlier.ensure(Collection("songs", (*SONGS.indexes, *obsolete)))
+    await docs.insert("songs", song(1, tags=["calm"], isrc="X"))
+    assert len(await docs.obsolete_indexes()) == len(obsolete)
+    assert await earlier.obsolete_indexes() == []
+    with pytest.raises(AppError, match="DOC_EXISTS"):
+        await docs.insert("songs", song(2, isrc="X"))  # no index was dropped yet
 
-    async def test_programs_that_declare_the_same_indexes_have_the_same_declaration(
-        self, docs: Docs, open_docs: Open
-    ) -> None:
-        other = await open_docs()
-        assert docs.declaration() != other.declaration()
-        for index in reversed(SONGS.indexes):
-            await other.ensure(Collection("songs", (index,)))
-        await other.ensure(Collection("notes"))
-        assert docs.declaration() == other.declaration()
-        await other.ensure(Collection("notes", (Index(("made",)),)))
-        assert docs.declaration() != other.declaration()
+    assert len(await docs.obsolete_indexes(drop=True)) == len(obsolete)
+    assert await docs.obsolete_indexes() == []
+    await docs.insert("songs", song(2, isrc="X", tags=["calm"]))
+    with pytest.raises(AppError, match="DOC_EXISTS"):
+        await docs.insert("songs", song(3, slug="slug-1"))
+    assert ids(await docs.find("songs", {"owner": "ann", "tags": Contains("calm")})) == ["s001", "s002"]
 
-    # --------------------------------------------------------------------------------------- copies of the store
+    await docs.delete("songs", "s002")
+    await earlier.ensure(Collection("songs", obsolete))  # the earlier version starts again
+    assert len(await docs.obsolete_indexes()) == len(obsolete)
+    assert ids(await earlier.find("songs", {"owner": "ann", "tags": Contains("calm")})) == ["s001"]
 
-    async def test_loaded_documents_keep_their_revision_and_replace_others(self, docs: Docs) -> None:
-        await docs.insert("songs", song(1, title="before"))
-        await docs.load("songs", [{**song(1, title="after"), "revision": 7}, {**song(2), "revision": 3}])
-        await docs.load("songs", [{**song(2), "revision": 3}])
-        await docs.load("songs", [])
-        assert await docs.get("songs", "s001") == {**song(1, title="after"), "revision": 7}
-        assert await docs.find("songs", {"owner": "ann"}) == [
-            {**song(1, title="after"), "revision": 7},
-            {**song(2), "revision": 3},
-        ]
-        assert await docs.replace("songs", song(2, title="changed"), 3)
 
-    async def test_a_loaded_document_may_not_clash_with_another_one(self, docs: Docs) -> None:
-        await docs.insert("songs", song(1))
-        with pytest.raises(AppError) as refusal:
-            await docs.load("songs", [{**song(2), "slug": "slug-1", "revision": 1}])
-        assert (refusal.value.code, refusal.value.reason) == (Code.CONFLICT, "DOC_EXISTS")
+async def test_programs_that_declare_the_same_indexes_have_the_same_declaration(
+    docs: Docs, open_docs: OpenDocs
+) -> None:
+    other = open_docs()
+    assert docs.declaration() != other.declaration()
+    for index in reversed(SONGS.indexes):
+        await other.ensure(Collection("songs", (index,)))
+    await other.ensure(Collection("notes"))
+    assert docs.declaration() == other.declaration()
+    await other.ensure(Collection("notes", (Index(("made",)),)))
+    assert docs.declaration() != other.declaration()
 
-    async def test_a_snapshot_has_all_documents_and_may_be_read_during_writes(self, docs: Docs, tmp_path: Path) -> None:
-        await docs.load("songs", [{**song(number), "revision": number} for number in range(1, 40)])
-        folder = tmp_path / "snapshot"
-        folder.mkdir()
-        async with docs.snapshot(folder) as frozen:
-            await docs.insert("songs", song(50))
-            found = await frozen.find("songs", {}, limit=39)
-            assert [doc["revision"] for doc in found] == list(range(1, 40))
-            if frozen is not docs:
-                assert await frozen.get("songs", "s050") is None
-        assert list(folder.iterdir()) == []
-        assert await docs.get("songs", "s050") is not None
 
-    async def test_a_store_that_works_passes_its_check(self, docs: Docs) -> None:
-        await docs.check()
+# --------------------------------------------------------------------------------------- copies of the store
 
-    # ------------------------------------------------------------------------------------------- one document
 
-    async def test_what_is_inserted_is_got_with_revision_one(self, docs: Docs) -> None:
-        body = song(
-            1, title="Größe 🎵 العربية\n\"'`;--", tags=["a", {"deep": [1, 2.5, None, True]}], empty="", none=None
+async def test_loaded_documents_keep_their_revision_and_replace_others(docs: Docs) -> None:
+    await docs.insert("songs", song(1, title="before"))
+    await docs.load("songs", [{**song(1, title="after"), "revision": 7}, {**song(2), "revision": 3}])
+    await docs.load("songs", [{**song(2), "revision": 3}])
+    await docs.load("songs", [])
+    assert await docs.get("songs", "s001") == {**song(1, title="after"), "revision": 7}
+    assert await docs.find("songs", {"owner": "ann"}) == [
+        {**song(1, title="after"), "revision": 7},
+        {**song(2), "revision": 3},
+    ]
+    assert await docs.replace("songs", song(2, title="changed"), 3)
+
+
+async def test_a_loaded_document_may_not_clash_with_another_one(docs: Docs) -> None:
+    await docs.insert("songs", song(1))
+    with pytest.raises(AppError) as refusal:
+        await docs.load("songs", [{**song(2), "slug": "slug-1", "revision": 1}])
+    assert (refusal.value.code, refusal.value.reason) == (Code.CONFLICT, "DOC_EXISTS")
+
+
+# ------------------------------------------------------------------------------------------- one document
+
+
+async def test_a_snapshot_has_all_documents_and_may_be_read_during_writes(docs: Docs, tmp_path: Path) -> None:
+    await docs.load("songs", [{**song(number), "revision": number} for number in range(1, 40)])
+    folder = tmp_path / "snapshot"
+    folder.mkdir()
+    async with docs.snapshot(folder) as frozen:
+        await docs.insert("songs", song(50))
+        found = await frozen.find("songs", {}, limit=39)
+        assert [doc["revision"] for doc in found] == list(range(1, 40))
+        if frozen is not docs:
+            assert await frozen.get("songs", "s050") is None
+    assert list(folder.iterdir()) == []
+    assert await docs.get("songs", "s050") is not None
+
+
+async def test_what_is_inserted_is_got_with_revision_one(docs: Docs) -> None:
+    body = song(1, title="Größe 🎵 العربية\n\"'`;--", tags=["a", {"deep": [1, 2.5, None, True]}], empty="", none=None)
+    await docs.insert("songs", body)
+    assert await docs.get("songs", "s001") == {**body, "revision": 1}
+
+
+async def test_a_returned_document_is_the_callers_to_change(docs: Docs) -> None:
+    await docs.insert("songs", song(1, tags=["a"]))
+    got = await docs.get("songs", "s001")
+    assert got is not None
+    got["tags"].append("b")
+    assert (await docs.get("songs", "s001") or {})["tags"] == ["a"]
+
+
+async def test_a_taken_id_is_refused_and_the_first_document_stays(docs: Docs) -> None:
+    await docs.insert("songs", song(1, title="first"))
+    with pytest.raises(AppError) as refusal:
+        await docs.insert("songs", song(1, slug="other", title="second"))
+    assert (refusal.value.code, refusal.value.reason) == (Code.CONFLICT, "DOC_EXISTS")
+    assert (await docs.get("songs", "s001") or {})["title"] == "first"
+    assert await docs.count("songs", {}) == 1
+
+
+async def test_a_total_adds_a_field_of_the_documents_that_match(docs: Docs) -> None:
+    assert await docs.total("songs", {"owner": "ann"}, "size") == 0
+    sizes = [1, 2**40, 0, None, 2**40]
+    for number, size in enumerate(sizes):
+        await docs.insert("songs", song(number, size=size))
+    await docs.insert("songs", song(8))
+    await docs.insert("songs", song(9, owner="bob", size=5))
+    assert await docs.total("songs", {"owner": "ann"}, "size") == 2**41 + 1
+    assert await docs.total("songs", {"owner": "ann", "size": AtLeast(2)}, "size") == 2**41
+    assert await docs.total("songs", {"owner": OneOf(["bob", "eve"])}, "size") == 5
+    assert await docs.total("songs", {}, "made") == 27
+
+
+async def test_delete_says_whether_there_was_something(docs: Docs) -> None:
+    await docs.insert("songs", song(1))
+    assert await docs.delete("songs", "s001") is True
+    assert await docs.delete("songs", "s001") is False
+    assert await docs.get("songs", "s001") is None
+    await docs.insert("songs", song(1))  # nothing of it is left in an index
+
+
+async def test_of_concurrent_deletions_one_deletes(open_docs: OpenDocs, docs: Docs) -> None:
+    """A link in an email is valid once: whoever deletes its document may use it."""
+    other = open_docs()
+    for number in range(10):
+        await docs.insert("songs", song(number))
+        deletions = [store.delete("songs", song(number)["id"]) for store in (docs, other, docs, other)]
+        assert sorted(await asyncio.gather(*deletions)) == [False, False, False, True]
+
+
+async def test_not_a_number_is_refused_rather_than_stored(docs: Docs) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        await docs.insert("songs", song(1, peak=math.nan))
+    assert await docs.get("songs", "s001") is None
+
+
+# ------------------------------------------------------------------------------------- compare-and-set
+
+
+async def test_replace_with_an_old_revision_changes_nothing(docs: Docs) -> None:
+    await docs.insert("songs", song(1, title="a"))
+    assert await docs.replace("songs", song(1, title="b"), 1)
+    assert await docs.replace("songs", song(1, title="c"), 1) is False
+    assert await docs.replace("songs", song(1, title="c"), 3) is False
+    assert await docs.get("songs", "s001") == {**song(1, title="b"), "revision": 2}
+
+
+async def test_replace_of_a_missing_document_is_false_and_makes_none(docs: Docs) -> None:
+    assert await docs.replace("songs", song(1), 1) is False
+    assert await docs.count("songs", {}) == 0
+
+
+async def test_replace_keeps_unique_indexes(docs: Docs) -> None:
+    await docs.insert("songs", song(1))
+    await docs.insert("songs", song(2))
+    with pytest.raises(AppError) as refusal:
+        await docs.replace("songs", song(2, slug="slug-1"), 1)
+    assert refusal.value.reason == "DOC_EXISTS"
+    assert await docs.get("songs", "s002") == {**song(2), "revision": 1}
+
+
+async def test_of_two_racing_writers_exactly_one_wins_every_round(docs: Docs, open_docs: OpenDocs) -> None:
+    other = open_docs()
+    await docs.insert("songs", song(1, winner=""))
+    for round_number in range(1, 21):
+        won = await asyncio.gather(
+            docs.replace("songs", song(1, winner="a"), round_number),
+            other.replace("songs", song(1, winner="b"), round_number),
         )
-        await docs.insert("songs", body)
-        assert await docs.get("songs", "s001") == {**body, "revision": 1}
+        assert sorted(won) == [False, True]
+        winner = "a" if won[0] else "b"
+        assert await other.get("songs", "s001") == {**song(1, winner=winner), "revision": round_number + 1}
 
-    async def test_a_missing_document_is_none(self, docs: Docs) -> None:
-        assert await docs.get("songs", "nobody") is None
 
-    async def test_a_returned_document_is_the_callers_to_change(self, docs: Docs) -> None:
-        await docs.insert("songs", song(1, tags=["a"]))
-        got = await docs.get("songs", "s001")
-        assert got is not None
-        got["tags"].append("b")
-        assert (await docs.get("songs", "s001") or {})["tags"] == ["a"]
+async def test_many_concurrent_writers_lose_no_increment(docs: Docs, open_docs: OpenDocs) -> None:
+    other = open_docs()
+    await docs.insert("songs", song(1, plays=0))
 
-    async def test_a_taken_id_is_refused_and_the_first_document_stays(self, docs: Docs) -> None:
-        await docs.insert("songs", song(1, title="first"))
-        with pytest.raises(AppError) as refusal:
-            await docs.insert("songs", song(1, slug="other", title="second"))
-        assert (refusal.value.code, refusal.value.reason) == (Code.CONFLICT, "DOC_EXISTS")
-        assert (await docs.get("songs", "s001") or {})["title"] == "first"
-        assert await docs.count("songs", {}) == 1
+    async def play(store: Docs) -> None:
+        while True:
+            doc = await store.get("songs", "s001")
+            assert doc is not None
+            if await store.replace("songs", {**doc, "plays": doc["plays"] + 1}, doc["revision"]):
+                return
 
-    async def test_a_total_adds_a_field_of_the_documents_that_match(self, docs: Docs) -> None:
-        assert await docs.total("songs", {"owner": "ann"}, "size") == 0
-        sizes = [1, 2**40, 0, None, 2**40]
-        for number, size in enumerate(sizes):
-            await docs.insert("songs", song(number, size=size))
-        await docs.insert("songs", song(8))
-        await docs.insert("songs", song(9, owner="bob", size=5))
-        assert await docs.total("songs", {"owner": "ann"}, "size") == 2**41 + 1
-        assert await docs.total("songs", {"owner": "ann", "size": AtLeast(2)}, "size") == 2**41
-        assert await docs.total("songs", {"owner": OneOf(["bob", "eve"])}, "size") == 5
-        assert await docs.total("songs", {}, "made") == 27
+    await asyncio.gather(*(play((docs, other)[number % 2]) for number in range(20)))
+    assert await docs.get("songs", "s001") == {**song(1, plays=20), "revision": 21}
 
-    async def test_delete_says_whether_there_was_something(self, docs: Docs) -> None:
-        await docs.insert("songs", song(1))
-        assert await docs.delete("songs", "s001") is True
-        assert await docs.delete("songs", "s001") is False
-        assert await docs.get("songs", "s001") is None
-        await docs.insert("songs", song(1))  # nothing of it is left in an index
 
-    async def test_of_concurrent_deletions_one_deletes(self, open_docs: Open, docs: Docs) -> None:
-        """A link in an email is valid once: whoever deletes its document may use it."""
-        other = await open_docs()
-        for number in range(10):
-            await docs.insert("songs", song(number))
-            deletions = [store.delete("songs", song(number)["id"]) for store in (docs, other, docs, other)]
-            assert sorted(await asyncio.gather(*deletions)) == [False, False, False, True]
-
-    async def test_not_a_number_is_refused_rather_than_stored(self, docs: Docs) -> None:
-        with pytest.raises(ValueError, match="JSON"):
-            await docs.insert("songs", song(1, peak=math.nan))
-        assert await docs.get("songs", "s001") is None
-
-    # ------------------------------------------------------------------------------------- compare-and-set
-
-    async def test_replace_stores_the_whole_document_and_raises_the_revision(self, docs: Docs) -> None:
-        await docs.insert("songs", song(1, title="old", mood="sad"))
-        assert await docs.replace("songs", song(1, title="new", revision=1), 1) is True
-        assert await docs.get("songs", "s001") == {**song(1, title="new"), "revision": 2}
-
-    async def test_replace_with_an_old_revision_changes_nothing(self, docs: Docs) -> None:
-        await docs.insert("songs", song(1, title="a"))
-        assert await docs.replace("songs", song(1, title="b"), 1)
-        assert await docs.replace("songs", song(1, title="c"), 1) is False
-        assert await docs.replace("songs", song(1, title="c"), 3) is False
-        assert await docs.get("songs", "s001") == {**song(1, title="b"), "revision": 2}
-
-    async def test_replace_of_a_missing_document_is_false_and_makes_none(self, docs: Docs) -> None:
-        assert await docs.replace("songs", song(1), 1) is False
-        assert await docs.count("songs", {}) == 0
-
-    async def test_replace_keeps_unique_indexes(self, docs: Docs) -> None:
-        await docs.insert("songs", song(1))
-        await docs.insert("songs", song(2))
-        with pytest.raises(AppError) as refusal:
-            await docs.replace("songs", song(2, slug="slug-1"), 1)
-        assert refusal.value.reason == "DOC_EXISTS"
-        assert await docs.get("songs", "s002") == {**song(2), "revision": 1}
-
-    async def test_of_two_racing_writers_exactly_one_wins_every_round(self, docs: Docs, open_docs: Open) -> None:
-        other = await open_docs()
-        await docs.insert("songs", song(1, winner=""))
-        for round_number in range(1, 21):
-            won = await asyncio.gather(
-                docs.replace("songs", song(1, winner="a"), round_number),
-                other.replace("songs", song(1, winner="b"), round_number),
-            )
-            assert sorted(won) == [False, True]
-            winner = "a" if won[0] else "b"
-            assert await other.get("songs", "s001") == {**song(1, winner=winner), "revision": round_number + 1}
-
-    async def test_many_concurrent_writers_lose_no_increment(self, docs: Docs, open_docs: Open) -> None:
-        other = await open_docs()
-        await docs.insert("songs", song(1, plays=0))
-
-        async def play(store: Docs) -> None:
-            while True:
-                doc = await store.get("songs", "s001")
-                assert doc is not None
-                if await store.replace("songs", {**doc, "plays": doc["plays"] + 1}, doc["revision"]):
-                    return
-
-        await asyncio.gather(*(play((docs, other)[number % 2]) for number in range(20)))
-        assert await docs.get("songs", "s001") == {**song(1, plays=20), "revision": 21}
-
-    async def test_of_concurrent_inserts_with_one_unique_value_one_succeeds(self, docs: Docs, open_docs: Open) -> None:
-        other = await open_docs()
-        outcomes = await asyncio.gather(
-            *((docs, other)[n % 2].insert("songs", song(n, key="k")) for n in range(10)), return_exceptions=True
-        )
-        assert sum(outcome is None for outcome in outcomes) == 1
-        assert {o.reason for o in outcomes if isinstance(o, AppError)} == {"DOC_EXISTS"}
-        assert await docs.count("songs", {}) == 1
-
-    # ---------------------------------------------------------------------------------------------- indexes
-
-    async def test_a_unique_index_refuses_a_second_value(self, docs: Docs) -> None:
-        await docs.insert("songs", song(1, slug="same"))
-        with pytest.raises(AppError) as refusal:
-            await docs.insert("songs", song(2, slug="same"))
-        assert refusal.value.reason == "DOC_EXISTS"
-        assert await docs.get("songs", "s002") is None
-
-    async def test_a_partial_unique_index_holds_only_documents_with_the_field(self, docs: Docs) -> None:
-        await docs.insert("songs", song(1, key="k"))
-        await docs.insert("songs", song(2, key=None))
-        await docs.insert("songs", song(3, key=None))
-        await docs.insert("songs", song(4))
-        await docs.insert("songs", song(5, owner="bob", key="k"))
-        with pytest.raises(AppError, match="DOC_EXISTS"):
-            await docs.insert("songs", song(6, key="k"))
-        assert await docs.count("songs", {}) == 5
-
-    async def test_a_value_that_leaves_a_partial_index_is_free_again(self, docs: Docs) -> None:
-        await docs.insert("songs", song(1, key="k"))
-        assert await docs.replace("songs", song(1, key=None), 1)
-        await docs.insert("songs", song(2, key="k"))
-
-    async def test_ensure_may_be_repeated_and_keeps_what_is_there(self, docs: Docs, open_docs: Open) -> None:
-        await docs.insert("songs", song(1))
-        other = await open_docs()
-        await asyncio.gather(docs.ensure(SONGS), other.ensure(SONGS))
-        assert await docs.count("songs", {}) == 1
-
-    async def test_collections_are_apart(self, docs: Docs) -> None:
-        await docs.ensure(Collection("bands"))
-        await docs.insert("bands", {"id": "s001"})
-        await docs.insert("songs", song(1))
-        assert await docs.get("bands", "s001") == {"id": "s001", "revision": 1}
-
-    # ------------------------------------------------------------------------------------------- conditions
-
-    @pytest.mark.parametrize(
-        ("where", "expected"),
-        [
-            ({}, ["s001", "s002", "s003", "s004"]),
-            ({"owner": "ann"}, ["s001", "s003", "s004"]),
-            ({"owner": "ann", "made": 3}, ["s003"]),
-            ({"owner": "nobody"}, []),
-            ({"id": "s002"}, ["s002"]),
-            ({"made": OneOf([1, 2, 99])}, ["s001", "s002"]),
-            ({"owner": OneOf(["bob"]), "made": OneOf([1])}, []),
-            ({"made": OneOf([])}, []),
-            ({"made": LessThan(3)}, ["s001", "s002"]),
-            ({"made": LessThan(2.5)}, ["s001", "s002"]),
-            ({"due": LessThan(100)}, ["s001", "s003"]),
-            ({"due": LessThan(50.0)}, ["s003"]),
-            ({"title": LessThan("m")}, ["s001"]),
-            ({"due": None}, ["s002", "s004"]),
-            ({"loud": True}, ["s001"]),
-            ({"loud": False}, ["s002"]),
-            ({"loud": None}, ["s003", "s004"]),
-            ({"title": "ナイト 🌙"}, ["s004"]),
-            ({"title": "' OR 1=1 --"}, []),
-            ({"ratio": 0.1}, ["s002"]),
-        ],
+async def test_of_concurrent_inserts_with_one_unique_value_one_succeeds(docs: Docs, open_docs: OpenDocs) -> None:
+    other = open_docs()
+    outcomes = await asyncio.gather(
+        *((docs, other)[n % 2].insert("songs", song(n, key="k")) for n in range(10)), return_exceptions=True
     )
-    async def test_conditions(self, docs: Docs, where: dict[str, Any], expected: list[str]) -> None:
-        await docs.insert("songs", song(1, due=50.0, title="aria", loud=True))
-        await docs.insert("songs", song(2, owner="bob", due=None, title="waltz", loud=False, ratio=0.1))
-        await docs.insert("songs", song(3, due=10, loud=None, title="rondo"))
-        await docs.insert("songs", song(4, title="ナイト 🌙"))
-        assert ids(await docs.find("songs", where)) == expected
-        assert await docs.count("songs", where) == len(expected)
+    assert sum(outcome is None for outcome in outcomes) == 1
+    assert {o.reason for o in outcomes if isinstance(o, AppError)} == {"DOC_EXISTS"}
+    assert await docs.count("songs", {}) == 1
 
-    @pytest.mark.parametrize(
-        "name", ["a b", "a'", 'a"', "a;b", "", "a.b", "$where", "1a", "a--", "a)", "\x00", "a\x00b"]
+
+# ---------------------------------------------------------------------------------------------- indexes
+
+
+async def test_a_partial_unique_index_holds_only_documents_with_the_field(docs: Docs) -> None:
+    await docs.insert("songs", song(1, key="k"))
+    await docs.insert("songs", song(2, key=None))
+    await docs.insert("songs", song(3, key=None))
+    await docs.insert("songs", song(4))
+    await docs.insert("songs", song(5, owner="bob", key="k"))
+    with pytest.raises(AppError, match="DOC_EXISTS"):
+        await docs.insert("songs", song(6, key="k"))
+    assert await docs.count("songs", {}) == 5
+
+
+async def test_a_value_that_leaves_a_partial_index_is_free_again(docs: Docs) -> None:
+    await docs.insert("songs", song(1, key="k"))
+    assert await docs.replace("songs", song(1, key=None), 1)
+    await docs.insert("songs", song(2, key="k"))
+
+
+async def test_collections_are_apart(docs: Docs) -> None:
+    await docs.ensure(Collection("bands"))
+    await docs.insert("bands", {"id": "s001"})
+    await docs.insert("songs", song(1))
+    assert await docs.get("bands", "s001") == {"id": "s001", "revision": 1}
+
+
+async def test_numbers_sort_as_numbers_and_texts_by_code_point(docs: Docs) -> None:
+    for number, (made, title) in enumerate(((10, "b"), (9, "B"), (9.5, "é"), (-1, "10"))):
+        await docs.insert("songs", song(number, made=made, title=title))
+    assert ids(await docs.find("songs", {}, sort="made")) == ["s003", "s001", "s002", "s000"]
+    assert ids(await docs.find("songs", {}, sort="title")) == ["s003", "s001", "s000", "s002"]
+
+
+async def test_a_page_is_not_moved_by_what_is_inserted_before_it(docs: Docs) -> None:
+    for number in range(10, 16):
+        await docs.insert("songs", song(number))
+    first = await docs.find("songs", {}, sort="made", limit=3)
+    await docs.insert("songs", song(1))
+    after = (first[-1]["made"], first[-1]["id"])
+    assert ids(await docs.find("songs", {}, sort="made", limit=3, after=after)) == ["s013", "s014", "s015"]
+
+
+# --------------------------------------------------------------------------------------------- lasting
+
+
+async def test_it_is_all_there_after_opening_again(docs: Docs, open_docs: OpenDocs) -> None:
+    await docs.insert("songs", song(1, key="k"))
+    await docs.replace("songs", song(1, key="k", title="new"), 1)
+    await docs.close()
+    again = open_docs()
+    await again.ensure(SONGS)
+    assert await again.get("songs", "s001") == {**song(1, key="k", title="new"), "revision": 2}
+    with pytest.raises(AppError, match="DOC_EXISTS"):
+        await again.insert("songs", song(2, key="k"))
+
+
+# ---------------------------------------------------------------------------------------------------- only SQLite
+
+
+def trace_reads(docs: SqliteDocs) -> list[str]:
+    """Return a list that receives every statement of the readers from now on."""
+    statements: list[str] = []
+    readers = [docs.database.readers.get() for _ in range(docs.database.readers.qsize())]
+    for reader in readers:
+        reader.set_trace_callback(statements.append)
+        docs.database.readers.put(reader)
+    return statements
+
+
+async def plans_of(docs: SqliteDocs, statements: list[str]) -> AsyncIterator[str]:
+    """Yield the query plan of each statement."""
+    for statement in statements:
+        sql = f"EXPLAIN QUERY PLAN {statement}"
+        rows = await docs.database.write(lambda connection, sql=sql: connection.execute(sql).fetchall())
+        yield "; ".join(row[-1] for row in rows)
+
+
+@on_sqlite
+async def test_a_commit_reaches_the_disk_before_it_is_answered(docs: SqliteDocs) -> None:
+    full = 2
+    assert await docs.database.write(lambda connection: connection.execute("PRAGMA synchronous").fetchone()) == (full,)
+    assert await docs.database.write(lambda connection: connection.execute("PRAGMA journal_mode").fetchone()) == (
+        "wal",
     )
-    async def test_hostile_names_are_refused(self, docs: Docs, name: str) -> None:
-        await docs.insert("songs", song(1))
-        with pytest.raises(ValueError):
-            await docs.find("songs", {name: 1})
-        with pytest.raises(ValueError):
-            await docs.find("songs", {}, sort=name)
-        with pytest.raises(ValueError):
-            await docs.count("songs", {name: OneOf([1])})
-        with pytest.raises(ValueError):
-            await docs.get(name, "s001")
-        with pytest.raises(ValueError):
-            await docs.ensure(Collection(name))
-        with pytest.raises(ValueError):
-            await docs.ensure(Collection("fine", (Index((name,)),)))
-        assert await docs.count("songs", {}) == 1
-
-    # -------------------------------------------------------------------------------------- order and pages
-
-    async def test_sorting_goes_both_ways_and_breaks_ties_by_id(self, docs: Docs) -> None:
-        for number, made in ((3, 7), (1, 7), (2, 5), (4, 9)):
-            await docs.insert("songs", song(number, made=made))
-        assert ids(await docs.find("songs", {}, sort="made")) == ["s002", "s001", "s003", "s004"]
-        assert ids(await docs.find("songs", {}, sort="made", descending=True)) == ["s004", "s003", "s001", "s002"]
-        assert ids(await docs.find("songs", {}, descending=True)) == ["s004", "s003", "s002", "s001"]
-
-    async def test_numbers_sort_as_numbers_and_texts_by_code_point(self, docs: Docs) -> None:
-        for number, (made, title) in enumerate(((10, "b"), (9, "B"), (9.5, "é"), (-1, "10"))):
-            await docs.insert("songs", song(number, made=made, title=title))
-        assert ids(await docs.find("songs", {}, sort="made")) == ["s003", "s001", "s002", "s000"]
-        assert ids(await docs.find("songs", {}, sort="title")) == ["s003", "s001", "s000", "s002"]
-
-    async def test_limit_and_offset_number_pages(self, docs: Docs) -> None:
-        for number in range(7):
-            await docs.insert("songs", song(number))
-        pages = [ids(await docs.find("songs", {}, sort="made", limit=3, offset=start)) for start in (0, 3, 6, 9)]
-        assert pages == [["s000", "s001", "s002"], ["s003", "s004", "s005"], ["s006"], []]
-
-    @pytest.mark.parametrize("descending", [False, True])
-    async def test_keyset_pages_give_everything_once_over_equal_and_null_values(
-        self, docs: Docs, descending: bool
-    ) -> None:
-        for number in range(23):
-            # Three values, nothing but ties, and some documents without the field at all.
-            await docs.insert("songs", song(number, **({"due": number % 3} if number % 4 else {})))
-        whole = ids(await docs.find("songs", {}, sort="due", descending=descending))
-        assert sorted(whole) == [f"s{n:03}" for n in range(23)]
-        seen: list[str] = []
-        after = None
-        while page := await docs.find("songs", {}, sort="due", descending=descending, limit=4, after=after):
-            seen += ids(page)
-            after = (page[-1].get("due"), page[-1]["id"])
-            assert len(seen) <= 23
-        assert seen == whole
-
-    async def test_documents_without_the_sort_field_come_before_all_others(self, docs: Docs) -> None:
-        await docs.insert("songs", song(1, due=-5))
-        await docs.insert("songs", song(2, due=None))
-        assert ids(await docs.find("songs", {}, sort="due")) == ["s002", "s001"]
-        assert ids(await docs.find("songs", {}, sort="due", descending=True)) == ["s001", "s002"]
-
-    async def test_a_page_is_not_moved_by_what_is_inserted_before_it(self, docs: Docs) -> None:
-        for number in range(10, 16):
-            await docs.insert("songs", song(number))
-        first = await docs.find("songs", {}, sort="made", limit=3)
-        await docs.insert("songs", song(1))
-        after = (first[-1]["made"], first[-1]["id"])
-        assert ids(await docs.find("songs", {}, sort="made", limit=3, after=after)) == ["s013", "s014", "s015"]
-
-    # --------------------------------------------------------------------------------------------- lasting
-
-    async def test_it_is_all_there_after_opening_again(self, docs: Docs, open_docs: Open) -> None:
-        await docs.insert("songs", song(1, key="k"))
-        await docs.replace("songs", song(1, key="k", title="new"), 1)
-        await docs.close()
-        again = await open_docs()
-        await again.ensure(SONGS)
-        assert await again.get("songs", "s001") == {**song(1, key="k", title="new"), "revision": 2}
-        with pytest.raises(AppError, match="DOC_EXISTS"):
-            await again.insert("songs", song(2, key="k"))
-
-    async def test_another_connection_sees_a_commit_at_once(self, docs: Docs, open_docs: Open) -> None:
-        other = await open_docs()
-        for number in range(10):
-            await docs.insert("songs", song(number))
-            assert await other.get("songs", f"s{number:03}") is not None
 
 
-class TestSqliteDocs(SqliteStore, DocsContract):
-    async def test_a_commit_reaches_the_disk_before_it_is_answered(self, docs: SqliteDocs) -> None:
-        full = 2
-        assert await docs.database.write(lambda connection: connection.execute("PRAGMA synchronous").fetchone()) == (
-            full,
-        )
-        assert await docs.database.write(lambda connection: connection.execute("PRAGMA journal_mode").fetchone()) == (
-            "wal",
-        )
+@on_sqlite
+async def test_a_statement_that_fails_midway_leaves_nothing(docs: SqliteDocs) -> None:
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO songs (id, revision, body) VALUES ('half', 1, '{}')")
+        raise ZeroDivisionError
 
-    async def test_a_statement_that_fails_midway_leaves_nothing(self, docs: SqliteDocs) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT INTO songs (id, revision, body) VALUES ('half', 1, '{}')")
-            raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        await docs.database.write(work)
+    assert await docs.get("songs", "half") is None
 
-        with pytest.raises(ZeroDivisionError):
-            await docs.database.write(work)
-        assert await docs.get("songs", "half") is None
 
-    async def test_finding_and_paging_by_an_indexed_field_use_the_index(self, docs: SqliteDocs) -> None:
-        statements = trace_reads(docs)
-        await docs.find("songs", {"due": LessThan(5.0)}, sort="due", limit=3)
-        await docs.find("songs", {"owner": "ann"}, sort="made", descending=True, limit=3, after=(7, "s007"))
-        plans = [plan async for plan in plans_of(docs, [sql for sql in statements if "ORDER BY" in sql])]
-        assert plans == [
-            "SEARCH songs USING INDEX songs_due_when_due (<expr><?)",
-            "SEARCH songs USING INDEX songs_owner_made (<expr>=? AND <expr>=? AND id<?)",  # the same, a lesser id
-            "SEARCH songs USING INDEX songs_owner_made (<expr>=? AND <expr><?)",
-            "SEARCH songs USING INDEX songs_owner_made (<expr>=? AND <expr>=?)",  # after the last value: the nulls
-        ]
+@on_sqlite
+async def test_finding_and_paging_by_an_indexed_field_use_the_index(docs: SqliteDocs) -> None:
+    statements = trace_reads(docs)
+    await docs.find("songs", {"due": LessThan(5.0)}, sort="due", limit=3)
+    await docs.find("songs", {"owner": "ann"}, sort="made", descending=True, limit=3, after=(7, "s007"))
+    plans = [plan async for plan in plans_of(docs, [sql for sql in statements if "ORDER BY" in sql])]
+    assert plans == [
+        "SEARCH songs USING INDEX songs_due_when_due (<expr><?)",
+        "SEARCH songs USING INDEX songs_owner_made (<expr>=? AND <expr>=? AND id<?)",  # the same, a lesser id
+        "SEARCH songs USING INDEX songs_owner_made (<expr>=? AND <expr><?)",
+        "SEARCH songs USING INDEX songs_owner_made (<expr>=? AND <expr>=?)",  # after the last value: the nulls
+    ]
 
-    async def test_a_full_disk_is_told_as_such_and_the_store_goes_on(self, docs: SqliteDocs) -> None:
-        pages = (await docs.database.write(lambda connection: connection.execute("PRAGMA page_count").fetchone()))[0]
-        await docs.database.write(
-            lambda connection: connection.execute(f"PRAGMA max_page_count = {pages + 2}").fetchone()
-        )
 
-        async def fill() -> None:
-            for number in range(100):
-                await docs.insert("songs", song(number, text="x" * 2000))
+@on_sqlite
+async def test_a_full_disk_is_told_as_such_and_the_store_goes_on(docs: SqliteDocs) -> None:
+    pages = (await docs.database.write(lambda connection: connection.execute("PRAGMA page_count").fetchone()))[0]
+    await docs.database.write(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages + 2}").fetchone())
 
-        with pytest.raises(AppError) as refusal:
-            await fill()
-        assert (refusal.value.code, refusal.value.reason) == (Code.STORAGE_FULL, "STORAGE_FULL")
-        stored = await docs.count("songs", {})
-        assert len(await docs.find("songs", {}, limit=200)) == stored
-        await docs.database.write(lambda connection: connection.execute("PRAGMA max_page_count = 1000000").fetchone())
-        await docs.insert("songs", song(500))
-        assert await docs.count("songs", {}) == stored + 1
+    async def fill() -> None:
+        for number in range(100):
+            await docs.insert("songs", song(number, text="x" * 2000))
+
+    with pytest.raises(AppError) as refusal:
+        await fill()
+    assert (refusal.value.code, refusal.value.reason) == (Code.STORAGE_FULL, "STORAGE_FULL")
+    stored = await docs.count("songs", {})
+    assert len(await docs.find("songs", {}, limit=200)) == stored
+    await docs.database.write(lambda connection: connection.execute("PRAGMA max_page_count = 1000000").fetchone())
+    await docs.insert("songs", song(500))
+    assert await docs.count("songs", {}) == stored + 1

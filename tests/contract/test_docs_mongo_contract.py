@@ -12,8 +12,6 @@ import pytest_asyncio
 import structlog
 from pymongo import monitoring
 from pymongo.errors import AutoReconnect
-from test_docs_contract import DocsContract
-from test_docs_query_contract import DocsQueryContract
 
 from kit.adapters.mongo.docs import MongoDocs
 from kit.adapters.mongo.query import index_options, where_clauses
@@ -24,63 +22,68 @@ from kit.ports import Collection, Index, LessThan, SearchEntry, SearchIndex, Sea
 from services.library.identity.credentials import Link
 from services.library.identity.store import IdentityStore
 from services.library.stores import Stores
-from tests.contract.docs_stores import MongoStore, Open
+from tests.contract.stores import OpenDocs, on_mongodb
 from tests.servers.mongodb import database_url
 
 LEASES = Collection("jobs", (Index(("lease_until",), present="lease_until"), Index(("slug",), unique=True)))
 
 
-class TestMongoDocs(MongoStore, DocsContract):
-    @pytest_asyncio.fixture
-    async def mongo(self, open_docs: Open) -> Any:
-        docs = await open_docs()
-        await docs.ensure(LEASES)
-        return docs
-
-    async def test_documents_without_a_unique_field_do_not_collide(self, mongo: MongoDocs) -> None:
-        for number in range(3):
-            await mongo.insert("jobs", {"id": str(number)})
-        assert await mongo.count("jobs", {}) == 3
-
-    async def test_a_write_whose_answer_was_lost_is_not_repeated(self, mongo: MongoDocs) -> None:
-        """The connection breaks after the server has applied the write."""
-        calls = lose_first_answer(mongo, "insert_one")
-        await mongo.insert("jobs", {"id": "a", "slug": "x"})
-        assert (calls, (await mongo.get("jobs", "a") or {})["revision"]) == (["insert_one"] * 2, 1)
-        calls = lose_first_answer(mongo, "replace_one")
-        assert await mongo.replace("jobs", {"id": "a", "slug": "y"}, 1)
-        assert (calls, await mongo.get("jobs", "a")) == (["replace_one"] * 2, {"id": "a", "slug": "y", "revision": 2})
-        lose_first_answer(mongo, "delete_one")
-        assert await mongo.delete("jobs", "a")
-        assert await mongo.get("jobs", "a") is None
-
-    async def test_indexes_of_operators_are_kept(self, mongo: MongoDocs) -> None:
-        jobs = mongo.database["jobs"]
-        await jobs.create_index([("title", 1)])
-        await jobs.create_index([("title", -1), ("_id", 1)], name="title")
-        await jobs.create_index([("$**", 1)])
-        await jobs.create_index([("made", 1), ("_id", 1)], name="made")  # as an earlier version would have done
-        assert await mongo.obsolete_indexes(drop=True) == ["jobs.made"]
-        assert len(await jobs.index_information()) == 1 + len(LEASES.indexes) + 3
-
-    async def test_a_link_is_redeemed_once_when_a_connection_breaks(self, open_docs: Open, mongo: MongoDocs) -> None:
-        store, other = IdentityStore(mongo), IdentityStore(await open_docs())
-        link = Link("hash", "login", "account", "a@b.example", 0, "a@b.example", 2e9, revision=1)
-        await other.insert_link(link)
-        # The request is lost, and another caller redeems the link before this one tries again.
-        lose_first_answer(mongo, "replace_one", lambda: other.redeem_link(link))
-        assert await store.redeem_link(link) is False
-        await other.insert_link(dataclasses.replace(link, id="hash-2"))
-        lose_first_answer(mongo, "replace_one")
-        assert await store.redeem_link(dataclasses.replace(link, id="hash-2")) is True
-        assert await other.redeem_link(dataclasses.replace(link, id="hash-2")) is False
-
-    async def test_the_database_must_be_named(self, mongodb_url: str) -> None:
-        with pytest.raises(ValueError, match="names no database"):
-            MongoDocs(mongodb_url)
+@pytest_asyncio.fixture
+async def mongo(open_docs: OpenDocs) -> Any:
+    docs = open_docs()
+    await docs.ensure(LEASES)
+    return docs
 
 
-class TestMongoDocsQueries(MongoStore, DocsQueryContract): ...
+@on_mongodb
+async def test_documents_without_a_unique_field_do_not_collide(mongo: MongoDocs) -> None:
+    for number in range(3):
+        await mongo.insert("jobs", {"id": str(number)})
+    assert await mongo.count("jobs", {}) == 3
+
+
+@on_mongodb
+async def test_a_write_whose_answer_was_lost_is_not_repeated(mongo: MongoDocs) -> None:
+    """The connection breaks after the server has applied the write."""
+    calls = lose_first_answer(mongo, "insert_one")
+    await mongo.insert("jobs", {"id": "a", "slug": "x"})
+    assert (calls, (await mongo.get("jobs", "a") or {})["revision"]) == (["insert_one"] * 2, 1)
+    calls = lose_first_answer(mongo, "replace_one")
+    assert await mongo.replace("jobs", {"id": "a", "slug": "y"}, 1)
+    assert (calls, await mongo.get("jobs", "a")) == (["replace_one"] * 2, {"id": "a", "slug": "y", "revision": 2})
+    lose_first_answer(mongo, "delete_one")
+    assert await mongo.delete("jobs", "a")
+    assert await mongo.get("jobs", "a") is None
+
+
+@on_mongodb
+async def test_indexes_of_operators_are_kept(mongo: MongoDocs) -> None:
+    jobs = mongo.database["jobs"]
+    await jobs.create_index([("title", 1)])
+    await jobs.create_index([("title", -1), ("_id", 1)], name="title")
+    await jobs.create_index([("$**", 1)])
+    await jobs.create_index([("made", 1), ("_id", 1)], name="made")  # as an earlier version would have done
+    assert await mongo.obsolete_indexes(drop=True) == ["jobs.made"]
+    assert len(await jobs.index_information()) == 1 + len(LEASES.indexes) + 3
+
+
+@on_mongodb
+async def test_a_link_is_redeemed_once_when_a_connection_breaks(open_docs: OpenDocs, mongo: MongoDocs) -> None:
+    store, other = IdentityStore(mongo), IdentityStore(open_docs())
+    link = Link("hash", "login", "account", "a@b.example", 0, "a@b.example", 2e9, revision=1)
+    await other.insert_link(link)
+    # The request is lost, and another caller redeems the link before this one tries again.
+    lose_first_answer(mongo, "replace_one", lambda: other.redeem_link(link))
+    assert await store.redeem_link(link) is False
+    await other.insert_link(dataclasses.replace(link, id="hash-2"))
+    lose_first_answer(mongo, "replace_one")
+    assert await store.redeem_link(dataclasses.replace(link, id="hash-2")) is True
+    assert await other.redeem_link(dataclasses.replace(link, id="hash-2")) is False
+
+
+async def test_the_database_must_be_named(mongodb_url: str) -> None:
+    with pytest.raises(ValueError, match="names no database"):
+        MongoDocs(mongodb_url)
 
 
 def lose_first_answer(docs: MongoDocs, name: str, instead: Callable[[], Awaitable[Any]] | None = None) -> list[str]:

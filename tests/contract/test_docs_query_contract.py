@@ -6,7 +6,7 @@ import asyncio
 import multiprocessing
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Barrier
@@ -17,11 +17,13 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_docs_contract import plans_of, trace_reads
 
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.errors import AppError
 from kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan, OneOf
-from tests.contract.docs_stores import Open, SqliteStore, Store, plans_of, trace_reads
+from tests.contract.stores import OpenDocs, on_sqlite, open_store
+from tests.waiting import until
 
 CLIPS = Collection(
     "clips",
@@ -103,240 +105,237 @@ def order_of(fields: tuple[str, ...]) -> Callable[[Doc], Any]:
     return key
 
 
-class DocsQueryContract(Store):
-    @pytest_asyncio.fixture
-    async def docs(self, open_docs: Open) -> Docs:
-        docs = await open_docs()
-        await docs.ensure(CLIPS)
-        return docs
+@pytest_asyncio.fixture
+async def docs(open_docs: OpenDocs) -> Docs:
+    docs = open_docs()
+    await docs.ensure(CLIPS)
+    return docs
 
-    @settings(
-        max_examples=60,
-        deadline=None,
-        # One class for every store, and one store for all examples, which begin by emptying it.
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
-    )
-    @given(changes=CHANGES, where=WHERE, sort=SORTS, descending=st.booleans(), step=st.integers(1, 4))
-    async def test_after_any_changes_every_query_returns_what_the_model_returns(
-        self,
-        docs: Docs,
-        changes: list[tuple[int, Doc | None]],
-        where: dict[str, Any],
-        sort: tuple[str, ...],
-        descending: bool,
-        step: int,
-    ) -> None:
-        for doc in await docs.find("clips", {}, limit=1000):  # of the example before
-            assert await docs.delete("clips", doc["id"])
-        there: dict[str, Doc] = {}
-        for number, fields in changes:
-            doc_id = f"c{number:03}"
-            if fields is None:
-                assert await docs.delete("clips", doc_id) == (there.pop(doc_id, None) is not None)
-                continue
-            new = {"id": doc_id, **fields}
-            if doc_id in there:
-                assert await docs.replace("clips", new, there[doc_id]["revision"])
-            else:
-                await docs.insert("clips", new)
-            there[doc_id] = {**new, "revision": there.get(doc_id, {}).get("revision", 0) + 1}
 
-        chosen = [doc for doc in there.values() if all(meets(doc, *condition) for condition in where.items())]
-        expected = sorted(chosen, key=order_of(sort), reverse=descending)
-        assert await docs.count("clips", where) == len(expected)
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example begins by emptying the store
+)
+@given(changes=CHANGES, where=WHERE, sort=SORTS, descending=st.booleans(), step=st.integers(1, 4))
+async def test_after_any_changes_every_query_returns_what_the_model_returns(
+    docs: Docs,
+    changes: list[tuple[int, Doc | None]],
+    where: dict[str, Any],
+    sort: tuple[str, ...],
+    descending: bool,
+    step: int,
+) -> None:
+    for doc in await docs.find("clips", {}, limit=1000):  # of the example before
+        assert await docs.delete("clips", doc["id"])
+    there: dict[str, Doc] = {}
+    for number, fields in changes:
+        doc_id = f"c{number:03}"
+        if fields is None:
+            assert await docs.delete("clips", doc_id) == (there.pop(doc_id, None) is not None)
+            continue
+        new = {"id": doc_id, **fields}
+        if doc_id in there:
+            assert await docs.replace("clips", new, there[doc_id]["revision"])
+        else:
+            await docs.insert("clips", new)
+        there[doc_id] = {**new, "revision": there.get(doc_id, {}).get("revision", 0) + 1}
 
-        async def page(**which: Any) -> list[Doc]:
-            return await docs.find("clips", where, sort=sort, descending=descending, limit=step, **which)
+    chosen = [doc for doc in there.values() if all(meets(doc, *condition) for condition in where.items())]
+    expected = sorted(chosen, key=order_of(sort), reverse=descending)
+    assert await docs.count("clips", where) == len(expected)
 
-        numbered = [doc for start in range(0, len(there) + step, step) for doc in await page(offset=start)]
-        assert numbered == expected
-        followed: list[Doc] = []
-        after = None
-        while part := await page(after=after):
-            followed += part
-            after = (*(part[-1].get(field) for field in sort), part[-1]["id"])
-            assert len(followed) <= len(expected)
-        assert followed == expected
+    async def page(**which: Any) -> list[Doc]:
+        return await docs.find("clips", where, sort=sort, descending=descending, limit=step, **which)
 
-    # ---------------------------------------------------------------------------------------------------- conditions
+    numbered = [doc for start in range(0, len(there) + step, step) for doc in await page(offset=start)]
+    assert numbered == expected
+    followed: list[Doc] = []
+    after = None
+    while part := await page(after=after):
+        followed += part
+        after = (*(part[-1].get(field) for field in sort), part[-1]["id"])
+        assert len(followed) <= len(expected)
+    assert followed == expected
 
-    async def test_conditions(self, docs: Docs) -> None:
-        await docs.insert("clips", clip(0, genres=["pop", "jazz", "pop"], tags=["pop"], model="audio", votes=3))
-        await docs.insert("clips", clip(1, genres="pop", tags=['po"p', 1], model=None, votes=None, label="c"))
-        await docs.insert("clips", clip(2, genres=["pop"], tags="pop", model="music", votes=0, label="a"))
-        await docs.insert("clips", clip(3, genres=['po"p', "popular"], model="music", votes=-1))
-        await docs.insert("clips", clip(4, genres=[], moods=["sad"]))
-        expectations: list[tuple[dict[str, Any], list[int]]] = [
-            ({"genres": Contains("pop")}, [0, 2]),
-            ({"genres": Contains("jazz")}, [0]),
-            ({"genres": Contains("po")}, []),
-            ({"genres": Contains("%")}, []),
-            ({"genres": Contains('po"p')}, [3]),
-            ({"genres": Contains("")}, []),
-            ({"genres": Contains("pop"), "model": "music"}, [2]),
-            ({"tags": Contains("pop")}, [0]),
-            ({"tags": Contains("p")}, []),
-            ({"tags": Contains('po"p')}, [1]),
-            ({"moods": Contains("sad")}, [4]),
-            ({"moods": Contains("sad"), "model": None}, [4]),
-            ({"moods": Contains("sad"), "model": "music"}, []),
-            ({"nothing": Contains("pop")}, []),
-            ({"model": "music"}, [2, 3]),
-            ({"model": "Music"}, []),
-            ({"model": None}, [1, 4]),
-            ({"model": OneOf(["music", "audio"])}, [0, 2, 3]),
-            ({"model": OneOf([])}, []),
-            ({"model": OneOf(["audio"]), "made": AtLeast(1)}, []),
-            ({"made": AtLeast(3)}, [3, 4]),
-            ({"made": AtLeast(2.5)}, [3, 4]),
-            ({"votes": AtLeast(0)}, [0, 2]),
-            ({"model": AtLeast("b")}, [2, 3]),
-            ({"model": LessThan("b")}, [0]),
-            ({"label": AtLeast("b")}, [1]),
-            ({"made": AllOf([AtLeast(1), LessThan(3)])}, [1, 2]),
-            ({"genres": AllOf([Contains("pop"), Contains("jazz")])}, [0]),
-            ({"genres": AllOf([Contains("pop"), Contains("none")])}, []),
-            ({"tags": AllOf([Contains("pop")]), "model": AllOf(["audio", AtLeast("a")])}, [0]),
-            ({"made": AllOf([])}, [0, 1, 2, 3, 4]),
-        ]
-        for where, expected in expectations:
-            assert await found(docs, **where) == expected, where
 
-    async def test_hostile_names_are_refused(self, docs: Docs) -> None:
-        await docs.insert("clips", clip(0))
-        for name in ("a b", 'a"', "a;b", "", "a.b", "$where", "a\x00b"):
-            for where in ({name: Contains("x")}, {name: AtLeast(1)}):
-                with pytest.raises(ValueError):
-                    await docs.find("clips", where)
-            with pytest.raises(ValueError):
-                await docs.find("clips", {}, sort=("made", name))
-            for index in (Index((name,), each=name), Index(("made", name)), Index(("made",), present=name)):
-                with pytest.raises(ValueError):
-                    await docs.ensure(Collection("other", (index,)))
-        assert await docs.count("clips", {}) == 1
+# ---------------------------------------------------------------------------------------------------- conditions
 
-    async def test_an_array_that_is_not_a_field_of_its_index_is_refused(self, docs: Docs) -> None:
+
+async def test_conditions(docs: Docs) -> None:
+    await docs.insert("clips", clip(0, genres=["pop", "jazz", "pop"], tags=["pop"], model="audio", votes=3, loud=True))
+    await docs.insert("clips", clip(1, genres="pop", tags=['po"p', 1], model=None, votes=None, label="c", loud=False))
+    await docs.insert("clips", clip(2, genres=["pop"], tags="pop", model="music", votes=0, label="a", ratio=0.1))
+    await docs.insert("clips", clip(3, genres=['po"p', "popular"], model="music", votes=-1, loud=None))
+    await docs.insert("clips", clip(4, genres=[], moods=["sad"], title="ナイト 🌙"))
+    expectations: list[tuple[dict[str, Any], list[int]]] = [
+        ({"genres": Contains("pop")}, [0, 2]),
+        ({"genres": Contains("jazz")}, [0]),
+        ({"genres": Contains("po")}, []),
+        ({"genres": Contains("%")}, []),
+        ({"genres": Contains('po"p')}, [3]),
+        ({"genres": Contains("")}, []),
+        ({"genres": Contains("pop"), "model": "music"}, [2]),
+        ({"tags": Contains("pop")}, [0]),
+        ({"tags": Contains("p")}, []),
+        ({"tags": Contains('po"p')}, [1]),
+        ({"moods": Contains("sad")}, [4]),
+        ({"moods": Contains("sad"), "model": None}, [4]),
+        ({"moods": Contains("sad"), "model": "music"}, []),
+        ({"nothing": Contains("pop")}, []),
+        ({"model": "music"}, [2, 3]),
+        ({"model": "Music"}, []),
+        ({"model": None}, [1, 4]),
+        ({"model": OneOf(["music", "audio"])}, [0, 2, 3]),
+        ({"model": OneOf([])}, []),
+        ({"model": OneOf(["audio"]), "made": AtLeast(1)}, []),
+        ({"made": AtLeast(3)}, [3, 4]),
+        ({"made": AtLeast(2.5)}, [3, 4]),
+        ({"votes": AtLeast(0)}, [0, 2]),
+        ({"model": AtLeast("b")}, [2, 3]),
+        ({"model": LessThan("b")}, [0]),
+        ({"label": AtLeast("b")}, [1]),
+        ({"made": AllOf([AtLeast(1), LessThan(3)])}, [1, 2]),
+        ({"genres": AllOf([Contains("pop"), Contains("jazz")])}, [0]),
+        ({"genres": AllOf([Contains("pop"), Contains("none")])}, []),
+        ({"tags": AllOf([Contains("pop")]), "model": AllOf(["audio", AtLeast("a")])}, [0]),
+        ({"made": AllOf([])}, [0, 1, 2, 3, 4]),
+        ({}, [0, 1, 2, 3, 4]),
+        ({"id": "c002"}, [2]),
+        ({"made": LessThan(1.5)}, [0, 1]),
+        ({"loud": True}, [0]),
+        ({"loud": False}, [1]),
+        ({"loud": None}, [2, 3, 4]),
+        ({"title": "ナイト 🌙"}, [4]),
+        ({"title": "' OR 1=1 --"}, []),
+        ({"ratio": 0.1}, [2]),
+    ]
+    for where, expected in expectations:
+        assert await found(docs, **where) == expected, where
+
+
+@pytest.mark.parametrize("name", ["a b", "a'", 'a"', "a;b", "", "a.b", "$where", "1a", "a--", "a)", "\x00", "a\x00b"])
+async def test_hostile_names_are_refused(docs: Docs, name: str) -> None:
+    await docs.insert("clips", clip(0))
+    indexes = Index((name,)), Index((name,), each=name), Index(("made", name)), Index(("made",), present=name)
+    refused: list[Callable[[], Awaitable[Any]]] = [
+        *(
+            lambda where=where: docs.find("clips", where)
+            for where in ({name: 1}, {name: Contains("x")}, {name: AtLeast(1)})
+        ),
+        *(lambda sort=sort: docs.find("clips", {}, sort=sort) for sort in (name, ("made", name))),
+        *(lambda index=index: docs.ensure(Collection("other", (index,))) for index in indexes),
+        lambda: docs.count("clips", {name: OneOf([1])}),
+        lambda: docs.get(name, "c000"),
+        lambda: docs.ensure(Collection(name)),
+    ]
+    for call in refused:
         with pytest.raises(ValueError):
-            await docs.ensure(Collection("other", (Index(("made",), each="genres"),)))
+            await call()
+    assert await docs.count("clips", {}) == 1
 
-    async def test_a_page_begins_at_an_offset_or_after_a_document(self, docs: Docs) -> None:
-        with pytest.raises(ValueError):
-            await docs.find("clips", {}, sort="made", offset=1, after=(1, "c001"))
-        with pytest.raises(ValueError):
-            await docs.find("clips", {}, sort=("votes", "made"), after=(1, "c001"))
 
-    # -------------------------------------------------------------------------------------------------------- arrays
+async def test_an_array_that_is_not_a_field_of_its_index_is_refused(docs: Docs) -> None:
+    with pytest.raises(ValueError):
+        await docs.ensure(Collection("other", (Index(("made",), each="genres"),)))
 
-    async def test_arrays_follow_insert_replace_and_delete(self, docs: Docs) -> None:
-        await docs.insert("clips", clip(0, genres=("pop", "jazz")))
-        await docs.insert("clips", clip(1, genres=["pop"]))
-        assert await docs.replace("clips", clip(0, genres=["jazz"]), 1)
-        assert await docs.replace("clips", clip(0, genres=["folk"]), 1) is False
-        assert [await found(docs, genres=Contains(genre)) for genre in ("pop", "jazz", "folk")] == [[1], [0], []]
-        assert await docs.replace("clips", clip(0, genres=[]), 2)
-        assert await docs.delete("clips", "c001")
-        assert [await found(docs, genres=Contains(genre)) for genre in ("pop", "jazz")] == [[], []]
-        await docs.insert("clips", clip(1, genres=["folk"]))
-        assert await found(docs, genres=Contains("folk")) == [1]
 
-    async def test_another_field_of_an_array_index_can_change_alone(self, docs: Docs) -> None:
-        await docs.insert("clips", clip(0, model="music", moods=["sad"]))
-        assert await docs.replace("clips", clip(0, model="audio", moods=["sad"]), 1)
-        assert await found(docs, model="music", moods=Contains("sad")) == []
-        assert await found(docs, model="audio", moods=Contains("sad")) == [0]
+async def test_a_page_begins_at_an_offset_or_after_a_document(docs: Docs) -> None:
+    with pytest.raises(ValueError):
+        await docs.find("clips", {}, sort="made", offset=1, after=(1, "c001"))
+    with pytest.raises(ValueError):
+        await docs.find("clips", {}, sort=("votes", "made"), after=(1, "c001"))
 
-    async def test_a_refused_document_leaves_no_elements(self, docs: Docs) -> None:
-        await docs.insert("clips", clip(0, slug="taken", genres=["pop"]))
-        await docs.insert("clips", clip(1, slug="free", genres=["jazz"]))
-        with pytest.raises(AppError, match="DOC_EXISTS"):
-            await docs.insert("clips", clip(2, slug="taken", genres=["folk"]))
-        with pytest.raises(AppError, match="DOC_EXISTS"):
-            await docs.replace("clips", clip(1, slug="taken", genres=["folk"]), 1)
-        assert [await found(docs, genres=Contains(genre)) for genre in ("folk", "jazz")] == [[], [1]]
 
-    # ------------------------------------------------------------------------------------------------ many sort fields
+async def test_another_field_of_an_array_index_can_change_alone(docs: Docs) -> None:
+    await docs.insert("clips", clip(0, model="music", moods=["sad"]))
+    assert await docs.replace("clips", clip(0, model="audio", moods=["sad"]), 1)
+    assert await found(docs, model="music", moods=Contains("sad")) == []
+    assert await found(docs, model="audio", moods=Contains("sad")) == [0]
 
-    async def test_sorts_by_several_fields_then_id_with_nothing_first(self, docs: Docs) -> None:
-        for number, (votes, made) in enumerate([(2, 5), (None, 9), (2, 7), (0, 1), (2, 5), (None, 2)]):
-            await docs.insert("clips", {"id": f"c{number}", "votes": votes, "made": made})
-        rising = ["c5", "c1", "c3", "c0", "c4", "c2"]
-        assert ids(await docs.find("clips", {}, sort=("votes", "made"))) == rising
-        assert ids(await docs.find("clips", {}, sort=("votes", "made"), descending=True)) == rising[::-1]
-        after = (2, 5, "c4")
-        assert ids(await docs.find("clips", {}, sort=("votes", "made"), descending=True, after=after)) == rising[3::-1]
 
-    # -------------------------------------------------------------------------------------------------------- growing
+async def test_a_refused_document_leaves_no_elements(docs: Docs) -> None:
+    await docs.insert("clips", clip(0, slug="taken", genres=["pop"]))
+    await docs.insert("clips", clip(1, slug="free", genres=["jazz"]))
+    with pytest.raises(AppError, match="DOC_EXISTS"):
+        await docs.insert("clips", clip(2, slug="taken", genres=["folk"]))
+    with pytest.raises(AppError, match="DOC_EXISTS"):
+        await docs.replace("clips", clip(1, slug="taken", genres=["folk"]), 1)
+    assert await docs.replace("clips", clip(1, genres=["folk"]), 2) is False
+    assert [await found(docs, genres=Contains(genre)) for genre in ("folk", "jazz")] == [[], [1]]
 
-    async def test_new_indexes_contain_the_documents_that_exist(self, open_docs: Open) -> None:
-        docs, other = await open_docs(), await open_docs()
-        await docs.ensure(Collection("clips", (Index(("made",)),)))
-        for number in range(20):
-            await docs.insert("clips", clip(number, model="music", genres=["pop"][: number % 2], moods=["sad"]))
-        await docs.delete("clips", "c001")
-        assert await found(docs, genres=Contains("pop")) == list(range(3, 20, 2))  # without an index
-        await docs.ensure(CLIPS)
-        await other.insert("clips", clip(21, genres=["pop"]))  # a store that did not ensure the indexes
-        for store in (docs, other):
-            assert await found(store, genres=Contains("pop")) == list(range(3, 22, 2))
-            assert len(await found(store, model="music", moods=Contains("sad"))) == 19
 
-    async def test_processes_that_start_at_once_create_everything_once(
-        self, opener: Callable[[], Docs], open_docs: Open
-    ) -> None:
-        context = multiprocessing.get_context("spawn")
-        barrier = context.Barrier(3)
-        processes = [context.Process(target=start_and_fill, args=(opener, barrier, part)) for part in range(3)]
-        for process in processes:
-            process.start()
-        for process in processes:
-            await asyncio.to_thread(process.join, 60)
-        assert [process.exitcode for process in processes] == [0, 0, 0]
-        docs = await open_docs()
-        await docs.ensure(CLIPS)
-        assert await found(docs, genres=Contains("pop")) == list(range(30))
+# -------------------------------------------------------------------------------------------------------- growing
 
-    async def test_a_process_that_is_killed_while_it_writes_leaves_indexes_that_fit_its_documents(
-        self, opener: Callable[[], Docs], docs: Docs
-    ) -> None:
-        context = multiprocessing.get_context("spawn")
-        answered = context.Value("i", 0)
-        process = context.Process(target=change_without_end, args=(opener, answered))
+
+async def test_new_indexes_contain_the_documents_that_exist(open_docs: OpenDocs) -> None:
+    docs, other = open_docs(), open_docs()
+    await docs.ensure(Collection("clips", (Index(("made",)),)))
+    for number in range(20):
+        await docs.insert("clips", clip(number, model="music", genres=["pop"][: number % 2], moods=["sad"]))
+    await docs.delete("clips", "c001")
+    assert await found(docs, genres=Contains("pop")) == list(range(3, 20, 2))  # without an index
+    await docs.ensure(CLIPS)
+    await other.insert("clips", clip(21, genres=["pop"]))  # a store that did not ensure the indexes
+    for store in (docs, other):
+        assert await found(store, genres=Contains("pop")) == list(range(3, 22, 2))
+        assert len(await found(store, model="music", moods=Contains("sad"))) == 19
+
+
+async def test_processes_that_start_at_once_create_everything_once(docs_url: str, open_docs: OpenDocs) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(3)
+    processes = [context.Process(target=start_and_fill, args=(docs_url, barrier, part)) for part in range(3)]
+    for process in processes:
         process.start()
-        async with asyncio.timeout(60):
-            while answered.value < 60 and process.is_alive():  # noqa: ASYNC110 (another process counts)
-                await asyncio.sleep(0.01)
-        process.kill()
-        await asyncio.to_thread(process.join, 60)
-        there = await docs.find("clips", {}, limit=100_000)
-        assert len(there) >= answered.value // 3 >= 20
-        for genre in ("pop", "jazz"):
-            expected = [doc["id"] for doc in there if genre in doc["genres"]]
-            assert ids(await docs.find("clips", {"genres": Contains(genre)}, limit=100_000)) == expected
+    for process in processes:
+        await asyncio.to_thread(process.join, 120)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    docs = open_docs()
+    await docs.ensure(CLIPS)
+    assert await found(docs, genres=Contains("pop")) == list(range(30))
 
 
-def start_and_fill(opener: Callable[[], Docs], barrier: Barrier, part: int) -> None:
+async def test_a_process_that_is_killed_while_it_writes_leaves_indexes_that_fit_its_documents(
+    docs_url: str, docs: Docs
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    answered = context.Value("i", 0)
+    process = context.Process(target=change_without_end, args=(docs_url, answered))
+    process.start()
+    await until(lambda: answered.value >= 60 or not process.is_alive(), "the process writes")
+    process.kill()
+    await asyncio.to_thread(process.join, 120)
+    there = await docs.find("clips", {}, limit=100_000)
+    assert len(there) >= answered.value // 3 >= 20
+    for genre in ("pop", "jazz"):
+        expected = [doc["id"] for doc in there if genre in doc["genres"]]
+        assert ids(await docs.find("clips", {"genres": Contains(genre)}, limit=100_000)) == expected
+
+
+def start_and_fill(docs_url: str, barrier: Barrier, part: int) -> None:
     """Create the indexes while other processes do the same and all insert documents."""
 
     async def work() -> None:
-        docs = opener()
+        docs = open_store(docs_url).docs
         await docs.ensure(Collection("clips"))
         for number in range(part * 10, part * 10 + 5):
             await docs.insert("clips", clip(number, genres=["pop"]))
-        barrier.wait(60)
+        barrier.wait(120)
         await docs.ensure(CLIPS)
         for number in range(part * 10 + 5, part * 10 + 10):
             await docs.insert("clips", clip(number, genres=["pop"]))
         await docs.close()
 
-    barrier.wait(60)
+    barrier.wait(120)
     asyncio.run(work())
 
 
-def change_without_end(opener: Callable[[], Docs], answered: Synchronized[int]) -> None:
+def change_without_end(docs_url: str, answered: Synchronized[int]) -> None:
     """Insert two documents, replace one and delete the other, again and again, and count the answers."""
 
     async def work() -> None:
-        docs = opener()
+        docs = open_store(docs_url).docs
         for number in count(step=2):
             await docs.insert("clips", clip(number, genres=["pop", "jazz"]))
             await docs.insert("clips", clip(number + 1, genres=["pop", "jazz"]))
@@ -347,59 +346,62 @@ def change_without_end(opener: Callable[[], Docs], answered: Synchronized[int]) 
     asyncio.run(work())
 
 
-class TestSqliteDocs(SqliteStore, DocsQueryContract):
-    async def test_a_reader_waits_for_no_writer(self, docs: SqliteDocs) -> None:
-        await docs.insert("clips", clip(0, genres=["pop"]))
-        writing, finish = threading.Event(), threading.Event()
+@on_sqlite
+async def test_a_reader_waits_for_no_writer(docs: SqliteDocs) -> None:
+    await docs.insert("clips", clip(0, genres=["pop"]))
+    writing, finish = threading.Event(), threading.Event()
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM clips")
-            writing.set()
-            finish.wait(60)
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM clips")
+        writing.set()
+        finish.wait(60)
 
-        write = asyncio.create_task(docs.database.write(work))
-        await asyncio.to_thread(writing.wait, 60)
-        assert await found(docs, genres=Contains("pop")) == [0]
-        assert await docs.get("clips", "c000") is not None
-        finish.set()
-        await write
-        assert await docs.get("clips", "c000") is None
+    write = asyncio.create_task(docs.database.write(work))
+    await asyncio.to_thread(writing.wait, 60)
+    assert await found(docs, genres=Contains("pop")) == [0]
+    assert await docs.get("clips", "c000") is not None
+    finish.set()
+    await write
+    assert await docs.get("clips", "c000") is None
 
-    async def test_arrays_are_looked_up_in_their_index(self, docs: SqliteDocs) -> None:
-        statements = trace_reads(docs)
-        await docs.find("clips", {"genres": Contains("pop")})
-        await docs.find("clips", {"model": "music", "moods": Contains("sad")})
-        plans = [plan async for plan in plans_of(docs, [sql for sql in statements if "ORDER BY" in sql])]
-        assert ["clips_genres_each USING PRIMARY KEY (genres=?)" in plan for plan in plans] == [True, False]
-        assert ["clips_model_moods_each USING PRIMARY KEY (model=? AND moods=?)" in plan for plan in plans] == [
-            False,
-            True,
-        ]
 
-    async def test_the_tables_of_the_bitmap_index_are_dropped_with_its_indexes(self, tmp_path: Path) -> None:
-        path = tmp_path / "earlier.db"
-        with sqlite3.connect(path) as connection:
-            connection.executescript(
-                """
-                CREATE TABLE clips (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL,
-                    body TEXT NOT NULL);
-                CREATE INDEX clips_label ON clips (json_extract(body, '$.label'), id);
-                CREATE TABLE "clips sets" (kind INTEGER PRIMARY KEY);
-                CREATE TABLE "clips tallies" (fields TEXT PRIMARY KEY);
-                CREATE TABLE "kept sets" (collection TEXT PRIMARY KEY, kept TEXT NOT NULL);
-                INSERT INTO "kept sets" VALUES ('clips', '{}');
-                INSERT INTO clips VALUES (7, 'c003', 4, '{"id": "c003", "made": 3, "genres": ["pop"]}');
-                """
-            )
-        connection.close()
-        docs = SqliteDocs(path)
-        try:
-            await docs.ensure(CLIPS)
-            assert await docs.get("clips", "c003") == {**clip(3, genres=["pop"]), "revision": 4}
-            assert await found(docs, genres=Contains("pop")) == [3]
-            listed = "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
-            names = {name for (name,) in await docs.database.read(lambda c: c.execute(listed).fetchall())}
-            assert not {"kept sets", "clips sets", "clips tallies", "clips_label"} & names
-            assert {"clips_made", "clips_votes_made", "clips_genres_each"} <= names
-        finally:
-            await docs.close()
+@on_sqlite
+async def test_arrays_are_looked_up_in_their_index(docs: SqliteDocs) -> None:
+    statements = trace_reads(docs)
+    await docs.find("clips", {"genres": Contains("pop")})
+    await docs.find("clips", {"model": "music", "moods": Contains("sad")})
+    plans = [plan async for plan in plans_of(docs, [sql for sql in statements if "ORDER BY" in sql])]
+    assert ["clips_genres_each USING PRIMARY KEY (genres=?)" in plan for plan in plans] == [True, False]
+    assert ["clips_model_moods_each USING PRIMARY KEY (model=? AND moods=?)" in plan for plan in plans] == [
+        False,
+        True,
+    ]
+
+
+async def test_the_tables_of_the_bitmap_index_are_dropped_with_its_indexes(tmp_path: Path) -> None:
+    path = tmp_path / "earlier.db"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(
+            """
+            CREATE TABLE clips (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL,
+                body TEXT NOT NULL);
+            CREATE INDEX clips_label ON clips (json_extract(body, '$.label'), id);
+            CREATE TABLE "clips sets" (kind INTEGER PRIMARY KEY);
+            CREATE TABLE "clips tallies" (fields TEXT PRIMARY KEY);
+            CREATE TABLE "kept sets" (collection TEXT PRIMARY KEY, kept TEXT NOT NULL);
+            INSERT INTO "kept sets" VALUES ('clips', '{}');
+            INSERT INTO clips VALUES (7, 'c003', 4, '{"id": "c003", "made": 3, "genres": ["pop"]}');
+            """
+        )
+    connection.close()
+    docs = SqliteDocs(path)
+    try:
+        await docs.ensure(CLIPS)
+        assert await docs.get("clips", "c003") == {**clip(3, genres=["pop"]), "revision": 4}
+        assert await found(docs, genres=Contains("pop")) == [3]
+        listed = "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        names = {name for (name,) in await docs.database.read(lambda c: c.execute(listed).fetchall())}
+        assert not {"kept sets", "clips sets", "clips tallies", "clips_label"} & names
+        assert {"clips_made", "clips_votes_made", "clips_genres_each"} <= names
+    finally:
+        await docs.close()

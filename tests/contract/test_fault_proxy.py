@@ -1,4 +1,4 @@
-"""The client of the fault proxy, against the real proxy: each fault reaches a connection and ends when it is removed."""
+"""The fault proxy of the tests: each fault reaches a connection and ends when it is removed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.toxiproxy import Proxy, toxiproxy
+from tests.servers.fault_proxy import Proxy, fault_proxy
 
 
 class _Echo(socketserver.StreamRequestHandler):
@@ -20,11 +20,11 @@ class _Echo(socketserver.StreamRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+def proxy() -> Iterator[Proxy]:
     socketserver.ThreadingTCPServer.daemon_threads = True
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Echo) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with toxiproxy(tmp_path_factory.mktemp("toxiproxy")) as faults:
+        with fault_proxy() as faults:
             yield faults.proxy(f"127.0.0.1:{server.server_address[1]}")
         server.shutdown()
 
@@ -57,7 +57,7 @@ def test_a_cut_closes_connections_and_refuses_new_ones_until_restored(proxy: Pro
 def test_a_fault_holds_answers_back_until_it_is_removed(proxy: Proxy) -> None:
     with _connection(proxy) as connection:
         assert _echoes(connection)
-        fault = proxy.add("timeout", timeout=0)
+        fault = proxy.add("timeout")
         connection.sendall(b"lost\n")
         connection.settimeout(0.3)
         with pytest.raises(TimeoutError):
@@ -76,3 +76,15 @@ def test_restoring_removes_every_fault(proxy: Proxy) -> None:
     proxy.restore()
     with _connection(proxy) as connection:
         assert _echoes(connection)
+
+
+def test_a_slow_connection_delivers_everything_in_order(proxy: Proxy) -> None:
+    lines = b"".join(b"%04d\n" % number for number in range(1_000))
+    names = [proxy.add("latency", latency=50, jitter=40), proxy.add("bandwidth", upstream=True, rate=100)]
+    before = proxy.sent_bytes
+    with _connection(proxy) as connection:
+        connection.sendall(lines)
+        assert connection.makefile("rb").read(len(lines)) == lines
+    assert proxy.sent_bytes == before + len(lines)
+    for name in names:
+        proxy.remove(name)

@@ -7,7 +7,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -37,11 +36,11 @@ from tests.servers.nats import NatsServer
 from tests.signers import SECRET, signer_of
 from tests.simulators.smtp import SmtpSink
 from tests.simulators.webhook_receiver import WebhookReceiver
+from tests.waiting import eventually, until
 
 ROOT = Path(__file__).parents[2]
 ADMIN = "boss@localhost"
 LAST_EMAIL = "last@example.org"
-DEADLINE_SECONDS = 120.0
 ROUNDS = 8
 
 
@@ -123,18 +122,19 @@ def running(
                 )
             )  # fmt: skip
         try:
-            deadline = time.monotonic() + DEADLINE_SECONDS
-            while not all("component.ready" in output.read_text() for output in outputs):
-                texts = [output.read_text()[-2000:] for output in outputs]
+
+            def ready() -> bool:
+                texts = [output.read_text() for output in outputs]
                 assert all(process.poll() is None for process in processes), texts
-                assert time.monotonic() < deadline, texts
-                time.sleep(0.1)
+                return all("component.ready" in text for text in texts)
+
+            eventually(ready, "both libraries are ready")
             yield Libraries(folder, addresses, outputs, sink)
         finally:
             for process in processes:
                 process.terminate()
             for process in processes:
-                process.wait(30)
+                process.wait(120)
 
 
 @pytest.fixture(scope="module")
@@ -327,15 +327,16 @@ async def test_each_job_is_claimed_once_and_each_end_is_delivered_once(libraries
         _, refusals = await _at_once(None, [lambda n=n, name=name: fail(n, name) for n, name in enumerate(names)])
         assert not refusals
         listing = webhook_service_pb2.ListWebhookDeliveriesRequest(webhook_id=webhook_id, page=1, page_size=50)
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            with principal_scope(owner):
-                delivered: list[Any] = []
-                while len(delivered) < len(names):
-                    log = (await webhooks.ListWebhookDeliveries(listing)).deliveries
-                    delivered = [
-                        each for each in log if each.status == webhook_service_pb2.WEBHOOK_DELIVERY_STATUS_DELIVERED
-                    ]
-        assert {each.attempt_count for each in delivered} == {1}
+
+        async def delivered() -> list[Any]:
+            log = (await webhooks.ListWebhookDeliveries(listing)).deliveries
+            done = webhook_service_pb2.WEBHOOK_DELIVERY_STATUS_DELIVERED
+            found = [each for each in log if each.status == done]
+            return found if len(found) >= len(names) else []
+
+        with principal_scope(owner):
+            entries = await until(delivered, "all ends are delivered")
+        assert {each.attempt_count for each in entries} == {1}
         assert receiver.most_at_once == 1
         told = Counter(request.headers["webhook-id"] for request in receiver.received)
         assert set(told.values()) == {1}
@@ -350,7 +351,7 @@ async def test_each_email_is_sent_once(libraries: Libraries) -> None:
         _, refusals = await _at_once(None, [lambda n=n, w=wanted: accounts[n].Register(w) for n in range(2)])
         assert not refusals
     # One of the two requests creates the account, and the other one sends the notice that it exists.
-    await _eventually(lambda: len(_mails(libraries, [*emails, LAST_EMAIL])) >= 2 * len(emails) + 2)
+    await until(lambda: len(_mails(libraries, [*emails, LAST_EMAIL])) >= 2 * len(emails) + 2)
     assert set(_mails(libraries, emails).values()) == {1}
 
 
@@ -360,9 +361,11 @@ async def test_the_sweepers_publish_each_lost_command(libraries: Libraries, nats
     await _at_once(_owner(), [lambda n=n, r=r: libraries.jobs[n % 2].CreateJob(r) for n, r in enumerate(requests)])
     bus = await NatsBus.connect(nats_of_module, name="test")
     try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while await bus.backlog(f"{queue}.*") < 20:  # noqa: ASYNC110 (another process publishes)
-                await asyncio.sleep(0.1)
+
+        async def published() -> bool:
+            return await bus.backlog(f"{queue}.*") >= 20
+
+        await until(published, "all commands are published")
     finally:
         await bus.close()
 
@@ -373,9 +376,3 @@ def _mails(libraries: Libraries, emails: list[str]) -> Counter[tuple[str, str]]:
         for mail in list(libraries.sink.mails)
         if mail.recipients[0] in emails
     )
-
-
-async def _eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not holds():  # noqa: ASYNC110 (other processes change it)
-            await asyncio.sleep(0.05)

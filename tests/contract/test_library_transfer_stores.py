@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from kit.ports import Blobs, Docs
 from services.library.transfer import commands
 from services.library.transfer.commands import CopySettings
 from tests.servers.mongodb import database_url
-from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, S3Server, minio
+from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.unit.library_data import contents, fill
 
 COUNT = 25
@@ -31,12 +31,6 @@ class Library:
 
     async def contents(self) -> dict[str, str]:
         return await contents(self.docs, self.blobs)
-
-
-@pytest.fixture(scope="module")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with minio(tmp_path_factory.mktemp("minio")) as server:
-        yield server
 
 
 @pytest_asyncio.fixture

@@ -22,8 +22,9 @@ from kit.adapters.mongo.docs import MongoDocs
 from kit.adapters.mongo.search import MongoSearch
 from kit.errors import AppError
 from kit.ports import Collection, Doc, Docs, Index, SearchEntry, SearchIndex, SearchQuery
+from tests.servers.fault_proxy import FaultProxy, Proxy
 from tests.servers.mongodb import MongodbServer, database_url, primary_of, start_replica_set
-from tests.servers.toxiproxy import FaultProxy, Proxy, toxiproxy
+from tests.waiting import until
 
 JOBS = Collection("jobs", (Index(("key",), unique=True),))
 CLIPS = SearchIndex("clips", facets=(), orders=(("made",),))
@@ -54,12 +55,6 @@ def failed_commands() -> FailedCommands:
     return listener
 
 
-@pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    with toxiproxy(tmp_path_factory.mktemp("toxiproxy")) as proxy:
-        yield proxy
-
-
 @pytest.fixture
 def proxy(faults: FaultProxy, mongodb_url: str) -> Proxy:
     return faults.proxy(primary_of(mongodb_url))
@@ -86,12 +81,6 @@ async def open_docs() -> AsyncIterator[Callable[[str], MongoDocs]]:
             return docs
 
         yield open_one
-
-
-async def until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not met():  # noqa: ASYNC110 (something else changes it)
-            await asyncio.sleep(0.01)
 
 
 # ------------------------------------------------------------------------------------------------ broken connections
@@ -282,24 +271,24 @@ async def test_a_primary_that_steps_down_loses_and_doubles_nothing(
     assert len(before["hosts"]) == 1 or after["primary"] != before["primary"]
 
 
-async def test_a_primary_that_dies_loses_and_doubles_nothing(
-    tmp_path: Path, open_docs: Callable[[str], MongoDocs]
-) -> None:
-    """Needs MongoDB's own server: no compatible one that a package registry has runs a replica set of three.
+if which("mongod"):
 
-    It starts its own servers. With ``SOUNDWRIGHT_TEST_MONGODB_URL``, the test above makes another member the primary of that set.
-    """
-    if which("mongod") is None:
-        pytest.skip("mongod is not installed: put MongoDB's server on PATH")
-    with contextlib.ExitStack() as stack:
-        servers = [MongodbServer(tmp_path / f"mongodb-{number}", replica_set=True) for number in range(3)]
-        for server in servers:
-            stack.callback(server.close)
-        name = await asyncio.to_thread(start_replica_set, servers)
-        docs = open_docs(f"mongodb://{','.join(server.address for server in servers)}/library?replicaSet={name}")
-        async with writing(docs):
-            primary = (await docs.database.command("hello"))["primary"]
-            next(server for server in servers if server.address == primary).close()
+    async def test_a_primary_that_dies_loses_and_doubles_nothing(
+        tmp_path: Path, open_docs: Callable[[str], MongoDocs]
+    ) -> None:
+        """Needs MongoDB's own server: no compatible one that a package registry has runs a replica set of three.
+
+        It starts its own servers. With ``SOUNDWRIGHT_TEST_MONGODB_URL``, the test above makes another member the primary of that set.
+        """
+        with contextlib.ExitStack() as stack:
+            servers = [MongodbServer(tmp_path / f"mongodb-{number}", replica_set=True) for number in range(3)]
+            for server in servers:
+                stack.callback(server.close)
+            name = await asyncio.to_thread(start_replica_set, servers)
+            docs = open_docs(f"mongodb://{','.join(server.address for server in servers)}/library?replicaSet={name}")
+            async with writing(docs):
+                primary = (await docs.database.command("hello"))["primary"]
+                next(server for server in servers if server.address == primary).close()
 
 
 # ---------------------------------------------------------------------------------------------------- bad conditions

@@ -25,8 +25,8 @@ from services import broker
 from tests.certificates import Authority
 from tests.servers import free_ports
 from tests.servers.nats import ACCOUNTS, NatsServer, nats_user, nats_with_users
+from tests.waiting import DEADLINE_SECONDS
 
-DEADLINE_SECONDS = 30.0
 WORKERS = {
     "ingest": ("ingest",),
     "separation": ("separation", "export", "lalalai"),
@@ -215,7 +215,7 @@ async def test_the_configuration_of_a_server_forms_a_cluster_with_tls(tmp_path: 
             nats_url=SecretStr(url), nats_user="init", nats_password=SecretStr(password("init")), nats_replica_count=3,
             tls_ca_file=files.ca_file, tls_cert_file=files.cert_file, tls_key_file=files.key_file,
         )  # fmt: skip
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while True:  # on a busy machine, the servers take longer to elect a leader than one call waits
                 outcomes = await asyncio.gather(*(broker.init(settings) for _ in range(3)), return_exceptions=True)
                 reasons = {one.reason for one in outcomes if isinstance(one, AppError)}

@@ -20,16 +20,15 @@ from kit.settings import Settings
 from kit.worker.commands import PRIORITIES, QUEUES, queue_consumer
 from services import broker
 from tests.servers.nats import NatsServer
+from tests.waiting import until
 
 SUBJECT = "soundwright.cmd.separation.v1.job.run.free"
 
 
 @pytest_asyncio.fixture
-async def server(tmp_path: Path) -> AsyncIterator[NatsServer]:
-    server = NatsServer(tmp_path)
-    await server.start()
-    yield server
-    server.kill()
+async def server(own_nats: NatsServer) -> NatsServer:
+    await own_nats.start()
+    return own_nats
 
 
 @pytest_asyncio.fixture
@@ -55,10 +54,8 @@ def command(server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
     return monkeypatch
 
 
-async def until_backlog(bus: NatsBus, count: int) -> None:
-    async with asyncio.timeout(20):
-        while await bus.backlog(SUBJECT) != count:  # noqa: ASYNC110 (the broker counts)
-            await asyncio.sleep(0.02)
+async def settled(bus: NatsBus, count: int) -> bool:
+    return await bus.backlog(SUBJECT) == count
 
 
 def settings(server: NatsServer, **changes: Any) -> Settings:
@@ -112,7 +109,7 @@ async def test_finished_commands_that_a_crash_brought_back_do_not_count(server: 
         consumer = await bus.consumer(*queue_consumer("separation"), ack_wait_seconds=20)
         for _ in range(2):
             await (await consumer.next()).ack()
-        await until_backlog(bus, 1)
+        await until(lambda: settled(bus, 1))
     server.stop()
     # The consumer is on the disk, but not the removal of the messages that it has finished.
     shutil.rmtree(messages)

@@ -11,13 +11,13 @@ from kit.adapters.nats.bus import NatsBus
 from kit.adapters.system.clock import SystemClock
 from services.gateway.http.rate_limits import RateClass, RateLimiter
 from tests.servers.nats import NatsServer
+from tests.waiting import DEADLINE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 MODULE = "tests.contract.test_shared_rate_limits"
 LIMIT = 60
 REQUESTS = 80
 ROUNDS = 10
-DEADLINE_SECONDS = 120.0
 
 
 async def _gateway(url: str, callers: list[str]) -> None:

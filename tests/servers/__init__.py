@@ -11,17 +11,15 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from demo.stack import free_ports
+from tests.waiting import eventually
 
 __all__ = ["executable", "free_ports", "serving"]
-
-_START_SECONDS = 60.0
 
 
 def executable(name: str, hint: str, folder: Path | None = None) -> str:
@@ -49,11 +47,8 @@ def serving(
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **(environment or {})})
     try:
-        deadline = time.monotonic() + _START_SECONDS
-        while not ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{command[0]} did not start:\n{log.read_text(errors='replace')[-3000:]}")
-            time.sleep(0.05)
+        eventually(lambda: process.poll() is not None or ready(), f"{command[0]} starts")
+        assert process.poll() is None, f"{command[0]} ended:\n{log.read_text(errors='replace')[-3000:]}"
         yield process
     finally:
         process.kill()

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.servers import executable, free_ports
+from tests.waiting import until
 
 __all__ = ["ACCOUNTS", "NatsCluster", "NatsServer", "nats", "nats_user", "nats_with_users"]
 
 ACCOUNTS = Path(__file__).parents[2] / "deploy" / "nats" / "accounts.conf"
-_START_SECONDS = 20.0
 _JETSTREAM = 'jetstream { store_dir: "{store}" }'
 
 
@@ -54,10 +54,12 @@ class NatsServer:
 
     async def start(self) -> None:
         self._process = self._spawn()
-        async with asyncio.timeout(_START_SECONDS):
-            while not await self._accepts():
-                assert self._process.poll() is None, self._log.read_text()
-                await asyncio.sleep(0.02)
+
+        async def accepts() -> bool:
+            assert self.running, self.log()
+            return await self._accepts()
+
+        await until(accepts, "nats-server starts")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         options = ["--addr", "127.0.0.1", "--port", str(self.port), "--log", str(self._log)]
@@ -67,13 +69,17 @@ class NatsServer:
     async def _accepts(self) -> bool:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
+            greeting = await reader.readline()
+        except OSError:  # also a connection that a server resets while it starts
             return False
-        greeting = await reader.readline()
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
         return greeting.startswith(b"INFO")
+
+    def log(self) -> str:
+        """Return its log."""
+        return self._log.read_text() if self._log.exists() else ""
 
     @property
     def running(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as pb
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as pb_grpc
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-__all__ = ["ReceivedSpan", "Receiver", "otlp"]
+from tests.waiting import eventually
 
-_WAIT_SECONDS = 60.0
+__all__ = ["ReceivedSpan", "Receiver", "otlp"]
 
 
 @dataclass(frozen=True)
@@ -71,13 +70,15 @@ class Receiver(pb_grpc.TraceServiceServicer):
 
     def trace(self, trace_id: str, complete: Callable[[list[ReceivedSpan]], bool]) -> list[ReceivedSpan]:
         """Wait until the spans of a trace are complete, and return them."""
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while True:
-            found = [span for span in self.spans() if span.trace_id == trace_id]
-            if complete(found):
-                return found
-            assert time.monotonic() < deadline, [(span.component, span.name) for span in found]
-            time.sleep(0.05)
+
+        def found() -> list[ReceivedSpan]:
+            return [span for span in self.spans() if span.trace_id == trace_id]
+
+        try:
+            eventually(lambda: complete(found()), "the trace is complete")
+        except AssertionError:
+            raise AssertionError([(span.component, span.name) for span in found()]) from None
+        return found()
 
 
 @contextlib.contextmanager

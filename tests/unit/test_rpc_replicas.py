@@ -24,7 +24,7 @@ from kit.rpc.client import removes, repeatable
 from kit.security.identity import Principal, principal_scope
 from services.library.access import not_found
 from tests.servers import free_ports
-from tests.servers.toxiproxy import FaultProxy, Proxy, toxiproxy
+from tests.servers.fault_proxy import FaultProxy, Proxy, fault_proxy
 from tests.signers import plain_signer
 
 ANN = Principal("ann", "user")
@@ -192,8 +192,8 @@ async def test_calls_succeed_while_a_replica_stops(
 
 
 @pytest.fixture(scope="module")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    with toxiproxy(tmp_path_factory.mktemp("toxiproxy")) as proxy:
+def faults() -> Iterator[FaultProxy]:
+    with fault_proxy() as proxy:
         yield proxy
 
 
