@@ -35,6 +35,7 @@ _FIRST_ATTEMPT_SHARE = 0.15
 _RETRY_SECONDS = 0.1
 _PREPARE_RETRY_SECONDS = 0.5
 _STARTING_SECONDS = 3.0
+_CANCEL_SECONDS = 1.0
 _PENDING_LIMIT = 10_000
 _PENDING_LIMIT_BYTES = 16 * 1024**2
 StreamCare = Literal["create", "update", "ignore"]
@@ -281,10 +282,11 @@ class NatsBus:
         return info.state
 
     async def close(self) -> None:
-        for task in (self._connecting, self._preparing):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        for task in filter(None, (self._connecting, self._preparing)):
+            while not task.done():
+                task.cancel()  # repeatedly, because asyncio.wait_for in the driver can lose one (Python 3.11)
+                await asyncio.wait((task,), timeout=_CANCEL_SECONDS)
+            await asyncio.gather(task, return_exceptions=True)
         with contextlib.suppress(NatsError, TimeoutError, OSError):
             async with asyncio.timeout(self._request_seconds):
                 await self._client.close()
