@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import soundfile
-from accounts_fixture import raises_error
 from jobs_platform import DEADLINE_SECONDS, eventually
 from lalalai_fixture import ANN, BOB, RATE_HZ, LalalaiFixture, lalalai_fixture
+from library import raises_error
 from soundwright.library.v1 import connection_service_pb2, job_pb2, library_service_pb2
 
 from kit.compute import EngineProcesses

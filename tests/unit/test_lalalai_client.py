@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import soundfile
-from accounts_fixture import raises_error
+from library import raises_error
 from pydantic import SecretStr
 
 from kit.audio import AudioLimits
