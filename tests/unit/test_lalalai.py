@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import soundfile
-from jobs_platform import DEADLINE_SECONDS, eventually
 from lalalai_fixture import ANN, BOB, RATE_HZ, LalalaiFixture, lalalai_fixture
 from library import raises_error
 from soundwright.library.v1 import connection_service_pb2, job_pb2, library_service_pb2
@@ -23,6 +22,7 @@ from services.separation.registry import build_registry
 from services.separation.service import SeparationSpec, parse_spec
 from services.separation.settings import SeparationSettings
 from tests.simulators.lalalai import KEY, SHARES, LalalaiSimulator
+from tests.waiting import DEADLINE_SECONDS, until
 
 ANNS_KEY = "anns-own-license"
 REGISTRY = build_registry(SeparationSettings())
@@ -206,7 +206,7 @@ async def test_retry_after_is_respected_and_can_be_cancelled(fixture: LalalaiFix
     fixture.simulator.failures.append(("/check/", 429, {"detail": "Too many"}, {"Retry-After": "3000"}))
     context = await fixture.claim(await fixture.create_job())
     async with fixture.running(context) as task:
-        await eventually(lambda: "lalal.ai is busy; retrying in 3000 s" in context.messages)
+        await until(lambda: "lalal.ai is busy; retrying in 3000 s" in context.messages)
         context.stop("cancelled")
         await stopped(task)
 
@@ -311,7 +311,7 @@ async def test_a_lost_response_is_not_charged_twice(fixture: LalalaiFixture) -> 
     fixture.simulator.failures.append(("/split/multistem/", 503, {}, {"Retry-After": "3000"}))
     context = await fixture.claim(await fixture.create_job())
     async with fixture.running(context) as task:
-        await eventually(lambda: fixture.simulator.asked("/split/multistem/") == 1)
+        await until(lambda: fixture.simulator.asked("/split/multistem/") == 1)
         context.stop("stopping")
         await stopped(task)
     await fixture.release(context)
