@@ -217,8 +217,21 @@ class Library:
 
     async def log_in(self, email: str = "ann@example.org", password: str = PASSWORD) -> str:
         """Log in, and return the secret of the session."""
-        account = await self.accounts.verify_password(email, password, CLIENT_IP)
-        return await self.sessions.open(account, remembered=False)
+        return await self.sessions.open(await self.verify(password, email), remembered=False)
+
+    async def verify(self, password: str, email: str = "ann@example.org", address: str = CLIENT_IP) -> Account:
+        return await self.accounts.verify_password(email, password, address)
+
+    async def change_password(
+        self, session: str, current: str, new: str, revoke: bool = False, confirmation: str | None = None
+    ) -> str:
+        return await self.accounts.change_password(session, current, new, revoke, CLIENT_IP, confirmation)
+
+    async def request_login(self, email: str = "ann@example.org", address: str = CLIENT_IP) -> None:
+        await self.email_links.request_login(email, address)
+
+    async def confirm(self, secret: str, browser_key: str = BROWSER, session: str = "") -> tuple[Account, Account]:
+        return await self.email_links.confirm(secret, browser_key, session)
 
     async def mails(self, kind: str = "") -> list[EmailMessage]:
         """Send all queued emails, and return those in the outbox, oldest first."""

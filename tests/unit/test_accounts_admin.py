@@ -58,11 +58,8 @@ async def test_admins_act_up_to_their_own_rank(library: Library, by: str, of: st
         assert (await update(library, actor, target, given)).role == given
         assert await audit_count(library) == before + (of != given)
         return
-    assert (
-        await reason(update(library, actor, target, given), Code.PERMISSION_DENIED) == "ROLE_TOO_LOW"
-        if RANKS[by] < 3
-        else "RANK_TOO_HIGH"
-    )
+    expected = "ROLE_TOO_LOW" if RANKS[by] < 3 else "RANK_TOO_HIGH"
+    assert await reason(update(library, actor, target, given), Code.PERMISSION_DENIED) == expected
     stored = await library.identity.store.get_account(target.id)
     assert stored is not None
     assert stored.role == of
@@ -83,10 +80,8 @@ async def test_the_stored_role_decides(library: Library) -> None:
     assert await reason(update(library, admin, user, "pro")) == "ROLE_TOO_LOW"  # the principal still has the old role
     suspended = await fresh(library, "admin")
     await update(library, boss, suspended, status="suspended")
-    assert (
-        await reason(library.administration.list_accounts(Principal(suspended.id, "admin"), "", "", "", 0, 10))
-        == "ROLE_TOO_LOW"
-    )
+    call = library.administration.list_accounts(Principal(suspended.id, "admin"), "", "", "", 0, 10)
+    assert await reason(call) == "ROLE_TOO_LOW"
 
 
 async def test_every_action_is_audited(library: Library) -> None:
@@ -111,13 +106,8 @@ async def test_every_action_is_audited(library: Library) -> None:
 async def test_unknown_roles_and_statuses_are_refused(library: Library, role: str, status: str) -> None:
     boss, user = await fresh(library, "super_admin"), await fresh(library, "user")
     assert await reason(update(library, boss, user, role, status)) == "VALIDATION_ERROR"
-    assert (
-        await reason(
-            library.administration.update_account(Principal(boss.id, boss.role), "nobody", "pro", "", CLIENT_IP),
-            Code.NOT_FOUND,
-        )
-        == "ACCOUNT_NOT_FOUND"
-    )
+    call = library.administration.update_account(Principal(boss.id, boss.role), "nobody", "pro", "", CLIENT_IP)
+    assert await reason(call, Code.NOT_FOUND) == "ACCOUNT_NOT_FOUND"
 
 
 async def test_parallel_demotions_leave_one_super_admin(tmp_path: Path) -> None:

@@ -23,16 +23,16 @@ from tests.waiting import DEADLINE_SECONDS
 
 async def confirmed(library: Library) -> None:
     await library.account()
-    await library.email_links.confirm(await library.secret("confirmation"), BROWSER, "")
+    await library.confirm(await library.secret("confirmation"))
 
 
 async def test_confirmation_link_confirms_the_address_once(library: Library) -> None:
     await library.account()
     secret = await library.secret("confirmation")
     library.clock.time += 5
-    _, account = await library.email_links.confirm(secret, BROWSER, "")
+    _, account = await library.confirm(secret)
     assert (account.email, account.confirm_time) == ("ann@example.org", library.clock.time)
-    assert await reason(library.email_links.confirm(secret, BROWSER, ""), Code.NOT_FOUND) == "LINK_INVALID"
+    assert await reason(library.confirm(secret), Code.NOT_FOUND) == "LINK_INVALID"
 
 
 @pytest.mark.parametrize("proof", ["browser", "session", "none", "another browser", "another account"])
@@ -50,9 +50,7 @@ async def test_confirming_what_a_stranger_registered_removes_their_access(librar
         return
     assert await reason(library.sessions.authenticate(session)) == "UNAUTHORIZED"
     assert await reason(library.tokens.authenticate(token)) == "UNAUTHORIZED"
-    assert (
-        await reason(library.accounts.verify_password("ann@example.org", PASSWORD, CLIENT_IP)) == "CREDENTIALS_INVALID"
-    )
+    assert await reason(library.verify(PASSWORD)) == "CREDENTIALS_INVALID"
 
 
 async def test_emails_go_to_a_private_folder_without_a_server(library: Library) -> None:
@@ -75,7 +73,7 @@ async def test_queued_emails_survive_a_restart(tmp_path: Path) -> None:
     async with opened(tmp_path) as library:
         (mail,) = await library.mails()
         assert mail["To"] == "ann@example.org"
-        await library.email_links.confirm(secret_in(mail), BROWSER, "")
+        await library.confirm(secret_in(mail))
     async with opened(tmp_path) as library:
         await library.emails.send_already_registered("bob@example.org")
         tos = [mail["To"] for mail in await library.mails()]
@@ -122,7 +120,7 @@ async def test_links_begin_with_the_public_address(tmp_path: Path) -> None:
 
 async def test_a_login_link_works_once(library: Library) -> None:
     await confirmed(library)
-    await library.email_links.request_login(" Ann@example.org", CLIENT_IP)
+    await library.request_login(" Ann@example.org")
     secret = await library.secret("login-link")
 
     async def redeem() -> str:
@@ -135,13 +133,13 @@ async def test_a_login_link_works_once(library: Library) -> None:
     assert sorted(results)[:4] == ["LINK_INVALID"] * 4 or results.count("LINK_INVALID") == 4
     (session,) = set(results) - {"LINK_INVALID"}
     assert (await library.sessions.authenticate(session)).fresh
-    assert await library.accounts.verify_password("ann@example.org", PASSWORD, CLIENT_IP)
+    assert await library.verify(PASSWORD)
 
 
 async def test_a_login_link_is_valid_for_15_minutes(library: Library) -> None:
     await confirmed(library)
     for seconds, refused in ((899, False), (900, True)):
-        await library.email_links.request_login("ann@example.org", CLIENT_IP)
+        await library.request_login()
         secret = await library.secret("login-link")
         library.clock.time += seconds
         if refused:
@@ -153,32 +151,32 @@ async def test_a_login_link_is_valid_for_15_minutes(library: Library) -> None:
 async def test_login_link_request_does_not_reveal_accounts(library: Library) -> None:
     await library.account()
     before = len(await library.mails())
-    assert await library.email_links.request_login("nobody@example.org", CLIENT_IP) is None
+    assert await library.request_login("nobody@example.org") is None
     assert len(await library.mails()) == before
-    assert await library.email_links.request_login("ann@example.org", CLIENT_IP) is None
+    assert await library.request_login() is None
     assert len(await library.mails()) == before + 1
 
 
 async def test_emails_to_one_mailbox_are_limited_silently(library: Library) -> None:
     await library.account()
     for n in range(8):
-        await library.email_links.request_login("ann@example.org", f"192.0.2.{n}")
+        await library.request_login(address=f"192.0.2.{n}")
     assert len(await library.mails("login-link")) == 5
 
 
 async def test_link_requests_per_ip_address_are_limited(library: Library) -> None:
     for n in range(30):
-        await library.email_links.request_login(f"user{n}@example.org", CLIENT_IP)
-    assert await reason(library.email_links.request_login("ann@example.org", CLIENT_IP)) == "RATE_LIMITED"
+        await library.request_login(f"user{n}@example.org")
+    assert await reason(library.request_login()) == "RATE_LIMITED"
 
 
 async def test_a_link_serves_its_own_purpose_only(library: Library) -> None:
     await library.account()
     confirmation = await library.secret("confirmation")
-    await library.email_links.request_login("ann@example.org", CLIENT_IP)
+    await library.request_login()
     login = await library.secret("login-link")
     assert await reason(library.email_links.log_in(confirmation, False)) == "LINK_INVALID"
-    assert await reason(library.email_links.confirm(login, BROWSER, "")) == "LINK_INVALID"
+    assert await reason(library.confirm(login)) == "LINK_INVALID"
     assert await library.email_links.log_in(login, False)  # the refusal did not redeem the link
 
 
@@ -186,26 +184,24 @@ async def test_login_link_revokes_an_unconfirmed_registration(library: Library) 
     """The owner of the mailbox logs in by link, which revokes the password, session and token of the stranger."""
     account = await library.account()
     session, (token, _) = await library.log_in(), await library.tokens.create(account, "mine")
-    await library.email_links.request_login("ann@example.org", CLIENT_IP)
+    await library.request_login()
     mine, owner = await library.email_links.log_in(await library.secret("login-link"), False)
     assert (owner.id, owner.confirm_time) == (account.id, library.clock.time)
     assert await reason(library.sessions.authenticate(session)) == "UNAUTHORIZED"
     assert await reason(library.tokens.authenticate(token)) == "UNAUTHORIZED"
-    assert (
-        await reason(library.accounts.verify_password("ann@example.org", PASSWORD, CLIENT_IP)) == "CREDENTIALS_INVALID"
-    )
-    assert await library.accounts.change_password(mine, "", "my own password", False, CLIENT_IP)
+    assert await reason(library.verify(PASSWORD)) == "CREDENTIALS_INVALID"
+    assert await library.change_password(mine, "", "my own password")
 
 
 async def test_a_new_password_revokes_earlier_links(library: Library) -> None:
     await confirmed(library)
     session = await library.log_in()
-    await library.email_links.request_login("ann@example.org", CLIENT_IP)
+    await library.request_login()
     await library.email_links.request_change(session, "", "eve@example.org", CLIENT_IP)
     login, change = await library.secret("login-link"), await library.secret("email-change")
-    await library.accounts.change_password(session, "", "a better password", False, CLIENT_IP)
+    await library.change_password(session, "", "a better password")
     assert await reason(library.email_links.log_in(login, False)) == "LINK_INVALID"
-    assert await reason(library.email_links.confirm(change, BROWSER, "")) == "LINK_INVALID"
+    assert await reason(library.confirm(change)) == "LINK_INVALID"
 
 
 async def test_email_changes_after_confirmation_by_the_new_mailbox(library: Library) -> None:
@@ -215,10 +211,10 @@ async def test_email_changes_after_confirmation_by_the_new_mailbox(library: Libr
     assert await library.identity.store.find_account_by_email("new@example.org") is None
     mail = (await library.mails("email-change"))[-1]
     assert mail["To"] == "new@example.org"
-    _, account = await library.email_links.confirm(secret_in(mail), BROWSER, "")
+    _, account = await library.confirm(secret_in(mail))
     assert account.email == "new@example.org"
     assert await library.identity.store.find_account_by_email("ann@example.org") is None
-    assert await library.accounts.verify_password("new@example.org", PASSWORD, CLIENT_IP)
+    assert await library.verify(PASSWORD, "new@example.org")
     (note,) = await library.mails("email-changed")
     assert note["To"] == "ann@example.org"
 
@@ -232,12 +228,10 @@ async def test_email_change_to_a_taken_address_is_refused(library: Library) -> N
     await library.email_links.request_change(session, "", "late@example.org", CLIENT_IP)
     late = await library.secret("email-change")
     await library.account("late@example.org")
-    assert await reason(library.email_links.confirm(late, BROWSER, ""), Code.CONFLICT) == "EMAIL_TAKEN"
+    assert await reason(library.confirm(late), Code.CONFLICT) == "EMAIL_TAKEN"
     assert await library.identity.store.get_account(bob.id) == bob
-    assert (
-        await reason(library.email_links.request_change(session, "", "ann@example.org", CLIENT_IP))
-        == "VALIDATION_ERROR"
-    )
+    call = library.email_links.request_change(session, "", "ann@example.org", CLIENT_IP)
+    assert await reason(call) == "VALIDATION_ERROR"
 
 
 def queued_email(text: str = "Hello.\n.\n..\nÄrger\n") -> EmailMessage:
@@ -283,7 +277,7 @@ async def test_registration_sends_through_the_configured_server(tmp_path: Path) 
             library.start_sending()
             (mail,) = await asyncio.to_thread(sink.await_mails, 1)
             assert (mail.sender, mail.recipients) == ("studio@example.org", ("ann@example.org",))
-            _, account = await library.email_links.confirm(secret_in(mail.message), BROWSER, "")
+            _, account = await library.confirm(secret_in(mail.message))
             assert account.confirm_time
 
 

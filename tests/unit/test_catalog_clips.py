@@ -9,20 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from library import (
-    ADMIN,
-    ANN,
-    BOB,
-    EVERYTHING,
-    GUEST,
-    HOUR,
-    LISTENERS,
-    UNKNOWN,
-    Library,
-    dying,
-    ids,
-    reason,
-)
+from library import ADMIN, ANN, BOB, EVERYTHING, GUEST, HOUR, LISTENERS, UNKNOWN, Library, dying, ids, reason
 
 from kit.errors import AppError
 from services.library.catalog.categories import CATEGORIES, categorise

@@ -233,8 +233,6 @@ async def test_a_queued_download_of_a_deleted_track_never_starts(library: Librar
 
 async def test_a_download_cannot_take_another_owners_track(library: Library) -> None:
     await asked(library)
-    assert (
-        await reason(library.job(BOB, kind="download", track_id="t1", creates_track=True, new_track=NEW))
-        == "ACCESS_DENIED"
-    )
+    call = library.job(BOB, kind="download", track_id="t1", creates_track=True, new_track=NEW)
+    assert await reason(call) == "ACCESS_DENIED"
     assert (await stored(library)).owner_id == "ann"
