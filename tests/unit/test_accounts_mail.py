@@ -130,7 +130,7 @@ async def test_a_login_link_works_once(library: Library) -> None:
             return error.reason
 
     results = await asyncio.gather(*(redeem() for _ in range(5)))
-    assert sorted(results)[:4] == ["LINK_INVALID"] * 4 or results.count("LINK_INVALID") == 4
+    assert results.count("LINK_INVALID") == 4
     (session,) = set(results) - {"LINK_INVALID"}
     assert (await library.sessions.authenticate(session)).fresh
     assert await library.verify(PASSWORD)
@@ -151,9 +151,9 @@ async def test_a_login_link_is_valid_for_15_minutes(library: Library) -> None:
 async def test_login_link_request_does_not_reveal_accounts(library: Library) -> None:
     await library.account()
     before = len(await library.mails())
-    assert await library.request_login("nobody@example.org") is None
+    assert await library.email_links.request_login("nobody@example.org", CLIENT_IP) is None
     assert len(await library.mails()) == before
-    assert await library.request_login() is None
+    assert await library.email_links.request_login("ann@example.org", CLIENT_IP) is None
     assert len(await library.mails()) == before + 1
 
 
@@ -281,19 +281,11 @@ async def test_registration_sends_through_the_configured_server(tmp_path: Path) 
             assert account.confirm_time
 
 
-@pytest.mark.parametrize(
-    ("url", "fits"),
-    [
-        ("smtp://mail.example", True),
-        ("smtp://user:p%40ss@mail.example:2525", True),
-        ("smtps://user:pw@mail.example/", True),
-        ("http://mail.example", False),
-        ("smtp://", False),
-        ("smtp://mail.example:x", False),
-        ("smtp://mail.example/path", False),
-        ("mail.example:25", False),
-    ],
-)
+SMTP_URLS = ("smtp://mail.example", "smtp://user:p%40ss@mail.example:2525", "smtps://user:pw@mail.example/")
+NOT_SMTP = ("http://mail.example", "smtp://", "smtp://mail.example:x", "smtp://mail.example/path", "mail.example:25")
+
+
+@pytest.mark.parametrize(("url", "fits"), [*((url, True) for url in SMTP_URLS), *((url, False) for url in NOT_SMTP)])
 def test_smtp_urls(monkeypatch: pytest.MonkeyPatch, url: str, fits: bool) -> None:
     assert (smtp_url_error(url) == "") is fits
     monkeypatch.setenv("SOUNDWRIGHT_SMTP_URL", url)

@@ -12,10 +12,10 @@ from services.library.jobs import watches
 from services.library.jobs.batches import NewBatch
 from services.library.jobs.service import Job
 from services.library.jobs.watches import JobWatches
+from tests.waiting import DEADLINE_SECONDS
 
 EVENT = "soundwright.evt.separation.v1.job."
 NEVER = 3600.0  # the interval of reads in tests of events
-DEADLINE = 30.0
 
 
 class Watcher:
@@ -26,7 +26,7 @@ class Watcher:
 
     async def next(self) -> tuple[str, float, int]:
         """Return the next state, progress and position; ``("end", 0, 0)`` after the last."""
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             found = await anext(self._states, None)
         return (found[0].state, found[0].progress_ratio, found[1]) if found else ("end", 0.0, 0)
 
