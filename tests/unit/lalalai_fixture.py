@@ -7,7 +7,7 @@ import contextlib
 import io
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -60,6 +60,14 @@ class RecordingContext(JobContext):
         if message is not None:
             self.messages.append(message)
         super().report(ratio, message)
+
+
+class WithTask(NamedTuple):
+    """A running job, and the ID of its task at lalal.ai."""
+
+    context: RecordingContext
+    running: asyncio.Task[job_pb2.JobResult]
+    task_id: str
 
 
 class LalalaiFixture:
@@ -153,9 +161,29 @@ class LalalaiFixture:
         )
         await self.jobs.ReleaseJob(request)
 
+    async def started(self, *arguments: Any, **options: Any) -> RecordingContext:
+        """Create a job, and claim it."""
+        return await self.claim(await self.create_job(*arguments, **options))
+
+    async def run(self, *arguments: Any, **options: Any) -> job_pb2.JobResult:
+        """Create a job, and run its handler."""
+        return await self.handle(await self.started(*arguments, **options))
+
+    async def resume(self, context: JobContext) -> job_pb2.JobResult:
+        """Run the handler of a later attempt."""
+        return await self.handle(await self.claim(context.job))
+
+    @contextlib.asynccontextmanager
+    async def with_task(self, owner: Principal = ANN) -> AsyncIterator[WithTask]:
+        """Run a job whose task at lalal.ai has no end during the block."""
+        self.simulator.held = True
+        context = await self.started(owner)
+        async with self.running(context) as running:
+            yield WithTask(context, running, await self.wait_for_task(context.job.id, owner))
+
     async def finished_job(self, owner: Principal = ANN) -> job_pb2.Job:
         """Run a job to its end."""
-        context = await self.claim(await self.create_job(owner))
+        context = await self.started(owner)
         result = await self.handle(context)
         request = library_service_pb2.SucceedJobRequest(job_id=context.job.id, attempt=1, result=result)
         job: job_pb2.Job = (await self.jobs.SucceedJob(request)).job
