@@ -113,17 +113,10 @@ async def test_guests_are_deleted_when_their_sessions_have_ended(library: Librar
     assert await stored(library, late.id) is None
 
 
-@pytest.mark.parametrize(
-    ("collection", "field"),
-    [
-        ("tracks", "owner_id"),
-        ("jobs", "owner_id"),
-        ("playlists", "owner_id"),
-        ("conversations", "owner_id"),
-        ("favorites", "listener_id"),
-        ("votes", "listener_id"),
-    ],
-)
+@pytest.mark.parametrize(("collection", "field"), [
+    ("tracks", "owner_id"), ("jobs", "owner_id"), ("playlists", "owner_id"), ("conversations", "owner_id"),
+    ("favorites", "listener_id"), ("votes", "listener_id"),
+])  # fmt: skip
 async def test_a_guest_who_owns_something_is_kept(library: Library, collection: str, field: str) -> None:
     secret, guest = await library.guests.create(CLIENT_IP)
     await library.sessions.close(secret)

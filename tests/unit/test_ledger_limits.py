@@ -99,26 +99,6 @@ async def test_repeating_what_was_accepted_is_never_refused(library: Library, li
 
 @pytest.mark.parametrize(
     ("limits", "reason"),
-    [(Limits(pending=7), "TOO_MANY_PENDING"), (Limits(hourly=7), "HOURLY_LIMIT"), (Limits(queue=7), "QUEUE_FULL")],
-)
-async def test_many_requests_at_once_keep_to_the_limit(library: Library, limits: Limits, reason: str) -> None:
-    outcomes = await asyncio.gather(*(library.job(limits=limits) for _ in range(30)), return_exceptions=True)
-    refusals = [outcome.reason for outcome in outcomes if isinstance(outcome, AppError)]
-    assert refusals == [reason] * 23
-    assert sum(isinstance(outcome, Job) for outcome in outcomes) == 7
-
-
-async def test_repetitions_at_once_take_one_place(library: Library) -> None:
-    keyed = new(limits=Limits(pending=1), idempotency_key="k")
-    made = await asyncio.gather(
-        *(library.ledger.create(ANN, dataclasses.replace(keyed, job_id=str(uuid.uuid4()))) for _ in range(10))
-    )
-    assert len({job.id for job, _ in made}) == 1
-    assert sorted(existed for _, existed in made) == [False] + [True] * 9
-
-
-@pytest.mark.parametrize(
-    ("limits", "reason"),
     [(Limits(pending=5), "TOO_MANY_PENDING"), (Limits(hourly=5), "HOURLY_LIMIT"), (Limits(queue=5), "QUEUE_FULL")],
 )
 async def test_several_libraries_keep_to_a_limit_together(tmp_path: Path, limits: Limits, reason: str) -> None:

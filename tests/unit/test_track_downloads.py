@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from library import ANN, BOB, LEASE, Library, reason, result, track
+from library import ANN, BOB, LEASE, Library, dying, reason, result, track
 
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.errors import AppError, Code
@@ -50,9 +50,7 @@ async def found_by(library: Library, status: TrackStatus | None) -> list[str]:
 
 
 async def started(library: Library, job: Job) -> Job:
-    claimed, mine, _ = await library.ledger.claim(job.id, "w", LEASE)
-    assert mine
-    return claimed
+    return await library.start(job)
 
 
 async def test_the_track_is_there_as_soon_as_the_job_is(library: Library) -> None:
@@ -148,45 +146,23 @@ async def test_nothing_else_runs_on_a_track_without_audio(library: Library, kind
     assert (await library.tracks.get(ANN, "t1", needs_audio=True)).blob_key == FOUND.blob_key
 
 
-async def crash_before_the_track(library: Library, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> Job:
-    """The library dies after it stored the job of a download, and before it stores the track."""
-
-    async def die(track: Track) -> None:
-        raise ConnectionError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(library.track_docs, "insert_track", die)
-        with pytest.raises(ConnectionError):
-            await asked(library, **fields)
+@pytest.mark.parametrize("repair", ["start", "repeat", "read"])
+async def test_a_crash_between_the_job_and_its_track_is_repaired(library: Library, repair: str) -> None:
+    """When the job starts, when the request is repeated, and when the job is read."""
+    with dying(library.track_docs, "insert_track"):
+        await asked(library, idempotency_key="k")
     [job], _ = await library.ledger.list_jobs(ANN, [], [], "", 0, 10)
     assert await reason(stored(library)) == "TRACK_NOT_FOUND"
-    return job
-
-
-async def test_a_crash_before_the_track_is_repaired_when_the_job_starts(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = await crash_before_the_track(library, monkeypatch)
-    claimed = await started(library, job)
+    if repair == "start":
+        job = await started(library, job)
+    elif repair == "repeat":
+        assert (await asked(library, idempotency_key="k")).id == job.id
+    else:
+        await library.ledger.get(ANN, job.id)
     track = await stored(library)
-    assert (track.title, track.download_job_id, claimed.track_create_time) == ("Tune", job.id, track.create_time)
-    assert await pending(library) == PendingDownload(job.id, JobState.RUNNING)
-
-
-async def test_a_crash_before_the_track_is_repaired_when_the_request_is_repeated(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = await crash_before_the_track(library, monkeypatch, idempotency_key="k")
-    assert (await asked(library, idempotency_key="k")).id == job.id
-    assert await pending(library) == PendingDownload(job.id, JobState.QUEUED)
-
-
-async def test_a_crash_before_the_track_is_repaired_when_the_job_is_read(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = await crash_before_the_track(library, monkeypatch)
-    await library.ledger.get(ANN, job.id)
-    assert await pending(library) == PendingDownload(job.id, JobState.QUEUED)
+    assert (track.title, track.download_job_id) == ("Tune", job.id)
+    assert repair != "start" or job.track_create_time == track.create_time
+    assert await pending(library) == PendingDownload(job.id, job.state)
 
 
 async def test_a_crash_after_the_audio_was_recorded_costs_nothing(library: Library) -> None:
