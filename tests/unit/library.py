@@ -111,12 +111,8 @@ class Library:
         # Fast hashes: with the default cost, each test would spend most of its time on them.
         identity.accounts._passwords._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
         self.accounts, self.sessions, self.tokens = identity.accounts, identity.sessions, identity.tokens
-        self.guests, self.connections, self.administration = (
-            identity.guests,
-            identity.connections,
-            identity.administration,
-        )
-        self.email_links, self.emails = identity.email_links, identity.emails
+        self.guests, self.connections, self.emails = identity.guests, identity.connections, identity.emails
+        self.administration, self.email_links = identity.administration, identity.email_links
         store, policy, sealer = self.stores.webhooks, egress_policy or EgressPolicy(), Sealer(self.settings.secrets())
         self.webhooks = Webhooks(store, policy, sealer, clock)
         self.deliveries = Deliveries(self.webhooks, store, self.jobs, public_kinds(), clock)

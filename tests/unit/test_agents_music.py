@@ -131,12 +131,8 @@ def test_loudness_against_the_targets() -> None:
     assert {name: each.target_lufs for name, each in advice.items()} == {
         "streaming": -14, "podcast": -16, "broadcast": -23, "club": -6,
     }  # fmt: skip
-    assert (advice["streaming"].gain_db, advice["streaming"].peak_dbtp, advice["streaming"].limiting_db) == (
-        -4,
-        -4.5,
-        0,
-    )
-    assert (advice["club"].gain_db, advice["club"].peak_dbtp, advice["club"].limiting_db) == (4, 3.5, 4.5)
+    for target, expected in (("streaming", (-4, -4.5, 0)), ("club", (4, 3.5, 4.5))):
+        assert (advice[target].gain_db, advice[target].peak_dbtp, advice[target].limiting_db) == expected
 
 
 def test_cues_stand_at_phrases_and_drops_where_the_level_jumps() -> None:

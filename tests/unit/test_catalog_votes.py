@@ -169,12 +169,9 @@ async def agreed(library: Library, clip_id: str, category: str, remove: bool = F
 
 async def test_three_suggestions_add_a_category(library: Library) -> None:
     clip = await library.clip("calm piano")
-    one = await library.tags.suggest(ANN, clip.id, "metal", False)
-    two = await library.tags.suggest(BOB, clip.id, "metal", False)
-    assert [(o.consensus_reached, o.suggestion_count, o.categories) for o in (one, two)] == [
-        (False, 1, clip.categories),
-        (False, 2, clip.categories),
-    ]
+    for count, listener in enumerate((ANN, BOB), 1):
+        suggested = await library.tags.suggest(listener, clip.id, "metal", False)
+        assert suggested == TagOutcome(False, count, clip.categories)
     three = await library.tags.suggest(GUEST, clip.id, "metal", False)
     assert three == TagOutcome(True, 3, [*clip.categories, "metal"])
     assert (await library.catalog.get(clip.id)).categories == [*clip.categories, "metal"]
@@ -184,17 +181,10 @@ async def test_three_suggestions_add_a_category(library: Library) -> None:
 
 async def test_suggestions_can_exceed_five_categories(library: Library) -> None:
     clip = await library.clip("calm piano")
-    for category in ("rain", "metal", "punk", "gun", "scifi", "jazz"):
+    more = ["rain", "metal", "punk", "gun", "scifi", "jazz"]
+    for category in more:
         assert (await agreed(library, clip.id, category)).consensus_reached
-    assert (await library.catalog.get(clip.id)).categories == [
-        *clip.categories,
-        "rain",
-        "metal",
-        "punk",
-        "gun",
-        "scifi",
-        "jazz",
-    ]
+    assert (await library.catalog.get(clip.id)).categories == [*clip.categories, *more]
 
 
 async def test_suggestions_are_validated(library: Library) -> None:

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from jobs_platform import Platform, opened, result
 from nats.errors import Error as NatsError
 from soundwright.library.v1 import job_pb2
@@ -28,7 +27,7 @@ LOST_SECONDS = 3.0
 STREAM = "SOUNDWRIGHT_CMD"
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[NatsCluster]:
     cluster = NatsCluster(tmp_path)
     await cluster.start()

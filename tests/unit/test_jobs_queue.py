@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 
 import library
 import pytest
-import pytest_asyncio
 from jobs_platform import LOST_SECONDS, Platform, Recorder, opened, result, started_broker
 from soundwright.library.v1 import job_pb2, library_service_pb2
 
@@ -26,13 +25,13 @@ LONG_SECONDS = 600.0
 MODELS = ("music", "audio", "magnet-music")
 
 
-@pytest_asyncio.fixture(scope="module")
+@pytest.fixture(scope="module")
 async def broker() -> AsyncIterator[NatsServer]:
     async with started_broker() as server:
         yield server
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def platform(broker: NatsServer) -> AsyncIterator[Platform]:
     async with opened(broker) as platform:
         yield platform

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from google.protobuf.message import Message
 from jobs_platform import ANN, LEASE_SECONDS, PlainHandler, Platform, Recorder, opened, result, started_broker
 from library import reason
@@ -33,13 +32,13 @@ async def take(context: JobContext, spec: Message) -> job_pb2.JobResult:
     return result()
 
 
-@pytest_asyncio.fixture(scope="module")
+@pytest.fixture(scope="module")
 async def broker() -> AsyncIterator[NatsServer]:
     async with started_broker() as server:
         yield server
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def platform(broker: NatsServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Platform]:
     monkeypatch.setattr(kit_jobs, "_RETRY_LIMIT_SECONDS", 0.05)
     async with opened(broker) as platform:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 import soundfile
 from lalalai_fixture import ANN, BOB, RATE_HZ, LalalaiFixture, lalalai_fixture
 from library import raises_error, reason, refusal
@@ -35,7 +34,7 @@ def processes() -> Iterator[EngineProcesses[None]]:
     made.close()
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def fixture(processes: EngineProcesses[None]) -> AsyncIterator[LalalaiFixture]:
     with LalalaiSimulator() as simulator:
         simulator.add_account(ANNS_KEY)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 import soundfile
 from library import refusal
 from pydantic import SecretStr
@@ -34,7 +33,7 @@ def simulator() -> Iterator[LalalaiSimulator]:
         yield started
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def client(simulator: LalalaiSimulator) -> AsyncIterator[LalalaiClient]:
     # The simulator serves the API, but the egress policy refuses downloads from its address.
     made = LalalaiClient(simulator.url, EgressPolicy(), timeout_seconds=5, transfer_seconds=5, limit_bytes=1000)

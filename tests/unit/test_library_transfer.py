@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from library import raises_error, reason
 from library_data import contents, fill, open_library, put
 
@@ -54,7 +53,7 @@ class Library:
         return await contents(self.docs, self.blobs)
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def library(tmp_path: Path) -> AsyncIterator[Library]:
     opened = Library(tmp_path / "library")
     await fill(opened.docs, opened.blobs, COUNT)
@@ -64,7 +63,7 @@ async def library(tmp_path: Path) -> AsyncIterator[Library]:
     await opened.docs.close()
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def empty(tmp_path: Path) -> AsyncIterator[Library]:
     opened = Library(tmp_path / "empty")
     yield opened
