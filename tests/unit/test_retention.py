@@ -11,7 +11,7 @@ from library import ANN, DAY, Library, clip, details, new, result, track
 
 from services.library.identity.administration import AuditEntry
 from services.library.jobs.batches import NewBatch
-from services.library.jobs.service import Job, PackedMessage
+from services.library.jobs.service import Job, JobError, PackedMessage
 from services.library.retention.app import build_retention
 from services.library.retention.service import Retention, Summary, table
 from services.library.settings import LibrarySettings
@@ -47,7 +47,7 @@ async def generated(library: Library) -> str:
 
 
 async def failed(library: Library, job: Job) -> None:
-    await failed(library, job)
+    await library.ledger.fail(job.id, 1, JobError("X", "It failed."), False, [])
 
 
 async def told(library: Library) -> None:
