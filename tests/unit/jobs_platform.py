@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import tempfile
 import time
 import uuid
@@ -14,47 +13,28 @@ from typing import Any, Protocol
 
 import nats
 from google.protobuf.message import Message
-from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc
+from library import Library
+from library import opened as opened_library
+from soundwright.library.v1 import connection_service_pb2_grpc, job_pb2, library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2
 
 from kit import rpc
-from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.nats.bus import NatsBus
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.sqlite.search import SqliteSearch
 from kit.security.identity import Principal, principal_scope
 from kit.worker.commands import command_subject, create_job, publish_run
 from kit.worker.context import JobContext
 from kit.worker.kind import FinishCallback, Handler, JobKind, JobLimits, WorkQueue
 from kit.worker.worker import JobWorker
-from services.library.catalog.store import CatalogStore
-from services.library.job_results import JobResults
-from services.library.jobs.ledger import JobLedger
-from services.library.jobs.queue import JobQueue
+from services.library.identity.connection_rpc import ConnectionRpc
 from services.library.jobs.rpc import JobRpc, job_to_wire
 from services.library.jobs.service import Job, JobState
-from services.library.jobs.store import JobDocs
 from services.library.jobs.sweeper import Sweeper
 from services.library.jobs.watches import JobWatches
-from services.library.tracks.results import TrackResults
-from services.library.tracks.store import TrackDocs
+from services.library.tracks.rpc import TrackRpc
 from tests.servers.nats import NatsServer
 from tests.signers import signer_of
+from tests.waiting import DEADLINE_SECONDS, until
 
-__all__ = [
-    "ANN",
-    "DEADLINE_SECONDS",
-    "LEASE_SECONDS",
-    "WORKER",
-    "PlainHandler",
-    "Platform",
-    "eventually",
-    "opened",
-    "result",
-    "started_broker",
-]
-
-DEADLINE_SECONDS = 30.0
 LEASE_SECONDS = 2.0
 LOST_SECONDS = 15.0
 ANN = Principal("ann", "user")
@@ -80,8 +60,7 @@ class Broker(Protocol):
 class ShiftedClock:
     """The machine's clock, which the test may put forward."""
 
-    def __init__(self) -> None:
-        self.shift_seconds = 0.0
+    shift_seconds = 0.0
 
     def now(self) -> float:
         return time.time() + self.shift_seconds
@@ -91,26 +70,14 @@ class Platform:
     """A library behind gRPC, a broker, and what was heard on the bus; ``service`` is a name no other test uses."""
 
     def __init__(
-        self,
-        store: JobDocs,
-        ledger: JobLedger,
-        clock: ShiftedClock,
-        bus: NatsBus,
-        stub: Any,
-        client: Any,
-        blobs: FileBlobs,
-        lost_seconds: float,
+        self, library: Library, clock: ShiftedClock, bus: NatsBus, stub: Any, client: Any, lost_seconds: float
     ) -> None:
-        self.ledger = ledger
-        self.clock = clock
-        self.bus = bus
-        self.jobs = stub
-        self.client = client
-        self.blobs = blobs
+        self.ledger, self.blobs, self.clock = library.ledger, library.blobs, clock
+        self.bus, self.jobs, self.client = bus, stub, client
         self.service = f"test{uuid.uuid4().hex[:12]}"
         self.subject = f"{command_subject(self.service)}.standard"
         self.heard: list[Any] = []
-        self.sweeper = Sweeper(store, ledger, bus, clock, self._publish, lost_seconds)
+        self.sweeper = Sweeper(library.jobs, library.ledger, bus, clock, self._publish, lost_seconds)
 
     async def listen(self) -> None:
         async def hear(message: Any) -> None:
@@ -126,7 +93,7 @@ class Platform:
             named = [(message.subject.rsplit(".", 1)[-1], message.headers) for message in self.heard]
             return [(fact, headers["Nats-Msg-Id"]) for fact, headers in named if fact != "progressed"]
 
-        await eventually(lambda: len(ends()) >= wanted)
+        await until(lambda: len(ends()) >= wanted)
         await self.client.flush()
         return ends()
 
@@ -159,17 +126,19 @@ class Platform:
         return await self.ledger.get(WORKER, job_id)
 
     async def reaches(self, job_id: str, state: JobState) -> Job:
-        async def reached() -> bool:
-            return (await self.job(job_id)).state is state
+        async def reached() -> Job | None:
+            job = await self.job(job_id)
+            return job if job.state is state else None
 
-        await eventually(reached)
-        return await self.job(job_id)
+        job = await until(reached, f"job {job_id} has the state {state}")
+        assert job is not None
+        return job
 
     async def emptied(self) -> None:
         async def empty() -> bool:
             return await self.bus.backlog(f"{command_subject(self.service)}.*") == 0
 
-        await eventually(empty)
+        await until(empty)
 
     @contextlib.asynccontextmanager
     async def worker(
@@ -199,57 +168,76 @@ class Platform:
                 await task
 
 
-async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: float = DEADLINE_SECONDS) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            holds = condition()
-            if holds if isinstance(holds, bool) else await holds:
-                return
-            await asyncio.sleep(0.01)
-
-
 def result(engine: str = "test") -> job_pb2.JobResult:
     return job_pb2.JobResult(engine=engine, model="m")
+
+
+class Recorder:
+    """A handler that succeeds at once.
+
+    Attributes:
+        jobs: what it ran.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: list[job_pb2.Job] = []
+
+    @property
+    def ids(self) -> list[str]:
+        return [job.id for job in self.jobs]
+
+    async def __call__(self, context: JobContext) -> job_pb2.JobResult:
+        self.jobs.append(context.job)
+        return result()
 
 
 @contextlib.asynccontextmanager
 async def started_broker() -> AsyncIterator[NatsServer]:
     """A broker of its own, which may be broken."""
-    home = Path(tempfile.mkdtemp())
-    server = NatsServer(home)
-    await server.start()
-    yield server
-    server.kill()
-    shutil.rmtree(home)
+    with tempfile.TemporaryDirectory() as home:
+        server = NatsServer(Path(home))
+        await server.start()
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+@contextlib.asynccontextmanager
+async def served(clock: Any, *components: str) -> AsyncIterator[tuple[Library, dict[str, Any]]]:
+    """An empty library behind gRPC, and channels of these components to it."""
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))  # short enough for a socket
+        library = await stack.enter_async_context(opened_library(folder, clock))
+        address = f"unix:{folder / 'library.sock'}"
+        server = rpc.RpcServer(address, signer_of("library"))
+        watches = JobWatches(library.ledger, library.queue)
+        library_service_pb2_grpc.add_JobServiceServicer_to_server(
+            JobRpc(library.ledger, library.queue, watches), server.server
+        )
+        library_service_pb2_grpc.add_TrackServiceServicer_to_server(
+            TrackRpc(library.tracks, library.downloads, library.deletions), server.server
+        )
+        connections = ConnectionRpc(library.connections)
+        connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(connections, server.server)
+        await server.start()
+        stack.push_async_callback(server.stop, 0)
+        channels = {name: rpc.connect("library", address, signer_of(name), DEADLINE_SECONDS) for name in components}
+        for channel in channels.values():
+            stack.push_async_callback(channel.close)
+        yield library, channels
 
 
 @contextlib.asynccontextmanager
 async def opened(broker: Broker, lost_seconds: float = LOST_SECONDS, **bus_options: Any) -> AsyncIterator[Platform]:
     """A platform with an empty library, whose service no other test uses."""
-    folder = Path(tempfile.mkdtemp())  # short enough for a socket
-    docs = SqliteDocs(folder / "library.db")
-    docs.database.writer.execute("PRAGMA synchronous = OFF")  # no test pulls the plug
-    store, tracks, catalog = JobDocs(docs), TrackDocs(docs), CatalogStore(docs, SqliteSearch(docs.database))
-    for part in (store, tracks, catalog):
-        await part.prepare()
     clock = ShiftedClock()
-    ledger = JobLedger(store, JobResults(tracks, TrackResults(tracks), catalog), clock)
-    server = rpc.RpcServer(f"unix:{folder / 'library.sock'}", signer_of("library"))
-    queue = JobQueue(store, clock)
-    jobs_rpc = JobRpc(ledger, queue, JobWatches(ledger, queue))
-    library_service_pb2_grpc.add_JobServiceServicer_to_server(jobs_rpc, server.server)
-    server.add_reflection(library_service_pb2)
-    await server.start()
-    channel = rpc.connect("library", f"unix:{folder / 'library.sock'}", signer_of("separation"), timeout_seconds=5.0)
-    bus = await NatsBus.connect(broker.url, name="test", timeout_seconds=DEADLINE_SECONDS, **bus_options)
-    client = await nats.connect(broker.url.split(","))
-    stub = library_service_pb2_grpc.JobServiceStub(channel)
-    platform = Platform(store, ledger, clock, bus, stub, client, FileBlobs(folder / "blobs"), lost_seconds)
-    await platform.listen()
-    yield platform
-    await client.close()
-    await bus.close()
-    await channel.close()
-    await server.stop(0)
-    await docs.close()
-    shutil.rmtree(folder)
+    async with served(clock, "separation") as (library, channels), contextlib.AsyncExitStack() as stack:
+        bus = await NatsBus.connect(broker.url, name="test", timeout_seconds=DEADLINE_SECONDS, **bus_options)
+        stack.push_async_callback(bus.close)
+        client = await nats.connect(broker.url.split(","))
+        stack.push_async_callback(client.close)
+        stub = library_service_pb2_grpc.JobServiceStub(channels["separation"])
+        platform = Platform(library, clock, bus, stub, client, lost_seconds)
+        await platform.listen()
+        yield platform

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import shutil
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
-from jobs_platform import DEADLINE_SECONDS, eventually
+from jobs_platform import served
+from library import Library
 from pydantic import SecretStr
 from soundwright.library.v1 import (
     connection_service_pb2,
@@ -26,10 +24,6 @@ from soundwright.library.v1 import (
 )
 from soundwright.separation.v1 import jobs_pb2
 
-from kit import rpc
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.sqlite.search import SqliteSearch
 from kit.adapters.system.clock import SystemClock
 from kit.audio import AudioLimits
 from kit.compute import EngineProcesses
@@ -38,30 +32,14 @@ from kit.security.identity import Principal, principal_scope
 from kit.worker.commands import command_subject
 from kit.worker.context import JobContext
 from kit.worker.kind import pack
-from services.library.catalog.store import CatalogStore
 from services.library.identity.account import Account
-from services.library.identity.app import build_identity
-from services.library.identity.connection_rpc import ConnectionRpc
-from services.library.job_results import JobResults
-from services.library.jobs.ledger import JobLedger
-from services.library.jobs.queue import JobQueue
-from services.library.jobs.rpc import JobRpc
-from services.library.jobs.store import JobDocs
-from services.library.jobs.watches import JobWatches
-from services.library.settings import LibrarySettings
-from services.library.tracks.deletions import TrackDeletions
-from services.library.tracks.downloads import TrackDownloads
-from services.library.tracks.results import TrackResults
-from services.library.tracks.rpc import TrackRpc
-from services.library.tracks.service import Tracks
-from services.library.tracks.store import TrackDocs
 from services.separation.lalalai.client import LalalaiClient
 from services.separation.lalalai.keys import Keys
 from services.separation.lalalai.tasks import LalalaiTasks
 from services.separation.lalalai.worker import LalalaiWorker
 from services.separation.settings import SeparationSettings
-from tests.signers import signer_of
 from tests.simulators.lalalai import KEY, LalalaiSimulator
+from tests.waiting import DEADLINE_SECONDS, until
 
 ANN = Principal(str(uuid.UUID(int=1)), "user")
 BOB = Principal(str(uuid.UUID(int=2)), "user")
@@ -84,6 +62,14 @@ class RecordingContext(JobContext):
         super().report(ratio, message)
 
 
+class WithTask(NamedTuple):
+    """A running job, and the ID of its task at lalal.ai."""
+
+    context: RecordingContext
+    running: asyncio.Task[job_pb2.JobResult]
+    task_id: str
+
+
 class LalalaiFixture:
     """
     Attributes:
@@ -92,17 +78,20 @@ class LalalaiFixture:
     """
 
     def __init__(
-        self, simulator: LalalaiSimulator, folder: Path, channels: Mapping[str, Any], processes: EngineProcesses[None]
+        self,
+        simulator: LalalaiSimulator,
+        library: Library,
+        channels: Mapping[str, Any],
+        processes: EngineProcesses[None],
     ) -> None:
         self.simulator = simulator
-        self.folder = folder
         self.jobs = library_service_pb2_grpc.JobServiceStub(channels["separation"])
         self.tracks = library_service_pb2_grpc.TrackServiceStub(channels["separation"])
         self.connections = connection_service_pb2_grpc.ConnectionServiceStub(channels["separation"])
         self.ingest_tracks = library_service_pb2_grpc.TrackServiceStub(channels["ingest"])
         self.gateway_connections = connection_service_pb2_grpc.ConnectionServiceStub(channels["gateway"])
-        self.blobs = FileBlobs(folder / "blobs")
-        self.scratch = folder / "scratch"
+        self.blobs = library.blobs
+        self.scratch = library.folder / "scratch"
         self.scratch.mkdir()
         self.processes = processes
         generator = np.random.default_rng(7)
@@ -114,27 +103,16 @@ class LalalaiFixture:
         quick = {"lalalai_poll_seconds": 0.01, "lalalai_retry_seconds": 0.02, "lalalai_retry_limit_seconds": 0.04}
         given = {"lalalai_url": self.simulator.url, **quick, **changes}
         settings = SeparationSettings(lalalai_key=SecretStr(platform_key), **given)
-        client = LalalaiClient(
-            settings.lalalai_url,
-            EgressPolicy([self.simulator.address]),
-            timeout_seconds=settings.lalalai_timeout_seconds,
-            transfer_seconds=settings.lalalai_transfer_seconds,
-            limit_bytes=4 << 20,
-        )
+        self.client = client = LalalaiClient(
+            settings.lalalai_url, EgressPolicy([self.simulator.address]), timeout_seconds=settings.lalalai_timeout_seconds,
+            transfer_seconds=settings.lalalai_transfer_seconds, limit_bytes=4 << 20,
+        )  # fmt: skip
         self.clients.append(client)
-        self.client = client
         self.keys = Keys(self.connections, settings.lalalai_key)
         self.worker = LalalaiWorker(
-            client=client,
-            keys=self.keys,
-            processes=self.processes,
-            blobs=self.blobs,
-            jobs=self.jobs,
-            tracks=self.tracks,
-            scratch=self.scratch,
-            limits=AudioLimits(),
-            settings=settings,
-        )
+            client=client, keys=self.keys, processes=self.processes, blobs=self.blobs, jobs=self.jobs, tracks=self.tracks,
+            scratch=self.scratch, limits=AudioLimits(), settings=settings,
+        )  # fmt: skip
         self.tasks = LalalaiTasks(client, self.keys, self.jobs, self.worker.clean_up)
 
     async def put_key(self, key: str, owner: Principal = ANN) -> None:
@@ -183,9 +161,29 @@ class LalalaiFixture:
         )
         await self.jobs.ReleaseJob(request)
 
+    async def started(self, *arguments: Any, **options: Any) -> RecordingContext:
+        """Create a job, and claim it."""
+        return await self.claim(await self.create_job(*arguments, **options))
+
+    async def run(self, *arguments: Any, **options: Any) -> job_pb2.JobResult:
+        """Create a job, and run its handler."""
+        return await self.handle(await self.started(*arguments, **options))
+
+    async def resume(self, context: JobContext) -> job_pb2.JobResult:
+        """Run the handler of a later attempt."""
+        return await self.handle(await self.claim(context.job))
+
+    @contextlib.asynccontextmanager
+    async def with_task(self, owner: Principal = ANN) -> AsyncIterator[WithTask]:
+        """Run a job whose task at lalal.ai has no end during the block."""
+        self.simulator.held = True
+        context = await self.started(owner)
+        async with self.running(context) as running:
+            yield WithTask(context, running, await self.wait_for_task(context.job.id, owner))
+
     async def finished_job(self, owner: Principal = ANN) -> job_pb2.Job:
         """Run a job to its end."""
-        context = await self.claim(await self.create_job(owner))
+        context = await self.started(owner)
         result = await self.handle(context)
         request = library_service_pb2.SucceedJobRequest(job_id=context.job.id, attempt=1, result=result)
         job: job_pb2.Job = (await self.jobs.SucceedJob(request)).job
@@ -210,56 +208,21 @@ class LalalaiFixture:
     async def wait_for_task(self, job_id: str, owner: Principal = ANN) -> str:
         """Wait until the ledger has the task of a job, and return its ID."""
 
-        async def known() -> bool:
-            return bool((await self.job(job_id, owner)).external_task.task_ids)
+        async def known() -> list[str]:
+            return list((await self.job(job_id, owner)).external_task.task_ids)
 
-        await eventually(known)
-        return str((await self.job(job_id, owner)).external_task.task_ids[0])
+        return (await until(known))[0]
 
 
 @contextlib.asynccontextmanager
 async def lalalai_fixture(
     simulator: LalalaiSimulator, processes: EngineProcesses[None]
 ) -> AsyncIterator[LalalaiFixture]:
-    folder = Path(tempfile.mkdtemp())  # socket paths are limited to about 100 characters
-    docs, clock = SqliteDocs(folder / "library.db"), SystemClock()
-    docs.database.writer.execute("PRAGMA synchronous = OFF")  # tests do not simulate power failures
-    store, track_docs, catalog = JobDocs(docs), TrackDocs(docs), CatalogStore(docs, SqliteSearch(docs.database))
-    identity = build_identity(docs, LibrarySettings(data_dir=folder), clock)
-    for each in (store, track_docs, catalog, identity):
-        await each.prepare()
-    for principal in (ANN, BOB):
-        account = Account(principal.id, f"{principal.id}@example.org", "user", "active", "", clock.now())
-        assert await identity.store.insert_account(account)
-    ledger, blobs = (
-        JobLedger(store, JobResults(track_docs, TrackResults(track_docs), catalog), clock),
-        FileBlobs(folder / "blobs"),
-    )
-    server = rpc.RpcServer(f"unix:{folder}/s", signer_of("library", clock))
-    queue = JobQueue(store, clock)
-    jobs_rpc = JobRpc(ledger, queue, JobWatches(ledger, queue))
-    library_service_pb2_grpc.add_JobServiceServicer_to_server(jobs_rpc, server.server)
-    track_rpc = TrackRpc(
-        Tracks(track_docs, clock),
-        TrackDownloads(track_docs, store, clock),
-        TrackDeletions(track_docs, store, ledger, blobs, clock),
-    )
-    library_service_pb2_grpc.add_TrackServiceServicer_to_server(track_rpc, server.server)
-    connection_rpc = ConnectionRpc(identity.connections)
-    connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(connection_rpc, server.server)
-    await server.start()
-    channels = {
-        name: rpc.connect("library", f"unix:{folder}/s", signer_of(name, clock), 5.0)
-        for name in ("separation", "ingest", "gateway")
-    }
-    fixture = LalalaiFixture(simulator, folder, channels, processes)
-    yield fixture
-    for client in fixture.clients:
-        await client.close()
-    for channel in channels.values():
-        await channel.close()
-    await server.stop(0)
-    await docs.close()
-    await blobs.close()
-    await fixture.blobs.close()
-    shutil.rmtree(folder)
+    async with served(SystemClock(), "separation", "ingest", "gateway") as (library, channels):
+        for principal in (ANN, BOB):
+            account = Account(principal.id, f"{principal.id}@example.org", "user", "active", "", library.clock.now())
+            assert await library.identity.store.insert_account(account)
+        fixture = LalalaiFixture(simulator, library, channels, processes)
+        yield fixture
+        for client in fixture.clients:
+            await client.close()

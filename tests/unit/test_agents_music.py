@@ -42,19 +42,10 @@ def test_the_wheel_is_complete() -> None:
     assert set(WHEEL.values()) == {f"{number}{letter}" for number in range(1, 13) for letter in "AB"}
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("Am", "8A"),
-        ("a minor", "8A"),
-        ("C", "8B"),
-        ("C# minor", "12A"),
-        ("Bb", "6B"),
-        ("G#m", "1A"),
-        (" 8a ", "8A"),
-        ("F#maj", "2B"),
-    ],
-)
+@pytest.mark.parametrize(("text", "code"), [
+    ("Am", "8A"), ("a minor", "8A"), ("C", "8B"), ("C# minor", "12A"), ("Bb", "6B"), ("G#m", "1A"),
+    (" 8a ", "8A"), ("F#maj", "2B"),
+])  # fmt: skip
 def test_keys_are_spelt_in_many_ways(text: str, code: str) -> None:
     assert str(place(text)) == code
 
@@ -82,17 +73,10 @@ def test_distances_on_the_wheel() -> None:
     assert place("5B").distance(place("5B")) == 0
 
 
-@pytest.mark.parametrize(
-    ("own", "other", "change", "feel"),
-    [
-        (120, 120, 0, "same"),
-        (126, 120, 5, "same"),
-        (120, 60, 0, "double"),
-        (87, 174, 0, "half"),
-        (128, 62, 3.2258, "double"),
-        (106, 100, 6, "same"),
-    ],
-)
+@pytest.mark.parametrize(("own", "other", "change", "feel"), [
+    (120, 120, 0, "same"), (126, 120, 5, "same"), (120, 60, 0, "double"), (87, 174, 0, "half"),
+    (128, 62, 3.2258, "double"), (106, 100, 6, "same"),
+])  # fmt: skip
 def test_tempos_that_match(own: float, other: float, change: float, feel: str) -> None:
     match = match_tempo(own, other)
     assert match is not None
@@ -147,12 +131,8 @@ def test_loudness_against_the_targets() -> None:
     assert {name: each.target_lufs for name, each in advice.items()} == {
         "streaming": -14, "podcast": -16, "broadcast": -23, "club": -6,
     }  # fmt: skip
-    assert (advice["streaming"].gain_db, advice["streaming"].peak_dbtp, advice["streaming"].limiting_db) == (
-        -4,
-        -4.5,
-        0,
-    )
-    assert (advice["club"].gain_db, advice["club"].peak_dbtp, advice["club"].limiting_db) == (4, 3.5, 4.5)
+    for target, expected in (("streaming", (-4, -4.5, 0)), ("club", (4, 3.5, 4.5))):
+        assert (advice[target].gain_db, advice[target].peak_dbtp, advice[target].limiting_db) == expected
 
 
 def test_cues_stand_at_phrases_and_drops_where_the_level_jumps() -> None:

@@ -42,27 +42,15 @@ def test_a_task_goes_before_keywords() -> None:
     assert chosen.name == "mix_planning_agent"
 
 
-@pytest.mark.parametrize(
-    ("message", "work"),
-    [
-        ("Separate this track", {SEPARATION}),
-        ("Please split it into stems.", {SEPARATION}),
-        ("Could you isolate the vocals?", {SEPARATION}),
-        ("What key is it? Then analyse it.", {ANALYSIS}),
-        ("I want to analyze it and separate it", {ANALYSIS, SEPARATION}),
-        ("start a new separation", {SEPARATION}),
-        ("re-analyze this", {ANALYSIS}),
-        ("How do I separate a track?", set()),
-        ("Don't separate it", set()),
-        ("Please do not analyse anything", set()),
-        ("What do you know about Separate Ways?", set()),
-        ('Tell me about "please separate all tracks"', set()),
-        ("Tell me about “Analyse this”", set()),
-        ("Has it been analysed?", set()),
-        ("Which stems does it have?", set()),
-        ("", set()),
-    ],
-)
+@pytest.mark.parametrize(("message", "work"), [
+    ("Separate this track", {SEPARATION}), ("Please split it into stems.", {SEPARATION}),
+    ("Could you isolate the vocals?", {SEPARATION}), ("What key is it? Then analyse it.", {ANALYSIS}),
+    ("I want to analyze it and separate it", {ANALYSIS, SEPARATION}), ("start a new separation", {SEPARATION}),
+    ("re-analyze this", {ANALYSIS}), ("How do I separate a track?", set()), ("Don't separate it", set()),
+    ("Please do not analyse anything", set()), ("What do you know about Separate Ways?", set()),
+    ('Tell me about "please separate all tracks"', set()), ("Tell me about “Analyse this”", set()),
+    ("Has it been analysed?", set()), ("Which stems does it have?", set()), ("", set()),
+])  # fmt: skip
 def test_only_clear_requests_count(message: str, work: set[str]) -> None:
     assert requested_work(message) == work
 

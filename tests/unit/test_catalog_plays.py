@@ -3,113 +3,93 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from catalog_fixture import ANN, BOB, GUEST, HOUR, LISTENERS, CatalogFixture, catalog_fixture, reason
+from library import ANN, BOB, GUEST, HOUR, LISTENERS, UNKNOWN, Library, dying, reason
 
 from services.library.catalog.play_store import PlayStore
 from services.library.catalog.plays import Play
 from services.library.catalog.service import Generation
 
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
-
-@pytest_asyncio.fixture
-async def fixture(tmp_path: Path) -> AsyncIterator[CatalogFixture]:
-    async with catalog_fixture(tmp_path) as fixture:
-        yield fixture
-
-
-async def played(fixture: CatalogFixture, clip: Generation, times: int = 1) -> None:
+async def played(library: Library, clip: Generation, times: int = 1) -> None:
     for _ in range(times):
-        await fixture.plays.record(ANN, clip.id, "radio", "")
+        await library.plays.record(ANN, clip.id, "radio", "")
 
 
-async def most_played(
-    fixture: CatalogFixture, hours: float | None, model: str = "", limit: int = 10
-) -> list[tuple[str, int]]:
-    since = None if hours is None else fixture.clock.now() - hours * HOUR
-    return [(clip.id, count) for clip, count in await fixture.trends.most_played(since, model, limit)]
+async def most_played(library: Library, hours: float | None, model: str = "", limit: int = 10) -> list[tuple[str, int]]:
+    since = None if hours is None else library.clock.now() - hours * HOUR
+    return [(clip.id, count) for clip, count in await library.trends.most_played(since, model, limit)]
 
 
-async def test_plays_and_listeners_are_counted(fixture: CatalogFixture) -> None:
-    clip = await fixture.clip()
+async def test_plays_and_listeners_are_counted(library: Library) -> None:
+    clip = await library.clip()
     counts = []
     for principal, session in ((ANN, ""), (ANN, ""), (BOB, ""), (GUEST, "s1"), (GUEST, "s2"), (GUEST, "s1"), (ANN, "")):
-        now = await fixture.plays.record(principal, clip.id, "radio", session)
+        now = await library.plays.record(principal, clip.id, "radio", session)
         counts.append((now.play_count, now.listener_count))
     assert counts == [(1, 1), (2, 1), (3, 2), (4, 3), (5, 4), (6, 4), (7, 4)]
-    now = await fixture.now(clip)
+    now = await library.catalog.get(clip.id)
     assert (now.play_count, now.listener_count) == (7, 4)
-    assert (await fixture.plays.record(BOB, clip.id, "", "bob")).listener_count == 5  # a session is not a principal
+    assert (await library.plays.record(BOB, clip.id, "", "bob")).listener_count == 5  # a session is not a principal
 
 
-async def test_counts_include_past_hours(fixture: CatalogFixture) -> None:
-    clip = await fixture.clip()
+async def test_counts_include_past_hours(library: Library) -> None:
+    clip = await library.clip()
     for hours in (0, 0.5, 0.6, 1, 30, 24 * 40):
-        await played(fixture, clip, 2)
-        fixture.clock.time += hours * HOUR
-    await played(fixture, clip)
-    now = await fixture.now(clip)
+        await played(library, clip, 2)
+        library.clock.time += hours * HOUR
+    await played(library, clip)
+    now = await library.catalog.get(clip.id)
     assert now.play_count == 13
     assert now.plays.count == 12
-    assert sum((await fixture.plays.stats(clip.id)).by_day.values()) == 13
+    assert sum((await library.plays.stats(clip.id)).by_day.values()) == 13
 
 
-async def test_parallel_plays_are_all_counted(fixture: CatalogFixture) -> None:
-    clip = await fixture.clip()
+async def test_parallel_plays_are_all_counted(library: Library) -> None:
+    clip = await library.clip()
     await asyncio.gather(
-        *(fixture.plays.record(listener, clip.id, "radio", "") for listener in LISTENERS[:25]),
-        *(fixture.plays.record(listener, clip.id, "library", "") for listener in LISTENERS[:25]),
-        *(fixture.votes.vote(listener, clip.id, 1) for listener in LISTENERS[:10]),
+        *(library.plays.record(listener, clip.id, "radio", "") for listener in LISTENERS[:25]),
+        *(library.plays.record(listener, clip.id, "library", "") for listener in LISTENERS[:25]),
+        *(library.votes.vote(listener, clip.id, 1) for listener in LISTENERS[:10]),
     )
-    stats = await fixture.plays.stats(clip.id)
+    stats = await library.plays.stats(clip.id)
     assert (stats.play_count, stats.listener_count) == (50, 25)
     assert stats.by_source == {"radio": 25, "library": 25}
     assert sum(stats.by_day.values()) == 50
-    assert await most_played(fixture, 1) == [(clip.id, 50)]
-    assert (await fixture.now(clip)).upvote_count == 10
+    assert await most_played(library, 1) == [(clip.id, 50)]
+    assert (await library.catalog.get(clip.id)).upvote_count == 10
 
 
 @pytest.mark.parametrize("hours", [0.1, 1.0, 50.0])
-async def test_the_next_play_repairs_counts_after_a_crash(
-    fixture: CatalogFixture, hours: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clip = await fixture.clip()
+async def test_the_next_play_repairs_counts_after_a_crash(library: Library, hours: float) -> None:
+    clip = await library.clip()
 
-    async def crash(*_: object) -> bool:
-        raise RuntimeError("killed")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(fixture.plays._store, "add_listener", crash)
-        with pytest.raises(RuntimeError, match="killed"):
-            await fixture.plays.record(ANN, clip.id, "radio", "")
-    fixture.clock.time += hours * HOUR
-    assert (await fixture.plays.record(BOB, clip.id, "radio", "")).play_count == 2
-    assert sum((await fixture.plays.stats(clip.id)).by_day.values()) == 2
+    with dying(library.plays._store, "add_listener"):
+        await library.plays.record(ANN, clip.id, "radio", "")
+    library.clock.time += hours * HOUR
+    assert (await library.plays.record(BOB, clip.id, "radio", "")).play_count == 2
+    assert sum((await library.plays.stats(clip.id)).by_day.values()) == 2
 
 
-async def test_a_process_with_a_slow_clock_loses_no_play(fixture: CatalogFixture) -> None:
-    clip = await fixture.clip()
-    await played(fixture, clip)
-    fixture.clock.time += HOUR
-    await played(fixture, clip)
-    fixture.clock.time -= HOUR
-    await played(fixture, clip)
-    assert (await fixture.now(clip)).play_count == 3
-    fixture.clock.time += 3 * HOUR
-    await played(fixture, clip)
-    assert (await fixture.now(clip)).play_count == 4
-    assert await most_played(fixture, 5) == [(clip.id, 4)]
+async def test_a_process_with_a_slow_clock_loses_no_play(library: Library) -> None:
+    clip = await library.clip()
+    await played(library, clip)
+    library.clock.time += HOUR
+    await played(library, clip)
+    library.clock.time -= HOUR
+    await played(library, clip)
+    assert (await library.catalog.get(clip.id)).play_count == 3
+    library.clock.time += 3 * HOUR
+    await played(library, clip)
+    assert (await library.catalog.get(clip.id)).play_count == 4
+    assert await most_played(library, 5) == [(clip.id, 4)]
 
 
-async def test_an_hourly_count_is_never_outdated(fixture: CatalogFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    clip = await fixture.clip()
-    await played(fixture, clip)
-    store, hour = PlayStore(fixture.docs, fixture.search), int(fixture.clock.now() // HOUR)
+async def test_an_hourly_count_is_never_outdated(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = await library.clip()
+    await played(library, clip)
+    store, hour = PlayStore(library.docs, library.search), int(library.clock.now() // HOUR)
     count = store.count_plays
     counts: list[int] = []
     first_counted, second_counted, first_stored = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -128,29 +108,29 @@ async def test_an_hourly_count_is_never_outdated(fixture: CatalogFixture, monkey
     first = asyncio.create_task(store.recount_hour(clip, hour))
     first.add_done_callback(lambda _: first_stored.set())
     await first_counted.wait()
-    await store.add_play(Play("p", clip.id, "bob", "radio", hour, fixture.clock.now()))
+    await store.add_play(Play("p", clip.id, "bob", "radio", hour, library.clock.now()))
     await store.recount_hour(clip, hour)
     await first
     assert counts == [1, 2, 2]
     assert await store.list_hourly_counts(clip.id, 5) == [(hour, 2)]
 
 
-async def test_plays_are_validated(fixture: CatalogFixture) -> None:
-    clip = await fixture.clip()
-    assert await reason(fixture.plays.record(ANN, clip.id, "x" * 51, "")) == "SOURCE_TOO_LONG"
-    assert await reason(fixture.plays.record(ANN, clip.id, "", "x" * 101)) == "SESSION_ID_TOO_LONG"
-    assert await reason(fixture.plays.record(ANN, UNKNOWN, "radio", "")) == "GENERATION_NOT_FOUND"
-    assert await reason(fixture.plays.stats(UNKNOWN)) == "GENERATION_NOT_FOUND"
-    assert (await fixture.plays.record(ANN, clip.id, "x" * 50, "x" * 100)).play_count == 1
+async def test_plays_are_validated(library: Library) -> None:
+    clip = await library.clip()
+    assert await reason(library.plays.record(ANN, clip.id, "x" * 51, "")) == "SOURCE_TOO_LONG"
+    assert await reason(library.plays.record(ANN, clip.id, "", "x" * 101)) == "SESSION_ID_TOO_LONG"
+    assert await reason(library.plays.record(ANN, UNKNOWN, "radio", "")) == "GENERATION_NOT_FOUND"
+    assert await reason(library.plays.stats(UNKNOWN)) == "GENERATION_NOT_FOUND"
+    assert (await library.plays.record(ANN, clip.id, "x" * 50, "x" * 100)).play_count == 1
 
 
-async def test_statistics_by_source_and_by_day_are_limited(fixture: CatalogFixture) -> None:
-    clip = await fixture.clip()
+async def test_statistics_by_source_and_by_day_are_limited(library: Library) -> None:
+    clip = await library.clip()
     for number in range(35):
-        await fixture.plays.record(ANN, clip.id, f"place {number}", "")
-        fixture.clock.time += 24 * HOUR
-    await fixture.plays.record(ANN, clip.id, "", "")
-    stats = await fixture.plays.stats(clip.id)
+        await library.plays.record(ANN, clip.id, f"place {number}", "")
+        library.clock.time += 24 * HOUR
+    await library.plays.record(ANN, clip.id, "", "")
+    stats = await library.plays.stats(clip.id)
     assert stats.play_count == 36
     assert stats.by_source["place 0"] == 1
     assert stats.by_source["other"] == 5  # plays without a source, and beyond the 32nd source
@@ -161,73 +141,73 @@ async def test_statistics_by_source_and_by_day_are_limited(fixture: CatalogFixtu
     assert set(stats.by_day.values()) == {1}
 
 
-async def test_statistics_of_a_clip_without_plays(fixture: CatalogFixture) -> None:
-    stats = await fixture.plays.stats((await fixture.clip()).id)
+async def test_statistics_of_a_clip_without_plays(library: Library) -> None:
+    stats = await library.plays.stats((await library.clip()).id)
     assert (stats.play_count, stats.listener_count, stats.by_source, stats.by_day) == (0, 0, {}, {})
-    assert await most_played(fixture, None) == []
-    assert await most_played(fixture, 24) == []
+    assert await most_played(library, None) == []
+    assert await most_played(library, 24) == []
 
 
-async def test_most_played_clips_of_all_time(fixture: CatalogFixture) -> None:
-    few, many, newer, sound, _ = [await fixture.clip(model=model) for model in ("music",) * 3 + ("audio",) * 2]
+async def test_most_played_clips_of_all_time(library: Library) -> None:
+    few, many, newer, sound, _ = [await library.clip(model=model) for model in ("music",) * 3 + ("audio",) * 2]
     for clip, times in ((few, 1), (many, 4), (newer, 1), (sound, 2)):
-        await played(fixture, clip, times)
-        fixture.clock.time += 50 * HOUR
-    assert await most_played(fixture, None) == [(many.id, 4), (sound.id, 2), (newer.id, 1), (few.id, 1)]
-    assert await most_played(fixture, None, "music", 2) == [(many.id, 4), (newer.id, 1)]
-    assert await most_played(fixture, None, "audio") == [(sound.id, 2)]
+        await played(library, clip, times)
+        library.clock.time += 50 * HOUR
+    assert await most_played(library, None) == [(many.id, 4), (sound.id, 2), (newer.id, 1), (few.id, 1)]
+    assert await most_played(library, None, "music", 2) == [(many.id, 4), (newer.id, 1)]
+    assert await most_played(library, None, "audio") == [(sound.id, 2)]
 
 
-async def test_trends_count_plays_since_a_time(fixture: CatalogFixture) -> None:
-    old, new = await fixture.clip(), await fixture.clip("rain", model="magnet-audio")
-    await played(fixture, old, 5)
-    fixture.clock.time += 26 * HOUR
-    await played(fixture, old)
-    await played(fixture, new, 2)
+async def test_trends_count_plays_since_a_time(library: Library) -> None:
+    old, new = await library.clip(), await library.clip("rain", model="magnet-audio")
+    await played(library, old, 5)
+    library.clock.time += 26 * HOUR
+    await played(library, old)
+    await played(library, new, 2)
     for _ in range(2):  # the second call reads past hours from the cache
-        assert await most_played(fixture, 1) == [(new.id, 2), (old.id, 1)]
-        assert await most_played(fixture, 30) == [(old.id, 6), (new.id, 2)]
-        assert await most_played(fixture, 30, "music") == [(old.id, 6)]
-        assert await most_played(fixture, 30, "audio") == [(new.id, 2)]
-        assert await most_played(fixture, 30, "magnet-audio") == [(new.id, 2)]
-        assert await most_played(fixture, 30, "magnet-music") == []
-        assert await most_played(fixture, 30, limit=1) == [(old.id, 6)]
-    await played(fixture, new, 3)
-    fixture.clock.time += HOUR
-    await played(fixture, new, 2)
-    assert await most_played(fixture, 30) == [(new.id, 7), (old.id, 6)]
-    fixture.clock.time += 10 * HOUR
-    assert await most_played(fixture, 1) == []
-    assert await most_played(fixture, 31 * 24) == [(new.id, 7), (old.id, 6)]
-    assert await most_played(fixture, -5) == []
+        assert await most_played(library, 1) == [(new.id, 2), (old.id, 1)]
+        assert await most_played(library, 30) == [(old.id, 6), (new.id, 2)]
+        assert await most_played(library, 30, "music") == [(old.id, 6)]
+        assert await most_played(library, 30, "audio") == [(new.id, 2)]
+        assert await most_played(library, 30, "magnet-audio") == [(new.id, 2)]
+        assert await most_played(library, 30, "magnet-music") == []
+        assert await most_played(library, 30, limit=1) == [(old.id, 6)]
+    await played(library, new, 3)
+    library.clock.time += HOUR
+    await played(library, new, 2)
+    assert await most_played(library, 30) == [(new.id, 7), (old.id, 6)]
+    library.clock.time += 10 * HOUR
+    assert await most_played(library, 1) == []
+    assert await most_played(library, 31 * 24) == [(new.id, 7), (old.id, 6)]
+    assert await most_played(library, -5) == []
 
 
-async def test_trends_cover_at_most_31_days(fixture: CatalogFixture) -> None:
-    assert await reason(fixture.trends.most_played(fixture.clock.now() - 32 * 24 * HOUR, "", 1)) == "WINDOW_TOO_LONG"
-    assert await reason(fixture.trends.most_played(0.0, "", 1)) == "WINDOW_TOO_LONG"
+async def test_trends_cover_at_most_31_days(library: Library) -> None:
+    assert await reason(library.trends.most_played(library.clock.now() - 32 * 24 * HOUR, "", 1)) == "WINDOW_TOO_LONG"
+    assert await reason(library.trends.most_played(0.0, "", 1)) == "WINDOW_TOO_LONG"
 
 
-async def test_trends_omit_deleted_clips(fixture: CatalogFixture) -> None:
-    gone, stays = await fixture.clip(), await fixture.clip()
-    await played(fixture, gone, 3)
-    await played(fixture, stays)
-    fixture.clock.time += 5 * HOUR
-    assert await most_played(fixture, 10) == [(gone.id, 3), (stays.id, 1)]
-    await fixture.catalog.delete(ANN, gone.id)
-    assert await most_played(fixture, 10) == [(stays.id, 1)]
-    assert await most_played(fixture, None) == [(stays.id, 1)]
+async def test_trends_omit_deleted_clips(library: Library) -> None:
+    gone, stays = await library.clip(), await library.clip()
+    await played(library, gone, 3)
+    await played(library, stays)
+    library.clock.time += 5 * HOUR
+    assert await most_played(library, 10) == [(gone.id, 3), (stays.id, 1)]
+    await library.catalog.delete(ANN, gone.id)
+    assert await most_played(library, 10) == [(stays.id, 1)]
+    assert await most_played(library, None) == [(stays.id, 1)]
 
 
-async def test_list_own_plays_newest_first(fixture: CatalogFixture) -> None:
-    one, two = await fixture.clip(), await fixture.clip()
+async def test_list_own_plays_newest_first(library: Library) -> None:
+    one, two = await library.clip(), await library.clip()
     for clip, source in ((one, "radio"), (two, ""), (one, "library")):
-        fixture.clock.time += 1
-        await fixture.plays.record(ANN, clip.id, source, "s")
-    await fixture.plays.record(BOB, one.id, "radio", "")
-    plays, more = await fixture.plays.list_plays(ANN, 0, 2)
+        library.clock.time += 1
+        await library.plays.record(ANN, clip.id, source, "s")
+    await library.plays.record(BOB, one.id, "radio", "")
+    plays, more = await library.plays.list_plays(ANN, 0, 2)
     assert [(g.id, p.source) for g, p in plays] == [(one.id, "library"), (two.id, "")]
-    assert plays[0][1].play_time == fixture.clock.time
+    assert plays[0][1].play_time == library.clock.time
     assert more is True
-    plays, more = await fixture.plays.list_plays(ANN, 2, 2)
+    plays, more = await library.plays.list_plays(ANN, 2, 2)
     assert [(g.id, p.source) for g, p in plays] == [(one.id, "radio")]
     assert more is False

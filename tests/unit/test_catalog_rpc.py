@@ -1,129 +1,64 @@
-"""``CatalogService`` over real gRPC and a real document store."""
+"""``CatalogService``: messages to calls of the catalog, and its values to messages."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-import pytest_asyncio
-from catalog_fixture import ANN, BOB, GUEST, HOUR, LISTENERS, CatalogFixture, catalog_fixture, ids, reason
+from library import ANN, BOB, GUEST, HOUR, LISTENERS, UNKNOWN, WORKER, Library, ids, reason, refusal
 from soundwright.library.v1 import catalog_service_pb2 as pb
-from soundwright.library.v1 import catalog_service_pb2_grpc, generation_pb2
+from soundwright.library.v1 import generation_pb2
 
-from kit import rpc
-from kit.errors import AppError, Code
+from kit.errors import Code
 from kit.security.identity import Principal, principal_scope
 from services.library.catalog.rpc import CatalogRpc, generation_to_wire
 from services.library.catalog.service import Generation
 from services.library.serializers import from_wire, time_to_wire
-from tests.signers import signer_of
-
-SERVICE = Principal("service:generation", "service")
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
-class Served(CatalogFixture):
-    """A fixture that calls the catalog over gRPC: ``await served("Vote", BOB, generation_id=...)``."""
+class Served:
+    """Calls the service: ``await served("Vote", BOB, generation_id=...)``."""
 
-    stub: Any
-    address: str
+    def __init__(self, library: Library) -> None:
+        parts = (library.favorites, library.votes, library.tags, library.playlists, library.plays)
+        self._rpc = CatalogRpc(library.catalog, *parts, library.trends, library.totals)
 
     async def __call__(self, method: str, principal: Principal = ANN, **fields: Any) -> Any:
         request = getattr(pb, f"{method}Request")(**fields)
         with principal_scope(principal):
-            return await getattr(self.stub, method)(request)
+            return await getattr(self._rpc, method)(request, None)
 
 
-@pytest_asyncio.fixture
-async def served() -> AsyncIterator[Served]:
-    folder = Path(tempfile.mkdtemp())  # short enough for a socket
-    address = f"unix:{folder / 'library.sock'}"
-    server = rpc.RpcServer(address, signer_of("library"))
-    async with catalog_fixture(folder, Served) as fixture:
-        catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
-            CatalogRpc(
-                fixture.catalog,
-                fixture.favorites,
-                fixture.votes,
-                fixture.tags,
-                fixture.playlists,
-                fixture.plays,
-                fixture.trends,
-                fixture.totals,
-            ),
-            server.server,
-        )
-        await server.start()
-        channel = rpc.connect("library", address, signer_of("generation"), timeout_seconds=10.0)
-        fixture.address = address
-        fixture.stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
-        yield fixture
-        await channel.close()
-        await server.stop(0)
-    shutil.rmtree(folder)
+@pytest.fixture
+def served(library: Library) -> Served:
+    return Served(library)
 
 
-def wire_ids(generations: Any) -> list[str]:
-    return [generation.id for generation in generations]
+# --------------------------------------------------------------------------------------------------------------- clips
 
 
-# ------------------------------------------------------------------------------------------------------------ identity
-
-
-@pytest.mark.parametrize("method", [method.name for method in pb.DESCRIPTOR.services_by_name["CatalogService"].methods])
-async def test_every_method_requires_a_principal(served: Served, method: str) -> None:
-    async with grpc.aio.insecure_channel(served.address) as channel:
-        stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
-        with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            await getattr(stub, method)(getattr(pb, f"{method}Request")())
-    assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
-
-
-async def test_only_services_can_set_spectrograms(served: Served) -> None:
-    clip = await served.clip()
-    for principal in (ANN, Principal("root", "super_admin"), GUEST):
-        call = served("SetSpectrogram", principal, generation_id=clip.id, blob_key="x.png")
-        assert await reason(call) == "CALLER_NOT_ACCEPTED"
-    await served("SetSpectrogram", SERVICE, generation_id=clip.id, blob_key="x.png")
-    assert (await served("GetGeneration", generation_id=clip.id)).generation.spectrogram_blob_key == "x.png"
-
-
-async def test_errors_have_code_and_reason(served: Served) -> None:
-    clip = await served.clip()
-    missing = {"generation_id": UNKNOWN}
+async def test_errors_have_code_and_reason(library: Library, served: Served) -> None:
+    clip = await library.clip()
+    unknown = (
+        "GetGeneration", "DeleteGeneration", "RateGeneration", "GetFeedback", "AddFavorite", "SuggestTag", "WithdrawTag",
+        "GetTagSuggestions", "RecordPlay", "GetPlayStats", "Vote",
+    )  # fmt: skip
+    fields: dict[str, dict[str, Any]] = {
+        "SuggestTag": {"category": "metal"}, "WithdrawTag": {"category": "metal"}, "Vote": {"vote": 1},
+    }  # fmt: skip
+    for method in unknown:
+        call = served(method, generation_id=UNKNOWN, **fields.get(method, {}))
+        assert (await refusal(call, "GENERATION_NOT_FOUND", Code.NOT_FOUND)).message.endswith("."), method
     for method, fields, code, expected in (
-        ("GetGeneration", missing, Code.NOT_FOUND, "GENERATION_NOT_FOUND"),
-        ("DeleteGeneration", missing, Code.NOT_FOUND, "GENERATION_NOT_FOUND"),
-        ("RateGeneration", missing, Code.NOT_FOUND, "GENERATION_NOT_FOUND"),
-        ("Vote", {**missing, "vote": 1}, Code.NOT_FOUND, "GENERATION_NOT_FOUND"),
-        ("GetFeedback", missing, Code.NOT_FOUND, "GENERATION_NOT_FOUND"),
-        ("AddFavorite", missing, Code.NOT_FOUND, "GENERATION_NOT_FOUND"),
-        ("SuggestTag", {**missing, "category": "metal"}, Code.NOT_FOUND, "GENERATION_NOT_FOUND"),
-        ("WithdrawTag", {**missing, "category": "metal"}, Code.NOT_FOUND, "GENERATION_NOT_FOUND"),
-        ("GetTagSuggestions", missing, Code.NOT_FOUND, "GENERATION_NOT_FOUND"),
-        ("RecordPlay", missing, Code.NOT_FOUND, "GENERATION_NOT_FOUND"),
-        ("GetPlayStats", missing, Code.NOT_FOUND, "GENERATION_NOT_FOUND"),
         ("GetPlaylist", {"playlist_id": "pl_0"}, Code.NOT_FOUND, "PLAYLIST_NOT_FOUND"),
         ("ListCategories", {"model": "voice"}, Code.NOT_FOUND, "MODEL_NOT_FOUND"),
         ("RateGeneration", {"generation_id": clip.id, "rating": 0}, Code.INVALID_ARGUMENT, "RATING_INVALID"),
         ("Vote", {"generation_id": clip.id, "vote": 7}, Code.INVALID_ARGUMENT, "VOTE_INVALID"),
         ("CheckFavorites", {"generation_ids": ["x"] * 101}, Code.INVALID_ARGUMENT, "TOO_MANY_IDS"),
     ):
-        with pytest.raises(AppError) as refusal:
-            await served(method, **fields)
-        assert (refusal.value.code, refusal.value.reason) == (code, expected), method
-        assert refusal.value.message.endswith(".")
-    with pytest.raises(AppError) as refusal:
-        await served("DeleteGeneration", BOB, generation_id=clip.id)
-    assert (refusal.value.code, refusal.value.reason) == (Code.PERMISSION_DENIED, "GENERATION_NOT_OWNED")
-
-
-# --------------------------------------------------------------------------------------------------------------- clips
+        assert (await refusal(served(method, **fields), expected, code)).message.endswith("."), method
+    deleting = served("DeleteGeneration", BOB, generation_id=clip.id)
+    assert await reason(deleting, Code.PERMISSION_DENIED) == "GENERATION_NOT_OWNED"
 
 
 def test_clip_serialization() -> None:
@@ -143,18 +78,18 @@ def test_clip_serialization() -> None:
     assert {field.name for field, _ in generation_to_wire(full).ListFields()} == described
 
 
-async def test_list_clips(served: Served) -> None:
-    clips = ids([await served.clip(f"piano {number}") for number in range(5)])
-    sound = (await served.clip("rain", model="audio", duration_seconds=90.0, owner_id="bob")).id
+async def test_list_clips(library: Library, served: Served) -> None:
+    clips = ids([await library.clip(f"piano {number}") for number in range(5)])
+    sound = (await library.clip("rain", model="audio", duration_seconds=90.0, owner_id="bob")).id
     await served("Vote", BOB, generation_id=clips[1], vote=1)
     first = await served("ListGenerations", page=1, page_size=4)
-    assert (wire_ids(first.generations), first.total_count) == ([sound, *clips[:1:-1]][:4], 6)
+    assert (ids(first.generations), first.total_count) == ([sound, *clips[:1:-1]][:4], 6)
     second = await served("ListGenerations", page=2, page_size=4, without_total=True)
-    assert (wire_ids(second.generations), second.total_count) == (clips[1::-1], 0)
-    assert wire_ids((await served("ListGenerations")).generations) == [sound, *clips[::-1]]
+    assert (ids(second.generations), second.total_count) == (clips[1::-1], 0)
+    assert ids((await served("ListGenerations")).generations) == [sound, *clips[::-1]]
     for sort in (pb.GENERATION_SORT_POPULAR, pb.GENERATION_SORT_RATING):
         assert (await served("ListGenerations", sort=sort)).generations[0].id == clips[1]
-    since = time_to_wire(served.clock.now())
+    since = time_to_wire(library.clock.now())
     for chosen, found in (
         ({"model": "audio"}, [sound]),
         ({"search": "3 RAIN"}, [sound, clips[3]]),
@@ -165,14 +100,14 @@ async def test_list_clips(served: Served) -> None:
         ({"voted_only": True}, [clips[1]]),
     ):
         answer = await served("ListGenerations", filter=pb.GenerationFilter(**chosen))
-        assert (wire_ids(answer.generations), answer.total_count) == (found, len(found)), chosen
+        assert (ids(answer.generations), answer.total_count) == (found, len(found)), chosen
 
 
-async def test_page_sizes_and_lists_are_limited(served: Served) -> None:
-    clips = ids([await served.clip() for _ in range(501)])
+async def test_page_sizes_and_lists_are_limited(library: Library, served: Served) -> None:
+    clips = ids([await library.clip() for _ in range(501)])
     for clip_id in clips[:101]:
-        await served.votes.vote(ANN, clip_id, 1)
-        await served.plays.record(ANN, clip_id, "radio", "")
+        await library.votes.vote(ANN, clip_id, 1)
+        await library.plays.record(ANN, clip_id, "radio", "")
     huge = 2**31 - 1
     for method, part, field, default, most in (
         ("ListGenerations", "generations", "page_size", 20, 500),
@@ -183,20 +118,20 @@ async def test_page_sizes_and_lists_are_limited(served: Served) -> None:
     ):
         lengths = [len(getattr(await served(method, **{field: size}), part)) for size in (-1, 0, 7, most, huge)]
         assert lengths == [default, default, 7, most, most], method
-    assert wire_ids((await served("ListGenerations", page=-3, page_size=2)).generations) == clips[:-3:-1]
+    assert ids((await served("ListGenerations", page=-3, page_size=2)).generations) == clips[:-3:-1]
     assert len((await served("ListGenerations", page=huge, page_size=500)).generations) == 0
     assert len((await served("ListVotes", offset=-1, limit=3)).votes) == 3
     assert len((await served("ListVotes", offset=huge)).votes) == 0
 
 
-async def test_samples_and_counts(served: Served) -> None:
-    clips = ids([await served.clip() for _ in range(3)])
-    sound = (await served.clip("rain", model="magnet-audio")).id
+async def test_samples_and_counts(library: Library, served: Served) -> None:
+    clips = ids([await library.clip() for _ in range(3)])
+    sound = (await library.clip("rain", model="magnet-audio")).id
     sample = await served("SampleGenerations", count=10, exclude_ids=clips[:2], filter={"model": "music"})
-    assert wire_ids(sample.generations) == clips[2:]
+    assert ids(sample.generations) == clips[2:]
     await served("AddFavorite", generation_id=sound)
-    assert wire_ids((await served("SampleGenerations", count=10, favorites_only=True)).generations) == [sound]
-    assert wire_ids((await served("SampleGenerations", BOB, count=10, favorites_only=True)).generations) == []
+    assert ids((await served("SampleGenerations", count=10, favorites_only=True)).generations) == [sound]
+    assert ids((await served("SampleGenerations", BOB, count=10, favorites_only=True)).generations) == []
     counted = await served("CountGenerations")
     assert (counted.total_count, dict(counted.count_by_model)) == (4, {"music": 3, "audio": 1})
     assert dict((await served("CountCategories", model="audio")).counts)["rain"] == 1
@@ -205,8 +140,8 @@ async def test_samples_and_counts(served: Served) -> None:
     assert len((await served("CountCategories")).counts) > len(names)
 
 
-async def test_stats(served: Served) -> None:
-    one, two = await served.clip(), await served.clip("rain", model="audio")
+async def test_stats(library: Library, served: Served) -> None:
+    one, two = await library.clip(), await library.clip("rain", model="audio")
     await served("Vote", generation_id=one.id, vote=1, feedback_reasons=["catchy"])
     await served("Vote", BOB, generation_id=two.id, vote=-1)
     await served("AddFavorite", generation_id=two.id)
@@ -217,16 +152,14 @@ async def test_stats(served: Served) -> None:
     assert dict(stats.category_count_by_model) == counts
 
 
-async def test_set_and_clear_a_rating(served: Served) -> None:
-    clip = await served.clip()
+async def test_rating_spectrogram_and_deletion_of_a_clip(library: Library, served: Served) -> None:
+    clip = await library.clip()
     await served("RateGeneration", generation_id=clip.id, rating=4)
-    assert (await served("GetGeneration", generation_id=clip.id)).generation.rating == 4
+    await served("SetSpectrogram", WORKER, generation_id=clip.id, blob_key="x.png")
+    seen = (await served("GetGeneration", generation_id=clip.id)).generation
+    assert (seen.rating, seen.spectrogram_blob_key) == (4, "x.png")
     await served("RateGeneration", generation_id=clip.id)
     assert not (await served("GetGeneration", generation_id=clip.id)).generation.HasField("rating")
-
-
-async def test_delete_a_clip(served: Served) -> None:
-    clip = await served.clip()
     await served("DeleteGeneration", generation_id=clip.id)
     assert await reason(served("GetGeneration", generation_id=clip.id)) == "GENERATION_NOT_FOUND"
 
@@ -234,15 +167,10 @@ async def test_delete_a_clip(served: Served) -> None:
 # --------------------------------------------------------------------------------------------------- what listeners say
 
 
-async def test_votes_and_feedback(served: Served) -> None:
-    clip, other = await served.clip(), await served.clip()
+async def test_votes_and_feedback(library: Library, served: Served) -> None:
+    clip, other = await library.clip(), await library.clip()
     answer = await served(
-        "Vote",
-        generation_id=clip.id,
-        vote=1,
-        feedback_reasons=["catchy"],
-        notes="between us",
-        suggested_model="audio",
+        "Vote", generation_id=clip.id, vote=1, feedback_reasons=["catchy"], notes="between us", suggested_model="audio"
     )
     assert (answer.upvote_count, answer.downvote_count, answer.vote) == (1, 0, 1)
     answer = await served("Vote", BOB, generation_id=clip.id, vote=-1, feedback_reasons=["too_busy"])
@@ -257,25 +185,25 @@ async def test_votes_and_feedback(served: Served) -> None:
     votes = await served("ListVotes", limit=1)
     assert b"between us" not in votes.SerializeToString()
     assert [(v.generation.id, v.vote) for v in votes.votes] == [(clip.id, 1)]
-    assert votes.votes[0].vote_time == time_to_wire(served.clock.now())
+    assert votes.votes[0].vote_time == time_to_wire(library.clock.now())
     assert votes.has_more is False
     assert (await served("Vote", BOB, generation_id=clip.id, vote=0)).downvote_count == 0
 
 
-async def test_favorites(served: Served) -> None:
-    clip, other = await served.clip(), await served.clip()
+async def test_favorites(library: Library, served: Served) -> None:
+    clip, other = await library.clip(), await library.clip()
     assert [(await served("AddFavorite", generation_id=clip.id)).added for _ in range(2)] == [True, False]
     answer = await served("ListFavorites", page=1, page_size=5)
     assert [favorite.generation.id for favorite in answer.favorites] == [clip.id]
-    assert answer.favorites[0].add_time == time_to_wire(served.clock.now())
+    assert answer.favorites[0].add_time == time_to_wire(library.clock.now())
     assert answer.total_count == 1
     checked = await served("CheckFavorites", generation_ids=[other.id, clip.id])
     assert list(checked.favorite_ids) == [clip.id]
     assert [(await served("RemoveFavorite", generation_id=clip.id)).removed for _ in range(2)] == [True, False]
 
 
-async def test_suggested_categories(served: Served) -> None:
-    clip = await served.clip("calm piano")
+async def test_suggested_categories(library: Library, served: Served) -> None:
+    clip = await library.clip("calm piano")
     for number, listener in enumerate(LISTENERS[:3], 1):
         answer = await served("SuggestTag", listener, generation_id=clip.id, category="metal")
         assert (answer.consensus_reached, answer.suggestion_count, answer.threshold) == (number == 3, number, 3)
@@ -293,19 +221,18 @@ async def test_suggested_categories(served: Served) -> None:
 # ------------------------------------------------------------------------------------------------- playlists and plays
 
 
-async def test_playlists(served: Served) -> None:
+async def test_playlists(library: Library, served: Served) -> None:
     made = (await served("CreatePlaylist", name="Rain", description="for work", is_public=True)).playlist
-    clips = ids([await served.clip(duration_seconds=2.5) for _ in range(2)])
+    clips = ids([await library.clip(duration_seconds=2.5) for _ in range(2)])
     for position, clip_id in enumerate(clips):
         answer = await served("AddToPlaylist", playlist_id=made.id, generation_id=clip_id)
         assert answer.position == position
-    with pytest.raises(AppError) as refusal:
-        await served("AddToPlaylist", playlist_id=made.id, generation_id=clips[0])
-    assert (refusal.value.code, refusal.value.reason) == (Code.CONFLICT, "ALREADY_IN_PLAYLIST")
+    again = served("AddToPlaylist", playlist_id=made.id, generation_id=clips[0])
+    assert await reason(again, Code.CONFLICT) == "ALREADY_IN_PLAYLIST"
     await served("ReorderPlaylist", playlist_id=made.id, generation_ids=clips[::-1])
     got = await served("GetPlaylist", BOB, playlist_id=made.id)
     assert [(entry.generation.id, entry.position) for entry in got.entries] == [(clips[1], 0), (clips[0], 1)]
-    assert got.entries[0].add_time == time_to_wire(served.clock.now())
+    assert got.entries[0].add_time == time_to_wire(library.clock.now())
     assert got.is_owner is False
     assert (got.playlist.generation_count, got.playlist.duration_seconds) == (2, 5.0)
     assert (got.playlist.owner_id, got.playlist.description) == ("ann", "for work")
@@ -319,8 +246,8 @@ async def test_playlists(served: Served) -> None:
     assert await reason(served("GetPlaylist", playlist_id=made.id)) == "PLAYLIST_NOT_FOUND"
 
 
-async def test_plays(served: Served) -> None:
-    clip, sound = await served.clip(), await served.clip("rain", model="audio")
+async def test_plays(library: Library, served: Served) -> None:
+    clip, sound = await library.clip(), await library.clip("rain", model="audio")
     for principal, source, session in ((ANN, "radio", ""), (GUEST, "", "s1"), (GUEST, "radio", "s2")):
         answer = await served("RecordPlay", principal, generation_id=clip.id, source=source, session_id=session)
     assert (answer.play_count, answer.listener_count) == (3, 3)
@@ -329,7 +256,7 @@ async def test_plays(served: Served) -> None:
     assert (stats.play_count, stats.listener_count) == (3, 3)
     assert dict(stats.by_source) == {"radio": 2, "other": 1}
     assert dict(stats.by_day) == {"2024-10-04": 3}
-    since = time_to_wire(served.clock.now() - HOUR)
+    since = time_to_wire(library.clock.now() - HOUR)
     for fields, expected in (
         ({}, [(clip.id, 3), (sound.id, 1)]),
         ({"limit": 1}, [(clip.id, 3)]),
@@ -340,6 +267,6 @@ async def test_plays(served: Served) -> None:
         assert [(played.generation.id, played.play_count) for played in answer.played] == expected
     plays = await served("ListPlays", GUEST, limit=1)
     assert [(play.generation.id, play.play_time) for play in plays.plays] == [
-        (clip.id, time_to_wire(served.clock.now()))
+        (clip.id, time_to_wire(library.clock.now()))
     ]
     assert plays.has_more is True

@@ -11,7 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
-from accounts_fixture import PASSWORD, IdentityFixture, identity_fixture
+from library import PASSWORD
+from library import Library as IdentityFixture
+from library import opened as identity_fixture
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
 from soundwright.library.v1 import connection_service_pb2_grpc, library_service_pb2_grpc, storage_service_pb2_grpc
 from structlog.testing import capture_logs

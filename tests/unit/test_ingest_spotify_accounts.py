@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from accounts_fixture import IdentityFixture, identity_fixture, raises_error
+from library import Library as IdentityFixture
+from library import opened as identity_fixture
+from library import raises_error
 from soundwright.library.v1 import connection_service_pb2_grpc
 
 from kit import rpc

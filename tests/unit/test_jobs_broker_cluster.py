@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from jobs_platform import Platform, eventually, opened, result
+from jobs_platform import Platform, opened, result
 from nats.errors import Error as NatsError
 from soundwright.library.v1 import job_pb2
 from soundwright.separation.v1 import jobs_pb2
@@ -20,15 +19,15 @@ from kit.errors import AppError
 from kit.worker.context import JobContext
 from services.library.jobs.service import JobState
 from tests.servers.nats import NatsCluster
+from tests.waiting import until
 
 pytestmark = pytest.mark.campaign
 
-DEADLINE_SECONDS = 120.0
 LOST_SECONDS = 3.0
 STREAM = "SOUNDWRIGHT_CMD"
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[NatsCluster]:
     cluster = NatsCluster(tmp_path)
     await cluster.start()
@@ -68,7 +67,7 @@ class Campaign:
     async def several_succeed(self, count: int = 5) -> None:
         """Wait until further jobs, created from now on, have succeeded."""
         first = len(self.created)
-        await eventually(lambda: len(self.created) >= first + count, DEADLINE_SECONDS)
+        await until(lambda: len(self.created) >= first + count)
         for job_id in self.created[first : first + count]:
             await self.succeeds(job_id)
 
@@ -76,7 +75,7 @@ class Campaign:
         async def succeeded() -> bool:
             return (await self.platform.job(job_id)).state is JobState.SUCCEEDED
 
-        await eventually(succeeded, DEADLINE_SECONDS)
+        await until(succeeded)
 
     async def end(self, creating: asyncio.Task[None]) -> None:
         """Stop creating jobs, and check that all of them succeeded, each with one result and one event."""
@@ -149,7 +148,7 @@ async def complete(platform: Platform) -> None:
             for one in clusters
         )
 
-    await eventually(current, DEADLINE_SECONDS)
+    await until(current)
 
 
 async def test_more_replicas_and_killed_leaders_cost_no_job(cluster: NatsCluster) -> None:
@@ -171,7 +170,7 @@ async def test_a_rolling_restart_goes_unnoticed(cluster: NatsCluster) -> None:
         for name, server in cluster.servers.items():
             await complete(work.platform)
             server.leave()
-            await eventually(lambda server=server: not server.running, DEADLINE_SECONDS)
+            await until(lambda server=server: not server.running)
             await cluster.start(name)
         await work.several_succeed()
     assert max(work.ran.values()) == 1
@@ -190,6 +189,6 @@ async def test_a_cluster_with_one_server_away_works_and_one_without_a_majority_o
         await work.several_succeed()
         cluster.kill(second)
         accepted_id = await work.create()
-        await eventually(lambda: refused(work.platform.bus), DEADLINE_SECONDS)
+        await until(lambda: refused(work.platform.bus))
         await cluster.start(second, third)
         await work.succeeds(accepted_id)

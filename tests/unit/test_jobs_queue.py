@@ -7,33 +7,31 @@ import contextlib
 import random
 from collections.abc import AsyncIterator
 
+import library
 import pytest
-import pytest_asyncio
-from jobs_platform import LOST_SECONDS, Platform, eventually, opened, result, started_broker
+from jobs_platform import LOST_SECONDS, Platform, Recorder, opened, result, started_broker
 from soundwright.library.v1 import job_pb2, library_service_pb2
 
-from kit.errors import AppError, Code
+from kit.errors import AppError
 from kit.security.identity import Principal, principal_scope
 from kit.worker.context import JobContext
-from services.library.jobs.service import JobResult, JobState
+from services.library.jobs.service import JobState
 from tests.servers.nats import NatsServer
+from tests.waiting import until
 
 CALLERS = {"admin": "admin", "premium": "pro", "standard": "user", "free": "user"}
 AT_ONCE_SECONDS = 0.001  # starvation timeouts
 LONG_SECONDS = 600.0
-RESULT = JobResult(
-    engine="test", model="m", degraded=False, requested_model="", degraded_reason="", compute_seconds=0.0
-)
 MODELS = ("music", "audio", "magnet-music")
 
 
-@pytest_asyncio.fixture(scope="module")
+@pytest.fixture(scope="module")
 async def broker() -> AsyncIterator[NatsServer]:
     async with started_broker() as server:
         yield server
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def platform(broker: NatsServer) -> AsyncIterator[Platform]:
     async with opened(broker) as platform:
         yield platform
@@ -73,16 +71,11 @@ async def listed(platform: Platform, jobs: list[job_pb2.Job]) -> list[str]:
 
 async def drained(platform: Platform, jobs: list[job_pb2.Job]) -> list[job_pb2.Job]:
     """The jobs in the order in which one worker runs them."""
-    served = []
-
-    async def handler(context: JobContext) -> job_pb2.JobResult:
-        served.append(context.job)
-        return result()
-
-    async with platform.worker(handler):
+    served = Recorder()
+    async with platform.worker(served):
         for job in jobs:
             await platform.reaches(job.id, JobState.SUCCEEDED)
-    return served
+    return served.jobs
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -107,27 +100,17 @@ async def test_several_workers_and_slots_start_jobs_in_the_order_of_their_positi
         return result()
 
     async with platform.worker(handler, slot_count=2), platform.worker(handler, slot_count=2):
-        await eventually(lambda: len(started) == len(blockers))
+        await until(lambda: len(started) == len(blockers))
         made = await fill(platform, seed=5, count=20)
         expected = await listed(platform, made)
         for count in range(len(blockers) + 1, len(blockers) + len(made) + 1):
             releases[started[count - 1 - len(blockers)]].set()
-            await eventually(lambda count=count: len(started) == count)  # type: ignore[misc]
+            await until(lambda count=count: len(started) == count)  # type: ignore[misc]
         for release in releases.values():
             release.set()
         for job in made:
             await platform.reaches(job.id, JobState.SUCCEEDED)
     assert started[len(blockers) :] == expected
-
-
-async def test_a_free_job_waits_until_it_starves(platform: Platform) -> None:
-    free = await platform.create(priority=job_pb2.PRIORITY_FREE, starvation_seconds=600.0)
-    standard = [await platform.create() for _ in range(9)]
-    assert await listed(platform, [free, *standard]) == [*(job.id for job in standard), free.id]
-    platform.clock.shift_seconds += 601.0
-    expected = [free.id, *(job.id for job in standard)]
-    assert await listed(platform, [free, *standard]) == expected
-    assert [job.id for job in await drained(platform, [free, *standard])] == expected
 
 
 async def test_the_end_of_a_job_that_another_jobs_command_started_is_published_once(platform: Platform) -> None:
@@ -137,61 +120,13 @@ async def test_the_end_of_a_job_that_another_jobs_command_started_is_published_o
     platform.clock.shift_seconds += 1.0
     job, claimed, _ = await platform.ledger.claim(named.id, "dying worker", 60.0)
     assert (job.id, claimed) == (starving.id, True)
-    await platform.ledger.succeed(job.id, job.attempt, RESULT, [])
+    await platform.ledger.succeed(job.id, job.attempt, library.result(), [])
     assert [job.id for job in await drained(platform, [named])] == [named.id]
     await platform.emptied()
     assert await platform.facts(wanted=2) == [
         ("succeeded", f"{starving.id}.succeeded"),
         ("succeeded", f"{named.id}.succeeded"),
     ]
-
-
-async def test_several_workers_run_each_job_once(platform: Platform) -> None:
-    made = await fill(platform, seed=3, count=40)
-    ran: list[str] = []
-    busy: set[int] = set()
-
-    async def handler_of(worker: int, context: JobContext) -> job_pb2.JobResult:
-        ran.append(context.job.id)
-        busy.add(worker)
-        await eventually(lambda: len(busy) == 3)  # all of them have work to do
-        return result()
-
-    async with contextlib.AsyncExitStack() as stack:
-        for worker in range(3):
-
-            async def handler(context: JobContext, worker: int = worker) -> job_pb2.JobResult:
-                return await handler_of(worker, context)
-
-            await stack.enter_async_context(platform.worker(handler, slot_count=2))
-        for job in made:
-            await platform.reaches(job.id, JobState.SUCCEEDED)
-    assert sorted(ran) == sorted(job.id for job in made)
-
-
-async def test_a_job_whose_model_was_removed_comes_to_an_end(platform: Platform) -> None:
-    """It is left to the handler, which knows what there is, to say so."""
-    known = await platform.create(affinity="music")
-    removed = await platform.create(affinity="melody")
-
-    async def handler(context: JobContext) -> job_pb2.JobResult:
-        if context.job.affinity != "music":
-            raise AppError(Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", "The model is not installed.")
-        return result()
-
-    async with platform.worker(handler):
-        await platform.reaches(known.id, JobState.SUCCEEDED)
-        failed = await platform.reaches(removed.id, JobState.FAILED)
-    assert failed.error is not None
-    assert failed.error.reason == "MODEL_UNAVAILABLE"
-
-
-async def test_cancelled_jobs_leave_the_queue(platform: Platform) -> None:
-    made = await fill(platform, seed=4, count=6)
-    for job in made[::2]:
-        await platform.ledger.cancel(Principal(job.owner_id, "user"), job.id)
-    served = await drained(platform, made[1::2])
-    assert {job.id for job in served} == {job.id for job in made[1::2]}
 
 
 async def test_a_broker_that_lost_everything_costs_no_job() -> None:
@@ -220,7 +155,7 @@ async def test_a_broker_that_lost_everything_costs_no_job() -> None:
             await broker.start()
             is_back.set()
             await platform.reaches(made[0].id, JobState.SUCCEEDED)
-            await eventually(swept)
+            await until(swept)
             for job in made:
                 await platform.reaches(job.id, JobState.SUCCEEDED)
         assert sorted(ran) == sorted(job.id for job in made)

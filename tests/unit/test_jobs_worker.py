@@ -9,19 +9,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from google.protobuf.message import Message
-from jobs_platform import (
-    ANN,
-    DEADLINE_SECONDS,
-    LEASE_SECONDS,
-    PlainHandler,
-    Platform,
-    eventually,
-    opened,
-    result,
-    started_broker,
-)
+from jobs_platform import ANN, LEASE_SECONDS, PlainHandler, Platform, Recorder, opened, result, started_broker
+from library import reason
 from soundwright.library.v1 import command_pb2, events_pb2, job_pb2
 from soundwright.separation.v1 import jobs_pb2
 
@@ -35,15 +25,20 @@ from kit.worker.kind import JobKind, JobLimits
 from services.library.jobs.rpc import job_to_wire
 from services.library.jobs.service import Job, JobState
 from tests.servers.nats import NatsServer
+from tests.waiting import until
 
 
-@pytest_asyncio.fixture(scope="module")
+async def take(context: JobContext, spec: Message) -> job_pb2.JobResult:
+    return result()
+
+
+@pytest.fixture(scope="module")
 async def broker() -> AsyncIterator[NatsServer]:
     async with started_broker() as server:
         yield server
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def platform(broker: NatsServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Platform]:
     monkeypatch.setattr(kit_jobs, "_RETRY_LIMIT_SECONDS", 0.05)
     async with opened(broker) as platform:
@@ -114,6 +109,7 @@ async def test_a_passing_failure_is_tried_again(platform: Platform) -> None:
         (ZeroDivisionError("a path /secret"), 2, "INTERNAL"),
         (MemoryError(), 2, "OUT_OF_MEMORY"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "STORAGE_FULL"),
+        (AppError(Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", "The model is not installed."), 1, "MODEL_UNAVAILABLE"),
     ],
 )
 async def test_a_final_failure_ends_the_job(platform: Platform, error: Exception, attempts: int, reason: str) -> None:
@@ -135,13 +131,13 @@ async def test_a_final_failure_ends_the_job(platform: Platform, error: Exception
 async def test_a_descriptor_decides_on_what_a_job_is_and_who_runs_it(platform: Platform) -> None:
     given: list[Message] = []
 
-    async def take(context: JobContext, spec: Message) -> job_pb2.JobResult:
+    async def record(context: JobContext, spec: Message) -> job_pb2.JobResult:
         given.append(spec)
         return result()
 
-    separation = platform.kind(take, stages=[("split", "dsp")], public_spec=True)
+    separation = platform.kind(record, stages=[("split", "dsp")], public_spec=True)
     pipeline: JobKind[jobs_pb2.PipelineSpec] = JobKind(
-        kind=job_pb2.JOB_KIND_PIPELINE, spec=jobs_pb2.PipelineSpec, queue=separation.queue, handler=take, attempt_limit=2,
+        kind=job_pb2.JOB_KIND_PIPELINE, spec=jobs_pb2.PipelineSpec, queue=separation.queue, handler=record, attempt_limit=2,
         limits=separation.limits,
         output_folder="pipeline", affinity=lambda spec: spec.model, work_seconds=lambda spec: 12.5, creates_track=True,
     )  # fmt: skip
@@ -160,25 +156,17 @@ async def test_a_descriptor_decides_on_what_a_job_is_and_who_runs_it(platform: P
 
 
 async def test_a_kind_limits_the_unfinished_jobs_of_a_caller_and_of_all(platform: Platform) -> None:
-    async def take(context: JobContext, spec: Message) -> job_pb2.JobResult:
-        return result()
-
-    async def refusal(principal: Principal, **fields: Any) -> str:
-        with pytest.raises(AppError) as refused:
-            await create(principal, **fields)
-        return refused.value.reason
-
     async def create(principal: Principal, **fields: Any) -> job_pb2.Job:
         return await platform.create_of(kind, jobs_pb2.SeparationSpec(), principal, **fields)
 
-    kind = platform.kind(take, limits=JobLimits(pending=2, anonymous=1, queue=4))
+    guest, kind = Principal("anon:1", "anonymous"), platform.kind(take, limits=JobLimits(2, anonymous=1, queue=4))
     first, second = [await create(ANN, idempotency_key=key) for key in ("1", "2")]
-    assert await refusal(ANN) == "TOO_MANY_PENDING"
+    assert await reason(create(ANN)) == "TOO_MANY_PENDING"
     assert (await create(ANN, idempotency_key="1")).id == first.id  # a repeated request is no new job
-    await create(Principal("anon:1", "anonymous"))
-    assert await refusal(Principal("anon:1", "anonymous")) == "TOO_MANY_PENDING"
+    await create(guest)
+    assert await reason(create(guest)) == "TOO_MANY_PENDING"
     await create(Principal("anon:2", "anonymous"))
-    assert await refusal(Principal("anon:3", "anonymous")) == "QUEUE_FULL"
+    assert await reason(create(Principal("anon:3", "anonymous"))) == "QUEUE_FULL"
     await platform.ledger.cancel(ANN, second.id)
     await create(Principal("anon:3", "anonymous"))
 
@@ -196,18 +184,11 @@ async def test_a_job_whose_specification_cannot_be_read_fails_at_once(platform: 
 
 
 async def test_a_job_of_an_unknown_kind_waits_for_a_worker_that_knows_it(platform: Platform) -> None:
-    async def take(context: JobContext, spec: Message) -> job_pb2.JobResult:
-        return result()
-
     old = platform.kind(take)
     new: JobKind[jobs_pb2.PipelineSpec] = JobKind(
-        kind=job_pb2.JOB_KIND_PIPELINE,
-        spec=jobs_pb2.PipelineSpec,
-        queue=old.queue,
-        handler=take,
-        attempt_limit=1000,
+        kind=job_pb2.JOB_KIND_PIPELINE, spec=jobs_pb2.PipelineSpec, queue=old.queue, handler=take, attempt_limit=1000,
         limits=old.limits,
-    )
+    )  # fmt: skip
     async with platform.worker_of(old):
         job = await platform.create_of(new, jobs_pb2.PipelineSpec())
 
@@ -215,7 +196,7 @@ async def test_a_job_of_an_unknown_kind_waits_for_a_worker_that_knows_it(platfor
             seen = await platform.job(job.id)
             return seen.error is not None and seen.error.reason == "JOB_KIND_UNKNOWN"
 
-        await eventually(refused)
+        await until(refused)
     async with platform.worker_of(old, new):
         await platform.reaches(job.id, JobState.SUCCEEDED)
 
@@ -234,7 +215,7 @@ async def test_cancel_stops_a_running_job(platform: Platform) -> None:
 
 async def test_a_wish_to_cancel_that_comes_after_the_result_is_too_late(platform: Platform) -> None:
     async def handler(context: JobContext) -> job_pb2.JobResult:
-        await eventually(lambda: context.stop_reason == "cancelled")
+        await until(lambda: context.stop_reason == "cancelled")
         return result()
 
     async with platform.worker(handler):
@@ -262,7 +243,7 @@ async def test_a_long_job_keeps_its_lease_and_its_message(platform: Platform) ->
             leases.add((await platform.job(context.job.id)).lease_until or 0.0)
             return max(leases) - min(leases) > 1.2 * LEASE_SECONDS  # longer than the first lease and the ack wait
 
-        await eventually(outlived)
+        await until(outlived)
         return result()
 
     async with platform.worker(handler, slot_count=2):
@@ -282,7 +263,7 @@ async def test_progress_reaches_the_bus_and_the_ledger(platform: Platform) -> No
             job = await platform.job(context.job.id)
             return job.progress_ratio == 0.25 and job.progress_message == "splitting" and job.stages != []
 
-        await eventually(recorded)
+        await until(recorded)
         context.report(0.1)  # lower: ignored
         return result()
 
@@ -327,7 +308,7 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(
         try:
             await taken_over.wait()
             if noticed:
-                await eventually(lambda: context.stop_reason == "lost")
+                await until(lambda: context.stop_reason == "lost")
             return await ending(context)
         finally:
             over.set()
@@ -356,13 +337,15 @@ async def write_stem(platform: Platform, key: str) -> None:
 
 async def take_over(platform: Platform, job_id: str) -> Job:
     """Another worker claims the job, as if the first had not been heard of for a lease."""
-    platform.clock.shift_seconds += LEASE_SECONDS + 1
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while True:
-            taken, mine, _ = await platform.ledger.claim(job_id, "another", 3600.0)
-            if mine:
-                return await platform.job(taken.id)
-            platform.clock.shift_seconds += LEASE_SECONDS + 1  # a heartbeat came between
+
+    async def claimed() -> Job | None:
+        platform.clock.shift_seconds += LEASE_SECONDS + 1  # again, if a heartbeat came between
+        taken, mine, _ = await platform.ledger.claim(job_id, "another", 3600.0)
+        return await platform.job(taken.id) if mine else None
+
+    job = await until(claimed)
+    assert job is not None
+    return job
 
 
 async def test_a_stopping_worker_hands_its_job_back_unharmed(platform: Platform) -> None:
@@ -373,10 +356,7 @@ async def test_a_stopping_worker_hands_its_job_back_unharmed(platform: Platform)
     assert (handed_back.state, handed_back.attempt, handed_back.error) == (JobState.QUEUED, 1, None)
     assert await platform.bus.backlog(platform.subject) == 1
 
-    async def handler(context: JobContext) -> job_pb2.JobResult:
-        return result()
-
-    async with platform.worker(handler):
+    async with platform.worker(Recorder()):
         ended = await platform.reaches(job.id, JobState.SUCCEEDED)
         await platform.emptied()
     assert ended.attempt == 2
@@ -400,36 +380,26 @@ async def test_a_stopping_worker_finishes_what_is_nearly_done(platform: Platform
 
 
 async def test_commands_that_lead_nowhere_are_removed(platform: Platform) -> None:
-    ran = []
-
-    async def handler(context: JobContext) -> job_pb2.JobResult:
-        ran.append(context.job.id)
-        return result()
-
+    ran = Recorder()
     unknown = command_pb2.RunJob(job_id=str(uuid.uuid4())).SerializeToString()
     for number, payload in enumerate((b"\xff\xff\xff", unknown, b"")):
         await platform.bus.publish(platform.subject, payload, message_id=f"{platform.service}.{number}")
-    async with platform.worker(handler):
+    async with platform.worker(ran):
         await platform.emptied()
         job = await platform.create()
         await platform.reaches(job.id, JobState.SUCCEEDED)
-    assert ran == [job.id]
+    assert ran.ids == [job.id]
 
 
 async def test_a_repeated_command_runs_nothing_and_its_event_is_stored_once(platform: Platform) -> None:
-    ran = []
-
-    async def handler(context: JobContext) -> job_pb2.JobResult:
-        ran.append(context.job.id)
-        return result()
-
+    ran = Recorder()
     job = await platform.create()
-    async with platform.worker(handler, slot_count=2):
+    async with platform.worker(ran, slot_count=2):
         await platform.reaches(job.id, JobState.SUCCEEDED)
         await publish_run(platform.bus, job, publication=1)
         await publish_run(platform.bus, job_to_wire(await platform.job(job.id)), publication=2)
         await platform.emptied()
-    assert ran == [job.id]
+    assert ran.ids == [job.id]
     subject = f"soundwright.evt.{platform.service}.v1.job.succeeded"
     stored = await platform.client.jetstream().stream_info("SOUNDWRIGHT_EVT", subjects_filter=subject)
     assert stored.state.subjects == {subject: 1}
@@ -438,12 +408,7 @@ async def test_a_repeated_command_runs_nothing_and_its_event_is_stored_once(plat
 async def test_an_event_that_the_broker_refuses_is_published_later(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ran, refused = [], asyncio.Event()
-    publish = platform.bus.publish
-
-    async def handler(context: JobContext) -> job_pb2.JobResult:
-        ran.append(context.job.id)
-        return result()
+    ran, refused, publish = Recorder(), asyncio.Event(), platform.bus.publish
 
     async def publish_or_refuse(subject: str, payload: bytes, **options: Any) -> None:
         if subject.endswith(".succeeded") and not refused.is_set():
@@ -453,11 +418,10 @@ async def test_an_event_that_the_broker_refuses_is_published_later(
 
     monkeypatch.setattr(platform.bus, "publish", publish_or_refuse)
     job = await platform.create()
-    async with platform.worker(handler):
+    async with platform.worker(ran):
         assert await platform.facts() == [("succeeded", f"{job.id}.succeeded")]
         await platform.emptied()
-    assert refused.is_set()
-    assert ran == [job.id]
+    assert (refused.is_set(), ran.ids) == (True, [job.id])
 
 
 async def test_on_finish_is_called_for_every_finished_job(platform: Platform) -> None:
@@ -481,29 +445,12 @@ async def test_on_finish_is_called_for_every_finished_job(platform: Platform) ->
 
 
 async def test_a_cancelled_job_is_never_started(platform: Platform) -> None:
-    async def handler(context: JobContext) -> job_pb2.JobResult:
-        raise AssertionError("it was cancelled")
-
-    job = await platform.create()
+    job, ran = await platform.create(), Recorder()
     await platform.ledger.cancel(ANN, job.id)
-    async with platform.worker(handler):
+    async with platform.worker(ran):
         await platform.emptied()
-    assert (await platform.job(job.id)).attempt == 0
+    assert (ran.jobs, (await platform.job(job.id)).attempt) == ([], 0)
     assert await platform.facts() == [("cancelled", f"{job.id}.cancelled")]
-
-
-async def test_creating_again_with_the_same_key_starts_one_job(platform: Platform) -> None:
-    ran = []
-
-    async def handler(context: JobContext) -> job_pb2.JobResult:
-        ran.append(context.job.id)
-        return result()
-
-    made = await asyncio.gather(*(platform.create(idempotency_key="k") for _ in range(5)))
-    async with platform.worker(handler, slot_count=2):
-        await platform.reaches(made[0].id, JobState.SUCCEEDED)
-        await platform.emptied()
-    assert ran == [made[0].id]
 
 
 async def test_slots_bound_how_many_run_at_once(platform: Platform) -> None:

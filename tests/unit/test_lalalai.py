@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 import soundfile
-from accounts_fixture import raises_error
-from jobs_platform import DEADLINE_SECONDS, eventually
 from lalalai_fixture import ANN, BOB, RATE_HZ, LalalaiFixture, lalalai_fixture
+from library import raises_error, reason, refusal
 from soundwright.library.v1 import connection_service_pb2, job_pb2, library_service_pb2
 
 from kit.compute import EngineProcesses
@@ -23,6 +21,7 @@ from services.separation.registry import build_registry
 from services.separation.service import SeparationSpec, parse_spec
 from services.separation.settings import SeparationSettings
 from tests.simulators.lalalai import KEY, SHARES, LalalaiSimulator
+from tests.waiting import DEADLINE_SECONDS, until
 
 ANNS_KEY = "anns-own-license"
 REGISTRY = build_registry(SeparationSettings())
@@ -35,7 +34,7 @@ def processes() -> Iterator[EngineProcesses[None]]:
     made.close()
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def fixture(processes: EngineProcesses[None]) -> AsyncIterator[LalalaiFixture]:
     with LalalaiSimulator() as simulator:
         simulator.add_account(ANNS_KEY)
@@ -75,7 +74,7 @@ def test_local_engines_refuse_splitters() -> None:
 
 
 async def test_stems_have_the_properties_of_the_recording(fixture: LalalaiFixture) -> None:
-    context = await fixture.claim(await fixture.create_job())
+    context = await fixture.started()
     result = await fixture.handle(context)
     assert (result.engine, result.model, result.requested_model, result.degraded) == (
         "lalalai", "perseus", "newest", False,
@@ -101,7 +100,7 @@ async def test_stems_have_the_properties_of_the_recording(fixture: LalalaiFixtur
 
 async def test_progress_follows_the_task(fixture: LalalaiFixture) -> None:
     fixture.simulator.percents = [0, 10, 55]
-    context = await fixture.claim(await fixture.create_job())
+    context = await fixture.started()
     await fixture.handle(context)
     assert {0.18, 0.54, 0.9} <= set(context.ratios)  # 0.1 for the upload, 0.8 for the separation
     assert max(context.ratios) == 1.0
@@ -113,7 +112,7 @@ async def test_progress_follows_the_task(fixture: LalalaiFixture) -> None:
 
 
 async def test_the_requested_splitter_is_used(fixture: LalalaiFixture) -> None:
-    result = await fixture.handle(await fixture.claim(await fixture.create_job(model="lyra")))
+    result = await fixture.run(model="lyra")
     assert (result.model, [task.splitter for task in fixture.simulator.tasks.values()]) == ("lyra", ["lyra"])
 
 
@@ -131,25 +130,21 @@ async def test_the_own_key_has_priority(fixture: LalalaiFixture) -> None:
 
 
 async def test_a_task_continues_with_its_key(fixture: LalalaiFixture) -> None:
-    fixture.simulator.held = True
-    context = await fixture.claim(await fixture.create_job())
-    async with fixture.running(context):
-        await fixture.wait_for_task(context.job.id)
+    async with fixture.with_task() as (context, _, _):
+        pass
     await fixture.release(context)
     await fixture.put_key(ANNS_KEY)  # this key cannot access the task of the platform's key
     fixture.simulator.held = False
-    await fixture.handle(await fixture.claim(context.job))
+    await fixture.resume(context)
     assert {key for _, key in fixture.simulator.seen} == {KEY}
 
 
 async def test_jobs_without_a_key_are_refused(fixture: LalalaiFixture) -> None:
     fixture.configure(platform_key="")
     with principal_scope(ANN):
-        with raises_error("LALALAI_NOT_CONFIGURED", Code.NOT_PROVISIONED) as error:
-            await fixture.tasks.require_key()
-        assert error.value.message.startswith("lalal.ai API key not configured")
-        with raises_error("LALALAI_NOT_CONFIGURED"):
-            await fixture.tasks.quota()
+        error = await refusal(fixture.tasks.require_key(), "LALALAI_NOT_CONFIGURED", Code.NOT_PROVISIONED)
+        assert error.message.startswith("lalal.ai API key not configured")
+        assert await reason(fixture.tasks.quota()) == "LALALAI_NOT_CONFIGURED"
     await fixture.put_key(ANNS_KEY)
     with principal_scope(ANN):
         await fixture.tasks.require_key()
@@ -157,16 +152,13 @@ async def test_jobs_without_a_key_are_refused(fixture: LalalaiFixture) -> None:
 
 async def test_a_removed_key(fixture: LalalaiFixture) -> None:
     await fixture.put_key(ANNS_KEY)
-    fixture.simulator.held = True
-    context = await fixture.claim(await fixture.create_job())
-    async with fixture.running(context):
-        await fixture.wait_for_task(context.job.id)
+    async with fixture.with_task() as (context, _, _):
+        pass
     await fixture.release(context)
     with principal_scope(ANN):
         request = connection_service_pb2.DeleteConnectionRequest(provider="lalalai")
         await fixture.connections.DeleteConnection(request)
-    with raises_error("LALALAI_UNAUTHORIZED"):
-        await fixture.handle(await fixture.claim(context.job))
+    assert await reason(fixture.resume(context)) == "LALALAI_UNAUTHORIZED"
 
 
 @pytest.mark.parametrize("key", ["not-a-license", "two\r\nX-Other: lines", "nötig"])
@@ -174,13 +166,12 @@ async def test_an_invalid_key_is_reported_without_showing_it(
     fixture: LalalaiFixture, key: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await fixture.put_key(key)
-    with raises_error("LALALAI_UNAUTHORIZED", Code.NOT_PROVISIONED) as error:
-        await fixture.handle(await fixture.claim(await fixture.create_job()))
+    error = await refusal(fixture.run(), "LALALAI_UNAUTHORIZED", Code.NOT_PROVISIONED)
     output = capsys.readouterr()
-    shown = f"{error.value} {error.value.meta} {error.value.__cause__} {output.out} {output.err}"
+    shown = f"{error} {error.meta} {error.__cause__} {output.out} {output.err}"
     assert key not in shown
     assert repr(key)[1:-1] not in shown
-    assert "your key" in error.value.message
+    assert "your key" in error.message
     assert key not in repr(await fixture.keys.get_current(ANN.id))
 
 
@@ -193,7 +184,7 @@ async def test_transient_errors_are_retried(fixture: LalalaiFixture, capsys: pyt
         fixture.simulator.failures.append((path, status, {"detail": f"Try later with {KEY}"}, {}))
     fixture.simulator.failures.append(("/split/multistem/", 400, {"detail": "Oh", "code": "internal_error"}, {}))
     fixture.simulator.file_statuses.extend([504, 408])
-    context = await fixture.claim(await fixture.create_job())
+    context = await fixture.started()
     assert len((await fixture.handle(context)).outputs) == 4
     assert context.messages.count("lalal.ai is busy; retrying in 1 s") == 6
     assert len(fixture.simulator.tasks) == 1
@@ -204,25 +195,23 @@ async def test_transient_errors_are_retried(fixture: LalalaiFixture, capsys: pyt
 
 async def test_retry_after_is_respected_and_can_be_cancelled(fixture: LalalaiFixture) -> None:
     fixture.simulator.failures.append(("/check/", 429, {"detail": "Too many"}, {"Retry-After": "3000"}))
-    context = await fixture.claim(await fixture.create_job())
+    context = await fixture.started()
     async with fixture.running(context) as task:
-        await eventually(lambda: "lalal.ai is busy; retrying in 3000 s" in context.messages)
+        await until(lambda: "lalal.ai is busy; retrying in 3000 s" in context.messages)
         context.stop("cancelled")
         await stopped(task)
 
 
 async def test_too_many_transient_errors_are_final(fixture: LalalaiFixture) -> None:
     fixture.simulator.failures.extend([("/upload/", 503, {}, {})] * 10)
-    with raises_error("LALALAI_ERROR", Code.UNPROCESSABLE) as error:
-        await fixture.handle(await fixture.claim(await fixture.create_job()))
-    assert not error.value.retryable
-    assert "10 times" in error.value.message
+    error = await refusal(fixture.run(), "LALALAI_ERROR", Code.UNPROCESSABLE)
+    assert not error.retryable
+    assert "10 times" in error.message
 
 
 async def test_an_unreachable_server(fixture: LalalaiFixture) -> None:
     fixture.configure(lalalai_url="http://127.0.0.1:1")
-    with raises_error("LALALAI_ERROR", Code.UNPROCESSABLE):
-        await fixture.handle(await fixture.claim(await fixture.create_job()))
+    assert await reason(fixture.run(), Code.UNPROCESSABLE) == "LALALAI_ERROR"
     with principal_scope(ANN), raises_error("LALALAI_ERROR", Code.UNAVAILABLE):
         await fixture.tasks.quota()
 
@@ -230,17 +219,15 @@ async def test_an_unreachable_server(fixture: LalalaiFixture) -> None:
 async def test_the_time_limit(fixture: LalalaiFixture) -> None:
     fixture.simulator.held = True
     fixture.configure(lalalai_deadline_seconds=0.5)
-    with raises_error("LALALAI_ERROR") as error:
-        await fixture.handle(await fixture.claim(await fixture.create_job()))
-    assert "time limit" in error.value.message
+    error = await refusal(fixture.run(), "LALALAI_ERROR")
+    assert "time limit" in error.message
 
 
 async def test_an_error_message_of_lalalai_is_shown(fixture: LalalaiFixture) -> None:
     detail = f"No minutes\nleft\x1b[31m for {KEY}.  " + "x" * 1000
     fixture.simulator.failures.append(("/split/multistem/", 400, {"detail": detail, "code": "exceeded_duration"}, {}))
-    with raises_error("LALALAI_ERROR", Code.UNPROCESSABLE) as error:
-        await fixture.handle(await fixture.claim(await fixture.create_job()))
-    message = error.value.message
+    error = await refusal(fixture.run(), "LALALAI_ERROR", Code.UNPROCESSABLE)
+    message = error.message
     assert message.startswith("lalal.ai could not separate the track: No minutes left [31m for ***. xxx")
     assert message.isprintable()
     assert len(message) < 300
@@ -255,14 +242,11 @@ async def test_an_error_message_of_lalalai_is_shown(fixture: LalalaiFixture) -> 
     ],
 )
 async def test_a_failed_task(fixture: LalalaiFixture, status: str, task_error: Any, expected: str) -> None:
-    fixture.simulator.held = True
-    context = await fixture.claim(await fixture.create_job())
-    async with fixture.running(context) as task:
-        made = fixture.simulator.tasks[await fixture.wait_for_task(context.job.id)]
+    async with fixture.with_task() as (_, task, task_id):
+        made = fixture.simulator.tasks[task_id]
         made.status, made.error = status, task_error
-        with raises_error("LALALAI_ERROR") as error:
-            await task
-    assert expected in error.value.message
+        error = await refusal(task, "LALALAI_ERROR")
+    assert expected in error.message
 
 
 @pytest.mark.parametrize(
@@ -276,26 +260,21 @@ async def test_a_failed_task(fixture: LalalaiFixture, status: str, task_error: A
 )
 async def test_invalid_stem_files(fixture: LalalaiFixture, content: bytes, expected: str) -> None:
     fixture.simulator.files["drum"] = content
-    with raises_error("LALALAI_ERROR", Code.UNPROCESSABLE) as error:
-        await fixture.handle(await fixture.claim(await fixture.create_job()))
-    assert expected in error.value.message
+    error = await refusal(fixture.run(), "LALALAI_ERROR", Code.UNPROCESSABLE)
+    assert expected in error.message
     assert await fixture.blobs.keys("stems/") == []
 
 
 async def test_a_missing_stem_file(fixture: LalalaiFixture) -> None:
     fixture.simulator.file_statuses.append(404)
-    with raises_error("LALALAI_ERROR", Code.UNPROCESSABLE):
-        await fixture.handle(await fixture.claim(await fixture.create_job()))
+    assert await reason(fixture.run(), Code.UNPROCESSABLE) == "LALALAI_ERROR"
 
 
 # ------------------------------------------------------------------------------------------------------ again, and stop
 
 
 async def test_a_later_attempt_resumes_the_task(fixture: LalalaiFixture) -> None:
-    fixture.simulator.held = True
-    context = await fixture.claim(await fixture.create_job())
-    async with fixture.running(context) as task:
-        task_id = await fixture.wait_for_task(context.job.id)
+    async with fixture.with_task() as (context, task, task_id):
         context.stop("stopping")
         await stopped(task)
     assert fixture.simulator.tasks[task_id].status == "progress"  # the job was not cancelled
@@ -309,9 +288,9 @@ async def test_a_later_attempt_resumes_the_task(fixture: LalalaiFixture) -> None
 
 async def test_a_lost_response_is_not_charged_twice(fixture: LalalaiFixture) -> None:
     fixture.simulator.failures.append(("/split/multistem/", 503, {}, {"Retry-After": "3000"}))
-    context = await fixture.claim(await fixture.create_job())
+    context = await fixture.started()
     async with fixture.running(context) as task:
-        await eventually(lambda: fixture.simulator.asked("/split/multistem/") == 1)
+        await until(lambda: fixture.simulator.asked("/split/multistem/") == 1)
         context.stop("stopping")
         await stopped(task)
     await fixture.release(context)
@@ -327,44 +306,36 @@ async def test_a_lost_response_is_not_charged_twice(fixture: LalalaiFixture) -> 
 
 
 async def test_a_lost_task_is_not_started_again(fixture: LalalaiFixture) -> None:
-    context = await fixture.claim(await fixture.create_job())
+    context = await fixture.started()
     key = await fixture.keys.get_current(ANN.id)
     async with fixture.blobs.local(f"tracks/{context.job.track_id}/original.wav") as path:
         source_id = await fixture.client.upload(key, path, "recording.wav", lambda share: None)
     lost = await fixture.client.split(key, source_id, ("vocals", "drums", "bass"), "", context.job.id)
     await fixture.client.check(key, lost)
-    with raises_error("LALALAI_ERROR") as error:
-        await fixture.handle(context)
-    assert "Idempotency key has already been used" in error.value.message
+    error = await refusal(fixture.handle(context), "LALALAI_ERROR")
+    assert "Idempotency key has already been used" in error.message
     assert len(fixture.simulator.tasks) == 1
 
 
 async def test_cancelling_a_job_cancels_and_deletes_its_task(fixture: LalalaiFixture) -> None:
-    fixture.simulator.held = True
-    context = await fixture.claim(await fixture.create_job())
-    async with fixture.running(context) as task:
-        task_id = await fixture.wait_for_task(context.job.id)
+    async with fixture.with_task() as (context, task, task_id):
         with principal_scope(ANN):
             assert (await fixture.tasks.cancel(task_id)).cancel_requested
         assert fixture.simulator.tasks[task_id].status == "cancelled"
         assert fixture.simulator.sources == {}
-        with raises_error("LALALAI_ERROR") as error:
-            await task
-    job_error = job_pb2.JobError(reason=error.value.reason, message=error.value.message)
+        error = await refusal(task, "LALALAI_ERROR")
+    job_error = job_pb2.JobError(reason=error.reason, message=error.message)
     failing = library_service_pb2.FailJobRequest(job_id=context.job.id, attempt=1, error=job_error)
-    assert (
-        await fixture.jobs.FailJob(failing)
-    ).job.state == job_pb2.JOB_STATE_CANCELLED  # not failed, because the user cancelled it
+    ended = await fixture.jobs.FailJob(failing)
+    assert ended.job.state == job_pb2.JOB_STATE_CANCELLED  # not failed, because the user cancelled it
     with principal_scope(ANN):
         for name in (task_id, context.job.id):
             assert (await fixture.tasks.cancel(name)).state == job_pb2.JOB_STATE_CANCELLED
 
 
 async def test_deletion_ends_a_task_that_cannot_be_cancelled(fixture: LalalaiFixture) -> None:
-    fixture.simulator.held = True
-    context = await fixture.claim(await fixture.create_job())
-    async with fixture.running(context):
-        task_id = await fixture.wait_for_task(context.job.id)
+    async with fixture.with_task() as (context, _, task_id):
+        pass
     fixture.simulator.failures.append(("/cancel/", 400, {"detail": "Oh no"}, {}))
     await fixture.worker.clean_up(await fixture.job(context.job.id))
     assert fixture.simulator.sources == {}
@@ -388,21 +359,14 @@ async def test_a_finished_job_deletes_its_recording_at_lalalai(fixture: LalalaiF
 
 
 async def test_users_cannot_cancel_tasks_of_others(fixture: LalalaiFixture) -> None:
-    fixture.simulator.held = True
-    owners = (ANN, ANN, BOB)
-    contexts = [await fixture.claim(await fixture.create_job(owner)) for owner in owners]
     local = await fixture.create_job(queue="separation")
-    async with fixture.running(contexts[0]), fixture.running(contexts[1]), fixture.running(contexts[2]):
-        task_ids = [
-            await fixture.wait_for_task(context.job.id, owner) for context, owner in zip(contexts, owners, strict=True)
-        ]
+    async with fixture.with_task() as one, fixture.with_task() as two, fixture.with_task(BOB) as other:
         with principal_scope(ANN):
-            for name in (task_ids[2], contexts[2].job.id, local.id, "nothing", ""):
-                with raises_error("TASK_NOT_FOUND", Code.NOT_FOUND):
-                    await fixture.tasks.cancel(name)
+            for name in (other.task_id, other.context.job.id, local.id, "nothing", ""):
+                assert await reason(fixture.tasks.cancel(name), Code.NOT_FOUND) == "TASK_NOT_FOUND"
             cancelled = await fixture.tasks.cancel_all()
-            assert {job.id for job in cancelled} == {context.job.id for context in contexts[:2]}
-        statuses = [fixture.simulator.tasks[task_id].status for task_id in task_ids]
+            assert {job.id for job in cancelled} == {one.context.job.id, two.context.job.id}
+        statuses = [fixture.simulator.tasks[each.task_id].status for each in (one, two, other)]
         assert statuses == ["cancelled", "cancelled", "progress"]
     assert fixture.simulator.asked("/cancel/all/") == 0
     assert (await fixture.job(local.id)).state == job_pb2.JOB_STATE_QUEUED

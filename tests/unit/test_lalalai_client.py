@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 import soundfile
-from accounts_fixture import raises_error
+from library import refusal
 from pydantic import SecretStr
 
 from kit.audio import AudioLimits
@@ -34,7 +33,7 @@ def simulator() -> Iterator[LalalaiSimulator]:
         yield started
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def client(simulator: LalalaiSimulator) -> AsyncIterator[LalalaiClient]:
     # The simulator serves the API, but the egress policy refuses downloads from its address.
     made = LalalaiClient(simulator.url, EgressPolicy(), timeout_seconds=5, transfer_seconds=5, limit_bytes=1000)
@@ -91,9 +90,8 @@ async def test_invalid_responses_are_final_errors(
     simulator: LalalaiSimulator, client: LalalaiClient, answer: bytes
 ) -> None:
     simulator.answers["/check/"] = answer
-    with raises_error("LALALAI_ERROR", Code.UNPROCESSABLE) as error:
-        await client.check(PLATFORM, TASK)
-    assert len(error.value.message) < 300
+    error = await refusal(client.check(PLATFORM, TASK), "LALALAI_ERROR", Code.UNPROCESSABLE)
+    assert len(error.message) < 300
 
 
 @pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
@@ -101,11 +99,10 @@ async def test_transient_statuses_are_retryable(
     simulator: LalalaiSimulator, client: LalalaiClient, status: int
 ) -> None:
     simulator.failures.append(("/limits/minutes_left/", status, {}, {"Retry-After": "7"}))
-    with raises_error("LALALAI_ERROR") as error:
-        await client.minutes_left(PLATFORM)
-    assert error.value.retryable
-    assert error.value.http_status == (429 if status == 429 else 503)
-    assert error.value.meta == {"retry_after": 7}
+    error = await refusal(client.minutes_left(PLATFORM), "LALALAI_ERROR")
+    assert error.retryable
+    assert error.http_status == (429 if status == 429 else 503)
+    assert error.meta == {"retry_after": 7}
     assert await client.minutes_left(PLATFORM) == 1000.0
 
 
@@ -113,9 +110,8 @@ async def test_transient_statuses_are_retryable(
 async def test_other_statuses_are_final(simulator: LalalaiSimulator, client: LalalaiClient, status: int) -> None:
     body = {"detail": [{"loc": ["body"], "msg": f"Field required, {KEY}"}, {"msg": "and more"}]}
     simulator.failures.append(("/limits/minutes_left/", status, body, {"Location": simulator.url, "Retry-After": "x"}))
-    with raises_error("LALALAI_ERROR", Code.UNPROCESSABLE) as error:
-        await client.minutes_left(PLATFORM)
-    assert "Field required, ***; and more" in error.value.message
+    error = await refusal(client.minutes_left(PLATFORM), "LALALAI_ERROR", Code.UNPROCESSABLE)
+    assert "Field required, ***; and more" in error.message
     assert simulator.asked("/limits/minutes_left/") == 1
 
 
@@ -125,9 +121,10 @@ async def test_other_statuses_are_final(simulator: LalalaiSimulator, client: Lal
 async def test_downloads_obey_the_egress_policy(
     simulator: LalalaiSimulator, client: LalalaiClient, tmp_path: Path, url: str
 ) -> None:
-    with raises_error("LALALAI_ERROR", Code.UNPROCESSABLE) as error:
-        await client.download(url.replace("{simulator}", simulator.url), tmp_path / "x")
-    assert "not a public web server" in error.value.message
+    error = await refusal(
+        client.download(url.replace("{simulator}", simulator.url), tmp_path / "x"), "LALALAI_ERROR", Code.UNPROCESSABLE
+    )
+    assert "not a public web server" in error.message
 
 
 # ---------------------------------------------------------------------------------------------------------------- fit

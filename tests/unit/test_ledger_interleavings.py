@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest_asyncio
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from library import ANN, Library, new, opened, result
 
-from kit.adapters.sqlite.docs import SqliteDocs
 from kit.errors import AppError
-from kit.security.identity import Principal
-from services.library.jobs.admission import NewJob
-from services.library.jobs.ledger import JobLedger
-from services.library.jobs.service import Job, JobError, JobResult, JobState, PackedMessage
-from services.library.jobs.store import JobDocs
-from services.library.jobs.sweeper import Sweeper
+from services.library.jobs.service import JobError, JobState
 
-OWNER = Principal("ann", "user")
-LEASE = 10.0
-LOST = 15.0
+LEASE, LOST = 10.0, 15.0
 
 WORKERS = st.sampled_from(["w1", "w2"])
 STEPS = st.one_of(
@@ -34,74 +25,22 @@ STEPS = st.one_of(
 )
 
 
-class HandClock:
-    def __init__(self) -> None:
-        self.time = 1_000_000.0
-
-    def now(self) -> float:
-        return self.time
+@pytest.fixture(scope="module")
+async def library(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Library]:
+    async with opened(tmp_path_factory.mktemp("library")) as library:
+        yield library
 
 
-class EmptyBroker:
-    """It has lost every command."""
-
-    async def backlog(self, subject: str) -> int:
-        return 0
-
-
-class NoResults:
-    """The rest of a library, for jobs without a track."""
-
-    async def track(self, track_id: str) -> None:
-        raise AssertionError("no job has a track")
-
-    async def store_results(self, job: Job) -> None:
-        assert job.results_pending
-
-    async def remove_results(self, job: Job) -> None:
-        raise AssertionError("no job has a track")
-
-
-async def ignore(job: Job) -> None:
-    return None
-
-
-@pytest_asyncio.fixture(scope="module")
-async def store() -> AsyncIterator[JobDocs]:
-    with tempfile.TemporaryDirectory() as folder:
-        docs = SqliteDocs(Path(folder) / "library.db")
-        docs.database.writer.execute("PRAGMA synchronous = OFF")  # many small examples
-        store = JobDocs(docs)
-        await store.prepare()
-        yield store
-        await docs.close()
-
-
-def result(worker: str, attempt: int) -> JobResult:
-    return JobResult(
-        engine=worker, model=str(attempt), degraded=False, requested_model="", degraded_reason="", compute_seconds=0.0
-    )
-
-
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps=st.lists(STEPS, min_size=5, max_size=30), attempt_limit=st.integers(1, 3))
-async def test_promises_hold_in_any_order(store: JobDocs, steps: list[tuple[str, Any]], attempt_limit: int) -> None:
-    clock = HandClock()
-    ledger = JobLedger(store, NoResults(), clock)
-    sweeper = Sweeper(store, ledger, EmptyBroker(), clock, ignore, LOST)  # type: ignore[arg-type]
-    new = NewJob(
-        "separation",
-        "",
-        PackedMessage("type.googleapis.com/test.Spec", ""),
-        attempt_limit,
-        "soundwright.cmd.test.v1.job.run",
-        "",
-    )
-    job = (await ledger.create(OWNER, new))[0]
+async def test_promises_hold_in_any_order(library: Library, steps: list[tuple[str, Any]], attempt_limit: int) -> None:
+    """The broker has lost every command, and the job has no track."""
+    clock, ledger, sweeper = library.clock, library.ledger, library.sweeper
+    job = (await ledger.create(ANN, new(attempt_limit=attempt_limit, output_folder="")))[0]
     attempts = {"w1": 0, "w2": 0}  # which attempt each worker believes to be working on
     granted: list[int] = []
     refunds = 0
-    before = await ledger.get(OWNER, job.id)
+    before = await ledger.get(ANN, job.id)
     for number, (action, detail) in enumerate(steps):
         mine = attempts.get(detail, 0)
         refusal = None
@@ -116,7 +55,7 @@ async def test_promises_hold_in_any_order(store: JobDocs, steps: list[tuple[str,
                 case "heartbeat":
                     await ledger.heartbeat(job.id, mine, LEASE, number * 7 % 10 / 10, "", [])
                 case "succeed":
-                    await ledger.succeed(job.id, mine, result(detail, mine), [])
+                    await ledger.succeed(job.id, mine, result(engine=detail, model=str(mine)), [])
                 case "fail" | "cancelled":
                     await ledger.fail(job.id, mine, JobError("X", detail), action == "cancelled", [])
                 case "release" | "stop":
@@ -126,12 +65,12 @@ async def test_promises_hold_in_any_order(store: JobDocs, steps: list[tuple[str,
                 case "wait":
                     clock.time += detail
                 case "cancel":
-                    await ledger.cancel(OWNER, job.id)
+                    await ledger.cancel(ANN, job.id)
                 case "sweep":
                     await sweeper.sweep()
         except AppError as error:
             refusal = error.reason
-        after = await ledger.get(OWNER, job.id)
+        after = await ledger.get(ANN, job.id)
         assert refusal in (None, "ATTEMPT_STALE", "JOB_FINISHED")
         if refusal is not None:
             assert after == before
@@ -152,13 +91,13 @@ async def test_promises_hold_in_any_order(store: JobDocs, steps: list[tuple[str,
         before = after
     assert granted == list(range(1, len(granted) + 1)), "an attempt was given twice or skipped"
     assert len(granted) <= attempt_limit + refunds
-    await comes_to_an_end(ledger, sweeper, clock, job.id, attempt_limit + refunds)
+    await comes_to_an_end(library, job.id, attempt_limit + refunds)
 
 
-async def comes_to_an_end(ledger: JobLedger, sweeper: Sweeper, clock: HandClock, job_id: str, budget: int) -> None:
+async def comes_to_an_end(library: Library, job_id: str, budget: int) -> None:
     """If from now on every worker dies, sweeper and budget alone bring the job to its end."""
     for _ in range(budget + 1):
-        clock.time += LEASE + LOST + 1
-        await sweeper.sweep()
-        await ledger.claim(job_id, "dying", LEASE)
-    assert (await ledger.get(OWNER, job_id)).state.terminal
+        library.clock.time += LEASE + LOST + 1
+        await library.sweeper.sweep()
+        await library.ledger.claim(job_id, "dying", LEASE)
+    assert (await library.ledger.get(ANN, job_id)).state.terminal

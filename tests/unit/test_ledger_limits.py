@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from ledger_world import ANN, BOB, LEASE, World, details, new, opened, result
+from library import ANN, BOB, Library, details, new, opened, refusal, result
 
 from kit.errors import AppError
 from kit.security.identity import Principal
@@ -20,110 +18,83 @@ from services.library.jobs.admission import Limits, queued, reserve
 from services.library.jobs.service import Job
 
 
-@pytest_asyncio.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with opened(tmp_path) as world:
-        yield world
-
-
 async def refused(call: Any) -> tuple[str, int, dict[str, Any]]:
-    with pytest.raises(AppError) as refusal:
-        await call
-    assert refusal.value.message.endswith(".")
-    return refusal.value.reason, refusal.value.http_status, refusal.value.meta
+    error = await refusal(call)
+    assert error.message.endswith(".")
+    return error.reason, error.http_status, error.meta
 
 
-async def finish(world: World, job: Job) -> None:
-    claimed, _, _ = await world.ledger.claim(job.id, "w", LEASE)
-    await world.ledger.succeed(claimed.id, claimed.attempt, result(), [])
+async def finish(library: Library, job: Job) -> None:
+    claimed = await library.start(job)
+    await library.ledger.succeed(claimed.id, claimed.attempt, result(), [])
 
 
-async def test_unfinished_jobs_are_limited(world: World) -> None:
+async def test_unfinished_jobs_are_limited(library: Library) -> None:
     limits = Limits(pending=2)
-    running = await world.running(limits=limits)
-    waiting = await world.job(limits=limits)
+    running = await library.running(limits=limits)
+    waiting = await library.job(limits=limits)
     refusal = ("TOO_MANY_PENDING", 429, {"pending_count": 2, "max_pending": 2})
-    assert await refused(world.job(limits=limits)) == refusal
-    assert (await world.ledger.list_jobs(ANN, [], [], "", 0, 10))[1] == 2, "what is refused leaves nothing behind"
-    await world.job(limits=limits, kind="analysis")  # another kind
-    await world.job(BOB, limits=limits)  # somebody else
-    await world.job()  # no limit; but it counts
-    await world.ledger.cancel(ANN, waiting.id)
-    assert await refused(world.job(limits=limits)) == refusal
-    await world.ledger.succeed(running.id, 1, result(), [])
-    await world.job(limits=limits)
+    assert await refused(library.job(limits=limits)) == refusal
+    assert (await library.ledger.list_jobs(ANN, [], [], "", 0, 10))[1] == 2, "what is refused leaves nothing behind"
+    await library.job(limits=limits, kind="analysis")  # another kind
+    await library.job(BOB, limits=limits)  # somebody else
+    await library.job()  # no limit; but it counts
+    await library.ledger.cancel(ANN, waiting.id)
+    assert await refused(library.job(limits=limits)) == refusal
+    await library.ledger.succeed(running.id, 1, result(), [])
+    await library.job(limits=limits)
 
 
-async def test_an_hour_has_room_again_when_the_oldest_is_an_hour_old(world: World) -> None:
+async def test_an_hour_has_room_again_when_the_oldest_is_an_hour_old(library: Library) -> None:
     limits = Limits(hourly=3)
     for _ in range(3):
-        await finish(world, await world.job(limits=limits))
-        world.clock.time += 600
-    assert await refused(world.job(limits=limits)) == ("HOURLY_LIMIT", 429, {"hourly_limit": 3, "retry_after": 1800})
-    await world.job(BOB, limits=limits)
-    await world.job(limits=Limits(pending=3))  # unlimited by the hour; but it counts
-    assert (await refused(world.job(limits=limits)))[2]["retry_after"] == 2400, "two of four have to be an hour old"
-    world.clock.time += 2399
-    assert (await refused(world.job(limits=limits)))[2]["retry_after"] == 1
-    world.clock.time += 2
-    await world.job(limits=limits)
+        await finish(library, await library.job(limits=limits))
+        library.clock.time += 600
+    assert await refused(library.job(limits=limits)) == ("HOURLY_LIMIT", 429, {"hourly_limit": 3, "retry_after": 1800})
+    await library.job(BOB, limits=limits)
+    await library.job(limits=Limits(pending=3))  # unlimited by the hour; but it counts
+    assert (await refused(library.job(limits=limits)))[2]["retry_after"] == 2400, "two of four have to be an hour old"
+    library.clock.time += 2399
+    assert (await refused(library.job(limits=limits)))[2]["retry_after"] == 1
+    library.clock.time += 2
+    await library.job(limits=limits)
 
 
-async def test_the_queue_of_all_is_limited(world: World) -> None:
+async def test_the_queue_of_all_is_limited(library: Library) -> None:
     limits = Limits(queue=2)
-    first = await world.job(limits=limits)
-    await world.job(BOB, limits=limits)
-    assert await refused(world.job(limits=limits)) == ("QUEUE_FULL", 503, {"queue_size": 2})
-    await world.job(limits=limits, kind="analysis", command_subject="soundwright.cmd.analysis.v1.job.run")
-    await finish(world, first)
-    await world.job(limits=limits)
+    first = await library.job(limits=limits)
+    await library.job(BOB, limits=limits)
+    assert await refused(library.job(limits=limits)) == ("QUEUE_FULL", 503, {"queue_size": 2})
+    await library.job(limits=limits, kind="analysis", command_subject="soundwright.cmd.analysis.v1.job.run")
+    await finish(library, first)
+    await library.job(limits=limits)
 
 
 @pytest.mark.parametrize(
     ("limits", "reason"), [(Limits(pending=2), "TOO_MANY_PENDING"), (Limits(hourly=2), "HOURLY_LIMIT")]
 )
-async def test_callers_of_one_address_cannot_rotate_their_names(world: World, limits: Limits, reason: str) -> None:
+async def test_callers_of_one_address_cannot_rotate_their_names(library: Library, limits: Limits, reason: str) -> None:
     def guest(number: int, network: str = "address:1") -> Principal:
         return Principal(f"anon:{number}", "anonymous", network)
 
     for number in range(8):
-        await world.job(guest(number), limits=limits)
-    assert (await refused(world.job(guest(8), limits=limits)))[:2] == (reason, 429)
-    assert await world.job(guest(8, "address:2"), limits=limits)
-    assert await world.job(ANN, limits=limits)
+        await library.job(guest(number), limits=limits)
+    assert (await refused(library.job(guest(8), limits=limits)))[:2] == (reason, 429)
+    assert await library.job(guest(8, "address:2"), limits=limits)
+    assert await library.job(ANN, limits=limits)
 
 
 @pytest.mark.parametrize("limits", [Limits(pending=1), Limits(hourly=1), Limits(queue=1)])
-async def test_repeating_what_was_accepted_is_never_refused(world: World, limits: Limits) -> None:
+async def test_repeating_what_was_accepted_is_never_refused(library: Library, limits: Limits) -> None:
     keyed = new(limits=limits, idempotency_key="k")
-    job, existed = await world.ledger.create(ANN, keyed)
+    job, existed = await library.ledger.create(ANN, keyed)
     assert existed is False
-    assert await refused(world.job(limits=limits, idempotency_key="other"))
-    assert [await world.ledger.create(ANN, keyed) for _ in range(2)] == [(await world.now(job), True)] * 2
+    assert await refused(library.job(limits=limits, idempotency_key="other"))
+    assert [await library.ledger.create(ANN, keyed) for _ in range(2)] == [(await library.now(job), True)] * 2
     same_id = new(limits=limits, job_id=job.id)
-    assert (await world.ledger.create(ANN, same_id))[1] is True
+    assert (await library.ledger.create(ANN, same_id))[1] is True
     changed = dataclasses.replace(keyed, spec=details("{}"))
-    assert (await refused(world.ledger.create(ANN, changed)))[0] == "IDEMPOTENCY_KEY_REUSED"
-
-
-@pytest.mark.parametrize(
-    ("limits", "reason"),
-    [(Limits(pending=7), "TOO_MANY_PENDING"), (Limits(hourly=7), "HOURLY_LIMIT"), (Limits(queue=7), "QUEUE_FULL")],
-)
-async def test_many_requests_at_once_keep_to_the_limit(world: World, limits: Limits, reason: str) -> None:
-    outcomes = await asyncio.gather(*(world.job(limits=limits) for _ in range(30)), return_exceptions=True)
-    refusals = [outcome.reason for outcome in outcomes if isinstance(outcome, AppError)]
-    assert refusals == [reason] * 23
-    assert sum(isinstance(outcome, Job) for outcome in outcomes) == 7
-
-
-async def test_repetitions_at_once_take_one_place(world: World) -> None:
-    keyed = new(limits=Limits(pending=1), idempotency_key="k")
-    made = await asyncio.gather(
-        *(world.ledger.create(ANN, dataclasses.replace(keyed, job_id=str(uuid.uuid4()))) for _ in range(10))
-    )
-    assert len({job.id for job, _ in made}) == 1
-    assert sorted(existed for _, existed in made) == [False] + [True] * 9
+    assert (await refused(library.ledger.create(ANN, changed)))[0] == "IDEMPOTENCY_KEY_REUSED"
 
 
 @pytest.mark.parametrize(
@@ -149,24 +120,26 @@ async def test_repetitions_in_several_libraries_take_one_place(tmp_path: Path) -
             assert sorted(existed for _, existed in made) == [False] + [True] * 5
 
 
-async def test_the_place_of_a_process_that_died_becomes_free(world: World) -> None:
+async def test_the_place_of_a_process_that_died_becomes_free(library: Library) -> None:
     limits = Limits(pending=1)
     dead = dataclasses.replace(new(limits=limits), job_id="dead")
-    assert await reserve(world.jobs, [queued(ANN, dead, world.clock.now())], limits, world.clock.now())
-    other = queued(ANN, new(), world.clock.now())
-    assert await reserve(world.jobs, [other], limits, world.clock.now()) is False  # the job may still be stored
-    await world.job(BOB, limits=limits)  # a reservation concerns its owner only
-    world.clock.time += 31
-    await world.job(limits=limits)
-    assert [one.owner_id for one in (await world.jobs.admissions("separation")).reservations] == ["ann"]
+    assert await reserve(library.jobs, [queued(ANN, dead, library.clock.now())], limits, library.clock.now())
+    other = queued(ANN, new(), library.clock.now())
+    assert await reserve(library.jobs, [other], limits, library.clock.now()) is False  # the job may still be stored
+    await library.job(BOB, limits=limits)  # a reservation concerns its owner only
+    library.clock.time += 31
+    await library.job(limits=limits)
+    assert [one.owner_id for one in (await library.jobs.admissions("separation")).reservations] == ["ann"]
 
 
 async def test_a_caller_learns_to_try_again_while_a_dead_process_holds_the_last_place(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger, "_RESERVATION_WAIT_SECONDS", 0.0)
     limits = Limits(queue=1)
-    assert await reserve(world.jobs, [queued(BOB, new(job_id="dead"), world.clock.now())], limits, world.clock.now())
-    assert await refused(world.job(limits=limits)) == ("SERVICE_UNAVAILABLE", 503, {})
-    world.clock.time += 31
-    await world.job(limits=limits)
+    assert await reserve(
+        library.jobs, [queued(BOB, new(job_id="dead"), library.clock.now())], limits, library.clock.now()
+    )
+    assert await refused(library.job(limits=limits)) == ("SERVICE_UNAVAILABLE", 503, {})
+    library.clock.time += 31
+    await library.job(limits=limits)

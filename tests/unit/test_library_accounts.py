@@ -5,25 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import stat
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from accounts_fixture import CLIENT_IP, PASSWORD, IdentityFixture, identity_fixture, raises_error
 from hypothesis import given
 from hypothesis import strategies as st
+from library import CLIENT_IP, PASSWORD, Library, opened, raises_error, reason, refusal
 
 from kit.errors import AppError, Code
 from kit.security.identity import Principal
 from services.library.identity.credentials import checked_email, password_problems
 from services.library.identity.login_throttle import Budget
-
-
-@pytest.fixture
-async def fixture(tmp_path: Path) -> AsyncIterator[IdentityFixture]:
-    async with identity_fixture(tmp_path) as built:
-        yield built
 
 
 @pytest.mark.parametrize(
@@ -84,63 +77,60 @@ def test_checked_email_handles_any_text(text: str) -> None:
         assert checked_email(text).isascii()
 
 
-async def test_register_and_log_in(fixture: IdentityFixture) -> None:
-    account = await fixture.account("Ann@Example.org")
+async def test_register_and_log_in(library: Library) -> None:
+    account = await library.account("Ann@Example.org")
     assert (account.email, account.role, account.status, account.confirm_time) == (
         "ann@example.org", "user", "active", None,
     )  # fmt: skip
     assert PASSWORD not in account.password_hash
     assert account.password_hash.startswith("$argon2id$")
-    assert (await fixture.identity.accounts.verify_password(" ANN@example.org", PASSWORD, CLIENT_IP)).id == account.id
-    with raises_error("CREDENTIALS_INVALID", Code.UNAUTHENTICATED):
-        await fixture.identity.accounts.verify_password("ann@example.org", PASSWORD + "x", CLIENT_IP)
+    assert (await library.verify(PASSWORD, " ANN@example.org")).id == account.id
+    assert await reason(library.verify(PASSWORD + "x"), Code.UNAUTHENTICATED) == "CREDENTIALS_INVALID"
 
 
-async def test_registration_reports_all_invalid_fields(fixture: IdentityFixture) -> None:
-    with raises_error("VALIDATION_ERROR") as error:
-        await fixture.identity.accounts.register("ann", "short", CLIENT_IP)
-    assert set(error.value.meta["details"]) == {"email", "password"}
-    with raises_error("VALIDATION_ERROR") as error:
-        await fixture.identity.accounts.register("ann@example.org", "short", CLIENT_IP, "other")
-    assert error.value.meta["details"] == {
+async def test_registration_reports_all_invalid_fields(library: Library) -> None:
+    error = await refusal(library.accounts.register("ann", "short", CLIENT_IP), "VALIDATION_ERROR")
+    assert set(error.meta["details"]) == {"email", "password"}
+    error = await refusal(library.accounts.register("ann@example.org", "short", CLIENT_IP, "other"), "VALIDATION_ERROR")
+    assert error.meta["details"] == {
         "password": ["should be at least 12 character(s)"],
         "password_confirmation": ["does not match password"],
     }
-    assert (await fixture.identity.store.list_accounts("", "", "", 0, 10))[1] == 0
-    await fixture.identity.accounts.register("ann@example.org", PASSWORD, CLIENT_IP, PASSWORD)
-    assert (await fixture.identity.store.list_accounts("", "", "", 0, 10))[1] == 1
+    assert (await library.identity.store.list_accounts("", "", "", 0, 10))[1] == 0
+    await library.accounts.register("ann@example.org", PASSWORD, CLIENT_IP, PASSWORD)
+    assert (await library.identity.store.list_accounts("", "", "", 0, 10))[1] == 1
 
 
-async def test_parallel_registrations_create_one_account(fixture: IdentityFixture) -> None:
+async def test_parallel_registrations_create_one_account(library: Library) -> None:
     passwords = [f"password number {n}" for n in range(4)]
-    await asyncio.gather(*(fixture.identity.accounts.register("ann@example.org", p, CLIENT_IP) for p in passwords))
-    accounts, total = await fixture.identity.store.list_accounts("", "", "", 0, 10)
+    await asyncio.gather(*(library.accounts.register("ann@example.org", p, CLIENT_IP) for p in passwords))
+    accounts, total = await library.identity.store.list_accounts("", "", "", 0, 10)
     assert (total, len(accounts)) == (1, 1)
-    kinds = [mail["Subject"] for mail in await fixture.mails()]
+    kinds = [mail["Subject"] for mail in await library.mails()]
     assert sorted(kinds) == ["Confirm your Soundwright account", *["You already have a Soundwright account"] * 3]
 
 
-async def test_a_second_registration_changes_nothing(fixture: IdentityFixture) -> None:
-    account = await fixture.account()
-    assert await fixture.identity.accounts.register("ANN@example.org", "another password", "192.0.2.9") == ""
-    assert await fixture.identity.store.find_account_by_email("ann@example.org") == account
+async def test_a_second_registration_changes_nothing(library: Library) -> None:
+    account = await library.account()
+    assert await library.accounts.register("ANN@example.org", "another password", "192.0.2.9") == ""
+    assert await library.identity.store.find_account_by_email("ann@example.org") == account
 
 
 async def test_closed_registration(tmp_path: Path) -> None:
-    async with identity_fixture(tmp_path, registration=False) as closed:
-        with raises_error("REGISTRATION_CLOSED", Code.PERMISSION_DENIED):
-            await closed.identity.accounts.register("ann@example.org", PASSWORD, CLIENT_IP)
+    async with opened(tmp_path, registration=False) as closed:
+        call = closed.accounts.register("ann@example.org", PASSWORD, CLIENT_IP)
+        assert await reason(call, Code.PERMISSION_DENIED) == "REGISTRATION_CLOSED"
         assert (await closed.identity.store.list_accounts("", "", "", 0, 10))[1] == 0
-        assert await closed.identity.accounts.create_with_token("ann@example.org", "user")  # the operator still can
+        assert await closed.accounts.create_with_token("ann@example.org", "user")  # the operator still can
 
 
 async def test_an_unknown_email_takes_as_long_as_a_wrong_password(
-    fixture: IdentityFixture, monkeypatch: pytest.MonkeyPatch
+    library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await fixture.account()
-    await fixture.identity.accounts.verify_password("ann@example.org", PASSWORD, CLIENT_IP)  # creates the dummy hash
+    await library.account()
+    await library.verify(PASSWORD)  # creates the dummy hash
     verified = list[str]()
-    passwords = fixture.identity.accounts._passwords
+    passwords = library.accounts._passwords
     verify = passwords._verify
 
     def counting(password_hash: str, password: str) -> bool:
@@ -151,35 +141,34 @@ async def test_an_unknown_email_takes_as_long_as_a_wrong_password(
     refusals = []
     for email in ("ann@example.org", "nobody@example.org"):
         with pytest.raises(AppError) as error:
-            await fixture.identity.accounts.verify_password(email, "wrong password", CLIENT_IP)
+            await library.verify("wrong password", email)
         refusals.append((error.value.code, str(error.value), error.value.meta))
     assert refusals[0] == refusals[1]
     assert len(verified) == 2
     assert len({text.rsplit("$", 2)[0] for text in verified}) == 1  # the same algorithm with the same costs
 
 
-async def test_guesses_per_account_are_throttled(fixture: IdentityFixture) -> None:
-    await fixture.account()
-    verify = fixture.identity.accounts.verify_password
+async def test_guesses_per_account_are_throttled(library: Library) -> None:
+    await library.account()
+    verify = library.accounts.verify_password
     for n in range(5):
-        with raises_error("CREDENTIALS_INVALID"):
-            await verify("ann@example.org", "wrong password", f"192.0.2.{n}")
-    with raises_error("RATE_LIMITED", Code.RATE_LIMITED) as error:  # even with the correct password
-        await verify("ann@example.org", PASSWORD, "192.0.2.77")
-    assert error.value.meta["retry_after"] == 1
-    with raises_error("CREDENTIALS_INVALID"):  # other accounts are not affected
-        await verify("bob@example.org", PASSWORD, "192.0.2.77")
-    fixture.clock.time += 1
+        assert await reason(verify("ann@example.org", "wrong password", f"192.0.2.{n}")) == "CREDENTIALS_INVALID"
+    error = await refusal(
+        verify("ann@example.org", PASSWORD, "192.0.2.77"), "RATE_LIMITED", Code.RATE_LIMITED
+    )  # even with the correct password
+    assert error.meta["retry_after"] == 1
+    call = verify("bob@example.org", PASSWORD, "192.0.2.77")  # other accounts are not affected
+    assert await reason(call) == "CREDENTIALS_INVALID"
+    library.clock.time += 1
     assert await verify("ann@example.org", PASSWORD, "192.0.2.77")
     for _ in range(5):  # a success resets the count
-        with raises_error("CREDENTIALS_INVALID"):
-            await verify("ann@example.org", "wrong password", CLIENT_IP)
+        assert await reason(verify("ann@example.org", "wrong password", CLIENT_IP)) == "CREDENTIALS_INVALID"
 
 
-async def test_parallel_guesses_all_count(fixture: IdentityFixture) -> None:
+async def test_parallel_guesses_all_count(library: Library) -> None:
     async def guess() -> str:
         try:
-            await fixture.identity.accounts.verify_password("ann@example.org", "wrong password", CLIENT_IP)
+            await library.verify("wrong password")
         except AppError as error:
             return error.reason
         return "logged in"
@@ -188,20 +177,19 @@ async def test_parallel_guesses_all_count(fixture: IdentityFixture) -> None:
     assert sorted(reasons) == ["CREDENTIALS_INVALID"] * 5 + ["RATE_LIMITED"] * 7
 
 
-async def test_clock_skew_does_not_consume_the_budget(fixture: IdentityFixture) -> None:
-    throttle, budget = fixture.identity.accounts._throttle, Budget(free=20, wait_seconds=10.0, limit_seconds=40.0)
+async def test_clock_skew_does_not_consume_the_budget(library: Library) -> None:
+    throttle, budget = library.accounts._throttle, Budget(free=20, wait_seconds=10.0, limit_seconds=40.0)
 
     async def acquire(ahead_seconds: float) -> None:
-        fixture.clock.time -= ahead_seconds
+        library.clock.time -= ahead_seconds
         await throttle.acquire("address", CLIENT_IP, budget)
 
     await asyncio.gather(*(acquire(0.01 * n) for n in range(20)))
-    with raises_error("RATE_LIMITED"):
-        await acquire(0.0)
+    assert await reason(acquire(0.0)) == "RATE_LIMITED"
 
 
-async def test_refund_does_not_reset_the_budget(fixture: IdentityFixture) -> None:
-    throttle, budget = fixture.identity.accounts._throttle, Budget(free=3, wait_seconds=10.0, limit_seconds=40.0)
+async def test_refund_does_not_reset_the_budget(library: Library) -> None:
+    throttle, budget = library.accounts._throttle, Budget(free=3, wait_seconds=10.0, limit_seconds=40.0)
     for _ in range(2):
         await throttle.acquire("address", CLIENT_IP, budget)
     await throttle.acquire("address", CLIENT_IP, budget)
@@ -209,105 +197,90 @@ async def test_refund_does_not_reset_the_budget(fixture: IdentityFixture) -> Non
     await throttle.acquire("address", CLIENT_IP, budget)
     waits = []
     for _ in range(4):
-        with raises_error("RATE_LIMITED") as error:
-            await throttle.acquire("address", CLIENT_IP, budget)
-        waits.append(error.value.meta["retry_after"])
-        fixture.clock.time += waits[-1]
+        error = await refusal(throttle.acquire("address", CLIENT_IP, budget), "RATE_LIMITED")
+        waits.append(error.meta["retry_after"])
+        library.clock.time += waits[-1]
         await throttle.acquire("address", CLIENT_IP, budget)
     assert waits == [10, 20, 40, 40]
     await throttle.acquire("address", "192.0.2.9", budget)
-    fixture.clock.time += 3601
-    assert await fixture.identity.delete_expired() == 2
+    library.clock.time += 3601
+    assert await library.identity.delete_expired() == 2
     for _ in range(3):
         await throttle.acquire("address", CLIENT_IP, budget)
 
 
 async def test_own_logins_do_not_reset_the_throttle_of_an_ip_address(tmp_path: Path) -> None:
-    async with identity_fixture(tmp_path, attempts_per_address=3) as fixture:
-        await fixture.identity.accounts.register("eve@example.org", PASSWORD, "192.0.2.9")
+    async with opened(tmp_path, attempts_per_address=3) as library:
+        await library.accounts.register("eve@example.org", PASSWORD, "192.0.2.9")
         for n in range(2):
-            with raises_error("CREDENTIALS_INVALID"):
-                await fixture.identity.accounts.verify_password(f"user{n}@example.org", "wrong password", CLIENT_IP)
-            assert await fixture.identity.accounts.verify_password("eve@example.org", PASSWORD, CLIENT_IP)
-        with raises_error("CREDENTIALS_INVALID"):
-            await fixture.identity.accounts.verify_password("user2@example.org", "wrong password", CLIENT_IP)
-        with raises_error("RATE_LIMITED"):
-            await fixture.identity.accounts.verify_password("user3@example.org", "wrong password", CLIENT_IP)
+            assert await reason(library.verify("wrong password", f"user{n}@example.org")) == "CREDENTIALS_INVALID"
+            assert await library.verify(PASSWORD, "eve@example.org")
+        assert await reason(library.verify("wrong password", "user2@example.org")) == "CREDENTIALS_INVALID"
+        assert await reason(library.verify("wrong password", "user3@example.org")) == "RATE_LIMITED"
 
 
-async def test_the_first_administrator(
-    fixture: IdentityFixture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_the_first_administrator(library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "admin-token"
-    await fixture.identity.accounts.bootstrap("boss@localhost", "", path)
+    await library.accounts.bootstrap("boss@localhost", "", path)
     token = path.read_text().strip()
     password = capsys.readouterr().out.strip().rpartition(" ")[2]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert (await fixture.identity.tokens.authenticate(token)).role == "super_admin"
-    assert (
-        await fixture.identity.accounts.verify_password("boss@localhost", password, CLIENT_IP)
-    ).role == "super_admin"
-    await fixture.identity.accounts.bootstrap("boss@localhost", "", path)
+    assert (await library.tokens.authenticate(token)).role == "super_admin"
+    assert (await library.verify(password, "boss@localhost")).role == "super_admin"
+    await library.accounts.bootstrap("boss@localhost", "", path)
     assert (path.read_text().strip(), capsys.readouterr().out) == (token, "")
     path.unlink()
-    await fixture.identity.accounts.bootstrap("boss@localhost", "", path)
+    await library.accounts.bootstrap("boss@localhost", "", path)
     assert path.read_text().strip() != token
 
 
-async def test_an_administrator_who_changed_the_address_stays_the_only_one(
-    fixture: IdentityFixture, tmp_path: Path
-) -> None:
+async def test_an_administrator_who_changed_the_address_stays_the_only_one(library: Library, tmp_path: Path) -> None:
     path = tmp_path / "admin-token"
-    await fixture.identity.accounts.bootstrap("boss@localhost", "a password for tests", path)
-    boss = await fixture.identity.tokens.authenticate(path.read_text().strip())
-    await fixture.identity.store.change_account(boss.id, lambda account: replace(account, email="me@example.org"))
+    await library.accounts.bootstrap("boss@localhost", "a password for tests", path)
+    boss = await library.tokens.authenticate(path.read_text().strip())
+    await library.identity.store.change_account(boss.id, lambda account: replace(account, email="me@example.org"))
     path.unlink()
-    await fixture.account("boss@localhost.example.org")
-    await fixture.identity.accounts.bootstrap("boss@localhost", "a password for tests", path)
-    administrators, count = await fixture.identity.store.list_accounts("", "super_admin", "", 0, 10)
+    await library.account("boss@localhost.example.org")
+    await library.accounts.bootstrap("boss@localhost", "a password for tests", path)
+    administrators, count = await library.identity.store.list_accounts("", "super_admin", "", 0, 10)
     assert ([account.id for account in administrators], count) == ([boss.id], 1)
-    assert (await fixture.identity.tokens.authenticate(path.read_text().strip())).id == boss.id
+    assert (await library.tokens.authenticate(path.read_text().strip())).id == boss.id
 
 
-async def test_hosts_that_come_and_go_leave_ten_administrator_tokens(fixture: IdentityFixture, tmp_path: Path) -> None:
+async def test_hosts_that_come_and_go_leave_ten_administrator_tokens(library: Library, tmp_path: Path) -> None:
     paths = [tmp_path / f"host{number}" / "admin-token" for number in range(60)]
     for path in paths:
-        fixture.clock.time += 1
-        await fixture.identity.accounts.bootstrap("boss@localhost", "a password for tests", path)
+        library.clock.time += 1
+        await library.accounts.bootstrap("boss@localhost", "a password for tests", path)
     for path in paths[-10:]:
-        assert (await fixture.identity.tokens.authenticate(path.read_text().strip())).role == "super_admin"
-    with raises_error("UNAUTHORIZED"):
-        await fixture.identity.tokens.authenticate(paths[-11].read_text().strip())
+        assert (await library.tokens.authenticate(path.read_text().strip())).role == "super_admin"
+    assert await reason(library.tokens.authenticate(paths[-11].read_text().strip())) == "UNAUTHORIZED"
 
 
-async def test_an_administrator_with_all_tokens_can_start(fixture: IdentityFixture, tmp_path: Path) -> None:
+async def test_an_administrator_with_all_tokens_can_start(library: Library, tmp_path: Path) -> None:
     path = tmp_path / "admin-token"
-    await fixture.identity.accounts.bootstrap("boss@localhost", "a password for tests", path)
-    boss = await fixture.identity.tokens.authenticate(path.read_text().strip())
+    await library.accounts.bootstrap("boss@localhost", "a password for tests", path)
+    boss = await library.tokens.authenticate(path.read_text().strip())
     for number in range(49):
-        await fixture.identity.tokens.create(boss, f"own {number}")
+        await library.tokens.create(boss, f"own {number}")
     path.unlink()
-    await fixture.identity.tokens.revoke(boss.id, (await fixture.identity.tokens.list_own(boss.id))[-1].public_id)
-    await fixture.identity.tokens.create(boss, "own 49")
-    await fixture.identity.accounts.bootstrap("boss@localhost", "a password for tests", path)
+    await library.tokens.revoke(boss.id, (await library.tokens.list_own(boss.id))[-1].public_id)
+    await library.tokens.create(boss, "own 49")
+    await library.accounts.bootstrap("boss@localhost", "a password for tests", path)
     assert not path.exists()
 
 
 @pytest.mark.parametrize("status", ["suspended", "banned"])
-async def test_inactive_accounts_are_refused(fixture: IdentityFixture, status: str) -> None:
-    boss, ann = await fixture.account("boss@example.org", "super_admin"), await fixture.account()
-    token, _ = await fixture.identity.tokens.create(ann, "script")
-    session = await fixture.log_in()
-    await fixture.identity.administration.update_account(Principal(boss.id, boss.role), ann.id, "", status, CLIENT_IP)
-    with raises_error("ACCOUNT_SUSPENDED", Code.PERMISSION_DENIED):
-        await fixture.identity.tokens.authenticate(token)
-    with raises_error("ACCOUNT_SUSPENDED"):
-        await fixture.identity.accounts.verify_password("ann@example.org", PASSWORD, CLIENT_IP)
-    with raises_error("ACCOUNT_SUSPENDED"):
-        await fixture.identity.sessions.authenticate(session)
-    with raises_error("CREDENTIALS_INVALID"):  # a wrong password does not reveal the status
-        await fixture.identity.accounts.verify_password("ann@example.org", "wrong password", CLIENT_IP)
-    await fixture.identity.administration.update_account(Principal(boss.id, boss.role), ann.id, "", "active", CLIENT_IP)
-    assert await fixture.identity.tokens.authenticate(token)
-    with raises_error("UNAUTHORIZED"):  # its sessions stay revoked
-        await fixture.identity.sessions.authenticate(session)
+async def test_inactive_accounts_are_refused(library: Library, status: str) -> None:
+    boss, ann = await library.account("boss@example.org", "super_admin"), await library.account()
+    token, _ = await library.tokens.create(ann, "script")
+    session = await library.log_in()
+    await library.administration.update_account(Principal(boss.id, boss.role), ann.id, "", status, CLIENT_IP)
+    assert await reason(library.tokens.authenticate(token), Code.PERMISSION_DENIED) == "ACCOUNT_SUSPENDED"
+    assert await reason(library.verify(PASSWORD)) == "ACCOUNT_SUSPENDED"
+    assert await reason(library.sessions.authenticate(session)) == "ACCOUNT_SUSPENDED"
+    call = library.verify("wrong password")  # a wrong password does not reveal the status
+    assert await reason(call) == "CREDENTIALS_INVALID"
+    await library.administration.update_account(Principal(boss.id, boss.role), ann.id, "", "active", CLIENT_IP)
+    assert await library.tokens.authenticate(token)
+    assert await reason(library.sessions.authenticate(session)) == "UNAUTHORIZED"  # its sessions stay revoked

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
+from library import raises_error, reason
 from library_data import contents, fill, open_library, put
 
 from kit import infra
@@ -28,6 +28,7 @@ from services.library.stores import Stores
 from services.library.transfer import commands, files, usage
 from services.library.transfer.documents import COLLECTIONS, TRANSIENT_COLLECTIONS, synchronise, walk
 from services.library.transfer.usage import using
+from tests.waiting import until
 
 COUNT = 40
 
@@ -52,7 +53,7 @@ class Library:
         return await contents(self.docs, self.blobs)
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def library(tmp_path: Path) -> AsyncIterator[Library]:
     opened = Library(tmp_path / "library")
     await fill(opened.docs, opened.blobs, COUNT)
@@ -62,7 +63,7 @@ async def library(tmp_path: Path) -> AsyncIterator[Library]:
     await opened.docs.close()
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def empty(tmp_path: Path) -> AsyncIterator[Library]:
     opened = Library(tmp_path / "empty")
     yield opened
@@ -72,12 +73,6 @@ async def empty(tmp_path: Path) -> AsyncIterator[Library]:
 def manifest(folder: Path) -> dict[str, object]:
     loaded: dict[str, object] = json.loads((folder / "manifest.json").read_text())
     return loaded
-
-
-async def reason_of(work: object) -> str:
-    with pytest.raises(AppError) as refusal:
-        await work  # type: ignore[misc]
-    return refusal.value.reason
 
 
 async def test_a_restored_library_equals_the_one_that_was_backed_up(
@@ -144,7 +139,7 @@ async def test_a_backup_of_a_library_that_lacks_files_is_complete_and_says_so(
     library: Library, empty: Library, tmp_path: Path
 ) -> None:
     await library.blobs.delete("tracks/t7/original.flac")
-    assert await reason_of(commands.back_up(library.settings, tmp_path / "backup")) == "FILES_MISSING"
+    assert await reason(commands.back_up(library.settings, tmp_path / "backup")) == "FILES_MISSING"
     await commands.restore(empty.settings, tmp_path / "backup")
     assert await empty.contents() == await library.contents()
 
@@ -163,7 +158,7 @@ async def test_an_interrupted_backup_leaves_the_one_before_as_it_was(
 
     with monkeypatch.context() as patched:
         patched.setattr("services.library.transfer.backup.copy_blob", broken)
-        assert await reason_of(commands.back_up(library.settings, backup)) == "STORE_UNAVAILABLE"
+        assert await reason(commands.back_up(library.settings, backup)) == "STORE_UNAVAILABLE"
     assert manifest(backup) == before
     await commands.restore(empty.settings, backup)
     assert await empty.contents() == expected
@@ -177,12 +172,12 @@ async def test_a_damaged_backup_is_not_restored(library: Library, empty: Library
     blob = backup / "blobs/tracks/t3/original.flac"
     original = blob.read_bytes()
     blob.write_bytes(original[:-1] + b"!")
-    assert await reason_of(commands.restore(empty.settings, backup)) == "BLOB_DAMAGED"
+    assert await reason(commands.restore(empty.settings, backup)) == "BLOB_DAMAGED"
     blob.write_bytes(original)
     documents = backup / str(manifest(backup)["snapshot"]) / "tracks.jsonl"
     lines = documents.read_text()
     documents.write_text(lines.replace("t3", "t4", 1))
-    assert await reason_of(commands.restore(empty.settings, backup)) == "BACKUP_DAMAGED"
+    assert await reason(commands.restore(empty.settings, backup)) == "BACKUP_DAMAGED"
     documents.write_text(lines)
     await commands.restore(empty.settings, backup)
     assert await empty.contents() == await library.contents()
@@ -193,15 +188,15 @@ async def test_a_restore_refuses_stores_with_other_contents_and_running_librarie
 ) -> None:
     backup = tmp_path / "backup"
     await commands.back_up(library.settings, backup)
-    assert await reason_of(commands.restore(library.settings, backup)) == "STORE_NOT_EMPTY"
+    assert await reason(commands.restore(library.settings, backup)) == "STORE_NOT_EMPTY"
     async with using(empty.docs, SystemClock()):
-        assert await reason_of(commands.restore(empty.settings, backup)) == "STORE_IN_USE"
+        assert await reason(commands.restore(empty.settings, backup)) == "STORE_IN_USE"
     (empty.folder / "secret").write_text("another key")
     with pytest.raises(SettingsError, match="differs from that of the backup"):
         await commands.restore(empty.settings, backup)
-    assert await reason_of(commands.restore(empty.settings, tmp_path / "nothing")) == "BACKUP_MISSING"
+    assert await reason(commands.restore(empty.settings, tmp_path / "nothing")) == "BACKUP_MISSING"
     assert not (tmp_path / "nothing").exists()
-    assert await reason_of(commands.back_up(empty.settings, tmp_path / "of-nothing")) == "STORE_EMPTY"
+    assert await reason(commands.back_up(empty.settings, tmp_path / "of-nothing")) == "STORE_EMPTY"
 
 
 def copy_command(source: Library, target: Library) -> list[str]:
@@ -211,15 +206,19 @@ def copy_command(source: Library, target: Library) -> list[str]:
     ]  # fmt: skip
 
 
+def environment(source: Library) -> dict[str, str]:
+    return {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(source.folder.parent / "copying")}
+
+
 def copy(source: Library, target: Library) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(source.folder.parent / "copying")}
-    return subprocess.run(copy_command(source, target), env=environment, capture_output=True, text=True, check=False)
+    command = copy_command(source, target)
+    return subprocess.run(command, env=environment(source), capture_output=True, text=True, check=False)
 
 
 def kill_copy(source: Library, target: Library, line_count: int) -> bool:
     """Kill a copy when it has written some lines of its progress. Return False if it ended before."""
-    environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(source.folder.parent / "copying")}
-    with subprocess.Popen(copy_command(source, target), env=environment, stderr=subprocess.PIPE, text=True) as process:
+    command = copy_command(source, target)
+    with subprocess.Popen(command, env=environment(source), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for _ in range(line_count):
             process.stderr.readline()
@@ -232,10 +231,9 @@ async def test_a_copy_that_is_killed_again_and_again_is_completed(library: Libra
         if not kill_copy(library, empty, line_count):
             assert line_count > 1
             break
-        with pytest.raises(AppError) as refusal:
+        with raises_error("STORE_INCOMPLETE"):
             async with using(empty.docs, SystemClock()):
                 pass
-        assert refusal.value.reason == "STORE_INCOMPLETE"
     completed = copy(library, empty)
     assert completed.returncode == 0, completed.stderr
     assert await empty.contents() == await library.contents()
@@ -312,16 +310,19 @@ async def test_obsolete_indexes_are_dropped_when_no_other_version_runs(
         await Stores(docs, SqliteSearch(docs.database)).prepare()
     await earlier.ensure(Collection("tracks", (Index(("colour",)),)))
 
+    async def announced() -> bool:
+        return len([doc for doc in await current.find("library_processes", {}) if "indexes" in doc]) == 2
+
     def migrate(*options: str) -> str:
         environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(tmp_path)}
         command = [sys.executable, "-m", "services.library", "migrate", *options]
-        answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         return answer.stdout.partition("All indexes exist.\n")[2]
 
     async with using(current, SystemClock()):
         async with using(earlier, SystemClock()):
-            await announced(current, 2)
-            assert await reason_of(usage.drop_obsolete_indexes(current, SystemClock())) == "STORE_IN_USE"
+            await until(announced)
+            assert await reason(usage.drop_obsolete_indexes(current, SystemClock())) == "STORE_IN_USE"
             assert await asyncio.to_thread(migrate) == (
                 "Obsolete indexes: tracks_colour. When all libraries run this version, drop them with --drop-indexes.\n"
             )
@@ -330,10 +331,3 @@ async def test_obsolete_indexes_are_dropped_when_no_other_version_runs(
         assert await usage.drop_obsolete_indexes(current, SystemClock()) == []
     await earlier.close()
     await current.close()
-
-
-async def announced(docs: SqliteDocs, count: int) -> None:
-    """Wait until libraries have announced their indexes."""
-    async with asyncio.timeout(60):
-        while len([doc for doc in await docs.find("library_processes", {}) if "indexes" in doc]) < count:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from ledger_world import opened
+from library import opened
 from prometheus_client import REGISTRY
 from prometheus_client.samples import Sample
 

@@ -6,39 +6,32 @@ import dataclasses
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from library_data import open_library, put
+from library import HOUR, Library
 
-from kit.adapters.sqlite.search import SqliteSearch
 from kit.adapters.system.clock import SystemClock
 from services.library.catalog.service import Generation
 from services.library.jobs.service import AudioOutput, Job
 from services.library.orphans.service import Orphans, Place, place_of
 from services.library.orphans.store import BlobDocs
-from services.library.stores import Stores
 from services.library.tracks.service import Track
 
 TRACK, JOB, OTHER = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
-HOUR = 3600.0
 
 
-class World:
-    """A library of documents and files, which are a day old."""
+class Folder:
+    """The documents and files of a library, which are a day old."""
 
-    def __init__(self, folder: Path) -> None:
-        self.docs, self.blobs = open_library(folder)
-        self.root = folder / "blobs"
+    def __init__(self, library: Library) -> None:
+        self.library, self.docs, self.blobs = library, library.docs, library.blobs
         self.orphans = Orphans(self.blobs, BlobDocs(self.docs), SystemClock())
 
     async def file(self, key: str, age_hours: float = 25.0) -> str:
-        await put(self.blobs, key, b"audio")
+        await self.library.write(key)
         moment = time.time() - age_hours * HOUR
-        os.utime(self.root / key, (moment, moment))
+        os.utime(self.library.root / key, (moment, moment))
         return key
 
     async def doc(self, collection: str, **fields: Any) -> None:
@@ -48,12 +41,9 @@ class World:
         return {orphan.key async for orphan in self.orphans.find(hours * HOUR)}
 
 
-@pytest_asyncio.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    built = World(tmp_path)
-    await Stores(built.docs, SqliteSearch(built.docs.database)).prepare()
-    yield built
-    await built.docs.close()
+@pytest.fixture
+def folder(library: Library) -> Folder:
+    return Folder(library)
 
 
 @pytest.mark.parametrize(("key", "place"), [
@@ -70,64 +60,64 @@ def test_a_key_leads_to_its_records(key: str, place: Place | None) -> None:
     assert place_of(key) == place
 
 
-async def test_files_without_a_record_are_orphans(world: World) -> None:
+async def test_files_without_a_record_are_orphans(folder: Folder) -> None:
     keys = {
-        await world.file(key)
+        await folder.file(key)
         for key in (
             f"tracks/{TRACK}/original.flac", f"tracks/{TRACK}/1/{JOB}/original.mp3", f"stems/1/{JOB}/bass.flac",
             f"uploads/{OTHER}",
         )
     }  # fmt: skip
-    await world.file("not/ours")
-    assert await world.found() == keys
-    assert {orphan.key for orphan in await world.orphans.delete(24 * HOUR)} == keys
-    assert await world.blobs.keys("") == ["not/ours"]
+    await folder.file("not/ours")
+    assert await folder.found() == keys
+    assert {orphan.key for orphan in await folder.orphans.delete(24 * HOUR)} == keys
+    assert await folder.blobs.keys("") == ["not/ours"]
 
 
-async def test_a_waveform_stays_as_long_as_its_audio(world: World) -> None:
-    stem, mix = await world.file(f"stems/2/{JOB}/bass.flac"), await world.file(f"stems/2/{JOB}/mix.flac")
-    await world.file(f"{stem}.dat")
-    await world.file(f"{mix}.dat")
-    await world.doc(
+async def test_a_waveform_stays_as_long_as_its_audio(folder: Folder) -> None:
+    stem, mix = await folder.file(f"stems/2/{JOB}/bass.flac"), await folder.file(f"stems/2/{JOB}/mix.flac")
+    await folder.file(f"{stem}.dat")
+    await folder.file(f"{mix}.dat")
+    await folder.doc(
         "jobs", id=JOB, state="succeeded", result={"outputs": [{"blob_key": stem}], "mix": {"blob_key": mix}}
     )
-    left = await world.file(f"stems/1/{JOB}/bass.flac.dat")
-    assert await world.found() == {left}
+    left = await folder.file(f"stems/1/{JOB}/bass.flac.dat")
+    assert await folder.found() == {left}
 
 
-async def test_named_files_stay(world: World) -> None:
-    track = await world.file(f"tracks/{TRACK}/original.flac")
-    stem, stored = await world.file(f"stems/2/{JOB}/bass.flac"), await world.file(f"stems/2/{JOB}/drums.flac")
-    clip, picture = await world.file(f"generations/1/{OTHER}/a.wav"), await world.file(f"generations/1/{OTHER}/s.png")
-    await world.doc("tracks", id=TRACK, blob_key=track)
-    await world.doc("jobs", id=JOB, state="succeeded", result={"outputs": [{"blob_key": stem}]})
-    await world.doc("outputs", id="o", job_id=JOB, blob_key=stored)
-    await world.doc("generations", id=OTHER, audio_blob_key=clip, spectrogram_blob_key=picture)
-    dead = {await world.file(f"stems/1/{JOB}/bass.flac"), await world.file(f"tracks/{TRACK}/1/{JOB}/original.mp3")}
-    assert await world.found() == dead
+async def test_named_files_stay(folder: Folder) -> None:
+    track = await folder.file(f"tracks/{TRACK}/original.flac")
+    stem, stored = await folder.file(f"stems/2/{JOB}/bass.flac"), await folder.file(f"stems/2/{JOB}/drums.flac")
+    clip, picture = await folder.file(f"generations/1/{OTHER}/a.wav"), await folder.file(f"generations/1/{OTHER}/s.png")
+    await folder.doc("tracks", id=TRACK, blob_key=track)
+    await folder.doc("jobs", id=JOB, state="succeeded", result={"outputs": [{"blob_key": stem}]})
+    await folder.doc("outputs", id="o", job_id=JOB, blob_key=stored)
+    await folder.doc("generations", id=OTHER, audio_blob_key=clip, spectrogram_blob_key=picture)
+    dead = {await folder.file(f"stems/1/{JOB}/bass.flac"), await folder.file(f"tracks/{TRACK}/1/{JOB}/original.mp3")}
+    assert await folder.found() == dead
 
 
 @pytest.mark.parametrize("fields", [
     {"state": "queued"}, {"state": "running"}, {"state": "succeeded", "results_pending": True},
 ])  # fmt: skip
-async def test_files_of_an_unfinished_job_stay(world: World, fields: dict[str, Any]) -> None:
-    await world.file(f"stems/1/{JOB}/bass.flac")
-    await world.file(f"tracks/{TRACK}/1/{JOB}/original.mp3")
-    await world.doc("jobs", id=JOB, **fields)
-    assert await world.found() == set()
+async def test_files_of_an_unfinished_job_stay(folder: Folder, fields: dict[str, Any]) -> None:
+    await folder.file(f"stems/1/{JOB}/bass.flac")
+    await folder.file(f"tracks/{TRACK}/1/{JOB}/original.mp3")
+    await folder.doc("jobs", id=JOB, **fields)
+    assert await folder.found() == set()
 
 
-async def test_files_of_a_failed_job_are_orphans(world: World) -> None:
-    key = await world.file(f"stems/1/{JOB}/bass.flac")
-    await world.doc("jobs", id=JOB, state="failed", result=None)
-    assert await world.found() == {key}
+async def test_files_of_a_failed_job_are_orphans(folder: Folder) -> None:
+    key = await folder.file(f"stems/1/{JOB}/bass.flac")
+    await folder.doc("jobs", id=JOB, state="failed", result=None)
+    assert await folder.found() == {key}
 
 
-async def test_young_files_stay(world: World) -> None:
-    await world.file(f"stems/1/{JOB}/bass.flac", age_hours=0.9)
-    await world.file(f"stems/1/{OTHER}/bass.flac", age_hours=5)
-    assert await world.found(hours=6) == set()
-    assert await world.found(hours=0) == {f"stems/1/{OTHER}/bass.flac"}  # an hour is the least
+async def test_young_files_stay(folder: Folder) -> None:
+    await folder.file(f"stems/1/{JOB}/bass.flac", age_hours=0.9)
+    await folder.file(f"stems/1/{OTHER}/bass.flac", age_hours=5)
+    assert await folder.found(hours=6) == set()
+    assert await folder.found(hours=0) == {f"stems/1/{OTHER}/bass.flac"}  # an hour is the least
 
 
 def test_records_have_the_fields_that_the_search_reads() -> None:

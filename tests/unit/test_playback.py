@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from fastapi import APIRouter, Request
-from jobs_platform import eventually
 from soundwright.library.v1 import job_pb2
 from starlette.responses import Response
 
@@ -27,6 +26,7 @@ from services.gateway.http.access import declared_access
 from services.gateway.http.playback import PIXEL_FRAMES, Playback, segment_count, segment_frame_count
 from services.gateway.http.rate_limits import RateClass, RateLimiter
 from services.gateway.settings import GatewaySettings
+from tests.waiting import until as eventually
 
 RATE_HZ = 8_000
 KEY = "stems/1/job/vocals.flac"

@@ -4,95 +4,61 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from ledger_world import ANN, World, clip, details, new, result, track
+from library import ANN, DAY, Library, clip, details, new, result, track
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.sqlite.search import SqliteSearch
-from services.library.catalog.favorites import Favorites
-from services.library.catalog.listener_store import ListenerStore
-from services.library.catalog.playlist_store import PlaylistStore
-from services.library.catalog.playlists import Playlists
 from services.library.identity.administration import AuditEntry
 from services.library.jobs.batches import NewBatch
 from services.library.jobs.service import Job, JobError, PackedMessage
 from services.library.retention.app import build_retention
 from services.library.retention.service import Retention, Summary, table
 from services.library.settings import LibrarySettings
-from services.library.stores import Stores
 from services.library.webhooks.deliveries import Delivery
 
-DAY = 86400.0
+
+def retention(library: Library, **days: float) -> Retention:
+    settings = LibrarySettings(**{f"keep_{name}_days": value for name, value in days.items()})  # type: ignore[arg-type]
+    return build_retention(settings, library.docs, library.stores, library.blobs, library.clock)
 
 
-class Library(World):
-    """A library with files."""
-
-    def __init__(self, folder: Path, docs: SqliteDocs) -> None:
-        self.docs = docs
-        self.search = SqliteSearch(docs.database)
-        self.stores = Stores(docs, self.search)
-        super().__init__(self.stores.jobs, self.stores.tracks, self.stores.clips)
-        self.root = folder / "blobs"
-        self.blobs = FileBlobs(self.root)
-
-    def retention(self, **days: float) -> Retention:
-        settings = LibrarySettings(**{f"keep_{name}_days": value for name, value in days.items()})  # type: ignore[arg-type]
-        return build_retention(settings, self.docs, self.stores, self.blobs, self.clock)
-
-    async def write(self, key: str) -> str:
-        async with self.blobs.write(key) as writer:
-            await writer.write(b"sound")
-        return key
-
-    async def track(self, track_id: str, **fields: Any) -> None:
-        key = await self.write(f"tracks/{track_id}/original.wav")
-        await self.tracks.create(ANN, dataclasses.replace(track(track_id), blob_key=key, size_bytes=5, **fields))
-
-    async def done(self, folder: str, track_id: str, **fields: Any) -> Job:
-        """Return a finished job with one file of 5 bytes."""
-        job = await self.running(kind=folder, track_id=track_id, output_folder=folder)
-        made = result("vocals", **fields)
-        key = await self.write(f"{folder}/1/{job.id}/vocals.flac")
-        [output] = made.outputs
-        outputs = [dataclasses.replace(output, blob_key=key, size_bytes=5)]
-        return await self.ledger.succeed(job.id, 1, dataclasses.replace(made, outputs=outputs), [])
-
-    async def clip(self) -> str:
-        """Store a clip of 5 bytes, and return its ID."""
-        job = await self.running(kind="generation", output_folder="generations")
-        key = await self.write(f"generations/1/{job.id}/audio.wav")
-        made = result("audio", "spectrogram", clip=clip(audio_blob_key=key, audio_size_bytes=5))
-        await self.ledger.succeed(job.id, 1, dataclasses.replace(made, outputs_are_stems=False), [])
-        return job.id
-
-    async def told(self) -> None:
-        """Record the ends of all jobs for webhooks, as the library does."""
-        for job in await self.stores.jobs.jobs_with_pending_webhooks(100):
-            assert await self.stores.jobs.replace_job(dataclasses.replace(job, webhooks_pending=None))
-
-    async def kept(self, *job_ids: str) -> list[str]:
-        """Return the IDs of the jobs whose records are kept."""
-        return [job_id for job_id in job_ids if await self.stores.jobs.job(job_id) is not None]
-
-    def files(self) -> set[str]:
-        return {str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file()}
+async def stored(library: Library, track_id: str, **fields: Any) -> None:
+    key = await library.write(f"tracks/{track_id}/original.wav")
+    await library.tracks.create(ANN, track(track_id, blob_key=key, size_bytes=5, **fields))
 
 
-@pytest_asyncio.fixture
-async def library(tmp_path: Path) -> AsyncIterator[Library]:
-    docs = SqliteDocs(tmp_path / "library.db")
-    docs.database.writer.execute("PRAGMA synchronous = OFF")  # faster; each test has its own database
-    opened = Library(tmp_path, docs)
-    await opened.stores.prepare()
-    yield opened
-    await docs.close()
+async def done(library: Library, folder: str, track_id: str, **fields: Any) -> Job:
+    """Return a finished job with one file of 5 bytes."""
+    job = await library.running(kind=folder, track_id=track_id, output_folder=folder)
+    made = result("vocals", **fields)
+    key = await library.write(f"{folder}/1/{job.id}/vocals.flac")
+    outputs = [dataclasses.replace(output, blob_key=key, size_bytes=5) for output in made.outputs]
+    return await library.ledger.succeed(job.id, 1, dataclasses.replace(made, outputs=outputs), [])
+
+
+async def generated(library: Library) -> str:
+    """Store a clip of 5 bytes, and return its ID."""
+    job = await library.running(kind="generation", output_folder="generations")
+    key = await library.write(f"generations/1/{job.id}/audio.wav")
+    made = clip(audio_blob_key=key, audio_size_bytes=5)
+    await library.ledger.succeed(job.id, 1, result("audio", "spectrogram", clip=made, outputs_are_stems=False), [])
+    return job.id
+
+
+async def failed(library: Library, job: Job) -> None:
+    await library.ledger.fail(job.id, 1, JobError("X", "It failed."), False, [])
+
+
+async def told(library: Library) -> None:
+    """Record the ends of all jobs for webhooks, as the library does."""
+    for job in await library.jobs.jobs_with_pending_webhooks(100):
+        assert await library.jobs.replace_job(dataclasses.replace(job, webhooks_pending=None))
+
+
+async def kept(library: Library, *job_ids: str) -> list[str]:
+    """Return the IDs of the jobs whose records are kept."""
+    return [job_id for job_id in job_ids if await library.jobs.job(job_id) is not None]
 
 
 async def applied(retention: Retention) -> dict[str, Summary]:
@@ -104,27 +70,27 @@ async def applied(retention: Retention) -> dict[str, Summary]:
 
 
 async def test_nothing_is_deleted_by_default(library: Library) -> None:
-    await library.track("t1", download_job_id="d1")
-    await library.done("stems", "t1")
-    await library.clip()
+    await stored(library, "t1", download_job_id="d1")
+    await done(library, "stems", "t1")
+    await generated(library)
     before = library.files()
-    library.clock.time += 10_000 * DAY
-    assert await applied(library.retention()) == {}
+    library.clock.advance(10_000 * DAY)
+    assert await applied(retention(library)) == {}
     assert library.files() == before
 
 
 async def test_stems_are_deleted_at_their_age_and_the_track_says_so(library: Library) -> None:
-    await library.track("t1")
+    await stored(library, "t1")
     begin = library.clock.now()
-    old = await library.done("stems", "t1")
-    library.clock.time += 5 * DAY
-    await library.track("t2")
-    new_job = await library.done("stems", "t2")
-    retention = library.retention(stems=10)
+    old = await done(library, "stems", "t1")
+    library.clock.advance(5 * DAY)
+    await stored(library, "t2")
+    new_job = await done(library, "stems", "t2")
+    rule = retention(library, stems=10)
     library.clock.time = begin + 10 * DAY
-    assert await applied(retention) == {}
-    library.clock.time += 1
-    assert await applied(retention) == {"stems": Summary("stems", 10, 1, 5, begin)}
+    assert await applied(rule) == {}
+    library.clock.advance(1)
+    assert await applied(rule) == {"stems": Summary("stems", 10, 1, 5, begin)}
     assert library.files() == {
         "tracks/t1/original.wav", "tracks/t2/original.wav", f"stems/1/{new_job.id}/vocals.flac"
     }  # fmt: skip
@@ -134,160 +100,159 @@ async def test_stems_are_deleted_at_their_age_and_the_track_says_so(library: Lib
 
 
 async def test_each_folder_has_a_rule_of_its_own(library: Library) -> None:
-    await library.track("t1")
+    await stored(library, "t1")
     for folder in ("stems", "pipeline", "exports"):
-        await library.done(folder, "t1", outputs_are_stems=folder == "stems")
-    library.clock.time += 100 * DAY
-    assert set(await applied(library.retention(exports=1, pipeline=200))) == {"exports"}
+        await done(library, folder, "t1", outputs_are_stems=folder == "stems")
+    library.clock.advance(100 * DAY)
+    assert set(await applied(retention(library, exports=1, pipeline=200))) == {"exports"}
     assert {name.split("/")[0] for name in library.files()} == {"tracks", "stems", "pipeline"}
 
 
 @pytest.mark.parametrize("rule", ["stems", "downloads"])
 async def test_a_track_with_an_unfinished_job_is_kept_until_its_end(library: Library, rule: str) -> None:
-    await library.track("t1", download_job_id="d1")
-    await library.done("stems", "t1")
-    library.clock.time += 100 * DAY
+    await stored(library, "t1", download_job_id="d1")
+    await done(library, "stems", "t1")
+    library.clock.advance(100 * DAY)
     waiting = await library.job(track_id="t1", kind="analysis")
     before = library.files()
-    assert await applied(library.retention(**{rule: 1})) == {}
+    assert await applied(retention(library, **{rule: 1})) == {}
     assert library.files() == before
     await library.ledger.cancel(ANN, waiting.id)
-    assert set(await applied(library.retention(**{rule: 1}))) == {rule}
+    assert set(await applied(retention(library, **{rule: 1}))) == {rule}
 
 
 async def test_downloaded_tracks_go_with_their_results_and_uploads_stay(library: Library) -> None:
-    await library.track("uploaded")
-    await library.track("downloaded", download_job_id="d1")
-    await library.done("stems", "downloaded")
-    library.clock.time += 100 * DAY
-    deleted = await applied(library.retention(downloads=30))
+    await stored(library, "uploaded")
+    await stored(library, "downloaded", download_job_id="d1")
+    await done(library, "stems", "downloaded")
+    library.clock.advance(100 * DAY)
+    deleted = await applied(retention(library, downloads=30))
     assert (deleted["downloads"].count, deleted["downloads"].size_bytes) == (1, 10)
     assert library.files() == {"tracks/uploaded/original.wav"}
 
 
 async def test_clips_in_use_are_kept(library: Library) -> None:
-    old, favorite, listed, continued = [await library.clip() for _ in range(4)]
-    await Favorites(ListenerStore(library.docs, library.search), library.clock).add(ANN, favorite)
-    playlists = Playlists(PlaylistStore(library.docs, library.search), library.clock)
-    playlist = await playlists.create(ANN, "mine", "", is_public=False)
-    await playlists.add(ANN, playlist.id, listed)
+    old, favorite, listed, continued = [await generated(library) for _ in range(4)]
+    await library.favorites.add(ANN, favorite)
+    playlist = await library.playlists.create(ANN, "mine", "", is_public=False)
+    await library.playlists.add(ANN, playlist.id, listed)
     spec = PackedMessage("type.googleapis.com/test", base64.b64encode(b"\x0a$" + continued.encode()).decode())
     job, _ = await library.ledger.create(ANN, new(kind="generation", spec=spec))
-    library.clock.time += 100 * DAY
-    deleted = await applied(library.retention(clips=30))
+    library.clock.advance(100 * DAY)
+    deleted = await applied(retention(library, clips=30))
     assert (deleted["clips"].count, deleted["clips"].size_bytes) == (1, 5)
     assert {name.split("/")[2] for name in library.files()} == {favorite, listed, continued}
     await library.ledger.cancel(ANN, job.id)
-    assert (await applied(library.retention(clips=30)))["clips"].count == 1
+    assert (await applied(retention(library, clips=30)))["clips"].count == 1
     assert {name.split("/")[2] for name in library.files()} == {favorite, listed}
     assert old not in str(library.files())
 
 
 async def test_the_audit_log_keeps_recent_entries(library: Library) -> None:
     for number in range(3):
-        library.clock.time += DAY
+        library.clock.advance(DAY)
         entry = AuditEntry(str(number), "root", "r@x", "ban", "user", "u", "{}", "", library.clock.now())
         await library.stores.identity.insert_audit(entry)
-    assert (await applied(library.retention(audit=1)))["audit"].count == 1
+    assert (await applied(retention(library, audit=1)))["audit"].count == 1
     entries, total = await library.stores.identity.list_audit(0, 10)
     assert ([entry.id for entry in entries], total) == (["2", "1"], 2)
 
 
 async def test_records_of_jobs_are_deleted_after_their_end_once_their_files_are(library: Library) -> None:
-    await library.track("t1")
-    failed, running = await library.running(), await library.running()
-    with_files, clip_id = await library.done("stems", "t1"), await library.clip()
-    library.clock.time += 5 * DAY
-    await library.ledger.fail(failed.id, 1, JobError("X", "It failed."), False, [])
-    await library.told()
-    jobs = library.retention(jobs=10)
-    library.clock.time += 10 * DAY
+    await stored(library, "t1")
+    broken, running = await library.running(), await library.running()
+    with_files, clip_id = await done(library, "stems", "t1"), await generated(library)
+    library.clock.advance(5 * DAY)
+    await failed(library, broken)
+    await told(library)
+    jobs = retention(library, jobs=10)
+    library.clock.advance(10 * DAY)
     assert await applied(jobs) == {}
-    library.clock.time += 1
+    library.clock.advance(1)
     assert set(await applied(jobs)) == {"jobs"}
-    assert await library.kept(failed.id, running.id, with_files.id, clip_id) == [running.id, with_files.id, clip_id]
+    assert await kept(library, broken.id, running.id, with_files.id, clip_id) == [running.id, with_files.id, clip_id]
     # Without its files, a record is deleted, too, in the next round.
-    assert set(await applied(library.retention(stems=1, clips=1))) == {"stems", "clips"}
+    assert set(await applied(retention(library, stems=1, clips=1))) == {"stems", "clips"}
     assert (await applied(jobs))["jobs"].count == 2
-    assert await library.kept(running.id, with_files.id, clip_id) == [running.id]
+    assert await kept(library, running.id, with_files.id, clip_id) == [running.id]
     for collection in ("outputs", "generations", "deleted_generations"):
         assert await library.docs.find(collection, {}, limit=10) == [], f"something is left in {collection}"
 
 
 async def test_outputs_of_a_clip_that_an_earlier_version_deleted_go_with_its_job(library: Library) -> None:
-    clip_id = await library.clip()
+    clip_id = await generated(library)
     outputs = await library.docs.find("outputs", {"job_id": clip_id}, limit=10)
     assert len(outputs) == 2
-    library.clock.time += 100 * DAY
-    await library.told()
-    await applied(library.retention(clips=1))
+    library.clock.advance(100 * DAY)
+    await told(library)
+    await applied(retention(library, clips=1))
     for output in outputs:  # earlier versions left them
         await library.docs.insert("outputs", {field: value for field, value in output.items() if field != "revision"})
-    assert (await applied(library.retention(jobs=1)))["jobs"].count == 1
+    assert (await applied(retention(library, jobs=1)))["jobs"].count == 1
     assert await library.docs.find("outputs", {}, limit=10) == []
 
 
 async def test_the_record_of_a_job_is_kept_while_its_webhooks_wait(library: Library) -> None:
     job = await library.running()
-    await library.ledger.fail(job.id, 1, JobError("X", "It failed."), False, [])
-    library.clock.time += 100 * DAY
-    assert await applied(library.retention(jobs=10)) == {}
-    await library.told()
-    assert (await applied(library.retention(jobs=10)))["jobs"].count == 1
+    await failed(library, job)
+    library.clock.advance(100 * DAY)
+    assert await applied(retention(library, jobs=10)) == {}
+    await told(library)
+    assert (await applied(retention(library, jobs=10)))["jobs"].count == 1
 
 
 async def test_the_records_of_the_jobs_of_a_batch_go_after_its_own(library: Library) -> None:
     wanted = NewBatch([new(output_folder="")] * 2, details(""), "c1")
     record, jobs, _ = await library.ledger.create_batch(ANN, wanted)
     await library.ledger.cancel(ANN, jobs[0].id)
-    library.clock.time += 5 * DAY
+    library.clock.advance(5 * DAY)
     await library.ledger.cancel(ANN, jobs[1].id)
-    await library.told()
-    library.clock.time += 7 * DAY
-    assert await applied(library.retention(jobs=10)) == {}, "the batch has not ended ten days ago"
-    library.clock.time += 5 * DAY
-    await library.retention(jobs=10).apply()
+    await told(library)
+    library.clock.advance(7 * DAY)
+    assert await applied(retention(library, jobs=10)) == {}, "the batch has not ended ten days ago"
+    library.clock.advance(5 * DAY)
+    await retention(library, jobs=10).apply()
     assert await library.jobs.job(record.id) is None
-    await library.retention(jobs=10).apply()
+    await retention(library, jobs=10).apply()
     assert await library.jobs.jobs_by_id([job.id for job in jobs]) == []
 
 
 async def test_the_record_of_a_download_is_kept_while_its_track_shows_it(library: Library) -> None:
-    await library.tracks.create(ANN, dataclasses.replace(track("t1"), blob_key="", size_bytes=0))
+    await library.tracks.create(ANN, track("t1", blob_key="", size_bytes=0))
     job = await library.running(kind="download", track_id="t1", creates_track=True)
-    await library.ledger.fail(job.id, 1, JobError("X", "It failed."), False, [])
-    await library.told()
-    library.clock.time += 100 * DAY
-    assert await applied(library.retention(jobs=10)) == {}
-    stored = await library.stores.tracks.track("t1")
-    assert stored is not None
-    assert await library.stores.tracks.replace_track(dataclasses.replace(stored, blob_key="tracks/t1/original.wav"))
-    assert (await applied(library.retention(jobs=10)))["jobs"].count == 1
+    await failed(library, job)
+    await told(library)
+    library.clock.advance(100 * DAY)
+    assert await applied(retention(library, jobs=10)) == {}
+    pending = await library.track_docs.track("t1")
+    assert pending is not None
+    assert await library.track_docs.replace_track(dataclasses.replace(pending, blob_key="tracks/t1/original.wav"))
+    assert (await applied(retention(library, jobs=10)))["jobs"].count == 1
 
 
 async def test_the_log_of_webhook_deliveries_is_kept_for_thirty_days_by_default(library: Library) -> None:
     for name, due_time in (("sent", None), ("waiting", library.clock.now())):
         delivery = Delivery(name, "w", "ann", "m", "ping", "{}", library.clock.now(), due_time=due_time)
         await library.stores.webhooks.insert_delivery(delivery)
-    library.clock.time += 30 * DAY
-    assert await applied(library.retention()) == {}
-    library.clock.time += 1
-    assert await applied(library.retention(deliveries=0)) == {}
-    assert (await applied(library.retention()))["deliveries"].count == 1
+    library.clock.advance(30 * DAY)
+    assert await applied(retention(library)) == {}
+    library.clock.advance(1)
+    assert await applied(retention(library, deliveries=0)) == {}
+    assert (await applied(retention(library)))["deliveries"].count == 1
     assert await library.stores.webhooks.get_delivery("sent") is None
     assert await library.stores.webhooks.get_delivery("waiting") is not None
 
 
 async def test_an_interrupted_deletion_is_continued(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    await library.track("t1")
-    await library.done("stems", "t1")
-    library.clock.time += 100 * DAY
-    retention = library.retention(stems=1)
+    await stored(library, "t1")
+    await done(library, "stems", "t1")
+    library.clock.advance(100 * DAY)
+    rule = retention(library, stems=1)
     with monkeypatch.context() as patched:
-        patched.setattr(library.stores.tracks, "remove_results", None)
+        patched.setattr(library.track_docs, "remove_results", None)
         with pytest.raises(TypeError):
-            await retention.apply()
-    assert set(await applied(retention)) == {"stems"}
+            await rule.apply()
+    assert set(await applied(rule)) == {"stems"}
     assert library.files() == {"tracks/t1/original.wav"}
 
 

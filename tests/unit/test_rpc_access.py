@@ -16,10 +16,12 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
-from accounts_fixture import CLIENT_IP, IdentityFixture, identity_fixture
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from library import CLIENT_IP
+from library import Library as IdentityFixture
+from library import opened as identity_fixture
 
 from kit import rpc
 from kit.errors import AppError, Code

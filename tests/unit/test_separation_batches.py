@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from google.protobuf.message import Message
-from ledger_world import reason
+from library import reason
 from soundwright.library.v1 import library_service_pb2
 from soundwright.separation.v1 import jobs_pb2
 from soundwright.separation.v1 import separation_service_pb2 as pb

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from ledger_world import ANN, BOB, World, opened, reason, result, track
+from library import ANN, BOB, Library, reason, result, track
 
 from kit.errors import AppError
 from services.library.jobs.service import Job, JobResult, Measurement
 from services.library.tracks.service import KEYS, Track, TrackFilter, TrackSort, TrackStatus, parse_key
 
 
-@pytest_asyncio.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with opened(tmp_path) as world:
-        yield world
+async def stored(library: Library, track_id: str = "t1", **fields: Any) -> Track:
+    library.clock.advance(1.0)
+    return await library.tracks.create(ANN, track(track_id, **fields))
 
 
-async def stored(world: World, track_id: str = "t1", **fields: Any) -> Track:
-    world.clock.time += 1.0
-    return await world.tracks.create(ANN, dataclasses.replace(track(track_id), **fields))
-
-
-async def listed(world: World, sort: TrackSort = TrackSort.CREATE_TIME, **filters: Any) -> list[str]:
+async def listed(library: Library, sort: TrackSort = TrackSort.CREATE_TIME, **filters: Any) -> list[str]:
     """Ids of what is found, after making sure that as many are counted."""
     descending = filters.pop("descending", sort.descending)
-    tracks, total = await world.tracks.list_tracks(ANN, TrackFilter("ann", **filters), sort, descending, 0, 100)
+    tracks, total = await library.tracks.list_tracks(ANN, TrackFilter("ann", **filters), sort, descending, 0, 100)
     assert total == len(tracks)
     return [found.id for found in tracks]
 
@@ -48,93 +39,83 @@ def _result(kind: str, of: tuple[str, ...] = (), **fields: Any) -> JobResult:
     return result(**fields) if kind == "analysis" else result(*of, outputs_are_stems=kind == "separation")
 
 
-async def ended(world: World, kind: str, track_id: str = "t1", **fields: Any) -> Job:
-    world.clock.time += 1.0
-    job = await world.running(kind=kind, track_id=track_id)
-    return await world.ledger.succeed(job.id, 1, _result(kind, **fields), [])
+async def ended(library: Library, kind: str, track_id: str = "t1", **fields: Any) -> Job:
+    library.clock.advance(1.0)
+    job = await library.running(kind=kind, track_id=track_id)
+    return await library.ledger.succeed(job.id, 1, _result(kind, **fields), [])
 
 
-async def test_storing_a_track_again_returns_the_stored_one(world: World) -> None:
-    await stored(world, title="Once")
-    first = await world.tracks.get(ANN, "t1")
-    assert await stored(world, title="Once") == first
+async def test_storing_a_track_again_returns_the_stored_one(library: Library) -> None:
+    await stored(library, title="Once")
+    first = await library.tracks.get(ANN, "t1")
+    assert await stored(library, title="Once") == first
     with pytest.raises(AppError) as other_file:
-        await stored(world, blob_key="tracks/t1/other.wav")
+        await stored(library, blob_key="tracks/t1/other.wav")
     with pytest.raises(AppError) as other_owner:
-        await world.tracks.create(BOB, track("t1"))
+        await library.tracks.create(BOB, track("t1"))
     assert (other_file.value.reason, other_owner.value.reason) == ("DOC_EXISTS", "DOC_EXISTS")
-    assert await world.tracks.get(ANN, "t1") == first
+    assert await library.tracks.get(ANN, "t1") == first
 
 
 # -------------------------------------------------------------------------------------------------------------- change
 
 
-async def test_an_owner_says_what_a_track_is(world: World) -> None:
-    made = await stored(world)
-    world.clock.time += 10
+async def test_an_owner_says_what_a_track_is(library: Library) -> None:
+    made = await stored(library)
+    library.clock.advance(10)
     new = {"title": " Night\n Drive ", "artist": "Ann", "bpm": 123.5, "key": "bb MINOR", "tags": ["Dub", "dub", "Live"]}
-    changed = await world.tracks.update(ANN, "t1", new)
+    changed = await library.tracks.update(ANN, "t1", new)
     assert (changed.title, changed.artist, changed.album) == ("Night Drive", "Ann", "")
     assert (changed.bpm, changed.key, changed.tags) == (123.5, "A# minor", ["Dub", "Live"])
-    assert (changed.create_time, changed.update_time) == (made.create_time, world.clock.time)
-    assert await world.tracks.get(ANN, "t1") == changed
-    cleared = await world.tracks.update(ANN, "t1", {"artist": "", "bpm": None, "key": "", "tags": []})
+    assert (changed.create_time, changed.update_time) == (made.create_time, library.clock.time)
+    assert await library.tracks.get(ANN, "t1") == changed
+    cleared = await library.tracks.update(ANN, "t1", {"artist": "", "bpm": None, "key": "", "tags": []})
     assert (cleared.title, cleared.artist, cleared.bpm, cleared.key, cleared.tags) == ("Night Drive", "", None, "", [])
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("title", ""),
-        ("title", " \n\x00"),
-        ("title", "x" * 501),
-        ("artist", "x" * 501),
-        ("album", "x" * 501),
-        ("bpm", 19.99),
-        ("bpm", 400.01),
-        ("bpm", float("nan")),
-        ("key", "H minor"),
-        ("key", "A"),
-        ("key", "A minor; DROP TABLE"),
-        ("tags", [f"t{number}" for number in range(51)]),
-        ("tags", ["x" * 51]),
-        ("tags", ["good", " "]),
-    ],
-)
-async def test_what_does_not_fit_is_named_and_changes_nothing(world: World, field: str, value: Any) -> None:
-    made = await stored(world)
-    assert list(await details(world.tracks.update(ANN, "t1", {"title": "New", field: value}))) == [field]
-    assert dataclasses.replace(await world.tracks.get(ANN, "t1"), revision=0) == made
+@pytest.mark.parametrize(("field", "value"), [
+    ("title", ""), ("title", " \n\x00"), ("title", "x" * 501), ("artist", "x" * 501), ("album", "x" * 501),
+    ("bpm", 19.99), ("bpm", 400.01), ("bpm", float("nan")), ("key", "H minor"), ("key", "A"),
+    ("key", "A minor; DROP TABLE"), ("tags", [f"t{number}" for number in range(51)]), ("tags", ["x" * 51]),
+    ("tags", ["good", " "]),
+])  # fmt: skip
+async def test_what_does_not_fit_is_named_and_changes_nothing(library: Library, field: str, value: Any) -> None:
+    made = await stored(library)
+    assert list(await details(library.tracks.update(ANN, "t1", {"title": "New", field: value}))) == [field]
+    assert dataclasses.replace(await library.tracks.get(ANN, "t1"), revision=0) == made
 
 
-async def test_all_that_does_not_fit_is_named_at_once(world: World) -> None:
-    await stored(world)
-    assert set(await details(world.tracks.update(ANN, "t1", {"bpm": 1.0, "key": "?", "album": "ok"}))) == {"bpm", "key"}
-    assert await details(world.tracks.update(ANN, "t1", {})) == {"body": ["can't be blank"]}
+async def test_all_that_does_not_fit_is_named_at_once(library: Library) -> None:
+    await stored(library)
+    assert set(await details(library.tracks.update(ANN, "t1", {"bpm": 1.0, "key": "?", "album": "ok"}))) == {
+        "bpm",
+        "key",
+    }
+    assert await details(library.tracks.update(ANN, "t1", {})) == {"body": ["can't be blank"]}
 
 
-async def test_limits_are_within(world: World) -> None:
-    await stored(world)
+async def test_limits_are_within(library: Library) -> None:
+    await stored(library)
     tags = [f"{number:050}" for number in range(50)]
     for bpm in (20.0, 400.0):
-        changed = await world.tracks.update(ANN, "t1", {"title": "x" * 500, "bpm": bpm, "tags": tags})
+        changed = await library.tracks.update(ANN, "t1", {"title": "x" * 500, "bpm": bpm, "tags": tags})
         assert (len(changed.title), changed.bpm, changed.tags) == (500, bpm, tags)
 
 
-async def test_changes_of_different_fields_at_once_all_hold(world: World) -> None:
-    await stored(world)
+async def test_changes_of_different_fields_at_once_all_hold(library: Library) -> None:
+    await stored(library)
     new: list[dict[str, Any]] = [{"title": "A"}, {"artist": "B"}, {"album": "C"}, {"bpm": 99.0}, {"key": "C major"}]
-    await asyncio.gather(*(world.tracks.update(ANN, "t1", one) for one in (*new, {"tags": ["x"]})))
-    changed = await world.tracks.get(ANN, "t1")
+    await asyncio.gather(*(library.tracks.update(ANN, "t1", one) for one in (*new, {"tags": ["x"]})))
+    changed = await library.tracks.get(ANN, "t1")
     assert (changed.title, changed.artist, changed.album, changed.bpm) == ("A", "B", "C", 99.0)
     assert (changed.key, changed.tags) == ("C major", ["x"])
 
 
-async def test_only_the_owner_may_change(world: World) -> None:
-    await stored(world)
-    assert await reason(world.tracks.update(BOB, "t1", {"title": "Mine"})) == "ACCESS_DENIED"
-    assert await reason(world.tracks.update(ANN, "t2", {"title": "Mine"})) == "TRACK_NOT_FOUND"
-    assert (await world.tracks.get(ANN, "t1")).title == "t"
+async def test_only_the_owner_may_change(library: Library) -> None:
+    await stored(library)
+    assert await reason(library.tracks.update(BOB, "t1", {"title": "Mine"})) == "ACCESS_DENIED"
+    assert await reason(library.tracks.update(ANN, "t2", {"title": "Mine"})) == "TRACK_NOT_FOUND"
+    assert (await library.tracks.get(ANN, "t1")).title == "t"
 
 
 def test_keys_in_every_spelling() -> None:
@@ -147,44 +128,46 @@ def test_keys_in_every_spelling() -> None:
 # ------------------------------------------------------------------------------------------------- what is found out
 
 
-async def test_a_track_tells_what_was_made_of_it(world: World) -> None:
-    await stored(world)
-    await ended(world, "separation", of=("vocals", "drums"))
-    assert (await world.tracks.get(ANN, "t1")).stem_count == 2
-    await ended(world, "separation", of=("vocals", "drums", "bass"))
-    await ended(world, "pipeline", of=("main",))  # makes no stems
-    await ended(world, "analysis", values="v", measurement=Measurement(128.004, "A minor"))
-    told = await world.tracks.get(ANN, "t1")
+async def test_a_track_tells_what_was_made_of_it(library: Library) -> None:
+    await stored(library)
+    await ended(library, "separation", of=("vocals", "drums"))
+    assert (await library.tracks.get(ANN, "t1")).stem_count == 2
+    await ended(library, "separation", of=("vocals", "drums", "bass"))
+    await ended(library, "pipeline", of=("main",))  # makes no stems
+    await ended(library, "analysis", values="v", measurement=Measurement(128.004, "A minor"))
+    told = await library.tracks.get(ANN, "t1")
     assert (told.stem_count, told.analyzed, told.bpm, told.key) == (3, True, 128.0, "A minor")
 
 
-async def test_a_measurement_does_not_overrule_the_owner(world: World) -> None:
-    await stored(world)
-    await world.tracks.update(ANN, "t1", {"bpm": 64.0, "key": ""})
-    await ended(world, "analysis", values="v", measurement=Measurement(128.0, "A minor"))
-    told = await world.tracks.get(ANN, "t1")
+async def test_a_measurement_does_not_overrule_the_owner(library: Library) -> None:
+    await stored(library)
+    await library.tracks.update(ANN, "t1", {"bpm": 64.0, "key": ""})
+    await ended(library, "analysis", values="v", measurement=Measurement(128.0, "A minor"))
+    told = await library.tracks.get(ANN, "t1")
     assert (told.analyzed, told.bpm, told.key) == (True, 64.0, "")
 
 
 @pytest.mark.parametrize("measurement", [Measurement(), Measurement(0.0, ""), Measurement(1e6, "H")])
-async def test_what_was_not_measured_is_not_told(world: World, measurement: Measurement) -> None:
-    await stored(world)
-    await ended(world, "analysis", values="v", measurement=measurement)
-    told = await world.tracks.get(ANN, "t1")
+async def test_what_was_not_measured_is_not_told(library: Library, measurement: Measurement) -> None:
+    await stored(library)
+    await ended(library, "analysis", values="v", measurement=measurement)
+    told = await library.tracks.get(ANN, "t1")
     assert (told.analyzed, told.bpm, told.key) == (True, None, "")
 
 
 # --------------------------------------------------------------------------------------------------------------- lists
 
 
-async def library(world: World) -> None:
+async def fill(library: Library) -> None:
     """Five tracks, oldest first, and one of somebody else's."""
-    await stored(world, "t1", title="Blue Monday", artist="New Order", album="Power", duration_seconds=300.0, bpm=130.0)
-    await stored(world, "t2", title="élan", artist="Zoë", tags=["Lo-Fi", "calm"], duration_seconds=100.0, bpm=80.0)
-    await stored(world, "t3", title="Another Blue Day", artist="new order", source="import", duration_seconds=200.0)
-    await stored(world, "t4", title="100% %_*", artist="", key="A minor", duration_seconds=50.0, bpm=130.5)
-    await stored(world, "t5", title="Zebra", artist="AC/DC", album="power", tags=["calm"], duration_seconds=400.0)
-    await world.tracks.create(BOB, dataclasses.replace(track("b1"), title="Blue", tags=["calm"], bpm=130.0))
+    await stored(
+        library, "t1", title="Blue Monday", artist="New Order", album="Power", duration_seconds=300.0, bpm=130.0
+    )
+    await stored(library, "t2", title="élan", artist="Zoë", tags=["Lo-Fi", "calm"], duration_seconds=100.0, bpm=80.0)
+    await stored(library, "t3", title="Another Blue Day", artist="new order", source="import", duration_seconds=200.0)
+    await stored(library, "t4", title="100% %_*", artist="", key="A minor", duration_seconds=50.0, bpm=130.5)
+    await stored(library, "t5", title="Zebra", artist="AC/DC", album="power", tags=["calm"], duration_seconds=400.0)
+    await library.tracks.create(BOB, track("b1", title="Blue", tags=["calm"], bpm=130.0))
 
 
 @pytest.mark.parametrize(
@@ -198,9 +181,9 @@ async def library(world: World) -> None:
         (TrackSort.DURATION, True, "t5 t1 t3 t2 t4"),
     ],
 )
-async def test_orders(world: World, sort: TrackSort, descending: bool, expected: str) -> None:
-    await library(world)
-    assert await listed(world, sort, descending=descending) == expected.split()
+async def test_orders(library: Library, sort: TrackSort, descending: bool, expected: str) -> None:
+    await fill(library)
+    assert await listed(library, sort, descending=descending) == expected.split()
 
 
 @pytest.mark.parametrize(
@@ -243,39 +226,35 @@ async def test_orders(world: World, sort: TrackSort, descending: bool, expected:
         ({"status": TrackStatus.PROCESSED}, ""),
     ],
 )
-async def test_filters(world: World, filters: dict[str, Any], expected: str) -> None:
-    await library(world)
-    assert await listed(world, descending=False, **filters) == expected.split()
+async def test_filters(library: Library, filters: dict[str, Any], expected: str) -> None:
+    await fill(library)
+    assert await listed(library, descending=False, **filters) == expected.split()
 
 
-async def test_a_track_is_found_by_all_that_there_is_of_it(world: World) -> None:
+async def test_a_track_is_found_by_all_that_there_is_of_it(library: Library) -> None:
     for number in range(1, 5):
-        await stored(world, f"t{number}")
+        await stored(library, f"t{number}")
     for track_id in ("t2", "t4"):
-        await ended(world, "separation", track_id, of=("vocals",))
+        await ended(library, "separation", track_id, of=("vocals",))
     for track_id in ("t3", "t4"):
-        await ended(world, "analysis", track_id, values="{}")
-    assert await listed(world, status=TrackStatus.PROCESSED) == ["t4", "t2"]
-    assert await listed(world, status=TrackStatus.ANALYZED) == ["t4", "t3"]
-    assert await listed(world, status=TrackStatus.DOWNLOADED) == ["t4", "t3", "t2", "t1"]
+        await ended(library, "analysis", track_id, values="{}")
+    assert await listed(library, status=TrackStatus.PROCESSED) == ["t4", "t2"]
+    assert await listed(library, status=TrackStatus.ANALYZED) == ["t4", "t3"]
+    assert await listed(library, status=TrackStatus.DOWNLOADED) == ["t4", "t3", "t2", "t1"]
 
 
-async def test_a_change_is_found_and_what_was_before_is_not(world: World) -> None:
-    await stored(world, title="Before", tags=["old"])
-    await world.tracks.update(ANN, "t1", {"title": "After", "tags": ["fresh"]})
-    assert [await listed(world, search=word) for word in ("before", "old", "after", "fresh")] == [
-        [],
-        [],
-        ["t1"],
-        ["t1"],
-    ]
-    assert [await listed(world, tag=tag) for tag in ("old", "fresh")] == [[], ["t1"]]
+async def test_a_change_is_found_and_what_was_before_is_not(library: Library) -> None:
+    await stored(library, title="Before", tags=["old"])
+    await library.tracks.update(ANN, "t1", {"title": "After", "tags": ["fresh"]})
+    for word, found in (("before", []), ("old", []), ("after", ["t1"]), ("fresh", ["t1"])):
+        assert await listed(library, search=word) == found
+    assert [await listed(library, tag=tag) for tag in ("old", "fresh")] == [[], ["t1"]]
 
 
-async def test_pages(world: World) -> None:
-    await library(world)
+async def test_pages(library: Library) -> None:
+    await fill(library)
     pages = [
-        await world.tracks.list_tracks(ANN, TrackFilter("bob"), TrackSort.TITLE, False, offset, 2)
+        await library.tracks.list_tracks(ANN, TrackFilter("bob"), TrackSort.TITLE, False, offset, 2)
         for offset in (0, 2, 4, 6)
     ]
     assert [([one.id for one in tracks], total) for tracks, total in pages] == [
@@ -283,15 +262,5 @@ async def test_pages(world: World) -> None:
     ]  # fmt: skip
 
 
-async def test_a_filter_by_a_key_that_there_is_not(world: World) -> None:
-    assert list(await details(listed(world, key="H minor"))) == ["key"]
-
-
-async def test_jobs_in_either_order(world: World) -> None:
-    jobs = []
-    for _ in range(3):
-        world.clock.time += 1
-        jobs.append((await world.job()).id)
-    oldest, _ = await world.ledger.list_jobs(ANN, [], [], "", 0, 2, oldest_first=True)
-    newest, _ = await world.ledger.list_jobs(ANN, [], [], "", 0, 2)
-    assert ([job.id for job in oldest], [job.id for job in newest]) == (jobs[:2], jobs[:0:-1])
+async def test_a_filter_by_a_key_that_there_is_not(library: Library) -> None:
+    assert list(await details(listed(library, key="H minor"))) == ["key"]

@@ -1,17 +1,20 @@
-"""The file store when its caller is cancelled while a thread opens a file."""
+"""Adapters of the Blobs port: the file store when its caller is cancelled while a thread opens a file, and private calls of the MinIO SDK."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 import threading
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from minio import Minio
 
 from kit.adapters.filesystem.blobs import FileBlobs
-
-PATIENCE_SECONDS = 30
+from kit.adapters.s3.multipart import PRIVATE_CALLS
+from tests.waiting import DEADLINE_SECONDS
 
 
 class SlowOpen:
@@ -26,13 +29,13 @@ class SlowOpen:
             file = really(path, *arguments)
             self.files.append(file)
             self.opened.set()
-            assert self.gate.wait(PATIENCE_SECONDS)
+            assert self.gate.wait(DEADLINE_SECONDS)
             return file
 
         monkeypatch.setattr(Path, "open", open_slowly)
 
     async def cancel_meanwhile(self, work: asyncio.Task[None]) -> None:
-        assert await asyncio.to_thread(self.opened.wait, PATIENCE_SECONDS)
+        assert await asyncio.to_thread(self.opened.wait, DEADLINE_SECONDS)
         work.cancel()
         asyncio.get_running_loop().call_soon(self.gate.set)
         with pytest.raises(asyncio.CancelledError):
@@ -62,3 +65,23 @@ async def test_a_cancelled_reader_closes_its_file(tmp_path: Path, monkeypatch: p
     slow = SlowOpen(monkeypatch)
     await slow.cancel_meanwhile(asyncio.create_task(_read(blobs)))
     assert [file.closed for file in slow.files] == [True]
+
+
+ADAPTER = Path(__file__).parents[2] / "kit" / "adapters" / "s3"
+
+
+@pytest.mark.parametrize("name", PRIVATE_CALLS)
+def test_a_private_call_has_the_parameters_that_the_adapter_uses(name: str) -> None:
+    parameters = list(inspect.signature(getattr(Minio, name)).parameters)[1:]
+    assert parameters[: len(PRIVATE_CALLS[name])] == list(PRIVATE_CALLS[name])
+
+
+def test_the_sdk_has_no_public_calls_for_single_parts_yet() -> None:
+    public = [name for name in dir(Minio) if not name.startswith("_")]
+    assert not [name for name in public if "multipart" in name or "upload_part" in name]
+
+
+def test_private_calls_are_in_one_module() -> None:
+    used = {path.name: set(re.findall(r"lient\.(_[a-z]\w+)", path.read_text())) for path in ADAPTER.glob("*.py")}
+    assert used.pop("multipart.py") == set(PRIVATE_CALLS)
+    assert not any(used.values())

@@ -1,13 +1,17 @@
-"""Folders and files of the platform are for its user alone."""
+"""Folders of the platform: those for its user alone, and those for temporary files."""
 
 from __future__ import annotations
 
 import os
+import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from kit.scratch import process_folder
 from kit.security.private_files import private_folder
 
 
@@ -55,3 +59,17 @@ def test_a_folder_of_another_user_is_refused_only_where_all_may_create_one(tmp_p
     tmp_path.chmod(0o1777)
     with pytest.raises(PermissionError, match="another user"):
         private_folder(volume)
+
+
+def test_a_process_removes_the_folders_of_dead_processes_of_its_own_host_only(tmp_path: Path) -> None:
+    host = socket.gethostname()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (f"{host}-{dead.pid}", f"{host}-{os.getppid()}", f"elsewhere-{dead.pid}", f"{host}-more-{dead.pid}"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "stem.wav").write_bytes(b"1")
+    with process_folder(tmp_path) as own:
+        assert own.name == f"{host}-{os.getpid()}"
+        left = {path.name for path in tmp_path.iterdir()}
+        assert left == {own.name, f"{host}-{os.getppid()}", f"elsewhere-{dead.pid}", f"{host}-more-{dead.pid}"}
+    assert not own.exists()
