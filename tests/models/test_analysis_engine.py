@@ -390,7 +390,7 @@ def test_a_dc_offset_has_no_key() -> None:
 KEYS_OF = {
     "tempo": {"tempo", "tempo_confidence", "tempo_alternatives", "beats", "beat_count"},
     "key": {
-        *("key", "confidence", "key_confidence", "pitch_class", "mode", "key_runner_up", "tuning_cents", "camelot"),
+        *("key", "confidence", "key_confidence", "pitch_class", "mode", "key_runner_up", "tuning_cents", "camelot")
     },
     "energy": {
         *("energy", "energy_variance", "energy_max", "energy_min", "zero_crossing_rate"),

@@ -6,6 +6,7 @@ import csv
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from services.separation.service import STEMS
 from training.augmentation import changed_song, changed_stem, chopped, deepened, echoed, encoded, resampled
 from training.blend import blended
 from training.configuration import Configuration, Network, Optimization, read_configuration
-from training.examples import Examples, Song, find_songs, validation_segments
+from training.examples import Examples, find_songs, validation_segments
 from training.losses import masking_loss, moving_loss, si_sdr
 from training.train import Training, main, run
 
@@ -92,19 +93,14 @@ def test_a_configuration_with_wrong_values_is_refused(tmp_path: Path, change: di
         read_configuration(path)
 
 
-def test_an_example_follows_from_the_seed_and_its_number(songs: Path) -> None:
+def test_examples_follow_from_seed_and_number_with_a_level_near_one(songs: Path) -> None:
     first, second = examples(songs), examples(songs)
     assert torch.equal(first[7], second[7])
     assert not torch.equal(first[7], first[8])
     assert not torch.equal(first[7], examples(songs, seed=2)[7])
-
-
-def test_examples_are_stereo_stems_with_a_level_near_one(songs: Path) -> None:
-    source = examples(songs)
-    for number in range(30):
-        stems = source[number]
-        assert stems.shape == (4, 2, RATE_HZ // 2)
-        assert stems.dtype == torch.float32
+    for number in range(20):
+        stems = first[number]
+        assert (stems.shape, stems.dtype) == ((4, 2, RATE_HZ // 2), torch.float32)
         assert bool(stems.isfinite().all())
         mix = stems.sum(dim=0)
         assert not bool(mix.any()) or 0.3 < float(mix.std()) < 2.0
@@ -127,69 +123,53 @@ def _frequency_hz(stem: torch.Tensor) -> float:
     return float(np.argmax(spectrum) * RATE_HZ / len(samples)) if spectrum.max() > 1e-2 else 0.0
 
 
-def test_songs_are_found_with_their_length_and_read_beyond_their_end(songs: Path) -> None:
+def test_songs_are_read_beyond_their_end_and_validated_in_their_middle(songs: Path) -> None:
     (song,) = find_songs(songs / "validation")
     assert (song.frame_count, song.sample_rate_hz) == (3 * RATE_HZ, RATE_HZ)
     tail = song.read("bass", 3 * RATE_HZ - 100, 300)
     assert tail.shape == (2, 300)
     np.testing.assert_allclose(tail[:, :100], _stem("bass", 2)[:, -100:], atol=1e-4)
     assert not tail[:, 100:].any()
-
-
-def test_validation_uses_the_middle_of_each_song_unchanged(songs: Path) -> None:
-    (segment,) = validation_segments([Song(songs / "validation" / "song-2")], RATE_HZ)
+    (segment,) = validation_segments([song], RATE_HZ)
     np.testing.assert_allclose(segment[3], _stem("vocals", 2)[:, RATE_HZ : 2 * RATE_HZ], atol=1e-4)
 
 
-@pytest.mark.parametrize("frame_count", [1_000, RATE_HZ])
-def test_an_encoded_stem_begins_and_ends_as_before_and_differs_by_noise(frame_count: int) -> None:
-    stem = _stem("vocals", 0)[:, RATE_HZ : RATE_HZ + frame_count]
+@pytest.mark.parametrize("change", [changed_stem, deepened, echoed, chopped], ids=lambda change: change.__name__)
+def test_changes_of_stems_differ_by_seed_and_keep_shape_and_silence(change: Any) -> None:
+    stem = _stem("bass", 1)[:, :RATE_HZ]
+    changed = [change(stem, np.random.default_rng(seed), RATE_HZ) for seed in range(20)]
+    assert all(each.shape == stem.shape and each.dtype == np.float32 and np.isfinite(each).all() for each in changed)
+    assert len({each.tobytes() for each in changed}) == 20
+    assert not change(np.zeros_like(stem), np.random.default_rng(5), RATE_HZ).any()
+    levels = [np.sqrt(np.mean(each**2) / np.mean(stem**2)) for each in changed]
+    assert 0.1 < np.median(levels) < 2
+
+
+def test_an_encoded_stem_begins_and_ends_as_before_and_differs_by_noise() -> None:
+    stem = _stem("vocals", 0)[:, RATE_HZ : 2 * RATE_HZ]
     coded = encoded(stem, 64_000, RATE_HZ)
     assert (coded.shape, coded.dtype) == (stem.shape, stem.dtype)
-    noise = float(np.square(coded - stem).mean() / np.square(stem).mean())
-    assert 1e-9 < noise < 1e-2
+    assert 1e-9 < float(np.square(coded - stem).mean() / np.square(stem).mean()) < 1e-2
 
 
 def test_another_speed_changes_pitch_and_keeps_the_length() -> None:
     played = resampled(_stem("bass", 0)[:, :RATE_HZ], 1.1, RATE_HZ // 2)
     assert played.shape == (2, RATE_HZ // 2)
     assert _frequency_hz(torch.from_numpy(played)) == pytest.approx(88, abs=0.5)
+    deep = [deepened(_stem("bass", 0), np.random.default_rng(seed), RATE_HZ) for seed in range(5)]
+    assert all(39 < _frequency_hz(torch.from_numpy(each)) < 81 for each in deep)
 
 
-def test_a_deepened_bass_is_lower_and_as_loud_with_fewer_harmonics() -> None:
-    times = np.arange(RATE_HZ) / RATE_HZ
-    tone = sum(np.sin(2 * np.pi * 90 * n * times) / n for n in (1, 4))
-    bass = np.stack([tone, tone]).astype(np.float32)
-    shares = []
-    for seed in range(20):
-        deep = deepened(bass, np.random.default_rng(seed), RATE_HZ)
-        assert deep.shape == bass.shape
-        assert deep.dtype == bass.dtype
-        assert 44 < _frequency_hz(torch.from_numpy(deep)) < 91
-        assert float(np.sqrt(np.mean(deep**2))) == pytest.approx(float(np.sqrt(np.mean(bass**2))), rel=0.01)
-        shares.append(_harmonic_share(deep))
-    assert np.mean(shares) < 0.5 * _harmonic_share(bass)
-    assert max(shares) < 1.5 * _harmonic_share(bass)
-    assert not deepened(np.zeros_like(bass), np.random.default_rng(1), RATE_HZ).any()
-
-
-def test_echoes_follow_a_sound_and_fade() -> None:
-    click = np.zeros((2, 4 * RATE_HZ), np.float32)
+def test_echoes_follow_a_sound_and_a_gate_makes_gaps() -> None:
+    click = np.zeros((2, 2 * RATE_HZ), np.float32)
     click[0, 100] = 1.0
-    crossed = 0
-    for seed in range(20):
+    for seed in range(5):
         echoes = echoed(click, np.random.default_rng(seed), RATE_HZ)
-        assert echoes.shape == click.shape
-        assert echoes.dtype == click.dtype
         assert not echoes[:, :100].any()
-        frames = np.flatnonzero(np.abs(echoes).max(axis=0) > 1e-4)
-        late = frames[frames > 100 + round(0.05 * RATE_HZ)]
-        delay = int(late[0]) - 100
-        assert 0.06 * RATE_HZ <= delay + 1 <= 0.6 * RATE_HZ + 1
-        energies = [float(np.sum(echoes[:, 100 + n * delay : 100 + (n + 1) * delay] ** 2)) for n in (1, 2, 3)]
-        assert energies[0] > energies[1] > energies[2] > 0
-        crossed += bool(echoes[1].any())
-    assert 0 < crossed < 20
+        assert not echoes[:, 101 : 100 + round(0.05 * RATE_HZ)].any()
+        assert echoes[:, 100 + round(0.05 * RATE_HZ) :].any()
+    gates = [chopped(np.ones_like(click), np.random.default_rng(seed), RATE_HZ) for seed in range(20)]
+    assert all(0 <= gate.min() < 0.41 * gate.max() for gate in gates)
 
 
 def test_a_blend_lies_between_both_networks_and_moves_the_score_of_the_drums() -> None:
@@ -201,47 +181,6 @@ def test_a_blend_lies_between_both_networks_and_moves_the_score_of_the_drums() -
         if name == "masks.unet.last.1.bias":
             expected[:2] -= 0.5
         torch.testing.assert_close(value, expected)
-    mix = torch.randn(1, 2, 16 * 1024)
-    shares = []
-    for drums in (0.0, -1.0):
-        network = SmallNetwork(8)
-        network.load_state_dict(blended(before, after, 0.25, drums))
-        with torch.inference_mode():
-            shares.append(float(network.masks(mix)[0, STEMS.index("drums")].square().sum()))
-    assert shares[1] < 0.6 * shares[0]
-
-
-def test_a_chopped_sound_is_as_loud_and_has_gaps() -> None:
-    tone = np.ones((2, 2 * RATE_HZ), np.float32)
-    quietest = []
-    for seed in range(20):
-        cut = chopped(tone, np.random.default_rng(seed), RATE_HZ)
-        assert cut.shape == tone.shape
-        assert cut.dtype == tone.dtype
-        assert np.all(cut >= 0)
-        np.testing.assert_array_equal(cut[0], cut[1])
-        level = float(np.sqrt(np.mean(cut**2)))
-        assert 0.3 < level < 1.01
-        # The gate opens and closes within 1 to 20 ms.
-        assert 1 / (0.021 * RATE_HZ) < np.abs(np.diff(cut[0])).max() / np.ptp(cut) < 1 / (0.0009 * RATE_HZ)
-        quietest.append(float(cut.min() / cut.max()))
-    assert max(quietest) < 0.41
-    assert min(quietest) < 0.1
-
-
-def _harmonic_share(samples: NDArray[np.float32]) -> float:
-    """Return the share of the energy above 150 Hz."""
-    energy = np.abs(np.fft.rfft(samples[0])) ** 2
-    return float(energy[150:].sum() / energy.sum())
-
-
-def test_changes_of_stems_keep_shape_and_stay_finite() -> None:
-    stem = _stem("other", 1)[:, :RATE_HZ]
-    changed = [changed_stem(stem, np.random.default_rng(seed), RATE_HZ) for seed in range(80)]
-    assert all(each.shape == stem.shape and each.dtype == np.float32 and np.isfinite(each).all() for each in changed)
-    assert len({each.tobytes() for each in changed}) == 80
-    silent = changed_stem(np.zeros_like(stem), np.random.default_rng(5), RATE_HZ)
-    assert not silent.any()
 
 
 def test_changes_of_a_song_apply_to_all_stems_alike() -> None:
@@ -250,40 +189,6 @@ def test_changes_of_a_song_apply_to_all_stems_alike() -> None:
     for seed in range(40):
         changed = changed_song(stems, np.random.default_rng(seed), RATE_HZ)
         np.testing.assert_array_equal(changed[1], changed[3])
-
-
-def test_the_loss_is_that_of_the_masked_spectrograms() -> None:
-    stage = BandMasks(4)
-    spectra = stage.spectrum(torch.randn(2, 4, 2, 8192, generator=torch.Generator().manual_seed(1)))
-    mix = spectra.sum(dim=1)
-    masks = stage.masks(mix).detach()
-    expected = _loss(mix.unsqueeze(1) * masks.index_select(3, stage.bands), spectra)
-    assert float(masking_loss(stage, masks, spectra)) == pytest.approx(expected, abs=1e-3)
-    assert float(masking_loss(stage, masks, 3 * spectra)) == pytest.approx(expected, abs=1e-3)
-
-
-def test_the_loss_of_the_second_stage_is_that_of_the_moved_spectrograms() -> None:
-    stage = LowFrequencies(4)
-    spectra = stage.spectrum(torch.randn(2, 4, 2, 30_000, generator=torch.Generator().manual_seed(1)))
-    estimates = spectra.roll(1, dims=1)
-    shares = stage.shares(stage.divided(estimates)[0]).detach()
-    assert shares.diagonal(dim1=2, dim2=3).mean() > 0.9, "before training, each stem keeps its sounds"
-    expected = _loss(_moved(stage, estimates, shares), spectra)
-    assert float(moving_loss(stage, shares, estimates, spectra)) == pytest.approx(expected, abs=1e-3)
-    assert float(moving_loss(stage, shares, 3 * estimates, 3 * spectra)) == pytest.approx(expected, abs=1e-3)
-
-
-def _moved(stage: LowFrequencies, estimates: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-    result = estimates.clone()
-    low = stage.divided(result)[0]
-    low[:] = sum(shares[:, :, :, stem].transpose(1, 2) * low[:, stem, None] for stem in range(4))
-    return result
-
-
-def _loss(estimates: torch.Tensor, spectra: torch.Tensor) -> float:
-    errors = (estimates - spectra).abs().square().flatten(2).sum(dim=2)
-    mix = spectra.sum(dim=1).abs().square().flatten(1).sum(dim=1, keepdim=True)
-    return float(10 * torch.log10(errors / mix + 1e-3).mean())
 
 
 def _tones(*frequencies_hz: int) -> torch.Tensor:
@@ -323,21 +228,15 @@ def test_si_sdr_is_that_of_its_definition() -> None:
 @pytest.mark.parametrize("frame_count", [RATE_HZ // 2, 5_000])
 def test_the_stems_always_sum_to_the_mix(frame_count: int) -> None:
     mix = torch.randn(3, 2, frame_count, generator=torch.Generator().manual_seed(1))
-    with torch.inference_mode():
-        stems = SmallNetwork(4)(mix)
-    assert stems.shape == (3, 4, 2, frame_count)
-    torch.testing.assert_close(stems.sum(dim=1), mix, atol=3e-5, rtol=0)
-
-
-def test_layers_in_16_bits_keep_the_sum_of_the_stems() -> None:
-    mix = torch.randn(1, 2, RATE_HZ, generator=torch.Generator().manual_seed(1))
     network = SmallNetwork(4)
     with torch.inference_mode():
         exact = network(mix)
         with torch.autocast("cpu", torch.bfloat16):
-            stems = network(mix)
-    torch.testing.assert_close(stems.sum(dim=1), mix, atol=3e-5, rtol=0)
-    assert 0 < float((stems - exact).abs().max()) < 0.1
+            rounded = network(mix)
+    for stems in (exact, rounded):
+        assert stems.shape == (3, 4, 2, frame_count)
+        torch.testing.assert_close(stems.sum(dim=1), mix, atol=3e-5, rtol=0)
+    assert 0 < float((rounded - exact).abs().max()) < 0.1
 
 
 def test_a_network_learns_to_separate_tones(songs: Path, tmp_path: Path) -> None:
@@ -356,35 +255,26 @@ def test_a_network_learns_to_separate_tones(songs: Path, tmp_path: Path) -> None
 
 
 def test_an_interrupted_training_continues_with_the_same_result(songs: Path, tmp_path: Path) -> None:
-    through, first = tmp_path / "through", tmp_path / "parts"
-    through.mkdir(), first.mkdir()
-    whole = Training(configuration(step_count=6), through, "cpu")
-    source = batches(songs, 0)
-    for _ in range(6):
-        whole.update(next(source))
-    part = Training(configuration(step_count=6), first, "cpu")
-    source = batches(songs, 0)
-    for _ in range(4):
-        part.update(next(source))
-    part.save()
-    resumed = Training(configuration(step_count=6), first, "cpu")
-    assert resumed.step == 4
-    source = batches(songs, resumed.step)
-    for _ in range(2):
-        resumed.update(next(source))
+    def trained(folder: Path, step_count: int) -> Training:
+        folder.mkdir(exist_ok=True)
+        training = Training(configuration(step_count=6), folder, "cpu")
+        source = batches(songs, training.step)
+        while training.step < step_count:
+            training.update(next(source))
+        return training
+
+    whole = trained(tmp_path / "through", 6)
+    trained(tmp_path / "parts", 4).save()
+    assert Training(configuration(step_count=6), tmp_path / "parts", "cpu").step == 4
+    resumed = trained(tmp_path / "parts", 6)
     for expected, found in zip(whole._average.parameters(), resumed._average.parameters(), strict=True):
         torch.testing.assert_close(found, expected)
-
-
-def test_a_training_begins_with_given_weights(songs: Path, tmp_path: Path) -> None:
-    first = Training(configuration(), tmp_path, "cpu")
-    first.update(next(batches(songs, 0)))
-    first.note({"mean": 1.0})
-    second = Training(configuration(seed=9), tmp_path / "other", "cpu", tmp_path / "network.safetensors")
-    assert second.step == 0
-    for found in (second._network, second._average):
-        for expected, value in zip(first._average.parameters(), found.parameters(), strict=True):
-            assert torch.equal(expected, value)
+    resumed.note({"mean": 1.0})
+    other = Training(configuration(seed=9), tmp_path, "cpu", tmp_path / "parts" / "network.safetensors")
+    assert other.step == 0
+    for network in (other._network, other._average):
+        for expected, found in zip(resumed._average.parameters(), network.parameters(), strict=True):
+            assert torch.equal(expected, found)
 
 
 def test_training_stops_early_without_improvement(songs: Path, tmp_path: Path) -> None:

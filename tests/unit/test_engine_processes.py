@@ -108,9 +108,7 @@ async def test_an_exception_in_report_stops_the_work_not_the_process(processes: 
     assert await processes.run(use) == (before, 2)
 
 
-async def test_a_late_stop_does_not_affect_the_next_work(
-    processes: EngineProcesses[Counter],
-) -> None:
+async def test_a_late_stop_does_not_affect_the_next_work(processes: EngineProcesses[Counter]) -> None:
     class Enough(Exception):
         pass
 

@@ -93,11 +93,7 @@ async def test_takes_that_arrive_together_are_made_in_one_batch(hall: Hall) -> N
 
 async def test_other_models_and_lengths_are_batches_of_their_own_in_the_order_of_arrival(hall: Hall) -> None:
     await asyncio.gather(
-        hall.take("a"),
-        hall.take("b", "audio"),
-        hall.take("c"),
-        hall.take("d", seconds=2.0),
-        hall.take("e", "audio"),
+        hall.take("a"), hall.take("b", "audio"), hall.take("c"), hall.take("d", seconds=2.0), hall.take("e", "audio")
     )
     assert hall.batches() == [["a", "c"], ["b", "e"], ["d"]]
 

@@ -152,8 +152,7 @@ def test_encoding_stops_when_it_is_told_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("codec", "container", "kept"),
-    [("libopus", "webm", "ogg"), ("aac", "mpegts", "m4a"), ("aac", "matroska", "m4a")],
+    ("codec", "container", "kept"), [("libopus", "webm", "ogg"), ("aac", "mpegts", "m4a"), ("aac", "matroska", "m4a")]
 )
 def test_sound_comes_out_of_its_wrapping_unchanged(tmp_path: Path, codec: str, container: str, kept: str) -> None:
     samples = tone(2.0, rate_hz=48_000)

@@ -179,10 +179,7 @@ async def test_connections_use_the_checked_address() -> None:
         egress_policy = EgressPolicy(["rebinding.example"], resolver)
         assert await read_web(
             egress_policy, f"http://rebinding.example:{checked.port}/", limit_bytes=100, seconds=10
-        ) == (
-            f"http://rebinding.example:{checked.port}/",
-            b"checked",
-        )
+        ) == (f"http://rebinding.example:{checked.port}/", b"checked")
         assert resolver.hosts == ["rebinding.example"]  # resolved once
 
 
