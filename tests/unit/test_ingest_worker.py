@@ -149,14 +149,17 @@ def test_what_is_asked_for_survives_the_ledger() -> None:
 
 
 def test_a_source_is_one_track_of_each_owner() -> None:
-    first = track_id_of("ann", "spotify:track:one")
-    assert first == track_id_of("ann", "spotify:track:one")
-    assert len({first, track_id_of("bob", "spotify:track:one"), track_id_of("ann", "spotify:track:two")}) == 3
-    assert str(uuid.UUID(first)) == first
+    sources = [("ann", "one"), ("bob", "one"), ("ann", "two"), ("ann", "one")]
+    found = [track_id_of(owner, f"spotify:track:{name}") for owner, name in sources]
+    assert (len(set(found)), found[0]) == (3, found[3])
+    assert str(uuid.UUID(found[0])) == found[0]
 
 
-async def test_two_jobs_for_one_track_leave_one_track_and_one_file(world: World) -> None:
-    results = await asyncio.gather(world.run(wanted()), world.run(wanted("high")))
+async def test_two_jobs_for_one_track_leave_one_file_and_nothing_of_a_killed_attempt(world: World) -> None:
+    left = f"tracks/{wanted().track_id}/{uuid.uuid4()}/1/original.mp3"
+    async with world.blobs.write(left) as writer:
+        await writer.write(b"half")
+    results = await asyncio.gather(world.run(wanted(), attempt=2), world.run(wanted("high")))
     assert {result.engine for result in results} <= {"yt-dlp", "library"}
     track = await world.track(wanted())
     assert await world.blobs.keys("tracks/") == [track.blob_key]
@@ -166,25 +169,13 @@ async def test_two_jobs_for_one_track_leave_one_track_and_one_file(world: World)
     assert list(world.scratch.iterdir()) == []
 
 
-async def test_an_attempt_after_one_that_died_late_finds_the_track(world: World, site: MediaSite) -> None:
+async def test_tracks_that_are_stored_or_deleted_are_not_downloaded(world: World, site: MediaSite) -> None:
+    with pytest.raises(AppError, match="TRACK_NOT_FOUND"):
+        await world.handle(wanted())
+    assert site.seen == []
     await world.run(wanted())
     site.seen.clear()
     assert (await world.run(wanted(), attempt=2)).engine == "library"
-    assert site.seen == []
-
-
-async def test_what_a_killed_attempt_left_behind_is_removed(world: World) -> None:
-    left = f"tracks/{wanted().track_id}/{uuid.uuid4()}/1/original.mp3"
-    async with world.blobs.write(left) as writer:
-        await writer.write(b"half")
-    await world.run(wanted(), attempt=2)
-    assert await world.blobs.keys("tracks/") == [(await world.track(wanted())).blob_key]
-
-
-async def test_a_deleted_track_is_not_downloaded(world: World, site: MediaSite) -> None:
-    site.seen.clear()
-    with pytest.raises(AppError, match="TRACK_NOT_FOUND"):
-        await world.handle(wanted())
     assert site.seen == []
 
 
