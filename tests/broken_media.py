@@ -19,20 +19,11 @@ __all__ = ["BOMBS", "SLOW_BOMBS", "broken_recordings", "good_recordings"]
 
 RATE_HZ = 48_000
 _SOUNDFILE = {
-    "wav16": ("WAV", "PCM_16"),
-    "wav24": ("WAV", "PCM_24"),
-    "wav8": ("WAV", "PCM_U8"),
-    "wav32f": ("WAV", "FLOAT"),
-    "wav alaw": ("WAV", "ALAW"),
-    "rf64": ("RF64", "PCM_16"),
-    "w64": ("W64", "PCM_16"),
-    "aiff": ("AIFF", "PCM_16"),
-    "aifc": ("AIFF", "FLOAT"),
-    "flac": ("FLAC", "PCM_24"),
-    "mp3": ("MP3", "MPEG_LAYER_III"),
-    "vorbis": ("OGG", "VORBIS"),
-    "opus": ("OGG", "OPUS"),
-}
+    "wav16": ("WAV", "PCM_16"), "wav24": ("WAV", "PCM_24"), "wav8": ("WAV", "PCM_U8"), "wav32f": ("WAV", "FLOAT"),
+    "wav alaw": ("WAV", "ALAW"), "rf64": ("RF64", "PCM_16"), "w64": ("W64", "PCM_16"), "aiff": ("AIFF", "PCM_16"),
+    "aifc": ("AIFF", "FLOAT"), "flac": ("FLAC", "PCM_24"), "mp3": ("MP3", "MPEG_LAYER_III"),
+    "vorbis": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"),
+}  # fmt: skip
 _FFMPEG = {
     "m4a aac": ("mp4", "aac", "fltp", {}),
     "m4a alac": ("mp4", "alac", "s16p", {}),
@@ -271,19 +262,12 @@ _FTYP = b"\0\0\0\x14ftypM4A \0\0\0\0M4A "
 BOMBS: dict[str, Callable[[Path], Path]] = {
     "200,000 ID3 frames": lambda path: hostile_media.id3_frames(path, 200_000),
     "compressed ID3 frames": lambda path: hostile_media.compressed_id3(path, 16 << 20, 8),
-    "900,000 comments": lambda path: hostile_media.flac_comments(path, 900_000),
-    "declared hours": _declared_hours,
-    "atoms in atoms": _atoms,
-    "a million atoms": _many_atoms,
-    "promised samples": _promised_samples,
-    "tiny pages": _tiny_pages,
-    "many streams": _many_streams,
-    "a million chunks": _empty_chunks,
-    "a million AIFF chunks": _empty_aiff_chunks,
-    "400,000 ID3 tags": _id3_tags,
-    "almost frames": _almost_frames,
+    "900,000 comments": lambda path: hostile_media.flac_comments(path, 900_000), "declared hours": _declared_hours,
+    "atoms in atoms": _atoms, "a million atoms": _many_atoms, "promised samples": _promised_samples,
+    "tiny pages": _tiny_pages, "many streams": _many_streams, "a million chunks": _empty_chunks,
+    "a million AIFF chunks": _empty_aiff_chunks, "400,000 ID3 tags": _id3_tags, "almost frames": _almost_frames,
     "an edit list": _many_edits,
-}
+}  # fmt: skip
 """Functions that write files which are expensive to read."""
 
 SLOW_BOMBS: dict[str, Callable[[Path], Path]] = {

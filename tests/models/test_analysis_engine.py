@@ -355,15 +355,10 @@ def test_silence_has_no_tempo_and_no_key() -> None:
 @pytest.mark.parametrize(
     ("rate_hz", "channel_count", "frame_count"),
     [
-        (44100, 1, 0),
-        (44100, 2, 1),
-        (384000, 1, 1),
-        (22050, 1, 2047),
-        (4000, 8, 3000),
-        (8000, 3, 8000),
+        (44100, 1, 0), (44100, 2, 1), (384000, 1, 1), (22050, 1, 2047), (4000, 8, 3000), (8000, 3, 8000),
         (384000, 1, 300000),
     ],
-)
+)  # fmt: skip
 @pytest.mark.parametrize("kind", ["noise", "offset", "loud", "not finite"])
 def test_unusual_recordings_have_finite_results(rate_hz: int, channel_count: int, frame_count: int, kind: str) -> None:
     noise = np.random.default_rng(9).standard_normal((channel_count, frame_count))

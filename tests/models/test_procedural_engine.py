@@ -14,12 +14,8 @@ from services.generation.service import Clip, Engine, Take
 RATE_HZ = 44100
 ENGINE_MODELS = {declared.name: declared.fallback for declared in MODELS}
 MUSIC = (
-    "upbeat pop",
-    "solo piano in C minor",
-    "peaceful ambient, no drums",
-    "lo-fi beats with rain",
-    "epic orchestral",
-)
+    "upbeat pop", "solo piano in C minor", "peaceful ambient, no drums", "lo-fi beats with rain", "epic orchestral",
+)  # fmt: skip
 SOUNDS = ("heavy rain with distant thunder", "footsteps in a cave", "laser", "UI click", "qwertz")
 
 

@@ -89,24 +89,16 @@ def encode_with_ffmpeg(
 @pytest.mark.parametrize(
     ("file_format", "subtype", "container", "codec"),
     [
-        ("WAV", "PCM_U8", "wav", "pcm_u8"),
-        ("WAV", "PCM_16", "wav", "pcm_s16le"),
-        ("WAV", "PCM_24", "wav", "pcm_s24le"),
-        ("WAV", "PCM_32", "wav", "pcm_s32le"),
-        ("WAV", "FLOAT", "wav", "pcm_f32le"),
-        ("WAV", "DOUBLE", "wav", "pcm_f64le"),
-        ("WAVEX", "PCM_16", "wav", "pcm_s16le"),
-        ("WAVEX", "PCM_24", "wav", "pcm_s24le"),
-        ("RF64", "PCM_24", "wav", "pcm_s24le"),
-        ("W64", "PCM_16", "w64", "pcm_s16le"),
-        ("FLAC", "PCM_16", "flac", "flac"),
-        ("FLAC", "PCM_24", "flac", "flac"),
-        ("AIFF", "PCM_S8", "aiff", "pcm_s8"),
-        ("AIFF", "PCM_16", "aiff", "pcm_s16be"),
-        ("AIFF", "PCM_24", "aiff", "pcm_s24be"),
+        ("WAV", "PCM_U8", "wav", "pcm_u8"), ("WAV", "PCM_16", "wav", "pcm_s16le"),
+        ("WAV", "PCM_24", "wav", "pcm_s24le"), ("WAV", "PCM_32", "wav", "pcm_s32le"),
+        ("WAV", "FLOAT", "wav", "pcm_f32le"), ("WAV", "DOUBLE", "wav", "pcm_f64le"),
+        ("WAVEX", "PCM_16", "wav", "pcm_s16le"), ("WAVEX", "PCM_24", "wav", "pcm_s24le"),
+        ("RF64", "PCM_24", "wav", "pcm_s24le"), ("W64", "PCM_16", "w64", "pcm_s16le"),
+        ("FLAC", "PCM_16", "flac", "flac"), ("FLAC", "PCM_24", "flac", "flac"), ("AIFF", "PCM_S8", "aiff", "pcm_s8"),
+        ("AIFF", "PCM_16", "aiff", "pcm_s16be"), ("AIFF", "PCM_24", "aiff", "pcm_s24be"),
         ("AIFF", "FLOAT", "aiff", "pcm_f32be"),
     ],
-)
+)  # fmt: skip
 def test_lossless_formats_decode_exactly(
     tmp_path: Path, channel_count: int, file_format: str, subtype: str, container: str, codec: str
 ) -> None:

@@ -273,16 +273,10 @@ def test_ffmpeg_says_nothing_to_the_terminal(path: Path) -> None:
 
 
 RECORDINGS = [
-    encoded("WAV", "PCM_24")[:6_000],
-    encoded("WAV", "FLOAT")[:6_000],
-    encoded("FLAC")[:12_000],
-    encoded("MP3"),
-    encoded("OGG", "VORBIS")[:12_000],
-    encoded("OGG", "OPUS", 48_000),
-    encoded("AIFF", "PCM_16")[:6_000],
-    encoded("RF64", "PCM_16")[:6_000],
-    encoded("W64", "PCM_16")[:6_000],
-]
+    encoded("WAV", "PCM_24")[:6_000], encoded("WAV", "FLOAT")[:6_000], encoded("FLAC")[:12_000], encoded("MP3"),
+    encoded("OGG", "VORBIS")[:12_000], encoded("OGG", "OPUS", 48_000), encoded("AIFF", "PCM_16")[:6_000],
+    encoded("RF64", "PCM_16")[:6_000], encoded("W64", "PCM_16")[:6_000],
+]  # fmt: skip
 
 
 @settings(deadline=None, max_examples=200)

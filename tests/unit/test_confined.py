@@ -39,18 +39,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 ATTEMPTS = [
-    "socket.create_connection(('127.0.0.1', 10))",
-    "socket.create_connection(('93.184.215.14', 9), 1)",
-    "socket.getaddrinfo('example.org', 80)",
-    "socket.gethostbyname('example.org')",
+    "socket.create_connection(('127.0.0.1', 10))", "socket.create_connection(('93.184.215.14', 9), 1)",
+    "socket.getaddrinfo('example.org', 80)", "socket.gethostbyname('example.org')",
     "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 53))",
-    "socket.socket().bind(('127.0.0.1', 0))",
-    "subprocess.run(['true'])",
-    "os.system('true')",
-    "os.execv('/bin/true', ['true'])",
-    "os.posix_spawn('/bin/true', ['true'], {})",
-    "os.fork()",
-]
+    "socket.socket().bind(('127.0.0.1', 0))", "subprocess.run(['true'])", "os.system('true')",
+    "os.execv('/bin/true', ['true'])", "os.posix_spawn('/bin/true', ['true'], {})", "os.fork()",
+]  # fmt: skip
 
 
 async def test_code_in_the_process_gets_no_connection_and_no_program(folder: Path) -> None:

@@ -63,17 +63,10 @@ NOTATIONS = "127.0.0.1 localhost 2130706433 0x7f000001 0x7f.0.0.1 017700000001 0
 @pytest.mark.parametrize(
     "host",
     [
-        *NOTATIONS.split(),
-        "::1",
-        "::ffff:127.0.0.1",
-        "::ffff:7f00:1",
-        "fe80::1",
-        "",
-        ".",
-        f"{'a' * 64}.example",
+        *NOTATIONS.split(), "::1", "::ffff:127.0.0.1", "::ffff:7f00:1", "fe80::1", "", ".", f"{'a' * 64}.example",
         "a\x00b.org",
     ],
-)
+)  # fmt: skip
 async def test_private_hosts_are_refused_in_any_notation(host: str) -> None:
     assert await is_refused(EgressPolicy(), host)
     if host in ("0x7f000001", "2130706433"):  # which the resolver of the system accepts

@@ -37,15 +37,11 @@ def test_ten_seconds_more_or_less_are_the_right_length(seconds: float, first: bo
 @pytest.mark.parametrize(
     "other",
     [
-        "The Weeknd - Blinding Lights (Live at the Festival)",
-        "Blinding Lights - Karaoke Version",
-        "Blinding Lights (Remix)",
-        "Blinding Lights - The Weeknd (Cover by Anna)",
-        "the weeknd blinding lights slowed + reverb",
-        "Blinding Lights (8D AUDIO)",
-        "Blinding Lights Instrumental",
+        "The Weeknd - Blinding Lights (Live at the Festival)", "Blinding Lights - Karaoke Version",
+        "Blinding Lights (Remix)", "Blinding Lights - The Weeknd (Cover by Anna)",
+        "the weeknd blinding lights slowed + reverb", "Blinding Lights (8D AUDIO)", "Blinding Lights Instrumental",
     ],
-)
+)  # fmt: skip
 def test_another_version_comes_after_the_plain_one(other: str) -> None:
     plain = found("Blinding Lights (Official Audio)", 195.0)
     assert titles(found(other, 200.0), plain)[0][0] == plain.title

@@ -130,14 +130,9 @@ def test_times_are_the_nearest_frame_and_halves_go_up() -> None:
 @pytest.mark.parametrize(
     ("edit", "expected"),
     [
-        (Edit("crop", 2, 5), [3, 4, 5]),
-        (Edit("crop", 2), [3, 4, 5, 6, 7, 8]),
-        (Edit("crop", 6, 5000), [7, 8]),
-        (Edit("crop", 9, 20), []),
-        (Edit("trim", 2, 5), [1, 2, 6, 7, 8]),
-        (Edit("trim", 0, 5000), []),
-        (Edit("split", 3), [1, 2, 3, 4, 5, 6, 7, 8]),
-        (Edit("gain", 2, 4, level=2), [1, 2, 6, 8, 5, 6, 7, 8]),
+        (Edit("crop", 2, 5), [3, 4, 5]), (Edit("crop", 2), [3, 4, 5, 6, 7, 8]), (Edit("crop", 6, 5000), [7, 8]),
+        (Edit("crop", 9, 20), []), (Edit("trim", 2, 5), [1, 2, 6, 7, 8]), (Edit("trim", 0, 5000), []),
+        (Edit("split", 3), [1, 2, 3, 4, 5, 6, 7, 8]), (Edit("gain", 2, 4, level=2), [1, 2, 6, 8, 5, 6, 7, 8]),
         (Edit("gain", level=0.5), [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]),
         (Edit("fade_in", duration_ms=4), [0, 0.5, 1.5, 3, 5, 6, 7, 8]),
         (Edit("fade_in", 2, 4), [0, 0, 0, 2, 5, 6, 7, 8]),
@@ -146,7 +141,7 @@ def test_times_are_the_nearest_frame_and_halves_go_up() -> None:
         (Edit("fade_out", 2, duration_ms=2), [1, 2, 3, 2, 0, 0, 0, 0]),
         (Edit("fade_out", end_ms=4, duration_ms=2), [1, 2, 3, 2, 0, 0, 0, 0]),
     ],
-)
+)  # fmt: skip
 def test_an_edit_does_what_its_name_says(edit: Edit, expected: list[float]) -> None:
     audio = np.arange(1, 9, dtype=np.float64)
     np.testing.assert_allclose(heard(edited([edit], 8, RATE_HZ), audio), expected)

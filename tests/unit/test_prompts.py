@@ -108,30 +108,13 @@ def test_every_group_is_used_and_without_repetitions(model: str) -> None:
 @pytest.mark.parametrize(
     ("words", "article"),
     [
-        ("hour", "an"),
-        ("honest song", "an"),
-        ("80s beat", "an"),
-        ("8-bit tune", "an"),
-        ("1800s waltz", "an"),
-        ("11th hour", "an"),
-        ("1980s feel", "a"),
-        ("90s beat", "a"),
-        ("unicorn", "a"),
-        ("ukulele", "a"),
-        ("UK garage track", "a"),
-        ("European song", "a"),
-        ("euphoric drop", "a"),
-        ("one-note riff", "a"),
-        ("utopian choir", "a"),
-        ("uneasy drone", "an"),
-        ("unhurried waltz", "an"),
-        ("uninvited guest", "an"),
-        ("unsettling hum", "an"),
-        ("upbeat jingle", "an"),
-        ("house beat", "a"),
-        ("Edwardian feel", "an"),
+        ("hour", "an"), ("honest song", "an"), ("80s beat", "an"), ("8-bit tune", "an"), ("1800s waltz", "an"),
+        ("11th hour", "an"), ("1980s feel", "a"), ("90s beat", "a"), ("unicorn", "a"), ("ukulele", "a"),
+        ("UK garage track", "a"), ("European song", "a"), ("euphoric drop", "a"), ("one-note riff", "a"),
+        ("utopian choir", "a"), ("uneasy drone", "an"), ("unhurried waltz", "an"), ("uninvited guest", "an"),
+        ("unsettling hum", "an"), ("upbeat jingle", "an"), ("house beat", "a"), ("Edwardian feel", "an"),
     ],
-)
+)  # fmt: skip
 def test_articles_follow_the_sound(words: str, article: str) -> None:
     assert prompts._article(words) == article
 

@@ -12,14 +12,10 @@ from services.generation.engines.procedural.sounds import ambience_cues, cues
 @pytest.mark.parametrize(
     ("prompt", "tempo"),
     [
-        ("techno at 135 BPM", 135.0),
-        ("bpm: 90, hip hop", 90.0),
-        ("128bpm house", 128.0),
-        ("tempo 100 funk", 100.0),
-        ("a song at 999 bpm", 220.0),
-        ("slow pop with 12 strings", None),
+        ("techno at 135 BPM", 135.0), ("bpm: 90, hip hop", 90.0), ("128bpm house", 128.0), ("tempo 100 funk", 100.0),
+        ("a song at 999 bpm", 220.0), ("slow pop with 12 strings", None),
     ],
-)
+)  # fmt: skip
 def test_tempo_in_numbers(prompt: str, tempo: float | None) -> None:
     assert parse_prompt(prompt).tempo_bpm == tempo
 
