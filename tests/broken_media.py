@@ -6,8 +6,9 @@ import io
 import itertools
 import random
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,7 +16,7 @@ import soundfile
 
 from tests import hostile_media
 
-__all__ = ["BOMBS", "SLOW_BOMBS", "broken_recordings", "good_recordings"]
+__all__ = ["BOMBS", "SLOW_BOMBS", "broken_recordings", "by_ffmpeg", "good_recordings"]
 
 RATE_HZ = 48_000
 _SOUNDFILE = {
@@ -24,12 +25,14 @@ _SOUNDFILE = {
     "aifc": ("AIFF", "FLOAT"), "flac": ("FLAC", "PCM_24"), "mp3": ("MP3", "MPEG_LAYER_III"),
     "vorbis": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"),
 }  # fmt: skip
-_FFMPEG = {
-    "m4a aac": ("mp4", "aac", "fltp", {}),
-    "m4a alac": ("mp4", "alac", "s16p", {}),
-    "fragmented m4a": ("mp4", "aac", "fltp", {"movflags": "frag_keyframe+empty_moov"}),
-    "aac": ("adts", "aac", "fltp", {}),
+_FFMPEG: dict[str, tuple[str, str, dict[str, str]]] = {
+    "m4a aac": ("mp4", "aac", {}),
+    "m4a alac": ("mp4", "alac", {}),
+    "fragmented m4a": ("mp4", "aac", {"movflags": "frag_keyframe+empty_moov"}),
+    "aac": ("adts", "aac", {}),
 }
+
+
 _EXTREMES = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF, 1 << 40, (1 << 64) - 1)
 
 
@@ -40,20 +43,42 @@ def good_recordings(samples: np.ndarray) -> dict[str, bytes]:
         file = io.BytesIO()
         soundfile.write(file, samples, RATE_HZ, format=kind, subtype=subtype)
         files[name] = file.getvalue()
-    return files | {name: _by_ffmpeg(samples, *form) for name, form in _FFMPEG.items()}
+    return files | {name: by_ffmpeg(samples, *form) for name, form in _FFMPEG.items()}
 
 
-def _by_ffmpeg(samples: np.ndarray, container: str, codec: str, sample_format: str, options: dict[str, str]) -> bytes:
-    written = io.BytesIO()
-    with av.open(written, "w", format=container, options=options) as file:
-        stream = file.add_stream(codec, rate=RATE_HZ, layout="stereo")
+def by_ffmpeg(
+    samples: np.ndarray,
+    container: str,
+    codec: str,
+    options: Mapping[str, str] = {},
+    rate_hz: int = RATE_HZ,
+    cover: bool = False,
+) -> bytes:
+    """Return float32 samples [frames, channels] as FFmpeg's own encoders write them, with a picture if there is a cover."""
+    written, layout = io.BytesIO(), {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[samples.shape[1]]
+    with av.open(written, "w", format=container, options=dict(options)) as file:
+        picture: Any = file.add_stream("mjpeg", rate=1) if cover else None
+        stream = file.add_stream(codec, rate=rate_hz, layout=layout)
+        stream.bit_rate = 128_000 * samples.shape[1]
+        if picture is not None:
+            picture.width, picture.height, picture.pix_fmt = 16, 16, "yuvj420p"
+            image = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+            file.mux(picture.encode(image.reformat(format="yuvj420p")))
+        sample_format = {"alac": "s16p", "flac": "s16"}.get(codec, "fltp")
         for start in range(0, len(samples), 1024):
             block = samples[start : start + 1024].T
-            planes = block if sample_format == "fltp" else np.rint(block * 32767).astype(np.int16)
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes), sample_format, "stereo")
-            frame.sample_rate = RATE_HZ
+            frame = av.AudioFrame(sample_format, layout, block.shape[1])
+            if sample_format != "fltp":
+                block = np.rint(block * 32768).clip(-32768, 32767).astype(np.int16)
+            if sample_format == "s16":
+                block = block.T.reshape(1, -1)
+            for plane, row in zip(frame.planes, block, strict=False):  # PyAV lists nine planes of eight channels
+                plane.update(np.ascontiguousarray(row))
+            frame.rate, frame.pts = rate_hz, start
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
+        if picture is not None:
+            file.mux(picture.encode(None))
     return written.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Batches that several jobs share."""
+"""Batches that several jobs share, and their size."""
 
 from __future__ import annotations
 
@@ -97,3 +97,36 @@ def test_items_of_a_caller_that_stops_are_not_computed() -> None:
     assert not device.shared._waiting
     assert device.submit([7]).result(DEADLINE_SECONDS) == [[14, 21]]
     assert [numbers for numbers, _ in device.batches] == [[1], [7]]
+
+
+def test_a_batch_begins_with_one_segment_and_grows_to_what_fits() -> None:
+    size = BatchSize()
+    assert size.limit == 1
+    size.measured(1, 1000 * (1 << 20), 10_000 * (1 << 20))
+    assert size.limit == 7
+    size.measured(7, 3500 * (1 << 20), 8_000 * (1 << 20))
+    assert size.limit == 11
+
+
+@pytest.mark.parametrize(("used", "free", "limit"), [(1, 1 << 40, 16), (1 << 30, 0, 1), (0, 0, 1)])
+def test_the_size_of_a_batch_has_limits(used: int, free: int, limit: int) -> None:
+    size = BatchSize()
+    size.measured(1, used, free)
+    assert size.limit == limit
+
+
+def test_a_batch_size_that_the_operator_set_stays() -> None:
+    size = BatchSize(3)
+    size.measured(1, 1, 1 << 40)
+    assert size.limit == 3
+
+
+def test_a_batch_that_did_not_fit_limits_all_later_ones() -> None:
+    size = BatchSize()
+    size.measured(1, 1, 1 << 40)
+    size.halve(16)
+    assert size.limit == 8
+    size.measured(8, 8, 1 << 40)
+    assert size.limit == 8
+    size.halve(1)
+    assert size.limit == 1

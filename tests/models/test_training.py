@@ -71,26 +71,21 @@ def batches(songs: Path, start: int, size: int = 2) -> itertools.chain[torch.Ten
     return itertools.chain(torch.stack([source[number + k] for k in range(size)]) for number in numbers)
 
 
-def test_the_configurations_are_valid_and_one_is_that_of_the_engine() -> None:
+def test_the_configurations_are_valid_and_one_is_that_of_the_engine(tmp_path: Path) -> None:
     small, large = (read_configuration(CONFIGURATIONS / name) for name in ("cpu.yaml", "gpu.yaml"))
     assert small.network.channel_count == CHANNEL_COUNT
-    parameter_count = sum(p.numel() for p in SmallNetwork(large.network.channel_count).parameters())
-    assert 1_000_000 < parameter_count < 9_000_000, (
-        "16-bit weights must stay below 36 MB, also those of the larger network"
-    )
-
-
-@pytest.mark.parametrize(
-    "change", [{"optimization": {"step_count": 0}}, {"optimization": {"unknown": 1}}, {"network": {"channel_count": 0}}]
-)
-def test_a_configuration_with_wrong_values_is_refused(tmp_path: Path, change: dict[str, dict[str, float]]) -> None:
-    sections = yaml.safe_load((CONFIGURATIONS / "gpu.yaml").read_text())
-    for name, options in change.items():
-        sections[name] |= options
-    path = tmp_path / "bad.yaml"
-    path.write_text(yaml.safe_dump(sections))
-    with pytest.raises(ValidationError):
-        read_configuration(path)
+    # 16-bit weights must stay below 36 MB, also those of the larger network.
+    assert 1e6 < sum(p.numel() for p in SmallNetwork(large.network.channel_count).parameters()) < 9e6
+    for section, wrong in (
+        ("optimization", {"step_count": 0}),
+        ("optimization", {"unknown": 1}),
+        ("network", {"channel_count": 0}),
+    ):
+        sections = yaml.safe_load((CONFIGURATIONS / "gpu.yaml").read_text())
+        sections[section] |= wrong
+        (tmp_path / "bad.yaml").write_text(yaml.safe_dump(sections))
+        with pytest.raises(ValidationError):
+            read_configuration(tmp_path / "bad.yaml")
 
 
 def test_examples_follow_from_seed_and_number_with_a_level_near_one(songs: Path) -> None:
@@ -104,23 +99,6 @@ def test_examples_follow_from_seed_and_number_with_a_level_near_one(songs: Path)
         assert bool(stems.isfinite().all())
         mix = stems.sum(dim=0)
         assert not bool(mix.any()) or 0.3 < float(mix.std()) < 2.0
-
-
-def test_stems_without_remix_come_from_one_place_of_one_song(songs: Path) -> None:
-    for remix in (0.0, 1.0):
-        source = examples(songs, remix=remix)
-        ratios = set()
-        for number in range(24):
-            found = [_frequency_hz(source[number][STEMS.index(stem)]) for stem in ("bass", "vocals")]
-            if all(found):
-                ratios.add(round(found[1] / found[0] / (2500 / 80), 1))
-        assert (ratios == {1.0}) == (remix == 0.0), (remix, ratios)
-
-
-def _frequency_hz(stem: torch.Tensor) -> float:
-    samples = np.pad(stem.sum(dim=0).numpy(), (0, 4 * RATE_HZ))
-    spectrum = np.abs(np.fft.rfft(samples))
-    return float(np.argmax(spectrum) * RATE_HZ / len(samples)) if spectrum.max() > 1e-2 else 0.0
 
 
 def test_songs_are_read_beyond_their_end_and_validated_in_their_middle(songs: Path) -> None:
@@ -141,35 +119,18 @@ def test_changes_of_stems_differ_by_seed_and_keep_shape_and_silence(change: Any)
     assert all(each.shape == stem.shape and each.dtype == np.float32 and np.isfinite(each).all() for each in changed)
     assert len({each.tobytes() for each in changed}) == 20
     assert not change(np.zeros_like(stem), np.random.default_rng(5), RATE_HZ).any()
-    levels = [np.sqrt(np.mean(each**2) / np.mean(stem**2)) for each in changed]
-    assert 0.1 < np.median(levels) < 2
+    assert 0.1 < np.median([np.sqrt(np.mean(each**2) / np.mean(stem**2)) for each in changed]) < 2
 
 
-def test_an_encoded_stem_begins_and_ends_as_before_and_differs_by_noise() -> None:
-    stem = _stem("vocals", 0)[:, RATE_HZ : 2 * RATE_HZ]
-    coded = encoded(stem, 64_000, RATE_HZ)
-    assert (coded.shape, coded.dtype) == (stem.shape, stem.dtype)
-    assert 1e-9 < float(np.square(coded - stem).mean() / np.square(stem).mean()) < 1e-2
-
-
-def test_another_speed_changes_pitch_and_keeps_the_length() -> None:
-    played = resampled(_stem("bass", 0)[:, :RATE_HZ], 1.1, RATE_HZ // 2)
-    assert played.shape == (2, RATE_HZ // 2)
-    assert _frequency_hz(torch.from_numpy(played)) == pytest.approx(88, abs=0.5)
-    deep = [deepened(_stem("bass", 0), np.random.default_rng(seed), RATE_HZ) for seed in range(5)]
-    assert all(39 < _frequency_hz(torch.from_numpy(each)) < 81 for each in deep)
-
-
-def test_echoes_follow_a_sound_and_a_gate_makes_gaps() -> None:
-    click = np.zeros((2, 2 * RATE_HZ), np.float32)
-    click[0, 100] = 1.0
-    for seed in range(5):
-        echoes = echoed(click, np.random.default_rng(seed), RATE_HZ)
-        assert not echoes[:, :100].any()
-        assert not echoes[:, 101 : 100 + round(0.05 * RATE_HZ)].any()
-        assert echoes[:, 100 + round(0.05 * RATE_HZ) :].any()
-    gates = [chopped(np.ones_like(click), np.random.default_rng(seed), RATE_HZ) for seed in range(20)]
-    assert all(0 <= gate.min() < 0.41 * gate.max() for gate in gates)
+def test_changes_of_a_song_apply_to_all_stems_alike_and_encoding_adds_noise_alone() -> None:
+    stems = np.stack([_stem(stem, 0)[:, :RATE_HZ] for stem in STEMS])
+    stems[1] = stems[3]
+    for seed in range(20):
+        changed = changed_song(stems, np.random.default_rng(seed), RATE_HZ)
+        np.testing.assert_array_equal(changed[1], changed[3])
+    coded = encoded(stems[3], 64_000, RATE_HZ)
+    assert 1e-9 < float(np.square(coded - stems[3]).mean() / np.square(stems[3]).mean()) < 1e-2
+    assert resampled(stems[3], 1.1, RATE_HZ // 2).shape == (2, RATE_HZ // 2)
 
 
 def test_a_blend_lies_between_both_networks_and_moves_the_score_of_the_drums() -> None:
@@ -183,37 +144,25 @@ def test_a_blend_lies_between_both_networks_and_moves_the_score_of_the_drums() -
         torch.testing.assert_close(value, expected)
 
 
-def test_changes_of_a_song_apply_to_all_stems_alike() -> None:
-    stems = np.stack([_stem(stem, 0) for stem in STEMS])
-    stems[1] = stems[3]
-    for seed in range(40):
-        changed = changed_song(stems, np.random.default_rng(seed), RATE_HZ)
-        np.testing.assert_array_equal(changed[1], changed[3])
-
-
 def _tones(*frequencies_hz: int) -> torch.Tensor:
     """Return stems [1, stems, 2, frames], each a tone of its own."""
     times = torch.arange(RATE_HZ) / RATE_HZ
     return torch.stack([torch.sin(2 * torch.pi * hz * times).expand(2, -1) for hz in frequencies_hz])[None]
 
 
-def test_stems_in_separate_bands_have_the_lowest_loss() -> None:
-    stage = BandMasks(4)
-    spectra = stage.spectrum(_tones(100, 1000, 4000, 12000))
-    energies = stage.in_bands(spectra.abs().square())
+def test_masks_and_moves_to_the_right_stems_have_the_lowest_loss() -> None:
+    first, second = BandMasks(4), LowFrequencies(4)
+    spectra = first.spectrum(_tones(100, 1000, 4000, 12000))
+    energies = first.in_bands(spectra.abs().square())
     masks = (energies == energies.max(dim=1, keepdim=True).values).float()
-    assert float(masking_loss(stage, masks, spectra)) < -28
-    assert float(masking_loss(stage, masks.roll(1, dims=1), spectra)) > -4
-
-
-def test_estimates_that_move_to_the_right_stems_have_the_lowest_loss() -> None:
-    stage = LowFrequencies(4)
-    spectra = stage.spectrum(_tones(100, 400, 700, 12000))
+    assert float(masking_loss(first, masks, spectra)) < -28
+    assert float(masking_loss(first, masks.roll(1, dims=1), spectra)) > -4
+    spectra = second.spectrum(_tones(100, 400, 700, 12000))
     wrong = torch.cat([spectra[:, :3].roll(1, dims=1), spectra[:, 3:]], dim=1)  # low tones are in other stems
-    target = torch.tensor([2, 0, 1, 3])
-    shares = torch.eye(4)[target].T.expand(1, 2, 4, 4)[..., None, None].expand(-1, -1, -1, -1, 192, spectra.shape[-1])
-    assert float(moving_loss(stage, shares, wrong, spectra)) < -28
-    assert float(moving_loss(stage, shares.roll(1, dims=2), wrong, spectra)) > -10
+    shares = torch.eye(4)[torch.tensor([2, 0, 1, 3])].T.expand(1, 2, 4, 4)[..., None, None]
+    shares = shares.expand(-1, -1, -1, -1, 192, spectra.shape[-1])
+    assert float(moving_loss(second, shares, wrong, spectra)) < -28
+    assert float(moving_loss(second, shares.roll(1, dims=2), wrong, spectra)) > -10
 
 
 def test_si_sdr_is_that_of_its_definition() -> None:
@@ -240,18 +189,17 @@ def test_the_stems_always_sum_to_the_mix(frame_count: int) -> None:
 
 
 def test_a_network_learns_to_separate_tones(songs: Path, tmp_path: Path) -> None:
-    training = Training(configuration(step_count=60, validation_step_count=30), tmp_path, "cpu")
+    training = Training(configuration(step_count=40, validation_step_count=20), tmp_path, "cpu")
     segments = validation_segments(find_songs(songs / "validation"), RATE_HZ // 2)
     before = training.validate(segments)["mean"]
     run(training, batches(songs, 0), segments, tmp_path / "curve.csv", math.inf)
+    assert training.learning_rate() == pytest.approx(0.0)
     rows = list(csv.DictReader((tmp_path / "curve.csv").read_text().splitlines()))
-    assert [row["step"] for row in rows] == ["30", "60"]
-    assert training.best_score > max(before + 3, 3)
+    assert [row["step"] for row in rows] == ["20", "40"]
+    assert training.best_score > max(before + 2, 2)
     network = read_network((tmp_path / "network.safetensors").read_bytes(), 4)
-    assert all(
-        torch.equal(kept, found)
-        for kept, found in zip(training._average.parameters(), network.parameters(), strict=True)
-    )
+    kept = zip(training._average.parameters(), network.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in kept)
 
 
 def test_an_interrupted_training_continues_with_the_same_result(songs: Path, tmp_path: Path) -> None:
@@ -300,14 +248,3 @@ def test_a_folder_without_songs_is_refused(
         main()
     assert f"There are no songs in {tmp_path / split}. Render some first" in capsys.readouterr().err
     assert not (tmp_path / "output").exists()
-
-
-def test_the_learning_rate_rises_and_falls_to_zero() -> None:
-    training = Training(configuration(), Path("nowhere"), "cpu")
-    rates = []
-    for training.step in range(31):
-        rates.append(training.learning_rate())
-    assert max(rates) == pytest.approx(0.01)
-    assert rates[:3] == sorted(rates[:3])
-    assert rates[3:] == sorted(rates[3:], reverse=True)
-    assert rates[30] == pytest.approx(0.0)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from omegaconf import OmegaConf
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
@@ -23,76 +24,33 @@ REPOSITORIES = {
     "magnet-audio": "audio-magnet-small",
 }
 WORDS = ("calm", "piano", "loud", "rain", "on", "a", "tin", "roof", "far", "away")
-CODEC = {
-    "compression_model": "encodec",
-    "encodec": {
-        "autoencoder": "seanet",
-        "quantizer": "rvq",
-        "sample_rate": SAMPLE_RATE_HZ,
-        "channels": 1,
-        "causal": False,
-        "renormalize": False,
-    },
-    "seanet": {
-        "dimension": 16,
-        "channels": 1,
-        "causal": False,
-        "n_filters": 4,
-        "n_residual_layers": 1,
-        "ratios": [10, 8, 5, 2],
-        "norm": "weight_norm",
-        "lstm": 1,
-        "decoder": {"trim_right_ratio": 1.0, "final_activation": None, "final_activation_params": None},
-        "encoder": {},
-    },
-    "rvq": {"n_q": 4, "bins": 256, "q_dropout": False, "kmeans_init": False},
-}
-LANGUAGE_MODEL = {
-    "lm_model": "transformer_lm",
-    "transformer_lm": {
-        "n_q": 4,
-        "card": 256,
-        "dim": 32,
-        "num_heads": 2,
-        "num_layers": 2,
-        "hidden_scale": 2,
-        "dropout": 0.0,
-        "activation": "gelu",
-        "norm_first": True,
-        "bias_ff": False,
-        "bias_attn": False,
-        "bias_proj": False,
-        "causal": True,
-        "custom": False,
-        "memory_efficient": True,
-        "attention_as_float32": False,
-        "positional_embedding": "sin",
-        "weight_init": "gaussian",
-        "zero_bias_init": True,
-        "cross_attention": False,
-        "two_step_cfg": False,
-    },
-    "codebooks_pattern": {
-        "modeling": "delay",
-        "delay": {"delays": [0, 1, 2, 3], "flatten_first": 0, "empty_initial": 0},
-    },
-    "classifier_free_guidance": {"training_dropout": 0.3, "inference_coef": 3.0},
-    "attribute_dropout": {},
-    "fuser": {
-        "cross_attention_pos_emb": False,
-        "cross_attention_pos_emb_scale": 1,
-        "sum": [],
-        "prepend": [],
-        "cross": ["description"],
-        "input_interpolate": [],
-    },
-    "conditioners": {
-        "description": {
-            "model": "t5",
-            "t5": {"name": "t5-small", "finetune": False, "word_dropout": 0.3, "normalize_text": False},
-        }
-    },
-}
+CODEC = yaml.safe_load(f"""
+    compression_model: encodec
+    encodec: {{autoencoder: seanet, quantizer: rvq, sample_rate: {SAMPLE_RATE_HZ}, channels: 1, causal: no, renormalize: no}}
+    seanet:
+        {{dimension: 16, channels: 1, causal: no, n_filters: 4, n_residual_layers: 1, ratios: [10, 8, 5, 2], lstm: 1,
+        norm: weight_norm, encoder: {{}},
+        decoder: {{trim_right_ratio: 1.0, final_activation: null, final_activation_params: null}}}}
+    rvq: {{n_q: 4, bins: 256, q_dropout: no, kmeans_init: no}}
+""")
+
+
+LANGUAGE_MODEL = yaml.safe_load("""
+    lm_model: transformer_lm
+    transformer_lm:
+        {n_q: 4, card: 256, dim: 32, num_heads: 2, num_layers: 2, hidden_scale: 2, dropout: 0.0, activation: gelu,
+        norm_first: yes, bias_ff: no, bias_attn: no, bias_proj: no, causal: yes, custom: no, memory_efficient: yes,
+        attention_as_float32: no, positional_embedding: sin, weight_init: gaussian, zero_bias_init: yes,
+        cross_attention: no, two_step_cfg: no}
+    codebooks_pattern: {modeling: delay, delay: {delays: [0, 1, 2, 3], flatten_first: 0, empty_initial: 0}}
+    classifier_free_guidance: {training_dropout: 0.3, inference_coef: 3.0}
+    attribute_dropout: {}
+    fuser:
+        {cross_attention_pos_emb: no, cross_attention_pos_emb_scale: 1, sum: [], prepend: [], cross: [description],
+        input_interpolate: []}
+    conditioners:
+        description: {model: t5, t5: {name: t5-small, finetune: no, word_dropout: 0.3, normalize_text: no}}
+""")
 
 
 def configuration(model: str) -> dict[str, Any]:

@@ -97,9 +97,20 @@ async def test_the_environment_holds_no_setting(folder: Path, monkeypatch: pytes
     assert set(found) <= {"HOME", "TMPDIR", "LANG", "PATH", "OPENBLAS_NUM_THREADS", "LC_CTYPE"}
 
 
-async def test_memory_is_limited(folder: Path) -> None:
-    with pytest.raises(ProcessDied, match="memory"):
-        await probe("allocate", folder, {"memory_bytes": 512 << 20}, size_bytes=1 << 30)
+@pytest.mark.parametrize(
+    ("name", "limits", "size_bytes", "detail"),
+    [
+        ("allocate", {"memory_bytes": 512 << 20}, 1 << 30, "memory"),
+        ("write", {"file_bytes": 1000}, 2000, "OSError"),
+        ("babble", {}, 4 << 20, ""),
+    ],
+)
+async def test_memory_files_and_answers_are_limited(
+    folder: Path, name: str, limits: dict[str, int], size_bytes: int, detail: str
+) -> None:
+    with pytest.raises(ProcessDied, match=detail):
+        await probe(name, folder, limits, size_bytes=size_bytes)
+    assert all(path.stat().st_size <= 1000 for path in folder.iterdir())
 
 
 async def test_cpu_time_is_limited(folder: Path) -> None:
@@ -107,17 +118,6 @@ async def test_cpu_time_is_limited(folder: Path) -> None:
         await probe("spin", folder, {"cpu_seconds": 1})
     assert str(-signal.SIGXCPU) in died.value.detail
     assert not died.value.from_outside
-
-
-async def test_written_files_are_limited(folder: Path) -> None:
-    with pytest.raises(ProcessDied, match="OSError"):
-        await probe("write", folder, {"file_bytes": 1000}, size_bytes=2000)
-    assert (folder / "large").stat().st_size <= 1000
-
-
-async def test_answers_are_limited(folder: Path) -> None:
-    with pytest.raises(ProcessDied):
-        await probe("babble", folder, size_bytes=4 << 20)
 
 
 @pytest.mark.parametrize(("number", "from_outside"), [(signal.SIGKILL, True), (signal.SIGSEGV, False)])

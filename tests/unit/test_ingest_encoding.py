@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
 import mutagen
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from kit.errors import AppError
 from services.ingest.fetch.encoding import keep
 from services.ingest.fetch.tags import Tags, picture_type, read_tags, write_tags
 from services.ingest.fetch.unwrap import unwrap
+from tests.broken_media import by_ffmpeg
 
 RATE_HZ = 44_100
 LIMITS = audio.AudioLimits()
@@ -51,14 +51,7 @@ def unheard(share: float) -> None:
 
 def muxed(path: Path, codec: str, container: str, samples: np.ndarray, rate_hz: int = 48_000) -> Path:
     """Samples [frames, channels] as a file of any codec in any container."""
-    with av.open(str(path), "w", format=container) as sink:
-        stream = sink.add_stream(codec, rate=rate_hz)
-        stream.layout = "stereo"
-        stream.bit_rate = 192_000
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout="stereo")
-        frame.sample_rate = rate_hz
-        sink.mux(stream.encode(frame))
-        sink.mux(stream.encode(None))
+    path.write_bytes(by_ffmpeg(samples, container, codec, rate_hz=rate_hz))
     return path
 
 
