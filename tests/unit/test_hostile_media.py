@@ -15,7 +15,7 @@ from kit.confined.audio import ConfinedAudio
 from kit.errors import AppError, Code
 from services.ingest.worker import _own_tags
 from services.separation.mixes import Mixes
-from tests import hostile_media
+from tests import broken_media
 
 PROBES = "tests.unit.confined_probes"
 
@@ -37,9 +37,9 @@ async def is_too_complex(reading: Awaitable[object]) -> bool:
 @pytest.mark.parametrize(
     ("write", "container"),
     [
-        (lambda path: hostile_media.id3_frames(path, 200_000), "mp3"),
-        (lambda path: hostile_media.compressed_id3(path, 16 << 20, count=20), "mp3"),  # it is not unpacked
-        (lambda path: hostile_media.flac_comments(path, 100), "flac"),
+        (lambda path: broken_media.id3_frames(path, 200_000), "mp3"),
+        (lambda path: broken_media.compressed_id3(path, 16 << 20, count=20), "mp3"),  # it is not unpacked
+        (lambda path: broken_media.flac_comments(path, 100), "flac"),
     ],
 )
 async def test_the_audio_of_files_with_many_tags_is_accepted(
@@ -52,19 +52,19 @@ async def test_the_audio_of_files_with_many_tags_is_accepted(
 
 
 async def test_tags_beyond_the_limits_count_as_none(tmp_path: Path) -> None:
-    path = hostile_media.compressed_id3(tmp_path / "song", 192 << 20, count=8)
+    path = broken_media.compressed_id3(tmp_path / "song", 192 << 20, count=8)
     assert path.stat().st_size < 16 << 20
     assert (await _own_tags(path)).title == ""
 
 
 async def test_a_flac_file_with_900_000_comments_is_refused(reader: ConfinedAudio, tmp_path: Path) -> None:
-    path = hostile_media.flac_comments(tmp_path / "song", 900_000)
+    path = broken_media.flac_comments(tmp_path / "song", 900_000)
     assert await is_too_complex(reader.examine(path))
     with pytest.raises(AppError, match="AUDIO_TOO_COMPLEX"):  # also without a process: nothing else reads the comments
         audio.probe(path)
 
 
-@pytest.mark.parametrize("write", [hostile_media.wav_id3, hostile_media.wav_info])
+@pytest.mark.parametrize("write", [broken_media.wav_id3, broken_media.wav_info])
 async def test_tags_in_chunks_cannot_exceed_the_cpu_time(write: Any, reader: ConfinedAudio, tmp_path: Path) -> None:
     assert await is_too_complex(reader.examine(write(tmp_path / "song", 100_000)))
 
@@ -84,7 +84,7 @@ async def test_a_hostile_stem_of_a_mix_is_refused_by_name(reader: ConfinedAudio,
     nothing: Any = None
     mixes = Mixes(processes=nothing, reader=reader, blobs=nothing, tracks=nothing, jobs=nothing, scratch=tmp_path)
     for path in (
-        hostile_media.flac_comments(tmp_path / "tags", 900_000),
+        broken_media.flac_comments(tmp_path / "tags", 900_000),
         _written(tmp_path / "text", b"no audio at all"),
     ):
         with pytest.raises(AppError, match="VALIDATION_ERROR") as refused:
@@ -101,8 +101,8 @@ def _written(path: Path, content: bytes) -> Path:
 
 
 def test_the_default_limits_refuse_four_hours_at_384_khz_with_8_channels(tmp_path: Path) -> None:
-    path = hostile_media.silence(tmp_path / "song", 1, 384_000, 8)
-    hostile_media.promise(path, 4 * 3600 * 384_000)
+    path = broken_media.silence(tmp_path / "song", 1, 384_000, 8)
+    broken_media.promise(path, 4 * 3600 * 384_000)
     assert path.stat().st_size < 100_000
     with pytest.raises(AppError, match="AUDIO_TOO_LARGE"):
         audio.probe(path)
@@ -112,9 +112,9 @@ def test_the_default_limits_refuse_four_hours_at_384_khz_with_8_channels(tmp_pat
 async def test_frames_times_channels_are_limited(tmp_path: Path, promised: int | None) -> None:
     (tmp_path / "scratch").mkdir()
     reader = ConfinedAudio(audio.AudioLimits(max_sample_count=1_000_000), 1, tmp_path / "scratch")
-    path = hostile_media.silence(tmp_path / "song", 20, 8_000, 8)  # 1,280,000 samples
+    path = broken_media.silence(tmp_path / "song", 20, 8_000, 8)  # 1,280,000 samples
     if promised is not None:
-        hostile_media.promise(path, promised)
+        broken_media.promise(path, promised)
     assert path.stat().st_size < 20_000
     with pytest.raises(AppError) as refused:
         await reader.examine(path)

@@ -35,12 +35,9 @@ def mp3(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def fetcher(site: MediaSite, **changes: Any) -> Fetcher:
     settings: dict[str, Any] = {
-        "search_url": site.search_url,
-        "limit_bytes": LIMIT_BYTES,
-        "max_seconds": 600.0,
-        "deadline_seconds": 60.0,
-        "idle_seconds": 10.0,
-    }
+        "search_url": site.search_url, "limit_bytes": LIMIT_BYTES, "max_seconds": 600.0, "deadline_seconds": 120.0,
+        "idle_seconds": 60.0,
+    }  # fmt: skip
     return Fetcher(EgressPolicy([site.address]), **{**settings, **changes})
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -62,25 +61,16 @@ class World:
     """A library's tracks, a store of files, and a worker."""
 
     def __init__(self, tracks: Any, blobs: FileBlobs, scratch: Path, site: MediaSite) -> None:
-        self.tracks = tracks
-        self.blobs = blobs
-        self.scratch = scratch
-        egress_policy = EgressPolicy([site.address])
+        self.tracks, self.blobs, self.scratch = tracks, blobs, scratch
+        policy = EgressPolicy([site.address])
+        fetcher = Fetcher(
+            policy, search_url=site.search_url, limit_bytes=4 << 20, max_seconds=600.0, deadline_seconds=120.0,
+            idle_seconds=60.0,
+        )  # fmt: skip
         self.worker = DownloadWorker(
-            fetcher=Fetcher(
-                egress_policy,
-                search_url=site.search_url,
-                limit_bytes=4 << 20,
-                max_seconds=600.0,
-                deadline_seconds=60.0,
-                idle_seconds=10.0,
-            ),
-            egress_policy=egress_policy,
-            blobs=blobs,
-            tracks=tracks,
+            fetcher=fetcher, egress_policy=policy, blobs=blobs, tracks=tracks, scratch=scratch,
             reader=ConfinedAudio(audio.AudioLimits(), 2, scratch),
-            scratch=scratch,
-        )
+        )  # fmt: skip
 
     async def pend(self, spec: DownloadSpec, owner: Principal = ANN) -> None:
         """Store the track without audio, as the library does when it stores the job."""
@@ -106,28 +96,26 @@ class World:
 
 @pytest_asyncio.fixture
 async def world(site: MediaSite) -> AsyncIterator[World]:
-    folder = Path(tempfile.mkdtemp())  # short enough for a socket
-    docs = SqliteDocs(folder / "library.db")
-    jobs, tracks = JobDocs(docs), TrackDocs(docs)
-    await jobs.prepare()
-    await tracks.prepare()
-    server = rpc.RpcServer(f"unix:{folder}/s", signer_of("library"))
-    blobs, clock = FileBlobs(folder / "blobs"), SystemClock()
-    ledger = JobLedger(
-        jobs, JobResults(tracks, TrackResults(tracks), CatalogStore(docs, SqliteSearch(docs.database))), clock
-    )
-    deletions = TrackDeletions(tracks, jobs, ledger, blobs, clock)
-    service = TrackRpc(Tracks(tracks, clock), TrackDownloads(tracks, jobs, clock), deletions)
-    library_service_pb2_grpc.add_TrackServiceServicer_to_server(service, server.server)
-    await server.start()
-    channel = rpc.connect("library", f"unix:{folder}/s", signer_of("ingest"), 5.0)
-    (folder / "scratch").mkdir()
-    yield World(library_service_pb2_grpc.TrackServiceStub(channel), blobs, folder / "scratch", site)
-    await channel.close()
-    await server.stop(0)
-    await docs.close()
-    await blobs.close()
-    shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory() as name:  # short enough for a socket
+        folder = Path(name)
+        docs = SqliteDocs(folder / "library.db")
+        jobs, tracks = JobDocs(docs), TrackDocs(docs)
+        await jobs.prepare()
+        await tracks.prepare()
+        server = rpc.RpcServer(f"unix:{folder}/s", signer_of("library"))
+        blobs, clock = FileBlobs(folder / "blobs"), SystemClock()
+        results = JobResults(tracks, TrackResults(tracks), CatalogStore(docs, SqliteSearch(docs.database)))
+        deletions = TrackDeletions(tracks, jobs, JobLedger(jobs, results, clock), blobs, clock)
+        service = TrackRpc(Tracks(tracks, clock), TrackDownloads(tracks, jobs, clock), deletions)
+        library_service_pb2_grpc.add_TrackServiceServicer_to_server(service, server.server)
+        await server.start()
+        channel = rpc.connect("library", f"unix:{folder}/s", signer_of("ingest"), 60.0)
+        (folder / "scratch").mkdir()
+        yield World(library_service_pb2_grpc.TrackServiceStub(channel), blobs, folder / "scratch", site)
+        await channel.close()
+        await server.stop(0)
+        await docs.close()
+        await blobs.close()
 
 
 def song(**changes: Any) -> Song:
