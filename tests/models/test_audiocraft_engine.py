@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 
 from kit.errors import AppError
-from services.generation.engines.audiocraft import library
 from services.generation.engines.audiocraft.engine import MODELS as DECLARED
 from services.generation.engines.audiocraft.engine import AudiocraftEngine
 from services.generation.service import Clip, Take
@@ -237,6 +236,14 @@ def test_masked_attention_stays_within_its_context(engine: AudiocraftEngine) -> 
     assert ((far[0] - far[1]).abs().amax(dim=1) > 1e-6).all()
 
 
+@pytest.fixture
+def library() -> Any:
+    from services.generation.engines.audiocraft import library  # its libraries take seconds to load
+
+    return library
+
+
+@pytest.mark.usefixtures("library")
 def test_attention_is_that_of_the_library_it_stands_for() -> None:
     generator = torch.Generator().manual_seed(1)
     query, key, value = torch.randn(3, 2, 7, 3, 4, generator=generator)  # [batch, time, heads, width]
@@ -249,7 +256,7 @@ def test_attention_is_that_of_the_library_it_stands_for() -> None:
         torch.testing.assert_close(ops.memory_efficient_attention(query, key, value, given), expected)
 
 
-def test_what_stands_in_during_the_import_is_gone_after_it() -> None:
+def test_what_stands_in_during_the_import_is_gone_after_it(library: Any) -> None:
     assert not {"torchaudio", "spacy", "flashy", "num2words", "audiocraft.solvers"} & set(sys.modules)
     with pytest.raises(AttributeError, match="torchaudio"):
         library.conditioners.ChromaExtractor(16000)

@@ -7,12 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
-from omegaconf import OmegaConf
-from transformers import T5Config, T5EncoderModel, T5Tokenizer
-
-from services.generation.engines.audiocraft import library
 
 SAMPLE_RATE_HZ = 8000
 FRAME_RATE_HZ = 10  # tokens a second
@@ -66,6 +61,9 @@ def configuration(model: str) -> dict[str, Any]:
 
 
 def save_text_encoder(folder: Path) -> None:
+    import torch
+    from transformers import T5Config, T5EncoderModel, T5Tokenizer
+
     torch.manual_seed(1)
     # audiocraft knows how wide a "t5-small" is.
     config = T5Config(vocab_size=200, d_model=512, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
@@ -77,7 +75,12 @@ def save_text_encoder(folder: Path) -> None:
 
 def save_checkpoint(folder: Path, model: str, text_encoder: Path, *, as_objects: bool = False) -> None:
     """Both files of a checkpoint, with the configuration as text or ``as_objects`` of OmegaConf."""
-    from audiocraft.models import builders
+    import torch
+    from omegaconf import OmegaConf
+
+    from services.generation.engines.audiocraft import library  # before audiocraft, whose imports it replaces
+
+    from audiocraft.models import builders  # isort: skip
 
     def package(config: dict[str, Any], build: Any, **more: Any) -> dict[str, Any]:
         torch.manual_seed(2)

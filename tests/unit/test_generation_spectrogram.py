@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import matplotlib.image
 import numpy as np
 import pytest
 
@@ -45,6 +44,8 @@ def test_short_and_silent_clips_have_pictures_too(frames: int, tmp_path: Path) -
 
 
 def drawn(samples: np.ndarray, folder: Path) -> np.ndarray:
+    import matplotlib.image  # slow to import
+
     draw_spectrogram(samples, RATE_HZ, folder / "picture.png")
     return matplotlib.image.imread(folder / "picture.png")
 

@@ -238,7 +238,7 @@ def test_whoever_reports_can_stop_it_and_nothing_is_left(studio: Studio, tmp_pat
 @pytest.mark.parametrize("options", [{"format": "wav16"}, {"format": "wav16", "sample_rate_hz": 11025}])
 def test_memory_does_not_grow_with_the_length(studio: Studio, options: dict[str, Any]) -> None:
     peaks = []
-    for blocks in (5, 15):
+    for blocks in (5, 25):
         studio.add(np.full((blocks * BLOCK_FRAMES, 2), 0.7, np.float32), subtype="PCM_16")
         place = len(peaks)
         stems = [MixedStem(place, volume=2, edits=(Edit("trim", 1, 2), Edit("fade_out")))] * 2  # the limiter works, too
@@ -246,7 +246,7 @@ def test_memory_does_not_grow_with_the_length(studio: Studio, options: dict[str,
         studio.render(*stems, **options)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < 1.2 * peaks[0] < 15 * BLOCK_FRAMES * 2 * 4
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def limited(signal: np.ndarray, block_frames: int = 1000) -> np.ndarray:
