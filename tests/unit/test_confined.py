@@ -14,6 +14,7 @@ import pytest
 
 from kit.confined import landlock
 from kit.confined.process import Confinement, ProcessDied, call
+from tests.waiting import DEADLINE_SECONDS, until
 
 PROBES = "tests.unit.confined_probes"
 needs_landlock = pytest.mark.skipif(not landlock.version(), reason="the kernel does not offer Landlock")
@@ -129,11 +130,9 @@ async def test_a_death_says_whether_another_process_caused_it(folder: Path, numb
 
 async def test_a_cancelled_call_leaves_no_process(folder: Path) -> None:
     started = asyncio.Event()
-    calling = asyncio.create_task(
-        call(f"{PROBES}:wait", {}, Confinement(folder), lambda share: started.set() if share else None)
-    )
-    async with asyncio.timeout(60):
-        await started.wait()
+    waiting = call(f"{PROBES}:wait", {}, Confinement(folder), lambda share: started.set() if share else None)
+    calling = asyncio.create_task(waiting)
+    await until(started.is_set)
     assert len(confined_processes()) == 1
     calling.cancel()
     await asyncio.gather(calling, return_exceptions=True)
@@ -141,14 +140,11 @@ async def test_a_cancelled_call_leaves_no_process(folder: Path) -> None:
 
 
 async def test_a_report_that_raises_ends_the_process(folder: Path) -> None:
-    class Stop(Exception):
-        pass
-
     def report(share: float) -> None:
         if share:
-            raise Stop
+            raise InterruptedError
 
-    with pytest.raises(Stop):
+    with pytest.raises(InterruptedError):
         await call(f"{PROBES}:wait", {}, Confinement(folder), report)
     assert confined_processes() == []
 
@@ -161,10 +157,8 @@ async def test_the_process_ends_with_the_one_that_started_it(folder: Path) -> No
     )
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None
-    async with asyncio.timeout(60):
-        assert await parent.stdout.readline() == b"started\n"
+    assert await parent.stdout.readline() == b"started\n"
     (child,) = psutil.Process(parent.pid).children()
     parent.kill()
     await parent.wait()
-    gone, _ = await asyncio.to_thread(psutil.wait_procs, [child], 60)
-    assert gone == [child]
+    await asyncio.to_thread(child.wait, DEADLINE_SECONDS)

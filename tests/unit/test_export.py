@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -74,8 +73,7 @@ class Studio:
         )
 
     async def run(self, context: JobContext) -> job_pb2.JobResult:
-        async with asyncio.timeout(60):
-            return await self.kind.handler(context, self.kind.parse(context.job))
+        return await self.kind.handler(context, self.kind.parse(context.job))
 
 
 @pytest.fixture
