@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from services.separation.engines.demucs import DemucsEngine
 from tests.clocks import HandClock
 from tests.models.hub import Trap
 from tests.models.recordings import ArrayMix, joined, song
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -220,8 +220,7 @@ def test_concurrent_separations_share_batches_and_change_nothing(engine: DemucsE
 
     def wait_for_others(_: Any, inputs: tuple[torch.Tensor]) -> None:
         sizes.append(len(inputs[0]))
-        while len(sizes) == 1 and len(batches._waiting) < 4:
-            threading.Event().wait(0.005)
+        eventually(lambda: len(sizes) > 1 or len(batches._waiting) >= 4)
 
     bag.networks[0].register_forward_pre_hook(wait_for_others)
     with ThreadPoolExecutor(3) as pool:

@@ -242,10 +242,3 @@ async def test_without_weights_the_built_in_engine_takes_over_and_says_so(studio
     assert (result.degraded, result.degraded_reason) == (True, "There are no weights here.")
     assert (result.clip.sample_rate_hz, result.clip.channel_count) == (44100, 2)
     assert studio.samples(result).shape == (2 * 44100, 2)
-
-
-async def test_a_stereo_continuation_of_a_mono_clip_is_stereo(studio: Studio) -> None:
-    before = await studio.make("a tune")
-    (studio.folder / "no-weights").touch()
-    result = await studio.make("upbeat pop", model="audio", continue_from_id=before.outputs[0].job_id)
-    assert studio.samples(result).shape == (4 * 44100, 2)

@@ -149,22 +149,3 @@ def test_crossing_fades_keep_level_or_power() -> None:
             for kind in ("fade_out", "fade_in")
         )
         np.testing.assert_allclose(out**power + into**power, 1, atol=1e-6)
-
-
-def test_a_fade_moves_with_its_audio() -> None:
-    edits = [Edit("fade_in", duration_ms=100), Edit("trim", 20, 40), Edit("crop", 10, 60)]
-    expected = np.r_[10:20, 40:80] / 100
-    np.testing.assert_allclose(heard(edited(edits, 200, RATE_HZ), np.ones(200)), expected, rtol=1e-6)
-
-
-def test_edits_of_a_part_leave_the_others_alone() -> None:
-    audio = np.arange(1, 9, dtype=np.float64)
-    edits = [
-        Edit("split", 4),
-        Edit("split", 2, part=1),  # 1234 | 56 | 78
-        Edit("gain", part=1, level=10),
-        Edit("crop", 1, 3, part=0),  # 23 | 50 60 | 78
-        Edit("trim", 0, 1, part=2),
-        Edit("fade_out", duration_ms=2, part=1),
-    ]
-    np.testing.assert_allclose(heard(edited(edits, 8, RATE_HZ), audio), [2, 3, 50, 30, 8])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.separation.engines.windows import CrossFade, Window, overlap_add, read_windows, triangle
+from services.separation.engines.windows import CrossFade, overlap_add, read_windows, triangle
 
 Samples = NDArray[np.float32]
 
@@ -176,8 +176,3 @@ def test_windows_belong_to_the_receiver() -> None:
     blocks = list(overlap_add([samples], spoil, frame_count=100, window_frames=20, hop_frames=10))
     np.testing.assert_array_equal(samples, before)
     np.testing.assert_allclose(np.concatenate([block["stem"] for block in blocks], axis=1), before, atol=1e-6)
-
-
-def test_a_window_without_context_is_its_own_middle() -> None:
-    window = Window(0, 4, noise(1, 4))
-    np.testing.assert_array_equal(window.middle(4), window.samples)
