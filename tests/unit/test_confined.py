@@ -103,11 +103,11 @@ async def test_the_environment_holds_no_setting(folder: Path, monkeypatch: pytes
     [
         ("allocate", {"memory_bytes": 512 << 20}, 1 << 30, "memory"),
         ("write", {"file_bytes": 1000}, 2000, "OSError"),
-        ("babble", {}, 4 << 20, ""),
+        ("babble", {}, 4 << 20, None),
     ],
 )
 async def test_memory_files_and_answers_are_limited(
-    folder: Path, name: str, limits: dict[str, int], size_bytes: int, detail: str
+    folder: Path, name: str, limits: dict[str, int], size_bytes: int, detail: str | None
 ) -> None:
     with pytest.raises(ProcessDied, match=detail):
         await probe(name, folder, limits, size_bytes=size_bytes)

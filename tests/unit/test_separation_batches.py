@@ -82,7 +82,7 @@ def test_a_request_that_is_no_batch_is_refused(wrong: pb.CreateBatchRequest) -> 
         ({"b": SILENT, "c": MISSING, "d": FOREIGN}, "TRACK_NOT_FOUND", 404, ["c", "d"], "c, d"),
         ({"b": SILENT}, "AUDIO_NOT_READY", 409, ["b"], "b"),
         ({f"t{n}": MISSING for n in range(12)}, "TRACK_NOT_FOUND", 404, [f"t{n}" for n in range(12)], "t9 and 2 more."),
-        ({"b": AWAY}, "SERVICE_UNAVAILABLE", 503, None, ""),
+        ({"b": AWAY}, "SERVICE_UNAVAILABLE", 503, None, "refused"),
     ],
 )
 async def test_all_tracks_are_checked_and_those_without_audio_are_named(
