@@ -20,11 +20,10 @@ from services.separation.engines.small.engine import CHANNEL_COUNT
 from services.separation.engines.small.network import BandMasks, LowFrequencies, SmallNetwork, read_network
 from services.separation.service import STEMS
 from training.augmentation import changed_song, changed_stem, chopped, deepened, echoed, encoded, resampled
-from training.blend import blended
 from training.configuration import Configuration, Network, Optimization, read_configuration
 from training.examples import Examples, find_songs, validation_segments
 from training.losses import masking_loss, moving_loss, si_sdr
-from training.train import Training, main, run
+from training.train import Training, run
 
 RATE_HZ = 44_100
 CONFIGURATIONS = Path(__file__).parents[2] / "training"
@@ -133,17 +132,6 @@ def test_changes_of_a_song_apply_to_all_stems_alike_and_encoding_adds_noise_alon
     assert resampled(stems[3], 1.1, RATE_HZ // 2).shape == (2, RATE_HZ // 2)
 
 
-def test_a_blend_lies_between_both_networks_and_moves_the_score_of_the_drums() -> None:
-    before, after = SmallNetwork(8).state_dict(), SmallNetwork(8).state_dict()
-    blend = blended(before, after, 0.25, -0.5)
-    assert set(blend) == set(before)
-    for name, value in blend.items():
-        expected = 0.75 * before[name] + 0.25 * after[name]
-        if name == "masks.unet.last.1.bias":
-            expected[:2] -= 0.5
-        torch.testing.assert_close(value, expected)
-
-
 def _tones(*frequencies_hz: int) -> torch.Tensor:
     """Return stems [1, stems, 2, frames], each a tone of its own."""
     times = torch.arange(RATE_HZ) / RATE_HZ
@@ -235,16 +223,3 @@ def test_training_stops_early_without_improvement(songs: Path, tmp_path: Path) -
     training.note({"mean": 4.9})
     assert training.is_over
     assert (tmp_path / "network.safetensors").read_bytes() == kept
-
-
-@pytest.mark.parametrize("split", ["train", "validation"])
-def test_a_folder_without_songs_is_refused(
-    songs: Path, split: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = "validation" if split == "train" else "train"
-    (tmp_path / other).symlink_to(songs / other, target_is_directory=True)
-    monkeypatch.setattr("sys.argv", ["train", "training/cpu.yaml", str(tmp_path), str(tmp_path / "output")])
-    with pytest.raises(SystemExit):
-        main()
-    assert f"There are no songs in {tmp_path / split}. Render some first" in capsys.readouterr().err
-    assert not (tmp_path / "output").exists()

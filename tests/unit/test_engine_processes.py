@@ -92,16 +92,14 @@ async def processes() -> AsyncIterator[EngineProcesses[Counter]]:
         yield made
 
 
-async def test_the_engine_keeps_its_state_in_another_process(processes: EngineProcesses[Counter]) -> None:
-    first, once = await processes.run(use)
+async def test_the_engine_keeps_its_state_in_another_process_and_its_progress_arrives_in_order(
+    processes: EngineProcesses[Counter],
+) -> None:
+    shares: list[float] = []
+    first, once = await processes.run(functools.partial(use, steps=4), shares.append)
     second, twice = await processes.run(use)
     assert first == second != os.getpid()
     assert (once, twice) == (1, 2)
-
-
-async def test_progress_arrives_in_order(processes: EngineProcesses[Counter]) -> None:
-    shares: list[float] = []
-    await processes.run(functools.partial(use, steps=4), shares.append)
     assert shares == [0.25, 0.5, 0.75, 1.0]
 
 
