@@ -74,7 +74,7 @@ def test_a_network_is_exported_in_the_background_and_then_replaced(zoo: Zoo, tmp
     exporting = engine(zoo, "mixed", tmp_path / "compiled")
     for stem, samples in separated(exporting).items():
         assert samples.tobytes() == exact[stem].tobytes()
-    eventually(lambda: exporting._exports._ended, "the export")
+    eventually(lambda: exporting._exports._ended, "the export", seconds=600)
     after = separated(exporting)
     assert any(after[stem].tobytes() != exact[stem].tobytes() for stem in STEMS)
     assert agreement_db(exact, after) > 55
