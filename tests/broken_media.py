@@ -6,39 +6,35 @@ import io
 import itertools
 import random
 import struct
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import soundfile
 
-from tests import hostile_media
-
-__all__ = ["BOMBS", "SLOW_BOMBS", "broken_recordings", "good_recordings"]
+__all__ = [
+    "BOMBS", "SLOW_BOMBS", "broken_recordings", "by_ffmpeg", "compressed_id3", "flac_comments", "good_recordings",
+    "id3_frames", "promise", "silence", "wav_id3", "wav_info",
+]  # fmt: skip
 
 RATE_HZ = 48_000
 _SOUNDFILE = {
-    "wav16": ("WAV", "PCM_16"),
-    "wav24": ("WAV", "PCM_24"),
-    "wav8": ("WAV", "PCM_U8"),
-    "wav32f": ("WAV", "FLOAT"),
-    "wav alaw": ("WAV", "ALAW"),
-    "rf64": ("RF64", "PCM_16"),
-    "w64": ("W64", "PCM_16"),
-    "aiff": ("AIFF", "PCM_16"),
-    "aifc": ("AIFF", "FLOAT"),
-    "flac": ("FLAC", "PCM_24"),
-    "mp3": ("MP3", "MPEG_LAYER_III"),
-    "vorbis": ("OGG", "VORBIS"),
-    "opus": ("OGG", "OPUS"),
+    "wav16": ("WAV", "PCM_16"), "wav24": ("WAV", "PCM_24"), "wav8": ("WAV", "PCM_U8"), "wav32f": ("WAV", "FLOAT"),
+    "wav alaw": ("WAV", "ALAW"), "rf64": ("RF64", "PCM_16"), "w64": ("W64", "PCM_16"), "aiff": ("AIFF", "PCM_16"),
+    "aifc": ("AIFF", "FLOAT"), "flac": ("FLAC", "PCM_24"), "mp3": ("MP3", "MPEG_LAYER_III"),
+    "vorbis": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"),
+}  # fmt: skip
+_FFMPEG: dict[str, tuple[str, str, dict[str, str]]] = {
+    "m4a aac": ("mp4", "aac", {}),
+    "m4a alac": ("mp4", "alac", {}),
+    "fragmented m4a": ("mp4", "aac", {"movflags": "frag_keyframe+empty_moov"}),
+    "aac": ("adts", "aac", {}),
 }
-_FFMPEG = {
-    "m4a aac": ("mp4", "aac", "fltp", {}),
-    "m4a alac": ("mp4", "alac", "s16p", {}),
-    "fragmented m4a": ("mp4", "aac", "fltp", {"movflags": "frag_keyframe+empty_moov"}),
-    "aac": ("adts", "aac", "fltp", {}),
-}
+
+
 _EXTREMES = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF, 1 << 40, (1 << 64) - 1)
 
 
@@ -49,20 +45,42 @@ def good_recordings(samples: np.ndarray) -> dict[str, bytes]:
         file = io.BytesIO()
         soundfile.write(file, samples, RATE_HZ, format=kind, subtype=subtype)
         files[name] = file.getvalue()
-    return files | {name: _by_ffmpeg(samples, *form) for name, form in _FFMPEG.items()}
+    return files | {name: by_ffmpeg(samples, *form) for name, form in _FFMPEG.items()}
 
 
-def _by_ffmpeg(samples: np.ndarray, container: str, codec: str, sample_format: str, options: dict[str, str]) -> bytes:
-    written = io.BytesIO()
-    with av.open(written, "w", format=container, options=options) as file:
-        stream = file.add_stream(codec, rate=RATE_HZ, layout="stereo")
+def by_ffmpeg(
+    samples: np.ndarray,
+    container: str,
+    codec: str,
+    options: Mapping[str, str] = {},
+    rate_hz: int = RATE_HZ,
+    cover: bool = False,
+) -> bytes:
+    """Return float32 samples [frames, channels] as FFmpeg's own encoders write them, with a picture if there is a cover."""
+    written, layout = io.BytesIO(), {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[samples.shape[1]]
+    with av.open(written, "w", format=container, options=dict(options)) as file:
+        picture: Any = file.add_stream("mjpeg", rate=1) if cover else None
+        stream = file.add_stream(codec, rate=rate_hz, layout=layout)
+        stream.bit_rate = 128_000 * samples.shape[1]
+        if picture is not None:
+            picture.width, picture.height, picture.pix_fmt = 16, 16, "yuvj420p"
+            image = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+            file.mux(picture.encode(image.reformat(format="yuvj420p")))
+        sample_format = {"alac": "s16p", "flac": "s16"}.get(codec, "fltp")
         for start in range(0, len(samples), 1024):
             block = samples[start : start + 1024].T
-            planes = block if sample_format == "fltp" else np.rint(block * 32767).astype(np.int16)
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes), sample_format, "stereo")
-            frame.sample_rate = RATE_HZ
+            frame = av.AudioFrame(sample_format, layout, block.shape[1])
+            if sample_format != "fltp":
+                block = np.rint(block * 32768).clip(-32768, 32767).astype(np.int16)
+            if sample_format == "s16":
+                block = block.T.reshape(1, -1)
+            for plane, row in zip(frame.planes, block, strict=False):  # PyAV lists nine planes of eight channels
+                plane.update(np.ascontiguousarray(row))
+            frame.rate, frame.pts = rate_hz, start
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
+        if picture is not None:
+            file.mux(picture.encode(None))
     return written.getvalue()
 
 
@@ -164,7 +182,101 @@ def broken_recordings(samples: np.ndarray, count: int, seed: int) -> Iterator[tu
         yield f"{number}: {name},{mutation.__name__.replace('_', ' ')}", broken
 
 
-# Bombs: each function writes a file.
+# Bombs: each function writes a file, most of which are small on disk and expensive to read.
+
+
+def _encoded(format: str, subtype: str | None = None) -> bytes:
+    """Return half a second of a tone."""
+    file = io.BytesIO()
+    soundfile.write(file, 0.3 * np.sin(2 * np.pi * 0.055 * np.arange(4_000)), 8_000, format=format, subtype=subtype)
+    return file.getvalue()
+
+
+def _synchsafe(value: int) -> bytes:
+    return bytes(value >> shift & 127 for shift in (21, 14, 7, 0))
+
+
+def _id3(frames: bytes) -> bytes:
+    return b"ID3\x04\x00\x00" + _synchsafe(len(frames)) + frames
+
+
+def _text_frames(count: int) -> bytes:
+    """Return user-defined text frames with different names."""
+    bodies = (b"\x00%x\x00x" % number for number in range(count))
+    return b"".join(b"TXXX" + _synchsafe(len(body)) + b"\x00\x00" + body for body in bodies)
+
+
+def id3_frames(path: Path, count: int) -> Path:
+    """Write an MP3 with many ID3 frames."""
+    path.write_bytes(_id3(_text_frames(count)) + _encoded("MP3", "MPEG_LAYER_III"))
+    return path
+
+
+def compressed_id3(path: Path, unpacked_bytes: int, count: int = 1) -> Path:
+    """Write an MP3 with compressed ID3 frames, each of which unpacks to many bytes."""
+    packer, piece = zlib.compressobj(1), bytes(1 << 20)
+    packed = packer.compress(b"\x00")  # in pieces: children inherit the peak memory of the process that starts them
+    packed += b"".join(packer.compress(piece) for _ in range(unpacked_bytes >> 20)) + packer.flush()
+    body = _synchsafe(min(unpacked_bytes, (1 << 28) - 1)) + packed
+    frame = b"TIT2" + _synchsafe(len(body)) + b"\x00\x09" + body  # compressed, with the length of the data
+    path.write_bytes(_id3(frame * count) + _encoded("MP3", "MPEG_LAYER_III"))
+    return path
+
+
+def _comments(count: int) -> bytes:
+    texts = (b"%x=" % number for number in range(count))
+    return struct.pack("<I", 0) + struct.pack("<I", count) + b"".join(struct.pack("<I", len(t)) + t for t in texts)
+
+
+def flac_comments(path: Path, count: int) -> Path:
+    """Write a FLAC file with many comments."""
+    plain = _encoded("FLAC")
+    rest = plain[42:]
+    while not rest[0] & 0x80 and rest[0] & 0x7F:  # the other metadata blocks
+        rest = rest[4 + int.from_bytes(rest[1:4]) :]
+    while rest[:2] not in (b"\xff\xf8", b"\xff\xf9"):
+        rest = rest[4 + int.from_bytes(rest[1:4]) :]
+    comments = _comments(count)
+    stream_info = bytes([plain[4] & 0x7F]) + plain[5:42]
+    path.write_bytes(plain[:4] + stream_info + b"\x84" + len(comments).to_bytes(3) + comments + rest)
+    return path
+
+
+def wav_id3(path: Path, count: int) -> Path:
+    """Write a WAV file with many ID3 frames in a chunk."""
+    tag = _id3(_text_frames(count))
+    return _with_chunk(path, b"id3 ", tag)
+
+
+def wav_info(path: Path, count: int) -> Path:
+    """Write a WAV file with many different INFO entries."""
+    names = (bytes(65 + number // 26**place % 26 for place in range(4)) for number in range(count))
+    return _with_chunk(path, b"LIST", b"INFO" + b"".join(name + b"\x02\x00\x00\x00x\x00" for name in names))
+
+
+def _with_chunk(path: Path, name: bytes, body: bytes) -> Path:
+    plain = _encoded("WAV", "PCM_16")
+    body += b"\0" * (len(body) % 2)
+    chunks = plain[12:36] + name + struct.pack("<I", len(body)) + body + plain[36:]
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks)
+    return path
+
+
+def silence(path: Path, seconds: int, rate_hz: int, channel_count: int) -> Path:
+    """Write a FLAC file of silence, block by block: a few kilobytes for gigabytes of samples."""
+    block = np.zeros((rate_hz, channel_count), np.int16)
+    with soundfile.SoundFile(path, "w", rate_hz, channel_count, "PCM_16", format="FLAC") as file:
+        for _ in range(seconds):
+            file.write(block)
+    return path
+
+
+def promise(path: Path, frame_count: int) -> None:
+    """Let the header of a FLAC file declare a length. 0: unknown."""
+    content = bytearray(path.read_bytes())
+    fields = int.from_bytes(content[18:26])  # rate, channels and bits in 28 bits, then the length in 36
+    content[18:26] = (fields >> 36 << 36 | frame_count).to_bytes(8)
+    path.write_bytes(content)
 
 
 def _atoms(path: Path) -> Path:
@@ -239,21 +351,21 @@ def _almost_frames(path: Path) -> Path:
 
 def _endless_flac(path: Path) -> Path:
     """Write a FLAC file of 500 seconds at 384 kHz with 8 channels: more samples than the limit, which its header does not declare."""
-    hostile_media.silence(path, 500, 384_000, 8)
-    hostile_media.promise(path, 0)
+    silence(path, 500, 384_000, 8)
+    promise(path, 0)
     return path
 
 
 def _silent_hours(path: Path) -> Path:
     """Write a FLAC file of five hours of silence: an hour above the limit, which its header does not declare."""
-    hostile_media.silence(path, 5 * 3600, 8_000, 1)
-    hostile_media.promise(path, 0)
+    silence(path, 5 * 3600, 8_000, 1)
+    promise(path, 0)
     return path
 
 
 def _declared_hours(path: Path) -> Path:
-    hostile_media.silence(path, 1, 384_000, 8)
-    hostile_media.promise(path, 4 * 3600 * 384_000)
+    silence(path, 1, 384_000, 8)
+    promise(path, 4 * 3600 * 384_000)
     return path
 
 
@@ -269,26 +381,19 @@ def _written(path: Path, content: bytes) -> Path:
 _FTYP = b"\0\0\0\x14ftypM4A \0\0\0\0M4A "
 
 BOMBS: dict[str, Callable[[Path], Path]] = {
-    "200,000 ID3 frames": lambda path: hostile_media.id3_frames(path, 200_000),
-    "compressed ID3 frames": lambda path: hostile_media.compressed_id3(path, 16 << 20, 8),
-    "900,000 comments": lambda path: hostile_media.flac_comments(path, 900_000),
-    "declared hours": _declared_hours,
-    "atoms in atoms": _atoms,
-    "a million atoms": _many_atoms,
-    "promised samples": _promised_samples,
-    "tiny pages": _tiny_pages,
-    "many streams": _many_streams,
-    "a million chunks": _empty_chunks,
-    "a million AIFF chunks": _empty_aiff_chunks,
-    "400,000 ID3 tags": _id3_tags,
-    "almost frames": _almost_frames,
+    "200,000 ID3 frames": lambda path: id3_frames(path, 200_000),
+    "compressed ID3 frames": lambda path: compressed_id3(path, 16 << 20, 8),
+    "900,000 comments": lambda path: flac_comments(path, 900_000), "declared hours": _declared_hours,
+    "atoms in atoms": _atoms, "a million atoms": _many_atoms, "promised samples": _promised_samples,
+    "tiny pages": _tiny_pages, "many streams": _many_streams, "a million chunks": _empty_chunks,
+    "a million AIFF chunks": _empty_aiff_chunks, "400,000 ID3 tags": _id3_tags, "almost frames": _almost_frames,
     "an edit list": _many_edits,
-}
+}  # fmt: skip
 """Functions that write files which are expensive to read."""
 
 SLOW_BOMBS: dict[str, Callable[[Path], Path]] = {
-    "ID3 in a WAV file": lambda path: hostile_media.wav_id3(path, 100_000),
-    "INFO in a WAV file": lambda path: hostile_media.wav_info(path, 100_000),
+    "ID3 in a WAV file": lambda path: wav_id3(path, 100_000),
+    "INFO in a WAV file": lambda path: wav_info(path, 100_000),
     "silent hours": _silent_hours,
     "8 channels at 384 kHz": _endless_flac,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import librosa
 import numpy as np
@@ -94,28 +95,24 @@ def measured(music: Samples) -> dict:
     return analyse(music, 22050)
 
 
-def test_spectral_features_equal_librosa(music: Samples, measured: dict) -> None:
+def test_spectral_and_energy_features_equal_librosa(music: Samples, measured: dict) -> None:
     feature = librosa.feature
+    centroid, rms = feature.spectral_centroid(y=music, sr=22050), feature.rms(y=music)
     for name, expected in {
-        "spectral_centroid": feature.spectral_centroid(y=music, sr=22050).mean(),
-        "spectral_centroid_variance": feature.spectral_centroid(y=music, sr=22050).var(),
+        "spectral_centroid": centroid.mean(),
+        "spectral_centroid_variance": centroid.var(),
         "spectral_bandwidth": feature.spectral_bandwidth(y=music, sr=22050).mean(),
         "spectral_rolloff": feature.spectral_rolloff(y=music, sr=22050).mean(),
         "spectral_flatness": feature.spectral_flatness(y=music).mean(),
+        "energy": rms.mean(),
+        "energy_variance": rms.var(),
+        "energy_max": rms.max(),
+        "energy_min": rms.min(),
+        "zero_crossing_rate": feature.zero_crossing_rate(music).mean(),
     }.items():
-        assert measured[name] == pytest.approx(float(expected), rel=1e-4), name
+        assert measured[name] == pytest.approx(float(expected), rel=1e-4, abs=1e-6), name
     contrast = feature.spectral_contrast(y=music, sr=22050).mean(axis=1)
     assert measured["spectral_contrast"] == pytest.approx(contrast.tolist(), abs=0.01)
-
-
-def test_energy_features_equal_librosa(music: Samples, measured: dict) -> None:
-    rms = librosa.feature.rms(y=music)
-    assert measured["energy"] == pytest.approx(float(rms.mean()), rel=1e-5)
-    assert measured["energy_variance"] == pytest.approx(float(rms.var()), rel=1e-4)
-    assert measured["energy_max"] == pytest.approx(float(rms.max()), rel=1e-5)
-    assert measured["energy_min"] == pytest.approx(float(rms.min()), rel=1e-4, abs=1e-6)
-    crossings = librosa.feature.zero_crossing_rate(music)
-    assert measured["zero_crossing_rate"] == pytest.approx(float(crossings.mean()), rel=1e-6)
 
 
 def test_zero_crossings_at_the_edges_equal_librosa() -> None:
@@ -171,16 +168,6 @@ def test_loudness_equals_pyloudnorm(rate_hz: int, channel_count: int) -> None:
     expected = pyloudnorm.Meter(rate_hz, filter_class="DeMan").integrated_loudness(samples.T.astype(np.float64))
     result = analyse(samples, rate_hz, ["energy"])
     assert result["loudness_lufs"] == pytest.approx(expected, abs=0.01)
-
-
-def test_loudness_of_the_reference_tone() -> None:
-    """EBU Tech 3341, cases 1 and 3: a stereo 1 kHz sine of -23 dBFS is -23 LUFS, and quiet parts are gated."""
-    sine = 10 ** (-23 / 20) * tone(1000.0, 20.0, 48000)
-    stereo = np.stack([sine, sine])
-    assert analyse(stereo, 48000, ["energy"])["loudness_lufs"] == pytest.approx(-23.0, abs=0.1)
-    quiet = stereo * 10 ** (-13 / 20)
-    gated = np.concatenate([quiet[:, :240000], stereo, quiet[:, :240000]], axis=1)
-    assert analyse(gated, 48000, ["energy"])["loudness_lufs"] == pytest.approx(-23.0, abs=0.1)
 
 
 def test_loudness_weights_channels() -> None:
@@ -243,6 +230,15 @@ def test_tempo_and_beats_of_clicks(tempo_bpm: float) -> None:
     nearest = np.abs(beats[:, None] - expected).min(axis=1)
     assert np.median(nearest) < 0.02
     assert nearest.max() < 0.07
+    alternatives = result["tempo_alternatives"]
+    assert all(0.0 <= candidate["strength"] <= 1.0 for candidate in alternatives)
+    if tempo_bpm == 120.0:
+        assert any(candidate["tempo"] == pytest.approx(60.0, rel=0.01) for candidate in alternatives)
+
+
+def test_tempo_is_more_exact_than_the_frame_rate() -> None:
+    """A period of 21.08 frames, known to a thousandth from a minute of clicks."""
+    assert analyse(clicks(122.6, 60.0), 22050, ["tempo"])["tempo"] == pytest.approx(122.6, rel=0.001)
 
 
 @pytest.mark.parametrize("silence_seconds", [0.0, 0.25])
@@ -258,17 +254,6 @@ def test_louder_off_beats_are_not_the_beats(silence_seconds: float) -> None:
     beats = np.array(analyse(samples, 22050, ["tempo"])["beats"])
     assert len(beats) == pytest.approx(len(expected), abs=2)
     assert np.abs(beats[:, None] - expected).min(axis=1).max() < 0.07
-
-
-def test_tempo_is_more_exact_than_the_frame_rate() -> None:
-    """A period of 21.08 frames, known to a thousandth from a minute of clicks."""
-    assert analyse(clicks(122.6, 60.0), 22050, ["tempo"])["tempo"] == pytest.approx(122.6, rel=0.001)
-
-
-def test_alternatives_contain_the_octave() -> None:
-    alternatives = analyse(clicks(120.0, 20.0), 22050, ["tempo"])["tempo_alternatives"]
-    assert any(candidate["tempo"] == pytest.approx(60.0, rel=0.01) for candidate in alternatives)
-    assert all(0.0 <= candidate["strength"] <= 1.0 for candidate in alternatives)
 
 
 @pytest.mark.parametrize("name", ["rock", "lofi", "synthwave"])
@@ -318,21 +303,19 @@ def test_chroma_of_a_tone_in_quiet_noise() -> None:
     assert max(chroma) < 0.001
 
 
-def test_the_bass_distinguishes_relative_keys() -> None:
-    """The same notes over A are A minor 7, over C they are C major 6."""
-    over_a = chords([(57, (0, 3, 7, 10))] * 4)
-    over_c = chords([(60, (-3, 0, 4, 7))] * 4)
-    assert analyse(over_a, 22050, ["key"])["key"] == "A minor"
-    assert analyse(over_c, 22050, ["key"])["key"] == "C major"
-
-
-def test_the_opening_distinguishes_keys_a_fifth_apart() -> None:
-    """Two major chords in turn fit the keys of both."""
-    major = (0, 4, 7)
-    from_c = chords([(60, major), (65, major)] * 4)
-    from_f = chords([(65, major), (60, major)] * 4)
-    assert analyse(from_c, 22050, ["key"])["key"] == "C major"
-    assert analyse(from_f, 22050, ["key"])["key"] == "F major"
+@pytest.mark.parametrize(
+    ("roots", "key"),
+    [
+        # The same notes over A are A minor 7, over C they are C major 6.
+        ([(57, (0, 3, 7, 10))], "A minor"),
+        ([(60, (-3, 0, 4, 7))], "C major"),
+        # Two major chords in turn fit the keys of both. The first one decides.
+        ([(60, MAJOR), (65, MAJOR)], "C major"),
+        ([(65, MAJOR), (60, MAJOR)], "F major"),
+    ],
+)
+def test_the_bass_and_the_opening_distinguish_keys_of_the_same_notes(roots: Any, key: str) -> None:
+    assert analyse(chords(roots * 4), 22050, ["key"])["key"] == key
 
 
 def test_camelot_positions_are_unique() -> None:
@@ -341,6 +324,7 @@ def test_camelot_positions_are_unique() -> None:
 
 
 def test_silence_has_no_tempo_and_no_key() -> None:
+    assert analyse(np.full(5 * 22050, 0.7), 22050, ["key"])["key"] is None  # nor has an offset
     result = analyse(np.zeros((2, 3 * 44100)), 44100)
     json.dumps(result, allow_nan=False)
     assert (result["tempo"], result["tempo_confidence"], result["beats"], result["beat_count"]) == (0.0, 0.0, [], 0)
@@ -355,15 +339,10 @@ def test_silence_has_no_tempo_and_no_key() -> None:
 @pytest.mark.parametrize(
     ("rate_hz", "channel_count", "frame_count"),
     [
-        (44100, 1, 0),
-        (44100, 2, 1),
-        (384000, 1, 1),
-        (22050, 1, 2047),
-        (4000, 8, 3000),
-        (8000, 3, 8000),
+        (44100, 1, 0), (44100, 2, 1), (384000, 1, 1), (22050, 1, 2047), (4000, 8, 3000), (8000, 3, 8000),
         (384000, 1, 300000),
     ],
-)
+)  # fmt: skip
 @pytest.mark.parametrize("kind", ["noise", "offset", "loud", "not finite"])
 def test_unusual_recordings_have_finite_results(rate_hz: int, channel_count: int, frame_count: int, kind: str) -> None:
     noise = np.random.default_rng(9).standard_normal((channel_count, frame_count))
@@ -383,25 +362,17 @@ def test_unusual_recordings_have_finite_results(rate_hz: int, channel_count: int
     assert all(0.0 <= beat <= result["duration"] for beat in result["beats"])
 
 
-def test_a_dc_offset_has_no_key() -> None:
-    assert analyse(np.full(5 * 22050, 0.7), 22050, ["key"])["key"] is None
-
-
 KEYS_OF = {
-    "tempo": {"tempo", "tempo_confidence", "tempo_alternatives", "beats", "beat_count"},
-    "key": {
-        *("key", "confidence", "key_confidence", "pitch_class", "mode", "key_runner_up", "tuning_cents", "camelot"),
-    },
-    "energy": {
-        *("energy", "energy_variance", "energy_max", "energy_min", "zero_crossing_rate"),
-        *("loudness_lufs", "true_peak_dbtp"),
-    },
-    "spectral": {
-        *("spectral_centroid", "spectral_centroid_variance", "spectral_rolloff", "spectral_bandwidth"),
-        *("spectral_contrast", "spectral_flatness"),
-    },
-    "mfcc": {"mfcc", "mfcc_variance", "n_mfcc"},
-    "chroma": {"chroma", "chroma_stft", "chroma_cens"},
+    feature: set(names.split())
+    for feature, names in {
+        "tempo": "tempo tempo_confidence tempo_alternatives beats beat_count",
+        "key": "key confidence key_confidence pitch_class mode key_runner_up tuning_cents camelot",
+        "energy": "energy energy_variance energy_max energy_min zero_crossing_rate loudness_lufs true_peak_dbtp",
+        "spectral": "spectral_centroid spectral_centroid_variance spectral_rolloff spectral_bandwidth"
+        " spectral_contrast spectral_flatness",
+        "mfcc": "mfcc mfcc_variance n_mfcc",
+        "chroma": "chroma chroma_stft chroma_cens",
+    }.items()
 }
 
 
@@ -410,14 +381,10 @@ def test_only_requested_features_are_computed(feature: str, music: Samples, meas
     always = {"duration", "duration_seconds", "sample_rate", "samples", "features"}
     result = analyse(music, 22050, [feature])
     assert set(result) == always | KEYS_OF[feature]
-    matrices = {f"{feature}", f"{feature}_hop_seconds"} if feature in ("energy", "mfcc", "chroma") else set()
+    matrices = {feature, f"{feature}_hop_seconds"} if feature in ("energy", "mfcc", "chroma") else set()
     assert set(result["features"]) == matrices
-    # Alone or together, the figures are the same.
+    # Alone or together, and each time, the figures are the same.
     assert all(result[name] == measured[name] for name in KEYS_OF[feature])
-
-
-def test_results_are_deterministic(music: Samples, measured: dict) -> None:
-    assert analyse(music, 22050) == measured
 
 
 def test_an_unknown_feature_is_refused(music: Samples) -> None:
@@ -437,22 +404,18 @@ def test_one_pass_with_increasing_progress(music: Samples) -> None:
 
 
 def test_report_can_stop_the_work(music: Samples) -> None:
-    class Stopped(Exception):
-        pass
-
-    read = 0
+    read: list[int] = []
 
     class Counted(Recorded):
         def blocks(self, block_frames: int) -> Iterator[Samples]:
-            nonlocal read
             for block in super().blocks(block_frames):
-                read += block.shape[1]
+                read.append(block.shape[1])
                 yield block
 
     def report(share: float) -> None:
         if share > 0.2:
-            raise Stopped
+            raise InterruptedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(InterruptedError):
         LibrosaEngine().analyse(Counted(music, 22050), frozenset(FEATURES), report)
-    assert read < 0.5 * music.size
+    assert sum(read) < 0.5 * music.size

@@ -6,7 +6,6 @@ import math
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from services.separation.engines.demucs import DemucsEngine
 from services.separation.engines.demucs.compiled import Mode, export
 from services.separation.engines.networks import CpuMode
 from tests.models.recordings import ArrayMix, joined, song
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -74,10 +74,7 @@ def test_a_network_is_exported_in_the_background_and_then_replaced(zoo: Zoo, tmp
     exporting = engine(zoo, "mixed", tmp_path / "compiled")
     for stem, samples in separated(exporting).items():
         assert samples.tobytes() == exact[stem].tobytes()
-    deadline = time.monotonic() + 300
-    while not exporting._exports._ended:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    eventually(lambda: exporting._exports._ended, "the export", seconds=600)
     after = separated(exporting)
     assert any(after[stem].tobytes() != exact[stem].tobytes() for stem in STEMS)
     assert agreement_db(exact, after) > 55

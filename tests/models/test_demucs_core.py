@@ -95,14 +95,3 @@ def test_the_inverse_transform_equals_that_of_demucs(frames: int) -> None:
     actual = InverseTransform(2048, hops, frames)(spectrograms, mean, deviation)
     assert actual.shape == (8, frames)
     assert np.abs((expected - actual).numpy()).max() < 1e-5 * float(expected.abs().max())
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize("seed", [0, 1])
-def test_half_precision_as_on_a_gpu_agrees(seed: int) -> None:
-    """The mode ``mixed`` of a GPU, on a CPU: float16 in convolutions and products of matrices."""
-    original, mix = network(seed), recording(0)
-    expected = original(mix)[0]
-    with torch.autocast("cpu", torch.float16):
-        actual = original(mix)[0].float()
-    assert 40 < agreement_db(expected.flatten(0, 1), actual.flatten(0, 1)) < 100

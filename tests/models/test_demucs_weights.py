@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
+import json
 import os
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,50 +14,10 @@ from demucs.htdemucs import HTDemucs
 
 from kit.errors import AppError, Code
 from services.separation.engines.demucs import DemucsEngine
+from tests.models.hub import Hub, run_python
 from tests.models.test_demucs_engine import network, refusal, save_safetensors
 
 WEIGHTS = "955717e8.safetensors"
-
-
-class Hub(http.server.BaseHTTPRequestHandler):
-    """As much of the model hub and of a mirror as a download needs, from a folder."""
-
-    folder: Path
-    requests: list[str]
-    down: list[bool]
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def _answer(self, with_body: bool) -> None:
-        self.requests.append(f"{self.command} {self.path}")
-        path = self.folder / self.path.rsplit("/", 1)[-1]
-        if "mdx_extra" in self.path or (self.down and "/resolve/" in self.path):
-            self.send_error(503)  # the hub's library would ask again for half a minute
-            return
-        if not path.is_file():
-            self.send_error(404)
-            return
-        content = path.read_bytes()
-        if "/wrong/" in self.path:
-            content = content[:-1] + b"!"
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-        self.send_header("X-Repo-Commit", "0123456789" * 4)
-        self.end_headers()
-        if with_body:
-            half = len(content) // 2
-            self.wfile.write(content[:half])
-            while (self.folder / "hold").exists():  # the test removes it
-                time.sleep(0.02)
-            self.wfile.write(content[half:])
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 # The published digests are those of the published files. The program declares others for the small ones.
@@ -116,20 +72,24 @@ class World:
         self.served.mkdir()
         (self.served / "htdemucs.yaml").write_text("models: ['955717e8']\n")
         save_safetensors(network(HTDemucs, 2), self.served / WEIGHTS)
-        handler = type("Handler", (Hub,), {"folder": self.served, "requests": [], "down": []})
-        self.requests: list[str] = handler.requests  # type: ignore[attr-defined]
-        self.down: list[bool] = handler.down  # type: ignore[attr-defined]
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        self.hub_is_down = False
+        self.hub = Hub(self.answer, self.served / "hold")
+        self.requests = self.hub.requests
         self.files = [self.file("htdemucs.yaml"), self.file(WEIGHTS)]
+
+    def answer(self, path: str) -> bytes | int:
+        file = self.served / path.rsplit("/", 1)[-1]
+        if "mdx_extra" in path or (self.hub_is_down and "/resolve/" in path):
+            return 503  # the hub's library would ask again for half a minute
+        if not file.is_file():
+            return 404
+        return file.read_bytes()[:-1] + b"!" if "/wrong/" in path else file.read_bytes()
 
     def file(self, name: str, *mirrors: str) -> dict[str, Any]:
         return {
             "name": name,
             "sha256": hashlib.sha256((self.served / name).read_bytes()).hexdigest(),
-            "mirrors": [f"{self.address}/{mirror}/{name}" for mirror in mirrors],
+            "mirrors": [f"{self.hub.url}/{mirror}/{name}" for mirror in mirrors],
         }
 
     def run(self, *names: str, **variables: str) -> list[str]:
@@ -137,20 +97,8 @@ class World:
         return [line for line in self.python(PROGRAM, *names, **variables) if line.split(" ")[0] in names]
 
     def python(self, program: str, *arguments: str, **variables: str) -> list[str]:
-        """Run a program in a process of its own, as the hub's library reads its variables only once."""
-        import json
-
-        environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-        environment |= {
-            "HF_HOME": str(self.cache),
-            "HF_ENDPOINT": self.address,
-            "FILES": json.dumps(self.files),
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            **variables,
-        }
-        command = [sys.executable, "-c", program, *arguments]
-        finished = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=300)
-        return finished.stdout.splitlines()
+        addresses = {"HF_HOME": str(self.cache), "HF_ENDPOINT": self.hub.url}
+        return run_python(program, *arguments, **addresses, FILES=json.dumps(self.files), **variables)
 
     def cached(self, name: str) -> Path:
         return next(self.cache.glob(f"hub/models--adefossez--HTDemucs/snapshots/*/{name}")).resolve()
@@ -159,10 +107,8 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    made.thread.join()
+    with made.hub:
+        yield made
 
 
 def flip_a_byte(path: Path) -> None:
@@ -210,8 +156,8 @@ def test_a_file_of_the_hub_that_is_not_the_published_one_is_refused(world: World
 
 
 def test_mirrors_are_tried_in_order_and_only_the_declared_file_is_kept(world: World) -> None:
-    world.files = [self_made(world, name) for name in ("htdemucs.yaml", WEIGHTS)]
-    world.down.append(True)
+    world.files = [world.file(name, "wrong", "good") for name in ("htdemucs.yaml", WEIGHTS)]
+    world.hub_is_down = True
     assert world.run("htdemucs") == ["htdemucs htdemucs"]
     asked = [line.split()[1] for line in world.requests if WEIGHTS in line and line.startswith("GET")]
     assert asked == [f"/wrong/{WEIGHTS}", f"/good/{WEIGHTS}"]
@@ -234,10 +180,6 @@ def test_the_bytes_of_a_download_that_is_underway_are_known(world: World, reposi
     before, underway, after = map(int, world.python(FETCH, repository, str(world.served / "hold")))
     assert (before, after) == (0, size)
     assert 1 << 20 <= underway <= size / 2
-
-
-def self_made(world: World, name: str) -> dict[str, Any]:
-    return world.file(name, "wrong", "good")
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:

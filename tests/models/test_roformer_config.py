@@ -87,22 +87,13 @@ def test_mel_bands_without_bins_are_refused() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "!!python/object/apply:os.mkdir [{trap}]",
-        "model: !!python/object/apply:os.mkdir [{trap}]",
-        "model: !!python/object/new:os.system ['mkdir {trap}']",
-        "model: {{dim: !!python/name:os.mkdir ''}}",
-        "model: {{dim: !!python/tuple {{a: b}}}}",
-        "a: &a [x, x]\nb: &b [*a, *a]\nmodel: [*b, *b]",
-        "model: {{<<: {{dim: 8}}, dim: &x 8, depth: *x}}",
-        "[" * 20_000,
-        "model: {{dim: " + "9" * 10_000 + "}}",
-        "model: [1, 2]",
-        "model: {{1: 2}}",
-        "just text",
-        "\x00",
-        "model: {{dim: 8}}\n---\nmodel: {{dim: 8}}",
+        "!!python/object/apply:os.mkdir [{trap}]", "model: !!python/object/apply:os.mkdir [{trap}]",
+        "model: !!python/object/new:os.system ['mkdir {trap}']", "model: {{dim: !!python/name:os.mkdir ''}}",
+        "model: {{dim: !!python/tuple {{a: b}}}}", "a: &a [x, x]\nb: &b [*a, *a]\nmodel: [*b, *b]",
+        "model: {{<<: {{dim: 8}}, dim: &x 8, depth: *x}}", "[" * 20_000, "model: {{dim: " + "9" * 10_000 + "}}",
+        "model: [1, 2]", "model: {{1: 2}}", "just text", "\x00", "model: {{dim: 8}}\n---\nmodel: {{dim: 8}}",
     ],
-)
+)  # fmt: skip
 def test_a_hostile_file_is_refused(tmp_path: Path, text: str) -> None:
     trap = tmp_path / "trap"
     before = os.environ.copy()
@@ -130,28 +121,18 @@ def test_a_file_that_is_too_large_or_no_text_is_refused() -> None:
     [
         ({"dim": 10**9}, "dim: Input should be less than or equal to"),
         ({"dim": 2048, "depth": 48, "time_transformer_depth": 8, "freq_transformer_depth": 8}, "too large"),
-        ({"depth": -1}, "depth"),
-        ({"depth": 1.5}, "depth"),
-        ({"depth": "2"}, "depth"),
-        ({"depth": math.inf}, "depth"),
-        ({"heads": 10**6}, "head_count"),
-        ({"dim_head": 7}, "head_dim"),
-        ({"mask_estimator_depth": 1000}, "mask_depth"),
-        ({"mlp_expansion_factor": 99}, "mlp_expansion"),
-        ({"stft_n_fft": 2**30}, "n_fft"),
-        ({"stft_hop_length": 0}, "hop_length"),
-        ({"stft_win_length": 4096}, "win_length <= n_fft"),
-        ({"freqs_per_bands": (1,) * 10}, "must cover 65 bins"),
-        ({"freqs_per_bands": (1,) * 10_000}, "freqs_per_bands"),
-        ({"freqs_per_bands": (0, 65)}, "freqs_per_bands"),
-        ({"num_bands": 12}, "either freqs_per_bands or num_bands"),
+        ({"depth": -1}, "depth"), ({"depth": 1.5}, "depth"), ({"depth": "2"}, "depth"), ({"depth": math.inf}, "depth"),
+        ({"heads": 10**6}, "head_count"), ({"dim_head": 7}, "head_dim"), ({"mask_estimator_depth": 1000}, "mask_depth"),
+        ({"mlp_expansion_factor": 99}, "mlp_expansion"), ({"stft_n_fft": 2**30}, "n_fft"),
+        ({"stft_hop_length": 0}, "hop_length"), ({"stft_win_length": 4096}, "win_length <= n_fft"),
+        ({"freqs_per_bands": (1,) * 10}, "must cover 65 bins"), ({"freqs_per_bands": (1,) * 10_000}, "freqs_per_bands"),
+        ({"freqs_per_bands": (0, 65)}, "freqs_per_bands"), ({"num_bands": 12}, "either freqs_per_bands or num_bands"),
         ({"skip_connection": True}, "asks for skip_connection"),
         ({"linear_transformer_depth": 1}, "asks for linear_transformer_depth"),
-        ({"use_pope": True}, "asks for use_pope"),
-        ({"code": "import os"}, "code: Extra inputs are not permitted"),
+        ({"use_pope": True}, "asks for use_pope"), ({"code": "import os"}, "code: Extra inputs are not permitted"),
         ({"num_stems": 10**6}, "target instrument"),
     ],
-)
+)  # fmt: skip
 def test_a_configuration_out_of_bounds_is_refused_before_a_network_exists(
     changes: dict[str, object], words: str
 ) -> None:
@@ -163,18 +144,14 @@ def test_a_configuration_out_of_bounds_is_refused_before_a_network_exists(
     [
         (f"chunk_size: {tiny.SEGMENT_FRAMES}", "chunk_size: 999999999"),
         (f"chunk_size: {tiny.SEGMENT_FRAMES}", "chunk_size: 100"),
-        (f"chunk_size: {tiny.SEGMENT_FRAMES}", "chunk_size: null"),
-        (f"sample_rate: {tiny.RATE_HZ}", "sample_rate: 1"),
-        ("num_overlap: 2", "num_overlap: 1000000"),
-        ("num_overlap: 2", "num_overlap: 0"),
-        ("- other", "- ../../other"),
-        ("- other", "- Lead Vocals"),
-        ("- other", "- 7"),
+        (f"chunk_size: {tiny.SEGMENT_FRAMES}", "chunk_size: null"), (f"sample_rate: {tiny.RATE_HZ}", "sample_rate: 1"),
+        ("num_overlap: 2", "num_overlap: 1000000"), ("num_overlap: 2", "num_overlap: 0"), ("- other", "- ../../other"),
+        ("- other", "- Lead Vocals"), ("- other", "- 7"),
         ("target_instrument: Lead Vocals", "target_instrument: drums"),
         ("target_instrument: Lead Vocals", "target_instrument: [a]"),
         ("target_instrument: Lead Vocals", "target_instrument: null"),
     ],
-)
+)  # fmt: skip
 def test_what_the_engine_cannot_read_is_refused(before: str, after: str) -> None:
     text = tiny.config_text("bs", INSTRUMENTS, "Lead Vocals")
     assert before in text

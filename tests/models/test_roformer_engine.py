@@ -150,13 +150,18 @@ def test_the_same_input_gives_the_same_bits_and_batches_change_nothing(engine: R
         assert error_db(batched[stem], first[stem]) < -100
 
 
-@pytest.mark.parametrize(("rate_hz", "channel_count"), [(tiny.RATE_HZ, 2), (11_025, 1), (6_000, 3)])
-def test_the_remainder_completes_the_recording(engine: RoformerEngine, rate_hz: int, channel_count: int) -> None:
+@pytest.mark.parametrize(
+    ("rate_hz", "channel_count", "frame_count"),
+    [(tiny.RATE_HZ, 2, 14_001), (11_025, 1, 14_001), (6_000, 3, 14_001), (tiny.RATE_HZ, 2, 0)],
+)
+def test_the_remainder_completes_the_recording(
+    engine: RoformerEngine, rate_hz: int, channel_count: int, frame_count: int
+) -> None:
     """At the rate of the recording, so that also what the network cannot hear is in one of the stems."""
-    mix = recording(14_001, channel_count, rate_hz)
+    mix = recording(frame_count, channel_count, rate_hz)
     actual = joined(engine.separate(mix, "bs-vocals"))
     assert tuple(actual) == MIX_NAMES
-    assert np.abs(actual["vocals"]).max() > 0.05
+    assert not frame_count or np.abs(actual["vocals"]).max() > 0.05
     np.testing.assert_allclose(actual["vocals"] + actual["other"], mix.samples, atol=1e-6)
 
 
@@ -173,29 +178,20 @@ def test_requested_stems_are_those_of_the_whole_separation(
         assert actual[stem].tobytes() == whole[stem].tobytes()
 
 
-def test_a_recording_without_frames_has_empty_stems(engine: RoformerEngine) -> None:
-    output = joined(engine.separate(recording(0), "bs-vocals"))
-    assert {stem: samples.shape for stem, samples in output.items()} == {"vocals": (2, 0), "other": (2, 0)}
-
-
 def test_it_offers_a_place_to_stop_after_every_pass(engine: RoformerEngine) -> None:
-    passes = 0
-
-    def count(*_: Any) -> None:
-        nonlocal passes
-        passes += 1
-
+    passes: list[None] = []
     engine.load("bs-vocals")
-    hook = engine._loaded["bs-vocals"].networks[0].register_forward_pre_hook(count)
+    network = engine._loaded["bs-vocals"].networks[0]
+    hook = network.register_forward_pre_hook(lambda *_: passes.append(None))
     block_count = sum(1 for _ in engine.separate(recording(20_000), "bs-vocals"))
-    assert passes == 11
-    assert block_count > passes
-    passes = 0
+    assert len(passes) == 11
+    assert block_count > len(passes)
+    passes.clear()
     blocks = engine.separate(recording(20_000), "bs-vocals")
     while not passes:
         next(blocks)
     blocks.close()  # type: ignore[attr-defined]
-    assert passes <= 2, "more than the first window and the one after it was computed"
+    assert len(passes) <= 2, "more than the first window and the one after it was computed"
     hook.remove()
 
 

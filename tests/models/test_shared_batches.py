@@ -1,9 +1,8 @@
-"""Batches that several jobs share."""
+"""Batches that several jobs share, and their size."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -14,8 +13,7 @@ from kit.errors import AppError, Code
 from services.separation.engines.networks.batch_size import OUT_OF_MEMORY, BatchSize
 from services.separation.engines.networks.shared_batches import Rows, SharedBatches
 from services.separation.service import Samples
-
-PATIENCE_SECONDS = 60
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 
 class Device:
@@ -35,7 +33,7 @@ class Device:
     def _infer(self, inputs: Samples, rows: Rows) -> Samples:
         self.batches.append(([float(each.flat[0]) for each in inputs], rows))
         self.began.set()
-        assert self.gate.wait(PATIENCE_SECONDS)
+        assert self.gate.wait(DEADLINE_SECONDS)
         if len(inputs) > self.capacity:
             raise AppError(Code.UNAVAILABLE, OUT_OF_MEMORY, "Too little memory.")
         if self.poison in inputs:
@@ -48,27 +46,24 @@ class Device:
         inputs = np.array(numbers, np.float32)[:, None, None] * np.ones((1, 1, frame_count), np.float32)
         before = len(self.shared._waiting) + len(self.batches)
         future = self._pool.submit(lambda: np.concatenate(list(self.shared.run(inputs, rows)))[:, :, 0, 0].tolist())
-        self._until(lambda: len(self.shared._waiting) + len(self.batches) > before)
+        eventually(lambda: len(self.shared._waiting) + len(self.batches) > before)
         return future
 
-    @staticmethod
-    def _until(condition: Callable[[], bool]) -> None:
-        reached = threading.Event()
-        for _ in range(PATIENCE_SECONDS * 200):
-            if condition():
-                return
-            reached.wait(0.005)
-        raise AssertionError("The items do not wait.")
 
-
-def test_items_of_several_callers_share_a_batch_and_each_gets_its_own() -> None:
-    device = Device()
+@pytest.mark.parametrize(
+    ("capacity", "batches"),
+    [(100, [[1], [2, 3, 4, 5], [6]]), (1, [[1], [2, 3, 4, 5], [2, 3], [2], [3], [4], [5], [6]])],
+)
+def test_items_of_several_callers_share_a_batch_that_is_halved_if_it_does_not_fit(
+    capacity: int, batches: list[list[float]]
+) -> None:
+    device = Device(capacity=capacity)
     first = device.submit([1])
     others = [device.submit([2, 3]), device.submit([4]), device.submit([5, 6])]
     device.gate.set()
-    assert first.result(PATIENCE_SECONDS) == [[2, 3]]
-    assert [each.result(PATIENCE_SECONDS) for each in others] == [[[4, 6], [6, 9]], [[8, 12]], [[10, 15], [12, 18]]]
-    assert [numbers for numbers, _ in device.batches] == [[1], [2, 3, 4, 5], [6]]
+    assert first.result(DEADLINE_SECONDS) == [[2, 3]]
+    assert [each.result(DEADLINE_SECONDS) for each in others] == [[[4, 6], [6, 9]], [[8, 12]], [[10, 15], [12, 18]]]
+    assert [numbers for numbers, _ in device.batches] == batches
 
 
 def test_items_of_other_shapes_or_stems_have_batches_of_their_own() -> None:
@@ -76,19 +71,9 @@ def test_items_of_other_shapes_or_stems_have_batches_of_their_own() -> None:
     first = device.submit([1])
     others = [device.submit([2], (1,)), device.submit([3], frame_count=5), device.submit([4], (1,))]
     device.gate.set()
-    assert first.result(PATIENCE_SECONDS) == [[2, 3]]
-    assert [each.result(PATIENCE_SECONDS) for each in others] == [[[6]], [[6, 9]], [[12]]]
+    assert first.result(DEADLINE_SECONDS) == [[2, 3]]
+    assert [each.result(DEADLINE_SECONDS) for each in others] == [[[6]], [[6, 9]], [[12]]]
     assert device.batches == [([1], None), ([2, 4], (1,)), ([3], None)]
-
-
-def test_a_shared_batch_that_does_not_fit_is_halved() -> None:
-    device = Device(capacity=1)
-    first = device.submit([1])
-    others = [device.submit([2]), device.submit([3])]
-    device.gate.set()
-    assert first.result(PATIENCE_SECONDS) == [[2, 3]]
-    assert [each.result(PATIENCE_SECONDS) for each in others] == [[[4, 6]], [[6, 9]]]
-    assert [numbers for numbers, _ in device.batches] == [[1], [2, 3], [2], [3]]
 
 
 def test_an_error_ends_the_callers_of_its_batch_only() -> None:
@@ -97,10 +82,10 @@ def test_an_error_ends_the_callers_of_its_batch_only() -> None:
     first = device.submit([1])
     others = [device.submit([3]), device.submit([4])]
     device.gate.set()
-    assert first.result(PATIENCE_SECONDS) == [[2, 3]]
+    assert first.result(DEADLINE_SECONDS) == [[2, 3]]
     with pytest.raises(ValueError, match="poison"):
-        others[0].result(PATIENCE_SECONDS)
-    assert others[1].result(PATIENCE_SECONDS) == [[8, 12]]
+        others[0].result(DEADLINE_SECONDS)
+    assert others[1].result(DEADLINE_SECONDS) == [[8, 12]]
 
 
 def test_items_of_a_caller_that_stops_are_not_computed() -> None:
@@ -110,5 +95,38 @@ def test_items_of_a_caller_that_stops_are_not_computed() -> None:
     next(outputs)
     outputs.close()  # type: ignore[attr-defined]
     assert not device.shared._waiting
-    assert device.submit([7]).result(PATIENCE_SECONDS) == [[14, 21]]
+    assert device.submit([7]).result(DEADLINE_SECONDS) == [[14, 21]]
     assert [numbers for numbers, _ in device.batches] == [[1], [7]]
+
+
+def test_a_batch_begins_with_one_segment_and_grows_to_what_fits() -> None:
+    size = BatchSize()
+    assert size.limit == 1
+    size.measured(1, 1000 * (1 << 20), 10_000 * (1 << 20))
+    assert size.limit == 7
+    size.measured(7, 3500 * (1 << 20), 8_000 * (1 << 20))
+    assert size.limit == 11
+
+
+@pytest.mark.parametrize(("used", "free", "limit"), [(1, 1 << 40, 16), (1 << 30, 0, 1), (0, 0, 1)])
+def test_the_size_of_a_batch_has_limits(used: int, free: int, limit: int) -> None:
+    size = BatchSize()
+    size.measured(1, used, free)
+    assert size.limit == limit
+
+
+def test_a_batch_size_that_the_operator_set_stays() -> None:
+    size = BatchSize(3)
+    size.measured(1, 1, 1 << 40)
+    assert size.limit == 3
+
+
+def test_a_batch_that_did_not_fit_limits_all_later_ones() -> None:
+    size = BatchSize()
+    size.measured(1, 1, 1 << 40)
+    size.halve(16)
+    assert size.limit == 8
+    size.measured(8, 8, 1 << 40)
+    assert size.limit == 8
+    size.halve(1)
+    assert size.limit == 1

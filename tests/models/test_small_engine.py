@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +55,7 @@ def test_the_stems_add_up_to_the_recording(small: SmallEngine, rate_hz: int, cha
     np.testing.assert_allclose(sum(stems.values()), mix.samples, atol=1e-6)
 
 
-@pytest.mark.parametrize("stems", [("vocals",), ("other",), ("drums", "vocals")])
+@pytest.mark.parametrize("stems", [tuple(STEMS), ("vocals",), ("other",), ("drums", "vocals")])
 def test_requested_stems_are_those_of_the_whole_separation(small: SmallEngine, stems: tuple[str, ...]) -> None:
     mix = ArrayMix(song(2, 2 * RATE_HZ), RATE_HZ)
     whole, actual = joined(small.separate(mix, "small")), joined(small.separate(mix, "small", stems))
@@ -74,12 +73,6 @@ def test_windows_of_any_length_agree(small: SmallEngine, monkeypatch: pytest.Mon
         assert error_db(many[stem], one[stem]) < -30
 
 
-def test_the_same_input_gives_the_same_bits(small: SmallEngine) -> None:
-    mix = ArrayMix(song(2, 2 * RATE_HZ), RATE_HZ)
-    first, second = (joined(small.separate(mix, "small")) for _ in range(2))
-    assert all(first[stem].tobytes() == second[stem].tobytes() for stem in STEMS)
-
-
 def test_level_does_not_change_the_separation(small: SmallEngine) -> None:
     samples = song(2, 2 * RATE_HZ)
     loud, quiet = (joined(small.separate(ArrayMix(samples * gain, RATE_HZ), "small")) for gain in (1.0, 0.01))
@@ -89,16 +82,12 @@ def test_level_does_not_change_the_separation(small: SmallEngine) -> None:
 
 def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = tmp_path / WEIGHTS.name
-    shutil.copy(WEIGHTS, copy)
     monkeypatch.setattr(engine, "WEIGHTS", copy)
-    content = bytearray(copy.read_bytes())
-    content[-1] ^= 1
-    copy.write_bytes(content)
-    with pytest.raises(AppError) as caught:
+    content = WEIGHTS.read_bytes()
+    copy.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(AppError, match="WEIGHTS_CHANGED"):
         SmallEngine(device="cpu").load("small")
-    assert caught.value.reason == "WEIGHTS_CHANGED"
     copy.unlink()
     assert not SmallEngine().is_present("small")
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):
         SmallEngine(device="cpu").load("small")
-    assert caught.value.reason == "MODEL_UNAVAILABLE"

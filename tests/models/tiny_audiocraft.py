@@ -7,11 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
-from omegaconf import OmegaConf
-from transformers import T5Config, T5EncoderModel, T5Tokenizer
-
-from services.generation.engines.audiocraft import library
+import yaml
 
 SAMPLE_RATE_HZ = 8000
 FRAME_RATE_HZ = 10  # tokens a second
@@ -23,76 +19,33 @@ REPOSITORIES = {
     "magnet-audio": "audio-magnet-small",
 }
 WORDS = ("calm", "piano", "loud", "rain", "on", "a", "tin", "roof", "far", "away")
-CODEC = {
-    "compression_model": "encodec",
-    "encodec": {
-        "autoencoder": "seanet",
-        "quantizer": "rvq",
-        "sample_rate": SAMPLE_RATE_HZ,
-        "channels": 1,
-        "causal": False,
-        "renormalize": False,
-    },
-    "seanet": {
-        "dimension": 16,
-        "channels": 1,
-        "causal": False,
-        "n_filters": 4,
-        "n_residual_layers": 1,
-        "ratios": [10, 8, 5, 2],
-        "norm": "weight_norm",
-        "lstm": 1,
-        "decoder": {"trim_right_ratio": 1.0, "final_activation": None, "final_activation_params": None},
-        "encoder": {},
-    },
-    "rvq": {"n_q": 4, "bins": 256, "q_dropout": False, "kmeans_init": False},
-}
-LANGUAGE_MODEL = {
-    "lm_model": "transformer_lm",
-    "transformer_lm": {
-        "n_q": 4,
-        "card": 256,
-        "dim": 32,
-        "num_heads": 2,
-        "num_layers": 2,
-        "hidden_scale": 2,
-        "dropout": 0.0,
-        "activation": "gelu",
-        "norm_first": True,
-        "bias_ff": False,
-        "bias_attn": False,
-        "bias_proj": False,
-        "causal": True,
-        "custom": False,
-        "memory_efficient": True,
-        "attention_as_float32": False,
-        "positional_embedding": "sin",
-        "weight_init": "gaussian",
-        "zero_bias_init": True,
-        "cross_attention": False,
-        "two_step_cfg": False,
-    },
-    "codebooks_pattern": {
-        "modeling": "delay",
-        "delay": {"delays": [0, 1, 2, 3], "flatten_first": 0, "empty_initial": 0},
-    },
-    "classifier_free_guidance": {"training_dropout": 0.3, "inference_coef": 3.0},
-    "attribute_dropout": {},
-    "fuser": {
-        "cross_attention_pos_emb": False,
-        "cross_attention_pos_emb_scale": 1,
-        "sum": [],
-        "prepend": [],
-        "cross": ["description"],
-        "input_interpolate": [],
-    },
-    "conditioners": {
-        "description": {
-            "model": "t5",
-            "t5": {"name": "t5-small", "finetune": False, "word_dropout": 0.3, "normalize_text": False},
-        }
-    },
-}
+CODEC = yaml.safe_load(f"""
+    compression_model: encodec
+    encodec: {{autoencoder: seanet, quantizer: rvq, sample_rate: {SAMPLE_RATE_HZ}, channels: 1, causal: no, renormalize: no}}
+    seanet:
+        {{dimension: 16, channels: 1, causal: no, n_filters: 4, n_residual_layers: 1, ratios: [10, 8, 5, 2], lstm: 1,
+        norm: weight_norm, encoder: {{}},
+        decoder: {{trim_right_ratio: 1.0, final_activation: null, final_activation_params: null}}}}
+    rvq: {{n_q: 4, bins: 256, q_dropout: no, kmeans_init: no}}
+""")
+
+
+LANGUAGE_MODEL = yaml.safe_load("""
+    lm_model: transformer_lm
+    transformer_lm:
+        {n_q: 4, card: 256, dim: 32, num_heads: 2, num_layers: 2, hidden_scale: 2, dropout: 0.0, activation: gelu,
+        norm_first: yes, bias_ff: no, bias_attn: no, bias_proj: no, causal: yes, custom: no, memory_efficient: yes,
+        attention_as_float32: no, positional_embedding: sin, weight_init: gaussian, zero_bias_init: yes,
+        cross_attention: no, two_step_cfg: no}
+    codebooks_pattern: {modeling: delay, delay: {delays: [0, 1, 2, 3], flatten_first: 0, empty_initial: 0}}
+    classifier_free_guidance: {training_dropout: 0.3, inference_coef: 3.0}
+    attribute_dropout: {}
+    fuser:
+        {cross_attention_pos_emb: no, cross_attention_pos_emb_scale: 1, sum: [], prepend: [], cross: [description],
+        input_interpolate: []}
+    conditioners:
+        description: {model: t5, t5: {name: t5-small, finetune: no, word_dropout: 0.3, normalize_text: no}}
+""")
 
 
 def configuration(model: str) -> dict[str, Any]:
@@ -108,6 +61,9 @@ def configuration(model: str) -> dict[str, Any]:
 
 
 def save_text_encoder(folder: Path) -> None:
+    import torch
+    from transformers import T5Config, T5EncoderModel, T5Tokenizer
+
     torch.manual_seed(1)
     # audiocraft knows how wide a "t5-small" is.
     config = T5Config(vocab_size=200, d_model=512, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
@@ -119,7 +75,12 @@ def save_text_encoder(folder: Path) -> None:
 
 def save_checkpoint(folder: Path, model: str, text_encoder: Path, *, as_objects: bool = False) -> None:
     """Both files of a checkpoint, with the configuration as text or ``as_objects`` of OmegaConf."""
-    from audiocraft.models import builders
+    import torch
+    from omegaconf import OmegaConf
+
+    from services.generation.engines.audiocraft import library  # before audiocraft, whose imports it replaces
+
+    from audiocraft.models import builders  # isort: skip
 
     def package(config: dict[str, Any], build: Any, **more: Any) -> dict[str, Any]:
         torch.manual_seed(2)

@@ -24,19 +24,10 @@ SEGMENT_FRAMES = 4_096
 N_FFT = 128
 BANDS = (2,) * 10 + (5,) * 6 + (15,)
 _MODEL = {
-    "dim": 16,
-    "depth": 2,
-    "stereo": True,
-    "time_transformer_depth": 1,
-    "freq_transformer_depth": 2,
-    "dim_head": 8,
-    "heads": 2,
-    "flash_attn": False,
-    "stft_n_fft": N_FFT,
-    "stft_hop_length": 32,
-    "stft_win_length": N_FFT,
+    "dim": 16, "depth": 2, "stereo": True, "time_transformer_depth": 1, "freq_transformer_depth": 2, "dim_head": 8,
+    "heads": 2, "flash_attn": False, "stft_n_fft": N_FFT, "stft_hop_length": 32, "stft_win_length": N_FFT,
     "mask_estimator_depth": 2,
-}
+}  # fmt: skip
 
 
 class _Tuples(yaml.SafeDumper):

@@ -73,13 +73,9 @@ class ScriptedEngine(Engine):
 
 
 def build(
-    folder: Path,
-    fallback: FallbackPolicy = FallbackPolicy.NEVER,
-    loaded_limit: int = 1,
-    idle_seconds: float = 600.0,
-    is_installed: bool = True,
+    folder: Path, fallback: FallbackPolicy = FallbackPolicy.NEVER, loaded_limit: int = 1, is_installed: bool = True
 ) -> Registry:
-    registry = Registry(fallback=fallback, loaded_limit=loaded_limit, idle_seconds=idle_seconds)
+    registry = Registry(fallback=fallback, loaded_limit=loaded_limit, idle_seconds=600.0)
     registry.register(ScriptedEngine(folder, is_installed))
     registry.register(ProceduralEngine())
     return registry

@@ -142,19 +142,16 @@ def test_the_limits_are_the_callers(path: Path) -> None:
     assert refusal(path, wav(channel_count=3), limits).reason == "AUDIO_CHANNELS_UNSUPPORTED"
 
 
-@pytest.mark.parametrize(("bits", "dtype"), [(32, "<f4"), (64, "<f8")])
-@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_not_finite(path: Path, bits: int, dtype: str, poison: float) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "poison"),
+    [*((dtype, poison) for dtype in ("<f4", "<f8") for poison in (np.nan, np.inf, -np.inf)), ("<f8", 1e300)],
+)
+def test_samples_that_are_not_finite(path: Path, dtype: str, poison: float) -> None:
     samples = np.zeros((2 * RATE_HZ, 2), dtype)
     samples[RATE_HZ * 3 // 2, 1] = poison
-    error = refusal(path, wav(channel_count=2, bits=bits, tag=3, data=samples.tobytes()))
+    error = refusal(path, wav(channel_count=2, bits=8 * samples.itemsize, tag=3, data=samples.tobytes()))
     assert error.reason == "AUDIO_NOT_FINITE"
     assert "at 1.500 s" in error.message
-
-
-def test_a_double_beyond_single_precision_is_not_finite(path: Path) -> None:
-    samples = np.array([0.0, 1e300], "<f8")
-    assert refusal(path, wav(bits=64, tag=3, data=samples.tobytes())).reason == "AUDIO_NOT_FINITE"
 
 
 @pytest.fixture(scope="module")
@@ -168,16 +165,12 @@ def hours_of_silence(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-def test_a_header_that_admits_ten_hours_is_refused_before_decoding(path: Path, hours_of_silence: bytes) -> None:
-    path.write_bytes(hours_of_silence)
-    with pytest.raises(AppError, match="AUDIO_TOO_LONG"):
-        probe(path)
-
-
-def test_an_edit_list_that_repeats_seconds_for_hours_is_refused_before_decoding(path: Path) -> None:
-    write = BOMBS["an edit list"]
-    with pytest.raises(AppError, match="AUDIO_TOO_LONG"):
-        probe(write(path))
+def test_headers_of_many_hours_are_refused_before_decoding(path: Path, hours_of_silence: bytes) -> None:
+    """One admits ten hours, and an edit list repeats seconds for hours."""
+    for write in (lambda path: path.write_bytes(hours_of_silence), BOMBS["an edit list"]):
+        write(path)
+        with pytest.raises(AppError, match="AUDIO_TOO_LONG"):
+            probe(path)
 
 
 @pytest.mark.parametrize("claimed_frames", [0, 100])
@@ -273,15 +266,9 @@ def test_ffmpeg_says_nothing_to_the_terminal(path: Path) -> None:
 
 
 RECORDINGS = [
-    encoded("WAV", "PCM_24")[:6_000],
-    encoded("WAV", "FLOAT")[:6_000],
-    encoded("FLAC")[:12_000],
-    encoded("MP3"),
-    encoded("OGG", "VORBIS")[:12_000],
-    encoded("OGG", "OPUS", 48_000),
-    encoded("AIFF", "PCM_16")[:6_000],
-    encoded("RF64", "PCM_16")[:6_000],
-    encoded("W64", "PCM_16")[:6_000],
+    *(encoded(*form)[:6_000] for form in (("WAV", "PCM_24"), ("WAV", "FLOAT"), ("AIFF", "PCM_16"))),
+    *(encoded(*form)[:6_000] for form in (("RF64", "PCM_16"), ("W64", "PCM_16"))),
+    *(encoded("FLAC")[:12_000], encoded("OGG", "VORBIS")[:12_000], encoded("OGG", "OPUS", 48_000), encoded("MP3")),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import wave
 from pathlib import Path
 from struct import unpack_from
@@ -75,25 +74,21 @@ def test_all_sixteen_bit_samples_survive(tmp_path: Path) -> None:
         np.testing.assert_array_equal(decoded(target)[0] * 32_768, steps)
 
 
-@pytest.mark.parametrize(("encoding", "bits"), [("wav16", 16), ("wav24", 24), ("flac", 24), ("flac16", 16)])
-def test_integers_clip_at_full_scale_and_count_it(tmp_path: Path, encoding: Encoding, bits: int) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "bits"), [("wav16", 16), ("wav24", 24), ("flac", 24), ("flac16", 16), ("wav32f", None)]
+)
+def test_integers_clip_at_full_scale_and_count_it(tmp_path: Path, encoding: Encoding, bits: int | None) -> None:
     samples = np.array([[0.0, 1.0, 1.5, -1.0, -1.5, 1e30, -1e30, 0.5]], np.float32)
     writer = write(tmp_path / "out", samples, encoding)
-    top = 1 - 2.0 ** (1 - bits)
-    np.testing.assert_array_equal(decoded(tmp_path / "out")[0], [0, top, top, -1, -1, top, -1, 0.5])
-    assert writer.clipped_sample_count == 4
+    top = 1 - 2.0 ** (1 - (bits or 0))
+    expected = [0, top, top, -1, -1, top, -1, 0.5] if bits else samples[0]
+    np.testing.assert_array_equal(decoded(tmp_path / "out")[0], expected)
+    assert writer.clipped_sample_count == (4 if bits else 0)
     assert writer.peak == np.float32(1e30)
 
 
-def test_floats_do_not_clip(tmp_path: Path) -> None:
-    samples = np.array([[0.0, 1.5, -3.0]], np.float32)
-    writer = write(tmp_path / "out", samples, "wav32f")
-    np.testing.assert_array_equal(decoded(tmp_path / "out"), samples)
-    assert writer.clipped_sample_count == 0
-
-
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_a_block_that_fails_leaves_no_file(tmp_path: Path, encoding: Encoding) -> None:
+def test_a_block_that_fails_leaves_no_file_and_none_an_empty_one(tmp_path: Path, encoding: Encoding) -> None:
     path = tmp_path / "out"
 
     def fail_midway() -> None:
@@ -104,26 +99,15 @@ def test_a_block_that_fails_leaves_no_file(tmp_path: Path, encoding: Encoding) -
     with pytest.raises(RuntimeError, match="engine"):
         fail_midway()
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_no_frames_make_a_file_of_no_frames(tmp_path: Path, encoding: Encoding) -> None:
-    path = tmp_path / "out"
     with AudioWriter(path, RATE_HZ, 2, encoding) as writer:
         writer.write(np.zeros((2, 0), np.float32))
-    assert writer.frame_count == 0
-    with pytest.raises(AppError, match="AUDIO_EMPTY"):
-        inspect(path)
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_samples_that_make_no_sense_are_refused(tmp_path: Path, encoding: Encoding) -> None:
-    with AudioWriter(tmp_path / "out", RATE_HZ, 2, encoding) as writer:
         with pytest.raises(ValueError, match="finite"):
             writer.write(np.full((2, 3), np.nan, np.float32))
         with pytest.raises(ValueError, match="3 channels, the file 2"):
             writer.write(np.zeros((3, 5), np.float32))
-        assert writer.frame_count == 0
+    assert writer.frame_count == 0
+    with pytest.raises(AppError, match="AUDIO_EMPTY"):
+        inspect(path)
 
 
 def test_what_an_encoding_cannot_hold_is_refused(tmp_path: Path) -> None:
@@ -156,13 +140,8 @@ def test_a_wav_that_outgrows_riff_becomes_rf64(
 
     assert large.stat().st_size == small.stat().st_size
     name, size, _, chunk, _, riff_bytes, _, frame_count = unpack_from("<4sI4s4sIQQQ", large.read_bytes())
-    assert (name, size, chunk, riff_bytes, frame_count) == (
-        b"RF64",
-        0xFFFF_FFFF,
-        b"ds64",
-        large.stat().st_size - 8,
-        3_001,
-    )
+    assert (name, size, chunk) == (b"RF64", 0xFFFF_FFFF, b"ds64")
+    assert (riff_bytes, frame_count) == (large.stat().st_size - 8, 3_001)
     assert soundfile.info(large).format == "RF64"
     assert soundfile.info(large).frames == 3_001
     np.testing.assert_array_equal(decoded(large), decoded(small))
@@ -189,31 +168,15 @@ def test_reencoding_a_bad_file_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("from_hz", "to_hz"), [(44_100, 48_000), (48_000, 44_100), (44_100, 16_000), (8_000, 96_000)])
-def test_streamed_resampling_is_one_resampling(from_hz: int, to_hz: int) -> None:
-    samples = noise(2, 30_011)
-    streamed = np.concatenate(list(resample_blocks(regroup([samples], 1_000), from_hz, to_hz, 2)), axis=1)
-    at_once = soxr.resample(samples.T, from_hz, to_hz, quality="HQ").T
-    assert abs(streamed.shape[1] - round(30_011 * to_hz / from_hz)) <= 1
+@settings(deadline=None, max_examples=10)
+@given(cuts=st.lists(st.integers(0, 5_011), max_size=8))
+def test_streamed_resampling_is_one_resampling(from_hz: int, to_hz: int, cuts: list[int]) -> None:
+    samples = noise(2, 5_011)
+    pieces = np.split(samples, sorted(cuts), axis=1)
+    streamed = np.concatenate(list(resample_blocks(pieces, from_hz, to_hz, 2)), axis=1)
+    assert abs(streamed.shape[1] - round(5_011 * to_hz / from_hz)) <= 1
     assert streamed.dtype == np.float32
-    np.testing.assert_allclose(streamed, at_once, atol=1e-6)
-
-
-def test_resampling_keeps_a_tone(tmp_path: Path) -> None:
-    seconds = np.arange(44_100) / 44_100
-    tone = (0.5 * np.sin(2 * np.pi * 1_000 * seconds))[None].astype(np.float32)
-    resampled = np.concatenate(list(resample_blocks(regroup([tone], 4_096), 44_100, 48_000, 1)), axis=1)
-    expected = 0.5 * np.sin(2 * np.pi * 1_000 * np.arange(48_000) / 48_000)
-    assert np.abs(resampled[0, 1_000:-1_000] - expected[1_000:-1_000]).max() < 1e-4
-
-
-@settings(deadline=None, max_examples=30)
-@given(cuts=st.lists(st.integers(0, 2_000), max_size=8))
-def test_resampling_does_not_depend_on_the_blocks(cuts: list[int]) -> None:
-    samples = noise(1, 2_000)
-    edges = [0, *sorted(cuts), 2_000]
-    pieces = [samples[:, start:end] for start, end in itertools.pairwise(edges)]
-    streamed = np.concatenate(list(resample_blocks(pieces, 44_100, 32_000, 1)), axis=1)
-    np.testing.assert_allclose(streamed, soxr.resample(samples.T, 44_100, 32_000, quality="HQ").T, atol=1e-6)
+    np.testing.assert_allclose(streamed, soxr.resample(samples.T, from_hz, to_hz, quality="HQ").T, atol=1e-6)
 
 
 def test_the_same_rate_passes_unchanged() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ import pytest_asyncio
 from kit import log
 from kit.compute import EngineProcesses, Report
 from kit.errors import AppError, Code
+from tests.waiting import DEADLINE_SECONDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -75,30 +77,37 @@ def meet(engine: Counter, report: Report, *, folder: Path, name: str, other: str
         report(0.0)
 
 
+@contextlib.asynccontextmanager
+async def started(slot_count: int, process_count: int | None = None) -> AsyncIterator[EngineProcesses[Counter]]:
+    made = EngineProcesses("test", slot_count, Counter, process_count=process_count)
+    try:
+        yield made
+    finally:
+        await asyncio.to_thread(made.close)
+
+
 @pytest_asyncio.fixture
 async def processes() -> AsyncIterator[EngineProcesses[Counter]]:
-    made = EngineProcesses("test", 1, Counter)
-    yield made
-    await asyncio.to_thread(made.close)
+    async with started(1) as made:
+        yield made
 
 
-async def test_the_engine_keeps_its_state_in_another_process(processes: EngineProcesses[Counter]) -> None:
-    first, once = await processes.run(use)
+async def test_the_engine_keeps_its_state_in_another_process_and_its_progress_arrives_in_order(
+    processes: EngineProcesses[Counter],
+) -> None:
+    shares: list[float] = []
+    first, once = await processes.run(functools.partial(use, steps=4), shares.append)
     second, twice = await processes.run(use)
     assert first == second != os.getpid()
     assert (once, twice) == (1, 2)
-
-
-async def test_progress_arrives_in_order(processes: EngineProcesses[Counter]) -> None:
-    shares: list[float] = []
-    await processes.run(functools.partial(use, steps=4), shares.append)
     assert shares == [0.25, 0.5, 0.75, 1.0]
 
 
-async def test_an_exception_in_report_stops_the_work_not_the_process(processes: EngineProcesses[Counter]) -> None:
-    class Enough(Exception):
-        pass
+class Enough(Exception):
+    pass
 
+
+async def test_an_exception_in_report_stops_the_work_not_the_process(processes: EngineProcesses[Counter]) -> None:
     def report(share: float) -> None:
         raise Enough
 
@@ -108,12 +117,7 @@ async def test_an_exception_in_report_stops_the_work_not_the_process(processes: 
     assert await processes.run(use) == (before, 2)
 
 
-async def test_a_late_stop_does_not_affect_the_next_work(
-    processes: EngineProcesses[Counter],
-) -> None:
-    class Enough(Exception):
-        pass
-
+async def test_a_late_stop_does_not_affect_the_next_work(processes: EngineProcesses[Counter]) -> None:
     def report(share: float) -> None:
         if share == 1.0:  # the last report: the work ends before the stop arrives
             raise Enough
@@ -125,47 +129,27 @@ async def test_a_late_stop_does_not_affect_the_next_work(
     assert len(shares) == 3
 
 
-async def test_app_errors_are_transferred_completely(processes: EngineProcesses[Counter]) -> None:
-    with pytest.raises(AppError) as caught:
-        await processes.run(refuse)
-    error = caught.value
-    assert (error.code, error.reason, error.message, error.meta) == (
-        Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", "Install it.", {"model": "x"},
-    )  # fmt: skip
-
-
-async def test_other_errors_become_internal_without_details(processes: EngineProcesses[Counter]) -> None:
-    with pytest.raises(AppError) as caught:
-        await processes.run(crash)
-    assert caught.value.code is Code.INTERNAL
-    assert "secret" not in str(caught.value)
-    assert (await processes.run(use))[1] == 1
-
-
-async def test_a_full_disk_is_named(processes: EngineProcesses[Counter]) -> None:
-    with pytest.raises(AppError, match="STORAGE_FULL") as caught:
-        await processes.run(fill_the_disk)
-    assert caught.value.retryable
-
-
-async def test_a_file_that_was_deleted_meanwhile_is_no_internal_error(
+async def test_errors_are_transferred_without_details_of_the_machine(
     processes: EngineProcesses[Counter], tmp_path: Path
 ) -> None:
-    with pytest.raises(AppError) as caught:
-        await processes.run(functools.partial(read, path=tmp_path / "deleted.wav"))
-    assert (caught.value.code, caught.value.reason) == (Code.NOT_FOUND, "BLOB_NOT_FOUND")
-    assert str(tmp_path) not in str(caught.value)
+    async def error_of(work: Callable[..., object]) -> AppError:
+        with pytest.raises(AppError) as caught:
+            await processes.run(work)
+        return caught.value
 
-
-async def test_a_killed_process_fails_one_attempt(processes: EngineProcesses[Counter]) -> None:
-    before, _ = await processes.run(use)
-    with pytest.raises(AppError) as caught:
-        await processes.run(die)
-    assert caught.value.reason == "ENGINE_DIED"
-    assert caught.value.retryable
-    after, count = await processes.run(use)
-    assert after != before
-    assert count == 1
+    refused = await error_of(refuse)
+    assert (refused.code, refused.reason, refused.message, refused.meta) == (
+        Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", "Install it.", {"model": "x"},
+    )  # fmt: skip
+    crashed = await error_of(crash)
+    assert crashed.code is Code.INTERNAL
+    assert "secret" not in str(crashed)
+    full = await error_of(fill_the_disk)
+    assert (full.reason, full.retryable) == ("STORAGE_FULL", True)
+    deleted = await error_of(functools.partial(read, path=tmp_path / "deleted.wav"))
+    assert (deleted.code, deleted.reason) == (Code.NOT_FOUND, "BLOB_NOT_FOUND")
+    assert str(tmp_path) not in str(deleted)
+    assert (await processes.run(use))[1] == 1
 
 
 async def test_a_process_that_dies_while_idle_is_replaced(processes: EngineProcesses[Counter]) -> None:
@@ -176,93 +160,66 @@ async def test_a_process_that_dies_while_idle_is_replaced(processes: EngineProce
     assert (await processes.run(use))[0] != before
 
 
-async def test_the_correlation_id_is_transferred(processes: EngineProcesses[Counter]) -> None:
-    with log.correlation_scope("abc123"):
-        assert await processes.run(correlation) == "abc123"
-
-
-async def test_slots_work_in_parallel(tmp_path: Path) -> None:
-    processes = EngineProcesses("test", 2, Counter)
-    try:
-        work = functools.partial(meet, folder=tmp_path)
-        async with asyncio.timeout(60):
-            await asyncio.gather(
-                processes.run(functools.partial(work, name="a", other="b")),
-                processes.run(functools.partial(work, name="b", other="a")),
-            )
-    finally:
-        await asyncio.to_thread(processes.close)
-
-
-async def test_threads_of_one_process_share_its_engine(tmp_path: Path) -> None:
-    processes = EngineProcesses("test", 3, Counter, process_count=1)
-    try:
-        work = functools.partial(meet, folder=tmp_path)
-        async with asyncio.timeout(60):
-            await asyncio.gather(
-                processes.run(functools.partial(work, name="a", other="b")),
-                processes.run(functools.partial(work, name="b", other="a")),
-                processes.run(use),
-            )
+@pytest.mark.parametrize("process_count", [None, 1])
+async def test_slots_work_in_parallel_and_threads_of_one_process_share_its_engine(
+    tmp_path: Path, process_count: int | None
+) -> None:
+    work = functools.partial(meet, folder=tmp_path)
+    async with started(2, process_count) as processes, asyncio.timeout(DEADLINE_SECONDS):
+        await asyncio.gather(
+            processes.run(functools.partial(work, name="a", other="b")),
+            processes.run(functools.partial(work, name="b", other="a")),
+        )
         seen = [await processes.run(use) for _ in range(3)]
-        assert [count for _, count in seen] == [2, 3, 4]
-        assert len({pid for pid, _ in seen}) == 1
+        if process_count == 1:
+            assert [count for _, count in seen] == [1, 2, 3]
+            assert len({pid for pid, _ in seen}) == 1
         with log.correlation_scope("abc123"):
             assert await processes.run(correlation) == "abc123"
-    finally:
-        await asyncio.to_thread(processes.close)
 
 
 async def test_a_killed_process_fails_the_attempts_of_all_its_threads_and_is_replaced() -> None:
-    processes = EngineProcesses("test", 2, Counter, process_count=1)
-    try:
+    async with started(2, 1) as processes:
         before, _ = await processes.run(use)
-        started = threading.Event()
-        other = asyncio.create_task(processes.run(wait_for_stop, lambda share: started.set()))
-        assert await asyncio.to_thread(started.wait, 30)
+        begun = threading.Event()
+        other = asyncio.create_task(processes.run(wait_for_stop, lambda share: begun.set()))
+        assert await asyncio.to_thread(begun.wait, DEADLINE_SECONDS)
         for work in (processes.run(die), other):
-            with pytest.raises(AppError) as caught:
+            with pytest.raises(AppError, match="ENGINE_DIED") as caught:
                 await work
-            assert caught.value.reason == "ENGINE_DIED"
+            assert caught.value.retryable
         seen = [await processes.run(use) for _ in range(2)]
         assert before not in {pid for pid, _ in seen}
         assert [count for _, count in seen] == [1, 2]
         assert len(processes._processes) == 1
-    finally:
-        await asyncio.to_thread(processes.close)
 
 
 async def test_work_that_stops_leaves_the_other_thread_of_its_process_alone() -> None:
-    processes = EngineProcesses("test", 2, Counter, process_count=1)
-    try:
-        started, stopping = threading.Event(), threading.Event()
+    begun, stopping = threading.Event(), threading.Event()
 
-        def report(share: float) -> None:
-            started.set()
-            if stopping.is_set():
-                raise KeyError("stop")
+    def report(share: float) -> None:
+        begun.set()
+        if stopping.is_set():
+            raise Enough
 
+    async with started(2, 1) as processes:
         running = asyncio.create_task(processes.run(wait_for_stop, report))
-        assert await asyncio.to_thread(started.wait, 30)
+        assert await asyncio.to_thread(begun.wait, DEADLINE_SECONDS)
         before, _ = await processes.run(use)
         stopping.set()
-        with pytest.raises(KeyError):
+        with pytest.raises(Enough):
             await running
         assert await processes.run(use) == (before, 2)
-    finally:
-        await asyncio.to_thread(processes.close)
 
 
-async def test_close_terminates_running_work() -> None:
-    processes = EngineProcesses("test", 1, Counter)
+async def test_close_terminates_running_work(processes: EngineProcesses[Counter]) -> None:
     process = psutil.Process((await processes.run(use))[0])
-    started = threading.Event()
-    running = asyncio.create_task(processes.run(wait_for_stop, lambda share: started.set()))
-    await asyncio.to_thread(started.wait, 30)
+    begun = threading.Event()
+    running = asyncio.create_task(processes.run(wait_for_stop, lambda share: begun.set()))
+    assert await asyncio.to_thread(begun.wait, DEADLINE_SECONDS)
     await asyncio.to_thread(processes.close)
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(AppError, match="ENGINE_DIED"):
         await running
-    assert caught.value.reason == "ENGINE_DIED"
     assert not process.is_running()
     with pytest.raises((AppError, RuntimeError)):
         await processes.run(use)
@@ -286,4 +243,4 @@ def test_engines_exit_when_their_component_is_killed() -> None:
         assert parent.stdout is not None
         engine = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    engine.wait(30)
+    engine.wait(DEADLINE_SECONDS)

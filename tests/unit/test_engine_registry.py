@@ -6,7 +6,6 @@ import dataclasses
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +22,7 @@ from kit.engines import (
     ModelSelection,
 )
 from kit.errors import AppError, Code
+from tests.waiting import DEADLINE_SECONDS
 
 LARGE = ModelDeclaration(
     name="large", description="A network", architecture="Net", outputs=("a", "b"), code_licence="MIT", weights_licence="MIT", needs_weights=True,
@@ -68,18 +68,13 @@ class Rules(Engine):
 
 
 class World:
-    def __init__(self, fallback: FallbackPolicy = FallbackPolicy.NEVER, **options: Any) -> None:
+    def __init__(self, fallback: str = "NEVER", **options: Any) -> None:
         self.now = 0.0
         self.network = Network()
-        self.registry: EngineRegistry[Engine] = EngineRegistry(fallback=fallback, clock=lambda: self.now, **options)
+        policy = FallbackPolicy[fallback]
+        self.registry: EngineRegistry[Engine] = EngineRegistry(fallback=policy, clock=lambda: self.now, **options)
         self.registry.register(self.network)
         self.registry.register(Rules())
-
-
-def refusal(function: Callable[[], object]) -> AppError:
-    with pytest.raises(AppError) as caught:
-        function()
-    return caught.value
 
 
 def test_models_are_listed_in_the_order_of_registration_without_internal_ones() -> None:
@@ -89,20 +84,16 @@ def test_models_are_listed_in_the_order_of_registration_without_internal_ones() 
     assert registry.model_names == ("large", "lonely", "simple")
     assert registry.default_model == "large"
     assert (registry.declaration("step"), registry.engine("step").name) == (STEP, "rules")
-
-
-def test_two_models_cannot_have_one_name() -> None:
-    world = World()
     with pytest.raises(ValueError, match="'large' is registered twice"):
-        world.registry.register(Network())
+        registry.register(Network())
 
 
 def test_unknown_models_are_refused_with_the_known_ones() -> None:
-    registry = World(FallbackPolicy.ALWAYS).registry
+    registry = World("ALWAYS").registry
     for function in (registry.declaration, registry.engine, registry.load, registry.select):
-        error = refusal(lambda function=function: function("giant"))  # type: ignore[misc]
-        assert (error.code, error.reason) == (Code.NOT_FOUND, "MODEL_UNKNOWN")
-        assert error.message.endswith("Use one of: large, lonely, simple.")
+        with pytest.raises(AppError, match=r"^MODEL_UNKNOWN: .* Use one of: large, lonely, simple\.$") as caught:
+            function("giant")
+        assert caught.value.code is Code.NOT_FOUND
 
 
 def test_a_model_is_loaded_once_and_its_engine_is_handed_out() -> None:
@@ -119,10 +110,13 @@ def test_a_model_is_loaded_once_and_its_engine_is_handed_out() -> None:
 def test_a_failure_is_raised_again_for_thirty_seconds_without_another_attempt() -> None:
     world = World()
     world.network.reason = "MODEL_UNAVAILABLE"
-    first = refusal(lambda: world.registry.load("large"))
-    world.network.reason = ""
-    world.now = 29.9
-    again = refusal(lambda: world.registry.load("large"))
+    raised = []
+    for world.now in (0.0, 29.9):
+        with pytest.raises(AppError) as caught:
+            world.registry.load("large")
+        raised.append(caught.value)
+        world.network.reason = ""
+    first, again = raised
     assert again is not first
     assert (again.code, again.reason, again.message, again.meta) == (
         Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", "There are no weights.", {"model": "large"},
@@ -134,73 +128,92 @@ def test_a_failure_is_raised_again_for_thirty_seconds_without_another_attempt() 
     assert world.network.loads == ["large", "lonely", "large"]
 
 
-def test_a_model_that_loads_is_selected_as_requested() -> None:
-    selection = World(FallbackPolicy.WHEN_UNAVAILABLE).registry.select("large")
-    assert selection == ModelSelection("network", "large", "large", "somebody/large")
-    assert not selection.degraded
-
-
-@pytest.mark.parametrize("reason", ["MODEL_UNAVAILABLE", "CHECKPOINT_UNTRUSTED", "MODEL_UNSUPPORTED"])
-def test_the_declared_fallback_runs_and_the_selection_says_why(reason: str) -> None:
-    world = World(FallbackPolicy.WHEN_UNAVAILABLE)
+@pytest.mark.parametrize(
+    ("policy", "reason", "selection"),
+    [
+        ("WHEN_UNAVAILABLE", "", ModelSelection("network", "large", "large", "somebody/large")),
+        *(
+            ("WHEN_UNAVAILABLE", reason, ModelSelection("rules", "simple", "large", reason="There are no weights."))
+            for reason in ("MODEL_UNAVAILABLE", "CHECKPOINT_UNTRUSTED", "MODEL_UNSUPPORTED")
+        ),
+        ("ALWAYS", "", ModelSelection("rules", "simple", "large")),
+    ],
+)
+def test_the_declared_fallback_runs_and_the_selection_says_why(
+    policy: str, reason: str, selection: ModelSelection
+) -> None:
+    world = World(policy)
     world.network.reason = reason
-    selection = world.registry.select("large")
-    assert selection == ModelSelection("rules", "simple", "large", reason="There are no weights.")
-    assert selection.degraded
+    assert world.registry.select("large") == selection
+    assert selection.degraded is bool(reason)
+    assert world.network.loads == ([] if policy == "ALWAYS" else ["large"])
 
 
 @pytest.mark.parametrize(
     ("policy", "model", "reason"),
     [
-        (FallbackPolicy.NEVER, "large", "MODEL_UNAVAILABLE"),
-        (FallbackPolicy.WHEN_UNAVAILABLE, "large", "OUT_OF_MEMORY"),
-        (FallbackPolicy.WHEN_UNAVAILABLE, "lonely", "MODEL_UNAVAILABLE"),
-        (FallbackPolicy.ALWAYS, "lonely", "MODEL_UNAVAILABLE"),
+        ("NEVER", "large", "MODEL_UNAVAILABLE"),
+        ("WHEN_UNAVAILABLE", "large", "OUT_OF_MEMORY"),
+        ("WHEN_UNAVAILABLE", "large", "WEIGHTS_CHANGED"),
+        ("WHEN_UNAVAILABLE", "lonely", "MODEL_UNAVAILABLE"),
+        ("ALWAYS", "lonely", "MODEL_UNAVAILABLE"),
     ],
 )
-def test_without_a_fallback_the_failure_is_raised(policy: FallbackPolicy, model: str, reason: str) -> None:
+def test_without_a_fallback_the_failure_is_raised(policy: str, model: str, reason: str) -> None:
     world = World(policy)
     world.network.reason = reason
-    assert refusal(lambda: world.registry.select(model)).reason == reason
+    with pytest.raises(AppError, match=reason):
+        world.registry.select(model)
 
 
 def test_a_fallback_without_the_outputs_that_a_job_needs_does_not_run() -> None:
-    world = World(FallbackPolicy.WHEN_UNAVAILABLE)
+    world = World("WHEN_UNAVAILABLE")
     world.network.reason = "MODEL_UNAVAILABLE"
     assert world.registry.select("large", ["a"]).model == world.registry.fallback_of("large", ["a"]) == "simple"
-    assert world.registry.fallback_of("large", ["a", "b"]) == ""
-    assert refusal(lambda: world.registry.select("large", ["a", "b"])).reason == "MODEL_UNAVAILABLE"
-    assert World().registry.fallback_of("large") == ""
-
-
-def test_a_fallback_that_the_operator_chose_is_not_degraded_and_loads_nothing() -> None:
-    world = World(FallbackPolicy.ALWAYS)
-    selection = world.registry.select("large")
-    assert selection == ModelSelection("rules", "simple", "large")
-    assert not selection.degraded
-    assert world.network.loads == []
+    assert world.registry.fallback_of("large", ["a", "b"]) == World().registry.fallback_of("large") == ""
+    with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):
+        world.registry.select("large", ["a", "b"])
 
 
 def test_the_least_recently_used_model_is_unloaded_at_the_limit() -> None:
-    world = World(loaded_limit=1)
-    world.registry.load("large")
-    world.registry.load("simple")  # has no weights, so it takes no place
+    world = World(loaded_limit=2, unlicensed=frozenset({"*"}))
+    world.network.is_present = lambda model: False  # type: ignore[method-assign]
+    for model in ("large", "lonely", "large", "simple"):  # the last one has no weights, so it takes no place
+        world.registry.load(model)
     assert world.network.unloads == []
+    world.network.reason = "MODEL_UNAVAILABLE"
+    with pytest.raises(AppError):
+        world.registry.load("unlicensed")
+    assert world.network.unloads == []
+    world.network.reason, world.now = "", 30.0
+    world.registry.load("unlicensed")
+    assert (world.network.unloads, world.registry.loaded_models()) == (["lonely"], ("large", "unlicensed"))
+
+
+@pytest.mark.parametrize("is_present", [True, False])
+def test_room_is_made_before_loading_what_is_present_and_after_fetching_what_is_not(is_present: bool) -> None:
+    world = World(loaded_limit=1)
+    steps: list[str] = []
+    world.network.is_present = lambda model: is_present  # type: ignore[method-assign]
+    world.network.load = lambda model: steps.append(f"load {model}")  # type: ignore[method-assign]
+    world.network.unload = lambda model: steps.append(f"unload {model}")  # type: ignore[method-assign]
+    world.registry.load("large")
     world.registry.load("lonely")
-    assert (world.network.unloads, world.registry.loaded_models()) == (["large"], ("lonely",))
+    assert steps[1:] == (["unload large", "load lonely"] if is_present else ["load lonely", "unload large"])
 
 
-def test_a_model_in_use_is_not_unloaded_when_the_idle_time_ends() -> None:
-    world = World(idle_seconds=600)
+def test_idle_models_are_unloaded_and_come_back_when_needed() -> None:
+    world = World(idle_seconds=0.01)
     with world.registry.use("large"):
-        idle = threading.Thread(target=world.registry._unload_all)
-        idle.start()
-        idle.join(10)
+        world.registry.load("lonely")  # the idle time begins, and "large" is in use
+        assert world.registry._idle_timer is not None
+        world.registry._idle_timer.join()
         assert world.network.unloads == []
-    world.registry._unload_all()
-    assert world.network.unloads == ["large"]
-    assert world.registry._idle_timer is not None
-    world.registry._idle_timer.cancel()
+    world.registry._idle_timer.join()
+    assert sorted(world.network.unloads) == ["large", "lonely"]
+    assert world.registry.loaded_models() == ()
+    world.registry.load("large")
+    assert world.network.loads == ["large", "lonely", "large"]
 
 
 def test_threads_use_a_model_at_the_same_time() -> None:
@@ -209,7 +222,7 @@ def test_threads_use_a_model_at_the_same_time() -> None:
 
     def use(_: int) -> None:
         with world.registry.use("large"):
-            both.wait(30)
+            both.wait(DEADLINE_SECONDS)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(use, range(2)))
@@ -245,17 +258,17 @@ def test_a_model_that_is_loaded_does_not_delay_one_in_memory() -> None:
 
     def download(model: str) -> None:
         downloading.set()
-        assert downloaded.wait(30)
+        assert downloaded.wait(DEADLINE_SECONDS)
 
     world.network.load = download  # type: ignore[method-assign]
     other = threading.Thread(target=world.registry.load, args=("lonely",))
     other.start()
-    assert downloading.wait(30)
+    assert downloading.wait(DEADLINE_SECONDS)
     with world.registry.use("large") as engine:
         assert engine is world.network
     assert world.registry.loaded_models() == ("large",)
     downloaded.set()
-    other.join(30)
+    other.join(DEADLINE_SECONDS)
     assert world.registry.loaded_models() == ("large", "lonely")
 
 
@@ -277,51 +290,32 @@ print([name for name in ("torch", "demucs", "audiocraft", "transformers") if nam
 def test_weights_without_a_licence_need_the_consent_of_the_operator() -> None:
     world = World()
     for use in (world.registry.load, world.registry.require_allowed, world.registry.select):
-        with pytest.raises(AppError) as caught:
+        with pytest.raises(AppError, match="adds unlicensed to SOUNDWRIGHT_UNLICENSED_MODELS") as caught:
             use("unlicensed")
         assert (caught.value.code, caught.value.reason) == (Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE")
-        assert "adds unlicensed to SOUNDWRIGHT_UNLICENSED_MODELS" in caught.value.message
         assert caught.value.meta == {"model": "unlicensed", "licence": "none stated"}
     assert world.network.loads == []
     for name in ("large", "simple"):
         world.registry.require_allowed(name)
-
-
-@pytest.mark.parametrize("allowed", ["unlicensed", "*"])
-def test_the_operator_allows_one_model_or_all(allowed: str) -> None:
-    world = World(unlicensed=frozenset({allowed}))
-    world.registry.load("unlicensed")
-    assert world.network.loads == ["unlicensed"]
-
-
-def test_the_licence_of_weights_that_the_operator_supplies_is_his_own_matter() -> None:
-    world = World()
-    world.network.local = True
-    world.registry.load("unlicensed")
-    assert world.network.loads == ["unlicensed"]
-
-
-def test_a_fallback_runs_for_a_model_that_is_not_allowed_and_says_so() -> None:
-    selection = World(FallbackPolicy.WHEN_UNAVAILABLE).registry.select("unlicensed")
+    selection = World("WHEN_UNAVAILABLE").registry.select("unlicensed")
     assert (selection.model, selection.degraded) == ("simple", True)
     assert "their authors state no licence" in selection.reason
 
 
-def test_changed_weights_never_lead_to_a_fallback() -> None:
-    world = World(FallbackPolicy.WHEN_UNAVAILABLE)
-    world.network.reason = "WEIGHTS_CHANGED"
-    with pytest.raises(AppError) as caught:
-        world.registry.select("large")
-    assert caught.value.reason == "WEIGHTS_CHANGED"
+@pytest.mark.parametrize(("allowed", "local"), [({"unlicensed"}, False), ({"*"}, False), (set(), True)])
+def test_the_operator_allows_one_model_or_all_or_supplies_the_weights(allowed: set[str], local: bool) -> None:
+    world = World(unlicensed=frozenset(allowed))
+    world.network.local = local
+    world.registry.load("unlicensed")
+    assert world.network.loads == ["unlicensed"]
 
 
 def test_a_declaration_must_be_consistent() -> None:
     with pytest.raises(ValueError, match="has mirrors and no SHA-256"):
         ModelFile(name="net.safetensors", mirrors=("https://example.org/net.safetensors",))
-    with pytest.raises(ValueError, match="weights_licence is needed"):
-        dataclasses.replace(LARGE, weights_licence="")
-    with pytest.raises(ValueError, match="weights_licence is needed"):
-        dataclasses.replace(SIMPLE, weights_licence="MIT")
+    for declared, licence in ((LARGE, ""), (SIMPLE, "MIT")):
+        with pytest.raises(ValueError, match="weights_licence is needed"):
+            dataclasses.replace(declared, weights_licence=licence)
     sized = dataclasses.replace(LARGE, files=(ModelFile(name="a", size_bytes=1), ModelFile(name="b", size_bytes=2)))
     assert (sized.size_bytes, LARGE.size_bytes) == (3, None)
     assert dataclasses.replace(sized, files=(*sized.files, ModelFile(name="c"))).size_bytes is None

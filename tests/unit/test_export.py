@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -74,8 +73,7 @@ class Studio:
         )
 
     async def run(self, context: JobContext) -> job_pb2.JobResult:
-        async with asyncio.timeout(60):
-            return await self.kind.handler(context, self.kind.parse(context.job))
+        return await self.kind.handler(context, self.kind.parse(context.job))
 
 
 @pytest.fixture
@@ -141,9 +139,9 @@ class Cancelled(JobContext):
 
 
 async def test_stems_that_went_meanwhile_fail_the_job(studio: Studio) -> None:
-    with pytest.raises(AppError) as refusal:
+    with pytest.raises(AppError, match="NO_STEMS") as refusal:
         await studio.run(studio.context("wav16"))
-    assert (refusal.value.reason, refusal.value.retryable) == ("NO_STEMS", False)
+    assert not refusal.value.retryable
 
 
 def test_formats() -> None:

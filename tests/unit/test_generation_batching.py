@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,7 @@ from services.generation.registry import Registry
 from services.generation.service import Take
 from services.generation.takes import TakeOrder
 from tests.unit.scripted_engine import asked, builder
-
-DEADLINE_SECONDS = 30.0
+from tests.waiting import DEADLINE_SECONDS, until
 
 
 class Hall:
@@ -49,6 +48,13 @@ class Hall:
     def go(self) -> None:
         (self.folder / "go").touch()
 
+    def asking(self, *prompts: str) -> list[asyncio.Task[str]]:
+        return [asyncio.create_task(self.take(prompt)) for prompt in prompts]
+
+    async def runs(self, count: int = 1) -> None:
+        """Wait until so many batches have begun."""
+        await until(lambda: len(self.batches()) == count)
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -76,14 +82,6 @@ async def hall(folder: Path, one: EngineProcesses[Registry]) -> AsyncIterator[Ha
     await made.batcher.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.005)
-
-
 async def test_takes_that_arrive_together_are_made_in_one_batch(hall: Hall) -> None:
     await asyncio.gather(*(hall.take(f"tune {number}") for number in range(4)))
     assert hall.batches() == [[f"tune {number}" for number in range(4)]]
@@ -93,37 +91,33 @@ async def test_takes_that_arrive_together_are_made_in_one_batch(hall: Hall) -> N
 
 async def test_other_models_and_lengths_are_batches_of_their_own_in_the_order_of_arrival(hall: Hall) -> None:
     await asyncio.gather(
-        hall.take("a"),
-        hall.take("b", "audio"),
-        hall.take("c"),
-        hall.take("d", seconds=2.0),
-        hall.take("e", "audio"),
+        hall.take("a"), hall.take("b", "audio"), hall.take("c"), hall.take("d", seconds=2.0), hall.take("e", "audio")
     )
     assert hall.batches() == [["a", "c"], ["b", "e"], ["d"]]
 
 
 async def test_what_waits_while_the_engine_is_busy_goes_together(folder: Path, one: EngineProcesses[Registry]) -> None:
     here = Hall(folder, one, gathers=False)
-    first = asyncio.create_task(here.take("wait"))
-    await until(lambda: len(here.batches()) == 1)
-    rest = [asyncio.create_task(here.take(f"tune {number}")) for number in range(3)]
+    first = here.asking("wait")
+    await here.runs()
+    rest = here.asking("a", "b", "c")
     await until(lambda: len(here.batcher._waiting) == 3)
     here.go()
-    await asyncio.gather(first, *rest)
-    assert here.batches() == [["wait"], ["tune 0", "tune 1", "tune 2"]]
+    await asyncio.gather(*first, *rest)
+    assert here.batches() == [["wait"], ["a", "b", "c"]]
 
 
 async def test_a_batch_has_a_limit(folder: Path, one: EngineProcesses[Registry]) -> None:
     here = Hall(folder, one, batch_size=2)
-    await asyncio.gather(*(here.take(f"{number}") for number in range(5)))
+    await asyncio.gather(*here.asking(*"abcde"))
     assert [len(batch) for batch in here.batches()] == [2, 2, 1]
 
 
 async def test_takes_are_shared_out_among_free_processes(folder: Path) -> None:
     processes: EngineProcesses[Registry] = EngineProcesses("test", 2, builder(folder))
     here = Hall(folder, processes)
-    takes = [asyncio.create_task(here.take(f"wait {number}")) for number in range(4)]
-    await until(lambda: len(here.batches()) == 2)
+    takes = here.asking(*(f"wait {number}" for number in range(4)))
+    await here.runs(2)
     here.go()
     await asyncio.gather(*takes)
     assert sorted(len(batch) for batch in here.batches()) == [2, 2]
@@ -136,8 +130,8 @@ async def test_one_that_is_to_be_alone_is_alone(hall: Hall) -> None:
 
 
 async def test_giving_up_a_place_leaves_the_others_of_its_batch_alone(hall: Hall) -> None:
-    leaving, staying = (asyncio.create_task(hall.take(f"wait {name}")) for name in ("one", "two"))
-    await until(lambda: len(hall.batches()) == 1)
+    leaving, staying = hall.asking("wait one", "wait two")
+    await hall.runs()
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await leaving
@@ -147,8 +141,8 @@ async def test_giving_up_a_place_leaves_the_others_of_its_batch_alone(hall: Hall
 
 
 async def test_a_batch_that_nobody_wants_any_more_stops(hall: Hall) -> None:
-    leaving = [asyncio.create_task(hall.take(f"wait {name}")) for name in ("one", "two")]
-    await until(lambda: len(hall.batches()) == 1)
+    leaving = hall.asking("wait one", "wait two")
+    await hall.runs()
     for task in leaving:
         task.cancel()
     await asyncio.gather(*leaving, return_exceptions=True)
@@ -157,9 +151,9 @@ async def test_a_batch_that_nobody_wants_any_more_stops(hall: Hall) -> None:
 
 
 async def test_one_that_gives_up_while_it_waits_is_never_made(hall: Hall) -> None:
-    first = asyncio.create_task(hall.take("wait"))
-    await until(lambda: len(hall.batches()) == 1)
-    waiting = asyncio.create_task(hall.take("tune"))
+    (first,) = hall.asking("wait")
+    await hall.runs()
+    (waiting,) = hall.asking("tune")
     await until(lambda: len(hall.batcher._waiting) == 1)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
@@ -172,13 +166,12 @@ async def test_one_that_gives_up_while_it_waits_is_never_made(hall: Hall) -> Non
 async def test_a_folder_that_is_gone_is_no_failure_of_the_batch(hall: Hall) -> None:
     orders = [hall.order("wait one"), hall.order("wait two")]
     async with hall.batcher.place("music", orders[0]) as gone, hall.batcher.place("music", orders[1]) as staying:
-        await until(lambda: len(hall.batches()) == 1)
+        await hall.runs()
         orders[0].file.parent.rmdir()
         hall.go()
         assert await staying.made(DEADLINE_SECONDS)
         assert await gone.made(DEADLINE_SECONDS)
-    assert orders[1].file.exists()
-    assert not orders[0].file.exists()
+    assert [order.file.exists() for order in orders] == [False, True]
 
 
 async def test_a_failure_is_everybodys_and_the_next_batch_is_made(hall: Hall) -> None:

@@ -15,17 +15,11 @@ from services.generation.registry import build_registry
 from services.generation.service import Take, makes_music
 from services.generation.settings import GenerationSettings
 from services.generation.takes import TakeOrder, make_takes
-from tests.unit.scripted_engine import asked, build
-
-WHEN_UNAVAILABLE = FallbackPolicy.WHEN_UNAVAILABLE
+from tests.unit.scripted_engine import build
 
 
-def silent(share: float) -> None:
-    """Ignore the progress."""
-
-
-def order(folder: Path, prompt: str = "a tune") -> TakeOrder:
-    return TakeOrder(Take(prompt, 1.0, 1), folder / "take.npy")
+def order(folder: Path) -> TakeOrder:
+    return TakeOrder(Take("a tune", 1.0, 1), folder / "take.npy")
 
 
 def test_the_engine_of_the_model_makes_it(tmp_path: Path) -> None:
@@ -37,74 +31,17 @@ def test_the_engine_of_the_model_makes_it(tmp_path: Path) -> None:
     assert shares == [0.0, 0.25, 1.0]
 
 
-def test_zero_means_loading(tmp_path: Path) -> None:
-    shares: list[float] = []
-    registry = build(tmp_path, fallback=WHEN_UNAVAILABLE)
-    (tmp_path / "no-weights").touch()
-    make_takes(registry, shares.append, model="music", orders=[order(tmp_path)])
-    assert shares[0] == 0.0
-    assert 0.0 not in shares[1:]
-    assert shares[-1] == 1.0
-
-
-def test_without_fallback_the_refusal_reaches_the_caller(tmp_path: Path) -> None:
-    (tmp_path / "no-weights").touch()
-    with pytest.raises(AppError) as caught:
-        build(tmp_path).select("music")
-    assert (caught.value.reason, caught.value.meta) == ("MODEL_UNAVAILABLE", {"model": "music"})
-
-
 def test_with_fallback_the_built_in_engine_takes_over_and_says_why(tmp_path: Path) -> None:
     (tmp_path / "no-weights").touch()
-    registry = build(tmp_path, fallback=WHEN_UNAVAILABLE)
-    selection = registry.select("magnet-audio")
-    assert selection == ModelSelection(
+    shares: list[float] = []
+    registry = build(tmp_path, fallback=FallbackPolicy.WHEN_UNAVAILABLE)
+    batch = make_takes(registry, shares.append, model="magnet-audio", orders=[order(tmp_path)])
+    assert batch.selection == ModelSelection(
         "procedural", "sound-designer", "magnet-audio", reason="There are no weights here."
     )
-    assert selection.degraded
-    make_takes(registry, silent, model="magnet-audio", orders=[order(tmp_path)])
     assert np.load(tmp_path / "take.npy").shape == (2, 44100)
-
-
-def test_only_so_many_models_stay_in_memory_and_the_one_used_longest_ago_goes(tmp_path: Path) -> None:
-    registry = build(tmp_path, loaded_limit=2)
-    for model in ("music", "audio", "music", "magnet-music"):
-        registry.select(model)
-    assert [entry["unload"] for entry in asked(tmp_path, "unload")] == ["audio"]
-    assert registry.loaded_models() == ("music", "magnet-music")
-
-
-@pytest.mark.parametrize("is_present", [True, False])
-def test_room_is_made_before_loading_what_is_present_and_after_fetching_what_is_not(
-    tmp_path: Path, is_present: bool
-) -> None:
-    registry = build(tmp_path)
-    registry.select("music")
-    if is_present:
-        (tmp_path / "audio-weights").touch()
-    registry.select("audio")
-    steps = [next(iter(entry.items())) for entry in asked(tmp_path, "")][1:]
-    made, loaded = ("unload", "music"), ("load", "audio")
-    assert steps == ([made, loaded] if is_present else [loaded, made])
-
-
-def test_a_model_that_cannot_be_loaded_unloads_no_other(tmp_path: Path) -> None:
-    registry = build(tmp_path, fallback=WHEN_UNAVAILABLE)
-    registry.select("music")
-    (tmp_path / "no-weights").touch()
-    assert registry.select("audio").degraded
-    assert registry.loaded_models() == ("music",)
-
-
-def test_idle_models_are_unloaded_and_come_back_when_needed(tmp_path: Path) -> None:
-    registry = build(tmp_path, idle_seconds=0.01)
-    registry.select("music")
-    assert registry._idle_timer is not None
-    registry._idle_timer.join(10)
-    assert [entry["unload"] for entry in asked(tmp_path, "unload")] == ["music"]
-    assert registry.loaded_models() == ()
-    make_takes(registry, silent, model="music", orders=[order(tmp_path)])
-    assert len(asked(tmp_path, "load")) == 2
+    assert (shares[0], shares[-1]) == (0.0, 1.0)  # 0 means loading
+    assert 0.0 not in shares[1:]
 
 
 def settings(tmp_path: Path, **values: object) -> GenerationSettings:
@@ -114,10 +51,8 @@ def settings(tmp_path: Path, **values: object) -> GenerationSettings:
 def test_where_audiocraft_is_not_installed_nothing_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     registry = build_registry(settings(tmp_path))
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(AppError, match=r"^MODEL_UNAVAILABLE: .*make setup"):
         registry.select("music")
-    assert caught.value.reason == "MODEL_UNAVAILABLE"
-    assert "make setup" in caught.value.message
     assert not registry.engine("music").is_installed()
     selection = build_registry(settings(tmp_path, fallback=True)).select("music")
     assert (selection.engine, selection.degraded) == ("procedural", True)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import matplotlib.image
 import numpy as np
 import pytest
 
@@ -41,27 +40,29 @@ def test_times_are_where_they_belong() -> None:
 def test_short_and_silent_clips_have_pictures_too(frames: int, tmp_path: Path) -> None:
     silent = np.zeros((1, frames), np.float32)
     assert (mel_spectrogram_db(silent, RATE_HZ) == -80.0).all()
-    draw_spectrogram(silent, RATE_HZ, tmp_path / "picture.png")
-    assert matplotlib.image.imread(tmp_path / "picture.png").shape == (300, 1000, 4)
+    assert drawn(silent, tmp_path).shape == (300, 1000, 4)
+
+
+def drawn(samples: np.ndarray, folder: Path) -> np.ndarray:
+    import matplotlib.image  # slow to import
+
+    draw_spectrogram(samples, RATE_HZ, folder / "picture.png")
+    return matplotlib.image.imread(folder / "picture.png")
 
 
 def test_the_picture_is_drawn_in_the_right_colours(tmp_path: Path) -> None:
-    draw_spectrogram(tone(1000.0), RATE_HZ, tmp_path / "picture.png")
-    picture = matplotlib.image.imread(tmp_path / "picture.png")
-    assert picture.shape == (300, 1000, 4)
+    picture = drawn(tone(1000.0), tmp_path)
     background = np.array([0x1A, 0x1A, 0x2E]) / 255
     np.testing.assert_allclose(picture[0, 0, :3], background, atol=0.01)
     assert (picture[:, :60, :3].min(axis=2) > 0.95).any()  # white labels on the left
-    plot = picture[30:240, 100:880, :3]
-    rows = plot.sum(axis=2).mean(axis=1)
-    assert np.argmax(rows) == pytest.approx(
-        210 * (1 - 15 / 45.2), abs=30
-    )  # 1000 Hz: a third of the mel scale from below
+    rows = picture[30:240, 100:880, :3].sum(axis=2).mean(axis=1)
+    # 1000 Hz: a third of the mel scale from below.
+    assert np.argmax(rows) == pytest.approx(210 * (1 - 15 / 45.2), abs=30)
 
 
 def test_the_same_clip_gives_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("a.png", "b.png"):
-        draw_spectrogram(tone(440.0), RATE_HZ, tmp_path / name)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    draw_spectrogram(tone(880.0), RATE_HZ, tmp_path / "b.png")
-    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
+    content = []
+    for hz in (440.0, 440.0, 880.0):
+        drawn(tone(hz), tmp_path)
+        content.append((tmp_path / "picture.png").read_bytes())
+    assert content[0] == content[1] != content[2]

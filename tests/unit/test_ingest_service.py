@@ -1,15 +1,25 @@
-"""Names that clients give to their files, and the keys that come of them."""
+"""Uploads: names that clients give to their files, the keys that come of them, and finishing; and the settings of ingest."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+import uuid
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from soundwright.ingest.v1 import ingest_service_pb2 as pb
 
+from kit import audio
+from kit.adapters.filesystem.blobs import FileBlobs
+from kit.confined.audio import ConfinedAudio
 from kit.errors import AppError, Code
+from kit.security.identity import Principal, principal_scope
+from kit.settings import SettingsError, load
+from services.ingest.rpc import IngestRpc
 from services.ingest.service import (
     clean_filename,
     new_upload_id,
@@ -19,6 +29,8 @@ from services.ingest.service import (
     upload_key,
     upload_track_id,
 )
+from services.ingest.settings import IngestSettings
+from tests.unit.test_ingest_encoding import tone, written
 
 
 @pytest.mark.parametrize(
@@ -112,15 +124,77 @@ def test_an_idempotency_key_of_an_owner_leads_to_one_track() -> None:
     ],
 )  # fmt: skip
 def test_other_ids_are_unknown_uploads(upload_id: str) -> None:
-    with pytest.raises(AppError) as refusal:
+    with pytest.raises(AppError, match=r"^UPLOAD_NOT_FOUND") as refusal:
         staging_key(upload_id)
-    assert (refusal.value.code, refusal.value.reason) == (Code.NOT_FOUND, "UPLOAD_NOT_FOUND")
+    assert refusal.value.code is Code.NOT_FOUND
 
 
 def test_containers_are_checked_only_where_some_are_named() -> None:
     require_container("wav", [])
     require_container("wav", ["mp3", "wav"])
-    with pytest.raises(AppError) as refusal:
+    with pytest.raises(AppError, match=r"^AUDIO_FORMAT_NOT_ALLOWED: .*mp3, wav") as refusal:
         require_container("ogg", ["mp3", "wav"])
-    assert (refusal.value.code, refusal.value.reason) == (Code.UNPROCESSABLE, "AUDIO_FORMAT_NOT_ALLOWED")
-    assert "mp3, wav" in refusal.value.message
+    assert refusal.value.code is Code.UNPROCESSABLE
+
+
+class Library:
+    """Has no tracks, and raises the error instead of storing one."""
+
+    def __init__(self, error: AppError) -> None:
+        self._error = error
+
+    async def CreateTrack(self, request: Any) -> Any:
+        raise self._error
+
+    async def GetTrack(self, request: Any) -> Any:
+        raise AppError(Code.NOT_FOUND, "TRACK_NOT_FOUND", "There is no such track.")
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"), [(Code.UNAVAILABLE, True), (Code.TIMEOUT, True), (Code.INVALID_ARGUMENT, False)]
+)
+async def test_a_file_whose_track_may_be_stored_is_kept(tmp_path: Path, code: Code, kept: bool) -> None:
+    blobs, reader = FileBlobs(tmp_path / "blobs"), ConfinedAudio(audio.AudioLimits(), 1, tmp_path)
+    nothing = cast(Any, None)
+    library = cast(Any, Library(AppError(code, "X", "x")))
+    ingest = IngestRpc(blobs, library, nothing, reader, nothing, nothing, nothing, 1 << 20)
+    upload_id = str(uuid.uuid4())
+    await blobs.put_file(staging_key(upload_id), written(tmp_path / "song", tone(0.5)))
+    with pytest.raises(AppError, match="X: x"), principal_scope(Principal("ann", "user")):
+        await ingest.FinishUpload(pb.FinishUploadRequest(upload_id=upload_id, filename="song.wav"), nothing)
+    assert await blobs.keys("uploads/") == []
+    assert [key.split("/")[1] for key in await blobs.keys("tracks/")] == ([upload_id] if kept else [])
+    await blobs.close()
+
+
+def test_default_settings() -> None:
+    settings = load(IngestSettings)
+    assert (settings.fetch_allow_hosts, settings.spotify_client_id) == ((), "")
+    assert settings.fetch_search_url.startswith("ytsearch")
+    assert settings.spotify_accounts_url == "https://accounts.spotify.com"
+    assert settings.spotify_api_url == "https://api.spotify.com/v1"
+
+
+def test_allowed_hosts_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOUNDWRIGHT_FETCH_ALLOW_HOSTS", "media.internal, 10.0.0.1:9000 ,,[fd00::1]:80")
+    assert load(IngestSettings).fetch_allow_hosts == ("media.internal", "10.0.0.1:9000", "[fd00::1]:80")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("FETCH_ALLOW_HOSTS", host) for host in ("http://a.b", "a.b/path", "a.b:port", "user@a.b")),
+        ("FETCH_SEARCH_URL", "https://search.internal/"),
+        ("COLLECTION_LIMIT", "0"),
+    ],
+)
+def test_errors_name_the_invalid_setting(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"SOUNDWRIGHT_{name}", value)
+    with pytest.raises(SettingsError, match=f"SOUNDWRIGHT_{name}"):
+        load(IngestSettings)
+
+
+def test_settings_do_not_show_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOUNDWRIGHT_SPOTIFY_CLIENT_SECRET", "very secret")
+    settings = load(IngestSettings)
+    assert "very secret" not in repr(settings) + str(settings.model_dump())

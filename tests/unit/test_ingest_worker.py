@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -62,25 +61,16 @@ class World:
     """A library's tracks, a store of files, and a worker."""
 
     def __init__(self, tracks: Any, blobs: FileBlobs, scratch: Path, site: MediaSite) -> None:
-        self.tracks = tracks
-        self.blobs = blobs
-        self.scratch = scratch
-        egress_policy = EgressPolicy([site.address])
+        self.tracks, self.blobs, self.scratch = tracks, blobs, scratch
+        policy = EgressPolicy([site.address])
+        fetcher = Fetcher(
+            policy, search_url=site.search_url, limit_bytes=4 << 20, max_seconds=600.0, deadline_seconds=120.0,
+            idle_seconds=60.0,
+        )  # fmt: skip
         self.worker = DownloadWorker(
-            fetcher=Fetcher(
-                egress_policy,
-                search_url=site.search_url,
-                limit_bytes=4 << 20,
-                max_seconds=600.0,
-                deadline_seconds=60.0,
-                idle_seconds=10.0,
-            ),
-            egress_policy=egress_policy,
-            blobs=blobs,
-            tracks=tracks,
+            fetcher=fetcher, egress_policy=policy, blobs=blobs, tracks=tracks, scratch=scratch,
             reader=ConfinedAudio(audio.AudioLimits(), 2, scratch),
-            scratch=scratch,
-        )
+        )  # fmt: skip
 
     async def pend(self, spec: DownloadSpec, owner: Principal = ANN) -> None:
         """Store the track without audio, as the library does when it stores the job."""
@@ -106,28 +96,26 @@ class World:
 
 @pytest_asyncio.fixture
 async def world(site: MediaSite) -> AsyncIterator[World]:
-    folder = Path(tempfile.mkdtemp())  # short enough for a socket
-    docs = SqliteDocs(folder / "library.db")
-    jobs, tracks = JobDocs(docs), TrackDocs(docs)
-    await jobs.prepare()
-    await tracks.prepare()
-    server = rpc.RpcServer(f"unix:{folder}/s", signer_of("library"))
-    blobs, clock = FileBlobs(folder / "blobs"), SystemClock()
-    ledger = JobLedger(
-        jobs, JobResults(tracks, TrackResults(tracks), CatalogStore(docs, SqliteSearch(docs.database))), clock
-    )
-    deletions = TrackDeletions(tracks, jobs, ledger, blobs, clock)
-    service = TrackRpc(Tracks(tracks, clock), TrackDownloads(tracks, jobs, clock), deletions)
-    library_service_pb2_grpc.add_TrackServiceServicer_to_server(service, server.server)
-    await server.start()
-    channel = rpc.connect("library", f"unix:{folder}/s", signer_of("ingest"), 5.0)
-    (folder / "scratch").mkdir()
-    yield World(library_service_pb2_grpc.TrackServiceStub(channel), blobs, folder / "scratch", site)
-    await channel.close()
-    await server.stop(0)
-    await docs.close()
-    await blobs.close()
-    shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory() as name:  # short enough for a socket
+        folder = Path(name)
+        docs = SqliteDocs(folder / "library.db")
+        jobs, tracks = JobDocs(docs), TrackDocs(docs)
+        await jobs.prepare()
+        await tracks.prepare()
+        server = rpc.RpcServer(f"unix:{folder}/s", signer_of("library"))
+        blobs, clock = FileBlobs(folder / "blobs"), SystemClock()
+        results = JobResults(tracks, TrackResults(tracks), CatalogStore(docs, SqliteSearch(docs.database)))
+        deletions = TrackDeletions(tracks, jobs, JobLedger(jobs, results, clock), blobs, clock)
+        service = TrackRpc(Tracks(tracks, clock), TrackDownloads(tracks, jobs, clock), deletions)
+        library_service_pb2_grpc.add_TrackServiceServicer_to_server(service, server.server)
+        await server.start()
+        channel = rpc.connect("library", f"unix:{folder}/s", signer_of("ingest"), 60.0)
+        (folder / "scratch").mkdir()
+        yield World(library_service_pb2_grpc.TrackServiceStub(channel), blobs, folder / "scratch", site)
+        await channel.close()
+        await server.stop(0)
+        await docs.close()
+        await blobs.close()
 
 
 def song(**changes: Any) -> Song:
@@ -149,14 +137,17 @@ def test_what_is_asked_for_survives_the_ledger() -> None:
 
 
 def test_a_source_is_one_track_of_each_owner() -> None:
-    first = track_id_of("ann", "spotify:track:one")
-    assert first == track_id_of("ann", "spotify:track:one")
-    assert len({first, track_id_of("bob", "spotify:track:one"), track_id_of("ann", "spotify:track:two")}) == 3
-    assert str(uuid.UUID(first)) == first
+    sources = [("ann", "one"), ("bob", "one"), ("ann", "two"), ("ann", "one")]
+    found = [track_id_of(owner, f"spotify:track:{name}") for owner, name in sources]
+    assert (len(set(found)), found[0]) == (3, found[3])
+    assert str(uuid.UUID(found[0])) == found[0]
 
 
-async def test_two_jobs_for_one_track_leave_one_track_and_one_file(world: World) -> None:
-    results = await asyncio.gather(world.run(wanted()), world.run(wanted("high")))
+async def test_two_jobs_for_one_track_leave_one_file_and_nothing_of_a_killed_attempt(world: World) -> None:
+    left = f"tracks/{wanted().track_id}/{uuid.uuid4()}/1/original.mp3"
+    async with world.blobs.write(left) as writer:
+        await writer.write(b"half")
+    results = await asyncio.gather(world.run(wanted(), attempt=2), world.run(wanted("high")))
     assert {result.engine for result in results} <= {"yt-dlp", "library"}
     track = await world.track(wanted())
     assert await world.blobs.keys("tracks/") == [track.blob_key]
@@ -166,25 +157,13 @@ async def test_two_jobs_for_one_track_leave_one_track_and_one_file(world: World)
     assert list(world.scratch.iterdir()) == []
 
 
-async def test_an_attempt_after_one_that_died_late_finds_the_track(world: World, site: MediaSite) -> None:
+async def test_tracks_that_are_stored_or_deleted_are_not_downloaded(world: World, site: MediaSite) -> None:
+    with pytest.raises(AppError, match="TRACK_NOT_FOUND"):
+        await world.handle(wanted())
+    assert site.seen == []
     await world.run(wanted())
     site.seen.clear()
     assert (await world.run(wanted(), attempt=2)).engine == "library"
-    assert site.seen == []
-
-
-async def test_what_a_killed_attempt_left_behind_is_removed(world: World) -> None:
-    left = f"tracks/{wanted().track_id}/{uuid.uuid4()}/1/original.mp3"
-    async with world.blobs.write(left) as writer:
-        await writer.write(b"half")
-    await world.run(wanted(), attempt=2)
-    assert await world.blobs.keys("tracks/") == [(await world.track(wanted())).blob_key]
-
-
-async def test_a_deleted_track_is_not_downloaded(world: World, site: MediaSite) -> None:
-    site.seen.clear()
-    with pytest.raises(AppError, match="TRACK_NOT_FOUND"):
-        await world.handle(wanted())
     assert site.seen == []
 
 

@@ -103,21 +103,16 @@ def chains(draw: st.DrawFn) -> list[Edit]:
     return edits
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(chains(), st.integers(0, 350))
-def test_chains_of_edits_are_what_copying_makes(edits: list[Edit], length: int) -> None:
+def test_chains_of_edits_are_what_copying_makes_and_can_be_read_in_one_pass(edits: list[Edit], length: int) -> None:
     audio = np.arange(1, length + 1, dtype=np.float64)
-    np.testing.assert_allclose(heard(edited(edits, length, RATE_HZ), audio), model(edits, audio), rtol=1e-6, atol=1e-6)
-
-
-@settings(max_examples=100, deadline=None)
-@given(chains())
-def test_segments_can_be_read_in_one_pass(edits: list[Edit]) -> None:
-    segments = edited(edits, 300, RATE_HZ)
+    segments = edited(edits, length, RATE_HZ)
+    np.testing.assert_allclose(heard(segments, audio), model(edits, audio), rtol=1e-6, atol=1e-6)
     assert all(s.length > 0 for s in segments)
     ends = [0, *(s.start + s.length for s in segments)]
     assert all(s.start >= end for s, end in zip(segments, ends, strict=False))
-    assert ends[-1] <= 300
+    assert ends[-1] <= length
 
 
 def test_times_are_the_nearest_frame_and_halves_go_up() -> None:
@@ -130,14 +125,9 @@ def test_times_are_the_nearest_frame_and_halves_go_up() -> None:
 @pytest.mark.parametrize(
     ("edit", "expected"),
     [
-        (Edit("crop", 2, 5), [3, 4, 5]),
-        (Edit("crop", 2), [3, 4, 5, 6, 7, 8]),
-        (Edit("crop", 6, 5000), [7, 8]),
-        (Edit("crop", 9, 20), []),
-        (Edit("trim", 2, 5), [1, 2, 6, 7, 8]),
-        (Edit("trim", 0, 5000), []),
-        (Edit("split", 3), [1, 2, 3, 4, 5, 6, 7, 8]),
-        (Edit("gain", 2, 4, level=2), [1, 2, 6, 8, 5, 6, 7, 8]),
+        (Edit("crop", 2, 5), [3, 4, 5]), (Edit("crop", 2), [3, 4, 5, 6, 7, 8]), (Edit("crop", 6, 5000), [7, 8]),
+        (Edit("crop", 9, 20), []), (Edit("trim", 2, 5), [1, 2, 6, 7, 8]), (Edit("trim", 0, 5000), []),
+        (Edit("split", 3), [1, 2, 3, 4, 5, 6, 7, 8]), (Edit("gain", 2, 4, level=2), [1, 2, 6, 8, 5, 6, 7, 8]),
         (Edit("gain", level=0.5), [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]),
         (Edit("fade_in", duration_ms=4), [0, 0.5, 1.5, 3, 5, 6, 7, 8]),
         (Edit("fade_in", 2, 4), [0, 0, 0, 2, 5, 6, 7, 8]),
@@ -146,7 +136,7 @@ def test_times_are_the_nearest_frame_and_halves_go_up() -> None:
         (Edit("fade_out", 2, duration_ms=2), [1, 2, 3, 2, 0, 0, 0, 0]),
         (Edit("fade_out", end_ms=4, duration_ms=2), [1, 2, 3, 2, 0, 0, 0, 0]),
     ],
-)
+)  # fmt: skip
 def test_an_edit_does_what_its_name_says(edit: Edit, expected: list[float]) -> None:
     audio = np.arange(1, 9, dtype=np.float64)
     np.testing.assert_allclose(heard(edited([edit], 8, RATE_HZ), audio), expected)
@@ -159,22 +149,3 @@ def test_crossing_fades_keep_level_or_power() -> None:
             for kind in ("fade_out", "fade_in")
         )
         np.testing.assert_allclose(out**power + into**power, 1, atol=1e-6)
-
-
-def test_a_fade_moves_with_its_audio() -> None:
-    edits = [Edit("fade_in", duration_ms=100), Edit("trim", 20, 40), Edit("crop", 10, 60)]
-    expected = np.r_[10:20, 40:80] / 100
-    np.testing.assert_allclose(heard(edited(edits, 200, RATE_HZ), np.ones(200)), expected, rtol=1e-6)
-
-
-def test_edits_of_a_part_leave_the_others_alone() -> None:
-    audio = np.arange(1, 9, dtype=np.float64)
-    edits = [
-        Edit("split", 4),
-        Edit("split", 2, part=1),  # 1234 | 56 | 78
-        Edit("gain", part=1, level=10),
-        Edit("crop", 1, 3, part=0),  # 23 | 50 60 | 78
-        Edit("trim", 0, 1, part=2),
-        Edit("fade_out", duration_ms=2, part=1),
-    ]
-    np.testing.assert_allclose(heard(edited(edits, 8, RATE_HZ), audio), [2, 3, 50, 30, 8])

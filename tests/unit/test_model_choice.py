@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,12 @@ ALL = tuple(model.name for model in MODELS)
 
 def candidates(available: tuple[str, ...], speeds: dict[str, float]) -> list[Candidate]:
     return [Candidate(model, model.name in available, speeds.get(model.name)) for model in MODELS]
+
+
+def chosen(*arguments: Any) -> Any:
+    choice = choose(*arguments)
+    assert choice is not None
+    return choice
 
 
 @pytest.mark.parametrize(
@@ -56,43 +63,45 @@ def candidates(available: tuple[str, ...], speeds: dict[str, float]) -> list[Can
 def test_the_best_model_that_is_quick_enough_runs(
     quality: Quality, minutes: float, has_gpu: bool, available: tuple[str, ...], speeds: dict[str, float], expected: str
 ) -> None:
-    choice = choose(candidates(available, speeds), STEMS, quality, minutes * 60, has_gpu)
-    assert choice is not None
+    choice = chosen(candidates(available, speeds), STEMS, quality, minutes * 60, has_gpu)
     assert choice.model == expected
-    assert choice.reason.startswith(
-        f"auto chose {expected} for quality {quality!r}, {minutes * 60:.0f} seconds of audio"
-    )
+    said = f"auto chose {expected} for quality {quality!r}, {minutes * 60:.0f} seconds of audio"
+    assert choice.reason.startswith(said)
 
 
 def test_the_reason_names_hardware_weights_and_score() -> None:
-    choice = choose(candidates(("htdemucs", "dsp"), {}), STEMS, "balanced", 240.0, True)
-    assert choice is not None
+    choice = chosen(candidates(("htdemucs", "dsp"), {}), STEMS, "balanced", 240.0, True)
     assert choice.reason == (
         "auto chose htdemucs for quality 'balanced', 240 seconds of audio and a GPU: of the models for drums, bass, other,"
         " vocals whose weights are present, it has the best published score (8.80 dB on MUSDB18-HQ, test) of those that are"
         " quick enough."
     )
-    slow = choose(candidates(("dsp",), {"dsp": 0.01}), STEMS, "balanced", 240.0, False)
-    assert slow is not None
+    slow = chosen(candidates(("dsp",), {"dsp": 0.01}), STEMS, "balanced", 240.0, False)
     assert "none is quick enough, and it is the quickest" in slow.reason
 
 
-def test_the_stems_decide_which_models_can_run() -> None:
-    guitar = choose(candidates(ALL, {}), ("guitar",), "fast", 240.0, False)
-    assert guitar is not None
-    assert guitar.model == "htdemucs_6s"
-    assert choose(candidates(("htdemucs", "dsp"), {}), ("guitar",), "fast", 240.0, False) is None
-    # A model for vocals and the rest qualifies only for requests of its stems.
-    two = candidates(("mel-band-roformer-vocals", "dsp"), {})
-    names = [choose(two, stems, "best", 240.0, True) for stems in (("vocals",), ("vocals", "other"), STEMS)]
-    assert [choice and choice.model for choice in names] == ["mel-band-roformer-vocals"] * 2 + ["dsp"]
-    vocals = choose(candidates(ALL, {}), ("vocals",), "best", 240.0, True)
-    assert vocals is not None
-    assert vocals.model == "bs-roformer"
-    # The fine-tuned bag is better for all stems, and its score for "other" is lower.
-    other = choose(candidates(ALL, {}), ("other",), "best", 240.0, False)
-    assert other is not None
-    assert other.model == "htdemucs"
+TWO = ("mel-band-roformer-vocals", "dsp")
+
+
+@pytest.mark.parametrize(
+    ("available", "stems", "quality", "has_gpu", "expected"),
+    [
+        (ALL, ("guitar",), "fast", False, "htdemucs_6s"),
+        (("htdemucs", "dsp"), ("guitar",), "fast", False, None),
+        # A model for vocals and the rest qualifies only for requests of its stems.
+        (TWO, ("vocals",), "best", True, "mel-band-roformer-vocals"),
+        (TWO, ("vocals", "other"), "best", True, "mel-band-roformer-vocals"),
+        (TWO, STEMS, "best", True, "dsp"),
+        (ALL, ("vocals",), "best", True, "bs-roformer"),
+        # The fine-tuned bag is better for all stems, and its score for "other" is lower.
+        (ALL, ("other",), "best", False, "htdemucs"),
+    ],
+)
+def test_the_stems_decide_which_models_can_run(
+    available: tuple[str, ...], stems: tuple[str, ...], quality: Quality, has_gpu: bool, expected: str | None
+) -> None:
+    choice = choose(candidates(available, {}), stems, quality, 240.0, has_gpu)
+    assert (choice and choice.model) == expected
 
 
 def test_a_chain_needs_a_model_with_its_first_stem() -> None:
@@ -104,13 +113,10 @@ def test_a_chain_needs_a_model_with_its_first_stem() -> None:
 
 def test_a_model_of_unknown_cost_is_taken_for_a_slow_one() -> None:
     unknown = dataclasses.replace(MODELS[1], name="unknown", relative_cost=None)
-    both = [Candidate(unknown, True), *candidates(("htdemucs",), {})]
-    slow, measured = (
-        choose(models, STEMS, "balanced", 240.0, False) for models in (both, [Candidate(unknown, True, 2.0), *both])
-    )
-    assert slow is not None
-    assert measured is not None
-    assert (slow.model, measured.model) == ("htdemucs", "unknown")
+    known = candidates(("htdemucs",), {})
+    for speed, expected in ((None, "htdemucs"), (2.0, "unknown")):
+        models = [Candidate(unknown, True, speed), *known]
+        assert chosen(models, STEMS, "balanced", 240.0, False).model == expected
 
 
 def test_a_quality_needs_auto_and_must_be_known() -> None:

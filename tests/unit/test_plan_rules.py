@@ -156,10 +156,7 @@ def test_a_step_replaces_the_stem_that_it_separates(
             {"chain": "names a stem that the result does not have at this step; use one of: bass, accompaniment"},
         ),
         ({"chain": [ChainStep("vocals", "hpss")]}, {"chain": f"names an unknown model; use one of: {KNOWN}"}),
-        (
-            {"model": "clash", "chain": [ChainStep("vocals", "voices")]},
-            {"chain": "would return two stems of one name"},
-        ),
+        ({"model": "clash", "chain": [ChainStep("vocals", "voices")]}, {"chain": "would return two stems of one name"}),
     ],
 )
 def test_invalid_requests_are_refused_by_field(fields: dict[str, Any], problems: dict[str, str]) -> None:

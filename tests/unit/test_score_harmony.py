@@ -1,4 +1,4 @@
-"""Chords from numerals, voice leading, forms and melodies of scores."""
+"""Keys, chords from numerals, voice leading, forms, melodies and beats of scores."""
 
 from collections import Counter
 
@@ -12,32 +12,20 @@ from services.generation.engines.procedural.compose import plan_music
 from services.generation.engines.procedural.form import form
 from services.generation.engines.procedural.harmony import nearest_pitch, progression, scale_pitches, voicing
 from services.generation.engines.procedural.instruments import INSTRUMENTS
-from services.generation.engines.procedural.score import Key
+from services.generation.engines.procedural.score import PITCH_CLASSES, Key, Song
 from services.generation.engines.procedural.songs import SONGS, song
 from services.generation.engines.procedural.styles import STYLES
 
 KEYS = st.builds(Key, st.integers(0, 11), st.booleans())
 
 
-def test_numerals_are_chords_of_the_key() -> None:
+def test_numerals_are_chords_of_the_key_and_a_dominant_in_minor_has_its_leading_note() -> None:
     bars = progression("I vi7 ii7+V7 bVII Isus", Key.parse("C major"))
     assert [[chord.pitch_classes for chord in bar] for bar in bars] == [
-        [(0, 4, 7)],
-        [(9, 0, 4, 7)],
-        [(2, 5, 9, 0), (7, 11, 2, 5)],
-        [(10, 2, 5)],
-        [(0, 5, 7)],
-    ]
-
-
-def test_a_dominant_in_minor_has_its_leading_note() -> None:
-    ((tonic,), (dominant,), (submediant,)) = progression("i V7 VI7", Key.parse("A minor"))
-    assert tonic.pitch_classes == (9, 0, 4)
-    assert dominant.pitch_classes == (4, 8, 11, 2)
-    assert submediant.pitch_classes == (5, 9, 0, 4)
-
-
-def test_nonsense_is_no_chord() -> None:
+        [(0, 4, 7)], [(9, 0, 4, 7)], [(2, 5, 9, 0), (7, 11, 2, 5)], [(10, 2, 5)], [(0, 5, 7)],
+    ]  # fmt: skip
+    minor = progression("i V7 VI7", Key.parse("A minor"))
+    assert [chord.pitch_classes for (chord,) in minor] == [(9, 0, 4), (4, 8, 11, 2), (5, 9, 0, 4)]
     with pytest.raises(ValueError, match="is not a chord"):
         progression("I X", Key.parse("C major"))
 
@@ -120,15 +108,12 @@ def test_the_songs_are_varied() -> None:
     assert SONGS[0] == "demo"
     assert 30 <= songs[0].duration_seconds <= 40
     tempos = [score.tempo_bpm for score in songs]
-    assert min(tempos) <= 70
-    assert max(tempos) >= 174
-    tonics = {score.key.split()[0] for score in songs}
-    assert len(tonics) >= 11
+    assert (min(tempos) <= 70, max(tempos) >= 174) == (True, True)
+    assert len({score.key.split()[0] for score in songs}) >= 11
     modes = Counter(score.key.split()[1] for score in songs)
     assert min(modes["major"], modes["minor"]) >= 6
     assert {score.beats_per_bar for score in songs} == {3, 4}
-    for score in songs:
-        assert {track.stem for track in score.tracks} == {"drums", "bass", "vocals", "other"}
+    assert all({track.stem for track in score.tracks} == {"drums", "bass", "vocals", "other"} for score in songs)
 
 
 @pytest.mark.parametrize("name", SONGS)
@@ -156,3 +141,24 @@ def test_a_song_fits_any_length() -> None:
         assert last * score.seconds_per_beat > 0.6 * seconds
     with pytest.raises(KeyError):
         song("no such song")
+
+
+def test_a_key_reads_back_from_its_name_and_flats_are_spelled_with_sharps() -> None:
+    for key in (Key(tonic, is_minor) for tonic in range(12) for is_minor in (False, True)):
+        assert Key.parse(str(key)) == key
+    assert [str(Key.parse(text)) for text in ("Bb major", "eb minor")] == ["A# major", "D# minor"]
+    assert PITCH_CLASSES[Key.parse("Cb major").tonic] == "B"
+
+
+@pytest.mark.parametrize("text", ["", "H minor", "C", "C dorian", "minor"])
+def test_what_is_no_key_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a key"):
+        Key.parse(text)
+
+
+def test_beats_fall_at_the_tempo_inside_the_song() -> None:
+    song = Song("s", 120.0, "C major", 3, 4.0, ())
+    np.testing.assert_allclose(song.beat_seconds, [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5])
+    np.testing.assert_allclose(song.downbeat_seconds, [0, 1.5, 3.0])
+    assert song.frames(44100) == 176400
+    assert Song("s", 120.0, "C major", 4, 4.01, ()).beat_seconds[-1] == 4.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from google.protobuf.message import Message
-from library import reason
 from soundwright.library.v1 import library_service_pb2
 from soundwright.separation.v1 import jobs_pb2
 from soundwright.separation.v1 import separation_service_pb2 as pb
@@ -30,13 +29,10 @@ class Tracks:
         return library_service_pb2.GetTrackResponse()
 
 
-def refused(code: Code, name: str) -> AppError:
-    return AppError(code, name, "It is refused.")
-
-
-MISSING = refused(Code.NOT_FOUND, "TRACK_NOT_FOUND")
-FOREIGN = refused(Code.PERMISSION_DENIED, "ACCESS_DENIED")
-SILENT = refused(Code.CONFLICT, "AUDIO_NOT_READY")
+MISSING = AppError(Code.NOT_FOUND, "TRACK_NOT_FOUND", "It is refused.")
+FOREIGN = AppError(Code.PERMISSION_DENIED, "ACCESS_DENIED", "It is refused.")
+SILENT = AppError(Code.CONFLICT, "AUDIO_NOT_READY", "It is refused.")
+AWAY = AppError(Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", "It is refused.")
 
 
 def test_each_track_gets_a_request_with_all_parameters() -> None:
@@ -80,34 +76,24 @@ def test_a_request_that_is_no_batch_is_refused(wrong: pb.CreateBatchRequest) -> 
     assert (refusal.value.reason, refusal.value.http_status) == ("BATCH_INVALID", 400)
 
 
-async def test_all_tracks_are_checked_and_the_missing_ones_are_named() -> None:
-    tracks = Tracks(b=SILENT, c=MISSING, d=FOREIGN)
-    with pytest.raises(AppError) as refusal:
-        await require_tracks(tracks, ["a", "b", "c", "d"])  # type: ignore[arg-type]
-    assert sorted(tracks.asked) == ["a", "b", "c", "d"]
-    assert (refusal.value.reason, refusal.value.http_status) == ("TRACK_NOT_FOUND", 404)
-    assert refusal.value.meta == {"details": {"track_ids": ["c", "d"]}}
-    assert "c, d" in refusal.value.message
-
-
-async def test_tracks_without_audio_are_named() -> None:
-    with pytest.raises(AppError) as refusal:
-        await require_tracks(Tracks(b=SILENT), ["a", "b"])  # type: ignore[arg-type]
-    assert (refusal.value.reason, refusal.value.http_status) == ("AUDIO_NOT_READY", 409)
-    assert refusal.value.meta == {"details": {"track_ids": ["b"]}}
-
-
-async def test_a_sentence_names_ten_tracks() -> None:
-    names = [f"t{number}" for number in range(12)]
-    with pytest.raises(AppError) as refusal:
-        await require_tracks(Tracks(**dict.fromkeys(names, MISSING)), names)  # type: ignore[arg-type]
-    assert "t9 and 2 more." in refusal.value.message
-    assert refusal.value.meta == {"details": {"track_ids": names}}
-
-
-async def test_a_library_that_is_away_is_no_missing_track() -> None:
-    away = refused(Code.UNAVAILABLE, "SERVICE_UNAVAILABLE")
-    assert await reason(require_tracks(Tracks(b=away), ["a", "b"])) == "SERVICE_UNAVAILABLE"  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("refusals", "reason", "status", "named", "words"),
+    [
+        ({"b": SILENT, "c": MISSING, "d": FOREIGN}, "TRACK_NOT_FOUND", 404, ["c", "d"], "c, d"),
+        ({"b": SILENT}, "AUDIO_NOT_READY", 409, ["b"], "b"),
+        ({f"t{n}": MISSING for n in range(12)}, "TRACK_NOT_FOUND", 404, [f"t{n}" for n in range(12)], "t9 and 2 more."),
+        ({"b": AWAY}, "SERVICE_UNAVAILABLE", 503, None, "refused"),
+    ],
+)
+async def test_all_tracks_are_checked_and_those_without_audio_are_named(
+    refusals: dict[str, AppError], reason: str, status: int, named: list[str] | None, words: str
+) -> None:
+    tracks = Tracks(**refusals)
+    with pytest.raises(AppError, match=words) as refusal:
+        await require_tracks(tracks, ["a", *refusals])  # type: ignore[arg-type]
+    assert named is None or sorted(tracks.asked) == sorted(["a", *refusals])
+    assert (refusal.value.reason, refusal.value.http_status) == (reason, status)
+    assert refusal.value.meta == ({"details": {"track_ids": named}} if named else {})
 
 
 async def test_usable_tracks_pass() -> None:

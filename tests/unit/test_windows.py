@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.separation.engines.windows import CrossFade, Window, overlap_add, read_windows, triangle
+from services.separation.engines.windows import CrossFade, overlap_add, read_windows, triangle
 
 Samples = NDArray[np.float32]
 
@@ -131,9 +133,6 @@ def test_samples_come_out_as_soon_as_no_later_window_can_change_them() -> None:
 
 def test_memory_is_bounded_by_the_window() -> None:
     """Blocks that were used are let go: at no time are more than a window and a block alive."""
-    import gc
-    import weakref
-
     alive: list[weakref.ref[Samples]] = []
     most = 0
 
@@ -152,24 +151,16 @@ def test_memory_is_bounded_by_the_window() -> None:
     assert most <= 5
 
 
-def test_a_hop_that_leaves_gaps_is_refused() -> None:
-    for hop_frames in (0, 11):
-        with pytest.raises(ValueError, match="hop_frames"):
-            list(read_windows([noise(1, 50)], frame_count=50, window_frames=10, hop_frames=hop_frames))
+def test_gaps_weights_that_are_not_positive_and_recordings_that_end_early_are_refused() -> None:
+    for frames, hop_frames, words in ((50, 0, "hop_frames"), (50, 11, "hop_frames"), (30, 5, "after 30 of 50 frames")):
+        with pytest.raises(ValueError, match=words):
+            list(read_windows([noise(1, frames)], frame_count=50, window_frames=10, hop_frames=hop_frames))
+    with pytest.raises(ValueError, match="positive"):
+        CrossFade(np.array([0, 1, 0], np.float32))
     fade = CrossFade(triangle(4))
     fade.add(0, {"stem": np.zeros((1, 4), np.float32)})
     with pytest.raises(ValueError, match="must begin within"):
         fade.add(5, {"stem": np.zeros((1, 4), np.float32)})
-
-
-def test_weights_that_are_not_positive_are_refused() -> None:
-    with pytest.raises(ValueError, match="positive"):
-        CrossFade(np.array([0, 1, 0], np.float32))
-
-
-def test_a_recording_that_ends_early_is_an_error() -> None:
-    with pytest.raises(ValueError, match="ended after 30 of 50 frames"):
-        list(read_windows([noise(1, 30)], frame_count=50, window_frames=10, hop_frames=5))
 
 
 def test_windows_belong_to_the_receiver() -> None:
@@ -185,8 +176,3 @@ def test_windows_belong_to_the_receiver() -> None:
     blocks = list(overlap_add([samples], spoil, frame_count=100, window_frames=20, hop_frames=10))
     np.testing.assert_array_equal(samples, before)
     np.testing.assert_allclose(np.concatenate([block["stem"] for block in blocks], axis=1), before, atol=1e-6)
-
-
-def test_a_window_without_context_is_its_own_middle() -> None:
-    window = Window(0, 4, noise(1, 4))
-    np.testing.assert_array_equal(window.middle(4), window.samples)
