@@ -201,6 +201,7 @@ def run_component(name: str, kind: type[S], app: App[S], *, starts_processes: bo
             uvloop forks are aborted by gRPC.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.disable()  # almost all objects of the start live as long as the process
     settings = load(kind)
     log.configure(name, level=settings.log_level, fmt=settings.log_format)
     settings.prepare_folders()
@@ -238,6 +239,7 @@ def _spare_collector() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @contextlib.asynccontextmanager

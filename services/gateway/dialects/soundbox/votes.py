@@ -223,7 +223,7 @@ def vote_routes(gateway: Gateway) -> APIRouter:
             }
         )
 
-    router.include_router(_rating_routes(gateway))
+    router.routes.extend(_rating_routes(gateway).routes)
     return router
 
 
