@@ -9,7 +9,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -42,6 +42,7 @@ logger = log.get_logger()
 _PREPARE_PAUSE_LIMIT_SECONDS = 15.0
 _RPC_GRACE_SECONDS = 5.0
 _OPS_CONNECTION_LIMIT = 200
+_WARM_UP_PAUSE_SECONDS = 3.0
 _DATA_DAMAGED = ("STORE_DAMAGED", "STORE_MISSING")
 # A thread of a store waits this long for a busy event loop, several times per operation. The default is ten times as long.
 _SWITCH_SECONDS = 0.0005
@@ -171,6 +172,24 @@ class Runtime(Generic[S]):
                         task.result()
             finally:
                 await server.stop(max(_RPC_GRACE_SECONDS, drained - time.monotonic()))
+
+    @contextlib.asynccontextmanager
+    async def warming_up(self, *steps: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+        """Run ``steps`` while the block runs. They load what the first job would otherwise have to load.
+
+        They begin after a pause, because the other components of the machine start at the same time.
+        """
+
+        async def run() -> None:
+            await asyncio.sleep(_WARM_UP_PAUSE_SECONDS)
+            await asyncio.gather(*(step() for step in steps))
+
+        task = asyncio.create_task(run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def _prepare(blobs: Blobs) -> None:

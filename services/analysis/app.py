@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -73,13 +72,9 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
         AgentRpc(orchestrator, model, runtime.clock), server.server
     )
     server.add_reflection(agent_service_pb2)
-    async with runtime.serving(server, *workers):
-        warming = asyncio.create_task(slots.run(warm_up))
-        try:
+    async with runtime.serving(server, *workers), runtime.warming_up(lambda: slots.run(warm_up)):
+        with contextlib.closing(spectrograms):
             yield
-        finally:
-            warming.cancel()
-            spectrograms.close()
     slots.close()
     if model is not None:
         await model.close()
