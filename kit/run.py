@@ -278,6 +278,6 @@ async def _ops_server(runtime: Runtime[Any]) -> AsyncIterator[None]:
     app = Starlette(routes=[Route("/metrics", metrics), Route("/livez", livez), Route("/readyz", readyz)])
     async with (
         ConnectionGuard(HttpLimits(connection_count=_OPS_CONNECTION_LIMIT)).running() as guard,
-        serve_http(app, runtime.settings.ops_address(runtime.name), guard),
+        serve_http(app, runtime.settings.ops_address(runtime.name), guard, ws="none"),
     ):
         yield

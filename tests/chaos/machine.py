@@ -18,11 +18,11 @@ from pathlib import Path
 
 import httpx
 import psutil
-from processes import eventually, gone, target
+from processes import eventually, gone
 
 from tests.servers import free_ports
 from tests.servers.toxiproxy import FaultProxy
-from tests.stacks import Stack
+from tests.stacks import Stack, component_of
 
 __all__ = ["Machine", "small_disk"]
 
@@ -139,9 +139,8 @@ class Machine:
     def component(self, name: str) -> psutil.Process | None:
         """Return the process of a component, or None while there is none."""
         for process in self.processes():
-            with contextlib.suppress(psutil.Error):
-                if target(process) == name:
-                    return process
+            if component_of(process) == name:
+                return process
         return None
 
     def until_healthy(self) -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from processes import target
 
 from demo.stack import Stack
 from tests.files import files_below
+from tests.stacks import component_of
 
 __all__ = ["LIMITS", "Limit", "Measurements", "verdict"]
 
@@ -83,7 +83,7 @@ class Measurements:
         self._take_processes(now, "supervisor", [supervisor])
         for process in supervisor.children():
             with contextlib.suppress(psutil.Error):
-                name = target(process)
+                name = component_of(process)
                 self._take_processes(now, name, [process])
                 # Engines are measured together. Other children read one file and end.
                 children = process.children(recursive=True)

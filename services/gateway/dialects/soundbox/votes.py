@@ -229,7 +229,7 @@ def vote_routes(gateway: Gateway) -> APIRouter:
 
 def _rating_routes(gateway: Gateway) -> APIRouter:
     """Return the route of ratings, whose errors contain ``success``."""
-    router = APIRouter(route_class=SuccessRoute)
+    router = APIRouter(tags=["soundbox votes"], route_class=SuccessRoute)
 
     @router.post("/rate", openapi_extra=json_body(RateBody))
     @access(Access.OPEN, RateClass.NORMAL)
