@@ -11,6 +11,7 @@ import contextlib
 import gc
 import importlib
 import os
+import signal
 import sys
 from dataclasses import dataclass
 
@@ -133,4 +134,7 @@ def _report_unknown_variables(process: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # before a process has its own handler, Ctrl-C ends it without a traceback
     sys.exit(main(sys.argv[1:]))

@@ -21,6 +21,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from kit import log
 from kit.errors import DATA_DAMAGED_STATUS, AppError
@@ -97,11 +98,13 @@ class _Supervisor:
             self._later(_HEALTH_PAUSE_SECONDS, self._welcome)
         if "broker" in self._targets:
             self._later(_BROKER_CHECK_SECONDS, self._heal_broker)
-        while not self._stopping:
-            self._wait(self._agenda.run(blocking=False))
-            for target, status in self._ended():
-                self._replace(target, status)
-        self._stop()
+        try:
+            while not self._stopping:
+                self._wait(self._agenda.run(blocking=False))
+                for target, status in self._ended():
+                    self._replace(target, status)
+        finally:
+            self._stop()
         return self._exit_status
 
     def _note(self, number: int, _frame: object) -> None:
@@ -117,13 +120,21 @@ class _Supervisor:
 
     def _start(self, target: str) -> None:
         """Start a process for ``target``. Does not return in that process."""
+        self._started[target] = time.monotonic()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # a process keeps signals until it has its own handlers
-        process_id = os.fork()
-        if process_id:
-            self._processes[target] = process_id
-            self._started[target] = time.monotonic()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            return
+        try:
+            process = os.fork()
+        except OSError as error:  # too little memory, or too many processes
+            logger.error("component.not_started", target=target, error=str(error))
+            self._later(_BACKOFF_SECONDS[-1], self._start, target)
+        else:
+            if process == 0:
+                self._run_fork(target)
+            self._processes[target] = process
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+    def _run_fork(self, target: str) -> NoReturn:
+        self._processes.clear()  # they are those of the supervisor
         os.setsid()  # Ctrl-C reaches only the supervisor, which stops the others in order
         _name_and_bind(target)
         signal.set_wakeup_fd(-1)
