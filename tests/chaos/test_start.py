@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import subprocess
 import sys
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import httpx
 import psutil
-import pytest
 from processes import gone
 from work import FRAME_COUNT, SETTINGS, Work
 
@@ -33,6 +33,10 @@ class Start:
     def components(self) -> dict[str, psutil.Process]:
         found = {component_of(each): each for each in psutil.Process(self.process.pid).children()}
         return {name: process for name, process in found.items() if name}
+
+    def component(self, name: str, other_than: psutil.Process | None = None) -> psutil.Process | None:
+        process = self.components().get(name)
+        return process if process != other_than else None
 
     def has_logged(self, event: str) -> bool:
         return event in (self.data_dir / "stack.log").read_text()
@@ -66,35 +70,33 @@ def starting(data_dir: Path) -> Iterator[Start]:
         process.wait(DEADLINE_SECONDS)
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
-        pytest.param(lambda start: "broker" in start.components(), id="first process"),
-        pytest.param(lambda start: len(start.components()) == 7, id="last process"),
-        pytest.param(lambda start: start.has_logged("component.ready"), id="first component"),
-        pytest.param(lambda start: start.health(), id="gateway"),
-    ],
-)
-def test_an_interrupted_start_stops_every_process_and_can_be_repeated(
-    moment: Callable[[Start], object], tmp_path: Path
-) -> None:
+def test_an_interrupted_start_stops_every_process_and_can_be_repeated(tmp_path: Path) -> None:
+    moments: tuple[Callable[[Start], object], ...] = (
+        lambda start: "broker" in start.components(),
+        lambda start: len(start.components()) == 7,
+        lambda start: start.has_logged("component.ready"),
+        lambda start: start.health(),
+    )
+    for moment in moments:
+        with starting(tmp_path) as start:
+            eventually(functools.partial(moment, start), "the moment")
+            below = psutil.Process(start.process.pid).children(recursive=True)
+            start.process.send_signal(signal.SIGINT)
+            assert start.process.wait(DEADLINE_SECONDS) == 0
+            gone(below)
+            assert not start.has_logged("Traceback")
     with starting(tmp_path) as start:
-        eventually(lambda: moment(start), "the moment")
-        below = psutil.Process(start.process.pid).children(recursive=True)
-        start.process.send_signal(signal.SIGINT)
-        assert start.process.wait(DEADLINE_SECONDS) == 0
-        gone(below)
-        assert not start.has_logged("Traceback")
-    with starting(tmp_path) as again:
-        eventually(lambda: again.health() == 200, "GET /health says 200")
+        eventually(lambda: start.health() == 200, "GET /health says 200")
 
 
-@pytest.mark.parametrize("component", ["broker", "library", "separation", "gateway"])
-def test_a_component_that_is_killed_during_the_start_comes_back(component: str, tmp_path: Path) -> None:
+def test_components_that_are_killed_during_the_start_come_back(tmp_path: Path) -> None:
     with starting(tmp_path) as start:
-        dead = eventually(lambda: start.components().get(component), "the component starts")
-        dead.kill()
-        eventually(lambda: start.components().get(component, dead) != dead, "the component starts again")
+        killed = {}
+        for name in ("broker", "library", "separation", "gateway"):
+            killed[name] = eventually(functools.partial(start.component, name), f"{name} starts")
+            killed[name].kill()
+        for name, dead in killed.items():
+            eventually(functools.partial(start.component, name, other_than=dead), f"{name} starts again")
         eventually(lambda: start.health() == 200, "GET /health says 200")
 
 
