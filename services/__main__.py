@@ -109,6 +109,7 @@ def _import_shared_modules() -> None:
     os.environ.update(variables)
     for module in _SHARED_MODULES:
         importlib.import_module(module)
+    gc.enable()
     for variable in variables:
         del os.environ[variable]
 
