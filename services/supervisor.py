@@ -135,7 +135,12 @@ class _Supervisor:
 
     def _run_fork(self, target: str) -> NoReturn:
         self._processes.clear()  # they are those of the supervisor
-        os.setsid()  # Ctrl-C reaches only the supervisor, which stops the others in order
+        # Ctrl-C reaches only the supervisor, which stops the others in order. In sessions of their own, Linux would schedule
+        # the processes as groups (autogroup), and the nice values of components would not count.
+        os.setpgid(0, 0)
+        signal.signal(
+            signal.SIGTTOU, signal.SIG_IGN
+        )  # a terminal with tostop would stop processes that write to the log
         _name_and_bind(target)
         signal.set_wakeup_fd(-1)
         for number in _SIGNALS:
@@ -193,7 +198,9 @@ class _Supervisor:
                 self._wait(remaining)
                 self._ended()
             for process in [self._processes.pop(target) for target in wave if target in self._processes]:
-                os.killpg(process, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it has not got its group yet
+                    os.killpg(process, signal.SIGKILL)
+                os.kill(process, signal.SIGKILL)
                 os.waitpid(process, 0)
 
     def _welcome(self) -> None:
