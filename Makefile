@@ -1,14 +1,11 @@
-# Soundwright. `make` lists the targets.
+# Soundwright. `make` lists the main targets, `make help-all` all of them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 PYTHON ?= python3
-UV_VERSION := 0.13.9
-TORCH_VERSION = $(shell sed -n "s/^torch==\([^ ]*\).*/\1/p" constraints.txt)
 VENV := .venv
 BIN := $(VENV)/bin
-# pip refuses a file whose hash differs from constraints.txt. Without --no-require-hashes, it would also refuse the project itself,
-# which is a directory (docs/decisions/0039).
-INSTALL := $(BIN)/python -m pip install -qq --no-require-hashes --constraint constraints.txt --build-constraint constraints.txt
+INSTALL := @$(PYTHON) tools/install.py
 SONG ?=
 SOUNDWRIGHT_DATA_DIR ?= data
 SOUNDWRIGHT_GATEWAY_PORT ?= 4000
@@ -26,48 +23,36 @@ DEMO_SONG := studio/src/pages/demo.ogg
 ##@ Use
 
 .PHONY: demo
-demo: setup  ## Separate and analyse a song (SONG=path for your own)
-	@$(BIN)/python -m demo $(if $(SONG),"$(SONG)")
+demo: local $(STUDIO)  ## Separate and analyse a song (SONG=path for your own)
+	@$(BIN)/python -m demo "$(or $(SONG),$(DEMO_SONG))"
 
 .PHONY: run
-run: setup  ## Run all components until Ctrl-C (ports 4000, 5309 and 8000)
+run: local $(STUDIO)  ## Run all components until Ctrl-C (ports 4000, 5309 and 8000)
 	@SOUNDWRIGHT_OPEN_ACCESS=$${SOUNDWRIGHT_OPEN_ACCESS:-true} SOUNDWRIGHT_FALLBACK=$${SOUNDWRIGHT_FALLBACK:-true} \
 	SOUNDWRIGHT_LOG_FORMAT=$${SOUNDWRIGHT_LOG_FORMAT:-console} exec $(BIN)/python -m services all
 
 .PHONY: models
-models: setup  ## List all models and download their weights, or those of one (MODEL=htdemucs)
+models: local  ## List all models and download their weights, or those of one (MODEL=htdemucs)
 	@$(BIN)/python -m services.models $(MODEL)
 
 ##@ Develop
 
 .PHONY: setup
-setup: $(VENV)/.ready $(STUDIO)  ## Create the virtual environment and build the studio
+setup: dev $(STUDIO)  ## Install everything that development needs, and build the studio
 
-# On a machine without an NVIDIA GPU, install the CPU build of PyTorch if a configured pip index has it: the default build
-# for Linux includes gigabytes of CUDA libraries. Otherwise install the default build.
-$(VENV)/.ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Soundwright needs Python 3.11 or newer. Try: make PYTHON=python3.12"; exit 1; }
-	@echo "Creating $(VENV). This takes a few minutes."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --require-hashes --requirement <(sed -n "/^pip==/,/[^\\]\$$/p" constraints.txt)
-	@command -v nvidia-smi > /dev/null || $(BIN)/python -m pip show --quiet torch 2> /dev/null \
-		|| $(BIN)/python -m pip install -qq "torch==$(TORCH_VERSION)+cpu" 2> /dev/null \
-		|| echo "No CPU build of PyTorch found. Installing the default build."
-	@$(INSTALL) --no-warn-conflicts --editable ".[all,dev]"
-	@$(INSTALL) --no-deps audiocraft  # docs/decisions/0007
-	@# librosa compiles functions at their first call. Processes that do this at the same time can crash.
-	@$(BIN)/python -m tools.compile_librosa
-	@touch $@
+# Both do nothing if the environment is up to date. `dev` includes `local`.
+.PHONY: local dev
+local:
+	$(INSTALL) local
+dev:
+	$(INSTALL) dev
 
 # The studio, the web application. Without the npm registry, everything else works, and the page of the studio says what is missing.
-$(STUDIO): studio/node_modules/.ready $(DEMO_SONG) $(shell find studio -name node_modules -prune -o -type f -print)
-	@test ! -e $< || $(NPM) --prefix studio run build -- --logLevel warn > /dev/null
+$(STUDIO): $(DEMO_SONG) $(shell find studio -name node_modules -prune -o -type f -print) | local
+	@if test -e studio/node_modules/.ready; then $(NPM) --prefix studio run build -- --logLevel warn > /dev/null; \
+		else echo "The studio is not built, because npm could not install its packages. The basic pages work. The same command tries again."; fi
 
-studio/node_modules/.ready: studio/package-lock.json $(VENV)/.ready
-	@$(NPM) --prefix studio ci > /dev/null && touch $@ \
-		|| echo "The studio is not built, because npm could not install its packages. The basic pages work. \`make setup\` tries again."
-
-$(DEMO_SONG): demo/song.py $(VENV)/.ready
+$(DEMO_SONG): demo/song.py | local
 	@$(BIN)/python -m demo.song $@
 
 # A server for tests that speaks MongoDB's protocol. It has an environment of its own, because of its licence (GPL).
@@ -88,7 +73,7 @@ $(PROMETHEUS):
 		|| echo "Prometheus is not installed. Its tests are skipped."
 
 .PHONY: prometheus
-prometheus: $(PROMETHEUS)  ## Unpack Prometheus for the tests of metrics
+prometheus: $(PROMETHEUS)  #: Unpack Prometheus for the tests of metrics
 
 # wrk, which measures requests per second, and the library that it needs.
 WRK := .servers/wrk/.ready
@@ -109,7 +94,7 @@ $(PEERS):
 
 # The phoenix client from npm, for the channel tests. Node.js is part of the virtual environment.
 CHANNEL_CLIENT := tests/channels/node_modules/.ready
-$(CHANNEL_CLIENT): tests/channels/package-lock.json $(VENV)/.ready
+$(CHANNEL_CLIENT): tests/channels/package-lock.json | dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/channels
 	@touch $@
 
@@ -119,58 +104,49 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 # Chromium, and what drives it. If Debian's chromium is on PATH, the tests use that one.
 BROWSER := tests/studio/node_modules/.ready
-$(BROWSER): tests/studio/package-lock.json $(VENV)/.ready
+$(BROWSER): tests/studio/package-lock.json | dev
 	@$(NPM) --prefix tests/studio ci > /dev/null
 	@touch $@
 
+# `make test K=word` runs the tests with this word in their names or files, without rendering, browsers and servers before.
+K ?=
 .PHONY: test
-test: setup $(CHANNEL_CLIENT) $(BROWSER) $(SECANTUSDB) $(PROMETHEUS)  ## Run the tests, except campaigns
+test: $(if $(K),dev,setup $(CHANNEL_CLIENT) $(BROWSER) $(SECANTUSDB) $(PROMETHEUS))  ## Run the tests, except campaigns (K=word for some of them)
+ifdef K
+	$(BIN)/python -m pytest -m "not campaign" -k "$(basename $(notdir $(K)))" $$({ grep --recursive --include "test_*.py" --files-with-matches "$(K)" tests; \
+		find tests -path "*$(K)*" -name "test_*.py"; } | sort --unique)
+else
 	$(NPM) --prefix studio test
 	$(PYTEST) -m "not campaign"
+endif
 
 # Campaigns kill, starve and exhaust the whole platform. `make test` runs a short form of each.
 .PHONY: test-campaigns
 test-campaigns: setup $(SECANTUSDB)  ## Run the long tests
-	$(PYTEST) -m campaign --ignore-glob "*/test_fuzz_*" --ignore tests/chaos/test_campaign.py --ignore tests/chaos/test_soak.py
+	$(PYTEST) -m campaign --ignore-glob "*/test_fuzz_*" --ignore tests/chaos/test_campaign.py
 
 # Random faults, and crashes at each step of the life of a job. The same CHAOS_SEED plans the same jobs and the same order of
-# faults. To fill the disk, it mounts a small file system, which needs root.
+# faults. Filling the disk needs root, because it mounts a small file system.
 .PHONY: chaos
-chaos: setup  ## Kill, freeze, cut off and starve a stack during 500 jobs (CHAOS_JOBS, CHAOS_CLIENTS, CHAOS_SEED)
+chaos: setup  #: Kill, freeze, cut off and starve a stack during 500 jobs (CHAOS_JOBS, CHAOS_CLIENTS, CHAOS_SEED)
 	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -o log_cli=true -o log_cli_level=INFO --log-disable=httpx \
 		tests/chaos/test_campaign.py::test_a_campaign_of_random_faults tests/chaos/test_failpoints.py
 
 .PHONY: soak
-soak: setup  ## Run mixed load for 30 minutes, and compare memory, descriptors, threads and files (SOAK_MINUTES)
-	$(BIN)/python -m pytest -o log_cli=true -o log_cli_level=INFO --log-disable=httpx \
-		tests/chaos/test_soak.py::test_a_long_mixed_load_leaves_everything_flat
+soak: setup  #: Run 1,500 mixed jobs, and compare memory, descriptors, threads and files
+	$(BIN)/python -m pytest -m campaign -o log_cli=true -o log_cli_level=INFO --log-disable=httpx tests/chaos/test_soak.py
 
 # Hostile requests to every route and RPC, broken recordings, and state machines. docs/RELIABILITY.md has the results.
 .PHONY: fuzz
-fuzz: setup  ## Fuzz routes, RPCs, uploads and sequences of requests (results: docs/RELIABILITY.md)
+fuzz: setup  #: Fuzz routes, RPCs, uploads and sequences of requests (results: docs/RELIABILITY.md)
 	$(BIN)/python -m pytest -m campaign -o log_cli=true -o log_cli_level=INFO --log-disable=httpx tests/api/test_fuzz_*.py
 
-# LOAD="uploads sockets" runs some parts only. `make test` runs a short form.
-.PHONY: load
-load: setup $(WRK)  ## Put load on a stack: requests, sockets, uploads, overload, attacks
-	@$(BIN)/python -m tests.load $(LOAD)
-
-# Builds an image of each component, and runs deploy/compose.yaml with them. Needs root on Linux, 15 GB of disk space, and Debian's
-# packages buildah, debootstrap and iproute2. The sizes of the images are in .servers/images/sizes.md afterwards.
-.PHONY: test-images
-test-images: setup $(SECANTUSDB)  ## Build the container images and test them
-	$(BIN)/python -m pytest tests/images
-
-# The manifests and a burst of jobs on a real control plane. Skips without one: see tests/control_plane/plane.py.
+# The manifests on a real control plane (tests/control_plane/plane.py says where it is looked for), files in MinIO, and clusters
+# whose servers and replicas are killed. CI runs this after `make test`, where these servers are provided.
 .PHONY: test-cluster
-test-cluster: setup  ## Test the Kubernetes manifests on a control plane
-	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/control_plane $(CLUSTER_OPTIONS)
-
-# Replaces each process of a cluster by this version and back, while clients use it. It starts from the last tag before this
-# commit, or from SOUNDWRIGHT_TEST_UPDATE_FROM.
-.PHONY: test-update
-test-update: setup $(SECANTUSDB)  ## Test an update without downtime, and its rollback
-	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -s tests/update
+test-cluster: setup $(SECANTUSDB)  #: Test the Kubernetes manifests on a control plane, and clusters whose parts are killed
+	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(PYTEST) tests/control_plane tests/chaos/test_replica_kills.py tests/chaos/test_database_dies.py \
+		tests/chaos/test_backup.py tests/chaos/test_s3_store.py tests/contract/test_blobs*.py tests/contract/test_direct_uploads_s3.py
 
 .PHONY: check
 check: setup  ## Check formatting, lint, types, import rules, contracts, licences and generated files
@@ -193,7 +169,7 @@ fmt: setup  ## Format the code and apply automatic fixes
 	$(NPM) --prefix studio run format
 
 .PHONY: pictures
-pictures: setup $(BROWSER)  ## Render the pictures of the studio in docs/pictures
+pictures: setup $(BROWSER)  #: Render the pictures of the studio in docs/pictures
 	$(BIN)/python -m tests.studio.pictures
 
 .PHONY: proto
@@ -201,18 +177,12 @@ proto: setup  ## Generate the stubs in gen/ from proto/
 	$(BIN)/python -m tools.stubs
 
 .PHONY: studio-api
-studio-api: setup  ## Generate the studio's types of the API from the OpenAPI document
+studio-api: setup  #: Generate the studio's types of the API from the OpenAPI document
 	$(BIN)/python -m tools.studio_api
 
 .PHONY: proto-baseline
-proto-baseline: setup  ## At a release: make the contracts the baseline of later changes
+proto-baseline: setup  #: At a release: make the contracts the baseline of later changes
 	$(BIN)/buf build proto --exclude-source-info --output proto/baseline.binpb
-
-# Later versions must read the data: tests/upgrade. CHECKOUT is the folder of the version that writes it.
-CHECKOUT ?= .
-.PHONY: release-data
-release-data: setup  ## At a release: record a data directory for the test of upgrades (NAME=version)
-	$(BIN)/python -m tests.upgrade.record "$(CHECKOUT)" "$(NAME)"
 
 .PHONY: docs
 docs: setup  ## Generate docs/MODELS.md, docs/LICENCES.md and the model names of the gateway
@@ -223,12 +193,11 @@ docs: setup  ## Generate docs/MODELS.md, docs/LICENCES.md and the model names of
 # removed, because a constraint of a package that nothing requires has no effect.
 UPGRADE ?= --upgrade
 .PHONY: lock
-lock:  ## Upgrade all dependencies and write their versions and hashes to constraints.txt
-	@test -x build/uv/bin/python || $(PYTHON) -m venv build/uv
-	@build/uv/bin/python -m pip install -qq uv==$(UV_VERSION)
+lock: local  #: Upgrade all dependencies and write their versions and hashes to constraints.txt
+	@mkdir -p build
 	@sed "/ --hash=/d; s/ \\\\$$//" constraints.txt > build/constraints.txt
-	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header \
-		--extra all --extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\npip\nsetuptools\n") > /dev/null
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --no-header \
+		--extra dev $(UPGRADE) --output-file build/constraints.txt pyproject.toml <(printf "audiocraft\npip\nsetuptools\nuv\n") > /dev/null
 	@{ echo "# Exact versions of all dependencies, as tested, and the hashes of all their files. \`make lock\` writes this file."; \
 		sed 's/ ; .* \\$$/ \\/' build/constraints.txt; } > build/constraints.new
 	@mv build/constraints.new constraints.txt
@@ -243,22 +212,22 @@ $(SUPPLY): Makefile
 # Needs the vulnerability data of pypi.org. Advisories of packages for other platforms count too. Not part of `make check`: a new
 # advisory or a missing network must not stop unrelated work.
 .PHONY: audit
-audit: $(SUPPLY)  ## Look the dependencies up in the database of known vulnerabilities
+audit: $(SUPPLY)  #: Look the dependencies up in the database of known vulnerabilities
 	@build/supply/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement constraints.txt \
 		|| { echo "The audit found a vulnerability, or could not reach the data for all packages: see above."; exit 1; }
 
 .PHONY: sbom
-sbom: setup $(SUPPLY)  ## List the packages of Python and of the studio in build (CycloneDX); images contain their own lists
+sbom: setup $(SUPPLY)  #: List the packages of Python and of the studio in build (CycloneDX); images contain their own lists
 	build/supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json $(BIN)/python
 	@test ! -e $(STUDIO) || cp services/gateway/web/studio/sbom.cdx.json build/sbom-studio.cdx.json
 
 .PHONY: bench
-bench: setup  ## Run the benchmarks (results: docs/BENCHMARKS.md)
+bench: setup $(WRK)  ## Run the benchmarks (results: docs/BENCHMARKS.md)
 	$(BIN)/python -m bench
 
 # Recorded instruments, drums and speech for songs, from Debian packages (training/DATA.md). About 1 GB.
 SOURCES := .sources/.ready
-$(SOURCES): training/sources.py | $(VENV)/.ready
+$(SOURCES): training/sources.py |
 	@mkdir -p $(@D)
 	@$(BIN)/python -m training.sources $(@D)
 	@touch $@
@@ -266,29 +235,32 @@ $(SOURCES): training/sources.py | $(VENV)/.ready
 SONGS ?= build/songs
 COUNT ?= 500
 .PHONY: songs
-songs: setup $(SOURCES)  ## Render songs with known stems for training (SONGS=folder, COUNT=500)
+songs: setup $(SOURCES)  #: Render songs with known stems for training (SONGS=folder, COUNT=500)
 	$(BIN)/python -m training.render --split train --count $(COUNT) "$(SONGS)"
 	$(BIN)/python -m training.render --split validation --count $$(($(COUNT) / 10)) "$(SONGS)"
 
 .PHONY: evaluation-songs
-evaluation-songs: setup $(SOURCES)  ## Render 24 songs for evaluation, and 24 of another composer in second (SONGS=folder)
+evaluation-songs: setup $(SOURCES)  #: Render 24 songs for evaluation, and 24 of another composer in second (SONGS=folder)
 	$(BIN)/python -m training.render --split evaluation --count 24 --seconds 40 --spread 10 "$(SONGS)"
 	$(BIN)/python -m training.render --split evaluation --composer second --count 24 --seconds 40 --spread 10 "$(SONGS)/second"
 
 # The same command goes on where an interrupted training stopped.
 CONFIGURATION ?= training/cpu.yaml
 .PHONY: train
-train: setup  ## Train the network of the model "small" (CONFIGURATION=training/gpu.yaml, SONGS=folder; results in build/small)
+train: setup  #: Train the network of the model "small" (CONFIGURATION=training/gpu.yaml, SONGS=folder; results in build/small)
 	$(BIN)/python -m training.train $(CONFIGURATION) "$(SONGS)" build/small
 
 .PHONY: simulate
-simulate: setup  ## Predict waiting times and the use of GPUs (docs/SCALING.md)
+simulate: setup  #: Predict waiting times and the use of GPUs (docs/SCALING.md)
 	@$(BIN)/python -m simulation $(SIMULATE)
 
 .PHONY: clean
 clean:  ## Remove all generated files except the data directory
 	rm -rf $(VENV) .servers .sources studio/node_modules services/gateway/web/studio tests/channels/node_modules tests/studio/node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help
-help:  ## List the targets
-	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+# Targets with `##` are the main ones, those with `#:` the others.
+.PHONY: help help-all
+help:  ## List the main targets
+	@awk -F ":.*  ## " '/^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:/ && NF > 1 {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help-all:  ## List all targets
+	@awk -F ":.*  #[#:] " '/^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:/ && NF > 1 {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,14 +1,19 @@
-"""``python -m demo [SONG]``: start a stack, then separate and analyse a song through its public API."""
+"""``python -m demo SONG``: start a stack, then separate and analyse a song through its public API."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
+import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -22,57 +27,79 @@ console = Console()
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) > 1 or (arguments and not Path(arguments[0]).is_file()):
+    if len(arguments) != 1 or not Path(arguments[0]).is_file():
         console.print(f"File not found: {' '.join(arguments)}. Use: make demo SONG=path/to/song.mp3", style="red")
         return 2
-    song = Path(arguments[0]) if arguments else _own_song()
-    started = time.monotonic()
     try:
-        with console.status("Starting the stack: broker, library, ingest, separation, analysis, generation, gateway"):
-            context = running(OUTPUT / "data")
-            stack = context.__enter__()
-        try:
-            console.print(f"The stack is ready at {stack.base_url} ({time.monotonic() - started:.1f} s).")
-            _demonstrate(stack, song)
-        finally:
-            with console.status("Stopping the stack"):
-                context.__exit__(None, None, None)
+        with _stack() as (stack, login):
+            folder = _demonstrate(stack, Path(arguments[0]))
     except (RuntimeError, httpx.HTTPError) as error:
         console.print(str(error), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         console.print("Interrupted. The stack is stopped.")
         return 130
-    console.print("The stack is stopped. Run `make run` to start one that keeps running.")
+    for label, what in (
+        ("Listen to the stems", str(folder)),
+        ("Mix them yourself", f"make run, then log in as {login}"),
+        ("Separate your song", "make demo SONG=path/to/song.mp3"),
+    ):
+        console.print(f"{label + ':':<20} {what}", soft_wrap=True, highlight=False, markup=False)
     return 0
 
 
-def _own_song() -> Path:
-    """Render the demo song and return its path."""
-    from demo.song import render_demo_song
+@contextlib.contextmanager
+def _stack() -> Iterator[tuple[Stack, str]]:
+    """Start a stack over the data directory of ``make run``, or use one that runs. Yield it with the login of its administrator."""
+    data_dir = Path(os.environ.get("SOUNDWRIGHT_DATA_DIR", "data"))
+    if existing := _running_stack(data_dir):
+        console.print(f"Soundwright runs at {existing.base_url}.")
+        yield existing, "the administrator"
+        return
+    login, settings = "the administrator", {}
+    if not (data_dir / "admin-token").exists():
+        password = secrets.token_urlsafe(9)
+        login, settings = f"admin@localhost, password {password}", {"SOUNDWRIGHT_ADMIN_PASSWORD": password}
+    started = time.monotonic()
+    context = running(data_dir, settings)
+    with console.status("Starting the stack: broker, library, ingest, separation, analysis, generation, gateway"):
+        stack = context.__enter__()
+    try:
+        console.print(f"Soundwright is ready after {time.monotonic() - started:.1f} s.")
+        yield stack, login
+    finally:
+        with console.status("Stopping the stack"):
+            context.__exit__(None, None, None)
 
-    path = OUTPUT / "soundwright-demo.wav"
-    with console.status("Rendering a song"):
-        known = render_demo_song(path)
-    console.print(f"Rendered {path}: {known}.")
-    return path
+
+def _running_stack(data_dir: Path) -> Stack | None:
+    """Return the stack that ``make run`` has started over ``data_dir``, if it runs."""
+    token_file = data_dir / "admin-token"
+    if not token_file.exists():
+        return None
+    url = f"http://127.0.0.1:{os.environ.get('SOUNDWRIGHT_GATEWAY_PORT', '4000')}"
+    stack = Stack(url, "", "", token_file.read_text().strip(), data_dir, process_id=0)
+    with contextlib.suppress(httpx.HTTPError), stack.client() as client:
+        if client.get("/api/tracks", params={"limit": 1}, timeout=5).is_success:
+            return stack
+    return None
 
 
-def _demonstrate(stack: Stack, song: Path) -> None:
+def _demonstrate(stack: Stack, song: Path) -> Path:
+    """Separate and analyse ``song``, print the results, and return the folder of the stems."""
     folder = OUTPUT / song.stem
     folder.mkdir(parents=True, exist_ok=True)
     with stack.client() as client:
-        with song.open("rb") as file:
-            track = _data(client.post("/api/tracks", files={"file": (song.name, file)}))
+        content = song.read_bytes()
+        # The same song becomes the same track, however often the demo runs.
+        key = {"Idempotency-Key": f"demo-{hashlib.sha256(content).hexdigest()}"}
+        track = _data(client.post("/api/tracks", files={"file": (song.name, content)}, headers=key))
         seconds = float(track["duration_seconds"])
-        rate = f"{track['sample_rate_hz']} Hz, {track['channel_count']} channels"
-        console.print(f"Uploaded {track['title']!r}: {seconds:.1f} s, {rate}.")
+        console.print(f"Uploaded {song.name}: {seconds:.1f} s, {track['sample_rate_hz']} Hz.", markup=False)
         started = time.monotonic()
+        separate = {"track_id": track["id"], "model": "auto"}
         jobs = {
-            "Separation": (
-                "processing",
-                _data(client.post("/api/processing/separate", json={"track_id": track["id"]})),
-            ),
+            "Separation": ("processing", _data(client.post("/api/processing/separate", json=separate))),
             "Analysis": ("analysis", _data(client.post("/api/analysis/analyze", json={"track_id": track["id"]}))),
         }
         columns = (TextColumn("{task.description:<11}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
@@ -82,48 +109,21 @@ def _demonstrate(stack: Stack, song: Path) -> None:
                 for name, (area, job) in jobs.items()
             }
         elapsed = time.monotonic() - started
-        separation, analysis = done["Separation"], done["Analysis"]
-        table = Table(title=f"Stems by {separation['engine']} ({separation['model']})", title_justify="left")
-        for heading in ("stem", "length", "format", "link", "file"):
-            table.add_column(heading, overflow="fold")
+        separation, result = done["Separation"], done["Analysis"]["result"]
+        table = Table("stem", "length", "file", box=box.SIMPLE)
         for stem in separation["stems"]:
             path = folder / Path(stem["file_path"]).name
             _download(client, stem["download_url"], path)
-            table.add_row(
-                stem["stem_type"],
-                f"{stem['duration_seconds']:.2f} s",
-                f"{stem['sample_rate_hz']} Hz, {stem['channel_count']} ch",
-                stack.base_url + stem["download_url"],
-                str(path),
-            )
+            table.add_row(stem["stem_type"], f"{stem['duration_seconds']:.2f} s", path.name)
         console.print(table)
-        if separation.get("degraded"):
-            console.print(
-                f"Degraded: {separation['requested_model']} was requested. {separation['degraded_reason']}",
-                style="yellow",
-                markup=False,
-            )
         _download(client, f"/export/analysis/{track['id']}", folder / "analysis.json")
-        console.print(_values(analysis["result"]))
-        console.print(f"Both jobs took {elapsed:.1f} s, {seconds / elapsed:.1f} times real time.")
-        console.print(f"Files: {folder.resolve()}")
-
-
-def _values(result: dict[str, Any]) -> Table:
-    table = Table(title="Analysis", title_justify="left")
-    table.add_column("measure")
-    table.add_column("value")
-    rows = (
-        ("tempo", f"{result['tempo']:.1f} bpm (confidence {result['tempo_confidence']:.2f})"),
-        ("key", f"{result['key']} (confidence {result['key_confidence']:.2f})"),
-        ("energy", f"{result['energy']:.3f}"),
-        ("loudness", f"{_number(result['loudness_lufs'])} LUFS, true peak {_number(result['true_peak_dbtp'])} dBTP"),
-        ("spectral centroid", f"{result['spectral_centroid']:.0f} Hz"),
-        ("beats", str(len(result["beats"]))),
+    console.print(
+        f"{result['tempo']:.1f} bpm, {result['key']}, {len(result['beats'])} beats, "
+        f"{_number(result['loudness_lufs'])} LUFS, true peak {_number(result['true_peak_dbtp'])} dBTP"
     )
-    for row in rows:
-        table.add_row(*row)
-    return table
+    console.print(f"Stems: {separation['model_reason']}", markup=False)
+    console.print(f"Both jobs took {elapsed:.1f} s, {seconds / elapsed:.1f} times real time.\n")
+    return folder
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""``python -m demo.song FILE``: render the demo song with the built-in composer. Its tempo and key are known."""
+"""``python -m demo.song FILE``: render the demo song, 36 s with a singer, as Ogg Vorbis. The built-in composer plays it."""
 
 from __future__ import annotations
 
@@ -8,31 +8,22 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from kit.audio import AudioWriter
 from services.generation.engines.procedural.render import render_stems
 from services.generation.engines.procedural.songs import song
 
-__all__ = ["render_demo_song"]
-
 SAMPLE_RATE_HZ = 44_100
-_BLOCK_FRAMES = 65_536
+_BLOCK_FRAMES = 65_536  # libsndfile's Vorbis encoder needs much stack for long blocks
 
 
-def render_demo_song(path: Path) -> str:
-    """Write the demo song to ``path``, as 16-bit WAV or as Ogg Vorbis, and return its tempo and key as text."""
-    arrangement = song("demo")
-    mix = np.sum(list(render_stems(arrangement).values()), axis=0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".ogg":
-        # libsndfile's Vorbis encoder needs much stack for long blocks.
-        with soundfile.SoundFile(path, "w", SAMPLE_RATE_HZ, 2, format="OGG", subtype="VORBIS") as file:
-            for start in range(0, mix.shape[1], _BLOCK_FRAMES):
-                file.write(mix[:, start : start + _BLOCK_FRAMES].T)
-    else:
-        with AudioWriter(path, SAMPLE_RATE_HZ, 2, "wav16") as writer:
-            writer.write(mix)
-    return f"{arrangement.tempo_bpm:g} bpm, {arrangement.key}"
+def main(path: Path) -> None:
+    """Write the song to ``path``, which exists only when it is complete."""
+    mix = np.sum(list(render_stems(song("demo")).values()), axis=0)
+    partial = path.with_suffix(".partial")
+    with soundfile.SoundFile(partial, "w", SAMPLE_RATE_HZ, 2, format="OGG", subtype="VORBIS") as file:
+        for start in range(0, mix.shape[1], _BLOCK_FRAMES):
+            file.write(mix[:, start : start + _BLOCK_FRAMES].T)
+    partial.replace(path)
 
 
 if __name__ == "__main__":
-    render_demo_song(Path(sys.argv[1]))
+    main(Path(sys.argv[1]))

@@ -1,7 +1,6 @@
 """Predict waiting times and the use of GPUs for the KEDA settings of the manifests, and for others.
 
 python -m simulation [--queue separation] [--times FILE] [--gpu-nodes 4] ...
-python -m simulation --drill RECORD.json
 
 The output is Markdown. docs/SCALING.md explains the model and the options.
 """
@@ -14,10 +13,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from simulation.comparison import compare
 from simulation.model import Platform, simulate
 from simulation.policy import KEDA, drain_seconds, read_policies
-from simulation.record import DrillRecord
 from simulation.report import Figures, table
 from simulation.scenarios import DAY_SECONDS, LOADS, alternatives, job_times
 
@@ -32,7 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m simulation", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--drill", type=Path, metavar="RECORD", help="compare a recorded drill with its prediction")
     parser.add_argument("--queue", choices=_WORKERS, default="separation", help="default: %(default)s")
     parser.add_argument(
         "--manifests", type=Path, metavar="FOLDER", default=KEDA, help="YAML files with ScaledObjects (default: ours)"
@@ -50,9 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--slots", type=int, default=1, help="parallel jobs in a worker (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     options = parser.parse_args(arguments)
-    if options.drill:
-        print(compare(DrillRecord.model_validate_json(options.drill.read_text())))
-        return
     name = _WORKERS[options.queue]
     platform = Platform(
         node_count=options.gpu_nodes,

@@ -21,16 +21,15 @@ from pathlib import Path
 
 import httpx
 
-from tests.balancer import Balancer
+from tests.balancer import balanced
 from tests.servers import free_ports
 from tests.servers.mongodb import database_url, mongodb
 from tests.servers.nats import nats, nats_user
 from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, minio
 from tests.stacks import Stack
 
-__all__ = ["THIS_CHECKOUT", "Cluster", "Replica", "cluster", "running_cluster", "servers", "until_ready"]
+__all__ = ["COMPONENTS", "Cluster", "Replica", "cluster", "running_cluster", "servers"]
 
-THIS_CHECKOUT = Path(__file__).parents[1]
 HOSTS = ("a", "b")
 COMPONENTS = ("library", "ingest", "separation", "analysis", "generation", "gateway")
 _GATEWAY_PORTS = ("SOUNDWRIGHT_GATEWAY_PORT", "SOUNDWRIGHT_SOUNDBOX_PORT", "SOUNDWRIGHT_PIPELINE_PORT")
@@ -39,17 +38,10 @@ _STOP_SECONDS = 300.0
 
 
 class Replica:
-    """One process of a component on one host.
+    """One process of a component on one host."""
 
-    Attributes:
-        checkout: the version of the project that the next start runs.
-    """
-
-    def __init__(
-        self, component: str, data_dir: Path, environment: Mapping[str, str], checkout: Path = THIS_CHECKOUT
-    ) -> None:
+    def __init__(self, component: str, data_dir: Path, environment: Mapping[str, str]) -> None:
         self.component = component
-        self.checkout = checkout
         self.data_dir = data_dir
         (port,) = free_ports(1)
         self._ops_address = f"127.0.0.1:{port}"
@@ -62,11 +54,10 @@ class Replica:
 
     def start(self) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDWRIGHT_")}
-        inherited["PYTHONPATH"] = os.pathsep.join((str(self.checkout), str(self.checkout / "gen")))
         with (self.data_dir / "stack.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "services", self.component],
-                cwd=self.checkout, env=inherited | self._environment, stdout=log, stderr=log,
+                env=inherited | self._environment, stdout=log, stderr=log,
             )  # fmt: skip
 
     @property
@@ -99,12 +90,12 @@ class Cluster:
     """A running cluster.
 
     Attributes:
-        balancer: sends requests for the ports of the stack to both gateways.
+        gateways: for each port of the stack, those of both gateways.
     """
 
     stack: Stack
     replicas: Sequence[Replica]
-    balancer: Balancer
+    gateways: Mapping[int, Sequence[int]]
 
     def of(self, component: str) -> list[Replica]:
         """Return the replicas of a component."""
@@ -137,7 +128,7 @@ def servers(folder: Path, *, nats_users: bool = False) -> Iterator[dict[str, str
 @contextlib.contextmanager
 def cluster(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """Run a cluster for the length of the block. Requests of httpx clients go to both gateways in turn."""
-    with running_cluster(folder, settings) as started, started.balancer.installed():
+    with running_cluster(folder, settings) as started, balanced(started.gateways):
         yield started.stack
         assert "denies an operation" not in started.stack.log(), (
             "a component lacks a right in deploy/nats/accounts.conf"
@@ -145,13 +136,8 @@ def cluster(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator
 
 
 @contextlib.contextmanager
-def running_cluster(
-    folder: Path, settings: Mapping[str, str] | None = None, checkout: Path = THIS_CHECKOUT
-) -> Iterator[Cluster]:
+def running_cluster(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
     """Run the servers, and two replicas of each component, for the length of the block.
-
-    Args:
-        checkout: the version of the project that the replicas run.
 
     Raises:
         RuntimeError: a process ended, or was not ready in time. The message contains the end of its log.
@@ -185,7 +171,7 @@ def running_cluster(
                     if component == "gateway"
                     else {"SOUNDWRIGHT_GRPC_BIND": binds[component][number]}
                 )
-                replicas.append(Replica(component, places[host], environment | own | nats_user(component), checkout))
+                replicas.append(Replica(component, places[host], environment | own | nats_user(component)))
         try:
             for replica in replicas:
                 replica.start()
@@ -205,7 +191,7 @@ def running_cluster(
             turns = {
                 int(gateway_ports[0][name]): [int(ports[name]) for ports in gateway_ports] for name in _GATEWAY_PORTS
             }
-            yield Cluster(stack, replicas, Balancer(turns))
+            yield Cluster(stack, replicas, turns)
         finally:
             _stop(replicas)
 

@@ -13,7 +13,7 @@ from fuzzing import Callers, belongings_of, found_in, fuzz
 from published import Document
 from stories import encoded, song
 
-from tests.load.health import health_watched, summary
+from tests.health import health_watched, summary
 from tests.simulators.media_site import MediaSite
 from tests.stacks import Stack
 

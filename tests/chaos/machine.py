@@ -18,11 +18,12 @@ from pathlib import Path
 
 import httpx
 import psutil
-from processes import eventually, gone
+from processes import gone
 
 from tests.servers import free_ports
 from tests.servers.toxiproxy import FaultProxy
 from tests.stacks import Stack, component_of
+from tests.waiting import eventually
 
 __all__ = ["Machine", "small_disk"]
 

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable
-from typing import TypeVar
 
 import psutil
 
 from demo.stack import Stack
 from tests.stacks import component_of
-
-T = TypeVar("T")
-_PAUSE_SECONDS = 0.02
-
-
-def eventually(condition: Callable[[], T], what: str, seconds: float = 90.0) -> T:
-    """Ask until ``condition`` gives something true, and return that. The deadline is for a stack that hangs."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds:g} s")
-        time.sleep(_PAUSE_SECONDS)
-    return value
+from tests.waiting import eventually
 
 
 def components(stack: Stack) -> dict[str, psutil.Process]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from processes import components, eventually, kill_all
+from processes import components, kill_all
 from work import FRAME_COUNT, LONG_FRAME_COUNT, SETTINGS, Work
 
 from demo.stack import Stack, running
@@ -25,6 +25,7 @@ from tests.servers.mongodb import database_url, mongodb
 from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, minio
 from tests.simulators.webhook_receiver import WebhookReceiver
 from tests.unit.library_data import stored
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.campaign
 

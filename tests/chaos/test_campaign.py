@@ -37,13 +37,13 @@ from tests.api.stories import encoded, song
 from tests.servers.toxiproxy import toxiproxy
 from tests.simulators.lalalai import LalalaiSimulator
 from tests.simulators.media_site import MediaSite
+from tests.waiting import eventually
 
 log = logging.getLogger(__name__)
 _DISK_MIB = 1536
 _SONG_SECONDS = 2.0
 _JOBS_AT_A_TIME = 4
 _ROLES = ("user", "pro", "enterprise", "admin")
-_SETTLE_SECONDS = 120.0
 _LEASE_SECONDS = float(SETTINGS["SOUNDWRIGHT_LEASE_SECONDS"])
 
 
@@ -111,7 +111,7 @@ def _campaign(
             plan.seed, len(attempts), minutes, sum(attempt > 1 for attempt in attempts), dict(faults.counts),
         )  # fmt: skip
     if no_disk:
-        pytest.skip(f"Everything held, but the disk was not filled: a file system could not be mounted ({no_disk}).")
+        log.info("The disk was not filled: a file system could not be mounted (%s).", no_disk)
 
 
 def _accounts(machine: Machine, count: int) -> list[str]:
@@ -139,19 +139,19 @@ def _work(clients: Sequence[Client], wanted: Sequence[Wish]) -> None:
 
 def _settled(machine: Machine) -> list[Event]:
     """Wait until the library and the workers have completed what faults have interrupted. Return all events."""
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    while True:
+    events: list[Event] = []
+
+    def settled() -> bool:
         world = asyncio.run(World.read(machine.data_dir))
-        events = asyncio.run(events_of(machine.stack.environment["SOUNDWRIGHT_NATS_URL"]))
+        events[:] = asyncio.run(events_of(machine.stack.environment["SOUNDWRIGHT_NATS_URL"]))
         told = {event.job_id for event in events}
-        pending = [
-            job
+        return not any(
+            job.get("results_pending") or job.get("webhooks_pending") or job["id"] not in told
             for job in world.docs["jobs"]
-            if job.get("results_pending") or job.get("webhooks_pending") or job["id"] not in told
-        ]
-        if not pending or time.monotonic() > deadline:  # the invariants say what is missing
-            return events
-        time.sleep(1.0)
+        )
+
+    eventually(settled, "the jobs are complete, and their ends published")
+    return events
 
 
 def _hold(machine: Machine, clients: Sequence[Client], songs: Sequence[bytes], events: Sequence[Event]) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import eventually, kill, restarted
+from processes import kill, restarted
 from work import FRAME_COUNT, SETTINGS, Work
 
 from demo.stack import Stack, running
 from tests.servers.mongodb import MongodbServer
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.campaign
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 from invariants import World, broken, events_of, no_duplicate_event
-from processes import eventually
 from work import LONG_FRAME_COUNT, SETTINGS, Work
 
 from demo.stack import Stack, running
 from tests.api.stories import encoded
 from tests.api.stories import song as samples
 from tests.simulators.webhook_receiver import WebhookReceiver
+from tests.waiting import eventually
 
 _FAILPOINTS = Path(__file__).parent / "failpoints"
 _COMMANDS = "kit.worker.commands"

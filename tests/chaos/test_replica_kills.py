@@ -17,10 +17,10 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
-from processes import eventually
 from work import RATE_HZ, RECORDINGS, SETTINGS
 
 from tests.cluster import COMPONENTS, Cluster, running_cluster
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.campaign
 

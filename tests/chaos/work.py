@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 import soundfile
-from processes import eventually
 
 from demo.stack import Stack
 from tests.files import files_below
+from tests.waiting import eventually
 
 SETTINGS = {
     # A dead worker is noticed after the lease: short, so that tests need not wait long.

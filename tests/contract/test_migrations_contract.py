@@ -1,142 +1,115 @@
-"""Migrations on every document store: several processes at once, an interruption, and writers of the previous version."""
+"""The runner of migrations on every document store, with migrations of its own: several processes at once, and an interruption."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
-import uuid
-from abc import abstractmethod
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from kit.adapters.mongo.docs import MongoDocs
-from kit.ports import Collection, Doc, Docs
+from kit.errors import AppError
+from kit.ports import Collection, Docs
 from services.library import migration_lock, migrations
-from services.library.migrations import migrate, schema_version
+from services.library.migrations import migrate, require_current, schema_version
 from tests.contract.docs_stores import MongoStore, Open, SqliteStore, Store
-from tests.servers.mongodb import database_url
+from tests.waiting import until
 
-JOBS = [
-    {"id": f"job-{number:04}", "kind": "separation", "state": "failed", "unfiled": True, "count": 0}
-    for number in range(30)
-]
-LATEST = len(migrations._MIGRATIONS)
+Migration = Callable[[Docs], Awaitable[None]]
 
 
-async def old_store(open_docs: Open) -> Docs:
-    """Return a store with jobs of the first version."""
+async def store_of_the_first_version(open_docs: Open) -> Docs:
     docs = await open_docs()
-    await docs.ensure(Collection("jobs"))
-    for job in JOBS:
-        await docs.insert("jobs", job)
+    await migrate(docs)
     return docs
 
 
+def declare(patch: pytest.MonkeyPatch, *declared: Migration) -> None:
+    patch.setattr(migrations, "_MIGRATIONS", dict(enumerate(declared, 2)))
+    patch.setattr(migrations, "LATEST_VERSION", 1 + len(declared))
+
+
 class MigrationsContract(Store):
-    @pytest.fixture
-    @abstractmethod
-    def docs_url(self) -> str:
-        """The URL of the store that ``open_docs`` opens."""
+    async def test_a_new_store_has_the_latest_version(self, open_docs: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def never(_docs: Docs) -> None:
+            raise AssertionError("a new store has nothing to migrate")
+
+        declare(monkeypatch, never, never)
+        docs = await open_docs()
+        with pytest.raises(AppError) as failed:
+            await require_current(docs)
+        assert failed.value.reason == "STORE_EMPTY"
+        assert await migrate(docs) is False
+        assert await require_current(docs) == 3
 
     async def test_of_processes_that_start_at_once_one_migrates(
-        self, docs_url: str, open_docs: Open, tmp_path: Path
+        self, open_docs: Open, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        docs = await old_store(open_docs)
-        environment = {**os.environ, "SOUNDWRIGHT_DOCS_URL": docs_url, "SOUNDWRIGHT_DATA_DIR": str(tmp_path)}
+        docs, runs = await store_of_the_first_version(open_docs), list[str]()
 
-        def command() -> subprocess.CompletedProcess[str]:
-            arguments = [sys.executable, "-m", "services.library", "migrate"]
-            return subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=120)
+        async def first(docs: Docs) -> None:
+            runs.append("first")
+            await docs.ensure(Collection("songs"))
+            await docs.insert("songs", {"id": "s"})  # fails if it runs twice
 
-        results = await asyncio.gather(*(asyncio.to_thread(command) for _ in range(3)))
-        assert [result.returncode for result in results] == [0, 0, 0], results
-        assert sorted(result.stdout for result in results) == [
-            f"Migrated the documents to version {LATEST}. All indexes exist.\n",
-            f"The documents are at version {LATEST}. All indexes exist.\n",
-            f"The documents are at version {LATEST}. All indexes exist.\n",
-        ]
-        completed = [line for result in results for line in result.stderr.splitlines() if "migration.completed" in line]
-        assert len(completed) == LATEST
-        assert all("unfiled" not in doc for doc in await docs.find("jobs", {}))
+        async def second(_docs: Docs) -> None:
+            runs.append("second")
+
+        declare(monkeypatch, first, second)
+        with pytest.raises(AppError) as failed:
+            await require_current(docs)
+        assert failed.value.reason == "SCHEMA_OUTDATED"
+        results = await asyncio.gather(*[migrate(await open_docs()) for _ in range(3)])
+        assert (sorted(results), runs) == ([False, False, True], ["first", "second"])
+        assert await require_current(docs) == 3
 
     async def test_another_process_continues_when_the_one_that_migrates_dies(
         self, open_docs: Open, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(migration_lock, "_DEAD_SECONDS", 0.5)
         monkeypatch.setattr(migration_lock, "_RENEWAL_SECONDS", 0.05)
-        docs, runs = await old_store(open_docs), list[str]()
-
-        async def stop(_docs: Docs) -> None:
-            runs.append("first")
-            await asyncio.Event().wait()
+        docs, runs = await store_of_the_first_version(open_docs), list[str]()
 
         async def complete(_docs: Docs) -> None:
+            runs.append("first")
+
+        async def stop(_docs: Docs) -> None:
+            runs.append("second, interrupted")
+            await asyncio.Event().wait()
+
+        async def complete_again(_docs: Docs) -> None:
             runs.append("second")
 
-        monkeypatch.setattr(migrations, "_MIGRATIONS", (stop,))
+        declare(monkeypatch, complete, stop)
         dying = asyncio.create_task(migrate(docs))
-        await until(lambda: runs == ["first"])
-        monkeypatch.setattr(migrations, "_MIGRATIONS", (complete,))
+        await until(lambda: len(runs) == 2)
+        declare(monkeypatch, complete, complete_again)
         other = await open_docs()
         waiting = asyncio.create_task(migrate(other))
-        await asyncio.sleep(1)  # longer than the lock lives without its holder
-        assert runs == ["first"], "two processes migrated at once"
+        after = await lock_revision(docs) + 20  # longer than the lock lives without its holder
+
+        async def renewed() -> bool:
+            return await lock_revision(other) >= after
+
+        await until(renewed)
+        assert runs == ["first", "second, interrupted"], "two processes migrated at once"
         monkeypatch.setattr(migration_lock.MigrationLock, "_store", nothing)  # a dead process releases nothing
         dying.cancel()
-        async with asyncio.timeout(60):
-            assert await waiting is True
-        assert (runs, await schema_version(other)) == (["first", "second"], 1)
+        assert await waiting is True
+        assert (runs, await schema_version(other)) == (["first", "second, interrupted", "second"], 3)
 
-    async def test_writers_of_the_previous_version_lose_nothing(self, open_docs: Open) -> None:
-        """They replace whole documents by compare-and-set while the migration does the same."""
-        docs, writer = await old_store(open_docs), await open_docs()
-        await writer.ensure(Collection("jobs"))
-        done = asyncio.Event()
-        answered = 0
 
-        async def count_up() -> None:
-            nonlocal answered
-            while not done.is_set():
-                job = await writer.get("jobs", JOBS[answered % len(JOBS)]["id"]) or {}
-                if await writer.replace("jobs", {**job, "count": job["count"] + 1}, job["revision"]):
-                    answered += 1
-
-        writing = asyncio.create_task(count_up())
-        await until(lambda: answered >= 5)
-        assert await migrate(docs) is True
-        done.set()
-        await writing
-        jobs: list[Doc] = await docs.find("jobs", {})
-        assert sum(job["count"] for job in jobs) == answered
-        assert all("results_pending" in job and "unfiled" not in job for job in jobs)
+async def lock_revision(docs: Docs) -> int:
+    lock = await docs.get("schema", "lock")
+    assert lock is not None
+    return int(lock["revision"])
 
 
 async def nothing(*_arguments: object) -> None: ...
 
 
-async def until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not met():  # noqa: ASYNC110 (another task changes it)
-            await asyncio.sleep(0.01)
-
-
 class TestMigrationsOnSqlite(SqliteStore, MigrationsContract):
-    @pytest.fixture
-    def docs_url(self, tmp_path: Path) -> str:
-        return f"sqlite://{tmp_path / 'new folder' / 'library.db'}"
+    """The embedded store."""
 
 
 class TestMigrationsOnMongo(MongoStore, MigrationsContract):
-    @pytest.fixture
-    def docs_url(self, mongodb_url: str) -> str:
-        return database_url(mongodb_url, f"test_{uuid.uuid4().hex}")
-
-    @pytest.fixture
-    def opener(self, docs_url: str) -> Callable[[], Docs]:
-
-        return partial(MongoDocs, docs_url)
+    """MongoDB."""

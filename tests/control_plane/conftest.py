@@ -1,22 +1,16 @@
-"""One control plane for all tests, with the overlays and the local services that they share."""
+"""One control plane for all tests, with the overlays and the broker that they share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.control_plane.installation import Credentials, Installation
-from tests.control_plane.local_services import Broker, LocalServices, broker, local_services
+from tests.control_plane.broker import Broker, broker
+from tests.control_plane.installation import Installation
 from tests.control_plane.plane import ControlPlane, control_plane
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--real-waits", action="store_true", help="keep the waits of the ScaledObjects: minutes per test")
-    parser.addoption("--drill-report", type=Path, help="where to write what the drill measures, as JSON")
+from tests.deploy.pods import Credentials
 
 
 @pytest.fixture(scope="session")
@@ -46,34 +40,20 @@ def dev(plane: ControlPlane, credentials: Credentials) -> Installation:
 
 
 @pytest.fixture(scope="session")
-def prod(plane: ControlPlane, credentials: Credentials, nats: Broker, request: pytest.FixtureRequest) -> Installation:
+def prod(plane: ControlPlane, credentials: Credentials, nats: Broker) -> Installation:
     def change(item: dict[str, Any]) -> None:
         if item["kind"] != "ScaledObject":
             return
         spec = item["spec"]
         for trigger in spec["triggers"]:
             trigger["metadata"]["natsServerMonitoringEndpoint"] = nats.monitoring
-        if not request.config.getoption("--real-waits"):
-            spec["cooldownPeriod"] = 20
-            scale_down = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
-            scale_down["stabilizationWindowSeconds"] = 5
-            for policy in scale_down["policies"]:
-                policy["periodSeconds"] = 3
+        spec["cooldownPeriod"] = 20
+        scale_down = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
+        scale_down["stabilizationWindowSeconds"] = 5
+        for policy in scale_down["policies"]:
+            policy["periodSeconds"] = 3
 
     installation = Installation(plane, "prod", credentials, change)
     installation.provide()
     installation.apply()
     return installation
-
-
-@pytest.fixture(scope="session")
-def services(prod: Installation, nats: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServices]:
-    with local_services(prod, nats, tmp_path_factory.mktemp("services") / "local") as started:
-        yield started
-
-
-@pytest.fixture
-def client(services: LocalServices) -> Iterator[httpx.Client]:
-    """A client of the gateway that authenticates as the administrator."""
-    with services.stack.client() as opened:
-        yield opened

@@ -8,50 +8,35 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime
+import functools
 import json
 import os
 import ssl
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import httpx
 import pytest
 
 from tests.servers import executable
+from tests.waiting import eventually
 
-__all__ = ["GPU_NODE_COUNT", "HPA_SYNC_SECONDS", "ControlPlane", "Object", "control_plane", "seconds", "until"]
+__all__ = ["GPU_NODE_COUNT", "ControlPlane", "Object", "control_plane"]
 
 SCRIPT = Path(os.environ.get("SOUNDWRIGHT_TEST_CLUSTER", Path(__file__).parents[3] / "shared" / "cluster" / "cluster"))
 NODE_COUNT = 3
 GPU_NODE_COUNT = 4
-HPA_SYNC_SECONDS = 2
+_HPA_SYNC_SECONDS = 2
 _START_SECONDS = 300.0
 # kubectl, with which the script waits for definitions, fails if these have no conditions yet: often, on a busy machine.
 _START_ATTEMPTS = 8
-_PAUSE_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 5.0
 
 Object = Mapping[str, Any]
-T = TypeVar("T")
-
-
-def until(condition: Callable[[], T], what: str, seconds: float = 600.0) -> T:
-    """Ask until ``condition`` returns something true, and return that."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
-        time.sleep(_PAUSE_SECONDS)
-    return value
-
-
-def seconds(timestamp: str) -> float:
-    """Return a timestamp of an API as seconds since 1970."""
-    return datetime.datetime.fromisoformat(timestamp).timestamp()
 
 
 class ControlPlane:
@@ -59,7 +44,7 @@ class ControlPlane:
 
     Attributes:
         kubeconfig: how clients reach it.
-        api: its HTTP API, for what asks often.
+        api: its HTTP API.
     """
 
     def __init__(self, kubeconfig: Path) -> None:
@@ -82,30 +67,6 @@ class ControlPlane:
             [self._kubectl, *arguments], input=stdin, env=self._environment, capture_output=True, text=True, check=False
         )
 
-    def listed(self, path: str, **parameters: str) -> list[Any]:
-        """Return the objects at a path of the API."""
-        answer = self.api.get(path, params=parameters)
-        answer.raise_for_status()
-        items: list[Any] = answer.json()["items"]
-        return items
-
-    def patch(self, path: str, content: Object, kind: str = "merge-patch+json", **parameters: str) -> httpx.Response:
-        """Change the object at a path of the API."""
-        headers = {"Content-Type": f"application/{kind}"}
-        return self.api.patch(path, json=content, headers=headers, params=parameters)
-
-    def renew_lease(self, node: str) -> None:
-        """Tell the control plane that a node is alive."""
-        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        lease = {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": {"name": node},
-            "spec": {"holderIdentity": node, "leaseDurationSeconds": 40, "renewTime": now},
-        }
-        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}"
-        self.patch(path, lease, "apply-patch+yaml", fieldManager="tests", force="true").raise_for_status()
-
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run ``kubectl``, which must succeed, and return its output."""
         done = self.run(*arguments, stdin=stdin)
@@ -125,29 +86,6 @@ class ControlPlane:
         found: list[Any] = json.loads(answer)["items"]
         return found
 
-    @contextlib.contextmanager
-    def without_nodes(self, selector: str) -> Iterator[None]:
-        """Delete nodes for the length of the block. The simulated kubelets run whatever nodes exist."""
-        nodes = self.all("nodes", selector=selector)
-        for node in nodes:
-            self.kubectl("delete", "node", node["metadata"]["name"])
-        try:
-            yield
-        finally:
-            for node in nodes:
-                self.add_node(node)
-
-    def add_node(self, node: Object) -> None:
-        """Create a node again that was deleted."""
-        metadata = {key: node["metadata"][key] for key in ("name", "labels", "annotations")}
-        taints = [
-            taint for taint in node["spec"].get("taints", ()) if not taint["key"].startswith("node.kubernetes.io/")
-        ]
-        status = {"status": {key: node["status"][key] for key in ("capacity", "allocatable")}}
-        self.apply({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": taints}})
-        patch = ("--subresource=status", "--type=merge", f"--patch={json.dumps(status)}")
-        self.kubectl("patch", "node", metadata["name"], *patch)
-
 
 @contextlib.contextmanager
 def control_plane(folder: Path) -> Iterator[ControlPlane]:
@@ -157,17 +95,21 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
     programs = Path(executable("kube-control-plane", "put the executables of the control plane on PATH")).parent
     command = [
         sys.executable, str(SCRIPT), f"--bin={programs}", f"--dir={folder / 'plane'}", f"--nodes={NODE_COUNT}",
-        f"--gpu-nodes={GPU_NODE_COUNT}", f"--hpa-sync={HPA_SYNC_SECONDS}", "--", "sh", "-c", f"touch '{folder / 'started'}'; cat > /dev/null",
+        f"--gpu-nodes={GPU_NODE_COUNT}", f"--hpa-sync={_HPA_SYNC_SECONDS}", "--", "sh", "-c", f"touch '{folder / 'started'}'; cat > /dev/null",
     ]  # fmt: skip
     for _ in range(_START_ATTEMPTS):
         with (folder / "cluster.log").open("wb") as log, _ended_with_block(command, log) as process:
-            until(lambda: (folder / "started").exists() or process.poll() is not None, "the start", _START_SECONDS)
+            eventually(functools.partial(_started_or_ended, folder / "started", process), "the start", _START_SECONDS)
             if process.poll() is None:
                 plane = ControlPlane(folder / "plane" / "kubeconfig")
                 with plane.api, _heartbeats(plane):
                     yield plane
                 return
     pytest.fail((folder / "cluster.log").read_text())
+
+
+def _started_or_ended(sign: Path, process: subprocess.Popen[bytes]) -> bool:
+    return sign.exists() or process.poll() is not None
 
 
 @contextlib.contextmanager
@@ -186,11 +128,22 @@ def _ended_with_block(command: Sequence[str], log: IO[bytes]) -> Iterator[subpro
 def _heartbeats(plane: ControlPlane) -> Iterator[None]:
     """Renew the leases of all nodes. The simulated kubelets do not, and without leases the controllers give the nodes up."""
     over = threading.Event()
+    leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+    headers = {"Content-Type": "application/apply-patch+yaml"}
 
     def renew() -> None:
         while not over.wait(_HEARTBEAT_SECONDS):
-            for node in plane.listed("/api/v1/nodes"):
-                plane.renew_lease(node["metadata"]["name"])
+            now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            for node in plane.api.get("/api/v1/nodes").json()["items"]:
+                name = node["metadata"]["name"]
+                lease = {
+                    "apiVersion": "coordination.k8s.io/v1",
+                    "kind": "Lease",
+                    "metadata": {"name": name},
+                    "spec": {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": now},
+                }
+                options = {"fieldManager": "tests", "force": "true"}
+                plane.api.patch(f"{leases}/{name}", json=lease, headers=headers, params=options).raise_for_status()
 
     thread = threading.Thread(target=renew)
     thread.start()

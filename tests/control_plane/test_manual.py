@@ -9,18 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.control_plane.installation import Credentials, provide
-from tests.control_plane.local_services import Broker, create_streams
+from tests.control_plane.broker import Broker
+from tests.control_plane.installation import provide
 from tests.control_plane.plane import ControlPlane
 from tests.deploy.manifests import K8S, rendered
-from tests.servers.nats import nats_user
 
 ROOT = K8S.parents[1]
 NAMESPACE = "soundwright-manual"
 
 
 def test_the_commands_of_the_manual_install_and_upgrade_the_platform(
-    plane: ControlPlane, nats: Broker, credentials: Credentials, tmp_path: Path
+    plane: ControlPlane, nats: Broker, tmp_path: Path
 ) -> None:
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
     (tmp_path / ".venv").symlink_to(sys.prefix)
@@ -30,9 +29,6 @@ def test_the_commands_of_the_manual_install_and_upgrade_the_platform(
     _replace(overlay / "kustomization.yaml", "namespace: soundwright\n", f"namespace: {NAMESPACE}\n")
     _replace(overlay / "namespace.yaml", "name: soundwright\n", f"name: {NAMESPACE}\n")
     _replace(overlay.parents[1] / "components" / "keda" / "nats.yaml", "endpoint: .*", f"endpoint: {nats.monitoring}")
-    # The containers of the nodes do not run. What the library's init container does is done here, so that KEDA can read the
-    # queues: it keeps the last worker while it cannot, and a node with that worker does not drain.
-    _create_streams(nats, credentials, tmp_path / "init")
     provide(plane, rendered(str(overlay)), NAMESPACE)
     script = commands().replace("--namespace=soundwright\n", f"--namespace={NAMESPACE}\n").replace("=30m\n", "=5m\n")
     try:
@@ -47,23 +43,6 @@ def test_the_commands_of_the_manual_install_and_upgrade_the_platform(
         assert gateway["spec"]["template"]["spec"]["containers"][0]["image"] == "soundwright-gateway:0.1.1"
     finally:
         plane.kubectl("delete", "namespace", NAMESPACE, "--timeout=300s")
-
-
-def _create_streams(nats: Broker, credentials: Credentials, folder: Path) -> None:
-    folder.mkdir()
-    for name, content in credentials.certificate("library").items():
-        (folder / name).write_text(content)
-    create_streams(
-        nats_user("init")
-        | {
-            "SOUNDWRIGHT_DATA_DIR": str(folder / "data"),
-            "SOUNDWRIGHT_NATS_URL": nats.url,
-            "SOUNDWRIGHT_NATS_REPLICA_COUNT": "1",
-            "SOUNDWRIGHT_TLS_CA_FILE": str(folder / "ca.crt"),
-            "SOUNDWRIGHT_TLS_CERT_FILE": str(folder / "tls.crt"),
-            "SOUNDWRIGHT_TLS_KEY_FILE": str(folder / "tls.key"),
-        }
-    )
 
 
 def commands() -> str:

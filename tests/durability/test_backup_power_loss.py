@@ -15,7 +15,7 @@ from kit.errors import AppError
 from services.library.settings import LibrarySettings
 from services.library.transfer import commands
 from tests.durability.disk import Survives, chance, nothing_survives
-from tests.durability.trace import STRACE, Replay, lines, require_strace
+from tests.durability.trace import STRACE, Replay, lines
 from tests.unit.library_data import contents, fill, open_library, put
 
 _SHARE = 0.1  # of the moments
@@ -78,7 +78,6 @@ async def after_loss(replay: Replay, folder: Path, survives: Survives) -> dict[s
 
 
 async def test_a_backup_is_complete_when_the_command_says_so(tmp_path: Path) -> None:
-    require_strace()
     disk, data_dir = tmp_path / "disk", tmp_path / "data"
     disk.mkdir()
     records, expected = [tmp_path / "first", tmp_path / "second"], []

@@ -17,7 +17,7 @@ import pytest
 
 from tests.durability.disk import Survives, all_survives, chance, nothing_survives
 from tests.durability.stored import Acknowledged, losses
-from tests.durability.trace import STRACE, Replay, lines, require_strace
+from tests.durability.trace import STRACE, Replay, lines
 
 
 def record(folder: Path, elsewhere: Path, count: int) -> Path:
@@ -41,7 +41,6 @@ def moments(trace: Path, root: Path) -> Iterator[Replay]:
 
 @pytest.mark.parametrize(("count", "loss_count"), [(4, 12), pytest.param(40, 400, marks=pytest.mark.campaign)])
 async def test_no_acknowledged_write_is_lost(tmp_path: Path, elsewhere: Path, count: int, loss_count: int) -> None:
-    require_strace()
     folder = tmp_path / "host"
     folder.mkdir()
     trace = record(folder, elsewhere, count)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import pytest
-
 from tests.durability.disk import File, Folder
-from tests.servers import executable
 
-__all__ = ["STRACE", "Replay", "lines", "require_strace"]
+__all__ = ["STRACE", "Replay", "lines"]
 
 _CALLS = (
     "openat", "creat", "close", "dup", "dup2", "dup3", "lseek", "write", "pwrite64", "writev", "pwritev", "pwritev2", "truncate",
@@ -210,13 +205,6 @@ def _text(quoted: str) -> bytes:
     if quoted.endswith("..."):
         raise ValueError("strace has shortened a string")
     return bytes.fromhex(quoted.strip('"').replace("\\x", ""))
-
-
-def require_strace() -> None:
-    """Skip the test if the machine does not let ``strace`` trace a process, or has none. Under CI, fail without one."""
-    executable("strace", "install Debian's package strace")
-    if subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("strace may not trace processes on this machine")
 
 
 def lines(record: Path) -> Iterator[str]:

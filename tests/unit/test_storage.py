@@ -23,7 +23,6 @@ from services.library.job_results import JobResults
 from services.library.jobs.ledger import JobLedger
 from services.library.jobs.service import Job, JobError
 from services.library.jobs.store import JobDocs
-from services.library.migrations import _count_files_of_jobs
 from services.library.storage.service import Storage
 from services.library.storage.store import StorageDocs
 from services.library.tracks.deletions import TrackDeletions
@@ -224,16 +223,3 @@ async def test_each_anonymous_identity_and_each_account_has_a_quota(replicas: Re
     assert await reason(library.upload("b1", 11, BOB)) == "QUOTA_EXCEEDED"
     replicas.quotas[ANN.id] = 10  # a smaller quota deletes nothing
     assert (await library.storage.usage(ANN.id)).available_bytes == 0
-
-
-async def test_jobs_of_earlier_versions_are_counted_once_by_the_migration(library: Replica) -> None:
-    await library.upload("t1", 100)
-    job = await library.running("t1")
-    await library.ledger.succeed(job.id, 1, result("drums", "bass"), [])  # one byte each
-    await library.upload("t2", 100)
-    deleted = await library.running("t2")
-    await library.ledger.succeed(deleted.id, 1, result("drums"), [])
-    await library.deletions.delete(ANN, "t2")
-    for _ in range(2):
-        await _count_files_of_jobs(library.docs)
-        assert await library.used() == 102

@@ -171,10 +171,7 @@ class ChromaMeter:
     """Measures the power of the twelve pitch classes, C to B, in each frame."""
 
     def __init__(self, sample_rate_hz: int, fft_length: int) -> None:
-        import librosa.filters
-
-        chroma = librosa.filters.chroma(sr=sample_rate_hz, n_fft=fft_length)
-        self._filters: Floats = np.ascontiguousarray(chroma.T, dtype=np.float32)
+        self._filters = _chroma_filters(sample_rate_hz, fft_length)
         self._chroma: list[Floats] = []
 
     def push(self, power: Floats) -> None:
@@ -208,6 +205,23 @@ def pooled(matrix: Floats, max_columns: int = _MAX_COLUMNS) -> tuple[list[list[f
     counts = np.diff(starts, append=matrix.shape[1])
     means = np.add.reduceat(matrix.astype(np.float64), starts, axis=1) / counts
     return np.round(means, 4).tolist(), run
+
+
+def _chroma_filters(sample_rate_hz: int, fft_length: int) -> Floats:
+    """Return float32 [bins, 12]: the weight of each frequency bin for the pitch classes C to B, tuned to 440 Hz.
+
+    Each bin counts for the pitch classes near it (a Gaussian as wide as the bin, at least a semitone), and less the farther it is
+    from five octaves above 27.5 Hz (a Gaussian of two octaves). After Ellis, "Chroma feature analysis and synthesis" (2007).
+    librosa has the same function. Its module compiles others for ten seconds when a machine imports it for the first time.
+    """
+    octaves = np.log2(np.arange(1, fft_length) * sample_rate_hz / fft_length / 27.5)
+    octaves = np.concatenate(([octaves[0] - 1.5], octaves))
+    widths = np.concatenate((np.maximum(12 * np.diff(octaves), 1.0), [1.0]))
+    distances = (12 * octaves[:, None] - np.arange(3, 15) + 6) % 12 - 6  # in semitones; A is 0, C is 3
+    weights = np.exp(-0.5 * (2 * distances / widths[:, None]) ** 2)
+    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+    weights *= np.exp(-0.5 * ((octaves[:, None] - 5) / 2) ** 2)
+    return weights[: 1 + fft_length // 2].astype(np.float32)
 
 
 def _normalised(values: NDArray[Any], scale: NDArray[Any]) -> NDArray[Any]:

@@ -1,6 +1,6 @@
 """How fast ``/health`` answers while something else happens.
 
-``python tests/load/health.py URL`` asks until its standard input is closed.
+``python tests/health.py URL`` asks until its standard input is closed.
 """
 
 from __future__ import annotations
@@ -60,10 +60,11 @@ def _ask(base_url: str) -> None:
                 client.get("/health").raise_for_status()
                 seconds.append(time.perf_counter() - start)
             except httpx.HTTPError as error:
-                print(f"/health: {error!r}", file=sys.stderr)
+                sys.stderr.write(f"/health: {error!r}\n")
                 seconds.append(float("inf"))
             if len(seconds) == 1:
-                print(flush=True)
+                sys.stdout.write("\n")
+                sys.stdout.flush()
             if select.select([sys.stdin], [], [], _PAUSE_SECONDS)[0]:
                 break
     json.dump(seconds, sys.stdout)

@@ -1,0 +1,127 @@
+"""What an image needs from the code: a component imports only the libraries of its group, and the health check follows it."""
+
+from __future__ import annotations
+
+import ast
+import http.server
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import pytest
+from packaging.requirements import Requirement
+
+from services.__main__ import COMPONENTS
+from tests.deploy.compose import DEPLOY
+
+ROOT = DEPLOY.parent
+OURS = ("kit", "services", "soundwright")
+
+
+def requirements(library: str) -> list[str]:
+    """Return what a library requires. audiocraft is installed without what it requires."""
+    if library == "soundwright":
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        extras = project["optional-dependencies"].items()
+        return project["dependencies"] + [f'{each}; extra == "{extra}"' for extra, needed in extras for each in needed]
+    try:
+        return [] if library == "audiocraft" else importlib.metadata.requires(library) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []  # it is for another platform
+
+
+def installed(component: str) -> set[str]:
+    """Return the libraries that ``pip install .[component]`` installs, and those that deploy/docker/install.sh adds."""
+    found: set[str] = set()
+    pending = [("soundwright", component), *([("audiocraft", "")] if component == "generation" else ())]
+    while pending:
+        name, extra = pending.pop()
+        if f"{name}[{extra}]" in found:
+            continue
+        found |= {name, f"{name}[{extra}]"}
+        for requirement in map(Requirement, requirements(name)):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                pending += [(_normal(requirement.name), each) for each in ("", *requirement.extras)]
+    return found
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported(component: str) -> dict[str, str]:
+    """Return the modules of libraries that a component imports, each with a file that does.
+
+    What functions of ``kit`` import is left out: they import the libraries of a store when they open it.
+    """
+    found: dict[str, str] = {}
+    folder = ROOT / "services" / component
+    pending = [*folder.rglob("*.py"), ROOT / "services" / "__main__.py", ROOT / "services" / "health.py"]
+    seen = set(pending)
+    for path in pending:
+        for name in _imports(ast.parse(path.read_text()), everywhere=path.is_relative_to(folder)):
+            place = ROOT.joinpath(*name.split("."))
+            if name.partition(".")[0] not in OURS:
+                found.setdefault(name.partition(".")[0], str(path))
+            for file in (place.with_suffix(".py"), place / "__init__.py"):
+                if file.exists() and file not in seen:
+                    seen.add(file)
+                    pending.append(file)
+    return found
+
+
+def _imports(node: ast.AST, *, everywhere: bool) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            yield str(child.module)
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)
+        elif everywhere or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _imports(child, everywhere=everywhere)
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_component_imports_only_libraries_of_its_group(component: str) -> None:
+    libraries, here = importlib.metadata.packages_distributions(), installed(component)
+    absent = {
+        name: path
+        for name, path in imported(component).items()
+        if name not in sys.stdlib_module_names and not any(_normal(owner) in here for owner in libraries.get(name, ()))
+    }
+    assert absent == {}
+
+
+def test_only_separation_and_generation_contain_pytorch() -> None:
+    assert {name for name in COMPONENTS if "torch" in installed(name)} == {"separation", "generation"}
+
+
+def test_the_health_check_follows_the_component() -> None:
+    found = re.search(r'^HEALTHCHECK .* CMD exec python3 (-m \S+) "\$COMPONENT"$', dockerfile(), re.M)
+    assert found
+    answers = [HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE]
+
+    class Component(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/livez"
+            self.send_response(answers.pop(0))
+            self.end_headers()
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Component) as server:
+        threading.Thread(target=server.serve_forever).start()
+        environment = {**os.environ, "SOUNDWRIGHT_OPS_BIND": f"0.0.0.0:{server.server_port}"}
+        command = [sys.executable, *found[1].split(), "gateway"]
+        statuses = [subprocess.run(command, env=environment, check=False).returncode for _ in range(2)]
+        server.shutdown()
+    assert statuses == [0, 1]
+    assert subprocess.run(command, env=environment, check=False, stderr=subprocess.PIPE).returncode == 1
+
+
+def dockerfile() -> str:
+    return (DEPLOY / "docker" / "Dockerfile").read_text()
