@@ -308,9 +308,7 @@ def job_seconds(client: httpx.Client, track: str, count: int) -> float:
 
 def engine_process(supervisor_id: int) -> psutil.Process:
     """Return the engine process of separation: the child process of the component that uses the most memory."""
-    component = next(
-        child for child in psutil.Process(supervisor_id).children() if child.cmdline()[-1:] == ["separation"]
-    )
+    component = next(child for child in psutil.Process(supervisor_id).children() if child.name() == "separation")
     return max(component.children(), key=lambda process: int(process.memory_info().rss))
 
 

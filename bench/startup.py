@@ -1,11 +1,12 @@
-"""Start-up time and memory of each component, alone on the machine.
+"""Start-up time and memory of the whole stack, and of each component alone on the machine.
 
 python -m bench.startup [--rounds 3] [--against CHECKOUT]
 
-Each component starts by itself beside a broker and a library, as ``python -m services <component>``. The time is from the
-start of the process to its ``component.ready`` log line, and CPU seconds are those of the process and its children by
-then. The memory is the proportional set size (PSS) of both, two seconds later. With ``--against``, the same is measured in
-another checkout of the project, in alternating rounds.
+The stack starts as ``python -m services all``. It is ready when it prints its address, because ``GET /health`` gave 200.
+Then each component starts by itself beside a broker and a library, as ``python -m services <component>``, and is ready with
+its ``component.ready`` log line. The time is from the start of the process, and CPU seconds are those of the process and its
+children by then. The memory is the proportional set size (PSS) of both, ten seconds later, after the warm-ups. With
+``--against``, the same is measured in another checkout of the project, in alternating rounds.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ import psutil
 from demo.stack import free_ports
 
 _HERE = Path(__file__).resolve().parents[1]
+_STACK = "all"
 _COMPONENTS = ("library", "ingest", "separation", "analysis", "generation", "gateway")
 _READY_SECONDS = 120.0
-_SETTLE_SECONDS = 2.0
+_SETTLE_SECONDS = 10.0
 Figures = tuple[float, float, float]
 
 
@@ -42,7 +44,7 @@ def main() -> int:
     checkouts = {"this checkout": _HERE} | ({"the other one": options.against.resolve()} if options.against else {})
     found: dict[tuple[str, str], list[Figures]] = {}
     for _ in range(options.rounds):
-        for component in _COMPONENTS:
+        for component in (_STACK, *_COMPONENTS):
             for name, checkout in checkouts.items():
                 found.setdefault((component, name), []).append(_start(checkout, component))
     print("| component | | ready, s | CPU, s | memory (PSS), MiB |\n|---|---|---:|---:|---:|")
@@ -57,8 +59,9 @@ def _start(checkout: Path, component: str) -> Figures:
         data_dir = Path(folder) / "data"
         data_dir.mkdir()
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_process(checkout, data_dir, "broker"))
-            if component != "library":
+            if component != _STACK:
+                stack.enter_context(_process(checkout, data_dir, "broker"))
+            if component not in (_STACK, "library"):
                 library = stack.enter_context(_process(checkout, data_dir, "library"))
                 _until_ready(library, data_dir, "library")
             started = time.perf_counter()
@@ -74,10 +77,13 @@ def _start(checkout: Path, component: str) -> Figures:
 @contextlib.contextmanager
 def _process(checkout: Path, data_dir: Path, target: str) -> Iterator[subprocess.Popen[bytes]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SOUNDWRIGHT_")}
+    gateway, soundbox, pipeline = free_ports(3)
     environment |= {
         "PYTHONPATH": os.pathsep.join((str(checkout), str(checkout / "gen"))),
         "SOUNDWRIGHT_DATA_DIR": str(data_dir),
-        "SOUNDWRIGHT_GATEWAY_PORT": str(free_ports(1)[0]),
+        "SOUNDWRIGHT_GATEWAY_PORT": str(gateway),
+        "SOUNDWRIGHT_SOUNDBOX_PORT": str(soundbox),
+        "SOUNDWRIGHT_PIPELINE_PORT": str(pipeline),
         "SOUNDWRIGHT_OPEN_ACCESS": "true",
         "SOUNDWRIGHT_FALLBACK": "true",
         "HF_HUB_OFFLINE": "1",
@@ -95,8 +101,9 @@ def _process(checkout: Path, data_dir: Path, target: str) -> Iterator[subprocess
 
 def _until_ready(process: subprocess.Popen[bytes], data_dir: Path, component: str) -> None:
     log = data_dir / f"{component}.log"
+    line = b"Soundwright is ready" if component == _STACK else b"component.ready"
     deadline = time.monotonic() + _READY_SECONDS
-    while b"component.ready" not in log.read_bytes():
+    while line not in log.read_bytes():
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"{component} did not start:\n{log.read_text(errors='replace')[-2000:]}")
         time.sleep(0.005)

@@ -164,7 +164,7 @@ def resident_mebibytes(process: psutil.Process) -> float:
 
 def gateway_of(stack: Stack) -> psutil.Process:
     for process in psutil.Process(stack.process_id).children(recursive=True):
-        if process.cmdline()[-1:] == ["gateway"]:
+        if process.name() == "gateway":
             return process
     raise RuntimeError("The stack has no gateway.")
 

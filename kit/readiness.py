@@ -26,6 +26,7 @@ Check = Callable[[], Awaitable[None]]
 """Returns if a dependency can be used, and raises otherwise. The message of an ``AppError`` becomes the reason."""
 
 _ROUND_SECONDS = 1.0
+_STARTING_ROUND_SECONDS = 0.1  # until a component is ready for the first time
 _DEADLINE_SECONDS = 2.0
 _UNCHECKED = "It has not been checked yet."
 logger = log.get_logger()
@@ -99,12 +100,15 @@ class Readiness:
             await asyncio.gather(task, *(each.close() for each in self._checks.values()), return_exceptions=True)
 
     async def _run(self) -> None:
+        was_ready = False
         while True:
             await asyncio.gather(*(dependency.refresh() for dependency in self._checks.values()))
+            is_ready = self.report()["ready"]
+            was_ready = was_ready or is_ready
             for listener in self._listeners:
-                await listener(self.report()["ready"])
+                await listener(is_ready)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_ROUND_SECONDS):
+                async with asyncio.timeout(_ROUND_SECONDS if was_ready else _STARTING_ROUND_SECONDS):
                     await self._changed.wait()
             self._changed.clear()
 

@@ -9,7 +9,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -42,6 +42,7 @@ logger = log.get_logger()
 _PREPARE_PAUSE_LIMIT_SECONDS = 15.0
 _RPC_GRACE_SECONDS = 5.0
 _OPS_CONNECTION_LIMIT = 200
+_WARM_UP_PAUSE_SECONDS = 3.0
 _DATA_DAMAGED = ("STORE_DAMAGED", "STORE_MISSING")
 # A thread of a store waits this long for a busy event loop, several times per operation. The default is ten times as long.
 _SWITCH_SECONDS = 0.0005
@@ -172,6 +173,24 @@ class Runtime(Generic[S]):
             finally:
                 await server.stop(max(_RPC_GRACE_SECONDS, drained - time.monotonic()))
 
+    @contextlib.asynccontextmanager
+    async def warming_up(self, *steps: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+        """Run ``steps`` while the block runs. They load what the first job would otherwise have to load.
+
+        They begin after a pause, because the other components of the machine start at the same time.
+        """
+
+        async def run() -> None:
+            await asyncio.sleep(_WARM_UP_PAUSE_SECONDS)
+            await asyncio.gather(*(step() for step in steps))
+
+        task = asyncio.create_task(run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
 
 async def _prepare(blobs: Blobs) -> None:
     """Prepare the file store, again and again until it succeeds. Requests that need the store get 503 until then."""
@@ -201,6 +220,7 @@ def run_component(name: str, kind: type[S], app: App[S], *, starts_processes: bo
             uvloop forks are aborted by gRPC.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.disable()  # almost all objects of the start live as long as the process
     settings = load(kind)
     log.configure(name, level=settings.log_level, fmt=settings.log_format)
     settings.prepare_folders()
@@ -238,6 +258,7 @@ def _spare_collector() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @contextlib.asynccontextmanager
@@ -257,6 +278,6 @@ async def _ops_server(runtime: Runtime[Any]) -> AsyncIterator[None]:
     app = Starlette(routes=[Route("/metrics", metrics), Route("/livez", livez), Route("/readyz", readyz)])
     async with (
         ConnectionGuard(HttpLimits(connection_count=_OPS_CONNECTION_LIMIT)).running() as guard,
-        serve_http(app, runtime.settings.ops_address(runtime.name), guard),
+        serve_http(app, runtime.settings.ops_address(runtime.name), guard, ws="none"),
     ):
         yield

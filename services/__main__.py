@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import importlib
 import os
+import signal
 import sys
 from dataclasses import dataclass
 
@@ -46,6 +48,7 @@ COMPONENTS = {
     "gateway": Component("services.gateway", "GatewaySettings", starts_processes=False),
 }
 
+_SHARED_MODULES = ("kit.run", "kit.audio", "kit.compute", "kit.engines", "kit.security.egress_client")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -60,13 +63,23 @@ def main(arguments: list[str]) -> int:
             own_broker = not load(Settings).nats_url.get_secret_value()
             targets = [*(["broker"] if own_broker else []), *COMPONENTS]
         _report_unknown_variables("supervisor" if len(targets) > 1 else targets[0])
-        if len(targets) > 1:
-            supervisor = importlib.import_module("services.supervisor")
-            return int(supervisor.run(targets))
-        if targets == ["broker"]:
+        if len(targets) == 1:
+            return _run_target(targets[0])
+        if sys.platform == "linux":
+            _import_shared_modules()
+        return int(importlib.import_module("services.supervisor").run(targets, _run_target))
+    except SettingsError as error:
+        print(f"Some settings are invalid:\n{error}", file=sys.stderr)
+        return 1
+
+
+def _run_target(target: str) -> int:
+    """Run one target in this process. Return the exit status."""
+    try:
+        if target == "broker":
             importlib.import_module("services.broker").run()
             return 0
-        component = COMPONENTS[targets[0]]
+        component = COMPONENTS[target]
         if component.thread_count is not None:
             # Operations on small arrays are short: more threads would wait for each other.
             for variable in _THREAD_VARIABLES:
@@ -78,12 +91,27 @@ def main(arguments: list[str]) -> int:
             os.nice(component.niceness)
         app = importlib.import_module(f"{component.module}.app").app
         importlib.import_module("kit.run").run_component(
-            targets[0], _settings_of(component), app, starts_processes=component.starts_processes
+            target, _settings_of(component), app, starts_processes=component.starts_processes
         )
     except SettingsError as error:
         print(f"Some settings are invalid:\n{error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _import_shared_modules() -> None:
+    """Import what most components need, before the supervisor forks their processes.
+
+    The numeric library starts its threads when it is imported. A process with threads cannot be forked.
+    """
+    gc.disable()  # modules live as long as the process
+    variables = {variable: "1" for variable in _THREAD_VARIABLES if variable not in os.environ}
+    os.environ.update(variables)
+    for module in _SHARED_MODULES:
+        importlib.import_module(module)
+    gc.enable()
+    for variable in variables:
+        del os.environ[variable]
 
 
 def _settings_of(component: Component) -> type[Settings]:
@@ -107,4 +135,7 @@ def _report_unknown_variables(process: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # before a process has its own handler, Ctrl-C ends it without a traceback
     sys.exit(main(sys.argv[1:]))

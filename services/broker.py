@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import http.client
 import os
 import secrets
 import shutil
@@ -31,7 +32,7 @@ from kit.settings import Settings, SettingsError, load
 __all__ = ["init", "main", "refuses_messages", "run"]
 
 _INIT_SECONDS = 30.0
-_HEALTH_SECONDS = 5.0
+_HEALTH_SECONDS = 1.0
 _HEALTH_ANSWER_BYTES = 4096
 _HEALTH_FILE = "nats.health"
 _CONFIG = """\
@@ -123,7 +124,7 @@ def refuses_messages(settings: Settings) -> bool:
     except urllib.error.HTTPError as error:
         with error:
             return b"write error" in error.read(_HEALTH_ANSWER_BYTES)
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False  # the server does not run, or is starting
 
 

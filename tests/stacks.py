@@ -25,9 +25,10 @@ from demo.stack import free_ports
 from kit import infra
 from kit.ports import Blobs
 from kit.settings import Settings
+from services.__main__ import COMPONENTS
 from tests.files import files_below
 
-__all__ = ["Stack", "embedded"]
+__all__ = ["Stack", "component_of", "embedded"]
 
 T = TypeVar("T")
 
@@ -183,7 +184,7 @@ class Stack:
 
     def component(self, name: str) -> list[psutil.Process]:
         """Return the processes of a component."""
-        return [process for process in self.processes() if _command(process)[1:] == ["-m", "services", name]]
+        return [process for process in self.processes() if component_of(process) == name]
 
 
 _CRASHES = ("Traceback", '"exception": [', '"exc_info": [')
@@ -193,11 +194,18 @@ def _name(path: Path) -> str:
     return path.name
 
 
-def _command(process: psutil.Process) -> list[str]:
+def component_of(process: psutil.Process) -> str:
+    """Return the component that a process runs, or ``broker``; empty for other processes.
+
+    The processes of a supervisor have the names of their components. The command lines of others name them.
+    """
     try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
+        name, command = process.name(), process.cmdline()
+    except psutil.Error:  # it has ended
+        return ""
+    if name == "nats-server":
+        return "broker"
+    return next((each for each in (name, *command[-1:]) if each in COMPONENTS), "")
 
 
 def _kill_all(data_dir: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import signal
 
 __all__ = ["LoudnessMeter"]
 
@@ -79,7 +79,7 @@ class LoudnessMeter:
         return 20.0 * math.log10(peak) if peak > 1e-10 else None
 
     def _add_energy(self, block: Samples) -> None:
-        weighted, self._state = signal.sosfilt(self._sections, block.astype(np.float64), axis=1, zi=self._state)
+        weighted, self._state = scipy.signal.sosfilt(self._sections, block.astype(np.float64), axis=1, zi=self._state)
         energy = self._weights @ np.square(weighted)
         # Steps are 100 ms long. If the rate is not a multiple of 10, a step starts at the next whole frame.
         first, last = self._frame_count, self._frame_count + block.shape[1]
@@ -142,7 +142,7 @@ def _k_weighting(sample_rate_hz: int) -> NDArray[np.float64]:
 def _tiled_interpolator() -> Samples:
     """Return a four times oversampling low-pass for a tile of samples, float32 [_TILE + taps - 1, 4 * _TILE]."""
     length = _OVERSAMPLING * _TAPS_PER_PHASE
-    taps = signal.firwin(length + 1, 1.0 / _OVERSAMPLING, window=("kaiser", 5.0))[:length] * _OVERSAMPLING
+    taps = scipy.signal.firwin(length + 1, 1.0 / _OVERSAMPLING, window=("kaiser", 5.0))[:length] * _OVERSAMPLING
     phases = taps.reshape(_TAPS_PER_PHASE, _OVERSAMPLING)[::-1]
     phases = phases / phases.sum(axis=0)
     matrix = np.zeros((_TILE + _TAPS_PER_PHASE - 1, _TILE, _OVERSAMPLING), dtype=np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from soundwright.analysis.v1 import agent_service_pb2 as pb
 from soundwright.analysis.v1 import agent_service_pb2_grpc
@@ -10,8 +11,11 @@ from soundwright.analysis.v1 import agent_service_pb2_grpc
 from kit.ports import Clock
 from kit.rpc import Context
 from kit.security.identity import require_administrator
-from services.analysis.agents.llm import LanguageModel, ProviderState
 from services.analysis.agents.orchestrator import Orchestrator, Question
+from services.analysis.agents.replies import ProviderState
+
+if TYPE_CHECKING:
+    from services.analysis.agents.llm import LanguageModel
 
 __all__ = ["AgentRpc"]
 

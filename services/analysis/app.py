@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from soundwright.analysis.v1 import (
     agent_service_pb2,
@@ -20,7 +20,6 @@ from kit.compute import ComputeSlots
 from kit.run import Runtime
 from kit.worker.worker import job_workers
 from services.analysis.agent_rpc import AgentRpc
-from services.analysis.agents.llm import LanguageModel
 from services.analysis.agents.orchestrator import Bounds, Orchestrator
 from services.analysis.agents.toolbox import Toolbox
 from services.analysis.agents.tools import Tools
@@ -30,6 +29,9 @@ from services.analysis.rpc import AnalysisRpc
 from services.analysis.settings import AnalysisSettings
 from services.analysis.spectrograms import Spectrograms
 from services.analysis.worker import AnalysisWorker
+
+if TYPE_CHECKING:
+    from services.analysis.agents.llm import LanguageModel
 
 __all__ = ["app"]
 
@@ -70,13 +72,9 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
         AgentRpc(orchestrator, model, runtime.clock), server.server
     )
     server.add_reflection(agent_service_pb2)
-    async with runtime.serving(server, *workers):
-        warming = asyncio.create_task(slots.run(warm_up))
-        try:
+    async with runtime.serving(server, *workers), runtime.warming_up(lambda: slots.run(warm_up)):
+        with contextlib.closing(spectrograms):
             yield
-        finally:
-            warming.cancel()
-            spectrograms.close()
     slots.close()
     if model is not None:
         await model.close()
@@ -85,6 +83,8 @@ async def app(runtime: Runtime[AnalysisSettings]) -> AsyncIterator[None]:
 def _language_model(settings: AnalysisSettings) -> LanguageModel | None:
     if not settings.has_model:
         return None
+    from services.analysis.agents.llm import LanguageModel  # the client library is slow to import
+
     return LanguageModel(
         settings.llm_url, settings.llm_key.get_secret_value(), settings.llm_model, settings.llm_timeout_seconds
     )

@@ -198,7 +198,7 @@ def build(
         exception_handlers=dict.fromkeys((AppError, HTTPException, RequestValidationError, Exception), _error_response),
     )
     for router in routers:
-        site.include_router(router)
+        site.routes.extend(router.routes)
     serve_reference(site)
     routes = RouteTable(site.routes, dialects)
     site.routes.insert(0, Dispatch(routes))

@@ -75,17 +75,9 @@ async def app(runtime: Runtime[GenerationSettings]) -> AsyncIterator[None]:
     )
     generation_service_pb2_grpc.add_GenerationServiceServicer_to_server(rpc, server.server)
     server.add_reflection(generation_service_pb2)
-    async with runtime.serving(server, *workers):
-        warming = [
-            asyncio.create_task(_warm_up(availability, batcher)),
-            asyncio.create_task(file_processes.run(warm_up)),
-        ]
-        try:
-            yield
-        finally:
-            for task in warming:
-                task.cancel()
-            await asyncio.gather(*warming, return_exceptions=True)
+    steps = (functools.partial(_warm_up, availability, batcher), functools.partial(file_processes.run, warm_up))
+    async with runtime.serving(server, *workers), runtime.warming_up(*steps):
+        yield
     await availability.close()
     await batcher.close()
     await asyncio.to_thread(processes.close)

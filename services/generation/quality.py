@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 __all__ = ["ACCEPTED_SCORE", "Quality", "judge", "wants_noise"]
 
@@ -180,7 +180,7 @@ def _spectra(samples: Samples, rate_hz: int, levels: NDArray[np.float64]) -> NDA
     if not audible.shape[0]:
         audible = windows
     shape = np.hanning(_SPECTRUM_FRAMES).astype(np.float32)
-    return np.asarray(np.abs(fft.rfft(audible * shape, axis=1)) ** 2, dtype=np.float64) + 1e-20
+    return np.asarray(np.abs(scipy.fft.rfft(audible * shape, axis=1)) ** 2, dtype=np.float64) + 1e-20
 
 
 def _is_steady(levels: NDArray[np.float64]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 __all__ = ["draw_spectrogram", "mel_spectrogram_db"]
@@ -31,7 +32,6 @@ def mel_spectrogram_db(samples: Samples, sample_rate_hz: int) -> NDArray[np.floa
         float32 [128, times], -80 to 0, lowest band first, with one time per 512 frames. All -80 for silence.
     """
     import librosa.filters
-    from scipy import fft
 
     mono = samples.mean(axis=0, dtype=np.float32) if samples.size else np.zeros(0, np.float32)
     padded = np.pad(mono, _WINDOW_FRAMES // 2)
@@ -42,7 +42,7 @@ def mel_spectrogram_db(samples: Samples, sample_rate_hz: int) -> NDArray[np.floa
     hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW_FRAMES) / _WINDOW_FRAMES)).astype(np.float32)
     power = np.empty((_BAND_COUNT, windows.shape[0]), np.float32)
     for start in range(0, windows.shape[0], _BLOCK):
-        spectrum = fft.rfft(windows[start : start + _BLOCK] * hann, axis=1)
+        spectrum = scipy.fft.rfft(windows[start : start + _BLOCK] * hann, axis=1)
         power[:, start : start + _BLOCK] = bands @ (np.abs(spectrum) ** 2).T
     largest = float(power.max(initial=0.0))
     if largest <= 1e-10:

@@ -12,18 +12,18 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-import spotipy
-from spotipy.cache_handler import MemoryCacheHandler
-from spotipy.exceptions import SpotifyException, SpotifyOauthError
-from spotipy.oauth2 import SpotifyClientCredentials
 
 from kit.errors import AppError, Code
 from kit.log import get_logger
 from services.ingest.songs import Collection, Skipped, Song, one_line
+
+if TYPE_CHECKING:  # slow to import, and only installations with credentials need it
+    import spotipy
+    from spotipy.exceptions import SpotifyException
 
 __all__ = [
     "SpotifyCatalog",
@@ -80,7 +80,6 @@ class SpotifyCatalog:
         self._call_limit_seconds = call_limit_seconds
         self._collection_limit = collection_limit
         self._client: spotipy.Spotify | None = None
-        self._tokens = MemoryCacheHandler()  # not in a file, which others could read
         self._lock = threading.Lock()
         self._api_url = api_base(api_url)
         self._timeout_seconds = timeout_seconds
@@ -88,6 +87,10 @@ class SpotifyCatalog:
         self._session.trust_env = False  # a .netrc would replace the token
         self._by_user = False
         if client_id and client_secret:
+            from spotipy.cache_handler import MemoryCacheHandler
+            from spotipy.oauth2 import SpotifyClientCredentials
+
+            self._tokens = MemoryCacheHandler()  # not in a file, which others could read
             auth = SpotifyClientCredentials(
                 client_id, client_secret, requests_session=self._session, requests_timeout=timeout_seconds,
                 cache_handler=self._tokens,
@@ -102,6 +105,8 @@ class SpotifyCatalog:
         return user_catalog
 
     def _create_client(self, **auth: Any) -> spotipy.Spotify:
+        import spotipy
+
         client = spotipy.Spotify(requests_session=self._session, requests_timeout=self._timeout_seconds, **auth)
         client.prefix = f"{self._api_url}/"
         return client
@@ -176,6 +181,8 @@ class SpotifyCatalog:
         client = self._client
         if client is None:
             raise credentials_missing()
+        from spotipy.exceptions import SpotifyException, SpotifyOauthError
+
         deadline = time.monotonic() + self._call_limit_seconds
         renewed = False
         for attempt in range(1, _ATTEMPT_LIMIT + 1):

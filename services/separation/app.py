@@ -89,13 +89,8 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     rpc = SeparationRpc(bus, jobs, tracks, kinds, registry, availability, speeds, mixes, tasks, settings)
     separation_service_pb2_grpc.add_SeparationServiceServicer_to_server(rpc, server.server)
     server.add_reflection(separation_service_pb2)
-    async with runtime.serving(server, *workers):
-        warming = asyncio.create_task(availability.warm_up())
-        try:
-            yield
-        finally:
-            warming.cancel()
-            await asyncio.gather(warming, return_exceptions=True)
+    async with runtime.serving(server, *workers), runtime.warming_up(availability.warm_up):
+        yield
     await availability.close()
     await client.close()
     for pool in (processes, mixing, fitting):

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 from machine import Machine
-from processes import target
 
 from tests.servers.fault_proxy import Proxy
+from tests.stacks import component_of
 
 __all__ = ["Faults", "fill"]
 
@@ -79,7 +79,7 @@ class Faults:
     def _some_process(self, chance: random.Random) -> psutil.Process | None:
         processes = self._machine.processes()
         # Components are listed in the order in which they started, which is another one after each restart.
-        processes.sort(key=lambda process: (_name(process), process.pid))
+        processes.sort(key=lambda process: (component_of(process), process.pid))
         return chance.choice(processes) if processes else None
 
     def kill(self, chance: random.Random) -> None:
@@ -154,10 +154,3 @@ def fill(path: Path) -> None:
                 pass
     finally:
         os.close(descriptor)
-
-
-def _name(process: psutil.Process) -> str:
-    try:
-        return target(process)
-    except psutil.Error:
-        return ""

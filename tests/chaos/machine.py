@@ -18,11 +18,11 @@ from pathlib import Path
 
 import httpx
 import psutil
-from processes import gone, target
+from processes import gone
 
 from tests.servers import free_ports
 from tests.servers.fault_proxy import FaultProxy
-from tests.stacks import Stack
+from tests.stacks import Stack, component_of
 from tests.waiting import eventually
 
 __all__ = ["Machine", "small_disk"]
@@ -140,9 +140,8 @@ class Machine:
     def component(self, name: str) -> psutil.Process | None:
         """Return the process of a component, or None while there is none."""
         for process in self.processes():
-            with contextlib.suppress(psutil.Error):
-                if target(process) == name:
-                    return process
+            if component_of(process) == name:
+                return process
         return None
 
     def until_healthy(self) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 import psutil
 
 from demo.stack import Stack
+from tests.stacks import component_of
 from tests.waiting import eventually
 
 
@@ -15,21 +15,9 @@ def components(stack: Stack) -> dict[str, psutil.Process]:
     """Component name to process; those that run now."""
     found = {}
     for process in psutil.Process(stack.process_id).children(recursive=True):
-        try:
-            name = target(process)
-        except psutil.Error:
-            continue
-        if name:
+        if name := component_of(process):
             found[name] = process
     return found
-
-
-def target(process: psutil.Process) -> str:
-    """Which component a process runs; empty for none of the stack's."""
-    command = process.cmdline()
-    if command and Path(command[0]).name == "nats-server":
-        return "broker"
-    return command[3] if command[1:3] == ["-m", "services"] and len(command) == 4 else ""
 
 
 def kill(stack: Stack, name: str) -> psutil.Process:

@@ -15,8 +15,8 @@ import nats
 import nats.errors
 import psutil
 from nats.js import JetStreamContext
-from processes import target
 
+from tests.stacks import component_of
 from tests.waiting import eventually, until
 
 _STREAM = "TEST"
@@ -54,7 +54,7 @@ def _supervised_broker(data_dir: Path, log_file: Path) -> Iterator[tuple[str, ps
 
         def server() -> list[psutil.Process]:
             below = psutil.Process(stack.pid).children(recursive=True)
-            return [process for process in below if target(process) == "broker"]
+            return [process for process in below if component_of(process) == "broker"]
 
         (broker,) = eventually(server, "the broker runs")
         yield address.read_text(), broker

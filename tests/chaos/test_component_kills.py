@@ -99,8 +99,12 @@ def test_a_broker_that_lost_its_memory_loses_no_job(stack: Stack, work: Work, so
     track_id = work.upload(song)
     running_id, queued_id = work.separate(track_id), work.separate(track_id)
     work.until_in_mid_job(running_id)
+    supervisor = psutil.Process(stack.process_id)
+    supervisor.suspend()  # so that it starts the next broker after the files are gone
     dead = kill(stack, "broker")
+    eventually(lambda: dead.status() == psutil.STATUS_ZOMBIE, "the broker has ended")
     shutil.rmtree(stack.data_dir / "broker" / "jetstream")
+    supervisor.resume()
     restarted(stack, dead, "broker")
     later_id = work.separate(track_id)
     for job_id in (running_id, queued_id, later_id):

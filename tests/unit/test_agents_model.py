@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.analysis.agents.llm import LanguageModel, ModelError
+from services.analysis.agents.llm import LanguageModel
+from services.analysis.agents.replies import ModelError
 from tests.simulators.language_model import KEY, LanguageModelSimulator, picks, says
 
 HELLO = [{"role": "user", "content": "Hello"}]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import openai
 
 from kit.log import get_logger
+from services.analysis.agents.replies import ModelError, PickedTool, ProviderState, Reply
 
-__all__ = ["LanguageModel", "ModelError", "PickedTool", "ProviderState", "Reply"]
+__all__ = ["LanguageModel"]
 
 _OPENAI_URL = "https://api.openai.com/v1"
 _RETRIES = 2
@@ -25,50 +25,6 @@ _TEMPERATURE = 0.2
 _REASONING = re.compile(r"(^|/)(o[1-9]\b|o[1-9]-|gpt-[5-9])")
 _UNSUPPORTED = ("max_tokens", "temperature")
 log = get_logger()
-
-
-class ModelError(Exception):
-    """The model returned no usable answer. ``status`` is as in :class:`ProviderState`. The message is for users."""
-
-    def __init__(self, status: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass(frozen=True)
-class PickedTool:
-    """A tool call that the model requests. ``arguments`` is the model's text, normally JSON."""
-
-    id: str
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer of the model. Token counts are those of the endpoint, or 0 if it does not report them."""
-
-    content: str
-    picked: tuple[PickedTool, ...]
-    input_token_count: int = 0
-    output_token_count: int = 0
-
-    def message(self) -> dict[str, Any]:
-        """Return the answer as a message for the next request."""
-        calls = [
-            {"id": each.id, "type": "function", "function": {"name": each.name, "arguments": each.arguments}}
-            for each in self.picked
-        ]
-        return {"role": "assistant", "content": self.content, **({"tool_calls": calls} if calls else {})}
-
-
-@dataclass(frozen=True)
-class ProviderState:
-    """State of the endpoint: ``status`` is healthy, unauthorized, unreachable or not_configured."""
-
-    status: str
-    detail: str = ""
-    latency_seconds: float | None = None
 
 
 class LanguageModel:

@@ -6,18 +6,21 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from soundwright.library.v1 import conversation_service_pb2 as conversation_pb
 from soundwright.library.v1 import conversation_service_pb2_grpc
 
 from kit.errors import AppError, Code
 from kit.log import get_logger
-from services.analysis.agents.llm import LanguageModel, ModelError, Reply
 from services.analysis.agents.planner import answer_by_rules
 from services.analysis.agents.references import suggested_work, tracks_of
+from services.analysis.agents.replies import ModelError, Reply
 from services.analysis.agents.specialists import DEFAULT, SPECIALISTS, Specialist, choose, named
 from services.analysis.agents.toolbox import Toolbox, Turn
+
+if TYPE_CHECKING:
+    from services.analysis.agents.llm import LanguageModel
 
 __all__ = ["Answered", "Bounds", "Orchestrator", "Question"]
 

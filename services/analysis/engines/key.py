@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 from services.analysis.agents.camelot import Camelot
 
@@ -102,7 +102,7 @@ class KeyMeter:
 
     def push(self, frames: Floats) -> None:
         """Add frames, float32 [frames, fft_length], not windowed."""
-        spectrum = np.abs(fft.rfft(frames * self._window, axis=1)[:, self._first - 1 : self._end + 1])
+        spectrum = np.abs(scipy.fft.rfft(frames * self._window, axis=1)[:, self._first - 1 : self._end + 1])
         middle = spectrum[:, 1:-1]
         quiet = _QUIET_AMPLITUDE * float(self._window.sum()) / 2.0
         floor = np.maximum(_PEAK_RANGE * middle.max(axis=1), quiet)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 from kit.audio import resample_blocks
 from kit.audio.loudness import LoudnessMeter
@@ -179,7 +179,7 @@ class _Analysis:
             self._energy.push(frames)
         if self._spectral is None and self._mel is None and self._chroma is None:
             return
-        spectrum = fft.rfft(frames * self._window, axis=1)
+        spectrum = scipy.fft.rfft(frames * self._window, axis=1)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         if self._spectral is not None:
             self._spectral.push(np.sqrt(power), power)

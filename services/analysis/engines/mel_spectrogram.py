@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 from kit.audio import AudioFile
 from services.analysis.engines.frames import Framer
@@ -65,7 +65,7 @@ def write_spectrogram(
 
 
 def _write_columns(file: BinaryIO, frames: NDArray[np.float32], bands: NDArray[np.float32], scale: np.float32) -> None:
-    spectrum = fft.rfft(frames, axis=1)
+    spectrum = scipy.fft.rfft(frames, axis=1)
     power = (np.square(spectrum.real) + np.square(spectrum.imag)) @ bands.T * scale
     decibels = 10.0 * np.log10(np.maximum(power, 1e-12))
     levels = np.clip(np.rint((decibels / -FLOOR_DB + 1.0) * 255.0), 0, 255)

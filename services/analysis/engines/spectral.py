@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 from services.analysis.engines.decibels import limit_db, power_to_db
 
@@ -152,7 +152,9 @@ class MelMeter:
 
     def mfcc(self) -> Floats:
         """Return float32 [13, frames]: the mel-frequency cepstral coefficients."""
-        coefficients = (fft.dct(levels, type=2, norm="ortho", axis=1)[:, :_MFCC_COUNT] for levels in self.batches())
+        coefficients = (
+            scipy.fft.dct(levels, type=2, norm="ortho", axis=1)[:, :_MFCC_COUNT] for levels in self.batches()
+        )
         return np.concatenate(list(coefficients)).T
 
     @staticmethod

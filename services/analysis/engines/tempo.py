@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 __all__ = ["Onsets", "Rhythm", "TempoCandidate", "find_onsets", "find_rhythm"]
 
@@ -119,7 +119,7 @@ def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: floa
     if float(strength.sum(axis=0).max()) < _MIN_RISE_DB:
         return _NO_RHYTHM
     trend_frames = round(_TREND_SECONDS * frames_per_second) | 1
-    peaks = strength - ndimage.uniform_filter1d(strength, trend_frames, axis=1, mode="nearest")
+    peaks = strength - scipy.ndimage.uniform_filter1d(strength, trend_frames, axis=1, mode="nearest")
     by_band = _autocorrelation(peaks)
     repetition = by_band.mean(axis=0)
     periods = 60.0 / _GRID_BPM * frames_per_second
@@ -241,7 +241,7 @@ def _choose_phase(strength: Doubles, beats: Doubles, period: float) -> Doubles:
         return beats
     halfway = np.concatenate([beats[:1] - period / 2, (beats[1:] + beats[:-1]) / 2, beats[-1:] + period / 2])
     halfway = halfway[(halfway >= 0) & (halfway <= strength.size - 1)]
-    nearby = ndimage.maximum_filter1d(strength, 2 * _NEAR_FRAMES + 1, mode="nearest")
+    nearby = scipy.ndimage.maximum_filter1d(strength, 2 * _NEAR_FRAMES + 1, mode="nearest")
     on, off = (float(nearby[np.rint(frames).astype(np.int64)].mean()) for frames in (beats, halfway))
     beginning = int(np.argmax(strength > _LOUD_SHARE * np.percentile(strength, 99)))
     distance = beginning - beats[np.argmin(np.abs(beats - beginning))]

@@ -59,9 +59,9 @@ def page_routes(gateway: Gateway) -> APIRouter:
         """Get the icon of the site. Browsers request ``/favicon.ico`` for pages that do not link an icon, such as error texts."""
         return Response(_ICON, media_type="image/svg+xml", headers=_CACHED)
 
-    router.include_router(auth_routes(gateway, views))
-    router.include_router(settings_routes(gateway, views))
-    router.include_router(spotify_login_routes(gateway, views, browsers))
-    router.include_router(library_routes(gateway, views))
-    router.include_router(studio_routes(views, build, media_origin, gateway.settings.open_access))
+    router.routes.extend(auth_routes(gateway, views).routes)
+    router.routes.extend(settings_routes(gateway, views).routes)
+    router.routes.extend(spotify_login_routes(gateway, views, browsers).routes)
+    router.routes.extend(library_routes(gateway, views).routes)
+    router.routes.extend(studio_routes(views, build, media_origin, gateway.settings.open_access).routes)
     return router

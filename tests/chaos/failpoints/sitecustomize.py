@@ -20,8 +20,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_COMPONENT = sys.orig_argv[3] if sys.orig_argv[1:3] == ["-m", "services"] and len(sys.orig_argv) == 4 else ""
-
 
 class _Instrumenting(importlib.abc.MetaPathFinder):
     """Imports modules as usual, and wraps their functions that are places."""
@@ -74,7 +72,8 @@ def _wrapped(function: Callable[..., Any], place: str) -> Callable[..., Any]:
 
 
 def _strike(moment: str) -> None:
-    armed = Path(os.environ["CHAOS_ARMED"], f"{_COMPONENT}:{moment}")
+    component = Path("/proc/self/comm").read_text().strip()
+    armed = Path(os.environ["CHAOS_ARMED"], f"{component}:{moment}")
     try:
         code = armed.read_text()
         armed.unlink()
@@ -87,5 +86,5 @@ def _strike(moment: str) -> None:
     raise AppError(Code[code], "FAILPOINT", "A test wants this error.")
 
 
-if _COMPONENT:
+if sys.orig_argv[1:3] == ["-m", "services"]:
     sys.meta_path.insert(0, _Instrumenting(os.environ["CHAOS_PLACES"].split(",")))

@@ -49,5 +49,5 @@ def forge_routes(gateway: Gateway) -> APIRouter:
         daw_routes, lalalai_routes, token_routes, session_routes, connection_routes, storage_routes, guest_routes, admin_routes, platform_routes, webhook_routes, agent_routes,
     )  # fmt: skip
     for part in parts:
-        router.include_router(part(gateway))
+        router.routes.extend(part(gateway).routes)
     return router

@@ -82,7 +82,7 @@ def pipeline_only_routes(gateway: Gateway) -> APIRouter:
         """Check the health of the platform. Returns 503 until all components respond."""
         return gateway.health.response("healthy", _API_VERSION)
 
-    router.include_router(pipeline_routes(gateway, {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(gateway)}))
+    router.routes.extend(pipeline_routes(gateway, {job_pb2.JOB_KIND_PIPELINE: pipeline_job_view(gateway)}).routes)
     return router
 
 

@@ -36,13 +36,13 @@ def soundbox_routes(gateway: Gateway) -> APIRouter:
         file_routes,
         utility_routes,
     ):
-        router.include_router(part(gateway))
+        router.routes.extend(part(gateway).routes)
     return router
 
 
 def soundbox_only_routes(gateway: Gateway) -> APIRouter:
     """Return the routes of a listener that serves only this dialect."""
     router = APIRouter()
-    router.include_router(job_routes(gateway))
-    router.include_router(soundbox_routes(gateway))
+    router.routes.extend(job_routes(gateway).routes)
+    router.routes.extend(soundbox_routes(gateway).routes)
     return router

@@ -223,13 +223,13 @@ def vote_routes(gateway: Gateway) -> APIRouter:
             }
         )
 
-    router.include_router(_rating_routes(gateway))
+    router.routes.extend(_rating_routes(gateway).routes)
     return router
 
 
 def _rating_routes(gateway: Gateway) -> APIRouter:
     """Return the route of ratings, whose errors contain ``success``."""
-    router = APIRouter(route_class=SuccessRoute)
+    router = APIRouter(tags=["soundbox votes"], route_class=SuccessRoute)
 
     @router.post("/rate", openapi_extra=json_body(RateBody))
     @access(Access.OPEN, RateClass.NORMAL)

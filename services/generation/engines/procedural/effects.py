@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 Samples = NDArray[np.float32]
 
@@ -16,14 +16,12 @@ def reverb(send: NDArray[np.float32], rate_hz: int, decay_seconds: float, rng: n
     1979). It is computed at half the sample rate, since rooms have little energy above 10 kHz. Averaging is a
     sufficient filter for that.
     """
-    from scipy import signal  # slow to import: only when a sound needs it
-
     frames = send.size
     half = np.zeros(frames // 2 + 1, dtype=np.float32)
     half[: -(-frames // 2)] = send[::2]
     half[: frames // 2] += send[1::2]
     half *= np.float32(0.5)
-    wet = signal.oaconvolve(half[None, :], _room(rate_hz // 2, decay_seconds, rng), axes=1)[:, : half.size + 1]
+    wet = scipy.signal.oaconvolve(half[None, :], _room(rate_hz // 2, decay_seconds, rng), axes=1)[:, : half.size + 1]
     full = np.empty((2, 2 * half.size), dtype=np.float32)
     full[:, ::2] = wet[:, :-1]
     full[:, 1::2] = 0.5 * (wet[:, :-1] + wet[:, 1:])
@@ -32,12 +30,10 @@ def reverb(send: NDArray[np.float32], rate_hz: int, decay_seconds: float, rng: n
 
 def _room(rate_hz: int, decay_seconds: float, rng: np.random.Generator) -> Samples:
     """Return an impulse response of unit energy per side, without bass and direct sound, float32 [2, frames]."""
-    from scipy import signal  # slow to import: only when a sound needs it
-
     length = max(64, round(decay_seconds * rate_hz))
     time = np.arange(length, dtype=np.float32) / rate_hz
     room = rng.standard_normal((2, length), dtype=np.float32) * np.exp2(-time * np.float32(10.0 / decay_seconds))
-    dull = signal.lfilter([0.45], [1.0, -0.55], room, axis=1).astype(np.float32)
+    dull = scipy.signal.lfilter([0.45], [1.0, -0.55], room, axis=1).astype(np.float32)
     share = (time / time[-1]) ** 0.5
     room = highpassed((1.0 - share) * room + share * dull * 1.6, rate_hz, 200.0)
     room[:, : round(0.012 * rate_hz)] = 0.0
@@ -59,7 +55,7 @@ def widened(stereo: Samples, rate_hz: int, amount: float) -> Samples:
     side = np.zeros(stereo.shape[1], dtype=np.float32)
     side[delay:] = np.float32(0.5 * amount) * (stereo[0] + stereo[1])[:-delay]
     # Keep bass in the centre: remove low frequencies from the side.
-    side = side - ndimage.uniform_filter1d(side, max(3, rate_hz // 500), mode="constant")
+    side = side - scipy.ndimage.uniform_filter1d(side, max(3, rate_hz // 500), mode="constant")
     return np.stack([stereo[0] + side, stereo[1] - side])
 
 
@@ -67,7 +63,7 @@ def brightened(samples: Samples, rate_hz: int, amount: float) -> Samples:
     """Add ``amount`` of the signal above about 1.5 kHz: a gentle high shelf."""
     if amount <= 0:
         return samples
-    below = ndimage.uniform_filter1d(samples, max(3, rate_hz // 3000), axis=1, mode="nearest")
+    below = scipy.ndimage.uniform_filter1d(samples, max(3, rate_hz // 3000), axis=1, mode="nearest")
     return np.asarray(samples + np.float32(amount) * (samples - below), dtype=np.float32)
 
 
@@ -84,18 +80,14 @@ def saturated(samples: Samples, drive: float) -> Samples:
 
 def lowpassed(samples: Samples, rate_hz: int, cutoff_hz: float) -> Samples:
     """Apply a Butterworth low-pass of 24 dB per octave."""
-    from scipy import signal  # slow to import: only when a sound needs it
-
-    sections = signal.butter(4, min(cutoff_hz, 0.45 * rate_hz), fs=rate_hz, output="sos")
-    return np.asarray(signal.sosfilt(sections, samples, axis=-1), dtype=np.float32)
+    sections = scipy.signal.butter(4, min(cutoff_hz, 0.45 * rate_hz), fs=rate_hz, output="sos")
+    return np.asarray(scipy.signal.sosfilt(sections, samples, axis=-1), dtype=np.float32)
 
 
 def highpassed(samples: Samples, rate_hz: int, cutoff_hz: float) -> Samples:
     """Apply a Butterworth high-pass of 12 dB per octave."""
-    from scipy import signal  # slow to import: only when a sound needs it
-
-    sections = signal.butter(2, cutoff_hz, btype="highpass", fs=rate_hz, output="sos")
-    return np.asarray(signal.sosfilt(sections, samples, axis=-1), dtype=np.float32)
+    sections = scipy.signal.butter(2, cutoff_hz, btype="highpass", fs=rate_hz, output="sos")
+    return np.asarray(scipy.signal.sosfilt(sections, samples, axis=-1), dtype=np.float32)
 
 
 def limiter_gain(samples: Samples, ceiling: float, rate_hz: int) -> NDArray[np.float32]:
@@ -111,8 +103,8 @@ def limiter_gain(samples: Samples, ceiling: float, rate_hz: int) -> NDArray[np.f
     needed = np.minimum(1.0, ceiling / np.maximum(peaks.reshape(blocks, hop).max(axis=1), 1e-9))
     span = 2 * round(0.04 * rate_hz / hop) + 1
     # The minimum over a window one block wider than the average: the average never exceeds what any frame needs.
-    lowest = ndimage.minimum_filter1d(needed, span + 2, mode="nearest")
-    smooth = ndimage.uniform_filter1d(lowest, span, mode="nearest")
+    lowest = scipy.ndimage.minimum_filter1d(needed, span + 2, mode="nearest")
+    smooth = scipy.ndimage.uniform_filter1d(lowest, span, mode="nearest")
     # Interpolate linearly between the centres of the blocks.
     points = np.concatenate([smooth[:1], smooth, smooth[-1:]]).astype(np.float32)
     ramp = np.arange(hop, dtype=np.float32) / hop

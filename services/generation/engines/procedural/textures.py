@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 from services.generation.engines.procedural.waves import Wave, decay, fade, phase, scan, sine, tables
 
@@ -47,7 +47,7 @@ class Stage:
 
 
 def _shape(size: int, rate_hz: int, low_hz: float, high_hz: float, tilt: float) -> NDArray[np.float32]:
-    frequency = fft.rfftfreq(size, 1.0 / rate_hz)
+    frequency = scipy.fft.rfftfreq(size, 1.0 / rate_hz)
     frequency[0] = frequency[1]
     edges = 1.0 / np.sqrt((1.0 + (low_hz / frequency) ** 4) * (1.0 + (frequency / high_hz) ** 4))
     curve = edges * (frequency / 1000.0) ** -tilt
@@ -64,11 +64,11 @@ def _filled(loop: Samples, frames: int) -> Samples:
 
 def bed(stage: Stage, low_hz: float, high_hz: float, tilt: float = 0.0) -> Samples:
     """Return wide band noise that falls by ``6 * tilt`` dB per octave, at unit RMS, float32 [2, frames]."""
-    size = fft.next_fast_len(min(stage.frames, round(_BED_SECONDS * stage.rate_hz)), real=True)
+    size = scipy.fft.next_fast_len(min(stage.frames, round(_BED_SECONDS * stage.rate_hz)), real=True)
     white = stage.rng.standard_normal((2, size), dtype=np.float32)
     white[1] = 0.35 * white[0] + 0.94 * white[1]  # the sides are slightly correlated, as in a real place
-    spectrum = fft.rfft(white, axis=1) * _shape(size, stage.rate_hz, low_hz, high_hz, tilt)
-    return _filled(fft.irfft(spectrum, n=size, axis=1), stage.frames)
+    spectrum = scipy.fft.rfft(white, axis=1) * _shape(size, stage.rate_hz, low_hz, high_hz, tilt)
+    return _filled(scipy.fft.irfft(spectrum, n=size, axis=1), stage.frames)
 
 
 def crackle(stage: Stage, per_second: float, low_hz: float, high_hz: float, spread: float = 1.0) -> Samples:
@@ -80,7 +80,7 @@ def crackle(stage: Stage, per_second: float, low_hz: float, high_hz: float, spre
         low_hz, high_hz: band of the clicks.
         spread: variation of their levels.
     """
-    size = fft.next_fast_len(min(stage.frames, round(_BED_SECONDS * stage.rate_hz)), real=True)
+    size = scipy.fft.next_fast_len(min(stage.frames, round(_BED_SECONDS * stage.rate_hz)), real=True)
     count = max(1, stage.rng.poisson(per_second * size / stage.rate_hz))
     impulses = np.zeros((2, size), dtype=np.float32)
     where = stage.rng.integers(size, size=count)
@@ -92,8 +92,10 @@ def crackle(stage: Stage, per_second: float, low_hz: float, high_hz: float, spre
     grain = np.zeros(size, dtype=np.float32)
     length = min(size, round(0.02 * stage.rate_hz))
     grain[:length] = stage.rng.standard_normal(length) * decay(length, stage.rate_hz, 1.5 / high_hz + 0.0006)
-    spectrum = fft.rfft(impulses, axis=1) * fft.rfft(grain) * _shape(size, stage.rate_hz, low_hz, high_hz, 0.0)
-    loop = _filled(fft.irfft(spectrum, n=size, axis=1), size)
+    spectrum = (
+        scipy.fft.rfft(impulses, axis=1) * scipy.fft.rfft(grain) * _shape(size, stage.rate_hz, low_hz, high_hz, 0.0)
+    )
+    loop = _filled(scipy.fft.irfft(spectrum, n=size, axis=1), size)
     # Limit the loudest clicks, which would make all others inaudible.
     return _filled(_CLICK_CREST * np.tanh(loop / _CLICK_CREST), stage.frames)
 

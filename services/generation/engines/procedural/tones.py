@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 from services.generation.engines.procedural.waves import (
     Wave,
@@ -283,7 +283,7 @@ def pad(recipe: Pad, tone: Tone, rate_hz: int, rng: np.random.Generator) -> Wave
     turns = rng.random((2, used), dtype=np.float32) * np.float32(2.0 * np.pi)
     spectrum[:, :used].real = profile[:used] * np.cos(turns)
     spectrum[:, :used].imag = profile[:used] * np.sin(turns)
-    loop = fft.irfft(spectrum, n=size, axis=1)
+    loop = scipy.fft.irfft(spectrum, n=size, axis=1)
     loop /= np.sqrt(np.mean(loop**2, axis=1, keepdims=True)) + 1e-12
     start = int(rng.integers(size))
     around = np.concatenate([loop[:, start:], *([loop] * (frames // size + 1))], axis=1)[:, :frames]

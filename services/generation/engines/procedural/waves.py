@@ -8,8 +8,8 @@ sweeps, vowels and decaying strings.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft
 
 Wave = NDArray[np.float32]
 
@@ -51,7 +51,7 @@ def tables(amplitudes: NDArray[np.floating], phases: NDArray[np.floating] | floa
     amplitudes = np.atleast_2d(amplitudes)
     spectrum = np.zeros((amplitudes.shape[0], TABLE_SIZE // 2 + 1), dtype=np.complex64)
     spectrum[:, 1 : amplitudes.shape[1] + 1] = amplitudes * (-1j * np.exp(1j * np.asarray(phases)))
-    periods = fft.irfft(spectrum, axis=1) * np.float32(TABLE_SIZE / 2)
+    periods = scipy.fft.irfft(spectrum, axis=1) * np.float32(TABLE_SIZE / 2)
     return np.concatenate([periods, periods[:, :1]], axis=1).astype(np.float32)
 
 
@@ -122,12 +122,12 @@ def held(
 
 def noise(frames: int, rate_hz: int, rng: np.random.Generator, low_hz: float = 20.0, high_hz: float = 20_000.0) -> Wave:
     """Return Gaussian noise of unit RMS in a band with soft edges of 12 dB per octave, float32 [frames]."""
-    size = fft.next_fast_len(max(frames, 64), real=True)
-    frequency = fft.rfftfreq(size, 1.0 / rate_hz)
+    size = scipy.fft.next_fast_len(max(frames, 64), real=True)
+    frequency = scipy.fft.rfftfreq(size, 1.0 / rate_hz)
     frequency[0] = 1.0
     shape = 1.0 / np.sqrt((1.0 + (low_hz / frequency) ** 4) * (1.0 + (frequency / high_hz) ** 4))
     white = rng.standard_normal(size, dtype=np.float32)
-    band = fft.irfft(fft.rfft(white) * shape.astype(np.float32), n=size)[:frames]
+    band = scipy.fft.irfft(scipy.fft.rfft(white) * shape.astype(np.float32), n=size)[:frames]
     return np.asarray(band / (np.sqrt(np.mean(band**2)) + 1e-9), dtype=np.float32)
 
 

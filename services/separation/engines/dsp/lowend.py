@@ -13,8 +13,8 @@ A patch that sustains is a repeated bass note, not a drum. The decay of a hit de
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from services.separation.engines.dsp.spectral import Real, Stft
 
@@ -84,8 +84,8 @@ def find_onsets(low: Real, stft: Stft) -> NDArray[np.intp]:
     flux = np.zeros(low.shape[0])
     flux[lag:] = np.maximum(compressed[lag:] - compressed[:-lag], 0).sum(axis=1)
     flux /= flux.max(initial=0.0) + 1e-9
-    highest = ndimage.maximum_filter1d(flux, 13)
-    usual = ndimage.uniform_filter1d(flux, max(3, round(0.5 * stft.hops_per_second)))
+    highest = scipy.ndimage.maximum_filter1d(flux, 13)
+    usual = scipy.ndimage.uniform_filter1d(flux, max(3, round(0.5 * stft.hops_per_second)))
     peaks = np.flatnonzero((flux == highest) & (flux > usual + 0.08)) - lag
     return np.unique(np.clip(peaks, 0, low.shape[0] - 4))
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft, ndimage
 
 Real = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
@@ -70,12 +70,12 @@ class Stft:
         padding = [(0, 0)] * (signal.ndim - 1) + [(edge, hops * self.hop - frames)]
         padded = np.pad(signal, padding)
         windows = np.lib.stride_tricks.sliding_window_view(padded, self.size, axis=-1)[..., :: self.hop, :]
-        return np.asarray(fft.rfft(windows * self._window, axis=-1), dtype=np.complex64)
+        return np.asarray(scipy.fft.rfft(windows * self._window, axis=-1), dtype=np.complex64)
 
     def inverse(self, spectrum: Spectrum, frames: int) -> Real:
         """Return the signal whose transform is ``spectrum``, float32 [..., frames], exact up to rounding."""
         # Squared Hann windows add up to 3/8 of their overlap everywhere.
-        pieces = fft.irfft(spectrum, n=self.size, axis=-1) * (self._window * np.float32(8.0 / (3.0 * _OVERLAP)))
+        pieces = scipy.fft.irfft(spectrum, n=self.size, axis=-1) * (self._window * np.float32(8.0 / (3.0 * _OVERLAP)))
         hops = spectrum.shape[-2]
         parts = pieces.reshape(*pieces.shape[:-1], _OVERLAP, self.hop)
         signal = np.zeros((*pieces.shape[:-2], hops + _OVERLAP - 1, self.hop), dtype=np.float32)
@@ -101,7 +101,7 @@ def median_along(values: Real, length: int, axis: int) -> Real:
     if half < 1:
         return values
     padded = np.pad(rows, ((0, 0), (half, half)), mode="reflect")
-    filtered = ndimage.median_filter(padded.ravel(), size=2 * half + 1).reshape(padded.shape)[:, half:-half]
+    filtered = scipy.ndimage.median_filter(padded.ravel(), size=2 * half + 1).reshape(padded.shape)[:, half:-half]
     return np.asarray(filtered if axis == 1 else filtered.T, dtype=np.float32)
 
 

@@ -1,0 +1,135 @@
+"""The supervisor, with targets that a test controls through files. Its processes are real ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kit.errors import DATA_DAMAGED_STATUS
+from tests.waiting import DEADLINE_SECONDS, eventually
+
+# A target writes each of its starts to `started`. It ends with the status in `status`, or on SIGTERM once `drained` exists.
+STACK = """
+import os, signal, sys, time
+from pathlib import Path
+from services import supervisor
+
+supervisor._STOP_SECONDS = float(sys.argv[1])
+
+def run_target(target):
+    stopping = []
+    signal.signal(signal.SIGTERM, lambda *_: (stopping.append(True), Path("stopping").touch()))
+    with Path("started").open("a") as file:
+        print(os.getpid(), file=file)
+    while not (stopping and Path("drained").exists()):
+        time.sleep(0.01)
+        if Path("status").exists():
+            status = int(Path("status").read_text())
+            Path("status").unlink()
+            return status
+    return 0
+
+sys.exit(supervisor.run(["analysis"], run_target))
+"""
+
+
+class Supervised:
+    """A supervisor and its only target."""
+
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
+        self._folder = folder
+        self.process = process
+
+    def write(self, name: str, content: object = "") -> None:
+        partial = self._folder / f"{name}.partial"
+        partial.write_text(str(content))
+        partial.rename(self._folder / name)
+
+    def target(self, start: int = 1) -> psutil.Process:
+        """Return the process of a start of the target, after it has begun."""
+        path = self._folder / "started"
+        begun = eventually(lambda: path.exists() and (lines := path.read_text().splitlines())[start - 1 :] and lines)
+        return psutil.Process(int(begun[start - 1]))
+
+
+@contextmanager
+def supervised(folder: Path, *, drain_seconds: float = 600.0, stop_seconds: float = 0.0) -> Iterator[Supervised]:
+    environment = {
+        **os.environ,
+        "SOUNDWRIGHT_DATA_DIR": str(folder / "data"),
+        "SOUNDWRIGHT_DRAIN_SECONDS": str(drain_seconds),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", STACK, str(stop_seconds)], cwd=folder, env=environment, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            yield Supervised(folder, process)
+        finally:
+            process.kill()  # its processes end with it
+
+
+def test_a_process_has_the_name_of_its_component(tmp_path: Path) -> None:
+    with supervised(tmp_path) as stack:
+        assert stack.target().name() == "analysis"
+
+
+def test_a_component_that_drains_is_not_cut_short(tmp_path: Path) -> None:
+    with supervised(tmp_path) as stack:
+        target = stack.target()
+        stack.process.send_signal(signal.SIGINT)
+        eventually((tmp_path / "stopping").exists)
+        stack.write("drained")
+        assert stack.process.wait(DEADLINE_SECONDS) == 0
+        assert not target.is_running()
+
+
+def test_a_component_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    with supervised(tmp_path, drain_seconds=0.0) as stack:
+        target = stack.target()
+        stack.process.send_signal(signal.SIGINT)
+        assert stack.process.wait(DEADLINE_SECONDS) == 0
+        assert not target.is_running()
+
+
+def test_a_component_that_ends_is_started_again(tmp_path: Path) -> None:
+    with supervised(tmp_path) as stack:
+        first = stack.target()
+        stack.write("status", 0)
+        second = stack.target(start=2)
+        second.kill()
+        third = stack.target(start=3)
+        assert len({first.pid, second.pid, third.pid}) == 3
+        assert not first.is_running()
+
+
+def test_a_component_whose_data_is_damaged_stops_the_stack(tmp_path: Path) -> None:
+    with supervised(tmp_path) as stack:
+        stack.target()
+        stack.write("status", DATA_DAMAGED_STATUS)
+        assert stack.process.wait(DEADLINE_SECONDS) == DATA_DAMAGED_STATUS
+
+
+def test_components_end_with_their_supervisor(tmp_path: Path) -> None:
+    with supervised(tmp_path) as stack:
+        target = stack.target()
+        stack.write("drained")
+        stack.process.kill()
+        eventually(lambda: not target.is_running() or target.status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_the_stack(number: signal.Signals, tmp_path: Path) -> None:
+    with supervised(tmp_path) as stack:
+        target = stack.target()
+        stack.write("drained")
+        stack.process.send_signal(number)
+        assert stack.process.wait(DEADLINE_SECONDS) == 0
+        assert not target.is_running()
