@@ -99,7 +99,7 @@ def _port(memory: Path) -> int:
         port = _free_port(remembered)
     except OSError:
         port = _free_port()
-    memory.write_text(str(port))
+    write_private(memory, str(port))
     return port
 
 

@@ -23,7 +23,7 @@ ROUNDS = 10
 async def _gateway(url: str, callers: list[str]) -> None:
     """Be a gateway: take the requests of one caller after the other, whenever the test says so, and print how many were allowed."""
     bus = await NatsBus.connect(url, name="gateway")
-    limiter = RateLimiter({RateClass.NORMAL: LIMIT}, SystemClock(), lambda: bus)
+    limiter = RateLimiter({RateClass.NORMAL: LIMIT}, SystemClock(), lambda: bus, count_seconds=DEADLINE_SECONDS)
     _tell("ready")
     for caller in callers:
         await asyncio.to_thread(sys.stdin.readline)

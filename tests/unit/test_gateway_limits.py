@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from kit.errors import AppError, Code
 from services.gateway.http.rate_limits import COUNT_MORE, Allowance, RateClass, RateLimiter, count_as
+from tests.waiting import DEADLINE_SECONDS
 
 LIMITS = {
     RateClass.NORMAL: 3,
@@ -54,7 +55,7 @@ class Broker:
 
 
 def gateways(broker: Any, clock: Clock, count: int = 2, limits: dict[RateClass, int] = LIMITS) -> list[RateLimiter]:
-    return [RateLimiter(limits, clock, lambda: broker) for _ in range(count)]
+    return [RateLimiter(limits, clock, lambda: broker, count_seconds=DEADLINE_SECONDS) for _ in range(count)]
 
 
 async def test_counts_down_then_refuses_until_the_window_ends() -> None:
@@ -144,6 +145,21 @@ async def test_without_the_broker_each_gateway_applies_the_limit_and_logs_once(
     broker.down = False
     clock.time += 60
     assert sum([(await limiters[n % 2].take("a", RateClass.NORMAL)).retry_after_seconds == 0 for n in range(10)]) == 3
+
+
+async def test_a_broker_that_does_not_answer_holds_up_no_request() -> None:
+    class Silent(Broker):
+        async def increment(self, counter: str, amount: int = 1) -> int:
+            self.calls += 1
+            await asyncio.Event().wait()
+            raise AssertionError("unreachable")
+
+    broker = Silent()
+    limiter = RateLimiter(LIMITS, Clock(), lambda: broker, count_seconds=0.01)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        outcomes = [(await limiter.take("a", RateClass.NORMAL)).retry_after_seconds == 0 for _ in range(4)]
+    assert outcomes == [True, True, True, False]
+    assert broker.calls == 1  # then it counts locally for a while
 
 
 async def test_a_broker_that_forgets_its_counters_grants_a_gateway_no_second_limit() -> None:

@@ -30,7 +30,6 @@ from kit.log import get_logger
 __all__ = ["NatsBus", "StreamCare"]
 
 _REQUEST_SECONDS = 5.0
-_COUNT_SECONDS = 0.5
 _FIRST_ATTEMPT_SHARE = 0.15
 _RETRY_SECONDS = 0.1
 _PREPARE_RETRY_SECONDS = 0.5
@@ -235,7 +234,7 @@ class NatsBus:
                 raise ConnectionClosedError
             headers = {Header.INCR: str(amount)}
             try:
-                ack = await self._js.publish(f"soundwright.count.{counter}", timeout=_COUNT_SECONDS, headers=headers)
+                ack = await self._js.publish(f"soundwright.count.{counter}", headers=headers)
             except NoStreamResponseError:
                 self._prepare()
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from starlette.types import Receive, Send
@@ -71,7 +71,7 @@ class Socket:
 
     async def run(self) -> Closing:
         """Serve the socket. Return why it closes; the caller sends the close frame."""
-        tasks = [asyncio.create_task(self._guarded(work)) for work in (self._read(), self._write())]
+        tasks = [asyncio.create_task(self._guarded(work)) for work in (self._read, self._write)]
         try:
             return await self._closing
         finally:
@@ -80,9 +80,9 @@ class Socket:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._handler.close()
 
-    async def _guarded(self, work: Awaitable[Closing]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[Closing]]) -> None:
         try:
-            self.close(await work)
+            self.close(await work())
         except Exception:
             log.exception("socket.crashed")
             self.close(CRASHED)

@@ -27,6 +27,7 @@ __all__ = ["COUNT_MORE", "Allowance", "RateClass", "RateLimiter", "count_as"]
 COUNT_MORE = "soundwright.count_more"
 """The key in the scope of the function that counts more requests of the caller."""
 
+_COUNT_SECONDS = 0.5  # a request does not wait longer for the broker
 _LOCAL_SECONDS = 5.0  # after an error of the broker, count locally for this time
 _DIGEST_CHARS = 32
 log = get_logger()
@@ -72,6 +73,7 @@ class RateLimiter:
         bus: returns the bus, or None if there is no connection yet.
         window_limit: maximum number of windows in memory. Beyond it, the oldest window is dropped, so that a flood of new
             identities cannot exhaust the memory.
+        count_seconds: how long a request waits for the broker. Then this process counts locally.
     """
 
     def __init__(
@@ -80,10 +82,11 @@ class RateLimiter:
         clock: Clock,
         bus: Callable[[], Bus | None] = lambda: None,
         window_limit: int = 50_000,
+        count_seconds: float = _COUNT_SECONDS,
     ) -> None:
         self._items = {rate_class: RateLimitItemPerMinute(limit) for rate_class, limit in limits.items()}
         self._clock = clock
-        self._counts = _SharedCounts(bus, clock, window_limit)
+        self._counts = _SharedCounts(bus, clock, window_limit, count_seconds)
         self._strategy = FixedWindowRateLimiter(self._counts)
 
     async def is_exhausted(self, identity: str, rate_class: RateClass) -> bool:
@@ -156,11 +159,12 @@ class _SharedCounts(Storage):
 
     STORAGE_SCHEME = None
 
-    def __init__(self, bus: Callable[[], Bus | None], clock: Clock, window_limit: int) -> None:
+    def __init__(self, bus: Callable[[], Bus | None], clock: Clock, window_limit: int, count_seconds: float) -> None:
         super().__init__()
         self._bus = bus
         self._clock = clock
         self._window_limit = window_limit
+        self._count_seconds = count_seconds
         self._local_until = 0.0
         self._shared = True
         self.windows: OrderedDict[str, _Window] = OrderedDict()  # by key, oldest first
@@ -204,11 +208,14 @@ class _SharedCounts(Storage):
         if bus is None or self._local_until - _LOCAL_SECONDS <= now < self._local_until:
             return 0
         try:
-            count = await bus.increment(counter, amount)
-        except AppError as error:
+            async with asyncio.timeout(self._count_seconds):
+                count = await bus.increment(counter, amount)
+        except (AppError, TimeoutError) as error:
             self._local_until = now + _LOCAL_SECONDS
             if self._shared:
-                log.warning("rate_limits.local", reason=error.reason)
+                log.warning(
+                    "rate_limits.local", reason=error.reason if isinstance(error, AppError) else "BROKER_UNAVAILABLE"
+                )
             self._shared = False
             return 0
         if not self._shared:

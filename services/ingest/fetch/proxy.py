@@ -22,7 +22,7 @@ __all__ = ["FetchProxy"]
 
 _CONNECTION_LIMIT = 32
 _HANDSHAKE_SECONDS = 10.0
-_CLOSE_SECONDS = 2.0
+_CLOSE_SECONDS = 10.0  # a client may be slow to read the end of a recording
 _PIECE_BYTES = 1 << 16
 _VERSION, _AUTH_VERSION, _PASSWORD, _NO_METHOD, _CONNECT = 5, 1, 2, 0xFF, 1
 _IPV4, _NAME, _IPV6 = 1, 3, 4
