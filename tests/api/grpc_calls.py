@@ -30,7 +30,7 @@ def address(stack: Stack, component: str) -> str:
 async def call(stack: Stack, component: str, stub: Any, method: str, request: Any, token: str) -> Any:
     async with grpc.aio.insecure_channel(address(stack, component)) as channel:
         metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        return await getattr(stub(channel), method)(request, metadata=metadata, timeout=30)
+        return await getattr(stub(channel), method)(request, metadata=metadata, timeout=60)
 
 
 async def refused(*arguments: Any) -> str:
@@ -57,7 +57,7 @@ async def outcome(channel: grpc.aio.Channel, method: MethodDescriptor, payload: 
     """Return OK, the reason of a refusal, or the status of an error that has no reason."""
     kind = channel.unary_stream if method.server_streaming else channel.unary_unary
     call: Any = kind(path_of(method), request_serializer=lambda content: content)(
-        payload, metadata=metadata, timeout=30
+        payload, metadata=metadata, timeout=60
     )
     try:
         if method.server_streaming:

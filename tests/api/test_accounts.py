@@ -14,9 +14,10 @@ from typing import Any
 import httpx
 import pytest
 from browser import PASSWORD, Browser, registered
-from stories import encoded, eventually, song, upload
+from stories import encoded, song, upload
 
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 SESSION = "soundwright_session"
 VISIT = "soundwright_visit"

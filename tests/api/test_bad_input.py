@@ -530,7 +530,6 @@ def no_room(stack: Stack, component: str, spare_bytes: int) -> Iterator[None]:
             process.rlimit(psutil.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.topology("embedded")  # which stores uploads in files of the gateway
 def test_an_upload_that_finds_no_room_is_refused_and_leaves_nothing(stack: Stack, admin: httpx.Client) -> None:
     spare = 4 * 2**20
     big = wav(bytes(stack.log_bytes() + 2 * spare))

@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 import pytest
 from phoenix_client import Phoenix, opened
-from stories import encoded, eventually, finished, song, upload
+from stories import encoded, finished, song, upload
 
 from tests.simulators.webhook_receiver import WebhookReceiver
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 BATCH = "/api/processing/batch"
 SHORT = encoded(song(0.5))
@@ -101,7 +102,7 @@ def test_a_batch_with_a_cancelled_job_is_completed_and_starts_that_one_again(
     ]
     # Jobs of the stories before may end only now.
     expected = {batch["id"], *(job["job_id"] for job in batch["jobs"])}
-    eventually(lambda: expected <= {r.message["data"]["id"] for r in receiver.to(path)}, 60.0)
+    eventually(lambda: expected <= {r.message["data"]["id"] for r in receiver.to(path)})
     told = [received.message for received in receiver.to(path) if received.message["data"]["id"] == batch["id"]]
     assert [message["type"] for message in told] == ["job.completed"]
     assert told[0]["data"]["batch"] == {"total": 3, "completed": 2, "failed": 0, "cancelled": 1}

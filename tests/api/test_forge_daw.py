@@ -14,9 +14,10 @@ import httpx
 import numpy as np
 import pytest
 from browser import Browser, registered
-from stories import RATE_HZ, decoded, encoded, eventually, finished, song, upload
+from stories import RATE_HZ, decoded, encoded, finished, song, upload
 
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 LSB = 2**-15
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "daw-manifest.schema.json"

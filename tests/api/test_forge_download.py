@@ -11,11 +11,12 @@ import httpx
 import mutagen
 import psutil
 import pytest
-from stories import encoded, eventually, finished, song, upload
+from stories import encoded, finished, song, upload
 
 from tests.simulators.media_site import MediaSite
 from tests.simulators.spotify import CLIENT_SECRET, SpotifySimulator
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 JPEG = b"\xff\xd8\xff\xe0" + b"picture" * 100
 SECONDS = 3.0
@@ -161,7 +162,7 @@ def test_the_track_is_there_at_once_and_becomes_the_finished_one(
     assert track["id"] not in {found["id"] for found in downloaded}
     eventually(lambda: track_of(admin, created)["download_status"] == "downloading")
 
-    assert site.underway.wait(30)
+    assert site.underway.wait(60)
     admin.delete(f"/api/jobs/{created['job_id']}")
     assert failure(admin, created) == ("CANCELLED", "cancelled")
     assert track["id"] in pending_ids(admin)
@@ -401,7 +402,7 @@ def fetching(stack: Stack) -> list[psutil.Process]:
 def test_cancelling_leaves_no_process_and_no_file(stack: Stack, admin: httpx.Client, site: MediaSite) -> None:
     url = site.stalling("/stalling.wav", encoded(song(30.0)), "audio/wav")
     created = start(admin, url)
-    assert site.underway.wait(30)
+    assert site.underway.wait(60)
     eventually(lambda: admin.get(f"/api/download/job/{created['job_id']}").json()["data"]["status"] == "downloading")
     assert len(fetching(stack)) == 1
     eventually(lambda: any(path.name == "media" for path in stack.scratch("ingest")))

@@ -17,9 +17,10 @@ import pytest
 import soundfile
 from browser import Browser, registered
 from phoenix_client import Phoenix, opened
-from stories import decoded, encoded, eventually, finished, song, upload
+from stories import decoded, encoded, finished, song, upload
 
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 STEMS = {"vocals", "drums", "bass", "other"}
 

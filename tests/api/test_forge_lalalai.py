@@ -9,10 +9,11 @@ import httpx
 import numpy as np
 import pytest
 from browser import Browser, registered
-from stories import RATE_HZ, decoded, encoded, eventually, finished, song, upload
+from stories import RATE_HZ, decoded, encoded, finished, song, upload
 
 from tests.simulators.lalalai import KEY, SHARES, LalalaiSimulator
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 SAMPLES = song(1.0)
 ANNS_KEY = "anns-own-license"

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
-from stories import encoded, eventually, finished, song, upload
+from stories import encoded, finished, song, upload
 
 from tests.simulators.media_site import MediaSite
 from tests.stacks import Stack, embedded
+from tests.waiting import eventually
 
 
 def stored_files(stack: Stack) -> set[str]:
@@ -603,7 +604,7 @@ def test_a_recording_that_is_refused_for_want_of_a_model_does_not_stay(tmp_path:
             lines = strict.log().splitlines()
             return any("model.not_ready" in line and "htdemucs" in line for line in lines)
 
-        eventually(known, 90.0)
+        eventually(known)
         answer = client.post("/process", files={"file": ("song.wav", content)})
         assert answer.status_code == 503, answer.text
         assert client.get("/api/tracks").json()["meta"]["total_count"] == 0

@@ -75,7 +75,6 @@ def payloads(method: MethodDescriptor, chance: random.Random, count: int) -> lis
     return [b"", chance.randbytes(500), b"\xff" * 100_000, *messages, *broken]
 
 
-@pytest.mark.topology("embedded")
 @pytest.mark.usefixtures("nothing_crashes")
 @pytest.mark.parametrize("count", [2, pytest.param(60, marks=pytest.mark.campaign)])
 async def test_every_rpc_refuses_hostile_calls_by_name(stack: Stack, count: int) -> None:

@@ -10,10 +10,11 @@ import httpx
 import pytest
 from browser import Browser, registered
 from gateway_process import GatewayProcess
-from stories import encoded, eventually, finished, song
+from stories import encoded, finished, song
 
 from tests.simulators.media_site import MediaSite
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 HOSTILE = """<script>alert("x")</script><img src=x onerror='alert(1)'>&amp; {{ 7 * 7 }}"""
 VOID = frozenset({"meta", "link", "input", "br", "img"})

@@ -13,7 +13,7 @@ from tests.load.sockets import held
 from tests.load.uploads import REFUSALS, uploaded
 from tests.stacks import Stack
 
-pytestmark = [pytest.mark.topology("embedded"), pytest.mark.usefixtures("nothing_crashes")]
+pytestmark = pytest.mark.usefixtures("nothing_crashes")
 SOCKETS = 40
 UPLOADS = 12
 

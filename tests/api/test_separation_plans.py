@@ -16,11 +16,12 @@ from demucs.htdemucs import HTDemucs
 from grpc_calls import call, refused
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2, separation_service_pb2, separation_service_pb2_grpc
-from stories import UNHURRIED, decoded, encoded, eventually, finished, song, upload
+from stories import UNHURRIED, decoded, encoded, finished, song, upload
 from test_own_models import imported
 
 from tests.models.test_demucs_engine import STEMS, network, save_safetensors
 from tests.stacks import Stack, embedded
+from tests.waiting import eventually
 
 VOICES = ("lead", "backing")
 

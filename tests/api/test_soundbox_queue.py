@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from stories import asked, ended, eventually, listener, made
+from stories import asked, ended, listener, made
 
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 LONG = {"duration": 60, "model": "music"}
 UNKNOWN = "0123456789abcdef0123456789abcdef"

@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from browser import Browser, registered
-from stories import eventually
 
 from tests.simulators.spotify import CLIENT_ID, SpotifySimulator
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 SESSION = "soundwright_session"
 ERRAND = "soundwright_spotify"

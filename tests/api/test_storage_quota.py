@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 from published import Document
-from stories import encoded, eventually, finished, song, upload
+from stories import encoded, finished, song, upload
 
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 SONG = encoded(song(2.0))
 

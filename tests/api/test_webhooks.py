@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from stories import UNHURRIED, encoded, eventually, finished, song, upload
+from stories import UNHURRIED, encoded, finished, song, upload
 
 from tests.simulators.webhook_receiver import WebhookReceiver
 from tests.stacks import Stack, embedded
+from tests.waiting import eventually
 
 SONG = encoded(song(0.5))
 
@@ -159,7 +160,7 @@ def test_every_kind_of_job_is_told_with_files_that_can_be_fetched(
     finished(owner, f"/api/jobs/{separation}")
     export = owner.post("/api/export/stems", json={"track_id": track}).json()["data"]["job_id"]
     expected = {str(uuid.UUID(job_id)) for job_id in (analysis, clip, pipeline, separation, export)}
-    eventually(lambda: {r.message["data"]["id"] for r in receiver.to(path)} == expected, 120.0)
+    eventually(lambda: {r.message["data"]["id"] for r in receiver.to(path)} == expected)
     told = {received.message["data"]["job_type"]: received.message["data"] for received in receiver.to(path)}
     assert {kind: len(data["outputs"]) for kind, data in told.items()} == {
         "analysis": 1,
@@ -179,7 +180,7 @@ def test_a_cancelled_job_failed(owner: httpx.Client, receiver: WebhookReceiver, 
     long = upload(owner, encoded(song(60.0)))["id"]
     job = owner.post("/api/processing/separate", json={"track_id": long, "model": "dsp"}).json()["data"]["job_id"]
     assert owner.delete(f"/api/jobs/{job}").status_code == 204
-    eventually(lambda: len(receiver.to(path)) == 1, 60.0)
+    eventually(lambda: len(receiver.to(path)) == 1)
     message = receiver.to(path)[0].message
     assert message["type"] == "job.failed"
     data = message["data"]
@@ -241,7 +242,7 @@ def test_what_is_due_is_sent_after_the_library_died(
     owner.post(f"/api/webhooks/{webhook['id']}/test")
     eventually(lambda: len(receiver.to(path)) == 1)
     library(hooked).send_signal(signal.SIGKILL)
-    eventually(lambda: len(receiver.to(path)) == 2, 90.0)
+    eventually(lambda: len(receiver.to(path)) == 2)
     assert len({received.headers["webhook-id"] for received in receiver.to(path)}) == 1
     removed(owner, webhook)
 

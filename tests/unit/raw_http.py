@@ -29,13 +29,9 @@ from services.gateway.http.rate_limits import RateClass, RateLimiter
 from services.gateway.http.uploads import Uploads
 from services.gateway.settings import GatewaySettings
 from services.gateway.web import PAGES, page_routes
+from tests.clocks import HandClock
 
 __all__ = ["LongestStep", "Raw", "serving"]
-
-
-class _Clock:
-    def now(self) -> float:
-        return 1_000_000.0
 
 
 class _Away:
@@ -75,14 +71,14 @@ async def serving(folder: Path, limits: HttpLimits | None = None, **settings: An
         blobs=blobs,
         uploads=Uploads(_Away(), _Away(), blobs, 10**9, 5.0, 600.0),  # type: ignore[arg-type]
         health=Health({}),
-        clock=_Clock(),
+        clock=HandClock(),
         scratch=folder,
         encoding_slots=slots,
         conversions=Conversions(known.conversion_limits),
         playback=Playback(blobs, slots),
     )
     routers = [forge_routes(gateway), soundbox_routes(gateway), page_routes(gateway)]
-    limiter = RateLimiter(dict.fromkeys(RateClass, 10_000), _Clock())
+    limiter = RateLimiter(dict.fromkeys(RateClass, 10_000), HandClock())
     authenticator = Authenticator(_Away(), known.open_access, known.secrets())  # type: ignore[arg-type]
     site = build([FORGE, SOUNDBOX, PAGES], routers, authenticator, limiter, known)
     (port,) = free_ports(1)

@@ -44,17 +44,11 @@ from services.gateway.http.problems import Problem
 from services.gateway.http.rate_limits import RateClass, RateLimiter
 from services.gateway.http.uploads import Uploads
 from services.gateway.settings import GatewaySettings
+from tests.clocks import HandClock
 
 TRACK, FOREIGN_TRACK, JOB, FOREIGN_JOB, PIPELINE_JOB, UNKNOWN = (str(uuid.UUID(int=n + (4 << 76))) for n in range(1, 7))
 USER = {"Authorization": "Bearer token-of-user"}
 LIMITS = {RateClass.NORMAL: 5, RateClass.HEAVY: 2, RateClass.POLLING: 50, RateClass.FILES: 20, RateClass.REPORTS: 2}
-
-
-class Clock:
-    time = 1_000_000.5
-
-    def now(self) -> float:
-        return self.time
 
 
 class Services:
@@ -152,7 +146,7 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.services = Services()
-        self.clock = Clock()
+        self.clock = HandClock(1_000_000.5)
         self.settings = GatewaySettings(data_dir=folder)
         blobs = FileBlobs(folder / "blobs")
         clients = Clients(**{field.name: self.services for field in dataclasses.fields(Clients)})  # type: ignore[arg-type]

@@ -27,6 +27,7 @@ from kit.rpc.access import CallerAuthenticator, accepts_api_token
 from kit.rpc.errors import error_from_rpc
 from kit.rpc.tokens import TOKEN_CACHE_SECONDS
 from kit.security.identity import Principal, current_principal
+from tests.clocks import HandClock
 from tests.signers import plain_signer, signer_of
 from tools import stubs
 
@@ -278,7 +279,7 @@ async def test_every_rpc_refuses_what_no_component_of_the_platform_signed(
 ) -> None:
     gateway = SIGNERS["gateway"]
     stranger = plain_signer("gateway", None, "1" * 32)
-    past = plain_signer("gateway", Past())
+    past = plain_signer("gateway", HandClock(time.time() - 200))
     token = ("authorization", "Bearer ann-token")
     for forged in (
         "",
@@ -293,13 +294,6 @@ async def test_every_rpc_refuses_what_no_component_of_the_platform_signed(
         for metadata in ((), (token,)):
             answer = await called.call(method, *metadata, ("soundwright-principal", forged))
             assert answer == ("PRINCIPAL_INVALID", None)
-
-
-class Past:
-    """A clock that is 200 seconds slow."""
-
-    def now(self) -> float:
-        return time.time() - 200
 
 
 def unsigned(token: str) -> str:
