@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -178,24 +177,6 @@ def test_nobody_learns_who_has_an_account(stack: Stack, browser: Browser) -> Non
     assert answers[known] == answers[unknown]
     assert [status for status, _, _ in answers[known]] == [200, 302, 200, 302, 200, 401]
     assert "Invalid email or password" in answers[known][0][1]
-
-
-def test_two_who_register_with_one_address_have_one_account(stack: Stack, admin: httpx.Client) -> None:
-    email = f"{uuid.uuid4()}@example.org"
-    passwords = [f"password number {n}" for n in range(4)]
-
-    def register(password: str) -> int:
-        with Browser(stack.base_url, email) as browser:
-            return browser.register(password).status_code
-
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(register, passwords)) == [302] * 4
-    assert admin.get("/api/admin/users", params={"search": email}).json()["meta"]["total_count"] == 1
-    entered = []
-    for password in passwords:
-        with Browser(stack.base_url, email) as browser:
-            entered.append(browser.log_in(password=password).status_code == 302)
-    assert entered.count(True) == 1
 
 
 @pytest.mark.parametrize(

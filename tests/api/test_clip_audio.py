@@ -63,28 +63,3 @@ def test_a_clip_becomes_a_track_of_the_caller(admin: httpx.Client, clip: str) ->
     assert copied == original
     assert admin.delete(f"/api/tracks/{track['id']}").status_code == 204
     assert admin.get(f"/audio/{clip}.wav").status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        ({"clip_id": "0" * 32}, "GENERATION_NOT_FOUND"),
-        ({"clip_id": "../x"}, "GENERATION_NOT_FOUND"),
-        ({}, "VALIDATION_ERROR"),
-        ({"clip_id": ["x"]}, "VALIDATION_ERROR"),
-    ],
-)
-def test_without_a_clip_there_is_no_track(admin: httpx.Client, body: object, code: str) -> None:
-    assert admin.post("/api/tracks/from-clip", json=body).json()["code"] == code
-
-
-def test_the_library_filters_by_length(admin: httpx.Client, clip: str) -> None:
-    short = made(admin, PROMPT, duration=1)
-
-    def found(**parameters: object) -> list[str]:
-        answer = admin.get("/api/library", params={"search": "quorvax", **parameters})  # type: ignore[arg-type]
-        return [item["id"] for item in answer.json()["items"]]
-
-    assert found() == [short, clip]
-    assert found(min_duration=2) == [clip]
-    assert found(min_duration=4) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -220,26 +219,6 @@ def test_conversations_are_kept_in_order(admin: httpx.Client, other: httpx.Clien
     assert first["conversation_id"] not in [
         each["id"] for each in admin.get("/api/agents/conversations", params={"page_size": 100}).json()["data"]
     ]
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        ({}, 422, "VALIDATION_ERROR"),
-        ({"message": ""}, 422, "VALIDATION_ERROR"),
-        ({"message": " \n"}, 422, "VALIDATION_ERROR"),
-        ({"message": "x" * 4001}, 422, "VALIDATION_ERROR"),
-        ({"message": 3}, 422, "VALIDATION_ERROR"),
-        ({"message": "Hi", "track_ids": "no list"}, 422, "VALIDATION_ERROR"),
-        ({"message": "Hi", "track_id": str(uuid.UUID(int=7))}, 404, "TRACK_NOT_FOUND"),
-        ({"message": "Hi", "track_ids": ["../x"]}, 404, "TRACK_NOT_FOUND"),
-        ({"message": "Hi", "conversation_id": str(uuid.UUID(int=7))}, 404, "CONVERSATION_NOT_FOUND"),
-        ({"message": "Hi", "conversation_id": "x"}, 404, "CONVERSATION_NOT_FOUND"),
-    ],
-)
-def test_questions_that_do_not_fit(admin: httpx.Client, body: dict[str, Any], status: int, code: str) -> None:
-    answer = admin.post("/api/agents/chat", json=body)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 def test_a_foreign_track_is_unknown(other: httpx.Client, morning: dict[str, Any]) -> None:

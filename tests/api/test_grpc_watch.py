@@ -104,3 +104,4 @@ async def test_a_suspension_ends_a_watch(stack: Stack, admin: httpx.Client) -> N
     error = error_from_rpc(failure.value)
     assert error is not None
     assert error.reason == "ACCOUNT_SUSPENDED"
+    assert (await asyncio.to_thread(admin.delete, f"/api/admin/jobs/{job_id}")).status_code == 204  # it is long

@@ -272,26 +272,6 @@ def test_what_nobody_made_anybody_may_see_who_knows_its_id(callers: dict[str, ht
     assert callers["stranger"].delete(f"/api/jobs/{job_id}").status_code == 403
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        "Bearer",
-        "Basic {}",
-        "Token {}",
-        "{}",
-        "bearer {}",
-        "Bearer  {}",
-        "Bearer {}x",
-        "Bearer ü",
-    ],
-)
-def test_a_token_is_taken_as_a_bearer_token_alone(stack: Stack, header: str) -> None:
-    value = header.format(stack.token).encode()
-    answer = httpx.get(f"{stack.base_url}/api/tracks", headers=[(b"authorization", value)])
-    good = header in ("bearer {}", "Bearer  {}")  # the case of the scheme does not count, nor do spaces
-    assert answer.status_code == (200 if good else 401)
-
-
 def test_without_open_access_nobody_comes_in_without_a_name(
     stack: Stack, belongings: dict[str, dict[str, str]]
 ) -> None:

@@ -138,23 +138,6 @@ def test_a_suggestion_can_be_withdrawn(box: httpx.Client, fresh: str) -> None:
     assert (again.status_code, again.json()["error"]) == (400, "Suggestion not found")
 
 
-@pytest.mark.parametrize(("path", "body", "expected"), [
-    ("{clip}/suggest-tag", {}, {"error": "Missing category"}),
-    ("{clip}/suggest-tag", {"category": None}, {"error": "Missing category"}),
-    ("{clip}/suggest-tag", {"category": 7}, {"error": "category must be a string"}),
-    ("{clip}/suggest-tag", {"category": "jazz", "action": "x"}, {"error": 'action must be "add" or "remove"'}),
-    ("{clip}/suggest-tag", {"category": "polka"}, {"success": False, "message": "Invalid category: polka",
-                                                   "error": "Invalid category: polka"}),
-    (UNKNOWN + "/suggest-tag", {"category": "jazz"}, {"success": False, "message": "Generation not found",
-                                                      "error": "Generation not found"}),
-])  # fmt: skip
-def test_suggestions_that_cannot_be(
-    box: httpx.Client, clip: str, path: str, body: dict[str, object], expected: dict[str, object]
-) -> None:
-    answer = box.post("/api/library/" + path.format(clip=clip), json=body)
-    assert (answer.status_code, answer.json()) == (400, expected)
-
-
 def test_what_nobody_made_has_no_suggestions(box: httpx.Client) -> None:
     for name in (UNKNOWN, "abc123"):
         answer = box.get(f"/api/library/{name}/tag-suggestions")
