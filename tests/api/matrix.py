@@ -17,7 +17,7 @@ Row = tuple[int, int, int, int, int]
 
 def _rows(table: dict[Row, str]) -> dict[str, Row]:
     """Read the classes of a table: methods with the paths behind them, one after another."""
-    rows: dict[str, Row] = {}
+    rows, method = dict[str, Row](), ""
     for row, text in table.items():
         for word in text.split():
             if word.startswith("/"):

@@ -156,10 +156,6 @@ def belongings(
         }
 
 
-def test_every_rpc_that_accepts_tokens_has_a_row() -> None:
-    assert {short(method) for method in METHODS if accepts_api_token(path_of(method))} == set(RPC_MATRIX)
-
-
 @pytest.mark.usefixtures("nothing_crashes")
 async def test_accounts_reach_what_is_theirs_or_public(
     stack: Stack, tokens: dict[str, str], belongings: dict[str, str]
