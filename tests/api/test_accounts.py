@@ -65,6 +65,7 @@ def link_to(stack: Stack, recipient: str, kind: str, count: int = 1) -> str:
 # ------------------------------------------------------------------------------------------------------ in and out
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_register_log_in_and_out(stack: Stack, browser: Browser) -> None:
     page = browser.get("/users/register")
     assert page.status_code == 200
@@ -182,10 +183,7 @@ def test_nobody_learns_who_has_an_account(stack: Stack, browser: Browser) -> Non
 @pytest.mark.parametrize(
     ("email", "password", "again", "complaint"),
     [
-        ("ann", "correct horse battery", None, "must have the @ sign"),
         ("ann@example.org", "elevenchars", None, "should be at least 12 character(s)"),
-        ("ann@example.org", "x" * 73, None, "should be at most 72 character(s)"),
-        ("ann@example.org", "ü" * 37, None, "should be at most 72 bytes"),
         ("ann@example.org", "correct horse battery", "another", "does not match password"),
         ("<script>@example.org", "correct horse battery", None, "must have the @ sign"),
     ],
@@ -237,6 +235,7 @@ def test_a_script_gets_a_token_with_email_and_password(ann: Browser) -> None:
         assert (wrong.status_code, wrong.json()["code"]) == (401, "CREDENTIALS_INVALID")
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_new_password_logs_out_everybody_else(stack: Stack, ann: Browser) -> None:
     token = ann.post("/api/tokens", json={"email": ann.email, "password": PASSWORD}).json()["data"]["token"]
     with Browser(stack.base_url, ann.email) as elsewhere:
@@ -259,6 +258,7 @@ def test_a_new_password_logs_out_everybody_else(stack: Stack, ann: Browser) -> N
         assert elsewhere.log_in(password="a better password").status_code == 302
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_links_in_mails(stack: Stack, ann: Browser) -> None:
     assert "not confirmed yet" in ann.get("/users/settings").text
     path = link_to(stack, ann.email, "confirmation")
@@ -291,6 +291,7 @@ def test_links_in_mails(stack: Stack, ann: Browser) -> None:
 # ---------------------------------------------------------------------------------------------------------- suspension
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_who_is_suspended_is_refused_in_every_dialect_at_once(stack: Stack, ann: Browser, admin: httpx.Client) -> None:
     token = ann.post("/api/tokens", json={"email": ann.email, "password": PASSWORD}).json()["data"]["token"]
     bearer, session = {"Authorization": f"Bearer {token}"}, ann.cookies[SESSION]
@@ -424,6 +425,7 @@ def test_administrators_cancel_the_jobs_of_others(stack: Stack, ann: Browser, ad
     assert (unknown.status_code, unknown.json()["code"]) == (404, "JOB_NOT_FOUND")
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_administrators_see_the_platform(admin: httpx.Client) -> None:
     components = admin.get("/api/admin/components").json()["data"]["components"]
     names = ["library", "ingest", "separation", "analysis", "generation"]

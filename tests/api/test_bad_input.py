@@ -210,6 +210,7 @@ def answered(connection: socket.socket) -> tuple[int, bytes]:
     return status, reader.read(length)
 
 
+@pytest.mark.topology("embedded", "cluster")
 @pytest.mark.parametrize("path", ["/api/tracks", "/process"])
 def test_an_upload_that_is_cut_off_leaves_nothing(stack: Stack, admin: httpx.Client, path: str) -> None:
     before = track_count(admin)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import websockets
 from phoenix_client import Phoenix, opened, refused, socket_url
-from stories import asked, encoded, finished, listener, made, song, upload
+from stories import encoded, finished, listener, made, song, upload
 
 from tests.stacks import Stack
 
@@ -58,6 +58,7 @@ def done(admin: httpx.Client) -> tuple[str, str]:
 # ------------------------------------------------------------------------------------------------------------ following
 
 
+@pytest.mark.topology("embedded", "cluster")
 async def test_a_job_is_followed_from_the_snapshot_to_its_end(stack: Stack, admin: httpx.Client) -> None:
     track_id, job_id = analysis(admin, 20.0)
     async with opened(stack, stack.token) as socket:
@@ -126,6 +127,7 @@ async def test_a_cancelled_job_has_failed(stack: Stack, admin: httpx.Client) -> 
     assert told[-1] == ("job:failed", {"job_id": job_id, "job_type": "processing", "error": "cancelled"})
 
 
+@pytest.mark.topology("embedded", "cluster")
 async def test_several_listen_and_one_hears_of_several(stack: Stack, admin: httpx.Client) -> None:
     jobs = [analysis(admin)[1] for _ in range(3)]
     async with opened(stack, stack.token) as one, opened(stack, stack.token) as other:
@@ -268,19 +270,7 @@ async def test_who_may_join_what(stack: Stack, admin: httpx.Client, other: httpx
     assert await refused(socket_url(stack.base_url, vsn="2.0.0", token=token)) == 403
 
 
-async def test_a_clip_is_followed_by_the_id_that_its_dialect_gives(stack: Stack) -> None:
-    with httpx.Client(base_url=stack.base_url, timeout=60) as anonymous:
-        job_id = asked(anonymous, "rain on a roof", duration=5, user_id=listener())["job_id"]
-        assert len(job_id) == 32
-        async with opened(stack) as socket:
-            phoenix = Phoenix(socket)
-            await phoenix.join(f"jobs:{job_id}")
-            event, payload = (await phoenix.follow(f"jobs:{job_id}"))[-1]
-        assert (event, payload["job_id"], payload["job_type"]) == ("job:completed", job_id, "generation")
-        audio = anonymous.get(payload["result"]["output_path"])
-        assert len(audio.content) == payload["result"]["file_size"]
-
-
+@pytest.mark.topology("embedded", "cluster")
 async def test_whoever_is_suspended_is_thrown_out_and_others_stay(stack: Stack, admin: httpx.Client) -> None:
     token, email = account(stack)
     async with opened(stack, token) as socket, opened(stack, stack.token) as bystander:
@@ -290,6 +280,7 @@ async def test_whoever_is_suspended_is_thrown_out_and_others_stay(stack: Stack, 
         assert await Phoenix(bystander).quiet()
 
 
+@pytest.mark.topology("embedded", "cluster")
 async def test_a_revoked_token_ends_its_sockets(stack: Stack) -> None:
     token, _ = account(stack)
     async with opened(stack, token) as socket:

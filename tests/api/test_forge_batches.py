@@ -43,6 +43,7 @@ def of_type(client: httpx.Client, job_type: str) -> int:
     return int(client.get("/api/jobs", params={"type": job_type}).json()["meta"]["total_count"])
 
 
+@pytest.mark.topology("embedded", "cluster")
 async def test_a_batch_of_three_is_separated(stack: Stack, admin: httpx.Client, tracks: list[str]) -> None:
     batch = separated(admin, tracks, format="wav16")
     assert [job["track_id"] for job in batch["jobs"]] == tracks
@@ -78,12 +79,14 @@ async def test_a_batch_of_three_is_separated(stack: Stack, admin: httpx.Client, 
     assert listed["batch"] == {"total": 3, "completed": 3, "failed": 0, "cancelled": 0}
     assert (listed["track_id"], listed["queue_position"], listed["status"]) == (None, None, "completed")
     assert admin.get(f"/api/jobs/{batch['id']}").json()["data"]["result"] is None
+    assert admin.get(f"{BATCH}/{batch['jobs'][0]['job_id']}").status_code == 404, "a job is no batch"
     refused = admin.post(f"/api/jobs/{batch['id']}/retry")
     assert (refused.status_code, refused.json()["code"]) == (409, "JOB_NOT_FAILED")
     refused = admin.delete(f"/api/jobs/{batch['id']}")
     assert (refused.status_code, refused.json()["code"]) == (409, "JOB_FINISHED")
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_batch_with_a_cancelled_job_is_completed_and_starts_that_one_again(
     admin: httpx.Client, receiver: WebhookReceiver, tracks: list[str]
 ) -> None:
@@ -144,18 +147,6 @@ def test_a_track_that_is_deleted_meanwhile_does_not_hold_up_its_batch(admin: htt
     assert long in refused.json()["message"]
 
 
-def test_a_request_with_a_key_is_answered_with_its_batch(admin: httpx.Client, tracks: list[str]) -> None:
-    key = uuid.uuid4().hex
-    first = separated(admin, tracks, key)
-    headers = {"Idempotency-Key": key}
-    again = admin.post(BATCH, json={"track_ids": tracks, "model": "dsp"}, headers=headers)
-    assert (again.status_code, again.json()["data"]["id"]) == (200, first["id"])
-    assert [job["job_id"] for job in again.json()["data"]["jobs"]] == [job["job_id"] for job in first["jobs"]]
-    other = admin.post(BATCH, json={"track_ids": tracks[:1], "model": "dsp"}, headers=headers)
-    assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
-    finished(admin, f"{BATCH}/{first['id']}")
-
-
 def test_one_track_that_cannot_be_separated_refuses_the_whole_batch(
     admin: httpx.Client, other: httpx.Client, tracks: list[str]
 ) -> None:
@@ -186,11 +177,3 @@ def test_a_batch_counts_as_one_request_for_each_track(admin: httpx.Client, track
     first, second = (remaining(admin.post(BATCH, json=body, headers=key)) for _ in range(2))
     if first[0] == second[0]:  # of the same minute
         assert first[1] - second[1] == 3
-
-
-def test_others_see_no_batch(admin: httpx.Client, other: httpx.Client, tracks: list[str]) -> None:
-    batch = separated(admin, tracks[:1])
-    for answer in (other.get(f"{BATCH}/{batch['id']}"), other.delete(f"/api/jobs/{batch['id']}")):
-        assert (answer.status_code, answer.json()["code"]) == (403, "ACCESS_DENIED")
-    assert admin.get(f"{BATCH}/{batch['jobs'][0]['job_id']}").status_code == 404, "a job is no batch"
-    finished(admin, f"{BATCH}/{batch['id']}")

@@ -166,14 +166,7 @@ def test_what_is_too_loud_is_limited_unless_it_is_in_floats(
 
 REFUSALS = [
     ({"version": 2}, 1, "version"),
-    (
-        {"stems": [{"index": 0}, {"index": 1, "edits": [{"type": "crop", "params": {"start_ms": -1}}]}]},
-        2,
-        "stems[1].edits[0].params.start_ms",
-    ),
     ({"stems": [{"index": 0, "edits": [{"type": "reverse"}]}]}, 1, "stems[0].edits[0].type"),
-    ({"stems": [{"index": 0}, {"index": 1}]}, 1, "stems"),
-    ({"stems": [{"name": "vocals"}]}, 1, "stems[0].name"),
     ({}, 0, "stems"),
     ([], 1, "manifest"),
 ]
@@ -208,11 +201,6 @@ def test_bodies_that_do_not_fit_are_refused(admin: httpx.Client, bare: dict[str,
     assert refusal(admin.post("/api/daw/export", data=form, files=stem))[0] == 400
 
 
-def test_somebody_elses_track_is_unknown(other: httpx.Client, track: dict[str, Any]) -> None:
-    answer = exported(other, track["id"])
-    assert (answer.status_code, answer.json()["code"]) == (404, "TRACK_NOT_FOUND")
-
-
 def test_a_browser_exports_with_its_session_and_token(stack: Stack) -> None:
     a = noise(5, 100)
     with Browser(stack.base_url) as browser:
@@ -243,6 +231,7 @@ def test_a_file_input_without_a_file_is_none(admin: httpx.Client, track: dict[st
     assert len(decoded(answer.content)) == 2 * RATE_HZ
 
 
+@pytest.mark.topology("embedded", "cluster")
 @pytest.mark.parametrize("sent", ["half of the body", "all of the body"])
 def test_a_client_that_goes_away_leaves_nothing(
     stack: Stack, admin: httpx.Client, bare: dict[str, Any], sent: str

@@ -83,6 +83,7 @@ def test_an_archive_holds_every_stem_in_the_format(
     assert np.max(np.abs(total - song(3.0))) < 2e-3
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_an_archive_is_downloaded_in_parts(admin: httpx.Client, export: dict[str, Any]) -> None:
     path = export["download_url"]
     whole = admin.get(path)
@@ -108,6 +109,7 @@ def test_an_export_is_a_job_like_any_other(admin: httpx.Client, track: dict[str,
     assert admin.get(f"/api/processing/job/{export['id']}").status_code == 404
 
 
+@pytest.mark.topology("embedded", "cluster")
 async def test_channels_tell_of_an_export(stack: Stack, admin: httpx.Client, track: dict[str, Any]) -> None:
     job_id = started(admin, track, "wav32f").json()["data"]["job_id"]
     async with opened(stack, stack.token) as socket:
@@ -176,6 +178,7 @@ def test_an_export_that_waits_is_cancelled(stack: Stack, admin: httpx.Client) ->
         eventually(lambda job_id=job_id: stored(stack, job_id) == [])
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_the_deletion_of_a_track_removes_its_exports(stack: Stack, admin: httpx.Client) -> None:
     track = separated(admin, 20.0)
     done = exported(admin, track, "wav16")

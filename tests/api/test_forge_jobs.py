@@ -27,6 +27,7 @@ def separate(client: httpx.Client, track: dict[str, Any], **headers: str) -> str
     return job_id
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_the_ledger_is_filtered_and_paged(admin: httpx.Client) -> None:
     mine = upload(admin, encoded(song(0.5)))
     ids = [separate(admin, mine) for _ in range(3)]
@@ -57,6 +58,7 @@ def test_every_kind_of_job_can_be_asked_for(admin: httpx.Client, kind: str) -> N
     assert {job["job_type"] for job in listed.json()["data"]} <= {kind}
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_job_is_cancelled_while_it_waits_or_runs(admin: httpx.Client) -> None:
     long = upload(admin, encoded(song(120.0)))
     jobs = [separate(admin, long) for _ in range(3)]
@@ -135,6 +137,7 @@ def test_a_request_is_followed_from_the_edge_to_the_worker(
     assert {"gateway", "separation"} <= {entry["component"] for entry in entries()}
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_probes_metrics_and_documentation(stack: Stack, admin: httpx.Client) -> None:
     for _ in range(2):  # each gateway counts its own requests
         health = httpx.get(f"{stack.base_url}/health")

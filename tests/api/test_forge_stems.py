@@ -168,6 +168,7 @@ def test_a_waveform_shows_the_extremes_of_the_stem(admin: httpx.Client, stems: d
             assert np.abs(np.array(pixels(coarse.content)) - np.array(drawn(samples, pixel_frames))).max() <= 1
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_waveform_is_cached_and_has_parts(admin: httpx.Client, stems: dict[str, dict[str, Any]]) -> None:
     path = f"/api/stems/{stems['vocals']['id']}/waveform"
     whole = admin.get(path)
@@ -185,6 +186,7 @@ def test_a_waveform_is_cached_and_has_parts(admin: httpx.Client, stems: dict[str
         assert admin.head(path, params=query).headers["etag"] == answer.headers["etag"]
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_waveform_that_is_missing_is_computed_once_it_is_asked_for(
     stack: Stack, admin: httpx.Client, track: dict[str, Any], stems: dict[str, dict[str, Any]]
 ) -> None:
@@ -214,6 +216,7 @@ def test_tracks_of_the_pipeline_have_waveforms(admin: httpx.Client) -> None:
         assert np.abs(np.array(pixels(answer.content)) - np.array(drawn(samples))).max() <= 1
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_nothing_is_left_of_a_deleted_track(stack: Stack, admin: httpx.Client) -> None:
     track = upload(admin, encoded(song(1.0)))
     job_id = separated(admin, track, "flac")

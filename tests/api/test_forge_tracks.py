@@ -20,6 +20,7 @@ def stored_files(stack: Stack) -> set[str]:
     return {*stack.stored(), *map(str, stack.unfinished())}
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_song_comes_in_is_listed_and_comes_back_unchanged(admin: httpx.Client) -> None:
     content = encoded(song())
     track = upload(admin, content, "My Song.wav", artist="The Band", album="First")
@@ -58,6 +59,7 @@ def test_two_uploads_of_one_name_at_the_same_time(admin: httpx.Client) -> None:
     assert [admin.get(track["file_path"]).content for track in tracks] == contents
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_repeated_upload_returns_the_first_track(stack: Stack, admin: httpx.Client, other: httpx.Client) -> None:
     def send(client: httpx.Client, content: bytes) -> httpx.Response:
         return client.post("/api/tracks", files={"file": ("song.wav", content)}, headers=headers)
@@ -81,6 +83,7 @@ def test_a_repeated_upload_returns_the_first_track(stack: Stack, admin: httpx.Cl
     assert admin.get(recreated.json()["data"]["file_path"]).content == content
 
 
+@pytest.mark.topology("embedded", "cluster")
 @pytest.mark.parametrize("file_count", [1, 2], ids=["one_file", "two_files"])
 def test_simultaneous_uploads_with_one_key_create_one_track(stack: Stack, admin: httpx.Client, file_count: int) -> None:
     headers = {"Idempotency-Key": str(uuid.uuid4())}
@@ -164,6 +167,7 @@ def test_a_separation_and_an_analysis_show_on_the_track(admin: httpx.Client) -> 
     assert (told["bpm"], told["key"]) == (pytest.approx(measured["tempo"], abs=0.01), measured["key"])
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_deleted_track_is_gone_with_all_that_belongs_to_it(stack: Stack, admin: httpx.Client) -> None:
     before = stored_files(stack)
     track = upload(admin, encoded(song(1.0)))
@@ -191,6 +195,7 @@ def test_a_deleted_track_is_gone_with_all_that_belongs_to_it(stack: Stack, admin
     assert {one["id"]: one["status"] for one in history} == {job["id"]: "completed", analysis["job_id"]: "completed"}
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_deletion_ends_the_work_on_the_track(stack: Stack, admin: httpx.Client) -> None:
     before = stored_files(stack)
     track = upload(admin, encoded(song(120.0)))
@@ -244,6 +249,7 @@ def albums(other: httpx.Client) -> dict[str, str]:
     return found
 
 
+@pytest.mark.topology("embedded", "cluster")
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
@@ -278,6 +284,7 @@ def test_nobody_finds_other_peoples_tracks(admin: httpx.Client, albums: dict[str
     assert admin.get("/api/tracks", params={"q": "quxmond"}).json()["data"] == []
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_pages_lead_to_each_other(other: httpx.Client, albums: dict[str, str]) -> None:
     seen: list[str] = []
     address = "/api/tracks?q=quxmond&page_size=2&sort=title"

@@ -61,6 +61,7 @@ async def reason(stack: Stack, job_id: str, token: str) -> str:
     return error.reason
 
 
+@pytest.mark.topology("embedded", "cluster")
 async def test_watchers_see_the_life_of_a_job(stack: Stack, admin: httpx.Client, track_id: str) -> None:
     job_id = await asyncio.to_thread(separate, admin, track_id)
     first, second = await asyncio.gather(*(watched(stack, job_id, stack.token) for _ in range(2)))
@@ -89,6 +90,7 @@ async def test_a_watch_is_refused_like_getjob(stack: Stack, admin: httpx.Client,
     assert await reason(stack, job_id, "") == "UNAUTHORIZED"
 
 
+@pytest.mark.topology("embedded", "cluster")
 async def test_a_suspension_ends_a_watch(stack: Stack, admin: httpx.Client) -> None:
     token = await asyncio.to_thread(stack.create_account, "watch-suspended@example.org")
     with httpx.Client(base_url=stack.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:

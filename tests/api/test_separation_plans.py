@@ -244,28 +244,6 @@ def test_jobs_in_one_process_do_not_disturb_each_other(client: httpx.Client, tra
 
 
 @pytest.mark.parametrize(
-    ("wishes", "details"),
-    [
-        ({"models": ["own"]}, {"models": ["must name 2 to 4 models"]}),
-        ({"models": ["own", "dsp"], "model": "dsp"}, {"model": ["cannot be used beside models"]}),
-        ({"models": ["own", "voices"]}, {"models": ["have no stem in common"]}),
-        ({"weights": [1]}, {"weights": ["needs models"]}),
-        ({"engine": "lalalai", "models": ["own", "dsp"]}, {"models": ["cannot be used with lalal.ai"]}),
-        ({"model": "own", "chain": [{"stem": "vocals", "model": "dsp"}] * 3}, {"chain": ["may have at most 2 steps"]}),
-        ({"chain": [{"stem": "vocals"}]}, {"chain": ["can't be blank"]}),
-        ({"chain": "vocals"}, {"chain": ["input should be a valid dictionary"]}),
-    ],
-)
-def test_invalid_plans_are_refused(
-    client: httpx.Client, track: dict[str, Any], wishes: dict[str, Any], details: dict[str, list[str]]
-) -> None:
-    refused = requested(client, track, **wishes)
-    assert (refused.status_code, refused.json()["code"], refused.json()["details"]) == (
-        422, "VALIDATION_ERROR", details,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
     "wishes",
     [{"models": ["own", "htdemucs_ft"]}, {"model": "own", "chain": [{"stem": "vocals", "model": "htdemucs_ft"}]}],
 )

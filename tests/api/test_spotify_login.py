@@ -198,16 +198,6 @@ def test_an_address_that_has_an_account(
         assert account(elsewhere) == ann.email
 
 
-def test_a_user_without_an_address_connects(browser: Browser, spotify: SpotifySimulator) -> None:
-    subject = new_user(spotify)
-    del spotify.users[subject]["email"]
-    answer = go(browser)
-    assert answer.status_code == 422
-    assert "Spotify sent no valid email address" in answer.text
-    registered(browser)
-    assert "is connected" in outcome(browser, go(browser))
-
-
 def test_when_spotify_is_away(browser: Browser, spotify: SpotifySimulator) -> None:
     new_user(spotify)
     spotify.token_failures.append(503)
@@ -219,20 +209,10 @@ def test_when_spotify_is_away(browser: Browser, spotify: SpotifySimulator) -> No
     assert account(browser) == ""
 
 
-def test_who_is_suspended_stays_out(browser: Browser, spotify: SpotifySimulator, admin: httpx.Client) -> None:
-    subject = new_user(spotify)
-    go(browser)
-    (known,) = admin.get("/api/admin/users", params={"search": subject}).json()["data"]
-    assert admin.patch(f"/api/admin/users/{known['id']}", json={"status": "suspended"}).status_code == 200
-    browser.cookies.clear()
-    answer = go(browser)
-    assert (answer.status_code, "This account is suspended." in answer.text) == (403, True)
-    assert SESSION not in browser.cookies
-
-
 # ------------------------------------------------------------------------------------------------------------- connect
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_connection_opens_private_playlists_until_it_ends(
     stack: Stack, ann: Browser, spotify: SpotifySimulator
 ) -> None:
@@ -288,9 +268,8 @@ def test_taking_a_connection_away(stack: Stack, ann: Browser, spotify: SpotifySi
 def test_a_key_for_lalal_ai(stack: Stack, ann: Browser) -> None:
     key = f"key-{uuid.uuid4()}"
     assert "Your key is not set." in ann.get(SETTINGS).text
-    for bad in ("", "short", "with blank", "ü" * 10, "x" * 201):
-        answer = ann.submit("POST", SETTINGS, {"action": "connect_lalalai", "key": bad})
-        assert (answer.status_code, "must be 8 to 200" in answer.text) == (200, True), bad
+    answer = ann.submit("POST", SETTINGS, {"action": "connect_lalalai", "key": "short"})
+    assert (answer.status_code, "must be 8 to 200" in answer.text) == (200, True)
     answer = ann.submit("POST", SETTINGS, {"action": "connect_lalalai", "key": f" {key} "})
     assert outcome(ann, answer, SETTINGS) == "The key was stored encrypted."
     page = ann.get(SETTINGS).text

@@ -175,19 +175,6 @@ def test_every_kind_of_job_is_told_with_files_that_can_be_fetched(
     removed(owner, webhook)
 
 
-def test_a_cancelled_job_failed(owner: httpx.Client, receiver: WebhookReceiver, path: str) -> None:
-    webhook = registered(owner, receiver.url + path, events=["job.failed"])
-    long = upload(owner, encoded(song(60.0)))["id"]
-    job = owner.post("/api/processing/separate", json={"track_id": long, "model": "dsp"}).json()["data"]["job_id"]
-    assert owner.delete(f"/api/jobs/{job}").status_code == 204
-    eventually(lambda: len(receiver.to(path)) == 1)
-    message = receiver.to(path)[0].message
-    assert message["type"] == "job.failed"
-    data = message["data"]
-    assert (data["id"], data["status"], data["error"], data["outputs"]) == (job, "failed", "cancelled", [])
-    removed(owner, webhook)
-
-
 def test_it_is_tried_again_and_replayed_on_request(owner: httpx.Client, receiver: WebhookReceiver, path: str) -> None:
     webhook = registered(owner, receiver.url + path)
     receiver.answer_with([500, 503])

@@ -211,7 +211,18 @@ def site(built_site: Site) -> Site:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "Bearer", "Bearer ", "Basic dXNlcjp4", "Bearer nobody", "token-of-user", "Bearer ü"]
+    "value",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic dXNlcjp4",
+        "Token token-of-user",
+        "Bearer nobody",
+        "Bearer token-of-userx",
+        "token-of-user",
+        "Bearer ü",
+    ],
 )
 async def test_forge_wants_a_token(site: Site, value: str) -> None:
     headers = {"Authorization": value.encode()} if value else {}
@@ -226,7 +237,7 @@ async def test_forge_wants_a_token(site: Site, value: str) -> None:
 
 
 async def test_a_caller_lends_its_name_and_role_to_the_services(site: Site) -> None:
-    answer = await site.client().get("/api/tracks", headers={"Authorization": "bEARER token-of-user"})
+    answer = await site.client().get("/api/tracks", headers={"Authorization": "bEARER  token-of-user"})
     assert answer.status_code == 200
     assert site.services.principals == [Principal("user", "pro")]
 
@@ -296,10 +307,8 @@ async def test_callers_without_a_name_are_limited_by_address(site: Site) -> None
     [
         (f"/api/tracks/{FOREIGN_TRACK}", 404, "TRACK_NOT_FOUND", "Track not found"),
         (f"/api/tracks/{UNKNOWN}", 404, "TRACK_NOT_FOUND", "Track not found"),
-        ("/api/tracks/not-a-uuid", 404, "TRACK_NOT_FOUND", "Track not found"),
         (f"/api/jobs/{FOREIGN_JOB}", 403, "ACCESS_DENIED", "Access denied"),
         (f"/api/processing/job/{FOREIGN_JOB}", 403, "ACCESS_DENIED", "Access denied"),
-        ("/api/jobs/%ff", 404, "JOB_NOT_FOUND", "Job not found"),
         (f"/api/processing/job/{PIPELINE_JOB}", 404, "JOB_NOT_FOUND", "Job not found"),
         (f"/api/analysis/job/{JOB}", 404, "JOB_NOT_FOUND", "Job not found"),
         (f"/export/stems/{FOREIGN_TRACK}", 403, "ACCESS_DENIED", "Access denied"),
@@ -330,18 +339,14 @@ async def test_wrong_methods_in_each_dialect(site: Site) -> None:
     assert (await site.client("soundbox").get("/nowhere")).json() == {"error": "Not found"}
 
 
-
-
 async def test_validation_names_the_fields(site: Site) -> None:
     client = site.client()
-    blank = await client.post("/api/processing/separate", headers=USER, json={})
-    assert blank.json()["details"] == {"track_id": ["can't be blank"]}
     model = await client.post("/api/processing/separate", headers=USER, json={"track_id": TRACK, "model": "bogus"})
     assert (model.status_code, model.json()["details"]) == (422, {"model": ["is not known"]})
     page = await client.get("/api/tracks?page=0&page_size=101", headers=USER)
     assert (page.status_code, sorted(page.json()["details"])) == (422, ["page", "page_size"])
-    status = await client.get("/api/jobs?status=dancing", headers=USER)
-    assert (status.status_code, list(status.json()["details"])) == (422, ["status"])
+    blank = await client.post("/api/processing/separate", headers=USER, json={})
+    assert blank.json()["details"] == {"track_id": ["can't be blank"]}
 
 
 async def test_a_crash_is_an_apology_without_a_trace(site: Site) -> None:
@@ -413,8 +418,6 @@ async def test_a_separation_is_created_once(site: Site) -> None:
     assert (asked.idempotency_key, asked.engine, asked.format, asked.track_id) == ("k 1", "local", "wav24", TRACK)
     site.services.existed = True
     assert (await client.post("/api/processing/separate", headers=USER, json=body)).status_code == 200
-
-
 
 
 async def test_models_are_listed_in_the_order_of_the_separation_service(site: Site) -> None:
