@@ -13,12 +13,7 @@ from stories import UNHURRIED, encoded, finished, song, upload
 from tests.simulators.language_model import KEY, LanguageModelSimulator, picks, says
 from tests.stacks import Stack, embedded
 
-SETTINGS = {
-    **UNHURRIED,
-    "SOUNDWRIGHT_AGENT_SECONDS": "4",
-    "SOUNDWRIGHT_AGENT_TOOL_LIMIT": "4",
-    "HF_HUB_OFFLINE": "1",
-}
+SETTINGS = {**UNHURRIED, "SOUNDWRIGHT_AGENT_SECONDS": "4", "SOUNDWRIGHT_AGENT_TOOL_LIMIT": "4", "HF_HUB_OFFLINE": "1"}
 
 
 def chat(client: httpx.Client, message: str, **fields: Any) -> dict[str, Any]:
@@ -316,14 +311,7 @@ def test_a_model_that_goes_on_for_ever_is_cut(
     assert len(answer["data"]["tools"]) == 5
 
 
-@pytest.mark.parametrize(
-    ("failure", "reason"),
-    [
-        (401, "rejects the key"),
-        (says(""), "empty"),
-        (None, "in time"),
-    ],
-)
+@pytest.mark.parametrize(("failure", "reason"), [(401, "rejects the key"), (says(""), "empty"), (None, "in time")])
 def test_without_the_model_the_rules_answer_and_say_so(
     ann: httpx.Client, model: LanguageModelSimulator, evening: dict[str, Any], failure: Any, reason: str
 ) -> None:

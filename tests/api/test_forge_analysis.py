@@ -51,12 +51,7 @@ def test_the_values_are_kept_with_the_track(admin: httpx.Client, track: dict[str
     assert job["result"].items() <= stored.items()
     export = admin.get(f"/export/analysis/{track['id']}")
     assert export.headers["content-disposition"] == 'attachment; filename="Measured_analysis.json"'
-    assert export.json() == {
-        "track_id": track["id"],
-        "title": "Measured",
-        "artist": "Band",
-        "analysis": job["result"],
-    }
+    assert export.json() == {"track_id": track["id"], "title": "Measured", "artist": "Band", "analysis": job["result"]}
 
 
 def test_one_feature_gives_no_others(admin: httpx.Client, track: dict[str, Any]) -> None:

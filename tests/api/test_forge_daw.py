@@ -112,31 +112,6 @@ def test_uploaded_stems_are_summed(admin: httpx.Client, bare: dict[str, Any], fi
     assert np.array_equal(mix(admin, bare["id"], files=stem_files(a, b, field=field)), expected)
 
 
-def test_a_manifest_says_how_uploads_sound(admin: httpx.Client, bare: dict[str, Any]) -> None:
-    a, b, c = noise(1), noise(2), noise(3)
-    manifest = {
-        "version": 1,
-        "format": "wav32f",
-        "stems": [
-            {"index": 0, "name": "Lead", "volume": 0.5, "pan": -1},
-            {
-                "name": "stem 1",
-                "edits": [
-                    {"type": "trim", "params": {"start_ms": 10, "end_ms": 20}},
-                    {"type": "fade_in", "params": {"duration_ms": 10}},
-                ],
-            },
-            {"index": 2, "mute": True},
-        ],
-    }
-    expected = np.zeros_like(a)
-    expected[:, 0] += a[:, 0] * 0.5 * 2**0.5
-    edited = np.concatenate((b[:441], b[882:]))
-    edited[:441] *= np.arange(441)[:, None] / 441
-    expected[: len(edited)] += edited
-    np.testing.assert_allclose(mix(admin, bare["id"], manifest, stem_files(a, b, c)), expected, atol=1e-6)
-
-
 def test_stored_stems_join_uploaded_ones_where_they_are_listed(admin: httpx.Client, track: dict[str, Any]) -> None:
     a = noise(4)
     drums = mix(admin, track["id"], {"format": "wav32f", "stems": [{"name": "drums"}]})

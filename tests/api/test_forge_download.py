@@ -104,17 +104,10 @@ def test_from_a_link_to_a_track(admin: httpx.Client, spotify: SpotifySimulator, 
     job = completed(admin, created)
     track = admin.get(f"/api/tracks/{created['track_id']}").json()["data"]
     assert job == {
-        "id": created["job_id"],
-        "track_id": created["track_id"],
-        "status": "completed",
-        "progress": 100,
-        "message": None,
-        "quality": "high",
-        "output_path": track["file_path"],
-        "file_size": track["file_size"],
-        "error": None,
-        "error_code": None,
-    }
+        "id": created["job_id"], "track_id": created["track_id"], "status": "completed", "progress": 100,
+        "message": None, "quality": "high", "output_path": track["file_path"], "file_size": track["file_size"],
+        "error": None, "error_code": None,
+    }  # fmt: skip
     assert (track["title"], track["artist"], track["album"]) == (title, "The Band", "Album")
     assert (track["source"], track["container"], track["sample_rate_hz"]) == ("spotify", "mp3", 44100)
     song = admin.get(f"/api/spotify/track/{spotify_id}").json()["data"]
@@ -239,12 +232,7 @@ def test_a_track_without_audio_is_refused_where_audio_is_needed(
 
 @pytest.mark.parametrize(("quality", "container", "bit_rate"), [("lossless", "flac", None), ("low", "mp3", 128_000)])
 def test_quality(
-    admin: httpx.Client,
-    spotify: SpotifySimulator,
-    site: MediaSite,
-    quality: str,
-    container: str,
-    bit_rate: int | None,
+    admin: httpx.Client, spotify: SpotifySimulator, site: MediaSite, quality: str, container: str, bit_rate: int | None
 ) -> None:
     created = start(admin, f"spotify:track:{new_song(spotify, site)}", quality)
     job = completed(admin, created)

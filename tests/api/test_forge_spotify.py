@@ -59,9 +59,7 @@ def test_a_track_as_the_contract_shows_it(admin: httpx.Client, spotify: SpotifyS
 @pytest.mark.parametrize(
     "url",
     [
-        f"https://open.spotify.com/intl-de/track/{ID}?si=0123",
         f"spotify:track:{ID}",
-        f"open.spotify.com/track/{ID}",
         "https://spotify.link/AbC1",
         "https://spotify.link/AbC2?_p=1",
         "https://spotify.link/Page",

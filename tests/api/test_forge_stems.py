@@ -103,21 +103,6 @@ def test_the_segments_together_are_the_stem(admin: httpx.Client, stems: dict[str
         np.testing.assert_array_equal(played(admin, stem), decoded(admin.get(stem["download_url"]).content))
 
 
-@pytest.mark.parametrize(("encoding", "kind"), [("wav16", "flac"), ("wav24", "flac"), ("wav32f", "wav")])
-def test_stems_of_every_format_have_segments_and_waveforms(admin: httpx.Client, encoding: str, kind: str) -> None:
-    track = upload(admin, encoded(song(5.1, 1)))
-    separated(admin, track, encoding)
-    found = listed(admin, track)
-    stem = found["stems"][0]
-    samples = decoded(admin.get(stem["download_url"]).content)
-    np.testing.assert_array_equal(played(admin, stem), samples)
-    assert admin.get(f"/api/stems/{stem['id']}/segments/1").headers["content-type"] == f"audio/{kind}"
-    assert admin.get(f"/api/stems/{found['mix']['id']}/segments/1").headers["content-type"] == "audio/flac"
-    waveform = pixels(admin.get(f"/api/stems/{stem['id']}/waveform").content)
-    # What is drawn is what was computed, before it is rounded to the bits of the file.
-    assert np.abs(np.array(waveform) - np.array(drawn(samples))).max() <= 1
-
-
 def test_a_segment_is_cached_until_it_changes(admin: httpx.Client, stems: dict[str, dict[str, Any]]) -> None:
     path = f"/api/stems/{stems['bass']['id']}/segments/"
     first = admin.get(path + "0")

@@ -50,11 +50,7 @@ def test_only_a_script_with_the_token_of_a_page_creates_a_guest(visitor: Browser
     assert '<meta name="account" content="">' in visitor.get("/studio").text
     again = visitor.post(GUEST)
     assert again.status_code == 200
-    assert again.json()["data"] == {
-        "id": account_id,
-        "email": "",
-        "csrf_token": visitor.headers["X-CSRF-Token"],
-    }
+    assert again.json()["data"] == {"id": account_id, "email": "", "csrf_token": visitor.headers["X-CSRF-Token"]}
     assert guest_count(admin) == before + 1
     with Browser(str(visitor.base_url)) as ann:
         registered(ann)

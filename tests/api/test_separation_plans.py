@@ -90,18 +90,6 @@ def test_the_mean_of_two_models(client: httpx.Client, track: dict[str, Any]) -> 
         np.testing.assert_allclose(both[stem], (3 * one[stem] + other[stem]) / 4, atol=1e-6)
 
 
-def test_the_strongest_estimates_of_three_models(client: httpx.Client, track: dict[str, Any]) -> None:
-    models = ["htdemucs", "own", "dsp"]
-    job = separated(client, track, models=models, combine="max_magnitude", stems=["vocals"])
-    assert (job["combine"], job["requested_stems"]) == ("max_magnitude", ["vocals"])
-    assert [run["model"] for run in job["runs"]] == models
-    stems = stems_of(client, job)
-    assert list(stems) == ["vocals", "accompaniment"]
-    np.testing.assert_allclose(stems["vocals"] + stems["accompaniment"], decoded(encoded(song(2.0))), atol=1e-6)
-    again = separated(client, track, models=models, combine="max_magnitude", stems=["vocals"])
-    np.testing.assert_array_equal(stems_of(client, again)["vocals"], stems["vocals"])
-
-
 def test_a_stem_is_separated_as_a_recording_would_be(client: httpx.Client, track: dict[str, Any]) -> None:
     plain = separated(client, track, model="htdemucs")
     vocals = next(stem for stem in plain["stems"] if stem["stem_type"] == "vocals")
@@ -120,17 +108,6 @@ def test_a_stem_is_separated_as_a_recording_would_be(client: httpx.Client, track
 
     archive = zipfile.ZipFile(io.BytesIO(client.get(f"/export/stems/{track['id']}").content))
     assert sorted(archive.namelist()) == sorted(f"Plan - {stem}.wav" for stem in stems)
-
-
-def test_an_ensemble_can_begin_a_chain_of_two_steps(client: httpx.Client, track: dict[str, Any]) -> None:
-    chain = [{"stem": "vocals", "model": "voices"}, {"stem": "accompaniment", "model": "dsp"}]
-    job = separated(client, track, models=["htdemucs", "dsp"], stems=["vocals"], chain=chain)
-    assert [stem["stem_type"] for stem in job["stems"]] == [
-        "vocals_lead", "vocals_backing",
-        "accompaniment_drums", "accompaniment_bass", "accompaniment_other", "accompaniment_vocals",
-    ]  # fmt: skip
-    assert (job["engine"], len(job["runs"])) == ("demucs+dsp", 4)
-    assert all(run["compute_seconds"] > 0 for run in job["runs"])
 
 
 def test_a_batch_separates_each_track_by_the_plan(client: httpx.Client, track: dict[str, Any]) -> None:
@@ -241,19 +218,3 @@ def test_jobs_in_one_process_do_not_disturb_each_other(client: httpx.Client, tra
         np.testing.assert_allclose(actual[stem], expected[stem], atol=1e-6)
     assert client.delete(f"/api/jobs/{endless}").status_code == 204
     assert finished(client, path)["error"] == "cancelled"
-
-
-@pytest.mark.parametrize(
-    "wishes",
-    [{"models": ["own", "htdemucs_ft"]}, {"model": "own", "chain": [{"stem": "vocals", "model": "htdemucs_ft"}]}],
-)
-def test_no_fallback_runs_in_a_plan(client: httpx.Client, track: dict[str, Any], wishes: dict[str, Any]) -> None:
-    assert separated(client, track, model="htdemucs_ft")["degraded"] is True
-    answer = requested(client, track, **wishes)
-    if answer.status_code == 503:
-        assert answer.json()["code"] == "MODEL_UNAVAILABLE"
-        return
-    # On a busy machine, an attempt to load the model takes longer than a request waits for it.
-    path = f"/api/jobs/{answer.json()['data']['job_id']}"
-    job = finished(client, path)
-    assert (job["status"], job["error_code"]) == ("failed", "MODEL_UNAVAILABLE")

@@ -134,12 +134,7 @@ def test_security_follows_from_the_declared_access(
 ) -> None:
     document = own_site(accepted)
     assert document["paths"]["/fruit/{name}"]["get"]["security"] == security
-    always = {
-        "400": ["PATH_INVALID"],
-        "421": ["HOST_NOT_ALLOWED"],
-        "500": ["INTERNAL"],
-        "503": ["SERVICE_UNAVAILABLE"],
-    }
+    always = {"400": ["PATH_INVALID"], "421": ["HOST_NOT_ALLOWED"], "500": ["INTERNAL"], "503": ["SERVICE_UNAVAILABLE"]}
     assert reasons(document, "get", "/fruit/{name}") == refused | always
     writes = document["paths"]["/fruit/{name}"]["delete"]["security"]
     assert all("csrf" in way for way in writes if "session" in way)

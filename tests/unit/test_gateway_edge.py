@@ -228,11 +228,7 @@ async def test_forge_wants_a_token(site: Site, value: str) -> None:
     headers = {"Authorization": value.encode()} if value else {}
     answer = await site.client().get("/api/tracks", headers=headers)
     assert answer.status_code == 401
-    assert answer.json() == {
-        "error": "Unauthorized",
-        "code": "UNAUTHORIZED",
-        "message": "Valid Bearer token required",
-    }
+    assert answer.json() == {"error": "Unauthorized", "code": "UNAUTHORIZED", "message": "Valid Bearer token required"}
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
@@ -451,18 +447,10 @@ async def test_a_separation_from_queued_to_completed(site: Site) -> None:
     assert (done["engine"], done["model"], done["requested_model"]) == ("dsp", "dsp", "htdemucs")
     assert (done["degraded"], done["degraded_reason"]) == (True, "no weights")
     expected = {
-        "id": "s",
-        "stem_type": "vocals",
-        "file_path": f"/files/stems/{JOB}/vocals.flac",
-        "file_size": 9,
-        "source": "local",
-        "track_id": TRACK,
-        "processing_job_id": JOB,
-        "download_url": "/export/stem/s",
-        "duration_seconds": 0.5,
-        "sample_rate_hz": 44100,
-        "channel_count": 2,
-    }
+        "id": "s", "stem_type": "vocals", "file_path": f"/files/stems/{JOB}/vocals.flac", "file_size": 9,
+        "source": "local", "track_id": TRACK, "processing_job_id": JOB, "download_url": "/export/stem/s",
+        "duration_seconds": 0.5, "sample_rate_hz": 44100, "channel_count": 2,
+    }  # fmt: skip
     assert expected.items() <= done["stems"][0].items()
 
 
@@ -578,25 +566,11 @@ async def test_a_pipeline_job_from_its_queue_to_its_end(site: Site) -> None:
         {},
     )
     assert queued["stages"] == [
-        {
-            "name": "audio_separation",
-            "processor_type": "separator",
-            "status": "processing",
-            "started_at": "2026-03-04T18:30:00.120045",
-            "completed_at": None,
-            "error": None,
-            "duration_seconds": None,
-        },
-        {
-            "name": "normalization",
-            "processor_type": "audio_processing",
-            "status": "pending",
-            "started_at": None,
-            "completed_at": None,
-            "error": None,
-            "duration_seconds": None,
-        },
-    ]
+        {"name": "audio_separation", "processor_type": "separator", "status": "processing",
+         "started_at": "2026-03-04T18:30:00.120045", "completed_at": None, "error": None, "duration_seconds": None},
+        {"name": "normalization", "processor_type": "audio_processing", "status": "pending",
+         "started_at": None, "completed_at": None, "error": None, "duration_seconds": None},
+    ]  # fmt: skip
     first, second = job.stages
     job.state, first.state, second.state = (job_pb2.JOB_STATE_RUNNING,) * 3
     first.state = job_pb2.JOB_STATE_SUCCEEDED
@@ -650,13 +624,7 @@ async def test_pipeline_refusals(site: Site, options: dict[str, Any], status: in
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        {"data": {"file": "text"}, "files": {"other": ("a.wav", b"x")}},
-        {"data": {"x": "y"}},
-        {"json": {}},
-        {},
-    ],
+    "options", [{"data": {"file": "text"}, "files": {"other": ("a.wav", b"x")}}, {"data": {"x": "y"}}, {"json": {}}, {}]
 )
 async def test_pipeline_without_a_file_answers_as_the_framework_does(site: Site, options: dict[str, Any]) -> None:
     answer = await site.client().post("/process", **options)
@@ -771,11 +739,7 @@ async def test_health_from_start_to_degraded(site: Site) -> None:
 def test_only_the_last_proxy_is_believed_and_only_if_it_is_ours() -> None:
     from services.gateway.auth import peer_address
 
-    scope: Any = {
-        "type": "http",
-        "client": ("10.0.0.9", 1),
-        "headers": [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.7")],
-    }
+    scope: Any = {"type": "http", "client": ("10.0.0.9", 1), "headers": [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.7")]}
     assert peer_address(scope, trusted_proxy=False) == "10.0.0.9"
     assert peer_address(scope, trusted_proxy=True) == "203.0.113.7"
     scope["headers"].append((b"x-forwarded-for", b"198.51.100.4"))

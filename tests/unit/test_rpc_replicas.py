@@ -203,9 +203,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
 
 
 @contextlib.asynccontextmanager
-async def behind_proxies(
-    faults: FaultProxy,
-) -> AsyncIterator[tuple[pb_grpc.WebhookServiceStub, dict[Proxy, Replica]]]:
+async def behind_proxies(faults: FaultProxy) -> AsyncIterator[tuple[pb_grpc.WebhookServiceStub, dict[Proxy, Replica]]]:
     """Yield a stub of two replicas, each behind a proxy, that both hold their next calls."""
     addresses = local_addresses(2)
     proxies = [faults.proxy(address) for address in addresses]
