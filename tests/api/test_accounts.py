@@ -66,7 +66,7 @@ def link_to(stack: Stack, recipient: str, kind: str, count: int = 1) -> str:
 
 
 @pytest.mark.topology("embedded", "cluster")
-def test_register_log_in_and_out(stack: Stack, browser: Browser) -> None:
+def test_somebody_registers_logs_in_and_out(stack: Stack, browser: Browser) -> None:
     page = browser.get("/users/register")
     assert page.status_code == 200
     answer = browser.register()
@@ -84,7 +84,7 @@ def test_register_log_in_and_out(stack: Stack, browser: Browser) -> None:
     assert browser.get("/api/tracks").status_code == 401
 
 
-def test_the_other_spelling_of_the_path(browser: Browser) -> None:
+def test_the_other_spelling_of_the_path_logs_in(browser: Browser) -> None:
     browser.register()
     assert browser.get("/users/log_in").status_code == 200
     assert browser.log_in(path="/users/log_in").status_code == 302
@@ -259,7 +259,7 @@ def test_a_new_password_logs_out_everybody_else(stack: Stack, ann: Browser) -> N
 
 
 @pytest.mark.topology("embedded", "cluster")
-def test_links_in_mails(stack: Stack, ann: Browser) -> None:
+def test_links_in_mails_confirm_log_in_and_change_the_address(stack: Stack, ann: Browser) -> None:
     assert "not confirmed yet" in ann.get("/users/settings").text
     path = link_to(stack, ann.email, "confirmation")
     assert "not confirmed yet" in (ann.get(path), ann.get("/users/settings"))[1].text  # to look is not to click
@@ -499,7 +499,7 @@ def test_pages_are_safe_and_accessible(ann: Browser, stack: Stack, path: str) ->
     assert (page.seen.count("h1"), page.seen.count("main"), page.seen.count("title")) == (1, 1, 1)
 
 
-def test_the_stylesheet(stack: Stack) -> None:
+def test_the_stylesheet_is_public(stack: Stack) -> None:
     answer = httpx.get(f"{stack.base_url}/assets/style.css")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")
     assert httpx.get(f"{stack.base_url}/assets/../routes.py").status_code == 404

@@ -188,7 +188,7 @@ async def test_a_token_that_does_not_count_is_refused_although_access_is_open(st
     assert await refused(url) == 101
 
 
-async def test_versions_and_paths_that_are_not_served(stack: Stack) -> None:
+async def test_other_versions_and_paths_are_refused(stack: Stack) -> None:
     for vsn in ("3.0.0", "2", "x"):
         assert await refused(socket_url(stack.base_url, vsn=vsn, token=stack.token)) == 403
     base = stack.base_url.replace("http", "ws", 1)
@@ -241,7 +241,7 @@ async def test_a_session_counts_only_from_our_own_pages(stack: Stack) -> None:
 # ------------------------------------------------------------------------------------------------------- who may join
 
 
-async def test_who_may_join_what(stack: Stack, admin: httpx.Client, other: httpx.Client) -> None:
+async def test_only_the_owner_joins_a_job(stack: Stack, admin: httpx.Client, other: httpx.Client) -> None:
     owned = analysis(other)[1]
     with httpx.Client(base_url=stack.base_url, timeout=60) as anonymous:
         clip = made(anonymous, "slow cello", user_id=listener())
@@ -299,7 +299,7 @@ async def test_no_token_gets_into_the_log(stack: Stack) -> None:
 # ------------------------------------------------------------------------------------------------------------- misuse
 
 
-async def test_frames_that_are_none(stack: Stack) -> None:
+async def test_frames_that_are_no_messages_close_the_socket(stack: Stack) -> None:
     for frame, code in (
         ("no JSON", 1007),
         ("[1,2]", 1007),

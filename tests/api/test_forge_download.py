@@ -93,7 +93,7 @@ def tags_of(content: bytes) -> Any:
 
 
 @pytest.mark.topology("embedded", "cluster")
-def test_from_a_link_to_a_track(admin: httpx.Client, spotify: SpotifySimulator, site: MediaSite) -> None:
+def test_a_link_becomes_a_track(admin: httpx.Client, spotify: SpotifySimulator, site: MediaSite) -> None:
     spotify_id = new_song(spotify, site)
     created = start(admin, f"https://open.spotify.com/intl-de/track/{spotify_id}?si=1")
     title = spotify.tracks[spotify_id]["name"]
@@ -231,7 +231,7 @@ def test_a_track_without_audio_is_refused_where_audio_is_needed(
 
 
 @pytest.mark.parametrize(("quality", "container", "bit_rate"), [("lossless", "flac", None), ("low", "mp3", 128_000)])
-def test_quality(
+def test_a_download_has_the_requested_quality(
     admin: httpx.Client, spotify: SpotifySimulator, site: MediaSite, quality: str, container: str, bit_rate: int | None
 ) -> None:
     created = start(admin, f"spotify:track:{new_song(spotify, site)}", quality)
@@ -271,7 +271,7 @@ def test_more_than_is_allowed_at_a_time_is_refused_as_a_whole(admin: httpx.Clien
     assert admin.get("/api/jobs").json()["meta"]["total_count"] == before
 
 
-def test_a_playlist_with_nothing_to_get(admin: httpx.Client, spotify: SpotifySimulator) -> None:
+def test_a_playlist_with_nothing_to_get_is_refused(admin: httpx.Client, spotify: SpotifySimulator) -> None:
     spotify.add_playlist("nothing", "Mine", [{"track": None}])
     answer = admin.post("/api/download/track", json={"url": "spotify:playlist:nothing"})
     assert (answer.status_code, answer.json()["code"]) == (422, "NOTHING_TO_DOWNLOAD")
@@ -306,13 +306,15 @@ def test_a_direct_link_keeps_what_the_file_says_of_itself(admin: httpx.Client, s
     ],
 )
 @pytest.mark.parametrize("path", ["/api/download/track", "/api/spotify/import"])
-def test_refusals_at_once(admin: httpx.Client, path: str, body: dict[str, str], status: int, code: str) -> None:
+def test_a_link_that_cannot_be_downloaded_is_refused_at_once(
+    admin: httpx.Client, path: str, body: dict[str, str], status: int, code: str
+) -> None:
     answer = admin.post(path, json=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert "secret" not in answer.text
 
 
-def test_failures_of_the_job(admin: httpx.Client, spotify: SpotifySimulator, site: MediaSite) -> None:
+def test_a_failed_download_says_why(admin: httpx.Client, spotify: SpotifySimulator, site: MediaSite) -> None:
     lost = new_song(spotify, site)
     site.found = []
     html = b"<!doctype html><title>Log in</title>" * 200

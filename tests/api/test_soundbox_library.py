@@ -81,7 +81,7 @@ def test_a_row_has_all_that_is_documented(box: httpx.Client, clips: dict[str, st
     assert {"strings", "lofi"} <= set(json.loads(row["category"]))
 
 
-def test_pages(box: httpx.Client, clips: dict[str, str]) -> None:
+def test_the_library_is_paged(box: httpx.Client, clips: dict[str, str]) -> None:
     first = box.get("/api/library", params={"search": "zyxomma", "per_page": 3}).json()
     assert [len(first["items"]), first["total"], first["page"], first["pages"], first["per_page"]] == [3, 4, 1, 2, 3]
     assert set(first["items"][0]) >= ROW_KEYS
@@ -121,7 +121,9 @@ def test_filters_hold_together(box: httpx.Client, clips: dict[str, str], maker: 
     ("CAFÉ zyxo", ["cafe"]), ("cello rain", ["rain", "cello"]), ("cell", []), ("?!", []),
     ("  ", ["magic", "rain", "cafe", "cello"]), ('"cello', ["cello"]), ("prompt:rain", []),
 ])  # fmt: skip
-def test_search(box: httpx.Client, clips: dict[str, str], maker: str, search: str, found: list[str]) -> None:
+def test_a_search_finds_whole_words(
+    box: httpx.Client, clips: dict[str, str], maker: str, search: str, found: list[str]
+) -> None:
     assert listed(box, clips, search=search, user_id=maker) == found
 
 
@@ -142,7 +144,7 @@ def test_what_is_searched_for_may_be_an_id(box: httpx.Client, clips: dict[str, s
     assert (miss["items"], miss["total"], miss["pages"], miss["id_search"]) == ([], 0, 0, True)
 
 
-def test_sorts(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
+def test_the_library_is_sorted(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
     for name, votes in {"cello": (1, 1), "cafe": (1, -1, -1), "rain": (1,)}.items():
         for vote in votes:
             body = {"vote": vote, "user_id": listener()}
@@ -155,7 +157,7 @@ def test_sorts(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
 
 
 @pytest.mark.topology("embedded", "cluster")
-def test_counts(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
+def test_a_new_clip_is_counted(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
     before = [box.get(path).json() for path in ("/api/library/counts", "/api/stats")]
     categories = box.get("/api/library/category-counts", params={"model": "audio"}).json()
     assert before[0]["total"] == before[0]["music"] + before[0]["audio"] == before[1]["total_generations"]
@@ -172,7 +174,7 @@ def test_counts(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
     assert len(box.get("/api/library/category-counts").json()) == 135
 
 
-def test_categories(box: httpx.Client) -> None:
+def test_each_model_has_categories(box: httpx.Client) -> None:
     music = box.get("/api/categories/music").json()
     assert (len(music["categories"]), music["categories"]["drum_and_bass"], music["categories"]["80s"]) == (
         77,
@@ -268,7 +270,7 @@ def test_favorites_on_the_radio(box: httpx.Client, clips: dict[str, str]) -> Non
     assert (nobody.status_code, nobody.json()) == (400, {"error": "user_id required"})
 
 
-def test_stations(box: httpx.Client, clips: dict[str, str]) -> None:
+def test_a_station_plays_its_clips(box: httpx.Client, clips: dict[str, str]) -> None:
     stations = box.get("/api/radio").json()["stations"]
     assert {"ambient", "lofi", "retro", "piano", "happy", "dreamy", "favorites", "trending", "top-rated", "new",
             "shuffle"} == set(stations)  # fmt: skip

@@ -59,7 +59,7 @@ def test_a_vote_replaces_the_one_before_with_all_its_feedback(box: httpx.Client,
     assert "between us" not in row.text + feedback.text
 
 
-def test_votes_on_several_clips_at_once(box: httpx.Client, fresh: str, clip: str) -> None:
+def test_votes_on_several_clips_are_read_at_once(box: httpx.Client, fresh: str, clip: str) -> None:
     voter = listener("voter")
     box.post(f"/api/library/{fresh}/vote", json={"vote": -1, "user_id": voter})
     body = {"user_id": voter, "generation_ids": [fresh, clip, "abc123", UNKNOWN]}
@@ -72,7 +72,7 @@ def test_votes_on_several_clips_at_once(box: httpx.Client, fresh: str, clip: str
     assert (history["limit"], history["offset"], history["has_more"]) == (50, 0, False)
 
 
-def test_favorites(box: httpx.Client, fresh: str, clip: str) -> None:
+def test_favorites_are_added_checked_and_removed(box: httpx.Client, fresh: str, clip: str) -> None:
     fan = listener("fan")
     user = {"user_id": fan}
     added = [box.post(f"/api/favorites/{name}", json=user).json() for name in (clip, fresh, fresh)]

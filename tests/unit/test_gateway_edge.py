@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from gateway_fixture import gateway_over
 from soundwright.analysis.v1 import analysis_service_pb2
 from soundwright.analysis.v1 import jobs_pb2 as analysis_jobs
 from soundwright.generation.v1 import generation_service_pb2
@@ -25,25 +26,19 @@ from soundwright.separation.v1 import separation_service_pb2
 from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
 from kit.log import correlation_id
 from kit.security.identity import Principal, current_principal, require_principal
 from kit.worker.kind import pack
 from services.gateway.app import build
 from services.gateway.auth import Authenticator
-from services.gateway.clients import Clients, Gateway
+from services.gateway.clients import Clients
 from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_only_routes, pipeline_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_only_routes, soundbox_routes
-from services.gateway.http.conversions import ConversionLimits, Conversions
 from services.gateway.http.health import Health
-from services.gateway.http.playback import Playback
 from services.gateway.http.problems import Problem
 from services.gateway.http.rate_limits import RateClass, RateLimiter
-from services.gateway.http.uploads import Uploads
-from services.gateway.settings import GatewaySettings
 from tests.clocks import HandClock
 
 TRACK, FOREIGN_TRACK, JOB, FOREIGN_JOB, PIPELINE_JOB, UNKNOWN = (str(uuid.UUID(int=n + (4 << 76))) for n in range(1, 7))
@@ -157,22 +152,9 @@ class Site:
     def __init__(self, folder: Path, limits: dict[RateClass, int] = LIMITS) -> None:
         self.services, self.limits = Services(), limits
         self.clock = HandClock(1_000_000.5)
-        self.settings = GatewaySettings(data_dir=folder)
-        blobs = FileBlobs(folder / "blobs")
         clients = Clients(**{field.name: self.services for field in dataclasses.fields(Clients)})  # type: ignore[arg-type]
-        slots = ComputeSlots("test", 1)
-        self.gateway = Gateway(
-            settings=self.settings,
-            clients=clients,
-            blobs=blobs,
-            uploads=Uploads(clients.ingest, clients.storage, blobs, 10**9, 5.0, 600.0),
-            health=Health({}),
-            clock=self.clock,
-            scratch=folder,
-            encoding_slots=slots,
-            conversions=Conversions(ConversionLimits(4, 1 << 30, 64, 1 << 33)),
-            playback=Playback(blobs, slots),
-        )
+        self.gateway = gateway_over(clients, folder, self.clock)
+        self.settings = self.gateway.settings
         self._listener = functools.cache(self._build)
 
     def client(self, dialect: str = "all", open_access: bool = True, peer: str = "10.0.0.1") -> httpx.AsyncClient:

@@ -17,7 +17,6 @@ from kit.http_server import serve_http
 from tests.http_attacks import CHUNKED, GET, HUGE, IDLE, MIB, POST, SLOW
 from tests.waiting import until
 
-DEADLINE_SECONDS = 60
 # The gateway runs on uvloop, and the operations servers of most components on asyncio's event loop.
 pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=["asyncio", "uvloop"])
 LAST_GET = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"

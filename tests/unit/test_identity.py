@@ -223,7 +223,7 @@ def test_the_library_proves_the_accounts_of_api_tokens(library: Signer, clock: H
     assert library.prove(ANN, "gateway") == ""
 
 
-def test_principal_scope() -> None:
+def test_a_scope_sets_the_principal() -> None:
     assert current_principal() is None
     with principal_scope(ANN):
         assert require_principal() == ANN

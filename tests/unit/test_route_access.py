@@ -67,7 +67,9 @@ def everything(listeners: Listeners) -> RouteTable:
     ("GET", f"/api/tracks/{ID}", POLLING),
     ("GET", "/files/downloads/a/b.mp3", FILES), ("GET", f"/export/stem/{ID}", FILES),
 ])  # fmt: skip
-def test_forge(everything: RouteTable, method: str, path: str, rate_class: RateClass) -> None:
+def test_routes_of_forge_require_an_account(
+    everything: RouteTable, method: str, path: str, rate_class: RateClass
+) -> None:
     assert everything.find(method, path).access == RouteAccess(Access.ACCOUNT, rate_class)
 
 
@@ -79,7 +81,7 @@ def test_forge(everything: RouteTable, method: str, path: str, rate_class: RateC
     ("GET", "/audio/a.wav", FILES), ("GET", "/download/a.wav", FILES), ("GET", "/spectrogram/a.png", FILES),
     ("GET", "/generate-spectrogram/a.wav", FILES), ("POST", "/api/log-error", REPORTS),
 ])  # fmt: skip
-def test_soundbox(everything: RouteTable, method: str, path: str, rate_class: RateClass) -> None:
+def test_routes_of_soundbox_are_open(everything: RouteTable, method: str, path: str, rate_class: RateClass) -> None:
     assert everything.find(method, path).access == RouteAccess(Access.OPEN, rate_class)
 
 
@@ -109,7 +111,7 @@ def test_soundbox(everything: RouteTable, method: str, path: str, rate_class: Ra
         ("POST", "/health", PUBLIC),
     ],
 )
-def test_other_routes_and_paths_without_a_route(
+def test_other_routes_and_paths_without_a_route_have_their_access(
     everything: RouteTable, method: str, path: str, declared: RouteAccess
 ) -> None:
     assert everything.find(method, path).access == declared
