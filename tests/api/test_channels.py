@@ -85,48 +85,6 @@ async def test_a_job_is_followed_from_the_snapshot_to_its_end(stack: Stack, admi
     assert admin.get(f"/export/analysis/{track_id}").status_code == 200
 
 
-async def test_the_result_says_where_the_file_is(stack: Stack, admin: httpx.Client) -> None:
-    track_id = upload(admin, encoded(song(1.0)))["id"]
-    job_id = admin.post("/api/processing/separate", json={"track_id": track_id, "model": "dsp"}).json()["data"][
-        "job_id"
-    ]
-    async with opened(stack, stack.token) as socket:
-        phoenix = Phoenix(socket)
-        await phoenix.join(f"jobs:{job_id}")
-        event, payload = (await phoenix.follow(f"jobs:{job_id}"))[-1]
-    assert (event, payload["job_type"], payload["track_id"]) == ("job:completed", "processing", track_id)
-    result = payload["result"]
-    assert len(admin.get(result["output_path"]).content) == result["file_size"] > 1000
-    assert result["stems"] == admin.get(f"/api/processing/job/{job_id}").json()["data"]["stems"]
-
-
-async def test_a_job_that_has_ended_says_so_at_once_and_at_every_join(stack: Stack, done: tuple[str, str]) -> None:
-    topic = f"jobs:{done[1]}"
-    async with opened(stack, stack.token) as socket:
-        phoenix = Phoenix(socket)
-        for _ in range(2):
-            assert (await phoenix.join(topic))["status"] == "ok"
-            told = await phoenix.follow(topic)
-            assert [event for event, _ in told] == ["job:progress", "job:completed"]
-            assert (told[0][1]["status"], told[0][1]["progress"]) == ("completed", 100)
-            await phoenix.send(topic, "phx_leave")
-            assert [(await phoenix.next())[3] for _ in range(2)] == ["phx_reply", "phx_close"]
-
-
-async def test_a_cancelled_job_has_failed(stack: Stack, admin: httpx.Client) -> None:
-    track_id = upload(admin, encoded(song(120.0)))["id"]
-    body = {"track_id": track_id, "model": "dsp"}
-    job_id = admin.post("/api/processing/separate", json=body).json()["data"]["job_id"]
-    async with opened(stack, stack.token) as socket:
-        phoenix = Phoenix(socket)
-        await phoenix.join(f"jobs:{job_id}")
-        assert (await phoenix.next())[4]["status"] in ("queued", "processing")
-        assert admin.delete(f"/api/jobs/{job_id}").status_code == 204
-        told = await phoenix.follow(f"jobs:{job_id}")
-    assert told[-2][1]["status"] == "failed"
-    assert told[-1] == ("job:failed", {"job_id": job_id, "job_type": "processing", "error": "cancelled"})
-
-
 @pytest.mark.topology("embedded", "cluster")
 async def test_several_listen_and_one_hears_of_several(stack: Stack, admin: httpx.Client) -> None:
     jobs = [analysis(admin)[1] for _ in range(3)]

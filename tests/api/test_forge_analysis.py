@@ -61,12 +61,6 @@ def test_one_feature_gives_no_others(admin: httpx.Client, track: dict[str, Any])
     assert not {"tempo", "key", "spectral_centroid"} & {name for name, value in result.items() if value is not None}
 
 
-def test_unknown_features_are_named(admin: httpx.Client, track: dict[str, Any]) -> None:
-    answer = admin.post("/api/analysis/analyze", json={"track_id": track["id"], "features": ["tempo", "colour"]})
-    assert (answer.status_code, list(answer.json()["details"])) == (422, ["features"])
-    assert "colour" in answer.json()["details"]["features"][0]
-
-
 def test_what_is_not_there(
     admin: httpx.Client, other: httpx.Client, track: dict[str, Any], job: dict[str, Any]
 ) -> None:

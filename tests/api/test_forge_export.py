@@ -96,6 +96,14 @@ def test_an_archive_is_downloaded_in_parts(admin: httpx.Client, export: dict[str
     assert admin.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
 
 
+def test_a_repeated_request_gives_the_same_job(admin: httpx.Client, track: dict[str, Any]) -> None:
+    key = uuid.uuid4().hex
+    answers = [started(admin, track, "wav24", key) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    (job_id,) = {answer.json()["data"]["job_id"] for answer in answers}
+    finished(admin, f"/api/export/job/{job_id}")
+
+
 def test_an_export_is_a_job_like_any_other(admin: httpx.Client, track: dict[str, Any], export: dict[str, Any]) -> None:
     listed = admin.get("/api/jobs", params={"track_id": track["id"], "type": "export"}).json()["data"]
     assert export["id"] in [job["id"] for job in listed]

@@ -131,12 +131,6 @@ def test_the_other_documented_formats(stack: Stack, kind: str, subtype: str, nam
     assert list(done["outputs"]) == list(PATHS)
 
 
-def test_pages_of_loopback_may_call(pipeline: httpx.Client) -> None:
-    answer = pipeline.get("/config", headers={"Origin": "http://localhost:3000"})
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert answer.json()["supported_formats"] == ["wav", "mp3", "flac", "ogg"]
-
-
 def test_the_platform_answers_while_jobs_run(stack: Stack, pipeline: httpx.Client) -> None:
     content = encoded(song(20.0))
     accepted = [pipeline.post("/process", files={"file": ("long.wav", content)}).json() for _ in range(2)]

@@ -69,7 +69,8 @@ def test_a_file_of_an_unknown_clip_is_not_found(box: httpx.Client) -> None:
         box.post("/rate", json={"filename": f"{UNKNOWN}.wav", "rating": 4}), 404, "File not found", success=True
     )
     suggestion = box.post(f"/api/library/{UNKNOWN}/suggest-tag", json={"category": "jazz"})
-    assert (suggestion.status_code, suggestion.json()["error"]) == (400, "Generation not found")
+    words = dict.fromkeys(("message", "error"), "Generation not found")
+    assert (suggestion.status_code, suggestion.json()) == (400, {"success": False, **words})
 
 
 @pytest.mark.parametrize("fields", [
