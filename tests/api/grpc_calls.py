@@ -14,9 +14,10 @@ from tests.stacks import Stack
 from tools import stubs
 
 PROTO = stubs.ROOT / "proto"
+CONTRACTS = sorted(path.relative_to(PROTO).with_suffix("") for path in PROTO.rglob("*_service.proto"))
 METHODS: list[MethodDescriptor] = [
     method
-    for path in sorted(path.relative_to(PROTO).with_suffix("") for path in PROTO.rglob("*_service.proto"))
+    for path in CONTRACTS
     for service in importlib.import_module(".".join(path.parts) + "_pb2").DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]

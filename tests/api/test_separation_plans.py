@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import uuid
 import zipfile
@@ -13,9 +12,6 @@ import httpx
 import numpy as np
 import pytest
 from demucs.htdemucs import HTDemucs
-from grpc_calls import call, refused
-from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
-from soundwright.separation.v1 import jobs_pb2, separation_service_pb2, separation_service_pb2_grpc
 from stories import UNHURRIED, decoded, encoded, finished, song, upload
 from test_own_models import imported
 
@@ -129,37 +125,6 @@ def test_a_batch_separates_each_track_by_the_plan(client: httpx.Client, track: d
         assert list(together) == ["vocals_lead", "vocals_backing", "accompaniment"]
         for stem, samples in together.items():
             np.testing.assert_allclose(samples, alone[stem], atol=1e-6)
-
-
-async def test_a_grpc_client_asks_for_a_plan(plans_stack: Stack, client: httpx.Client, track: dict[str, Any]) -> None:
-    separation = "separation", separation_service_pb2_grpc.SeparationServiceStub, "CreateJob"
-    request = separation_service_pb2.CreateJobRequest(
-        track_id=track["id"],
-        models=["own", "dsp"],
-        combine="max_magnitude",
-        chain=[jobs_pb2.ChainStep(stem="vocals", model="voices")],
-    )
-    job = (await call(plans_stack, *separation, request, plans_stack.token)).job
-    done = await asyncio.to_thread(finished, client, f"/api/processing/job/{job.id}")
-    assert (done["model"], done["models"], done["combine"]) == (
-        "own+dsp > vocals: voices",
-        ["own", "dsp"],
-        "max_magnitude",
-    )
-    ended = await call(
-        plans_stack,
-        "library",
-        library_service_pb2_grpc.JobServiceStub,
-        "GetJob",
-        library_service_pb2.GetJobRequest(job_id=job.id),
-        plans_stack.token,
-    )
-    assert [output.name for output in ended.job.result.outputs] == [
-        "drums", "bass", "other", "vocals_lead", "vocals_backing",
-    ]  # fmt: skip
-
-    request.chain[0].stem = "piano"
-    assert await refused(plans_stack, *separation, request, plans_stack.token) == "VALIDATION_ERROR"
 
 
 def test_a_key_stands_for_the_whole_plan(client: httpx.Client, track: dict[str, Any]) -> None:

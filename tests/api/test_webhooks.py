@@ -112,44 +112,6 @@ def test_an_endpoint_from_its_registration_to_its_removal(
         assert (answer.status_code, answer.json()["code"]) == (404, "WEBHOOK_NOT_FOUND")
 
 
-def test_a_separation_is_told_and_its_files_are_where_the_message_says(
-    owner: httpx.Client, receiver: WebhookReceiver, path: str
-) -> None:
-    webhook = registered(owner, receiver.url + path)
-    track = upload(owner, SONG)
-    job = owner.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()["data"][
-        "job_id"
-    ]
-    finished(owner, f"/api/processing/job/{job}")
-    eventually(lambda: len(receiver.to(path)) == 1)
-    (received,) = receiver.to(path)
-    assert received.signed_by(webhook["secret"]) == [True]
-    assert received.verified(webhook["secret"])
-    assert abs(int(received.headers["webhook-timestamp"]) - time.time()) < 300
-    message = received.message
-    shown = owner.get(f"/api/jobs/{job}").json()["data"]
-    data = message["data"]
-    assert message["type"] == "job.completed"
-    assert {
-        name: data[name] for name in ("id", "job_type", "status", "track_id", "error", "created_at", "started_at")
-    } == {name: shown[name] for name in ("id", "job_type", "status", "track_id", "error", "created_at", "started_at")}
-    assert data["finished_at"] == shown["completed_at"]
-    assert (data["engine"], data["model"], data["degraded"]) == (
-        shown["result"]["engine"],
-        shown["result"]["model"],
-        False,
-    )
-    assert {file["name"] for file in data["outputs"]} == {"vocals", "drums", "bass", "other"}
-    for file in data["outputs"]:
-        answer = owner.get(file["download_path"])
-        assert (answer.status_code, answer.headers["content-type"]) == (200, file["content_type"])
-    (entry,) = log(owner, webhook)
-    assert (entry["status"], entry["response_code"], entry["attempts"], entry["error"]) == ("delivered", 204, 1, None)
-    assert (entry["payload"], entry["message_id"]) == (message, received.headers["webhook-id"])
-    assert entry["next_attempt_at"] is None
-    removed(owner, webhook)
-
-
 def test_every_kind_of_job_is_told_with_files_that_can_be_fetched(
     owner: httpx.Client, receiver: WebhookReceiver, path: str
 ) -> None:
@@ -175,7 +137,22 @@ def test_every_kind_of_job_is_told_with_files_that_can_be_fetched(
     }
     for data in told.values():
         for file in data["outputs"]:
-            assert owner.get(file["download_path"]).status_code == 200, file
+            answer = owner.get(file["download_path"])
+            assert (answer.status_code, answer.headers["content-type"]) == (200, file["content_type"]), file
+    shown, data = owner.get(f"/api/jobs/{separation}").json()["data"], told["processing"]
+    same = ("id", "job_type", "status", "track_id", "error", "created_at", "started_at")
+    assert {name: data[name] for name in same} == {name: shown[name] for name in same}
+    assert data["finished_at"] == shown["completed_at"]
+    assert (data["engine"], data["model"], data["degraded"]) == ("dsp", "dsp", False)
+    for received in receiver.to(path):
+        assert received.signed_by(webhook["secret"]) == [True]
+        assert received.verified(webhook["secret"])
+        assert abs(int(received.headers["webhook-timestamp"]) - time.time()) < 300
+    entries = {entry["message_id"]: entry for entry in log(owner, webhook)}
+    assert entries.keys() == {received.headers["webhook-id"] for received in receiver.to(path)}
+    eventually(lambda: {entry["status"] for entry in log(owner, webhook)} == {"delivered"})
+    entry = log(owner, webhook)[0]
+    assert (entry["response_code"], entry["attempts"], entry["error"], entry["next_attempt_at"]) == (204, 1, None, None)
     removed(owner, webhook)
 
 

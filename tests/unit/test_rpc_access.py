@@ -24,18 +24,9 @@ from kit.rpc.access import CallerAuthenticator, accepts_api_token
 from kit.rpc.errors import error_from_rpc
 from kit.rpc.tokens import TOKEN_CACHE_SECONDS
 from kit.security.identity import Principal, current_principal
+from tests.api.grpc_calls import CONTRACTS, METHODS, path_of, short
 from tests.api.grpc_matrix import RPC_MATRIX
 from tests.signers import plain_signer, signer_of
-from tools import stubs
-
-PROTO = stubs.ROOT / "proto"
-PATHS = sorted(path.relative_to(PROTO).with_suffix("") for path in PROTO.rglob("*_service.proto"))
-SERVICES: list[ServiceDescriptor] = [
-    service
-    for path in PATHS
-    for service in importlib.import_module(".".join(path.parts) + "_pb2").DESCRIPTOR.services_by_name.values()
-]
-METHODS: list[MethodDescriptor] = [method for service in SERVICES for method in service.methods]
 
 # What an account may call with its API token: what the gateway calls for it, and no more. A new RPC is closed until
 # proto/ opens it, and this table says the same.
@@ -95,14 +86,6 @@ def signed(component: str, principal: Principal | None = None) -> tuple[str, str
     return ("soundwright-principal", signer.sign(principal or signer.service, "library"))
 
 
-def short(method: MethodDescriptor) -> str:
-    return f"{method.containing_service.name}.{method.name}"
-
-
-def path_of(method: MethodDescriptor) -> str:
-    return f"/{method.containing_service.full_name}/{method.name}"
-
-
 async def tokens(token: str) -> Principal:
     """The platform's API tokens in this test."""
     if token == "ann-token":
@@ -158,7 +141,7 @@ async def called() -> AsyncIterator[Called]:
     server = rpc.RpcServer(address, LIBRARY, tokens)
     async with grpc.aio.insecure_channel(address) as channel:
         all_services = Called(address, channel)
-        for path in PATHS:
+        for path in CONTRACTS:
             messages = importlib.import_module(".".join(path.parts) + "_pb2")
             stubs_of = importlib.import_module(".".join(path.parts) + "_pb2_grpc")
             for service in messages.DESCRIPTOR.services_by_name.values():
@@ -222,7 +205,7 @@ async def test_health_and_reflection_are_open(called: Called, metadata: Any) -> 
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     answers = [each async for each in reflection.ServerReflectionInfo(iter([request]), metadata=metadata)]
     found = {service.name for service in answers[0].list_services_response.service}
-    assert found >= {service.full_name for service in SERVICES}
+    assert found >= {method.containing_service.full_name for method in METHODS}
 
 
 async def test_a_server_without_a_lookup_accepts_no_token() -> None:
