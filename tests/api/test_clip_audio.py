@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import struct
-
 import httpx
-import numpy as np
 import pytest
 from stories import decoded, made
+from test_forge_stems import drawn, pixels
 
 from tests.stacks import Stack
 
@@ -17,17 +15,6 @@ PROMPT = "quorvax bells, slow"
 @pytest.fixture(scope="module")
 def clip(admin: httpx.Client) -> str:
     return made(admin, PROMPT, duration=3)
-
-
-def pixels(data: bytes) -> list[tuple[int, int]]:
-    return list(struct.iter_unpack("<bb", data[24:]))
-
-
-def drawn(samples: np.ndarray, pixel_frames: int) -> list[tuple[int, int]]:
-    """What the waveform of samples [frames, channels] shows."""
-    parts = (samples[start : start + pixel_frames] for start in range(0, len(samples), pixel_frames))
-    values = [np.clip(np.rint(np.array([part.min(), part.max()]) * 128), -128, 127) for part in parts]
-    return [(int(low), int(high)) for low, high in values]
 
 
 def test_a_waveform_shows_what_sounds(admin: httpx.Client, clip: str) -> None:
