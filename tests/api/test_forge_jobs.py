@@ -86,21 +86,6 @@ def test_a_cancelled_job_starts_again_once(admin: httpx.Client) -> None:
         admin.delete(f"/api/jobs/{each}")
 
 
-def test_the_time_left_comes_from_measured_jobs(admin: httpx.Client) -> None:
-    mine = upload(admin, encoded(song(40.0)))
-    measured = finished(admin, f"/api/jobs/{separate(admin, mine)}")
-    assert (measured["estimated_seconds_left"], measured["queue_position"]) == (None, None)
-
-    def seconds_left() -> float | None:
-        path = f"/api/jobs/{separate(admin, mine)}"
-        seconds: float | None = admin.get(path).json()["data"]["estimated_seconds_left"]
-        admin.delete(path)
-        finished(admin, path)
-        return seconds
-
-    eventually(lambda: seconds_left() is not None)  # forecasts are cached for a second
-
-
 def test_a_request_is_followed_from_the_edge_to_the_worker(
     stack: Stack, admin: httpx.Client, track: dict[str, Any]
 ) -> None:

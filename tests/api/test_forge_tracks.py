@@ -10,7 +10,6 @@ import httpx
 import pytest
 from stories import encoded, finished, song, upload
 
-from tests.simulators.media_site import MediaSite
 from tests.stacks import Stack, embedded
 from tests.waiting import eventually
 
@@ -209,24 +208,6 @@ def test_a_deletion_ends_the_work_on_the_track(stack: Stack, admin: httpx.Client
         job = finished(admin, f"/api/jobs/{job_id}")
         assert (job["status"], job["error"], job["error_code"]) == ("failed", "cancelled", "CANCELLED")
     eventually(lambda: stored_files(stack) == before)
-
-
-def test_what_was_deleted_can_be_downloaded_again(admin: httpx.Client, site: MediaSite) -> None:
-    url = site.file("/twice.wav", encoded(song(0.5)), "audio/wav")
-
-    def download() -> str:
-        created = admin.post("/api/download/track", json={"url": url, "quality": "low"}).json()["data"]
-        assert finished(admin, f"/api/download/job/{created['job_id']}")["status"] == "completed"
-        jobs = admin.get("/api/jobs", params={"track_id": created["track_id"], "type": "download"}).json()["data"]
-        assert jobs[0]["id"] == created["job_id"]
-        return str(created["track_id"])
-
-    first = download()
-    assert admin.delete(f"/api/tracks/{first}").status_code == 204
-    assert admin.get(f"/api/tracks/{first}").status_code == 404
-    assert download() == first
-    track = admin.get(f"/api/tracks/{first}").json()["data"]
-    assert len(admin.get(track["file_path"]).content) == track["file_size"] > 0
 
 
 # --------------------------------------------------------------------------------------------------------------- lists
