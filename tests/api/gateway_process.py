@@ -6,15 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from types import TracebackType
 
 import httpx
 
 from tests.servers import free_ports
 from tests.stacks import Stack
-
-READY_SECONDS = 60.0
+from tests.waiting import eventually
 
 
 class GatewayProcess:
@@ -40,16 +38,12 @@ class GatewayProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "services", "gateway"], env=self._environment, stdout=output, stderr=output
             )
-        deadline = time.monotonic() + READY_SECONDS
-        while not self._ready():
-            assert self._process.poll() is None, self._log.read_text()[-2000:]
-            assert time.monotonic() < deadline, "the gateway was not ready in time"
-            time.sleep(0.05)
+        eventually(self._ready, "the gateway is ready")
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(30)
+            self._process.wait(60)
             self._process = None
 
     def accepts(self) -> bool:
@@ -66,6 +60,8 @@ class GatewayProcess:
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
     def _ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self._log.read_text()[-2000:]
         try:
             return self._client.get("/readyz").status_code == 200
         except httpx.HTTPError:

@@ -14,9 +14,10 @@ from tests.stacks import Stack
 from tools import stubs
 
 PROTO = stubs.ROOT / "proto"
+CONTRACTS = sorted(path.relative_to(PROTO).with_suffix("") for path in PROTO.rglob("*_service.proto"))
 METHODS: list[MethodDescriptor] = [
     method
-    for path in sorted(path.relative_to(PROTO).with_suffix("") for path in PROTO.rglob("*_service.proto"))
+    for path in CONTRACTS
     for service in importlib.import_module(".".join(path.parts) + "_pb2").DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
@@ -30,7 +31,7 @@ def address(stack: Stack, component: str) -> str:
 async def call(stack: Stack, component: str, stub: Any, method: str, request: Any, token: str) -> Any:
     async with grpc.aio.insecure_channel(address(stack, component)) as channel:
         metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        return await getattr(stub(channel), method)(request, metadata=metadata, timeout=30)
+        return await getattr(stub(channel), method)(request, metadata=metadata, timeout=60)
 
 
 async def refused(*arguments: Any) -> str:
@@ -57,7 +58,7 @@ async def outcome(channel: grpc.aio.Channel, method: MethodDescriptor, payload: 
     """Return OK, the reason of a refusal, or the status of an error that has no reason."""
     kind = channel.unary_stream if method.server_streaming else channel.unary_unary
     call: Any = kind(path_of(method), request_serializer=lambda content: content)(
-        payload, metadata=metadata, timeout=30
+        payload, metadata=metadata, timeout=60
     )
     try:
         if method.server_streaming:

@@ -1,4 +1,4 @@
-"""Who may call what: a row for each route, with the status that each kind of caller gets, and how to make the call."""
+"""Who may call what: the classes of routes, with the status that each kind of caller gets, and how to make the calls."""
 
 from __future__ import annotations
 
@@ -12,204 +12,119 @@ from tests.simulators.lalalai import KEY as LALALAI_KEY
 
 CALLERS = ("anonymous", "wrong token", "stranger", "administrator", "owner")
 """Those with columns of their own, known by a token or by nothing. What the suspended and those in browsers get follows."""
-PUBLIC = (200, 200, 200, 200, 200)
-ACCOUNTS = (401, 401, 200, 200, 200)
-ADMINS = (401, 401, 403, 200, 403)
+Row = tuple[int, int, int, int, int]
 
-UNREACHABLE = (401, 401, 409, 409, 409)
 
-OPEN = (200, 401, 200, 200, 200)
-NAMED = (400, 401, 200, 200, 200)  # under open access, a user_id says who calls
-OWNERS = (404, 401, 404, 404, 200)
+def _rows(table: dict[Row, str]) -> dict[str, Row]:
+    """Read the classes of a table: methods with the paths behind them, one after another."""
+    rows, method = dict[str, Row](), ""
+    for row, text in table.items():
+        for word in text.split():
+            if word.startswith("/"):
+                rows[f"{method} {word}"] = row
+            else:
+                method = word
+    return rows
 
-# What each caller gets where the path or body names something of the owner's. The stack runs with open access, which
-# lets callers without a name into the pipeline dialect. An administrator is a stranger like any other here.
-MATRIX: dict[str, tuple[int, int, int, int, int]] = {
-    "GET /health": PUBLIC,
-    "GET /livez": PUBLIC,
-    "GET /readyz": PUBLIC,
-    "GET /metrics": PUBLIC,  # to callers on this machine
-    "GET /config": PUBLIC,
-    "GET /schemas/daw-manifest.json": PUBLIC,
-    "GET /api/tracks": ACCOUNTS,
-    "POST /api/tracks": (401, 401, 201, 201, 201),
-    "POST /api/tracks/from-clip": (401, 401, 201, 201, 201),  # clips are everybody's
-    "GET /api/tracks/{track_id}": (401, 401, 404, 404, 200),
-    "PATCH /api/tracks/{track_id}": (401, 401, 404, 404, 200),
-    "GET /api/tracks/{track_id}/stems": (401, 401, 404, 404, 200),
-    "GET /api/stems/{stem_id}/segments/{index}": (401, 401, 403, 403, 200),
-    "GET /api/stems/{stem_id}/waveform": (401, 401, 403, 403, 200),
-    "GET /api/stems/{stem_id}/spectrogram/{tile}": (401, 401, 403, 403, 200),
-    "DELETE /api/tracks/{track_id}": (401, 401, 404, 404, 204),
+
+def _own(stranger: int, owner: int = 200) -> Row:
+    """Return the row of what names something of the owner's. An administrator is a stranger like any other here."""
+    return (401, 401, stranger, stranger, owner)
+
+
+def _account(status: int = 200) -> Row:
+    return (401, 401, status, status, status)
+
+
+def _admin(administrator: int = 200) -> Row:
+    return (401, 401, 403, administrator, 403)
+
+
+def _everybody(status: int) -> Row:
+    return (status,) * 5
+
+
+# The classes of routes, with what each caller gets. A route is in one class. The stack runs with open access, which lets
+# callers without a name into two dialects.
+MATRIX = _rows({
+    _everybody(200): "GET /health /livez /readyz /metrics /config /schemas/daw-manifest.json",
+    _everybody(422): "POST /api/tokens",  # the password in the body, which lacks here, says who calls
+    _account(): """
+        GET /api/tracks /api/processing/models /api/lalalai/quota /api/spotify/search /api/spotify/track/{spotify_id} /api/tokens
+        /api/users/me/storage /api/sessions /api/connections /api/agents/conversations /api/webhooks /api/jobs
+        PUT /api/lalalai/key POST /api/lalalai/cancel-all /api/spotify/fetch /api/download/preview""",
+    _account(201): """
+        POST /api/tracks /api/tracks/from-clip /api/spotify/import /api/download/track /api/webhooks""",  # clips are everybody's
+    _account(204): "DELETE /api/lalalai/key /api/sessions /api/connections/{provider}",  # of their own, if they have one
+    _account(403): "POST /api/users/me/tokens",  # browsers only
+    _account(404): "DELETE /api/tokens/{token_id} /api/sessions/{session_id}",  # nobody's
     # This stack keeps files in a folder, which clients cannot reach.
-    "POST /api/uploads": UNREACHABLE,
-    "GET /api/uploads/{upload_id}": UNREACHABLE,
-    "POST /api/uploads/{upload_id}/parts": UNREACHABLE,
-    "POST /api/uploads/{upload_id}/complete": UNREACHABLE,
-    "DELETE /api/uploads/{upload_id}": UNREACHABLE,
-    "POST /api/processing/separate": (401, 401, 404, 404, 201),
-    "GET /api/processing/job/{job_id}": (401, 401, 403, 403, 200),
-    "POST /api/processing/batch": (401, 401, 404, 404, 201),
-    "GET /api/processing/batch/{job_id}": (401, 401, 403, 403, 200),
-    "GET /api/processing/models": ACCOUNTS,
-    "GET /api/lalalai/quota": ACCOUNTS,
-    "PUT /api/lalalai/key": ACCOUNTS,
-    "DELETE /api/lalalai/key": (401, 401, 204, 204, 204),  # of their own, if they have one
-    "POST /api/lalalai/cancel": (401, 401, 404, 404, 200),
-    "POST /api/lalalai/cancel-all": ACCOUNTS,
-    "POST /api/analysis/analyze": (401, 401, 404, 404, 201),
-    "GET /api/analysis/job/{job_id}": (401, 401, 403, 403, 200),
-    "GET /api/analysis/{track_id}": (401, 401, 404, 404, 200),
-    "POST /api/spotify/fetch": ACCOUNTS,
-    "GET /api/spotify/search": ACCOUNTS,
-    "GET /api/spotify/track/{spotify_id}": ACCOUNTS,
-    "POST /api/spotify/import": (401, 401, 201, 201, 201),
-    "POST /api/download/preview": ACCOUNTS,
-    "POST /api/download/track": (401, 401, 201, 201, 201),
-    "GET /api/download/job/{job_id}": (401, 401, 403, 403, 200),
-    "POST /api/tokens": (422, 422, 422, 422, 422),  # the password in the body, which lacks here, says who calls
-    "GET /api/tokens": ACCOUNTS,
-    "DELETE /api/tokens/{token_id}": (401, 401, 404, 404, 404),  # nobody's
-    "POST /api/users/me/tokens": (401, 401, 403, 403, 403),  # browsers only
-    "GET /api/users/me/storage": ACCOUNTS,
-    "GET /api/sessions": ACCOUNTS,
-    "DELETE /api/sessions": (401, 401, 204, 204, 204),  # all browsers of the account
-    "DELETE /api/sessions/{session_id}": (401, 401, 404, 404, 404),  # nobody's
-    "GET /api/connections": ACCOUNTS,
-    "DELETE /api/connections/{provider}": (401, 401, 204, 204, 204),
-    "GET /api/admin/users": ADMINS,
-    "PATCH /api/admin/users/{user_id}": (401, 401, 403, 404, 403),  # nobody
-    "GET /api/admin/audit": ADMINS,
-    "GET /api/admin/jobs": ADMINS,
-    "DELETE /api/admin/jobs/{job_id}": (401, 401, 403, 409, 403),  # it has ended
-    "GET /api/admin/components": ADMINS,
-    "GET /api/admin/queues": ADMINS,
-    "GET /api/admin/storage": ADMINS,
-    "GET /api/admin/models": ADMINS,
-    "POST /api/admin/models/{component}/{name}/fetch": (401, 401, 403, 404, 403),  # no component
-    "GET /api/admin/llm/health": ADMINS,
-    "POST /api/agents/chat": (401, 401, 404, 404, 200),
-    "GET /api/agents/conversations": ACCOUNTS,
-    "GET /api/agents/conversations/{conversation_id}": (401, 401, 404, 404, 200),
-    "DELETE /api/agents/conversations/{conversation_id}": (401, 401, 404, 404, 204),
-    "GET /api/webhooks": ACCOUNTS,
-    "POST /api/webhooks": (401, 401, 201, 201, 201),
-    "GET /api/webhooks/{webhook_id}": (401, 401, 404, 404, 200),
-    "PATCH /api/webhooks/{webhook_id}": (401, 401, 404, 404, 200),
-    "POST /api/webhooks/{webhook_id}/secret": (401, 401, 404, 404, 200),
-    "POST /api/webhooks/{webhook_id}/test": (401, 401, 404, 404, 409),  # it is disabled
-    "GET /api/webhooks/{webhook_id}/deliveries": (401, 401, 404, 404, 200),
-    "POST /api/webhooks/deliveries/{delivery_id}/replay": (401, 401, 404, 404, 409),  # as above
-    "DELETE /api/webhooks/{webhook_id}": (401, 401, 404, 404, 204),
-    "GET /api/jobs": ACCOUNTS,
-    "GET /api/jobs/{job_id}": (401, 401, 403, 403, 200),
-    "DELETE /api/jobs/{job_id}": (401, 401, 403, 403, 409),  # it has ended
-    "POST /api/jobs/{job_id}/retry": (401, 401, 403, 403, 409),  # it has succeeded
-    "GET /export/stem/{stem_id}": (401, 401, 403, 403, 200),
-    "GET /export/stems/{track_id}": (401, 401, 403, 403, 200),
-    "GET /export/analysis/{track_id}": (401, 401, 403, 403, 200),
-    "POST /api/export/stems": (401, 401, 404, 404, 201),
-    "GET /api/export/job/{job_id}": (401, 401, 403, 403, 200),
-    "GET /export/archive/{job_id}": (401, 401, 403, 403, 200),
-    "GET /files/{path}": (401, 401, 404, 404, 200),
-    "POST /api/daw/export": (401, 401, 404, 404, 200),
-    "POST /process": (200, 401, 200, 200, 200),
-    "GET /job/{job_id}": (404, 401, 404, 404, 200),
-    "GET /job/{job_id}/outputs": (404, 401, 404, 404, 200),
-    "GET /download/{job_id}/all": (404, 401, 404, 404, 200),
-    "GET /download/{job_id}/{track_name}": (404, 401, 404, 404, 200),
-}
-# The same for the soundbox dialect, whose clips are everybody's. The rows are called in this order.
-SOUNDBOX: dict[str, tuple[int, int, int, int, int]] = {
-    "POST /generate": OPEN,
-    "GET /status": OPEN,
-    "GET /queue-status": OPEN,
-    "GET /api/queue": OPEN,
-    "POST /api/queue/{job_id}/cancel": (400, 401, 403, 403, 400),  # it has ended
-    "GET /api/library": OPEN,
-    "GET /api/library/counts": OPEN,
-    "GET /api/library/category-counts": OPEN,
-    "GET /api/library/{gen_id}": OPEN,
-    "POST /api/library/{gen_id}/vote": NAMED,
-    "POST /api/library/votes": NAMED,
-    "GET /api/library/{gen_id}/feedback": OPEN,
-    "POST /api/library/{gen_id}/suggest-tag": (200, 401, 200, 200, 400),  # three have agreed
-    "POST /api/library/{gen_id}/cancel-tag": (400, 401, 400, 400, 400),
-    "GET /api/library/{gen_id}/tag-suggestions": OPEN,
-    "GET /api/categories/{model}": OPEN,
-    "GET /api/favorites": NAMED,
-    "POST /api/favorites/check": NAMED,
-    "POST /api/favorites/{gen_id}": NAMED,
-    "DELETE /api/favorites/{gen_id}": NAMED,
-    "GET /api/radio": OPEN,
-    "GET /api/radio/shuffle": OPEN,
-    "GET /api/radio/next": OPEN,
-    "GET /api/radio/favorites": NAMED,
-    "GET /api/radio/top-rated": OPEN,
-    "GET /api/radio/new": OPEN,
-    "GET /api/radio/playlist/{playlist_id}": OWNERS,
-    "POST /api/playlists": (201, 401, 201, 201, 201),
-    "GET /api/playlists": OPEN,
-    "GET /api/playlists/{playlist_id}": OWNERS,
-    "PUT /api/playlists/{playlist_id}": OWNERS,
-    "POST /api/playlists/{playlist_id}/tracks": OWNERS,
-    "PUT /api/playlists/{playlist_id}/reorder": OWNERS,
-    "DELETE /api/playlists/{playlist_id}/tracks/{gen_id}": OWNERS,
-    "DELETE /api/playlists/{playlist_id}": OWNERS,
-    "POST /api/track/{gen_id}/play": OPEN,
-    "GET /api/track/{gen_id}/stats": OPEN,
-    "GET /api/trending": OPEN,
-    "GET /api/most-played": OPEN,
-    "GET /api/history/plays": OPEN,
-    "GET /api/history/votes": OPEN,
-    "GET /api/library/{gen_id}/waveform": OPEN,
-    "GET /audio/{filename}": OPEN,
-    "GET /download/{filename}": OPEN,
-    "GET /spectrogram/{filename}": OPEN,
-    "GET /generate-spectrogram/{audio_filename}": OPEN,
-    "GET /history": OPEN,
-    "POST /rate": OPEN,
-    "POST /random-prompt": OPEN,
-    "POST /api/log-error": OPEN,
-    "GET /api/stats": OPEN,
-    "DELETE /api/library/{gen_id}": (403, 401, 403, 200, 404),  # administrators may
-}
+    _account(409): """
+        POST /api/uploads /api/uploads/{upload_id}/parts /api/uploads/{upload_id}/complete
+        GET /api/uploads/{upload_id} DELETE /api/uploads/{upload_id}""",
+    _admin(): """
+        GET /api/admin/users /api/admin/audit /api/admin/jobs /api/admin/components /api/admin/queues /api/admin/storage
+        /api/admin/models /api/admin/llm/health""",
+    _admin(404): "PATCH /api/admin/users/{user_id} POST /api/admin/models/{component}/{name}/fetch",  # nobody, no component
+    _admin(409): "DELETE /api/admin/jobs/{job_id}",  # it has ended
+    _own(404): """
+        GET /api/tracks/{track_id} /api/tracks/{track_id}/stems /api/analysis/{track_id} /files/{path}
+        /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id} /api/webhooks/{webhook_id}/deliveries
+        PATCH /api/tracks/{track_id} /api/webhooks/{webhook_id}
+        POST /api/lalalai/cancel /api/agents/chat /api/webhooks/{webhook_id}/secret /api/daw/export""",
+    _own(404, 201): "POST /api/processing/separate /api/processing/batch /api/analysis/analyze /api/export/stems",
+    _own(404, 204): """
+        DELETE /api/tracks/{track_id} /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id}""",
+    _own(404, 409): "POST /api/webhooks/{webhook_id}/test /api/webhooks/deliveries/{delivery_id}/replay",  # it is disabled
+    _own(403): """
+        GET /api/stems/{stem_id}/segments/{index} /api/stems/{stem_id}/waveform /api/stems/{stem_id}/spectrogram/{tile}
+        /api/jobs/{job_id} /api/processing/job/{job_id} /api/processing/batch/{job_id} /api/analysis/job/{job_id}
+        /api/download/job/{job_id} /api/export/job/{job_id} /export/stem/{stem_id} /export/stems/{track_id}
+        /export/analysis/{track_id} /export/archive/{job_id}""",
+    _own(403, 409): "DELETE /api/jobs/{job_id} POST /api/jobs/{job_id}/retry",  # it has succeeded
+    (200, 401, 200, 200, 200): "POST /process",
+    (404, 401, 404, 404, 200): """
+        GET /job/{job_id} /job/{job_id}/outputs /download/{job_id}/all /download/{job_id}/{track_name}""",
+})  # fmt: skip
+# The same for the soundbox dialect, whose clips are everybody's. Under open access, a user_id says who calls.
+SOUNDBOX = _rows({
+    (200, 401, 200, 200, 200): """
+        POST /generate /rate /random-prompt /api/log-error /api/track/{gen_id}/play
+        GET /status /queue-status /api/queue /api/library /api/library/counts /api/library/category-counts
+        /api/library/{gen_id} /api/library/{gen_id}/feedback /api/library/{gen_id}/tag-suggestions /api/library/{gen_id}/waveform
+        /api/categories/{model} /api/radio /api/radio/shuffle /api/radio/next /api/radio/top-rated /api/radio/new
+        /api/playlists /api/track/{gen_id}/stats /api/trending /api/most-played /api/history/plays /api/history/votes
+        /audio/{filename} /download/{filename} /spectrogram/{filename} /generate-spectrogram/{audio_filename} /history
+        /api/stats""",
+    (400, 401, 200, 200, 200): """
+        GET /api/favorites /api/radio/favorites
+        POST /api/library/{gen_id}/vote /api/library/votes /api/favorites/check /api/favorites/{gen_id}
+        DELETE /api/favorites/{gen_id}""",
+    (201, 401, 201, 201, 201): "POST /api/playlists",
+    (404, 401, 404, 404, 200): """
+        GET /api/radio/playlist/{playlist_id} /api/playlists/{playlist_id} PUT /api/playlists/{playlist_id}
+        POST /api/playlists/{playlist_id}/tracks PUT /api/playlists/{playlist_id}/reorder
+        DELETE /api/playlists/{playlist_id}/tracks/{gen_id} /api/playlists/{playlist_id}""",
+    (400, 401, 403, 403, 400): "POST /api/queue/{job_id}/cancel",  # it has ended
+    (200, 401, 200, 200, 400): "POST /api/library/{gen_id}/suggest-tag",  # three have agreed
+    (400, 401, 400, 400, 400): "POST /api/library/{gen_id}/cancel-tag",
+    (403, 401, 403, 200, 404): "DELETE /api/library/{gen_id}",  # administrators may
+})  # fmt: skip
 MATRIX |= SOUNDBOX
-EVERYBODY = (200,) * 5
-SENT_ON = (302,) * 5
 GUEST = "POST /api/users/guest"
 # Pages do not take tokens: here the callers are a visitor five times. What browsers get that are logged in is below.
-PAGES: dict[str, tuple[int, int, int, int, int]] = {
-    "GET /": SENT_ON,
-    "GET /assets/style.css": EVERYBODY,
-    "GET /assets/icon.svg": EVERYBODY,
-    "GET /favicon.ico": EVERYBODY,
-    "GET /studio": EVERYBODY,
-    "GET /studio/{path}": EVERYBODY,
-    "GET /studio/assets/{name}": (404,) * 5,  # the names of real ones change
-    "GET /jobs": EVERYBODY,
-    "GET /tracks": EVERYBODY,
-    "POST /tracks": SENT_ON,
-    "GET /tracks/{track_id}/audio": (404,) * 5,
-    "GET /jobs/{job_id}/files/{name}": (403,) * 5,
-    "GET /auth/spotify": SENT_ON,
-    "GET /auth/spotify/callback": SENT_ON,
-    GUEST: (201,) * 5,
-    "GET /users/register": EVERYBODY,
-    "POST /users/register": EVERYBODY,  # the form again
-    "GET /users/log-in": EVERYBODY,
-    "GET /users/log_in": EVERYBODY,
-    "GET /users/log-in/{token}": EVERYBODY,
-    "POST /users/log-in": SENT_ON,
-    "POST /users/log_in": SENT_ON,
-    "GET /users/confirm/{token}": EVERYBODY,
-    "POST /users/confirm/{token}": SENT_ON,
-    "GET /users/settings/confirm-email/{token}": EVERYBODY,
-    "POST /users/settings/confirm-email/{token}": SENT_ON,
-    "GET /users/settings": SENT_ON,
-    "PUT /users/settings": SENT_ON,
-    "POST /users/settings": SENT_ON,
-}
+PAGES = _rows({
+    _everybody(200): """
+        GET /assets/style.css /assets/icon.svg /favicon.ico /studio /studio/{path} /jobs /tracks /users/register /users/log-in
+        /users/log_in /users/log-in/{token} /users/confirm/{token} /users/settings/confirm-email/{token}
+        POST /users/register""",  # the form again
+    _everybody(201): GUEST,
+    _everybody(302): """
+        GET / /auth/spotify /auth/spotify/callback /users/settings PUT /users/settings
+        POST /tracks /users/log-in /users/log_in /users/confirm/{token} /users/settings/confirm-email/{token} /users/settings""",
+    _everybody(403): "GET /jobs/{job_id}/files/{name}",
+    _everybody(404): "GET /studio/assets/{name} /tracks/{track_id}/audio",  # the names of real assets change
+})  # fmt: skip
 MATRIX |= PAGES
 # The same pages for browsers that are logged in, where that makes a difference: a stranger's, the owner's.
 LOGGED_IN: dict[str, tuple[int, int]] = {
@@ -218,21 +133,17 @@ LOGGED_IN: dict[str, tuple[int, int]] = {
     "POST /api/library/{gen_id}/cancel-tag": (200, 200),  # their own suggestion
     "GET /tracks/{track_id}/audio": (404, 200),
     "GET /jobs/{job_id}/files/{name}": (403, 200),
-    "GET /users/register": (302, 302),
-    "POST /users/register": (302, 302),
-    "GET /users/log-in": (302, 302),
-    "GET /users/log_in": (302, 302),
+    **dict.fromkeys(("GET /users/register", "POST /users/register", "GET /users/log-in", "GET /users/log_in"), (302, 302)),
     "GET /users/settings": (200, 200),
-    "PUT /users/settings": (400, 400),  # the form does not say what to change
-    "POST /users/settings": (400, 400),
-}
+    **dict.fromkeys(("PUT /users/settings", "POST /users/settings"), (400, 400)),  # the form does not say what to change
+}  # fmt: skip
 # Handshakes of WebSockets.
-SOCKETS: dict[str, tuple[int, int, int, int, int]] = {
-    "GET /socket/websocket": (101, 403, 101, 101, 101),
-}
+SOCKETS: dict[str, Row] = {"GET /socket/websocket": (101, 403, 101, 101, 101)}
 MATRIX |= SOCKETS
+# What is named must be there until all else was called.
+MATRIX = dict(sorted(MATRIX.items(), key=lambda item: item[0].startswith("DELETE")))
 # These come last: nobody is logged in after them.
-LOG_OUTS = {"POST /users/log-out": SENT_ON, "DELETE /users/log-out": SENT_ON}
+LOG_OUTS = _rows({_everybody(302): "POST /users/log-out DELETE /users/log-out"})
 PAGES |= LOG_OUTS
 MATRIX |= LOG_OUTS
 PUBLIC_ROUTES = {

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import numpy as np
 import soundfile
+
+from tests.waiting import eventually
 
 RATE_HZ = 44100
 UNHURRIED = {
@@ -58,29 +58,25 @@ def upload(client: httpx.Client, content: bytes, name: str = "song.wav", **field
     return track
 
 
-def finished(client: httpx.Client, path: str, deadline_seconds: float = 120.0) -> dict[str, Any]:
+def finished(client: httpx.Client, path: str) -> dict[str, Any]:
     """The job at ``path`` once it is completed or failed. Its progress never falls meanwhile."""
-    deadline = time.monotonic() + deadline_seconds
-    progress = 0
-    while True:
+    return _end(client, path, "progress")
+
+
+def _end(client: httpx.Client, path: str, field: str) -> dict[str, Any]:
+    job: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        nonlocal job
         answer = client.get(path)
         assert answer.status_code == 200, answer.text
-        body = answer.json()
-        job: dict[str, Any] = body.get("data", body)
-        assert job.get("progress", 0) >= progress or job["status"] == "queued"
-        progress = job.get("progress", 0)
-        if job["status"] in ("completed", "failed"):
-            return job
-        assert time.monotonic() < deadline, f"not finished in time: {job}"
-        time.sleep(0.05)
+        before, body = job.get(field, 0), answer.json()
+        job = body.get("data", body)
+        assert job.get(field, 0) >= before or job["status"] == "queued"
+        return job["status"] in ("completed", "failed")
 
-
-def eventually(condition: Callable[[], bool], deadline_seconds: float = 20.0) -> None:
-    """Wait until ``condition`` holds."""
-    deadline = time.monotonic() + deadline_seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not come true in time"
-        time.sleep(0.02)
+    eventually(has_ended, f"the end of {path}")
+    return job
 
 
 def listener(name: str = "user") -> str:
@@ -96,20 +92,9 @@ def asked(client: httpx.Client, prompt: str, **fields: Any) -> dict[str, Any]:
     return accepted
 
 
-def ended(client: httpx.Client, job_id: str, deadline_seconds: float = 120.0) -> dict[str, Any]:
+def ended(client: httpx.Client, job_id: str) -> dict[str, Any]:
     """A job of the soundbox dialect once it has ended. Its progress never falls meanwhile."""
-    deadline = time.monotonic() + deadline_seconds
-    percent = 0
-    while True:
-        answer = client.get(f"/job/{job_id}")
-        assert answer.status_code == 200, answer.text
-        job: dict[str, Any] = answer.json()
-        assert job["progress_pct"] >= percent or job["status"] == "queued"
-        percent = job["progress_pct"]
-        if job["status"] in ("completed", "failed"):
-            return job
-        assert time.monotonic() < deadline, f"not ended in time: {job}"
-        time.sleep(0.05)
+    return _end(client, f"/job/{job_id}", "progress_pct")
 
 
 def made(client: httpx.Client, prompt: str, **fields: Any) -> str:

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import websockets
 from phoenix_client import Phoenix, opened, refused, socket_url
-from stories import asked, encoded, finished, listener, made, song, upload
+from stories import encoded, finished, listener, made, song, upload
 
 from tests.stacks import Stack
 
@@ -58,6 +58,7 @@ def done(admin: httpx.Client) -> tuple[str, str]:
 # ------------------------------------------------------------------------------------------------------------ following
 
 
+@pytest.mark.topology("embedded", "cluster")
 async def test_a_job_is_followed_from_the_snapshot_to_its_end(stack: Stack, admin: httpx.Client) -> None:
     track_id, job_id = analysis(admin, 20.0)
     async with opened(stack, stack.token) as socket:
@@ -84,48 +85,7 @@ async def test_a_job_is_followed_from_the_snapshot_to_its_end(stack: Stack, admi
     assert admin.get(f"/export/analysis/{track_id}").status_code == 200
 
 
-async def test_the_result_says_where_the_file_is(stack: Stack, admin: httpx.Client) -> None:
-    track_id = upload(admin, encoded(song(1.0)))["id"]
-    job_id = admin.post("/api/processing/separate", json={"track_id": track_id, "model": "dsp"}).json()["data"][
-        "job_id"
-    ]
-    async with opened(stack, stack.token) as socket:
-        phoenix = Phoenix(socket)
-        await phoenix.join(f"jobs:{job_id}")
-        event, payload = (await phoenix.follow(f"jobs:{job_id}"))[-1]
-    assert (event, payload["job_type"], payload["track_id"]) == ("job:completed", "processing", track_id)
-    result = payload["result"]
-    assert len(admin.get(result["output_path"]).content) == result["file_size"] > 1000
-    assert result["stems"] == admin.get(f"/api/processing/job/{job_id}").json()["data"]["stems"]
-
-
-async def test_a_job_that_has_ended_says_so_at_once_and_at_every_join(stack: Stack, done: tuple[str, str]) -> None:
-    topic = f"jobs:{done[1]}"
-    async with opened(stack, stack.token) as socket:
-        phoenix = Phoenix(socket)
-        for _ in range(2):
-            assert (await phoenix.join(topic))["status"] == "ok"
-            told = await phoenix.follow(topic)
-            assert [event for event, _ in told] == ["job:progress", "job:completed"]
-            assert (told[0][1]["status"], told[0][1]["progress"]) == ("completed", 100)
-            await phoenix.send(topic, "phx_leave")
-            assert [(await phoenix.next())[3] for _ in range(2)] == ["phx_reply", "phx_close"]
-
-
-async def test_a_cancelled_job_has_failed(stack: Stack, admin: httpx.Client) -> None:
-    track_id = upload(admin, encoded(song(120.0)))["id"]
-    body = {"track_id": track_id, "model": "dsp"}
-    job_id = admin.post("/api/processing/separate", json=body).json()["data"]["job_id"]
-    async with opened(stack, stack.token) as socket:
-        phoenix = Phoenix(socket)
-        await phoenix.join(f"jobs:{job_id}")
-        assert (await phoenix.next())[4]["status"] in ("queued", "processing")
-        assert admin.delete(f"/api/jobs/{job_id}").status_code == 204
-        told = await phoenix.follow(f"jobs:{job_id}")
-    assert told[-2][1]["status"] == "failed"
-    assert told[-1] == ("job:failed", {"job_id": job_id, "job_type": "processing", "error": "cancelled"})
-
-
+@pytest.mark.topology("embedded", "cluster")
 async def test_several_listen_and_one_hears_of_several(stack: Stack, admin: httpx.Client) -> None:
     jobs = [analysis(admin)[1] for _ in range(3)]
     async with opened(stack, stack.token) as one, opened(stack, stack.token) as other:
@@ -186,7 +146,7 @@ async def test_a_token_that_does_not_count_is_refused_although_access_is_open(st
     assert await refused(url) == 101
 
 
-async def test_versions_and_paths_that_are_not_served(stack: Stack) -> None:
+async def test_other_versions_and_paths_are_refused(stack: Stack) -> None:
     for vsn in ("3.0.0", "2", "x"):
         assert await refused(socket_url(stack.base_url, vsn=vsn, token=stack.token)) == 403
     base = stack.base_url.replace("http", "ws", 1)
@@ -239,7 +199,7 @@ async def test_a_session_counts_only_from_our_own_pages(stack: Stack) -> None:
 # ------------------------------------------------------------------------------------------------------- who may join
 
 
-async def test_who_may_join_what(stack: Stack, admin: httpx.Client, other: httpx.Client) -> None:
+async def test_only_the_owner_joins_a_job(stack: Stack, admin: httpx.Client, other: httpx.Client) -> None:
     owned = analysis(other)[1]
     with httpx.Client(base_url=stack.base_url, timeout=60) as anonymous:
         clip = made(anonymous, "slow cello", user_id=listener())
@@ -268,19 +228,7 @@ async def test_who_may_join_what(stack: Stack, admin: httpx.Client, other: httpx
     assert await refused(socket_url(stack.base_url, vsn="2.0.0", token=token)) == 403
 
 
-async def test_a_clip_is_followed_by_the_id_that_its_dialect_gives(stack: Stack) -> None:
-    with httpx.Client(base_url=stack.base_url, timeout=60) as anonymous:
-        job_id = asked(anonymous, "rain on a roof", duration=5, user_id=listener())["job_id"]
-        assert len(job_id) == 32
-        async with opened(stack) as socket:
-            phoenix = Phoenix(socket)
-            await phoenix.join(f"jobs:{job_id}")
-            event, payload = (await phoenix.follow(f"jobs:{job_id}"))[-1]
-        assert (event, payload["job_id"], payload["job_type"]) == ("job:completed", job_id, "generation")
-        audio = anonymous.get(payload["result"]["output_path"])
-        assert len(audio.content) == payload["result"]["file_size"]
-
-
+@pytest.mark.topology("embedded", "cluster")
 async def test_whoever_is_suspended_is_thrown_out_and_others_stay(stack: Stack, admin: httpx.Client) -> None:
     token, email = account(stack)
     async with opened(stack, token) as socket, opened(stack, stack.token) as bystander:
@@ -290,6 +238,7 @@ async def test_whoever_is_suspended_is_thrown_out_and_others_stay(stack: Stack, 
         assert await Phoenix(bystander).quiet()
 
 
+@pytest.mark.topology("embedded", "cluster")
 async def test_a_revoked_token_ends_its_sockets(stack: Stack) -> None:
     token, _ = account(stack)
     async with opened(stack, token) as socket:
@@ -308,7 +257,7 @@ async def test_no_token_gets_into_the_log(stack: Stack) -> None:
 # ------------------------------------------------------------------------------------------------------------- misuse
 
 
-async def test_frames_that_are_none(stack: Stack) -> None:
+async def test_frames_that_are_no_messages_close_the_socket(stack: Stack) -> None:
     for frame, code in (
         ("no JSON", 1007),
         ("[1,2]", 1007),

@@ -14,9 +14,10 @@ import httpx
 import pytest
 from gateway_process import GatewayProcess
 from phoenix_client import Phoenix, opened, refused, socket_url
-from stories import encoded, eventually, song, upload
+from stories import encoded, song, upload
 
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import struct
-
 import httpx
-import numpy as np
 import pytest
 from stories import decoded, made
+from test_forge_stems import drawn, pixels
 
 from tests.stacks import Stack
 
@@ -17,17 +15,6 @@ PROMPT = "quorvax bells, slow"
 @pytest.fixture(scope="module")
 def clip(admin: httpx.Client) -> str:
     return made(admin, PROMPT, duration=3)
-
-
-def pixels(data: bytes) -> list[tuple[int, int]]:
-    return list(struct.iter_unpack("<bb", data[24:]))
-
-
-def drawn(samples: np.ndarray, pixel_frames: int) -> list[tuple[int, int]]:
-    """What the waveform of samples [frames, channels] shows."""
-    parts = (samples[start : start + pixel_frames] for start in range(0, len(samples), pixel_frames))
-    values = [np.clip(np.rint(np.array([part.min(), part.max()]) * 128), -128, 127) for part in parts]
-    return [(int(low), int(high)) for low, high in values]
 
 
 def test_a_waveform_shows_what_sounds(admin: httpx.Client, clip: str) -> None:
@@ -63,28 +50,3 @@ def test_a_clip_becomes_a_track_of_the_caller(admin: httpx.Client, clip: str) ->
     assert copied == original
     assert admin.delete(f"/api/tracks/{track['id']}").status_code == 204
     assert admin.get(f"/audio/{clip}.wav").status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        ({"clip_id": "0" * 32}, "GENERATION_NOT_FOUND"),
-        ({"clip_id": "../x"}, "GENERATION_NOT_FOUND"),
-        ({}, "VALIDATION_ERROR"),
-        ({"clip_id": ["x"]}, "VALIDATION_ERROR"),
-    ],
-)
-def test_without_a_clip_there_is_no_track(admin: httpx.Client, body: object, code: str) -> None:
-    assert admin.post("/api/tracks/from-clip", json=body).json()["code"] == code
-
-
-def test_the_library_filters_by_length(admin: httpx.Client, clip: str) -> None:
-    short = made(admin, PROMPT, duration=1)
-
-    def found(**parameters: object) -> list[str]:
-        answer = admin.get("/api/library", params={"search": "quorvax", **parameters})  # type: ignore[arg-type]
-        return [item["id"] for item in answer.json()["items"]]
-
-    assert found() == [short, clip]
-    assert found(min_duration=2) == [clip]
-    assert found(min_duration=4) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,12 +13,7 @@ from stories import UNHURRIED, encoded, finished, song, upload
 from tests.simulators.language_model import KEY, LanguageModelSimulator, picks, says
 from tests.stacks import Stack, embedded
 
-SETTINGS = {
-    **UNHURRIED,
-    "SOUNDWRIGHT_AGENT_SECONDS": "4",
-    "SOUNDWRIGHT_AGENT_TOOL_LIMIT": "4",
-    "HF_HUB_OFFLINE": "1",
-}
+SETTINGS = {**UNHURRIED, "SOUNDWRIGHT_AGENT_SECONDS": "4", "SOUNDWRIGHT_AGENT_TOOL_LIMIT": "4", "HF_HUB_OFFLINE": "1"}
 
 
 def chat(client: httpx.Client, message: str, **fields: Any) -> dict[str, Any]:
@@ -222,26 +216,6 @@ def test_conversations_are_kept_in_order(admin: httpx.Client, other: httpx.Clien
     ]
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        ({}, 422, "VALIDATION_ERROR"),
-        ({"message": ""}, 422, "VALIDATION_ERROR"),
-        ({"message": " \n"}, 422, "VALIDATION_ERROR"),
-        ({"message": "x" * 4001}, 422, "VALIDATION_ERROR"),
-        ({"message": 3}, 422, "VALIDATION_ERROR"),
-        ({"message": "Hi", "track_ids": "no list"}, 422, "VALIDATION_ERROR"),
-        ({"message": "Hi", "track_id": str(uuid.UUID(int=7))}, 404, "TRACK_NOT_FOUND"),
-        ({"message": "Hi", "track_ids": ["../x"]}, 404, "TRACK_NOT_FOUND"),
-        ({"message": "Hi", "conversation_id": str(uuid.UUID(int=7))}, 404, "CONVERSATION_NOT_FOUND"),
-        ({"message": "Hi", "conversation_id": "x"}, 404, "CONVERSATION_NOT_FOUND"),
-    ],
-)
-def test_questions_that_do_not_fit(admin: httpx.Client, body: dict[str, Any], status: int, code: str) -> None:
-    answer = admin.post("/api/agents/chat", json=body)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-
-
 def test_a_foreign_track_is_unknown(other: httpx.Client, morning: dict[str, Any]) -> None:
     answer = other.post("/api/agents/chat", json={"message": "Which key?", "track_id": morning["id"]})
     assert (answer.status_code, answer.json()["code"]) == (404, "TRACK_NOT_FOUND")
@@ -337,17 +311,7 @@ def test_a_model_that_goes_on_for_ever_is_cut(
     assert len(answer["data"]["tools"]) == 5
 
 
-@pytest.mark.parametrize(
-    ("failure", "reason"),
-    [
-        (400, "status 400"),
-        (401, "rejects the key"),
-        (b"<html>", "not JSON"),
-        (b"{}", "not a chat completion"),
-        (says(""), "empty"),
-        (None, "in time"),
-    ],
-)
+@pytest.mark.parametrize(("failure", "reason"), [(401, "rejects the key"), (says(""), "empty"), (None, "in time")])
 def test_without_the_model_the_rules_answer_and_say_so(
     ann: httpx.Client, model: LanguageModelSimulator, evening: dict[str, Any], failure: Any, reason: str
 ) -> None:

@@ -14,9 +14,10 @@ import httpx
 import numpy as np
 import pytest
 from browser import Browser, registered
-from stories import RATE_HZ, decoded, encoded, eventually, finished, song, upload
+from stories import RATE_HZ, decoded, encoded, finished, song, upload
 
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 LSB = 2**-15
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "daw-manifest.schema.json"
@@ -111,31 +112,6 @@ def test_uploaded_stems_are_summed(admin: httpx.Client, bare: dict[str, Any], fi
     assert np.array_equal(mix(admin, bare["id"], files=stem_files(a, b, field=field)), expected)
 
 
-def test_a_manifest_says_how_uploads_sound(admin: httpx.Client, bare: dict[str, Any]) -> None:
-    a, b, c = noise(1), noise(2), noise(3)
-    manifest = {
-        "version": 1,
-        "format": "wav32f",
-        "stems": [
-            {"index": 0, "name": "Lead", "volume": 0.5, "pan": -1},
-            {
-                "name": "stem 1",
-                "edits": [
-                    {"type": "trim", "params": {"start_ms": 10, "end_ms": 20}},
-                    {"type": "fade_in", "params": {"duration_ms": 10}},
-                ],
-            },
-            {"index": 2, "mute": True},
-        ],
-    }
-    expected = np.zeros_like(a)
-    expected[:, 0] += a[:, 0] * 0.5 * 2**0.5
-    edited = np.concatenate((b[:441], b[882:]))
-    edited[:441] *= np.arange(441)[:, None] / 441
-    expected[: len(edited)] += edited
-    np.testing.assert_allclose(mix(admin, bare["id"], manifest, stem_files(a, b, c)), expected, atol=1e-6)
-
-
 def test_stored_stems_join_uploaded_ones_where_they_are_listed(admin: httpx.Client, track: dict[str, Any]) -> None:
     a = noise(4)
     drums = mix(admin, track["id"], {"format": "wav32f", "stems": [{"name": "drums"}]})
@@ -165,14 +141,7 @@ def test_what_is_too_loud_is_limited_unless_it_is_in_floats(
 
 REFUSALS = [
     ({"version": 2}, 1, "version"),
-    (
-        {"stems": [{"index": 0}, {"index": 1, "edits": [{"type": "crop", "params": {"start_ms": -1}}]}]},
-        2,
-        "stems[1].edits[0].params.start_ms",
-    ),
     ({"stems": [{"index": 0, "edits": [{"type": "reverse"}]}]}, 1, "stems[0].edits[0].type"),
-    ({"stems": [{"index": 0}, {"index": 1}]}, 1, "stems"),
-    ({"stems": [{"name": "vocals"}]}, 1, "stems[0].name"),
     ({}, 0, "stems"),
     ([], 1, "manifest"),
 ]
@@ -207,11 +176,6 @@ def test_bodies_that_do_not_fit_are_refused(admin: httpx.Client, bare: dict[str,
     assert refusal(admin.post("/api/daw/export", data=form, files=stem))[0] == 400
 
 
-def test_somebody_elses_track_is_unknown(other: httpx.Client, track: dict[str, Any]) -> None:
-    answer = exported(other, track["id"])
-    assert (answer.status_code, answer.json()["code"]) == (404, "TRACK_NOT_FOUND")
-
-
 def test_a_browser_exports_with_its_session_and_token(stack: Stack) -> None:
     a = noise(5, 100)
     with Browser(stack.base_url) as browser:
@@ -242,6 +206,7 @@ def test_a_file_input_without_a_file_is_none(admin: httpx.Client, track: dict[st
     assert len(decoded(answer.content)) == 2 * RATE_HZ
 
 
+@pytest.mark.topology("embedded", "cluster")
 @pytest.mark.parametrize("sent", ["half of the body", "all of the body"])
 def test_a_client_that_goes_away_leaves_nothing(
     stack: Stack, admin: httpx.Client, bare: dict[str, Any], sent: str

@@ -33,6 +33,7 @@ def job(admin: httpx.Client, track: dict[str, Any]) -> dict[str, Any]:
     return finished(admin, f"/api/processing/job/{data['job_id']}")
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_separation_gives_stems_that_fit_the_song(
     admin: httpx.Client, track: dict[str, Any], job: dict[str, Any]
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_stem_as_wav(admin: httpx.Client, job: dict[str, Any], encoding: str, 
     assert np.max(np.abs(decoded(answer.content) - original)) <= 2**-15
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_all_stems_in_one_archive(admin: httpx.Client, track: dict[str, Any], job: dict[str, Any]) -> None:
     answer = admin.get(f"/export/stems/{track['id']}")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
@@ -107,26 +109,6 @@ def test_a_network_without_a_download_separates(admin: httpx.Client, track: dict
     assert {stem["stem_type"] for stem in done["stems"]} == {"vocals", "drums", "bass", "other"}
     total = np.sum([decoded(admin.get(stem["download_url"]).content) for stem in done["stems"]], axis=0)
     np.testing.assert_allclose(total, decoded(encoded(SAMPLES)), atol=1e-4)
-
-
-def test_the_same_idempotency_key_starts_one_job(admin: httpx.Client, track: dict[str, Any]) -> None:
-    headers = {"Idempotency-Key": str(uuid.uuid4())}
-    body = {"track_id": track["id"], "model": "dsp"}
-    first = admin.post("/api/processing/separate", json=body, headers=headers)
-    again = admin.post("/api/processing/separate", json=body, headers=headers)
-    assert (first.status_code, again.status_code) == (201, 200)
-    assert first.json()["data"]["job_id"] == again.json()["data"]["job_id"]
-    other_body = admin.post("/api/processing/separate", json={**body, "format": "wav16"}, headers=headers)
-    assert (other_body.status_code, other_body.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
-    finished(admin, f"/api/processing/job/{first.json()['data']['job_id']}")
-
-
-def test_models_are_listed(admin: httpx.Client) -> None:
-    models = admin.get("/api/processing/models").json()["data"]["models"]
-    stems = {model["name"]: model["stems"] for model in models}
-    assert list(stems)[:4] == ["htdemucs", "htdemucs_ft", "htdemucs_6s", "mdx_extra"]
-    assert (stems["htdemucs"], stems["htdemucs_6s"], stems["dsp"]) == (4, 6, 4)
-    assert all(model["description"] for model in models)
 
 
 def test_the_catalogue_says_what_each_model_is(admin: httpx.Client) -> None:
@@ -173,19 +155,6 @@ def test_auto_chooses_a_model_with_the_stem_that_a_chain_separates(admin: httpx.
     refused = admin.post("/api/processing/separate", json=body)
     assert (refused.status_code, refused.json()["code"]) == (503, "MODEL_UNAVAILABLE")
     assert refused.json()["error"].startswith("The weights of the model 'htdemucs_6s' are not available")
-
-
-@pytest.mark.parametrize(
-    ("model", "quality", "problem"),
-    [("auto", "perfect", "is not known; use one of: fast, balanced, best"), ("dsp", "fast", "needs the model 'auto'")],
-)
-def test_a_quality_needs_auto(
-    admin: httpx.Client, track: dict[str, Any], model: str, quality: str, problem: str
-) -> None:
-    body = {"track_id": track["id"], "model": model, "quality": quality}
-    refused = admin.post("/api/processing/separate", json=body)
-    assert (refused.status_code, refused.json()["code"]) == (422, "VALIDATION_ERROR")
-    assert refused.json()["details"] == {"quality": [problem]}
 
 
 @pytest.fixture(scope="module")
@@ -248,76 +217,9 @@ def test_other_stems_are_another_request(admin: httpx.Client, track: dict[str, A
         assert (done["model_reason"] or "for bass").startswith(("auto chose small", "for bass"))
 
 
-@pytest.mark.parametrize(
-    ("wishes", "problem"),
-    [
-        (
-            {"model": "dsp", "stems": ["vocals", "tuba"]},
-            "are not all stems of dsp; use some of: drums, bass, other, vocals",
-        ),
-        ({"model": "dsp", "stems": ["bass", "bass"]}, "must differ"),
-        (
-            {"model": "auto", "stems": ["tuba"]},
-            "are not those of one model; the models have: bass, drums, guitar, other, piano, vocals",
-        ),
-        ({"engine": "lalalai", "stems": ["vocals"]}, "cannot be chosen for lalal.ai"),
-        ({"stems": {"vocals": 1}}, "input should be a valid list"),
-        ({"stems": ["vocals"] * 33}, "list should have at most 32 items after validation, not 33"),
-    ],
-)
-def test_stems_that_no_model_has_are_refused(
-    admin: httpx.Client, track: dict[str, Any], wishes: dict[str, Any], problem: str
-) -> None:
-    refused = admin.post("/api/processing/separate", json={"track_id": track["id"], **wishes})
-    assert (refused.status_code, refused.json()["code"]) == (422, "VALIDATION_ERROR")
-    assert refused.json()["details"] == {"stems": [problem]}
-
-
 def test_no_fallback_runs_for_stems_that_it_does_not_have(admin: httpx.Client, track: dict[str, Any]) -> None:
     body = {"track_id": track["id"], "model": "htdemucs_6s", "stems": ["guitar"]}
     refused = admin.post("/api/processing/separate", json=body)
     assert (refused.status_code, refused.json()["code"]) == (503, "MODEL_UNAVAILABLE")
     auto = admin.post("/api/processing/separate", json={**body, "model": "auto"})
     assert (auto.status_code, auto.json()["code"]) == (503, "MODEL_UNAVAILABLE")
-
-
-@pytest.mark.parametrize(
-    ("field", "value"), [("model", "spleeter"), ("engine", "magic"), ("format", "mp3"), ("model", "../x"), ("model", 5)]
-)
-def test_unknown_choices_are_named(admin: httpx.Client, track: dict[str, Any], field: str, value: object) -> None:
-    answer = admin.post("/api/processing/separate", json={"track_id": track["id"], field: value})
-    assert answer.status_code == 422
-    body = answer.json()
-    assert (body["error"], body["code"], list(body["details"])) == ("validation failed", "VALIDATION_ERROR", [field])
-
-
-def test_somebody_elses_results_are_refused(
-    admin: httpx.Client, other: httpx.Client, track: dict[str, Any], job: dict[str, Any]
-) -> None:
-    stem = job["stems"][0]
-    for path in (
-        f"/api/processing/job/{job['id']}",
-        f"/api/jobs/{job['id']}",
-        stem["download_url"],
-        stem["file_path"],
-        f"/export/stems/{track['id']}",
-    ):
-        answer = other.get(path)
-        assert (answer.status_code, answer.json()["error"]) == (403, "Access denied"), path
-    assert other.delete(f"/api/jobs/{job['id']}").status_code == 403
-    assert job["id"] not in [entry["id"] for entry in other.get("/api/jobs").json()["data"]]
-
-
-def test_what_is_not_there(admin: httpx.Client) -> None:
-    unknown = uuid.uuid4()
-    fresh = upload(admin, encoded(song(0.2)))
-    for path, error in (
-        (f"/api/processing/job/{unknown}", "Job not found"),
-        ("/api/processing/job/1", "Job not found"),
-        (f"/export/stem/{unknown}", "Stem not found"),
-        (f"/export/stems/{unknown}", "Track not found"),
-        (f"/export/stems/{fresh['id']}", "No stems available"),
-        (f"/files/stems/{unknown}/vocals.flac", "Job not found"),
-    ):
-        answer = admin.get(path)
-        assert (answer.status_code, answer.json()["error"]) == (404, error), path

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
-import http.client
-import io
-import json
 import uuid
-import zipfile
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
-import numpy as np
 import pytest
-from stories import encoded, eventually, finished, song, upload
+from stories import encoded, finished, song, upload
 
-from tests.simulators.media_site import MediaSite
 from tests.stacks import Stack, embedded
+from tests.waiting import eventually
 
 
 def stored_files(stack: Stack) -> set[str]:
@@ -26,6 +19,7 @@ def stored_files(stack: Stack) -> set[str]:
     return {*stack.stored(), *map(str, stack.unfinished())}
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_song_comes_in_is_listed_and_comes_back_unchanged(admin: httpx.Client) -> None:
     content = encoded(song())
     track = upload(admin, content, "My Song.wav", artist="The Band", album="First")
@@ -47,105 +41,13 @@ def test_a_song_comes_in_is_listed_and_comes_back_unchanged(admin: httpx.Client)
 
 
 @pytest.mark.parametrize(
-    ("kind", "subtype", "container"),
-    [
-        ("WAV", "PCM_U8", "wav"),
-        ("WAV", "PCM_24", "wav"),
-        ("WAV", "PCM_32", "wav"),
-        ("WAV", "FLOAT", "wav"),
-        ("FLAC", "PCM_16", "flac"),
-        ("OGG", "VORBIS", "ogg"),
-        ("MP3", "MPEG_LAYER_III", "mp3"),
-        ("AIFF", "PCM_16", "aiff"),
-    ],
+    ("kind", "subtype", "channel_count"),
+    [("FLAC", "PCM_16", 6), ("OGG", "VORBIS", 1), ("MP3", "MPEG_LAYER_III", 2), ("AIFF", "PCM_16", 8)],
 )
-def test_formats_are_told_by_their_content(admin: httpx.Client, kind: str, subtype: str, container: str) -> None:
-    track = upload(admin, encoded(song(1.0), kind, subtype), "misnamed.bin")
-    assert track["container"] == container
+def test_formats_are_told_by_their_content(admin: httpx.Client, kind: str, subtype: str, channel_count: int) -> None:
+    track = upload(admin, encoded(song(1.0, channel_count), kind, subtype), "misnamed.bin")
+    assert (track["container"], track["channel_count"]) == (kind.lower(), channel_count)
     assert track["duration_seconds"] == pytest.approx(1.0, abs=0.06)
-
-
-@pytest.mark.parametrize("channel_count", [1, 2, 6, 8])
-def test_from_one_to_eight_channels(admin: httpx.Client, channel_count: int) -> None:
-    assert upload(admin, encoded(song(0.5, channel_count)))["channel_count"] == channel_count
-
-
-def archive() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as file:
-        file.writestr("song.txt", "la la la" * 1000)
-    return buffer.getvalue()
-
-
-NANS = np.full((4410, 2), np.nan, dtype=np.float32)
-HOSTILE = {
-    "empty": b"",
-    "text": b"This is a letter, not a song.\n" * 100,
-    "zip": archive(),
-    "random": bytes(np.random.default_rng(1).integers(0, 256, 50_000, dtype=np.uint8)),
-    "header alone": encoded(song(0.1))[:44],
-    "no frames": encoded(np.zeros((0, 2), dtype=np.float32)),
-    "html": b"<!DOCTYPE html><script>alert(1)</script>",
-    "playlist": b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n",
-    "64 channels": encoded(np.zeros((100, 64), dtype=np.float32)),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_what_is_no_song_is_refused_and_leaves_nothing(stack: Stack, admin: httpx.Client, name: str) -> None:
-    before = stored_files(stack)
-    answer = admin.post("/api/tracks", files={"file": ("song.wav", HOSTILE[name])})
-    assert answer.status_code in (400, 413, 422), answer.text
-    body = answer.json()
-    assert {"error", "code", "message"} <= set(body)
-    assert "Traceback" not in answer.text
-    assert not [folder for folder in stack.data_dirs if str(folder) in answer.text]
-    assert stored_files(stack) == before
-
-
-def test_a_truncated_song_is_taken_with_a_warning_or_refused(admin: httpx.Client) -> None:
-    content = encoded(song(), "MP3", "MPEG_LAYER_III")
-    answer = admin.post("/api/tracks", files={"file": ("song.mp3", content[: len(content) // 2])})
-    assert answer.status_code in (201, 422)
-    if answer.status_code == 201:
-        assert 0.5 < answer.json()["data"]["duration_seconds"] < 2.9
-
-
-def test_a_header_that_lies_about_its_length(admin: httpx.Client) -> None:
-    content = bytearray(encoded(song(1.0)))
-    content[40:44] = (0x7FFFFFF0).to_bytes(4, "little")
-    track = upload(admin, bytes(content))
-    assert track["duration_seconds"] == pytest.approx(1.0, abs=0.001)
-
-
-@pytest.mark.parametrize(
-    ("name", "title"),
-    [
-        ("../../../etc/passwd.wav", "passwd"),
-        ("..\\..\\boot.wav", "boot"),
-        ("a\x00b.wav", "ab"),
-        ("🎸 guitar 🎶.wav", "🎸 guitar 🎶"),
-        ("x" * 300 + ".wav", "x" * 196),
-        (".wav", None),
-        ("'; DROP TABLE tracks; --.wav", "'; DROP TABLE tracks; --"),
-    ],
-)
-def test_hostile_names_are_only_names(stack: Stack, admin: httpx.Client, name: str, title: str | None) -> None:
-    content = encoded(song(0.2))
-    boundary = "b0und4ry"
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
-    body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
-    answer = admin.post(
-        "/api/tracks", content=body, headers={"Content-Type": f"multipart/form-data; boundary={boundary}"}
-    )
-    if "\x00" in name and answer.status_code == 400:
-        return  # no header may hold a NUL
-    assert answer.status_code == 201, answer.text
-    track = answer.json()["data"]
-    assert title is None or track["title"] == title
-    assert len(track["filename"]) <= 200
-    assert admin.get(track["file_path"]).content == content
-    assert any(key.startswith(f"tracks/{track['id']}/") and "/original." in key for key in stored_files(stack))
 
 
 def test_two_uploads_of_one_name_at_the_same_time(admin: httpx.Client) -> None:
@@ -156,6 +58,7 @@ def test_two_uploads_of_one_name_at_the_same_time(admin: httpx.Client) -> None:
     assert [admin.get(track["file_path"]).content for track in tracks] == contents
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_repeated_upload_returns_the_first_track(stack: Stack, admin: httpx.Client, other: httpx.Client) -> None:
     def send(client: httpx.Client, content: bytes) -> httpx.Response:
         return client.post("/api/tracks", files={"file": ("song.wav", content)}, headers=headers)
@@ -179,6 +82,7 @@ def test_a_repeated_upload_returns_the_first_track(stack: Stack, admin: httpx.Cl
     assert admin.get(recreated.json()["data"]["file_path"]).content == content
 
 
+@pytest.mark.topology("embedded", "cluster")
 @pytest.mark.parametrize("file_count", [1, 2], ids=["one_file", "two_files"])
 def test_simultaneous_uploads_with_one_key_create_one_track(stack: Stack, admin: httpx.Client, file_count: int) -> None:
     headers = {"Idempotency-Key": str(uuid.uuid4())}
@@ -199,80 +103,6 @@ def test_simultaneous_uploads_with_one_key_create_one_track(stack: Stack, admin:
         else:
             assert (answer.status_code, answer.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
     assert len(stored_files(stack) - before) == 1
-
-
-def test_an_upload_that_is_cut_off_leaves_nothing(stack: Stack, admin: httpx.Client) -> None:
-    before = stored_files(stack)
-    count = admin.get("/api/tracks").json()["meta"]["total_count"]
-    address = urlsplit(stack.base_url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port)
-    connection.putrequest("POST", "/api/tracks")
-    connection.putheader("Authorization", f"Bearer {stack.token}")
-    connection.putheader("Content-Type", "multipart/form-data; boundary=x")
-    connection.putheader("Content-Length", "50000000")
-    connection.endheaders()
-    connection.send(b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n')
-    connection.send(encoded(song(10.0)))
-    if stack.shows_unfinished:
-        eventually(lambda: bool(stack.unfinished()))
-    connection.close()
-    eventually(lambda: stored_files(stack) == before)
-    assert admin.get("/api/tracks").json()["meta"]["total_count"] == count
-
-
-@pytest.mark.parametrize(
-    ("options", "status", "code"),
-    [
-        ({"json": {"file": "x"}}, 415, "UNSUPPORTED_MEDIA_TYPE"),
-        ({"files": {"song": ("a.wav", b"x")}}, 422, "VALIDATION_ERROR"),
-        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}, 400, "BAD_REQUEST"),
-    ],
-)
-def test_forms_that_do_not_fit(admin: httpx.Client, options: dict, status: int, code: str) -> None:
-    answer = admin.post("/api/tracks", **options)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-
-
-def test_a_size_that_is_too_large_is_refused_before_it_is_sent(stack: Stack) -> None:
-    address = urlsplit(stack.base_url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port)
-    connection.putrequest("POST", "/api/tracks")
-    connection.putheader("Authorization", f"Bearer {stack.token}")
-    connection.putheader("Content-Type", "multipart/form-data; boundary=x")
-    connection.putheader("Content-Length", "9000000000")
-    connection.endheaders()
-    with contextlib.closing(connection):
-        answer = connection.getresponse()
-        assert (answer.status, json.loads(answer.read())["code"]) == (413, "TOO_LARGE")
-
-
-def test_unknown_malformed_and_foreign_tracks_look_the_same(admin: httpx.Client, other: httpx.Client) -> None:
-    mine = upload(admin, encoded(song(0.2)))
-    for path in (f"/api/tracks/{mine['id']}", mine["file_path"], f"/api/analysis/{mine['id']}"):
-        assert other.get(path).status_code == 404
-    for track_id in (str(uuid.uuid4()), "1", "%2e%2e%2f", "x" * 3000):
-        answer = other.get(f"/api/tracks/{track_id}")
-        assert answer.status_code == 404
-        assert answer.json()["code"] in ("TRACK_NOT_FOUND", "NOT_FOUND")
-    for path in ("/api/processing/separate", "/api/analysis/analyze"):
-        answer = other.post(path, json={"track_id": mine["id"]})
-        assert (answer.status_code, answer.json()["code"]) == (404, "TRACK_NOT_FOUND")
-    assert mine["id"] not in [track["id"] for track in other.get("/api/tracks").json()["data"]]
-
-
-def test_everybody_needs_a_token(stack: Stack) -> None:
-    for path in (
-        "/api/tracks",
-        f"/api/jobs/{uuid.uuid4()}",
-        f"/export/stem/{uuid.uuid4()}",
-        "/files/x",
-        "/api/nothing",
-    ):
-        answer = httpx.get(stack.base_url + path)
-        assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
-        assert "www-authenticate" in answer.headers
-    refused = httpx.post(f"{stack.base_url}/api/tracks", files={"file": ("a.wav", encoded(song(0.1)))})
-    assert refused.status_code == 401
 
 
 # ------------------------------------------------------------------------------------------------- change and delete
@@ -315,51 +145,6 @@ def test_a_track_is_changed_and_stays_so(admin: httpx.Client) -> None:
 
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-UNFIT: list[tuple[dict, list[str]]] = [
-    ({"title": ""}, ["title"]),
-    ({"title": None}, ["title"]),
-    ({"title": "x" * 501}, ["title"]),
-    ({"title": 7}, ["title"]),
-    ({"title": "\ud800"}, ["title"]),
-    ({"artist": ["x"]}, ["artist"]),
-    ({"bpm": 19}, ["bpm"]),
-    ({"bpm": 401}, ["bpm"]),
-    ({"bpm": "fast"}, ["bpm"]),
-    ({"bpm": True}, ["bpm"]),
-    ({"bpm": "nan"}, ["bpm"]),
-    ({"bpm": [120]}, ["bpm"]),
-    ({"key": "H minor"}, ["key"]),
-    ({"key": 5}, ["key"]),
-    ({"tags": [""]}, ["tags"]),
-    ({"tags": ["x" * 51]}, ["tags"]),
-    ({"tags": ["t"] * 51}, ["tags"]),
-    ({"tags": [1]}, ["tags"]),
-    ({"tags": {"a": 1}}, ["tags"]),
-    ({"bpm": 5, "key": "?", "title": "fine"}, ["bpm", "key"]),
-    ({}, ["body"]),
-    ({"colour": "red"}, ["body"]),
-]
-
-
-def test_what_does_not_fit_is_named_field_by_field(admin: httpx.Client) -> None:
-    track = upload(admin, encoded(song(0.2)))
-    path = f"/api/tracks/{track['id']}"
-    for body, fields in UNFIT:
-        answer = admin.patch(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
-        assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR"), body
-        assert sorted(answer.json()["details"]) == fields, body
-    assert admin.patch(path).status_code == 422
-    assert admin.get(path).json()["data"] == track
-
-
-def test_two_who_change_a_track_at_once_both_win(admin: httpx.Client) -> None:
-    path = f"/api/tracks/{upload(admin, encoded(song(0.2)))['id']}"
-    changes = [{"title": "T"}, {"artist": "A"}, {"album": "B"}, {"bpm": 100}, {"key": "C major"}, {"tags": ["x"]}]
-    with concurrent.futures.ThreadPoolExecutor(6) as pool:
-        statuses = [answer.status_code for answer in pool.map(lambda change: admin.patch(path, json=change), changes)]
-    assert statuses == [200] * 6
-    track = admin.get(path).json()["data"]
-    assert [{name: track[name] for name in change} for change in changes] == changes
 
 
 def test_a_separation_and_an_analysis_show_on_the_track(admin: httpx.Client) -> None:
@@ -381,6 +166,7 @@ def test_a_separation_and_an_analysis_show_on_the_track(admin: httpx.Client) -> 
     assert (told["bpm"], told["key"]) == (pytest.approx(measured["tempo"], abs=0.01), measured["key"])
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_deleted_track_is_gone_with_all_that_belongs_to_it(stack: Stack, admin: httpx.Client) -> None:
     before = stored_files(stack)
     track = upload(admin, encoded(song(1.0)))
@@ -408,6 +194,7 @@ def test_a_deleted_track_is_gone_with_all_that_belongs_to_it(stack: Stack, admin
     assert {one["id"]: one["status"] for one in history} == {job["id"]: "completed", analysis["job_id"]: "completed"}
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_deletion_ends_the_work_on_the_track(stack: Stack, admin: httpx.Client) -> None:
     before = stored_files(stack)
     track = upload(admin, encoded(song(120.0)))
@@ -421,33 +208,6 @@ def test_a_deletion_ends_the_work_on_the_track(stack: Stack, admin: httpx.Client
         job = finished(admin, f"/api/jobs/{job_id}")
         assert (job["status"], job["error"], job["error_code"]) == ("failed", "cancelled", "CANCELLED")
     eventually(lambda: stored_files(stack) == before)
-
-
-def test_what_was_deleted_can_be_downloaded_again(admin: httpx.Client, site: MediaSite) -> None:
-    url = site.file("/twice.wav", encoded(song(0.5)), "audio/wav")
-
-    def download() -> str:
-        created = admin.post("/api/download/track", json={"url": url, "quality": "low"}).json()["data"]
-        assert finished(admin, f"/api/download/job/{created['job_id']}")["status"] == "completed"
-        jobs = admin.get("/api/jobs", params={"track_id": created["track_id"], "type": "download"}).json()["data"]
-        assert jobs[0]["id"] == created["job_id"]
-        return str(created["track_id"])
-
-    first = download()
-    assert admin.delete(f"/api/tracks/{first}").status_code == 204
-    assert admin.get(f"/api/tracks/{first}").status_code == 404
-    assert download() == first
-    track = admin.get(f"/api/tracks/{first}").json()["data"]
-    assert len(admin.get(track["file_path"]).content) == track["file_size"] > 0
-
-
-def test_other_peoples_tracks_are_neither_changed_nor_deleted(admin: httpx.Client, other: httpx.Client) -> None:
-    track = upload(admin, encoded(song(0.2)))
-    for track_id in (track["id"], str(uuid.uuid4()), "1", "%2e%2e"):
-        path = f"/api/tracks/{track_id}"
-        for answer in (other.patch(path, json={"title": "Mine"}), other.delete(path)):
-            assert (answer.status_code, answer.json()["code"]) == (404, "TRACK_NOT_FOUND"), track_id
-    assert admin.get(f"/api/tracks/{track['id']}").json()["data"] == track
 
 
 # --------------------------------------------------------------------------------------------------------------- lists
@@ -470,35 +230,24 @@ def albums(other: httpx.Client) -> dict[str, str]:
     return found
 
 
+@pytest.mark.topology("embedded", "cluster")
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
-        ({"q": "quxm"}, [2, 1, 0]),
         ({"search": "QUXMOND"}, [2, 1, 0]),
         ({"q": "quxm", "search": "blue"}, [0]),
         ({"q": "zoe quxm"}, [0]),
-        ({"q": "quxtag"}, [2, 0]),
-        ({"q": "uxmond"}, []),
-        ({"q": "quxm%"}, [2, 1, 0]),  # a word, whatever stands behind it
-        ({"q": "%"}, []),
-        ({"q": "quxm 100%"}, [2]),
         ({"q": 'quxm" OR "'}, []),
         ({"q": "quxm \x00'"}, [2, 1, 0]),
         ({"q": "quxm", "sort": "oldest"}, [0, 1, 2]),
-        ({"q": "quxm", "sort": "title"}, [1, 2, 0]),
         ({"q": "quxm", "sort": "title", "order": "desc"}, [0, 2, 1]),
         ({"q": "quxm", "sort": "artist"}, [1, 0, 2]),
         ({"q": "quxm", "sort": "duration"}, [1, 0, 2]),
-        ({"q": "quxm", "sort": "duration", "order": "asc"}, [2, 0, 1]),
-        ({"album": "quxalbum"}, [2, 1, 0]),
         ({"album": "quxalbum", "artist": "ABEL"}, [1]),
         ({"album": "quxalbum", "tag": "lo-fi"}, [0]),
-        ({"album": "quxalbum", "key": "a minor"}, [1]),
-        ({"album": "quxalbum", "bpm_min": "90", "bpm_max": "119.9"}, [1]),
-        ({"album": "quxalbum", "bpm_min": "90.5"}, [0]),
+        ({"album": "quxalbum", "key": "a minor", "bpm_min": "90", "bpm_max": "119.9"}, [1]),
         ({"album": "quxalbum", "source": "manual", "status": "downloaded"}, [2, 1, 0]),
         ({"album": "quxalbum", "status": "analyzed"}, []),
-        ({"album": "quxalbum", "status": "pending"}, []),
     ],
 )
 def test_a_list_is_searched_filtered_and_sorted(
@@ -516,6 +265,7 @@ def test_nobody_finds_other_peoples_tracks(admin: httpx.Client, albums: dict[str
     assert admin.get("/api/tracks", params={"q": "quxmond"}).json()["data"] == []
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_pages_lead_to_each_other(other: httpx.Client, albums: dict[str, str]) -> None:
     seen: list[str] = []
     address = "/api/tracks?q=quxmond&page_size=2&sort=title"
@@ -533,62 +283,6 @@ def test_pages_lead_to_each_other(other: httpx.Client, albums: dict[str, str]) -
     assert other.get(beyond.links["prev"]["url"]).json() == other.get("/api/tracks?q=quxmond&page=2&page_size=2").json()
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("sort", "loudest"),
-        ("sort", "title; DROP TABLE tracks"),
-        ("order", "up"),
-        ("status", "gone"),
-        ("key", "H minor"),
-        ("bpm_min", "fast"),
-        ("bpm_min", "nan"),
-        ("bpm_max", "inf"),
-        ("bpm_max", "0x10"),
-        ("page", "1.5"),
-        ("page", "-1"),
-        ("page_size", "many"),
-        ("q", "x" * 501),
-    ],
-)
-def test_a_wish_that_cannot_be_met_is_named(admin: httpx.Client, name: str, value: str) -> None:
-    answer = admin.get("/api/tracks", params={name: value})
-    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
-    assert list(answer.json()["details"]) == [name]
-
-
-# ------------------------------------------------------------------------------------------------------------ refusals
-
-
-@pytest.mark.parametrize(
-    ("asked", "status", "part"),
-    [
-        ("bytes=-100", 206, slice(-100, None)),
-        ("bytes=-99999999", 206, slice(None)),
-        ("bytes=100-", 206, slice(100, None)),
-        ("bytes=0-0", 206, slice(0, 1)),
-        ("bytes=10-99999999", 206, slice(10, None)),
-        ("bytes=-0", 416, None),
-        ("bytes=99999999-", 416, None),
-        ("bytes=5-2", 200, slice(None)),
-        ("lines=1-2", 200, slice(None)),
-        ("bytes=0-1,5-6", 200, slice(None)),
-    ],
-)
-def test_ranges_of_files(admin: httpx.Client, asked: str, status: int, part: slice | None) -> None:
-    content = encoded(song(0.2))
-    track = upload(admin, content)
-    answer = admin.get(track["file_path"], headers={"Range": asked})
-    assert answer.status_code == status
-    if part is None:
-        assert answer.headers["content-range"] == f"bytes */{len(content)}"
-        return
-    assert answer.content == content[part]
-    start, end, _ = part.indices(len(content))
-    expected = f"bytes {start}-{end - 1}/{len(content)}" if status == 206 else None
-    assert answer.headers.get("content-range") == expected
-
-
 def test_a_recording_that_is_refused_for_want_of_a_model_does_not_stay(tmp_path: Path) -> None:
     content = encoded(song(0.5))
     settings = {
@@ -603,7 +297,7 @@ def test_a_recording_that_is_refused_for_want_of_a_model_does_not_stay(tmp_path:
             lines = strict.log().splitlines()
             return any("model.not_ready" in line and "htdemucs" in line for line in lines)
 
-        eventually(known, 90.0)
+        eventually(known)
         answer = client.post("/process", files={"file": ("song.wav", content)})
         assert answer.status_code == 503, answer.text
         assert client.get("/api/tracks").json()["meta"]["total_count"] == 0

@@ -165,7 +165,6 @@ def _bearer(secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 
-@pytest.mark.topology("embedded")
 @pytest.mark.usefixtures("nothing_crashes")
 @pytest.mark.parametrize("length", LENGTHS)
 def test_accounts_behave_like_their_model(stack: Stack, admin: httpx.Client, length: Length) -> None:

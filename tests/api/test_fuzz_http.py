@@ -19,7 +19,7 @@ from tests.stacks import Stack
 
 SEED = 14
 log = logging.getLogger(__name__)
-pytestmark = [pytest.mark.topology("embedded"), pytest.mark.usefixtures("nothing_crashes")]
+pytestmark = pytest.mark.usefixtures("nothing_crashes")
 
 
 @pytest.fixture(scope="module")

@@ -169,7 +169,6 @@ class JobMachine(RuleBasedStateMachine):
                 self.note(job["id"], job)
 
 
-@pytest.mark.topology("embedded")
 @pytest.mark.usefixtures("nothing_crashes")
 @pytest.mark.parametrize("length", LENGTHS)
 def test_jobs_behave_like_their_model(stack: Stack, document: Document, length: Length) -> None:

@@ -17,10 +17,11 @@ import pytest
 from exploring import Member
 from fuzzing import found_in
 from published import Document
-from stories import eventually, song
+from stories import song
 
 from tests.broken_media import BOMBS, SLOW_BOMBS, broken_recordings, good_recordings
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 SEED = 14
 MEMORY_BYTES = 512 << 20
@@ -84,7 +85,6 @@ def sent(client: httpx.Client, content: bytes) -> httpx.Response:
     return client.post("/api/tracks", files={"file": ("song", content)})
 
 
-@pytest.mark.topology("embedded")
 @pytest.mark.usefixtures("nothing_crashes")
 @pytest.mark.parametrize("count", [24, pytest.param(500, marks=pytest.mark.campaign)])
 def test_broken_recordings_are_answered_in_little_time_and_memory(

@@ -197,7 +197,6 @@ def clips(stack: Stack) -> list[str]:
         return [made(client, "calm cello", user_id=listener()) for _ in range(4)]
 
 
-@pytest.mark.topology("embedded")
 @pytest.mark.usefixtures("nothing_crashes")
 @pytest.mark.parametrize("length", LENGTHS)
 def test_playlists_behave_like_their_model(stack: Stack, document: Document, clips: list[str], length: Length) -> None:

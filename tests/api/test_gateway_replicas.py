@@ -17,12 +17,11 @@ import websockets
 from browser import Browser, registered, token_of
 from gateway_process import GatewayProcess
 from phoenix_client import Phoenix, socket_url
-from stories import encoded, eventually, song, upload
+from stories import encoded, song, upload
 
 from tests.stacks import Stack
+from tests.waiting import eventually
 
-# These tests start both gateways themselves.
-pytestmark = pytest.mark.topology("embedded")
 LIMIT = 9
 
 

@@ -50,11 +50,7 @@ def test_only_a_script_with_the_token_of_a_page_creates_a_guest(visitor: Browser
     assert '<meta name="account" content="">' in visitor.get("/studio").text
     again = visitor.post(GUEST)
     assert again.status_code == 200
-    assert again.json()["data"] == {
-        "id": account_id,
-        "email": "",
-        "csrf_token": visitor.headers["X-CSRF-Token"],
-    }
+    assert again.json()["data"] == {"id": account_id, "email": "", "csrf_token": visitor.headers["X-CSRF-Token"]}
     assert guest_count(admin) == before + 1
     with Browser(str(visitor.base_url)) as ann:
         registered(ann)
@@ -130,7 +126,6 @@ def test_guests_create_no_credentials(visitor: Browser) -> None:
     assert visitor.get("/api/admin/users").status_code == 403
 
 
-@pytest.mark.topology("embedded")
 def test_without_open_access_there_are_no_guests(stack: Stack, visitor: Browser) -> None:
     enter(visitor)
     cookie = {"Cookie": f"{SESSION}={visitor.cookies[SESSION]}"}
@@ -151,7 +146,6 @@ def test_without_open_access_there_are_no_guests(stack: Stack, visitor: Browser)
             assert SESSION not in stranger.cookies
 
 
-@pytest.mark.topology("embedded")
 def test_guests_of_one_address_share_its_limits(stack: Stack) -> None:
     settings = {name.removeprefix("SOUNDWRIGHT_").lower(): value for name, value in UNHURRIED.items()}
     limits = {"rate_heavy_per_minute": "2", "rate_normal_per_minute": "3"}

@@ -16,7 +16,7 @@ from stories import encoded, song
 from tests.stacks import Stack
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.topology("embedded"), pytest.mark.usefixtures("nothing_crashes")]
+pytestmark = pytest.mark.usefixtures("nothing_crashes")
 REFUSALS = {429, 503}
 SOCKETS = 40
 UPLOADS = 12

@@ -14,12 +14,13 @@ from unittest import mock
 
 import httpx
 import pytest
-from stories import UNHURRIED, encoded, eventually, finished, made, song, upload
+from stories import UNHURRIED, encoded, finished, made, song, upload
 
 from tests.deploy.monitoring import METRIC, alerts, dashboards, queries, write_rules
 from tests.servers.otlp import ReceivedSpan, Receiver, otlp
 from tests.servers.prometheus import Prometheus, prometheus, promtool
 from tests.stacks import Stack, embedded
+from tests.waiting import eventually
 
 CLIENT_SPAN = "00f067aa0ba902b7"
 EMAIL = "somebody@example.org"
@@ -163,17 +164,17 @@ def scraped(observed: Observed, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("prometheus")
     sockets = observed.stack.settings.run_dir
     with prometheus(folder, sockets, COMPONENTS, write_rules(folder / "rules.yml")) as server:
-        eventually(lambda: server.up() == set(COMPONENTS), deadline_seconds=60)
+        eventually(lambda: server.up() == set(COMPONENTS))
         for number in (1, 2):
             work(observed.stack, number)
-            eventually(functools.partial(has_finished, server, number), deadline_seconds=60)
+            eventually(functools.partial(has_finished, server, number))
         yield server
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
     """Wait for something that a later scrape may bring: scrapes of a busy machine may fail."""
     try:
-        eventually(condition, deadline_seconds=60)
+        eventually(condition)
     except AssertionError:
         pytest.fail(what)
 
@@ -212,12 +213,12 @@ def test_every_query_of_a_dashboard_returns_data(scraped: Prometheus) -> None:
         return not waiting
 
     with contextlib.suppress(AssertionError):
-        eventually(complete, deadline_seconds=60)
+        eventually(complete)
     assert not waiting
 
 
 def test_prometheus_evaluates_every_alert(scraped: Prometheus) -> None:
-    eventually(lambda: set(scraped.alerts().values()) == {"ok"}, deadline_seconds=60)
+    eventually(lambda: set(scraped.alerts().values()) == {"ok"})
     assert scraped.alerts().keys() == alerts().keys()
     exposed = scraped.families() | {"up"}
     for name, rule in alerts().items():

@@ -191,38 +191,6 @@ def test_no_example_is_filled_up_with_words_that_mean_nothing(document: Document
 # ---------------------------------------------------------------------------------------------------------------- true
 
 
-def test_who_may_call_is_said_by_the_rules_of_the_guard(document: Document) -> None:
-    said = {route: operation["security"] for route, operation in document.operations.items()}
-    assert said["GET /health"] == said["GET /livez"] == said["GET /assets/style.css"] == said["POST /api/tokens"] == []
-    assert said["GET /api/tracks"] == [{"bearer": []}, {"session": []}]
-    assert said["DELETE /api/tracks/{track_id}"] == [{"bearer": []}, {"session": [], "csrf": []}]
-    assert said["GET /status"] == [{"bearer": []}, {"session": []}, {}]
-    assert said["POST /generate"] == said["POST /process"] == [{"bearer": []}, {"session": [], "csrf": []}, {}]
-    assert said["GET /users/settings"] == [{"session": []}, {}]
-    assert said["PUT /users/settings"] == [{"session": [], "csrf": []}, {"visit": [], "csrf": []}]
-
-
-def test_rate_limits_and_ranges_are_documented(document: Document) -> None:
-    counted = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
-    for route, limited in (("GET /api/tracks", True), ("GET /status", True), ("GET /", True), ("GET /config", False)):
-        operation = document.operations[route]
-        assert ("429" in operation["responses"]) is ("x-rate-limit" in operation) is limited
-        for status in operation["responses"]:
-            headers = (document.response(route, int(status)) or {})["headers"]
-            assert (counted <= headers.keys()) is limited
-    heavy = {route for route, operation in document.operations.items() if operation.get("x-rate-limit") == "heavy"}
-    assert {"POST /api/processing/separate", "POST /api/analysis/analyze", "POST /api/spotify/import"} <= heavy
-    refused = document.response("GET /api/tracks", 429)
-    assert refused is not None
-    assert "Retry-After" in refused["headers"]
-    for route in ("GET /export/stem/{stem_id}", "GET /files/{path}", "GET /audio/{filename}"):
-        operation = document.operations[route]
-        assert {"200", "206", "304", "416"} <= operation["responses"].keys()
-        asked = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"}
-        assert asked == {"Range", "If-Range", "If-None-Match"}
-        assert "Content-Range" in operation["responses"]["206"]["headers"]
-
-
 REFUSED: list[tuple[str, str, dict[str, Any], int]] = [
     ("POST /api/tracks", "/api/tracks", {"files": {"file": ("a.wav", b"no sound")}}, 422),
     ("POST /api/tracks", "/api/tracks", {"files": {"other": ("a.wav", b"")}}, 422),
@@ -275,6 +243,7 @@ def test_what_cannot_be_is_refused_as_promised(document: Document, admin: httpx.
     assert broken == []
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_parts_of_files_are_as_promised(document: Document, admin: httpx.Client) -> None:
     track = upload(admin, encoded(song(0.5)))
     whole = admin.get(track["file_path"])

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import stat
 
-import pytest
 from stories import encoded, song, upload
 
 from tests.stacks import Stack
 
 
-@pytest.mark.topology("embedded")
 def test_no_other_user_may_read_what_the_stack_stores(stack: Stack) -> None:
     with stack.client() as client:
         upload(client, encoded(song()))

@@ -21,7 +21,6 @@ from tests.simulators.lalalai import KEY, LalalaiSimulator
 from tests.simulators.media_site import MediaSite
 from tests.stacks import Stack
 
-pytestmark = pytest.mark.topology("embedded")
 # Uploads in parts need a file store that clients reach: tests/chaos/test_s3_store.py.
 ELSEWHERE = {"IngestService.AbortDirectUpload", "IngestService.FinishDirectUpload"}
 

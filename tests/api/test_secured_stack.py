@@ -17,13 +17,14 @@ import pytest
 from browser import Browser, registered, token_of
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.library.v1 import library_service_pb2_grpc as pb_grpc
-from stories import asked, encoded, ended, eventually, finished, song, upload
+from stories import asked, encoded, ended, finished, song, upload
 
 from kit.security.certificates import Certificates
 from kit.security.signing_keys import add_key_files, forget_previous_keys
 from tests.certificates import Authority
 from tests.servers import free_ports
 from tests.simulators.lalalai import LalalaiSimulator
+from tests.waiting import eventually
 
 COMPONENTS = ("library", "ingest", "separation", "analysis", "generation", "gateway")
 LALALAI_KEY = "key-of-ann"
@@ -87,14 +88,14 @@ def secured(tmp_path_factory: pytest.TempPathFactory, lalalai: LalalaiSimulator)
     stack = SecuredStack(tmp_path_factory.mktemp("secured"), lalalai.settings)
     processes = [stack.start(target) for target in ("broker", *COMPONENTS)]
     try:
-        eventually(stack.ready, 120)
+        eventually(stack.ready)
         yield stack
     finally:
         for process in reversed(processes):
             process.send_signal(signal.SIGTERM)
         for process in processes:
             try:
-                process.wait(30)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -139,7 +140,7 @@ def test_a_component_takes_api_tokens_over_tls(secured: SecuredStack) -> None:
     token = (secured.data_dir / "admin-token").read_text().strip()
     with grpc.secure_channel(secured.addresses["library"], credentials) as channel:
         stub = pb_grpc.TrackServiceStub(channel)
-        stub.ListTracks(pb.ListTracksRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=10)
+        stub.ListTracks(pb.ListTracksRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=60)
 
 
 def test_the_example_verifies_the_components_with_the_ca(secured: SecuredStack, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import uuid
 import zipfile
@@ -13,14 +12,12 @@ import httpx
 import numpy as np
 import pytest
 from demucs.htdemucs import HTDemucs
-from grpc_calls import call, refused
-from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
-from soundwright.separation.v1 import jobs_pb2, separation_service_pb2, separation_service_pb2_grpc
-from stories import UNHURRIED, decoded, encoded, eventually, finished, song, upload
+from stories import UNHURRIED, decoded, encoded, finished, song, upload
 from test_own_models import imported
 
 from tests.models.test_demucs_engine import STEMS, network, save_safetensors
 from tests.stacks import Stack, embedded
+from tests.waiting import eventually
 
 VOICES = ("lead", "backing")
 
@@ -89,18 +86,6 @@ def test_the_mean_of_two_models(client: httpx.Client, track: dict[str, Any]) -> 
         np.testing.assert_allclose(both[stem], (3 * one[stem] + other[stem]) / 4, atol=1e-6)
 
 
-def test_the_strongest_estimates_of_three_models(client: httpx.Client, track: dict[str, Any]) -> None:
-    models = ["htdemucs", "own", "dsp"]
-    job = separated(client, track, models=models, combine="max_magnitude", stems=["vocals"])
-    assert (job["combine"], job["requested_stems"]) == ("max_magnitude", ["vocals"])
-    assert [run["model"] for run in job["runs"]] == models
-    stems = stems_of(client, job)
-    assert list(stems) == ["vocals", "accompaniment"]
-    np.testing.assert_allclose(stems["vocals"] + stems["accompaniment"], decoded(encoded(song(2.0))), atol=1e-6)
-    again = separated(client, track, models=models, combine="max_magnitude", stems=["vocals"])
-    np.testing.assert_array_equal(stems_of(client, again)["vocals"], stems["vocals"])
-
-
 def test_a_stem_is_separated_as_a_recording_would_be(client: httpx.Client, track: dict[str, Any]) -> None:
     plain = separated(client, track, model="htdemucs")
     vocals = next(stem for stem in plain["stems"] if stem["stem_type"] == "vocals")
@@ -119,17 +104,6 @@ def test_a_stem_is_separated_as_a_recording_would_be(client: httpx.Client, track
 
     archive = zipfile.ZipFile(io.BytesIO(client.get(f"/export/stems/{track['id']}").content))
     assert sorted(archive.namelist()) == sorted(f"Plan - {stem}.wav" for stem in stems)
-
-
-def test_an_ensemble_can_begin_a_chain_of_two_steps(client: httpx.Client, track: dict[str, Any]) -> None:
-    chain = [{"stem": "vocals", "model": "voices"}, {"stem": "accompaniment", "model": "dsp"}]
-    job = separated(client, track, models=["htdemucs", "dsp"], stems=["vocals"], chain=chain)
-    assert [stem["stem_type"] for stem in job["stems"]] == [
-        "vocals_lead", "vocals_backing",
-        "accompaniment_drums", "accompaniment_bass", "accompaniment_other", "accompaniment_vocals",
-    ]  # fmt: skip
-    assert (job["engine"], len(job["runs"])) == ("demucs+dsp", 4)
-    assert all(run["compute_seconds"] > 0 for run in job["runs"])
 
 
 def test_a_batch_separates_each_track_by_the_plan(client: httpx.Client, track: dict[str, Any]) -> None:
@@ -151,37 +125,6 @@ def test_a_batch_separates_each_track_by_the_plan(client: httpx.Client, track: d
         assert list(together) == ["vocals_lead", "vocals_backing", "accompaniment"]
         for stem, samples in together.items():
             np.testing.assert_allclose(samples, alone[stem], atol=1e-6)
-
-
-async def test_a_grpc_client_asks_for_a_plan(plans_stack: Stack, client: httpx.Client, track: dict[str, Any]) -> None:
-    separation = "separation", separation_service_pb2_grpc.SeparationServiceStub, "CreateJob"
-    request = separation_service_pb2.CreateJobRequest(
-        track_id=track["id"],
-        models=["own", "dsp"],
-        combine="max_magnitude",
-        chain=[jobs_pb2.ChainStep(stem="vocals", model="voices")],
-    )
-    job = (await call(plans_stack, *separation, request, plans_stack.token)).job
-    done = await asyncio.to_thread(finished, client, f"/api/processing/job/{job.id}")
-    assert (done["model"], done["models"], done["combine"]) == (
-        "own+dsp > vocals: voices",
-        ["own", "dsp"],
-        "max_magnitude",
-    )
-    ended = await call(
-        plans_stack,
-        "library",
-        library_service_pb2_grpc.JobServiceStub,
-        "GetJob",
-        library_service_pb2.GetJobRequest(job_id=job.id),
-        plans_stack.token,
-    )
-    assert [output.name for output in ended.job.result.outputs] == [
-        "drums", "bass", "other", "vocals_lead", "vocals_backing",
-    ]  # fmt: skip
-
-    request.chain[0].stem = "piano"
-    assert await refused(plans_stack, *separation, request, plans_stack.token) == "VALIDATION_ERROR"
 
 
 def test_a_key_stands_for_the_whole_plan(client: httpx.Client, track: dict[str, Any]) -> None:
@@ -240,41 +183,3 @@ def test_jobs_in_one_process_do_not_disturb_each_other(client: httpx.Client, tra
         np.testing.assert_allclose(actual[stem], expected[stem], atol=1e-6)
     assert client.delete(f"/api/jobs/{endless}").status_code == 204
     assert finished(client, path)["error"] == "cancelled"
-
-
-@pytest.mark.parametrize(
-    ("wishes", "details"),
-    [
-        ({"models": ["own"]}, {"models": ["must name 2 to 4 models"]}),
-        ({"models": ["own", "dsp"], "model": "dsp"}, {"model": ["cannot be used beside models"]}),
-        ({"models": ["own", "voices"]}, {"models": ["have no stem in common"]}),
-        ({"weights": [1]}, {"weights": ["needs models"]}),
-        ({"engine": "lalalai", "models": ["own", "dsp"]}, {"models": ["cannot be used with lalal.ai"]}),
-        ({"model": "own", "chain": [{"stem": "vocals", "model": "dsp"}] * 3}, {"chain": ["may have at most 2 steps"]}),
-        ({"chain": [{"stem": "vocals"}]}, {"chain": ["can't be blank"]}),
-        ({"chain": "vocals"}, {"chain": ["input should be a valid dictionary"]}),
-    ],
-)
-def test_invalid_plans_are_refused(
-    client: httpx.Client, track: dict[str, Any], wishes: dict[str, Any], details: dict[str, list[str]]
-) -> None:
-    refused = requested(client, track, **wishes)
-    assert (refused.status_code, refused.json()["code"], refused.json()["details"]) == (
-        422, "VALIDATION_ERROR", details,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "wishes",
-    [{"models": ["own", "htdemucs_ft"]}, {"model": "own", "chain": [{"stem": "vocals", "model": "htdemucs_ft"}]}],
-)
-def test_no_fallback_runs_in_a_plan(client: httpx.Client, track: dict[str, Any], wishes: dict[str, Any]) -> None:
-    assert separated(client, track, model="htdemucs_ft")["degraded"] is True
-    answer = requested(client, track, **wishes)
-    if answer.status_code == 503:
-        assert answer.json()["code"] == "MODEL_UNAVAILABLE"
-        return
-    # On a busy machine, an attempt to load the model takes longer than a request waits for it.
-    path = f"/api/jobs/{answer.json()['data']['job_id']}"
-    job = finished(client, path)
-    assert (job["status"], job["error_code"]) == ("failed", "MODEL_UNAVAILABLE")

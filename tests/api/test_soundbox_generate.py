@@ -69,10 +69,12 @@ def test_a_completed_job_says_all_that_is_documented(job: dict[str, Any]) -> Non
     }
 
 
-def test_the_maker_is_named_and_no_substitution_hidden(job: dict[str, Any]) -> None:
+def test_the_maker_is_named_and_no_substitution_hidden(box: httpx.Client, job: dict[str, Any]) -> None:
     # No weights can be had here.
     assert (job["engine"], job["model"], job["degraded"]) == ("procedural", "music", True)
     assert job["degraded_reason"]
+    clip = box.get(f"/api/library/{job['id']}").json()
+    assert (clip["engine"], clip["engine_model"], clip["degraded"]) == ("procedural", "composer", True)
 
 
 def test_the_clip_is_a_16_bit_recording_of_the_length_that_was_asked_for(
@@ -91,7 +93,7 @@ def test_the_clip_is_a_16_bit_recording_of_the_length_that_was_asked_for(
     assert part.headers["content-range"] == f"bytes 0-43/{len(answer.content)}"
 
 
-def test_the_spectrogram_is_a_picture(box: httpx.Client, job: dict[str, Any]) -> None:
+def test_the_spectrogram_is_a_picture(stack: Stack, box: httpx.Client, job: dict[str, Any]) -> None:
     answer = box.get(f"/spectrogram/{job['spectrogram']}")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     assert answer.content.startswith(b"\x89PNG\r\n\x1a\n")
@@ -99,16 +101,15 @@ def test_the_spectrogram_is_a_picture(box: httpx.Client, job: dict[str, Any]) ->
     assert (900 < width < 1100, 200 < height < 400) == (True, True)
     again = box.get(f"/generate-spectrogram/{job['filename']}")
     assert (again.status_code, again.json()) == (200, {"spectrogram": job["spectrogram"]})
+    # One that is missing is drawn again.
+    [key] = [key for key in stack.stored("generations/") if str(uuid.UUID(job["id"])) in key and key.endswith(".png")]
+    stack.delete(key)
+    assert box.get(f"/generate-spectrogram/{job['filename']}").status_code == 200
+    assert box.get(f"/spectrogram/{job['spectrogram']}").content == answer.content
 
 
-@pytest.mark.parametrize(("prompt", "name"), [
-    ("Peaceful ambient melody", "peaceful-ambient-melody"),
-    ("upbeat electronic dance music with heavy bass", "upbeat-electronic-dance-music"),
-    ("lo-fi beats & rain (loop)", "lo-fi-beats-rain-loop"),
-    ("静かな雨の音", "soundbox"),
-])  # fmt: skip
-def test_a_download_is_named_after_its_prompt(box: httpx.Client, prompt: str, name: str) -> None:
-    job_id = made(box, prompt, user_id=listener())
+def test_a_download_is_named_after_its_prompt(box: httpx.Client) -> None:
+    job_id, name = made(box, "lo-fi beats & rain (loop)", user_id=listener()), "lo-fi-beats-rain-loop"
     answer = box.get(f"/download/{job_id}.wav")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/wav")
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}_{job_id[-6:]}.wav"'
@@ -173,6 +174,8 @@ def test_a_clip_goes_on_from_another(box: httpx.Client) -> None:
     assert len(whole) == len(before) + 2 * rate_hz
     beginning = whole[:rate_hz, 0]
     assert np.corrcoef(beginning, before[:rate_hz, 0])[0, 1] > 0.99, "it does not begin as the other one"
+    refused = box.post("/generate", json={"prompt": "slow cello", "duration": 119, "continue_from": first})
+    assert (refused.status_code, "ask for 117 at most" in refused.json()["error"]) == (400, True)
 
 
 def test_a_request_that_is_repeated_makes_one_clip(box: httpx.Client) -> None:
@@ -200,8 +203,7 @@ def test_a_prompt_to_start_from(box: httpx.Client) -> None:
 def test_models_and_gpu_and_queue(box: httpx.Client) -> None:
     status = box.get("/status").json()
     assert list(status["models"]) == ["music", "audio", "magnet-music", "magnet-audio"]
-    assert set(status["models"].values()) <= {"pending", "loading", "ready", "error"}
-    assert status["models"]["music"] == "ready"  # what enables the button of the UI
+    assert set(status["models"].values()) == {"ready"}  # the built-in engine may take over; the UI enables its button
     assert isinstance(status["gpu"]["available"], bool)
     assert isinstance(status["queue_length"], int)
     assert isinstance(status["estimated_wait"], float)

@@ -81,7 +81,7 @@ def test_a_row_has_all_that_is_documented(box: httpx.Client, clips: dict[str, st
     assert {"strings", "lofi"} <= set(json.loads(row["category"]))
 
 
-def test_pages(box: httpx.Client, clips: dict[str, str]) -> None:
+def test_the_library_is_paged(box: httpx.Client, clips: dict[str, str]) -> None:
     first = box.get("/api/library", params={"search": "zyxomma", "per_page": 3}).json()
     assert [len(first["items"]), first["total"], first["page"], first["pages"], first["per_page"]] == [3, 4, 1, 2, 3]
     assert set(first["items"][0]) >= ROW_KEYS
@@ -109,40 +109,32 @@ def test_numbers_of_a_query_are_taken_as_well_as_they_can_be(
 def test_filters_hold_together(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
     assert listed(box, clips, user_id=maker) == ["magic", "rain", "cafe", "cello"]
     assert listed(box, clips, user_id=maker, model="music") == ["cafe", "cello"]
-    assert listed(box, clips, user_id=maker, model="audio") == ["magic", "rain"]
     assert listed(box, clips, user_id=maker, model="magnet-audio") == ["magic"]
     assert listed(box, clips, user_id=maker, model="voice") == ["magic", "rain", "cafe", "cello"]  # no such model
     assert listed(box, clips, user_id=maker, category="strings") == ["cello"]
-    assert listed(box, clips, user_id=maker, category="string") == []
     assert listed(box, clips, user_id=maker, category="%' OR 1=1") == ["magic", "rain", "cafe", "cello"]
     assert listed(box, clips, user_id=listener("nobody")) == []
     assert listed(box, clips, user_id=maker, model="music", search="rain") == []
 
 
 @pytest.mark.parametrize(("search", "found"), [
-    ("ZYXOMMA", ["magic", "rain", "cafe", "cello"]), ("cello rain", ["rain", "cello"]), ("cafe", ["cafe"]),
-    ("CAFÉ zyxo", ["cafe"]), ("lo-fi", ["cello"]), ("cell", []), ("?!", []), ("  ", ["magic", "rain", "cafe", "cello"]),
-    ("cello AND nothing", ["cello"]), ('"cello', ["cello"]), ("rain*", ["rain"]), ("prompt:rain", []),
+    ("CAFÉ zyxo", ["cafe"]), ("cello rain", ["rain", "cello"]), ("cell", []), ("?!", []),
+    ("  ", ["magic", "rain", "cafe", "cello"]), ('"cello', ["cello"]), ("prompt:rain", []),
 ])  # fmt: skip
-def test_search(box: httpx.Client, clips: dict[str, str], maker: str, search: str, found: list[str]) -> None:
+def test_a_search_finds_whole_words(
+    box: httpx.Client, clips: dict[str, str], maker: str, search: str, found: list[str]
+) -> None:
     assert listed(box, clips, search=search, user_id=maker) == found
 
 
-@pytest.mark.parametrize(("search", "found"), [
-    ("cell", ["cello"]), ("rain CELL", ["rain", "cello"]), ("cell rain", ["rain"]), ("lo-f", ["cello"]), ("ello", []),
-    ("?!", []), ("", ["magic", "rain", "cafe", "cello"]),
-])  # fmt: skip
-def test_the_last_word_may_be_a_prefix(
-    box: httpx.Client, clips: dict[str, str], maker: str, search: str, found: list[str]
-) -> None:
-    assert listed(box, clips, search=search, user_id=maker, prefix="true") == found
+def test_the_last_word_may_be_a_prefix(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
+    for search, found in (("rain CELL", ["rain", "cello"]), ("cell rain", ["rain"]), ("ello", [])):
+        assert listed(box, clips, search=search, user_id=maker, prefix="true") == found
 
 
 def test_clips_are_filtered_by_their_length(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
     assert listed(box, clips, user_id=maker, min_duration=2) == ["cello"]
     assert listed(box, clips, user_id=maker, max_duration=1) == ["magic", "rain", "cafe"]
-    assert listed(box, clips, user_id=maker, min_duration=2, max_duration=1) == []
-    assert listed(box, clips, user_id=maker, min_duration=1, max_duration=2) == ["magic", "rain", "cafe", "cello"]
 
 
 def test_what_is_searched_for_may_be_an_id(box: httpx.Client, clips: dict[str, str]) -> None:
@@ -152,7 +144,7 @@ def test_what_is_searched_for_may_be_an_id(box: httpx.Client, clips: dict[str, s
     assert (miss["items"], miss["total"], miss["pages"], miss["id_search"]) == ([], 0, 0, True)
 
 
-def test_sorts(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
+def test_the_library_is_sorted(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
     for name, votes in {"cello": (1, 1), "cafe": (1, -1, -1), "rain": (1,)}.items():
         for vote in votes:
             body = {"vote": vote, "user_id": listener()}
@@ -164,7 +156,8 @@ def test_sorts(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
     assert names_of(box.get("/api/radio/top-rated", params={"count": 50}), clips) == ["cello", "rain", "cafe"]
 
 
-def test_counts(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
+@pytest.mark.topology("embedded", "cluster")
+def test_a_new_clip_is_counted(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
     before = [box.get(path).json() for path in ("/api/library/counts", "/api/stats")]
     categories = box.get("/api/library/category-counts", params={"model": "audio"}).json()
     assert before[0]["total"] == before[0]["music"] + before[0]["audio"] == before[1]["total_generations"]
@@ -181,7 +174,7 @@ def test_counts(box: httpx.Client, clips: dict[str, str], maker: str) -> None:
     assert len(box.get("/api/library/category-counts").json()) == 135
 
 
-def test_categories(box: httpx.Client) -> None:
+def test_each_model_has_categories(box: httpx.Client) -> None:
     music = box.get("/api/categories/music").json()
     assert (len(music["categories"]), music["categories"]["drum_and_bass"], music["categories"]["80s"]) == (
         77,
@@ -218,6 +211,7 @@ def test_a_rating_is_everybodys(box: httpx.Client, clips: dict[str, str], maker:
         assert entry["rating"] == rating
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_deleted_clip_is_gone_everywhere(stack: Stack, box: httpx.Client, admin: httpx.Client) -> None:
     owner, fan = listener("owner"), listener("fan")
     clip = made(box, "xylotomy", user_id=owner)
@@ -276,7 +270,7 @@ def test_favorites_on_the_radio(box: httpx.Client, clips: dict[str, str]) -> Non
     assert (nobody.status_code, nobody.json()) == (400, {"error": "user_id required"})
 
 
-def test_stations(box: httpx.Client, clips: dict[str, str]) -> None:
+def test_a_station_plays_its_clips(box: httpx.Client, clips: dict[str, str]) -> None:
     stations = box.get("/api/radio").json()["stations"]
     assert {"ambient", "lofi", "retro", "piano", "happy", "dreamy", "favorites", "trending", "top-rated", "new",
             "shuffle"} == set(stations)  # fmt: skip
@@ -332,27 +326,10 @@ def test_a_playlist_keeps_its_owners_order(box: httpx.Client, clips: dict[str, s
     assert box.get(path, params={"user_id": owner}).json() == {"error": "Playlist not found"}
 
 
-def test_a_playlist_is_its_owners_to_show_and_change(box: httpx.Client, clips: dict[str, str]) -> None:
-    owner, guest = listener("owner"), listener("guest")
-    playlist = box.post("/api/playlists", json={"name": "Mine", "user_id": owner}).json()
-    path = f"/api/playlists/{playlist['id']}"
-    assert (playlist["is_public"], box.get(path, params={"user_id": guest}).status_code) == (False, 404)
-    shown = box.put(path, json={"is_public": True, "user_id": owner}).json()
-    assert (shown["name"], shown["is_public"]) == ("Mine", True)
-    assert box.get(path, params={"user_id": guest}).json()["is_owner"] is False
-    attempts = [
-        box.put(path, json={"name": "Yours", "user_id": guest}),
-        box.post(f"{path}/tracks", json={"generation_id": clips["rain"], "user_id": guest}),
-        box.put(f"{path}/reorder", json={"track_order": [], "user_id": guest}),
-        box.request("DELETE", f"{path}/tracks/{clips['rain']}", json={"user_id": guest}),
-        box.request("DELETE", path, json={"user_id": guest}),
-    ]
-    assert [(answer.status_code, answer.json()) for answer in attempts] == [(404, {"error": "Playlist not found"})] * 5
-
-
 # --------------------------------------------------------------------------------------------------------------- plays
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_plays_are_counted(box: httpx.Client, maker: str) -> None:
     clip = made(box, "zyxomma played often", user_id=listener())
     once = made(box, "zyxomma played once", user_id=listener())

@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from browser import Browser, registered
-from stories import eventually
 
 from tests.simulators.spotify import CLIENT_ID, SpotifySimulator
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 SESSION = "soundwright_session"
 ERRAND = "soundwright_spotify"
@@ -105,7 +105,9 @@ def test_the_first_login_makes_an_account_and_the_next_ones_find_it(
         assert elsewhere.cookies[SESSION] != browser.cookies[SESSION]
 
 
-def test_where_the_browser_is_sent_and_what_it_keeps(stack: Stack, browser: Browser, spotify: SpotifySimulator) -> None:
+def test_the_browser_is_sent_to_spotify_and_keeps_a_sealed_cookie(
+    stack: Stack, browser: Browser, spotify: SpotifySimulator
+) -> None:
     off = browser.get("/auth/spotify", params={"return_to": "//evil.example"})
     location = urlsplit(off.headers["location"])
     asked = {name: value for name, (value,) in parse_qs(location.query).items()}
@@ -147,7 +149,7 @@ def test_a_callback_serves_once(stack: Stack, browser: Browser, spotify: Spotify
 
 
 @pytest.mark.parametrize("what", ["state", "no state", "no errand", "another browser", "errand of another", "no code"])
-def test_forged_callbacks(stack: Stack, browser: Browser, spotify: SpotifySimulator, what: str) -> None:
+def test_a_forged_callback_logs_nobody_in(stack: Stack, browser: Browser, spotify: SpotifySimulator, what: str) -> None:
     """Nobody can log a browser in to an account of theirs, so that its user works there unawares."""
     new_user(spotify)
     callback = begin(browser)
@@ -175,13 +177,13 @@ def test_forged_callbacks(stack: Stack, browser: Browser, spotify: SpotifySimula
         assert SESSION not in used.cookies
 
 
-def test_who_gives_no_leave(browser: Browser, spotify: SpotifySimulator) -> None:
+def test_who_denies_access_is_not_logged_in(browser: Browser, spotify: SpotifySimulator) -> None:
     spotify.visitor = ""
     assert outcome(browser, go(browser)) == "You denied access to Spotify. Nothing was changed."
     assert account(browser) == ""
 
 
-def test_an_address_that_has_an_account(
+def test_an_address_that_has_an_account_needs_its_login(
     stack: Stack, browser: Browser, ann: Browser, spotify: SpotifySimulator
 ) -> None:
     subject = new_user(spotify, ann.email)
@@ -198,17 +200,7 @@ def test_an_address_that_has_an_account(
         assert account(elsewhere) == ann.email
 
 
-def test_a_user_without_an_address_connects(browser: Browser, spotify: SpotifySimulator) -> None:
-    subject = new_user(spotify)
-    del spotify.users[subject]["email"]
-    answer = go(browser)
-    assert answer.status_code == 422
-    assert "Spotify sent no valid email address" in answer.text
-    registered(browser)
-    assert "is connected" in outcome(browser, go(browser))
-
-
-def test_when_spotify_is_away(browser: Browser, spotify: SpotifySimulator) -> None:
+def test_an_error_of_spotify_logs_nobody_in(browser: Browser, spotify: SpotifySimulator) -> None:
     new_user(spotify)
     spotify.token_failures.append(503)
     assert "returned an error" in outcome(browser, go(browser))
@@ -219,20 +211,10 @@ def test_when_spotify_is_away(browser: Browser, spotify: SpotifySimulator) -> No
     assert account(browser) == ""
 
 
-def test_who_is_suspended_stays_out(browser: Browser, spotify: SpotifySimulator, admin: httpx.Client) -> None:
-    subject = new_user(spotify)
-    go(browser)
-    (known,) = admin.get("/api/admin/users", params={"search": subject}).json()["data"]
-    assert admin.patch(f"/api/admin/users/{known['id']}", json={"status": "suspended"}).status_code == 200
-    browser.cookies.clear()
-    answer = go(browser)
-    assert (answer.status_code, "This account is suspended." in answer.text) == (403, True)
-    assert SESSION not in browser.cookies
-
-
 # ------------------------------------------------------------------------------------------------------------- connect
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_a_connection_opens_private_playlists_until_it_ends(
     stack: Stack, ann: Browser, spotify: SpotifySimulator
 ) -> None:
@@ -271,7 +253,9 @@ def test_a_connection_opens_private_playlists_until_it_ends(
     assert fetch(ann, private).status_code == 200
 
 
-def test_taking_a_connection_away(stack: Stack, ann: Browser, spotify: SpotifySimulator) -> None:
+def test_a_removed_connection_can_be_made_by_another_account(
+    stack: Stack, ann: Browser, spotify: SpotifySimulator
+) -> None:
     new_user(spotify)
     go(ann)
     with Browser(stack.base_url) as other:
@@ -285,12 +269,11 @@ def test_taking_a_connection_away(stack: Stack, ann: Browser, spotify: SpotifySi
     assert ann.post(SETTINGS, data={"action": "disconnect", "provider": "spotify"}).status_code == 403
 
 
-def test_a_key_for_lalal_ai(stack: Stack, ann: Browser) -> None:
+def test_a_key_for_lalal_ai_is_stored_encrypted(stack: Stack, ann: Browser) -> None:
     key = f"key-{uuid.uuid4()}"
     assert "Your key is not set." in ann.get(SETTINGS).text
-    for bad in ("", "short", "with blank", "ü" * 10, "x" * 201):
-        answer = ann.submit("POST", SETTINGS, {"action": "connect_lalalai", "key": bad})
-        assert (answer.status_code, "must be 8 to 200" in answer.text) == (200, True), bad
+    answer = ann.submit("POST", SETTINGS, {"action": "connect_lalalai", "key": "short"})
+    assert (answer.status_code, "must be 8 to 200" in answer.text) == (200, True)
     answer = ann.submit("POST", SETTINGS, {"action": "connect_lalalai", "key": f" {key} "})
     assert outcome(ann, answer, SETTINGS) == "The key was stored encrypted."
     page = ann.get(SETTINGS).text

@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 from published import Document
-from stories import encoded, eventually, finished, song, upload
+from stories import encoded, finished, song, upload
 
 from tests.stacks import Stack
+from tests.waiting import eventually
 
 SONG = encoded(song(2.0))
 
@@ -54,6 +55,7 @@ def stems_of(stack: Stack, job_id: str) -> list[str]:
     return [key for key in stack.stored("stems/") if job_id in key]
 
 
+@pytest.mark.topology("embedded", "cluster")
 def test_an_account_stores_no_more_than_its_quota(
     stack: Stack, ann: httpx.Client, admin: httpx.Client, site: Any
 ) -> None:

@@ -10,32 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gateway_fixture import gateway_over
 
 from demo.stack import free_ports
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
 from kit.http_limits import ConnectionGuard, HttpLimits
 from kit.http_server import serve_http
 from services.gateway.app import build, http_limits
 from services.gateway.auth import Authenticator
-from services.gateway.clients import Clients, Gateway
+from services.gateway.clients import Clients
 from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_routes
-from services.gateway.http.conversions import Conversions
-from services.gateway.http.health import Health
-from services.gateway.http.playback import Playback
 from services.gateway.http.rate_limits import RateClass, RateLimiter
-from services.gateway.http.uploads import Uploads
-from services.gateway.settings import GatewaySettings
 from services.gateway.web import PAGES, page_routes
+from tests.clocks import HandClock
 
 __all__ = ["LongestStep", "Raw", "serving"]
-
-
-class _Clock:
-    def now(self) -> float:
-        return 1_000_000.0
 
 
 class _Away:
@@ -66,23 +56,11 @@ class LongestStep:
 @contextlib.asynccontextmanager
 async def serving(folder: Path, limits: HttpLimits | None = None, **settings: Any) -> AsyncIterator[int]:
     """Serve the gateway while the block runs. Return its port."""
-    known = GatewaySettings(data_dir=folder, **settings)
-    blobs = FileBlobs(folder / "blobs")
-    slots = ComputeSlots("test", 1)
-    gateway = Gateway(
-        settings=known,
-        clients=Clients(**dict.fromkeys(Clients.__dataclass_fields__, _Away())),
-        blobs=blobs,
-        uploads=Uploads(_Away(), _Away(), blobs, 10**9, 5.0, 600.0),  # type: ignore[arg-type]
-        health=Health({}),
-        clock=_Clock(),
-        scratch=folder,
-        encoding_slots=slots,
-        conversions=Conversions(known.conversion_limits),
-        playback=Playback(blobs, slots),
-    )
+    clients = Clients(**dict.fromkeys(Clients.__dataclass_fields__, _Away()))
+    gateway = gateway_over(clients, folder, **settings)
+    known = gateway.settings
     routers = [forge_routes(gateway), soundbox_routes(gateway), page_routes(gateway)]
-    limiter = RateLimiter(dict.fromkeys(RateClass, 10_000), _Clock())
+    limiter = RateLimiter(dict.fromkeys(RateClass, 10_000), HandClock())
     authenticator = Authenticator(_Away(), known.open_access, known.secrets())  # type: ignore[arg-type]
     site = build([FORGE, SOUNDBOX, PAGES], routers, authenticator, limiter, known)
     (port,) = free_ports(1)
@@ -94,7 +72,7 @@ async def serving(folder: Path, limits: HttpLimits | None = None, **settings: An
             yield port
     finally:
         gateway.playback.close()
-        slots.close()
+        gateway.encoding_slots.close()
 
 
 class Raw:

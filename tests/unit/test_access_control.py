@@ -23,6 +23,7 @@ from services.gateway.http.problems import Problem
 from services.gateway.http.rate_limits import RateClass, RateLimiter
 from services.gateway.http.route_table import RouteTable
 from services.gateway.settings import GatewaySettings
+from tests.clocks import HandClock
 
 SECRET = "s" * 43
 PUBLIC_URL = "https://music.example"
@@ -46,11 +47,6 @@ class Accounts:
         if request.token != "token":
             raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Valid Bearer token required")
         return pb.AuthenticateTokenResponse(account=account_pb2.Account(id="ann", role="user"))
-
-
-class Clock:
-    def now(self) -> float:
-        return 0.0
 
 
 class Gate:
@@ -79,7 +75,7 @@ class Gate:
         self.browsers = Browsers(settings)
         self.accounts = Accounts()
         authenticator = Authenticator(self.accounts, False, settings.secrets())  # type: ignore[arg-type]
-        limiter = RateLimiter({RateClass.NORMAL: 100}, Clock())
+        limiter = RateLimiter({RateClass.NORMAL: 100}, HandClock())
         self.app = AccessControl(
             Router(routes), RouteTable(routes, [self.dialect]), authenticator, limiter, self.browsers, Sites(settings)
         )

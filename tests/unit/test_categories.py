@@ -145,7 +145,7 @@ def _expected() -> list[tuple[str, str, list[str]]]:
 
 
 @pytest.mark.parametrize(("model", "prompt", "keys"), _expected())
-def test_categories_of_prompts(model: str, prompt: str, keys: list[str]) -> None:
+def test_prompts_have_these_categories(model: str, prompt: str, keys: list[str]) -> None:
     found = categorise(prompt, model)
     assert found[0] == keys[0]
     assert set(found) == set(keys)
@@ -167,7 +167,7 @@ def test_categories_of_prompts(model: str, prompt: str, keys: list[str]) -> None
         ("staring at a star", "audio", "notification"),
     ],
 )
-def test_fallback_category(prompt: str, model: str, key: str) -> None:
+def test_prompts_without_cues_have_a_fallback(prompt: str, model: str, key: str) -> None:
     assert categorise(prompt, model) == [key]
 
 
@@ -342,7 +342,7 @@ def test_tables_have_all_categories() -> None:
         ("e" + "\u0301\u0316" * 5_000 + " piano", ["piano"]),
     ],
 )
-def test_other_scripts_and_accents(prompt: str, keys: list[str]) -> None:
+def test_other_scripts_and_accents_do_no_harm(prompt: str, keys: list[str]) -> None:
     assert categorise(prompt, "music") == keys
 
 

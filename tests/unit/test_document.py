@@ -108,6 +108,7 @@ def test_a_route_says_what_it_gives() -> None:
     assert "content" not in document["paths"]["/fruit/{name}"]["delete"]["responses"]["204"]
     picture = document["paths"]["/picture"]["get"]
     assert set(picture["responses"]) == {"200", "206", "304", "307", "404", "416", "421", "500", "503"}
+    assert "Content-Range" in picture["responses"]["206"]["headers"]
     assert [parameter["name"] for parameter in picture["parameters"]] == ["Range", "If-Range", "If-None-Match"]
 
 
@@ -133,12 +134,7 @@ def test_security_follows_from_the_declared_access(
 ) -> None:
     document = own_site(accepted)
     assert document["paths"]["/fruit/{name}"]["get"]["security"] == security
-    always = {
-        "400": ["PATH_INVALID"],
-        "421": ["HOST_NOT_ALLOWED"],
-        "500": ["INTERNAL"],
-        "503": ["SERVICE_UNAVAILABLE"],
-    }
+    always = {"400": ["PATH_INVALID"], "421": ["HOST_NOT_ALLOWED"], "500": ["INTERNAL"], "503": ["SERVICE_UNAVAILABLE"]}
     assert reasons(document, "get", "/fruit/{name}") == refused | always
     writes = document["paths"]["/fruit/{name}"]["delete"]["security"]
     assert all("csrf" in way for way in writes if "session" in way)
@@ -149,6 +145,12 @@ def test_security_follows_from_the_declared_access(
 def test_rate_limits_follow_from_the_declaration() -> None:
     uncounted, counted = own_site(Access.PUBLIC), own_site(Access.PUBLIC, rate_class=RateClass.NORMAL)
     assert reasons(counted, "get", "/fruit/{name}")["429"] == ["RATE_LIMITED"]
+    assert (
+        "Retry-After"
+        in counted["components"]["responses"][
+            counted["paths"]["/fruit/{name}"]["get"]["responses"]["429"]["$ref"].rpartition("/")[2]
+        ]["headers"]
+    )
     assert "429" not in uncounted["paths"]["/fruit/{name}"]["get"]["responses"]
     for document, counts in ((counted, True), (uncounted, False)):
         headers = document["paths"]["/fruit/{name}"]["get"]["responses"]["200"]["headers"]

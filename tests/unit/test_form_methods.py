@@ -45,26 +45,14 @@ async def meant(body: bytes, kind: bytes = FORM, method: str = "POST") -> str:
 @pytest.mark.parametrize(
     ("body", "method"),
     [
-        (b"_method=put", "PUT"),
-        (b"a=b&_csrf_token=T&_method=DELETE&c=d", "DELETE"),
-        (b"_method=pAtCh", "PATCH"),
-        (b"%5Fmethod=de%6Cete", "DELETE"),
-        (b"_method=delete&_method=put", "PUT"),
-        (b"_method=put&_method=x", "POST"),
-        (b"_method=get", "POST"),
-        (b"_method=head", "POST"),
-        (b"_method=options", "POST"),
-        (b"_method=post", "POST"),
-        (b"_method=connect", "POST"),
-        (b"_method=%00put", "POST"),
-        (b"_method= put", "POST"),
-        (b"_method=\xff", "POST"),
-        (b"_method=", "POST"),
-        (b"", "POST"),
-        (b"x&" * 300 + b"_method=put", "POST"),
+        (b"_method=put", "PUT"), (b"a=b&_csrf_token=T&_method=DELETE&c=d", "DELETE"), (b"_method=pAtCh", "PATCH"),
+        (b"%5Fmethod=de%6Cete", "DELETE"), (b"_method=delete&_method=put", "PUT"), (b"_method=put&_method=x", "POST"),
+        (b"_method=get", "POST"), (b"_method=head", "POST"), (b"_method=options", "POST"), (b"_method=post", "POST"),
+        (b"_method=connect", "POST"), (b"_method=%00put", "POST"), (b"_method= put", "POST"),
+        (b"_method=\xff", "POST"), (b"_method=", "POST"), (b"", "POST"), (b"x&" * 300 + b"_method=put", "POST"),
         (b"_method=put&x=" + b"y" * (1 << 20), "POST"),
     ],
-)
+)  # fmt: skip
 async def test_what_a_posted_form_means(body: bytes, method: str) -> None:
     assert await meant(body) == method
 

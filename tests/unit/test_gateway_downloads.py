@@ -28,27 +28,19 @@ CONTENT = bytes(range(256)) * 10
 @pytest.mark.parametrize(
     ("value", "size", "span"),
     [
-        ("bytes=0-99", 1000, Span(0, 100)),
-        ("bytes=900-", 1000, Span(900, 100)),
-        ("bytes=-1", 1000, Span(999, 1)),
-        ("bytes=-5000", 1000, Span(0, 1000)),
-        ("bytes=990-5000", 1000, Span(990, 10)),
-        ("BYTES = 3 - 3", 1000, Span(3, 1)),
-        ("bytes=5-4", 1000, None),
-        ("bytes=-", 1000, None),
-        ("bytes=0-1,5-6", 1000, None),
-        ("items=0-1", 1000, None),
-        ("bytes=0x1-2", 1000, None),
-        ("bytes=" + "9" * 5000 + "-", 1000, None),
-        ("", 1000, None),
+        ("bytes=0-99", 1000, Span(0, 100)), ("bytes=900-", 1000, Span(900, 100)), ("bytes=-1", 1000, Span(999, 1)),
+        ("bytes=-5000", 1000, Span(0, 1000)), ("bytes=990-5000", 1000, Span(990, 10)),
+        ("BYTES = 3 - 3", 1000, Span(3, 1)), ("bytes=5-4", 1000, None), ("bytes=-", 1000, None),
+        ("bytes=0-1,5-6", 1000, None), ("items=0-1", 1000, None), ("bytes=0x1-2", 1000, None),
+        ("bytes=" + "9" * 5000 + "-", 1000, None), ("", 1000, None),
     ],
-)
-def test_parses_ranges(value: str, size: int, span: Span | None) -> None:
+)  # fmt: skip
+def test_ranges_are_parsed(value: str, size: int, span: Span | None) -> None:
     assert parse_range(value, size) == span
 
 
 @pytest.mark.parametrize(("value", "size"), [("bytes=1000-", 1000), ("bytes=0-", 0), ("bytes=-0", 10), ("bytes=-5", 0)])
-def test_refuses_ranges_behind_the_end(value: str, size: int) -> None:
+def test_ranges_behind_the_end_are_refused(value: str, size: int) -> None:
     with pytest.raises(Unsatisfiable):
         parse_range(value, size)
 
@@ -73,7 +65,7 @@ def test_a_range_lies_within_the_file_whatever_is_asked(value: str, size: int) -
         ("\x00\x1f", 'attachment; filename="download"'),
     ],
 )
-def test_names_of_attachments(name: str, expected: str) -> None:
+def test_names_of_attachments_are_encoded(name: str, expected: str) -> None:
     assert attachment(name) == expected
 
 
@@ -93,7 +85,7 @@ def test_any_name_gives_a_header_that_is_one_line_of_ascii(name: str) -> None:
     ("title", "expected"),
     [("Blinding Lights", "Blinding Lights"), ("../../etc/passwd", "etcpasswd"), ("", "track"), ("***", "track")],
 )
-def test_titles_in_file_names(title: str, expected: str) -> None:
+def test_titles_become_file_names(title: str, expected: str) -> None:
     assert safe_title(title) == expected
     assert len(safe_title("x" * 500)) == 100
 
@@ -128,7 +120,7 @@ async def test_serves_whole_parts_and_nothing(site: httpx.AsyncClient) -> None:
     assert (several.status_code, several.content) == (200, CONTENT)
 
 
-async def test_conditions(site: httpx.AsyncClient) -> None:
+async def test_conditional_requests_are_answered(site: httpx.AsyncClient) -> None:
     first = await site.get("/f")
     etag, modified = first.headers["etag"], first.headers["last-modified"]
     unchanged = await site.get("/f", headers={"If-None-Match": f'"other", W/{etag}'})

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from gateway_fixture import gateway_over
 from soundwright.analysis.v1 import analysis_service_pb2
 from soundwright.analysis.v1 import jobs_pb2 as analysis_jobs
 from soundwright.generation.v1 import generation_service_pb2
@@ -25,36 +26,24 @@ from soundwright.separation.v1 import separation_service_pb2
 from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.compute import ComputeSlots
 from kit.errors import AppError, Code
 from kit.log import correlation_id
 from kit.security.identity import Principal, current_principal, require_principal
 from kit.worker.kind import pack
 from services.gateway.app import build
 from services.gateway.auth import Authenticator
-from services.gateway.clients import Clients, Gateway
+from services.gateway.clients import Clients
 from services.gateway.dialects.forge import FORGE, forge_routes
 from services.gateway.dialects.pipeline import PIPELINE, pipeline_job_view, pipeline_only_routes, pipeline_routes
-from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_routes
-from services.gateway.http.conversions import ConversionLimits, Conversions
+from services.gateway.dialects.soundbox import SOUNDBOX, soundbox_only_routes, soundbox_routes
 from services.gateway.http.health import Health
-from services.gateway.http.playback import Playback
 from services.gateway.http.problems import Problem
 from services.gateway.http.rate_limits import RateClass, RateLimiter
-from services.gateway.http.uploads import Uploads
-from services.gateway.settings import GatewaySettings
+from tests.clocks import HandClock
 
 TRACK, FOREIGN_TRACK, JOB, FOREIGN_JOB, PIPELINE_JOB, UNKNOWN = (str(uuid.UUID(int=n + (4 << 76))) for n in range(1, 7))
 USER = {"Authorization": "Bearer token-of-user"}
 LIMITS = {RateClass.NORMAL: 5, RateClass.HEAVY: 2, RateClass.POLLING: 50, RateClass.FILES: 20, RateClass.REPORTS: 2}
-
-
-class Clock:
-    time = 1_000_000.5
-
-    def now(self) -> float:
-        return self.time
 
 
 class Services:
@@ -77,6 +66,16 @@ class Services:
         job.spec.CopyFrom(pack(separation_jobs.SeparationSpec(model="htdemucs")))
         job.create_time.FromJsonString("2026-03-04T18:30:00.120045Z")
         return job
+
+    def __getattr__(self, rpc: str) -> Any:
+        """Return an RPC that finds nothing."""
+        reasons = {"Playlist": "PLAYLIST_NOT_FOUND", "Job": "JOB_NOT_FOUND", "Track": "TRACK_NOT_FOUND"}
+        reason = next((reasons[word] for word in reasons if word in rpc), "GENERATION_NOT_FOUND")
+
+        async def find_nothing(_request: Any) -> Any:
+            raise AppError(Code.NOT_FOUND, reason, "There is no such thing.")
+
+        return find_nothing
 
     async def AuthenticateToken(self, request: Any) -> Any:
         assert current_principal() is None  # asked on the gateway's own behalf
@@ -150,25 +149,12 @@ class Services:
 class Site:
     """Listeners over the services in memory."""
 
-    def __init__(self, folder: Path) -> None:
-        self.services = Services()
-        self.clock = Clock()
-        self.settings = GatewaySettings(data_dir=folder)
-        blobs = FileBlobs(folder / "blobs")
+    def __init__(self, folder: Path, limits: dict[RateClass, int] = LIMITS) -> None:
+        self.services, self.limits = Services(), limits
+        self.clock = HandClock(1_000_000.5)
         clients = Clients(**{field.name: self.services for field in dataclasses.fields(Clients)})  # type: ignore[arg-type]
-        slots = ComputeSlots("test", 1)
-        self.gateway = Gateway(
-            settings=self.settings,
-            clients=clients,
-            blobs=blobs,
-            uploads=Uploads(clients.ingest, clients.storage, blobs, 10**9, 5.0, 600.0),
-            health=Health({}),
-            clock=self.clock,
-            scratch=folder,
-            encoding_slots=slots,
-            conversions=Conversions(ConversionLimits(4, 1 << 30, 64, 1 << 33)),
-            playback=Playback(blobs, slots),
-        )
+        self.gateway = gateway_over(clients, folder, self.clock)
+        self.settings = self.gateway.settings
         self._listener = functools.cache(self._build)
 
     def client(self, dialect: str = "all", open_access: bool = True, peer: str = "10.0.0.1") -> httpx.AsyncClient:
@@ -181,10 +167,10 @@ class Site:
         dialects, routers = {
             "all": ([FORGE, PIPELINE, SOUNDBOX], [forge_routes(self.gateway), pipeline, soundbox]),
             "pipeline": ([PIPELINE], [pipeline_only_routes(self.gateway)]),
-            "soundbox": ([SOUNDBOX], [soundbox]),
+            "soundbox": ([SOUNDBOX], [soundbox_only_routes(self.gateway)]),
         }[dialect]
         authenticator = Authenticator(self.services, open_access, self.settings.secrets())  # type: ignore[arg-type]
-        return build(dialects, routers, authenticator, RateLimiter(LIMITS, self.clock), self.settings)
+        return build(dialects, routers, authenticator, RateLimiter(self.limits, self.clock), self.settings)
 
 
 @pytest.fixture(scope="module")
@@ -207,22 +193,29 @@ def site(built_site: Site) -> Site:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "Bearer", "Bearer ", "Basic dXNlcjp4", "Bearer nobody", "token-of-user", "Bearer ü"]
+    "value",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic dXNlcjp4",
+        "Token token-of-user",
+        "Bearer nobody",
+        "Bearer token-of-userx",
+        "token-of-user",
+        "Bearer ü",
+    ],
 )
 async def test_forge_wants_a_token(site: Site, value: str) -> None:
     headers = {"Authorization": value.encode()} if value else {}
     answer = await site.client().get("/api/tracks", headers=headers)
     assert answer.status_code == 401
-    assert answer.json() == {
-        "error": "Unauthorized",
-        "code": "UNAUTHORIZED",
-        "message": "Valid Bearer token required",
-    }
+    assert answer.json() == {"error": "Unauthorized", "code": "UNAUTHORIZED", "message": "Valid Bearer token required"}
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 async def test_a_caller_lends_its_name_and_role_to_the_services(site: Site) -> None:
-    answer = await site.client().get("/api/tracks", headers={"Authorization": "bEARER token-of-user"})
+    answer = await site.client().get("/api/tracks", headers={"Authorization": "bEARER  token-of-user"})
     assert answer.status_code == 200
     assert site.services.principals == [Principal("user", "pro")]
 
@@ -292,10 +285,8 @@ async def test_callers_without_a_name_are_limited_by_address(site: Site) -> None
     [
         (f"/api/tracks/{FOREIGN_TRACK}", 404, "TRACK_NOT_FOUND", "Track not found"),
         (f"/api/tracks/{UNKNOWN}", 404, "TRACK_NOT_FOUND", "Track not found"),
-        ("/api/tracks/not-a-uuid", 404, "TRACK_NOT_FOUND", "Track not found"),
         (f"/api/jobs/{FOREIGN_JOB}", 403, "ACCESS_DENIED", "Access denied"),
         (f"/api/processing/job/{FOREIGN_JOB}", 403, "ACCESS_DENIED", "Access denied"),
-        ("/api/jobs/%ff", 404, "JOB_NOT_FOUND", "Job not found"),
         (f"/api/processing/job/{PIPELINE_JOB}", 404, "JOB_NOT_FOUND", "Job not found"),
         (f"/api/analysis/job/{JOB}", 404, "JOB_NOT_FOUND", "Job not found"),
         (f"/export/stems/{FOREIGN_TRACK}", 403, "ACCESS_DENIED", "Access denied"),
@@ -326,41 +317,14 @@ async def test_wrong_methods_in_each_dialect(site: Site) -> None:
     assert (await site.client("soundbox").get("/nowhere")).json() == {"error": "Not found"}
 
 
-@pytest.mark.parametrize(
-    ("content", "kind", "status", "code"),
-    [
-        (b"{", "application/json", 400, "BAD_REQUEST"),
-        (b"[1]", "application/json", 400, "BAD_REQUEST"),
-        (b'{"track_id": NaN}', "application/json", 400, "BAD_REQUEST"),
-        (b"\xff\xfe", "application/json", 400, "BAD_REQUEST"),
-        (b"[" * 100_000, "application/json", 400, "BAD_REQUEST"),
-        (b"track_id=\xff", "application/x-www-form-urlencoded", 400, "BAD_REQUEST"),
-        (b"<xml/>", "application/xml", 415, "UNSUPPORTED_MEDIA_TYPE"),
-        (b" " * 1_100_000, "application/json", 413, "TOO_LARGE"),
-        (b"", "application/json", 422, "VALIDATION_ERROR"),
-        (b'{"track_id": ""}', "application/json", 422, "VALIDATION_ERROR"),
-        (b'{"track_id": 5}', "application/json", 422, "VALIDATION_ERROR"),
-    ],
-)
-async def test_bodies_that_do_not_fit(site: Site, content: bytes, kind: str, status: int, code: str) -> None:
-    headers = {**USER, "Content-Type": kind}
-    answer = await site.client().post("/api/processing/separate", headers=headers, content=content)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-    if status == 422:
-        assert answer.json()["error"] == "validation failed"
-        assert list(answer.json()["details"]) == ["track_id"]
-
-
 async def test_validation_names_the_fields(site: Site) -> None:
     client = site.client()
-    blank = await client.post("/api/processing/separate", headers=USER, json={})
-    assert blank.json()["details"] == {"track_id": ["can't be blank"]}
     model = await client.post("/api/processing/separate", headers=USER, json={"track_id": TRACK, "model": "bogus"})
     assert (model.status_code, model.json()["details"]) == (422, {"model": ["is not known"]})
     page = await client.get("/api/tracks?page=0&page_size=101", headers=USER)
     assert (page.status_code, sorted(page.json()["details"])) == (422, ["page", "page_size"])
-    status = await client.get("/api/jobs?status=dancing", headers=USER)
-    assert (status.status_code, list(status.json()["details"])) == (422, ["status"])
+    blank = await client.post("/api/processing/separate", headers=USER, json={})
+    assert blank.json()["details"] == {"track_id": ["can't be blank"]}
 
 
 async def test_a_crash_is_an_apology_without_a_trace(site: Site) -> None:
@@ -434,13 +398,6 @@ async def test_a_separation_is_created_once(site: Site) -> None:
     assert (await client.post("/api/processing/separate", headers=USER, json=body)).status_code == 200
 
 
-@pytest.mark.parametrize("key", ["x" * 256, "a\tb"])
-async def test_strange_idempotency_keys_are_refused(site: Site, key: str) -> None:
-    headers = {**USER, "Idempotency-Key": key}
-    answer = await site.client().post("/api/processing/separate", headers=headers, json={"track_id": TRACK})
-    assert (answer.status_code, answer.json()["code"]) == (400, "IDEMPOTENCY_KEY_INVALID")
-
-
 async def test_models_are_listed_in_the_order_of_the_separation_service(site: Site) -> None:
     models = (await site.client().get("/api/processing/models", headers=USER)).json()["data"]["models"]
     assert [model["name"] for model in models] == ["htdemucs", "htdemucs_ft", "htdemucs_6s", "mdx_extra", "dsp"]
@@ -472,18 +429,10 @@ async def test_a_separation_from_queued_to_completed(site: Site) -> None:
     assert (done["engine"], done["model"], done["requested_model"]) == ("dsp", "dsp", "htdemucs")
     assert (done["degraded"], done["degraded_reason"]) == (True, "no weights")
     expected = {
-        "id": "s",
-        "stem_type": "vocals",
-        "file_path": f"/files/stems/{JOB}/vocals.flac",
-        "file_size": 9,
-        "source": "local",
-        "track_id": TRACK,
-        "processing_job_id": JOB,
-        "download_url": "/export/stem/s",
-        "duration_seconds": 0.5,
-        "sample_rate_hz": 44100,
-        "channel_count": 2,
-    }
+        "id": "s", "stem_type": "vocals", "file_path": f"/files/stems/{JOB}/vocals.flac", "file_size": 9,
+        "source": "local", "track_id": TRACK, "processing_job_id": JOB, "download_url": "/export/stem/s",
+        "duration_seconds": 0.5, "sample_rate_hz": 44100, "channel_count": 2,
+    }  # fmt: skip
     assert expected.items() <= done["stems"][0].items()
 
 
@@ -599,25 +548,11 @@ async def test_a_pipeline_job_from_its_queue_to_its_end(site: Site) -> None:
         {},
     )
     assert queued["stages"] == [
-        {
-            "name": "audio_separation",
-            "processor_type": "separator",
-            "status": "processing",
-            "started_at": "2026-03-04T18:30:00.120045",
-            "completed_at": None,
-            "error": None,
-            "duration_seconds": None,
-        },
-        {
-            "name": "normalization",
-            "processor_type": "audio_processing",
-            "status": "pending",
-            "started_at": None,
-            "completed_at": None,
-            "error": None,
-            "duration_seconds": None,
-        },
-    ]
+        {"name": "audio_separation", "processor_type": "separator", "status": "processing",
+         "started_at": "2026-03-04T18:30:00.120045", "completed_at": None, "error": None, "duration_seconds": None},
+        {"name": "normalization", "processor_type": "audio_processing", "status": "pending",
+         "started_at": None, "completed_at": None, "error": None, "duration_seconds": None},
+    ]  # fmt: skip
     first, second = job.stages
     job.state, first.state, second.state = (job_pb2.JOB_STATE_RUNNING,) * 3
     first.state = job_pb2.JOB_STATE_SUCCEEDED
@@ -671,13 +606,7 @@ async def test_pipeline_refusals(site: Site, options: dict[str, Any], status: in
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        {"data": {"file": "text"}, "files": {"other": ("a.wav", b"x")}},
-        {"data": {"x": "y"}},
-        {"json": {}},
-        {},
-    ],
+    "options", [{"data": {"file": "text"}, "files": {"other": ("a.wav", b"x")}}, {"data": {"x": "y"}}, {"json": {}}, {}]
 )
 async def test_pipeline_without_a_file_answers_as_the_framework_does(site: Site, options: dict[str, Any]) -> None:
     answer = await site.client().post("/process", **options)
@@ -792,11 +721,7 @@ async def test_health_from_start_to_degraded(site: Site) -> None:
 def test_only_the_last_proxy_is_believed_and_only_if_it_is_ours() -> None:
     from services.gateway.auth import peer_address
 
-    scope: Any = {
-        "type": "http",
-        "client": ("10.0.0.9", 1),
-        "headers": [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.7")],
-    }
+    scope: Any = {"type": "http", "client": ("10.0.0.9", 1), "headers": [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.7")]}
     assert peer_address(scope, trusted_proxy=False) == "10.0.0.9"
     assert peer_address(scope, trusted_proxy=True) == "203.0.113.7"
     scope["headers"].append((b"x-forwarded-for", b"198.51.100.4"))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from kit.errors import AppError, Code
 from services.gateway.http.rate_limits import COUNT_MORE, Allowance, RateClass, RateLimiter, count_as
+from tests.clocks import HandClock
 from tests.waiting import DEADLINE_SECONDS
 
 LIMITS = {
@@ -24,14 +25,6 @@ LIMITS = {
     RateClass.REPORTS: 2,
     RateClass.PAGES: 5,
 }
-
-
-class Clock:
-    def __init__(self, now: float = 1000.0) -> None:
-        self.time = now
-
-    def now(self) -> float:
-        return self.time
 
 
 class Broker:
@@ -54,12 +47,12 @@ class Broker:
         return sum_now
 
 
-def gateways(broker: Any, clock: Clock, count: int = 2, limits: dict[RateClass, int] = LIMITS) -> list[RateLimiter]:
+def gateways(broker: Any, clock: HandClock, count: int = 2, limits: dict[RateClass, int] = LIMITS) -> list[RateLimiter]:
     return [RateLimiter(limits, clock, lambda: broker, count_seconds=DEADLINE_SECONDS) for _ in range(count)]
 
 
 async def test_counts_down_then_refuses_until_the_window_ends() -> None:
-    clock = Clock()
+    clock = HandClock()
     limiter = RateLimiter(LIMITS, clock)
     clock.time = float((await limiter.take("a", RateClass.NORMAL)).reset_time)  # the next window begins
     assert [(await limiter.take("a", RateClass.NORMAL)).remaining for _ in range(3)] == [2, 1, 0]
@@ -80,7 +73,7 @@ async def test_counts_down_then_refuses_until_the_window_ends() -> None:
 
 
 async def test_callers_and_classes_have_limits_of_their_own() -> None:
-    limiter = RateLimiter(LIMITS, Clock())
+    limiter = RateLimiter(LIMITS, HandClock())
     assert (await limiter.take("a", RateClass.HEAVY)).retry_after_seconds == 0
     assert (await limiter.take("a", RateClass.HEAVY)).retry_after_seconds > 0
     assert (await limiter.take("b", RateClass.HEAVY)).retry_after_seconds == 0
@@ -88,13 +81,13 @@ async def test_callers_and_classes_have_limits_of_their_own() -> None:
 
 
 async def test_windows_of_callers_do_not_all_begin_at_the_same_second() -> None:
-    limiter = RateLimiter(LIMITS, Clock())
+    limiter = RateLimiter(LIMITS, HandClock())
     ends = {(await limiter.take(f"caller {number}", RateClass.NORMAL)).reset_time for number in range(100)}
     assert len(ends) > 30
 
 
 async def test_memory_is_bounded_and_old_windows_go() -> None:
-    clock = Clock()
+    clock = HandClock()
     limiter = RateLimiter(LIMITS, clock, window_limit=10)
     for number in range(1000):
         await limiter.take(f"caller {number}", RateClass.NORMAL)
@@ -105,7 +98,7 @@ async def test_memory_is_bounded_and_old_windows_go() -> None:
 
 
 async def test_a_clock_that_is_set_back_locks_nobody_out() -> None:
-    clock = Clock(5000.0)
+    clock = HandClock(5000.0)
     limiter = RateLimiter(LIMITS, clock)
     assert (await limiter.take("a", RateClass.HEAVY)).retry_after_seconds == 0
     clock.time = 100.0
@@ -114,7 +107,7 @@ async def test_a_clock_that_is_set_back_locks_nobody_out() -> None:
 
 async def test_gateways_that_share_a_broker_allow_the_limit_together() -> None:
     for _ in range(50):
-        clock = Clock()
+        clock = HandClock()
         limiters = gateways(Broker(), clock, count=3, limits={RateClass.NORMAL: 40})
         calls = [limiters[random.randrange(3)].take("a", RateClass.NORMAL) for _ in range(100)]
         allowances = await asyncio.gather(*calls)
@@ -124,7 +117,7 @@ async def test_gateways_that_share_a_broker_allow_the_limit_together() -> None:
 
 async def test_a_caller_over_the_limit_costs_no_call_to_the_broker() -> None:
     broker = Broker()
-    (limiter,) = gateways(broker, Clock(), count=1)
+    (limiter,) = gateways(broker, HandClock(), count=1)
     for _ in range(10):
         await limiter.take("a", RateClass.NORMAL)
     assert broker.calls == 3
@@ -133,7 +126,7 @@ async def test_a_caller_over_the_limit_costs_no_call_to_the_broker() -> None:
 async def test_without_the_broker_each_gateway_applies_the_limit_and_logs_once(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clock, broker = Clock(), Broker()
+    clock, broker = HandClock(), Broker()
     broker.down = True
     limiters = gateways(broker, clock)
     with caplog.at_level(logging.INFO):
@@ -155,7 +148,7 @@ async def test_a_broker_that_does_not_answer_holds_up_no_request() -> None:
             raise AssertionError("unreachable")
 
     broker = Silent()
-    limiter = RateLimiter(LIMITS, Clock(), lambda: broker, count_seconds=0.01)
+    limiter = RateLimiter(LIMITS, HandClock(), lambda: broker, count_seconds=0.01)
     async with asyncio.timeout(DEADLINE_SECONDS):
         outcomes = [(await limiter.take("a", RateClass.NORMAL)).retry_after_seconds == 0 for _ in range(4)]
     assert outcomes == [True, True, True, False]
@@ -163,7 +156,7 @@ async def test_a_broker_that_does_not_answer_holds_up_no_request() -> None:
 
 
 async def test_a_broker_that_forgets_its_counters_grants_a_gateway_no_second_limit() -> None:
-    clock, broker = Clock(), Broker()
+    clock, broker = HandClock(), Broker()
     limiters = gateways(broker, clock)
     for limiter in limiters:
         assert (await limiter.take("a", RateClass.NORMAL)).retry_after_seconds == 0
@@ -173,12 +166,12 @@ async def test_a_broker_that_forgets_its_counters_grants_a_gateway_no_second_lim
 
 
 async def test_a_gateway_without_a_connection_counts_by_itself() -> None:
-    limiter = RateLimiter(LIMITS, Clock(), lambda: None)
+    limiter = RateLimiter(LIMITS, HandClock(), lambda: None)
     assert [(await limiter.take("a", RateClass.REPORTS)).remaining for _ in range(3)] == [1, 0, 0]
 
 
 async def test_a_request_that_counts_as_several_is_allowed_as_a_whole_or_not_at_all() -> None:
-    clock = Clock()
+    clock = HandClock()
     limiter = RateLimiter({RateClass.HEAVY: 5}, clock)
     await limiter.take("a", RateClass.HEAVY)
     assert (await limiter.take_more("a", RateClass.HEAVY, 2)).remaining == 2
@@ -188,7 +181,7 @@ async def test_a_request_that_counts_as_several_is_allowed_as_a_whole_or_not_at_
 
 
 async def test_a_request_beyond_a_limit_counts_as_all_requests_of_a_minute() -> None:
-    clock = Clock()
+    clock = HandClock()
     limiter = RateLimiter({RateClass.HEAVY: 5}, clock)
     await limiter.take("a", RateClass.HEAVY)
     whole = await limiter.take_more("a", RateClass.HEAVY, 99)
@@ -222,7 +215,7 @@ async def test_a_route_counts_its_request_as_several() -> None:
     )
 )
 async def test_no_window_ever_allows_more_than_its_limit(calls: list[tuple[str, RateClass, float]]) -> None:
-    clock = Clock()
+    clock = HandClock()
     limiters = gateways(Broker(), clock)
     allowed: dict[tuple[str, RateClass, int], int] = {}
     for number, (identity, rate_class, pause) in enumerate(calls):
@@ -238,7 +231,7 @@ async def test_no_window_ever_allows_more_than_its_limit(calls: list[tuple[str, 
 
 async def test_parallel_requests_of_a_caller_share_messages_to_the_broker() -> None:
     broker = Broker()
-    one, other = gateways(broker, Clock(), limits={RateClass.NORMAL: 150})
+    one, other = gateways(broker, HandClock(), limits={RateClass.NORMAL: 150})
     takes = [gateway.take("a", RateClass.NORMAL) for gateway in (one, other) for _ in range(100)]
     takes[0].close()  # this one is never made
     taken = await asyncio.gather(*takes[1:])

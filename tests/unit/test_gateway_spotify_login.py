@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from gateway_fixture import gateway_over
 from library import PASSWORD
 from library import Library as IdentityFixture
 from library import opened as identity_fixture
@@ -21,17 +22,10 @@ from structlog.testing import capture_logs
 from kit import rpc
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.sqlite.docs import SqliteDocs
-from kit.compute import ComputeSlots
-from kit.security.identity import Principal
 from services.gateway.app import build
 from services.gateway.auth import SESSION_COOKIE, Authenticator
 from services.gateway.clients import COMPONENTS, Clients, Gateway
-from services.gateway.http.conversions import ConversionLimits, Conversions
-from services.gateway.http.health import Health
-from services.gateway.http.playback import Playback
 from services.gateway.http.rate_limits import RateClass, RateLimiter
-from services.gateway.http.uploads import Uploads
-from services.gateway.settings import GatewaySettings
 from services.gateway.web import PAGES, page_routes
 from services.ingest.rpc import IngestRpc
 from services.ingest.spotify_accounts import SpotifyAccounts
@@ -45,7 +39,6 @@ from services.library.tracks.store import TrackDocs
 from tests.signers import signer_of
 from tests.simulators.spotify import CLIENT_ID, CLIENT_SECRET, SpotifySimulator
 
-GATEWAY = Principal("service:gateway", "service")
 ERRAND = "soundwright_spotify"
 SETTINGS = "/users/settings"
 STATE = "This Spotify login was not started in this browser"
@@ -84,7 +77,6 @@ async def site_in(
     address = f"unix:{folder / 'all.sock'}"
     async with identity_fixture(folder, registration=registration) as fixture:
         server, identity = rpc.RpcServer(address, signer_of("library", fixture.clock)), fixture.identity
-        slots, blobs = ComputeSlots("test", 1), FileBlobs(folder / "blobs")
         spotify_accounts = SpotifyAccounts(
             client_id=client_id,
             client_secret=CLIENT_SECRET,
@@ -114,28 +106,18 @@ async def site_in(
         storage = Storage(StorageDocs(docs), no_quota, fixture.clock)
         storage_service_pb2_grpc.add_StorageServiceServicer_to_server(StorageRpc(storage), server.server)
         ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(
-            IngestRpc(blobs, nothing, nothing, nothing, nothing, nothing, spotify_accounts, 1000), server.server
+            IngestRpc(FileBlobs(folder / "blobs"), nothing, nothing, nothing, nothing, nothing, spotify_accounts, 1000),
+            server.server,
         )
         await server.start()
         channel = rpc.connect("library", address, signer_of("gateway", fixture.clock), timeout_seconds=10.0)
         clients = Clients.over(dict.fromkeys(COMPONENTS, channel))
-        gateway = Gateway(
-            settings=GatewaySettings(data_dir=folder, registration=registration, **settings),
-            clients=clients,
-            blobs=blobs,
-            uploads=Uploads(clients.ingest, clients.storage, blobs, 1000, 5.0, 600.0),
-            health=Health({}),
-            clock=fixture.clock,
-            scratch=folder,
-            encoding_slots=slots,
-            conversions=Conversions(ConversionLimits(4, 1 << 30, 64, 1 << 33)),
-            playback=Playback(blobs, slots),
-        )
+        gateway = gateway_over(clients, folder, fixture.clock, registration=registration, **settings)
         yield Site(fixture, gateway)
         await channel.close()
         await server.stop(0)
         await docs.close()
-        slots.close()
+        gateway.encoding_slots.close()
     shutil.rmtree(folder)
 
 
@@ -156,7 +138,7 @@ async def word(browser: httpx.AsyncClient, answer: httpx.Response) -> str:
     return (await browser.get(answer.headers["location"], follow_redirects=True)).text
 
 
-async def test_missing_credentials(spotify: SpotifySimulator) -> None:
+async def test_without_credentials_nobody_is_sent_to_spotify(spotify: SpotifySimulator) -> None:
     async with site_in(spotify, client_id="") as site, site.browser() as browser:
         answer = await browser.get("/auth/spotify")
         assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
@@ -223,14 +205,14 @@ async def test_a_planted_session_is_not_reused(spotify: SpotifySimulator) -> Non
         assert "ann@example.org" in (await browser.get(SETTINGS)).text
 
 
-async def test_closed_registration(spotify: SpotifySimulator) -> None:
+async def test_closed_registration_creates_no_account(spotify: SpotifySimulator) -> None:
     async with site_in(spotify, registration=False) as site, site.browser() as browser:
         answer = await browser.get(await begun(browser))
         assert (answer.status_code, "Registration is closed." in answer.text) == (403, True)
         assert SESSION_COOKIE not in browser.cookies
 
 
-async def test_cookies_with_https(spotify: SpotifySimulator) -> None:
+async def test_cookies_are_secure_with_https(spotify: SpotifySimulator) -> None:
     async with site_in(spotify, public_url="https://music.example/") as site, site.browser() as browser:
         off = await browser.get("/auth/spotify")
         asked = httpx.URL(off.headers["location"]).params
@@ -242,7 +224,7 @@ async def test_cookies_with_https(spotify: SpotifySimulator) -> None:
         assert all("; Secure" in cookie for cookie in answer.headers.get_list("set-cookie"))
 
 
-async def test_a_host_other_than_the_public_one(spotify: SpotifySimulator) -> None:
+async def test_a_host_other_than_the_public_one_is_refused(spotify: SpotifySimulator) -> None:
     async with site_in(spotify) as site, site.browser() as browser:
         answer = await browser.get("http://localhost:4000/auth/spotify")
         assert (answer.status_code, "Spotify redirects only to http://127.0.0.1:4000." in answer.text) == (422, True)

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from kit.http_limits import ConnectionGuard, HttpLimits
 from kit.http_server import serve_http
 from tests.servers import free_ports
+from tests.waiting import until
 
 
 class SlowAnswer:
@@ -48,9 +49,7 @@ async def read_while_the_server_stops(drain_seconds: float, *, release: bool) ->
             received += await anext(parts)
             stop()
             closing = asyncio.create_task(serving.aclose())
-            async with asyncio.timeout(30):
-                while await accepts(url):  # noqa: ASYNC110 (the operating system tells nobody)
-                    await asyncio.sleep(0.01)
+            await until(lambda: refuses(url))
             if release:
                 answer.rest.set()
             async for part in parts:
@@ -59,14 +58,14 @@ async def read_while_the_server_stops(drain_seconds: float, *, release: bool) ->
     return received
 
 
-async def accepts(url: str) -> bool:
-    """Return whether a new client can connect."""
+async def refuses(url: str) -> bool:
+    """Return whether no new client can connect."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
     except OSError:
-        return False
+        return True
     writer.close()
-    return True
+    return False
 
 
 async def test_a_running_request_ends_within_the_drain_time_while_new_ones_are_refused() -> None:

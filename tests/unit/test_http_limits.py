@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,8 +15,8 @@ from demo.stack import free_ports
 from kit.http_limits import ConnectionGuard, HttpLimits
 from kit.http_server import serve_http
 from tests.http_attacks import CHUNKED, GET, HUGE, IDLE, MIB, POST, SLOW
+from tests.waiting import until
 
-DEADLINE_SECONDS = 60
 # The gateway runs on uvloop, and the operations servers of most components on asyncio's event loop.
 pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=["asyncio", "uvloop"])
 LAST_GET = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -80,12 +80,6 @@ async def connected(port: int) -> AsyncIterator[Raw]:
         yield raw
     finally:
         raw.close()
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not condition():  # noqa: ASYNC110 (the server changes it)
-            await asyncio.sleep(0.01)
 
 
 async def answer(port: int, data: bytes) -> bytes:
@@ -269,8 +263,8 @@ async def test_a_response_that_nobody_reads_ends() -> None:
     async with serving(unread_seconds=0.5) as (port, app), connected(port) as raw:
         raw.pause()
         await raw.send(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
-        await eventually(lambda: app.sending == 1)
-        await eventually(lambda: app.sending == 0)
+        await until(lambda: app.sending == 1)
+        await until(lambda: app.sending == 0)
 
 
 async def test_a_slow_reader_gets_the_whole_response() -> None:
@@ -286,7 +280,7 @@ async def test_a_slow_reader_gets_the_whole_response() -> None:
                 assert await loop.sock_recv(client, 1 << 15)
                 await asyncio.sleep(0.1)
             assert app.sending == 1
-        await eventually(lambda: app.sending == 0)
+        await until(lambda: app.sending == 0)
 
 
 # ------------------------------------------------------------------------------------------------------- number of connections
@@ -300,7 +294,7 @@ async def test_connections_of_an_address_are_limited() -> None:
             assert await raw.response() == (200, b"0")
         assert b"429 Too Many Requests" in await answer(port, b"")
         open_ones.pop().close()
-        await served_again(lambda: answer(port, LAST_GET))
+        await served_again(port)
         for raw in open_ones:
             raw.close()
 
@@ -314,7 +308,7 @@ async def test_connections_of_all_addresses_are_limited() -> None:
         assert b"503 Service Unavailable" in received
         assert b"Retry-After: 30" in received
         second.close()
-        await served_again(lambda: answer(port, LAST_GET))
+        await served_again(port)
 
 
 async def test_a_websocket_counts_until_it_ends() -> None:
@@ -328,13 +322,14 @@ async def test_a_websocket_counts_until_it_ends() -> None:
             assert await raw.status() == 101
             await asyncio.sleep(1.0)  # longer than a head may take
             assert b"503 Service Unavailable" in await answer(port, b"")
-        await served_again(lambda: answer(port, LAST_GET))
+        await served_again(port)
 
 
-async def served_again(ask: Callable[[], Coroutine[Any, Any, bytes]]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while b"200 OK" not in await ask():  # noqa: ASYNC110 (the server changes it)
-            await asyncio.sleep(0.02)
+async def served_again(port: int) -> None:
+    async def is_served() -> bool:
+        return b"200 OK" in await answer(port, LAST_GET)
+
+    await until(is_served)
 
 
 async def test_addresses_that_one_customer_has_count_as_one() -> None:

@@ -15,17 +15,10 @@ from kit.errors import AppError, Code
 from kit.security.identity import Principal, Signer, current_principal, principal_scope, require_principal
 from kit.security.secrets import Secrets
 from kit.security.signing_keys import DerivedKeys
+from tests.clocks import HandClock
 from tests.signers import SECRET, plain_signer
 
 ANN = Principal("ann", "pro")
-
-
-class ManualClock:
-    def __init__(self) -> None:
-        self.time = 1_000_000.0
-
-    def now(self) -> float:
-        return self.time
 
 
 def part(value: object) -> str:
@@ -39,17 +32,17 @@ def refused(signer: Signer, token: str) -> None:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+def clock() -> HandClock:
+    return HandClock()
 
 
 @pytest.fixture
-def gateway(clock: ManualClock) -> Signer:
+def gateway(clock: HandClock) -> Signer:
     return plain_signer("gateway", clock)
 
 
 @pytest.fixture
-def library(clock: ManualClock) -> Signer:
+def library(clock: HandClock) -> Signer:
     return plain_signer("library", clock)
 
 
@@ -58,14 +51,14 @@ def library(clock: ManualClock) -> Signer:
     st.sampled_from(["user", "super_admin", "anonymous"]),
 )
 def test_a_signed_principal_is_verified(subject: str, role: str) -> None:
-    clock = ManualClock()
+    clock = HandClock()
     principal = plain_signer("library", clock).verify(
         plain_signer("gateway", clock).sign(Principal(subject, role), "library")
     )
     assert (principal.id, principal.role, principal.component) == (subject, role, "gateway")
 
 
-def test_a_token_expires_after_two_minutes(gateway: Signer, library: Signer, clock: ManualClock) -> None:
+def test_a_token_expires_after_two_minutes(gateway: Signer, library: Signer, clock: HandClock) -> None:
     token = gateway.sign(ANN, "library")
     clock.time += 150
     assert library.verify(token) == ANN
@@ -73,7 +66,7 @@ def test_a_token_expires_after_two_minutes(gateway: Signer, library: Signer, clo
     refused(library, token)
 
 
-def test_a_token_outlives_a_long_call(gateway: Signer, library: Signer, clock: ManualClock) -> None:
+def test_a_token_outlives_a_long_call(gateway: Signer, library: Signer, clock: HandClock) -> None:
     token = gateway.sign(ANN, "library", call_seconds=600)
     clock.time += 600
     assert library.verify(token) == ANN
@@ -81,7 +74,7 @@ def test_a_token_outlives_a_long_call(gateway: Signer, library: Signer, clock: M
     refused(library, token)
 
 
-def test_tokens_are_reused_for_thirty_seconds(gateway: Signer, clock: ManualClock) -> None:
+def test_tokens_are_reused_for_thirty_seconds(gateway: Signer, clock: HandClock) -> None:
     token = gateway.sign(ANN, "library")
     clock.time += 29
     assert gateway.sign(ANN, "library") == token
@@ -92,12 +85,12 @@ def test_tokens_are_reused_for_thirty_seconds(gateway: Signer, clock: ManualCloc
 
 
 def test_clock_skew_is_tolerated(library: Signer) -> None:
-    ahead = ManualClock()
+    ahead = HandClock()
     ahead.time += 20
     assert library.verify(plain_signer("gateway", ahead).sign(ANN, "library")) == ANN
 
 
-def test_a_token_of_another_key_is_refused(library: Signer, clock: ManualClock) -> None:
+def test_a_token_of_another_key_is_refused(library: Signer, clock: HandClock) -> None:
     refused(library, plain_signer("gateway", clock, "x" * 32).sign(ANN, "library"))
 
 
@@ -138,7 +131,7 @@ def test_a_public_key_is_no_secret_for_another_algorithm(gateway: Signer, librar
 
 @given(st.text() | st.binary().map(lambda data: data.decode("latin-1")) | st.from_regex(r"[\w-]*\.[\w-]*\.[\w-]*"))
 def test_invalid_tokens_are_refused(token: str) -> None:
-    refused(plain_signer("library", ManualClock()), token)
+    refused(plain_signer("library", HandClock()), token)
 
 
 def test_a_deep_header_is_refused(library: Signer) -> None:
@@ -173,7 +166,7 @@ def test_a_worker_is_only_itself(library: Signer) -> None:
     refused(library, forged("library", key_of="gateway", sub="ann", role="user"))
 
 
-def test_a_component_acts_for_an_account_that_called_it(gateway: Signer, library: Signer, clock: ManualClock) -> None:
+def test_a_component_acts_for_an_account_that_called_it(gateway: Signer, library: Signer, clock: HandClock) -> None:
     analysis, separation = plain_signer("analysis", clock), plain_signer("separation", clock)
     at_analysis = analysis.verify(gateway.sign(ANN, "analysis"))
     at_separation = separation.verify(analysis.sign(at_analysis, "separation"))
@@ -186,7 +179,7 @@ def test_a_component_acts_for_an_account_that_called_it(gateway: Signer, library
     )
 
 
-def test_a_component_without_proof_may_not_act_for_an_account(clock: ManualClock) -> None:
+def test_a_component_without_proof_may_not_act_for_an_account(clock: HandClock) -> None:
     with pytest.raises(AppError, match="PRINCIPAL_NOT_PROVEN"):
         plain_signer("analysis", clock).sign(ANN, "library")
 
@@ -198,7 +191,7 @@ def test_a_proof_is_for_one_component(gateway: Signer, library: Signer) -> None:
     assert library.verify(forged("separation", **{"for": stolen})) == ANN
 
 
-def test_a_proof_expires(gateway: Signer, library: Signer, clock: ManualClock) -> None:
+def test_a_proof_expires(gateway: Signer, library: Signer, clock: HandClock) -> None:
     proof = gateway.sign(ANN, "analysis")
     clock.time += 149
     analysis = plain_signer("analysis", clock)
@@ -208,7 +201,7 @@ def test_a_proof_expires(gateway: Signer, library: Signer, clock: ManualClock) -
     refused(library, token)
 
 
-def test_proofs_do_not_nest_without_end(gateway: Signer, clock: ManualClock) -> None:
+def test_proofs_do_not_nest_without_end(gateway: Signer, clock: HandClock) -> None:
     hop = plain_signer("analysis", clock)
     principal = hop.verify(gateway.sign(ANN, "analysis"))
     for _ in range(4):
@@ -216,21 +209,21 @@ def test_proofs_do_not_nest_without_end(gateway: Signer, clock: ManualClock) -> 
     refused(hop, hop.sign(principal, "analysis"))
 
 
-def test_a_service_is_not_forwarded(gateway: Signer, library: Signer, clock: ManualClock) -> None:
+def test_a_service_is_not_forwarded(gateway: Signer, library: Signer, clock: HandClock) -> None:
     ingest = plain_signer("ingest", clock)
     caller = ingest.verify(gateway.sign(gateway.service, "ingest"))
     assert caller.id == "service:gateway"
     assert library.verify(ingest.sign(caller, "library")).id == "service:ingest"
 
 
-def test_the_library_proves_the_accounts_of_api_tokens(library: Signer, clock: ManualClock) -> None:
+def test_the_library_proves_the_accounts_of_api_tokens(library: Signer, clock: HandClock) -> None:
     separation = plain_signer("separation", clock)
     caller = Principal(ANN.id, ANN.role, proof=library.prove(ANN, "separation"))
     assert library.verify(separation.sign(caller, "library")) == ANN
     assert library.prove(ANN, "gateway") == ""
 
 
-def test_principal_scope() -> None:
+def test_a_scope_sets_the_principal() -> None:
     assert current_principal() is None
     with principal_scope(ANN):
         assert require_principal() == ANN

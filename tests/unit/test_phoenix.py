@@ -73,7 +73,7 @@ def test_whatever_comes_is_a_message_or_malformed(version: Version, text: str) -
         (OBJECT, '{"event": "heartbeat", "ref": "1"}'),
     ],
 )
-def test_malformed(version: Version, text: str) -> None:
+def test_malformed_messages_are_refused(version: Version, text: str) -> None:
     with pytest.raises(MalformedMessage):
         decode(text, version)
 
@@ -83,7 +83,7 @@ def test_malformed(version: Version, text: str) -> None:
     [("", OBJECT), ("1.0.0", OBJECT), ("2.0.0", ARRAY), ("2.0.1", ARRAY)]
     + [(vsn, None) for vsn in ("2", "2.0", "2.1.0", "3.0.0", "v2.0.0", "2.0.0\n", "2.0.0-rc", "x")],
 )
-def test_versions(vsn: str, version: Version | None) -> None:
+def test_known_versions_are_served(vsn: str, version: Version | None) -> None:
     assert version_of(vsn) is version
 
 
@@ -111,7 +111,7 @@ def error(join_ref: Any, ref: Any, topic: str, reason: str) -> list[Any]:
     return [join_ref, ref, topic, "phx_reply", {"status": "error", "response": {"reason": reason}}]
 
 
-def test_join_ping_push_leave() -> None:
+def test_a_channel_is_joined_and_left() -> None:
     channels = connection()
     assert take(channels, "1", "1", "jobs:a", "phx_join", {}) == [ok("1", "1", "jobs:a")]
     assert take(channels, "1", "2", "jobs:a", "ping", {}) == [ok("1", "2", "jobs:a")]
@@ -122,11 +122,11 @@ def test_join_ping_push_leave() -> None:
     assert take(channels, "4", "10", "jobs:a", "phx_join", {}) == [ok("4", "10", "jobs:a")]
 
 
-def test_heartbeat() -> None:
+def test_a_heartbeat_is_answered() -> None:
     assert take(connection(), None, "7", "phoenix", "heartbeat", {}) == [ok(None, "7", "phoenix")]
 
 
-def test_what_is_not_joined() -> None:
+def test_topics_that_are_not_joined_are_unmatched() -> None:
     channels = connection()
     assert take(channels, "2", "2", "nope:x", "phx_join", {}) == [error(None, "2", "nope:x", "unmatched topic")]
     assert take(channels, None, "4", "jobs:x", "ping", {}) == [error(None, "4", "jobs:x", "unmatched topic")]
@@ -134,7 +134,7 @@ def test_what_is_not_joined() -> None:
     assert take(channels, "3", "6", "jobs:x", "phx_leave", {}) == [ok("3", "6", "jobs:x")]
 
 
-def test_a_refused_join() -> None:
+def test_a_refused_join_opens_no_channel() -> None:
     channels = connection()
     refused = take(channels, "1", "1", "jobs:a", "phx_join", {}, joins="unauthorized")
     assert refused == [error("1", "1", "jobs:a", "unauthorized")]
@@ -169,7 +169,7 @@ def test_what_comes_under_an_old_join_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("event", ["job:progress", "phx_reply", "phx_close", "phx_error", "heartbeat"])
-def test_an_event_that_means_nothing(event: str) -> None:
+def test_an_unknown_event_is_an_error(event: str) -> None:
     channels = connection()
     take(channels, "1", "1", "jobs:a", "phx_join", {})
     assert take(channels, "1", "2", "jobs:a", event, {}) == [error("1", "2", "jobs:a", "unknown event")]

@@ -41,7 +41,7 @@ def events_of(pushes: list[Push]) -> list[tuple[str, Any, Any]]:
     return [(push.event, push.payload.get("status"), push.payload.get("progress")) for push in pushes]
 
 
-def test_the_life_of_a_job() -> None:
+def test_a_job_is_told_from_its_snapshot_to_its_end() -> None:
     channel = JobChannel("shown")
     first = channel.open(record(QUEUED, attempt=0), None)
     assert [push.payload for push in first] == [{"job_id": "shown", "status": "queued", "progress": 0, "message": ""}]
@@ -124,7 +124,7 @@ def test_whatever_comes_in_whatever_order(before: list[Any], opening: job_pb2.Jo
         assert pushes[-2].payload["status"] == ("completed" if ends == ["job:completed"] else "failed")
 
 
-def test_results() -> None:
+def test_results_name_their_file() -> None:
     stems = [
         job_pb2.AudioOutput(job_id="j", name=name, blob_key=f"k/{name}.flac", size_bytes=size)
         for name, size in (("drums", 7), ("bass", 8))

@@ -26,7 +26,8 @@ from services.gateway.http.access import declared_access
 from services.gateway.http.playback import PIXEL_FRAMES, Playback, segment_count, segment_frame_count
 from services.gateway.http.rate_limits import RateClass, RateLimiter
 from services.gateway.settings import GatewaySettings
-from tests.waiting import until as eventually
+from tests.clocks import HandClock
+from tests.waiting import until
 
 RATE_HZ = 8_000
 KEY = "stems/1/job/vocals.flac"
@@ -135,7 +136,7 @@ async def test_callers_at_once_share_a_computation(
 ) -> None:
     blobs.released.clear()
     waiting = [asyncio.create_task(playback.waveform(request(), stem, PIXEL_FRAMES)) for _ in range(5)]
-    await eventually(lambda: blobs.open_count > 0)
+    await until(lambda: blobs.open_count > 0)
     waiting[0].cancel()  # the others do not notice
     blobs.released.set()
     responses = await asyncio.gather(*waiting[1:])
@@ -188,19 +189,11 @@ async def test_waiting_computations_are_bounded(
         stems.append(copy)
     blobs.released.clear()
     waiting = [asyncio.create_task(playback.waveform(request(), each, PIXEL_FRAMES)) for each in stems[:32]]
-    await eventually(lambda: len(playback._waveforms._running) == 32)
+    await until(lambda: len(playback._waveforms._running) == 32)
     assert await reason(playback.waveform(request(), stems[32], PIXEL_FRAMES)) == "TOO_MANY_CONVERSIONS"
     blobs.released.set()
     assert {response.status_code for response in await asyncio.gather(*waiting)} == {200}
     assert (await playback.waveform(request(), stems[32], PIXEL_FRAMES)).status_code == 200
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 1_700_000_000.0
-
-    def now(self) -> float:
-        return self.time
 
 
 async def test_an_hour_of_playing_stays_within_the_rate_limit(playback: Playback) -> None:
@@ -217,7 +210,7 @@ async def test_an_hour_of_playing_stays_within_the_rate_limit(playback: Playback
     declared = declared_access(route.endpoint)  # type: ignore[attr-defined]
     assert declared is not None
     assert declared.rate_class is RateClass.FILES
-    clock = Clock()
+    clock = HandClock()
     limiter = RateLimiter({RateClass.FILES: GatewaySettings().rate_files_per_minute}, clock)
     least = 600
     for second in range(0, 3600, 5):

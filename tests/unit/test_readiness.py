@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
 from kit import readiness
 from kit.errors import AppError, Code
 from kit.readiness import Readiness
+from tests.waiting import until
 
 
 class Store:
@@ -27,12 +28,6 @@ class Store:
         await self.answers.wait()
         if self.error is not None:
             raise self.error
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 (the condition is another task's)
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)

@@ -54,65 +54,51 @@ def everything(listeners: Listeners) -> RouteTable:
     return table([FORGE, PIPELINE, SOUNDBOX, PAGES], *routers)
 
 
-@pytest.mark.parametrize(("method", "path", "rate_class"), [
-    ("POST", "/api/download/track", HEAVY), ("POST", "/api/spotify/import", HEAVY), ("POST", "/api/agents/chat", HEAVY),
-    ("POST", "/api/processing/separate", HEAVY), ("POST", "/api/processing/batch", HEAVY),
-    ("GET", f"/api/processing/batch/{ID}", POLLING), ("POST", "/api/analysis/analyze", HEAVY),
-    ("POST", f"/api/webhooks/{ID}/test", HEAVY), ("POST", f"/api/webhooks/deliveries/{ID}/replay", HEAVY),
-    ("POST", "/api/spotify/fetch", NORMAL), ("GET", "/api/spotify/search", NORMAL),
-    ("GET", "/api/spotify/track/4uLU6hMCjMI75M1A2tKUQC", NORMAL), ("POST", "/api/tracks", NORMAL),
-    ("PATCH", f"/api/tracks/{ID}", NORMAL), ("DELETE", f"/api/tracks/{ID}", NORMAL), ("GET", "/api/tracks", NORMAL),
-    ("GET", f"/api/download/job/{ID}", POLLING), ("GET", f"/api/processing/job/{ID}", POLLING),
-    ("GET", f"/api/analysis/job/{ID}", POLLING), ("GET", f"/api/jobs/{ID}", POLLING),
-    ("GET", f"/api/tracks/{ID}", POLLING),
-    ("GET", "/files/downloads/a/b.mp3", FILES), ("GET", f"/export/stem/{ID}", FILES),
-])  # fmt: skip
-def test_forge(everything: RouteTable, method: str, path: str, rate_class: RateClass) -> None:
-    assert everything.find(method, path).access == RouteAccess(Access.ACCOUNT, rate_class)
+ACCOUNT, OPEN, PAGES_ACCESS = Access.ACCOUNT, Access.OPEN, Access.PAGE
+# Routes of each access: methods with the paths behind them, one after another.
+ROUTES: dict[RouteAccess, str] = {
+    RouteAccess(ACCOUNT, HEAVY): f"""
+        POST /api/download/track /api/spotify/import /api/agents/chat /api/processing/separate /api/processing/batch
+        /api/analysis/analyze /api/webhooks/{ID}/test /api/webhooks/deliveries/{ID}/replay""",
+    RouteAccess(ACCOUNT, NORMAL): f"""
+        GET /api/spotify/search /api/spotify/track/4uLU6hMCjMI75M1A2tKUQC /api/tracks /api/tokens
+        POST /api/spotify/fetch /api/tracks PATCH /api/tracks/{ID} DELETE /api/tracks/{ID}""",
+    RouteAccess(ACCOUNT, POLLING): f"""
+        GET /api/processing/batch/{ID} /api/download/job/{ID} /api/processing/job/{ID} /api/analysis/job/{ID} /api/jobs/{ID}
+        /api/tracks/{ID}""",
+    RouteAccess(ACCOUNT, FILES): f"GET /files/downloads/a/b.mp3 /export/stem/{ID}",
+    RouteAccess(OPEN, HEAVY): "POST /process",
+    RouteAccess(OPEN, NORMAL): """
+        POST /generate /api/library/a/vote /api/favorites/a /rate DELETE /api/library/a PUT /api/playlists/pl_1""",
+    RouteAccess(OPEN, POLLING): f"""
+        GET /status /api/library /job/{ID} /job/{ID}/outputs POST /api/library/votes /api/favorites/check /random-prompt""",
+    RouteAccess(OPEN, FILES): f"""
+        GET /audio/a.wav /download/a.wav /spectrogram/a.png /generate-spectrogram/a.wav /download/{ID}/all""",
+    RouteAccess(OPEN, REPORTS): "POST /api/log-error",
+    RouteAccess(Access.PUBLIC, NORMAL): "POST /api/tokens",
+    PUBLIC: "GET /health /config /assets/style.css",
+    RouteAccess(PAGES_ACCESS, PAGE): "GET / PUT /users/settings",
+    RouteAccess(PAGES_ACCESS, FILES): f"GET /tracks/{ID}/audio",
+}  # fmt: skip
+# No route, or not with this method: the default of the dialect that owns the path.
+UNKNOWN: dict[RouteAccess, str] = {
+    RouteAccess(ACCOUNT, NORMAL): f"GET /api/nothing PUT /api/tokens BREW /api/tracks/{ID}",
+    RouteAccess(OPEN, POLLING): "GET /process POST /status",
+    RouteAccess(PAGES_ACCESS, PAGE): "DELETE /users/none",
+    PUBLIC: "GET /nowhere POST /health",
+}
 
 
-@pytest.mark.parametrize(("method", "path", "rate_class"), [
-    ("GET", "/status", POLLING), ("GET", "/api/library", POLLING), ("POST", "/api/library/votes", POLLING),
-    ("POST", "/api/favorites/check", POLLING), ("POST", "/random-prompt", POLLING),
-    ("POST", "/generate", NORMAL), ("POST", "/api/library/a/vote", NORMAL), ("DELETE", "/api/library/a", NORMAL),
-    ("POST", "/api/favorites/a", NORMAL), ("PUT", "/api/playlists/pl_1", NORMAL), ("POST", "/rate", NORMAL),
-    ("GET", "/audio/a.wav", FILES), ("GET", "/download/a.wav", FILES), ("GET", "/spectrogram/a.png", FILES),
-    ("GET", "/generate-spectrogram/a.wav", FILES), ("POST", "/api/log-error", REPORTS),
-])  # fmt: skip
-def test_soundbox(everything: RouteTable, method: str, path: str, rate_class: RateClass) -> None:
-    assert everything.find(method, path).access == RouteAccess(Access.OPEN, rate_class)
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "declared"),
-    [
-        ("POST", "/api/tokens", RouteAccess(Access.PUBLIC, NORMAL)),
-        ("GET", "/api/tokens", RouteAccess(Access.ACCOUNT, NORMAL)),
-        ("GET", "/health", PUBLIC),
-        ("GET", "/config", PUBLIC),
-        ("GET", "/assets/style.css", PUBLIC),
-        ("POST", "/process", RouteAccess(Access.OPEN, HEAVY)),
-        ("GET", f"/job/{ID}", RouteAccess(Access.OPEN, POLLING)),
-        ("GET", f"/job/{ID}/outputs", RouteAccess(Access.OPEN, POLLING)),
-        ("GET", f"/download/{ID}/all", RouteAccess(Access.OPEN, FILES)),
-        ("GET", "/", RouteAccess(Access.PAGE, PAGE)),
-        ("PUT", "/users/settings", RouteAccess(Access.PAGE, PAGE)),
-        ("GET", f"/tracks/{ID}/audio", RouteAccess(Access.PAGE, FILES)),
-        # No route, or not with this method: the default of the dialect that owns the path.
-        ("GET", "/api/nothing", RouteAccess(Access.ACCOUNT, NORMAL)),
-        ("PUT", "/api/tokens", RouteAccess(Access.ACCOUNT, NORMAL)),
-        ("BREW", f"/api/tracks/{ID}", RouteAccess(Access.ACCOUNT, NORMAL)),
-        ("GET", "/process", RouteAccess(Access.OPEN, POLLING)),
-        ("POST", "/status", RouteAccess(Access.OPEN, POLLING)),
-        ("DELETE", "/users/none", RouteAccess(Access.PAGE, PAGE)),
-        ("GET", "/nowhere", PUBLIC),
-        ("POST", "/health", PUBLIC),
-    ],
-)
-def test_other_routes_and_paths_without_a_route(
-    everything: RouteTable, method: str, path: str, declared: RouteAccess
-) -> None:
-    assert everything.find(method, path).access == declared
+@pytest.mark.parametrize("table", [ROUTES, UNKNOWN], ids=["routes", "paths without a route"])
+def test_each_path_has_its_access(everything: RouteTable, table: dict[RouteAccess, str]) -> None:
+    for declared, text in table.items():
+        method = ""
+        for word in text.split():
+            if word.startswith("/"):
+                found = everything.find(method, word)
+                assert (found.access, found.route is not None) == (declared, table is ROUTES), (method, word)
+            else:
+                method = word
 
 
 def test_a_listener_of_one_dialect_has_its_own_declarations(listeners: Listeners) -> None:

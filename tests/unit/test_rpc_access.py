@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import importlib
-import json
 import shutil
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -29,113 +26,56 @@ from kit.rpc.access import CallerAuthenticator, accepts_api_token
 from kit.rpc.errors import error_from_rpc
 from kit.rpc.tokens import TOKEN_CACHE_SECONDS
 from kit.security.identity import Principal, current_principal
+from tests.api.grpc_calls import CONTRACTS, METHODS, path_of, short
+from tests.api.grpc_matrix import RPC_MATRIX
 from tests.signers import plain_signer, signer_of
-from tools import stubs
-
-PROTO = stubs.ROOT / "proto"
-PATHS = sorted(path.relative_to(PROTO).with_suffix("") for path in PROTO.rglob("*_service.proto"))
-SERVICES: list[ServiceDescriptor] = [
-    service
-    for path in PATHS
-    for service in importlib.import_module(".".join(path.parts) + "_pb2").DESCRIPTOR.services_by_name.values()
-]
-METHODS: list[MethodDescriptor] = [method for service in SERVICES for method in service.methods]
 
 # What an account may call with its API token: what the gateway calls for it, and no more. A new RPC is closed until
-# proto/ opens it, and this list says the same.
-OPEN = {
-    "AccountService": "ListApiTokens DeleteApiToken ListSessions EndSession EndOtherSessions",
-    "AdminService": "ListAccounts ListAuditEntries GetJobOverview GetQueues GetStorage",
-    "TrackService": "GetTrack ListTracks UpdateTrack DeleteTrack GetStem ListStems GetAnalysis",
-    "JobService": "GetJob WatchJob ListJobs CancelJob GetQueue",
-    "CatalogService": (
-        "GetGeneration ListGenerations SampleGenerations CountGenerations CountCategories ListCategories GetStats "
-        "DeleteGeneration RateGeneration Vote GetVotes GetFeedback ListVotes AddFavorite RemoveFavorite ListFavorites "
-        "CheckFavorites SuggestTag WithdrawTag GetTagSuggestions CreatePlaylist GetPlaylist ListPlaylists UpdatePlaylist "
-        "DeletePlaylist AddToPlaylist RemoveFromPlaylist ReorderPlaylist RecordPlay GetPlayStats ListMostPlayed ListPlays"
-    ),
-    "ConnectionService": "ListConnections DeleteConnection",
-    "ConversationService": "GetConversation ListConversations DeleteConversation",
-    "WebhookService": (
-        "CreateWebhook GetWebhook ListWebhooks UpdateWebhook DeleteWebhook RotateWebhookSecret TestWebhook "
-        "ListWebhookDeliveries ReplayWebhookDelivery"
-    ),
-    "StorageService": "GetUsage",
-    "IngestService": "FetchSpotify SearchSpotify PreviewLink CreateDownloads",
-    "SeparationService": (
-        "CreateJob CreateBatch CreateExportJob CreatePipelineJob ListModels DescribeModels FetchModel GetLalalaiQuota CancelLalalaiTask CancelLalalaiTasks"
-    ),
-    "AnalysisService": "CreateJob RenderSpectrogram",
-    "AgentService": "Chat CheckProviders",
-    "GenerationService": "CreateJobs GetStatus DescribeModels FetchModel RenderSpectrogram SuggestPrompt",
-}
+# proto/ opens it, and this table says the same.
+OPEN = set(RPC_MATRIX)
 COMPONENTS = ("gateway", "library", "ingest", "separation", "analysis", "generation")
-WORKERS = "ingest separation analysis generation"
-# Which components may call an RPC for themselves. What is not here, none may.
-SERVICES_OF = {
-    "AccountService": {
-        "AuthenticateToken": f"gateway {WORKERS}",
-        **dict.fromkeys(
-            [
-                "AuthenticateSession",
-                "Register",
-                "CreateGuest",
-                "CreateSession",
-                "RequestLoginLink",
-                "RedeemLoginLink",
-                "ConfirmEmail",
-                "DeleteSession",
-                "ChangePassword",
-                "RequestEmailChange",
-                "ExchangePassword",
-            ],
-            "gateway",
-        ),
-    },
-    "JobService": {
-        "GetJob": "gateway",  # reads each job once for all WebSockets that follow it
-        **dict.fromkeys(
-            ["ClaimJob", "HeartbeatJob", "ReserveJobStorage", "SucceedJob", "FailJob", "ReleaseJob"], WORKERS
-        ),
-    },
-    "TrackService": {
-        "GetTrack": "gateway ingest separation analysis",
-        "RecordDownload": "ingest",
-        "ListStems": "separation",
-    },
-    "CatalogService": {"GetGeneration": "generation", "SetSpectrogram": "generation"},
-    "ConnectionService": {
-        "SignIn": "gateway",
-        "GetConnectionSecret": "ingest separation",
-        "ReplaceConnectionSecret": "ingest",
-    },
-    "IngestService": {"BeginSpotifyAuthorization": "gateway", "FinishSpotifyAuthorization": "gateway"},
-}
-# Which components may call an RPC for an account that may not call it with a token.
-SERVICES_FOR_ACCOUNTS = {
-    "AccountService": {"CreateApiToken": "gateway"},
-    "AdminService": {"UpdateAccount": "gateway", "CancelUserJob": "gateway"},
-    "TrackService": {"CreateTrack": "ingest"},
-    "JobService": {"CreateJob": WORKERS, "CreateBatch": "separation"},
-    "ConnectionService": {"PutConnection": "gateway"},
-    "ConversationService": {"AppendTurn": "analysis"},
-    "StorageService": {"Reserve": "gateway", "Release": "gateway"},
-    "IngestService": dict.fromkeys(
-        [
-            "CreateUpload",
-            "FinishUpload",
-            "AbortUpload",
-            "BeginDirectUpload",
-            "GetDirectUpload",
-            "SignUploadParts",
-            "FinishDirectUpload",
-            "AbortDirectUpload",
-            "BeginSpotifyAuthorization",
-        ],
-        "gateway",
-    ),
-    "SeparationService": {"RenderMix": "gateway"},
-}
+
+
+def _by_rpc(table: dict[str, str]) -> dict[str, set[str]]:
+    """Read a table of RPCs by component: services with the RPCs behind them, one after another."""
+    components: dict[str, set[str]] = {}
+    service = ""
+    for names, text in table.items():
+        for word in text.split():
+            if word.endswith("Service"):
+                service = word
+            else:
+                components.setdefault(f"{service}.{word}", set()).update(names.split())
+    return components
+
+
+# Which RPCs a component may call for itself. What is not here, none may.
+SERVICES_OF = _by_rpc({
+    "gateway": """
+        AccountService AuthenticateToken AuthenticateSession Register CreateGuest CreateSession RequestLoginLink RedeemLoginLink
+        ConfirmEmail DeleteSession ChangePassword RequestEmailChange ExchangePassword ConnectionService SignIn
+        IngestService BeginSpotifyAuthorization FinishSpotifyAuthorization TrackService GetTrack
+        JobService GetJob""",  # which it reads once for all WebSockets that follow the job
+    "ingest separation analysis generation": """
+        AccountService AuthenticateToken
+        JobService ClaimJob HeartbeatJob ReserveJobStorage SucceedJob FailJob ReleaseJob""",
+    "ingest": "TrackService GetTrack RecordDownload ConnectionService GetConnectionSecret ReplaceConnectionSecret",
+    "separation": "TrackService GetTrack ListStems ConnectionService GetConnectionSecret",
+    "analysis": "TrackService GetTrack",
+    "generation": "CatalogService GetGeneration SetSpectrogram",
+})  # fmt: skip
+# Which RPCs a component may call for an account that may not call them with a token.
+SERVICES_FOR_ACCOUNTS = _by_rpc({
+    "gateway": """
+        AccountService CreateApiToken AdminService UpdateAccount CancelUserJob ConnectionService PutConnection
+        StorageService Reserve Release SeparationService RenderMix
+        IngestService CreateUpload FinishUpload AbortUpload BeginDirectUpload GetDirectUpload SignUploadParts FinishDirectUpload
+        AbortDirectUpload BeginSpotifyAuthorization""",
+    "ingest": "TrackService CreateTrack",
+    "ingest separation analysis generation": "JobService CreateJob",
+    "separation": "JobService CreateBatch",
+    "analysis": "ConversationService AppendTurn",
+})  # fmt: skip
 
 LIBRARY = plain_signer("library")  # the server of this test
 SIGNERS = {component: signer_of(component) for component in COMPONENTS}
@@ -146,22 +86,6 @@ def signed(component: str, principal: Principal | None = None) -> tuple[str, str
     """Return the metadata of a call that a component makes for itself or for an account."""
     signer = SIGNERS[component]
     return ("soundwright-principal", signer.sign(principal or signer.service, "library"))
-
-
-def allowed(table: dict[str, dict[str, str]], method: MethodDescriptor) -> set[str]:
-    return set(table.get(method.containing_service.name, {}).get(method.name, "").split())
-
-
-def listed(table: dict[str, str]) -> set[str]:
-    return {f"{service}.{name}" for service, names in table.items() for name in names.split()}
-
-
-def short(method: MethodDescriptor) -> str:
-    return f"{method.containing_service.name}.{method.name}"
-
-
-def path_of(method: MethodDescriptor) -> str:
-    return f"/{method.containing_service.full_name}/{method.name}"
 
 
 async def tokens(token: str) -> Principal:
@@ -219,7 +143,7 @@ async def called() -> AsyncIterator[Called]:
     server = rpc.RpcServer(address, LIBRARY, tokens)
     async with grpc.aio.insecure_channel(address) as channel:
         all_services = Called(address, channel)
-        for path in PATHS:
+        for path in CONTRACTS:
             messages = importlib.import_module(".".join(path.parts) + "_pb2")
             stubs_of = importlib.import_module(".".join(path.parts) + "_pb2_grpc")
             for service in messages.DESCRIPTOR.services_by_name.values():
@@ -233,18 +157,9 @@ async def called() -> AsyncIterator[Called]:
     shutil.rmtree(folder)
 
 
-def test_the_tables_of_this_test_name_methods_of_the_contracts() -> None:
-    names = {short(method) for method in METHODS}
-    assert listed(OPEN) <= names
-    for table in (SERVICES_OF, SERVICES_FOR_ACCOUNTS):
-        assert {f"{service}.{name}" for service, rows in table.items() for name in rows} <= names
-    assert {short(method) for method in METHODS if accepts_api_token(path_of(method))} == listed(OPEN)
-
-
-def test_every_rpc_is_for_somebody() -> None:
-    for method in METHODS:
-        anybody = allowed(SERVICES_OF, method) | allowed(SERVICES_FOR_ACCOUNTS, method)
-        assert anybody or short(method) in listed(OPEN), short(method)
+def test_the_tables_name_methods_of_the_contracts_and_every_rpc_is_for_somebody() -> None:
+    assert {short(method) for method in METHODS} == OPEN | SERVICES_OF.keys() | SERVICES_FOR_ACCOUNTS.keys()
+    assert {short(method) for method in METHODS if accepts_api_token(path_of(method))} == OPEN
 
 
 def test_every_rpc_is_of_a_kind_that_the_server_guards() -> None:
@@ -258,7 +173,7 @@ async def test_every_rpc_with_api_tokens(called: Called, method: MethodDescripto
     for value in ("Bearer wrong", "Bearer", "Bearer ", "", "ann-token", "Basic ann-token", f"Bearer {'x' * 513}"):
         assert await called.call(method, ("authorization", value)) == ("UNAUTHORIZED", None), value
     assert await called.call(method, ("authorization", "Bearer suspended-token")) == ("ACCOUNT_SUSPENDED", None)
-    accepted = ("OK", ANN) if short(method) in listed(OPEN) else ("API_TOKEN_NOT_ACCEPTED", None)
+    accepted = ("OK", ANN) if short(method) in OPEN else ("API_TOKEN_NOT_ACCEPTED", None)
     assert await called.call(method, token) == accepted
     assert await called.call(method, ("authorization", "bearer  ann-token ")) == accepted
 
@@ -267,48 +182,20 @@ async def test_every_rpc_with_api_tokens(called: Called, method: MethodDescripto
 async def test_every_rpc_with_every_component(called: Called, method: MethodDescriptor) -> None:
     for component in COMPONENTS:
         service = SIGNERS[component].service
-        accepted = ("OK", service) if component in allowed(SERVICES_OF, method) else ("CALLER_NOT_ACCEPTED", None)
+        accepted = ("OK", service) if component in SERVICES_OF.get(short(method), ()) else ("CALLER_NOT_ACCEPTED", None)
         assert await called.call(method, signed(component)) == accepted, component
-        for_accounts = short(method) in listed(OPEN) or component in allowed(SERVICES_FOR_ACCOUNTS, method)
+        for_accounts = short(method) in OPEN or component in SERVICES_FOR_ACCOUNTS.get(short(method), ())
         accepted = ("OK", ANN) if for_accounts else ("CALLER_NOT_ACCEPTED", None)
         assert await called.call(method, signed(component, ANN)) == accepted, component
 
 
-@pytest.mark.parametrize("method", METHODS, ids=short)
-async def test_every_rpc_refuses_what_no_component_of_the_platform_signed(
-    called: Called, method: MethodDescriptor
-) -> None:
-    gateway = SIGNERS["gateway"]
-    stranger = plain_signer("gateway", None, "1" * 32)
-    past = plain_signer("gateway", Past())
+async def test_a_principal_counts_before_a_token(called: Called) -> None:
+    """Which principals are invalid: tests/unit/test_identity.py and tests/api/test_grpc_matrix.py."""
     token = ("authorization", "Bearer ann-token")
-    for forged in (
-        "",
-        "x",
-        stranger.sign(ANN, "library"),
-        stranger.sign(stranger.service, "library"),
-        past.sign(ANN, "library"),
-        gateway.sign(ANN, "separation"),  # for another component
-        unsigned(gateway.sign(ANN, "library")),
-    ):
-        # A principal counts before a token, also a bad one.
+    for forged in ("", "x", plain_signer("gateway", None, "1" * 32).sign(ANN, "library")):
         for metadata in ((), (token,)):
-            answer = await called.call(method, *metadata, ("soundwright-principal", forged))
+            answer = await called.call(METHODS[0], *metadata, ("soundwright-principal", forged))
             assert answer == ("PRINCIPAL_INVALID", None)
-
-
-class Past:
-    """A clock that is 200 seconds slow."""
-
-    def now(self) -> float:
-        return time.time() - 200
-
-
-def unsigned(token: str) -> str:
-    """Return the token without a signature, with the algorithm ``none``."""
-    head, body, _ = token.split(".")
-    header = {**json.loads(base64.urlsafe_b64decode(head + "==")), "alg": "none"}
-    return f"{base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b'=').decode()}.{body}."
 
 
 @pytest.mark.parametrize("metadata", [(), (("authorization", "Bearer ann-token"),), (("authorization", "x"),)], ids=str)
@@ -320,7 +207,7 @@ async def test_health_and_reflection_are_open(called: Called, metadata: Any) -> 
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     answers = [each async for each in reflection.ServerReflectionInfo(iter([request]), metadata=metadata)]
     found = {service.name for service in answers[0].list_services_response.service}
-    assert found >= {service.full_name for service in SERVICES}
+    assert found >= {method.containing_service.full_name for method in METHODS}
 
 
 async def test_a_server_without_a_lookup_accepts_no_token() -> None:

@@ -264,10 +264,7 @@ values = st.recursive(
 )
 
 
-@given(
-    st.text(max_size=40),
-    st.dictionaries(st.sampled_from(["details", "retry_after", "limit"]), values, max_size=3),
-)
+@given(st.text(max_size=40), st.dictionaries(st.sampled_from(["details", "retry_after", "limit"]), values, max_size=3))
 def test_any_small_meta_survives_the_encoding(message: str, meta: dict[str, Any]) -> None:
     status = status_from_error(AppError(Code.CONFLICT, "SOME_REASON", message, meta))
     metadata = grpc.aio.Metadata(*status.trailing_metadata)

@@ -26,6 +26,7 @@ from services.library.access import not_found
 from tests.servers import free_ports
 from tests.servers.fault_proxy import FaultProxy, Proxy, fault_proxy
 from tests.signers import plain_signer
+from tests.waiting import until
 
 ANN = Principal("ann", "user")
 
@@ -104,20 +105,24 @@ def local_addresses(count: int) -> list[str]:
 async def until_used(stub: pb_grpc.WebhookServiceStub, used: list[Replica]) -> None:
     """Call until all ``used`` replicas have answered."""
     before = [replica.call_count for replica in used]
-    async with asyncio.timeout(30):
-        while any(replica.call_count == count for replica, count in zip(used, before, strict=True)):
-            await stub.ListWebhooks(pb.ListWebhooksRequest())
+
+    async def are_used() -> bool:
+        await stub.ListWebhooks(pb.ListWebhooksRequest())
+        return all(replica.call_count > count for replica, count in zip(used, before, strict=True))
+
+    await until(are_used)
 
 
 async def until_alone(stub: pb_grpc.WebhookServiceStub, alone: Replica, others: list[Replica]) -> None:
     """Call until ``alone`` has answered ten calls in a row."""
-    async with asyncio.timeout(30):
-        while True:
-            before = [replica.call_count for replica in others]
-            for _ in range(10):
-                await stub.ListWebhooks(pb.ListWebhooksRequest())
-            if [replica.call_count for replica in others] == before:
-                return
+
+    async def is_alone() -> bool:
+        before = [replica.call_count for replica in others]
+        for _ in range(10):
+            await stub.ListWebhooks(pb.ListWebhooksRequest())
+        return [replica.call_count for replica in others] == before
+
+    await until(is_alone)
 
 
 async def test_channels_share_no_connection() -> None:
@@ -198,9 +203,7 @@ def faults() -> Iterator[FaultProxy]:
 
 
 @contextlib.asynccontextmanager
-async def behind_proxies(
-    faults: FaultProxy,
-) -> AsyncIterator[tuple[pb_grpc.WebhookServiceStub, dict[Proxy, Replica]]]:
+async def behind_proxies(faults: FaultProxy) -> AsyncIterator[tuple[pb_grpc.WebhookServiceStub, dict[Proxy, Replica]]]:
     """Yield a stub of two replicas, each behind a proxy, that both hold their next calls."""
     addresses = local_addresses(2)
     proxies = [faults.proxy(address) for address in addresses]
@@ -215,12 +218,8 @@ async def behind_proxies(
 
 async def reached(behind: dict[Proxy, Replica]) -> tuple[Proxy, Replica]:
     """Return the replica, and its proxy, that a call has reached."""
-    async with asyncio.timeout(30):
-        while True:
-            for proxy, replica in behind.items():
-                if replica.called.is_set():
-                    return proxy, replica
-            await asyncio.sleep(0.01)
+    called = await until(lambda: [pair for pair in behind.items() if pair[1].called.is_set()])
+    return called[0]
 
 
 def share_webhooks(behind: dict[Proxy, Replica], *webhook_ids: str) -> set[str]:

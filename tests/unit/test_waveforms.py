@@ -49,7 +49,7 @@ def test_each_pixel_has_the_extremes_of_all_channels(channel_count: int, frame_c
     assert pairs(data) == expected(samples)
 
 
-def test_known_signals() -> None:
+def test_known_signals_have_known_extremes() -> None:
     silence = np.zeros((2, 512), np.float32)
     assert pairs(drawn(silence)) == [(0, 0)] * 2
     loud = np.array([[1.0, -1.0, 1.5, -1.5] * 64], np.float32)
