@@ -61,7 +61,7 @@ _SOCKETS: dict[str, Any] = {
     "ws_ping_timeout": 20.0,
     "ws_per_message_deflate": False,  # messages are short, and a client could exhaust the CPU with compressed data
 }
-_HEALTH_TIMEOUT_SECONDS = 1.0
+_HEALTH_TIMEOUT_SECONDS = 5.0
 _ANSWER_SECONDS = 5.0  # the application answers in the format of the dialect before the server does
 _ENCODING_SLOT_COUNT = 2
 

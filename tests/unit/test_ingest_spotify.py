@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from accounts_fixture import raises_error
+from library import raises_error
 
 from kit.errors import AppError, Code
 from services.ingest.songs import Song
