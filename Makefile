@@ -47,13 +47,15 @@ local:
 dev:
 	$(INSTALL) dev
 
-# The studio, the web application. Without the npm registry, everything else works, and the page of the studio says what is missing.
-$(STUDIO): $(DEMO_SONG) $(shell find studio -name node_modules -prune -o -type f -print) | local
+# The studio, the web application. `local` has built it, unless its sources have changed since then. Without the npm registry,
+# everything else works, and the page of the studio says what is missing.
+$(STUDIO): $(shell find studio -name node_modules -prune -o -type f -print) | local
 	@if test -e studio/node_modules/.ready; then $(NPM) --prefix studio run build -- --logLevel warn > /dev/null; \
 		else echo "The studio is not built, because npm could not install its packages. The basic pages work. The same command tries again."; fi
 
-$(DEMO_SONG): demo/song.py | local
-	@$(BIN)/python -m demo.song $@
+.PHONY: demo-song
+demo-song: local  #: Render the demo song of the studio and of `make demo`
+	@$(BIN)/python -m demo.song $(DEMO_SONG)
 
 # A server for tests that speaks MongoDB's protocol. It has an environment of its own, because of its licence (GPL).
 SECANTUSDB := .servers/secantusdb/.ready

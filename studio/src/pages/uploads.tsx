@@ -6,6 +6,7 @@ import { untilRetry } from "../api/connection.ts";
 import { ApiError } from "../api/errors.ts";
 import { newKey, uploadTrack } from "../api/upload.ts";
 import { Button, ProgressBar } from "../ui/components.tsx";
+import demoSong from "./demo.ogg?url";
 
 interface Upload {
   readonly id: number;
@@ -21,10 +22,6 @@ interface Upload {
 }
 
 const CONCURRENT = 2;
-/** Address of the demo song, which the set-up renders. Images that were built without it have none. */
-const [demoSong] = Object.values(
-  import.meta.glob<string>("./demo.ogg", { query: "?url", import: "default", eager: true }),
-);
 /** The uploads of this visit, also while another view is shown. */
 const uploads = signal<readonly Upload[]>([]);
 const queue: Upload[] = [];
@@ -141,11 +138,9 @@ export function Uploads(props: { onUploaded: () => void; isFirst: boolean }) {
           }}
         />
         <p class="quiet">or drop recordings and folders anywhere on this page.</p>
-        {demoSong && (
-          <Button label="Load the demo song" look="quiet" disabled={isLoadingDemo} onClick={() => loadDemo(demoSong)}>
-            Load the demo song
-          </Button>
-        )}
+        <Button label="Load the demo song" look="quiet" disabled={isLoadingDemo} onClick={() => loadDemo(demoSong)}>
+          Load the demo song
+        </Button>
       </div>
       {uploads.value.length > 0 && (
         <ul class="list" aria-label="Uploads">
