@@ -6,6 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+# Clients that use reflection print jobs, whose specifications are messages of other components.
+import soundwright.analysis.v1.jobs_pb2
+import soundwright.generation.v1.jobs_pb2
+import soundwright.ingest.v1.jobs_pb2
+import soundwright.separation.v1.jobs_pb2  # noqa: F401
 from soundwright.library.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,

@@ -28,7 +28,6 @@ SETTINGS = {
     "SOUNDWRIGHT_GENERATION_TIERS": '{"supporter": {"pending_limit": 5, "hourly_limit": 120, "max_seconds": 120, '
     '"starvation_seconds": 0.001}}',
     "SOUNDWRIGHT_STORAGE_QUOTAS": '{"enterprise": 10000000000}',
-    "SOUNDWRIGHT_WEBHOOK_RETRY_SECONDS": "0.2,0.2,0.2,0.2",
     "HF_HUB_OFFLINE": "1",
 }
 

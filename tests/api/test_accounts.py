@@ -427,6 +427,7 @@ def test_administrators_cancel_the_jobs_of_others(stack: Stack, ann: Browser, ad
 
 @pytest.mark.topology("embedded", "cluster")
 def test_administrators_see_the_platform(admin: httpx.Client) -> None:
+    upload(admin, encoded(song(0.5)))
     components = admin.get("/api/admin/components").json()["data"]["components"]
     names = ["library", "ingest", "separation", "analysis", "generation"]
     assert [(each["name"], each["ready"]) for each in components] == [(name, True) for name in names]

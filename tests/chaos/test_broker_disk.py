@@ -16,6 +16,7 @@ import nats.errors
 import psutil
 from nats.js import JetStreamContext
 
+from kit.settings import Settings
 from tests.stacks import component_of
 from tests.waiting import eventually, until
 
@@ -49,7 +50,7 @@ def _supervised_broker(data_dir: Path, log_file: Path) -> Iterator[tuple[str, ps
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
-        address = data_dir / "run" / "nats.url"
+        address = Settings(data_dir=data_dir).run_dir / "nats.url"
         eventually(address.exists, "the broker has an address")
 
         def server() -> list[psutil.Process]:
