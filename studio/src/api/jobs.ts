@@ -26,7 +26,8 @@ export function onJobFinished(listener: Finished): () => void {
 
 /** Follow a job that was started now. */
 export async function followJob(jobId: string): Promise<void> {
-  await refresh(jobId);
+  const { data } = await api.GET("/api/jobs/{job_id}", { params: { path: { job_id: jobId } } });
+  if (data) change(data.data, true);
   schedule();
 }
 
@@ -87,11 +88,11 @@ async function refresh(jobId: string): Promise<void> {
   if (data) change(data.data);
 }
 
-function change(job: Job): void {
-  const wasActive = activeJobs.value.has(job.id);
+/** `isFollowed`: a caller waits for the end of the job, which it may have reached before it was read. */
+function change(job: Job, isFollowed = activeJobs.value.has(job.id)): void {
   const jobs = new Map(activeJobs.value);
   jobs.delete(job.id);
   if (isActive(job)) jobs.set(job.id, job);
   activeJobs.value = jobs;
-  if (wasActive && !isActive(job)) for (const listener of listeners) listener(job);
+  if (isFollowed && !isActive(job)) for (const listener of listeners) listener(job);
 }
