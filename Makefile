@@ -142,7 +142,7 @@ fuzz: setup  #: Fuzz routes, RPCs, uploads and sequences of requests (results: d
 .PHONY: test-cluster
 test-cluster: setup $(SECANTUSDB)  #: Test the Kubernetes manifests on a control plane, and clusters whose parts are killed
 	PATH="$(CURDIR)/.servers:$(CURDIR)/$(BIN):$$PATH" $(PYTEST) tests/control_plane tests/chaos/test_replica_kills.py tests/chaos/test_database_dies.py \
-		tests/chaos/test_backup.py tests/chaos/test_s3_store.py tests/contract/test_blobs*.py tests/contract/test_direct_uploads_s3.py
+		tests/chaos/test_component_kills.py tests/chaos/test_whole_stack_stops.py tests/chaos/test_backup.py tests/chaos/test_s3_store.py tests/contract/test_blobs*.py tests/contract/test_direct_uploads_s3.py
 
 .PHONY: check
 check: setup  ## Check formatting, lint, types, import rules, contracts, licences and generated files

@@ -95,6 +95,7 @@ def test_a_killed_broker_loses_no_job(stack: Stack, work: Work, song: Path) -> N
     work.assert_completed_once(later_id, frame_count=FRAME_COUNT)
 
 
+@pytest.mark.campaign
 def test_a_broker_that_lost_its_memory_loses_no_job(stack: Stack, work: Work, song: Path) -> None:
     track_id = work.upload(song)
     running_id, queued_id = work.separate(track_id), work.separate(track_id)
@@ -146,6 +147,7 @@ def half_uploaded(stack: Stack, song: Path) -> Iterator[socket.socket]:
         yield connection
 
 
+@pytest.mark.campaign
 def test_a_worker_that_was_away_too_long_is_fenced_off(stack: Stack, work: Work, song: Path, tmp_path: Path) -> None:
     job_id = work.separate(work.upload(song))
     work.until_in_mid_job(job_id)

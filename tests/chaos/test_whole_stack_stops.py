@@ -7,12 +7,14 @@ from contextlib import closing
 from pathlib import Path
 
 import psutil
+import pytest
 from processes import components, gone, kill_all
 from work import FRAME_COUNT, SETTINGS, Work
 
 from demo.stack import running
 
 
+@pytest.mark.campaign
 def test_every_accepted_job_survives_an_interrupt_and_a_power_cut(tmp_path: Path, song: Path) -> None:
     with running(tmp_path, SETTINGS) as stack, closing(Work(stack)) as work:
         track_id = work.upload(song)
