@@ -210,7 +210,8 @@ def indexes() -> Mapping[str, str]:
 
 def pip_settings() -> Mapping[str, list[str]]:
     """Return what the user's configuration of pip says, by option."""
-    listing = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
+    python = str(Path(sys.executable).resolve())  # not that of a virtual environment, which may lack pip
+    listing = subprocess.run([python, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
     return {name: value.split() for name, value in re.findall(r"^[\w:]*\.([\w-]+)='(.*)'$", listing, re.MULTILINE)}
 
 
