@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
         console.print(f"File not found: {' '.join(arguments)}. Use: make demo SONG=path/to/song.mp3", style="red")
         return 2
     try:
-        with _stack() as (stack, login):
+        with _stack() as stack:
             folder = _demonstrate(stack, Path(arguments[0]))
     except (RuntimeError, httpx.HTTPError) as error:
         console.print(str(error), style="red", markup=False)
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         return 130
     for label, what in (
         ("Listen to the stems", str(folder)),
-        ("Mix them yourself", f"make run, then log in as {login}"),
+        ("Mix them yourself", "make run, then log in as the administrator"),
         ("Separate your song", "make demo SONG=path/to/song.mp3"),
     ):
         console.print(f"{label + ':':<20} {what}", soft_wrap=True, highlight=False, markup=False)
@@ -49,24 +49,26 @@ def main(arguments: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def _stack() -> Iterator[tuple[Stack, str]]:
-    """Start a stack over the data directory of ``make run``, or use one that runs. Yield it with the login of its administrator."""
+def _stack() -> Iterator[Stack]:
+    """Start a stack over the data directory of ``make run``, or use one that runs."""
     data_dir = Path(os.environ.get("SOUNDWRIGHT_DATA_DIR", "data"))
     if existing := _running_stack(data_dir):
         console.print(f"Soundwright runs at {existing.base_url}.")
-        yield existing, "the administrator"
+        yield existing
         return
-    login, settings = "the administrator", {}
+    settings = {}
     if not (data_dir / "admin-token").exists():
-        password = secrets.token_urlsafe(9)
-        login, settings = f"admin@localhost, password {password}", {"SOUNDWRIGHT_ADMIN_PASSWORD": password}
+        settings["SOUNDWRIGHT_ADMIN_PASSWORD"] = secrets.token_urlsafe(9)
     started = time.monotonic()
     context = running(data_dir, settings)
     with console.status("Starting the stack: broker, library, ingest, separation, analysis, generation, gateway"):
         stack = context.__enter__()
     try:
         console.print(f"Soundwright is ready after {time.monotonic() - started:.1f} s.")
-        yield stack, login
+        for password in settings.values():
+            text = f"Administrator: admin@localhost, password {password} (shown only this once)"
+            console.print(text, markup=False, highlight=False)
+        yield stack
     finally:
         with console.status("Stopping the stack"):
             context.__exit__(None, None, None)
