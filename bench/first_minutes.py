@@ -100,7 +100,7 @@ def _round(clone: Path, revision: str, caches: Path, *, with_reference: bool) ->
         size = subprocess.run(["du", "-sm", ".venv"], cwd=clone, check=True, capture_output=True, text=True).stdout
         figures["megabytes"] = float(size.split()[0])
         if with_reference:
-            if not any(caches.glob("warm")):
+            if not (caches / "warm").exists():
                 shutil.rmtree(caches / "uv", ignore_errors=True)
             (caches / "warm").touch()
             figures["reference"] = _install_again(clone, environment) + figures["start"] + figures["jobs"]

@@ -65,7 +65,7 @@ def _stack() -> Iterator[Stack]:
         stack = context.__enter__()
     try:
         console.print(f"Soundwright is ready after {time.monotonic() - started:.1f} s.")
-        for password in settings.values():
+        if password := settings.get("SOUNDWRIGHT_ADMIN_PASSWORD"):
             text = f"Administrator: admin@localhost, password {password} (shown only this once)"
             console.print(text, markup=False, highlight=False)
         yield stack

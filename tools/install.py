@@ -7,6 +7,7 @@ library alone.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -208,6 +209,7 @@ def indexes() -> Mapping[str, str]:
     return {**{name: value for name, value in found.items() if value}, **given}
 
 
+@functools.cache
 def pip_settings() -> Mapping[str, list[str]]:
     """Return what the user's configuration of pip says, by option."""
     python = str(Path(sys.executable).resolve())  # not that of a virtual environment, which may lack pip
