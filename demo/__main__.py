@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from demo.stack import Stack, running
+from services.first_password import first_password, forget
 
 OUTPUT = Path("demo-output")
 _POLL_SECONDS = 0.5
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
         console.print(str(error), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
-        console.print("Interrupted. The stack is stopped.")
+        console.print("Interrupted.")
         return 130
     for label, what in (
         ("Listen to the stems", str(folder)),
@@ -56,18 +56,19 @@ def _stack() -> Iterator[Stack]:
         console.print(f"Soundwright runs at {existing.base_url}.")
         yield existing
         return
-    settings = {}
-    if not (data_dir / "admin-token").exists():
-        settings["SOUNDWRIGHT_ADMIN_PASSWORD"] = secrets.token_urlsafe(9)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    password = first_password(data_dir)
+    settings = {"SOUNDWRIGHT_ADMIN_PASSWORD": password} if password else {}
     started = time.monotonic()
     context = running(data_dir, settings)
     with console.status("Starting the stack: broker, library, ingest, separation, analysis, generation, gateway"):
         stack = context.__enter__()
     try:
         console.print(f"Soundwright is ready after {time.monotonic() - started:.1f} s.")
-        if password := settings.get("SOUNDWRIGHT_ADMIN_PASSWORD"):
+        if password:
             text = f"Administrator: admin@localhost, password {password} (shown only this once)"
             console.print(text, markup=False, highlight=False)
+            forget(data_dir)
         yield stack
     finally:
         with console.status("Stopping the stack"):

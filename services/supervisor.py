@@ -14,7 +14,6 @@ import gc
 import http.client
 import os
 import sched
-import secrets
 import select
 import signal
 import socket
@@ -28,6 +27,7 @@ from kit.errors import DATA_DAMAGED_STATUS, AppError
 from kit.free_space import STORE_BYTES, require_free_space
 from kit.settings import Settings, load
 from services import broker
+from services.first_password import first_password, forget
 
 __all__ = ["run"]
 
@@ -53,10 +53,9 @@ def run(targets: Sequence[str], run_target: RunTarget) -> int:
     log.configure("supervisor", level=settings.log_level, fmt=settings.log_format)
     settings.prepare_folders()
     (settings.run_dir / "nats.url").unlink(missing_ok=True)  # written by a previous broker
-    password = ""
-    first_start = not (settings.data_dir / "admin-token").exists()
-    if "library" in targets and first_start and not os.environ.get("SOUNDWRIGHT_ADMIN_PASSWORD"):
-        password = os.environ["SOUNDWRIGHT_ADMIN_PASSWORD"] = secrets.token_urlsafe(12)
+    password = first_password(settings.data_dir) if "library" in targets else ""
+    if password:
+        os.environ["SOUNDWRIGHT_ADMIN_PASSWORD"] = password
     gc.collect()
     gc.freeze()  # the collector would write to the pages that the processes share
     return _Supervisor(settings, targets, run_target, password).run()
@@ -215,6 +214,8 @@ class _Supervisor:
         lines.append(f"API token of the administrator: {self._settings.data_dir.resolve() / 'admin-token'}")
         sys.stdout.write("\n" + "\n".join(lines) + "\n\n")
         sys.stdout.flush()
+        if self._password:
+            forget(self._settings.data_dir)
 
 
 def _healthy(port: int) -> bool:

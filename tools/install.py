@@ -156,7 +156,7 @@ def install(extra: str, progress: Progress) -> str:
         install_packages([*options, "--no-deps", "audiocraft"], progress)
     progress.show("Installing the studio's packages")
     studio.join()
-    return f"{count} Python packages with {description}"
+    return f"{count or 'the'} Python packages with {description}"
 
 
 def torch_build() -> tuple[list[str], str]:
@@ -172,7 +172,8 @@ def torch_build() -> tuple[list[str], str]:
     version = locked("torch").split()[0]
     own = "the CPU build of PyTorch"
     choices = [([f"{version}+cpu"], own)]
-    if further := pip_settings().get("extra-index-url"):
+    further = pip_settings().get("extra-index-url", []) if UV.exists() else []  # pip asks them itself
+    if further:
         indexed = [argument for url in further for argument in ("--index", url)]
         # uv looks into these before the others, so they serve only if they are needed.
         choices.append(([f"{version}+cpu", "--index-strategy", "unsafe-best-match", *indexed], own))
