@@ -32,8 +32,8 @@ class GatewaySettings(Settings):
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="comma-separated origins (https://host[:port]) whose pages may call without credentials under open access, "
-        "besides this server and loopback; *: any origin",
+        description="comma-separated origins (https://host[:port]) whose pages may call all routes with a token (CORS), and without "
+        "credentials under open access, besides this server and loopback; *: any origin",
     )
     connection_limit: int = Field(
         4000, ge=1, description="maximum number of open connections of this process; further ones get 503"

@@ -129,7 +129,17 @@ async def test_conditional_requests_are_answered(site: httpx.AsyncClient) -> Non
     for condition, status in ((etag, 206), ('"other"', 200), (f"W/{etag}", 200), (modified, 206), ("nonsense", 200)):
         answer = await site.get("/f", headers={"Range": "bytes=0-9", "If-Range": condition})
         assert (condition, answer.status_code) == (condition, status)
-    old = formatdate(0, usegmt=True)
+    old, later = formatdate(0, usegmt=True), formatdate(4e9, usegmt=True)
+    for conditions, status in (
+        ({"If-Modified-Since": modified}, 304), ({"If-Modified-Since": later}, 304), ({"If-Modified-Since": old}, 200),
+        ({"If-Modified-Since": "yesterday"}, 200), ({"If-Modified-Since": modified, "If-None-Match": '"other"'}, 200),
+        ({"If-Match": etag}, 200), ({"If-Match": "*"}, 200), ({"If-Match": f'"other", {etag}'}, 200),
+        ({"If-Match": '"other"'}, 412), ({"If-Match": f"W/{etag}"}, 412),
+        ({"If-Unmodified-Since": modified}, 200), ({"If-Unmodified-Since": old}, 412),
+        ({"If-Unmodified-Since": old, "If-Match": etag}, 200), ({"If-Match": '"other"', "If-None-Match": etag}, 412),
+    ):  # fmt: skip
+        answer = await site.get("/f", headers=conditions)
+        assert (conditions, answer.status_code) == (conditions, status)
     assert (await site.get("/f", headers={"Range": "bytes=0-9", "If-Range": old})).status_code == 200
 
 

@@ -662,6 +662,7 @@ async def test_pages_of_any_origin_may_call_the_pipeline_but_not_forge(site: Sit
     assert preflight.headers["access-control-allow-headers"] == "x-mine"
     assert "POST" in preflight.headers["access-control-allow-methods"]
     assert (await client.options("/api/tracks", headers={**asking, **USER})).status_code == 405
+    assert (await client.options("/api/tracks", headers=asking)).status_code == 401
 
 
 async def test_a_slash_at_the_end_changes_nothing(site: Site) -> None:

@@ -70,6 +70,21 @@ def test_any_content_survives_any_slicing(contents: list[tuple[str, bytes]], cut
 
 
 @pytest.mark.parametrize(
+    ("parameters", "filename"),
+    [
+        ("filename*=UTF-8''na%C3%AFve%20song.wav", "naïve song.wav"),
+        ("filename*=iso-8859-1'en'na%EFve.wav", "naïve.wav"),
+        ("filename=\"naive.wav\"; filename*=utf-8''na%C3%AFve.wav", "naïve.wav"),
+        ("filename=\"naive.wav\"; filename*=klingon''na%C3%AFve.wav", "naive.wav"),
+        ("filename=\"a; filename*=utf-8''b.wav\"", "a; filename*=utf-8''b.wav"),
+    ],
+)
+async def test_extended_filenames_name_files(parameters: str, filename: str) -> None:
+    body = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; {parameters}\r\n\r\nx\r\n--{BOUNDARY}--\r\n'
+    assert await parts_of(sliced(body.encode(), [])) == [("file", filename, b"x")]
+
+
+@pytest.mark.parametrize(
     ("kind", "body"),
     [
         (KIND, b"no boundary at all"),

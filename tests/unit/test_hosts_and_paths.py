@@ -138,6 +138,30 @@ async def test_pages_of_other_sites_cannot_use_open_access(tmp_path: Path) -> No
             assert (await call(port, "GET", "/api/queue", *headers, "Authorization: Bearer x"))[0] == 503
 
 
+async def test_pages_of_allowed_origins_may_call_with_a_token(tmp_path: Path) -> None:
+    async with open_site(tmp_path, allowed_origins="https://friend.example") as port:
+        for origin in (
+            "https://friend.example",
+            "https://friend.example:444",
+            "http://friend.example",
+            FOREIGN,
+            "null",
+        ):
+            asked = (
+                f"Origin: {origin}",
+                "Access-Control-Request-Method: GET",
+                "Access-Control-Request-Headers: authorization",
+            )
+            status, head, _ = await call(port, "OPTIONS", "/api/tracks", *asked)
+            _, read_head, _ = await call(port, "GET", "/api/tracks", f"Origin: {origin}", "Authorization: Bearer x")
+            is_allowed = origin == "https://friend.example"
+            assert (origin, status == 200) == (origin, is_allowed)
+            for lines in (head.lower(), read_head.lower()):
+                assert (f"access-control-allow-origin: {origin}" in lines) == is_allowed
+                assert "access-control-allow-credentials" not in lines
+                assert "vary: origin" in lines
+
+
 # ------------------------------------------------------------------------------------------------------------------- paths
 
 

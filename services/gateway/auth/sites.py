@@ -58,6 +58,11 @@ class Sites:
         origin = headers.get("origin", self._public_origin).lower()
         return origin == self._public_origin or origin in (f"http://{host}", f"https://{host}")
 
+    def may_read(self, headers: Headers) -> bool:
+        """Return whether pages of the origin may call routes that need a token, and read the responses (CORS): allowed origins only."""
+        origin = headers.get("origin", "").lower()
+        return origin in self._origins or (_ANY in self._origins and bool(origin))
+
     def accepts_anonymous(self, method: str, headers: Headers) -> bool:
         """Return whether a request without credentials may come from its origin: this server, loopback, or an allowed origin.
 

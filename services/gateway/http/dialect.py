@@ -26,7 +26,7 @@ class Dialect:
         paths: the paths that this dialect owns on a listener that serves several dialects.
         render: returns the error response for a problem.
         default_access: applies to paths of this dialect without a route, and to unsupported methods.
-        cors: whether browsers may call from pages of any origin (CORS).
+        cors: whether browsers may call from pages of any origin (CORS). The others serve the pages of allowed origins.
         logged_path: returns the form of a path that may be logged, for paths that contain secrets.
         error: the type of the body that ``render`` returns, for pydantic; None: the body is not JSON.
     """

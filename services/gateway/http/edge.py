@@ -102,7 +102,7 @@ class Edge:
         try:
             if not self._sites.serves(headers):
                 await dialect.render(HOST_NOT_ALLOWED)(scope, receive, send_and_record)
-            elif dialect.cors and method == "OPTIONS" and "access-control-request-method" in headers:
+            elif method == "OPTIONS" and "access-control-request-method" in headers and self._shares(dialect, headers):
                 await _preflight(headers)(scope, receive, send_and_record)
             else:
                 await self._app(scope, receive, send_and_record)
@@ -151,9 +151,17 @@ class Edge:
             response.setdefault(name, value)
         if response.get("content-type", "").startswith("application/json"):
             response.setdefault("cache-control", "no-store")
-        if dialect.cors and "origin" in request:
-            response["access-control-allow-origin"] = "*"
+        if "origin" not in request:
+            return
+        if not dialect.cors:
+            response.add_vary_header("Origin")
+        if self._shares(dialect, request):
+            response["access-control-allow-origin"] = "*" if dialect.cors else request["origin"]
             response["access-control-expose-headers"] = _EXPOSED
+
+    def _shares(self, dialect: Dialect, request: Headers) -> bool:
+        """Return whether pages of the request's origin may read the responses. Browsers send no cookies with these requests."""
+        return dialect.cors or self._sites.may_read(request)
 
 
 def _preflight(headers: Headers) -> Response:

@@ -6,17 +6,20 @@ import re
 import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import quote
 
 from fastapi import Request
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from kit.errors import AppError, Code
 from kit.ports import BlobInfo, Blobs
 from services.gateway.http import limits
 from services.gateway.http.edge import is_head
+from services.gateway.http.problems import CHANGED
 
 __all__ = [
     "Span",
@@ -144,20 +147,47 @@ def file_not_found() -> AppError:
 
 
 def not_modified(request: Request, headers: Mapping[str, str]) -> Response | None:
-    """Return the response to a client that has the current file, or None if the client needs the file.
+    """Return the response to a client that has the current file, or None if the client needs the file (RFC 9110, section 13.2.2).
 
     Args:
-        headers: those of the file, with its ``ETag``.
+        headers: those of the file: its ``ETag``, and ``Last-Modified`` if it is known.
+
+    Raises:
+        HTTPException: 412 if the file is not the one that ``If-Match`` or ``If-Unmodified-Since`` names.
     """
-    if not _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+    conditions, etag, modify_time = request.headers, headers["ETag"], _seconds(headers.get("Last-Modified", ""))
+    if (wanted := conditions.get("if-match")) is not None:
+        is_wanted = _names(wanted, etag)
+    else:
+        limit = _seconds(conditions.get("if-unmodified-since", ""))
+        is_wanted = limit is None or modify_time is None or modify_time <= limit
+    if not is_wanted:
+        raise HTTPException(CHANGED.status, CHANGED.message)
+    if (known := conditions.get("if-none-match")) is not None:
+        is_known = _names(known.replace("W/", ""), etag)  # a weak comparison
+    else:
+        since = _seconds(conditions.get("if-modified-since", ""))
+        is_known = since is not None and modify_time is not None and modify_time <= since
+    if not is_known:
         return None
     kept = ("ETag", "Last-Modified", "Cache-Control")
     return Response(status_code=304, headers={name: headers[name] for name in kept if name in headers})
 
 
-def _matches(condition: str, etag: str) -> bool:
-    """Return whether ``If-None-Match`` matches ``etag``, by weak comparison (RFC 9110)."""
-    return condition.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in condition.split(","))
+def _names(condition: str, etag: str) -> bool:
+    """Return whether a list of entity tags contains ``etag``, or is ``*``."""
+    return condition.strip() == "*" or etag in map(str.strip, condition.split(","))
+
+
+def _seconds(date: str) -> int | None:
+    """Return the time of a date in a header, in seconds since 1970. None if it is not a date."""
+    if not date or len(date) > limits.RANGE_CHARS:
+        return None
+    try:
+        parsed = parsedate_to_datetime(date)
+        return int(parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _range_applies(headers: Headers, etag: str, info: BlobInfo) -> bool:
@@ -165,14 +195,9 @@ def _range_applies(headers: Headers, etag: str, info: BlobInfo) -> bool:
     condition = headers.get("if-range", "").strip()
     if not condition:
         return True
-    if len(condition) > limits.RANGE_CHARS:
-        return False
     if condition.startswith(('"', "W/")):
         return condition == etag
-    try:
-        return int(parsedate_to_datetime(condition).timestamp()) == int(info.modify_time)
-    except (ValueError, OverflowError):
-        return False
+    return _seconds(condition) == int(info.modify_time)
 
 
 def attachment(filename: str, *, inline: bool = False) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 __all__ = ["Event", "MultipartReader", "PartBegin", "PartData", "PartEnd", "bad_form", "multipart_events"]
+
+
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+_EXTENDED_FILENAME = re.compile(rb"; *filename\* *= *(utf-8|iso-8859-1)'[^';]*'([^;\s]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -132,13 +138,16 @@ class MultipartReader:
         _, options = parse_options_header(disposition)
         if b"name" not in options:
             raise FormParserError("a part has no name")
-        filename = options.get(b"filename")
-        self._events.append(
-            PartBegin(
-                options[b"name"].decode(errors="replace"),
-                None if filename is None else filename.decode(errors="replace"),
-            )
-        )
+        filename = _extended_filename(disposition)
+        if filename is None and b"filename" in options:
+            filename = options[b"filename"].decode(errors="replace")
+        self._events.append(PartBegin(options[b"name"].decode(errors="replace"), filename))
 
     def _end(self) -> None:
         self.complete = True
+
+
+def _extended_filename(disposition: bytes) -> str | None:
+    """Return the parameter ``filename*`` (RFC 8187), which some clients send instead of ``filename``; None if there is none."""
+    found = _EXTENDED_FILENAME.search(_QUOTED.sub(b'""', disposition))
+    return found and unquote(found[2].decode("ascii", "replace"), found[1].decode(), "replace")

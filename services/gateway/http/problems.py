@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from kit.errors import AppError
 
-__all__ = ["HOST_NOT_ALLOWED", "INTERNAL", "PATH_INVALID", "STOPPING", "Problem", "details_of", "problem_of"]
+__all__ = ["CHANGED", "HOST_NOT_ALLOWED", "INTERNAL", "PATH_INVALID", "STOPPING", "Problem", "details_of", "problem_of"]
 
 _REASONS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "UNSUPPORTED_MEDIA_TYPE"}
 
@@ -45,6 +45,7 @@ HOST_NOT_ALLOWED = Problem(
     "HOST_NOT_ALLOWED",
     "This server does not have this host name. Use its address, or ask the operator to add the name to SOUNDWRIGHT_ALLOWED_HOSTS.",
 )
+CHANGED = Problem(412, "PRECONDITION_FAILED", "The file has changed. Request it again, without the condition.")
 STOPPING = Problem(
     503, "STOPPING", "The server is restarting. Please try again in a moment.", headers={"Retry-After": "5"}
 )

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field
 
-from services.gateway.http.problems import Problem
+from services.gateway.http.problems import CHANGED, Problem
 
 __all__ = [
     "BINARY",
@@ -145,6 +145,17 @@ _CONDITIONS = (
     ),
     ("If-Range", "Return a part only if the file still has this `ETag`.", '"5d41402abc4b2a76"'),
     ("If-None-Match", "Return the file only if its `ETag` differs.", '"5d41402abc4b2a76"'),
+    (
+        "If-Modified-Since",
+        "Return the file only if it is newer. `If-None-Match` takes precedence.",
+        "Wed, 25 Nov 2026 12:00:00 GMT",
+    ),
+    ("If-Match", "Refuse with 412 if the file has another `ETag`.", '"5d41402abc4b2a76"'),
+    (
+        "If-Unmodified-Since",
+        "Refuse with 412 if the file is newer. `If-Match` takes precedence.",
+        "Wed, 25 Nov 2026 12:00:00 GMT",
+    ),
 )
 
 _REDIRECT = ResponseDoc(
@@ -182,4 +193,4 @@ def file_responses(
         416: ResponseDoc("The file has no such part.", headers=("Accept-Ranges", "ETag", "Content-Range")),
         **(responses or {}),
     }
-    return documented_as(RouteDoc(by_status, refusals, tuple(_condition(*each) for each in _CONDITIONS)))
+    return documented_as(RouteDoc(by_status, (*refusals, CHANGED), tuple(_condition(*each) for each in _CONDITIONS)))

@@ -7681,6 +7681,19 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `PRECONDITION_FAILED` */
+        forge_412_PRECONDITION_FAILED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `STEM_NOT_FOUND`, `FILE_NOT_FOUND`, `SEGMENT_NOT_FOUND` */
         forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND: {
             headers: {
@@ -8660,6 +8673,19 @@ export interface components {
         };
         /** @description `GENERATION_NOT_FOUND`, `FILE_NOT_FOUND` */
         soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SoundboxError"];
+            };
+        };
+        /** @description `PRECONDITION_FAILED` */
+        soundbox_412_PRECONDITION_FAILED: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -11765,6 +11791,21 @@ export interface operations {
                  * @example "5d41402abc4b2a76"
                  */
                 "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
             };
             path: {
                 /** @description The ID of the stem. */
@@ -11829,6 +11870,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {
                 headers: {
@@ -11935,6 +11977,21 @@ export interface operations {
                  * @example "5d41402abc4b2a76"
                  */
                 "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
             };
             path: {
                 /** @description The ID of the stem. */
@@ -12012,6 +12069,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {
                 headers: {
@@ -12235,6 +12293,21 @@ export interface operations {
                  * @example "5d41402abc4b2a76"
                  */
                 "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
             };
             path: {
                 /** @description The ID of the job. */
@@ -12312,6 +12385,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_JOB_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {
                 headers: {
@@ -12487,6 +12561,21 @@ export interface operations {
                  * @example "5d41402abc4b2a76"
                  */
                 "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
             };
             path: {
                 /** @description The `file_path` of a track or stem, without `/files/`. */
@@ -12565,6 +12654,7 @@ export interface operations {
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND_FILE_NOT_FOUND"];
             409: components["responses"]["forge_409_AUDIO_NOT_READY"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {
                 headers: {
@@ -17619,6 +17709,21 @@ export interface operations {
                  * @example "5d41402abc4b2a76"
                  */
                 "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
             };
             path: {
                 /** @description The `filename` of a clip. */
@@ -17696,6 +17801,7 @@ export interface operations {
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
             403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
             404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["soundbox_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {
                 headers: {
@@ -17735,6 +17841,21 @@ export interface operations {
                  * @example "5d41402abc4b2a76"
                  */
                 "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
             };
             path: {
                 /** @description The `filename` of a clip. */
@@ -17812,6 +17933,7 @@ export interface operations {
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
             403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
             404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["soundbox_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {
                 headers: {
@@ -17854,6 +17976,21 @@ export interface operations {
                  * @example "5d41402abc4b2a76"
                  */
                 "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
             };
             path: {
                 /** @description The ID of the clip, 32 hex digits. */
@@ -17918,6 +18055,7 @@ export interface operations {
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
             403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
             404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["soundbox_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {
                 headers: {
@@ -17957,6 +18095,21 @@ export interface operations {
                  * @example "5d41402abc4b2a76"
                  */
                 "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
             };
             path: {
                 /** @description The `spectrogram` of a clip. */
@@ -18034,6 +18187,7 @@ export interface operations {
             401: components["responses"]["soundbox_401_UNAUTHORIZED"];
             403: components["responses"]["soundbox_403_ACCOUNT_SUSPENDED_ORIGIN_NOT_ALLOWED"];
             404: components["responses"]["soundbox_404_GENERATION_NOT_FOUND_FILE_NOT_FOUND"];
+            412: components["responses"]["soundbox_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {
                 headers: {
