@@ -25,11 +25,11 @@ from services import supervisor
 supervisor._STOP_SECONDS = float(sys.argv[1])
 
 def run_target(target):
-    stopping = []
+    parent, stopping = os.getppid(), []
     signal.signal(signal.SIGTERM, lambda *_: (stopping.append(True), Path("stopping").touch()))
     with Path("started").open("a") as file:
         print(os.getpid(), file=file)
-    while not (stopping and Path("drained").exists()):
+    while os.getppid() == parent and not (stopping and Path("drained").exists()):  # an orphan ends at once
         time.sleep(0.01)
         if Path("status").exists():
             status = int(Path("status").read_text())
