@@ -55,10 +55,12 @@ def by_ffmpeg(
     options: Mapping[str, str] = {},
     rate_hz: int = RATE_HZ,
     cover: bool = False,
+    tags: Mapping[str, str] = {},
 ) -> bytes:
-    """Return float32 samples [frames, channels] as FFmpeg's own encoders write them, with a picture if there is a cover."""
+    """Return float32 samples [frames, channels] as FFmpeg's own encoders write them, with tags, and with a picture if there is a cover."""
     written, layout = io.BytesIO(), {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[samples.shape[1]]
     with av.open(written, "w", format=container, options=dict(options)) as file:
+        file.metadata.update(tags)
         picture: Any = file.add_stream("mjpeg", rate=1) if cover else None
         stream = file.add_stream(codec, rate=rate_hz, layout=layout)
         stream.bit_rate = 128_000 * samples.shape[1]
@@ -66,7 +68,7 @@ def by_ffmpeg(
             picture.width, picture.height, picture.pix_fmt = 16, 16, "yuvj420p"
             image = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
             file.mux(picture.encode(image.reformat(format="yuvj420p")))
-        sample_format = {"alac": "s16p", "flac": "s16"}.get(codec, "fltp")
+        sample_format = {"alac": "s16p", "flac": "s16", "pcm_s16le": "s16", "pcm_s16be": "s16"}.get(codec, "fltp")
         for start in range(0, len(samples), 1024):
             block = samples[start : start + 1024].T
             frame = av.AudioFrame(sample_format, layout, block.shape[1])

@@ -102,7 +102,9 @@ async def app(runtime: Runtime[IngestSettings]) -> AsyncIterator[None]:
         slot_count=settings.download_slot_count,
         scratch=scratch,
     )
-    rpc = IngestRpc(blobs, tracks, direct, reader, downloads, previews, spotify_accounts, settings.max_upload_bytes)
+    rpc = IngestRpc(
+        blobs, tracks, direct, reader, downloads, previews, spotify_accounts, settings.max_upload_bytes, scratch
+    )
     ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(rpc, server.server)
     server.add_reflection(ingest_service_pb2)
     async with runtime.serving(server, *workers):

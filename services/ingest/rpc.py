@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
@@ -19,6 +21,7 @@ from kit.security.identity import require_principal
 from services.ingest import service
 from services.ingest.direct_uploads import DirectUpload, DirectUploads
 from services.ingest.downloads import Downloads
+from services.ingest.own_tags import own_tags
 from services.ingest.previews import LinkPreviews
 from services.ingest.recordings import describe
 from services.ingest.serializers import skipped_to_wire, song_to_wire
@@ -42,6 +45,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         previews: LinkPreviews,
         spotify_accounts: SpotifyAccounts,
         max_upload_bytes: int,
+        scratch: Path,
     ) -> None:
         self._blobs = blobs
         self._tracks = tracks
@@ -51,6 +55,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         self._previews = previews
         self._spotify_accounts = spotify_accounts
         self._max_upload_bytes = max_upload_bytes
+        self._scratch = scratch
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.CreateUploadResponse:
         upload_id = service.new_upload_id()
@@ -141,7 +146,9 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         try:
             async with self._blobs.local(key) as path:
                 recording = await self._reader.examine(path)
-            service.require_container(recording.container, request.allowed_containers)
+                service.require_container(recording.container, request.allowed_containers)
+                with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
+                    tags = await own_tags(path, Path(folder))
         except AppError as error:
             if not error.retryable:
                 await self._blobs.delete(key)
@@ -153,9 +160,9 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         await self._blobs.move(key, target)
         track = track_pb2.Track(
             id=track_id,
-            title=request.title.strip()[:500] or service.title_of(filename),
-            artist=request.artist.strip()[:500],
-            album=request.album.strip()[:500],
+            title=request.title.strip()[:500] or tags.title or service.title_of(filename),
+            artist=request.artist.strip()[:500] or tags.artist,
+            album=request.album.strip()[:500] or tags.album,
             source="manual",
             filename=filename,
             blob_key=target,

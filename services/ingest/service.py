@@ -40,6 +40,10 @@ CONTENT_TYPES = {
     "aac": "audio/aac",
     "aiff": "audio/aiff",
 }
+_EXTENSIONS = {
+    "aac", "aif", "aifc", "aiff", "alac", "ape", "caf", "flac", "m4a", "m4b", "mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpga",
+    "oga", "ogg", "opus", "rf64", "w64", "wav", "wave", "webm", "wma",
+}  # fmt: skip
 QUALITIES: dict[str, int | None] = {"lossless": None, "high": 320, "medium": 192, "low": 128}
 """Quality to kbit/s of MP3; None: FLAC."""
 
@@ -154,8 +158,9 @@ def _trimmed(name: str) -> str:
 
 
 def title_of(filename: str) -> str:
-    """Return a title for a recording without a title tag."""
-    stem = filename.rpartition(".")[0] if "." in filename else filename
+    """Return a title for a recording without a title tag: the name without the extension of a known format."""
+    stem, _, extension = filename.rpartition(".")
+    stem = stem if extension.lower() in _EXTENSIONS else filename
     return stem.replace("_", " ").strip() or "untitled"
 
 

@@ -12,7 +12,6 @@ from soundwright.ingest.v1 import jobs_pb2
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
 
 from kit.confined.audio import ConfinedAudio, recording_of
-from kit.confined.process import Confinement, ProcessDied, call
 from kit.confined.recordings import Recording
 from kit.errors import AppError
 from kit.log import get_logger
@@ -24,6 +23,7 @@ from kit.worker.kind import JobKind, JobLimits, WorkQueue
 from services.ingest import service
 from services.ingest.fetch.fetcher import Fetched, Fetcher
 from services.ingest.fetch.tags import Tags, picture_type
+from services.ingest.own_tags import own_tags
 from services.ingest.recordings import describe
 from services.ingest.serializers import spec_from_wire
 from services.ingest.service import DownloadSpec
@@ -37,7 +37,6 @@ _COVER_LIMIT_BYTES = 8 << 20
 _COVER_SECONDS = 20.0
 _LENGTH_TOLERANCE_SECONDS = 10.0
 _WARNING_LIMIT = 40
-_TAG_CPU_SECONDS = 5.0
 log = get_logger()
 
 
@@ -183,26 +182,15 @@ def _part(context: JobContext, start: float, end: float) -> Callable[[float], No
     return lambda share: context.report(start + (end - start) * share)
 
 
-async def _own_tags(path: Path) -> Tags:
-    """Return the tags of a file. If they cannot be read within the limits, the file counts as untagged."""
-    confinement = Confinement(path.parent, cpu_seconds=_TAG_CPU_SECONDS)
-    try:
-        found = await call("services.ingest.fetch.media:tags_of", {"path": str(path)}, confinement)
-        return Tags(title=str(found["title"]), artist=str(found["artist"]), album=str(found["album"]))
-    except (ProcessDied, AppError, KeyError, TypeError) as error:
-        log.info("tags.not_read", error=str(error))
-        return Tags()
-
-
 async def _tags(spec: DownloadSpec, fetched: Fetched) -> Tags:
     song = spec.song
     if song is None:
         # Tags of the file are more reliable than the file name in the URL.
-        own = await _own_tags(fetched.path) if fetched.direct else Tags()
+        own = await own_tags(fetched.path, fetched.path.parent) if fetched.direct else Tags()
         return Tags(
-            title=one_line(own.title or fetched.title),
-            artist=one_line(own.artist or fetched.artist),
-            album=one_line(own.album or fetched.album),
+            title=own.title or one_line(fetched.title),
+            artist=own.artist or one_line(fetched.artist),
+            album=own.album or one_line(fetched.album),
             address=spec.url,
         )
     return Tags(

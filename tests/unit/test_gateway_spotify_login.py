@@ -106,7 +106,9 @@ async def site_in(
         storage = Storage(StorageDocs(docs), no_quota, fixture.clock)
         storage_service_pb2_grpc.add_StorageServiceServicer_to_server(StorageRpc(storage), server.server)
         ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(
-            IngestRpc(FileBlobs(folder / "blobs"), nothing, nothing, nothing, nothing, nothing, spotify_accounts, 1000),
+            IngestRpc(
+                FileBlobs(folder / "blobs"), nothing, nothing, nothing, nothing, nothing, spotify_accounts, 1000, folder
+            ),
             server.server,
         )
         await server.start()

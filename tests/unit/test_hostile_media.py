@@ -13,7 +13,7 @@ from kit import audio, free_space
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.confined.audio import ConfinedAudio
 from kit.errors import AppError, Code
-from services.ingest.worker import _own_tags
+from services.ingest.own_tags import own_tags
 from services.separation.mixes import Mixes
 from tests import broken_media
 
@@ -54,7 +54,7 @@ async def test_the_audio_of_files_with_many_tags_is_accepted(
 async def test_tags_beyond_the_limits_count_as_none(tmp_path: Path) -> None:
     path = broken_media.compressed_id3(tmp_path / "song", 192 << 20, count=8)
     assert path.stat().st_size < 16 << 20
-    assert (await _own_tags(path)).title == ""
+    assert (await own_tags(path, tmp_path)).title == ""
 
 
 async def test_a_flac_file_with_900_000_comments_is_refused(reader: ConfinedAudio, tmp_path: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mutagen
 import numpy as np
 import pytest
 import soundfile
+from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC
-from mutagen.id3 import ID3
+from mutagen.id3 import ID3, TIT2, TPE1, Encoding
 
 from kit import audio
 from kit.errors import AppError
@@ -200,6 +201,53 @@ def test_tags_replace_what_was_there(tmp_path: Path, kbits: int | None) -> None:
     assert read_tags(path) == Tags(title="New")
     file = mutagen.File(path)
     assert not (file.pictures if kbits is None else file.tags.getall("APIC"))
+
+
+OWN_TAGS = {"title": "ずっと前", "artist": "Полина", "album": "Ünïcödé"}
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "has_all"),
+    [("mp3", "libmp3lame", True), ("mp4", "aac", True), ("ogg", "libopus", True), ("flac", "flac", True),
+     ("wav", "pcm_s16le", True), ("aiff", "pcm_s16be", False)],  # FFmpeg writes the title alone to AIFF files
+)  # fmt: skip
+def test_tags_of_all_containers_are_read(tmp_path: Path, container: str, codec: str, has_all: bool) -> None:
+    path = tmp_path / "media"
+    path.write_bytes(by_ffmpeg(tone(1.0), container, codec, rate_hz=48_000, tags=OWN_TAGS))
+    assert read_tags(path) == Tags(**(OWN_TAGS if has_all else {"title": OWN_TAGS["title"]}))
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda tags: tags.add(TPE1(Encoding.UTF8, ["Anna", "Bert", "Anna"])), Tags(artist="Anna, Bert")),
+        (lambda tags: tags.add(TIT2(Encoding.UTF16, ["夜"])), Tags(title="夜")),
+        (
+            lambda tags: (tags.add(TIT2(Encoding.UTF8, ["x" * 5000])), tags.add(TPE1(Encoding.UTF8, ["A"]))),
+            Tags(artist="A"),
+        ),
+    ],
+    ids=["several artists", "UTF-16", "a long title"],
+)
+@pytest.mark.parametrize("version", [3, 4])
+def test_id3_tags_are_read(tmp_path: Path, make: Callable[[ID3], object], expected: Tags, version: int) -> None:
+    path, tags = muxed(tmp_path / "media", "libmp3lame", "mp3", tone(1.0)), ID3()
+    make(tags)
+    tags.save(path, v2_version=version, v23_sep=None)
+    assert read_tags(path) == expected
+
+
+def test_several_vorbis_comments_and_ape_tags_are_read(tmp_path: Path) -> None:
+    path, _ = keep(written(tmp_path / "media", tone(0.5)), tmp_path, None, LIMITS, unheard)
+    file = FLAC(path)
+    file["artist"] = ["Anna", "Bert"]
+    file.save()
+    assert read_tags(path) == Tags(artist="Anna, Bert")
+    path = written(tmp_path / "song", tone(0.5), format="MP3", subtype="MPEG_LAYER_III")
+    tags = APEv2()
+    tags["Title"], tags["Artist"] = "Ape", ["Anna", "Bert"]
+    tags.save(path)
+    assert read_tags(path) == Tags(title="Ape", artist="Anna, Bert")
 
 
 @pytest.mark.parametrize("content", [b"", b"ID3\x03\x00\x00\x7f\x7f\x7f\x7f", b"fLaC" + b"\xff" * 50, b"<html>"])

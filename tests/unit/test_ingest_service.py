@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from mutagen.flac import FLAC
 from soundwright.ingest.v1 import ingest_service_pb2 as pb
 
 from kit import audio
@@ -96,7 +97,16 @@ def test_any_name_gives_a_title(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("filename", "title"),
-    [("My_Song.mp3", "My Song"), ("a.b.wav", "a.b"), ("song", "song"), ("_.mp3", "untitled"), (".mp3", "untitled")],
+    [
+        ("My_Song.mp3", "My Song"),
+        ("a.b.wav", "a.b"),
+        ("song", "song"),
+        ("_.mp3", "untitled"),
+        (".mp3", "untitled"),
+        ("Mr. Brightside", "Mr. Brightside"),
+        ("St. Anger.WAV", "St. Anger"),
+        ("R.E.M. - Losing", "R.E.M. - Losing"),
+    ],
 )
 def test_title_of(filename: str, title: str) -> None:
     assert title_of(filename) == title
@@ -138,13 +148,17 @@ def test_containers_are_checked_only_where_some_are_named() -> None:
 
 
 class Library:
-    """Has no tracks, and raises the error instead of storing one."""
+    """Has no tracks. Stores new ones, or raises an error instead."""
 
-    def __init__(self, error: AppError) -> None:
+    def __init__(self, error: AppError | None = None) -> None:
         self._error = error
+        self.tracks: list[Any] = []
 
     async def CreateTrack(self, request: Any) -> Any:
-        raise self._error
+        if self._error:
+            raise self._error
+        self.tracks.append(request.track)
+        return request
 
     async def GetTrack(self, request: Any) -> Any:
         raise AppError(Code.NOT_FOUND, "TRACK_NOT_FOUND", "There is no such track.")
@@ -157,13 +171,35 @@ async def test_a_file_whose_track_may_be_stored_is_kept(tmp_path: Path, code: Co
     blobs, reader = FileBlobs(tmp_path / "blobs"), ConfinedAudio(audio.AudioLimits(), 1, tmp_path)
     nothing = cast(Any, None)
     library = cast(Any, Library(AppError(code, "X", "x")))
-    ingest = IngestRpc(blobs, library, nothing, reader, nothing, nothing, nothing, 1 << 20)
+    ingest = IngestRpc(blobs, library, nothing, reader, nothing, nothing, nothing, 1 << 20, tmp_path)
     upload_id = str(uuid.uuid4())
     await blobs.put_file(staging_key(upload_id), written(tmp_path / "song", tone(0.5)))
     with pytest.raises(AppError, match="X: x"), principal_scope(Principal("ann", "user")):
         await ingest.FinishUpload(pb.FinishUploadRequest(upload_id=upload_id, filename="song.wav"), nothing)
     assert await blobs.keys("uploads/") == []
     assert [key.split("/")[1] for key in await blobs.keys("tracks/")] == ([upload_id] if kept else [])
+    await blobs.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, ("Tagged", "Anna, Bert", "")), ({"title": " Mine ", "album": "B"}, ("Mine", "Anna, Bert", "B"))],
+)
+async def test_uploads_take_their_names_from_tags(
+    tmp_path: Path, given: dict[str, str], expected: tuple[str, str, str]
+) -> None:
+    blobs, reader = FileBlobs(tmp_path / "blobs"), ConfinedAudio(audio.AudioLimits(), 1, tmp_path)
+    nothing, library = cast(Any, None), Library()
+    ingest = IngestRpc(blobs, cast(Any, library), nothing, reader, nothing, nothing, nothing, 1 << 20, tmp_path)
+    song, upload_id = written(tmp_path / "song", tone(0.5), format="FLAC"), str(uuid.uuid4())
+    file = FLAC(song)
+    file["title"], file["artist"] = "Tagged", ["Anna", "Bert"]
+    file.save()
+    await blobs.put_file(staging_key(upload_id), song)
+    with principal_scope(Principal("ann", "user")):
+        await ingest.FinishUpload(pb.FinishUploadRequest(upload_id=upload_id, filename="01.flac", **given), nothing)
+    (track,) = library.tracks
+    assert (track.title, track.artist, track.album) == expected
     await blobs.close()
 
 

@@ -1,14 +1,19 @@
-"""Reads and writes tags of audio files: ID3v2.3 in MP3, Vorbis comments in FLAC."""
+"""Reads the tags of recordings, and writes those of MP3 (ID3v2.3) and FLAC files (Vorbis comments)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import mutagen
+import av
 from mutagen import id3
+from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC, Picture
 from mutagen.id3 import ID3
+from mutagen.id3._util import ID3JunkFrameError
+
+from kit.audio.containers import DEMUXERS, id3_bytes, sniff
 
 __all__ = ["Tags", "picture_type", "read_tags", "write_tags"]
 
@@ -38,13 +43,67 @@ def picture_type(data: bytes) -> str:
 
 
 def read_tags(path: Path) -> Tags:
-    """Return title, artist and album from the tags of a file. Values that cannot be read are empty."""
+    """Return title, artist and album from the tags of a recording. Values that cannot be read are empty.
+
+    Several artists are joined by commas.
+    """
     try:
-        file = mutagen.File(path, easy=True)
-        found = [str(((file and file.get(name)) or [""])[0]) for name in ("title", "artist", "album")]
-    except Exception:  # untrusted tags can make the reader raise anything, and the audio does not depend on them
-        return Tags()
-    return Tags(title=found[0], artist=found[1], album=found[2])
+        found = _id3_texts(path) if id3_bytes(path) else _container_texts(path) or _ape_texts(path)
+    except Exception:  # untrusted tags can make the readers raise anything, and the audio does not depend on them
+        found = {}
+    title, artist, album = (", ".join(dict.fromkeys(found.get(name, ()))) for name in _NAMES)
+    return Tags(title=title, artist=artist, album=album)
+
+
+def _id3_texts(path: Path) -> dict[str, list[str]]:
+    """Return the texts of ID3v2 tags at the beginning of the file."""
+    tags = ID3(path, known_frames=_TEXT_FRAMES, load_v1=False)
+    frames = {
+        name: tags.getall(frame.__name__) for name, frame in zip(_NAMES, (id3.TIT2, id3.TPE1, id3.TALB), strict=True)
+    }
+    return {name: [text for frame in found for text in frame.text if text] for name, found in frames.items() if found}
+
+
+def _container_texts(path: Path) -> dict[str, list[str]]:
+    """Return the texts of Vorbis comments, MP4 atoms, chunks of WAV and AIFF files, and ID3v1 tags. FFmpeg joins several by semicolons."""
+    container = sniff(path)
+    if container is None:
+        return {}
+    options = {"protocol_whitelist": "file"}
+    with av.open(
+        f"file:{path.resolve()}", format=DEMUXERS[container], options=options, metadata_errors="replace"
+    ) as file:
+        texts = [
+            *file.metadata.items(),
+            *(item for stream in file.streams.audio[:1] for item in stream.metadata.items()),
+        ]
+    found = {name.lower(): text for name, text in texts if text}
+    return {name: found[name].split(";") if name == "artist" else [found[name]] for name in _NAMES if name in found}
+
+
+def _ape_texts(path: Path) -> dict[str, list[str]]:
+    """Return the texts of an APEv2 tag, which some MP3 files have."""
+    return {name.lower(): str(value).split("\0") for name, value in APEv2(path).items()}
+
+
+def _bounded(frame: type[id3.TextFrame]) -> type[id3.TextFrame]:
+    """Return a frame that is not read if it is long or compressed: mutagen's time grows with the square of the length."""
+
+    def from_data(_class: object, header: Any, flags: int, data: bytes) -> id3.Frame:
+        if len(data) > _MAX_FRAME_BYTES or flags & (frame.FLAG23_COMPRESS | frame.FLAG24_COMPRESS):
+            raise ID3JunkFrameError
+        return frame._fromData(header, flags, data)
+
+    return type(frame.__name__, (frame,), {"_fromData": classmethod(from_data)})
+
+
+_NAMES = ("title", "artist", "album")
+_MAX_FRAME_BYTES = 4096
+_TEXT_FRAMES = {
+    name: _bounded(frame)
+    for frame, names in ((id3.TIT2, ("TIT2", "TT2")), (id3.TPE1, ("TPE1", "TP1")), (id3.TALB, ("TALB", "TAL")))
+    for name in names
+}
 
 
 def write_tags(path: Path, tags: Tags, cover: bytes = b"") -> None:
