@@ -29,6 +29,7 @@ demo: local $(STUDIO)  ## Separate and analyse a song (SONG=path for your own)
 .PHONY: run
 run: local $(STUDIO)  ## Run all components until Ctrl-C (ports 4000, 5309 and 8000)
 	@SOUNDWRIGHT_OPEN_ACCESS=$${SOUNDWRIGHT_OPEN_ACCESS:-true} SOUNDWRIGHT_FALLBACK=$${SOUNDWRIGHT_FALLBACK:-true} \
+	SOUNDWRIGHT_SEPARATION_ANONYMOUS_LIMIT=$${SOUNDWRIGHT_SEPARATION_ANONYMOUS_LIMIT:-50} \
 	SOUNDWRIGHT_LOG_FORMAT=$${SOUNDWRIGHT_LOG_FORMAT:-console} exec $(BIN)/python -m services all
 
 .PHONY: models

@@ -269,6 +269,14 @@ async def test_heavy_requests_have_a_low_limit(site: Site) -> None:
     assert (analyse.status_code, analyse.headers["x-ratelimit-limit"]) == (429, "2")
 
 
+async def test_the_pipeline_is_limited_like_polling_and_uploads_like_other_requests(site: Site) -> None:
+    client = site.client()
+    process = await client.post("/process", headers=USER)
+    assert process.headers["x-ratelimit-limit"] == str(LIMITS[RateClass.POLLING])
+    upload = await client.post("/api/uploads", headers=USER, json={"filename": "a.wav", "size_bytes": 1})
+    assert upload.headers["x-ratelimit-limit"] == str(LIMITS[RateClass.NORMAL])
+
+
 async def test_callers_without_a_name_are_limited_by_address(site: Site) -> None:
     client = site.client(peer="10.9.9.9")
     statuses = [

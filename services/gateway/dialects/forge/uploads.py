@@ -78,7 +78,7 @@ def upload_routes(gateway: Gateway) -> APIRouter:
     policy = recording_policy("forge")
 
     @router.post("", openapi_extra=body_schema(UploadParameters))
-    @access(Access.ACCOUNT, RateClass.HEAVY)
+    @access(Access.ACCOUNT, RateClass.NORMAL)
     @documented(
         Data[Upload],
         refusals.DIRECT_UPLOADS_UNAVAILABLE,

@@ -150,7 +150,7 @@ def pipeline_routes(gateway: Gateway, views: Mapping[job_pb2.JobKind.ValueType, 
         return JSONResponse(body)
 
     @router.post("/process", openapi_extra=_UPLOAD_BODY)
-    @access(Access.OPEN, RateClass.HEAVY)
+    @access(Access.OPEN, RateClass.POLLING)  # the contract has no limit; that of unfinished jobs applies
     @documented(PipelineJob, refusals.TOO_MANY_PENDING, refusals.QUEUE_FULL, _NO_FILENAME, _UNREADABLE, _UNSUPPORTED)
     async def process(request: Request, idempotency_key: IdempotencyKey) -> Response:
         """Upload a file and start a job. The job runs the four stages; poll `GET /job/{job_id}` for its status."""
