@@ -174,14 +174,11 @@ def test_every_kind_limits_its_unfinished_jobs() -> None:
     kinds = cast(
         list[JobKind[Any]],
         [
-            bare(SeparationWorker).job_kind(separation),
-            bare(PipelineWorker).job_kind(separation),
-            bare(ExportWorker).job_kind(separation),
-            bare(LalalaiWorker, _settings=separation).job_kind(),
-            bare(AnalysisWorker).job_kind(AnalysisSettings()),
-            bare(DownloadWorker).job_kind(IngestSettings()),
+            bare(SeparationWorker).job_kind(separation), bare(PipelineWorker).job_kind(separation),
+            bare(ExportWorker).job_kind(separation), bare(LalalaiWorker, _settings=separation).job_kind(),
+            bare(AnalysisWorker).job_kind(AnalysisSettings()), bare(DownloadWorker).job_kind(IngestSettings()),
         ],
-    )
+    )  # fmt: skip
     for kind in kinds:
         assert all(0 < limit <= 20_000 for limit in dataclasses.astuple(kind.limits)), kind.kind
     # The tier of the caller limits generation.

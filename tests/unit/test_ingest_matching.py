@@ -103,18 +103,11 @@ ID = "4uLU6hMCjMI75M1A2tKUQC"
         *(
             (text.replace("ID", ID), "track")
             for text in [
-                "https://open.spotify.com/track/ID",
-                "http://open.spotify.com/track/ID",
-                "open.spotify.com/track/ID",
-                "https://open.spotify.com/track/ID/",
-                "https://open.spotify.com/track/ID#0:10",
-                "spotify:track:ID",
-                "SPOTIFY:track:ID",
-                "https://open.spotify.com/track/ID?si=0123456789abcdef&utm_source=copy-link",
-                "https://play.spotify.com/track/ID",
-                "https://open.spotify.com/intl-de/track/ID?si=x",
-                "https://open.spotify.com/intl-pt-BR/track/ID",
-                "https://open.spotify.com/embed/track/ID",
+                "https://open.spotify.com/track/ID", "http://open.spotify.com/track/ID", "open.spotify.com/track/ID",
+                "https://open.spotify.com/track/ID/", "https://open.spotify.com/track/ID#0:10", "spotify:track:ID",
+                "SPOTIFY:track:ID", "https://open.spotify.com/track/ID?si=0123456789abcdef&utm_source=copy-link",
+                "https://play.spotify.com/track/ID", "https://open.spotify.com/intl-de/track/ID?si=x",
+                "https://open.spotify.com/intl-pt-BR/track/ID", "https://open.spotify.com/embed/track/ID",
                 "https://OPEN.spotify.com/Track/ID",
             ]
         ),
@@ -125,7 +118,7 @@ ID = "4uLU6hMCjMI75M1A2tKUQC"
         (f"spotify:album:{ID}", "album"),
         (f"spotify:user:somebody:playlist:{ID}", "playlist"),
     ],
-)
+)  # fmt: skip
 def test_spotify_links(text: str, kind: str) -> None:
     assert parse_link(text) == parse_spotify_link(text) == SpotifyLink(kind, ID)
 
@@ -177,27 +170,17 @@ def test_web_links_are_canonical(text: str, link: WebLink) -> None:
     "text",
     [
         *[
-            "file:///etc/passwd",
-            "ftp://example.org/a.mp3",
-            "gopher://example.org/",
-            "data:audio/wav;base64,AAAA",
-            "javascript:alert(1)",
-            "ytsearch:anything",
-            "//example.org/a.mp3",
-            "https://",
-            "https://user:secret@example.org/a.mp3",
-            "https://example.org:99999/",
-            "https://user@example.org/a.mp3",
-            "https://example.org:x/",
-            "https://[::1/",
-            "https://spotify.com/account",
+            "file:///etc/passwd", "ftp://example.org/a.mp3", "gopher://example.org/", "data:audio/wav;base64,AAAA",
+            "javascript:alert(1)", "ytsearch:anything", "//example.org/a.mp3", "https://",
+            "https://user:secret@example.org/a.mp3", "https://example.org:99999/", "https://user@example.org/a.mp3",
+            "https://example.org:x/", "https://[::1/", "https://spotify.com/account",
         ],
         "https://exa mple.org/",
         "https://example.org/\r\nHost: evil",
         "https://example.org\\@evil.example/",
         "https://example.org/" + "a" * 2000,
     ],
-)
+)  # fmt: skip
 def test_other_schemes_and_credentials_are_refused(text: str) -> None:
     with pytest.raises(AppError, match=r"^URL_INVALID") as caught:
         parse_link(text)

@@ -70,20 +70,16 @@ def test_whatever_comes_is_a_message_or_malformed(version: Version, text: str) -
 @pytest.mark.parametrize(
     ("version", "text"),
     [
-        (ARRAY, "no JSON"),
-        (ARRAY, "[" * 60_000),
+        (ARRAY, "no JSON"), (ARRAY, "[" * 60_000),
         (ARRAY, '{"topic": "phoenix", "event": "heartbeat", "payload": {}, "ref": "1"}'),
-        (ARRAY, '["1", "1", "phoenix", "heartbeat"]'),
-        (ARRAY, '["1", "1", 7, "heartbeat", {}]'),
-        (ARRAY, '["1", "1", "phoenix", null, {}]'),
-        (ARRAY, '[["1"], "1", "phoenix", "heartbeat", {}]'),
+        (ARRAY, '["1", "1", "phoenix", "heartbeat"]'), (ARRAY, '["1", "1", 7, "heartbeat", {}]'),
+        (ARRAY, '["1", "1", "phoenix", null, {}]'), (ARRAY, '[["1"], "1", "phoenix", "heartbeat", {}]'),
         (ARRAY, '["1", true, "phoenix", "heartbeat", {}]'),
         (ARRAY, f'["1", "{"x" * 201}", "phoenix", "heartbeat", {{}}]'),
         (ARRAY, f'["1", {"9" * 5000}, "phoenix", "heartbeat", {{}}]'),
-        (OBJECT, '[null, "1", "phoenix", "heartbeat", {}]'),
-        (OBJECT, '{"event": "heartbeat", "ref": "1"}'),
+        (OBJECT, '[null, "1", "phoenix", "heartbeat", {}]'), (OBJECT, '{"event": "heartbeat", "ref": "1"}'),
     ],
-)
+)  # fmt: skip
 def test_malformed_messages_are_refused(version: Version, text: str) -> None:
     with pytest.raises(MalformedMessage):
         decode(text, version)

@@ -34,14 +34,10 @@ def test_sdr_counts_scale_errors_and_the_improvement_does_not() -> None:
 @pytest.mark.parametrize(
     ("measured", "true", "score"),
     [
-        ("C major", "C major", 1.0),
-        ("Bb minor", "A# minor", 1.0),
-        ("G major", "C major", 0.5),
-        ("F major", "C major", 0.0),
-        ("A minor", "C major", 0.3),
-        ("C minor", "C major", 0.2),
+        ("C major", "C major", 1.0), ("Bb minor", "A# minor", 1.0), ("G major", "C major", 0.5),
+        ("F major", "C major", 0.0), ("A minor", "C major", 0.3), ("C minor", "C major", 0.2),
     ],
-)
+)  # fmt: skip
 def test_keys_score_like_in_mirex(measured: str, true: str, score: float) -> None:
     assert key_score(measured, true) == score
 

@@ -180,21 +180,13 @@ def test_tempo_in_numbers(prompt: str, tempo: float | None) -> None:
 @pytest.mark.parametrize(
     ("prompt", "tonic", "is_minor"),
     [
-        ("ballad in C minor", 0, True),
-        ("ballad in c# major", 1, False),
-        ("Bb major jazz", 10, False),
-        ("E-flat minor", 3, True),
-        ("F sharp minor techno", 6, True),
-        ("blues in Am", 9, True),
-        ("trance, F#m, 138 bpm", 6, True),
-        ("in A minor", 9, True),
-        ("in a minor key", None, True),
-        ("something in the key of D", 2, None),
-        ("a major hit", 9, False),
-        ("calm piano", None, None),
+        ("ballad in C minor", 0, True), ("ballad in c# major", 1, False), ("Bb major jazz", 10, False),
+        ("E-flat minor", 3, True), ("F sharp minor techno", 6, True), ("blues in Am", 9, True),
+        ("trance, F#m, 138 bpm", 6, True), ("in A minor", 9, True), ("in a minor key", None, True),
+        ("something in the key of D", 2, None), ("a major hit", 9, False), ("calm piano", None, None),
         ("I am happy", None, None),
     ],
-)
+)  # fmt: skip
 def test_key(prompt: str, tonic: int | None, is_minor: bool | None) -> None:
     request = parse_prompt(prompt)
     assert (request.tonic, request.is_minor) == (tonic, is_minor)

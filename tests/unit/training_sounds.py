@@ -74,16 +74,12 @@ def soundfont() -> bytes:
         "<IIIIIBb2xH", 0, period * cycles, period, period * (cycles - 1), rate, SAMPLE_PITCH_MIDI, 0, 1
     )
     tables = (
-        chunk(b"phdr", headers),
-        chunk(b"pbag", bags),
-        chunk(b"pmod", bytes(10)),
-        chunk(b"pgen", generators),
+        chunk(b"phdr", headers), chunk(b"pbag", bags), chunk(b"pmod", bytes(10)), chunk(b"pgen", generators),
         chunk(b"inst", name("sine") + struct.pack("<H", 0) + name("EOI") + struct.pack("<H", 1)),
-        chunk(b"ibag", struct.pack("<HHHH", 0, 0, len(zone), 0)),
-        chunk(b"imod", bytes(10)),
+        chunk(b"ibag", struct.pack("<HHHH", 0, 0, len(zone), 0)), chunk(b"imod", bytes(10)),
         chunk(b"igen", b"".join(struct.pack("<Hh", *pair) for pair in zone) + bytes(4)),
         chunk(b"shdr", sample + name("EOS") + bytes(26)),
-    )
+    )  # fmt: skip
     return chunk(
         b"RIFF",
         b"sfbk"
