@@ -11,8 +11,8 @@ from soundwright.library.v1 import generation_pb2
 
 from kit.errors import Code
 from kit.security.identity import Principal, principal_scope
-from services.library.catalog.rpc import CatalogRpc, generation_to_wire
-from services.library.catalog.service import Generation
+from services.library.catalog.rpc import CatalogRpc, _filter_from_wire, generation_to_wire
+from services.library.catalog.service import Generation, GenerationFilter
 from services.library.serializers import from_wire, time_to_wire
 
 
@@ -76,6 +76,16 @@ def test_clip_serialization() -> None:
     assert not generation_to_wire(bare).HasField("rating")
     described = set(generation_pb2.Generation.DESCRIPTOR.fields_by_name)
     assert {field.name for field, _ in generation_to_wire(full).ListFields()} == described
+
+
+def test_every_condition_of_a_list_is_read() -> None:
+    conditions: dict[str, Any] = {
+        "model": "music", "search": "rain", "category": "piano", "owner_id": "ann", "min_duration_seconds": 1.5,
+        "max_duration_seconds": 2.5, "voted_only": True, "search_prefix": True,
+    }  # fmt: skip
+    message = pb.GenerationFilter(**conditions, min_create_time=time_to_wire(7.25))
+    assert _filter_from_wire(message) == GenerationFilter(**conditions, min_create_time=7.25)
+    assert _filter_from_wire(pb.GenerationFilter()) == GenerationFilter()
 
 
 async def test_page_sizes_and_lists_are_limited(library: Library, served: Served) -> None:
