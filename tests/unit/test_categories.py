@@ -54,6 +54,7 @@ zombie growl: monster dog
 ui hover sound: button menu
 notification chime: notification bell
 cartoon boing: cartoon jump
+wind howling: wind
 crackling campfire: fire
 birds chirping in a forest: bird forest
 water dripping in a cave: water
