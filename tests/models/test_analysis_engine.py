@@ -271,14 +271,10 @@ def test_rendered_songs(name: str) -> None:
 @pytest.mark.parametrize(
     ("tonic_midi", "mode", "name", "camelot"),
     [
-        (60, "major", "C major", "8B"),
-        (57, "minor", "A minor", "8A"),
-        (61, "major", "C# major", "3B"),
-        (66, "minor", "F# minor", "11A"),
-        (64, "major", "E major", "12B"),
-        (58, "minor", "A# minor", "3A"),
+        (60, "major", "C major", "8B"), (57, "minor", "A minor", "8A"), (61, "major", "C# major", "3B"),
+        (66, "minor", "F# minor", "11A"), (64, "major", "E major", "12B"), (58, "minor", "A# minor", "3A"),
     ],
-)
+)  # fmt: skip
 def test_key_of_cadences(tonic_midi: int, mode: str, name: str, camelot: str) -> None:
     result = analyse(cadence(tonic_midi, mode), 22050, ["key"])
     assert (result["key"], result["mode"], result["pitch_class"]) == (name, mode, tonic_midi % 12)

@@ -1,4 +1,7 @@
-"""Runs the specs beside this file, which drive a real browser: ``python -m tests.studio.running pictures`` starts a stack for them."""
+"""Runs the specs beside this file, which drive a real browser.
+
+``python -m tests.studio.running pictures`` or ``measure`` (``bench/studio``) starts a stack for them.
+"""
 
 from __future__ import annotations
 

@@ -204,11 +204,13 @@ async def started_broker() -> AsyncIterator[NatsServer]:
 
 
 @contextlib.asynccontextmanager
-async def served(clock: Any, *components: str) -> AsyncIterator[tuple[Library, dict[str, Any]]]:
-    """An empty library behind gRPC, and channels of these components to it."""
+async def served(
+    clock: Any, *components: str, also: Callable[[Any, Library], None] | None = None, **settings: Any
+) -> AsyncIterator[tuple[Library, dict[str, Any]]]:
+    """An empty library behind gRPC, and channels of these components to it; ``also`` adds services to the server."""
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))  # short enough for a socket
-        library = await stack.enter_async_context(opened_library(folder, clock))
+        library = await stack.enter_async_context(opened_library(folder, clock, **settings))
         address = f"unix:{folder / 'library.sock'}"
         server = rpc.RpcServer(address, signer_of("library"))
         watches = JobWatches(library.ledger, library.queue)
@@ -220,6 +222,8 @@ async def served(clock: Any, *components: str) -> AsyncIterator[tuple[Library, d
         )
         connections = ConnectionRpc(library.connections)
         connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(connections, server.server)
+        if also is not None:
+            also(server.server, library)
         await server.start()
         stack.push_async_callback(server.stop, 0)
         channels = {name: rpc.connect("library", address, signer_of(name), DEADLINE_SECONDS) for name in components}

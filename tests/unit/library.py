@@ -267,12 +267,8 @@ SPEC = details("spec")
 
 def new(**fields: Any) -> NewJob:
     plain: dict[str, Any] = {
-        "kind": "separation",
-        "track_id": "",
-        "spec": SPEC,
-        "attempt_limit": 3,
-        "correlation_id": "c1",
-    }
+        "kind": "separation", "track_id": "", "spec": SPEC, "attempt_limit": 3, "correlation_id": "c1",
+    }  # fmt: skip
     return NewJob(
         **plain | {"command_subject": "soundwright.cmd.separation.v1.job.run", "output_folder": "stems"} | fields
     )

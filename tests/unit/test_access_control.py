@@ -95,13 +95,9 @@ class Gate:
         given = {"host": "gate.example", **{name.replace("_", "-"): value for name, value in headers.items()}}
         raw = [(name.encode(), value.encode()) for name, value in given.items()]
         scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "headers": raw,
-            "query_string": b"",
+            "type": "http", "method": method, "path": path, "headers": raw, "query_string": b"",
             "dialect": self.dialect,
-        }
+        }  # fmt: skip
         await self.app(scope, receive, send)
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent).decode()
 
@@ -112,24 +108,15 @@ def gate(tmp_path: Path) -> Gate:
 
 
 OWN: list[dict[str, str]] = [
-    {},
-    {"origin": "https://gate.example"},
-    {"origin": "http://GATE.example"},
-    {"origin": PUBLIC_URL},
-    {"origin": PUBLIC_URL, "sec_fetch_site": "same-origin"},
-    {"sec_fetch_site": "same-site"},
+    {}, {"origin": "https://gate.example"}, {"origin": "http://GATE.example"}, {"origin": PUBLIC_URL},
+    {"origin": PUBLIC_URL, "sec_fetch_site": "same-origin"}, {"sec_fetch_site": "same-site"},
     {"sec_fetch_site": "none"},
-]
+]  # fmt: skip
 FOREIGN: list[dict[str, str]] = [
-    {"sec_fetch_site": "cross-site"},
-    {"sec_fetch_site": "Cross-Site", "origin": "https://gate.example"},
-    {"origin": "https://elsewhere.example"},
-    {"origin": "https://gate.example.elsewhere.example"},
-    {"origin": "https://gate.example:8443"},
-    {"origin": "null"},
-    {"origin": ""},
-    {"origin": "http://["},
-]
+    {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "Cross-Site", "origin": "https://gate.example"},
+    {"origin": "https://elsewhere.example"}, {"origin": "https://gate.example.elsewhere.example"},
+    {"origin": "https://gate.example:8443"}, {"origin": "null"}, {"origin": ""}, {"origin": "http://["},
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("headers", OWN)

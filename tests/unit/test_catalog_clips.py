@@ -139,22 +139,13 @@ async def test_filters_by_model_include_the_family(library: Library) -> None:
 async def test_filters_are_combined(library: Library) -> None:
     clip = await library.clip("lo-fi rain piano", owner_id="bob", duration_seconds=60.0)
     conditions: list[dict[str, Any]] = [
-        {"owner_id": "ann"},
-        {"search": "guitar"},
-        {"category": "metal"},
-        {"model": "audio"},
-        {"min_create_time": clip.create_time + 0.001},
-        {"min_duration_seconds": 60.5},
-        {"voted_only": True},
-    ]
+        {"owner_id": "ann"}, {"search": "guitar"}, {"category": "metal"}, {"model": "audio"},
+        {"min_create_time": clip.create_time + 0.001}, {"min_duration_seconds": 60.5}, {"voted_only": True},
+    ]  # fmt: skip
     true = {
-        "owner_id": "bob",
-        "search": "guitar LO-FI",
-        "category": "piano",
-        "model": "music",
-        "min_create_time": clip.create_time,
-        "min_duration_seconds": 60.0,
-    }
+        "owner_id": "bob", "search": "guitar LO-FI", "category": "piano", "model": "music",
+        "min_create_time": clip.create_time, "min_duration_seconds": 60.0,
+    }  # fmt: skip
     assert await library.listed(**true) == [clip.id]
     for condition in conditions:
         assert await library.listed(**{**true, **condition}) == [], condition

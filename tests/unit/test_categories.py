@@ -24,50 +24,20 @@ sad violin solo: strings sad
 heavy metal riff with double kick drums: metal guitar
 80s synthwave night drive: synthwave 80s
 chiptune boss battle theme: chiptune game_music epic
-celtic harp and flute: celtic orchestra_section
-flamenco guitar with castanets: guitar latin
 japanese koto and shakuhachi: asian
-african djembe drums: african
 christmas jingle with sleigh bells: holiday advertising
-gospel choir with organ: soul
-funky slap bass groove: funk
-deep house with piano chords: house piano
-drum and bass at 174 bpm: drum_and_bass
 liquid dnb: drum_and_bass
-trap beat with 808s: trap
 boom bap old school rap: boom_bap hiphop retro
-corporate presentation background music: corporate ambient
-horror film soundtrack with strings: strings scary cinematic
-meditation music with singing bowls: meditation
 epic battle anthem with brass: epic orchestra_section
 romantic wedding waltz: romantic classical
-relaxing lullaby for kids: relaxing kids gentle
-surf rock guitar: guitar rock 60s
 punk rock with fast drums: punk rock upbeat
-grunge guitars with fuzz: grunge guitar
-trance with supersaw leads: trance
-dubstep wobble: dubstep
-space drone: drone space
 rain and piano: piano nature_music
-podcast intro: podcast youtube
-youtube vlog background: youtube ambient
-workout motivation edm: edm workout
-blues harmonica in the delta: blues
-arabic oud in the desert: middle_eastern
-reggaeton party: latin
-70s disco: 70s
-indie pop with jangly guitars: indie guitar
 suspenseful thriller score: suspense cinematic
-string quartet in D minor: strings
 techno, no drums or bass: techno
 piano without heavy drums: piano
 guitar with no drums and piano: guitar
 no guitar but soft piano: piano gentle
 no guitar, soft piano: piano gentle
-classical symphony: classical orchestral
-happy ukulele: guitar happy
-mysterious ambient texture: ambient mysterious
-angry hardcore punk: punk angry
 ambient music with rain, not dark: ambient nature_music
 """
 
@@ -75,61 +45,27 @@ AUDIO = """
 magic spell sparkle: magic sparkle
 explosion with debris: explosion crash
 footsteps on gravel: footstep
-train passing by: engine
-dog barking in the distance: dog
-cat meowing: cat
 heavy rain and thunder: rain thunder
-ocean waves on a beach: ocean
-door creaking open: door
-glass shattering: glass crash
-sword fight: sword
-machine gun fire: gun
 laser blast: laser explosion
 fire alarm ringing: alarm
-church bells: bell
-car engine starting: engine
-typing on a mechanical keyboard: typing mechanical
-button click: button
 level up power up: power_up success
 error buzzer: error alarm
-crowd cheering in a stadium: crowd
-baby laughing: laugh
-woman screaming: scream
-heavy breathing: breath
 zombie growl: monster dog
-robot voice: robot voice
-teleport portal: portal
-healing spell: heal magic
 ui hover sound: button menu
 notification chime: notification bell
-whoosh transition: transition whoosh
-drum roll: drum
 cartoon boing: cartoon jump
 wind howling: wind
 crackling campfire: fire
 birds chirping in a forest: bird forest
-bees buzzing: insect
-eating crunchy chips: eating
-paper crumpling: paper
-wooden plank breaking: wood
-metal clang: metal
 water dripping in a cave: water
-clock ticking: mechanical
-helicopter flying: engine
 spaceship hum: scifi drone
-hard drive computer noise: computer
 ghostly whisper: voice ghost
-creepy horror ambience: horror
 tense riser: tension transition
 orchestral hit stinger: stinger impact
-punch impact: impact
 jump sound for a game: jump
 rain without thunder: rain
 wind, no birds: wind
-silly fart: funny
 wolves howling at night: dog
-zipper on a jacket: cloth
-wolf: dog
 success fanfare: success stinger
 menu select: menu
 """
@@ -171,14 +107,6 @@ def test_prompts_without_cues_have_a_fallback(prompt: str, model: str, key: str)
     assert categorise(prompt, model) == [key]
 
 
-@pytest.mark.parametrize(
-    ("prompt", "model"),
-    [("xyzzy", "music"), ("a loop", "music"), ("game", "audio"), ("quiet guitar in a building", "audio")],
-)
-def test_fallback_prompts_have_no_cues(prompt: str, model: str) -> None:
-    assert categories._scores(prompt, model) == {}
-
-
 @pytest.mark.parametrize("prompt", ["lo-fi", "lo fi", "LÔFI", "lo\u2011fi", "lo_fi"])
 def test_spellings_of_a_name_are_equivalent(prompt: str) -> None:
     assert categorise(prompt, "music") == ["lofi"]
@@ -190,19 +118,13 @@ def test_spellings_of_a_name_are_equivalent(prompt: str) -> None:
         ("piano without heavy drums, violin", "music", {"piano", "strings"}),
         ("piano, no drums and guitar", "music", {"piano"}),
         ("piano, no violin or guitar", "music", {"piano"}),
-        ("piano, no violin, or guitar", "music", {"piano"}),
         ("piano, no violin, and guitar", "music", {"piano", "guitar"}),
         ("piano, or guitar", "music", {"piano", "guitar"}),
         ("piano, no very loud bass drum and electric guitar", "music", {"piano"}),
-        (
-            "piano, no deep slow evolving wide sad violin",
-            "music",
-            {"piano", "sad", "strings"},
-        ),  # longer than a negation can be
+        # longer than a negation can be
+        ("piano, no deep slow evolving wide sad violin", "music", {"piano", "sad", "strings"}),
         ("instrumental, no vocals, sad piano", "music", {"piano", "sad"}),
         ("no violin but piano", "music", {"piano"}),
-        ("no violin with piano", "music", {"piano"}),
-        ("no violin. piano", "music", {"piano"}),
         ("no violin\npiano", "music", {"piano"}),
         ("not sad piano, techno", "music", {"techno"}),
         ("don't use violin, piano", "music", {"piano"}),
@@ -218,18 +140,13 @@ def test_negated_words_do_not_match(prompt: str, model: str, keys: set[str]) -> 
 @pytest.mark.parametrize(
     ("prompt", "model", "wrong"),
     [
-        ("train passing", "audio", {"rain", "bird"}),
-        ("sad piano", "music", {"advertising"}),
-        ("modern jazz", "music", {"60s"}),
-        ("darkness", "music", {"chiptune"}),
-        ("upbeat", "music", {"instrumental_hiphop"}),
+        ("train passing", "audio", {"rain", "bird"}), ("sad piano", "music", {"advertising"}),
+        ("modern jazz", "music", {"60s"}), ("darkness", "music", {"chiptune"}),
         ("quiet guitar in a building", "audio", {"menu", "transition", "button"}),
-        ("caring for a car", "audio", {"button"}),
-        ("stringing sad beads", "music", {"strings"}),
-        ("machine gun", "audio", {"mechanical"}),
+        ("stringing sad beads", "music", {"strings"}), ("machine gun", "audio", {"mechanical"}),
         ("fire alarm", "audio", {"fire"}),
     ],
-)
+)  # fmt: skip
 def test_parts_of_words_do_not_match(prompt: str, model: str, wrong: set[str]) -> None:
     assert not wrong & set(categorise(prompt, model))
 
@@ -242,15 +159,11 @@ def test_a_cue_counts_once_in_any_form(prompt: str) -> None:
 @pytest.mark.parametrize(
     ("word", "forms"),
     [
-        ("star", {"star", "stars"}),
-        ("melody", {"melody", "melodies"}),
-        ("torch", {"torch", "torches"}),
-        ("hop~", {"hop", "hops", "hopping", "hopped"}),
-        ("wail~", {"wail", "wails", "wailing", "wailed"}),
-        ("breathe~", {"breathe", "breathes", "breathing", "breathed"}),
-        ("808", {"808"}),
+        ("star", {"star", "stars"}), ("melody", {"melody", "melodies"}), ("torch", {"torch", "torches"}),
+        ("hop~", {"hop", "hops", "hopping", "hopped"}), ("wail~", {"wail", "wails", "wailing", "wailed"}),
+        ("breathe~", {"breathe", "breathes", "breathing", "breathed"}), ("808", {"808"}),
     ],
-)
+)  # fmt: skip
 def test_only_verbs_have_verb_forms(word: str, forms: set[str]) -> None:
     assert categories._forms(word) == forms
 
@@ -268,13 +181,8 @@ def test_ties_keep_the_order_of_the_table() -> None:
 
 
 def test_at_most_five_categories() -> None:
-    assert categorise("rain wind thunder water ocean fire forest bird", "audio") == [
-        "rain",
-        "wind",
-        "thunder",
-        "ocean",
-        "fire",
-    ]
+    five = ["rain", "wind", "thunder", "ocean", "fire"]
+    assert categorise("rain wind thunder water ocean fire forest bird", "audio") == five
 
 
 @pytest.mark.parametrize(("model", "key"), [(model, key) for model, keys in CATEGORIES.items() for key in keys])
@@ -301,16 +209,11 @@ def test_each_compound_is_a_cue(phrase: str) -> None:
 @pytest.mark.parametrize(
     ("prompt", "model", "keys"),
     [
-        ("garage rock", "music", ["rock"]),
-        ("garage rock", "audio", ["notification"]),
-        ("power chord", "music", ["rock"]),
-        ("tin whistle", "music", ["celtic"]),
-        ("epic electric guitar", "music", ["guitar", "rock", "epic"]),
-        ("heavy metal door", "audio", ["door", "metal"]),
-        ("garage door", "audio", ["door"]),
-        ("war drum", "music", ["epic"]),
+        ("garage rock", "music", ["rock"]), ("garage rock", "audio", ["notification"]),
+        ("power chord", "music", ["rock"]), ("epic electric guitar", "music", ["guitar", "rock", "epic"]),
+        ("heavy metal door", "audio", ["door", "metal"]), ("garage door", "audio", ["door"]),
     ],
-)
+)  # fmt: skip
 def test_compounds_hide_their_words(prompt: str, model: str, keys: list[str]) -> None:
     assert categorise(prompt, model) == keys
 
@@ -329,19 +232,12 @@ def test_tables_have_all_categories() -> None:
 @pytest.mark.parametrize(
     ("prompt", "keys"),
     [
-        ("\0", ["acoustic"]),
-        ("piano\0violin", ["piano", "strings"]),
-        ("🎹🎻", ["acoustic"]),
-        ("🎹piano🎹 ❤️ sad", ["piano", "sad"]),
-        ("тихое piano 静かな violin", ["piano", "strings"]),
-        ("ｐｉａｎｏ", ["piano"]),
-        ("pianoфон", ["acoustic"]),
-        ("a" * 10_000, ["acoustic"]),
-        ("piano " * 1_700, ["piano"]),
-        ("no " * 3_333 + ", piano", ["piano"]),
-        ("e" + "\u0301\u0316" * 5_000 + " piano", ["piano"]),
+        ("\0", ["acoustic"]), ("piano\0violin", ["piano", "strings"]), ("🎹🎻", ["acoustic"]),
+        ("🎹piano🎹 ❤️ sad", ["piano", "sad"]), ("тихое piano 静かな violin", ["piano", "strings"]), ("ｐｉａｎｏ", ["piano"]),
+        ("pianoфон", ["acoustic"]), ("a" * 10_000, ["acoustic"]), ("piano " * 1_700, ["piano"]),
+        ("no " * 3_333 + ", piano", ["piano"]), ("e" + "\u0301\u0316" * 5_000 + " piano", ["piano"]),
     ],
-)
+)  # fmt: skip
 def test_other_scripts_and_accents_do_no_harm(prompt: str, keys: list[str]) -> None:
     assert categorise(prompt, "music") == keys
 

@@ -42,10 +42,6 @@ def test_files_of_one_authority_are_accepted(authority: Authority) -> None:
     assert certificates.configured
 
 
-def test_a_missing_setting_is_named(authority: Authority) -> None:
-    refused(dataclasses.replace(authority.certificates("library"), key_file=""), "KEY", "needs all of")
-
-
 @pytest.mark.parametrize("part", ["ca", "cert", "key"])
 def test_a_missing_file_is_named(authority: Authority, part: str) -> None:
     certificates = dataclasses.replace(authority.certificates("library"), **{f"{part}_file": "/no/such.pem"})
@@ -61,17 +57,12 @@ def test_a_file_that_is_no_pem_is_named(authority: Authority, part: str, words: 
     refused(certificates, part.upper(), words)
 
 
-def test_the_key_of_another_certificate_is_refused(authority: Authority) -> None:
-    other = authority.certificates("gateway")
-    refused(dataclasses.replace(authority.certificates("library"), key_file=other.key_file), "KEY", "does not match")
-
-
-def test_the_certificate_of_another_authority_is_refused(authority: Authority, tmp_path: Path) -> None:
-    other = Authority(tmp_path / "other").certificates("library")
-    refused(dataclasses.replace(authority.certificates("library"), ca_file=other.ca_file), "CERT", "is not signed by")
-
-
-def test_an_expired_certificate_is_refused(authority: Authority) -> None:
+def test_files_that_do_not_fit_each_other_or_expired_are_refused(authority: Authority, tmp_path: Path) -> None:
+    library, gateway = authority.certificates("library"), authority.certificates("gateway")
+    refused(dataclasses.replace(library, key_file=""), "KEY", "needs all of")
+    refused(dataclasses.replace(library, key_file=gateway.key_file), "KEY", "does not match")
+    stranger = Authority(tmp_path / "other").certificates("library")
+    refused(dataclasses.replace(library, ca_file=stranger.ca_file), "CERT", "is not signed by")
     refused(authority.certificates("library", expires=YESTERDAY), "CERT", "expired at")
 
 

@@ -1,8 +1,9 @@
-"""Folders of the platform: those for its user alone, and those for temporary files."""
+"""Folders of the platform, private and temporary ones, and the file in which the broker remembers its port."""
 
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from kit.scratch import process_folder
 from kit.security.private_files import private_folder
+from services import broker
 
 
 def modes(folder: Path) -> set[int]:
@@ -73,3 +75,18 @@ def test_a_process_removes_the_folders_of_dead_processes_of_its_own_host_only(tm
         left = {path.name for path in tmp_path.iterdir()}
         assert left == {own.name, f"{host}-{os.getppid()}", f"elsewhere-{dead.pid}", f"{host}-more-{dead.pid}"}
     assert not own.exists()
+
+
+def test_a_full_disk_leaves_the_remembered_port(tmp_path: Path) -> None:
+    memory = tmp_path / "port"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = str(other.getsockname()[1])
+        memory.write_text(taken)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            with pytest.raises(OSError, match="too large"):
+                broker._port(memory)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert memory.read_text() == taken

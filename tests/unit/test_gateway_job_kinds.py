@@ -1,6 +1,9 @@
-"""The gateway's descriptors of job kinds, and the public names that the contract declares."""
+"""Kinds of jobs: the descriptors of the gateway, the public names that the contract declares, and limits."""
 
 from __future__ import annotations
+
+import dataclasses
+from typing import Any, cast
 
 import pytest
 from google.protobuf.message import Message
@@ -11,11 +14,22 @@ from soundwright.ingest.v1 import jobs_pb2 as ingest_pb
 from soundwright.library.v1 import job_pb2, track_pb2
 from soundwright.separation.v1 import jobs_pb2 as separation_pb
 
-from kit.worker.kind import pack
+from kit.worker.kind import JobKind, pack
+from services.analysis.settings import AnalysisSettings
+from services.analysis.worker import AnalysisWorker
 from services.gateway.job_kinds import JOB_KINDS, PublicFile, job_kind, unpacked
 from services.gateway.job_retries import RETRIES
 from services.gateway.job_views import status
+from services.generation.settings import GenerationSettings
+from services.generation.tiers import TIERS
+from services.ingest.settings import IngestSettings
+from services.ingest.worker import DownloadWorker
 from services.library.job_kinds import public_kinds
+from services.separation.export import ExportWorker
+from services.separation.lalalai.worker import LalalaiWorker
+from services.separation.pipeline import PipelineWorker
+from services.separation.settings import SeparationSettings
+from services.separation.worker import SeparationWorker
 
 KINDS = [number for number in job_pb2.JobKind.values() if number]
 TRACK = track_pb2.Track(id="t", title="Song", artist="Who", blob_key="t/original.mp3", size_bytes=9)
@@ -148,3 +162,28 @@ def test_a_kind_of_a_newer_release_is_shown_without_its_particulars() -> None:
     assert (job_kind(99).title_of(job), status(job)) == ("", "completed")
     assert len(job_kind(99).links(job, None)) == 2
     assert job_kind(99).result_file(job, None) == PublicFile()
+
+
+def test_every_kind_limits_its_unfinished_jobs() -> None:
+    def bare(worker: type[Any], **attributes: Any) -> Any:
+        made = worker.__new__(worker)  # the descriptor needs no connection
+        vars(made).update(attributes)
+        return made
+
+    separation = SeparationSettings()
+    kinds = cast(
+        list[JobKind[Any]],
+        [
+            bare(SeparationWorker).job_kind(separation), bare(PipelineWorker).job_kind(separation),
+            bare(ExportWorker).job_kind(separation), bare(LalalaiWorker, _settings=separation).job_kind(),
+            bare(AnalysisWorker).job_kind(AnalysisSettings()), bare(DownloadWorker).job_kind(IngestSettings()),
+        ],
+    )  # fmt: skip
+    for kind in kinds:
+        assert all(0 < limit <= 20_000 for limit in dataclasses.astuple(kind.limits)), kind.kind
+    # The tier of the caller limits generation.
+    assert all(tier.pending_limit for tier in TIERS.values())
+    assert GenerationSettings().generation_queue_limit
+    # A batch counts as its jobs.
+    others = {job_pb2.JOB_KIND_GENERATION, job_pb2.JOB_KIND_BATCH, job_pb2.JOB_KIND_UNSPECIFIED}
+    assert {kind.kind for kind in kinds} | others == set(job_pb2.JobKind.values())

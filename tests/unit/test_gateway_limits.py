@@ -18,13 +18,9 @@ from tests.clocks import HandClock
 from tests.waiting import DEADLINE_SECONDS
 
 LIMITS = {
-    RateClass.NORMAL: 3,
-    RateClass.HEAVY: 1,
-    RateClass.POLLING: 5,
-    RateClass.FILES: 5,
-    RateClass.REPORTS: 2,
+    RateClass.NORMAL: 3, RateClass.HEAVY: 1, RateClass.POLLING: 5, RateClass.FILES: 5, RateClass.REPORTS: 2,
     RateClass.PAGES: 5,
-}
+}  # fmt: skip
 
 
 class Broker:

@@ -125,19 +125,14 @@ async def test_a_field_that_does_not_fit_is_named(forge: httpx.AsyncClient, rout
 
 
 BODIES: dict[str, tuple[bytes, str, int]] = {
-    "no JSON": (b"{", JSON, 400),
-    "not UTF-8": (b'{"track_id": "\xff"}', JSON, 400),
-    "NaN": (b'{"track_id": NaN}', JSON, 400),
-    "list": (b"[]", JSON, 400),
-    "string": (b'"track"', JSON, 400),
-    "null": (b"null", JSON, 400),
-    "deep": (b"[" * 100_000, JSON, 400),
+    "no JSON": (b"{", JSON, 400), "not UTF-8": (b'{"track_id": "\xff"}', JSON, 400),
+    "NaN": (b'{"track_id": NaN}', JSON, 400), "list": (b"[]", JSON, 400), "string": (b'"track"', JSON, 400),
+    "null": (b"null", JSON, 400), "deep": (b"[" * 100_000, JSON, 400),
     "deep inside": (b'{"prompt": ' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"}", JSON, 400),
     "a number without end": (b'{"track_id": ' + b"9" * 10_000 + b"}", JSON, 400),
-    "huge": (b'{"track_id": "' + b"a" * 2**21 + b'"}', JSON, 413),
-    "text": (b'{"track_id": "rain"}', "text/plain", 415),
+    "huge": (b'{"track_id": "' + b"a" * 2**21 + b'"}', JSON, 413), "text": (b'{"track_id": "rain"}', "text/plain", 415),
     "XML": (b"<track/>", "application/xml", 415),
-}
+}  # fmt: skip
 INFINITY = (b'{"prompt": "rain", "duration": 1e999}', JSON, 400)
 CODES = {400: "BAD_REQUEST", 413: "TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
 
@@ -183,21 +178,14 @@ BY_ID = {
     "GET /download/{}/vocals": "Track not found",
 }  # fmt: skip
 BOX_BY_ID = {
-    "GET /job/{}": "Job not found",
-    "POST /api/queue/{}/cancel": "Job not found",
-    "GET /api/library/{}": "Not found",
-    "DELETE /api/library/{}": "Not found",
-    "POST /api/library/{}/vote": "Not found",
-    "GET /api/library/{}/feedback": "Not found",
-    "GET /api/library/{}/tag-suggestions": "Generation not found",
-    "POST /api/favorites/{}": "Not found",
-    "POST /api/track/{}/play": "Not found",
-    "GET /api/track/{}/stats": "Not found",
-    "GET /api/playlists/{}": "Playlist not found",
-    "PUT /api/playlists/{}": "Playlist not found",
-    "DELETE /api/playlists/{}": "Playlist not found",
+    "GET /job/{}": "Job not found", "POST /api/queue/{}/cancel": "Job not found", "GET /api/library/{}": "Not found",
+    "DELETE /api/library/{}": "Not found", "POST /api/library/{}/vote": "Not found",
+    "GET /api/library/{}/feedback": "Not found", "GET /api/library/{}/tag-suggestions": "Generation not found",
+    "POST /api/favorites/{}": "Not found", "POST /api/track/{}/play": "Not found",
+    "GET /api/track/{}/stats": "Not found", "GET /api/playlists/{}": "Playlist not found",
+    "PUT /api/playlists/{}": "Playlist not found", "DELETE /api/playlists/{}": "Playlist not found",
     "GET /api/radio/playlist/{}": "Playlist not found",
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("route", BY_ID)

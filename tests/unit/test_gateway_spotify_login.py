@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from gateway_fixture import gateway_over
-from library import PASSWORD
-from library import Library as IdentityFixture
-from library import opened as identity_fixture
+from jobs_platform import served
+from library import PASSWORD, Library
 from soundwright.ingest.v1 import ingest_service_pb2_grpc
-from soundwright.library.v1 import connection_service_pb2_grpc, library_service_pb2_grpc, storage_service_pb2_grpc
+from soundwright.library.v1 import library_service_pb2_grpc, storage_service_pb2_grpc
 from structlog.testing import capture_logs
 
-from kit import rpc
-from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.sqlite.docs import SqliteDocs
 from services.gateway.app import build
 from services.gateway.auth import SESSION_COOKIE, Authenticator
 from services.gateway.clients import COMPONENTS, Clients, Gateway
@@ -29,13 +22,8 @@ from services.gateway.http.rate_limits import RateClass, RateLimiter
 from services.gateway.web import PAGES, page_routes
 from services.ingest.rpc import IngestRpc
 from services.ingest.spotify_accounts import SpotifyAccounts
-from services.library.identity.connection_rpc import ConnectionRpc
 from services.library.identity.rpc import AccountRpc
-from services.library.jobs.store import JobDocs
 from services.library.storage.rpc import StorageRpc
-from services.library.storage.service import Storage
-from services.library.storage.store import StorageDocs
-from services.library.tracks.store import TrackDocs
 from tests.signers import signer_of
 from tests.simulators.spotify import CLIENT_ID, CLIENT_SECRET, SpotifySimulator
 
@@ -54,10 +42,10 @@ def spotify() -> Iterator[SpotifySimulator]:
 class Site:
     """The pages with a library and the Spotify authorization of ingest."""
 
-    def __init__(self, fixture: IdentityFixture, gateway: Gateway) -> None:
-        self.fixture = fixture
+    def __init__(self, library: Library, gateway: Gateway) -> None:
+        self.library = library
         authenticator = Authenticator(gateway.clients.accounts, False, gateway.settings.secrets())
-        limiter = RateLimiter(dict.fromkeys(RateClass, 1000), fixture.clock)
+        limiter = RateLimiter(dict.fromkeys(RateClass, 1000), library.clock)
         self._app = build((PAGES,), [page_routes(gateway)], authenticator, limiter, gateway.settings)
         self._base_url = gateway.settings.public_address
 
@@ -65,62 +53,29 @@ class Site:
         return httpx.AsyncClient(transport=httpx.ASGITransport(self._app), base_url=self._base_url)
 
 
-async def no_quota(_owner_id: str) -> int:
-    return 0
-
-
 @contextlib.asynccontextmanager
 async def site_in(
     spotify: SpotifySimulator, client_id: str = CLIENT_ID, registration: bool = True, **settings: Any
 ) -> AsyncIterator[Site]:
-    folder = Path(tempfile.mkdtemp())  # short enough for a socket
-    address = f"unix:{folder / 'all.sock'}"
-    async with identity_fixture(folder, registration=registration) as fixture:
-        server, identity = rpc.RpcServer(address, signer_of("library", fixture.clock)), fixture.identity
+    def add_services(server: Any, library: Library) -> None:
         spotify_accounts = SpotifyAccounts(
-            client_id=client_id,
-            client_secret=CLIENT_SECRET,
-            accounts_url=spotify.url,
-            api_url=spotify.url,
-            timeout_seconds=5.0,
-            clock=fixture.clock,
-        )
+            client_id=client_id, client_secret=CLIENT_SECRET, accounts_url=spotify.url, api_url=spotify.url,
+            timeout_seconds=5.0, clock=library.clock,
+        )  # fmt: skip
+        parts = (library.accounts, library.guests, library.sessions, library.tokens, library.email_links)
+        library_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountRpc(*parts, signer_of("library")), server)
+        storage_service_pb2_grpc.add_StorageServiceServicer_to_server(StorageRpc(library.storage), server)
         nothing: Any = None  # tracks and downloads are not used
-        library_service_pb2_grpc.add_AccountServiceServicer_to_server(
-            AccountRpc(
-                identity.accounts,
-                identity.guests,
-                identity.sessions,
-                identity.tokens,
-                identity.email_links,
-                signer_of("library"),
-            ),
-            server.server,
+        ingest = IngestRpc(
+            library.blobs, nothing, nothing, nothing, nothing, nothing, spotify_accounts, 1000, library.folder
         )
-        connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(
-            ConnectionRpc(identity.connections), server.server
-        )
-        docs = SqliteDocs(folder / "storage.db")
-        for part in (JobDocs(docs), TrackDocs(docs), StorageDocs(docs)):
-            await part.prepare()
-        storage = Storage(StorageDocs(docs), no_quota, fixture.clock)
-        storage_service_pb2_grpc.add_StorageServiceServicer_to_server(StorageRpc(storage), server.server)
-        ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(
-            IngestRpc(
-                FileBlobs(folder / "blobs"), nothing, nothing, nothing, nothing, nothing, spotify_accounts, 1000, folder
-            ),
-            server.server,
-        )
-        await server.start()
-        channel = rpc.connect("library", address, signer_of("gateway", fixture.clock), timeout_seconds=10.0)
-        clients = Clients.over(dict.fromkeys(COMPONENTS, channel))
-        gateway = gateway_over(clients, folder, fixture.clock, registration=registration, **settings)
-        yield Site(fixture, gateway)
-        await channel.close()
-        await server.stop(0)
-        await docs.close()
+        ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(ingest, server)
+
+    async with served(None, "gateway", also=add_services, registration=registration) as (library, channels):
+        clients = Clients.over(dict.fromkeys(COMPONENTS, channels["gateway"]))
+        gateway = gateway_over(clients, library.folder, library.clock, registration=registration, **settings)
+        yield Site(library, gateway)
         gateway.encoding_slots.close()
-    shutil.rmtree(folder)
 
 
 async def begun(browser: httpx.AsyncClient) -> str:
@@ -132,7 +87,7 @@ async def begun(browser: httpx.AsyncClient) -> str:
 
 async def log_in(site: Site, browser: httpx.AsyncClient) -> None:
     """Log in without Spotify."""
-    browser.cookies.set(SESSION_COOKIE, await site.fixture.log_in(), domain=str(browser.base_url.host))
+    browser.cookies.set(SESSION_COOKIE, await site.library.log_in(), domain=str(browser.base_url.host))
 
 
 async def word(browser: httpx.AsyncClient, answer: httpx.Response) -> str:
@@ -152,26 +107,26 @@ async def test_without_credentials_nobody_is_sent_to_spotify(spotify: SpotifySim
 async def test_a_login_expires_after_ten_minutes(spotify: SpotifySimulator) -> None:
     async with site_in(spotify) as site, site.browser() as browser:
         callback = await begun(browser)
-        site.fixture.clock.time += 600
+        site.library.clock.time += 600
         assert STATE in await word(browser, await browser.get(callback))
         callback = await begun(browser)
-        site.fixture.clock.time += 599
+        site.library.clock.time += 599
         assert "Your account is ready" in await word(browser, await browser.get(callback))
 
 
 async def test_a_login_does_not_connect_an_account(spotify: SpotifySimulator) -> None:
     """An attacker who starts a login in a browser gets no access to the account that its user logs in to later."""
     async with site_in(spotify) as site, site.browser() as browser:
-        ann = await site.fixture.account("someone@example.org")
+        ann = await site.library.account("someone@example.org")
         callback = await begun(browser)
-        browser.cookies.set(SESSION_COOKIE, await site.fixture.log_in(ann.email), domain="127.0.0.1")
+        browser.cookies.set(SESSION_COOKIE, await site.library.log_in(ann.email), domain="127.0.0.1")
         assert STATE in await word(browser, await browser.get(callback))
-        assert await site.fixture.identity.connections.list_own(ann.id) == []
+        assert await site.library.connections.list_own(ann.id) == []
 
 
 async def test_a_connection_does_not_log_in(spotify: SpotifySimulator) -> None:
     async with site_in(spotify) as site, site.browser() as browser:
-        ann = await site.fixture.account()
+        ann = await site.library.account()
         await log_in(site, browser)
         callback = await begun(browser)
         browser.cookies.delete(SESSION_COOKIE)
@@ -179,23 +134,23 @@ async def test_a_connection_does_not_log_in(spotify: SpotifySimulator) -> None:
         # It does not connect another user who logged in in the meantime.
         await log_in(site, browser)
         callback = await begun(browser)
-        bob = await site.fixture.account("bob@example.org")
-        browser.cookies.set(SESSION_COOKIE, await site.fixture.log_in(bob.email), domain="127.0.0.1")
+        bob = await site.library.account("bob@example.org")
+        browser.cookies.set(SESSION_COOKIE, await site.library.log_in(bob.email), domain="127.0.0.1")
         assert STATE in await word(browser, await browser.get(callback))
         for account in (ann, bob):
-            assert await site.fixture.identity.connections.list_own(account.id) == []
+            assert await site.library.connections.list_own(account.id) == []
 
 
 async def test_a_session_renewed_in_the_meantime_still_connects(spotify: SpotifySimulator) -> None:
     async with site_in(spotify) as site, site.browser() as browser:
-        ann = await site.fixture.account()
+        ann = await site.library.account()
         await log_in(site, browser)
-        site.fixture.clock.time += 7 * 86400
+        site.library.clock.time += 7 * 86400
         before = browser.cookies[SESSION_COOKIE]
         callback = await begun(browser)
         assert browser.cookies[SESSION_COOKIE] != before
         assert "is connected to Spotify" in await word(browser, await browser.get(callback))
-        assert len(await site.fixture.identity.connections.list_own(ann.id)) == 1
+        assert len(await site.library.connections.list_own(ann.id)) == 1
 
 
 async def test_a_planted_session_is_not_reused(spotify: SpotifySimulator) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -209,22 +211,26 @@ async def test_an_upload_arrives_whole_with_its_fields(tmp_path: Path) -> None:
     assert b"".join([piece async for piece in blobs.read(f"uploads/{track.id}")]) == content
 
 
-async def test_small_pieces_are_written_in_large_ones(tmp_path: Path) -> None:
-    sizes: list[int] = []
+def writing(root: Path, write: Callable[[BlobWriter, bytes], Awaitable[None]]) -> FileBlobs:
+    """Return a store whose writers call ``write``."""
 
-    class Counting(FileBlobs):
+    class Blobs(FileBlobs):
         @contextlib.asynccontextmanager
         async def write(self, key: str) -> AsyncIterator[BlobWriter]:
             async with super().write(key) as writer:
+                yield SimpleNamespace(write=functools.partial(write, writer))
 
-                class Writer:
-                    async def write(_self, data: bytes) -> None:
-                        sizes.append(len(data))
-                        await writer.write(data)
+    return Blobs(root)
 
-                yield Writer()
 
-    blobs = Counting(tmp_path)
+async def test_small_pieces_are_written_in_large_ones(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    async def count(writer: BlobWriter, data: bytes) -> None:
+        sizes.append(len(data))
+        await writer.write(data)
+
+    blobs = writing(tmp_path, count)
     body = form(("file", "a.wav", b"x" * 1_000_000))
     pieces = [body[start : start + 1000] for start in range(0, len(body), 1000)]
     await uploads(Ingest(blobs), blobs).receive(request_of(pieces), POLICY)
@@ -294,19 +300,11 @@ async def test_a_client_that_falls_silent_is_given_up(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
-    class Full(FileBlobs):
-        @contextlib.asynccontextmanager
-        async def write(self, key: str) -> AsyncIterator[BlobWriter]:
-            async with super().write(key) as writer:
+    async def fail(writer: BlobWriter, data: bytes) -> None:
+        await writer.write(data[:100])
+        raise AppError(Code.STORAGE_FULL, "STORAGE_FULL", "full")
 
-                class Writer:
-                    async def write(_self, data: bytes) -> None:
-                        await writer.write(data[:100])
-                        raise AppError(Code.STORAGE_FULL, "STORAGE_FULL", "full")
-
-                yield Writer()
-
-    blobs = Full(tmp_path)
+    blobs = writing(tmp_path, fail)
     with pytest.raises(AppError, match="STORAGE_FULL"):
         await uploads(Ingest(blobs), blobs).receive(request_of([form(("file", "a.wav", b"x" * 900_000))]), POLICY)
     assert left_behind(tmp_path) == []

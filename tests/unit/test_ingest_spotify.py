@@ -90,13 +90,10 @@ def test_a_playlist_response_without_its_first_page(spotify: SpotifySimulator, c
 def test_unavailable_entries_are_skipped_with_a_reason(spotify: SpotifySimulator) -> None:
     good = spotify.add_track("good", "Good", ["Artist"], 100.0)
     entries = [
-        {"track": {**good, "id": None, "name": "From my disk"}, "is_local": True},
-        {"track": None},
-        None,
-        {"track": good},
-        {"track": {**good, "type": "episode", "name": "SocketHandler"}},
+        {"track": {**good, "id": None, "name": "From my disk"}, "is_local": True}, {"track": None}, None,
+        {"track": good}, {"track": {**good, "type": "episode", "name": "SocketHandler"}},
         {"track": {**good, "is_playable": False, "name": "Gone"}},
-    ]
+    ]  # fmt: skip
     spotify.add_playlist("list", "Mine", entries)
     found = catalog(spotify).collection("playlist", "list")
     assert [song.spotify_id for song in found.songs] == ["good"]

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from library import Library as IdentityFixture
-from library import opened as identity_fixture
-from library import raises_error
+from jobs_platform import served
+from library import Library, raises_error
 from soundwright.library.v1 import connection_service_pb2_grpc
 
-from kit import rpc
 from kit.errors import Code
 from kit.security.identity import Principal, principal_scope
 from kit.security.sealing import Sealer
@@ -25,9 +21,7 @@ from kit.security.secrets import Secrets
 from services.ingest.spotify_accounts import AuthorizationRevoked, Profile, SpotifyAccounts, UserToken
 from services.ingest.spotify_tokens import SpotifyTokens
 from services.library.identity.account import Account
-from services.library.identity.connection_rpc import ConnectionRpc
 from tests.clocks import HandClock
-from tests.signers import signer_of
 from tests.simulators.spotify import CLIENT_ID, CLIENT_SECRET, SpotifySimulator
 
 CALLBACK = "http://127.0.0.1:4000/auth/spotify/callback"
@@ -182,55 +176,43 @@ def test_refresh(spotify: SpotifySimulator) -> None:
 class Connected:
     """An account with a Spotify connection, and a library that stores its token."""
 
-    fixture: IdentityFixture
+    library: Library
     account: Account
     accounts: SpotifyAccounts
     stub: connection_service_pb2_grpc.ConnectionServiceStub
 
     def tokens(self) -> SpotifyTokens:
-        return SpotifyTokens(self.accounts, self.stub, self.fixture.clock)
+        return SpotifyTokens(self.accounts, self.stub, self.library.clock)
 
     async def current(self, refused_token: str = "", tokens: SpotifyTokens | None = None) -> str:
         with principal_scope(Principal(self.account.id, "user")):
             return await (tokens or self.tokens()).current(refused_token)
 
     async def stored(self) -> UserToken | None:
-        _, secret = await self.fixture.identity.connections.get_secret(self.account.id, "spotify")
+        _, secret = await self.library.connections.get_secret(self.account.id, "spotify")
         return UserToken.from_json(secret)
 
 
 @pytest_asyncio.fixture
 async def ann(spotify: SpotifySimulator) -> AsyncIterator[Connected]:
-    # Paths of sockets are limited to about 100 characters.
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        address = f"unix:{folder / 'library.sock'}"
-        async with identity_fixture(folder) as fixture:
-            server = rpc.RpcServer(address, signer_of("library", fixture.clock))
-            connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(
-                ConnectionRpc(fixture.identity.connections), server.server
-            )
-            await server.start()
-            channel = rpc.connect("library", address, signer_of("ingest", fixture.clock), timeout_seconds=60.0)
-            stub = connection_service_pb2_grpc.ConnectionServiceStub(channel)
-            accounts = accounts_at(spotify, clock=fixture.clock)
-            connected = Connected(fixture, await fixture.account(), accounts, stub)
-            _, token = accounts.finish(CALLBACK, *code_for(accounts))
-            await fixture.identity.connections.put(connected.account.id, "spotify", "ann-there", "Ann", token.to_json())
-            yield connected
-            await channel.close()
-            await server.stop(0)
+    async with served(None, "ingest") as (library, channels):
+        stub = connection_service_pb2_grpc.ConnectionServiceStub(channels["ingest"])
+        accounts = accounts_at(spotify, clock=library.clock)
+        connected = Connected(library, await library.account(), accounts, stub)
+        _, token = accounts.finish(CALLBACK, *code_for(accounts))
+        await library.connections.put(connected.account.id, "spotify", "ann-there", "Ann", token.to_json())
+        yield connected
 
 
 async def test_a_token_is_renewed_in_its_last_minute(ann: Connected, spotify: SpotifySimulator) -> None:
     first = await ann.stored()
     assert first is not None
-    ann.fixture.clock.time += 3539
+    ann.library.clock.time += 3539
     assert await ann.current() == first.access_token
-    ann.fixture.clock.time += 1
+    ann.library.clock.time += 1
     renewed = await ann.current()
     assert spotify.given()[renewed] == "ann-there"
-    assert await ann.stored() == UserToken(renewed, first.refresh_token, ann.fixture.clock.time + 3600)
+    assert await ann.stored() == UserToken(renewed, first.refresh_token, ann.library.clock.time + 3600)
     assert await ann.current() == renewed
 
 
@@ -239,7 +221,7 @@ async def test_no_token_without_a_connection(ann: Connected, spotify: SpotifySim
     for somebody in (Principal("anon:1", "anonymous"), INGEST, Principal("unknown", "user")):
         with principal_scope(somebody):
             assert await ann.tokens().current() == ""
-    await ann.fixture.identity.connections.delete(ann.account.id, "spotify")
+    await ann.library.connections.delete(ann.account.id, "spotify")
     assert await ann.current() == ""
     assert spotify.token_count == count
 
@@ -259,7 +241,7 @@ async def test_parallel_calls_and_processes_renew_once(
     spotify.rotating = rotating
     tokens = ann.tokens()
     for process in (tokens, None, None, None):
-        ann.fixture.clock.time += 3600
+        ann.library.clock.time += 3600
         count = spotify.token_count
         found = await asyncio.gather(*(ann.current(tokens=process) for _ in range(5)))
         kept = await ann.stored()
@@ -271,31 +253,31 @@ async def test_parallel_calls_and_processes_renew_once(
 async def test_another_process_renews_when_the_first_one_died(ann: Connected) -> None:
     token = await ann.stored()
     assert token is not None
-    ann.fixture.clock.time += 3600
-    dead = dataclasses.replace(token, renewing_until=ann.fixture.clock.time + 30)
-    connections = ann.fixture.identity.connections
+    ann.library.clock.time += 3600
+    dead = dataclasses.replace(token, renewing_until=ann.library.clock.time + 30)
+    connections = ann.library.connections
     connection, _ = await connections.get_secret(ann.account.id, "spotify")
     assert await connections.replace_secret(ann.account.id, "spotify", dead.to_json(), connection.revision)
     waiting = asyncio.create_task(ann.current())
     done, _ = await asyncio.wait({waiting}, timeout=0.3)
     assert not done
-    ann.fixture.clock.time += 30
+    ann.library.clock.time += 30
     assert await waiting not in ("", token.access_token)
 
 
 async def test_a_revoked_authorization(ann: Connected, spotify: SpotifySimulator) -> None:
     spotify.revoke("ann-there")
-    ann.fixture.clock.time += 3600
+    ann.library.clock.time += 3600
     assert await ann.current() == ""
     assert await ann.stored() is None
-    assert [each.label for each in await ann.fixture.identity.connections.list_own(ann.account.id)] == ["Ann"]
+    assert [each.label for each in await ann.library.connections.list_own(ann.account.id)] == ["Ann"]
     asked = spotify.token_count
     assert await ann.current() == ""
     assert spotify.token_count == asked
 
 
 async def test_a_transient_failure_of_the_renewal(ann: Connected, spotify: SpotifySimulator) -> None:
-    ann.fixture.clock.time += 3600
+    ann.library.clock.time += 3600
     before = await ann.stored()
     spotify.token_failures.append(503)
     with raises_error("SPOTIFY_ERROR", Code.UNAVAILABLE):
@@ -305,7 +287,7 @@ async def test_a_transient_failure_of_the_renewal(ann: Connected, spotify: Spoti
 
 
 async def test_an_unreadable_secret_means_no_token(ann: Connected) -> None:
-    store = ann.fixture.identity.store
+    store = ann.library.identity.store
     connection = await store.get_connection(f"{ann.account.id}:spotify")
     assert connection is not None
     sealed = Sealer(Secrets.of("another-key" * 3)).seal("x", connection.id)

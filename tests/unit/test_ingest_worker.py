@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,12 +13,11 @@ from typing import Any
 import mutagen
 import pytest
 import pytest_asyncio
+from jobs_platform import served
 from soundwright.library.v1 import job_pb2, library_service_pb2, library_service_pb2_grpc, track_pb2
 
-from kit import audio, rpc
+from kit import audio
 from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.sqlite.search import SqliteSearch
 from kit.adapters.system.clock import SystemClock
 from kit.confined.audio import ConfinedAudio
 from kit.errors import AppError
@@ -31,17 +29,6 @@ from services.ingest.serializers import spec_from_wire, spec_to_wire
 from services.ingest.service import DownloadSpec, title_of_address
 from services.ingest.songs import Song, track_id_of
 from services.ingest.worker import DownloadWorker
-from services.library.catalog.store import CatalogStore
-from services.library.job_results import JobResults
-from services.library.jobs.ledger import JobLedger
-from services.library.jobs.store import JobDocs
-from services.library.tracks.deletions import TrackDeletions
-from services.library.tracks.downloads import TrackDownloads
-from services.library.tracks.results import TrackResults
-from services.library.tracks.rpc import TrackRpc
-from services.library.tracks.service import Tracks
-from services.library.tracks.store import TrackDocs
-from tests.signers import signer_of
 from tests.simulators.media_site import MediaSite
 from tests.unit.test_ingest_encoding import tone, written
 
@@ -96,26 +83,10 @@ class World:
 
 @pytest_asyncio.fixture
 async def world(site: MediaSite) -> AsyncIterator[World]:
-    with tempfile.TemporaryDirectory() as name:  # short enough for a socket
-        folder = Path(name)
-        docs = SqliteDocs(folder / "library.db")
-        jobs, tracks = JobDocs(docs), TrackDocs(docs)
-        await jobs.prepare()
-        await tracks.prepare()
-        server = rpc.RpcServer(f"unix:{folder}/s", signer_of("library"))
-        blobs, clock = FileBlobs(folder / "blobs"), SystemClock()
-        results = JobResults(tracks, TrackResults(tracks), CatalogStore(docs, SqliteSearch(docs.database)))
-        deletions = TrackDeletions(tracks, jobs, JobLedger(jobs, results, clock), blobs, clock)
-        service = TrackRpc(Tracks(tracks, clock), TrackDownloads(tracks, jobs, clock), deletions)
-        library_service_pb2_grpc.add_TrackServiceServicer_to_server(service, server.server)
-        await server.start()
-        channel = rpc.connect("library", f"unix:{folder}/s", signer_of("ingest"), 60.0)
-        (folder / "scratch").mkdir()
-        yield World(library_service_pb2_grpc.TrackServiceStub(channel), blobs, folder / "scratch", site)
-        await channel.close()
-        await server.stop(0)
-        await docs.close()
-        await blobs.close()
+    async with served(SystemClock(), "ingest") as (library, channels):
+        (library.folder / "scratch").mkdir()
+        stub = library_service_pb2_grpc.TrackServiceStub(channels["ingest"])
+        yield World(stub, library.blobs, library.folder / "scratch", site)
 
 
 def song(**changes: Any) -> Song:

@@ -63,12 +63,6 @@ async def test_a_repeated_call_with_the_same_id_is_harmless(library: Library) ->
     assert await reason(library.job(BOB, job_id=job_id)) == "DOC_EXISTS"
 
 
-async def test_concurrent_creates_with_one_key_make_one_job(library: Library) -> None:
-    made = await asyncio.gather(*(library.ledger.create(ANN, new(idempotency_key="k")) for _ in range(10)))
-    assert len({job.id for job, _ in made}) == 1
-    assert sorted(existed for _, existed in made) == [False] + [True] * 9
-
-
 async def test_a_command_goes_to_the_subject_of_its_priority(library: Library) -> None:
     for affinity in ("music", "magnet-audio", "v2"):
         job = await library.job(Principal("p", "pro"), affinity=affinity, work_seconds=12.5)
@@ -413,13 +407,6 @@ async def test_what_a_job_goes_by_outside_stays_known(library: Library) -> None:
     assert (claimed, again.attempt, again.external_task) == (True, 2, work)
 
 
-async def test_a_finished_job_cannot_be_cancelled(library: Library) -> None:
-    job = await library.running()
-    ended = await library.ledger.succeed(job.id, 1, result(), [])
-    assert await reason(library.ledger.cancel(ANN, job.id)) == "JOB_FINISHED"
-    assert await library.now(job) == ended
-
-
 # -------------------------------------------------------------------------------------------------------------- release
 
 
@@ -534,15 +521,6 @@ async def test_a_dead_workers_job_is_queued_again_and_may_start_at_once(library:
     assert [(again.id, again.state, again.attempt) for again in library.published] == [(job.id, JobState.QUEUED, 1)]
     again, mine, _ = await library.ledger.claim(job.id, "w2", LEASE)
     assert (mine, again.attempt) == (True, 2)
-
-
-async def test_a_dead_workers_job_with_no_attempts_left_ends(library: Library) -> None:
-    job = await library.running(attempt_limit=1)
-    library.clock.advance(LEASE + LOST + 1)
-    await library.sweeper.sweep()
-    assert len(library.published) == 1
-    ended, _, _ = await library.ledger.claim(job.id, "w2", LEASE)
-    assert (ended.state, ended.error and ended.error.reason) == (JobState.FAILED, "WORKER_LOST")
 
 
 async def test_a_job_that_waits_out_its_delay_is_not_lost(library: Library) -> None:

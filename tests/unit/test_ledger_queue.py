@@ -66,13 +66,6 @@ async def test_priority_then_time_then_what_runs_first(library: Library) -> None
     assert [await place(library, job) for job in queue.running] == [(0, 0.0)] * 2
 
 
-async def test_places_of_jobs_of_the_same_instant_are_apart(library: Library) -> None:
-    for _ in range(6):
-        await asked(library)
-    queue = await look(library)
-    assert [(await place(library, job))[0] for job in queue.queued] == [1, 2, 3, 4, 5, 6]
-
-
 @pytest.mark.parametrize("seed", range(3))
 async def test_places_are_live(library: Library, seed: int) -> None:
     """Positions match the list after each event, and jobs start in that order whatever command the broker delivers."""

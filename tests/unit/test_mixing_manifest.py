@@ -56,22 +56,12 @@ def test_everything_that_can_be_said_is_understood() -> None:
     assert spec.sample_rate_hz == 48000
     assert spec.format == "wav24"
     assert sources(spec) == [0, 1]
-    assert spec.stems[0] == MixedStem(
-        source=0,
-        volume=0.5,
-        pan=-0.25,
-        solo=True,
-        edits=(
-            Edit("crop", 10, 5000.5),
-            Edit("trim", 1, 2),
-            Edit("split", 1500),
-            Edit("split", 250, part=1),
-            Edit("fade_in", duration_ms=3000),
-            Edit("fade_out", 5, duration_ms=20, part=2, curve="equal-power"),
-            Edit("gain", None, 9, level=0.25),
-            Edit("gain", level=pytest.approx(0.1)),
-        ),
-    )
+    edits = (
+        Edit("crop", 10, 5000.5), Edit("trim", 1, 2), Edit("split", 1500), Edit("split", 250, part=1),
+        Edit("fade_in", duration_ms=3000), Edit("fade_out", 5, duration_ms=20, part=2, curve="equal-power"),
+        Edit("gain", None, 9, level=0.25), Edit("gain", level=pytest.approx(0.1)),
+    )  # fmt: skip
+    assert spec.stems[0] == MixedStem(source=0, volume=0.5, pan=-0.25, solo=True, edits=edits)
 
 
 @pytest.mark.parametrize(
@@ -113,17 +103,10 @@ def test_objects_by_stem_fill_in_what_entries_leave_open() -> None:
     )
 
 
+# "b" is muted and solo: it is silent, and the others are not solo.
 @pytest.mark.parametrize(
     ("flags", "heard"),
-    [
-        ("...", "yyy"),
-        ("m..", "nyy"),
-        (".s.", "nyn"),
-        ("ss.", "yyn"),
-        ("ms.", "nyn"),
-        ("b..", "nnn"),  # muted and solo: silent, and the others are not solo
-        ("mmm", "nnn"),
-    ],
+    [("...", "yyy"), ("m..", "nyy"), (".s.", "nyn"), ("ss.", "yyn"), ("ms.", "nyn"), ("b..", "nnn"), ("mmm", "nnn")],
 )
 def test_mute_and_solo(flags: str, heard: str) -> None:
     entries = [{"index": i, "mute": flag in "mb", "solo": flag in "sb"} for i, flag in enumerate(flags)]

@@ -16,9 +16,7 @@ import pytest_asyncio
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from library import CLIENT_IP
-from library import Library as IdentityFixture
-from library import opened as identity_fixture
+from library import CLIENT_IP, Library, reason
 
 from kit import rpc
 from kit.errors import AppError, Code
@@ -308,13 +306,7 @@ async def test_the_cache_is_bounded_and_holds_no_token() -> None:
 # ---------------------------------------------------------------------------------------- tokens of the real library
 
 
-@pytest.fixture
-async def library(tmp_path: Path) -> AsyncIterator[IdentityFixture]:
-    async with identity_fixture(tmp_path) as built:
-        yield built
-
-
-async def test_tokens_have_the_rights_of_their_account(library: IdentityFixture) -> None:
+async def test_tokens_have_the_rights_of_their_account(library: Library) -> None:
     account = await library.account(role="pro")
     admin = await library.account("boss@example.org", role="super_admin")
     secret, token = await library.identity.tokens.create_for(account.id, "grpc")
@@ -322,19 +314,13 @@ async def test_tokens_have_the_rights_of_their_account(library: IdentityFixture)
     assert await authenticate(secret) == Principal(account.id, "pro")
     for status in ("suspended", "banned"):
         await set_status(library, admin.id, account.id, status)
-        assert await reason_of(authenticate(secret)) == "ACCOUNT_SUSPENDED"
+        assert await reason(authenticate(secret)) == "ACCOUNT_SUSPENDED"
     await set_status(library, admin.id, account.id, "active")
     assert await authenticate(secret) == Principal(account.id, "pro")
     await library.identity.tokens.revoke(account.id, token.public_id)
-    assert await reason_of(authenticate(secret)) == "UNAUTHORIZED"
+    assert await reason(authenticate(secret)) == "UNAUTHORIZED"
 
 
-async def set_status(library: IdentityFixture, admin_id: str, account_id: str, status: str) -> None:
+async def set_status(library: Library, admin_id: str, account_id: str, status: str) -> None:
     principal = Principal(admin_id, "super_admin")
     await library.identity.administration.update_account(principal, account_id, "", status, CLIENT_IP)
-
-
-async def reason_of(refused: Any) -> str:
-    with pytest.raises(AppError) as refusal:
-        await refused
-    return refusal.value.reason

@@ -104,22 +104,10 @@ def same(one: AppError, other: AppError) -> bool:
 
 
 META: list[dict[str, Any]] = [
-    {},
     {"details": {"model": ["is not known", "must be one of: a, b"], "größe 🎵": ["can't be blank"]}},
-    {"retry_after": 42},
     {"retry_after": 42, "details": {"retry_after": 42}},
-    {"details": {}},
-    {"details": {"name": []}},
     {"details": {"name": ["bad"], "other": [1]}},
-    {
-        "pending_count": 3,
-        "max_pending": 3,
-        "tier": "free",
-        "ratio": 0.1,
-        "nothing": None,
-        "nested": {"a": [1, {"b": "c"}]},
-    },
-    {"path": "line\nbreak \x00 \x7f und größe", "flag": True, "big": 2**63},
+    {"path": "line\nbreak \x00 \x7f und größe", "flag": True, "big": 2**63, "nested": {"a": [1, {"b": None}]}},
 ]
 
 

@@ -1,5 +1,5 @@
 """Calls to a component with several replicas: they are spread, they avoid replicas that do not serve, and a broken
-connection repeats only calls that may be repeated."""
+connection repeats only calls that may be repeated, a bounded number of times."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from typing import cast
+from typing import Any, cast
 
 import dns.message
 import dns.rdatatype
 import dns.rrset
+import grpc
 import pytest
+from soundwright.ingest.v1 import ingest_service_pb2 as ingest_pb
 from soundwright.library.v1 import webhook_service_pb2 as pb
 from soundwright.library.v1 import webhook_service_pb2_grpc as pb_grpc
 from soundwright.separation.v1 import separation_service_pb2
@@ -20,12 +22,13 @@ from soundwright.separation.v1 import separation_service_pb2
 import kit.rpc.server
 from kit import rpc
 from kit.errors import AppError
-from kit.rpc.client import removes, repeatable
+from kit.rpc.client import _CallingChannel, removes, repeatable
+from kit.rpc.transport import DelegatingChannel
 from kit.security.identity import Principal, principal_scope
 from services.library.access import not_found
 from tests.servers import free_ports
 from tests.servers.fault_proxy import FaultProxy, Proxy, fault_proxy
-from tests.signers import plain_signer
+from tests.signers import plain_signer, signer_of
 from tests.waiting import until
 
 ANN = Principal("ann", "user")
@@ -345,3 +348,35 @@ async def names() -> AsyncIterator[tuple[str, list[str]]]:
         yield f"{host}:{port}", addresses
     finally:
         transport.close()
+
+
+SERVICE = "/soundwright.ingest.v1.IngestService"
+
+
+@pytest.mark.parametrize(
+    ("method", "request_message", "attempts"),
+    [
+        ("FinishUpload", ingest_pb.FinishUploadRequest(), 1),
+        ("FinishDirectUpload", ingest_pb.FinishDirectUploadRequest(), 10),
+        ("GetDirectUpload", ingest_pb.GetDirectUploadRequest(), 10),
+    ],
+)
+async def test_a_call_that_kills_its_server_is_repeated_a_bounded_number_of_times(
+    method: str, request_message: Any, attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    async def die(_request: Any, **_details: Any) -> Any:
+        seen.append(method)
+        metadata = grpc.aio.Metadata()
+        raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, metadata, metadata, "Socket closed")
+
+    async def at_once(_seconds: float) -> None:
+        return None
+
+    monkeypatch.setattr(asyncio, "sleep", at_once)
+    monkeypatch.setattr(DelegatingChannel, "unary_unary", lambda *_arguments, **_options: die)
+    channel = _CallingChannel(DelegatingChannel(), "ingest", signer_of("gateway"), 10.0)
+    with pytest.raises(AppError, match="SERVICE_UNAVAILABLE"):
+        await channel.unary_unary(f"{SERVICE}/{method}")(request_message, timeout=600.0)
+    assert len(seen) == attempts

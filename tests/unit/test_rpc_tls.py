@@ -209,20 +209,12 @@ def replace(files: Certificates, successors: Certificates) -> None:
 @pytest.mark.parametrize(
     ("address", "local"),
     [
-        ("unix:/run/library.sock", True),
-        ("127.0.0.1:50051", True),
-        ("localhost:50051", True),
-        ("[::1]:50051", True),
-        ("ipv4:127.0.0.1:1,127.0.0.1:2", True),
-        ("", True),
-        ("0.0.0.0:50051", False),
-        ("[::]:50051", False),
-        ("library:50051", False),
-        ("10.0.0.1:50051", False),
-        ("dns:///library.soundwright.svc:50051", False),
+        ("unix:/run/library.sock", True), ("127.0.0.1:50051", True), ("localhost:50051", True), ("[::1]:50051", True),
+        ("ipv4:127.0.0.1:1,127.0.0.1:2", True), ("", True), ("0.0.0.0:50051", False), ("[::]:50051", False),
+        ("library:50051", False), ("10.0.0.1:50051", False), ("dns:///library.soundwright.svc:50051", False),
         ("ipv4:127.0.0.1:1,10.0.0.1:2", False),
     ],
-)
+)  # fmt: skip
 async def test_only_addresses_of_this_host_need_no_certificates(tmp_path: Path, address: str, local: bool) -> None:
     async with component(Settings(data_dir=tmp_path, library_addr=address, grpc_bind=address)) as runtime:
         with contextlib.nullcontext() if local else pytest.raises(SettingsError) as problem:

@@ -139,14 +139,11 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("variable", "similar"),
     [
-        ("SOUNDWRIGHT_OPEN_ACESS", "SOUNDWRIGHT_OPEN_ACCESS"),
-        ("SOUNDWRIGHT_GATEWAYPORT", "SOUNDWRIGHT_GATEWAY_PORT"),
+        ("SOUNDWRIGHT_OPEN_ACESS", "SOUNDWRIGHT_OPEN_ACCESS"), ("SOUNDWRIGHT_GATEWAYPORT", "SOUNDWRIGHT_GATEWAY_PORT"),
         ("SOUNDWRIGHT_SPOTIFY_CLIENT", "SOUNDWRIGHT_SPOTIFY_CLIENT_ID"),
-        ("soundwright_sweep_second", "SOUNDWRIGHT_SWEEP_SECONDS"),
-        ("SOUNDWRIGHT_XYZZY", ""),
-        ("SOUNDWRIGHT_", ""),
+        ("soundwright_sweep_second", "SOUNDWRIGHT_SWEEP_SECONDS"), ("SOUNDWRIGHT_XYZZY", ""), ("SOUNDWRIGHT_", ""),
     ],
-)
+)  # fmt: skip
 def test_an_unknown_variable_comes_with_the_nearest_setting(
     variable: str, similar: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

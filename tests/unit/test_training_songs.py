@@ -1,28 +1,27 @@
-"""Songs for training and evaluation: composition, rendering, and the files of a song."""
+"""Songs for training and evaluation: composition, rendering, and the files of a song; and the benchmarks that measure on them."""
 
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from training_sounds import SAMPLE_PITCH_MIDI, speech, write_sources
 
+from bench import analysis_quality, separation_quality
+from bench.analysis_quality import beat_f_measure, key_score, tempo_is_close
+from bench.separation_quality import scores_of
 from training import render
 from training.composer import HELD_OUT_PROGRAMS, Palette, Voice, compose
 from training.mixing import CEILING, instruments_of, mix, palette_of
-from training.percussion import random_drum, strike
-from training.score import PITCH_CLASSES, STEMS, Note
+from training.score import STEMS
 from training.second_composer import STYLE_NAMES, arranged
-from training.singing import Singer, SungNote, sing
-from training.soundfont import SampledNote, load_font, render_note
 from training.sources import KITS, VOICES, Catalogue
 from training.styles import EVALUATION_STYLES, MODES, STYLES
-from training.synthesizer import play, pluck, random_patch, random_string
-from training.voices import RATE_HZ, analyse
+from training.voices import RATE_HZ, analyse, save_bank
 
 PALETTE = Palette(
     ("one", "two"),
@@ -34,11 +33,6 @@ PALETTE = Palette(
 @pytest.fixture(scope="module")
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
     return Catalogue(write_sources(tmp_path_factory.mktemp("sources")))
-
-
-def dominant_hz(samples: np.ndarray) -> float:
-    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), 1 << 18))
-    return float(np.argmax(spectrum) * RATE_HZ / (1 << 18))
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -57,22 +51,6 @@ def test_the_truth_of_a_song_is_consistent_and_follows_from_seed_and_split(style
     assert truth.key.endswith("minor") == (MODES[truth.mode][2] == 3)
     assert all(0 <= note.start_seconds < 25.0 for part in score.parts for note in part.notes)
     assert all(0 < note.pitch_midi < 128 and 0 < note.velocity < 128 for part in score.parts for note in part.notes)
-
-
-def test_notes_are_in_the_key_and_bass_drums_on_beats() -> None:
-    in_key, on_beat = [], []
-    for seed in range(12):
-        score = compose(seed, "train", 30.0, PALETTE, "house")
-        tonic, beats = PITCH_CLASSES.index(score.truth.key.split()[0]), np.array(score.truth.beats)
-        for part in score.parts:
-            if part.stem in ("bass", "vocals"):
-                in_key += [(note.pitch_midi - tonic) % 12 in MODES[score.truth.mode] for note in part.notes]
-            if part.role == "kit":
-                kicks = [note.start_seconds for note in part.notes if note.pitch_midi == 36]
-                on_beat += [np.min(np.abs(beats - kick)) < 0.02 for kick in kicks]
-    assert (len(in_key) > 300, len(on_beat) > 200) == (True, True)
-    assert np.mean(in_key) > 0.95
-    assert np.mean(on_beat) > 0.8
 
 
 def test_splits_share_no_sounds_and_progressions() -> None:
@@ -97,62 +75,6 @@ def test_splits_share_no_sounds_and_progressions() -> None:
     assert programs["validation"] <= HELD_OUT_PROGRAMS
     assert not programs["train"] & HELD_OUT_PROGRAMS
     assert not chords["train"] & chords["evaluation"]
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_synthesizers_strings_and_drums_sound_at_their_notes(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    notes = [Note(1.5, 1.0, 40, 100), Note(0.5, 0.6, 28, 100)]  # 82.4 and 41.2 Hz
-    frame_count = 5 * RATE_HZ
-    tones = [
-        play(random_patch(random), notes, frame_count, RATE_HZ),
-        pluck(random_string(random), notes, frame_count, RATE_HZ, random),
-    ]
-    for sound in (*tones, strike([random_drum(random)] * 2, notes, frame_count, RATE_HZ, random)):
-        assert (sound.shape, sound.dtype) == ((2, frame_count), np.float32)
-        assert not np.any(sound[:, : RATE_HZ // 2])
-        assert 0.01 < np.max(np.abs(sound)) < 4
-    for sound in tones:
-        assert np.max(np.abs(sound[:, round(4.5 * RATE_HZ) :])) < 0.01
-        for second, hertz in ((0.7, 41.2), (1.9, 82.4)):
-            heard = dominant_hz(sound[0, round(second * RATE_HZ) : round((second + 0.5) * RATE_HZ)]) / hertz
-            assert heard == pytest.approx(max(1, round(heard)), rel=0.05)  # a harmonic of a string can be the strongest
-
-
-def test_a_font_plays_the_pitch_level_and_length_of_a_note(catalogue: Catalogue, tmp_path: Path) -> None:
-    font = next(iter(catalogue.fonts("train").values()))
-    loud, soft = np.zeros((2, 2, RATE_HZ), np.float32)
-    for out, velocity in ((loud, 127), (soft, 64)):
-        note = SampledNote(4410, 22050, SAMPLE_PITCH_MIDI - 12, velocity)
-        render_note(out, font, font.regions(0, 0), note, RATE_HZ)
-    assert dominant_hz(loud[0, 5000:20000]) == pytest.approx(220.0, abs=0.5)
-    assert not np.any(loud[:, :4410])
-    assert np.max(np.abs(loud)) == pytest.approx(16000 / 32768, rel=0.05)
-    assert np.max(np.abs(soft)) == pytest.approx(np.max(np.abs(loud)) * (64 / 127) ** 2, rel=0.05)
-    assert np.max(np.abs(loud[:, 4410 + 22050 + 12000 :])) < 0.001  # 0.25 s after the release
-    (tmp_path / "noise.sf2").write_bytes(bytes(100))
-    with pytest.raises(ValueError, match="not a SoundFont"):
-        load_font(tmp_path / "noise.sf2")
-
-
-def test_a_voice_sings_the_pitch_of_the_melody() -> None:
-    bank = analyse([speech()], 16_000)
-    assert len(bank.syllables) == 4
-    assert bank.pitch_hz == pytest.approx(150.0, rel=0.02)
-    notes = [SungNote(0.5 + 0.6 * place, 0.6, pitch, 100, place) for place, pitch in enumerate((57, 64, 60))]
-    out = np.zeros(3 * RATE_HZ, np.float32)
-    singer = Singer(vibrato_cents=0.0, wander_cents=0.0, breath=0.0)
-    sing(out, bank, singer, notes, np.random.default_rng(1))
-    assert not np.any(out[: round(0.2 * RATE_HZ)])
-    for note in notes:
-        middle = out[round((note.start_seconds + 0.2) * RATE_HZ) : round((note.start_seconds + 0.45) * RATE_HZ)]
-        wanted = 440 * 2 ** ((note.pitch_midi - 69) / 12)
-        spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 1 << 17))
-        hertz = np.arange(len(spectrum)) * RATE_HZ / (1 << 17)
-        near = (hertz > wanted / 1.2) & (hertz < wanted * 1.2)
-        assert 1200 * np.log2(hertz[near][np.argmax(spectrum[near])] / wanted) == pytest.approx(0.0, abs=25)
-        between = spectrum[(hertz > wanted * 1.3) & (hertz < wanted * 1.7)]
-        assert np.max(between) < 0.2 * np.max(spectrum[near])
 
 
 @pytest.mark.parametrize("style", ["pop", "metal", None])
@@ -202,3 +124,153 @@ def test_songs_are_files_with_truth_and_an_interrupted_run_resumes(
         assert rendered(catalogue.folder, tmp_path / composer, monkeypatch, *options) == 0
         truth = json.loads((tmp_path / composer / "evaluation" / "000001" / "song.json").read_text())
         assert truth["style"] == style
+
+
+FONTS = ("usr/share/sounds/sf2/FluidR3_GM.sf2", "usr/share/sounds/sf2/TimGM6mb.sf2")
+TINY_KITS = {"train": "GMRockKit", "validation": "Millo_MultiLayered3", "evaluation": "BJA_Pacific"}
+SAMPLE_PITCH_MIDI = 69
+
+
+def write_sources(folder: Path) -> Path:
+    """Write sources with a font for each pair of splits, and a kit and a voice for each split."""
+    packages = folder / "packages"
+    for path in FONTS:
+        (packages / path).parent.mkdir(parents=True, exist_ok=True)
+        (packages / path).write_bytes(soundfont())
+    for kit in TINY_KITS.values():
+        _write_kit(packages / "usr/share/hydrogen/data/drumkits" / kit)
+    (folder / "voices").mkdir()
+    for split in TINY_KITS:
+        voice = next(voice for voice in VOICES if voice.split == split)
+        save_bank(folder / "voices" / f"{voice.name}.npz", analyse([speech()], 16_000))
+    return folder
+
+
+def speech() -> np.ndarray:
+    """Return four vowels of 0.3 s at 150 Hz, float32 [frames], with pauses between them."""
+    time = np.arange(round(0.3 * RATE_HZ)) / RATE_HZ
+    pieces = []
+    for formant_hz in (500, 700, 900, 1100):
+        harmonics = [
+            np.sin(2 * np.pi * 150 * number * time) / (1 + ((150 * number - formant_hz) / 150) ** 2)
+            for number in range(1, 40)
+        ]
+        pieces += [np.zeros(RATE_HZ // 10), np.sum(harmonics, axis=0) * np.hanning(len(time))]
+    whole = np.concatenate([*pieces, np.zeros(RATE_HZ // 10)])
+    return (0.5 * whole / np.max(np.abs(whole))).astype(np.float32)
+
+
+def soundfont() -> bytes:
+    """Return a SoundFont whose preset 0 of the banks 0 and 128 is a looped sine of 440 Hz, for all keys."""
+    period, cycles = 100, 20
+    wave = np.sin(2 * np.pi * np.arange(period * cycles) / period)
+    data = (16000 * wave).astype("<i2").tobytes() + bytes(92)
+    rate = 440 * period
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return name + struct.pack("<I", len(content)) + content
+
+    def listing(kind: bytes, *chunks: bytes) -> bytes:
+        return chunk(b"LIST", kind + b"".join(chunks))
+
+    def name(text: str) -> bytes:
+        return text.encode().ljust(20, b"\0")
+
+    # The programs that songs use are all the same sound.
+    presets = [(bank, program) for bank in (0, 128) for program in range(128)]
+    headers = b"".join(
+        name("preset") + struct.pack("<HHH12x", program, bank, at) for at, (bank, program) in enumerate(presets)
+    )
+    headers += name("EOP") + struct.pack("<HHH12x", 0, 0, len(presets))
+    bags = b"".join(struct.pack("<HH", at, 0) for at in range(len(presets) + 1))
+    generators = b"".join(struct.pack("<Hh", 41, 0) for _ in presets) + bytes(4)
+    zone = [(54, 1), (38, -2400), (53, 0)]
+    sample = name("sine") + struct.pack(
+        "<IIIIIBb2xH", 0, period * cycles, period, period * (cycles - 1), rate, SAMPLE_PITCH_MIDI, 0, 1
+    )
+    tables = (
+        chunk(b"phdr", headers), chunk(b"pbag", bags), chunk(b"pmod", bytes(10)), chunk(b"pgen", generators),
+        chunk(b"inst", name("sine") + struct.pack("<H", 0) + name("EOI") + struct.pack("<H", 1)),
+        chunk(b"ibag", struct.pack("<HHHH", 0, 0, len(zone), 0)), chunk(b"imod", bytes(10)),
+        chunk(b"igen", b"".join(struct.pack("<Hh", *pair) for pair in zone) + bytes(4)),
+        chunk(b"shdr", sample + name("EOS") + bytes(26)),
+    )  # fmt: skip
+    return chunk(
+        b"RIFF",
+        b"sfbk"
+        + listing(b"INFO", chunk(b"ifil", bytes(4)))
+        + listing(b"sdta", chunk(b"smpl", data))
+        + listing(b"pdta", *tables),
+    )
+
+
+def _write_kit(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(1)
+    instruments = []
+    for instrument, hertz, seconds in (
+        ("Kick", 60, 0.3),
+        ("Snare", 200, 0.2),
+        ("Hat Closed", 8000, 0.1),
+        ("Hat Open", 8000, 0.5),
+        ("Crash", 6000, 1.0),
+    ):
+        time = np.arange(round(seconds * 44_100)) / 44_100
+        hit = np.exp(-time * 5 / seconds) * (np.sin(2 * np.pi * hertz * time) + 0.2 * rng.standard_normal(len(time)))
+        soundfile.write(folder / f"{instrument}.wav", 0.4 * hit, 44_100)
+        instruments.append(
+            f"<instrument><name>{instrument}</name><layer><filename>{instrument}.wav</filename><max>1</max></layer></instrument>"
+        )
+    (folder / "drumkit.xml").write_text(f"<drumkit_info>{''.join(instruments)}</drumkit_info>")
+
+
+def test_sdr_counts_scale_errors_and_the_improvement_does_not() -> None:
+    tones = {"bass": 80, "vocals": 700}
+    times = np.arange(RATE_HZ) / RATE_HZ
+    truth = {stem: np.tile(np.sin(2 * np.pi * hz * times), (2, 1)).astype(np.float32) for stem, hz in tones.items()}
+    scores = scores_of("song", truth, {stem: samples / 2 for stem, samples in truth.items()})
+    assert scores["bass"].sdr_db == pytest.approx(20 * np.log10(2), abs=0.01)
+    assert scores["bass"].improvement_db > 60
+    mix = sum(truth.values())
+    unchanged = scores_of("song", {**truth, "drums": np.zeros_like(mix)}, dict.fromkeys([*truth, "drums"], mix))
+    assert set(unchanged) == set(truth), "silent stems do not count"
+    assert all(score.improvement_db == pytest.approx(0.0, abs=1e-6) for score in unchanged.values())
+
+
+@pytest.mark.parametrize(
+    ("measured", "true", "score"),
+    [
+        ("C major", "C major", 1.0), ("Bb minor", "A# minor", 1.0), ("G major", "C major", 0.5),
+        ("F major", "C major", 0.0), ("A minor", "C major", 0.3), ("C minor", "C major", 0.2),
+    ],
+)  # fmt: skip
+def test_keys_score_like_in_mirex(measured: str, true: str, score: float) -> None:
+    assert key_score(measured, true) == score
+
+
+def test_tempi_are_close_within_four_percent() -> None:
+    assert tempo_is_close(103.9, 100)
+    assert not tempo_is_close(104.2, 100)
+    assert not tempo_is_close(200, 100)
+    assert tempo_is_close(200, 100, (1.0, 2.0))
+
+
+def test_each_true_beat_matches_one_measured_beat() -> None:
+    true = [1.0, 2.0, 3.0, 4.0]
+    assert beat_f_measure(true, true) == 1.0
+    assert beat_f_measure([1.069, 1.931, 3.0, 4.0], true) == 1.0
+    assert beat_f_measure([1.08, 2.08, 3.08, 4.08], true) == 0.0
+    assert beat_f_measure([1.0, 1.01, 2.0, 3.0, 4.0], true) == pytest.approx(8 / 9)
+    assert beat_f_measure([2.0, 4.0], true) == pytest.approx(2 / 3)
+    assert beat_f_measure([], true) == 0.0
+
+
+def test_the_benchmarks_report_models_and_references(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sounds = palette_of(catalogue, "evaluation"), instruments_of(catalogue, "evaluation")
+    render.render_song(0, tmp_path, "evaluation", 10.0, 0.0, sounds)
+    for program in (separation_quality, analysis_quality):
+        monkeypatch.setattr("sys.argv", ["program", str(tmp_path / "evaluation")])
+        program.main()
+        assert "| 000000 folk |" in capsys.readouterr().out

@@ -3,7 +3,7 @@
 import { loadavg } from "node:os";
 import { serveLong } from "./long.mjs";
 import { measureMemory } from "./memory.mjs";
-import { test } from "./studio.mjs";
+import { test } from "../../tests/studio/studio.mjs";
 
 const ZOOM_STEPS = 8;
 /** Shorter interactions are not reported. */

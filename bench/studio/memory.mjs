@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { located } from "./chromium.mjs";
+import { located } from "../../tests/studio/chromium.mjs";
 import { serveLong } from "./long.mjs";
 
 const SAMPLE_MILLISECONDS = 100;
