@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 
 from kit.engines import NONE_STATED, ModelDeclaration, ModelFile, Score
-from services.separation.service import STEMS
+from services.separation.service import FALLBACK, STEMS
 
 __all__ = ["MODELS"]
 
@@ -35,7 +35,7 @@ _declare = functools.partial(
         " https://github.com/facebookresearch/demucs/issues/327"
     ),
     needs_weights=True,
-    fallback="dsp",
+    fallback=FALLBACK,
 )
 
 

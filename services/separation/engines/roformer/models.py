@@ -20,7 +20,7 @@ from collections.abc import Mapping
 
 from kit.engines import NONE_STATED, ModelDeclaration, ModelFile, Score
 from services.separation.engines.roformer.config import DEFAULT_BANDS, RoformerConfig
-from services.separation.service import STEMS
+from services.separation.service import FALLBACK, STEMS
 
 __all__ = ["CONFIGS", "MODELS"]
 
@@ -34,7 +34,7 @@ def _scores(test_set: str, **stems: float) -> tuple[Score, ...]:
     return tuple(Score(stem=stem, sdr_db=sdr, test_set=test_set, source=_SCORES) for stem, sdr in named.items())
 
 
-_declare = functools.partial(ModelDeclaration, code_licence="Apache-2.0", needs_weights=True, fallback="dsp")
+_declare = functools.partial(ModelDeclaration, code_licence="Apache-2.0", needs_weights=True, fallback=FALLBACK)
 
 MODELS = (
     _declare(
