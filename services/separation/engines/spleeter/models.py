@@ -13,7 +13,8 @@ import functools
 import sys
 from pathlib import Path
 
-from kit.engines import ModelDeclaration, ModelFile
+from kit.engines import ModelDeclaration, ModelFile, Score
+from services.separation.engines.scale import MUSDB18, measured
 from services.separation.service import ACCOMPANIMENT, FALLBACK, STEMS
 
 __all__ = ["SPLEETER", "SPLEETER_WITH_SMALL", "WEIGHTS"]
@@ -46,7 +47,9 @@ SPLEETER = _declare(
     architecture="U-Net",
     outputs=("vocals", ACCOMPANIMENT),
     files=(_FILE,),
-    relative_cost=0.09,
+    relative_cost=0.07,
+    gains=measured(vocals=9.4, accompaniment=5.1),
+    scores=(Score(stem="vocals", sdr_db=6.55, test_set=MUSDB18, source="https://doi.org/10.21105/joss.02154"),),
 )
 
 SPLEETER_WITH_SMALL = _declare(
@@ -55,5 +58,6 @@ SPLEETER_WITH_SMALL = _declare(
     architecture="U-Net, then TFC-TDF U-Net",
     outputs=STEMS,
     files=(_FILE,),
-    relative_cost=0.2,
+    relative_cost=0.14,
+    gains=measured(drums=2.4, bass=0.0, other=4.3, vocals=9.4),
 )
