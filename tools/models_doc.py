@@ -44,7 +44,7 @@ def _document(registries: dict[str, EngineRegistry[Any]]) -> str:
         lines.append("|---" * 13 + "|")
         for declared in registry.declarations():
             lines.append(f"| {' | '.join(_cells(declared, registry))} |")
-        lines += _scores(registry) + _files(registry)
+        lines += _gains(registry) + _scores(registry) + _files(registry)
         lines += _licence_notes(registry)
         default = f"`{registry.default_model}` is the default model."
         internal = [f"`{declared.name}`" for declared in registry.declarations() if not declared.listed]
@@ -88,6 +88,27 @@ def _licence_notes(registry: EngineRegistry[Any]) -> list[str]:
     for declared in registry.declarations():
         names.setdefault(declared.licence_note, []).append(f"`{declared.name}`")
     return [line for note, models in names.items() if note for line in ("", f"{', '.join(models)}: {note}")]
+
+
+def _gains(registry: EngineRegistry[Any]) -> list[str]:
+    known = [declared for declared in registry.declarations() if declared.gains]
+    stems = list(dict.fromkeys(stem for declared in known for stem in declared.outputs))
+    rows = []
+    for declared in known:
+        gains = {gain.stem: f"{gain.db:+.1f}" for gain in declared.gains}
+        how = "measured" if all(gain.is_measured for gain in declared.gains) else "estimated"
+        rows.append(f"| `{declared.name}` | {how} | {' | '.join(gains.get(stem, '') for stem in stems)} |")
+    header = [
+        "",
+        "`auto` compares models by their gains: the mean improvement of the SI-SDR over the mix on 17 excerpts of real songs",
+        "([BENCHMARKS.md](BENCHMARKS.md#separation-of-real-songs)), in dB. Weights that could not be fetched were not measured. Their",
+        "gains are estimated from published scores (`services/separation/engines/scale.py`). An estimate says which of two models is",
+        "better, and not how good it is on the excerpts.",
+        "",
+        f"| model | gains | {' | '.join(stems)} |",
+        f"|---|---|{'---:|' * len(stems)}",
+    ]
+    return header + rows if rows else []
 
 
 def _scores(registry: EngineRegistry[Any]) -> list[str]:

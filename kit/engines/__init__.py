@@ -5,7 +5,7 @@ lists their models, loads them, and selects a fallback when weights are missing.
 """
 
 from kit.engines.availability import ModelAvailability, ModelState
-from kit.engines.declaration import NONE_STATED, Engine, ModelDeclaration, ModelFile, Score
+from kit.engines.declaration import NONE_STATED, Engine, Gain, ModelDeclaration, ModelFile, Score
 from kit.engines.registry import EngineRegistry, FallbackPolicy, ModelSelection
 from kit.engines.speeds import MeasuredSpeeds
 
@@ -14,6 +14,7 @@ __all__ = [
     "Engine",
     "EngineRegistry",
     "FallbackPolicy",
+    "Gain",
     "MeasuredSpeeds",
     "ModelAvailability",
     "ModelDeclaration",

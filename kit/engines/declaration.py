@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["NONE_STATED", "Engine", "ModelDeclaration", "ModelFile", "Score"]
+__all__ = ["NONE_STATED", "Engine", "Gain", "ModelDeclaration", "ModelFile", "Score"]
 
 NONE_STATED = "none stated"
 """The licence of weights whose authors state none."""
@@ -26,6 +26,21 @@ class Score:
     sdr_db: float
     test_set: str
     source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gain:
+    """How much better a stem is than the mix, on one set of songs, so that models compare.
+
+    Args:
+        stem: the stem.
+        db: the mean improvement of the scale-invariant signal-to-distortion ratio (SI-SDR) in dB.
+        is_measured: whether it was measured. Otherwise it is estimated from a published score.
+    """
+
+    stem: str
+    db: float
+    is_measured: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +83,7 @@ class ModelDeclaration:
         source: repository of the weights on the model hub (``owner/name``); empty if they are not on the hub.
         files: the files of the model; empty if they are not known before the download.
         scores: published scores.
+        gains: the only figures by which models are compared; empty or without some stems if they are not known.
         relative_cost: computing time relative to ``htdemucs`` on the same machine; None if it is not known.
         needs_weights: whether the engine loads weights before it can run the model.
         memory_bytes: main memory that the model needs on a CPU; None if it is not measured.
@@ -88,6 +104,7 @@ class ModelDeclaration:
     source: str = ""
     files: tuple[ModelFile, ...] = ()
     scores: tuple[Score, ...] = ()
+    gains: tuple[Gain, ...] = ()
     relative_cost: float | None = None
     memory_bytes: int | None = None
     device_memory_bytes: int | None = None

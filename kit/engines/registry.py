@@ -222,8 +222,9 @@ class EngineRegistry(Generic[E]):
         except AppError as error:
             if not fallback or error.reason not in _FALLBACK_REASONS:
                 raise
-            log.warning("model.degraded", requested=model, used=fallback, reason=error.message)
-            return self._selection(fallback, model, error.message)
+            used = self.select(fallback, outputs).model  # it may need weights, too, and have a fallback
+            log.warning("model.degraded", requested=model, used=used, reason=error.message)
+            return self._selection(used, model, error.message)
         return self._selection(model, model)
 
     def fallback_of(self, model: str, outputs: Collection[str] = ()) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
@@ -73,9 +74,11 @@ def parse_quality(model: str, quality: str) -> Quality:
 def choose(
     candidates: Sequence[Candidate], stems: Sequence[str], quality: Quality, audio_seconds: float, has_gpu: bool
 ) -> Choice | None:
-    """Return the best available model that has the stems and is quick enough, or the quickest one if none is.
+    """Return the best available model that has the stems and is quick enough.
 
-    The best model has the highest published score for the stems. A model without a score comes after those with one.
+    The best model has the highest mean gain of the stems. A model for which that is not known comes after the others. If
+    no model is quick enough, the best of those runs that take at most twice as long as the quickest. Models without weights
+    are the last resort.
 
     Args:
         candidates: in the order of preference among equals.
@@ -86,6 +89,7 @@ def choose(
         None if no available model has the stems.
     """
     able = [each for each in candidates if each.is_available and set(stems) <= set(each.declaration.outputs)]
+    able = [each for each in able if each.declaration.needs_weights] or able
     if not able:
         return None
 
@@ -94,21 +98,22 @@ def choose(
 
     share, least = _PATIENCE[quality]
     patience = min(max(share * audio_seconds, least), _LONGEST_SECONDS)
-    quick = [each for each in able if seconds(each) <= patience]
-    chosen = max(quick, key=lambda each: _score(each.declaration, stems)[0]) if quick else min(able, key=seconds)
-    name, (score, test_set) = chosen.declaration.name, _score(chosen.declaration, stems)
-    if not quick:
-        merit = "none is quick enough, and it is the quickest"
-    elif not test_set:
-        merit = "none that is quick enough has a better published score"
-    else:
-        merit = f"it has the best published score ({score:.2f} dB on {test_set}) of those that are quick enough"
+    shortest = min(map(seconds, able))
+    is_quick = shortest <= patience
+    quick = [each for each in able if seconds(each) <= (patience if is_quick else 2 * shortest)]
+    chosen = max(quick, key=lambda each: _gain_db(each.declaration, stems))
+    gain_db = _gain_db(chosen.declaration, stems)
+    of_all = "that are quick enough" if is_quick else "that come close to the quickest, since none is quick enough"
+    how = (
+        "measured" if all(gain.is_measured for gain in chosen.declaration.gains) else "estimated from published scores"
+    )
+    merit = f"it is the best of those {of_all}" + ("" if gain_db == -math.inf else f" (gain {gain_db:.1f} dB, {how})")
     hardware = "a GPU" if has_gpu else "a CPU"
     reason = (
-        f"auto chose {name} for quality {quality!r}, {audio_seconds:.0f} seconds of audio and {hardware}: of the models for"
-        f" {', '.join(stems)} whose weights are present, {merit}."
+        f"auto chose {chosen.declaration.name} for quality {quality!r}, {audio_seconds:.0f} seconds of audio and {hardware}:"
+        f" of the models for {', '.join(stems)} whose weights are present, {merit}."
     )
-    return Choice(name, reason)
+    return Choice(chosen.declaration.name, reason)
 
 
 def _assumed_speed(declaration: ModelDeclaration, has_gpu: bool) -> float:
@@ -117,13 +122,7 @@ def _assumed_speed(declaration: ModelDeclaration, has_gpu: bool) -> float:
     )
 
 
-def _score(declaration: ModelDeclaration, stems: Sequence[str]) -> tuple[float, str]:
-    """Return the mean published score of the stems, or of all stems if theirs is not published, and its test set.
-
-    Without a published score it is zero, and the test set is empty.
-    """
-    scores = {score.stem: score for score in declaration.scores}
-    is_whole = set(scores) <= {"", *stems}
-    if scores and all(stem in scores for stem in stems) and not (is_whole and "" in scores):
-        return sum(scores[stem].sdr_db for stem in stems) / len(stems), scores[stems[0]].test_set
-    return (scores[""].sdr_db, scores[""].test_set) if "" in scores else (0.0, "")
+def _gain_db(declaration: ModelDeclaration, stems: Sequence[str]) -> float:
+    """Return the mean gain of the stems; minus infinity if that of one is not known."""
+    gains = {gain.stem: gain.db for gain in declaration.gains}
+    return sum(gains.get(stem, -math.inf) for stem in stems) / len(stems)

@@ -9,6 +9,7 @@ from typing import cast
 
 from kit.engines import EngineRegistry
 from services.separation.service import (
+    ACCOMPANIMENT,
     COMBINATIONS,
     FORMATS,
     LALALAI,
@@ -32,7 +33,7 @@ __all__ = ["first_names", "parse_request", "stem_names"]
 _MODEL_LIMIT = 4
 _CHAIN_LIMIT = 2
 # Stems that mean "the rest", which differs among models with different stems.
-_REST = {"other", "remainder"}
+_REST = {"other", "remainder", ACCOMPANIMENT}
 
 
 def parse_request(wishes: Wishes, registry: EngineRegistry[Engine]) -> SeparationSpec:

@@ -10,6 +10,7 @@ from services.separation.engines.dsp import DspEngine
 from services.separation.engines.hpss import HpssEngine
 from services.separation.engines.roformer import RoformerEngine
 from services.separation.engines.small import SmallEngine
+from services.separation.engines.spleeter import SpleeterEngine
 from services.separation.service import Engine
 from services.separation.settings import SeparationSettings
 
@@ -39,6 +40,7 @@ def build_registry(settings: SeparationSettings) -> Registry:
             compiled_dir=settings.separation_compiled_dir or settings.data_dir / "compiled",
         )
     )
+    registry.register(SpleeterEngine(cpu_mode=settings.separation_cpu_mode, **hardware))
     registry.register(SmallEngine(**hardware))
     registry.register(DspEngine())
     registry.register(

@@ -60,6 +60,9 @@ class Engine(EngineBase, Protocol):
 STEMS = ("drums", "bass", "other", "vocals")
 """Names of the stems of four-stem models, in the order in which they are listed."""
 
+FALLBACK = "spleeter-with-small"
+"""The model that runs instead of models whose weights are missing."""
+
 ACCOMPANIMENT = "accompaniment"
 """Name of the recording minus the requested stems. A job returns it if it does not return all stems of the model."""
 

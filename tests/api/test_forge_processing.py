@@ -60,7 +60,7 @@ def test_another_engine_is_never_used_in_silence(job: dict[str, Any]) -> None:
     if job["engine"] == "demucs":
         assert (job["model"], job["degraded"], job["degraded_reason"]) == ("htdemucs", False, None)
     else:
-        assert (job["engine"], job["model"], job["degraded"]) == ("dsp", "dsp", True)
+        assert (job["engine"], job["model"], job["degraded"]) == ("spleeter", "spleeter-with-small", True)
         assert "htdemucs" in job["degraded_reason"]
 
 
@@ -102,11 +102,21 @@ def test_stems_are_stored_as_asked(admin: httpx.Client, encoding: str) -> None:
         assert stem["file_path"].endswith(".flac" if encoding == "flac" else ".wav")
 
 
-def test_a_network_without_a_download_separates(admin: httpx.Client, track: dict[str, Any]) -> None:
-    created = admin.post("/api/processing/separate", json={"track_id": track["id"], "model": "small"}).json()["data"]
+@pytest.mark.parametrize(
+    ("request_body", "model", "stems"),
+    [
+        ({"model": "small"}, "small", {"vocals", "drums", "bass", "other"}),
+        ({"model": "auto", "stems": ["vocals"]}, "spleeter", {"vocals", "accompaniment"}),
+        ({"model": "auto", "stems": ["vocals", "accompaniment"]}, "spleeter", {"vocals", "accompaniment"}),
+    ],
+)
+def test_a_network_without_a_download_separates(
+    admin: httpx.Client, track: dict[str, Any], request_body: dict[str, Any], model: str, stems: set[str]
+) -> None:
+    created = admin.post("/api/processing/separate", json={"track_id": track["id"], **request_body}).json()["data"]
     done = finished(admin, f"/api/processing/job/{created['job_id']}")
-    assert (done["engine"], done["model"], done["degraded"]) == ("small", "small", False)
-    assert {stem["stem_type"] for stem in done["stems"]} == {"vocals", "drums", "bass", "other"}
+    assert (done["engine"], done["model"], done["degraded"]) == (model, model, False)
+    assert {stem["stem_type"] for stem in done["stems"]} == stems
     total = np.sum([decoded(admin.get(stem["download_url"]).content) for stem in done["stems"]], axis=0)
     np.testing.assert_allclose(total, decoded(encoded(SAMPLES)), atol=1e-4)
 
@@ -139,15 +149,17 @@ def test_auto_chooses_an_available_model_and_says_why(admin: httpx.Client, track
     created = admin.post("/api/processing/separate", json=body, headers=headers)
     assert created.status_code == 201, created.text
     data = created.json()["data"]
-    assert data["model"] == "small"
+    assert data["model"] == "spleeter-with-small"
     assert admin.post("/api/processing/separate", json=body, headers=headers).status_code == 200
     other = admin.post("/api/processing/separate", json={**body, "quality": "best"}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
     done = finished(admin, f"/api/processing/job/{data['job_id']}")
     assert (done["status"], done["model"], done["requested_model"], done["degraded"]) == (
-        "completed", "small", "small", False,
+        "completed", "spleeter-with-small", "spleeter-with-small", False,
     )  # fmt: skip
-    assert done["model_reason"].startswith("auto chose small for quality 'balanced', 3 seconds of audio and a")
+    assert done["model_reason"].startswith(
+        "auto chose spleeter-with-small for quality 'balanced', 3 seconds of audio and a"
+    )
 
 
 def test_auto_chooses_a_model_with_the_stem_that_a_chain_separates(admin: httpx.Client, track: dict[str, Any]) -> None:

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from kit.engines import EngineRegistry
-from services.separation.engines.networks import CpuMode
-from services.separation.engines.roformer import RoformerEngine, weights
+from services.separation.engines.networks import CpuMode, precision
+from services.separation.engines.roformer import RoformerEngine
 from services.separation.engines.windows import overlap_add
 from services.separation.service import Samples
 from tests.models import tiny_roformer as tiny
@@ -63,7 +63,7 @@ def test_layers_in_16_bits_hardly_change_the_stems(
     mix = recording(3 * tiny.SEGMENT_FRAMES)
     exact = joined(engine.separate(mix, name))
     for has_bfloat16 in (True, False):
-        monkeypatch.setattr(weights, "cpu_has_bfloat16", lambda found=has_bfloat16: found)
+        monkeypatch.setattr(precision, "cpu_has_bfloat16", lambda found=has_bfloat16: found)
         reduced = RoformerEngine(model_dir=folder, thread_count=1, device="cpu", cpu_mode=mode)
         stems = joined(reduced.separate(mix, name))
         errors = [error_db(stems[stem], exact[stem]) for stem in exact]

@@ -34,6 +34,7 @@ SIMPLE = ModelDeclaration(
     name="simple", description="Rules", architecture="Rules", outputs=("a",), code_licence="MIT", needs_weights=False
 )
 STEP = dataclasses.replace(SIMPLE, name="step", listed=False)
+LARGER = dataclasses.replace(LARGE, name="larger", fallback="large")
 
 
 class Network(Engine):
@@ -58,6 +59,11 @@ class Network(Engine):
 
     def unload(self, model: str) -> None:
         self.unloads.append(model)
+
+
+class Larger(Network):
+    name = "larger-network"
+    models = (LARGER,)
 
 
 class Rules(Engine):
@@ -147,6 +153,17 @@ def test_the_declared_fallback_runs_and_the_selection_says_why(
     assert world.registry.select("large") == selection
     assert selection.degraded is bool(reason)
     assert world.network.loads == ([] if policy == "ALWAYS" else ["large"])
+
+
+def test_a_fallback_that_is_not_available_has_a_fallback() -> None:
+    world, larger = World("WHEN_UNAVAILABLE"), Larger()
+    world.registry.register(larger)
+    world.network.reason = larger.reason = "MODEL_UNAVAILABLE"
+    expected = ModelSelection("rules", "simple", "larger", reason="There are no weights.")
+    assert world.registry.select("larger", ["a"]) == expected
+    assert (larger.loads, world.network.loads) == (["larger"], ["large"])
+    with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):
+        world.registry.select("larger", ["b"])
 
 
 @pytest.mark.parametrize(

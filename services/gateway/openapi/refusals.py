@@ -197,7 +197,7 @@ LALALAI_AWAY = Problem(503, "LALALAI_ERROR", "lalal.ai is unavailable (status 50
 LALALAI_BUSY = Problem(
     429, "LALALAI_ERROR", "lalal.ai is unavailable (status 429). Try again later.", {"retry_after": 30}
 )
-MODEL_UNKNOWN = Problem(404, "MODEL_UNKNOWN", "There is no model 'x'. Use one of: htdemucs, dsp.")
+MODEL_UNKNOWN = Problem(404, "MODEL_UNKNOWN", "There is no model 'x'. Use one of: htdemucs, spleeter.")
 FETCH_UNDERWAY = Problem(409, "FETCH_UNDERWAY", "The model 'htdemucs' is being fetched. Wait until it is done.")
 MODEL_UNAVAILABLE = Problem(
     503,

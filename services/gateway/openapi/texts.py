@@ -87,8 +87,8 @@ HEADERS = {
     "ETag": _header("Changes with the file.", example='"5d41402abc4b2a76"'),
     "Last-Modified": _header("When the file was written.", example="Wed, 04 Mar 2026 18:30:00 GMT"),
     "Cache-Control": _header("Who may cache the response, and for how long.", example="private, max-age=86400"),
-    "X-Soundwright-Engine": _header("The engine that produced the result.", example="dsp"),
-    "X-Soundwright-Model": _header("The model that produced the result.", example="dsp"),
+    "X-Soundwright-Engine": _header("The engine that produced the result.", example="spleeter"),
+    "X-Soundwright-Model": _header("The model that produced the result.", example="spleeter-with-small"),
     "X-Soundwright-Degraded": _header(
         "The requested model, if another one was used.", example="htdemucs was requested"
     ),

@@ -200,8 +200,8 @@ class JobSummary(TypedDict):
 class JobResult(TypedDict):
     """The result of a job. Further fields depend on the job type, such as the values of an analysis."""
 
-    engine: Annotated[str, Field(description="The engine that ran the job.", examples=["dsp"])]
-    model: Annotated[str | None, Field(examples=["dsp"])]
+    engine: Annotated[str, Field(description="The engine that ran the job.", examples=["spleeter"])]
+    model: Annotated[str | None, Field(examples=["spleeter-with-small"])]
     degraded: Annotated[bool, Field(description="Whether another model than the requested one was used.")]
     degraded_reason: _Sentence
     compute_seconds: Seconds

@@ -22,7 +22,7 @@ from services.separation.engines.demucs.exports import Exports
 from services.separation.engines.demucs.models import MODELS
 from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
 from services.separation.engines.networks.exported import is_installed
-from services.separation.service import Mix, Samples
+from services.separation.service import FALLBACK, Mix, Samples
 
 __all__ = ["DemucsEngine"]
 
@@ -65,7 +65,7 @@ class DemucsEngine(NetworkEngine):
         self._trusted_sha256 = trusted_sha256
         self._imported = imported_models(model_dir, self.name)
         names = {declaration.name for declaration in models}
-        added = [each.declaration("MIT", "dsp") for each in self._imported.values() if each.name not in names]
+        added = [each.declaration("MIT", FALLBACK) for each in self._imported.values() if each.name not in names]
         self.models = (*models, *added)
         self._declarations = {declaration.name: declaration for declaration in self.models}
 

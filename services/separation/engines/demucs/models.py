@@ -3,7 +3,7 @@
 Sources of the facts:
 
 * Scores: table 1 of the paper (``HT Demucs`` and ``HT Demucs fine-tuned``, both with 800 extra songs), and README.md of
-  Demucs for the mean of the fine-tuned one. For ``htdemucs_6s`` no score is published. ``mdx_extra`` was trained on the
+  Demucs for the mean of the fine-tuned one. For three stems of ``htdemucs_6s``, docs/pretrained_models.md of MSST. ``mdx_extra`` was trained on the
   test set of MUSDB, so that a score on it would mean nothing.
 * Files: the digests and sizes of the files in the repositories on the hub that several projects have recorded
   independently. For the networks of ``mdx_extra`` there is no such record, so these facts stay None.
@@ -15,14 +15,16 @@ Sources of the facts:
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from kit.engines import NONE_STATED, ModelDeclaration, ModelFile, Score
-from services.separation.service import STEMS
+from services.separation.engines.scale import MULTISONG, MUSDB18, estimated
+from services.separation.service import FALLBACK, STEMS
 
 __all__ = ["MODELS"]
 
 _PAPER = "https://arxiv.org/abs/2211.08553"
-_TEST_SET = "MUSDB18-HQ, test"
+_MSST = "https://github.com/ZFTurbo/Music-Source-Separation-Training/blob/main/docs/pretrained_models.md"
 _HYBRID_TRANSFORMER_BYTES = 84_025_440
 
 _declare = functools.partial(
@@ -35,18 +37,24 @@ _declare = functools.partial(
         " https://github.com/facebookresearch/demucs/issues/327"
     ),
     needs_weights=True,
-    fallback="dsp",
+    fallback=FALLBACK,
 )
 
 
-def _scores(mean: float, **stems: float) -> tuple[Score, ...]:
+def _scored(mean: float, **stems: float) -> dict[str, Any]:
     named = {"": mean, **stems}
-    return tuple(Score(stem=stem, sdr_db=sdr, test_set=_TEST_SET, source=_PAPER) for stem, sdr in named.items())
+    scores = [Score(stem=stem, sdr_db=sdr, test_set=MUSDB18, source=_PAPER) for stem, sdr in named.items()]
+    return {"scores": tuple(scores), "gains": estimated(scores)}
 
 
 def _network(name: str, sha256: str | None, size_bytes: int | None = _HYBRID_TRANSFORMER_BYTES) -> ModelFile:
     return ModelFile(name=f"{name}.safetensors", size_bytes=size_bytes, sha256=sha256)
 
+
+_SIX_STEMS = tuple(
+    Score(stem=stem, sdr_db=sdr, test_set=MULTISONG, source=_MSST)
+    for stem, sdr in {"drums": 10.22, "bass": 11.22, "vocals": 8.05}.items()
+)
 
 MODELS: tuple[ModelDeclaration, ...] = (
     _declare(
@@ -57,7 +65,7 @@ MODELS: tuple[ModelDeclaration, ...] = (
         source="adefossez/HTDemucs",
         relative_cost=1.0,
         memory_bytes=1447 << 20,
-        scores=_scores(8.80, drums=10.05, bass=9.78, other=6.42, vocals=8.93),
+        **_scored(8.80, drums=10.05, bass=9.78, other=6.42, vocals=8.93),
         files=(
             ModelFile(
                 name="htdemucs.yaml",
@@ -74,7 +82,7 @@ MODELS: tuple[ModelDeclaration, ...] = (
         outputs=STEMS,
         source="adefossez/HTDemucs-ft",
         relative_cost=4.0,
-        scores=_scores(9.00, drums=10.08, bass=10.39, other=6.32, vocals=9.20),
+        **_scored(9.00, drums=10.08, bass=10.39, other=6.32, vocals=9.20),
         files=(
             ModelFile(
                 name="htdemucs_ft.yaml",
@@ -92,6 +100,8 @@ MODELS: tuple[ModelDeclaration, ...] = (
         description="Hybrid Transformer Demucs with guitar and piano",
         architecture="Hybrid Transformer Demucs",
         outputs=(*STEMS, "guitar", "piano"),
+        scores=_SIX_STEMS,
+        gains=estimated(_SIX_STEMS),
         source="adefossez/HTDemucs-6s",
         relative_cost=1.0,
         files=(

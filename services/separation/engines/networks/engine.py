@@ -129,7 +129,10 @@ class NetworkEngine(Engine):
         def restored(block: Samples) -> Samples:
             """Return the channels of the mix from normalised pairs."""
             rows = np.split(block, len(pairs))
-            outputs = [row * std + mean for row, (mean, std) in zip(rows, scales, strict=True)]
+            # With a remainder, the mean is part of that alone.
+            outputs = [
+                row * std + (0 if bag.remainder else mean) for row, (mean, std) in zip(rows, scales, strict=True)
+            ]
             return np.concatenate(
                 [
                     output.mean(axis=0, keepdims=True) if pair[0] == pair[-1] else output

@@ -19,6 +19,7 @@ from services.separation.engines.roformer.config import (
     read_config,
 )
 from services.separation.engines.roformer.models import CONFIGS, MODELS
+from services.separation.service import FALLBACK
 
 __all__ = ["RoformerEngine"]
 
@@ -54,7 +55,8 @@ class RoformerEngine(NetworkEngine):
         self._configs = configs
         names = {declaration.name for declaration in models}
         imported = imported_models(model_dir, self.name).values()
-        self.models = (*models, *(each.declaration("Apache-2.0", "dsp") for each in imported if each.name not in names))
+        added = (each.declaration("Apache-2.0", FALLBACK) for each in imported if each.name not in names)
+        self.models = (*models, *added)
         self._declarations = {declaration.name: declaration for declaration in self.models}
 
     def is_local(self, model: str) -> bool:
@@ -87,10 +89,11 @@ class RoformerEngine(NetworkEngine):
             path = model_file(declaration.source, file) if folder is None else folder / file.name
             config = self._configs.get(model) or _config_beside(path)
             content = read_verified(path, file.sha256, model)
+            from services.separation.engines.networks import precision
             from services.separation.engines.roformer import weights
 
             network = weights.read_network(file.name, content, config)
-            if device == "cpu" and weights.cpu_has_bfloat16():
+            if device == "cpu" and precision.cpu_has_bfloat16():
                 network.set_cpu_mode(self._cpu_mode)
             return weights.on_device(network, device)
         except AppError:

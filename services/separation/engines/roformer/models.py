@@ -17,24 +17,26 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 from kit.engines import NONE_STATED, ModelDeclaration, ModelFile, Score
 from services.separation.engines.roformer.config import DEFAULT_BANDS, RoformerConfig
-from services.separation.service import STEMS
+from services.separation.engines.scale import MULTISONG, MUSDB18, estimated
+from services.separation.service import FALLBACK, STEMS
 
 __all__ = ["CONFIGS", "MODELS"]
 
 _MSST = "https://github.com/ZFTurbo/Music-Source-Separation-Training"
 _SCORES = f"{_MSST}/blob/main/docs/pretrained_models.md"
-_MULTISONG = "MVSEP Multisong"
 
 
-def _scores(test_set: str, **stems: float) -> tuple[Score, ...]:
+def _scored(test_set: str, **stems: float) -> dict[str, Any]:
     named = {"" if stem == "mean" else stem: sdr for stem, sdr in stems.items()}
-    return tuple(Score(stem=stem, sdr_db=sdr, test_set=test_set, source=_SCORES) for stem, sdr in named.items())
+    scores = [Score(stem=stem, sdr_db=sdr, test_set=test_set, source=_SCORES) for stem, sdr in named.items()]
+    return {"scores": tuple(scores), "gains": estimated(scores)}
 
 
-_declare = functools.partial(ModelDeclaration, code_licence="Apache-2.0", needs_weights=True, fallback="dsp")
+_declare = functools.partial(ModelDeclaration, code_licence="Apache-2.0", needs_weights=True, fallback=FALLBACK)
 
 MODELS = (
     _declare(
@@ -53,7 +55,7 @@ MODELS = (
                 mirrors=(f"{_MSST}/releases/download/v1.0.12/model_bs_roformer_ep_17_sdr_9.6568.ckpt",),
             ),
         ),
-        scores=_scores("MUSDB18-HQ, test", mean=9.65, drums=11.61, bass=8.48, other=7.44, vocals=11.08),
+        **_scored(MUSDB18, mean=9.65, drums=11.61, bass=8.48, other=7.44, vocals=11.08),
     ),
     _declare(
         name="bs-roformer-vocals",
@@ -73,7 +75,7 @@ MODELS = (
                 ),
             ),
         ),
-        scores=_scores(_MULTISONG, vocals=10.87),
+        **_scored(MULTISONG, vocals=10.87),
     ),
     _declare(
         name="mel-band-roformer-vocals",
@@ -95,7 +97,7 @@ MODELS = (
                 sha256="87201f4d31afb5bc79993230fc49446918425574db48c01c405e44f365c7559e",
             ),
         ),
-        scores=_scores(_MULTISONG, vocals=10.98),
+        **_scored(MULTISONG, vocals=10.98),
     ),
 )
 

@@ -13,7 +13,6 @@ Papers: Lu, Wang, Kong, Hung, "Music Source Separation with Band-Split RoPE Tran
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from services.separation.engines.networks import CpuMode
+from services.separation.engines.networks.precision import precision
 from services.separation.engines.roformer.bands import mel_bands
 from services.separation.engines.roformer.config import RoformerConfig
 
@@ -29,11 +29,6 @@ __all__ = ["Roformer"]
 
 _TOKENS_AT_ONCE = {"cpu": 1 << 12}
 _TOKENS_AT_ONCE_ON_DEVICE = 1 << 20
-
-
-def _precision(in_bfloat16: bool) -> contextlib.AbstractContextManager[object]:
-    """Return a context in which a CPU computes products of matrices in bfloat16, or as it does outside."""
-    return torch.autocast("cpu", torch.bfloat16) if in_bfloat16 else contextlib.nullcontext()
 
 
 class Norm(nn.Module):
@@ -84,7 +79,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the update of ``x`` [sequences, length, dim]."""
-        with _precision(self.in_bfloat16):
+        with precision(self.in_bfloat16):
             return self._update(x)
 
     def _update(self, x: Tensor) -> Tensor:
@@ -111,7 +106,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the update of ``x`` [sequences, length, dim]."""
-        with _precision(self.in_bfloat16):
+        with precision(self.in_bfloat16):
             update: Tensor = self.net(x.flatten(0, 1)).view(x.shape)
         return update
 
@@ -175,7 +170,7 @@ class MaskEstimator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the mask [items, frames, numbers of all bands] for features [items, frames, bands, dim]."""
         bands = x.flatten(0, 1).unbind(dim=-2)
-        with _precision(self.in_bfloat16):
+        with precision(self.in_bfloat16):
             numbers = torch.cat([layer(band) for layer, band in zip(self.to_freqs, bands, strict=True)], dim=-1)
         return numbers.unflatten(0, x.shape[:2])
 

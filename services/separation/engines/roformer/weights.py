@@ -25,7 +25,7 @@ from services.separation.engines.networks import Bag
 from services.separation.engines.roformer.config import RoformerConfig
 from services.separation.engines.roformer.network import Roformer
 
-__all__ = ["SUFFIXES", "cpu_has_bfloat16", "on_device", "read_network"]
+__all__ = ["SUFFIXES", "on_device", "read_network"]
 
 SUFFIXES = (".safetensors", ".ckpt", ".pth", ".pt")
 _STATE_KEYS = ("state_dict", "model_state_dict", "state")
@@ -48,12 +48,6 @@ def read_network(name: str, content: bytes, config: RoformerConfig) -> Roformer:
     _check_state(name, state, network)
     network.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
     return network.requires_grad_(False).eval()
-
-
-def cpu_has_bfloat16() -> bool:
-    """Return whether this CPU multiplies matrices in bfloat16. Others imitate it, which is slow."""
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def on_device(network: Roformer, device: str) -> Bag:

@@ -1,0 +1,8 @@
+"""The ``spleeter`` engine: Deezer's network for vocals and accompaniment, alone and together with ``small``.
+
+``engine`` imports no ML library.
+"""
+
+from services.separation.engines.spleeter.engine import SpleeterEngine
+
+__all__ = ["SpleeterEngine"]

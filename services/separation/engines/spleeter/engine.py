@@ -1,0 +1,95 @@
+"""Separation with Deezer's Spleeter. ``conversion.py`` has the origin of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from kit.errors import AppError, Code
+from kit.weights import read_verified
+from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
+from services.separation.engines.small import SmallEngine
+from services.separation.engines.spleeter.conversion import convert, package_files
+from services.separation.engines.spleeter.models import SPLEETER, SPLEETER_WITH_SMALL, WEIGHTS
+from services.separation.service import ACCOMPANIMENT, STEMS, Mix, Samples
+
+__all__ = ["SpleeterEngine"]
+
+_SAMPLE_RATE_HZ = 44_100
+# The network gives the same for windows on a grid of 65,536 frames (1.5 s): see ``network``.
+_GRID_FRAMES = 65_536
+_WINDOW_FRAMES = 16 * _GRID_FRAMES
+_MARGIN_FRAMES = 2 * _GRID_FRAMES
+_OVERLAP = 1 / 16
+_VOCALS = "vocals"
+
+
+class SpleeterEngine(NetworkEngine):
+    """The networks behind the Engine Protocol.
+
+    Args:
+        cpu_mode: how a CPU with bfloat16 computes; others compute in float32. ``exact``: in float32. ``mixed`` and ``fast``: the
+            convolutions in bfloat16, which agrees to more than 45 dB.
+        options: see :class:`NetworkEngine`.
+    """
+
+    name = "spleeter"
+    models = (SPLEETER, SPLEETER_WITH_SMALL)
+
+    def __init__(self, *, cpu_mode: CpuMode = "exact", **options: Any) -> None:
+        super().__init__(**options)
+        self._cpu_mode = cpu_mode
+        self._small = SmallEngine(**options)
+
+    def is_present(self, model: str) -> bool:
+        """Return whether the files of the weights are there, or the package that contains them."""
+        is_there = WEIGHTS.is_file() or package_files() is not None
+        return is_there and (model == SPLEETER.name or self._small.is_present("small"))
+
+    def separate(self, mix: Mix, model: str, stems: Collection[str] | None = None) -> Iterator[Mapping[str, Samples]]:
+        """See :meth:`NetworkEngine.separate`. Vocals alone do not need ``small``."""
+        alone = stems is not None and set(stems) == {_VOCALS}
+        return super().separate(mix, SPLEETER.name if alone else model, stems)
+
+    def load_bag(self, model: str, device: str) -> Bag:
+        """Return the networks of ``model`` on ``device``.
+
+        Raises:
+            AppError: ``MODEL_UNAVAILABLE`` if a file is missing, ``WEIGHTS_CHANGED`` if it is damaged.
+        """
+        (file,) = SPLEETER.files
+        try:
+            if not WEIGHTS.is_file() and (folder := package_files()) is not None:
+                convert(folder, WEIGHTS)
+            content = read_verified(WEIGHTS, file.sha256, model)
+        except OSError as error:
+            raise AppError(
+                Code.NOT_PROVISIONED,
+                "MODEL_UNAVAILABLE",
+                f"The weights of the model {model!r} are missing from this installation. Install Soundwright again.",
+                {"model": model},
+            ) from error
+        from services.separation.engines.networks import precision
+        from services.separation.engines.spleeter.network import VocalsFirst, read_network
+
+        in_bfloat16 = device == "cpu" and self._cpu_mode != "exact" and precision.cpu_has_bfloat16()
+        network: Any = read_network(content, _MARGIN_FRAMES, in_bfloat16).to(device)
+        stems, remainder = (_VOCALS,), ACCOMPANIMENT
+        if model != SPLEETER.name:
+            small = self._small.load_bag("small", device)
+            others = tuple(stem for stem in small.stems if stem != _VOCALS)
+            network = VocalsFirst(network, small.networks[0], [STEMS.index(stem) for stem in others])
+            stems, remainder = (*others, _VOCALS), small.remainder
+        return Bag(
+            networks=(network,),
+            weights=np.ones((1, len(stems)), np.float32),
+            stems=stems,
+            remainder=remainder,
+            sample_rate_hz=_SAMPLE_RATE_HZ,
+            channel_count=2,
+            segment_frames=_WINDOW_FRAMES,
+            overlap=_OVERLAP,
+            device=device,
+        )

@@ -1,0 +1,63 @@
+"""The models of the ``spleeter`` engine.
+
+Sources of the facts:
+
+* Licence: the paper and the README of Spleeter.
+* File: what ``conversion.py`` writes. Its tensors are those of Deezer's own checkpoint of the model ``2stems``.
+* Costs and memory: docs/BENCHMARKS.md.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+
+from kit.engines import ModelDeclaration, ModelFile, Score
+from services.separation.engines.scale import MUSDB18, measured
+from services.separation.service import ACCOMPANIMENT, FALLBACK, STEMS
+
+__all__ = ["SPLEETER", "SPLEETER_WITH_SMALL", "WEIGHTS"]
+
+_FILE = ModelFile(
+    name="spleeter.safetensors",
+    size_bytes=78_611_056,
+    sha256="5af12d7dec7bf0c83ed8661e069a75f0cb8087459a62c92405f764762f88afc9",
+)
+
+WEIGHTS = Path(sys.prefix, "share", "soundwright", _FILE.name)
+"""The parameters of ``spleeter``, beside the installed packages."""
+
+_declare = functools.partial(
+    ModelDeclaration,
+    code_licence="Apache-2.0",
+    weights_licence="MIT",
+    licence_note=(
+        "The paper says that the pre-trained models are released under the MIT licence with the code:"
+        " https://doi.org/10.21105/joss.02154. The README of Spleeter names MIT for its code alone."
+    ),
+    needs_weights=True,
+    memory_bytes=900_000_000,
+    fallback="dsp",
+)
+
+SPLEETER = _declare(
+    name="spleeter",
+    description="Deezer's network for vocals and accompaniment, trained on 24,097 songs",
+    architecture="U-Net",
+    outputs=("vocals", ACCOMPANIMENT),
+    files=(_FILE,),
+    relative_cost=0.07,
+    gains=measured(vocals=9.4, accompaniment=5.1),
+    scores=(Score(stem="vocals", sdr_db=6.55, test_set=MUSDB18, source="https://doi.org/10.21105/joss.02154"),),
+)
+
+SPLEETER_WITH_SMALL = _declare(
+    name=FALLBACK,
+    description="Vocals by spleeter, and drums, bass and the rest of the accompaniment by small",
+    architecture="U-Net, then TFC-TDF U-Net",
+    outputs=STEMS,
+    files=(_FILE,),
+    relative_cost=0.14,
+    gains=measured(drums=2.4, bass=0.0, other=4.3, vocals=9.4),
+)

