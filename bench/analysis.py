@@ -27,7 +27,6 @@ import librosa
 import numpy as np
 import pyloudnorm
 import soundfile
-from librosa.beat import beat_track
 from numpy.typing import NDArray
 
 from kit.audio import AudioFile
@@ -155,7 +154,7 @@ def _our_reading(samples: Samples) -> Reading:
 
 def _librosa_reading(samples: Samples) -> Reading:
     mono = librosa.resample(samples.mean(axis=0), orig_sr=RATE_HZ, target_sr=ANALYSIS_RATE_HZ)
-    tempo, _ = beat_track(y=mono, sr=ANALYSIS_RATE_HZ)
+    tempo, _ = librosa.beat.beat_track(y=mono, sr=ANALYSIS_RATE_HZ)
     chroma = librosa.feature.chroma_cqt(y=mono, sr=ANALYSIS_RATE_HZ).mean(axis=1)
     fits = [
         (float(np.corrcoef(chroma, np.roll(profile, tonic))[0, 1]), f"{PITCH_CLASSES[tonic]} {mode}")
@@ -169,7 +168,7 @@ def _librosa_calls(mono: Samples, stereo: Samples) -> dict[str, Callable[[], Any
     """Return one librosa call per feature, as a user of librosa would write it."""
     feature, rate = librosa.feature, ANALYSIS_RATE_HZ
     return {
-        "beat_track": lambda: beat_track(y=mono, sr=rate),
+        "beat_track": lambda: librosa.beat.beat_track(y=mono, sr=rate),
         "chroma_cqt (key)": lambda: feature.chroma_cqt(y=mono, sr=rate),
         "estimate_tuning": lambda: librosa.estimate_tuning(y=mono, sr=rate),
         "rms": lambda: feature.rms(y=mono),

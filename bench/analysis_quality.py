@@ -16,7 +16,6 @@ from pathlib import Path
 
 import librosa
 import numpy as np
-from librosa.beat import beat_track
 from numpy.typing import NDArray
 
 from bench._songs import SONGS, rendered_songs
@@ -95,7 +94,7 @@ def our_reading(samples: Samples) -> Reading:
 def librosa_reading(samples: Samples) -> Reading:
     """Analyse a song, float32 [frames, channels], with librosa and the key templates of Krumhansl and Kessler."""
     mono = librosa.resample(samples.mean(axis=1), orig_sr=RATE_HZ, target_sr=ANALYSIS_RATE_HZ)
-    tempo, beats = beat_track(y=mono, sr=ANALYSIS_RATE_HZ, units="time")
+    tempo, beats = librosa.beat.beat_track(y=mono, sr=ANALYSIS_RATE_HZ, units="time")
     chroma = librosa.feature.chroma_cqt(y=mono, sr=ANALYSIS_RATE_HZ).mean(axis=1)
     fits = [
         (float(np.corrcoef(chroma, np.roll(profile, tonic))[0, 1]), f"{PITCH_CLASSES[tonic]} {mode}")

@@ -91,11 +91,12 @@ def running(
     try:
         base_url = f"http://127.0.0.1:{gateway}"
         deadline = time.monotonic() + ready_seconds
-        while not _ready(base_url):
-            if process.poll() is not None or time.monotonic() > deadline:
-                tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-                raise RuntimeError(f"The stack did not start. The end of {log}:\n{tail}")
-            time.sleep(0.1)
+        with httpx.Client(base_url=base_url, timeout=2) as client:
+            while not _ready(client):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+                    raise RuntimeError(f"The stack did not start. The end of {log}:\n{tail}")
+                time.sleep(0.1)
         token = (data_dir / "admin-token").read_text().strip()
         yield Stack(
             base_url=base_url,
@@ -115,8 +116,8 @@ def running(
             process.wait()
 
 
-def _ready(base_url: str) -> bool:
+def _ready(client: httpx.Client) -> bool:
     try:
-        return httpx.get(f"{base_url}/health", timeout=2).status_code == 200
+        return client.get("/health").status_code == 200
     except httpx.HTTPError:
         return False

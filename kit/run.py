@@ -175,14 +175,15 @@ class Runtime(Generic[S]):
 
     @contextlib.asynccontextmanager
     async def warming_up(self, *steps: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-        """Run ``steps`` while the block runs. They load what the first job would otherwise have to load.
+        """Run ``steps`` while the block runs, unless settings say otherwise. They load what the first job would have to load.
 
         They begin after a pause, because the other components of the machine start at the same time.
         """
 
         async def run() -> None:
-            await asyncio.sleep(_WARM_UP_PAUSE_SECONDS)
-            await asyncio.gather(*(step() for step in steps))
+            if self.settings.warm_up:
+                await asyncio.sleep(_WARM_UP_PAUSE_SECONDS)
+                await asyncio.gather(*(step() for step in steps))
 
         task = asyncio.create_task(run())
         try:

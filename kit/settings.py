@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         2.0, ge=0, le=3600, description="how long a stopping component lets its running jobs continue"
     )
+    warm_up: bool = Field(
+        True, description="load what jobs need after the start, so that the first job does not wait for it"
+    )
     worker_queues: Annotated[tuple[str, ...], NoDecode] = Field(
         ("all",), description="comma-separated queues whose jobs this process runs; all; none"
     )

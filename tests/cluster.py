@@ -26,7 +26,7 @@ from tests.servers import free_ports
 from tests.servers.mongodb import database_url, mongodb
 from tests.servers.nats import nats, nats_user
 from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, seaweedfs
-from tests.stacks import Stack
+from tests.stacks import COLD, Stack
 
 __all__ = ["COMPONENTS", "Cluster", "Replica", "cluster", "running_cluster", "servers"]
 
@@ -152,6 +152,7 @@ def running_cluster(folder: Path, settings: Mapping[str, str] | None = None) -> 
             "SOUNDWRIGHT_ADMIN_PASSWORD": "the password of its administrator",
             "SOUNDWRIGHT_OPEN_ACCESS": "true",
             "SOUNDWRIGHT_FALLBACK": "true",
+            **COLD,
             **(settings or {}),
         }
         ports = iter(free_ports(len(HOSTS) * (len(COMPONENTS) - 1 + len(_GATEWAY_PORTS))))

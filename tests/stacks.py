@@ -28,9 +28,11 @@ from kit.settings import Settings
 from services.__main__ import COMPONENTS
 from tests.files import files_below
 
-__all__ = ["Stack", "component_of", "embedded"]
+__all__ = ["COLD", "Stack", "component_of", "embedded"]
 
 T = TypeVar("T")
+COLD = {"SOUNDWRIGHT_WARM_UP": "false"}
+"""Few tests run jobs of all kinds, so each stack loads only what it needs."""
 
 
 def _cannot_restart() -> None:
@@ -226,7 +228,7 @@ def embedded(data_dir: Path, settings: Mapping[str, str] | None = None) -> Itera
         def start() -> demo.Stack:
             _kill_all(data_dir)
             process.close()
-            stack = process.enter_context(demo.running(data_dir, settings, ports=ports))
+            stack = process.enter_context(demo.running(data_dir, {**COLD, **(settings or {})}, ports=ports))
             process_ids[:] = [stack.process_id]
             return stack
 

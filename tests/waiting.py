@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 __all__ = ["DEADLINE_SECONDS", "eventually", "until"]
 
 T = TypeVar("T")
 DEADLINE_SECONDS = 120.0
-_PAUSE_SECONDS = 0.02
+_FIRST_PAUSE_SECONDS = 0.01
+_LAST_PAUSE_SECONDS = 0.1
+"""Each question costs the stack 10 ms of CPU time, which the awaited work needs, too."""
+
+
+def _pauses() -> Iterator[float]:
+    """Yield pauses that grow."""
+    pause_seconds = _FIRST_PAUSE_SECONDS
+    while True:
+        yield pause_seconds
+        pause_seconds = min(1.25 * pause_seconds, _LAST_PAUSE_SECONDS)
 
 
 def eventually(condition: Callable[[], T], what: str = "the condition", seconds: float = DEADLINE_SECONDS) -> T:
@@ -25,9 +35,10 @@ def eventually(condition: Callable[[], T], what: str = "the condition", seconds:
         AssertionError: the result was not true within ``seconds``.
     """
     deadline = time.monotonic() + seconds
+    pauses = _pauses()
     while not (value := condition()):
         assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(next(pauses))
     return value
 
 
@@ -44,11 +55,12 @@ async def until(
     """
     try:
         async with asyncio.timeout(seconds):
+            pauses = _pauses()
             while True:
                 outcome = condition()
                 value = await outcome if inspect.isawaitable(outcome) else outcome
                 if value:
                     return value
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(next(pauses))
     except TimeoutError:
         raise AssertionError(f"{what}: not within {seconds:g} s") from None

@@ -22,6 +22,8 @@ SETTINGS = {
     **UNHURRIED,
     "SOUNDWRIGHT_ATTEMPTS_PER_ADDRESS": "100000",
     "SOUNDWRIGHT_LEASE_SECONDS": "5",
+    "SOUNDWRIGHT_SOCKET_CHECK_SECONDS": "0.5",
+    "SOUNDWRIGHT_SOCKET_POLL_SECONDS": "1",
     "SOUNDWRIGHT_DOWNLOAD_ATTEMPT_LIMIT": "2",
     "SOUNDWRIGHT_DOWNLOAD_PENDING_LIMIT": "20",
     # Jobs of accounts with the role "pro" starve at once; those of all others do not while the tests run.

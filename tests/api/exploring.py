@@ -22,7 +22,7 @@ Length = tuple[int, int]
 
 MOSTLY = st.sampled_from([True, True, True, False])
 
-LENGTHS = [pytest.param((3, 25), id="short"), pytest.param((30, 30), id="long", marks=pytest.mark.campaign)]
+LENGTHS = [pytest.param((2, 25), id="short"), pytest.param((30, 30), id="long", marks=pytest.mark.campaign)]
 
 
 def explore(machine: Callable[[], stateful.RuleBasedStateMachine], length: Length) -> None:

@@ -134,7 +134,7 @@ def fuzz(
     sent, found = 0, []
     known = {name: quote(value) for name, value in belongings.items()}
     kinds = list(itertools.product(callers.names, schemathesis.GenerationMode, ({}, known)))
-    case_count = 2 if count < 1000 else 8
+    case_count = 1 if count < 1000 else 8
     while sent < count:
         for number, operation in enumerate(operations):
             route = f"{operation.method.upper()} {operation.path}"

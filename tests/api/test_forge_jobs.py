@@ -53,7 +53,7 @@ def test_the_ledger_is_filtered_and_paged(admin: httpx.Client) -> None:
 
 @pytest.mark.topology("embedded", "cluster")
 def test_a_job_is_cancelled_while_it_waits_or_runs(admin: httpx.Client) -> None:
-    long = upload(admin, encoded(song(120.0)))
+    long = upload(admin, encoded(song(40.0)))
     jobs = [separate(admin, long) for _ in range(3)]
     eventually(lambda: admin.get(f"/api/jobs/{jobs[0]}").json()["data"]["status"] != "queued")
     for job_id in reversed(jobs):

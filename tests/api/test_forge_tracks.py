@@ -197,7 +197,7 @@ def test_a_deleted_track_is_gone_with_all_that_belongs_to_it(stack: Stack, admin
 @pytest.mark.topology("embedded", "cluster")
 def test_a_deletion_ends_the_work_on_the_track(stack: Stack, admin: httpx.Client) -> None:
     before = stored_files(stack)
-    track = upload(admin, encoded(song(120.0)))
+    track = upload(admin, encoded(song(40.0)))
     jobs = [
         admin.post("/api/processing/separate", json={"track_id": track["id"], "model": "dsp"}).json()["data"]["job_id"]
         for _ in range(3)
@@ -287,6 +287,7 @@ def test_a_recording_that_is_refused_for_want_of_a_model_does_not_stay(tmp_path:
     content = encoded(song(0.5))
     settings = {
         "SOUNDWRIGHT_FALLBACK": "false",
+        "SOUNDWRIGHT_WARM_UP": "true",
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(tmp_path),
         "TORCH_HOME": str(tmp_path),

@@ -67,7 +67,7 @@ def test_a_session_and_its_csrf_token_are_valid_at_both_gateways(gateways: list[
 
 
 async def test_sockets_of_both_gateways_follow_a_job(stack: Stack, admin: httpx.Client, gateways: list[str]) -> None:
-    track_id = upload(admin, encoded(song(20.0)))["id"]
+    track_id = upload(admin, encoded(song(5.0)))["id"]
     answer = admin.post("/api/analysis/analyze", json={"track_id": track_id})
     topic = f"jobs:{answer.json()['data']['job_id']}"
     async with (

@@ -225,6 +225,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], int]] = [
     ("POST /process", "/process", {"files": {"file": ("a.txt", b"x")}}, 500),
     ("POST /process", "/process", {"files": {"file": ("a.wav", b"x")}}, 400),
     ("POST /process", "/process", {"files": {"other": (None, b"x")}}, 422),
+    ("POST /process", "/process", {"json": {}}, 422),
     ("GET /job/{job_id}", "/job/x", {}, 404),
     ("GET /users/log-in/{token}", "/users/log-in/x", {}, 302),
     ("POST /users/log-in", "/users/log-in", {"data": {}}, 403),

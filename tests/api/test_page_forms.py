@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from browser import Browser, registered
-from stories import encoded, song
 
 from tests.stacks import Stack
 
@@ -31,33 +30,6 @@ def test_a_form_means_what_it_says(ann: Browser) -> None:
     assert (refused.status_code, refused.headers["content-type"]) == (405, "text/html; charset=utf-8")
     assert answered(ann, "/users/settings", "PATCH") == 405
     assert answered(ann, "/users/log-in", "put") == 405  # and nobody is logged in anew
-
-
-def test_other_words_mean_nothing(ann: Browser) -> None:
-    for word in ("get", "head", "options", "trace", "x", "", "put\0", "PUT /users/log-out"):
-        assert answered(ann, "/users/settings", word) == 400, word
-
-
-def test_no_word_makes_up_for_the_token(ann: Browser) -> None:
-    for word in ("delete", "get", "options"):
-        answer = ann.post("/users/log-out", data={"_method": word})
-        assert answer.status_code == 403
-    assert ann.get("/users/log-out?_method=delete").status_code == 405
-    assert ann.get("/users/settings").status_code == 200  # logged in still
-
-
-def test_by_script_the_token_may_be_in_the_header(ann: Browser) -> None:
-    headers = {"x-csrf-token": ann.token()}
-    assert ann.post("/users/settings", data={"_method": "delete"}, headers=headers).status_code == 405
-
-
-def test_forms_with_files_and_other_dialects_mean_what_they_are(ann: Browser, admin: httpx.Client) -> None:
-    fields = {"_csrf_token": (None, ann.token()), "_method": (None, "delete"), "file": ("a.wav", encoded(song(0.1)))}
-    assert ann.post("/tracks", files=fields).status_code == 302
-    (track,) = ann.get("/api/tracks").json()["data"]
-    answer = ann.post(f"/api/tracks/{track['id']}", data={"_csrf_token": ann.token(), "_method": "delete"})
-    assert answer.status_code == 405
-    assert ann.get(f"/api/tracks/{track['id']}").status_code == 200
 
 
 def messages(answer: httpx.Response) -> set[str]:

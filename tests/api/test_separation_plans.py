@@ -148,7 +148,7 @@ def test_a_key_stands_for_the_whole_plan(client: httpx.Client, track: dict[str, 
 def test_a_cancelled_plan_leaves_no_scratch_files_and_starts_again_as_it_was(
     client: httpx.Client, plans_stack: Stack
 ) -> None:
-    long = upload(client, encoded(song(120.0)))
+    long = upload(client, encoded(song(40.0)))
     plan = {"models": ["own", "dsp"], "weights": [1, 2], "stems": ["bass", "vocals"]}
     plan["chain"] = [{"stem": "vocals", "model": "voices"}]
     job_id = requested(client, long, **plan).json()["data"]["job_id"]
@@ -172,7 +172,7 @@ def test_a_cancelled_plan_leaves_no_scratch_files_and_starts_again_as_it_was(
 def test_jobs_in_one_process_do_not_disturb_each_other(client: httpx.Client, track: dict[str, Any]) -> None:
     plan = {"models": ["htdemucs", "own"], "stems": ["bass"]}
     expected = stems_of(client, separated(client, track, **plan))
-    long = upload(client, encoded(song(240.0)))
+    long = upload(client, encoded(song(120.0)))
     endless = requested(client, long, model="own").json()["data"]["job_id"]
     path = f"/api/processing/job/{endless}"
     eventually(lambda: client.get(path).json()["data"]["progress"] > 0)

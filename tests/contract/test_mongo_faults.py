@@ -236,14 +236,20 @@ async def writing(docs: Docs) -> AsyncIterator[Writers]:
     await writers.check(docs)
 
 
-async def test_a_server_that_is_killed_and_started_again_loses_and_doubles_nothing(
-    tmp_path: Path, open_docs: Callable[[str], MongoDocs]
-) -> None:
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[MongodbServer]:
+    """A server that ends after its clients: each of them would wait for it."""
     with contextlib.closing(MongodbServer(tmp_path / "mongodb")) as server:
-        server.start()
-        async with writing(open_docs(f"{server.url}/library")):
-            server.close()
-            await asyncio.to_thread(server.start)
+        yield server
+
+
+async def test_a_server_that_is_killed_and_started_again_loses_and_doubles_nothing(
+    own_server: MongodbServer, open_docs: Callable[[str], MongoDocs]
+) -> None:
+    own_server.start()
+    async with writing(open_docs(f"{own_server.url}/library")):
+        own_server.close()
+        await asyncio.to_thread(own_server.start)
 
 
 @pytest.fixture
@@ -323,7 +329,7 @@ async def test_a_store_that_was_away_serves_again(
 
 async def test_a_slow_store_is_used(proxy: Proxy, proxied_url: str, open_docs: Callable[[str], MongoDocs]) -> None:
     docs = open_docs(proxied_url)
-    proxy.add("latency", latency=2_000)
+    proxy.add("latency", latency=500)
     await docs.insert("jobs", {"id": "a"})
     assert await docs.get("jobs", "a") == {"id": "a", "revision": 1}
 
@@ -358,27 +364,28 @@ async def test_a_server_that_answers_garbage_is_unavailable(
         thread.join()
 
 
-async def test_credentials_decide_about_reads_and_writes(tmp_path: Path, open_docs: Callable[[str], MongoDocs]) -> None:
-    with contextlib.closing(MongodbServer(tmp_path / "mongodb")) as server:
-        server.start()
-        unlocked = open_docs(f"{server.url}/library")
-        for user, role in (("library", "readWrite"), ("reader", "read")):
-            roles = [{"role": role, "db": "library"}]
-            await unlocked.database.command("createUser", user, pwd="secret", roles=roles)
-        await unlocked.insert("jobs", {"id": "b"})  # it waits for the journal, which then has the users, too
-        server.close()
-        server.start(authenticate=True)
+async def test_credentials_decide_about_reads_and_writes(
+    own_server: MongodbServer, open_docs: Callable[[str], MongoDocs]
+) -> None:
+    own_server.start()
+    unlocked = open_docs(f"{own_server.url}/library")
+    for user, role in (("library", "readWrite"), ("reader", "read")):
+        roles = [{"role": role, "db": "library"}]
+        await unlocked.database.command("createUser", user, pwd="secret", roles=roles)
+    await unlocked.insert("jobs", {"id": "b"})  # it waits for the journal, which then has the users, too
+    own_server.close()
+    own_server.start(authenticate=True)
 
-        def as_user(credentials: str) -> MongoDocs:
-            return open_docs(server.url.replace("//", f"//{credentials}") + "/library?authSource=library")
+    def as_user(credentials: str) -> MongoDocs:
+        return open_docs(own_server.url.replace("//", f"//{credentials}") + "/library?authSource=library")
 
-        docs = as_user("library:secret@")
-        await docs.ensure(JOBS)
-        await docs.insert("jobs", {"id": "a"})
-        for credentials in ("library:wrong@", "nobody:secret@", ""):
-            assert await refusal(as_user(credentials)) == (503, "STORE_REFUSED"), credentials
-        reader = as_user("reader:secret@")
-        assert await reader.get("jobs", "a") == {"id": "a", "revision": 1}
-        assert await refusal(reader) == (503, "STORE_REFUSED")
-        with pytest.raises(AppError, match="STORE_REFUSED"):
-            await MongoSearch(reader.database).ensure(CLIPS)
+    docs = as_user("library:secret@")
+    await docs.ensure(JOBS)
+    await docs.insert("jobs", {"id": "a"})
+    for credentials in ("library:wrong@", "nobody:secret@", ""):
+        assert await refusal(as_user(credentials)) == (503, "STORE_REFUSED"), credentials
+    reader = as_user("reader:secret@")
+    assert await reader.get("jobs", "a") == {"id": "a", "revision": 1}
+    assert await refusal(reader) == (503, "STORE_REFUSED")
+    with pytest.raises(AppError, match="STORE_REFUSED"):
+        await MongoSearch(reader.database).ensure(CLIPS)
