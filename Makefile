@@ -222,6 +222,10 @@ sbom: setup $(SUPPLY)  #: List the packages of Python and of the studio in build
 bench: setup $(WRK)  ## Run the benchmarks (results: docs/BENCHMARKS.md)
 	$(BIN)/python -m bench
 
+.PHONY: bench-gpu
+bench-gpu: setup  #: Measure separation on a GPU: models, batches, a full queue, the first stem (build/bench-gpu.md)
+	$(BIN)/python -m bench.gpu --output build/bench-gpu.md
+
 # Recorded instruments, drums and speech for songs, from Debian packages (training/DATA.md). About 1 GB.
 SOURCES := .sources/.ready
 $(SOURCES): training/sources.py |

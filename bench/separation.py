@@ -5,7 +5,7 @@ full-size ``htdemucs`` with random weights: the running time of a network does n
 
     make .servers/peers/.ready                      # install audio-separator and unblend
     python -m bench.separation                      # compare with other programs
-    python -m bench.separation --device cuda        # the same on a GPU, and eight songs one by one and at once
+    python -m bench.separation --device cuda        # the same on a GPU; bench.gpu measures batches and queues
     python -m bench.separation --memory 180 1200    # speed and memory by length, with a small network
     python -m bench.separation --memory 3600 --full # one hour with the full-size network; this is slow
 """
@@ -13,16 +13,16 @@ full-size ``htdemucs`` with random weights: the running time of a network does n
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import math
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -35,7 +35,7 @@ import psutil
 from numpy.typing import NDArray
 
 from bench import peers
-from demo.stack import Stack, running
+from demo.stack import running
 from services.separation.engines.demucs.engine import DemucsEngine
 from services.separation.engines.networks import CpuMode
 
@@ -45,6 +45,7 @@ MODEL = "htdemucs"
 GPU_MEMORY = "gpu-memory"
 """File with the most memory of a GPU that the last new process reserved, in bytes."""
 WARM_UP_SECONDS = 10
+_RSS_BYTES = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
 ALLOCATOR = "glibc.malloc.hugetlb=1"
 STEMS = ["drums", "bass", "other", "vocals"]
 FULL_SIZE: Mapping[str, Any] = {
@@ -91,7 +92,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="length of the song (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 and so on (default: %(default)s)")
     parser.add_argument("--price", type=float, help="price of an hour of the machine, for the cost of an hour of audio")
-    parser.add_argument("--queue", type=int, help="songs of the queue; without it 8 on a GPU, and none on a CPU")
     parser.add_argument("--small", action="store_true", help="use a small network, to try this program")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each program (default: %(default)s)")
     parser.add_argument(
@@ -113,24 +113,39 @@ def main() -> None:
         else:
             setup = Setup(Path(folder), options.device, SMALL if options.small else FULL_SIZE)
             compare_with_command_line(setup, options.seconds, options.rounds, options.price)
-            queue = options.queue if options.queue is not None else 0 if options.device == "cpu" else 8
-            if queue:
-                compare_queues(setup, options.seconds, queue)
 
 
 def separate(song: Path, models: Path, stems: Path, encoding: Any, mode: CpuMode, device: str) -> None:
-    """Separate ``song`` as a job does, but without bus and store. Print the most memory of a GPU that was needed."""
+    """Separate ``song`` as a job does, but without bus and store. On a GPU, write its memory to the file ``GPU_MEMORY``."""
     from kit.audio import AudioFile
     from services.separation.stems import audio_extension, write_stems
 
     stems.mkdir(parents=True, exist_ok=True)
     files = {stem: stems / f"{stem}.{audio_extension(encoding)}" for stem in STEMS}
     mix = AudioFile(song)
-    write_stems(engine(models, mode).separate(mix, MODEL), mix, files, encoding, lambda share: None)
+    write_stems(engine(models, mode, device).separate(mix, MODEL), mix, files, encoding, lambda share: None)
+    if device != "cpu":
+        (models.parent / GPU_MEMORY).write_text(str(peak_bytes(device)))
 
 
-def engine(models: Path, mode: CpuMode) -> DemucsEngine:
-    return DemucsEngine(model_dir=models, device="cpu", cpu_mode=mode, compiled_dir=models.parent / "compiled")
+def engine(models: Path, mode: CpuMode, device: str = "cpu") -> DemucsEngine:
+    """Return the engine that the settings of a mode give."""
+    return DemucsEngine(
+        model_dir=models,
+        device=device,
+        cpu_mode=mode,
+        gpu_mode="exact" if mode == "exact" else "mixed",
+        compiled_dir=models.parent / "compiled",
+    )
+
+
+def peak_bytes(device: str) -> int:
+    """Return the most memory that this process has held: of the GPU, or the main memory for ``cpu``."""
+    import torch
+
+    if device == "cpu":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_BYTES
+    return torch.cuda.max_memory_reserved(device)
 
 
 def compare_with_command_line(setup: Setup, seconds: float, rounds: int, price: float | None) -> None:
@@ -202,14 +217,10 @@ def agreement_db(reference: Path, stems: Path) -> float:
 
 
 def export_networks(models: Path) -> None:
-    from services.separation.engines.demucs.compiled import Mode, export
-
-    networks = engine(models, "exact").load_bag(MODEL, "cpu").networks
-    modes: tuple[Mode, ...] = ("mixed", "fast")
+    """Let OpenVINO's networks be made before anything is measured."""
+    modes: tuple[CpuMode, ...] = ("mixed", "fast")
     for mode in modes:
-        started = time.perf_counter()
-        export(networks, models.parent / "compiled", mode)
-        print(f"The network was exported for {mode} in {time.perf_counter() - started:.1f} s.", file=sys.stderr)
+        engine(models, mode).load(MODEL)
 
 
 def median_seconds(runs: list[Run]) -> tuple[float, float]:
@@ -253,7 +264,9 @@ def command_lines(folder: Path, device: str = "cpu") -> tuple[list[str], list[st
 
 def measure_job(setup: Setup, mode: CpuMode) -> Run:
     """Measure a job on a running stack from the request to its end. The stack runs only for this measurement."""
-    with _stack(setup, mode, 1) as (stack, client, track):
+    with running(setup.folder / "data", settings_of(setup, mode, 1)) as stack, stack.client() as client:
+        track = uploaded(setup, client)
+        time.sleep(WARM_UP_SECONDS)  # a running worker loads its model before the first request
         worker = engine_process(stack.process_id)
         before = worker.cpu_times()
         wall_seconds = job_seconds(client, track, 1)
@@ -263,34 +276,24 @@ def measure_job(setup: Setup, mode: CpuMode) -> Run:
     return Run(wall_seconds, after.user + after.system - before.user - before.system, peak)
 
 
-def compare_queues(setup: Setup, seconds: float, count: int) -> None:
-    """Measure as many songs one by one in one slot, and at once in four slots."""
-    print(f"\n{count} songs of {seconds:g} s on {setup.device}, mode mixed:\n")
-    print("| | wall, s | times real time |\n|---|---:|---:|")
-    for name, slots in {"one by one": 1, "at once, 4 slots": 4}.items():
-        with _stack(setup, "mixed", slots) as (_, client, track):
-            job_seconds(client, track, slots)  # each slot loads the model
-            wall = job_seconds(client, track, count)
-        print(f"| {name} | {wall:.1f} | {count * seconds / wall:.2f} |", flush=True)
-
-
-@contextlib.contextmanager
-def _stack(setup: Setup, mode: CpuMode, slots: int) -> Iterator[tuple[Stack, httpx.Client, str]]:
-    """Provide a running stack, its client and the ID of the song's track."""
-    settings = {
+def settings_of(setup: Setup, mode: CpuMode, slots: int) -> dict[str, str]:
+    """Return the settings of a stack. 0 slots: as many as the device gets without a setting."""
+    return {
         "SOUNDWRIGHT_SEPARATION_MODEL_DIR": str(setup.folder / "models"),
         "SOUNDWRIGHT_SEPARATION_COMPILED_DIR": str(setup.folder / "compiled"),
         "SOUNDWRIGHT_SEPARATION_CPU_MODE": mode,
         "SOUNDWRIGHT_SEPARATION_GPU_MODE": "exact" if mode == "exact" else "mixed",
         "SOUNDWRIGHT_SEPARATION_DEVICE": setup.device,
         "SOUNDWRIGHT_SEPARATION_SLOT_COUNT": str(slots),
+        "SOUNDWRIGHT_RATE_HEAVY_PER_MINUTE": "1000",
         "SOUNDWRIGHT_FALLBACK": "false",
     }
-    with running(setup.folder / "data", settings) as stack, stack.client() as client:
-        with (setup.folder / "song.wav").open("rb") as file:
-            track = client.post("/api/tracks", files={"file": file}).raise_for_status().json()["data"]["id"]
-        time.sleep(WARM_UP_SECONDS)  # a running worker loads its model before the first request
-        yield stack, client, track
+
+
+def uploaded(setup: Setup, client: httpx.Client) -> str:
+    """Upload the song, and return the ID of its track."""
+    with (setup.folder / "song.wav").open("rb") as file:
+        return str(client.post("/api/tracks", files={"file": file}).raise_for_status().json()["data"]["id"])
 
 
 def job_seconds(client: httpx.Client, track: str, count: int) -> float:
@@ -329,9 +332,8 @@ def measure(command: Sequence[str], variables: Mapping[str, str] = MappingProxyT
         if process.returncode:
             log.seek(0)
             raise SystemExit(log.read().decode(errors="replace"))
-    scale = 1024**2 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
     wall_seconds = time.perf_counter() - started
-    return Run(wall_seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / scale)
+    return Run(wall_seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _RSS_BYTES / 2**20)
 
 
 def write_model(folder: Path, size: Mapping[str, Any]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import dataclasses
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -76,10 +78,10 @@ class ComputeSlots:
 
 
 class EngineProcesses(Generic[E]):
-    """A pool of engine processes, started on first use and kept running.
+    """A pool of engine processes, started when they are needed and ended when they are idle.
 
     If an engine crashes or runs out of memory, only the current attempt fails, not the component. Engines cannot block the
-    event loop, and all their memory is freed when their process ends.
+    event loop, and all their memory, also that of a GPU, is freed when their process ends.
 
     Args:
         name: the name of the pool, for thread names and metrics.
@@ -87,12 +89,21 @@ class EngineProcesses(Generic[E]):
         build: creates the engine. It is called once in each process and must be picklable.
         process_count: the maximum number of processes; None: ``slot_count``. If there are fewer, several threads of a
             process work with one engine, and a crash ends the attempts of all of them.
+        idle_seconds: a process without work for so long ends. None: processes run until the pool is closed.
     """
 
-    def __init__(self, name: str, slot_count: int, build: Callable[[], E], process_count: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        slot_count: int,
+        build: Callable[[], E],
+        process_count: int | None = None,
+        idle_seconds: float | None = None,
+    ) -> None:
         self.slot_count = slot_count
         self._name = name
         self._build = build
+        self._idle_seconds = idle_seconds
         self._lane_count = -(-slot_count // (process_count or slot_count))
         self._slots = ComputeSlots(name, slot_count)
         self._idle: list[_Lane] = []  # the last one was used last, and is used first
@@ -101,20 +112,26 @@ class EngineProcesses(Generic[E]):
         self._gpu_memory: dict[_EngineProcess, GpuMemory] = {}
         self._closed = False
 
-    async def run(self, work: Work[E, T], report: Report = lambda share: None) -> T:
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process, busy or idle."""
+        return bool(self._processes)
+
+    async def run(self, work: Work[E, T], report: Report = lambda share: None, *, is_use: bool = True) -> T:
         """Run ``work`` in a free process, and return its result.
 
         Args:
             work: called in the process with the engine and a progress callback.
             report: called in a thread of this process with each reported share. If it raises, the work stops at its next
                 report, and this method raises the same exception.
+            is_use: whether the idle time of the process begins again after the work.
 
         Raises:
             AppError: ``ENGINE_DIED`` (retryable) if the process ends during the work. The next call starts a new process.
         """
-        return await self._slots.run(lambda: self._run(work, report))
+        return await self._slots.run(lambda: self._run(work, report, is_use))
 
-    def _run(self, work: Work[E, T], report: Report) -> T:
+    def _run(self, work: Work[E, T], report: Report, is_use: bool) -> T:
         lane = self._acquire()
         try:
             result: T = lane.run(work, report)
@@ -122,7 +139,7 @@ class EngineProcesses(Generic[E]):
             with self._lock:
                 if lane.process.alive and not self._closed:
                     self._measure(lane.process, lane.process.gpu_memory)
-                    self._idle.append(lane)
+                    self._release(lane, is_use)
                 else:
                     self._discard(lane)
         return result
@@ -132,6 +149,9 @@ class EngineProcesses(Generic[E]):
             while self._idle:
                 lane = self._idle.pop()
                 if lane.process.alive:
+                    lane.process.busy_count += 1
+                    if lane.process.idle_timer is not None:
+                        lane.process.idle_timer.cancel()
                     return lane
                 self._discard(lane)
             if self._closed:
@@ -140,7 +160,32 @@ class EngineProcesses(Generic[E]):
             self._processes.add(process)
             first, *others = process.lanes
             self._idle += others
+            process.busy_count = 1
             return first
+
+    def _release(self, lane: _Lane, is_use: bool) -> None:
+        """Take a lane back, and end its process after its idle time. The caller holds the lock."""
+        process = lane.process
+        self._idle.append(lane)
+        process.busy_count -= 1
+        if is_use:
+            process.use_time = time.monotonic()
+        if self._idle_seconds is not None and not process.busy_count:
+            rest_seconds = max(0.0, process.use_time + self._idle_seconds - time.monotonic())
+            process.idle_timer = threading.Timer(rest_seconds, self._end_idle, (process,))
+            process.idle_timer.daemon = True
+            process.idle_timer.start()
+
+    def _end_idle(self, process: _EngineProcess) -> None:
+        """End a process, unless it got work after its timer began."""
+        with self._lock:
+            is_idle = not process.busy_count and process.idle_timer is threading.current_thread()
+            if not is_idle or process not in self._processes:
+                return
+            self._idle = [lane for lane in self._idle if lane.process is not process]
+            for lane in process.lanes:
+                self._discard(lane)
+        logger.info("engine.idle_process_ended", pool=self._name, idle_seconds=self._idle_seconds)
 
     def _discard(self, lane: _Lane) -> None:
         """Close a lane that no thread uses, and end its process. The caller holds the lock."""
@@ -154,7 +199,9 @@ class EngineProcesses(Generic[E]):
         """Update the metrics of the pool for one of its processes; None: it has ended, or uses no GPU."""
         before, after = self._gpu_memory.pop(process, _NO_MEMORY), memory or _NO_MEMORY
         if memory is not None:
-            self._gpu_memory[process] = memory
+            # Engines begin new measurements of the peak for their own use.
+            after = dataclasses.replace(memory, peak_bytes=max(before.peak_bytes, memory.peak_bytes))
+            self._gpu_memory[process] = after
             GPU_MEMORY.labels(self._name).set(memory.total_bytes)
         if memory is not None or before is not _NO_MEMORY:
             ENGINE_GPU_MEMORY.labels(self._name).inc(after.held_bytes - before.held_bytes)
@@ -193,6 +240,9 @@ class _EngineProcess:
             child.close()
         self.lanes = [_Lane(self, connection) for connection, _ in pipes]
         self.gpu_memory: GpuMemory | None = None
+        self.busy_count = 0
+        self.use_time = time.monotonic()
+        self.idle_timer: threading.Timer | None = None
         self.ended = False
 
     @property
@@ -308,6 +358,8 @@ def _serve_lane(connection: Connection, engine: Any) -> None:
                 kind, value = "result", work(engine, report)
             except Exception as error:
                 kind, value = "error", _portable(error)
+                if _is_device_lost(error):
+                    os._exit(1)  # the attempts of all lanes are repeated in a new process
         if memory := _gpu_memory():
             send("gpu_memory", memory)
         send(kind, value)
@@ -318,7 +370,20 @@ def _gpu_memory() -> GpuMemory | None:
     torch = sys.modules.get("torch")  # processes without it do not import it for this
     if torch is None or not torch.cuda.is_initialized():
         return None
-    return GpuMemory(torch.cuda.memory_reserved(), torch.cuda.max_memory_reserved(), torch.cuda.mem_get_info()[1])
+    cuda = torch.cuda
+    # Only of the devices in use: a question about the free memory of another one would occupy memory there.
+    used = [device for device in range(cuda.device_count()) if cuda.max_memory_reserved(device)]
+    return GpuMemory(
+        sum(map(cuda.memory_reserved, used)),
+        sum(map(cuda.max_memory_reserved, used)),
+        sum(cuda.get_device_properties(device).total_memory for device in used),
+    )
+
+
+def _is_device_lost(error: Exception) -> bool:
+    """Return whether an accelerator failed in this process. It accepts no more work from a process after that."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.cuda.AcceleratorError)
 
 
 def _portable(error: Exception) -> Exception:

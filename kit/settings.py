@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     warm_up: bool = Field(
         True, description="load what jobs need after the start, so that the first job does not wait for it"
     )
+    engine_idle_seconds: float = Field(
+        600.0, gt=0, description="an engine process without work for so long ends, which frees its models"
+    )
     worker_queues: Annotated[tuple[str, ...], NoDecode] = Field(
         ("all",), description="comma-separated queues whose jobs this process runs; all; none"
     )

@@ -225,7 +225,8 @@ class ModelAvailability:
         processes = self._processes if open_probe is None else open_probe()
         try:
             await processes.run(functools.partial(_load, model=model))
-        except AppError as error:
+        except (AppError, MemoryError) as caught:
+            error = caught if isinstance(caught, AppError) else _out_of_memory()
             self._available.discard(model)
             self._failures.add(model, error)
             log.info("model.not_ready", model=model, reason=error.reason, error=error.message)
@@ -235,6 +236,12 @@ class ModelAvailability:
         finally:
             if open_probe is not None:
                 await asyncio.to_thread(processes.close)
+
+
+def _out_of_memory() -> AppError:
+    return AppError(
+        Code.UNAVAILABLE, "OUT_OF_MEMORY", "This machine has too little free memory for the model. Try again later."
+    )
 
 
 def _load(registry: EngineRegistry[Any], _report: Report, *, model: str) -> None:

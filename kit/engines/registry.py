@@ -6,7 +6,6 @@ import contextlib
 import enum
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -55,18 +54,31 @@ class ModelSelection:
         return bool(self.reason)
 
 
+@dataclass
+class _Loaded:
+    """A model in memory.
+
+    Attributes:
+        user_count: threads that use it.
+        is_kept: whether it stays after its last use.
+    """
+
+    user_count: int = 0
+    is_kept: bool = False
+
+
 class EngineRegistry(Generic[E]):
     """Holds engines and loads their models.
 
-    A service process builds a registry to read declarations. Each engine process builds one of its own, which loads
-    models. Safe to use from several threads: one model is loaded at a time, while others run.
+    A service process builds a registry to read declarations. Each engine process builds one of its own, which decides
+    which models its engines load and unload. Safe to use from several threads: one model is loaded at a time, while others
+    run.
 
     Args:
         fallback: when fallbacks run.
         unlicensed: models that the operator allows although no licence of their weights is stated; ``*`` allows all.
         loaded_limit: number of models with weights in memory; the least recently used one is unloaded first. Models in
             use stay, even if they are more. None: no limit.
-        idle_seconds: unload all models when none was used for so long. None: never.
         clock: monotonic seconds.
     """
 
@@ -76,21 +88,16 @@ class EngineRegistry(Generic[E]):
         fallback: FallbackPolicy = FallbackPolicy.NEVER,
         unlicensed: frozenset[str] = frozenset(),
         loaded_limit: int | None = None,
-        idle_seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.fallback = fallback
         self._unlicensed = unlicensed
         self._loaded_limit = loaded_limit
-        self._idle_seconds = idle_seconds
         self._entries: dict[str, tuple[ModelDeclaration, E]] = {}
         self._failures = LoadFailures(clock)
-        self._loaded: list[str] = []  # least recently used first
-        self._users: Counter[str] = Counter()
-        self._unwanted: set[str] = set()  # unloaded after their last use
+        self._loaded: dict[str, _Loaded] = {}  # least recently used first
         self._lock = threading.Lock()  # of the fields above
         self._load_lock = threading.Lock()  # held while a model is loaded or downloaded
-        self._idle_timer: threading.Timer | None = None
 
     def register(self, engine: E) -> None:
         """Add an engine and its models. Model lists have the order of registration.
@@ -176,15 +183,13 @@ class EngineRegistry(Generic[E]):
         with self.use(model):
             pass
 
-    def unload(self, model: str) -> None:
-        """Free the memory of a model, after its last use if a thread uses it. Does nothing if it is not loaded."""
-        with self._lock:
-            self._unwanted.add(model)
-            self._unload_unwanted(model)
-
     @contextlib.contextmanager
-    def use(self, model: str) -> Iterator[E]:
+    def use(self, model: str, *, keep: bool = True) -> Iterator[E]:
         """Load a model and yield its engine. The model stays in memory for the length of the block.
+
+        Args:
+            keep: whether it also stays after that, until another model needs its place. Otherwise it is unloaded after its
+                last use, however that ends, unless it is kept by another use.
 
         Raises:
             AppError: as :meth:`load`.
@@ -193,17 +198,14 @@ class EngineRegistry(Generic[E]):
         if not declaration.needs_weights:
             yield engine
             return
+        loaded = self._begin_use(model, engine, keep)
         try:
-            self._begin_use(model, engine)
-            try:
-                yield engine
-            finally:
-                with self._lock:
-                    self._users[model] -= 1
-                    self._unload_unwanted(model)
+            yield engine
         finally:
             with self._lock:
-                self._restart_idle_timer()
+                loaded.user_count -= 1
+                if not loaded.user_count and not loaded.is_kept:
+                    self._unload(model)
 
     def select(self, model: str, outputs: Collection[str] = ()) -> ModelSelection:
         """Load a model, or its fallback where the policy allows it, and return which one runs.
@@ -251,29 +253,29 @@ class EngineRegistry(Generic[E]):
             raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", f"There is no model {model!r}. Use one of: {known}.")
         return self._entries[model]
 
-    def _begin_use(self, model: str, engine: E) -> None:
+    def _begin_use(self, model: str, engine: E, keep: bool) -> _Loaded:
         """Load a model and count one more user."""
-        if self._count_user(model):
-            return
+        if loaded := self._count_user(model, keep):
+            return loaded
         with self._load_lock:
-            if self._count_user(model):  # another thread has loaded it meanwhile
-                return
+            if loaded := self._count_user(model, keep):  # another thread has loaded it meanwhile
+                return loaded
             self._load(model, engine)
             with self._lock:
                 # Weights that had to be downloaded might not have existed. Only now do other models make room for them.
                 self._make_room()
-                self._loaded.append(model)
-                self._users[model] += 1
+                loaded = self._loaded[model] = _Loaded(1, keep)
+                return loaded
 
-    def _count_user(self, model: str) -> bool:
-        """Count one more user of a model. Return False if it is not loaded."""
+    def _count_user(self, model: str, keep: bool) -> _Loaded | None:
+        """Count one more user of a model. Return None if it is not loaded."""
         with self._lock:
-            if model not in self._loaded:
-                return False
-            self._loaded.remove(model)
-            self._loaded.append(model)
-            self._users[model] += 1
-            return True
+            loaded = self._loaded.pop(model, None)
+            if loaded is not None:
+                loaded.user_count += 1
+                loaded.is_kept |= keep
+                self._loaded[model] = loaded  # now the last one
+            return loaded
 
     def _load(self, model: str, engine: E) -> None:
         self.require_allowed(model)
@@ -294,34 +296,11 @@ class EngineRegistry(Generic[E]):
         """Unload the models used least recently, so that one more is within the limit."""
         if self._loaded_limit is None:
             return
-        for model in [model for model in self._loaded if not self._users[model]]:
+        for model in [model for model, loaded in self._loaded.items() if not loaded.user_count]:
             if len(self._loaded) < self._loaded_limit:
                 return
             self._unload(model)
 
-    def _unload_unwanted(self, model: str) -> None:
-        if model in self._unwanted and not self._users[model]:
-            self._unwanted.discard(model)
-            if model in self._loaded:
-                self._unload(model)
-
     def _unload(self, model: str) -> None:
         self._entries[model][1].unload(model)
-        self._loaded.remove(model)
-
-    def _restart_idle_timer(self) -> None:
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-        if self._idle_seconds is None or not self._loaded:
-            return
-        self._idle_timer = threading.Timer(self._idle_seconds, self._unload_all)
-        self._idle_timer.daemon = True
-        self._idle_timer.start()
-
-    def _unload_all(self) -> None:
-        with self._lock:
-            if any(self._users.values()):
-                return  # the timer starts again after that
-            while self._loaded:
-                self._unload(self._loaded[-1])
-        log.info("models.unloaded", idle_seconds=self._idle_seconds)
+        del self._loaded[model]

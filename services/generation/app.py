@@ -13,6 +13,7 @@ from soundwright.library.v1 import catalog_service_pb2_grpc, library_service_pb2
 from kit.compute import EngineProcesses
 from kit.engines import ModelAvailability
 from kit.errors import AppError
+from kit.gpu import has_gpu
 from kit.run import Runtime
 from kit.worker.worker import job_workers
 from services.generation.batching import Batcher
@@ -30,13 +31,16 @@ _JOBS_PER_FILE_PROCESS = 4
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[GenerationSettings]) -> AsyncIterator[None]:
     """Run the generation service inside the ``async with`` block."""
-    settings = runtime.settings
+    procedural = runtime.settings.generation_engine == "procedural"
+    settings = runtime.settings.on(not procedural and await has_gpu(runtime.settings.generation_device))
     process_count, slot_count = settings.generation_process_count, settings.generation_slot_count
     build = functools.partial(build_registry, settings)
     registry = build()
-    processes = EngineProcesses("generation", process_count, build)
+    idle_seconds = settings.engine_idle_seconds
+    processes = EngineProcesses("generation", process_count, build, idle_seconds=idle_seconds)
     # Finishing is much faster than generating, so one process serves several engine processes.
-    file_processes = EngineProcesses("generation-files", -(-slot_count // _JOBS_PER_FILE_PROCESS), no_engine)
+    file_process_count = -(-slot_count // _JOBS_PER_FILE_PROCESS)
+    file_processes = EngineProcesses("generation-files", file_process_count, no_engine, idle_seconds=idle_seconds)
     batcher = Batcher(
         processes, process_count, settings.generation_batch_size, slot_count > 1, settings.generation_device
     )

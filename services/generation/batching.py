@@ -108,15 +108,17 @@ class Batcher:
         """
         if not self.is_busy and time.monotonic() - self._device_time > _DEVICE_SECONDS:
             self._device_time = time.monotonic()  # before the wait, so that a busy process is not asked again at once
-            self._device = await self._processes.run(functools.partial(_read_device, name=self._device_name))
+            work = functools.partial(_read_device, name=self._device_name)
+            self._device = await self._processes.run(work, is_use=False)
         return self._device
 
     async def device(self) -> Device | None:
-        """Return the GPU as :meth:`read_device` does, or as it was last known if that takes longer than two seconds.
+        """Return the GPU as :meth:`read_device` does. Returns it as it was last known if that takes longer than two seconds,
+        or if no engine process runs.
 
         Returns None if no GPU was found before; a GPU does not appear later.
         """
-        if self._device is not None:
+        if self._device is not None and self._processes.is_running:
             with contextlib.suppress(TimeoutError, AppError):
                 async with asyncio.timeout(_DEVICE_SECONDS):
                     await self.read_device()

@@ -19,7 +19,6 @@ def build_registry(settings: GenerationSettings) -> Registry:
         fallback=_fallback_policy(settings),
         unlicensed=settings.unlicensed_models,
         loaded_limit=settings.generation_loaded_model_limit,
-        idle_seconds=settings.generation_idle_seconds,
     )
     registry.register(
         AudiocraftEngine(

@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from kit.gpu import GPU_SLOT_COUNT
 from kit.settings import Settings
 from services.generation.engines.audiocraft.engine import MODELS
 from services.generation.tiers import TIERS, Tier
@@ -25,7 +26,9 @@ class GenerationSettings(Settings):
     generation_engine: Literal["auto", "procedural"] = Field(
         "auto", description="auto uses audiocraft. procedural uses the engine without weights for all models."
     )
-    generation_slot_count: int = Field(1, ge=1, description="Number of parallel jobs. They can share a batch.")
+    generation_slot_count: int = Field(
+        0, ge=0, description="Number of parallel jobs, which can share a batch. 0 means 1, or 4 on a GPU."
+    )
     generation_process_count: int = Field(
         1, ge=1, description="Number of engine processes. Each loads its own weights."
     )
@@ -43,9 +46,6 @@ class GenerationSettings(Settings):
         {}, description='Hub repositories by model, as JSON, for example {"music": "facebook/musicgen-medium"}.'
     )
     generation_loaded_model_limit: int = Field(1, ge=1, description="Number of models that a process keeps in memory.")
-    generation_idle_seconds: float = Field(
-        600.0, gt=0, description="Idle time in seconds after which models are unloaded."
-    )
     generation_attempt_limit: int = Field(3, ge=1, description="Attempts per job.")
     generation_queue_limit: int = Field(100, ge=0, description="Maximum number of unfinished jobs. 0 means no limit.")
     generation_tiers: dict[str, Tier] = Field(
@@ -53,6 +53,11 @@ class GenerationSettings(Settings):
         description='JSON: {"free": {"pending_limit": 5, "hourly_limit": 0, "max_seconds": 60, "starvation_seconds": 600}}; '
         "starvation_seconds is optional, other tiers keep their defaults",
     )
+
+    def on(self, has_gpu: bool) -> GenerationSettings:
+        """Return the settings with the number of slots for this hardware, where it is 0."""
+        slot_count = self.generation_slot_count or (GPU_SLOT_COUNT if has_gpu else 1)
+        return self.model_copy(update={"generation_slot_count": slot_count})
 
     @field_validator("generation_checkpoints")
     @classmethod

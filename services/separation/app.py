@@ -15,6 +15,7 @@ from kit.audio import AudioLimits
 from kit.compute import EngineProcesses
 from kit.confined.audio import ConfinedAudio
 from kit.engines import MeasuredSpeeds, ModelAvailability
+from kit.gpu import has_gpu
 from kit.run import Runtime
 from kit.security.egress_policy import EgressPolicy
 from kit.worker.worker import job_workers
@@ -37,16 +38,21 @@ __all__ = ["app"]
 @contextlib.asynccontextmanager
 async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     """Run the separation service inside the ``async with`` block."""
-    settings = runtime.settings
+    on_gpu = await has_gpu(runtime.settings.separation_device)
+    settings = runtime.settings.on(on_gpu)
     build = functools.partial(build_registry, settings)
     registry = build()
-    processes = EngineProcesses("separation", settings.separation_slot_count, build, settings.process_count)
+    pool = functools.partial(EngineProcesses, idle_seconds=settings.engine_idle_seconds)
+    processes = pool("separation", settings.separation_slot_count, build, settings.separation_process_count)
     # Mixes have their own processes, because callers wait for them and separations take minutes.
-    mixing = EngineProcesses("mixing", settings.separation_mixing_slot_count, no_engine)
+    mixing = pool("mixing", settings.separation_mixing_slot_count, no_engine)
     # One conversion at a time, however many jobs wait for lalal.ai or export stems.
-    fitting = EngineProcesses("fitting", 1, no_engine)
-    # Jobs occupy the engine processes for minutes, so a requested model is tried in a process of its own.
-    availability = ModelAvailability(registry, processes, open_probe=lambda: EngineProcesses("model", 1, build))
+    fitting = pool("fitting", 1, no_engine)
+    # Jobs occupy the engine processes for minutes, so a requested model is tried in a process of its own. It leaves the
+    # memory of the GPU to the jobs.
+    on_cpu = settings.model_copy(update={"separation_device": "cpu", "separation_cpu_mode": "exact"})
+    try_build = functools.partial(build_registry, on_cpu) if on_gpu else build
+    availability = ModelAvailability(registry, processes, open_probe=lambda: EngineProcesses("model", 1, try_build))
 
     speeds = MeasuredSpeeds()
 
@@ -86,15 +92,16 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     )
     server = runtime.rpc_server()
     tasks = LalalaiTasks(client, keys, jobs, lalalai.clean_up)
-    rpc = SeparationRpc(bus, jobs, tracks, kinds, registry, availability, speeds, mixes, tasks, settings)
+    gpu = on_gpu or settings.separation_gpu_workers
+    rpc = SeparationRpc(bus, jobs, tracks, kinds, registry, availability, speeds, mixes, tasks, settings, gpu)
     separation_service_pb2_grpc.add_SeparationServiceServicer_to_server(rpc, server.server)
     server.add_reflection(separation_service_pb2)
     async with runtime.serving(server, *workers), runtime.warming_up(availability.warm_up):
         yield
     await availability.close()
     await client.close()
-    for pool in (processes, mixing, fitting):
-        await asyncio.to_thread(pool.close)
+    for each in (processes, mixing, fitting):
+        await asyncio.to_thread(each.close)
 
 
 def _lalalai_client(settings: SeparationSettings) -> LalalaiClient:

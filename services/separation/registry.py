@@ -24,6 +24,7 @@ def build_registry(settings: SeparationSettings) -> Registry:
     registry = Registry(
         fallback=FallbackPolicy.WHEN_UNAVAILABLE if settings.fallback else FallbackPolicy.NEVER,
         unlicensed=settings.unlicensed_models,
+        loaded_limit=settings.separation_loaded_model_limit,
     )
     hardware: dict[str, Any] = {
         "thread_count": settings.separation_thread_count or None,

@@ -51,6 +51,7 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         mixes: Mixes,
         lalalai: LalalaiTasks,
         settings: SeparationSettings,
+        has_gpu: bool,
     ) -> None:
         self._bus = bus
         self._jobs = jobs
@@ -62,6 +63,7 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         self._mixes = mixes
         self._lalalai = lalalai
         self._settings = settings
+        self._has_gpu = has_gpu
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
         job, existed = await create_job(self._bus, self._jobs, *await self._wanted(request))
@@ -123,7 +125,7 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
             Candidate(each, each.name in usable, self._speeds.get(each.name)) for each in self._registry.models()
         ]
         stems = needed_stems(request.stems, chain)
-        chosen = choose(candidates, stems, quality, track.duration_seconds, self._settings.has_gpu)
+        chosen = choose(candidates, stems, quality, track.duration_seconds, self._has_gpu)
         return chosen or self._absent_choice(stems)
 
     def _absent_choice(self, stems: Sequence[str]) -> Choice:

@@ -70,7 +70,7 @@ def separate(
 
 
 class _Separation:
-    """The models of one job. Those that the job loads are unloaded after their last run, except the default model."""
+    """The models of one job. If there are several, each is unloaded after its run, unless it was loaded before."""
 
     def __init__(
         self, registry: Registry, report: Report, spec: SeparationSpec, mix: audio.AudioFile, folder: Path
@@ -81,7 +81,6 @@ class _Separation:
         self._mix = mix
         self._folder = folder
         self._runs: list[Run] = []
-        self._kept = {*registry.loaded_models(), registry.default_model}
         # Progress is measured in costs of the models.
         self._costs = [registry.declaration(model).relative_cost or 1.0 for model in spec.all_models]
 
@@ -158,17 +157,12 @@ class _Separation:
 
     @contextlib.contextmanager
     def _running(self, model: str, stem: str = "") -> Iterator[tuple[service.Engine, Report]]:
-        """Load the next model, and unload it if no later one is the same. Provides its engine and its progress callback."""
+        """Load the next model for the length of the block. Provides its engine and its progress callback."""
         begin, cost, whole = sum(self._costs[: len(self._runs)]), self._costs[len(self._runs)], sum(self._costs)
-        try:
-            with self._registry.use(model) as engine:
-                started = time.monotonic()
-                yield engine, lambda share: self._report((begin + cost * share) / whole)
-                self._runs.append(Run(engine.name, model, stem, time.monotonic() - started))
-        finally:
-            later = self._spec.all_models[len(self._runs) :]
-            if len(self._costs) > 1 and model not in {*self._kept, *later}:
-                self._registry.unload(model)
+        with self._registry.use(model, keep=len(self._costs) == 1) as engine:
+            started = time.monotonic()
+            yield engine, lambda share: self._report((begin + cost * share) / whole)
+            self._runs.append(Run(engine.name, model, stem, time.monotonic() - started))
 
     def _files(self, names: Sequence[str]) -> dict[str, Path]:
         return {name: self._folder / f"{name}.{audio_extension(self._spec.format)}" for name in names}

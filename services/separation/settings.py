@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from kit.gpu import GPU_SLOT_COUNT
 from kit.settings import Settings
 from kit.worker.kind import JobLimits
 
@@ -19,18 +20,22 @@ class SeparationSettings(Settings):
 
     model_config = SettingsConfigDict(env_prefix="SOUNDWRIGHT_", frozen=True, extra="ignore", protected_namespaces=())
 
-    separation_slot_count: int = Field(1, ge=1, description="Number of parallel jobs.")
+    separation_slot_count: int = Field(0, ge=0, description="Number of parallel jobs. 0 means 1, or 4 on a GPU.")
     separation_process_count: int = Field(
         0,
         ge=0,
         description="Processes that compute the parallel jobs. 0 means one per job, or one for all on a GPU.",
     )
+    separation_loaded_model_limit: int = Field(2, ge=1, description="Number of models that a process keeps in memory.")
     separation_thread_count: int = Field(0, ge=0, description="CPU threads per job. 0 means one per core.")
     separation_batch_size: int = Field(
         0, ge=0, description="Segments per batch. 0 means 1 on a CPU, and on a GPU as many as fit."
     )
     separation_device: str = Field(
         "", description="Device: cpu, cuda, cuda:1 and so on. If empty, CUDA is used if available."
+    )
+    separation_gpu_workers: bool = Field(
+        False, description="Jobs run on GPUs in other processes of this service, for the choice of the model auto."
     )
     separation_cpu_mode: Literal["exact", "mixed", "fast"] = Field(
         "mixed",
@@ -92,16 +97,18 @@ class SeparationSettings(Settings):
     def _split_digests(cls, value: object) -> object:
         return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
 
-    @property
-    def has_gpu(self) -> bool:
-        """Whether networks run on a GPU: the device is one, or it is not set and the machine has one."""
-        device = self.separation_device
-        return device.startswith("cuda") or (not device and Path("/dev/nvidia0").exists())
+    def on(self, has_gpu: bool) -> SeparationSettings:
+        """Return the settings with the numbers of slots and of processes for this hardware, where they are 0.
 
-    @property
-    def process_count(self) -> int:
-        """Processes that compute jobs. On a GPU, jobs share one, its weights and its batches."""
-        return self.separation_process_count or (1 if self.has_gpu else self.separation_slot_count)
+        On a GPU, jobs share one process, its weights and its batches. A process that runs no separations only tries models,
+        and needs no networks in the form that computes fastest.
+        """
+        slot_count = self.separation_slot_count or (GPU_SLOT_COUNT if has_gpu else 1)
+        process_count = self.separation_process_count or (1 if has_gpu else slot_count)
+        update: dict[str, Any] = {"separation_slot_count": slot_count, "separation_process_count": process_count}
+        if not self.serves_queue("separation"):
+            update["separation_cpu_mode"] = "exact"
+        return self.model_copy(update=update)
 
     @property
     def job_limits(self) -> JobLimits:

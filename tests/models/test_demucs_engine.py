@@ -337,8 +337,8 @@ def test_missing_weights_are_refused_and_the_failure_is_remembered_for_a_while(z
         if not (tmp_path / "models").exists():
             (tmp_path / "models").symlink_to(zoo.folder)
     clock.advance(31)
-    registry.load("htdemucs")
-    registry.unload("htdemucs")
+    with registry.use("htdemucs", keep=False):
+        assert list(engine._loaded) == ["htdemucs"]
     assert not engine._loaded
 
 

@@ -41,6 +41,8 @@ class ScriptedEngine(Engine):
 
     def load(self, model: str) -> None:
         self._write(load=model)
+        if (self._folder / "no-memory").exists():
+            raise MemoryError
         if (self._folder / "no-weights").exists():
             raise AppError(Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE", "There are no weights here.", {"model": model})
 
@@ -75,7 +77,7 @@ class ScriptedEngine(Engine):
 def build(
     folder: Path, fallback: FallbackPolicy = FallbackPolicy.NEVER, loaded_limit: int = 1, is_installed: bool = True
 ) -> Registry:
-    registry = Registry(fallback=fallback, loaded_limit=loaded_limit, idle_seconds=600.0)
+    registry = Registry(fallback=fallback, loaded_limit=loaded_limit)
     registry.register(ScriptedEngine(folder, is_installed))
     registry.register(ProceduralEngine())
     return registry

@@ -20,7 +20,7 @@ import pytest_asyncio
 from kit import log
 from kit.compute import EngineProcesses, Report
 from kit.errors import AppError, Code
-from tests.waiting import DEADLINE_SECONDS
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -66,6 +66,12 @@ def die(engine: Counter, report: Report) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def lose_the_device(engine: Counter, report: Report) -> None:
+    import torch
+
+    raise torch.cuda.AcceleratorError("an illegal memory access was encountered")
+
+
 def correlation(engine: Counter, report: Report) -> str:
     return log.correlation_id()
 
@@ -78,8 +84,10 @@ def meet(engine: Counter, report: Report, *, folder: Path, name: str, other: str
 
 
 @contextlib.asynccontextmanager
-async def started(slot_count: int, process_count: int | None = None) -> AsyncIterator[EngineProcesses[Counter]]:
-    made = EngineProcesses("test", slot_count, Counter, process_count=process_count)
+async def started(
+    slot_count: int, process_count: int | None = None, idle_seconds: float | None = None
+) -> AsyncIterator[EngineProcesses[Counter]]:
+    made = EngineProcesses("test", slot_count, Counter, process_count, idle_seconds)
     try:
         yield made
     finally:
@@ -192,6 +200,52 @@ async def test_a_killed_process_fails_the_attempts_of_all_its_threads_and_is_rep
         assert before not in {pid for pid, _ in seen}
         assert [count for _, count in seen] == [1, 2]
         assert len(processes._processes) == 1
+
+
+async def test_a_process_whose_gpu_failed_is_replaced() -> None:
+    async with started(1) as processes:
+        before, _ = await processes.run(use)
+        with pytest.raises(AppError, match="ENGINE_DIED") as caught:
+            await processes.run(lose_the_device)
+        assert caught.value.retryable
+        assert (await processes.run(use))[0] != before
+
+
+async def test_a_process_ends_when_all_its_threads_are_idle_and_comes_back_when_needed() -> None:
+    begun, stopping = threading.Event(), threading.Event()
+
+    def report(share: float) -> None:
+        begun.set()
+        if stopping.is_set():
+            raise Enough
+
+    async with started(2, 1, idle_seconds=0.01) as processes:
+        running = asyncio.create_task(processes.run(wait_for_stop, report))
+        assert await asyncio.to_thread(begun.wait, DEADLINE_SECONDS)
+        before, _ = await processes.run(use)
+        (process,) = processes._processes
+        assert process.idle_timer is None  # the other thread works
+        stopping.set()
+        with pytest.raises(Enough):
+            await running
+        await asyncio.to_thread(eventually, lambda: not psutil.pid_exists(before), "the end of the process")
+        assert (await processes.run(use))[1] == 1
+
+
+def timer_count() -> int:
+    return sum(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+
+
+async def test_a_question_about_a_process_does_not_keep_it_running() -> None:
+    async with started(1, idle_seconds=3600) as processes:
+        await processes.run(use)
+        (process,) = processes._processes
+        used_time = process.use_time
+        await processes.run(use, is_use=False)
+        assert process.use_time == used_time
+        await asyncio.to_thread(eventually, lambda: timer_count() == 1, "the end of the first timer")
+        await processes.run(use)
+        assert process.use_time > used_time
 
 
 async def test_work_that_stops_leaves_the_other_thread_of_its_process_alone() -> None:

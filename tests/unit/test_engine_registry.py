@@ -219,20 +219,6 @@ def test_room_is_made_before_loading_what_is_present_and_after_fetching_what_is_
     assert steps[1:] == (["unload large", "load lonely"] if is_present else ["load lonely", "unload large"])
 
 
-def test_idle_models_are_unloaded_and_come_back_when_needed() -> None:
-    world = World(idle_seconds=0.01)
-    with world.registry.use("large"):
-        world.registry.load("lonely")  # the idle time begins, and "large" is in use
-        assert world.registry._idle_timer is not None
-        world.registry._idle_timer.join()
-        assert world.network.unloads == []
-    world.registry._idle_timer.join()
-    assert sorted(world.network.unloads) == ["large", "lonely"]
-    assert world.registry.loaded_models() == ()
-    world.registry.load("large")
-    assert world.network.loads == ["large", "lonely", "large"]
-
-
 def test_threads_use_a_model_at_the_same_time() -> None:
     world = World()
     both = threading.Barrier(2)
@@ -246,26 +232,36 @@ def test_threads_use_a_model_at_the_same_time() -> None:
     assert world.network.loads == ["large"]
 
 
-def test_a_model_that_a_thread_uses_is_unloaded_after_its_last_use() -> None:
+def test_a_model_that_is_not_kept_is_unloaded_after_its_last_use_however_that_ends() -> None:
     world = World()
-    with world.registry.use("large"):
-        with world.registry.use("large"):
-            world.registry.unload("large")
-        assert (world.network.unloads, world.registry.loaded_models()) == ([], ("large",))
+
+    def fail() -> None:
+        with world.registry.use("large", keep=False):
+            with world.registry.use("large", keep=False):
+                pass
+            assert (world.network.unloads, world.registry.loaded_models()) == ([], ("large",))
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fail()
     assert (world.network.unloads, world.registry.loaded_models()) == (["large"], ())
-    with world.registry.use("large"):
+
+
+@pytest.mark.parametrize("kept_first", [True, False])
+def test_a_model_that_one_use_keeps_stays_after_another_one(kept_first: bool) -> None:
+    world = World()
+    with world.registry.use("large", keep=kept_first), world.registry.use("large", keep=not kept_first):
         pass
-    assert world.registry.loaded_models() == ("large",)
+    assert (world.network.unloads, world.registry.loaded_models()) == ([], ("large",))
 
 
 def test_models_in_use_stay_beyond_the_limit_until_another_one_is_loaded() -> None:
-    world = World(loaded_limit=1)
+    world = World(loaded_limit=1, unlicensed=frozenset({"*"}))
     with world.registry.use("large"):
         world.registry.load("lonely")
         assert world.network.unloads == []
-    world.registry.unload("lonely")
-    world.registry.load("lonely")
-    assert world.network.unloads == ["lonely", "large"]
+    world.registry.load("unlicensed")
+    assert world.network.unloads == ["large", "lonely"]
 
 
 def test_a_model_that_is_loaded_does_not_delay_one_in_memory() -> None:

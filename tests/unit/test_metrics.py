@@ -152,9 +152,10 @@ def _hold(_engine: object, _report: Report, *, held: int, peak: int) -> None:
     """Hold GPU memory, as far as this process can tell: it runs without a GPU."""
     cuda = types.SimpleNamespace(
         is_initialized=lambda: True,
-        memory_reserved=lambda: held,
-        max_memory_reserved=lambda: peak,
-        mem_get_info=lambda: (3 * MIB, 8 * MIB),
+        device_count=lambda: 2,
+        memory_reserved=lambda device: held if device == 1 else 0,
+        max_memory_reserved=lambda device: peak if device == 1 else 0,
+        get_device_properties=lambda device: types.SimpleNamespace(total_memory=(4 + 4 * device) * MIB),
     )
     sys.modules["torch"] = types.SimpleNamespace(cuda=cuda)  # type: ignore[assignment]
 

@@ -102,14 +102,23 @@ async def test_a_model_is_pending_until_it_is_asked_for_and_then_ready(make: Mak
     assert here.loads() == ["audio"]
 
 
-@pytest.mark.parametrize("probing", [False, True])
-async def test_a_model_that_does_not_load_is_refused_and_found_when_a_job_gets_it(make: Make, probing: bool) -> None:
+@pytest.mark.parametrize(
+    ("probing", "cause", "reason"),
+    [
+        (False, "no-weights", "MODEL_UNAVAILABLE"),
+        (True, "no-weights", "MODEL_UNAVAILABLE"),
+        (False, "no-memory", "OUT_OF_MEMORY"),
+    ],
+)
+async def test_a_model_that_does_not_load_is_refused_and_found_when_a_job_gets_it(
+    make: Make, probing: bool, cause: str, reason: str
+) -> None:
     here = make(probing=probing)
     if probing:
         here.mark("music-weights")  # present, but loading them fails
-    here.mark("no-weights")
+    here.mark(cause)
     for _ in range(2):
-        with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):
+        with pytest.raises(AppError, match=reason):
             await here.models.require("music")
     assert here.loads() == ["music"]
     here.models.note(ModelSelection("procedural", "composer", "music", reason="missing"))

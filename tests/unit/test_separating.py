@@ -152,7 +152,7 @@ def test_models_run_in_turn_and_are_combined(
     assert world.gains(done) == gains
     assert world.engine.calls == [
         "load second", "second for drums vocals", "end second", "unload second",
-        "load default", "default for drums vocals", "end default",
+        "load default", "default for drums vocals", "end default", "unload default",
     ]  # fmt: skip
     assert [run.model for run in done.runs] == ["second", "default"]
     assert (done.selection.engine, done.selection.model) == ("parts", "plan")
@@ -171,8 +171,8 @@ def test_a_chain_separates_a_stem_once_more(world: World) -> None:
     assert list(gains) == ["drums", "vocals_lead_lead", "vocals_lead_backing", "vocals_backing"]
     assert world.engine.calls == [
         "load default", "default for drums vocals", "end default",
-        "load voices", "voices for lead backing", "end voices", "voices for lead backing", "end voices",
-        "unload voices",
+        "unload default", "load voices", "voices for lead backing", "end voices", "unload voices",
+        "load voices", "voices for lead backing", "end voices", "unload voices",
     ]  # fmt: skip
     assert [(run.model, run.stem) for run in done.runs] == [
         ("default", ""), ("voices", "vocals"), ("voices", "vocals_lead"),
@@ -188,18 +188,19 @@ def test_the_rest_of_the_recording_can_be_separated_too(world: World) -> None:
 
 def test_models_that_were_loaded_before_stay_loaded_and_the_same_plan_gives_the_same_files(world: World) -> None:
     world.registry.load("second")
+    world.registry.load("default")
     made = []
     for _ in range(2):
         done = world.separate(models=("second", "default"), stems=("drums", "vocals"), combine="max_magnitude")
         made.append({output.name: file.read_bytes() for output, file in done.outputs})
-        world.registry.load("second")
-        world.registry.load("default")
     assert made[0] == made[1]
     assert [call for call in world.engine.calls if call.startswith("unload")] == []
 
 
 @pytest.mark.parametrize(("stop_after", "begun"), [(-1.0, 1), (0.3, 1), (0.45, 2), (0.9, 3)])
-def test_a_stopped_plan_closes_the_running_model(world: World, stop_after: float, begun: int) -> None:
+def test_a_stopped_plan_closes_the_running_model_and_frees_its_models(
+    world: World, stop_after: float, begun: int
+) -> None:
     def stop(share: float) -> None:
         if share > stop_after:
             raise InterruptedError
@@ -212,6 +213,8 @@ def test_a_stopped_plan_closes_the_running_model(world: World, stop_after: float
         separate(world.registry, stop, spec=spec, mix=world.mix, folder=world.folder)
     assert len([call for call in world.engine.calls if " for " in call]) == begun
     assert len([call for call in world.engine.calls if call.startswith("end")]) == begun
+    assert len([call for call in world.engine.calls if call.startswith("unload")]) == begun
+    assert world.registry.loaded_models() == ()
 
 
 # What a separation writes: stems and the mix, each with its waveform.

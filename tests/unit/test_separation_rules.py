@@ -118,11 +118,13 @@ def test_the_pipeline_has_the_stages_and_tracks_of_its_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "slot_count", "process_count", "expected"),
-    [("cpu", 3, 0, 3), ("cuda:1", 3, 0, 1), ("cuda", 3, 2, 2), ("cpu", 4, 1, 1)],
+    ("has_gpu", "slot_count", "process_count", "expected"),
+    [(False, 0, 0, (1, 1)), (False, 3, 0, (3, 3)), (True, 0, 0, (4, 1)), (True, 8, 2, (8, 2)), (True, 1, 0, (1, 1))],
 )
-def test_jobs_on_a_gpu_share_one_process(device: str, slot_count: int, process_count: int, expected: int) -> None:
+def test_jobs_on_a_gpu_share_one_process(
+    has_gpu: bool, slot_count: int, process_count: int, expected: tuple[int, int]
+) -> None:
     settings = SeparationSettings(
-        separation_device=device, separation_slot_count=slot_count, separation_process_count=process_count
-    )
-    assert settings.process_count == expected
+        separation_slot_count=slot_count, separation_process_count=process_count
+    ).on(has_gpu)  # fmt: skip
+    assert (settings.separation_slot_count, settings.separation_process_count) == expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import gc
 import importlib.util
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -131,6 +132,7 @@ class AudiocraftEngine(Engine):
             if self._loaded.pop(model, None) is not None:
                 import torch
 
+                gc.collect()  # networks have cycles
                 torch.cuda.empty_cache()
 
     def generate(self, model: str, takes: Sequence[Take], report: Callable[[float], None]) -> list[Clip]:

@@ -9,7 +9,7 @@ Papers: Rouard, Massa, Défossez, "Hybrid Transformers for Music Source Separati
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ from kit.errors import AppError, Code
 from kit.log import get_logger
 from kit.weights import imported_models
 from services.separation.engines.demucs import files
-from services.separation.engines.demucs.exports import Exports
+from services.separation.engines.demucs.exports import export_model
 from services.separation.engines.demucs.models import MODELS
 from services.separation.engines.networks import Bag, CpuMode, NetworkEngine
-from services.separation.engines.networks.exported import is_installed
-from services.separation.service import FALLBACK, Mix, Samples
+from services.separation.engines.networks.exported import exclusive, is_installed
+from services.separation.service import FALLBACK
 
 __all__ = ["DemucsEngine"]
 
@@ -40,7 +40,8 @@ class DemucsEngine(NetworkEngine):
         cpu_mode: how a CPU computes Hybrid Transformer Demucs. ``exact``: with PyTorch in float32. ``mixed``: with OpenVINO,
             and bfloat16 where that costs little precision, which agrees to more than 50 dB. ``fast``: with bfloat16 in
             most layers, more than 35 dB.
-        compiled_dir: folder for the networks that OpenVINO runs. PyTorch runs those that are not there yet.
+        compiled_dir: folder for the networks that OpenVINO runs. Loading a model adds its networks to it; if that fails,
+            PyTorch runs them.
         options: see :class:`NetworkEngine`.
     """
 
@@ -60,7 +61,7 @@ class DemucsEngine(NetworkEngine):
         super().__init__(**options)
         self._cpu_mode = cpu_mode
         self._compiled_dir = compiled_dir
-        self._exports = Exports()
+        self._not_exported: set[str] = set()  # the models whose export failed
         self._model_dir = model_dir
         self._trusted_sha256 = trusted_sha256
         self._imported = imported_models(model_dir, self.name)
@@ -76,12 +77,6 @@ class DemucsEngine(NetworkEngine):
     def is_present(self, model: str) -> bool:
         """Return whether the weights of ``model`` can be loaded without the network."""
         return files.are_present(self._declarations[model], self._model_dir)
-
-    def separate(self, mix: Mix, model: str, stems: Collection[str] | None = None) -> Iterator[Mapping[str, Samples]]:
-        """See :meth:`NetworkEngine.separate`. A network that was exported meanwhile replaces the one in memory first."""
-        if self._exports.take_ended(model):
-            self.unload(model)
-        return super().separate(mix, model, stems)
 
     def load_bag(self, model: str, device: str) -> Bag:
         """Return the networks of ``model`` on ``device``.
@@ -108,17 +103,32 @@ class DemucsEngine(NetworkEngine):
         return self._compiled(model, weights.on_device(networks, model, device))
 
     def _compiled(self, model: str, bag: Bag) -> Bag:
-        """Return the networks as OpenVINO runs them, if they are exported; otherwise begin to export them."""
-        if bag.device != "cpu" or self._cpu_mode == "exact" or self._compiled_dir is None or not is_installed():
+        """Return the networks as OpenVINO runs them, exported if they were not yet; as they are if that fails."""
+        folder = self._compiled_dir
+        if bag.device != "cpu" or self._cpu_mode == "exact" or folder is None or not is_installed():
             return bag
+        networks = self._exported(model, bag, folder)
+        if networks is None and model not in self._not_exported:
+            try:
+                with exclusive(folder):
+                    networks = self._exported(model, bag, folder)  # another process may have added them meanwhile
+                    if networks is None:
+                        export_model(model, self._model_dir, self._trusted_sha256, folder, self._cpu_mode)
+                        networks = self._exported(model, bag, folder)
+            except OSError as error:
+                log.warning("model.export_failed", model=model, reason=str(error))
+        if networks is None:
+            self._not_exported.add(model)
+            return bag
+        return dataclasses.replace(bag, networks=networks)
+
+    def _exported(self, model: str, bag: Bag, folder: Path) -> tuple[Any, ...] | None:
+        """Return the networks as OpenVINO runs them; None if one of them is not in ``folder``, or is damaged."""
         from services.separation.engines.demucs.compiled import compiled
 
+        assert self._cpu_mode != "exact"
         try:
-            networks = compiled(bag.networks, self._compiled_dir, self._cpu_mode, self._thread_count)
+            return compiled(bag.networks, folder, self._cpu_mode, self._thread_count)
         except OSError as error:
             log.warning("model.export_damaged", model=model, reason=str(error))
-            networks = None
-        if networks is not None:
-            return dataclasses.replace(bag, networks=networks)
-        self._exports.begin(model, self._model_dir, self._trusted_sha256, self._compiled_dir, self._cpu_mode)
-        return bag
+            return None

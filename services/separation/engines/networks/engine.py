@@ -6,6 +6,7 @@ second pass separates it.
 
 from __future__ import annotations
 
+import gc
 import math
 import threading
 from abc import abstractmethod
@@ -86,9 +87,7 @@ class NetworkEngine(Engine):
         """Free the memory of ``model``. Does nothing if it is not loaded."""
         with self._lock:
             if self._loaded.pop(model, None) is not None:
-                import torch
-
-                torch.cuda.empty_cache()
+                _free_memory()
 
     def separate(self, mix: Mix, model: str, stems: Collection[str] | None = None) -> Iterator[Mapping[str, Samples]]:
         """Yield consecutive blocks of the stems at the mix's own rate and channel count; see ``Engine.separate``.
@@ -217,15 +216,10 @@ class NetworkEngine(Engine):
                 if device.startswith("cuda"):
                     return self._infer_on_gpu(device, network, size, inputs, rows)
                 return _wanted(network(torch.from_numpy(inputs).to(device)), rows).cpu().numpy()
-        except torch.OutOfMemoryError:
-            pass
-        # Not in the except block, where the error keeps the tensors of the failed pass alive.
-        torch.cuda.empty_cache()
-        raise AppError(
-            Code.UNAVAILABLE,
-            OUT_OF_MEMORY,
-            "The device has too little free memory for this model. Try again later or use the CPU.",
-        )
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+        raise _out_of_memory()  # not in the except block, where the error keeps the tensors of the failed pass alive
 
     def _infer_on_gpu(self, device: str, network: Any, size: BatchSize, inputs: Samples, rows: Rows) -> Samples:
         import torch
@@ -234,13 +228,22 @@ class NetworkEngine(Engine):
         before = torch.cuda.memory_allocated(device)
         # From pinned memory, the copy does not wait for the GPU.
         copied = torch.from_numpy(inputs).pin_memory().to(device, non_blocking=True)
-        with torch.autocast("cuda", torch.float16, enabled=self._gpu_mode == "mixed"):
-            outputs = _wanted(network(copied), rows).float()
-        estimates: Samples = outputs.cpu().numpy()
+        estimates: Samples = self._outputs("cuda", network, copied, rows).cpu().numpy()
         used = torch.cuda.max_memory_allocated(device) - before
         cached = torch.cuda.memory_reserved(device) - before
         size.measured(len(inputs), used, torch.cuda.mem_get_info(device)[0] + cached)
         return estimates
+
+    def _outputs(self, device_type: str, network: Any, inputs: Any, rows: Rows) -> Any:
+        """Return the outputs of a network in the precision of a GPU, as float32. What 16 bits cannot hold is computed in 32."""
+        import torch
+
+        if self._gpu_mode == "mixed":
+            with torch.autocast(device_type, torch.float16):
+                outputs = _wanted(network(inputs), rows).float()
+            if bool(outputs.isfinite().all()):
+                return outputs
+        return _wanted(network(inputs), rows)
 
     def _bag(self, model: str) -> Bag:
         # The first look takes no lock, so that a download of one model does not delay the models in memory.
@@ -255,7 +258,19 @@ class NetworkEngine(Engine):
     def _load(self, model: str) -> Bag:
         import torch
 
-        bag = self.load_bag(model, self._device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if device != "cpu":
+            if not torch.cuda.is_available():
+                raise AppError(
+                    Code.NOT_PROVISIONED,
+                    "MODEL_UNAVAILABLE",
+                    f"The model {model!r} cannot run on the device {device!r}: PyTorch finds no GPU. Set"
+                    " SOUNDWRIGHT_SEPARATION_DEVICE=cpu, or install a driver and a PyTorch for the GPU.",
+                    {"model": model},
+                )
+            # PyTorch computes convolutions with 10 bits of precision unless it is told not to.
+            torch.backends.cudnn.allow_tf32 = self._gpu_mode == "mixed"
+        bag = self._load_on(device, model)
         outputs = next((each.outputs for each in self.models if each.name == model), bag.outputs)
         if set(bag.outputs) != set(outputs):
             raise AppError(
@@ -268,6 +283,14 @@ class NetworkEngine(Engine):
         runs = tuple(self._run_of(bag.device, network, size) for network in bag.networks)
         return replace(bag, batch_size=size, runs=runs)
 
+    def _load_on(self, device: str, model: str) -> Bag:
+        try:
+            return self.load_bag(model, device)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+        raise _out_of_memory()
+
     def _run_of(self, device: str, network: Any, size: BatchSize) -> Callable[[Samples, Rows], Iterator[Samples]]:
         """Return how separations run a network."""
         infer = partial(self._infer, device, network, size)
@@ -279,6 +302,31 @@ class NetworkEngine(Engine):
                 yield infer(each[None], rows)
 
         return run
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether PyTorch, or a library of the GPU that it uses, found no memory on the device."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or "ALLOC_FAILED" in str(error)
+
+
+def _out_of_memory() -> AppError:
+    """Free the memory that can be freed, and return the error."""
+    _free_memory()
+    return AppError(
+        Code.UNAVAILABLE,
+        OUT_OF_MEMORY,
+        "The device has too little free memory for this model. Try again later or use the CPU.",
+    )
+
+
+def _free_memory() -> None:
+    """Give the memory of a device that no tensor needs back to it."""
+    import torch
+
+    gc.collect()  # networks have cycles
+    torch.cuda.empty_cache()
 
 
 def _wanted(outputs: Any, rows: Rows) -> Any:

@@ -1,12 +1,13 @@
 """Networks that OpenVINO computes on a CPU. The only module that knows OpenVINO.
 
-A network is exported once, which takes half a minute and about three times its memory, and compiled at each start, which
-takes seconds. An exported network is a folder. https://docs.openvino.ai
+A network is exported once on a machine, which takes half a minute and about three times its memory, and compiled at each
+start, which takes seconds. An exported network is a folder. https://docs.openvino.ai
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import importlib.util
 import sys
@@ -25,9 +26,10 @@ from kit.scratch import process_folder
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["CompiledModel", "export", "is_installed", "version"]
+__all__ = ["CompiledModel", "exclusive", "export", "is_installed", "version"]
 
 _FILE = "network.xml"
+_LOCK = ".lock"
 
 
 def is_installed() -> bool:
@@ -54,6 +56,19 @@ def _core() -> Any:
     return _openvino().Core()
 
 
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Wait until no other process of this machine exports networks to ``folder``, and keep others waiting inside the block.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def export(module: nn.Module, examples: tuple[Tensor, ...], folder: Path) -> None:
     """Write a folder with an exported network. The folder appears at once, complete.
 
@@ -62,6 +77,8 @@ def export(module: nn.Module, examples: tuple[Tensor, ...], folder: Path) -> Non
         examples: its inputs. The exported network accepts inputs of these shapes only.
         folder: does nothing if it exists.
     """
+    if folder.exists():
+        return
     openvino = _openvino()
     import torch
     from openvino.frontend import FrontEndManager

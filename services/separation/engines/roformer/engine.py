@@ -95,7 +95,6 @@ class RoformerEngine(NetworkEngine):
             network = weights.read_network(file.name, content, config)
             if device == "cpu" and precision.cpu_has_bfloat16():
                 network.set_cpu_mode(self._cpu_mode)
-            return weights.on_device(network, device)
         except AppError:
             raise
         except UnsupportedConfig as error:
@@ -110,6 +109,7 @@ class RoformerEngine(NetworkEngine):
                 f" MODEL={model}` on a machine with network access, or put {file.name} into the folder of models.",
                 {"model": model},
             ) from error
+        return weights.on_device(network, device)
 
 
 def _config_beside(path: Path) -> RoformerConfig:
