@@ -20,6 +20,7 @@ from library import (
     details,
     dying,
     ids,
+    interrupted,
     new,
     reason,
     result,
@@ -539,6 +540,21 @@ async def test_two_sweepers_publish_a_job_once(library: Library) -> None:
     library.clock.advance(LOST + 1)
     await asyncio.gather(*(library.sweeper.sweep() for _ in range(4)))
     assert len(library.published) == 1
+
+
+async def test_a_job_that_cannot_be_repaired_stops_no_other_repair(library: Library) -> None:
+    await library.tracks.create(ANN, track("t1"))
+    broken, other = await library.running(track_id="t1"), await library.running()
+    with dying(library.track_docs, "store_outputs"):
+        await library.ledger.succeed(broken.id, 1, result("vocals"), [])
+    library.clock.advance(LEASE + LOST + 1)
+    with interrupted(library.ledger, "store_results", PermissionError("the disk does not allow it")):
+        await library.sweeper.sweep()
+    assert ids(library.published) == [other.id]
+    library.clock.advance(LOST + 1)
+    with interrupted(library.ledger, "republish", PermissionError("broken"), lambda job: job.id == other.id):
+        await library.sweeper.sweep()
+    assert not (await library.now(broken)).results_pending
 
 
 async def test_ended_jobs_are_never_swept(library: Library) -> None:

@@ -23,10 +23,11 @@ from kit.adapters.system.clock import SystemClock
 from kit.errors import AppError
 from kit.ports import BlobInfo, Collection, Index
 from kit.settings import SettingsError
+from services.library.documents import walk
 from services.library.settings import LibrarySettings
 from services.library.stores import Stores
 from services.library.transfer import commands, files, usage
-from services.library.transfer.documents import COLLECTIONS, TRANSIENT_COLLECTIONS, synchronise, walk
+from services.library.transfer.documents import COLLECTIONS, TRANSIENT_COLLECTIONS, synchronise
 from services.library.transfer.usage import using
 from tests.waiting import until
 

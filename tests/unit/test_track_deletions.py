@@ -38,7 +38,7 @@ async def separated(library: Library, layout: str = "stems/1/{job_id}") -> Job:
 
 
 async def pending(library: Library) -> int:
-    return len(await library.track_docs.pending_deletions(10))
+    return len([each async for each in library.track_docs.pending_deletions()])
 
 
 @pytest.mark.parametrize("layout", ["stems/1/{job_id}", "stems/{job_id}/1"], ids=["current", "old"])

@@ -8,12 +8,13 @@ concurrent changes are not lost, and the next change repairs counts that a crash
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from kit.errors import AppError, Code
+from kit.periodic import failures_logged
 from kit.ports import Blobs, Clock
 from kit.security.identity import Principal
 from kit.worker.derived_files import waveform_key
@@ -40,7 +41,6 @@ FAMILIES = tuple(categories.CATEGORIES)
 _BATCH_LIMIT = 100
 _SAMPLE_LIMIT = 100
 _EXCLUDE_LIMIT = 500
-_RESUME_BATCH = 20
 _RATINGS = range(1, 6)
 
 
@@ -161,7 +161,7 @@ class CatalogStore(GenerationStore, Protocol):
     async def count_by_family(self) -> dict[str, int]: ...
     async def count_by_category(self) -> dict[tuple[str, str], int]: ...
     async def deletion(self, generation_id: str) -> Deletion | None: ...
-    async def pending_deletions(self, limit: int) -> list[Deletion]: ...
+    def pending_deletions(self) -> AsyncIterator[Deletion]: ...
     async def begin_deletion(self, deletion: Deletion) -> None: ...
     async def remove_generation(self, generation_id: str) -> None: ...
     async def remove_belongings(self, generation_id: str) -> bool: ...
@@ -393,11 +393,13 @@ class Catalog:
         await self._finish(deletion)
 
     async def resume_deletions(self) -> int:
-        """Continue deletions that are not complete. Return their number."""
-        pending = await self._store.pending_deletions(_RESUME_BATCH)
-        for deletion in pending:
-            await self._finish(deletion)
-        return len(pending)
+        """Continue deletions that are not complete. Return how many went on. One that fails does not stop the others."""
+        count = 0
+        async for deletion in self._store.pending_deletions():
+            with failures_logged("generation.not_deleted", generation_id=deletion.id):
+                await self._finish(deletion)
+                count += 1
+        return count
 
     async def _finish(self, deletion: Deletion) -> None:
         await self._store.remove_generation(deletion.id)

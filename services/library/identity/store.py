@@ -10,7 +10,7 @@ from kit.errors import AppError
 from kit.ports import Collection, Docs, Index, LessThan
 from kit.security.identity import GUEST_ROLE
 from services.library.access import not_found
-from services.library.documents import from_doc, insert_if_absent, insert_in_slot
+from services.library.documents import from_doc, insert_if_absent, insert_in_slot, walk
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditEntry
 from services.library.identity.connections import Connection
@@ -118,12 +118,9 @@ class IdentityStore:
         where = {name: value for name, value in (("role", role), ("status", status)) if value}
         if not search:
             return await self._page(Account, "accounts", where, offset, limit)
-        wanted, after, matching = search.lower(), None, list[Account]()
-        while docs := await self._docs.find(
-            "accounts", where, sort="create_time", descending=True, limit=_BATCH, after=after
-        ):
-            matching += [from_doc(Account, doc) for doc in docs if wanted in doc["email"]]
-            after = (docs[-1]["create_time"], docs[-1]["id"])
+        wanted = search.lower()
+        newest_first = walk(self._docs, "accounts", where, ("create_time",), descending=True)
+        matching = [from_doc(Account, doc) async for doc in newest_first if wanted in doc["email"]]
         return matching[offset : offset + limit], len(matching)
 
     async def list_guests(self, before: float, after: Account | None, limit: int) -> list[Account]:

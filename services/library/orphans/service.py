@@ -4,7 +4,7 @@ A file is an orphan if no record names it, no unfinished job can still publish i
 between the storing of a file and that of its record. Each file is judged by the record that its key leads to:
 
 - ``tracks/<track>/...`` belongs to a track, and while it is downloaded, to the job in the key.
-- ``<folder>/<attempt>/<job>/...``, in earlier versions ``<folder>/<job>/<attempt>/...``, belongs to a job.
+- ``<folder>/<attempt>/<job>/...`` belongs to a job.
 - ``uploads/...`` and ``check/...`` are temporary.
 
 The waveform of a file belongs to the same record.
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kit.log import get_logger
+from kit.periodic import failures_logged
 from kit.ports import BlobInfo, Blobs, Clock
 from kit.worker.derived_files import described_key
 
@@ -91,9 +92,10 @@ class Orphans:
         """Delete the orphans of at least this age, and the parts of uploads that were not completed. Return the orphans."""
         deleted = []
         async for orphan in self.find(older_than_seconds):
-            await self._blobs.delete(orphan.key)
-            log.info("orphan.deleted", key=orphan.key, size_bytes=orphan.size_bytes)
-            deleted.append(orphan)
+            with failures_logged("orphan.not_deleted", key=orphan.key):
+                await self._blobs.delete(orphan.key)
+                log.info("orphan.deleted", key=orphan.key, size_bytes=orphan.size_bytes)
+                deleted.append(orphan)
         await self._blobs.purge_partial(max(older_than_seconds, MIN_AGE_SECONDS))
         return deleted
 

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kit.errors import AppError, Code
-from kit.ports import Blobs, Clock, Doc, Docs
+from kit.ports import Blobs, Clock, Collection, Doc, Docs
 from kit.security.private_files import write_private
+from services.library.documents import walk
 from services.library.migrations import require_current
-from services.library.transfer.documents import COLLECTIONS, Progress, Tally, line, read_lines, walk
+from services.library.transfer.documents import COLLECTIONS, Progress, Tally, line, read_lines
 from services.library.transfer.files import FILE_COLLECTIONS, WorkList, copy_blob, in_pages, keys_in
 from services.library.transfer.folder import BackupFolder, BlobEntry, KnownBlobs
 
@@ -116,6 +117,7 @@ class Backup:
         async with self._docs.snapshot(self._scratch) as frozen:
             one_moment = frozen is not self._docs
             for collection in COLLECTIONS:
+                await frozen.ensure(Collection(collection))
                 documents = walk(frozen, collection)
                 if collection == "jobs" and not one_moment:
                     documents = _with_results_pending(documents, now - _RESULTS_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import random
 import time
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from kit.errors import AppError
 from kit.log import get_logger
 from kit.metrics import WEBHOOK_ATTEMPTS
+from kit.periodic import every, failures_logged
 from kit.ports import Clock
 from kit.security.egress_client import UntrustedCertificate, post_web
 from kit.security.egress_policy import EgressPolicy
@@ -98,23 +98,16 @@ class WebhookDispatcher:
     async def run(self) -> None:
         """Enqueue and send deliveries until cancelled."""
         try:
-            while True:
-                self._wake.clear()
-                try:
-                    await self._deliveries.enqueue_finished_jobs()
-                    await self._start_due_attempts()
-                except AppError as error:
-                    log.warning("webhook.poll_failed", reason=error.reason)
-                except Exception:
-                    log.exception("webhook.poll_failed")
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL_SECONDS):
-                        await self._wake.wait()
+            await every(_POLL_SECONDS, "webhook.poll_failed", self._poll, wake=self._wake)
         finally:
             tasks = list(self._attempts.values())
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _poll(self) -> None:
+        await self._deliveries.enqueue_finished_jobs()
+        await self._start_due_attempts()
 
     async def _start_due_attempts(self) -> None:
         """Start attempts for a batch of due deliveries.
@@ -135,12 +128,10 @@ class WebhookDispatcher:
 
     async def _run_attempt(self, webhook_id: str) -> None:
         try:
-            if await self._attempt(webhook_id):
-                self.wake_up()
-        except AppError as error:  # the delivery becomes due again when the leases expire
-            log.warning("webhook.attempt_failed", webhook_id=webhook_id, reason=error.reason)
-        except Exception:
-            log.exception("webhook.attempt_failed", webhook_id=webhook_id)
+            # After a failure, the delivery becomes due again when the leases expire.
+            with failures_logged("webhook.attempt_failed", webhook_id=webhook_id):
+                if await self._attempt(webhook_id):
+                    self.wake_up()
         finally:
             del self._attempts[webhook_id]
 
