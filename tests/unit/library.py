@@ -231,9 +231,7 @@ class Library:
 
     async def mails(self, kind: str = "") -> list[EmailMessage]:
         """Send all queued emails, and return those in the outbox, oldest first."""
-        if self._sending is None:
-            self.start_sending()
-        await self.identity.email_queue.wait_until_empty()
+        await self.identity.email_queue.send_due()
         paths = sorted(self.outbox.glob(f"*{kind}.eml")) if self.outbox.exists() else []
         return [message_from_bytes(path.read_bytes(), EmailMessage, policy=policy.default) for path in paths]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Protocol
 
+from kit.log import get_logger
 from kit.ports import Clock
 from services.library.identity.account import Account
 from services.library.identity.credentials import Link, digest, new_secret
@@ -12,6 +13,8 @@ from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.mail.service import EmailContent, EmailQueue, QueuedEmail
 
 __all__ = ["LOGIN_LINK_SECONDS", "AccountEmailStore", "AccountEmails"]
+
+log = get_logger()
 
 LOGIN_LINK_SECONDS = 15 * 60.0
 """The lifetime of a login link."""
@@ -105,7 +108,8 @@ class AccountEmails:
         if account is None or account.status != "active":
             return None
         if self._clock.now() - email.create_time >= LOGIN_LINK_SECONDS:
-            return None  # too late: the user no longer waits for the link
+            log.warning("mail.too_late", kind=email.kind)  # the user no longer waits for the link
+            return None
         await self._throttle.acquire("mailbox", account.email, _MAILBOX_BUDGET)
         email = dataclasses.replace(
             email, account_id=account.id, account_email=account.email, epoch=account.session_epoch
