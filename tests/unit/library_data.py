@@ -12,7 +12,7 @@ from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.ports import Blobs, Collection, Docs
 from services.library.documents import walk
-from services.library.migrations import migrate
+from services.library.schema import migrate
 from services.library.transfer.documents import COLLECTIONS, line
 
 __all__ = ["contents", "fill", "open_library", "put", "stored"]

@@ -63,8 +63,7 @@ def place_of(key: str) -> Place | None:
     jobs = [part for part in parts[:-1] if _UUID.fullmatch(part)]
     if folder == "tracks":
         return Place(track_id=parts[0], job_id=jobs[1] if len(jobs) > 1 else "") if parts[:1] == jobs[:1] else None
-    numbers = [part for part in parts[:2] if part.isdecimal()]
-    return Place(job_id=jobs[0]) if len(parts) > 2 and jobs[:1] and numbers and jobs[0] in parts[:2] else None
+    return Place(job_id=jobs[0]) if len(parts) > 2 and parts[0].isdecimal() and parts[1:2] == jobs[:1] else None
 
 
 class Orphans:

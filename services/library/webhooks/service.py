@@ -49,9 +49,8 @@ class Webhook:
         previous_expire_time: until then, messages are also signed with the previous secret.
         disabled_reason: why the platform disabled the webhook; empty if it did not.
         fail_time: the time since which all attempts failed; None after a success.
-        owner_epoch: the epoch of its owner's credentials when it was created; None: an earlier version stored it.
-        slot: the place of the webhook among those of its owner, which limits their number; None: an earlier version
-            stored it.
+        owner_epoch: the epoch of its owner's credentials when it was created.
+        slot: the place of the webhook among those of its owner, which limits their number.
         lease_until: while a dispatcher sends a message, the time when it counts as dead; otherwise None.
     """
 

@@ -71,11 +71,6 @@ class WebhookDocs:
         epoch = await self._epoch_of(webhook.owner_id)
         if webhook.owner_epoch == epoch:
             return webhook
-        if webhook.owner_epoch is None:  # an earlier version stored it
-            adopted = dataclasses.replace(webhook, owner_epoch=epoch)
-            if await self.replace_webhook(adopted):
-                return dataclasses.replace(adopted, revision=webhook.revision + 1)
-            return await self.get_webhook(webhook.id)
         await self.delete_webhook(webhook.id)
         await self.delete_deliveries(webhook.id)
         return None
