@@ -29,7 +29,6 @@ __all__ = [
     "GenerationFilter",
     "GenerationSort",
     "GenerationStore",
-    "PlayTotals",
     "change_generation",
     "generation_not_found",
     "recount",
@@ -42,14 +41,6 @@ _BATCH_LIMIT = 100
 _SAMPLE_LIMIT = 100
 _EXCLUDE_LIMIT = 500
 _RATINGS = range(1, 6)
-
-
-@dataclass(frozen=True)
-class PlayTotals:
-    """The number of plays of a clip before ``until_hour``, which is in hours since 1970. It does not change any more."""
-
-    count: int = 0
-    until_hour: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,7 +81,6 @@ class Generation:
     tag_rounds: dict[str, int] = field(
         default_factory=dict
     )  # by category: number of times that listeners have added or removed it
-    plays: PlayTotals = PlayTotals()
     recounts: dict[str, int] = field(default_factory=dict)  # by name of a count: number of recounts
     creator_key: str | None = None  # see :func:`services.library.access.owns`
     revision: int = 0
@@ -246,14 +236,6 @@ async def recount(
             return dataclasses.replace(counted, revision=generation.revision + 1)
 
 
-async def _nothing_to_record(_actor_id: str, _type: str, _id: str, _owner_id: str) -> None:
-    """Do nothing: there is no audit log."""
-
-
-async def _nothing_to_forget(_job_id: str) -> None:
-    """Do nothing: nobody counts the files."""
-
-
 class Catalog:
     """Reads, rates and deletes clips."""
 
@@ -262,8 +244,8 @@ class Catalog:
         store: CatalogStore,
         blobs: Blobs,
         clock: Clock,
-        forget_files: Callable[[str], Awaitable[None]] = _nothing_to_forget,
-        record_deletion: Callable[[str, str, str, str], Awaitable[None]] = _nothing_to_record,
+        forget_files: Callable[[str], Awaitable[None]],
+        record_deletion: Callable[[str, str, str, str], Awaitable[None]] | None = None,
     ) -> None:
         """
         Args:
@@ -387,7 +369,7 @@ class Catalog:
                 "GENERATION_NOT_OWNED",
                 "Only its owner or an administrator may delete a generation.",
             )
-        if not own:
+        if not own and self._record_deletion is not None:
             await self._record_deletion(principal.id, "generation", deletion.id, deletion.owner_id)
         await self._store.begin_deletion(deletion)
         await self._finish(deletion)

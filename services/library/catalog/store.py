@@ -28,7 +28,6 @@ from services.library.catalog.service import (
     Generation,
     GenerationFilter,
     GenerationSort,
-    PlayTotals,
 )
 from services.library.documents import insert_doc_if_absent, walk
 
@@ -79,7 +78,6 @@ class CatalogStore(ClipDocs):
             play_count=0,
             listener_count=0,
             tag_rounds={},
-            plays=PlayTotals(),
             recounts={},
         )
         # Another process may have stored and deleted the clip since the look-up above.
