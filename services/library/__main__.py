@@ -25,6 +25,7 @@ from kit.security.identity import ROLE_RANKS
 from kit.security.signing_keys import KeyFileError
 from kit.settings import SettingsError, load
 from services.library.identity.app import build_identity
+from services.library.job_results import build_ledger
 from services.library.orphans.commands import report_orphans
 from services.library.orphans.service import MIN_AGE_SECONDS
 from services.library.retention.app import build_retention
@@ -32,6 +33,7 @@ from services.library.retention.service import table
 from services.library.schema import migrate, schema_version
 from services.library.secret_rotation import renew_signing_keys, rotate_secret
 from services.library.settings import LibrarySettings
+from services.library.storage.service import Storage
 from services.library.stores import Stores
 from services.library.transfer import commands as transfer
 
@@ -73,11 +75,17 @@ async def _apply_retention(options: argparse.Namespace) -> None:
     try:
         stores = Stores(docs, search)
         await stores.prepare()
-        retention = build_retention(settings, docs, stores, blobs, SystemClock())
+        storage = Storage(stores.storage, _no_quota, SystemClock())
+        ledger = build_ledger(stores, SystemClock(), storage)
+        retention = build_retention(settings, docs, stores, blobs, ledger, SystemClock())
         sys.stdout.write(table(await (retention.apply() if options.apply else retention.preview())))
     finally:
         await docs.close()
         await blobs.close()
+
+
+async def _no_quota(_owner_id: str) -> int:
+    return 0
 
 
 async def _rotate_secret(options: argparse.Namespace) -> None:

@@ -53,8 +53,9 @@ from services.library.identity.app import build_identity
 from services.library.identity.connection_rpc import ConnectionRpc
 from services.library.identity.rpc import AccountRpc
 from services.library.job_kinds import public_kinds
-from services.library.job_results import JobResults
-from services.library.jobs.ledger import JobLedger
+from services.library.job_results import build_ledger
+from services.library.jobs.attempts import JobAttempts
+from services.library.jobs.creation import JobCreation
 from services.library.jobs.queue import JobQueue
 from services.library.jobs.queue_metrics import QueueMetrics
 from services.library.jobs.rpc import JobRpc, job_to_wire
@@ -71,7 +72,6 @@ from services.library.storage.service import Storage
 from services.library.stores import Stores
 from services.library.tracks.deletions import TrackDeletions
 from services.library.tracks.downloads import TrackDownloads
-from services.library.tracks.results import TrackResults
 from services.library.tracks.rpc import TrackRpc
 from services.library.tracks.service import Tracks
 from services.library.transfer.usage import using
@@ -112,7 +112,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         return settings.storage_quota_of(role) if own is None else own
 
     storage = Storage(stores.storage, quota_of, runtime.clock)
-    ledger = JobLedger(jobs, JobResults(tracks, TrackResults(tracks), clips), runtime.clock, storage)
+    ledger = build_ledger(stores, runtime.clock, storage)
 
     async def publish(job: Job) -> None:
         await publish_run(bus, job_to_wire(job), job.publication)
@@ -151,7 +151,9 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     storage_service_pb2_grpc.add_StorageServiceServicer_to_server(StorageRpc(storage), server.server)
     queue = JobQueue(jobs, runtime.clock)
     watches = JobWatches(ledger, queue)
-    library_service_pb2_grpc.add_JobServiceServicer_to_server(JobRpc(ledger, queue, watches), server.server)
+    creation = JobCreation(ledger, jobs, runtime.clock, storage)
+    job_rpc = JobRpc(ledger, creation, JobAttempts(ledger, jobs, runtime.clock, storage), queue, watches)
+    library_service_pb2_grpc.add_JobServiceServicer_to_server(job_rpc, server.server)
     catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
         _catalog_rpc(catalog, docs, search, runtime.clock), server.server
     )
@@ -173,7 +175,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     subscriptions = [await bus.subscribe(_JOB_EVENTS, listener) for listener in (dispatcher.on_event, watches.on_event)]
     async with runtime.serving(server):
         orphans = Orphans(blobs, BlobDocs(docs), runtime.clock)
-        retention = build_retention(settings, docs, stores, blobs, runtime.clock)
+        retention = build_retention(settings, docs, stores, blobs, ledger, runtime.clock)
         queue_metrics = QueueMetrics(jobs, [kind for kind in public_kinds() if kind != BATCH], runtime.clock)
         sweep_seconds, older_than = settings.sweep_seconds, settings.orphan_age_hours * 3600
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from kit.errors import AppError
 from kit.ports import Doc, Docs
 
-__all__ = ["from_doc", "insert_doc_if_absent", "insert_if_absent", "insert_in_slot", "walk"]
+__all__ = ["from_doc", "insert_doc_if_absent", "insert_if_absent", "insert_in_slot", "inserted", "walk"]
 
 T = TypeVar("T")
 _BATCH = 500
@@ -50,8 +50,13 @@ async def insert_if_absent(docs: Docs, collection: str, value: Any) -> bool:
 
 async def insert_doc_if_absent(docs: Docs, collection: str, doc: Doc) -> bool:
     """Insert a document. Return False if its ID or the values of a unique index exist already."""
+    return await inserted(docs.insert(collection, doc))
+
+
+async def inserted(insertion: Awaitable[None]) -> bool:
+    """Await an insertion. Return False if the ID or the values of a unique index exist already."""
     try:
-        await docs.insert(collection, doc)
+        await insertion
     except AppError as error:
         if error.reason != "DOC_EXISTS":
             raise

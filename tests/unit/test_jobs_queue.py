@@ -63,7 +63,7 @@ async def listed(platform: Platform, jobs: list[job_pb2.Job]) -> list[str]:
     waits = [answer.estimated_wait_seconds for answer in sorted(answers, key=lambda answer: answer.position)]
     assert waits == sorted(waits)
     expected = [answer.job.id for answer in sorted(answers, key=lambda answer: answer.position)]
-    with principal_scope(Principal("ann", "user")):
+    with principal_scope(Principal("service:separation", "service")):
         queue = await platform.jobs.GetQueue(library_service_pb2.GetQueueRequest(kind=job_pb2.JOB_KIND_SEPARATION))
     assert [job.id for job in queue.queued] == expected
     return expected

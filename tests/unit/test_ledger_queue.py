@@ -322,5 +322,6 @@ async def test_others_see_what_is_everybodys_business(library: Library) -> None:
     )  # fmt: skip
     assert (seen.idempotency_key, seen.error, seen.correlation_id, seen.fingerprint) == (None, None, "", "")
     [other] = (await look(library, BOB, "download")).queued
-    assert (other.id, other.spec) == (download.id, None)
+    assert (other.id, other.owner_id, other.spec) == ("", "", None)
     assert "private" not in repr(other)
+    assert (await look(library, ANN, "download")).queued == [await library.now(download)]

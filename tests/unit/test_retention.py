@@ -20,7 +20,7 @@ from services.library.webhooks.deliveries import Delivery
 
 def retention(library: Library, **days: float) -> Retention:
     settings = LibrarySettings(**{f"keep_{name}_days": value for name, value in days.items()})  # type: ignore[arg-type]
-    return build_retention(settings, library.docs, library.stores, library.blobs, library.clock)
+    return build_retention(settings, library.docs, library.stores, library.blobs, library.ledger, library.clock)
 
 
 async def stored(library: Library, track_id: str, **fields: Any) -> None:

@@ -23,7 +23,7 @@ FOUND = dataclasses.replace(
 
 
 def downloads(library: Library) -> TrackDownloads:
-    return TrackDownloads(library.track_docs, library.jobs, library.clock)
+    return library.downloads
 
 
 async def asked(library: Library, **fields: Any) -> Job:

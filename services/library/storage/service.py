@@ -15,7 +15,7 @@ from typing import Protocol
 from kit.errors import AppError, Code
 from kit.ports import Clock
 
-__all__ = ["NO_QUOTA", "OwnerReservations", "Reservation", "Reservations", "Storage", "StorageStore", "Usage"]
+__all__ = ["OwnerReservations", "Reservation", "Reservations", "Storage", "StorageStore", "Usage"]
 
 _RESERVATION_SECONDS = 3600.0  # then a crashed upload or job no longer holds space
 
@@ -85,22 +85,6 @@ class Reservations(Protocol):
     async def release(self, owner_id: str, reservation_id: str) -> None:
         """End a reservation: the files have a document, or are deleted."""
         ...
-
-
-class _NoQuota:
-    """:class:`Reservations` without a limit."""
-
-    async def require_room(self, owner_id: str) -> None:
-        pass
-
-    async def reserve(self, owner_id: str, reservation_id: str, size_bytes: int) -> None:
-        pass
-
-    async def release(self, owner_id: str, reservation_id: str) -> None:
-        pass
-
-
-NO_QUOTA: Reservations = _NoQuota()
 
 
 class Storage:
