@@ -121,9 +121,15 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     deletions = TrackDeletions(tracks, jobs, ledger, blobs, runtime.clock)
     egress_policy, sealer = EgressPolicy(settings.fetch_allow_hosts), Sealer(settings.secrets())
     webhooks = Webhooks(webhook_store, egress_policy, sealer, runtime.clock)
-    deliveries = Deliveries(webhooks, webhook_store, jobs, public_kinds(), runtime.clock)
+    deliveries = Deliveries(webhooks, webhook_store, webhook_store.deliveries, jobs, public_kinds(), runtime.clock)
     dispatcher = WebhookDispatcher(
-        deliveries, webhook_store, egress_policy, sealer, runtime.clock, settings.webhook_retry_seconds
+        deliveries,
+        webhook_store,
+        webhook_store.deliveries,
+        egress_policy,
+        sealer,
+        runtime.clock,
+        settings.webhook_retry_seconds,
     )
     sweeper = Sweeper(jobs, ledger, bus, runtime.clock, publish, settings.lost_command_seconds)
     server = runtime.rpc_server(identity.principal_of_token)
@@ -160,8 +166,9 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(
         WebhookRpc(webhooks, deliveries, dispatcher), server.server
     )
+    talks = stores.conversations
     conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server(
-        ConversationRpc(Conversations(stores.conversations, runtime.clock)), server.server
+        ConversationRpc(Conversations(talks.conversations, talks.messages, runtime.clock)), server.server
     )
     connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(
         ConnectionRpc(identity.connections), server.server

@@ -7,7 +7,7 @@ from services.library.catalog.store import CatalogStore
 from services.library.conversations.store import ConversationDocs
 from services.library.identity.store import IdentityStore
 from services.library.jobs.store import JobDocs
-from services.library.mail.store import EmailDocs
+from services.library.mail.store import queued_emails
 from services.library.schema import migrate
 from services.library.storage.store import StorageDocs
 from services.library.tracks.store import TrackDocs
@@ -26,7 +26,7 @@ class Stores:
         self.clips = CatalogStore(docs, search)
         self.conversations = ConversationDocs(docs)
         self.identity = IdentityStore(docs)
-        self.emails = EmailDocs(docs)
+        self.emails = queued_emails(docs)
         self.webhooks = WebhookDocs(docs, self.identity.token_epoch)
         self.storage = StorageDocs(docs)
 

@@ -130,8 +130,10 @@ class Library:
         self.administration, self.email_links = identity.administration, identity.email_links
         store, policy, sealer = self.stores.webhooks, egress_policy or EgressPolicy(), Sealer(self.settings.secrets())
         self.webhooks = Webhooks(store, policy, sealer, clock)
-        self.deliveries = Deliveries(self.webhooks, store, self.jobs, public_kinds(), clock)
-        self.dispatcher = WebhookDispatcher(self.deliveries, store, policy, sealer, clock, RETRY_SECONDS)
+        self.deliveries = Deliveries(self.webhooks, store, store.deliveries, self.jobs, public_kinds(), clock)
+        self.dispatcher = WebhookDispatcher(
+            self.deliveries, store, store.deliveries, policy, sealer, clock, RETRY_SECONDS
+        )
         self._sending: asyncio.Task[None] | None = None
 
     async def _quota_of(self, owner_id: str) -> int:

@@ -233,14 +233,14 @@ async def test_the_record_of_a_download_is_kept_while_its_track_shows_it(library
 async def test_the_log_of_webhook_deliveries_is_kept_for_thirty_days_by_default(library: Library) -> None:
     for name, due_time in (("sent", None), ("waiting", library.clock.now())):
         delivery = Delivery(name, "w", "ann", "m", "ping", "{}", library.clock.now(), due_time=due_time)
-        await library.stores.webhooks.insert_delivery(delivery)
+        await library.stores.webhooks.deliveries.add(delivery)
     library.clock.advance(30 * DAY)
     assert await applied(retention(library)) == {}
     library.clock.advance(1)
     assert await applied(retention(library, deliveries=0)) == {}
     assert (await applied(retention(library)))["deliveries"].count == 1
-    assert await library.stores.webhooks.get_delivery("sent") is None
-    assert await library.stores.webhooks.get_delivery("waiting") is not None
+    assert await library.stores.webhooks.deliveries.get("sent") is None
+    assert await library.stores.webhooks.deliveries.get("waiting") is not None
 
 
 async def test_a_deletion_that_fails_stops_no_other_and_is_continued(

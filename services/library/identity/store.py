@@ -86,9 +86,11 @@ class IdentityStore:
         """Return an account, or None."""
         return await self._get(Account, "accounts", account_id)
 
-    async def token_epoch(self, account_id: str) -> int:
-        """Return the epoch of an account's API tokens; 0 if there is no account."""
+    async def token_epoch(self, account_id: str) -> int | None:
+        """Return the epoch of an account's API tokens; 0 if there is no account, None if it is not active."""
         account = await self.get_account(account_id)
+        if account is not None and account.status != "active":
+            return None
         return account.token_epoch if account else 0
 
     async def find_account_by_email(self, email: str) -> Account | None:

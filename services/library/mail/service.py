@@ -15,9 +15,10 @@ from typing import Protocol, TypeAlias
 from kit.errors import AppError, Code
 from kit.log import correlation_id, correlation_scope, get_logger
 from kit.periodic import every, failures_logged
-from kit.ports import Clock
+from kit.ports import Clock, LessThan
+from services.library.table import Table
 
-__all__ = ["Composer", "EmailContent", "EmailQueue", "EmailStore", "MailTransport", "QueuedEmail"]
+__all__ = ["Composer", "EmailContent", "EmailQueue", "MailTransport", "QueuedEmail"]
 
 _BATCH_SIZE = 100
 # After this time another process sends the email. The recipient may then receive it twice, but it is never lost.
@@ -62,15 +63,6 @@ Composer: TypeAlias = Callable[[QueuedEmail], Awaitable[EmailContent | None]]
 """Returns the content of an email, or None to drop it. ``RATE_LIMITED`` drops it, too. Other errors delay it."""
 
 
-class EmailStore(Protocol):
-    """Stores the queue."""
-
-    async def insert(self, email: QueuedEmail) -> None: ...
-    async def list_due(self, now: float, limit: int) -> list[QueuedEmail]: ...
-    async def replace(self, email: QueuedEmail) -> bool: ...
-    async def delete(self, email_id: str) -> None: ...
-
-
 class MailTransport(Protocol):
     """Delivers messages."""
 
@@ -86,12 +78,12 @@ class EmailQueue:
     process stops.
     """
 
-    def __init__(self, store: EmailStore, transport: MailTransport, clock: Clock, sender: str) -> None:
+    def __init__(self, emails: Table[QueuedEmail], transport: MailTransport, clock: Clock, sender: str) -> None:
         """
         Args:
             sender: the address in the From header.
         """
-        self._store = store
+        self._emails = emails
         self._transport = transport
         self._clock = clock
         self._sender = sender
@@ -106,7 +98,7 @@ class EmailQueue:
         self, kind: str, recipient: str, *, account_id: str = "", account_email: str = "", epoch: int = 0
     ) -> None:
         """Store an email of a registered kind for sending."""
-        await self._store.insert(
+        await self._emails.add(
             QueuedEmail(
                 id=f"{time.time_ns():020d}-{uuid.uuid4()}",  # IDs sort by time
                 kind=kind,
@@ -132,12 +124,16 @@ class EmailQueue:
             async with slots:
                 await self._process(email)
 
-        while emails := await self._store.list_due(self._clock.now(), _BATCH_SIZE):
+        # Unclaimed emails come first, the oldest before the others, then those whose claim has expired.
+        while emails := await self._due():
             await asyncio.gather(*map(one, emails))
+
+    async def _due(self) -> list[QueuedEmail]:
+        return await self._emails.find({"due_time": LessThan(self._clock.now())}, sort="due_time", limit=_BATCH_SIZE)
 
     async def _process(self, email: QueuedEmail) -> None:
         now = self._clock.now()
-        if not await self._store.replace(dataclasses.replace(email, due_time=now + _CLAIM_SECONDS)):
+        if not await self._emails.replace(dataclasses.replace(email, due_time=now + _CLAIM_SECONDS)):
             return  # another process claimed it
         # After a failure, for example of the store, the email is due again when the claim expires.
         with correlation_scope(email.correlation_id), failures_logged("mail.failed", kind=email.kind):
@@ -147,7 +143,7 @@ class EmailQueue:
                     await self._transport.send(email.kind, self._message(email.recipient, content))
             else:
                 log.error("mail.expired", kind=email.kind)
-            await self._store.delete(email.id)
+            await self._emails.delete(email.id)
 
     async def _composed(self, email: QueuedEmail) -> EmailContent | None:
         try:
