@@ -69,10 +69,12 @@ def _prefix(enum: EnumDescriptor) -> str:
     return enum.values[0].name.removesuffix("UNSPECIFIED")
 
 
-@functools.cache
-def _plan(kind: Any) -> Sequence[tuple[str, Callable[[Any], Any] | None]]:
+def _planned(kind: type[Message]) -> Sequence[tuple[str, Callable[[Any], Any] | None]]:
     """Return the fields of a class of messages, each with the conversion of its values, or None if they stay as they are."""
     return [(field.name, _conversion(field)) for field in kind.DESCRIPTOR.fields]
+
+
+_plan: Callable[[Any], Sequence[tuple[str, Callable[[Any], Any] | None]]] = functools.cache(_planned)
 
 
 def _conversion(field: Any) -> Callable[[Any], Any] | None:

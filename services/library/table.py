@@ -84,6 +84,10 @@ class Table(Generic[T]):
         """Replace a document. Return False if it has changed since it had this revision, or was deleted."""
         return await self._docs.replace(self._name, _doc(record), record.revision)
 
+    async def put(self, record: T) -> bool:
+        """Insert a document without a revision, or replace it. Return False if another process was faster."""
+        return await self.replace(record) if record.revision else await self.add(record)
+
     async def change(self, record_id: str, change: Callable[[T], T]) -> T | None:
         """Replace a document by ``change(document)``, and return it; None if it does not exist. Retry after a conflict."""
         while (record := await self.get(record_id)) is not None:

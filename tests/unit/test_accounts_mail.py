@@ -103,7 +103,7 @@ async def test_an_expired_claim_is_taken_over(library: Library) -> None:
 async def test_an_email_waits_while_the_store_fails(library: Library) -> None:
     await library.account()
     away = AppError(Code.UNAVAILABLE, "STORE_UNAVAILABLE", "The document store does not answer.")
-    with interrupted(library.identity.store, "insert_link", away):
+    with interrupted(library.identity.store.links, "add", away):
         assert await library.mails() == []
     library.clock.time += 121
     (mail,) = await library.mails()

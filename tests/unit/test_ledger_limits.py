@@ -129,7 +129,8 @@ async def test_the_place_of_a_process_that_died_becomes_free(library: Library) -
     await library.job(BOB, limits=limits)  # a reservation concerns its owner only
     library.clock.time += 31
     await library.job(limits=limits)
-    assert [one.owner_id for one in (await library.jobs.admissions("separation")).reservations] == ["ann"]
+    (held,) = await library.jobs.admissions.find({})
+    assert [one.owner_id for one in held.reservations] == ["ann"]
 
 
 async def test_a_caller_learns_to_try_again_while_a_dead_process_holds_the_last_place(

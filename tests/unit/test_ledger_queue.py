@@ -44,7 +44,7 @@ def ids(jobs: list[Job]) -> list[str]:
     return [job.id for job in jobs]
 
 
-async def look(library: Library, principal: Principal = BOB, kind: str = KIND) -> Queue:
+async def look(library: Library, principal: Principal = WORKER, kind: str = KIND) -> Queue:
     return await library.queue.get(principal, kind)
 
 

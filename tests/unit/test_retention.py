@@ -152,7 +152,7 @@ async def test_the_audit_log_keeps_recent_entries(library: Library) -> None:
     for number in range(3):
         library.clock.advance(DAY)
         entry = AuditEntry(str(number), "root", "r@x", "ban", "user", "u", "{}", "", library.clock.now())
-        await library.stores.identity.insert_audit(entry)
+        await library.stores.identity.audit.add(entry)
     assert (await applied(retention(library, audit=1)))["audit"].count == 1
     entries, total = await library.stores.identity.list_audit(0, 10)
     assert ([entry.id for entry in entries], total) == (["2", "1"], 2)

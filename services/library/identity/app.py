@@ -68,7 +68,7 @@ class Identity:
 def build_identity(docs: Docs, settings: LibrarySettings, clock: Clock) -> Identity:
     """Build the services of accounts over ``docs``."""
     store, emails_in_store = IdentityStore(docs), queued_emails(docs)
-    throttle, audit = LoginThrottle(store, clock), AuditLog(store, clock)
+    throttle, audit = LoginThrottle(store.throttle_records, clock), AuditLog(store, clock)
     sessions, tokens = Sessions(store, clock, audit), ApiTokens(store, clock, audit)
     outbox = FolderTransport(settings.data_dir.resolve() / "outbox")
     smtp_url = settings.smtp_url.get_secret_value()

@@ -11,6 +11,7 @@ from services.library.identity.account import Account
 from services.library.identity.credentials import Link, digest, new_secret
 from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.mail.service import EmailContent, EmailQueue, QueuedEmail
+from services.library.table import Table
 
 __all__ = ["LOGIN_LINK_SECONDS", "AccountEmailStore", "AccountEmails"]
 
@@ -27,8 +28,9 @@ _MAILBOX_BUDGET = Budget(free=5, wait_seconds=300.0, limit_seconds=3600.0, memor
 class AccountEmailStore(Protocol):
     """The queries that composing an email needs."""
 
+    links: Table[Link]
+
     async def find_account_by_email(self, email: str) -> Account | None: ...
-    async def insert_link(self, link: Link) -> None: ...
 
 
 class AccountEmails:
@@ -152,7 +154,7 @@ class AccountEmails:
     async def _create_link(self, purpose: str, path: str, email: QueuedEmail, lifetime_seconds: float) -> str:
         """Store a link for the account and the recipient of ``email``, and return its URL."""
         secret = new_secret()
-        await self._store.insert_link(
+        await self._store.links.add(
             Link(
                 id=digest(secret),
                 purpose=purpose,
