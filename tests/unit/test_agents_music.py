@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from library import ANN, BOB, Library, ids, reason
+from library import ANN, BOB, Library, dying, ids, reason
 
 from kit.security.identity import Principal
 from services.analysis.agents.camelot import Camelot, match_tempo, parse_key
@@ -318,6 +318,11 @@ async def test_the_number_of_conversations_is_limited(fixture: Talks) -> None:
     assert await fixture.ids() == [newest, kept[0], *kept[:1:-1]]
     assert await fixture.conversations.count(kept[1]) == 0
     assert await fixture.ids(BOB) == [bobs]
+    again = turn("interrupted")
+    with dying(fixture.store.messages, "add"):
+        await fixture.conversations.append(ANN, "", "", again)
+    await fixture.conversations.append(ANN, "", "", again)
+    assert len(await fixture.ids()) == CONVERSATION_LIMIT
 
 
 async def test_the_number_of_messages_is_limited(fixture: Talks) -> None:
