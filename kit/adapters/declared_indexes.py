@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-
 from kit.ports import Collection, Index
 
 __all__ = ["DeclaredIndexes"]
@@ -23,11 +20,3 @@ class DeclaredIndexes:
     def of(self, collection: str) -> tuple[Index, ...]:
         """Return the indexes of a collection."""
         return self._indexes.get(collection, ())
-
-    def __iter__(self) -> Iterator[tuple[str, tuple[Index, ...]]]:
-        return iter(self._indexes.items())
-
-    def digest(self) -> str:
-        """Return a hash of all declarations. Their order does not matter."""
-        lines = sorted(f"{name} {index}" for name, indexes in self._indexes.items() for index in indexes)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()

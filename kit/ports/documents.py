@@ -85,20 +85,6 @@ class Docs(Protocol):
         """
         ...
 
-    def declaration(self) -> str:
-        """Return a hash of the indexes that ``ensure`` was called with. Programs with equal hashes need the same indexes."""
-        ...
-
-    async def obsolete_indexes(self, *, drop: bool = False) -> list[str]:
-        """Return the indexes that earlier versions created, and no call of ``ensure`` through this object names.
-
-        It looks at the collections that ``ensure`` was called with. Indexes that others created do not count.
-
-        Args:
-            drop: Drop them, too. A program that needs one creates it again on its next start.
-        """
-        ...
-
     async def insert(self, collection: str, doc: Doc) -> None:
         """Store a new document with revision 1.
 

@@ -25,16 +25,10 @@ def _prefix(folder: str, job_id: str, attempt: int) -> str:
     return f"{folder}/{attempt}/{job_id}/"
 
 
-def _old_prefix(folder: str, job_id: str, attempt: int) -> str:
-    """Return the prefix that earlier versions used. Their files keep their keys."""
-    return f"{folder}/{job_id}/{attempt}/"
-
-
 async def delete_outputs(blobs: Blobs, folder: str, job_id: str, attempts: Iterable[int]) -> None:
-    """Delete the files of these attempts of a job, also those that an earlier version stored."""
+    """Delete the files of these attempts of a job."""
     for attempt in attempts:
         await blobs.delete_prefix(_prefix(folder, job_id, attempt))
-        await blobs.delete_prefix(_old_prefix(folder, job_id, attempt))
 
 
 class JobOutputs:

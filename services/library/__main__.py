@@ -2,10 +2,9 @@
 
 - ``create-account`` prints an API token for the new account. The token is shown once.
 - ``migrate`` creates missing indexes and migrates documents of earlier versions. The library does so on every start, too. Several
-  may run at once. It drops indexes that only earlier versions need if asked to.
+  may run at once.
 - ``backup`` and ``restore`` write and read a folder with all documents and files.
 - ``retention`` shows what is old enough to be deleted, or deletes it.
-- ``copy`` copies all documents and files to other stores.
 - ``orphans`` lists files that no record names, and deletes them if asked to.
 - ``rotate-secret`` replaces the secret of the platform, in two steps (docs/OPERATIONS.md).
 - ``signing-keys`` writes a signing key for each component.
@@ -26,33 +25,25 @@ from kit.security.identity import ROLE_RANKS
 from kit.security.signing_keys import KeyFileError
 from kit.settings import SettingsError, load
 from services.library.identity.app import build_identity
-from services.library.migrations import migrate, schema_version
+from services.library.job_results import build_ledger
 from services.library.orphans.commands import report_orphans
 from services.library.orphans.service import MIN_AGE_SECONDS
 from services.library.retention.app import build_retention
 from services.library.retention.service import table
+from services.library.schema import migrate, schema_version
 from services.library.secret_rotation import renew_signing_keys, rotate_secret
 from services.library.settings import LibrarySettings
+from services.library.storage.service import Storage
 from services.library.stores import Stores
 from services.library.transfer import commands as transfer
-from services.library.transfer.usage import drop_obsolete_indexes
 
 
-async def _migrate(options: argparse.Namespace) -> None:
+async def _migrate(_options: argparse.Namespace) -> None:
     log.configure("library", level="info", fmt="console")
     docs, search = infra.open_docs_and_search(load(LibrarySettings))
     try:
-        migrated = await Stores(docs, search).prepare()
-        state = "Migrated the documents to" if migrated else "The documents are at"
-        sys.stdout.write(f"{state} version {await schema_version(docs)}. All indexes exist.\n")
-        if options.drop_indexes:
-            dropped = await drop_obsolete_indexes(docs, SystemClock())
-            sys.stdout.write(f"Dropped obsolete indexes: {', '.join(dropped) or 'none'}.\n")
-        elif obsolete := await docs.obsolete_indexes():
-            sys.stdout.write(
-                f"Obsolete indexes: {', '.join(obsolete)}. When all libraries run this version, drop them with "
-                "--drop-indexes.\n"
-            )
+        await Stores(docs, search).prepare()
+        sys.stdout.write(f"The documents are at version {await schema_version(docs)}. All indexes exist.\n")
     finally:
         await docs.close()
 
@@ -84,11 +75,17 @@ async def _apply_retention(options: argparse.Namespace) -> None:
     try:
         stores = Stores(docs, search)
         await stores.prepare()
-        retention = build_retention(settings, docs, stores, blobs, SystemClock())
+        storage = Storage(stores.storage, _no_quota, SystemClock())
+        ledger = build_ledger(stores, SystemClock(), storage)
+        retention = build_retention(settings, docs, stores, blobs, ledger, SystemClock())
         sys.stdout.write(table(await (retention.apply() if options.apply else retention.preview())))
     finally:
         await docs.close()
         await blobs.close()
+
+
+async def _no_quota(_owner_id: str) -> int:
+    return 0
 
 
 async def _rotate_secret(options: argparse.Namespace) -> None:
@@ -97,12 +94,6 @@ async def _rotate_secret(options: argparse.Namespace) -> None:
 
 async def _signing_keys(options: argparse.Namespace) -> None:
     sys.stdout.write(renew_signing_keys(options.folder, options.finish) + "\n")
-
-
-async def _copy(options: argparse.Namespace) -> None:
-    await transfer.copy(
-        load(transfer.CopySettings), options.source, options.target, options.source_blobs, options.target_blobs
-    )
 
 
 async def _orphans(options: argparse.Namespace) -> None:
@@ -129,17 +120,11 @@ def main(arguments: list[str]) -> int:
     create = command("create-account", _create_account, "Create an account and print an API token for it.")
     create.add_argument("email")
     create.add_argument("--role", choices=list(ROLE_RANKS), default="user")
-    migration = command("migrate", _migrate, "Create missing indexes and migrate documents of earlier versions.")
-    migration.add_argument("--drop-indexes", action="store_true", help="drop indexes that only earlier versions need")
+    command("migrate", _migrate, "Create missing indexes and migrate documents of earlier versions.")
     backup = command("backup", _back_up, "Write all documents and files into a folder, also while the stack runs.")
     backup.add_argument("folder", type=Path)
     restore = command("restore", _restore, "Restore a backup into empty stores.")
     restore.add_argument("folder", type=Path)
-    copy = command("copy", _copy, "Copy all documents and files to other stores, while no stack uses them.")
-    copy.add_argument("--from", dest="source", metavar="URL", default="", help="SOUNDWRIGHT_FROM_DOCS_URL")
-    copy.add_argument("--to", dest="target", metavar="URL", default="", help="SOUNDWRIGHT_DOCS_URL")
-    copy.add_argument("--from-blobs", dest="source_blobs", metavar="URL", default="", help="SOUNDWRIGHT_FROM_BLOBS_URL")
-    copy.add_argument("--to-blobs", dest="target_blobs", metavar="URL", default="", help="SOUNDWRIGHT_BLOBS_URL")
     orphans = command("orphans", _orphans, "List files that no record names, also while the stack runs.")
     orphans.add_argument("--delete", action="store_true", help="delete them")
     orphans.add_argument("--older-than-hours", type=_hours, default=24.0, metavar="N", help="default: 24; at least 1")

@@ -14,7 +14,7 @@ def owns(principal: Principal, owner_id: str, creator_key: str | None) -> bool:
     Everybody can send the ID of an anonymous owner, so an anonymous caller must also hold the secret of the object's creator.
 
     Args:
-        creator_key: the hash of that secret; None: the owner has an account, or an earlier version stored the object.
+        creator_key: the hash of that secret; None: the owner has an account.
     """
     return principal.id == owner_id and creator_key in (None, principal.creator_key)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 # Clients that use reflection print jobs, whose specifications are messages of other components.
 import soundwright.analysis.v1.jobs_pb2
@@ -26,6 +26,8 @@ from soundwright.library.v1 import (
     webhook_service_pb2_grpc,
 )
 
+from kit.metrics import SWEPT
+from kit.periodic import every
 from kit.ports import Clock, Docs, Search
 from kit.run import Runtime
 from kit.security.egress_policy import EgressPolicy
@@ -51,15 +53,15 @@ from services.library.identity.app import build_identity
 from services.library.identity.connection_rpc import ConnectionRpc
 from services.library.identity.rpc import AccountRpc
 from services.library.job_kinds import public_kinds
-from services.library.job_results import JobResults
-from services.library.jobs.ledger import JobLedger
+from services.library.job_results import build_ledger
+from services.library.jobs.attempts import JobAttempts
+from services.library.jobs.creation import JobCreation
 from services.library.jobs.queue import JobQueue
 from services.library.jobs.queue_metrics import QueueMetrics
 from services.library.jobs.rpc import JobRpc, job_to_wire
 from services.library.jobs.service import BATCH, Job
 from services.library.jobs.sweeper import Sweeper
 from services.library.jobs.watches import JobWatches
-from services.library.orphans.commands import sweep_orphans
 from services.library.orphans.first_start import require_documents_of_files
 from services.library.orphans.service import Orphans
 from services.library.orphans.store import BlobDocs
@@ -70,7 +72,6 @@ from services.library.storage.service import Storage
 from services.library.stores import Stores
 from services.library.tracks.deletions import TrackDeletions
 from services.library.tracks.downloads import TrackDownloads
-from services.library.tracks.results import TrackResults
 from services.library.tracks.rpc import TrackRpc
 from services.library.tracks.service import Tracks
 from services.library.transfer.usage import using
@@ -82,6 +83,9 @@ from services.library.webhooks.service import Webhooks
 __all__ = ["app"]
 
 _JOB_EVENTS = "soundwright.evt.*.v1.job.*"
+_METRICS_SECONDS = 5.0
+_RETENTION_SECONDS = 3600.0
+_FIRST_ORPHAN_SECONDS, _ORPHAN_SECONDS = 600.0, 6 * 3600.0
 
 
 @contextlib.asynccontextmanager
@@ -108,28 +112,26 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         return settings.storage_quota_of(role) if own is None else own
 
     storage = Storage(stores.storage, quota_of, runtime.clock)
-    ledger = JobLedger(jobs, JobResults(tracks, TrackResults(tracks), clips), runtime.clock, storage)
+    ledger = build_ledger(stores, runtime.clock, storage)
 
     async def publish(job: Job) -> None:
         await publish_run(bus, job_to_wire(job), job.publication)
 
     catalog = Catalog(clips, blobs, runtime.clock, ledger.forget_files, identity.audit.record_deletion)
     deletions = TrackDeletions(tracks, jobs, ledger, blobs, runtime.clock)
-    maintenance_tasks = {
-        "deletion": catalog.resume_deletions,
-        "track_deletion": deletions.resume,
-        "expiry": identity.delete_expired,
-        "guest": identity.guests.delete_abandoned,
-        "search": clips.repair_search,
-    }
     egress_policy, sealer = EgressPolicy(settings.fetch_allow_hosts), Sealer(settings.secrets())
     webhooks = Webhooks(webhook_store, egress_policy, sealer, runtime.clock)
-    deliveries = Deliveries(webhooks, webhook_store, jobs, public_kinds(), runtime.clock)
+    deliveries = Deliveries(webhooks, webhook_store, webhook_store.deliveries, jobs, public_kinds(), runtime.clock)
     dispatcher = WebhookDispatcher(
-        deliveries, webhook_store, egress_policy, sealer, runtime.clock, settings.webhook_retry_seconds
+        deliveries,
+        webhook_store,
+        webhook_store.deliveries,
+        egress_policy,
+        sealer,
+        runtime.clock,
+        settings.webhook_retry_seconds,
     )
-    maintenance_tasks["webhook"] = deliveries.enqueue_finished_jobs
-    sweeper = Sweeper(jobs, ledger, bus, runtime.clock, publish, settings.lost_command_seconds, maintenance_tasks)
+    sweeper = Sweeper(jobs, ledger, bus, runtime.clock, publish, settings.lost_command_seconds)
     server = runtime.rpc_server(identity.principal_of_token)
     library_service_pb2_grpc.add_AccountServiceServicer_to_server(
         AccountRpc(
@@ -155,15 +157,18 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     storage_service_pb2_grpc.add_StorageServiceServicer_to_server(StorageRpc(storage), server.server)
     queue = JobQueue(jobs, runtime.clock)
     watches = JobWatches(ledger, queue)
-    library_service_pb2_grpc.add_JobServiceServicer_to_server(JobRpc(ledger, queue, watches), server.server)
+    creation = JobCreation(ledger, jobs, runtime.clock, storage)
+    job_rpc = JobRpc(ledger, creation, JobAttempts(ledger, jobs, runtime.clock, storage), queue, watches)
+    library_service_pb2_grpc.add_JobServiceServicer_to_server(job_rpc, server.server)
     catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
         _catalog_rpc(catalog, docs, search, runtime.clock), server.server
     )
     webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(
         WebhookRpc(webhooks, deliveries, dispatcher), server.server
     )
+    talks = stores.conversations
     conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server(
-        ConversationRpc(Conversations(stores.conversations, runtime.clock)), server.server
+        ConversationRpc(Conversations(talks.conversations, talks.messages, runtime.clock)), server.server
     )
     connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(
         ConnectionRpc(identity.connections), server.server
@@ -177,14 +182,28 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
     subscriptions = [await bus.subscribe(_JOB_EVENTS, listener) for listener in (dispatcher.on_event, watches.on_event)]
     async with runtime.serving(server):
         orphans = Orphans(blobs, BlobDocs(docs), runtime.clock)
-        retention = build_retention(settings, docs, stores, blobs, runtime.clock)
+        retention = build_retention(settings, docs, stores, blobs, ledger, runtime.clock)
+        queue_metrics = QueueMetrics(jobs, [kind for kind in public_kinds() if kind != BATCH], runtime.clock)
+        sweep_seconds, older_than = settings.sweep_seconds, settings.orphan_age_hours * 3600
+
+        async def delete_orphans() -> int:
+            return len(await orphans.delete(older_than))
+
+        repairs: dict[str, Callable[[], Awaitable[int]]] = {
+            "deletion": catalog.resume_deletions,
+            "track_deletion": deletions.resume,
+            "expiry": identity.delete_expired,
+            "guest": identity.guests.delete_abandoned,
+            "search": clips.repair_search,
+        }
         work = (
-            sweeper.run(settings.sweep_seconds),
-            sweep_orphans(orphans, settings.orphan_age_hours),
-            retention.run(),
+            every(sweep_seconds, "sweep.failed", sweeper.sweep, first_seconds=sweep_seconds),
+            *(_repair(name, each, sweep_seconds, sweep_seconds) for name, each in repairs.items()),
+            _repair("orphan", delete_orphans, _ORPHAN_SECONDS, _FIRST_ORPHAN_SECONDS),
+            every(_RETENTION_SECONDS, "retention.failed", retention.apply),
+            every(_METRICS_SECONDS, "queue_metrics.failed", queue_metrics.update),
             identity.email_queue.run(),
             dispatcher.run(),
-            QueueMetrics(jobs, [kind for kind in public_kinds() if kind != BATCH], runtime.clock).run(),
         )
         running = [asyncio.create_task(part) for part in work]
         try:
@@ -195,6 +214,15 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _repair(name: str, repair: Callable[[], Awaitable[int]], seconds: float, first_seconds: float) -> None:
+    """Repeat a repair that returns the number of repaired items. Several libraries may do so at once."""
+
+    async def work() -> None:
+        SWEPT.labels(name).inc(await repair())
+
+    await every(seconds, f"{name}.not_repaired", work, first_seconds=first_seconds)
 
 
 def _catalog_rpc(catalog: Catalog, docs: Docs, search: Search, clock: Clock) -> CatalogRpc:

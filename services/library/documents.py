@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
 from kit.errors import AppError
-from kit.ports import Collection, Doc, Docs
+from kit.ports import Doc, Docs
 
-__all__ = ["for_each", "from_doc", "insert_doc_if_absent", "insert_if_absent", "insert_in_slot"]
+__all__ = ["from_doc", "insert_doc_if_absent", "insert_if_absent", "insert_in_slot", "inserted", "walk"]
 
 T = TypeVar("T")
 _BATCH = 500
@@ -27,14 +27,20 @@ def from_doc(kind: type[T], doc: Doc) -> T:
     return value
 
 
-async def for_each(docs: Docs, collection: str, change: Callable[[Doc], Awaitable[None]]) -> None:
-    """Call ``change`` for each document of a collection, which is created if it does not exist."""
-    await docs.ensure(Collection(collection))
-    after: tuple[str, str] | None = None
-    while page := await docs.find(collection, {}, limit=_BATCH, after=after):
+async def walk(
+    docs: Docs,
+    collection: str,
+    where: Mapping[str, Any] | None = None,
+    sort: tuple[str, ...] = ("id",),
+    *,
+    descending: bool = False,
+) -> AsyncIterator[Doc]:
+    """Yield the documents that meet all conditions, in order. They may be changed and deleted meanwhile."""
+    after: tuple[Any, ...] | None = None
+    while page := await docs.find(collection, where or {}, sort=sort, descending=descending, limit=_BATCH, after=after):
         for doc in page:
-            await change(doc)
-        after = (page[-1]["id"], page[-1]["id"])
+            yield doc
+        after = (*(page[-1].get(field) for field in sort), page[-1]["id"])
 
 
 async def insert_if_absent(docs: Docs, collection: str, value: Any) -> bool:
@@ -44,8 +50,13 @@ async def insert_if_absent(docs: Docs, collection: str, value: Any) -> bool:
 
 async def insert_doc_if_absent(docs: Docs, collection: str, doc: Doc) -> bool:
     """Insert a document. Return False if its ID or the values of a unique index exist already."""
+    return await inserted(docs.insert(collection, doc))
+
+
+async def inserted(insertion: Awaitable[None]) -> bool:
+    """Await an insertion. Return False if the ID or the values of a unique index exist already."""
     try:
-        await docs.insert(collection, doc)
+        await insertion
     except AppError as error:
         if error.reason != "DOC_EXISTS":
             raise
@@ -57,7 +68,7 @@ async def insert_in_slot(docs: Docs, collection: str, doc: Doc, group: Mapping[s
     """Insert a document into a free slot of its group. Return False if all ``limit`` slots are taken.
 
     The collection has a unique index over the fields of ``group`` and ``slot``, so that concurrent insertions, by several
-    processes too, cannot exceed the limit. Documents of earlier versions have no slot number, but take a slot.
+    processes too, cannot exceed the limit.
 
     Args:
         group: the conditions that all documents of the group meet.
@@ -66,9 +77,9 @@ async def insert_in_slot(docs: Docs, collection: str, doc: Doc, group: Mapping[s
         AppError: ``DOC_EXISTS`` if the ID exists.
     """
     while True:
-        slots = [each.get("slot") for each in await docs.find(collection, group, limit=limit)]
-        free = list(set(range(limit)).difference(slots))
-        if len(free) <= slots.count(None):
+        taken = [each["slot"] for each in await docs.find(collection, group, limit=limit)]
+        free = list(set(range(limit)).difference(taken))
+        if not free:
             return False
         try:
             # At random, so that concurrent insertions seldom choose the same one.

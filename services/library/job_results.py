@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from kit.ports import Clock
 from services.library.catalog.service import Generation
-from services.library.jobs.ledger import JobTrack
+from services.library.jobs.ledger import JobLedger, JobTrack
 from services.library.jobs.service import GeneratedClip, Job, JobResult
+from services.library.storage.service import Reservations
+from services.library.stores import Stores
 from services.library.tracks.downloads import store_track
 from services.library.tracks.results import TrackResults
 from services.library.tracks.service import TrackStore
 
-__all__ = ["ClipStore", "JobResults"]
+__all__ = ["ClipStore", "JobResults", "build_ledger"]
+
+
+def build_ledger(stores: Stores, clock: Clock, storage: Reservations) -> JobLedger:
+    """Build the ledger over the stores of tracks and clips."""
+    results = JobResults(stores.tracks, TrackResults(stores.tracks), stores.clips)
+    return JobLedger(stores.jobs, results, clock, storage)
 
 
 class ClipStore(Protocol):

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kit import infra
-from kit.ports import Doc, Docs
+from kit.ports import Collection, Doc, Docs
 from kit.security.private_files import write_private
 from kit.security.sealing import Sealer
 from kit.security.secrets import Secrets
 from kit.security.signing_keys import add_key_files, forget_previous_keys
 from kit.settings import Settings, new_secret
-from services.library.documents import for_each
+from services.library.documents import walk
 from services.library.settings import LibrarySettings
 
 __all__ = ["add_secret", "forget_previous_secrets", "renew_signing_keys", "reseal", "rotate_secret"]
@@ -87,17 +87,15 @@ async def reseal(docs: Docs, platform_secrets: Secrets) -> int:
     sealer = Sealer(platform_secrets)
     changed = 0
     for collection, fields in _SEALED_FIELDS.items():
-
-        async def change(doc: Doc | None, collection: str = collection, fields: tuple[str, ...] = fields) -> None:
-            nonlocal changed
+        await docs.ensure(Collection(collection))
+        async for found in walk(docs, collection):
+            doc: Doc | None = found
             while doc is not None:
                 resealed = {field: sealer.reseal(doc[field], doc["id"]) for field in fields if doc.get(field)}
                 if all(doc[field] == text for field, text in resealed.items()):
-                    return
+                    break
                 if await docs.replace(collection, {**doc, **resealed}, doc["revision"]):
                     changed += 1
-                    return
+                    break
                 doc = await docs.get(collection, doc["id"])  # another process changed it
-
-        await for_each(docs, collection, change)
     return changed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -37,8 +37,8 @@ T = TypeVar("T")
 
 def to_wire(value: Any, kind: type[M]) -> M:
     """Return a message with the fields that the dataclass instance also has. None leaves a field unset."""
-    values = [(field, getattr(value, field.name, None)) for field in kind.DESCRIPTOR.fields]
-    return kind(**{field.name: _field_to_wire(field, item) for field, item in values if item is not None})
+    fields = ((name, convert, getattr(value, name, None)) for name, convert in _plan(kind))
+    return kind(**{name: convert(item) if convert else item for name, convert, item in fields if item is not None})
 
 
 def from_wire(message: Message, kind: type[T]) -> T:
@@ -69,22 +69,32 @@ def _prefix(enum: EnumDescriptor) -> str:
     return enum.values[0].name.removesuffix("UNSPECIFIED")
 
 
-def _field_to_wire(field: Any, value: Any) -> Any:
-    if field.is_repeated:
-        return [_item_to_wire(field, item) for item in value]
-    return _item_to_wire(field, value)
+def _planned(kind: type[Message]) -> Sequence[tuple[str, Callable[[Any], Any] | None]]:
+    """Return the fields of a class of messages, each with the conversion of its values, or None if they stay as they are."""
+    return [(field.name, _conversion(field)) for field in kind.DESCRIPTOR.fields]
 
 
-def _item_to_wire(field: Any, value: Any) -> Any:
+_plan: Callable[[Any], Sequence[tuple[str, Callable[[Any], Any] | None]]] = functools.cache(_planned)
+
+
+def _conversion(field: Any) -> Callable[[Any], Any] | None:
+    one: Callable[[Any], Any]
     if field.enum_type is not None:
-        return _prefix(field.enum_type) + value.upper()
-    if field.message_type is None:
-        return value
-    if field.message_type is Timestamp.DESCRIPTOR:
-        return time_to_wire(value)
-    if field.message_type is AnyMessage.DESCRIPTOR:
-        return AnyMessage(type_url=value.type_url, value=base64.b64decode(value.value))
-    return to_wire(value, GetMessageClass(field.message_type))
+        prefix = _prefix(field.enum_type)
+        one = lambda word: prefix + word.upper()  # noqa: E731
+    elif field.message_type is None:
+        return None
+    elif field.message_type is Timestamp.DESCRIPTOR:
+        one = time_to_wire
+    elif field.message_type is AnyMessage.DESCRIPTOR:
+        one = _unpacked
+    else:
+        one = functools.partial(to_wire, kind=GetMessageClass(field.message_type))
+    return (lambda items: [one(item) for item in items]) if field.is_repeated else one
+
+
+def _unpacked(packed: Any) -> AnyMessage:
+    return AnyMessage(type_url=packed.type_url, value=base64.b64decode(packed.value))
 
 
 def _to_dict(message: Message) -> Mapping[str, Any]:

@@ -7,8 +7,8 @@ from services.library.catalog.store import CatalogStore
 from services.library.conversations.store import ConversationDocs
 from services.library.identity.store import IdentityStore
 from services.library.jobs.store import JobDocs
-from services.library.mail.store import EmailDocs
-from services.library.migrations import migrate
+from services.library.mail.store import queued_emails
+from services.library.schema import migrate
 from services.library.storage.store import StorageDocs
 from services.library.tracks.store import TrackDocs
 from services.library.webhooks.store import WebhookDocs
@@ -26,21 +26,17 @@ class Stores:
         self.clips = CatalogStore(docs, search)
         self.conversations = ConversationDocs(docs)
         self.identity = IdentityStore(docs)
-        self.emails = EmailDocs(docs)
+        self.emails = queued_emails(docs)
         self.webhooks = WebhookDocs(docs, self.identity.token_epoch)
         self.storage = StorageDocs(docs)
 
-    async def prepare(self) -> bool:
+    async def prepare(self) -> None:
         """Migrate the documents, and create missing collections and indexes.
 
         Repeated and concurrent calls, by several processes too, are safe.
-
-        Returns:
-            Whether this call migrated documents.
         """
-        migrated = await migrate(self._docs)
+        await migrate(self._docs)
         for store in (
             self.jobs, self.tracks, self.clips, self.conversations, self.identity, self.emails, self.webhooks, self.storage,
         ):  # fmt: skip
             await store.prepare()
-        return migrated

@@ -21,9 +21,10 @@ from soundwright.library.v1 import events_pb2, job_pb2
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.worker.derived_files import described_key
+from services.library.documents import walk
 from services.library.orphans.service import Orphans
 from services.library.orphans.store import BlobDocs
-from services.library.transfer.documents import COLLECTIONS, walk
+from services.library.transfer.documents import COLLECTIONS
 from services.library.transfer.files import FILE_COLLECTIONS, keys_in
 from tests.files import files_below
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.errors import AppError, Code
-from kit.ports import AtLeast, Collection, Contains, Docs, Index, LessThan, OneOf
+from kit.ports import AtLeast, Collection, Docs, Index, LessThan, OneOf
 from tests.contract.stores import OpenDocs, on_sqlite
 
 SONGS = Collection(
@@ -42,47 +42,6 @@ async def docs(open_docs: OpenDocs) -> Docs:
     docs = open_docs()
     await docs.ensure(SONGS)
     return docs
-
-
-# -------------------------------------------------------------------------------------------- obsolete indexes
-
-
-async def test_indexes_that_only_an_earlier_version_needs_are_dropped_on_demand(
-    docs: Docs, open_docs: OpenDocs
-) -> None:
-    earlier = open_docs()
-    obsolete = (Index(("made", "due")), Index(("isrc",), unique=True), Index(("owner", "tags"), each="tags"))
-    await earlier.ensure(Collection("songs", (*SONGS.indexes, *obsolete)))
-    await docs.insert("songs", song(1, tags=["calm"], isrc="X"))
-    assert len(await docs.obsolete_indexes()) == len(obsolete)
-    assert await earlier.obsolete_indexes() == []
-    with pytest.raises(AppError, match="DOC_EXISTS"):
-        await docs.insert("songs", song(2, isrc="X"))  # no index was dropped yet
-
-    assert len(await docs.obsolete_indexes(drop=True)) == len(obsolete)
-    assert await docs.obsolete_indexes() == []
-    await docs.insert("songs", song(2, isrc="X", tags=["calm"]))
-    with pytest.raises(AppError, match="DOC_EXISTS"):
-        await docs.insert("songs", song(3, slug="slug-1"))
-    assert ids(await docs.find("songs", {"owner": "ann", "tags": Contains("calm")})) == ["s001", "s002"]
-
-    await docs.delete("songs", "s002")
-    await earlier.ensure(Collection("songs", obsolete))  # the earlier version starts again
-    assert len(await docs.obsolete_indexes()) == len(obsolete)
-    assert ids(await earlier.find("songs", {"owner": "ann", "tags": Contains("calm")})) == ["s001"]
-
-
-async def test_programs_that_declare_the_same_indexes_have_the_same_declaration(
-    docs: Docs, open_docs: OpenDocs
-) -> None:
-    other = open_docs()
-    assert docs.declaration() != other.declaration()
-    for index in reversed(SONGS.indexes):
-        await other.ensure(Collection("songs", (index,)))
-    await other.ensure(Collection("notes"))
-    assert docs.declaration() == other.declaration()
-    await other.ensure(Collection("notes", (Index(("made",)),)))
-    assert docs.declaration() != other.declaration()
 
 
 # --------------------------------------------------------------------------------------- copies of the store
@@ -250,6 +209,18 @@ async def test_of_concurrent_inserts_with_one_unique_value_one_succeeds(docs: Do
 # ---------------------------------------------------------------------------------------------- indexes
 
 
+async def test_an_index_that_becomes_unique_is_unique(docs: Docs, open_docs: OpenDocs) -> None:
+    await docs.ensure(Collection("notes", (Index(("title",)), Index(("a_b", "c"), present="c"))))
+    later = open_docs()
+    await later.ensure(
+        Collection("notes", (Index(("title",), unique=True), Index(("a", "b_c"), unique=True, present="c")))
+    )
+    await later.insert("notes", {"id": "1", "title": "x", "a": 1, "b_c": 1, "c": 1})
+    for other in ({"id": "2", "title": "x"}, {"id": "3", "a": 1, "b_c": 1, "c": 2}):
+        with pytest.raises(AppError, match="DOC_EXISTS"):
+            await later.insert("notes", other)
+
+
 async def test_a_partial_unique_index_holds_only_documents_with_the_field(docs: Docs) -> None:
     await docs.insert("songs", song(1, key="k"))
     await docs.insert("songs", song(2, key=None))
@@ -352,10 +323,10 @@ async def test_finding_and_paging_by_an_indexed_field_use_the_index(docs: Sqlite
     await docs.find("songs", {"owner": "ann"}, sort="made", descending=True, limit=3, after=(7, "s007"))
     plans = [plan async for plan in plans_of(docs, [sql for sql in statements if "ORDER BY" in sql])]
     assert plans == [
-        "SEARCH songs USING INDEX songs_due_when_due (<expr><?)",
-        "SEARCH songs USING INDEX songs_owner_made (<expr>=? AND <expr>=? AND id<?)",  # the same, a lesser id
-        "SEARCH songs USING INDEX songs_owner_made (<expr>=? AND <expr><?)",
-        "SEARCH songs USING INDEX songs_owner_made (<expr>=? AND <expr>=?)",  # after the last value: the nulls
+        "SEARCH songs USING INDEX songs(due) when due (<expr><?)",
+        "SEARCH songs USING INDEX songs(owner,made) (<expr>=? AND <expr>=? AND id<?)",  # the same, a lesser id
+        "SEARCH songs USING INDEX songs(owner,made) (<expr>=? AND <expr><?)",
+        "SEARCH songs USING INDEX songs(owner,made) (<expr>=? AND <expr>=?)",  # after the last value: the nulls
     ]
 
 

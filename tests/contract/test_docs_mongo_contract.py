@@ -57,25 +57,14 @@ async def test_a_write_whose_answer_was_lost_is_not_repeated(mongo: MongoDocs) -
 
 
 @on_mongodb
-async def test_indexes_of_operators_are_kept(mongo: MongoDocs) -> None:
-    jobs = mongo.database["jobs"]
-    await jobs.create_index([("title", 1)])
-    await jobs.create_index([("title", -1), ("_id", 1)], name="title")
-    await jobs.create_index([("$**", 1)])
-    await jobs.create_index([("made", 1), ("_id", 1)], name="made")  # as an earlier version would have done
-    assert await mongo.obsolete_indexes(drop=True) == ["jobs.made"]
-    assert len(await jobs.index_information()) == 1 + len(LEASES.indexes) + 3
-
-
-@on_mongodb
 async def test_a_link_is_redeemed_once_when_a_connection_breaks(open_docs: OpenDocs, mongo: MongoDocs) -> None:
     store, other = IdentityStore(mongo), IdentityStore(open_docs())
     link = Link("hash", "login", "account", "a@b.example", 0, "a@b.example", 2e9, revision=1)
-    await other.insert_link(link)
+    await other.links.add(link)
     # The request is lost, and another caller redeems the link before this one tries again.
     lose_first_answer(mongo, "replace_one", lambda: other.redeem_link(link))
     assert await store.redeem_link(link) is False
-    await other.insert_link(dataclasses.replace(link, id="hash-2"))
+    await other.links.add(dataclasses.replace(link, id="hash-2"))
     lose_first_answer(mongo, "replace_one")
     assert await store.redeem_link(dataclasses.replace(link, id="hash-2")) is True
     assert await other.redeem_link(dataclasses.replace(link, id="hash-2")) is False

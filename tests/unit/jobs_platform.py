@@ -215,7 +215,8 @@ async def served(
         server = rpc.RpcServer(address, signer_of("library"))
         watches = JobWatches(library.ledger, library.queue)
         library_service_pb2_grpc.add_JobServiceServicer_to_server(
-            JobRpc(library.ledger, library.queue, watches), server.server
+            JobRpc(library.ledger, library.ledger.creation, library.ledger.attempts, library.queue, watches),
+            server.server,
         )
         library_service_pb2_grpc.add_TrackServiceServicer_to_server(
             TrackRpc(library.tracks, library.downloads, library.deletions), server.server

@@ -40,9 +40,12 @@ from services.library.identity.app import build_identity
 from services.library.job_kinds import public_kinds
 from services.library.job_results import JobResults
 from services.library.jobs.admission import NewJob
+from services.library.jobs.attempts import JobAttempts
+from services.library.jobs.creation import JobCreation
 from services.library.jobs.ledger import JobLedger
 from services.library.jobs.queue import JobQueue
 from services.library.jobs.service import AudioOutput, GeneratedClip, Job, JobResult, Measurement, PackedMessage
+from services.library.jobs.store import JobDocs
 from services.library.jobs.sweeper import Sweeper
 from services.library.settings import LibrarySettings
 from services.library.storage.service import Storage
@@ -71,6 +74,18 @@ EVERYTHING = GenerationFilter()
 PASSWORD = "correct horse battery"
 BROWSER = "the browser of the fixture"
 CLIENT_IP = "192.0.2.1"
+
+
+class Ledger(JobLedger):
+    """The ledger, with the methods of its classes for callers and for workers."""
+
+    def __init__(self, store: JobDocs, results: JobResults, clock: HandClock, storage: Storage) -> None:
+        super().__init__(store, results, clock, storage)
+        self.creation = JobCreation(self, store, clock, storage)
+        self.attempts = attempts = JobAttempts(self, store, clock, storage)
+        self.create, self.create_batch = self.creation.create, self.creation.create_batch
+        self.claim, self.heartbeat, self.reserve_storage = attempts.claim, attempts.heartbeat, attempts.reserve_storage
+        self.succeed, self.fail, self.release = attempts.succeed, attempts.fail, attempts.release
 
 
 class Library:
@@ -115,8 +130,10 @@ class Library:
         self.administration, self.email_links = identity.administration, identity.email_links
         store, policy, sealer = self.stores.webhooks, egress_policy or EgressPolicy(), Sealer(self.settings.secrets())
         self.webhooks = Webhooks(store, policy, sealer, clock)
-        self.deliveries = Deliveries(self.webhooks, store, self.jobs, public_kinds(), clock)
-        self.dispatcher = WebhookDispatcher(self.deliveries, store, policy, sealer, clock, RETRY_SECONDS)
+        self.deliveries = Deliveries(self.webhooks, store, store.deliveries, self.jobs, public_kinds(), clock)
+        self.dispatcher = WebhookDispatcher(
+            self.deliveries, store, store.deliveries, policy, sealer, clock, RETRY_SECONDS
+        )
         self._sending: asyncio.Task[None] | None = None
 
     async def _quota_of(self, owner_id: str) -> int:
@@ -150,10 +167,10 @@ class Library:
 
     # -------------------------------------------------------------------------------------------------------- jobs
 
-    def ledger_of(self, **stores: Any) -> JobLedger:
+    def ledger_of(self, **stores: Any) -> Ledger:
         """Return a ledger that files results as the library does, with other stores of ``tracks`` or ``clips``."""
         tracks, clips = stores.get("tracks", self.track_docs), stores.get("clips", self.clips)
-        return JobLedger(self.jobs, JobResults(tracks, TrackResults(tracks), clips), self.clock, self.storage)
+        return Ledger(self.jobs, JobResults(tracks, TrackResults(tracks), clips), self.clock, self.storage)
 
     async def job(self, principal: Principal = ANN, **fields: Any) -> Job:
         return (await self.ledger.create(principal, new(**fields)))[0]
@@ -231,9 +248,7 @@ class Library:
 
     async def mails(self, kind: str = "") -> list[EmailMessage]:
         """Send all queued emails, and return those in the outbox, oldest first."""
-        if self._sending is None:
-            self.start_sending()
-        await self.identity.email_queue.wait_until_empty()
+        await self.identity.email_queue.send_due()
         paths = sorted(self.outbox.glob(f"*{kind}.eml")) if self.outbox.exists() else []
         return [message_from_bytes(path.read_bytes(), EmailMessage, policy=policy.default) for path in paths]
 
@@ -321,12 +336,12 @@ def dying(
     return interrupted(store, name, _Death(), when)
 
 
-class _Death(Exception): ...
+class _Death(BaseException): ...
 
 
 @contextlib.contextmanager
 def interrupted(
-    store: Any, name: str, error: Exception, when: Callable[[Any], bool] = lambda _: True
+    store: Any, name: str, error: BaseException, when: Callable[[Any], bool] = lambda _: True
 ) -> Iterator[None]:
     """Let calls of ``store.name`` raise ``error`` during the block. A death of the process ends the block."""
     call = getattr(store, name)

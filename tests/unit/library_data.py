@@ -11,8 +11,9 @@ from typing import Any
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.ports import Blobs, Collection, Docs
-from services.library.migrations import migrate
-from services.library.transfer.documents import COLLECTIONS, line, walk
+from services.library.documents import walk
+from services.library.schema import migrate
+from services.library.transfer.documents import COLLECTIONS, line
 
 __all__ = ["contents", "fill", "open_library", "put", "stored"]
 
@@ -54,6 +55,7 @@ async def contents(docs: Docs, blobs: Blobs) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in COLLECTIONS:
         digest = hashlib.sha256()
+        await docs.ensure(Collection(name))
         async for doc in walk(docs, name):
             digest.update(line(doc))
         found[name] = digest.hexdigest()

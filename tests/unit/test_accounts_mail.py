@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from library import BROWSER, CLIENT_IP, PASSWORD, Library, opened, reason, secret_in
+from library import BROWSER, CLIENT_IP, DAY, PASSWORD, Library, interrupted, opened, reason, secret_in
 from structlog.testing import capture_logs
 
 from kit.errors import AppError, Code
@@ -82,7 +82,7 @@ async def test_queued_emails_survive_a_restart(tmp_path: Path) -> None:
 
 async def test_sending_stops_while_an_email_is_queued(library: Library) -> None:
     for number in range(20):
-        await library.mails()  # the sender now waits
+        library.start_sending()
         await asyncio.sleep(0)
         await library.emails.send_already_registered(f"user{number}@example.org")
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -91,19 +91,34 @@ async def test_sending_stops_while_an_email_is_queued(library: Library) -> None:
 
 async def test_an_expired_claim_is_taken_over(library: Library) -> None:
     await library.account()
-    (queued_email,) = await library.identity.email_docs.list_due(library.clock.time, 10)
-    assert await library.identity.email_docs.replace(replace(queued_email, due_time=library.clock.time + 120))
-    assert not await library.identity.email_docs.replace(replace(queued_email, due_time=0.0))  # claimed
-    assert await library.identity.email_docs.list_due(library.clock.time, 10) == []
+    (queued_email,) = await library.stores.emails.find({})
+    assert await library.stores.emails.replace(replace(queued_email, due_time=library.clock.time + 120))
+    assert not await library.stores.emails.replace(replace(queued_email, due_time=0.0))  # claimed
+    assert await library.mails() == []
     library.clock.time += 121
     (mail,) = await library.mails()
     assert mail["To"] == "ann@example.org"
 
 
+async def test_an_email_waits_while_the_store_fails(library: Library) -> None:
+    await library.account()
+    away = AppError(Code.UNAVAILABLE, "STORE_UNAVAILABLE", "The document store does not answer.")
+    with interrupted(library.identity.store.links, "add", away):
+        assert await library.mails() == []
+    library.clock.time += 121
+    (mail,) = await library.mails()
+    assert mail["To"] == "ann@example.org"
+    await library.emails.send_already_registered("bob@example.org")
+    with interrupted(library.docs, "delete", TypeError("broken")):  # sent, but still queued
+        assert len(await library.mails()) == 2
+    library.clock.time += DAY
+    assert len(await library.mails()) == 2
+    assert await library.docs.count("email_queue", {}) == 0
+
+
 async def test_a_stale_login_link_is_not_sent(library: Library) -> None:
     await library.account()
     await library.mails()
-    await library.stop_sending()
     await library.emails.send_login_link("ann@example.org")
     library.clock.time += LOGIN_LINK_SECONDS
     assert await library.mails("login-link") == []

@@ -29,7 +29,7 @@ async def test_a_session_is_stored_as_a_hash_for_14_days(library: Library, tmp_p
     library.clock.time += 14 * DAY
     assert await reason(library.sessions.authenticate(secret), Code.UNAUTHENTICATED) == "UNAUTHORIZED"
     assert await library.identity.delete_expired() > 0
-    assert await library.identity.store.get_session(digest(secret)) is None
+    assert await library.identity.store.sessions.get(digest(secret)) is None
 
 
 async def test_a_used_session_is_renewed_after_7_days(library: Library) -> None:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from library import ANN, BOB, Library, ids, reason
+from library import ANN, BOB, Library, dying, ids, reason
 
 from kit.security.identity import Principal
 from services.analysis.agents.camelot import Camelot, match_tempo, parse_key
@@ -253,7 +253,7 @@ class Talks:
 
     def __init__(self, library: Library) -> None:
         self.clock, self.store = library.clock, library.stores.conversations
-        self.conversations = Conversations(self.store, self.clock)
+        self.conversations = Conversations(self.store.conversations, self.store.messages, self.clock)
 
     async def ask(self, question: str, conversation_id: str = "", who: Principal = ANN) -> str:
         """Add a turn one second later, and return the ID of the conversation."""
@@ -316,8 +316,13 @@ async def test_the_number_of_conversations_is_limited(fixture: Talks) -> None:
     await fixture.ask("still used", kept[0])
     newest = await fixture.ask("one more")
     assert await fixture.ids() == [newest, kept[0], *kept[:1:-1]]
-    assert await fixture.store.count_messages(kept[1]) == 0
+    assert await fixture.conversations.count(kept[1]) == 0
     assert await fixture.ids(BOB) == [bobs]
+    again = turn("interrupted")
+    with dying(fixture.store.messages, "add"):
+        await fixture.conversations.append(ANN, "", "", again)
+    await fixture.conversations.append(ANN, "", "", again)
+    assert len(await fixture.ids()) == CONVERSATION_LIMIT
 
 
 async def test_the_number_of_messages_is_limited(fixture: Talks) -> None:
@@ -340,7 +345,7 @@ async def test_conversations_of_others_are_not_found(fixture: Talks) -> None:
     assert await fixture.ids(BOB) == []
     await fixture.conversations.delete(ANN, conversation)
     assert await fixture.ids() == []
-    assert await fixture.store.count_messages(conversation) == 0
+    assert await fixture.conversations.count(conversation) == 0
 
 
 @pytest.mark.parametrize("bad", [Turn("x", "q", "a", ""), turn(""), turn("q" * 4001)])

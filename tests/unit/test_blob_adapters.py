@@ -1,4 +1,4 @@
-"""Adapters of the Blobs port: the file store when its caller is cancelled while a thread opens a file, and private calls of the MinIO SDK."""
+"""Adapters of the Blobs port: the file store with cancelled callers and a failing disk, and private calls of the MinIO SDK."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from minio import Minio
 
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.s3.multipart import PRIVATE_CALLS
+from kit.errors import AppError
 from tests.waiting import DEADLINE_SECONDS
 
 
@@ -47,8 +48,8 @@ async def _write(blobs: FileBlobs) -> None:
         pass
 
 
-async def _read(blobs: FileBlobs) -> None:
-    async for _ in blobs.read("a/b"):
+async def _read(blobs: FileBlobs, key: str = "a/b") -> None:
+    async for _ in blobs.read(key):
         pass
 
 
@@ -68,6 +69,22 @@ async def test_a_cancelled_reader_closes_its_file(tmp_path: Path, monkeypatch: p
 
 
 ADAPTER = Path(__file__).parents[2] / "kit" / "adapters" / "s3"
+
+
+async def test_errors_of_the_disk_say_that_the_store_is_unavailable(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    for folder in (tmp_path / "loop", tmp_path / ".partial"):
+        if folder.is_dir():
+            folder.rmdir()
+        folder.symlink_to(folder)  # "Too many levels of symbolic links", for root as well
+
+    for call in (
+        blobs.stat("loop/a"), blobs.delete("loop/a"), blobs.delete_prefix("loop/"), blobs.keys("loop/"), blobs.keys(""),
+        blobs.purge_partial(0.0), blobs.space(), _read(blobs, "loop/a"), _write(blobs),
+    ):  # fmt: skip
+        with pytest.raises(AppError) as refusal:
+            await call
+        assert refusal.value.reason == "BLOBS_UNAVAILABLE"
 
 
 @pytest.mark.parametrize("name", PRIVATE_CALLS)

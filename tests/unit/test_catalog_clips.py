@@ -6,17 +6,30 @@ import asyncio
 import dataclasses
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
-from library import ADMIN, ANN, BOB, EVERYTHING, GUEST, HOUR, LISTENERS, UNKNOWN, Library, dying, ids, reason
+from library import (
+    ADMIN,
+    ANN,
+    BOB,
+    EVERYTHING,
+    GUEST,
+    HOUR,
+    LISTENERS,
+    UNKNOWN,
+    Library,
+    dying,
+    ids,
+    interrupted,
+    reason,
+)
 
 from kit.errors import AppError
 from services.library.catalog.categories import CATEGORIES, categorise
 from services.library.catalog.service import Generation, GenerationFilter, GenerationSort
 from services.library.catalog.totals import VoteTotals
-from services.library.jobs.store import JobDocs
-from services.library.jobs.sweeper import Sweeper
 
 # ------------------------------------------------------------------------------------------------------------- filing
 
@@ -374,14 +387,25 @@ async def test_an_interrupted_deletion_is_hidden_and_completed(library: Library,
         assert await reason(library.catalog.delete(BOB, clip.id)) == "GENERATION_NOT_OWNED"
         await library.catalog.delete(ANN, clip.id)
     else:
-        jobs: Any = JobDocs(library.docs)  # empty, so neither ledger nor broker is asked
-        await jobs.prepare()
-        maintenance_tasks = {"deletion": library.catalog.resume_deletions}
-        nobody: Any = None
-        await Sweeper(jobs, nobody, nobody, library.clock, nobody, 15.0, maintenance_tasks).sweep()
+        assert await library.catalog.resume_deletions() == 1
     assert await left(library, clip) == {}
     assert await library.blobs.keys("clips/a") == []
     assert await library.catalog.resume_deletions() == 0
+
+
+async def test_a_file_that_cannot_be_deleted_stops_no_other_deletion(library: Library) -> None:
+    clips = [await library.clip(audio_blob_key=await library.write(f"clips/{name}")) for name in "ab"]
+    broken = min(clips, key=lambda clip: clip.id).audio_blob_key
+    failing = partial(interrupted, library.blobs, "delete", PermissionError("the disk does not allow it"))
+    with failing():
+        for clip in clips:
+            with pytest.raises(PermissionError):
+                await library.catalog.delete(ANN, clip.id)
+    with failing(lambda key: key == broken):
+        assert await library.catalog.resume_deletions() == 1
+    assert library.files() == {broken}
+    assert await library.catalog.resume_deletions() == 1
+    assert library.files() == set()
 
 
 async def test_deletion_works_in_batches(library: Library) -> None:

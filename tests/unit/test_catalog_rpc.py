@@ -11,9 +11,9 @@ from soundwright.library.v1 import generation_pb2
 
 from kit.errors import Code
 from kit.security.identity import Principal, principal_scope
-from services.library.catalog.rpc import CatalogRpc, _filter_from_wire, generation_to_wire
+from services.library.catalog.rpc import CatalogRpc
 from services.library.catalog.service import Generation, GenerationFilter
-from services.library.serializers import from_wire, time_to_wire
+from services.library.serializers import from_wire, time_to_wire, to_wire
 
 
 class Served:
@@ -69,13 +69,13 @@ def test_clip_serialization() -> None:
         spectrogram_blob_key="b", audio_size_bytes=2**40, continued_from_id="c", priority="free", create_time=1.25,
         categories=["rain"], upvote_count=3, downvote_count=2, rating=1, play_count=2**40, listener_count=4,
     )  # fmt: skip
-    assert from_wire(generation_to_wire(full), Generation) == full
+    assert from_wire(to_wire(full, generation_pb2.Generation), Generation) == full
     bare = Generation(UNKNOWN, "ann", "x", "music", 1.0, quality_accepted=False)
-    assert from_wire(generation_to_wire(bare), Generation) == bare
-    assert not generation_to_wire(bare).HasField("quality_score")
-    assert not generation_to_wire(bare).HasField("rating")
+    assert from_wire(to_wire(bare, generation_pb2.Generation), Generation) == bare
+    assert not to_wire(bare, generation_pb2.Generation).HasField("quality_score")
+    assert not to_wire(bare, generation_pb2.Generation).HasField("rating")
     described = set(generation_pb2.Generation.DESCRIPTOR.fields_by_name)
-    assert {field.name for field, _ in generation_to_wire(full).ListFields()} == described
+    assert {field.name for field, _ in to_wire(full, generation_pb2.Generation).ListFields()} == described
 
 
 def test_every_condition_of_a_list_is_read() -> None:
@@ -84,8 +84,8 @@ def test_every_condition_of_a_list_is_read() -> None:
         "max_duration_seconds": 2.5, "voted_only": True, "search_prefix": True,
     }  # fmt: skip
     message = pb.GenerationFilter(**conditions, min_create_time=time_to_wire(7.25))
-    assert _filter_from_wire(message) == GenerationFilter(**conditions, min_create_time=7.25)
-    assert _filter_from_wire(pb.GenerationFilter()) == GenerationFilter()
+    assert from_wire(message, GenerationFilter) == GenerationFilter(**conditions, min_create_time=7.25)
+    assert from_wire(pb.GenerationFilter(), GenerationFilter) == GenerationFilter()
 
 
 async def test_page_sizes_and_lists_are_limited(library: Library, served: Served) -> None:

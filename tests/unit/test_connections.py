@@ -195,7 +195,7 @@ async def test_secrets_are_encrypted_per_account(library: Library, tmp_path: Pat
     assert b"the-deepest-secret" not in stored
     assert "the-deepest-secret" not in repr(await library.connections.list_own(ann.id))
     store = library.identity.store
-    theirs, mine = await store.get_connection(f"{ann.id}:spotify"), await store.get_connection(f"{bob.id}:spotify")
+    theirs, mine = await store.connections.get(f"{ann.id}:spotify"), await store.connections.get(f"{bob.id}:spotify")
     assert theirs is not None
     assert mine is not None
     await store.replace_connection(dataclasses.replace(mine, secret_sealed=theirs.secret_sealed))

@@ -288,7 +288,7 @@ async def test_a_transient_failure_of_the_renewal(ann: Connected, spotify: Spoti
 
 async def test_an_unreadable_secret_means_no_token(ann: Connected) -> None:
     store = ann.library.identity.store
-    connection = await store.get_connection(f"{ann.account.id}:spotify")
+    connection = await store.connections.get(f"{ann.account.id}:spotify")
     assert connection is not None
     sealed = Sealer(Secrets.of("another-key" * 3)).seal("x", connection.id)
     assert await store.replace_connection(dataclasses.replace(connection, secret_sealed=sealed))

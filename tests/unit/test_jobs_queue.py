@@ -65,7 +65,9 @@ async def listed(platform: Platform, jobs: list[job_pb2.Job]) -> list[str]:
     expected = [answer.job.id for answer in sorted(answers, key=lambda answer: answer.position)]
     with principal_scope(Principal("ann", "user")):
         queue = await platform.jobs.GetQueue(library_service_pb2.GetQueueRequest(kind=job_pb2.JOB_KIND_SEPARATION))
-    assert [job.id for job in queue.queued] == expected
+    created = {job.id: job.create_time.ToNanoseconds() for job in jobs}
+    assert [job.create_time.ToNanoseconds() for job in queue.queued] == [created[job_id] for job_id in expected]
+    assert {job.id for job in queue.queued} == {""}  # they belong to others
     return expected
 
 

@@ -11,6 +11,7 @@ import pytest
 from library import (
     ANN,
     BOB,
+    GUEST,
     LEASE,
     LOST,
     WORKER,
@@ -20,6 +21,7 @@ from library import (
     details,
     dying,
     ids,
+    interrupted,
     new,
     reason,
     result,
@@ -160,6 +162,21 @@ async def test_claim_gives_the_job_for_one_attempt(library: Library) -> None:
     assert (claimed.state, claimed.attempt, claimed.worker_id) == (JobState.RUNNING, 1, "w1")
     now = library.clock.time
     assert (claimed.lease_until, claimed.start_time, claimed.due_time) == (now + LEASE, now, None)
+
+
+async def test_a_job_whose_track_somebody_else_has_neither_enters_nor_blocks_the_queue(library: Library) -> None:
+    await library.tracks.create(GUEST, track("t1"))
+    refused = new(track_id="t1", creates_track=True)
+    assert await reason(library.ledger.create(BOB, refused)) == "ACCESS_DENIED"
+    assert (await library.ledger.list_jobs(BOB, [], [], "", 0, 10))[1] == 0
+    stuck = queued(BOB, refused, library.clock.now())  # its track was taken after the check
+    await library.jobs.insert_job(stuck)
+    other = await library.job()
+    claimed, is_claimed, _ = await library.ledger.claim(other.id, "w", LEASE)
+    assert (claimed.id, claimed.state, is_claimed) == (stuck.id, JobState.FAILED, False)
+    assert claimed.error is not None
+    assert claimed.error.reason == "ACCESS_DENIED"
+    assert (await library.start(stuck)).id == other.id  # with the other of the two commands
 
 
 async def test_a_repeated_claim_gives_the_same_attempt(library: Library) -> None:
@@ -539,6 +556,21 @@ async def test_two_sweepers_publish_a_job_once(library: Library) -> None:
     library.clock.advance(LOST + 1)
     await asyncio.gather(*(library.sweeper.sweep() for _ in range(4)))
     assert len(library.published) == 1
+
+
+async def test_a_job_that_cannot_be_repaired_stops_no_other_repair(library: Library) -> None:
+    await library.tracks.create(ANN, track("t1"))
+    broken, other = await library.running(track_id="t1"), await library.running()
+    with dying(library.track_docs, "store_outputs"):
+        await library.ledger.succeed(broken.id, 1, result("vocals"), [])
+    library.clock.advance(LEASE + LOST + 1)
+    with interrupted(library.ledger, "store_results", PermissionError("the disk does not allow it")):
+        await library.sweeper.sweep()
+    assert ids(library.published) == [other.id]
+    library.clock.advance(LOST + 1)
+    with interrupted(library.ledger, "republish", PermissionError("broken"), lambda job: job.id == other.id):
+        await library.sweeper.sweep()
+    assert not (await library.now(broken)).results_pending
 
 
 async def test_ended_jobs_are_never_swept(library: Library) -> None:

@@ -13,7 +13,7 @@ from library import ANN, BOB, Library, details, new, opened, refusal, result
 
 from kit.errors import AppError
 from kit.security.identity import Principal
-from services.library.jobs import ledger
+from services.library.jobs import creation
 from services.library.jobs.admission import Limits, queued, reserve
 from services.library.jobs.service import Job
 
@@ -129,13 +129,14 @@ async def test_the_place_of_a_process_that_died_becomes_free(library: Library) -
     await library.job(BOB, limits=limits)  # a reservation concerns its owner only
     library.clock.time += 31
     await library.job(limits=limits)
-    assert [one.owner_id for one in (await library.jobs.admissions("separation")).reservations] == ["ann"]
+    (held,) = await library.jobs.admissions.find({})
+    assert [one.owner_id for one in held.reservations] == ["ann"]
 
 
 async def test_a_caller_learns_to_try_again_while_a_dead_process_holds_the_last_place(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "_RESERVATION_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(creation, "_RESERVATION_WAIT_SECONDS", 0.0)
     limits = Limits(queue=1)
     assert await reserve(
         library.jobs, [queued(BOB, new(job_id="dead"), library.clock.now())], limits, library.clock.now()

@@ -44,7 +44,7 @@ def ids(jobs: list[Job]) -> list[str]:
     return [job.id for job in jobs]
 
 
-async def look(library: Library, principal: Principal = BOB, kind: str = KIND) -> Queue:
+async def look(library: Library, principal: Principal = WORKER, kind: str = KIND) -> Queue:
     return await library.queue.get(principal, kind)
 
 
@@ -322,5 +322,6 @@ async def test_others_see_what_is_everybodys_business(library: Library) -> None:
     )  # fmt: skip
     assert (seen.idempotency_key, seen.error, seen.correlation_id, seen.fingerprint) == (None, None, "", "")
     [other] = (await look(library, BOB, "download")).queued
-    assert (other.id, other.spec) == (download.id, None)
+    assert (other.id, other.owner_id, other.spec) == ("", "", None)
     assert "private" not in repr(other)
+    assert (await look(library, ANN, "download")).queued == [await library.now(download)]

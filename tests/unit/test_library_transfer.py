@@ -1,8 +1,7 @@
-"""Backup, restore and copy of a library."""
+"""Backup and restore of a library."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import stat
@@ -18,17 +17,16 @@ from library_data import contents, fill, open_library, put
 from kit import infra
 from kit.adapters.filesystem.blobs import FileBlobs
 from kit.adapters.sqlite.docs import SqliteDocs
-from kit.adapters.sqlite.search import SqliteSearch
 from kit.adapters.system.clock import SystemClock
 from kit.errors import AppError
-from kit.ports import BlobInfo, Collection, Index
+from kit.ports import BlobInfo, Collection
 from kit.settings import SettingsError
+from services.library.documents import walk
 from services.library.settings import LibrarySettings
 from services.library.stores import Stores
-from services.library.transfer import commands, files, usage
-from services.library.transfer.documents import COLLECTIONS, TRANSIENT_COLLECTIONS, synchronise, walk
+from services.library.transfer import commands, files
+from services.library.transfer.documents import COLLECTIONS, TRANSIENT_COLLECTIONS, synchronise
 from services.library.transfer.usage import using
-from tests.waiting import until
 
 COUNT = 40
 
@@ -40,14 +38,6 @@ class Library:
         self.folder = folder
         self.docs, self.blobs = open_library(folder)
         self.settings = LibrarySettings(data_dir=folder)
-
-    @property
-    def docs_url(self) -> str:
-        return f"sqlite://{self.folder / 'library.db'}"
-
-    @property
-    def blobs_url(self) -> str:
-        return f"file://{self.folder / 'blobs'}"
 
     async def contents(self) -> dict[str, str]:
         return await contents(self.docs, self.blobs)
@@ -199,66 +189,36 @@ async def test_a_restore_refuses_stores_with_other_contents_and_running_librarie
     assert await reason(commands.back_up(empty.settings, tmp_path / "of-nothing")) == "STORE_EMPTY"
 
 
-def copy_command(source: Library, target: Library) -> list[str]:
-    return [
-        sys.executable, "-m", "services.library", "copy", "--from", source.docs_url, "--to", target.docs_url,
-        "--from-blobs", source.blobs_url, "--to-blobs", target.blobs_url,
-    ]  # fmt: skip
-
-
-def environment(source: Library) -> dict[str, str]:
-    return {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(source.folder.parent / "copying")}
-
-
-def copy(source: Library, target: Library) -> subprocess.CompletedProcess[str]:
-    command = copy_command(source, target)
-    return subprocess.run(command, env=environment(source), capture_output=True, text=True, check=False)
-
-
-def kill_copy(source: Library, target: Library, line_count: int) -> bool:
-    """Kill a copy when it has written some lines of its progress. Return False if it ended before."""
-    command = copy_command(source, target)
-    with subprocess.Popen(command, env=environment(source), stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        for _ in range(line_count):
-            process.stderr.readline()
-        process.kill()
-    return process.returncode != 0
-
-
-async def test_a_copy_that_is_killed_again_and_again_is_completed(library: Library, empty: Library) -> None:
+async def test_a_restore_that_is_killed_again_and_again_is_completed(
+    library: Library, empty: Library, tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup"
+    await commands.back_up(library.settings, backup)
     for line_count in (1, 4, 20):
-        if not kill_copy(library, empty, line_count):
+        if not kill_restore(backup, empty, line_count):
             assert line_count > 1
             break
         with raises_error("STORE_INCOMPLETE"):
             async with using(empty.docs, SystemClock()):
                 pass
-    completed = copy(library, empty)
-    assert completed.returncode == 0, completed.stderr
-    assert await empty.contents() == await library.contents()
-    again = copy(library, empty)
-    assert (again.returncode, "equal to the source" in again.stderr) == (0, True)
-
-
-async def test_a_copy_refuses_stores_in_use_and_a_target_that_a_library_has_used(
-    library: Library, empty: Library
-) -> None:
-    async with using(library.docs, SystemClock()):
-        refused = copy(library, empty)
-        assert refused.returncode == 1
-        assert "STORE_IN_USE" in refused.stderr
-    assert copy(library, empty).returncode == 0
+    for _ in range(2):
+        await commands.restore(empty.settings, backup)
+        assert await empty.contents() == await library.contents()
     async with using(empty.docs, SystemClock()):
         pass
-    assert "STORE_NOT_EMPTY" in copy(library, empty).stderr
+    assert await reason(commands.restore(empty.settings, backup)) == "STORE_NOT_EMPTY"
 
 
-async def test_a_copy_takes_no_credentials_as_arguments(library: Library) -> None:
-    secret = "mongodb://user:hidden@127.0.0.1:1/library"
-    with pytest.raises(SettingsError, match="Other users of this machine can read arguments") as refusal:
-        await commands.copy(commands.CopySettings(data_dir=library.folder), library.docs_url, secret, "", "")
-    assert "hidden" not in str(refusal.value)
+def kill_restore(backup: Path, target: Library, line_count: int) -> bool:
+    """Kill a restore when it has written some lines of its progress. Return False if it ended before."""
+    environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(target.folder)}
+    command = [sys.executable, "-m", "services.library", "restore", str(backup)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for _ in range(line_count):
+            process.stderr.readline()
+        process.kill()
+    return process.returncode != 0
 
 
 async def test_every_collection_of_a_library_is_transferred(tmp_path: Path) -> None:
@@ -276,8 +236,7 @@ async def test_every_collection_of_a_library_is_transferred(tmp_path: Path) -> N
         async with using(docs, SystemClock()):
             await Stores(docs, search).prepare()
     await docs.close()
-    of_earlier_versions = {"letters", "tries"}
-    assert names - of_earlier_versions == {*COLLECTIONS, *TRANSIENT_COLLECTIONS}
+    assert names == {*COLLECTIONS, *TRANSIENT_COLLECTIONS}
 
 
 async def test_synchronising_writes_and_deletes_only_what_differs(library: Library, empty: Library) -> None:
@@ -296,38 +255,3 @@ async def test_synchronising_writes_and_deletes_only_what_differs(library: Libra
         await synchronise(walk(library.docs, "votes"), empty.docs, "votes", lambda text: None)
     assert loaded == ["votes/ä00003", "votes/ä00007"]
     assert [doc async for doc in walk(empty.docs, "votes")] == [doc async for doc in walk(library.docs, "votes")]
-
-
-# --------------------------------------------------------------------------------------------------- obsolete indexes
-
-
-async def test_obsolete_indexes_are_dropped_when_no_other_version_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(usage, "_RENEW_SECONDS", 0.01)
-    earlier, current = SqliteDocs(tmp_path / "library.db"), SqliteDocs(tmp_path / "library.db")
-    for docs in (earlier, current):
-        await Stores(docs, SqliteSearch(docs.database)).prepare()
-    await earlier.ensure(Collection("tracks", (Index(("colour",)),)))
-
-    async def announced() -> bool:
-        return len([doc for doc in await current.find("library_processes", {}) if "indexes" in doc]) == 2
-
-    def migrate(*options: str) -> str:
-        environment = {**os.environ, "SOUNDWRIGHT_DATA_DIR": str(tmp_path)}
-        command = [sys.executable, "-m", "services.library", "migrate", *options]
-        answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        return answer.stdout.partition("All indexes exist.\n")[2]
-
-    async with using(current, SystemClock()):
-        async with using(earlier, SystemClock()):
-            await until(announced)
-            assert await reason(usage.drop_obsolete_indexes(current, SystemClock())) == "STORE_IN_USE"
-            assert await asyncio.to_thread(migrate) == (
-                "Obsolete indexes: tracks_colour. When all libraries run this version, drop them with --drop-indexes.\n"
-            )
-        text = await asyncio.to_thread(migrate, "--drop-indexes")
-        assert text == "Dropped obsolete indexes: tracks_colour.\n"
-        assert await usage.drop_obsolete_indexes(current, SystemClock()) == []
-    await earlier.close()
-    await current.close()

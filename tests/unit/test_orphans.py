@@ -51,10 +51,9 @@ def folder(library: Library) -> Folder:
     (f"tracks/{TRACK}/2/{JOB}/original.flac", Place(TRACK, JOB)),
     (f"stems/1/{JOB}/vocals.flac", Place(job_id=JOB)),
     (f"pipeline/12/{JOB}/cleaned/vocals.wav", Place(job_id=JOB)),
-    (f"pipeline/{JOB}/12/vocals.wav", Place(job_id=JOB)),
     (f"uploads/{TRACK}", Place()), (f"uploads/mixes/{TRACK}/mix.wav", Place()), (f"check/{JOB}", Place()),
     ("tracks/notes.txt", None), ("tracks/mine/original.flac", None), ("stems/readme", None), (f"stems/{JOB}", None),
-    (f"stems/x/{JOB}/a.flac", None), (f"backup/{TRACK}.tar", None), (f"backup/2026/01/{TRACK}/a", None), ("a", None),
+    (f"stems/x/{JOB}/a.flac", None), (f"stems/{JOB}/12/a.flac", None), (f"backup/{TRACK}.tar", None), (f"backup/2026/01/{TRACK}/a", None), ("a", None),
 ])  # fmt: skip
 def test_a_key_leads_to_its_records(key: str, place: Place | None) -> None:
     assert place_of(key) == place

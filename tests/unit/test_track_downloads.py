@@ -23,7 +23,7 @@ FOUND = dataclasses.replace(
 
 
 def downloads(library: Library) -> TrackDownloads:
-    return TrackDownloads(library.track_docs, library.jobs, library.clock)
+    return library.downloads
 
 
 async def asked(library: Library, **fields: Any) -> Job:
@@ -193,7 +193,7 @@ async def test_deleting_the_track_cancels_the_download(library: Library, tmp_pat
     assert await reason(library.downloads.record(FOUND)) == "TRACK_NOT_FOUND"
     assert (await library.ledger.fail(job.id, 1, JobError("X", "x"), False, [])).state is JobState.CANCELLED
     await deletions.resume()
-    assert await library.track_docs.pending_deletions(10) == []
+    assert [each async for each in library.track_docs.pending_deletions()] == []
     again = await asked(library)  # the same recording again is a new track
     assert await pending(library) == PendingDownload(again.id, JobState.QUEUED)
     assert (await started(library, again)).track_create_time == library.clock.time

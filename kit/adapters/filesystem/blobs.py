@@ -13,12 +13,13 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from kit.adapters.blob_keys import blob_not_found, check_folder, check_key
 from kit.durable import make_folder, sync
 from kit.errors import AppError, Code
 from kit.free_space import STORE_BYTES, FreeSpace, full_disk, require_free_space
+from kit.log import FailureLog
 from kit.opened import open_in_thread
 from kit.ports import BlobInfo, BlobWriter, PublicBlobs, StoreSpace
 
@@ -27,6 +28,7 @@ __all__ = ["FileBlobs"]
 _CHUNK_BYTES = 1 << 20
 _MOVE_ATTEMPTS = 20
 _SCAN_COUNT = 1000
+_failures = FailureLog()
 
 
 class FileBlobs:
@@ -61,7 +63,8 @@ class FileBlobs:
             with _translate_errors():
                 await asyncio.to_thread(self._move, partial, target)
         except BaseException:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the first error says more; `purge_partial` tries again
+                partial.unlink()
             raise
 
     async def put_file(self, key: str, path: Path) -> int:
@@ -102,7 +105,8 @@ class FileBlobs:
                 return None
             return _info(status) if stat.S_ISREG(status.st_mode) else None
 
-        return await asyncio.to_thread(work)
+        with _translate_errors():
+            return await asyncio.to_thread(work)
 
     async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         path = self._path(key)
@@ -159,8 +163,12 @@ class FileBlobs:
                     with contextlib.suppress(FileNotFoundError):  # it was deleted meanwhile
                         yield key, _info(path.stat())
 
+        def next_batch() -> list[tuple[str, BlobInfo]]:
+            with _translate_errors():
+                return list(itertools.islice(rest, _SCAN_COUNT))
+
         rest = found()
-        while batch := await asyncio.to_thread(lambda: list(itertools.islice(rest, _SCAN_COUNT))):
+        while batch := await asyncio.to_thread(next_batch):
             for item in batch:
                 yield item
 
@@ -172,18 +180,20 @@ class FileBlobs:
                 path.unlink(missing_ok=True)
             self._prune(path.parent)
 
-        await asyncio.to_thread(work)
+        with _translate_errors():
+            await asyncio.to_thread(work)
 
     async def delete_prefix(self, prefix: str) -> int:
         folder = self._path(check_folder(prefix)[:-1])
 
         def work() -> int:
             count = sum(1 for _ in _files(folder))
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, onerror=_ignore_changes)
             self._prune(folder.parent)
             return count
 
-        return await asyncio.to_thread(work)
+        with _translate_errors():
+            return await asyncio.to_thread(work)
 
     def _move(self, source: Path, target: Path) -> None:
         """Rename a file, create the parent folders, and make the new name durable."""
@@ -229,10 +239,12 @@ class FileBlobs:
                         count += 1
             return count
 
-        return await asyncio.to_thread(work)
+        with _translate_errors():
+            return await asyncio.to_thread(work)
 
     async def space(self) -> StoreSpace | None:
-        disk = await asyncio.to_thread(os.statvfs, self._partial)
+        with _translate_errors():
+            disk = await asyncio.to_thread(os.statvfs, self._partial)
         return StoreSpace(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize)
 
     async def check(self) -> None:
@@ -275,8 +287,18 @@ def _info(status: os.stat_result) -> BlobInfo:
 
 def _files(folder: Path) -> Iterator[Path]:
     """Yield all files below a folder. Unlike ``rglob``, tolerate folders that are removed in the meantime."""
-    for base, _, names in os.walk(folder):
+
+    def check(error: OSError) -> None:
+        _ignore_changes(None, "", (None, error, None))
+
+    for base, _, names in os.walk(folder, onerror=check):
         yield from (Path(base, name) for name in names)
+
+
+def _ignore_changes(_function: object, _path: str, raised: tuple[Any, Any, Any]) -> None:
+    """Raise an error of a walk, unless another thread has removed or filled the folder in the meantime."""
+    if raised[1].errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY):
+        raise raised[1]
 
 
 @contextlib.contextmanager
@@ -289,4 +311,9 @@ def _translate_errors() -> Iterator[None]:
     except OSError as error:
         if full := full_disk(error):
             raise full from error
-        raise
+        _failures.error("blobs.unavailable", kind=type(error).__name__, error=str(error))
+        raise AppError(
+            Code.UNAVAILABLE,
+            "BLOBS_UNAVAILABLE",
+            "The file store cannot read or write a file. The log of the component names it. Try again later.",
+        ) from error

@@ -22,7 +22,7 @@ from pymongo.write_concern import WriteConcern
 from kit.errors import AppError, Code
 from kit.log import FailureLog
 
-__all__ = ["DuplicateKey", "ReplaceOne", "connect", "database_of", "drop_index", "retried"]
+__all__ = ["DuplicateKey", "ReplaceOne", "connect", "database_of", "retried"]
 
 DuplicateKey = errors.DuplicateKeyError
 
@@ -33,7 +33,6 @@ _WRITE_MILLISECONDS = 15_000
 _RETRY_SECONDS = 10.0
 _PAUSES_SECONDS = (0.0, 0.1, 0.5, 1.0)  # between attempts
 _DUPLICATE_KEY = 11000
-_INDEX_NOT_FOUND = 27
 T = TypeVar("T")
 _failures = FailureLog()
 
@@ -92,15 +91,6 @@ def database_of(client: Any, url: str) -> Any:
         read_concern=ReadConcern("local"),
         read_preference=ReadPreference.PRIMARY,
     )
-
-
-async def drop_index(collection: Any, name: str) -> None:
-    """Drop an index. It may be missing already."""
-    try:
-        await collection.drop_index(name)
-    except errors.OperationFailure as error:
-        if error.code != _INDEX_NOT_FOUND:
-            raise
 
 
 async def retried(work: Callable[[], Awaitable[T]]) -> T:

@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from kit.adapters.declared_indexes import DeclaredIndexes
-from kit.adapters.mongo.client import DuplicateKey, ReplaceOne, connect, database_of, drop_index, retried
+from kit.adapters.mongo.client import DuplicateKey, ReplaceOne, connect, database_of, retried
 from kit.adapters.mongo.query import (
     EVERY_ID,
     conjunction,
     index_keys,
-    index_name,
     index_options,
-    is_own,
     segments,
     sort_of,
     where_clauses,
@@ -72,23 +70,6 @@ class MongoDocs:
 
         await retried(work)
         self._declared.add(collection)
-
-    def declaration(self) -> str:
-        """See :meth:`kit.ports.Docs.declaration`."""
-        return self._declared.digest()
-
-    async def obsolete_indexes(self, *, drop: bool = False) -> list[str]:
-        """See :meth:`kit.ports.Docs.obsolete_indexes`."""
-        found: list[str] = []
-        for collection, indexes in self._declared:
-            stored = self._collection(collection)
-            declared = {index_name(index) for index in indexes}
-            present = await retried(stored.index_information)
-            obsolete = [name for name, details in present.items() if name not in declared and is_own(name, details)]
-            found += [f"{collection}.{name}" for name in obsolete]
-            for name in obsolete if drop else ():
-                await retried(partial(drop_index, stored, name))
-        return found
 
     async def insert(self, collection: str, doc: Doc) -> None:
         """See :meth:`kit.ports.Docs.insert`."""

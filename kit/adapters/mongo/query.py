@@ -19,7 +19,6 @@ __all__ = [
     "index_keys",
     "index_name",
     "index_options",
-    "is_own",
     "segments",
     "sort_of",
     "where_clauses",
@@ -143,25 +142,6 @@ def index_keys(index: Index) -> list[tuple[str, int]]:
     """Return the keys of ``create_index``. The id is the last sort field of every page."""
     names = (*index.fields, *(() if index.unique else ("id",)))
     return [(name, 1) for name in dict.fromkeys(map(field, names))]
-
-
-def is_own(name: str, details: Mapping[str, Any]) -> bool:
-    """Return whether an index of a collection is one that the adapter created, for this or an earlier version.
-
-    Args:
-        details: An entry of ``index_information``.
-    """
-    options = {option: details[option] for option in ("unique", "partialFilterExpression") if option in details}
-    keys = [(key, direction) for key, direction in details["key"]]
-    names = ["id" if key == "_id" else key for key, _ in keys]
-    fields = tuple(names if details.get("unique") else names[:-1])
-    if not all(each.isidentifier() for each in names):
-        return False
-    return any(
-        index_keys(index) == keys and index_options(index) == {"name": name, **options}
-        for present in (None, *options.get("partialFilterExpression", ()))
-        for index in (Index(fields, unique=details.get("unique", False), present=present),)
-    )
 
 
 def index_options(index: Index) -> dict[str, Any]:

@@ -63,7 +63,6 @@ class Database:
         self.writer = _connect(path)
         try:
             _require_undamaged(self.writer)
-            _drop_bitmap_indexes(self.writer)
         except BaseException:
             self.writer.close()
             raise
@@ -237,24 +236,3 @@ def _enable_wal(connection: sqlite3.Connection) -> None:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
         time.sleep(0.01)
-
-
-def _drop_bitmap_indexes(connection: sqlite3.Connection) -> None:
-    """Drop the tables of the bitmap index, which FTS5 replaced, and the indexes of its collections.
-
-    ``ensure`` creates those indexes again that are still in use.
-    """
-    listed = "SELECT 1 FROM sqlite_master WHERE name = 'kept sets'"
-    if connection.execute(listed).fetchone() is None:
-        return
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        if connection.execute(listed).fetchone() is None:
-            return  # another process dropped them
-        for (collection,) in connection.execute('SELECT collection FROM "kept sets"').fetchall():
-            indexes = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
-            for (index,) in connection.execute(indexes, (collection,)).fetchall():
-                connection.execute(f'DROP INDEX "{index}"')
-            connection.execute(f'DROP TABLE IF EXISTS "{collection} sets"')
-            connection.execute(f'DROP TABLE IF EXISTS "{collection} tallies"')
-        connection.execute('DROP TABLE "kept sets"')

@@ -12,7 +12,7 @@ from typing import Any
 
 from kit.adapters.declared_indexes import DeclaredIndexes
 from kit.adapters.sqlite.database import Database
-from kit.adapters.sqlite.indexes import create_index, create_table, drop_index, index_title, stored_indexes
+from kit.adapters.sqlite.indexes import create_index, create_table
 from kit.adapters.sqlite.query import column, conjunction, name, order, segments, where_clause
 from kit.errors import AppError, Code
 from kit.ports import Collection, Doc
@@ -36,21 +36,6 @@ class SqliteDocs:
 
         await self.database.write(work)
         self._declared.add(collection)
-
-    def declaration(self) -> str:
-        return self._declared.digest()
-
-    async def obsolete_indexes(self, *, drop: bool = False) -> list[str]:
-        def work(connection: sqlite3.Connection) -> list[str]:
-            found: list[str] = []
-            for collection, indexes in self._declared:
-                obsolete = stored_indexes(connection, collection) - {index_title(collection, each) for each in indexes}
-                found += sorted(obsolete)
-                for title in obsolete if drop else ():
-                    drop_index(connection, title)
-            return found
-
-        return await self.database.write(work)
 
     async def insert(self, collection: str, doc: Doc) -> None:
         sql, values = f"INSERT INTO {name(collection)} (id, revision, body) VALUES (?, 1, ?)", (doc["id"], _body(doc))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from kit.adapters.sqlite.query import column, multikey_table, name
+from kit.adapters.sqlite.query import column, index_name, name
 from kit.ports import Index
 
-__all__ = ["create_index", "create_table", "drop_index", "index_title", "stored_indexes"]
+__all__ = ["create_index", "create_table"]
 
 
 def create_table(connection: sqlite3.Connection, collection: str) -> None:
@@ -32,47 +32,19 @@ def create_index(connection: sqlite3.Connection, collection: str, index: Index) 
     if index.each is not None:
         _create_multikey_index(connection, collection, index, index.each)
         return
-    title = name(index_title(collection, index))
     columns = [column(field) for field in index.fields]
     if not index.unique:
         columns.append("id")  # the last sort field of every page
     only = "" if index.present is None else f" WHERE {column(index.present)} IS NOT NULL"
     connection.execute(
-        f"CREATE {'UNIQUE ' * index.unique}INDEX IF NOT EXISTS {title} ON {name(collection)} ({', '.join(columns)}){only}"
+        f"CREATE {'UNIQUE ' * index.unique}INDEX IF NOT EXISTS {index_name(collection, index)} ON {name(collection)} ({', '.join(columns)}){only}"
     )
-
-
-def index_title(collection: str, index: Index) -> str:
-    """Return the name of an index, or of the table of a multikey index."""
-    if index.each is not None:
-        return multikey_table(collection, index).strip('"')
-    return "_".join((collection, *index.fields, *(() if index.present is None else ("when", index.present))))
-
-
-def stored_indexes(connection: sqlite3.Connection, collection: str) -> set[str]:
-    """Return the names of the indexes of a collection that exist."""
-    sql = (
-        "SELECT name FROM sqlite_master WHERE tbl_name = ?1 AND type = 'index' AND sql IS NOT NULL"
-        " UNION SELECT substr(name, 1, length(name) - length('_insert')) FROM sqlite_master"
-        " WHERE tbl_name = ?1 AND type = 'trigger' AND name LIKE '%!_each!_insert' ESCAPE '!'"
-    )
-    return {title for (title,) in connection.execute(sql, (collection,))}
-
-
-def drop_index(connection: sqlite3.Connection, title: str) -> None:
-    """Drop the index with this name if it exists."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?", (title,)).fetchone():
-        connection.execute(f"DROP INDEX {name(title)}")
-        return
-    for event in ("insert", "delete", "update"):
-        connection.execute(f"DROP TRIGGER IF EXISTS {name(f'{title}_{event}')}")
-    connection.execute(f"DROP TABLE IF EXISTS {name(title)}")
 
 
 def _create_multikey_index(connection: sqlite3.Connection, collection: str, index: Index, each: str) -> None:
     if each not in index.fields:
         raise ValueError(f"{each!r} is not a field of the index {index.fields}")
-    source, table = name(collection), multikey_table(collection, index)
+    source, table = name(collection), index_name(collection, index)
     changed = " OR ".join(f"{column(field, 'old')} IS NOT {column(field, 'new')}" for field in index.fields)
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table.strip('"'),)).fetchone():
         return

@@ -9,7 +9,7 @@ from typing import Any
 
 from kit.ports import AllOf, AtLeast, Contains, Index, LessThan, OneOf
 
-__all__ = ["Clause", "Segment", "column", "conjunction", "multikey_table", "name", "order", "segments", "where_clause"]
+__all__ = ["Clause", "Segment", "column", "conjunction", "index_name", "name", "order", "segments", "where_clause"]
 
 Clause = tuple[str, tuple[Any, ...]]
 """A condition in SQL and the values that are bound in it."""
@@ -42,9 +42,17 @@ def column(field: str, source: str = "") -> str:
     return f"json_extract({prefix}body, '$.{field}')"
 
 
-def multikey_table(collection: str, index: Index) -> str:
-    """Return the quoted name of the table that holds a multikey index."""
-    return name("_".join((collection, *index.fields, "each")))
+def index_name(collection: str, index: Index) -> str:
+    """Return the quoted name of an index, or of the table that holds a multikey index. A changed index has another name.
+
+    Raises:
+        ValueError: a name is not an identifier.
+    """
+    fields = ",".join(name(field)[1:-1] for field in index.fields)
+    options = " unique" * index.unique
+    options += f" when {name(index.present)[1:-1]}" if index.present else ""
+    options += f" each {name(index.each)[1:-1]}" if index.each else ""
+    return f'{name(collection)[:-1]}({fields}){options}"'
 
 
 def where_clause(collection: str, where: Mapping[str, Any], indexes: Sequence[Index]) -> Clause:
@@ -76,7 +84,7 @@ def _multikey_lookup(
         equal = {other: where.get(other) for other in index.fields if other != field}
         if index.each == field and all(isinstance(value, str | int | float) for value in equal.values()):
             keys = " AND ".join(f'"{key}" = ?' for key in (*equal, field))
-            lookup = f"SELECT number FROM {multikey_table(collection, index)} WHERE {keys}"
+            lookup = f"SELECT number FROM {index_name(collection, index)} WHERE {keys}"
             return f"number IN ({lookup})", (*equal.values(), condition.value)
     return None
 
@@ -84,7 +92,9 @@ def _multikey_lookup(
 def _condition(field: str, condition: Any) -> Clause:
     match condition:
         case OneOf(values):
-            return f"{column(field)} IN ({', '.join('?' * len(values))})", tuple(values)
+            given = tuple(value for value in values if value is not None)
+            listed = f"{column(field)} IN ({', '.join('?' * len(given))})"
+            return f"({listed} OR {column(field)} IS NULL)" if len(given) < len(values) else listed, given
         case LessThan(value):
             return f"{column(field)} < ?", (value,)
         case AtLeast(value):

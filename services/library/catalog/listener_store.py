@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -25,7 +24,7 @@ from services.library.catalog.service import Generation
 from services.library.catalog.tags import TagSuggestion
 from services.library.catalog.totals import VoteTotals
 from services.library.catalog.votes import Vote
-from services.library.documents import insert_doc_if_absent
+from services.library.documents import insert_doc_if_absent, walk
 
 __all__ = ["ListenerStore"]
 
@@ -111,14 +110,8 @@ class ListenerStore(ClipDocs):
     async def iter_votes_with_feedback(self, generation_id: str) -> AsyncIterator[Vote]:
         """Yield the votes on a clip that have feedback, oldest first."""
         where = {"generation_id": generation_id, "feedback_time": AtLeast(0)}
-        after: tuple[Any, ...] | None = None
-        while True:
-            docs = await self._docs.find(VOTES.name, where, sort="feedback_time", limit=_PAGE_SIZE, after=after)
-            for doc in docs:
-                yield _vote.validate_python(doc)
-            if len(docs) < _PAGE_SIZE:
-                return
-            after = (docs[-1]["feedback_time"], docs[-1]["id"])
+        async for doc in walk(self._docs, VOTES.name, where, ("feedback_time",)):
+            yield _vote.validate_python(doc)
 
     async def list_votes(self, listener_id: str, offset: int, limit: int) -> tuple[list[tuple[Generation, Vote]], bool]:
         """Return a page of a listener's votes with their clips, newest first, and whether more follow."""

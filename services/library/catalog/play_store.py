@@ -26,17 +26,10 @@ class PlayStore(ClipDocs):
         """Store a play."""
         await self._docs.insert(PLAYS.name, dataclasses.asdict(play))
 
-    async def remove_play(self, play_id: str) -> None:
-        """Delete a play."""
-        await self._docs.delete(PLAYS.name, play_id)
-
-    async def count_plays(self, generation_id: str, hour: int) -> int:
-        """Return the number of plays of a clip in an hour."""
-        return await self._count_of(PLAYS, generation_id, hour=hour)
-
-    async def count_plays_since(self, generation_id: str, hour: int) -> int:
-        """Return the number of plays of a clip from ``hour`` on."""
-        return await self._count_of(PLAYS, generation_id, hour=AtLeast(hour))
+    async def remove_play(self, play: Play) -> None:
+        """Delete a play of a deleted clip, and the count of its hour."""
+        await self._docs.delete(PLAYS.name, play.id)
+        await self._docs.delete(PLAY_HOURS.name, f"{play.generation_id}/{play.hour}")
 
     async def count_plays_by_source(self, generation_id: str, source: str) -> int:
         """Return the number of plays of a clip from a source."""
@@ -58,20 +51,6 @@ class PlayStore(ClipDocs):
             minimum = found["source"] + "\0"  # the next string in sort order
         return sources
 
-    async def list_played_hours(self, generation_id: str, first: int, end: int) -> list[int]:
-        """Return the hours with plays of a clip from ``first`` up to, but not including, ``end``.
-
-        Each hour costs one query.
-        """
-        hours: list[int] = []
-        while first < end:
-            found = await self._find_first(generation_id, "hour", first)
-            if found is None or found["hour"] >= end:
-                break
-            hours.append(found["hour"])
-            first = found["hour"] + 1
-        return hours
-
     async def _find_first(self, generation_id: str, field: str, minimum: int | str) -> Doc | None:
         """Return the play of a clip with the lowest value of ``field`` that is at least ``minimum``."""
         where = {"generation_id": generation_id, field: AtLeast(minimum)}
@@ -80,33 +59,16 @@ class PlayStore(ClipDocs):
 
     # counts per clip and hour
 
-    async def recount_hour(self, generation: Generation, hour: int) -> None:
-        """Count the plays of a clip in an hour, and store the count.
-
-        When the call returns, the stored count was counted after the call began, by this process or another one.
-        """
+    async def count_play(self, generation: Generation, hour: int) -> None:
+        """Add one to the plays of a clip in an hour."""
         key = f"{generation.id}/{hour}"
-        initial_revision: int | None = None
-        while True:
-            doc = await self._docs.get(PLAY_HOURS.name, key)
-            revision = doc["revision"] if doc else 0
-            if initial_revision is None:
-                initial_revision = revision
-            elif revision >= initial_revision + 2:
-                # Others stored two counts since this call began. The second count began after the first was stored.
+        hour_of_clip = {"id": key, "generation_id": generation.id, "family": generation.family, "hour": hour}
+        while (doc := await self._docs.get(PLAY_HOURS.name, key)) is not None:
+            counted = {**hour_of_clip, "play_count": doc["play_count"] + 1}
+            if await self._docs.replace(PLAY_HOURS.name, counted, doc["revision"]):
                 return
-            counted = {
-                "id": key,
-                "generation_id": generation.id,
-                "family": generation.family,
-                "hour": hour,
-                "play_count": await self.count_plays(generation.id, hour),
-            }
-            if doc is None:
-                if await insert_doc_if_absent(self._docs, PLAY_HOURS.name, counted):
-                    return
-            elif await self._docs.replace(PLAY_HOURS.name, counted, revision):
-                return
+        if not await insert_doc_if_absent(self._docs, PLAY_HOURS.name, {**hour_of_clip, "play_count": 1}):
+            await self.count_play(generation, hour)
 
     async def list_hourly_counts(self, generation_id: str, limit: int) -> list[tuple[int, int]]:
         """Return the latest hours with plays of a clip and their play counts, latest first."""
@@ -135,10 +97,6 @@ class PlayStore(ClipDocs):
     async def remove_listener(self, generation_id: str, listener: str) -> None:
         """Delete the record of a listener."""
         await self._docs.delete(LISTENERS.name, _listener_key(generation_id, listener))
-
-    async def count_listeners(self, generation_id: str) -> int:
-        """Return the number of listeners of a clip."""
-        return await self._count_of(LISTENERS, generation_id)
 
 
 def _listener_key(generation_id: str, listener: str) -> str:

@@ -37,7 +37,7 @@ class Playlist:
 
     Attributes:
         creator_key: see :func:`services.library.access.owns`.
-        slot: its place among the playlists of its owner, which limits their number; None: an earlier version stored it.
+        slot: its place among the playlists of its owner, which limits their number.
     """
 
     id: str
@@ -55,6 +55,11 @@ class Playlist:
     def is_visible_to(self, principal: Principal) -> bool:
         """Whether the caller may read it."""
         return self.is_public or owns(principal, self.owner_id, self.creator_key)
+
+    @property
+    def generation_count(self) -> int:
+        """The number of entries."""
+        return len(self.entries)
 
     @property
     def duration_seconds(self) -> float:

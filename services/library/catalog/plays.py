@@ -1,7 +1,7 @@
 """Plays of clips, and their statistics.
 
-Each play is a document, and the counts of a clip are counts of these documents. The sum of past hours is stored with the
-clip, so that the cost of recording a play does not grow with the number of plays.
+Each play is a document. The counts of a clip and of its hours are incremented by compare-and-set, so that no concurrent play is
+lost, and the cost of a play does not grow with their number. A crash between these steps loses one play from a count.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import dataclasses
 import datetime
 import uuid
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from kit.errors import AppError, Code
 from kit.ports import Clock
 from kit.security.identity import Principal
-from services.library.catalog.service import Generation, GenerationStore, PlayTotals, recount, require_generation
+from services.library.catalog.service import Generation, GenerationStore, change_generation, require_generation
 
 __all__ = ["HOUR_SECONDS", "Play", "PlayStats", "PlayStore", "Plays"]
 
@@ -55,17 +54,13 @@ class PlayStore(GenerationStore, Protocol):
     """Stores plays."""
 
     async def add_play(self, play: Play) -> None: ...
-    async def remove_play(self, play_id: str) -> None: ...
-    async def count_plays(self, generation_id: str, hour: int) -> int: ...
-    async def count_plays_since(self, generation_id: str, hour: int) -> int: ...
+    async def remove_play(self, play: Play) -> None: ...
     async def count_plays_by_source(self, generation_id: str, source: str) -> int: ...
     async def list_sources(self, generation_id: str, limit: int) -> list[str]: ...
-    async def list_played_hours(self, generation_id: str, first: int, end: int) -> list[int]: ...
-    async def recount_hour(self, generation: Generation, hour: int) -> None: ...
+    async def count_play(self, generation: Generation, hour: int) -> None: ...
     async def list_hourly_counts(self, generation_id: str, limit: int) -> list[tuple[int, int]]: ...
     async def add_listener(self, generation_id: str, listener: str) -> bool: ...
     async def remove_listener(self, generation_id: str, listener: str) -> None: ...
-    async def count_listeners(self, generation_id: str) -> int: ...
     async def list_plays(
         self, listener_id: str, offset: int, limit: int
     ) -> tuple[list[tuple[Generation, Play]], bool]: ...
@@ -99,43 +94,26 @@ class Plays:
                 "SESSION_ID_TOO_LONG",
                 f"A session ID can have at most {_SESSION_ID_LIMIT_CHARS} characters.",
             )
-        await require_generation(self._store, generation_id)
+        generation = await require_generation(self._store, generation_id)
         now = self._clock.now()
         play = Play(str(uuid.uuid4()), generation_id, principal.id, source, int(now // HOUR_SECONDS), now)
         await self._store.add_play(play)
         listener = f"session:{session_id}" if session_id else f"principal:{principal.id}"
         is_new = await self._store.add_listener(generation_id, listener)
+        await self._store.count_play(generation, play.hour)
         try:
-            return await self._update_counts(play, ["plays", "listeners"] if is_new else ["plays"])
+            return await change_generation(
+                self._store,
+                generation_id,
+                lambda clip: dataclasses.replace(
+                    clip, play_count=clip.play_count + 1, listener_count=clip.listener_count + is_new
+                ),
+            )
         except AppError:
             # A parallel deletion of the clip may have searched for plays before this one was stored.
-            await self._store.remove_play(play.id)
+            await self._store.remove_play(play)
             await self._store.remove_listener(generation_id, listener)
             raise
-
-    async def _update_counts(self, play: Play, counts: Sequence[str]) -> Generation:
-        async def with_counts(generation: Generation) -> Generation:
-            stored = generation.plays
-            # The previous hour is not final: a process whose clock is behind may still add plays to it.
-            until = max(stored.until_hour, play.hour - 1)
-            total = stored.count
-            if until > stored.until_hour:
-                for hour in await self._store.list_played_hours(generation.id, stored.until_hour, play.hour):
-                    await self._store.recount_hour(generation, hour)
-                    total += await self._store.count_plays(generation.id, hour) if hour < until else 0
-            listener_count = generation.listener_count
-            if "listeners" in counts:
-                listener_count = await self._store.count_listeners(generation.id)
-            return dataclasses.replace(
-                generation,
-                plays=PlayTotals(total, until),
-                play_count=total + await self._store.count_plays_since(generation.id, until),
-                listener_count=listener_count,
-            )
-
-        generation = await recount(self._store, play.generation_id, counts, with_counts)
-        await self._store.recount_hour(generation, play.hour)
-        return generation
 
     async def stats(self, generation_id: str) -> PlayStats:
         """Return the play counts of a clip by source and by day (UTC).

@@ -8,12 +8,13 @@ concurrent changes are not lost, and the next change repairs counts that a crash
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from kit.errors import AppError, Code
+from kit.periodic import failures_logged
 from kit.ports import Blobs, Clock
 from kit.security.identity import Principal
 from kit.worker.derived_files import waveform_key
@@ -28,7 +29,6 @@ __all__ = [
     "GenerationFilter",
     "GenerationSort",
     "GenerationStore",
-    "PlayTotals",
     "change_generation",
     "generation_not_found",
     "recount",
@@ -40,16 +40,7 @@ FAMILIES = tuple(categories.CATEGORIES)
 _BATCH_LIMIT = 100
 _SAMPLE_LIMIT = 100
 _EXCLUDE_LIMIT = 500
-_RESUME_BATCH = 20
 _RATINGS = range(1, 6)
-
-
-@dataclass(frozen=True)
-class PlayTotals:
-    """The number of plays of a clip before ``until_hour``, which is in hours since 1970. It does not change any more."""
-
-    count: int = 0
-    until_hour: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,7 +81,6 @@ class Generation:
     tag_rounds: dict[str, int] = field(
         default_factory=dict
     )  # by category: number of times that listeners have added or removed it
-    plays: PlayTotals = PlayTotals()
     recounts: dict[str, int] = field(default_factory=dict)  # by name of a count: number of recounts
     creator_key: str | None = None  # see :func:`services.library.access.owns`
     revision: int = 0
@@ -161,7 +151,7 @@ class CatalogStore(GenerationStore, Protocol):
     async def count_by_family(self) -> dict[str, int]: ...
     async def count_by_category(self) -> dict[tuple[str, str], int]: ...
     async def deletion(self, generation_id: str) -> Deletion | None: ...
-    async def pending_deletions(self, limit: int) -> list[Deletion]: ...
+    def pending_deletions(self) -> AsyncIterator[Deletion]: ...
     async def begin_deletion(self, deletion: Deletion) -> None: ...
     async def remove_generation(self, generation_id: str) -> None: ...
     async def remove_belongings(self, generation_id: str) -> bool: ...
@@ -246,14 +236,6 @@ async def recount(
             return dataclasses.replace(counted, revision=generation.revision + 1)
 
 
-async def _nothing_to_record(_actor_id: str, _type: str, _id: str, _owner_id: str) -> None:
-    """Do nothing: there is no audit log."""
-
-
-async def _nothing_to_forget(_job_id: str) -> None:
-    """Do nothing: nobody counts the files."""
-
-
 class Catalog:
     """Reads, rates and deletes clips."""
 
@@ -262,8 +244,8 @@ class Catalog:
         store: CatalogStore,
         blobs: Blobs,
         clock: Clock,
-        forget_files: Callable[[str], Awaitable[None]] = _nothing_to_forget,
-        record_deletion: Callable[[str, str, str, str], Awaitable[None]] = _nothing_to_record,
+        forget_files: Callable[[str], Awaitable[None]],
+        record_deletion: Callable[[str, str, str, str], Awaitable[None]] | None = None,
     ) -> None:
         """
         Args:
@@ -387,17 +369,19 @@ class Catalog:
                 "GENERATION_NOT_OWNED",
                 "Only its owner or an administrator may delete a generation.",
             )
-        if not own:
+        if not own and self._record_deletion is not None:
             await self._record_deletion(principal.id, "generation", deletion.id, deletion.owner_id)
         await self._store.begin_deletion(deletion)
         await self._finish(deletion)
 
     async def resume_deletions(self) -> int:
-        """Continue deletions that are not complete. Return their number."""
-        pending = await self._store.pending_deletions(_RESUME_BATCH)
-        for deletion in pending:
-            await self._finish(deletion)
-        return len(pending)
+        """Continue deletions that are not complete. Return how many went on. One that fails does not stop the others."""
+        count = 0
+        async for deletion in self._store.pending_deletions():
+            with failures_logged("generation.not_deleted", generation_id=deletion.id):
+                await self._finish(deletion)
+                count += 1
+        return count
 
     async def _finish(self, deletion: Deletion) -> None:
         await self._store.remove_generation(deletion.id)

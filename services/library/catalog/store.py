@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from pydantic import TypeAdapter
 
@@ -28,9 +28,8 @@ from services.library.catalog.service import (
     Generation,
     GenerationFilter,
     GenerationSort,
-    PlayTotals,
 )
-from services.library.documents import insert_doc_if_absent
+from services.library.documents import insert_doc_if_absent, walk
 
 __all__ = ["CatalogStore"]
 
@@ -79,7 +78,6 @@ class CatalogStore(ClipDocs):
             play_count=0,
             listener_count=0,
             tag_rounds={},
-            plays=PlayTotals(),
             recounts={},
         )
         # Another process may have stored and deleted the clip since the look-up above.
@@ -123,10 +121,10 @@ class CatalogStore(ClipDocs):
         doc = await self._docs.get(DELETIONS.name, generation_id)
         return _deletion.validate_python(doc) if doc else None
 
-    async def pending_deletions(self, limit: int) -> list[Deletion]:
-        """Return deletions that are not complete."""
-        docs = await self._docs.find(DELETIONS.name, {"pending": True}, limit=limit)
-        return [_deletion.validate_python(doc) for doc in docs]
+    async def pending_deletions(self) -> AsyncIterator[Deletion]:
+        """Yield deletions that are not complete."""
+        async for doc in walk(self._docs, DELETIONS.name, {"pending": True}):
+            yield _deletion.validate_python(doc)
 
     async def begin_deletion(self, deletion: Deletion) -> None:
         """Store the record of a deletion, unless it exists."""

@@ -5,18 +5,17 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from kit.errors import AppError, Code
 from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.access import not_found
+from services.library.table import Table
 
 __all__ = [
     "CONVERSATION_LIMIT",
     "MESSAGE_LIMIT",
     "Conversation",
-    "ConversationStore",
     "Conversations",
     "Message",
     "SuggestedWork",
@@ -109,26 +108,12 @@ class Turn:
         return str(uuid.uuid5(uuid.UUID(self.id), role))
 
 
-class ConversationStore(Protocol):
-    """Stores conversations and messages."""
-
-    async def insert_conversation(self, conversation: Conversation) -> bool: ...
-    async def get_conversation(self, conversation_id: str) -> Conversation | None: ...
-    async def replace_conversation(self, conversation: Conversation) -> bool: ...
-    async def delete_conversation(self, conversation_id: str) -> None: ...
-    async def list_conversations(self, owner_id: str, offset: int, limit: int) -> list[Conversation]: ...
-    async def count_conversations(self, owner_id: str) -> int: ...
-    async def insert_message(self, message: Message) -> bool: ...
-    async def get_message(self, message_id: str) -> Message | None: ...
-    async def list_latest_messages(self, conversation_id: str, limit: int) -> list[Message]: ...
-    async def count_messages(self, conversation_id: str) -> int: ...
-
-
 class Conversations:
     """Manages the conversations of accounts."""
 
-    def __init__(self, store: ConversationStore, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, conversations: Table[Conversation], messages: Table[Message], clock: Clock) -> None:
+        self._conversations = conversations
+        self._messages = messages
         self._clock = clock
 
     async def append(
@@ -146,7 +131,7 @@ class Conversations:
         is_new = not conversation_id
         # The ID is derived from the turn, so that a repeated call does not start a second conversation.
         conversation_id = conversation_id or str(uuid.uuid5(uuid.UUID(turn.id), principal.id))
-        stored = await self._store.get_message(turn.answer_id)
+        stored = await self._messages.get(turn.answer_id)
         if stored is not None and stored.conversation_id == conversation_id:
             return await self._get_own(principal, conversation_id), stored
         if is_new:
@@ -166,10 +151,10 @@ class Conversations:
             turn.suggestions,
         )
         for message in (question, answer):
-            await self._store.insert_message(message)
-        if await self._store.get_conversation(conversation_id) is None:
+            await self._messages.add(message)
+        if await self._conversations.get(conversation_id) is None:
             # The conversation was deleted in between, so delete the new messages, too.
-            await self._store.delete_conversation(conversation_id)
+            await self._delete(conversation_id)
             raise not_found("conversation")
         return conversation, answer
 
@@ -180,19 +165,21 @@ class Conversations:
             AppError: ``CONVERSATION_NOT_FOUND`` if it does not exist or belongs to another account.
         """
         conversation = await self._get_own(principal, conversation_id)
-        return conversation, await self._store.list_latest_messages(conversation_id, limit or MESSAGE_LIMIT)
+        latest = await self._messages.find(
+            {"conversation_id": conversation_id}, sort="number", descending=True, limit=limit or MESSAGE_LIMIT
+        )
+        return conversation, latest[::-1]
 
     async def list_own(
         self, principal: Principal, offset: int, limit: int
     ) -> tuple[list[tuple[Conversation, int]], int]:
         """Return a page of the caller's conversations with their message counts, latest change first, and the total."""
-        conversations = await self._store.list_conversations(principal.id, offset, limit)
-        counted = [(each, await self.count(each.id)) for each in conversations]
-        return counted, await self._store.count_conversations(principal.id)
+        conversations, total = await self._latest(principal, offset, limit)
+        return [(each, await self.count(each.id)) for each in conversations], total
 
     async def count(self, conversation_id: str) -> int:
         """Return the number of messages of a conversation."""
-        return await self._store.count_messages(conversation_id)
+        return await self._messages.count({"conversation_id": conversation_id})
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:
         """Delete a conversation of the caller.
@@ -201,40 +188,50 @@ class Conversations:
             AppError: ``CONVERSATION_NOT_FOUND``.
         """
         await self._get_own(principal, conversation_id)
-        await self._store.delete_conversation(conversation_id)
+        await self._delete(conversation_id)
 
     async def _get_own(self, principal: Principal, conversation_id: str) -> Conversation:
-        conversation = await self._store.get_conversation(conversation_id)
+        conversation = await self._conversations.get(conversation_id)
         if conversation is None or conversation.owner_id != principal.id:
             raise not_found("conversation")
         return conversation
 
+    async def _latest(self, principal: Principal, offset: int, limit: int) -> tuple[list[Conversation], int]:
+        owner = {"owner_id": principal.id}
+        return await self._conversations.page(owner, sort="update_time", descending=True, offset=offset, limit=limit)
+
+    async def _delete(self, conversation_id: str) -> None:
+        """Delete a conversation, its messages first: after a crash, it is still listed and can be deleted again."""
+        await self._messages.delete_all({"conversation_id": conversation_id})
+        await self._conversations.delete(conversation_id)
+
     async def _create(self, principal: Principal, conversation_id: str, track_id: str, turn: Turn, now: float) -> None:
-        surplus = await self._store.list_conversations(principal.id, CONVERSATION_LIMIT - 1, 10)
-        for old in surplus:
-            await self._store.delete_conversation(old.id)
         title = " ".join(turn.question.split())
         if len(title) > _TITLE_LIMIT_CHARS:
             title = title[: _TITLE_LIMIT_CHARS - 1].rstrip() + "…"
-        await self._store.insert_conversation(Conversation(conversation_id, principal.id, title, track_id, now, now))
+        await self._conversations.add(Conversation(conversation_id, principal.id, title, track_id, now, now))
+        for surplus in (await self._latest(principal, CONVERSATION_LIMIT, 10))[0]:
+            if surplus.id != conversation_id:  # the clocks of two libraries may differ
+                await self._delete(surplus.id)
 
     async def _reserve_turn(self, principal: Principal, conversation_id: str, now: float) -> Conversation:
-        """Increase the number of turns by compare-and-set, so that parallel turns get different numbers."""
-        while True:
-            conversation = await self._get_own(principal, conversation_id)
+        """Increase the number of turns, so that parallel turns get different numbers."""
+
+        def change(conversation: Conversation) -> Conversation:
             if 2 * (conversation.turn_count + 1) > MESSAGE_LIMIT:
                 raise AppError(
                     Code.CONFLICT,
                     "CONVERSATION_FULL",
                     f"A conversation can have {MESSAGE_LIMIT} messages. Start a new conversation.",
                 )
-            changed = dataclasses.replace(
-                conversation,
-                turn_count=conversation.turn_count + 1,
-                update_time=max(conversation.update_time, now),
-            )
-            if await self._store.replace_conversation(changed):
-                return changed
+            update_time = max(conversation.update_time, now)
+            return dataclasses.replace(conversation, turn_count=conversation.turn_count + 1, update_time=update_time)
+
+        await self._get_own(principal, conversation_id)
+        conversation = await self._conversations.change(conversation_id, change)
+        if conversation is None:
+            raise not_found("conversation")
+        return conversation
 
 
 def _require_turn(turn: Turn) -> None:

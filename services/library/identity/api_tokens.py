@@ -11,6 +11,7 @@ from services.library.access import not_found
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import ApiToken, digest, new_secret, require_active, require_registered
+from services.library.table import Table
 
 __all__ = ["ApiTokens", "TokenStore"]
 
@@ -23,14 +24,11 @@ _DAY_SECONDS = 86400.0
 
 
 class TokenStore(Protocol):
-    """Stores API tokens."""
+    """Stores accounts and API tokens."""
+
+    tokens: Table[ApiToken]
 
     async def get_account(self, account_id: str) -> Account | None: ...
-    async def insert_token(self, token: ApiToken, limit: int) -> bool: ...
-    async def get_token(self, token_hash: str) -> ApiToken | None: ...
-    async def list_tokens(self, account_id: str, limit: int) -> list[ApiToken]: ...
-    async def replace_token(self, token: ApiToken) -> bool: ...
-    async def delete_token(self, token_hash: str) -> bool: ...
 
 
 class ApiTokens:
@@ -47,7 +45,7 @@ class ApiTokens:
         Raises:
             AppError: ``UNAUTHORIZED`` for an unknown, revoked or expired token; ``ACCOUNT_SUSPENDED``.
         """
-        token = await self._store.get_token(digest(secret))
+        token = await self._store.tokens.get(digest(secret))
         account = await self._store.get_account(token.account_id) if token else None
         if token is None or account is None or token.epoch != account.token_epoch:
             raise AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Valid Bearer token required")
@@ -57,7 +55,7 @@ class ApiTokens:
         require_active(account)
         if token.use_time is None or now - token.use_time >= _USE_TIME_PRECISION_SECONDS:
             # A conflict is fine: a parallel request has just recorded the same use.
-            await self._store.replace_token(dataclasses.replace(token, use_time=now))
+            await self._store.tokens.replace(dataclasses.replace(token, use_time=now))
         return account
 
     async def create(self, account: Account, name: str, lifetime_days: int = 0) -> tuple[str, ApiToken]:
@@ -84,7 +82,8 @@ class ApiTokens:
             prefix=secret[:_PREFIX_CHARS],
             epoch=account.token_epoch,
         )
-        if not await self._store.insert_token(token, _COUNT_LIMIT):
+        group = {"account_id": token.account_id, "epoch": token.epoch}
+        if not await self._store.tokens.add_in_slot(token, group, _COUNT_LIMIT):
             raise AppError(
                 Code.CONFLICT, "TOO_MANY_TOKENS", f"An account can have {_COUNT_LIMIT} API tokens. Revoke one first."
             )
@@ -107,7 +106,7 @@ class ApiTokens:
         """
         account = await self._get_account(account_id)
         for token in await self._list_valid(account):
-            if token.public_id == public_id and await self._store.delete_token(token.id):
+            if token.public_id == public_id and await self._store.tokens.delete(token.id):
                 await self._audit.record(account, "token_revoke", "token", public_id, {"name": token.name})
                 return
         raise not_found("token")
@@ -119,7 +118,8 @@ class ApiTokens:
         return account
 
     async def _list_valid(self, account: Account) -> list[ApiToken]:
-        tokens = await self._store.list_tokens(account.id, 2 * _COUNT_LIMIT)
+        own = {"account_id": account.id}
+        tokens = await self._store.tokens.find(own, sort="create_time", descending=True, limit=2 * _COUNT_LIMIT)
         return [token for token in tokens if token.epoch == account.token_epoch]
 
 

@@ -19,10 +19,11 @@ from services.library.identity.login_throttle import LoginThrottle
 from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions
 from services.library.identity.store import IdentityStore
-from services.library.mail.service import EmailQueue
-from services.library.mail.store import EmailDocs
+from services.library.mail.service import EmailQueue, QueuedEmail
+from services.library.mail.store import queued_emails
 from services.library.mail.transport import FolderTransport, SmtpTransport
 from services.library.settings import LibrarySettings
+from services.library.table import Table
 
 __all__ = ["Identity", "build_identity"]
 
@@ -32,7 +33,7 @@ class Identity:
     """The services of accounts, and their stores."""
 
     store: IdentityStore
-    email_docs: EmailDocs
+    queued_emails: Table[QueuedEmail]
     accounts: Accounts
     guests: Guests
     sessions: Sessions
@@ -48,7 +49,7 @@ class Identity:
     async def prepare(self) -> None:
         """Create missing collections and indexes."""
         await self.store.prepare()
-        await self.email_docs.prepare()
+        await self.queued_emails.prepare()
 
     async def principal_of_token(self, secret: str) -> Principal:
         """Return the principal of an API token.
@@ -66,19 +67,19 @@ class Identity:
 
 def build_identity(docs: Docs, settings: LibrarySettings, clock: Clock) -> Identity:
     """Build the services of accounts over ``docs``."""
-    store, email_docs = IdentityStore(docs), EmailDocs(docs)
-    throttle, audit = LoginThrottle(store, clock), AuditLog(store, clock)
+    store, emails_in_store = IdentityStore(docs), queued_emails(docs)
+    throttle, audit = LoginThrottle(store.throttle_records, clock), AuditLog(store, clock)
     sessions, tokens = Sessions(store, clock, audit), ApiTokens(store, clock, audit)
     outbox = FolderTransport(settings.data_dir.resolve() / "outbox")
     smtp_url = settings.smtp_url.get_secret_value()
     transport = SmtpTransport(smtp_url, outbox) if smtp_url else outbox
-    email_queue = EmailQueue(email_docs, transport, clock, settings.mail_from)
+    email_queue = EmailQueue(emails_in_store, transport, clock, settings.mail_from)
     emails = AccountEmails(email_queue, store, throttle, clock, settings.public_address)
     limit = settings.attempts_per_address
     accounts = Accounts(store, tokens, sessions, throttle, Passwords(), emails, clock, limit, settings.registration)
     return Identity(
         store=store,
-        email_docs=email_docs,
+        queued_emails=emails_in_store,
         accounts=accounts,
         guests=Guests(store, sessions, throttle, clock, limit),
         sessions=sessions,

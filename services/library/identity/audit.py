@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from kit.ports import Clock
 from services.library.identity.account import Account
+from services.library.table import Table
 
 __all__ = ["AuditEntry", "AuditLog", "AuditStore"]
 
@@ -31,11 +32,11 @@ class AuditEntry:
 
 
 class AuditStore(Protocol):
-    """Stores the audit log."""
+    """Stores accounts and the audit log."""
+
+    audit: Table[AuditEntry]
 
     async def get_account(self, account_id: str) -> Account | None: ...
-    async def insert_audit(self, entry: AuditEntry) -> None: ...
-    async def delete_audit(self, entry_id: str) -> None: ...
 
 
 class AuditLog:
@@ -72,7 +73,7 @@ class AuditLog:
             ip_address=address,
             create_time=self._clock.now(),
         )
-        await self._store.insert_audit(entry)
+        await self._store.audit.add(entry)
         return entry.id
 
     async def record_deletion(self, actor_id: str, resource_type: str, resource_id: str, owner_id: str) -> None:
@@ -83,4 +84,4 @@ class AuditLog:
 
     async def withdraw(self, entry_id: str) -> None:
         """Delete the entry of an action that did not take place."""
-        await self._store.delete_audit(entry_id)
+        await self._store.audit.delete(entry_id)

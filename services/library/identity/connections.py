@@ -15,6 +15,7 @@ from services.library.identity.account import Account
 from services.library.identity.credentials import checked_email, require_active, require_registered
 from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions
+from services.library.table import Table
 
 __all__ = ["PROVIDERS", "Connection", "ConnectionStore", "Connections", "SignInResult", "connection_id"]
 
@@ -57,15 +58,13 @@ class SignInResult:
 
 
 class ConnectionStore(Protocol):
-    """Stores connections."""
+    """Stores accounts and connections."""
+
+    connections: Table[Connection]
 
     async def get_account(self, account_id: str) -> Account | None: ...
-    async def insert_connection(self, connection: Connection) -> bool: ...
-    async def get_connection(self, connection_id: str) -> Connection | None: ...
     async def find_connection_by_subject(self, provider: str, subject: str) -> Connection | None: ...
-    async def list_connections(self, account_id: str) -> list[Connection]: ...
     async def replace_connection(self, connection: Connection) -> bool: ...
-    async def delete_connection(self, connection_id: str) -> bool: ...
 
 
 def connection_id(account_id: str, provider: str) -> str:
@@ -92,7 +91,7 @@ class Connections:
     async def list_own(self, account_id: str) -> list[Connection]:
         """Return the valid connections of an account, sorted by provider."""
         account = await self._get_account(account_id)
-        connections = await self._store.list_connections(account_id)
+        connections = await self._store.connections.find({"account_id": account_id})
         valid = [connection for connection in connections if connection.epoch == account.connection_epoch]
         return sorted(valid, key=lambda connection: connection.provider)
 
@@ -110,13 +109,13 @@ class Connections:
                 owner = await self._store.get_account(existing.account_id)
                 if owner is not None and owner.connection_epoch == existing.epoch:
                     raise _connection_taken(provider)
-                await self._store.delete_connection(existing.id)
+                await self._store.connections.delete(existing.id)
             if stored := await self._upsert(connection):
                 return stored
 
     async def delete(self, account_id: str, provider: str) -> None:
         """Delete the connection if it exists. A user without a password can still log in with a link by email."""
-        await self._store.delete_connection(connection_id(account_id, _checked_provider(provider)))
+        await self._store.connections.delete(connection_id(account_id, _checked_provider(provider)))
 
     async def sign_in(
         self, provider: str, subject: str, label: str, secret: str, email: str, address: str
@@ -137,7 +136,7 @@ class Connections:
             connection = await self._find_by_subject(provider, subject)
             account = await self._store.get_account(connection.account_id) if connection else None
             if connection and account and account.connection_epoch != connection.epoch:
-                await self._store.delete_connection(connection.id)
+                await self._store.connections.delete(connection.id)
                 continue
             if account is None:
                 _require_email(provider, email)
@@ -145,7 +144,7 @@ class Connections:
                 # Store the connection before the account: after a crash between the two, the next login of this subject
                 # finds the connection and creates the account.
                 connection = self._build(str(uuid.uuid4()), 0, provider, subject, label, secret)
-                if not await self._store.insert_connection(connection):
+                if not await self._store.connections.add(connection):
                     continue
                 connection = dataclasses.replace(connection, revision=1)
             created = account is None
@@ -163,14 +162,14 @@ class Connections:
             AppError: ``CONNECTION_NOT_FOUND``, ``SECRET_UNREADABLE``.
         """
         account = await self._get_account(account_id)
-        connection = await self._store.get_connection(connection_id(account_id, _checked_provider(provider)))
+        connection = await self._store.connections.get(connection_id(account_id, _checked_provider(provider)))
         if connection is None or connection.epoch != account.connection_epoch:
             raise not_found("connection")
         return connection, self._sealer.open(connection.secret_sealed, connection.id)
 
     async def replace_secret(self, account_id: str, provider: str, secret: str, revision: int) -> bool:
         """Replace the secret. Return False if the connection was deleted or changed since ``revision``."""
-        connection = await self._store.get_connection(connection_id(account_id, _checked_provider(provider)))
+        connection = await self._store.connections.get(connection_id(account_id, _checked_provider(provider)))
         if connection is None or connection.revision != revision:
             return False
         return await self._store.replace_connection(
@@ -198,14 +197,14 @@ class Connections:
         except AppError as error:
             if account := await self._store.get_account(connection.account_id):  # a parallel login created it
                 return account
-            await self._store.delete_connection(connection.id)
+            await self._store.connections.delete(connection.id)
             raise _email_taken(connection.provider) if error.reason == "EMAIL_TAKEN" else error from None
 
     async def _upsert(self, connection: Connection) -> Connection | None:
         """Insert or replace a connection. Return None if another process changed it at the same time."""
-        existing = await self._store.get_connection(connection.id)
+        existing = await self._store.connections.get(connection.id)
         if existing is None:
-            stored = await self._store.insert_connection(connection)
+            stored = await self._store.connections.add(connection)
             return dataclasses.replace(connection, revision=1) if stored else None
         updated = _as_successor(connection, existing)
         stored = await self._store.replace_connection(updated)

@@ -21,6 +21,7 @@ from services.library.identity.emails import AccountEmails
 from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.identity.service import Accounts
 from services.library.identity.sessions import Sessions
+from services.library.table import Table
 
 __all__ = ["EmailLinks", "LinkStore"]
 
@@ -28,9 +29,10 @@ __all__ = ["EmailLinks", "LinkStore"]
 class LinkStore(Protocol):
     """Stores accounts and links."""
 
+    links: Table[Link]
+
     async def get_account(self, account_id: str) -> Account | None: ...
     async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account: ...
-    async def get_link(self, link_hash: str) -> Link | None: ...
     async def redeem_link(self, link: Link) -> bool: ...
 
 
@@ -160,7 +162,7 @@ class EmailLinks:
 
     async def _redeem(self, secret: str, purposes: tuple[str, ...]) -> tuple[Link, Account]:
         """Void the link, and return it with its account."""
-        link = await self._store.get_link(digest(secret))
+        link = await self._store.links.get(digest(secret))
         if link is None or link.purpose not in purposes or link.expire_time <= self._clock.now():
             raise _link_invalid()
         account = await self._store.get_account(link.account_id)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import Protocol
 
+from kit.log import get_logger
 from kit.ports import Clock
 from services.library.identity.account import Account
 from services.library.identity.credentials import Link, digest, new_secret
 from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.mail.service import EmailContent, EmailQueue, QueuedEmail
+from services.library.table import Table
 
 __all__ = ["LOGIN_LINK_SECONDS", "AccountEmailStore", "AccountEmails"]
+
+log = get_logger()
 
 LOGIN_LINK_SECONDS = 15 * 60.0
 """The lifetime of a login link."""
@@ -24,8 +28,9 @@ _MAILBOX_BUDGET = Budget(free=5, wait_seconds=300.0, limit_seconds=3600.0, memor
 class AccountEmailStore(Protocol):
     """The queries that composing an email needs."""
 
+    links: Table[Link]
+
     async def find_account_by_email(self, email: str) -> Account | None: ...
-    async def insert_link(self, link: Link) -> None: ...
 
 
 class AccountEmails:
@@ -105,7 +110,8 @@ class AccountEmails:
         if account is None or account.status != "active":
             return None
         if self._clock.now() - email.create_time >= LOGIN_LINK_SECONDS:
-            return None  # too late: the user no longer waits for the link
+            log.warning("mail.too_late", kind=email.kind)  # the user no longer waits for the link
+            return None
         await self._throttle.acquire("mailbox", account.email, _MAILBOX_BUDGET)
         email = dataclasses.replace(
             email, account_id=account.id, account_email=account.email, epoch=account.session_epoch
@@ -148,7 +154,7 @@ class AccountEmails:
     async def _create_link(self, purpose: str, path: str, email: QueuedEmail, lifetime_seconds: float) -> str:
         """Store a link for the account and the recipient of ``email``, and return its URL."""
         secret = new_secret()
-        await self._store.insert_link(
+        await self._store.links.add(
             Link(
                 id=digest(secret),
                 purpose=purpose,

@@ -8,9 +8,10 @@ from typing import Protocol
 from kit.ports import Clock
 from kit.security.identity import GUEST_ROLE
 from services.library.identity.account import Account
-from services.library.identity.credentials import NO_PASSWORD
+from services.library.identity.credentials import NO_PASSWORD, Session
 from services.library.identity.login_throttle import Budget, LoginThrottle
 from services.library.identity.sessions import Sessions
+from services.library.table import Table
 
 __all__ = ["GuestStore", "Guests"]
 
@@ -22,9 +23,10 @@ _PAUSE_SECONDS = 3600.0
 class GuestStore(Protocol):
     """Stores guest accounts."""
 
+    sessions: Table[Session]
+
     async def insert_account(self, account: Account) -> bool: ...
     async def list_guests(self, before: float, after: Account | None, limit: int) -> list[Account]: ...
-    async def has_session(self, account_id: str) -> bool: ...
     async def owns_anything(self, account_id: str) -> bool: ...
     async def delete_account(self, account: Account) -> bool: ...
 
@@ -87,6 +89,6 @@ class Guests:
 
     async def _delete_if_abandoned(self, guest: Account) -> bool:
         # A guest without a session gets no other one, so nothing can be added between these calls.
-        if await self._store.has_session(guest.id) or await self._store.owns_anything(guest.id):
+        if await self._store.sessions.first({"account_id": guest.id}) or await self._store.owns_anything(guest.id):
             return False
         return await self._store.delete_account(guest)

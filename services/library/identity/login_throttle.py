@@ -5,15 +5,16 @@ The records are in the document store, so that restarts and further library proc
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 from kit.errors import AppError, Code
 from kit.ports import Clock
 from services.library.identity.credentials import digest
+from services.library.table import Table
 
-__all__ = ["Budget", "LoginThrottle", "LoginThrottleStore", "ThrottleRecord"]
+__all__ = ["Budget", "LoginThrottle", "ThrottleRecord"]
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,11 @@ class ThrottleRecord:
     revision: int = 0
 
 
-class LoginThrottleStore(Protocol):
-    """Stores throttle records."""
-
-    async def get_throttle_record(self, key: str) -> ThrottleRecord | None: ...
-    async def put_throttle_record(self, record: ThrottleRecord) -> bool: ...
-    async def delete_throttle_record(self, key: str) -> None: ...
-
-
 class LoginThrottle:
     """Counts attempts per kind and subject, for example logins to one account or from one IP address."""
 
-    def __init__(self, store: LoginThrottleStore, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, records: Table[ThrottleRecord], clock: Clock) -> None:
+        self._records = records
         self._clock = clock
 
     async def acquire(self, kind: str, subject: str, budget: Budget) -> None:
@@ -73,7 +66,7 @@ class LoginThrottle:
         """
         key = _key(kind, subject)
         while True:
-            record = await self._store.get_throttle_record(key)
+            record = await self._records.get(key)
             now = self._clock.now()
             if record is None or record.forget_time <= now:
                 count, revision = 0, record.revision if record else 0
@@ -84,22 +77,18 @@ class LoginThrottle:
                 if wait_seconds and now < record.last_time + wait_seconds:
                     raise _rate_limited(record.last_time + wait_seconds - now)
             updated = ThrottleRecord(key, count + 1, now, now + budget.memory_seconds, revision)
-            if await self._store.put_throttle_record(updated):
+            if await self._records.put(updated):
                 return
 
     async def reset(self, kind: str, subject: str) -> None:
         """Forget all attempts, after a success."""
-        await self._store.delete_throttle_record(_key(kind, subject))
+        await self._records.delete(_key(kind, subject))
 
     async def refund(self, kind: str, subject: str) -> None:
         """Take back the last attempt, after a success. Earlier attempts still count."""
-        key = _key(kind, subject)
-        while (record := await self._store.get_throttle_record(key)) is not None:
-            updated = ThrottleRecord(
-                key, max(0, record.count - 1), record.last_time, record.forget_time, record.revision
-            )
-            if await self._store.put_throttle_record(updated):
-                return
+        await self._records.change(
+            _key(kind, subject), lambda record: dataclasses.replace(record, count=max(0, record.count - 1))
+        )
 
 
 def _key(kind: str, subject: str) -> str:

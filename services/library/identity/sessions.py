@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from services.library.access import not_found
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import Session, digest, new_secret, require_active
+from services.library.table import Table
 
 __all__ = ["ActiveSession", "SessionStore", "Sessions", "Visit"]
 
@@ -23,21 +23,14 @@ _FRESH_SECONDS = 600.0
 _OVERLAP_SECONDS = 60.0
 _USE_TIME_PRECISION_SECONDS = 60.0
 _USER_AGENT_LIMIT_CHARS = 400
-_BATCH = 100
 
 
 class SessionStore(Protocol):
-    """Stores sessions."""
+    """Stores accounts and sessions."""
+
+    sessions: Table[Session]
 
     async def get_account(self, account_id: str) -> Account | None: ...
-    async def insert_session(self, session: Session) -> None: ...
-    async def get_session(self, session_hash: str) -> Session | None: ...
-    async def replace_session(self, session: Session) -> bool: ...
-    async def delete_session(self, session_hash: str) -> bool: ...
-    async def list_sessions(
-        self, account_id: str, epoch: int, offset: int, limit: int
-    ) -> tuple[list[Session], int]: ...
-    async def sessions_after(self, account_id: str, session_hash: str, limit: int) -> list[Session]: ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +89,7 @@ class Sessions:
             AppError: ``UNAUTHORIZED`` for an unknown, expired or revoked session; ``ACCOUNT_SUSPENDED``.
         """
         now = self._clock.now()
-        session = await self._store.get_session(digest(secret))
+        session = await self._store.sessions.get(digest(secret))
         account = await self._store.get_account(session.account_id) if session else None
         expired = AppError(Code.UNAUTHENTICATED, "UNAUTHORIZED", "Your session has ended. Log in again.")
         if session is None or account is None or session.expire_time <= now:
@@ -108,7 +101,7 @@ class Sessions:
         renewed = ""
         if now - session.create_time >= _RENEWAL_SECONDS and not session.renewed and not passive:
             ending = dataclasses.replace(session, renewed=True, expire_time=now + _OVERLAP_SECONDS)
-            if await self._store.replace_session(ending):  # only one of parallel requests renews
+            if await self._store.sessions.replace(ending):  # only one of parallel requests renews
                 renewed = await self._renew(session, visit)
         elif visit and not session.renewed:
             session = await self._record(session, visit)
@@ -116,7 +109,7 @@ class Sessions:
 
     async def close(self, secret: str) -> None:
         """Delete the session if it exists."""
-        await self._store.delete_session(digest(secret))
+        await self._store.sessions.delete(digest(secret))
 
     async def list_own(self, account_id: str, offset: int, limit: int) -> tuple[list[Session], int]:
         """Return a page of the valid sessions of an account, newest first, and their total count.
@@ -125,7 +118,10 @@ class Sessions:
             AppError: ``ACCOUNT_NOT_FOUND``.
         """
         account, now = await self._get_account(account_id), self._clock.now()
-        sessions, count = await self._store.list_sessions(account.id, account.session_epoch, offset, limit)
+        where = {"account_id": account.id, "epoch": account.session_epoch, "renewed": False}
+        sessions, count = await self._store.sessions.page(
+            where, sort="create_time", descending=True, offset=offset, limit=limit
+        )
         return [session for session in sessions if session.expire_time > now], count
 
     async def end(self, account_id: str, public_id: str) -> None:
@@ -134,14 +130,22 @@ class Sessions:
         Raises:
             AppError: ``SESSION_NOT_FOUND``.
         """
-        ended = [session async for session in self._sessions_of(account_id) if session.public_id == public_id]
+        ended = [
+            session
+            async for session in self._store.sessions.walk({"account_id": account_id})
+            if session.public_id == public_id
+        ]
         if not ended:
             raise not_found("session")
         await self._delete(account_id, ended)
 
     async def end_others(self, account_id: str, kept_id: str) -> None:
         """End all sessions of the account, except the one with this ID."""
-        ended = [session async for session in self._sessions_of(account_id) if session.public_id != kept_id]
+        ended = [
+            session
+            async for session in self._store.sessions.walk({"account_id": account_id})
+            if session.public_id != kept_id
+        ]
         await self._delete(account_id, ended)
 
     async def _delete(self, account_id: str, sessions: list[Session]) -> None:
@@ -149,14 +153,7 @@ class Sessions:
         for public_id in dict.fromkeys(session.public_id for session in sessions):
             await self._audit.record(account, "session_end", "session", public_id)
         for session in sessions:
-            await self._store.delete_session(session.id)
-
-    async def _sessions_of(self, account_id: str) -> AsyncIterator[Session]:
-        after = ""
-        while found := await self._store.sessions_after(account_id, after, _BATCH):
-            for session in found:
-                yield session
-            after = found[-1].id
+            await self._store.sessions.delete(session.id)
 
     async def _get_account(self, account_id: str) -> Account:
         account = await self._store.get_account(account_id)
@@ -172,7 +169,7 @@ class Sessions:
         # A conflict is fine: a parallel request has just recorded the same use, or ended the session.
         return (
             dataclasses.replace(used, revision=used.revision + 1)
-            if await self._store.replace_session(used)
+            if await self._store.sessions.replace(used)
             else session
         )
 
@@ -197,7 +194,7 @@ class Sessions:
 
     async def _insert(self, session: Session) -> str:
         secret = new_secret()
-        await self._store.insert_session(dataclasses.replace(session, id=digest(secret)))
+        await self._store.sessions.add(dataclasses.replace(session, id=digest(secret)))
         return secret
 
 

@@ -16,6 +16,7 @@ from kit.errors import AppError, Code, idempotency_key_reused
 from kit.security.identity import Principal
 from services.library.jobs.order import STARVATION_SECONDS
 from services.library.jobs.service import Job, JobState, NewTrack, PackedMessage, Priority, Stage, granted_priority
+from services.library.table import Table
 
 __all__ = [
     "AdmissionStore",
@@ -92,8 +93,8 @@ class Admissions:
 
 
 class AdmissionStore(Protocol):
-    async def admissions(self, kind: str) -> Admissions: ...
-    async def put_admissions(self, admissions: Admissions) -> bool: ...
+    admissions: Table[Admissions]
+
     async def jobs_by_id(self, job_ids: Sequence[str]) -> list[Job]: ...
     async def count_unfinished(self, kind: str, creator: Mapping[str, str]) -> int: ...
     async def count_created(self, kind: str, creator: Mapping[str, str], since: float) -> int: ...
@@ -114,7 +115,7 @@ async def reserve(store: AdmissionStore, jobs: Sequence[Job], limits: Limits, no
         AppError: see :func:`admit`.
     """
     job = jobs[0]
-    admissions = await store.admissions(job.kind)
+    admissions = await store.admissions.get(job.kind) or Admissions(job.kind)
     valid = [one for one in admissions.reservations if one.expire_time > now]
     # The look-up comes before the count: a job that is stored in between counts twice for now, but never not at all.
     stored = {one.id for one in await store.jobs_by_id([one.job_id for one in valid])}
@@ -125,15 +126,18 @@ async def reserve(store: AdmissionStore, jobs: Sequence[Job], limits: Limits, no
         await admit(store, job, limits, new_count=len(jobs))
         return False
     reserved = [Reservation(one.id, one.owner_id, now + _RESERVATION_SECONDS, one.network) for one in jobs]
-    return await store.put_admissions(dataclasses.replace(admissions, reservations=[*pending, *reserved]))
+    return await store.admissions.put(dataclasses.replace(admissions, reservations=[*pending, *reserved]))
 
 
 async def release(store: AdmissionStore, jobs: Sequence[Job]) -> None:
-    """Give up the reservations of jobs that are not stored. If another process changes the reservations now, they expire."""
-    admissions = await store.admissions(jobs[0].kind)
+    """Give up the reservations of jobs that are not stored."""
     released = {job.id for job in jobs}
-    others = [one for one in admissions.reservations if one.job_id not in released]
-    await store.put_admissions(dataclasses.replace(admissions, reservations=others))
+
+    def without(admissions: Admissions) -> Admissions:
+        others = [one for one in admissions.reservations if one.job_id not in released]
+        return dataclasses.replace(admissions, reservations=others)
+
+    await store.admissions.change(jobs[0].kind, without)
 
 
 async def admit(

@@ -203,8 +203,11 @@ def _shown_to(principal: Principal, job: Job) -> Job:
     """Return the job without the fields that only its owner may see."""
     if principal.is_service or principal.id == job.owner_id:
         return job
+    # With the ID, everybody could read the job of an anonymous owner.
     return dataclasses.replace(
         job,
+        id=job.id if job.public_spec else "",
+        owner_id=job.owner_id if job.public_spec else "",
         track_id="",
         spec=job.spec if job.public_spec else None,
         progress_message=job.progress_message if job.public_spec else "",

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
-from kit.errors import AppError
-from kit.log import get_logger
 from kit.metrics import JOB_QUEUED_AGE, JOBS_QUEUED
 from kit.ports import Clock
 from services.library.jobs.service import Priority
@@ -14,12 +11,9 @@ from services.library.jobs.store import JobDocs
 
 __all__ = ["QueueMetrics"]
 
-_PAUSE_SECONDS = 5.0
-log = get_logger()
-
 
 class QueueMetrics:
-    """Reads the ledger every few seconds. All library processes report the same values.
+    """Reads the ledger. All library processes report the same values.
 
     Args:
         kinds: the kinds of jobs.
@@ -30,21 +24,16 @@ class QueueMetrics:
         self._kinds = kinds
         self._clock = clock
 
-    async def run(self) -> None:
-        while True:
-            try:
-                await self.update()
-            except AppError as error:
-                # Without values, an alert can tell "unknown" from "empty".
-                JOBS_QUEUED.clear()
-                JOB_QUEUED_AGE.clear()
-                log.warning("queue_metrics.failed", reason=error.reason, error=error.message)
-            except Exception:
-                log.exception("queue_metrics.crashed")
-            await asyncio.sleep(_PAUSE_SECONDS)
-
     async def update(self) -> None:
-        """Read the ledger once."""
+        """Read the ledger once. If this fails, there are no values, so that an alert can tell "unknown" from "empty"."""
+        try:
+            await self._update()
+        except BaseException:
+            JOBS_QUEUED.clear()
+            JOB_QUEUED_AGE.clear()
+            raise
+
+    async def _update(self) -> None:
         now = self._clock.now()
         for kind in self._kinds:
             for priority in Priority:

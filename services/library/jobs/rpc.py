@@ -15,7 +15,9 @@ from kit.log import correlation_id
 from kit.rpc import Context
 from kit.security.identity import require_principal
 from services.library.jobs.admission import Limits, NewJob
+from services.library.jobs.attempts import JobAttempts
 from services.library.jobs.batches import NewBatch
+from services.library.jobs.creation import JobCreation
 from services.library.jobs.ledger import JobLedger
 from services.library.jobs.queue import JobQueue
 from services.library.jobs.service import (
@@ -37,17 +39,21 @@ _PAGE_SIZE_LIMIT = 100
 
 
 class JobRpc(library_service_pb2_grpc.JobServiceServicer):
-    def __init__(self, ledger: JobLedger, queue: JobQueue, watches: JobWatches) -> None:
+    def __init__(
+        self, ledger: JobLedger, creation: JobCreation, attempts: JobAttempts, queue: JobQueue, watches: JobWatches
+    ) -> None:
         self._ledger = ledger
+        self._creation = creation
+        self._attempts = attempts
         self._queue = queue
         self._watches = watches
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
-        job, existed = await self._ledger.create(require_principal(), _new_job(request))
+        job, existed = await self._creation.create(require_principal(), _new_job(request))
         return pb.CreateJobResponse(job=job_to_wire(job), existed=existed)
 
     async def CreateBatch(self, request: pb.CreateBatchRequest, context: Context) -> pb.CreateBatchResponse:
-        batch, jobs, existed = await self._ledger.create_batch(
+        batch, jobs, existed = await self._creation.create_batch(
             require_principal(),
             NewBatch(
                 jobs=_new_jobs(request),
@@ -98,13 +104,13 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
         return pb.CancelJobResponse(job=job_to_wire(await self._ledger.cancel(require_principal(), request.job_id)))
 
     async def ClaimJob(self, request: pb.ClaimJobRequest, context: Context) -> pb.ClaimJobResponse:
-        job, claimed, retry = await self._ledger.claim(
+        job, claimed, retry = await self._attempts.claim(
             request.job_id, request.worker_id, request.lease_seconds, request.publication
         )
         return pb.ClaimJobResponse(job=job_to_wire(job), claimed=claimed, retry_after_seconds=retry)
 
     async def HeartbeatJob(self, request: pb.HeartbeatJobRequest, context: Context) -> pb.HeartbeatJobResponse:
-        cancel = await self._ledger.heartbeat(
+        cancel = await self._attempts.heartbeat(
             request.job_id,
             request.attempt,
             request.lease_seconds,
@@ -118,11 +124,11 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
     async def ReserveJobStorage(
         self, request: pb.ReserveJobStorageRequest, context: Context
     ) -> pb.ReserveJobStorageResponse:
-        await self._ledger.reserve_storage(request.job_id, request.attempt, request.size_bytes)
+        await self._attempts.reserve_storage(request.job_id, request.attempt, request.size_bytes)
         return pb.ReserveJobStorageResponse()
 
     async def SucceedJob(self, request: pb.SucceedJobRequest, context: Context) -> pb.SucceedJobResponse:
-        job = await self._ledger.succeed(
+        job = await self._attempts.succeed(
             request.job_id,
             request.attempt,
             from_wire(request.result, JobResult),
@@ -132,7 +138,7 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
         return pb.SucceedJobResponse(job=job_to_wire(job))
 
     async def FailJob(self, request: pb.FailJobRequest, context: Context) -> pb.FailJobResponse:
-        job = await self._ledger.fail(
+        job = await self._attempts.fail(
             request.job_id,
             request.attempt,
             from_wire(request.error, JobError),
@@ -143,7 +149,7 @@ class JobRpc(library_service_pb2_grpc.JobServiceServicer):
 
     async def ReleaseJob(self, request: pb.ReleaseJobRequest, context: Context) -> pb.ReleaseJobResponse:
         error = from_wire(request.error, JobError) if request.HasField("error") else None
-        job = await self._ledger.release(
+        job = await self._attempts.release(
             request.job_id, request.attempt, request.delay_seconds, error, request.refund_attempt
         )
         return pb.ReleaseJobResponse(job=job_to_wire(job))

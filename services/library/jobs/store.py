@@ -8,10 +8,11 @@ from itertools import groupby
 from typing import Any
 
 from kit.ports import AtLeast, Collection, Doc, Docs, Index, LessThan, OneOf
-from services.library.documents import from_doc, insert_if_absent
+from services.library.documents import from_doc
 from services.library.jobs.admission import Admissions
 from services.library.jobs.order import RANKS, Rank, command_subjects, rank_of
 from services.library.jobs.service import BATCH, Job, JobState, Priority
+from services.library.table import Table
 
 __all__ = ["JobDocs"]
 
@@ -65,10 +66,11 @@ class JobDocs:
 
     def __init__(self, docs: Docs) -> None:
         self._docs = docs
+        self.admissions = Table(docs, _ADMISSIONS, Admissions)
 
     async def prepare(self) -> None:
         await self._docs.ensure(_JOBS)
-        await self._docs.ensure(_ADMISSIONS)
+        await self.admissions.prepare()
 
     async def insert_job(self, job: Job) -> None:
         await self._docs.insert("jobs", dataclasses.asdict(job))
@@ -202,16 +204,6 @@ class JobDocs:
         return _jobs(await self._docs.find("jobs", {"webhooks_pending": True}, limit=limit))
 
     # limits and the queue
-
-    async def admissions(self, kind: str) -> Admissions:
-        doc = await self._docs.get(_ADMISSIONS.name, kind)
-        return from_doc(Admissions, doc) if doc else Admissions(kind)
-
-    async def put_admissions(self, admissions: Admissions) -> bool:
-        """Insert or replace the reservations of a kind. Return False if another process changed them."""
-        if not admissions.revision:
-            return await insert_if_absent(self._docs, _ADMISSIONS.name, admissions)
-        return await self._docs.replace(_ADMISSIONS.name, dataclasses.asdict(admissions), admissions.revision)
 
     async def count_unfinished(self, kind: str, creator: Mapping[str, str]) -> int:
         return await self._docs.count("jobs", {**creator, "kind": kind, "state": _UNFINISHED})

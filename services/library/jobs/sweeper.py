@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from kit.errors import AppError
 from kit.log import correlation_scope, get_logger
 from kit.metrics import SWEPT
+from kit.periodic import failures_logged
 from kit.ports import Bus, Clock
 from services.library.jobs.ledger import JobLedger
 from services.library.jobs.order import queue_of
@@ -22,7 +22,7 @@ log = get_logger()
 
 
 class Sweeper:
-    """Runs a repair round every few seconds.
+    """Repairs jobs in rounds.
 
     Rounds of several library processes may overlap, because each step is a compare-and-set.
     """
@@ -35,12 +35,10 @@ class Sweeper:
         clock: Clock,
         publish: Callable[[Job], Awaitable[None]],
         lost_command_seconds: float,
-        maintenance_tasks: Mapping[str, Callable[[], Awaitable[int]]] | None = None,
     ) -> None:
         """
         Args:
             lost_command_seconds: how long a command or a lease may be overdue before it counts as lost.
-            maintenance_tasks: further repairs of each round, by name. Each returns the number of repaired items.
         """
         self._store = store
         self._ledger = ledger
@@ -48,48 +46,40 @@ class Sweeper:
         self._clock = clock
         self._publish = publish
         self._lost_command_seconds = lost_command_seconds
-        self._maintenance_tasks = dict(maintenance_tasks or {})
         self._cursor: Job | None = None
         self._batch_cursor: Job | None = None
         for reason in ("lease", "command", "batch"):  # these counters begin at 0
             SWEPT.labels(reason)
 
-    async def run(self, pause_seconds: float) -> None:
-        while True:
-            await asyncio.sleep(pause_seconds)
-            try:
-                await self.sweep()
-            except AppError as error:
-                log.warning("sweep.failed", reason=error.reason, error=error.message)
-            except Exception:
-                log.exception("sweep.crashed")
-
     async def sweep(self) -> None:
-        """Run one round."""
-        for name, task in self._maintenance_tasks.items():
-            try:
-                SWEPT.labels(name).inc(await task())
-            except AppError as error:  # for example, the file store is away; the repair of jobs does not need it
-                log.warning("sweep.task_failed", task=name, reason=error.reason, error=error.message)
-        now = self._clock.now()
-        for job in await self._store.jobs_with_pending_results(_BATCH):
-            # The RPC of the worker may be storing them right now.
-            if now - (job.finish_time or now) > self._lost_command_seconds:
-                await self._ledger.store_results(job)
-                SWEPT.labels("results_pending").inc()
-        # The broker redelivers the command of a dead worker at about the end of the lease. If no worker claims the job
-        # for a while after that, its command is lost too.
-        for job in await self._store.overdue_leases(now - self._lost_command_seconds, _BATCH):
-            await self._republish(job, "lease")
-        await self._repair_batches()
-        await self._publish_lost(now - self._lost_command_seconds)
+        """Run one round. A step or a job that fails does not keep the others from their repair."""
+        for step in (self._store_results, self._free_leases, self._repair_batches, self._publish_lost):
+            with failures_logged("sweep.failed", step=step.__name__):
+                await step(self._clock.now() - self._lost_command_seconds)
 
-    async def _repair_batches(self) -> None:
+    async def _store_results(self, before: float) -> None:
+        for job in await self._store.jobs_with_pending_results(_BATCH):
+            # The RPC of the worker may be storing those of later jobs right now.
+            if (job.finish_time or 0.0) < before:
+                with failures_logged("sweep.failed", job_id=job.id):
+                    await self._ledger.store_results(job)
+                    SWEPT.labels("results_pending").inc()
+
+    async def _free_leases(self, before: float) -> None:
+        """Queue jobs again whose worker has died.
+
+        The broker redelivers the command of a dead worker at about the end of the lease. If no worker claims the job for a while
+        after that, its command is lost too.
+        """
+        for job in await self._store.overdue_leases(before, _BATCH):
+            await self._republish(job, "lease")
+
+    async def _repair_batches(self, _before: float) -> None:
         """Complete interrupted batches. One round looks at some of the unfinished ones, the next round at those behind them."""
         records = await self._store.unfinished_batches(_BATCH_RECORDS, self._batch_cursor)
         self._batch_cursor = records[-1] if len(records) == _BATCH_RECORDS else None
         for record in records:
-            with correlation_scope(record.correlation_id):
+            with correlation_scope(record.correlation_id), failures_logged("sweep.failed", job_id=record.id):
                 if await self._ledger.repair_batch(record):
                     SWEPT.labels("batch").inc()
                     log.warning("batch.repaired", job_id=record.id)
@@ -112,7 +102,7 @@ class Sweeper:
                 await self._republish(job, "command")
 
     async def _republish(self, job: Job, reason: str) -> None:
-        with correlation_scope(job.correlation_id):
+        with correlation_scope(job.correlation_id), failures_logged("sweep.failed", job_id=job.id):
             try:
                 queued = await self._ledger.republish(job)
             except AppError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import time
 import uuid
@@ -13,16 +12,20 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Protocol, TypeAlias
 
-from kit.errors import AppError
+from kit.errors import AppError, Code
 from kit.log import correlation_id, correlation_scope, get_logger
-from kit.ports import Clock
+from kit.periodic import every, failures_logged
+from kit.ports import Clock, LessThan
+from services.library.table import Table
 
-__all__ = ["Composer", "EmailContent", "EmailQueue", "EmailStore", "MailTransport", "QueuedEmail"]
+__all__ = ["Composer", "EmailContent", "EmailQueue", "MailTransport", "QueuedEmail"]
 
 _BATCH_SIZE = 100
 # After this time another process sends the email. The recipient may then receive it twice, but it is never lost.
 _CLAIM_SECONDS = 120.0
 _POLL_SECONDS = 60.0
+_KEEP_SECONDS = 86400.0  # then an email that cannot be composed is given up
+_PARALLEL_COUNT = 8
 log = get_logger()
 
 
@@ -57,16 +60,7 @@ class EmailContent:
 
 
 Composer: TypeAlias = Callable[[QueuedEmail], Awaitable[EmailContent | None]]
-"""Returns the content of an email, or None to drop it. An ``AppError`` drops it, too."""
-
-
-class EmailStore(Protocol):
-    """Stores the queue."""
-
-    async def insert(self, email: QueuedEmail) -> None: ...
-    async def list_due(self, now: float, limit: int) -> list[QueuedEmail]: ...
-    async def replace(self, email: QueuedEmail) -> bool: ...
-    async def delete(self, email_id: str) -> None: ...
+"""Returns the content of an email, or None to drop it. ``RATE_LIMITED`` drops it, too. Other errors delay it."""
 
 
 class MailTransport(Protocol):
@@ -84,20 +78,17 @@ class EmailQueue:
     process stops.
     """
 
-    def __init__(self, store: EmailStore, transport: MailTransport, clock: Clock, sender: str) -> None:
+    def __init__(self, emails: Table[QueuedEmail], transport: MailTransport, clock: Clock, sender: str) -> None:
         """
         Args:
             sender: the address in the From header.
         """
-        self._store = store
+        self._emails = emails
         self._transport = transport
         self._clock = clock
         self._sender = sender
         self._composers = dict[str, Composer]()
         self._wake = asyncio.Event()
-        self._progress = asyncio.Condition()
-        self._enqueued_count = 0
-        self._processed_count = -1  # -1: emails of an earlier process may wait in the store
 
     def register(self, kind: str, compose: Composer) -> None:
         """Register the function that composes the emails of one kind."""
@@ -107,7 +98,7 @@ class EmailQueue:
         self, kind: str, recipient: str, *, account_id: str = "", account_email: str = "", epoch: int = 0
     ) -> None:
         """Store an email of a registered kind for sending."""
-        await self._store.insert(
+        await self._emails.add(
             QueuedEmail(
                 id=f"{time.time_ns():020d}-{uuid.uuid4()}",  # IDs sort by time
                 kind=kind,
@@ -119,49 +110,49 @@ class EmailQueue:
                 epoch=epoch,
             )
         )
-        self._enqueued_count += 1
         self._wake.set()
 
     async def run(self) -> None:
-        """Send due emails one by one until cancelled, including emails that an earlier process left behind."""
-        while True:
-            self._wake.clear()
-            try:
-                await self._send_due()
-            except Exception:  # the store failed; the emails remain queued
-                log.exception("mail.queue_failed")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_SECONDS):
-                    await self._wake.wait()
+        """Send due emails until cancelled, including emails that an earlier process left behind."""
+        await every(_POLL_SECONDS, "mail.queue_failed", self.send_due, wake=self._wake)
 
-    async def wait_until_empty(self) -> None:
-        """Wait until :meth:`run` has processed all emails that this process enqueued."""
-        async with self._progress:
-            await self._progress.wait_for(lambda: self._processed_count >= self._enqueued_count)
+    async def send_due(self) -> None:
+        """Send all due emails, a few at a time, so that a slow mail server delays none until its link has expired."""
+        slots = asyncio.Semaphore(_PARALLEL_COUNT)
 
-    async def _send_due(self) -> None:
-        enqueued_count = self._enqueued_count
-        while emails := await self._store.list_due(self._clock.now(), _BATCH_SIZE):
-            for email in emails:
+        async def one(email: QueuedEmail) -> None:
+            async with slots:
                 await self._process(email)
-        async with self._progress:
-            self._processed_count = enqueued_count
-            self._progress.notify_all()
+
+        # Unclaimed emails come first, the oldest before the others, then those whose claim has expired.
+        while emails := await self._due():
+            await asyncio.gather(*map(one, emails))
+
+    async def _due(self) -> list[QueuedEmail]:
+        return await self._emails.find({"due_time": LessThan(self._clock.now())}, sort="due_time", limit=_BATCH_SIZE)
 
     async def _process(self, email: QueuedEmail) -> None:
-        claimed = dataclasses.replace(email, due_time=self._clock.now() + _CLAIM_SECONDS)
-        if not await self._store.replace(claimed):
+        now = self._clock.now()
+        if not await self._emails.replace(dataclasses.replace(email, due_time=now + _CLAIM_SECONDS)):
             return  # another process claimed it
-        with correlation_scope(email.correlation_id):
-            try:
-                content = await self._composers[email.kind](email)
+        # After a failure, for example of the store, the email is due again when the claim expires.
+        with correlation_scope(email.correlation_id), failures_logged("mail.failed", kind=email.kind):
+            if now - email.create_time < _KEEP_SECONDS:
+                content = await self._composed(email)
                 if content is not None:
                     await self._transport.send(email.kind, self._message(email.recipient, content))
-            except AppError as error:
-                log.warning("mail.dropped", kind=email.kind, reason=error.reason)
-            except Exception:
-                log.exception("mail.failed", kind=email.kind)
-        await self._store.delete(email.id)
+            else:
+                log.error("mail.expired", kind=email.kind)
+            await self._emails.delete(email.id)
+
+    async def _composed(self, email: QueuedEmail) -> EmailContent | None:
+        try:
+            return await self._composers[email.kind](email)
+        except AppError as error:
+            if error.code is not Code.RATE_LIMITED:
+                raise
+            log.warning("mail.dropped", kind=email.kind, reason=error.reason)
+            return None
 
     def _message(self, recipient: str, content: EmailContent) -> EmailMessage:
         message = EmailMessage()

@@ -1,25 +1,17 @@
-"""The command ``orphans``, and the sweep that runs beside the library."""
+"""The command ``orphans``."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 from kit import infra
 from kit.adapters.system.clock import SystemClock
-from kit.errors import AppError
-from kit.log import get_logger
-from kit.metrics import SWEPT
 from services.library.orphans.service import Orphan, Orphans
 from services.library.orphans.store import BlobDocs
 from services.library.settings import LibrarySettings
 from services.library.stores import Stores
 
-__all__ = ["report_orphans", "sweep_orphans"]
-
-_FIRST_PAUSE_SECONDS = 600.0
-_PAUSE_SECONDS = 6 * 3600.0
-log = get_logger()
+__all__ = ["report_orphans"]
 
 
 async def report_orphans(settings: LibrarySettings, older_than_hours: float, *, delete: bool) -> None:
@@ -44,15 +36,3 @@ async def report_orphans(settings: LibrarySettings, older_than_hours: float, *, 
 
 def _line(orphan: Orphan) -> str:
     return f"{orphan.key}\t{orphan.size_bytes} bytes\t{orphan.age_seconds / 3600:.1f} hours\n"
-
-
-async def sweep_orphans(orphans: Orphans, age_hours: float) -> None:
-    """Delete orphans every six hours. Several libraries may do so at once."""
-    pause = _FIRST_PAUSE_SECONDS
-    while True:
-        await asyncio.sleep(pause)
-        pause = _PAUSE_SECONDS
-        try:
-            SWEPT.labels("orphan").inc(len(await orphans.delete(age_hours * 3600)))
-        except AppError as error:
-            log.warning("orphans.not_deleted", reason=error.reason, error=error.message)

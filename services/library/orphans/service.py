@@ -4,7 +4,7 @@ A file is an orphan if no record names it, no unfinished job can still publish i
 between the storing of a file and that of its record. Each file is judged by the record that its key leads to:
 
 - ``tracks/<track>/...`` belongs to a track, and while it is downloaded, to the job in the key.
-- ``<folder>/<attempt>/<job>/...``, in earlier versions ``<folder>/<job>/<attempt>/...``, belongs to a job.
+- ``<folder>/<attempt>/<job>/...`` belongs to a job.
 - ``uploads/...`` and ``check/...`` are temporary.
 
 The waveform of a file belongs to the same record.
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kit.log import get_logger
+from kit.periodic import failures_logged
 from kit.ports import BlobInfo, Blobs, Clock
 from kit.worker.derived_files import described_key
 
@@ -62,8 +63,7 @@ def place_of(key: str) -> Place | None:
     jobs = [part for part in parts[:-1] if _UUID.fullmatch(part)]
     if folder == "tracks":
         return Place(track_id=parts[0], job_id=jobs[1] if len(jobs) > 1 else "") if parts[:1] == jobs[:1] else None
-    numbers = [part for part in parts[:2] if part.isdecimal()]
-    return Place(job_id=jobs[0]) if len(parts) > 2 and jobs[:1] and numbers and jobs[0] in parts[:2] else None
+    return Place(job_id=jobs[0]) if len(parts) > 2 and parts[0].isdecimal() and parts[1:2] == jobs[:1] else None
 
 
 class Orphans:
@@ -91,9 +91,10 @@ class Orphans:
         """Delete the orphans of at least this age, and the parts of uploads that were not completed. Return the orphans."""
         deleted = []
         async for orphan in self.find(older_than_seconds):
-            await self._blobs.delete(orphan.key)
-            log.info("orphan.deleted", key=orphan.key, size_bytes=orphan.size_bytes)
-            deleted.append(orphan)
+            with failures_logged("orphan.not_deleted", key=orphan.key):
+                await self._blobs.delete(orphan.key)
+                log.info("orphan.deleted", key=orphan.key, size_bytes=orphan.size_bytes)
+                deleted.append(orphan)
         await self._blobs.purge_partial(max(older_than_seconds, MIN_AGE_SECONDS))
         return deleted
 

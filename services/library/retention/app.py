@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from kit.ports import Blobs, Clock, Doc, Docs
 from services.library.catalog.service import Catalog
-from services.library.job_results import JobResults
 from services.library.jobs.ledger import JobLedger
 from services.library.retention.rules import ClipRule, DownloadRule, JobRule, OutputRule, RecordRule
 from services.library.retention.service import Retention, Rule
@@ -12,15 +11,15 @@ from services.library.retention.store import RetentionDocs
 from services.library.settings import LibrarySettings
 from services.library.stores import Stores
 from services.library.tracks.deletions import TrackDeletions
-from services.library.tracks.results import TrackResults
 
 __all__ = ["build_retention"]
 
 
-def build_retention(settings: LibrarySettings, docs: Docs, stores: Stores, blobs: Blobs, clock: Clock) -> Retention:
+def build_retention(
+    settings: LibrarySettings, docs: Docs, stores: Stores, blobs: Blobs, ledger: JobLedger, clock: Clock
+) -> Retention:
     """Build the rules with the ages of the settings."""
     store = RetentionDocs(docs)
-    ledger = JobLedger(stores.jobs, JobResults(stores.tracks, TrackResults(stores.tracks), stores.clips), clock)
     deletions = TrackDeletions(stores.tracks, stores.jobs, ledger, blobs, clock)
     folders = {
         "stems": settings.keep_stems_days,

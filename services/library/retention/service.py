@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from kit.errors import AppError
 from kit.log import get_logger
+from kit.periodic import failures_logged
 from kit.ports import Clock
 
 __all__ = ["Expired", "Retention", "Rule", "Summary", "table"]
 
 _DAY_SECONDS = 86400.0
-_PAUSE_SECONDS = 3600.0
 log = get_logger()
 
 
@@ -84,34 +82,21 @@ class Retention:
 
     async def apply(self) -> list[Summary]:
         """Delete what is old enough, and return what was deleted."""
-        return [await self._run(rule, delete=True) for rule in self._rules]
-
-    async def run(self) -> None:
-        """Apply the rules every hour."""
-        while any(rule.days for rule in self._rules):
-            try:
-                for summary in await self.apply():
-                    if summary.count:
-                        log.info(
-                            "retention.applied",
-                            rule=summary.rule,
-                            count=summary.count,
-                            size_bytes=summary.size_bytes,
-                        )
-            except AppError as error:
-                log.warning("retention.interrupted", reason=error.reason, error=error.message)
-            except Exception:
-                log.exception("retention.crashed")
-            await asyncio.sleep(_PAUSE_SECONDS)
+        summaries = [await self._run(rule, delete=True) for rule in self._rules]
+        for each in summaries:
+            if each.count:
+                log.info("retention.applied", rule=each.rule, count=each.count, size_bytes=each.size_bytes)
+        return summaries
 
     async def _run(self, rule: Rule, *, delete: bool) -> Summary:
         count, size_bytes = 0, 0
         oldest: float | None = None
         if rule.days:
             async for expired in rule.expired(self._clock.now() - rule.days * _DAY_SECONDS):
-                if delete:
-                    await rule.delete(expired)
-                count += 1
-                size_bytes += expired.size_bytes
-                oldest = expired.create_time if oldest is None else oldest
+                with failures_logged("retention.not_deleted", rule=rule.name, id=expired.id):
+                    if delete:
+                        await rule.delete(expired)
+                    count += 1
+                    size_bytes += expired.size_bytes
+                    oldest = expired.create_time if oldest is None else oldest
         return Summary(rule.name, rule.days, count, size_bytes, oldest)

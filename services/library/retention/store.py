@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
-from typing import Any
 
 from kit.ports import Contains, Doc, Docs, LessThan, OneOf
+from services.library.documents import walk
 from services.library.jobs.service import JobState
 
 __all__ = ["RetentionDocs"]
@@ -21,16 +21,14 @@ class RetentionDocs:
     def __init__(self, docs: Docs) -> None:
         self._docs = docs
 
-    async def before(self, collection: str, time: float) -> AsyncIterator[Doc]:
+    def before(self, collection: str, time: float) -> AsyncIterator[Doc]:
         """Yield the documents of a collection that were created before a time, the oldest first."""
-        where = {"create_time": LessThan(time)}
-        async for doc in self._walk(collection, where, ("create_time",)):
-            yield doc
+        return walk(self._docs, collection, {"create_time": LessThan(time)}, ("create_time",))
 
     async def outputs_before(self, time: float) -> AsyncIterator[list[Doc]]:
         """Yield the outputs that were created before a time, those of one job together, the oldest first."""
         group: list[Doc] = []
-        async for doc in self._walk("outputs", {"create_time": LessThan(time)}, ("create_time", "job_id")):
+        async for doc in walk(self._docs, "outputs", {"create_time": LessThan(time)}, ("create_time", "job_id")):
             if group and group[0]["job_id"] != doc["job_id"]:
                 yield group
                 group = []
@@ -40,7 +38,7 @@ class RetentionDocs:
 
     async def output_bytes(self, track_id: str) -> int:
         """Return the size of all outputs of a track."""
-        return sum([doc["size_bytes"] async for doc in self._walk("outputs", {"track_id": track_id}, ("id",))])
+        return sum([doc["size_bytes"] async for doc in walk(self._docs, "outputs", {"track_id": track_id})])
 
     async def has_unfinished_job(self, track_id: str) -> bool:
         """Return whether a job of the track waits or runs."""
@@ -48,7 +46,7 @@ class RetentionDocs:
 
     async def unfinished_specs(self, kind: str) -> list[bytes]:
         """Return the specifications of the jobs of a kind that wait or run."""
-        jobs = self._walk("jobs", {"kind": kind, "state": _UNFINISHED}, ("id",))
+        jobs = walk(self._docs, "jobs", {"kind": kind, "state": _UNFINISHED})
         return [base64.b64decode(doc["spec"]["value"]) async for doc in jobs if doc["spec"]]
 
     async def is_favorite(self, generation_id: str) -> bool:
@@ -88,13 +86,3 @@ class RetentionDocs:
     async def delete(self, collection: str, doc_id: str) -> None:
         """Delete a document. A missing document is not an error."""
         await self._docs.delete(collection, doc_id)
-
-    async def _walk(self, collection: str, where: dict[str, Any], sort: tuple[str, ...]) -> AsyncIterator[Doc]:
-        after: tuple[Any, ...] | None = None
-        while True:
-            page = await self._docs.find(collection, where, sort=sort, limit=_BATCH, after=after)
-            for doc in page:
-                yield doc
-            if len(page) < _BATCH:
-                return
-            after = (*(page[-1][field] for field in sort), page[-1]["id"])

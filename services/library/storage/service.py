@@ -14,8 +14,9 @@ from typing import Protocol
 
 from kit.errors import AppError, Code
 from kit.ports import Clock
+from services.library.table import Table
 
-__all__ = ["NO_QUOTA", "OwnerReservations", "Reservation", "Reservations", "Storage", "StorageStore", "Usage"]
+__all__ = ["OwnerReservations", "Reservation", "Reservations", "Storage", "StorageStore", "Usage"]
 
 _RESERVATION_SECONDS = 3600.0  # then a crashed upload or job no longer holds space
 
@@ -57,8 +58,8 @@ class Usage:
 
 
 class StorageStore(Protocol):
-    async def reservations(self, owner_id: str) -> OwnerReservations | None: ...
-    async def put_reservations(self, changed: OwnerReservations) -> bool: ...
+    reservations: Table[OwnerReservations]
+
     async def stored_bytes(self, owner_id: str) -> int: ...
     async def stored_ids(self, ids: Sequence[str]) -> set[str]: ...
 
@@ -85,22 +86,6 @@ class Reservations(Protocol):
     async def release(self, owner_id: str, reservation_id: str) -> None:
         """End a reservation: the files have a document, or are deleted."""
         ...
-
-
-class _NoQuota:
-    """:class:`Reservations` without a limit."""
-
-    async def require_room(self, owner_id: str) -> None:
-        pass
-
-    async def reserve(self, owner_id: str, reservation_id: str, size_bytes: int) -> None:
-        pass
-
-    async def release(self, owner_id: str, reservation_id: str) -> None:
-        pass
-
-
-NO_QUOTA: Reservations = _NoQuota()
 
 
 class Storage:
@@ -140,21 +125,18 @@ class Storage:
             if used + size_bytes > limit:
                 raise _quota_exceeded(used, limit, size_bytes)
             new = Reservation(reservation_id, size_bytes, self._clock.now() + _RESERVATION_SECONDS)
-            if await self._store.put_reservations(
+            if await self._store.reservations.put(
                 dataclasses.replace(others, reservations=[*others.reservations, new])
             ):
                 return
 
     async def release(self, owner_id: str, reservation_id: str) -> None:
         """See :class:`Reservations`."""
-        while (current := await self._store.reservations(owner_id)) is not None:
-            others = _without(current, reservation_id)
-            if others == current or await self._store.put_reservations(others):
-                return
+        await self._store.reservations.change(owner_id, lambda current: _without(current, reservation_id))
 
     async def _current(self, owner_id: str) -> OwnerReservations:
         """Return the reservations of an owner that have not expired."""
-        found = await self._store.reservations(owner_id) or OwnerReservations(owner_id)
+        found = await self._store.reservations.get(owner_id) or OwnerReservations(owner_id)
         live = [reservation for reservation in found.reservations if reservation.expire_time > self._clock.now()]
         return dataclasses.replace(found, reservations=live)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from kit.ports import AtLeast, Collection, Docs, OneOf
-from services.library.documents import from_doc, insert_if_absent
 from services.library.storage.service import OwnerReservations
+from services.library.table import Table
 
 __all__ = ["StorageDocs"]
 
@@ -21,19 +20,10 @@ class StorageDocs:
 
     def __init__(self, docs: Docs) -> None:
         self._docs = docs
+        self.reservations = Table(docs, _RESERVATIONS, OwnerReservations)
 
     async def prepare(self) -> None:
-        await self._docs.ensure(_RESERVATIONS)
-
-    async def reservations(self, owner_id: str) -> OwnerReservations | None:
-        doc = await self._docs.get(_RESERVATIONS.name, owner_id)
-        return from_doc(OwnerReservations, doc) if doc else None
-
-    async def put_reservations(self, changed: OwnerReservations) -> bool:
-        """Store a change if nobody else has changed the reservations of this owner since they were read."""
-        if not changed.revision:
-            return await insert_if_absent(self._docs, _RESERVATIONS.name, changed)
-        return await self._docs.replace(_RESERVATIONS.name, dataclasses.asdict(changed), changed.revision)
+        await self.reservations.prepare()
 
     async def stored_bytes(self, owner_id: str) -> int:
         """Return the bytes of all files of an owner. Its cost grows with their number, at about 1 ms for 10,000."""

@@ -7,10 +7,12 @@ the track have ended and nothing is left. The records of the jobs remain as hist
 from __future__ import annotations
 
 import uuid
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from kit.errors import AppError
 from kit.log import get_logger
+from kit.periodic import failures_logged
 from kit.ports import Blobs, Clock
 from kit.security.identity import Principal
 from kit.worker.outputs import delete_outputs
@@ -22,7 +24,6 @@ from services.library.tracks.service import Track, TrackDeletion, require_owner
 __all__ = ["TrackDeletionStore", "TrackDeletions", "TrackJobStore"]
 
 _LIBRARY = Principal("service:library", "service")
-_DELETION_BATCH = 100
 _JOB_BATCH = 100
 log = get_logger()
 
@@ -31,7 +32,7 @@ class TrackDeletionStore(Protocol):
     async def track(self, track_id: str) -> Track | None: ...
     async def remove_track(self, track_id: str) -> bool: ...
     async def begin_deletion(self, deletion: TrackDeletion) -> None: ...
-    async def pending_deletions(self, limit: int) -> list[TrackDeletion]: ...
+    def pending_deletions(self) -> AsyncIterator[TrackDeletion]: ...
     async def end_deletion(self, deletion_id: str) -> None: ...
     async def remove_results(self, job: Job) -> None: ...
 
@@ -78,17 +79,16 @@ class TrackDeletions:
 
     async def resume(self) -> int:
         """Continue unfinished deletions. Return their number."""
-        pending = await self._store.pending_deletions(_DELETION_BATCH)
-        for deletion in pending:
+        count = 0
+        async for deletion in self._store.pending_deletions():
             await self._go_on(deletion)
-        return len(pending)
+            count += 1
+        return count
 
     async def _go_on(self, deletion: TrackDeletion) -> None:
         """Continue a deletion as far as possible now. The sweeper continues the rest later."""
-        try:
+        with failures_logged("track.deletion_interrupted", track_id=deletion.track_id):
             await self._remove(deletion)
-        except AppError as error:
-            log.warning("track.deletion_interrupted", track_id=deletion.track_id, reason=error.reason)
 
     async def _remove(self, deletion: TrackDeletion) -> None:
         track = await self._store.track(deletion.track_id)

@@ -15,7 +15,7 @@ from kit.errors import AppError, Code
 from kit.ports import Clock
 from services.library.access import denied, not_found
 from services.library.jobs.service import Job, JobError, JobState, NewTrack
-from services.library.storage.service import NO_QUOTA, Reservations
+from services.library.storage.service import Reservations
 from services.library.tracks.service import PendingDownload, Track, TrackStore, change_track
 
 __all__ = ["DownloadJobs", "TrackDownloads", "store_track"]
@@ -87,7 +87,7 @@ def _pending_track(job: Job) -> Track:
 class TrackDownloads:
     """Stores the results of downloads in their tracks, and reads the states of downloads."""
 
-    def __init__(self, tracks: TrackStore, jobs: DownloadJobs, clock: Clock, storage: Reservations = NO_QUOTA) -> None:
+    def __init__(self, tracks: TrackStore, jobs: DownloadJobs, clock: Clock, storage: Reservations) -> None:
         self._storage = storage
         self._tracks = tracks
         self._jobs = jobs

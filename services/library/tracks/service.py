@@ -15,7 +15,7 @@ from kit.ports import Clock
 from kit.security.identity import Principal
 from services.library.access import audio_not_ready, denied, may_see, not_found
 from services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
-from services.library.storage.service import NO_QUOTA, Reservations
+from services.library.storage.service import Reservations
 
 __all__ = [
     "BPM_RANGE",
@@ -125,7 +125,7 @@ class StemSet:
     Attributes:
         track_create_time: creation time of the track. It identifies the track if a later one has the same ID.
         create_time: end of the separation job.
-        mix: the recording itself, with the sample rate and length of the stems; None in sets of earlier versions.
+        mix: the recording itself, with the sample rate and length of the stems, or None.
     """
 
     track_id: str
@@ -207,7 +207,7 @@ class TrackStore(Protocol):
 class Tracks:
     """Creates, reads and edits tracks for their owners."""
 
-    def __init__(self, store: TrackStore, clock: Clock, storage: Reservations = NO_QUOTA) -> None:
+    def __init__(self, store: TrackStore, clock: Clock, storage: Reservations) -> None:
         self._store = store
         self._clock = clock
         self._storage = storage

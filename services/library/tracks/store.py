@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from itertools import islice
 from typing import Any
 
 from kit.errors import AppError
 from kit.ports import AllOf, AtLeast, Collection, Contains, Doc, Docs, Index, LessThan
 from kit.tokenizer import words
-from services.library.documents import from_doc, insert_if_absent
+from services.library.documents import from_doc, insert_if_absent, walk
 from services.library.jobs.service import AudioOutput, Job
 from services.library.tracks.service import (
     Analysis,
@@ -43,7 +43,7 @@ _TRACKS = Collection(
 _OUTPUTS = Collection("outputs", (Index(("track_id",)), Index(("job_id",)), Index(("create_time", "job_id"))))
 _ANALYSES = Collection("analyses")
 _STEM_SETS = Collection("stem_sets")
-_DELETIONS = Collection("deleted_tracks", (Index(("delete_time",)),))
+_DELETIONS = Collection("deleted_tracks")
 _ORDERS = {
     TrackSort.CREATE_TIME: ("create_time",),
     TrackSort.TITLE: ("title_order", "artist_order"),
@@ -155,9 +155,9 @@ class TrackDocs:
     async def begin_deletion(self, deletion: TrackDeletion) -> None:
         await self._docs.insert(_DELETIONS.name, dataclasses.asdict(deletion))
 
-    async def pending_deletions(self, limit: int) -> list[TrackDeletion]:
-        docs = await self._docs.find(_DELETIONS.name, {}, sort="delete_time", limit=limit)
-        return [from_doc(TrackDeletion, doc) for doc in docs]
+    async def pending_deletions(self) -> AsyncIterator[TrackDeletion]:
+        async for doc in walk(self._docs, _DELETIONS.name):
+            yield from_doc(TrackDeletion, doc)
 
     async def end_deletion(self, deletion_id: str) -> None:
         await self._docs.delete(_DELETIONS.name, deletion_id)

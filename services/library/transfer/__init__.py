@@ -1,1 +1,1 @@
-"""Backup, restore and copy of a library: its documents, and the files that they name."""
+"""Backup and restore of a library: its documents, and the files that they name."""

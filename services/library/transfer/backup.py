@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from kit.errors import AppError, Code
-from kit.ports import Blobs, Clock, Doc, Docs
+from kit.ports import Blobs, Clock, Collection, Doc, Docs
 from kit.security.private_files import write_private
-from services.library.migrations import require_current
-from services.library.transfer.documents import COLLECTIONS, Progress, Tally, line, read_lines, walk
+from services.library.documents import walk
+from services.library.schema import require_current
+from services.library.transfer.documents import COLLECTIONS, Progress, Tally, line, read_lines
 from services.library.transfer.files import FILE_COLLECTIONS, WorkList, copy_blob, in_pages, keys_in
 from services.library.transfer.folder import BackupFolder, BlobEntry, KnownBlobs
 
@@ -25,15 +25,6 @@ __all__ = ["Backup"]
 _ROUNDS = 10
 # The results of a job are stored within this time after its end.
 _RESULTS_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class _Named:
-    """A blob that documents name, and what older snapshots know about it."""
-
-    key: str
-    required: bool
-    known: Sequence[BlobEntry]
 
 
 class Backup:
@@ -116,6 +107,7 @@ class Backup:
         async with self._docs.snapshot(self._scratch) as frozen:
             one_moment = frozen is not self._docs
             for collection in COLLECTIONS:
+                await frozen.ensure(Collection(collection))
                 documents = walk(frozen, collection)
                 if collection == "jobs" and not one_moment:
                     documents = _with_results_pending(documents, now - _RESULTS_SECONDS)
@@ -139,44 +131,50 @@ class Backup:
             await named.fill(self._documents)
             total = await named.count()
             with partial.open("w") as file:
-                async for page in in_pages(self._with_known(named), self._copy_blob):
-                    for item, entry, was_copied in page:
+                async for page in in_pages(self._with_known(named.entries()), self._copy_blob):
+                    for doc, entry, was_copied in page:
                         if entry is not None:
                             file.write(entry.to_line())
                             count += 1
                             size_bytes += entry.copy.size_bytes
                             copied_bytes += entry.copy.size_bytes * was_copied
-                        elif item.required:
-                            missing.add(item.key)
+                        elif doc["required"]:
+                            missing.add(doc["id"])
                     file.flush()  # an interrupted backup can be continued from here
                     self._progress(f"files: {count} of {total}, {copied_bytes} bytes copied")
         partial.replace(self._path / "blobs.jsonl")
         return count, size_bytes, missing
 
-    async def _with_known(self, named: WorkList) -> AsyncIterator[_Named]:
-        lists = [*(path / name for path in self._older for name in ("blobs.jsonl", "blobs.partial"))]
-        older = [KnownBlobs(path) for path in (*lists, self._path / "blobs.jsonl")]
-        async for doc in named.entries():
-            entries = [entry for known in older if (entry := known.get(doc["id"])) is not None]
-            yield _Named(doc["id"], doc["required"], entries)
+    async def _with_known(self, named: AsyncIterator[Doc]) -> AsyncIterator[tuple[Doc, Sequence[BlobEntry]]]:
+        """Yield each blob with its entries in older lists."""
+        names = ("blobs.jsonl", "blobs.partial")
+        lists = [
+            KnownBlobs(path / name) for path in (*self._older, self._path) for name in names[: 1 + (path != self._path)]
+        ]
+        async for doc in named:
+            yield doc, [entry for known in lists if (entry := known.get(doc["id"])) is not None]
 
-    async def _copy_blob(self, item: _Named) -> tuple[_Named, BlobEntry | None, bool]:
-        """Copy a blob unless the folder has it. Return None as the entry if it does not exist."""
-        info = await self._blobs.stat(item.key)
+    async def _copy_blob(self, item: tuple[Doc, Sequence[BlobEntry]]) -> tuple[Doc, BlobEntry | None, bool]:
+        """Copy a blob unless the folder has it. Return None as the entry if it does not exist.
+
+        A blob does not change under its key, so one of the same size is the same.
+        """
+        doc, known = item
+        key = doc["id"]
+        info = await self._blobs.stat(key)
         if info is None:
-            return item, None, False
-        for entry in item.known:
-            if entry.etag == info.etag:
-                held = await self._stored.stat(item.key)
-                if held is not None and held.size_bytes == entry.copy.size_bytes == info.size_bytes:
-                    return item, entry, False
+            return doc, None, False
+        held = await self._stored.stat(key)
+        for entry in known:
+            if held is not None and held.size_bytes == entry.copy.size_bytes == info.size_bytes:
+                return doc, entry, False
         try:
-            copied = await copy_blob(self._blobs, self._stored, item.key)
+            copied = await copy_blob(self._blobs, self._stored, key)
         except AppError as error:
             if error.reason != "BLOB_NOT_FOUND":
                 raise
-            return item, None, False
-        return item, BlobEntry(item.key, copied, info.etag), True
+            return doc, None, False
+        return doc, BlobEntry(key, copied), True
 
     async def _lacking(self, missing: set[str]) -> tuple[list[str], bool]:
         """Return which missing blobs the documents still name, and whether documents that named others have changed."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from kit.errors import AppError, Code
 from kit.ports import Collection, Doc, Docs
+from services.library.documents import walk
 
 __all__ = [
     "COLLECTIONS",
@@ -21,7 +22,6 @@ __all__ = [
     "line",
     "read_lines",
     "synchronise",
-    "walk",
 ]
 
 Progress = Callable[[str], None]
@@ -66,16 +66,6 @@ def line(doc: Doc) -> bytes:
     return json.dumps(doc, sort_keys=True, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
-async def walk(docs: Docs, collection: str) -> AsyncIterator[Doc]:
-    """Yield all documents of a collection by id, a page at a time."""
-    await docs.ensure(Collection(collection))
-    after: tuple[str, str] | None = None
-    while page := await docs.find(collection, {}, limit=_BATCH, after=after):
-        for doc in page:
-            yield doc
-        after = (page[-1]["id"], page[-1]["id"])
-
-
 async def read_lines(path: Path) -> AsyncIterator[Doc]:
     """Yield the documents of a file, one for each line."""
     with path.open("rb") as file:
@@ -86,6 +76,7 @@ async def read_lines(path: Path) -> AsyncIterator[Doc]:
 
 async def synchronise(source: AsyncIterator[Doc], target: Docs, collection: str, progress: Progress) -> None:
     """Make a collection equal to ``source``, which yields documents by id. Documents that are equal are not written."""
+    await target.ensure(Collection(collection))
     pending: list[Doc] = []
     written = 0
     async for wanted, present in _pairs(source, walk(target, collection)):

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from kit import infra
 from kit.errors import AppError, Code
 from kit.ports import Blobs, Collection, Doc, Docs
-from services.library.transfer.documents import walk
+from services.library.documents import walk
 
 __all__ = ["FILE_COLLECTIONS", "BlobCopy", "WorkList", "blob_hash", "copy_blob", "holds", "in_pages", "keys_in"]
 

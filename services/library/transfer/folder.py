@@ -3,7 +3,7 @@
 ``manifest.json`` names the current snapshot and is replaced last, so an interrupted backup leaves the one before as it was.
 
 - ``snapshot-<time>/<collection>.jsonl``: the documents of a collection by id, one JSON object for each line
-- ``snapshot-<time>/blobs.jsonl``: key, size, hash and etag of each blob, by key
+- ``snapshot-<time>/blobs.jsonl``: key, size and hash of each blob, by key
 - ``blobs/``: the blobs under their keys
 - ``secret``, ``admin-token``: copies from the data directory
 """
@@ -34,26 +34,20 @@ _MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class BlobEntry:
-    """A line of ``blobs.jsonl``. The etag is that of the source."""
+    """A line of ``blobs.jsonl``."""
 
     key: str
     copy: BlobCopy
-    etag: str
 
     def to_line(self) -> str:
         """Return the line."""
-        fields = {
-            "key": self.key,
-            "size_bytes": self.copy.size_bytes,
-            "sha256": self.copy.sha256,
-            "etag": self.etag,
-        }
+        fields = {"key": self.key, "size_bytes": self.copy.size_bytes, "sha256": self.copy.sha256}
         return json.dumps(fields) + "\n"
 
     @staticmethod
     def of(fields: dict[str, Any]) -> BlobEntry:
         """Return the entry of a line."""
-        return BlobEntry(fields["key"], BlobCopy(fields["size_bytes"], fields["sha256"]), fields["etag"])
+        return BlobEntry(fields["key"], BlobCopy(fields["size_bytes"], fields["sha256"]))
 
 
 class BackupFolder:

@@ -7,7 +7,7 @@ from typing import Any
 
 from kit.errors import AppError, Code
 from kit.ports import Blobs, Clock, Docs
-from services.library.migrations import LATEST_VERSION
+from services.library.schema import LATEST_VERSION
 from services.library.transfer.documents import Progress, Tally, compare, read_lines, synchronise
 from services.library.transfer.files import copy_blob, holds, in_pages
 from services.library.transfer.folder import BackupFolder, BlobEntry, entries_of
@@ -42,7 +42,7 @@ class Restore:
         """
         manifest = await self._checked()
         snapshot = self._folder.path / manifest["snapshot"]
-        await require_unused(self._docs, self._clock, "target")
+        await require_unused(self._docs, self._clock)
         await begin_filling(self._docs, self._folder.fingerprint())
         await self._copy_blobs(snapshot / "blobs.jsonl", manifest["blobs"]["count"])
         for name in manifest["collections"]:

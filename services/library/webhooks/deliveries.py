@@ -11,14 +11,15 @@ from typing import Protocol
 
 from kit.errors import AppError, Code
 from kit.log import get_logger
-from kit.ports import Clock
+from kit.ports import Clock, OneOf
 from kit.security.identity import Principal
 from services.library.access import not_found
 from services.library.jobs.service import Job
+from services.library.table import Table
 from services.library.webhooks.messages import PING, PublicKind, event_of, job_body, job_message_id, ping_body
-from services.library.webhooks.service import WEBHOOK_LIMIT, Webhook, Webhooks, require_account, require_enabled
+from services.library.webhooks.service import Webhook, Webhooks, WebhookStore, require_account, require_enabled
 
-__all__ = ["Deliveries", "Delivery", "DeliveryStatus", "DeliveryStore", "FinishedJobStore"]
+__all__ = ["Deliveries", "Delivery", "DeliveryStatus", "FinishedJobStore"]
 
 _LOG_LIMIT = 1000  # deliveries per webhook
 _BATCH_SIZE = 200
@@ -65,21 +66,6 @@ class Delivery:
     revision: int = 0
 
 
-class DeliveryStore(Protocol):
-    """Stores deliveries. Reads and updates their webhooks."""
-
-    async def get_webhook(self, webhook_id: str) -> Webhook | None: ...
-    async def list_webhooks(self, owner_id: str, limit: int) -> list[Webhook]: ...
-    async def replace_webhook(self, webhook: Webhook) -> bool: ...
-    async def insert_delivery(self, delivery: Delivery) -> bool: ...
-    async def get_delivery(self, delivery_id: str) -> Delivery | None: ...
-    async def replace_delivery(self, delivery: Delivery) -> bool: ...
-    async def list_deliveries(self, webhook_id: str, offset: int, limit: int) -> tuple[list[Delivery], int]: ...
-    async def list_due_deliveries(self, now: float, limit: int, after: Delivery | None) -> list[Delivery]: ...
-    async def first_due_delivery(self, webhook_id: str, now: float) -> Delivery | None: ...
-    async def trim_deliveries(self, webhook_id: str, keep: int) -> None: ...
-
-
 class FinishedJobStore(Protocol):
     """Finds the finished jobs whose webhooks were not enqueued yet."""
 
@@ -98,13 +84,15 @@ class Deliveries:
     def __init__(
         self,
         webhooks: Webhooks,
-        store: DeliveryStore,
+        store: WebhookStore,
+        deliveries: Table[Delivery],
         jobs: FinishedJobStore,
         kinds: Mapping[str, PublicKind],
         clock: Clock,
     ) -> None:
         self._webhooks = webhooks
         self._store = store
+        self._deliveries = deliveries
         self._jobs = jobs
         self._kinds = kinds
         self._clock = clock
@@ -131,7 +119,8 @@ class Deliveries:
             AppError: ``WEBHOOK_NOT_FOUND``.
         """
         webhook = await self._webhooks.get(principal, webhook_id)
-        return await self._store.list_deliveries(webhook.id, offset, limit)
+        where = {"webhook_id": webhook.id}
+        return await self._deliveries.page(where, sort="create_time", descending=True, offset=offset, limit=limit)
 
     async def replay(self, principal: Principal, delivery_id: str) -> Delivery:
         """Send the same message again, with the full number of attempts.
@@ -141,10 +130,10 @@ class Deliveries:
                 ``WEBHOOK_DISABLED``; ``DELIVERY_UNDERWAY`` while a dispatcher is sending the message.
         """
         while True:
-            delivery = await self._store.get_delivery(delivery_id)
+            delivery = await self._deliveries.get(delivery_id)
             if delivery is None or delivery.owner_id != require_account(principal):
                 raise not_found("delivery")
-            webhook = await self._store.get_webhook(delivery.webhook_id)
+            webhook = await self._store.get(delivery.webhook_id)
             if webhook is None:
                 raise not_found("delivery")
             require_enabled(webhook)
@@ -161,7 +150,7 @@ class Deliveries:
                 attempt_count=0,
                 first_attempt_time=None,
             )
-            if await self._store.replace_delivery(replayed):
+            if await self._deliveries.replace(replayed):
                 return replayed
 
     async def enqueue_finished_jobs(self) -> int:
@@ -182,7 +171,7 @@ class Deliveries:
         job: Job | None = finished
         try:
             while job is not None and job.webhooks_pending:
-                for webhook in await self._store.list_webhooks(job.owner_id, WEBHOOK_LIMIT):
+                for webhook in await self._store.list(job.owner_id):
                     if webhook.accepts(event_of(job)):
                         await self._enqueue(
                             webhook, job_message_id(job), event_of(job), job_body(job, self._kinds[job.kind])
@@ -210,7 +199,15 @@ class Deliveries:
             create_time=now,
             due_time=now,
         )
-        if not await self._store.insert_delivery(delivery):
+        if not await self._deliveries.add(delivery):
             return None
-        await self._store.trim_deliveries(webhook.id, _LOG_LIMIT)
+        await self._trim(webhook.id)
         return delivery
+
+    async def _trim(self, webhook_id: str) -> None:
+        """Delete the oldest finished deliveries of a webhook that has more than the log keeps."""
+        excess = await self._deliveries.count({"webhook_id": webhook_id}) - _LOG_LIMIT
+        if excess > 0:
+            where = {"webhook_id": webhook_id, "status": OneOf([DeliveryStatus.DELIVERED, DeliveryStatus.FAILED])}
+            for old in await self._deliveries.find(where, sort="create_time", limit=min(excess, _BATCH_SIZE)):
+                await self._deliveries.delete(old.id)

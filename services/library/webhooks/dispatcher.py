@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
+import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kit.errors import AppError
 from kit.log import get_logger
 from kit.metrics import WEBHOOK_ATTEMPTS
-from kit.ports import Clock
+from kit.periodic import every, failures_logged
+from kit.ports import Clock, LessThan
 from kit.security.egress_client import UntrustedCertificate, post_web
 from kit.security.egress_policy import EgressPolicy
 from kit.security.sealing import Sealer
-from services.library.webhooks.deliveries import Deliveries, Delivery, DeliveryStatus, DeliveryStore
+from services.library.table import Table
+from services.library.webhooks.deliveries import Deliveries, Delivery, DeliveryStatus
 from services.library.webhooks.messages import signature
-from services.library.webhooks.service import Webhook, signing_secrets
+from services.library.webhooks.service import Webhook, WebhookStore, signing_secrets
 
 __all__ = ["WebhookDispatcher"]
 
 _TIMEOUT_SECONDS = 10.0
-_LEASE_SECONDS = 60.0  # after this time without a result, another dispatcher takes over webhook and delivery
+_LEASE_SECONDS = 60.0  # after this time without a result, another dispatcher takes over the delivery
 _POLL_SECONDS = 1.0
 _PARALLEL_ATTEMPTS = 16
 _BATCH_SIZE = 200
@@ -59,14 +61,15 @@ class _Outcome:
 class WebhookDispatcher:
     """Sends due deliveries. Each library process runs one dispatcher.
 
-    All dispatchers together send one message at a time to each webhook, the one that is due first: a dispatcher leases the
-    webhook for one attempt. A slow endpoint delays only its own messages.
+    A dispatcher sends one message at a time to each webhook, the one that is due first, and claims it for one attempt. A slow
+    endpoint delays only its own messages.
     """
 
     def __init__(
         self,
         deliveries: Deliveries,
-        store: DeliveryStore,
+        store: WebhookStore,
+        table: Table[Delivery],
         egress_policy: EgressPolicy,
         sealer: Sealer,
         clock: Clock,
@@ -78,6 +81,7 @@ class WebhookDispatcher:
         """
         self._deliveries = deliveries
         self._store = store
+        self._table = table
         self._egress_policy = egress_policy
         self._sealer = sealer
         self._clock = clock
@@ -98,32 +102,26 @@ class WebhookDispatcher:
     async def run(self) -> None:
         """Enqueue and send deliveries until cancelled."""
         try:
-            while True:
-                self._wake.clear()
-                try:
-                    await self._deliveries.enqueue_finished_jobs()
-                    await self._start_due_attempts()
-                except AppError as error:
-                    log.warning("webhook.poll_failed", reason=error.reason)
-                except Exception:
-                    log.exception("webhook.poll_failed")
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL_SECONDS):
-                        await self._wake.wait()
+            await every(_POLL_SECONDS, "webhook.poll_failed", self._poll, wake=self._wake)
         finally:
             tasks = list(self._attempts.values())
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _poll(self) -> None:
+        await self._deliveries.enqueue_finished_jobs()
+        await self._start_due_attempts()
+
     async def _start_due_attempts(self) -> None:
         """Start attempts for a batch of due deliveries.
 
         The next call continues after the batch, so that the backlog of one webhook does not block the others.
         """
-        due = await self._store.list_due_deliveries(self._clock.now(), _BATCH_SIZE, self._cursor)
+        where = {"due_time": _until(self._clock.now())}
+        due = await self._table.find(where, sort="due_time", limit=_BATCH_SIZE, after=self._cursor)
         if not due and self._cursor is not None:
-            due = await self._store.list_due_deliveries(self._clock.now(), _BATCH_SIZE, None)
+            due = await self._table.find(where, sort="due_time", limit=_BATCH_SIZE)
         for delivery in due:
             if len(self._attempts) >= _PARALLEL_ATTEMPTS:
                 return
@@ -135,35 +133,21 @@ class WebhookDispatcher:
 
     async def _run_attempt(self, webhook_id: str) -> None:
         try:
-            if await self._attempt(webhook_id):
-                self.wake_up()
-        except AppError as error:  # the delivery becomes due again when the leases expire
-            log.warning("webhook.attempt_failed", webhook_id=webhook_id, reason=error.reason)
-        except Exception:
-            log.exception("webhook.attempt_failed", webhook_id=webhook_id)
+            # After a failure, the delivery becomes due again when its claim expires.
+            with failures_logged("webhook.attempt_failed", webhook_id=webhook_id):
+                if await self._attempt(webhook_id):
+                    self.wake_up()
         finally:
             del self._attempts[webhook_id]
 
     async def _attempt(self, webhook_id: str) -> bool:
-        """Send the first due delivery of a webhook and store the outcome.
-
-        Returns:
-            False if nothing was sent: another dispatcher has the lease, or has sent the delivery.
-        """
+        """Send the first due delivery of a webhook and store the outcome. Return False if none is due."""
         now = self._clock.now()
-        webhook = await self._store.get_webhook(webhook_id)
-        if webhook is not None:
-            if (webhook.lease_until or 0.0) > now:
-                return False
-            webhook = dataclasses.replace(webhook, lease_until=now + _LEASE_SECONDS)
-            if not await self._store.replace_webhook(webhook):
-                return True  # the webhook has changed: check again at once
-        due = await self._store.first_due_delivery(webhook_id, now)
-        delivery = await self._claim(due, now) if due is not None else None
-        if delivery is None:
-            await self._change_webhook(webhook_id, now, lambda webhook: webhook)
+        due = await self._table.first({"webhook_id": webhook_id, "due_time": _until(now)}, sort="due_time")
+        if due is None:
             return False
-        await self._send(webhook, delivery)
+        if delivery := await self._claim(due, now):
+            await self._send(await self._store.get(webhook_id), delivery)
         return True
 
     async def _claim(self, due: Delivery, now: float) -> Delivery | None:
@@ -176,7 +160,7 @@ class WebhookDispatcher:
             attempt_time=now,
             first_attempt_time=due.first_attempt_time or now,
         )
-        if not await self._store.replace_delivery(delivery):
+        if not await self._table.replace(delivery):
             return None
         return dataclasses.replace(delivery, revision=delivery.revision + 1)
 
@@ -197,7 +181,7 @@ class WebhookDispatcher:
         )
         # The webhook first: after a crash in between, the delivery is sent again and both writes are repeated.
         await self._update_webhook(delivery, updated, outcome)
-        await self._store.replace_delivery(updated)
+        await self._table.replace(updated)
 
     async def _post(self, webhook: Webhook | None, delivery: Delivery) -> _Outcome:
         """Send the signed message."""
@@ -267,19 +251,16 @@ class WebhookDispatcher:
                 webhook, fail_time=fail_time, enabled=not reason, disabled_reason=reason or webhook.disabled_reason
             )
 
-        assert delivery.attempt_time is not None
-        await self._change_webhook(delivery.webhook_id, delivery.attempt_time, change)
-
-    async def _change_webhook(self, webhook_id: str, lease_time: float, change: Callable[[Webhook], Webhook]) -> None:
-        """Change a webhook, and end the lease that began at ``lease_time`` unless it has expired for another dispatcher."""
-        while (webhook := await self._store.get_webhook(webhook_id)) is not None:
+        while (webhook := await self._store.get(delivery.webhook_id)) is not None:
             changed = change(webhook)
-            if webhook.lease_until == lease_time + _LEASE_SECONDS:
-                changed = dataclasses.replace(changed, lease_until=None)
-            if changed == webhook or await self._store.replace_webhook(changed):
+            if changed == webhook or await self._store.replace(changed):
                 if webhook.enabled and not changed.enabled:
                     log.warning("webhook.disabled", webhook_id=webhook.id)
                 return
+
+
+def _until(time: float) -> LessThan:
+    return LessThan(math.nextafter(time, math.inf))
 
 
 def _classify(status: int, body: str) -> _Outcome:

@@ -48,11 +48,9 @@ class Webhook:
         secret_sealed, previous_secret_sealed: the signing secrets, encrypted for the ID of the webhook.
         previous_expire_time: until then, messages are also signed with the previous secret.
         disabled_reason: why the platform disabled the webhook; empty if it did not.
-        fail_time: the time since which all attempts failed; None after a success.
-        owner_epoch: the epoch of its owner's credentials when it was created; None: an earlier version stored it.
-        slot: the place of the webhook among those of its owner, which limits their number; None: an earlier version
-            stored it.
-        lease_until: while a dispatcher sends a message, the time when it counts as dead; otherwise None.
+        fail_time: when the current run of failures began; None after a success.
+        owner_epoch: the epoch of its owner's credentials when it was created.
+        slot: the place of the webhook among those of its owner, which limits their number.
     """
 
     id: str
@@ -70,7 +68,6 @@ class Webhook:
     fail_time: float | None = None
     owner_epoch: int | None = None
     slot: int | None = None
-    lease_until: float | None = None
     revision: int = 0
 
     def accepts(self, event: str) -> bool:
@@ -79,14 +76,13 @@ class Webhook:
 
 
 class WebhookStore(Protocol):
-    """Stores webhooks."""
+    """Stores webhooks. Those whose owner lost their credentials are gone."""
 
-    async def insert_webhook(self, webhook: Webhook, limit: int) -> bool: ...
-    async def get_webhook(self, webhook_id: str) -> Webhook | None: ...
-    async def list_webhooks(self, owner_id: str, limit: int) -> list[Webhook]: ...
-    async def replace_webhook(self, webhook: Webhook) -> bool: ...
-    async def delete_webhook(self, webhook_id: str) -> bool: ...
-    async def delete_deliveries(self, webhook_id: str) -> None: ...
+    async def insert(self, webhook: Webhook, limit: int) -> bool: ...
+    async def get(self, webhook_id: str) -> Webhook | None: ...
+    async def list(self, owner_id: str) -> Sequence[Webhook]: ...
+    async def replace(self, webhook: Webhook) -> bool: ...
+    async def delete(self, webhook_id: str) -> bool: ...
 
 
 class AddressPolicy(Protocol):
@@ -137,7 +133,7 @@ class Webhooks:
             create_time=now,
             update_time=now,
         )
-        if not await self._store.insert_webhook(webhook, WEBHOOK_LIMIT):
+        if not await self._store.insert(webhook, WEBHOOK_LIMIT):
             raise AppError(
                 Code.CONFLICT,
                 "WEBHOOK_LIMIT",
@@ -152,14 +148,14 @@ class Webhooks:
         Raises:
             AppError: ``WEBHOOK_NOT_FOUND`` if the webhook does not exist or belongs to another account.
         """
-        webhook = await self._store.get_webhook(webhook_id)
+        webhook = await self._store.get(webhook_id)
         if webhook is None or webhook.owner_id != require_account(principal):
             raise not_found("webhook")
         return webhook
 
-    async def list_own(self, principal: Principal) -> list[Webhook]:
+    async def list_own(self, principal: Principal) -> Sequence[Webhook]:
         """Return the webhooks of the caller, oldest first."""
-        return await self._store.list_webhooks(require_account(principal), WEBHOOK_LIMIT)
+        return await self._store.list(require_account(principal))
 
     async def update(
         self,
@@ -202,9 +198,8 @@ class Webhooks:
             AppError: ``WEBHOOK_NOT_FOUND``.
         """
         webhook = await self.get(principal, webhook_id)
-        if not await self._store.delete_webhook(webhook.id):
+        if not await self._store.delete(webhook.id):
             raise not_found("webhook")
-        await self._store.delete_deliveries(webhook.id)
         log.info("webhook.deleted", webhook_id=webhook.id)
 
     async def rotate_secret(self, principal: Principal, webhook_id: str) -> tuple[Webhook, str]:
@@ -233,7 +228,7 @@ class Webhooks:
         while True:
             webhook = await self.get(principal, webhook_id)
             changed = change(webhook)
-            if await self._store.replace_webhook(changed):
+            if await self._store.replace(changed):
                 return changed
 
     async def _check_url(self, url: str) -> None:

@@ -1731,7 +1731,8 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetQueue(self, request, context):
-        """All unfinished jobs of a kind, of all owners. Queued jobs are listed in the order in which they start.
+        """All unfinished jobs of a kind, of all owners. Queued jobs are listed in the order in which they start. IDs and owners of
+        other callers are empty, except for generations.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

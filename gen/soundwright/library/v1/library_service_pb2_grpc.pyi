@@ -385,7 +385,9 @@ class JobServiceStub:
     CancelJob: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CancelJobRequest, _library_service_pb2.CancelJobResponse]
     """Cancels a queued job immediately. Requests a running job to stop."""
     GetQueue: _aio.UnaryUnaryMultiCallable[_library_service_pb2.GetQueueRequest, _library_service_pb2.GetQueueResponse]
-    """All unfinished jobs of a kind, of all owners. Queued jobs are listed in the order in which they start."""
+    """All unfinished jobs of a kind, of all owners. Queued jobs are listed in the order in which they start. IDs and owners of
+    other callers are empty, except for generations.
+    """
     ClaimJob: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ClaimJobRequest, _library_service_pb2.ClaimJobResponse]
     """Claims the next job of the queue that the command belongs to: RUNNING, attempt + 1 and a lease, by compare-and-set."""
     HeartbeatJob: _aio.UnaryUnaryMultiCallable[_library_service_pb2.HeartbeatJobRequest, _library_service_pb2.HeartbeatJobResponse]
@@ -456,7 +458,9 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _library_service_pb2.GetQueueRequest,
         context: _aio.ServicerContext[_library_service_pb2.GetQueueRequest, _abc.Awaitable[_library_service_pb2.GetQueueResponse]],
     ) -> _abc.Awaitable[_library_service_pb2.GetQueueResponse]:
-        """All unfinished jobs of a kind, of all owners. Queued jobs are listed in the order in which they start."""
+        """All unfinished jobs of a kind, of all owners. Queued jobs are listed in the order in which they start. IDs and owners of
+        other callers are empty, except for generations.
+        """
 
     @_abc_1.abstractmethod
     def ClaimJob(

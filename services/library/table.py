@@ -1,0 +1,112 @@
+"""The documents of one collection as instances of a dataclass."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from kit.ports import Collection, Docs
+from services.library.documents import from_doc, insert_if_absent, insert_in_slot, walk
+
+__all__ = ["Record", "Table"]
+
+
+class Record(Protocol):
+    """A dataclass with these fields. The store counts the revisions."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def revision(self) -> int: ...
+
+
+T = TypeVar("T", bound=Record)
+
+
+class Table(Generic[T]):
+    """Reads and writes documents. Conditions and sort fields are those of :class:`kit.ports.Docs`."""
+
+    def __init__(self, docs: Docs, collection: Collection, kind: type[T]) -> None:
+        self._docs = docs
+        self._collection = collection
+        self._name = collection.name
+        self._kind = kind
+
+    async def prepare(self) -> None:
+        """Create the collection and its indexes if they are missing."""
+        await self._docs.ensure(self._collection)
+
+    async def get(self, record_id: str) -> T | None:
+        """Return the document with this ID, or None."""
+        doc = await self._docs.get(self._name, record_id)
+        return from_doc(self._kind, doc) if doc else None
+
+    async def find(self, where: Mapping[str, Any], *, after: T | None = None, **options: Any) -> list[T]:
+        """Return documents that meet all conditions.
+
+        Args:
+            after: the last document of the page before.
+            options: ``sort``, ``descending``, ``limit`` and ``offset`` of :meth:`kit.ports.Docs.find`.
+        """
+        sort = options.get("sort", "id")
+        fields = (sort,) if isinstance(sort, str) else sort
+        place = None if after is None else (*(getattr(after, field) for field in fields), after.id)
+        docs = await self._docs.find(self._name, where, after=place, **options)
+        return [from_doc(self._kind, doc) for doc in docs]
+
+    async def first(self, where: Mapping[str, Any], **options: Any) -> T | None:
+        """Return the first document that meets all conditions, or None."""
+        return next(iter(await self.find(where, limit=1, **options)), None)
+
+    async def page(self, where: Mapping[str, Any], **options: Any) -> tuple[list[T], int]:
+        """Return a page of the documents that meet all conditions, and their total number."""
+        return await self.find(where, **options), await self.count(where)
+
+    async def count(self, where: Mapping[str, Any]) -> int:
+        """Return the number of documents that meet all conditions."""
+        return await self._docs.count(self._name, where)
+
+    async def walk(self, where: Mapping[str, Any] | None = None, sort: tuple[str, ...] = ("id",)) -> AsyncIterator[T]:
+        """Yield all documents that meet all conditions."""
+        async for doc in walk(self._docs, self._name, where, sort):
+            yield from_doc(self._kind, doc)
+
+    async def add(self, record: T) -> bool:
+        """Insert a document. Return False if its ID or the values of a unique index exist already."""
+        return await insert_if_absent(self._docs, self._name, record)
+
+    async def add_in_slot(self, record: T, group: Mapping[str, Any], limit: int) -> bool:
+        """Insert a document into a group of at most ``limit``. Return False if the group is full."""
+        return await insert_in_slot(self._docs, self._name, _doc(record), group, limit)
+
+    async def replace(self, record: T) -> bool:
+        """Replace a document. Return False if it has changed since it had this revision, or was deleted."""
+        return await self._docs.replace(self._name, _doc(record), record.revision)
+
+    async def put(self, record: T) -> bool:
+        """Insert a document without a revision, or replace it. Return False if another process was faster."""
+        return await self.replace(record) if record.revision else await self.add(record)
+
+    async def change(self, record_id: str, change: Callable[[T], T]) -> T | None:
+        """Replace a document by ``change(document)``, and return it; None if it does not exist. Retry after a conflict."""
+        while (record := await self.get(record_id)) is not None:
+            changed = change(record)
+            if changed == record:
+                return record
+            if await self.replace(changed):
+                return cast(T, dataclasses.replace(cast(Any, changed), revision=record.revision + 1))
+        return None
+
+    async def delete(self, record_id: str) -> bool:
+        """Delete a document. Return False if it did not exist."""
+        return await self._docs.delete(self._name, record_id)
+
+    async def delete_all(self, where: Mapping[str, Any]) -> None:
+        """Delete the documents that meet all conditions."""
+        async for record in self.walk(where):
+            await self.delete(record.id)
+
+
+def _doc(record: Any) -> dict[str, Any]:
+    return dataclasses.asdict(record)
