@@ -1,4 +1,4 @@
-"""The one scale on which ``auto`` compares models: gains over the mix on 17 excerpts of real songs (docs/BENCHMARKS.md).
+"""The one scale on which ``auto`` compares models: gains over the mix on excerpts of real songs (docs/BENCHMARKS.md).
 
 Models that no test has run here have published scores alone, on other songs. Their gains are estimated: a published score
 and an offset for its test set. The offset of MUSDB18 is the difference for Spleeter's vocals, which have both: they gain 9.4 dB

@@ -59,5 +59,5 @@ SPLEETER_WITH_SMALL = _declare(
     outputs=STEMS,
     files=(_FILE,),
     relative_cost=0.14,
-    gains=measured(drums=2.4, bass=0.0, other=4.3, vocals=9.4),
+    gains=measured(drums=2.4, other=4.3, vocals=9.4),
 )
