@@ -100,8 +100,8 @@ def _gains(registry: EngineRegistry[Any]) -> list[str]:
         rows.append(f"| `{declared.name}` | {how} | {' | '.join(gains.get(stem, '') for stem in stems)} |")
     header = [
         "",
-        "`auto` compares models by their gains: the mean improvement of the SI-SDR over the mix on 17 excerpts of real songs",
-        "([BENCHMARKS.md](BENCHMARKS.md#separation-of-real-songs)), in dB. Weights that could not be fetched were not measured. Their",
+        "`auto` compares models by their gains: the mean improvement of the SI-SDR over the mix on excerpts of real songs",
+        "([BENCHMARKS.md](BENCHMARKS.md)), in dB. Weights that could not be fetched were not measured. Their",
         "gains are estimated from published scores (`services/separation/engines/scale.py`). An estimate says which of two models is",
         "better, and not how good it is on the excerpts.",
         "",

@@ -76,7 +76,7 @@ def choose(
 ) -> Choice | None:
     """Return the best available model that has the stems and is quick enough.
 
-    The best model has the highest mean gain of the stems. A model for which that is not known comes after the others. If
+    The best model has the highest mean of the known gains of the stems. A model without any comes after the others. If
     no model is quick enough, the best of those runs that take at most twice as long as the quickest. Models without weights
     are the last resort.
 
@@ -123,6 +123,6 @@ def _assumed_speed(declaration: ModelDeclaration, has_gpu: bool) -> float:
 
 
 def _gain_db(declaration: ModelDeclaration, stems: Sequence[str]) -> float:
-    """Return the mean gain of the stems; minus infinity if that of one is not known."""
-    gains = {gain.stem: gain.db for gain in declaration.gains}
-    return sum(gains.get(stem, -math.inf) for stem in stems) / len(stems)
+    """Return the mean of the gains that are known for the stems; minus infinity if there is none."""
+    gains = [gain.db for gain in declaration.gains if gain.stem in stems]
+    return sum(gains) / len(gains) if gains else -math.inf

@@ -30,7 +30,7 @@ from services.separation.engines.dsp import DspEngine
 
 files = tuple(ModelFile(**{**file, "mirrors": tuple(file["mirrors"])}) for file in json.loads(os.environ["FILES"]))
 def small(model):
-    return dataclasses.replace(model, weights_licence="MIT", files=files if model.name == "htdemucs" else ())
+    return dataclasses.replace(model, weights_licence="MIT", fallback="dsp", files=files if model.name == "htdemucs" else ())
 
 registry = EngineRegistry(fallback=FallbackPolicy.WHEN_UNAVAILABLE if os.environ.get("FALLBACK") else FallbackPolicy.NEVER)
 registry.register(DemucsEngine(models=[small(each) for each in DemucsEngine.models], device="cpu"))

@@ -24,8 +24,9 @@ for engine in (DemucsEngine(), DspEngine(), HpssEngine()):
 
 def test_the_documented_models_come_first_and_the_steps_of_the_pipeline_are_not_listed() -> None:
     registry = build_registry(SeparationSettings())
-    assert [(model.name, model.needs_weights) for model in registry.models()[:5]] == [
-        ("htdemucs", True), ("htdemucs_ft", True), ("htdemucs_6s", True), ("mdx_extra", True), ("small", True),
+    assert [(model.name, model.needs_weights) for model in registry.models()[:7]] == [
+        ("htdemucs", True), ("htdemucs_ft", True), ("htdemucs_6s", True), ("mdx_extra", True),
+        ("spleeter", True), ("spleeter-with-small", True), ("small", True),
     ]  # fmt: skip
     assert registry.default_model == "htdemucs"
     assert registry.declaration("hpss").outputs == ("harmonic", "percussive")

@@ -3,7 +3,7 @@
 Sources of the facts:
 
 * Scores: table 1 of the paper (``HT Demucs`` and ``HT Demucs fine-tuned``, both with 800 extra songs), and README.md of
-  Demucs for the mean of the fine-tuned one. For three stems of ``htdemucs_6s``, docs/pretrained_models.md of MSST. ``mdx_extra`` was trained on the
+  Demucs for the mean of the fine-tuned one. For ``htdemucs_6s`` no score is published. ``mdx_extra`` was trained on the
   test set of MUSDB, so that a score on it would mean nothing.
 * Files: the digests and sizes of the files in the repositories on the hub that several projects have recorded
   independently. For the networks of ``mdx_extra`` there is no such record, so these facts stay None.
@@ -18,13 +18,12 @@ import functools
 from typing import Any
 
 from kit.engines import NONE_STATED, ModelDeclaration, ModelFile, Score
-from services.separation.engines.scale import MULTISONG, MUSDB18, estimated
+from services.separation.engines.scale import MUSDB18, estimated
 from services.separation.service import FALLBACK, STEMS
 
 __all__ = ["MODELS"]
 
 _PAPER = "https://arxiv.org/abs/2211.08553"
-_MSST = "https://github.com/ZFTurbo/Music-Source-Separation-Training/blob/main/docs/pretrained_models.md"
 _HYBRID_TRANSFORMER_BYTES = 84_025_440
 
 _declare = functools.partial(
@@ -50,11 +49,6 @@ def _scored(mean: float, **stems: float) -> dict[str, Any]:
 def _network(name: str, sha256: str | None, size_bytes: int | None = _HYBRID_TRANSFORMER_BYTES) -> ModelFile:
     return ModelFile(name=f"{name}.safetensors", size_bytes=size_bytes, sha256=sha256)
 
-
-_SIX_STEMS = tuple(
-    Score(stem=stem, sdr_db=sdr, test_set=MULTISONG, source=_MSST)
-    for stem, sdr in {"drums": 10.22, "bass": 11.22, "vocals": 8.05}.items()
-)
 
 MODELS: tuple[ModelDeclaration, ...] = (
     _declare(
@@ -100,8 +94,6 @@ MODELS: tuple[ModelDeclaration, ...] = (
         description="Hybrid Transformer Demucs with guitar and piano",
         architecture="Hybrid Transformer Demucs",
         outputs=(*STEMS, "guitar", "piano"),
-        scores=_SIX_STEMS,
-        gains=estimated(_SIX_STEMS),
         source="adefossez/HTDemucs-6s",
         relative_cost=1.0,
         files=(

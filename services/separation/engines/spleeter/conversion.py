@@ -63,7 +63,7 @@ def convert(folder: Path, target: Path) -> None:
     from safetensors.numpy import save_file
 
     (file,) = SPLEETER.files
-    tensors = {}
+    tensors: dict[str, NDArray[np.float32]] = {}
     for stem, source in _SOURCES.items():
         arrays = read_arrays(read_verified(folder / source.name, source.sha256, SPLEETER.name))
         tensors |= {f"{stem}.{_own_name(name)}": array for name, array in arrays.items() if _is_used(name)}

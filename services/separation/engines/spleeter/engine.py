@@ -76,7 +76,8 @@ class SpleeterEngine(NetworkEngine):
 
         in_bfloat16 = device == "cpu" and self._cpu_mode != "exact" and precision.cpu_has_bfloat16()
         network: Any = read_network(content, _MARGIN_FRAMES, in_bfloat16).to(device)
-        stems, remainder = (_VOCALS,), ACCOMPANIMENT
+        stems: tuple[str, ...] = (_VOCALS,)
+        remainder = ACCOMPANIMENT
         if model != SPLEETER.name:
             small = self._small.load_bag("small", device)
             others = tuple(stem for stem in small.stems if stem != _VOCALS)
