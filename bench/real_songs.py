@@ -12,7 +12,7 @@ No audio is part of this repository.
     git clone https://github.com/ichbinsoftware/everythingisfree
     git clone https://github.com/naomiaro/waveform-playlist
     python -m bench.real_songs --everything-is-free everythingisfree --waveform-playlist waveform-playlist
-    python -m bench.separation_quality build/songs/real --model small
+    python -m bench.separation_quality build/songs/real --methods dsp small
 """
 
 from __future__ import annotations
