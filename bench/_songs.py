@@ -12,11 +12,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-__all__ = ["SONGS", "RenderedSong", "rendered_songs"]
+__all__ = ["REAL_SONGS", "SONGS", "STEMS", "RenderedSong", "Samples", "rendered_songs"]
 
 Samples = NDArray[np.float32]
 
 SONGS = Path("build/songs/evaluation")
+REAL_SONGS = Path("build/songs/real")
 STEMS = ("drums", "bass", "other", "vocals")
 
 
@@ -34,6 +35,11 @@ class RenderedSong:
     @property
     def name(self) -> str:
         return f"{self.folder.name} {self.truth['style']}"
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The stems that count, and the accompaniment if it does."""
+        return tuple(self.truth.get("scored", (*STEMS, "accompaniment")))
 
     def stems(self) -> dict[str, Samples]:
         """Read the stems, float32 [2, frames] each."""

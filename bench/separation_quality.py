@@ -1,39 +1,60 @@
-"""Quality of separation on rendered songs that no method was developed with: ``python -m bench.separation_quality``.
+"""Quality of separation on songs whose stems are known: ``python -m bench.separation_quality``.
 
-Compares a model with two references: plain harmonic-percussive separation with filters, and oracle ratio masks, which
-know the stems and show what masks of the magnitude spectrum can reach. Per stem, it prints the mean improvement of the
-scale-invariant signal-to-distortion ratio (SI-SDR) over the mix, the mean SDR, the worst song, and how many songs are
-worse than the mix. Stems that are silent in a song do not count.
+Compares models with oracle ratio masks, which know the stems and show what masks of the magnitude spectrum can reach.
+Per stem, it prints the mean improvement of the scale-invariant signal-to-distortion ratio (SI-SDR: Le Roux, Wisdom,
+Erdogan and Hershey, 2019) over the mix, the mean SDR, the worst song, and how many songs are worse than the mix. Stems
+that are silent in a song do not count.
 
     make evaluation-songs
-    python -m bench.separation_quality build/songs/evaluation --model dsp
+    python -m bench.separation_quality build/songs/evaluation --methods dsp small oracle
+
+:mod:`bench.real_songs` builds a folder of real songs.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import librosa
 import numpy as np
 from scipy.signal import istft, stft
 
 from bench._songs import SONGS, RenderedSong, rendered_songs
-from bench.dsp_quality import MemoryMix, mix_of, si_sdr_db
 from services.separation.registry import Registry, build_registry
-from services.separation.service import STEMS, Samples
+from services.separation.service import Samples
 from services.separation.settings import SeparationSettings
 
 _SAMPLE_RATE_HZ = 44100
 _SILENT = 1e-4
-_METHODS = ("model", "filters", "oracle")
-_BASS_HZ, _VOICE_HZ = 250.0, (250.0, 5000.0)
+_ORACLE = "oracle"
+_ACCOMPANIMENT = "accompaniment"
+_STEMS = ("drums", "bass", "other", "vocals", _ACCOMPANIMENT)
 
 Separate = Callable[[Mapping[str, Samples]], Mapping[str, Samples]]
+
+
+@dataclass(frozen=True)
+class MemoryMix:
+    """A mix in memory, float32 [channels, frames]."""
+
+    samples: Samples
+    sample_rate_hz: int
+
+    @property
+    def channel_count(self) -> int:
+        return int(self.samples.shape[0])
+
+    @property
+    def frame_count(self) -> int:
+        return int(self.samples.shape[1])
+
+    def blocks(self, block_frames: int) -> Iterator[Samples]:
+        for start in range(0, self.frame_count, block_frames):
+            yield self.samples[:, start : start + block_frames]
 
 
 @dataclass(frozen=True)
@@ -45,6 +66,18 @@ class Score:
     sdr_db: float
 
 
+def mix_of(stems: Mapping[str, Samples]) -> Samples:
+    """Return the sum of the stems, float32 [channels, frames]."""
+    return np.asarray(np.sum(list(stems.values()), axis=0), dtype=np.float32)
+
+
+def si_sdr_db(estimate: Samples, reference: Samples) -> float:
+    """Return the scale-invariant signal-to-distortion ratio in dB over all channels together."""
+    guess, truth = (np.asarray(samples, dtype=np.float64).ravel() for samples in (estimate, reference))
+    target = (guess @ truth) / (truth @ truth) * truth
+    return float(10 * np.log10((target @ target + 1e-20) / (np.sum((guess - target) ** 2) + 1e-20)))
+
+
 def sdr_db(estimate: Samples, reference: Samples) -> float:
     """Return the signal-to-distortion ratio in dB over all channels together, without any scaling."""
     truth = np.asarray(reference, dtype=np.float64)
@@ -52,42 +85,30 @@ def sdr_db(estimate: Samples, reference: Samples) -> float:
 
 
 def scores_of(song: str, truth: Mapping[str, Samples], estimates: Mapping[str, Samples]) -> dict[str, Score]:
-    """Return the scores of all stems that are not silent."""
+    """Return the scores of all estimated stems that are not silent.
+
+    The accompaniment, which is all but the vocals, counts where the vocals do.
+    """
     mix = mix_of(truth)
+    references = {stem: samples for stem, samples in truth.items() if np.max(np.abs(samples)) > _SILENT}
+    if "vocals" in references:
+        references[_ACCOMPANIMENT] = mix - truth["vocals"]
     return {
         stem: Score(
             song,
             si_sdr_db(estimates[stem], reference) - si_sdr_db(mix, reference),
             sdr_db(estimates[stem], reference),
         )
-        for stem, reference in truth.items()
-        if np.max(np.abs(reference)) > _SILENT
+        for stem, reference in references.items()
+        if stem in estimates
     }
 
 
 def with_model(registry: Registry, model: str, truth: Mapping[str, Samples]) -> dict[str, Samples]:
     """Separate the mix with a model of the separation service."""
-    mix = mix_of(truth)
-    blocks = list(registry.engine(model).separate(MemoryMix(mix, _SAMPLE_RATE_HZ), model))
-    return {stem: np.concatenate([block[stem] for block in blocks], axis=1) for stem in STEMS}
-
-
-def with_filters(truth: Mapping[str, Samples]) -> dict[str, Samples]:
-    """Separate the mix without knowledge of music: percussive sounds are drums, and filters divide the rest."""
-    mix = mix_of(truth)
-    spectrum = librosa.stft(mix, n_fft=2048, hop_length=512)
-    # Both channels share the masks of their mean.
-    shares = librosa.decompose.hpss(np.abs(spectrum.mean(axis=0)), mask=True)
-    harmonic, percussive = (spectrum * share for share in shares)
-    hertz = librosa.fft_frequencies(sr=_SAMPLE_RATE_HZ, n_fft=2048)[:, None]
-    low = np.where(hertz < _BASS_HZ, harmonic, 0.0)
-    # Nothing tells a voice from other harmonic sounds, so each gets half of the band of voices.
-    voice = np.where((hertz >= _VOICE_HZ[0]) & (hertz < _VOICE_HZ[1]), harmonic / 2, 0.0)
-    parts = {"drums": percussive, "bass": low, "other": harmonic - low - voice, "vocals": voice}
-    return {
-        stem: np.asarray(librosa.istft(part, hop_length=512, length=mix.shape[1]), np.float32)
-        for stem, part in parts.items()
-    }
+    mix = MemoryMix(mix_of(truth), _SAMPLE_RATE_HZ)
+    blocks = list(registry.engine(model).separate(mix, model))
+    return {stem: np.concatenate([block[stem] for block in blocks], axis=1) for stem in blocks[0]}
 
 
 def with_oracle(truth: Mapping[str, Samples]) -> dict[str, Samples]:
@@ -111,54 +132,57 @@ def _spectrum(samples: Samples) -> np.ndarray[tuple[int, ...], np.dtype[np.compl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("songs", type=Path, nargs="?", default=SONGS, help=f"folder of songs (default: {SONGS})")
-    parser.add_argument("--model", default="dsp", help="a model of the separation service with four stems")
-    parser.add_argument("--methods", nargs="+", choices=_METHODS, default=_METHODS, help="leave out the others")
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        default=["small", _ORACLE],
+        help=f"models of the separation service, and {_ORACLE} (default: small {_ORACLE})",
+    )
     arguments = parser.parse_args()
     songs = rendered_songs(arguments.songs)
     if not songs:
         return
+    registry = build_registry(SeparationSettings())
     methods: dict[str, Separate] = {}
-    if "model" in arguments.methods:
-        registry = build_registry(SeparationSettings())
-        registry.load(arguments.model)
-        methods[arguments.model] = partial(with_model, registry, arguments.model)
-    if "filters" in arguments.methods:
-        methods["HPSS and filters"] = with_filters
-    if "oracle" in arguments.methods:
-        methods["oracle ratio masks"] = with_oracle
+    for name in arguments.methods:
+        if name == _ORACLE:
+            methods["oracle ratio masks"] = with_oracle
+        else:
+            registry.load(name)
+            methods[name] = partial(with_model, registry, name)
     for method, by_stem in _measure(songs, methods).items():
         _print_summary(method, by_stem)
 
 
 def _measure(songs: list[RenderedSong], methods: Mapping[str, Separate]) -> dict[str, dict[str, list[Score]]]:
-    """Separate all songs with all methods, and print the improvements of the first method per song."""
-    measured: dict[str, dict[str, list[Score]]] = {name: {stem: [] for stem in STEMS} for name in methods}
-    first = next(iter(methods))
-    audio_seconds, seconds = 0.0, 0.0
-    print(f"SI-SDR improvements of {first} in dB:\n")
-    print(f"| song | {' | '.join(STEMS)} |\n|---|" + "---:|" * len(STEMS))
+    """Separate all songs with all methods, and print the improvements per song."""
+    measured: dict[str, dict[str, list[Score]]] = {name: {stem: [] for stem in _STEMS} for name in methods}
+    seconds = dict.fromkeys(methods, 0.0)
+    audio_seconds = 0.0
+    print(f"SI-SDR improvements in dB:\n\n| song | method | {' | '.join(_STEMS)} |\n|---|---|" + "---:|" * len(_STEMS))
     for song in songs:
         truth = song.stems()
+        audio_seconds += truth["drums"].shape[1] / _SAMPLE_RATE_HZ
         for name, separate in methods.items():
             # CPU time, so that other programs on the machine do not affect the result.
             began = time.process_time()
             estimates = separate(truth)
-            if name == first:
-                seconds += time.process_time() - began
-                audio_seconds += truth["drums"].shape[1] / _SAMPLE_RATE_HZ
-            for stem, score in scores_of(song.name, truth, estimates).items():
+            seconds[name] += time.process_time() - began
+            scores = {
+                stem: score for stem, score in scores_of(song.name, truth, estimates).items() if stem in song.scored
+            }
+            for stem, score in scores.items():
                 measured[name][stem].append(score)
-        cells = [
-            next((f"{score.improvement_db:+.1f}" for score in measured[first][stem] if score.song == song.name), "")
-            for stem in STEMS
-        ]
-        print(f"| {song.name} | {' | '.join(cells)} |", flush=True)
-    print(f"\n{len(songs)} songs, {audio_seconds:.0f} s, {audio_seconds / seconds:.1f} times real time.")
+            cells = [f"{scores[stem].improvement_db:+.1f}" if stem in scores else "" for stem in _STEMS]
+            print(f"| {song.name} | {name} | {' | '.join(cells)} |", flush=True)
+    print(f"\n{len(songs)} songs, {audio_seconds:.0f} s. Seconds of audio per second of CPU time:")
+    print(", ".join(f"{name} {audio_seconds / spent:.1f}" for name, spent in seconds.items()))
     return measured
 
 
 def _print_summary(method: str, by_stem: Mapping[str, list[Score]]) -> None:
-    print(f"\n| {method} | {' | '.join(STEMS)} |\n|---|" + "---:|" * len(STEMS))
+    by_stem = {stem: scores for stem, scores in by_stem.items() if scores}
+    print(f"\n| {method} | {' | '.join(by_stem)} |\n|---|" + "---:|" * len(by_stem))
     rows: dict[str, Callable[[list[Score]], str]] = {
         "mean SI-SDR improvement, dB": lambda scores: f"{np.mean([score.improvement_db for score in scores]):+.1f}",
         "median SI-SDR improvement, dB": lambda scores: f"{np.median([score.improvement_db for score in scores]):+.1f}",
@@ -169,7 +193,7 @@ def _print_summary(method: str, by_stem: Mapping[str, list[Score]]) -> None:
         ),
     }
     for label, cell in rows.items():
-        print(f"| {label} | {' | '.join(cell(by_stem[stem]) if by_stem[stem] else '' for stem in STEMS)} |")
+        print(f"| {label} | {' | '.join(map(cell, by_stem.values()))} |")
 
 
 def _worst(scores: list[Score]) -> str:

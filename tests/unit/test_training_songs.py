@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench import analysis_quality, separation_quality
+from bench import analysis_quality, real_songs, separation_quality
+from bench._songs import rendered_songs
 from bench.analysis_quality import beat_f_measure, key_score, tempo_is_close
 from bench.separation_quality import scores_of
 from training import render
@@ -274,3 +275,28 @@ def test_the_benchmarks_report_models_and_references(
         monkeypatch.setattr("sys.argv", ["program", str(tmp_path / "evaluation")])
         program.main()
         assert "| 000000 folk |" in capsys.readouterr().out
+
+
+def test_excerpts_of_real_songs_have_audible_stems_and_one_is_the_loudest(tmp_path: Path) -> None:
+    names = ("VOX LEAD", "MELODY BREAK", "SY BASS", "BREAK BEAT", "PLUCK")
+    assert [real_songs.stem_of(f"1.Song_Stem_{name}.m4a") for name in names] == [
+        "vocals",
+        "other",
+        "bass",
+        "drums",
+        "other",
+    ]
+    # Two stems in the first 90 seconds, and then loud drums alone.
+    ones = np.ones((2, 120 * RATE_HZ), np.float32)
+    quiet, loud = ones * 0.1, ones * 0.1
+    quiet[:, 90 * RATE_HZ :] = 0
+    loud[:, 90 * RATE_HZ :] = 0.5
+    stems = {"drums": loud, "bass": quiet, "other": ones * 0.001, "vocals": ones * 0}
+    starts = real_songs.excerpts(stems)
+    assert starts == [0, 30 * RATE_HZ, 90 * RATE_HZ]
+    for start in starts:
+        real_songs.write(tmp_path / f"{start:08d}", real_songs.cut(stems, start), "test")
+    first, _, last = rendered_songs(tmp_path)
+    assert first.scored == ("drums", "bass")
+    assert last.scored == ("drums",)
+    np.testing.assert_allclose(last.stems()["drums"], 0.5, atol=1e-6)

@@ -12,8 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 import numpy as np
 
 from kit.engines import ModelDeclaration
-from services.separation.engines.dsp.spectral import EPSILON, Stft, median_along, power
-from services.separation.engines.windows import overlap_add, trapezoid
+from services.separation.engines.spectral import Stft, in_windows, percussive_share, power
 from services.separation.service import Engine, Mix, Samples
 
 __all__ = ["HPSS", "HpssEngine"]
@@ -31,9 +30,6 @@ HPSS = ModelDeclaration(
 
 _STFT_SECONDS = 2048 / 44_100
 _KERNEL = 31
-_WINDOW_SECONDS = 12.0
-_OVERLAP_SECONDS = 1.0
-_WINDOW_SAMPLES = 4_000_000
 
 
 class HpssEngine(Engine):
@@ -44,28 +40,14 @@ class HpssEngine(Engine):
 
     def separate(self, mix: Mix, model: str, stems: Collection[str] | None = None) -> Iterator[Mapping[str, Samples]]:
         """Yield consecutive blocks of the parts, float32 [channels, frames]. The sum of both parts is the mix."""
-        rate_hz = mix.sample_rate_hz
-        stft = Stft(rate_hz, _STFT_SECONDS)
-        window = min(round(_WINDOW_SECONDS * rate_hz), _WINDOW_SAMPLES // mix.channel_count)
-        overlap = min(round(_OVERLAP_SECONDS * rate_hz), window // 8)
-        yield from overlap_add(
-            mix.blocks(rate_hz),
-            lambda samples: {
-                part: output for part, output in _split(samples, stft).items() if stems is None or part in stems
-            },
-            frame_count=mix.frame_count,
-            window_frames=window,
-            hop_frames=window - overlap,
-            weight=trapezoid(window, overlap),
-        )
+        stft = Stft(mix.sample_rate_hz, _STFT_SECONDS)
+        return in_windows(mix, lambda samples: _split(samples, stft), stems)
 
 
 def _split(samples: Samples, stft: Stft) -> dict[str, Samples]:
     spectrum = stft.forward(samples)
     magnitude = np.sqrt(power(spectrum).mean(axis=0))
-    harmonic = median_along(magnitude, _KERNEL, axis=0) ** 2
-    percussive = median_along(magnitude, _KERNEL, axis=1) ** 2
-    mask = (harmonic + EPSILON / 2) / (harmonic + percussive + EPSILON)
+    mask = 1 - percussive_share(magnitude, _KERNEL, _KERNEL)
     part = stft.inverse(np.asarray(spectrum * mask, dtype=np.complex64), samples.shape[1])
     # The second part is the difference, so the parts sum to the input exactly, whatever the transform rounds.
     return {"harmonic": part, "percussive": samples - part}

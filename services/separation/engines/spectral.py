@@ -1,4 +1,4 @@
-"""Time-frequency tools of the ``dsp`` engine: an exactly invertible STFT, and fast median filters.
+"""Time-frequency tools of the engines without weights: an exactly invertible STFT, and fast median filters.
 
 Spectra are complex64 [..., hops, bins]. Each hop is one row, so a row is contiguous for the FFT.
 """
@@ -6,12 +6,16 @@ Spectra are complex64 [..., hops, bins]. Each hop is one row, so a row is contig
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
+
+from services.separation.engines.windows import overlap_add, trapezoid
+from services.separation.service import Mix, Samples
 
 Real = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
@@ -21,6 +25,9 @@ EPSILON = np.float32(1e-12)
 
 
 _OVERLAP = 8
+_LONGEST_SECONDS = 12.0
+_LONGEST_SAMPLES = 4_000_000
+"""Maximum number of samples (frames times channels) of a window. Bounds memory at high rates and channel counts."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,34 @@ def median_along(values: Real, length: int, axis: int) -> Real:
     return np.asarray(filtered if axis == 1 else filtered.T, dtype=np.float32)
 
 
-def odd(length: float) -> int:
-    """Return the odd number nearest to ``length``, at least 3."""
-    return max(3, 2 * round((length - 1) / 2) + 1)
+def percussive_share(magnitude: Real, hops: int, bins: int) -> Real:
+    """Return the share of short broadband sounds in a magnitude spectrum, float32 [hops, bins] in [0, 1].
+
+    Args:
+        magnitude: float32 [hops, bins].
+        hops, bins: lengths of the median filters along time and along frequency.
+    """
+    harmonic = median_along(magnitude, hops, axis=0) ** 2
+    percussive = median_along(magnitude, bins, axis=1) ** 2
+    return np.asarray((percussive + EPSILON / 2) / (harmonic + percussive + EPSILON), dtype=np.float32)
+
+
+def in_windows(
+    mix: Mix, split: Callable[[Samples], Mapping[str, Samples]], stems: Collection[str] | None
+) -> Iterator[Mapping[str, Samples]]:
+    """Yield consecutive blocks of what ``split`` returns for windows of a recording, cross-faded over a second.
+
+    Args:
+        split: returns named parts, float32 [channels, frames], of a window of the same shape.
+        stems: the names of the wanted parts; None: all.
+    """
+    window = min(round(_LONGEST_SECONDS * mix.sample_rate_hz), _LONGEST_SAMPLES // mix.channel_count)
+    overlap = min(mix.sample_rate_hz, window // 8)
+    yield from overlap_add(
+        mix.blocks(mix.sample_rate_hz),
+        lambda samples: {part: output for part, output in split(samples).items() if stems is None or part in stems},
+        frame_count=mix.frame_count,
+        window_frames=window,
+        hop_frames=window - overlap,
+        weight=trapezoid(window, overlap),
+    )
