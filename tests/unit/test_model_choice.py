@@ -84,7 +84,7 @@ def test_the_reason_names_hardware_weights_and_gain() -> None:
         " published scores)."
     )
     slow = chosen(candidates(("spleeter", "dsp"), {"spleeter": 0.01}), ["vocals"], "balanced", 240.0, False)
-    assert slow.reason.endswith("(gain 8.6 dB, measured).")
+    assert slow.reason.endswith("(gain 8.3 dB, measured).")
     assert "it is the best of those that come close to the quickest, since none is quick enough" in slow.reason
 
 

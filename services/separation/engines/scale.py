@@ -1,7 +1,7 @@
 """The one scale on which ``auto`` compares models: gains over the mix on excerpts of real songs (docs/BENCHMARKS.md).
 
 Models that no test has run here have published scores alone, on other songs. Their gains are estimated: a published score
-and an offset for its test set. The offset of MUSDB18 is the difference for Spleeter's vocals, which have both: they gain 8.6 dB
+and an offset for its test set. The offset of MUSDB18 is the difference for Spleeter's vocals, which have both: they gain 8.3 dB
 on the excerpts, and their published SDR is 6.55 dB (masks, https://doi.org/10.21105/joss.02154). The offset of Multisong
 adds the difference for the vocals of ``htdemucs``, which have both scores: 8.93 dB and 8.24 dB. So an estimate tells which of two
 models is better, and not how good a model is on the excerpts.
@@ -17,7 +17,7 @@ __all__ = ["MULTISONG", "MUSDB18", "estimated", "measured"]
 
 MUSDB18 = "MUSDB18-HQ, test"
 MULTISONG = "MVSEP Multisong"
-_OFFSETS_DB = {MUSDB18: 2.05, MULTISONG: 2.74}
+_OFFSETS_DB = {MUSDB18: 1.75, MULTISONG: 2.44}
 
 
 def measured(**stems: float) -> tuple[Gain, ...]:
