@@ -105,7 +105,9 @@ def test_a_flac_of_no_frames_is_empty(path: Path) -> None:
 def test_what_cannot_be_read(path: Path, content: bytes) -> None:
     error = refusal(path, content)
     assert error.reason == "AUDIO_UNREADABLE"
-    assert "supported formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC and AIFF" in error.message
+    assert (
+        "supported formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, CAF and WebM/Matroska" in error.message
+    )
 
 
 @pytest.mark.parametrize(
