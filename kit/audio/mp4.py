@@ -82,7 +82,8 @@ def read_timeline(path: Path) -> Timeline:
 
 
 def _read(file: BinaryIO, file_bytes: int) -> Timeline:
-    movie_clock, edits, gapless, found = 0, (), None, False
+    movie_clock, gapless, found = 0, None, False
+    edits: tuple[Edit, ...] = ()
     for name, start, end in _boxes(file, 0, file_bytes):
         if name != b"moov":
             continue
