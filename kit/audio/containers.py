@@ -34,6 +34,7 @@ _MATROSKA = bytes.fromhex("1a45dfa3")
 _WINDOW_BYTES = 1 << 17
 _STREAM_STARTS = re.compile(rb"fLaC|OggS|\xff[\xe2\xe3\xf0-\xf3\xf8-\xfb]")
 _MAGIC = {b"fLaC": "flac", b"OggS": "ogg"}
+_ZIP = b"PK\3\4"
 _XING_BYTES = 200
 _MAX_FLAC_BLOCKS = 1_000
 _FLAC_COMMENTS = 4
@@ -71,6 +72,8 @@ def locate(path: Path) -> tuple[str, int] | None:
             return "matroska", 0
         if head[4:8] == b"ftyp":
             return "m4a", 0
+        if head[:4] == _ZIP:  # which may store an MP3
+            return None
         start = _skip_id3(file)
         file.seek(start)
         head = file.read(10)

@@ -34,6 +34,10 @@ class Edit:
     seconds: Fraction | None
 
 
+_LEFT_TO_FFMPEG = (Edit(Fraction(1), Fraction(1)), Edit(Fraction(0), Fraction(1)))
+"""Stands for edit lists that are not read: it goes back, so that FFmpeg applies them."""
+
+
 @dataclass(frozen=True)
 class Timeline:
     """What to play.
@@ -158,14 +162,14 @@ def _edits(file: BinaryIO, place: int, movie_clock: int, media_clock: int) -> tu
     form = ">Qqhh" if head[:1] == b"\1" else ">Iihh"
     size, count = struct.calcsize(form), struct.unpack_from(">I", head, 4)[0]
     if count > _MAX_EDITS:
-        return ()
+        return _LEFT_TO_FFMPEG
     data, edits = file.read(size * count), []
     for index in range(count):
         duration, media_start, rate, _ = struct.unpack_from(form, data, index * size)
         start = None if media_start == -1 else Fraction(max(0, media_start), media_clock)
         to_end = duration == 0 and start is not None and index == count - 1
         if rate != 1 and start is not None:
-            return ()
+            return _LEFT_TO_FFMPEG
         if duration or to_end:
             edits.append(Edit(start, None if to_end else Fraction(duration, movie_clock)))
     return tuple(edits)

@@ -258,7 +258,7 @@ def _aiff_form(body: bytes) -> _Form | None:
 
 
 def _form(order: str, kind: Kind | None, sample_bytes: int, rate_hz: int, channel_count: int) -> _Form | None:
-    if kind is None or sample_bytes not in _SAMPLE_BYTES[kind] or not rate_hz or not channel_count:
+    if kind is None or sample_bytes not in _SAMPLE_BYTES[kind] or not 0 < rate_hz < 1 << 31 or not channel_count:
         return None
     return _Form(order, kind, sample_bytes, rate_hz, channel_count)
 

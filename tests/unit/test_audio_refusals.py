@@ -199,7 +199,7 @@ def test_a_recording_cut_off_is_decoded_as_far_as_it_goes(path: Path, file_forma
 
 @pytest.mark.parametrize(
     ("data_bytes", "warnings"),
-    [(0, ()), (0xFFFF_FFFF, ()), (0x7FFF_FFFF, ("TRUNCATED",)), (4 * 60_000, ("TRUNCATED",))],
+    [(0, ()), (0xFFFF_FFFF, ()), (0x7FFF_FFFF, ()), (4 * 60_000, ("TRUNCATED",))],
 )
 def test_a_wav_that_lies_about_its_length_has_the_length_it_has(
     path: Path, data_bytes: int, warnings: tuple[str, ...]
