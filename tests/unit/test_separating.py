@@ -215,7 +215,7 @@ def test_a_stopped_plan_closes_the_running_model_and_frees_its_models(
         separate(world.registry, stop, spec=spec, mix=world.mix, folder=world.folder)
     assert len([call for call in world.engine.calls if " for " in call]) == begun
     assert len([call for call in world.engine.calls if call.startswith("end")]) == begun
-    assert len([call for call in world.engine.calls if call.startswith("unload")]) == begun
+    assert len([call for call in world.engine.calls if call.startswith("unload")]) == max(1, begun)
     assert world.registry.loaded_models() == ()
 
 
