@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import struct
+import re
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["DEMUXERS", "SUPPORTED_FORMATS", "comment_count", "id3_bytes", "promised_seconds", "sniff"]
+__all__ = ["DEMUXERS", "SUPPORTED_FORMATS", "comment_count", "id3_bytes", "locate", "promised_seconds", "sniff"]
 
-SUPPORTED_FORMATS = "WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC and AIFF"
+SUPPORTED_FORMATS = "WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, CAF and WebM/Matroska"
 
 DEMUXERS = {
     "wav": "wav",
@@ -19,6 +19,8 @@ DEMUXERS = {
     "m4a": "mp4",
     "aac": "aac",
     "aiff": "aiff",
+    "caf": "caf",
+    "matroska": "matroska",
 }
 """FFmpeg's demuxer for each container that :func:`sniff` can return. No other demuxer is used."""
 
@@ -28,39 +30,72 @@ _MPEG_KBITS = {  # Layer III bit rates by index, ISO/IEC 11172-3 and 13818-3
     False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _MPEG_RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
-_MAX_PADDING_BYTES = 65_536
-_MAX_RIFF_CHUNKS = 1_000
+_MATROSKA = bytes.fromhex("1a45dfa3")
+_WINDOW_BYTES = 1 << 17
+_STREAM_STARTS = re.compile(rb"fLaC|OggS|\xff[\xe2\xe3\xf0-\xf3\xf8-\xfb]")
+_MAGIC = {b"fLaC": "flac", b"OggS": "ogg"}
+_ZIP = b"PK\3\4"
+_XING_BYTES = 200
 _MAX_FLAC_BLOCKS = 1_000
 _FLAC_COMMENTS = 4
 
 
 def sniff(path: Path) -> str | None:
-    """Return the container of ``path`` by its magic bytes: a key of :data:`DEMUXERS`, or None for other formats.
+    """Return the container of ``path`` by its content: a key of :data:`DEMUXERS`, or None for other formats.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    found = locate(path)
+    return found[0] if found else None
+
+
+def locate(path: Path) -> tuple[str, int] | None:
+    """Return the container of ``path``, and the offset at which the content begins, or None for other formats.
+
+    What taggers leave before the first frame of a stream is passed over: tags, and up to :data:`_WINDOW_BYTES` of other bytes.
 
     Raises:
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(16)
-        if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
-            return "wav"
+        if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+            return "wav", 0
         if head == _W64_RIFF_GUID:
-            return "w64"
+            return "w64", 0
         if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-            return "aiff"
-        if head[:4] == b"OggS":
-            return "ogg"
+            return "aiff", 0
+        if head[:4] == b"caff":
+            return "caf", 0
+        if head[:4] == _MATROSKA:
+            return "matroska", 0
         if head[4:8] == b"ftyp":
-            return "m4a"
+            return "m4a", 0
+        if head[:4] == _ZIP:  # which may store an MP3
+            return None
         start = _skip_id3(file)
         file.seek(start)
-        head = file.read(4)
-        if head == b"fLaC":
-            return "flac"
-        if head[:1] == b"\0":  # some taggers write padding between the tag and the first frame
-            padding = head + file.read(_MAX_PADDING_BYTES)
-            start += len(padding) - len(padding.lstrip(b"\0"))
-        return _sniff_mpeg(file, start)
+        head = file.read(10)
+        found = _resynchronise(file, start)
+        if found is None and head[:3] == b"ID3":  # a tag whose size is not synchsafe
+            found = _resynchronise(file, start + 10 + int.from_bytes(head[6:]))
+        return found
+
+
+def _resynchronise(file: BinaryIO, start: int) -> tuple[str, int] | None:
+    """Return the first stream that begins in a window of the file, and its offset."""
+    file.seek(start)
+    window = file.read(_WINDOW_BYTES)
+    for candidate in _STREAM_STARTS.finditer(window):
+        at = candidate.start()
+        if candidate[0] in _MAGIC:
+            return _MAGIC[candidate[0]], start + at
+        # The first bytes of a file are believed more easily than bytes between others.
+        container = _sniff_mpeg(file, start + at, 1 if at == 0 else 3)
+        if container is not None:
+            return container, start + at
+    return None
 
 
 def id3_bytes(path: Path) -> int:
@@ -69,12 +104,12 @@ def id3_bytes(path: Path) -> int:
         return _skip_id3(file)
 
 
-def comment_count(path: Path, container: str) -> int:
-    """Return the number of comments that a FLAC file declares; 0 for other containers."""
+def comment_count(path: Path, container: str, offset: int) -> int:
+    """Return the number of comments that a FLAC file declares, which begins at ``offset``; 0 for other containers."""
     with path.open("rb") as file:
         if container != "flac":
             return 0
-        file.seek(_skip_id3(file) + 4)
+        file.seek(offset + 4)
         for _ in range(_MAX_FLAC_BLOCKS):
             head = file.read(4)
             if len(head) < 4:
@@ -102,16 +137,25 @@ def _skip_id3(file: BinaryIO) -> int:
     return start
 
 
-def _sniff_mpeg(file: BinaryIO, start: int) -> str | None:
-    """Detect MP3 and ADTS: a frame header whose frame is followed by another frame of the same kind, or by the end."""
+def _sniff_mpeg(file: BinaryIO, start: int, following: int) -> str | None:
+    """Detect MP3 and ADTS: a frame header whose frame is followed by other frames of the same kind, or by the end.
+
+    Args:
+        following: how many other frames must follow, unless the file ends.
+    """
     for container, frame_bytes in (("mp3", _mp3_frame_bytes), ("aac", _adts_frame_bytes)):
-        file.seek(start)
-        first = frame_bytes(file.read(7))
-        if first:
-            file.seek(start + first)
-            following = file.read(7)
-            if len(following) < 7 or frame_bytes(following) or following[:3] in (b"TAG", b"APE"):
+        at = start
+        for index in range(following + 1):
+            file.seek(at)
+            head = file.read(7)
+            size = frame_bytes(head)
+            if index and (len(head) < 7 or head[:3] in (b"TAG", b"APE")):
                 return container
+            if not size:
+                break
+            at += size
+        else:
+            return container
     return None
 
 
@@ -135,45 +179,19 @@ def _adts_frame_bytes(head: bytes) -> int:
     return size if size > 7 else 0
 
 
-def promised_seconds(path: Path, container: str, codec: str, demuxer_seconds: float | None) -> float | None:
+def promised_seconds(path: Path, container: str, offset: int, demuxer_seconds: float | None) -> float | None:
     """Return the length that the header of the file declares, or None if it declares none.
 
-    FFmpeg estimates the length of streams without one (MP3 without a Xing header, ADTS), and limits the length in a WAV
-    header to the size of the file. Neither value reveals a truncated file.
+    FFmpeg estimates the length of streams without one (MP3 without a Xing header, ADTS). PCM is not for this function.
+
+    Args:
+        offset: where the content begins in the file.
     """
-    with path.open("rb") as file:
-        if container == "wav":
-            return _riff_seconds(file) if codec.startswith("pcm_") else None
-        if container == "mp3":
-            file.seek(_skip_id3(file))
-            first_frame = file.read(_MAX_PADDING_BYTES).lstrip(b"\0")[:200]
+    if container in ("aac", "wav"):
+        return None
+    if container == "mp3":
+        with path.open("rb") as file:
+            file.seek(offset)
+            first_frame = file.read(_XING_BYTES)
             return demuxer_seconds if any(tag in first_frame for tag in (b"Xing", b"Info", b"VBRI")) else None
-    return None if container == "aac" else demuxer_seconds
-
-
-def _pcm_bytes_per_second(fmt: bytes) -> int:
-    """Return sample rate times frame size. The header field with this value is often wrong."""
-    rate_hz, _, frame_bytes = struct.unpack_from("<IIH", fmt, 4)
-    return int(rate_hz * frame_bytes)
-
-
-def _riff_seconds(file: BinaryIO) -> float | None:
-    """Return the length by the ``fmt `` and ``data`` chunks of a RIFF or RF64 file, or None if the size is unknown."""
-    file.seek(12)
-    bytes_per_second, wide_data_bytes = 0, None
-    for _ in range(_MAX_RIFF_CHUNKS):
-        head = file.read(8)
-        if len(head) < 8:
-            break
-        name, size = head[:4], struct.unpack("<I", head[4:])[0]
-        if name == b"data":
-            if size in (0, 0xFFFFFFFF):
-                size = wide_data_bytes
-            return size / bytes_per_second if size and bytes_per_second else None
-        body = file.read(min(size, 16))
-        if name == b"fmt " and len(body) == 16:
-            bytes_per_second = _pcm_bytes_per_second(body)
-        elif name == b"ds64" and len(body) == 16:
-            wide_data_bytes = struct.unpack_from("<Q", body, 8)[0]
-        file.seek(size - len(body) + size % 2, 1)
-    return None
+    return demuxer_seconds

@@ -32,6 +32,7 @@ RIFF_LIMIT_BYTES = 0xFFFF_FFFF
 """Largest size that a RIFF header can hold. Larger files become RF64."""
 
 _SIZE_IN_DS64 = 0xFFFF_FFFF
+_BLOCK_FRAMES = 65_536
 
 
 class _Sink(Protocol):
@@ -51,11 +52,13 @@ class AudioWriter:
         sample_rate_hz: sample rate.
         channel_count: number of channels; at most 8 for FLAC.
         encoding: see :data:`Encoding`.
+        or_floats: do not clip. With the first sample above full scale the file becomes "wav32f", and ``path`` ends in ".wav".
 
     Attributes:
+        path: the file.
         frame_count: frames written so far.
         peak: largest absolute sample so far, before clipping.
-        clipped_sample_count: samples above full scale so far; always 0 for "wav32f", which does not clip.
+        clipped_sample_count: samples above full scale so far, if they are clipped.
 
     Raises:
         ValueError: the encoding is unknown or does not support the rate or the number of channels.
@@ -63,16 +66,20 @@ class AudioWriter:
         OSError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding) -> None:
+    def __init__(
+        self, path: Path, sample_rate_hz: int, channel_count: int, encoding: Encoding, *, or_floats: bool = False
+    ) -> None:
         if encoding not in get_args(Encoding):
             raise ValueError(f"unknown encoding {encoding!r}")
         self.frame_count = 0
         self.peak = 0.0
         self.clipped_sample_count = 0
-        self._path = path
+        self.path = path
         self._space = FreeSpace(path.parent)
+        self._sample_rate_hz = sample_rate_hz
         self._channel_count = channel_count
-        self._encoding = encoding
+        self._encoding: Encoding = encoding
+        self._or_floats = or_floats
         make_sink = _FlacSink if encoding.startswith("flac") else _WavSink
         self._sink: _Sink = make_sink(path, sample_rate_hz, channel_count, encoding)
 
@@ -86,12 +93,12 @@ class AudioWriter:
             try:
                 self._guarded(self._sink.close)
             except BaseException:
-                self._path.unlink(missing_ok=True)
+                self.path.unlink(missing_ok=True)
                 raise
         else:
             with contextlib.suppress(OSError, soundfile.LibsndfileError):  # report the first error
                 self._sink.close()
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
     def write(self, block: Samples) -> None:
         """Append ``block``, float32 [channels, frames]."""
@@ -102,6 +109,8 @@ class AudioWriter:
         peak = float(np.abs(block).max())
         if not np.isfinite(peak):
             raise ValueError("the block holds samples that are not finite")
+        if peak > 1.0 and self._or_floats and self._encoding != "wav32f":
+            self._guarded(self._continue_in_floats)
         interleaved = block.T
         if self._encoding != "wav32f":
             full_scale = 2.0 ** (_BITS[self._encoding] - 1)
@@ -113,6 +122,22 @@ class AudioWriter:
         self._guarded(self._sink.write, interleaved)
         self.frame_count += block.shape[1]
         self.peak = max(self.peak, peak)
+
+    def _continue_in_floats(self) -> None:
+        """Replace the file by one that has the same samples as floats."""
+        integers = self.path.rename(self.path.with_name(f"{self.path.name}.integers"))
+        try:
+            self.path = self.path.with_suffix(".wav")
+            self._encoding = "wav32f"
+            sink = _WavSink(self.path, self._sample_rate_hz, self._channel_count, self._encoding)
+            self._sink.close()
+            self._sink = sink
+            if self.frame_count:
+                for block in soundfile.blocks(integers, _BLOCK_FRAMES, dtype="float32", always_2d=True):
+                    self._space.use(block.nbytes)
+                    sink.write(block)
+        finally:
+            integers.unlink()
 
     def _guarded(self, do: Callable[..., object], *arguments: Any) -> None:
         try:
@@ -206,10 +231,13 @@ def reencode(
     encoding: Encoding,
     limits: AudioLimits = DEFAULT_LIMITS,
     check: Callable[[], None] = lambda: None,
+    *,
+    or_floats: bool = False,
 ) -> AudioSummary:
     """Write ``source`` to ``target`` in another encoding, with the same rate and channels, in bounded memory.
 
     Args:
+        or_floats: see :class:`AudioWriter`. The name of ``target`` must end in ".wav".
         check: called for each block. An exception that it raises ends the work.
 
     Returns:
@@ -221,9 +249,11 @@ def reencode(
     """
     with (
         Decoding(source, limits) as decoding,
-        AudioWriter(target, decoding.info.sample_rate_hz, decoding.info.channel_count, encoding) as writer,
+        AudioWriter(
+            target, decoding.info.sample_rate_hz, decoding.info.channel_count, encoding, or_floats=or_floats
+        ) as writer,
     ):
-        for block in regroup(decoding.chunks(), 65_536):
+        for block in regroup(decoding.chunks(), _BLOCK_FRAMES):
             check()
             writer.write(block)
         return decoding.summary()

@@ -1,4 +1,4 @@
-"""Decodes untrusted recordings to float32 in bounded memory, with FFmpeg through PyAV.
+"""Decodes untrusted recordings to float32 in bounded memory: PCM with :mod:`kit.audio.pcm`, all else with FFmpeg through PyAV.
 
 The demuxer is selected by :func:`kit.audio.containers.sniff`. Protocols are restricted to local files, and codecs to a
 list of audio codecs, so playlists, subtitles and cover images never reach a decoder. Call these functions in threads.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,7 +21,9 @@ import numpy as np
 from av.stream import Discard
 from numpy.typing import NDArray
 
-from kit.audio.containers import DEMUXERS, SUPPORTED_FORMATS, comment_count, id3_bytes, promised_seconds, sniff
+from kit.audio.containers import DEMUXERS, SUPPORTED_FORMATS, comment_count, locate, promised_seconds
+from kit.audio.mp4 import Edit, Timeline, read_timeline
+from kit.audio.pcm import Pcm, find_pcm
 from kit.errors import AppError, Code
 
 __all__ = ["DEFAULT_LIMITS", "AudioInfo", "AudioLimits", "AudioSummary", "Decoding"]
@@ -38,8 +41,6 @@ _SCALES = {"u8": 2.0**-7, "s16": 2.0**-15, "s32": 2.0**-31}
 _DTYPES = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "flt": np.float32, "dbl": np.float64}
 
 _MAX_COMMENT_COUNT = 5_000
-
-_PADDED_CONTAINERS = ("m4a", "ogg")
 
 _MAX_PADDING_FRAMES = 4096
 """Padding is shorter than two AAC frames with spectral band replication, and shorter than half a Vorbis block."""
@@ -72,7 +73,8 @@ class AudioInfo:
     """The header of a recording.
 
     Attributes:
-        container: "wav" (also RF64), "w64", "flac", "mp3", "ogg", "m4a", "aac" (raw ADTS) or "aiff".
+        container: "wav" (also RF64 and BW64), "w64", "flac", "mp3", "ogg", "m4a", "aac" (raw ADTS), "aiff",
+            "caf" or "matroska" (also WebM).
         codec: FFmpeg's name of the codec, for example "pcm_s16le" or "opus".
         sample_rate_hz: sample rate of the decoded signal.
         channel_count: channels of the decoded signal.
@@ -125,25 +127,33 @@ class Decoding:
         self._damaged = False
         self._start: int | None = None  # of the packets read so far, in ticks of the stream
         self._end: int | None = None
+        self._file: Any = None
         self.frame_count = 0
         self.peak = 0.0
-        container = sniff(path)
-        if container is None:
+        located = locate(path)
+        if located is None:
             raise _empty() if path.stat().st_size == 0 else _unreadable("This is not a supported audio file.")
-        if comment_count(path, container) > _MAX_COMMENT_COUNT:  # FFmpeg needs quadratic time for them
+        container, self._offset = located
+        self._pcm = find_pcm(path, container)
+        if self._pcm is not None:
+            self.info = self._pcm_info(self._pcm, container)
+            return
+        if comment_count(path, container, self._offset) > _MAX_COMMENT_COUNT:  # FFmpeg needs quadratic time for them
             raise AppError(
                 Code.UNPROCESSABLE,
                 "AUDIO_TOO_COMPLEX",
                 f"The file has more than {_MAX_COMMENT_COUNT} tags. Export the audio again, without its tags.",
             )
+        self._timeline = read_timeline(path) if container == "m4a" else Timeline()
         try:
             self._file = av.open(
                 f"file:{path.resolve()}",
                 format=DEMUXERS[container],
                 options={
+                    **({"ignore_editlist": "1"} if self._timeline.is_forward else {}),
                     "protocol_whitelist": "file",
                     "codec_whitelist": ",".join(_CODECS),
-                    "skip_initial_bytes": str(id3_bytes(path)),  # FFmpeg would parse all frames of the tags
+                    "skip_initial_bytes": str(self._offset),  # FFmpeg would parse all frames of the tags
                 },
                 metadata_errors="replace",
             )
@@ -172,11 +182,16 @@ class Decoding:
 
     def close(self) -> None:
         """Close the file. Closing it again has no effect."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def chunks(self) -> Iterator[Samples]:
         """Yield the signal once, in blocks of the lengths in the file."""
-        frames = self._unpadded() if self.info.container in _PADDED_CONTAINERS else self._converted()
+        if self._pcm is not None:
+            frames = self._pcm.blocks(self._path)
+        else:
+            presented = self._presented() if self._timeline.is_forward else self._unpadded()
+            frames = {"m4a": presented, "ogg": self._unpadded()}.get(self.info.container) or self._converted()
         rate_hz = self.info.sample_rate_hz
         for chunk in frames:
             peak = float(np.abs(chunk).max(initial=0.0))
@@ -208,6 +223,18 @@ class Decoding:
             warnings.append("DAMAGED")
         return AudioSummary(self.info, self.frame_count, duration_seconds, self.peak, tuple(warnings))
 
+    def _pcm_info(self, pcm: Pcm, container: str) -> AudioInfo:
+        rate_hz, channel_count = pcm.form.sample_rate_hz, pcm.form.channel_count
+        self._check(rate_hz, channel_count)
+        if pcm.frame_count == 0:
+            raise _empty()
+        if pcm.frame_count > self._limits.max_seconds * rate_hz:
+            raise self._too_long()
+        if pcm.frame_count * channel_count > self._limits.max_sample_count:
+            raise self._too_large()
+        promised = None if pcm.promised_frames is None else pcm.promised_frames / rate_hz
+        return AudioInfo(container, pcm.codec, rate_hz, channel_count, promised)
+
     def _read_header(self, container: str) -> tuple[Any, str, float | None]:
         stream = next(iter(self._file.streams.audio), None)
         if stream is None:
@@ -221,7 +248,9 @@ class Decoding:
                 other.discard = Discard.all
         context.thread_count = 1
         seconds = float(stream.duration * stream.time_base) if stream.duration else None
-        promised = promised_seconds(self._path, container, context.name, seconds)
+        if seconds is not None and self._timeline.is_forward:
+            seconds = self._timeline.seconds(seconds)
+        promised = promised_seconds(self._path, container, self._offset, seconds)
         if promised and seconds and min(promised, seconds) > self._limits.max_seconds:
             raise self._too_long()
         if promised and seconds:
@@ -317,14 +346,98 @@ class Decoding:
 
     def _padding_frames(self, frame_count: int) -> int:
         """Return how many of the last frames are after the end of the track."""
-        tick_seconds = self._stream.time_base
-        end = self._stream.duration or 0  # in MP4 from the edit list, often rounded to milliseconds
-        if self.info.container == "m4a" and self._end is not None:
-            exact_end = self._end - max(0, self._start or 0)
-            if abs(end - exact_end) * tick_seconds < _EDIT_LIST_TICK_SECONDS:
-                end = exact_end
-        excess = frame_count - round(end * tick_seconds * self.info.sample_rate_hz)
+        end_seconds = (self._stream.duration or 0) * self._stream.time_base
+        excess = frame_count - round(end_seconds * self.info.sample_rate_hz)
         return excess if 0 < excess <= _MAX_PADDING_FRAMES else 0
+
+    def _presented(self) -> Iterator[Samples]:
+        """Yield the signal of an MP4 file as its timeline presents it: without the encoder's delay and padding, with silent edits."""
+        rate_hz, timeline = self.info.sample_rate_hz, self._timeline
+        edits = timeline.edits
+        if not edits and timeline.gapless is not None:
+            priming, length = timeline.gapless
+            edits = (Edit(Fraction(priming, rate_hz), Fraction(length, rate_hz)),)
+        media = _Media(self._converted(), self._media_start())
+        begun = Fraction(0)  # of the edit, in the presentation
+        for index, edit in enumerate(edits or (Edit(Fraction(0), None),)):
+            ended = None if edit.seconds is None else begun + edit.seconds
+            frame_count = None if ended is None else round(ended * rate_hz) - round(begun * rate_hz)
+            if edit.start_seconds is None:
+                yield from media.silence(frame_count or 0, self.info.channel_count)
+            else:
+                start = round(edit.start_seconds * rate_hz)
+                is_last = index >= len(edits) - 1
+                end = None if frame_count is None else start + frame_count
+                yield from media.read(start, end, self._last_frame if is_last else None)
+            begun = ended or begun
+
+    def _media_start(self) -> int:
+        """Return the position of the first decoded frame in the media. FFmpeg skips the delay that iTunSMPB names."""
+        if self._first.pts is None or self._start is None:
+            return 0
+        return max(0, round((self._first.pts - self._start) * self._stream.time_base * self.info.sample_rate_hz))
+
+    def _last_frame(self, end: int | None) -> int | None:
+        """Return the end of the recording in the media, given its end by the edit list, which is rounded to a coarse clock."""
+        rate_hz, exact = self.info.sample_rate_hz, []
+        if self._timeline.gapless is not None:
+            exact.append(sum(self._timeline.gapless))
+        if self._start is not None and self._end is not None:
+            exact.append(round((self._end - self._start) * self._stream.time_base * rate_hz))
+        for each in exact:
+            if end is None or abs(end - each) < _EDIT_LIST_TICK_SECONDS * rate_hz:
+                return each
+        return end
+
+
+class _Media:
+    """Reads the decoded media of a track forward.
+
+    Args:
+        blocks: float32 [channels, frames], of any lengths.
+        start: position of the first frame in the media.
+    """
+
+    def __init__(self, blocks: Iterator[Samples], start: int) -> None:
+        self._blocks = blocks
+        self._block: Samples | None = None
+        self._start = start
+
+    def silence(self, frame_count: int, channel_count: int) -> Iterator[Samples]:
+        """Yield silence."""
+        for start in range(0, frame_count, _MAX_PADDING_FRAMES):
+            yield np.zeros((channel_count, min(_MAX_PADDING_FRAMES, frame_count - start)), np.float32)
+
+    def read(
+        self, start: int, end: int | None, exact_end: Callable[[int | None], int | None] | None
+    ) -> Iterator[Samples]:
+        """Yield the frames from ``start`` to ``end``, or to the end of the media.
+
+        Args:
+            exact_end: called at the end of the media with ``end``, returns the exact end. It is at most
+                :data:`_MAX_PADDING_FRAMES` from there.
+        """
+        held: deque[tuple[int, Samples]] = deque()
+        margin = _MAX_PADDING_FRAMES if exact_end is not None else 0
+        while end is None or self._start < end + margin:
+            block = self._next()
+            if block is None:
+                break
+            if end is not None and self._start + block.shape[1] > end + margin:
+                self._block = block[:, end + margin - self._start :]
+                block = block[:, : end + margin - self._start]
+            held.append((self._start, block))
+            self._start += block.shape[1]
+            while held and held[0][0] + held[0][1].shape[1] <= self._start - 2 * margin:
+                position, oldest = held.popleft()
+                yield oldest[:, max(0, start - position) :]
+        last = exact_end(end) if exact_end is not None else end
+        for position, block in held:
+            yield block[:, max(0, start - position) : None if last is None else max(0, last - position)]
+
+    def _next(self) -> Samples | None:
+        block, self._block = self._block, None
+        return next(self._blocks, None) if block is None else block
 
 
 def _indexed_seconds(stream: Any) -> float:

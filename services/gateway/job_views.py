@@ -52,8 +52,13 @@ def progress(job: job_pb2.Job) -> int:
 
 
 def progress_message(job: job_pb2.Job) -> str | None:
-    """Return the current step of a running job, or None."""
-    return job.progress_message or None if job.state == job_pb2.JOB_STATE_RUNNING else None
+    """Return the current step of a running job, the stems of a completed one that exceed full scale, or None."""
+    if job.state == job_pb2.JOB_STATE_RUNNING:
+        return job.progress_message or None
+    loud = [output.name for output in job.result.outputs if output.peak > 1.0]
+    if not loud or not job.result.outputs_are_stems:
+        return None
+    return f"Above full scale, and therefore WAV with 32-bit floats: {', '.join(loud)}."
 
 
 def error_text(job: job_pb2.Job) -> str | None:

@@ -39,6 +39,8 @@ CONTENT_TYPES = {
     "m4a": "audio/mp4",
     "aac": "audio/aac",
     "aiff": "audio/aiff",
+    "caf": "audio/x-caf",
+    "matroska": "audio/webm",
 }
 _EXTENSIONS = {
     "aac", "aif", "aifc", "aiff", "alac", "ape", "caf", "flac", "m4a", "m4b", "mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpga",

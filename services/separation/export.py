@@ -148,17 +148,19 @@ def _write_archive(
     limits: audio.AudioLimits,
 ) -> None:
     """Write the stems into an archive, one at a time. Members are not compressed, because audio hardly shrinks."""
-    extension = audio_extension(encoding)
     space = FreeSpace(archive.parent)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
         for number, source in enumerate(sources):
-            encoded = archive.with_name(f"member.{extension}")
+            member_path = archive.with_name(f"member.{audio_extension(encoding)}")
             stem = audio.AudioFile(source.path, limits, frame_count=source.frame_count)
-            with audio.AudioWriter(encoded, stem.sample_rate_hz, stem.channel_count, encoding) as writer:
+            with audio.AudioWriter(
+                member_path, stem.sample_rate_hz, stem.channel_count, encoding, or_floats=True
+            ) as writer:
                 for block in stem.blocks(_BLOCK_FRAMES):
                     writer.write(block)
                     report((number + writer.frame_count / max(1, source.frame_count)) / len(sources))
-            member = zipfile.ZipInfo(f"{source.name}.{extension}", _MEMBER_TIME)
+            encoded = writer.path
+            member = zipfile.ZipInfo(f"{source.name}{encoded.suffix}", _MEMBER_TIME)
             member.external_attr = 0o644 << 16
             space.use(encoded.stat().st_size)
             with encoded.open("rb") as file, target.open(member, "w", force_zip64=True) as place:

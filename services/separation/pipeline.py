@@ -29,6 +29,7 @@ from services.separation.engines.hpss import HPSS
 from services.separation.registry import Registry
 from services.separation.settings import SeparationSettings
 from services.separation.stems import Files, describe_output, describe_selection, write_stems
+from services.separation.upright import Upright, separated
 from services.separation.worker import SeparationWorker, compute_queue
 
 __all__ = ["PipelineWorker", "normalize", "queued_stages"]
@@ -141,7 +142,7 @@ def _decompose(registry: Registry, report: Report, *, mix: audio.AudioFile, fold
 def _compose(_registry: Registry, report: Report, *, mix: audio.AudioFile, folder: Path, parts: Files) -> Files:
     (folder / "composite").mkdir()
     main = folder / "composite" / "main.wav"
-    with audio.AudioWriter(main, mix.sample_rate_hz, mix.channel_count, ENCODING) as writer:
+    with audio.AudioWriter(main, mix.sample_rate_hz, mix.channel_count, ENCODING, or_floats=True) as writer:
         for block in mix.blocks(_BLOCK_FRAMES):
             writer.write(block)
             report(writer.frame_count / max(1, mix.frame_count))
@@ -188,9 +189,10 @@ def normalize(mix: service.Mix, file: Path, report: Report) -> audio.AudioWriter
 def _within(name: str, folder: Path, registry: Registry, model: str, mix: audio.AudioFile, report: Report) -> Files:
     """Separate into the sub-folder ``name``, which is part of the public contract."""
     (folder / name).mkdir()
-    files = {stem: folder / name / f"{stem}.wav" for stem in registry.declaration(model).outputs}
+    outputs = registry.declaration(model).outputs
+    files = {stem: folder / name / f"{stem}.wav" for stem in outputs}
     with registry.use(model) as engine:
-        made = write_stems(engine.separate(mix, model), mix, files, ENCODING, report)
+        made = write_stems(separated(engine, Upright(mix), model, outputs), mix, files, ENCODING, report)
     for output, _file in made:
         output.path = f"{name}/{output.path}"
     return made

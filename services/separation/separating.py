@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from kit import audio
 from kit.compute import Report
 from kit.engines import ModelSelection
 from services.separation import service
-from services.separation.engines.networks.blocks import with_remainder
 from services.separation.ensembles import averaged, strongest
 from services.separation.plans import first_names, stem_names
 from services.separation.registry import Registry
 from services.separation.scratch import ScratchSignal
 from services.separation.service import ACCOMPANIMENT, SeparationSpec
 from services.separation.stems import Files, OutputFile, audio_extension, write_mix, write_stems
+from services.separation.upright import Upright, rest_of, separated, with_remainder
 
 __all__ = ["Run", "Separated", "separate"]
 
@@ -79,6 +79,7 @@ class _Separation:
         self._report = report
         self._spec = spec
         self._mix = mix
+        self._upright = Upright(mix)
         self._folder = folder
         self._runs: list[Run] = []
         # Progress is measured in costs of the models.
@@ -113,16 +114,18 @@ class _Separation:
         for model in models[:-1]:
             stored.append({stem: self._signal(f"{len(stored)}.{stem}") for stem in stems})
             with self._running(model) as (engine, report):
-                blocks = engine.separate(self._mix, model, stems)
+                blocks = self._blocks(engine, self._upright, model, stems)
                 write_stems(blocks, self._mix, {}, spec.format, report, stored[-1])
         with self._running(models[-1]) as (engine, report):
-            blocks = engine.separate(self._mix, models[-1], stems)
+            blocks = self._blocks(engine, self._upright, models[-1], stems)
             if spec.combine == "average":
                 blocks = averaged(stored, blocks, spec.weights or [1.0] * len(models))
             elif spec.combine == "max_magnitude":
                 blocks = strongest(stored, blocks, self._mix.sample_rate_hz)
             if len(stems) < len(names):
                 blocks = with_remainder(blocks, self._mix, ACCOMPANIMENT)
+            elif spec.combine == "max_magnitude":
+                blocks = with_remainder(blocks, self._mix, rest_of(names))
             made = self._write(blocks, self._mix, names, inputs, report)
         for signals in stored:
             for signal in signals.values():
@@ -136,11 +139,14 @@ class _Separation:
         with self._running(step.model, step.stem) as (engine, report):
             blocks = (
                 {names[stem]: samples for stem, samples in block.items()}
-                for block in engine.separate(source, step.model)
+                for block in self._blocks(engine, Upright(source), step.model)
             )
             made = self._write(blocks, source, list(names.values()), inputs, report)
         source.delete()
         return made
+
+    def _blocks(self, engine: service.Engine, mix: Upright, model: str, stems: Collection[str] | None = None) -> Blocks:
+        return separated(engine, mix, model, self._registry.declaration(model).outputs, stems)
 
     def _write(
         self,

@@ -41,7 +41,13 @@ class Mix(Shape, Protocol):
 
 
 class Engine(EngineBase, Protocol):
-    """Separates a recording into stems. The outputs in the declaration of a model are the names of its stems."""
+    """Separates a recording into stems. The outputs in the declaration of a model are the names of its stems.
+
+    Attributes:
+        adds_up: whether the stems of every model add up to the recording. Otherwise the difference is added to the rest.
+    """
+
+    adds_up: bool = True
 
     def separate(self, mix: Mix, model: str, stems: Collection[str] | None = None) -> Iterator[Mapping[str, Samples]]:
         """Yield consecutive blocks of the stems, at the sample rate and with the channels of the mix.

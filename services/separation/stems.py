@@ -44,12 +44,11 @@ Files = list[OutputFile]
 
 
 class StemWriter(audio.AudioWriter):
-    """Writes a stem, and its waveform beside it."""
+    """Writes a stem, and its waveform beside it. A stem does not clip: see ``or_floats`` of :class:`~kit.audio.AudioWriter`."""
 
     def __init__(self, path: Path, sample_rate_hz: int, channel_count: int, encoding: audio.Encoding) -> None:
-        super().__init__(path, sample_rate_hz, channel_count, encoding)
+        super().__init__(path, sample_rate_hz, channel_count, encoding, or_floats=True)
         self._waveform = audio.Waveform(sample_rate_hz)
-        self._waveform_path = waveform_file(path)
 
     def write(self, block: service.Samples) -> None:
         super().write(block)
@@ -60,7 +59,7 @@ class StemWriter(audio.AudioWriter):
     ) -> None:
         super().__exit__(kind, error, trace)
         if kind is None:
-            self._guarded(self._waveform_path.write_bytes, self._waveform.data())
+            self._guarded(waveform_file(self.path).write_bytes, self._waveform.data())
 
 
 def describe_selection(selection: ModelSelection, result: job_pb2.JobResult) -> None:
@@ -94,7 +93,7 @@ def write_stems(
     Args:
         blocks: consecutive blocks of all stems in ``files`` and ``scratch``. A generator is closed at the end.
         mix: the recording that is separated.
-        files: stem names and the files to write.
+        files: stem names and the files to write. Those of stems above full scale end in ".wav" instead.
         scratch: stem names and the signals to write, for further models.
         report: called with the progress ratio after every block. An exception that it raises stops the engine.
 
@@ -128,14 +127,16 @@ def write_stems(
             report(done / mix.frame_count if mix.frame_count else 1.0)
         if writing is not None:
             writing.result()
-    extension = audio_extension(encoding)
     return [
-        (describe_output(stem, f"{stem}.{extension}", mix, writer), files[stem]) for stem, writer in encoders.items()
+        (describe_output(stem, f"{stem}{writer.path.suffix}", mix, writer), writer.path)
+        for stem, writer in encoders.items()
     ]
 
 
 def write_mix(mix: service.Mix, folder: Path, report: Report) -> OutputFile:
     """Write a recording as FLAC with 16 bits, for players that play it in place of its stems. It has their rate and length.
+
+    Above full scale it becomes WAV with floats, as stems do.
 
     Args:
         report: called with 1 for every block. An exception that it raises ends the work.
@@ -143,12 +144,11 @@ def write_mix(mix: service.Mix, folder: Path, report: Report) -> OutputFile:
     Returns:
         The description and the file.
     """
-    file = folder / f"{MIX}.flac"
-    with StemWriter(file, mix.sample_rate_hz, mix.channel_count, _MIX_ENCODING) as writer:
+    with StemWriter(folder / f"{MIX}.flac", mix.sample_rate_hz, mix.channel_count, _MIX_ENCODING) as writer:
         for block in mix.blocks(_BLOCK_FRAMES):
             writer.write(block)
             report(1.0)
-    return describe_output(MIX, file.name, mix, writer), file
+    return describe_output(MIX, writer.path.name, mix, writer), writer.path
 
 
 def describe_output(name: str, path: str, shape: service.Shape, writer: audio.AudioWriter) -> job_pb2.AudioOutput:
@@ -161,5 +161,4 @@ def describe_output(name: str, path: str, shape: service.Shape, writer: audio.Au
         channel_count=shape.channel_count,
         frame_count=writer.frame_count,
         peak=writer.peak,
-        clipped_sample_count=writer.clipped_sample_count,
     )

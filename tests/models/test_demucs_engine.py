@@ -27,9 +27,10 @@ from safetensors.torch import save_file
 from kit.engines import EngineRegistry
 from kit.errors import AppError, Code
 from services.separation.engines.demucs import DemucsEngine
+from services.separation.upright import Upright, separated
 from tests.clocks import HandClock
 from tests.models.hub import Trap
-from tests.models.recordings import ArrayMix, joined, song
+from tests.models.recordings import ArrayMix, error_db, joined, song
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -132,10 +133,11 @@ def reference(model: Any, samples: Samples) -> dict[str, Samples]:
 )
 def test_it_computes_what_demucs_computes(engine: DemucsEngine, zoo: Zoo, model: str, frame_count: int) -> None:
     samples = song(2, frame_count)
+    samples -= samples.mean()  # the engine reads recordings without an offset
     expected = reference(zoo.models[model], samples)
     actual = joined(engine.separate(ArrayMix(samples), model))
     assert tuple(actual) == STEMS
-    assert max(np.abs(stem).max() for stem in expected.values()) > 0.05
+    assert max(np.abs(stem).max() for stem in expected.values()) > 0.1 * np.abs(samples).max()
     for stem, output in actual.items():
         assert output.dtype == np.float32
         assert output.shape == samples.shape
@@ -280,9 +282,24 @@ def test_tiny_recordings_keep_their_length(engine: DemucsEngine, model: str, rat
 @pytest.mark.parametrize("level", [0.0, 0.25])
 def test_silence_stays_silent(engine: DemucsEngine, level: float) -> None:
     """Digital silence, and a constant: nothing to normalise by in either."""
-    output = joined(engine.separate(ArrayMix(np.full((2, 30_000), level, np.float32)), "htdemucs"))
+    mix = Upright(ArrayMix(np.full((2, 30_000), level, np.float32)))
+    output = joined(separated(engine, mix, "htdemucs", STEMS))
     for stem in STEMS:
-        np.testing.assert_allclose(output[stem], level, atol=1e-5)
+        np.testing.assert_allclose(output[stem], level if stem == "other" else 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("rate_hz", [RATE_HZ, 48_000, 16_000])
+@pytest.mark.parametrize("model", ["htdemucs", "weighted"])
+def test_what_no_network_claims_is_in_the_rest(engine: DemucsEngine, model: str, rate_hz: int) -> None:
+    mix = ArrayMix(song(3, 50_000), rate_hz)
+    plain = joined(engine.separate(Upright(mix), model))
+    whole = joined(separated(engine, Upright(mix), model, STEMS))
+    assert error_db(sum(plain.values()), mix.samples) > -40
+    assert error_db(sum(whole.values()), mix.samples) < -120
+    for stems in (("other",), ("vocals",)):
+        alone = joined(separated(engine, Upright(mix), model, STEMS, stems))
+        assert set(alone) == set(stems)
+        assert alone[stems[0]].tobytes() == whole[stems[0]].tobytes()
 
 
 @pytest.mark.parametrize("rate_hz", [RATE_HZ, 48_000])
@@ -389,6 +406,7 @@ def test_a_legacy_checkpoint_is_read_when_its_digest_is_trusted(zoo: Zoo, tmp_pa
     assert refusal(lambda: DemucsEngine(model_dir=tmp_path).load("old")).reason == "CHECKPOINT_UNTRUSTED"
     engine = DemucsEngine(model_dir=tmp_path, trusted_sha256=frozenset({digest}), thread_count=1)
     samples = song(2, 5_000)
+    samples -= samples.mean()
     expected = reference(zoo.models["plain"], samples)
     np.testing.assert_allclose(joined(engine.separate(ArrayMix(samples), "old"))["bass"], expected["bass"], atol=2e-5)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kit.audio import AudioFile, AudioInfo, decode_blocks, inspect, probe, regroup, sniff
+from kit.errors import AppError
 from tests.broken_media import by_ffmpeg
+from tests.mp4_boxes import edit_list, gapless_tag, with_boxes
 
 RATE_HZ = 44_100
 
@@ -239,3 +242,251 @@ def test_many_threads_decode_at_once(short_flac: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         first, *others = pool.map(decoded, [short_flac] * 8)
     assert all(np.array_equal(first, other) for other in others)
+
+
+def test_every_layout_of_pcm_and_floats_is_read_as_libsndfile_reads_it(tmp_path: Path) -> None:
+    path, written, layouts = tmp_path / "recording", noise(5_001, 3), 0
+    for file_format in ("WAV", "WAVEX", "RF64", "W64", "AIFF"):
+        for subtype in soundfile.available_subtypes(file_format):
+            for endian in ("FILE", "LITTLE", "BIG"):
+                if not soundfile.check_format(file_format, subtype, endian) or not subtype.startswith(
+                    ("PCM", "FLOAT", "DOUBLE", "ALAW", "ULAW")
+                ):
+                    continue
+                soundfile.write(path, written, RATE_HZ, subtype=subtype, format=file_format, endian=endian)
+                expected = soundfile.read(path, dtype="float32", always_2d=True)[0]
+                np.testing.assert_array_equal(decoded(path), expected[:5_001].T)
+                assert inspect(path).warnings == ()
+                layouts += 1
+    assert layouts > 60
+
+
+def extensible(steps: NDArray[np.int64], bits: int, valid_bits: int, tag: int = 1, align: int = 0) -> bytes:
+    """A WAV file with WAVE_FORMAT_EXTENSIBLE. ``steps``: samples [frames, channels] of ``bits`` bits, left-justified."""
+    size, channel_count = bits // 8, steps.shape[1]
+    packed = np.ascontiguousarray(steps, "<i8").view(np.uint8).reshape(-1, 8)[:, :size]
+    packed = packed.astype(np.uint8) if size > 1 else packed + np.uint8(128)
+    align = align or size * channel_count
+    form = struct.pack("<HHIIHH", 0xFFFE, channel_count, RATE_HZ, RATE_HZ * align, align, bits)
+    form += struct.pack("<HHII", 22, valid_bits, 3, tag) + bytes.fromhex("00001000800000aa00389b71")
+    body = (
+        b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", packed.size) + packed.tobytes()
+    )
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("bits", "valid_bits"),
+    [(32, 24), (32, 20), (32, 16), (32, 0), (32, 40), (24, 20), (24, 16), (16, 12), (16, 8), (8, 7), (24, 24)],
+)
+def test_the_bits_of_the_container_count_and_not_the_valid_ones(tmp_path: Path, bits: int, valid_bits: int) -> None:
+    path, kept = tmp_path / "recording.wav", valid_bits if 0 < valid_bits <= bits else bits
+    steps = np.random.default_rng(0).integers(-(2 ** (kept - 1)), 2 ** (kept - 1), (3_001, 2)) << (bits - kept)
+    path.write_bytes(extensible(steps, bits, valid_bits))
+    expected = (steps / 2.0 ** (bits - 1)).astype(np.float32)
+    np.testing.assert_array_equal(soundfile.read(path, dtype="float32", always_2d=True)[0], expected)
+    np.testing.assert_array_equal(decoded(path), expected.T)
+    assert inspect(path).warnings == ()
+
+
+def test_24_bits_in_32_by_the_block_align_alone(tmp_path: Path) -> None:
+    path = tmp_path / "recording.wav"
+    steps = np.random.default_rng(0).integers(-(2**23), 2**23, (3_001, 2)) << 8
+    content = extensible(steps, 32, 24)
+    for tag in (0xFFFE, 1):
+        path.write_bytes(content[:20] + struct.pack("<H", tag) + content[22:34] + struct.pack("<H", 24) + content[36:])
+        np.testing.assert_array_equal(decoded(path), (steps / 2.0**31).astype(np.float32).T)
+
+
+PLACEHOLDERS = [0, 0xFFFF_FFFF, 0x7FFF_FFFF, 0x7FFF_F000, 0x8000_0000, 0xFFFF_FFDB, 0xFFFF_FF00]
+
+
+@pytest.mark.parametrize("size", PLACEHOLDERS)
+@pytest.mark.parametrize(("file_format", "subtype"), [("WAV", "PCM_16"), ("WAVEX", "PCM_24"), ("WAV", "ULAW")])
+def test_placeholders_of_sizes_are_no_promise(tmp_path: Path, file_format: str, subtype: str, size: int) -> None:
+    path = tmp_path / "recording.wav"
+    soundfile.write(path, noise(5_002, 2), RATE_HZ, subtype=subtype, format=file_format)
+    expected, content = decoded(path), path.read_bytes()
+    at = content.index(b"data") + 4
+    path.write_bytes(
+        content[:4]
+        + struct.pack("<I", min(size + 36, 0xFFFF_FFFF))
+        + content[8:at]
+        + struct.pack("<I", size)
+        + content[at + 4 :]
+    )
+    np.testing.assert_array_equal(decoded(path), expected)
+    summary = inspect(path)
+    assert (summary.frame_count, summary.warnings, summary.info.header_seconds) == (5_002, (), None)
+
+
+@pytest.mark.parametrize("size", [0, 2**64 - 1, 2**63 - 1])
+@pytest.mark.parametrize("file_format", ["RF64", "W64"])
+def test_placeholders_of_wide_sizes_are_no_promise(tmp_path: Path, file_format: str, size: int) -> None:
+    path = tmp_path / "recording"
+    soundfile.write(path, noise(5_001, 2), RATE_HZ, subtype="PCM_16", format=file_format)
+    expected, content = decoded(path), bytearray(path.read_bytes())
+    at = content.index(b"ds64") + 16 if file_format == "RF64" else content.index(b"data") + 16
+    content[at : at + 8] = struct.pack("<Q", size)
+    path.write_bytes(content)
+    assert inspect(path).warnings == ()
+    np.testing.assert_array_equal(decoded(path)[:, :5_001], expected)
+
+
+def test_the_successor_of_rf64_and_a_chunk_after_the_samples(tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    soundfile.write(path, noise(5_001, 1), RATE_HZ, subtype="PCM_24", format="RF64")
+    expected, content = decoded(path), path.read_bytes()
+    path.write_bytes(b"BW64" + content[4:] + b"\0axml" + struct.pack("<I", 6) + b"<adm/>")
+    np.testing.assert_array_equal(decoded(path), expected)
+    assert (inspect(path).frame_count, inspect(path).warnings) == (5_001, ())
+
+
+def test_a_file_that_is_shorter_than_it_says_is_truncated_and_an_empty_one_empty(tmp_path: Path) -> None:
+    path = tmp_path / "recording.wav"
+    soundfile.write(path, noise(50_000, 2), RATE_HZ, subtype="PCM_16")
+    content = path.read_bytes()
+    path.write_bytes(content[:100_001])
+    assert (inspect(path).frame_count, inspect(path).warnings) == ((100_001 - 44) // 4, ("TRUNCATED",))
+    for rest in (b"", b"LIST" + struct.pack("<I", 4) + b"INFO"):
+        path.write_bytes(content[:40] + bytes(4) + rest)
+        with pytest.raises(AppError, match="AUDIO_EMPTY"):
+            inspect(path)
+
+
+SWEEP_FRAMES = 3 * RATE_HZ
+
+
+def sweep() -> NDArray[np.float32]:
+    """float32 [frames, channels] that is like itself nowhere else."""
+    seconds = np.arange(SWEEP_FRAMES) / RATE_HZ
+    return np.repeat((0.3 * np.sin(2 * np.pi * (200 + 300 * seconds) * seconds))[:, None], 2, 1).astype(np.float32)
+
+
+def parts(*parts: tuple[int, int] | int) -> NDArray[np.float32]:
+    """Return parts of the sweep, from a frame to another, and silent frames."""
+    silent = [np.zeros((part if isinstance(part, int) else 0, 2), np.float32) for part in parts]
+    return np.concatenate(
+        [quiet if isinstance(part, int) else sweep()[slice(*part)] for part, quiet in zip(parts, silent, strict=True)]
+    )
+
+
+DELAY, ALL, HALF = 1024, (0, SWEEP_FRAMES), RATE_HZ // 2
+GAPLESS = gapless_tag(DELAY, -(SWEEP_FRAMES + DELAY) % 1024, SWEEP_FRAMES)
+
+
+@pytest.mark.parametrize("codec", ["aac", "alac"])
+@pytest.mark.parametrize(
+    ("clock", "edits", "tags", "expected"),
+    [
+        (RATE_HZ, [(SWEEP_FRAMES, 0)], b"", [ALL]),
+        (1000, [(3000, 0)], b"", [ALL]),
+        (600, [(1800, 0)], b"", [ALL]),
+        (RATE_HZ, [(0, 0)], b"", [ALL]),  # to the end
+        (RATE_HZ, [(HALF, -1), (SWEEP_FRAMES, 0)], b"", [HALF, ALL]),
+        (1000, [(500, -1), (3000, 0)], b"", [HALF, ALL]),
+        (RATE_HZ, [(SWEEP_FRAMES - RATE_HZ, RATE_HZ)], b"", [(RATE_HZ, SWEEP_FRAMES)]),
+        (RATE_HZ, [(50_001, 7)], b"", [(7, 50_008)]),
+        (RATE_HZ, [(RATE_HZ, 0), (RATE_HZ, -1), (1000, 2 * RATE_HZ)], b"", [(0, RATE_HZ), RATE_HZ, (2 * RATE_HZ, 2 * RATE_HZ + 1000)]),
+        (600, [(1800, 0)], GAPLESS, [ALL]),
+        (RATE_HZ, [(40_000, 0)], GAPLESS, [(0, 40_000)]),  # somebody cut the file and kept its tag
+    ],
+)  # fmt: skip
+def test_the_edit_list_is_the_start_and_the_length(
+    tmp_path: Path,
+    codec: str,
+    clock: int,
+    edits: list[tuple[int, int]],
+    tags: bytes,
+    expected: list[tuple[int, int] | int],
+) -> None:
+    """Edits on the clocks that editors use, relative to the encoder's delay."""
+    path, delay = tmp_path / "recording.m4a", DELAY if codec == "aac" else 0
+    plain = by_ffmpeg(sweep(), "ipod", codec, {"use_editlist": "0"}, rate_hz=RATE_HZ)
+    moved = [(duration, start if start < 0 else start + delay) for duration, start in edits]
+    for version in (0, 1):
+        path.write_bytes(
+            with_boxes(plain, edits=edit_list(moved, version), tags=tags if delay else b"", movie_clock=clock)
+        )
+        written = parts(*expected)
+        assert_alike(decoded(path), written)
+        assert inspect(path).warnings == ()
+        if codec == "alac":
+            np.testing.assert_allclose(decoded(path), written.T, atol=2**-15)
+
+
+@pytest.mark.parametrize("frame_count", [SWEEP_FRAMES, 100_352 - DELAY, 5_000])
+def test_the_tag_of_itunes_is_the_start_and_the_length_without_an_edit_list(tmp_path: Path, frame_count: int) -> None:
+    path, written = tmp_path / "recording.m4a", sweep()[:frame_count]
+    plain = by_ffmpeg(written, "ipod", "aac", {"use_editlist": "0"}, rate_hz=RATE_HZ)
+    path.write_bytes(with_boxes(plain, tags=gapless_tag(DELAY, -(frame_count + DELAY) % 1024, frame_count)))
+    assert_alike(decoded(path), written)
+    assert inspect(path).warnings == ()
+
+
+@pytest.mark.parametrize("flags", ["frag_keyframe+empty_moov+delay_moov", "dash+delay_moov"])
+def test_fragmented_files_end_where_the_recording_ends(tmp_path: Path, flags: str) -> None:
+    path = tmp_path / "recording.mp4"
+    path.write_bytes(by_ffmpeg(sweep(), "mp4", "aac", {"movflags": flags}, rate_hz=RATE_HZ))
+    assert_alike(decoded(path), sweep())
+
+
+def test_a_hostile_edit_list_is_too_long(tmp_path: Path) -> None:
+    path = tmp_path / "recording.m4a"
+    plain = by_ffmpeg(sweep()[:RATE_HZ], "ipod", "aac", rate_hz=RATE_HZ)
+    path.write_bytes(with_boxes(plain, edits=edit_list([(2**63, -1), (RATE_HZ, 0)], 1), movie_clock=RATE_HZ))
+    with pytest.raises(AppError, match="AUDIO_TOO_LONG"):
+        inspect(path)
+
+
+def test_junk_before_the_first_frame_is_passed_over(tmp_path: Path) -> None:
+    path, written = tmp_path / "recording", tone(50_000, 2)
+    tag = b"ID3\x03\0\0\0\0\0\x0aTIT2\0\0\0\0\0\0"
+    junk = {
+        "a newline": b"\n",
+        "bytes after the tag": tag + b"\x12\x34leftover",
+        "a broken second tag": tag + b"ID3\x03\0\0\xff\xff\xff\xff" + b"\x55" * 174,
+        "a tag whose size is not synchsafe": b"ID3\x03\0\0\0\x01\xff\xffGEOB" + b"\x33" * 65_500,
+        "a large tag whose size is not synchsafe": b"ID3\x03\0\0" + struct.pack(">I", 300_000) + b"\x33" * 300_000,
+        "an APE tag": b"APETAGEX" + struct.pack("<IIII", 2000, 32, 0, 0xA0000000) + bytes(8),
+        "zeros": bytes(100_000),
+        "half a sync word": b"\xff" * 100_000,
+        "headers of frames that are not there": b"\xff\xfb\x90\x64" * 20_000,
+    }
+    kinds = {("MP3", None): "mp3", ("FLAC", "PCM_24"): "flac", ("OGG", "VORBIS"): "ogg"}
+    for (file_format, subtype), container in kinds.items():
+        soundfile.write(path, written, RATE_HZ, subtype=subtype, format=file_format)
+        plain, expected = path.read_bytes(), decoded(path)
+        for name, before in junk.items():
+            path.write_bytes(before + plain)
+            assert sniff(path) == container, name
+            np.testing.assert_array_equal(decoded(path), expected, err_msg=name)
+            assert inspect(path).warnings == (), name
+
+
+@pytest.mark.parametrize(
+    "content", [b"<html>" * 50_000, bytes(300_000), b"\xff\xfb\x90\x64" * 100_000, b"ID3" * 90_000]
+)
+def test_what_is_no_audio_is_no_audio_after_junk_either(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "recording"
+    path.write_bytes(content)
+    assert sniff(path) is None
+    path.write_bytes(np.random.default_rng(0).bytes(300_000))
+    assert sniff(path) is None
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "options"),
+    [
+        ("webm", "libopus", {}), ("webm", "libopus", {"live": "1"}), ("matroska", "flac", {}), ("matroska", "alac", {}),
+        ("matroska", "pcm_s16le", {}), ("matroska", "libmp3lame", {}), ("caf", "pcm_s24le", {}), ("caf", "pcm_f32be", {}),
+        ("caf", "alac", {}),
+    ],
+)  # fmt: skip
+def test_recordings_of_browsers_and_of_logic(
+    tmp_path: Path, container: str, codec: str, options: dict[str, str]
+) -> None:
+    path, written = tmp_path / "recording", tone(50_077, 2, 48_000)
+    path.write_bytes(by_ffmpeg(written, container, codec, options, rate_hz=48_000))
+    assert_alike(decoded(path), written)
+    assert (inspect(path).info.container, inspect(path).warnings) == ("caf" if container == "caf" else "matroska", ())

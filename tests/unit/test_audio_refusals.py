@@ -105,7 +105,9 @@ def test_a_flac_of_no_frames_is_empty(path: Path) -> None:
 def test_what_cannot_be_read(path: Path, content: bytes) -> None:
     error = refusal(path, content)
     assert error.reason == "AUDIO_UNREADABLE"
-    assert "supported formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC and AIFF" in error.message
+    assert (
+        "supported formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, M4A/AAC, AIFF, CAF and WebM/Matroska" in error.message
+    )
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ def test_a_recording_cut_off_is_decoded_as_far_as_it_goes(path: Path, file_forma
 
 @pytest.mark.parametrize(
     ("data_bytes", "warnings"),
-    [(0, ()), (0xFFFF_FFFF, ()), (0x7FFF_FFFF, ("TRUNCATED",)), (4 * 60_000, ("TRUNCATED",))],
+    [(0, ()), (0xFFFF_FFFF, ()), (0x7FFF_FFFF, ()), (4 * 60_000, ("TRUNCATED",))],
 )
 def test_a_wav_that_lies_about_its_length_has_the_length_it_has(
     path: Path, data_bytes: int, warnings: tuple[str, ...]

@@ -87,6 +87,40 @@ def test_integers_clip_at_full_scale_and_count_it(tmp_path: Path, encoding: Enco
     assert writer.peak == np.float32(1e30)
 
 
+@pytest.mark.parametrize("loud_from", [0, 100, 60_000])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_file_that_must_not_clip_becomes_one_of_floats(tmp_path: Path, encoding: Encoding, loud_from: int) -> None:
+    samples = noise(2, 70_001)
+    samples[:, loud_from:] *= 3
+    path = tmp_path / ("out.flac" if encoding.startswith("flac") else "out.wav")
+    with AudioWriter(path, RATE_HZ, 2, encoding, or_floats=True) as writer:
+        for block in regroup([samples], 777):
+            writer.write(block)
+    assert list(tmp_path.iterdir()) == [writer.path] == [tmp_path / "out.wav"]
+    assert (soundfile.info(writer.path).subtype, writer.clipped_sample_count) == ("FLOAT", 0)
+    written = decoded(writer.path)
+    exact_from = loud_from // 777 * 777
+    np.testing.assert_array_equal(written[:, exact_from:], samples[:, exact_from:])
+    step = {"flac": 2**-23, "flac16": 2**-15, "wav16": 2**-15, "wav24": 2**-23, "wav32f": 0}[encoding]
+    np.testing.assert_allclose(written, samples, rtol=0, atol=step / 2 + 2**-25)
+
+
+@pytest.mark.parametrize("encoding", ["flac", "wav16"])
+def test_a_change_to_floats_that_fails_leaves_nothing(tmp_path: Path, encoding: Encoding) -> None:
+    path = tmp_path / ("out.flac" if encoding == "flac" else "out.wav")
+
+    def fill_the_disk() -> None:
+        with AudioWriter(path, RATE_HZ, 1, encoding, or_floats=True) as writer:
+            writer.write(noise(1, 100))
+            (tmp_path / "out.wav").unlink(missing_ok=True)
+            (tmp_path / "out.wav").symlink_to("/dev/full")
+            writer.write(3 * noise(1, 100_000))
+
+    with pytest.raises(AppError, match="AUDIO_NOT_WRITTEN"):
+        fill_the_disk()
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_block_that_fails_leaves_no_file_and_none_an_empty_one(tmp_path: Path, encoding: Encoding) -> None:
     path = tmp_path / "out"

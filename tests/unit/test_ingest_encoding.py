@@ -85,6 +85,17 @@ def test_mp3_of_any_rate_and_channels(
     assert summary.peak > 0.2
 
 
+@pytest.mark.parametrize("channel_count", [3, 5, 6, 7, 8])
+def test_the_centre_is_in_the_mp3(tmp_path: Path, channel_count: int) -> None:
+    """The third channel of a recording is its centre, in WAVE files as in FLAC."""
+    samples = np.zeros((RATE_HZ, channel_count), np.float32)
+    samples[:, 2] = tone(1.0, 1)[:, 0]
+    path, _ = keep(written(tmp_path / "media", samples), tmp_path, 320, LIMITS, unheard)
+    left, right = decoded(path)
+    assert np.sqrt(np.mean(left**2)) > 0.1 * np.sqrt(np.mean(samples[:, 2] ** 2))
+    np.testing.assert_allclose(left, right, atol=0.01)
+
+
 @pytest.mark.parametrize("kind", [{}, {"format": "MP3", "subtype": "MPEG_LAYER_III"}])
 def test_lossless_is_flac_to_the_last_bit_and_says_if_its_source_is_lossy(tmp_path: Path, kind: dict[str, str]) -> None:
     source = written(tmp_path / "media", tone(), **kind)
@@ -133,8 +144,6 @@ def test_encoding_stops_when_it_is_told_to(tmp_path: Path) -> None:
 def test_sound_comes_out_of_its_wrapping_unchanged(tmp_path: Path, codec: str, container: str, kept: str) -> None:
     samples = tone(2.0, rate_hz=48_000)
     path = muxed(tmp_path / "media", codec, container, samples)
-    with pytest.raises(AppError, match="AUDIO_UNREADABLE"):
-        audio.inspect(path)
     unwrap(path)
     summary = audio.inspect(path)
     assert (summary.info.container, summary.info.sample_rate_hz, summary.info.channel_count) == (kept, 48_000, 2)

@@ -13,11 +13,13 @@ import soundfile
 from kit.audio import AudioFile, AudioWriter, Waveform
 from kit.engines import FallbackPolicy, ModelDeclaration
 from kit.errors import AppError, Code
+from kit.worker.derived_files import waveform_file
+from services.separation import service
 from services.separation.registry import Registry
 from services.separation.scratch import ScratchSignal
 from services.separation.separating import Separated, separate
 from services.separation.service import ChainStep, Engine, Mix, Samples, SeparationSpec
-from services.separation.stems import StemWriter, write_mix, write_stems
+from services.separation.stems import StemWriter, audio_extension, write_mix, write_stems
 
 RATE_HZ = 22_050
 FRAMES = 70_001
@@ -197,7 +199,7 @@ def test_models_that_were_loaded_before_stay_loaded_and_the_same_plan_gives_the_
     assert [call for call in world.engine.calls if call.startswith("unload")] == []
 
 
-@pytest.mark.parametrize(("stop_after", "begun"), [(-1.0, 1), (0.3, 1), (0.45, 2), (0.9, 3)])
+@pytest.mark.parametrize(("stop_after", "begun"), [(-1.0, 0), (0.0, 1), (0.3, 1), (0.45, 2), (0.9, 3)])
 def test_a_stopped_plan_closes_the_running_model_and_frees_its_models(
     world: World, stop_after: float, begun: int
 ) -> None:
@@ -213,7 +215,7 @@ def test_a_stopped_plan_closes_the_running_model_and_frees_its_models(
         separate(world.registry, stop, spec=spec, mix=world.mix, folder=world.folder)
     assert len([call for call in world.engine.calls if " for " in call]) == begun
     assert len([call for call in world.engine.calls if call.startswith("end")]) == begun
-    assert len([call for call in world.engine.calls if call.startswith("unload")]) == begun
+    assert len([call for call in world.engine.calls if call.startswith("unload")]) == max(1, begun)
     assert world.registry.loaded_models() == ()
 
 
@@ -264,6 +266,42 @@ def test_stems_for_further_models_are_kept_exactly_and_are_no_files_of_the_resul
     assert [output.name for output, _ in made] == ["vocals"]
     kept = np.concatenate(list(scratch["other"].blocks(3_000)), axis=1)
     np.testing.assert_array_equal(kept, samples_of(mix) - np.float32(0.5) * samples_of(mix))
+
+
+@pytest.mark.parametrize("encoding", ["flac", "wav16", "wav24", "wav32f"])
+def test_loud_stems_do_not_clip_in_any_format(tmp_path: Path, encoding: service.Format) -> None:
+    """The recording is within full scale. One of its stems exceeds it by 9 dB, and another one takes that away."""
+    samples = np.random.default_rng(0).uniform(-0.9, 0.9, (2, FRAMES)).astype(np.float32)
+    with AudioWriter(tmp_path / "song.wav", RATE_HZ, 2, "wav24") as writer:
+        writer.write(samples)
+    mix = AudioFile(tmp_path / "song.wav")
+    gain = np.float32(10 ** (9 / 20) / 0.9)
+    quiet = {"drums": np.float32(0.25)}
+    shares = {**quiet, "vocals": gain, "other": 1 - gain - quiet["drums"]}
+    blocks = ({stem: share * block for stem, share in shares.items()} for block in mix.blocks(10_000))
+    extension = audio_extension(encoding)
+    files = {stem: tmp_path / f"{stem}.{extension}" for stem in shares}
+    made = write_stems(blocks, mix, files, encoding, lambda share: None)
+
+    assert [(output.name, output.path) for output, _ in made] == [
+        ("drums", f"drums.{extension}"), ("vocals", "vocals.wav"), ("other", "other.wav"),
+    ]  # fmt: skip
+    assert [output.content_type for output, _ in made[1:]] == ["audio/wav", "audio/wav"]
+    assert [output.peak > 2.5 for output, _ in made] == [False, True, False]
+    assert [soundfile.info(file).subtype for _, file in made[1:]] == ["FLOAT", "FLOAT"]
+    assert all(waveform_file(file).exists() for _, file in made)
+    total = sum(soundfile.read(file, dtype="float64", always_2d=True)[0] for _, file in made)
+    step = {"flac": 2**-23, "wav16": 2**-15, "wav24": 2**-23, "wav32f": 2**-23}[encoding]
+    np.testing.assert_allclose(total.T, samples_of(mix), rtol=0, atol=2 * step)
+
+
+def test_a_loud_mix_does_not_clip(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).uniform(-2, 2, (2, FRAMES)).astype(np.float32)
+    with AudioWriter(tmp_path / "song.wav", RATE_HZ, 2, "wav32f") as writer:
+        writer.write(samples)
+    output, file = write_mix(AudioFile(tmp_path / "song.wav"), tmp_path, lambda share: None)
+    assert (output.path, output.content_type) == ("mix.wav", "audio/wav")
+    np.testing.assert_array_equal(samples_of(AudioFile(file)), samples)
 
 
 def test_the_mix_is_the_recording_with_sixteen_bits(mix: AudioFile, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ async def reencoded_response(
 ) -> Response:
     """Return a stored recording as WAV with its own sample rate and channel count. The temporary file is deleted afterwards.
 
-    The conversion stops if the client disconnects.
+    Samples above full scale make it a file of 32-bit floats. The conversion stops if the client disconnects.
 
     Raises:
         AppError: ``TOO_MANY_CONVERSIONS``.
@@ -69,7 +69,7 @@ async def _reencode(gateway: Gateway, key: str, target: Path, encoding: WavForma
     settings = gateway.settings
     limits = AudioLimits(settings.max_audio_seconds, max_sample_count=settings.max_audio_sample_count)
     async with gateway.blobs.local(key) as source:
-        work = functools.partial(reencode, source, target, encoding, limits, check)
+        work = functools.partial(reencode, source, target, encoding, limits, check, or_floats=True)
         working = asyncio.ensure_future(gateway.encoding_slots.run(work))
         try:
             await asyncio.shield(working)

@@ -15,7 +15,7 @@ from kit.free_space import FreeSpace
 __all__ = ["keep"]
 
 _BLOCK_FRAMES = 65_536
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _BIT_RATE_TOLERANCE = 1.05
 
 
@@ -61,7 +61,9 @@ def _encode_mp3(
         done_frames, space = 0, FreeSpace(target.parent)
         for block in audio.regroup(decoding.chunks(), _BLOCK_FRAMES):
             layout = _LAYOUTS[info.channel_count]
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
+            # Interleaved, because PyAV cannot fill eight planes.
+            interleaved = np.ascontiguousarray(block.T).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=layout)
             frame.sample_rate = info.sample_rate_hz
             space.use(block.nbytes)  # more than the encoded block
             sink.mux(stream.encode(frame))

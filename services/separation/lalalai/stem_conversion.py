@@ -56,20 +56,20 @@ def fit(
     """
     stems: Files = []
     for index, (name, file) in enumerate(files.items()):
-        path = f"{name}.{audio_extension(encoding)}"
+        path = folder / f"{name}.{audio_extension(encoding)}"
         try:
             source = audio.AudioFile(file, limits)
             shape = dataclasses.replace(recording, channel_count=_channel_count(recording, source))
-            with StemWriter(folder / path, shape.sample_rate_hz, shape.channel_count, encoding) as writer:
+            with StemWriter(path, shape.sample_rate_hz, shape.channel_count, encoding) as writer:
                 for share in _copy(source, shape, writer):
                     report((index + share) / len(files))
         except AppError as error:
             if not error.reason.startswith("AUDIO_") or error.retryable:
                 raise
             raise failed(f"the stem {name} cannot be decoded ({error.reason})") from None
-        output = describe_output(name, path, shape, writer)
+        output = describe_output(name, writer.path.name, shape, writer)
         output.source = LALALAI
-        stems.append((output, folder / path))
+        stems.append((output, writer.path))
     return stems
 
 

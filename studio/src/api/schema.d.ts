@@ -3102,12 +3102,10 @@ export interface components {
             /** @example audio/flac */
             content_type: string;
             /**
-             * @description Peak sample value. 1 is full scale.
+             * @description Peak sample value. 1 is full scale. Stems do not clip: above full scale, a stem is WAV with 32-bit floats, whatever the format of the job.
              * @example 0.82
              */
             peak: number;
-            /** @example 0 */
-            clipped_sample_count: number;
         };
         /**
          * ModelFile
@@ -4177,7 +4175,7 @@ export interface components {
              */
             progress: number;
             /**
-             * @description The current step.
+             * @description The current step; of a completed separation, which stems exceed full scale.
              * @example null
              */
             message: string | null;
@@ -4249,7 +4247,7 @@ export interface components {
              */
             progress: number;
             /**
-             * @description The current step.
+             * @description The current step; of a completed separation, which stems exceed full scale.
              * @example null
              */
             message: string | null;
@@ -4868,7 +4866,7 @@ export interface components {
              */
             progress: number;
             /**
-             * @description The current step.
+             * @description The current step; of a completed separation, which stems exceed full scale.
              * @example null
              */
             message: string | null;
@@ -9982,8 +9980,7 @@ export interface operations {
                      *             "segment_frame_count": 220500,
                      *             "segment_count": 41,
                      *             "content_type": "audio/flac",
-                     *             "peak": 0.82,
-                     *             "clipped_sample_count": 0
+                     *             "peak": 0.82
                      *           }
                      *         ],
                      *         "lalalai_task_ids": [],
@@ -11438,8 +11435,7 @@ export interface operations {
                      *               "segment_frame_count": 220500,
                      *               "segment_count": 41,
                      *               "content_type": "audio/flac",
-                     *               "peak": 0.82,
-                     *               "clipped_sample_count": 0
+                     *               "peak": 0.82
                      *             }
                      *           ]
                      *         }
@@ -11654,8 +11650,7 @@ export interface operations {
                      *           "segment_frame_count": 220500,
                      *           "segment_count": 41,
                      *           "content_type": "audio/flac",
-                     *           "peak": 0.82,
-                     *           "clipped_sample_count": 0
+                     *           "peak": 0.82
                      *         },
                      *         "stems": [
                      *           {
@@ -11674,8 +11669,7 @@ export interface operations {
                      *             "segment_frame_count": 220500,
                      *             "segment_count": 41,
                      *             "content_type": "audio/flac",
-                     *             "peak": 0.82,
-                     *             "clipped_sample_count": 0
+                     *             "peak": 0.82
                      *           }
                      *         ],
                      *         "separations": [

@@ -137,7 +137,6 @@ def stem_to_wire(stem: job_pb2.AudioOutput) -> Stem:
         "segment_count": segment_count(stem),
         "content_type": stem.content_type,
         "peak": stem.peak,
-        "clipped_sample_count": stem.clipped_sample_count,
     }
 
 

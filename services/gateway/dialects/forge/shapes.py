@@ -136,8 +136,15 @@ class Stem(TypedDict):
     ]
     segment_count: Annotated[int, Field(examples=[41])]
     content_type: Annotated[str, Field(examples=["audio/flac"])]
-    peak: Annotated[float, Field(ge=0, description="Peak sample value. 1 is full scale.", examples=[0.82])]
-    clipped_sample_count: Annotated[int, Field(ge=0, examples=[0])]
+    peak: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Peak sample value. 1 is full scale. Stems do not clip: above full scale, a stem is WAV with 32-bit "
+            "floats, whatever the format of the job.",
+            examples=[0.82],
+        ),
+    ]
 
 
 _JOB_TYPES = [*(kind.public_type for kind in JOB_KINDS.values()), "unknown"]
@@ -165,7 +172,12 @@ class JobSummary(TypedDict):
     model: Annotated[str | None, Field(description="The requested model.", examples=["htdemucs"])]
     status: Annotated[JobStatus, Field(examples=["completed"])]
     progress: Annotated[int, Field(ge=0, le=100, description="Progress in percent.", examples=[100])]
-    message: Annotated[str | None, Field(description="The current step.", examples=[None])]
+    message: Annotated[
+        str | None,
+        Field(
+            description="The current step; of a completed separation, which stems exceed full scale.", examples=[None]
+        ),
+    ]
     queue_position: Annotated[
         int | None,
         Field(

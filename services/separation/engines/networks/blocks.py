@@ -1,9 +1,8 @@
-"""Streams of blocks around the networks: levels, channel pairs, batches and sample rates."""
+"""Streams of blocks around the networks: batches and sample rates."""
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -11,48 +10,9 @@ import numpy as np
 from services.separation.engines.networks.bag import Bag
 from services.separation.engines.windows import Window
 from services.separation.service import Mix, Samples
+from services.separation.upright import BLOCK_SECONDS
 
-__all__ = ["Level", "batches", "blocks_at_rate", "channel_pairs", "stems_at_rate", "with_remainder"]
-
-BLOCK_SECONDS = 5
-
-
-class Level:
-    """Mean and standard deviation of a signal that arrives in blocks (Chan, Golub and LeVeque, 1979)."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._mean = 0.0
-        self._squares = 0.0
-
-    def add(self, block: Samples) -> None:
-        """Add the next block, float32 [frames]."""
-        if not len(block):
-            return
-        mean = float(block.mean(dtype=np.float64))
-        delta = mean - self._mean
-        count = self._count + len(block)
-        self._squares += float(np.square(block - mean, dtype=np.float64).sum())
-        self._squares += delta * delta * self._count * len(block) / count
-        self._mean += delta * len(block) / count
-        self._count = count
-
-    @property
-    def mean(self) -> np.float32:
-        """Mean of all blocks so far."""
-        return np.float32(self._mean)
-
-    @property
-    def std(self) -> np.float32:
-        """Standard deviation of all blocks so far. Never zero, so that silence can be divided by it."""
-        return np.float32(math.sqrt(self._squares / max(1, self._count - 1)) + 1e-8)
-
-
-def channel_pairs(channel_count: int, model_channel_count: int) -> list[list[int]]:
-    """Return the channels that go through a model together. An odd last channel is paired with itself."""
-    if model_channel_count == 1:
-        return [[channel] for channel in range(channel_count)]
-    return [[left, min(left + 1, channel_count - 1)] for left in range(0, channel_count, 2)]
+__all__ = ["batches", "blocks_at_rate", "stems_at_rate"]
 
 
 def batches(windows: Iterable[Window], count: Callable[[], int]) -> Iterator[Sequence[Window]]:
@@ -89,18 +49,6 @@ def stems_at_rate(stems: Iterator[Mapping[str, Samples]], bag: Bag, mix: Mix) ->
 
     for block in _exactly(resampled(), row_count, mix.frame_count):
         yield dict(zip(bag.stems, np.split(block, len(bag.stems)), strict=True))
-
-
-def with_remainder(stems: Iterable[Mapping[str, Samples]], mix: Mix, name: str) -> Iterator[dict[str, Samples]]:
-    """Yield blocks of all stems, and under ``name`` the mix without them. It reads the mix once more."""
-    source = mix.blocks(BLOCK_SECONDS * mix.sample_rate_hz)
-    held = np.zeros((mix.channel_count, 0), np.float32)
-    for block in stems:
-        count = next(iter(block.values())).shape[1]
-        while held.shape[1] < count:
-            held = np.concatenate([held, next(source)], axis=1)
-        yield {**block, name: held[:, :count] - sum(block.values())}
-        held = held[:, count:]
 
 
 def _exactly(blocks: Iterable[Samples], channel_count: int, frame_count: int) -> Iterator[Samples]:

@@ -1,7 +1,7 @@
 """Separation with neural networks, one window at a time. Each engine adds where its networks come from.
 
-The song is never held in memory: a first pass measures the level of the whole recording where a model needs it, a
-second pass separates it.
+The song is never held in memory: a first pass measures the level of the whole recording (:class:`~services.separation.upright.Upright`)
+where a model needs it, a second pass separates it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,11 @@ from kit.errors import AppError, Code
 from services.separation.engines.networks.ahead import Passed, in_order
 from services.separation.engines.networks.bag import Bag, read_frames
 from services.separation.engines.networks.batch_size import OUT_OF_MEMORY, BatchSize
-from services.separation.engines.networks.blocks import (
-    Level,
-    batches,
-    blocks_at_rate,
-    channel_pairs,
-    stems_at_rate,
-    with_remainder,
-)
+from services.separation.engines.networks.blocks import batches, blocks_at_rate, stems_at_rate
 from services.separation.engines.networks.shared_batches import Rows, SharedBatches
 from services.separation.engines.windows import CrossFade, Window, read_windows, triangle
 from services.separation.service import Engine, Mix, Samples
+from services.separation.upright import Upright, channel_pairs, with_remainder
 
 __all__ = ["CpuMode", "GpuMode", "NetworkEngine"]
 
@@ -49,6 +43,8 @@ class NetworkEngine(Engine):
             more memory and save no time, and as many as fit into the free memory of a GPU, at most 16.
         gpu_mode: ``exact``: a GPU computes in float32. ``mixed``: convolutions and products of matrices in float16.
     """
+
+    adds_up = False
 
     def __init__(
         self,
@@ -112,26 +108,19 @@ class NetworkEngine(Engine):
         pairs = channel_pairs(mix.channel_count, bag.channel_count)
         frame_count = math.ceil(mix.frame_count * bag.sample_rate_hz / mix.sample_rate_hz)
 
-        levels = [Level() for _ in pairs]
-        for block in blocks_at_rate(mix, bag.sample_rate_hz, frame_count) if bag.is_level_normalised else ():
-            for level, pair in zip(levels, pairs, strict=True):
-                level.add(block[pair].mean(axis=0))
+        level = mix if isinstance(mix, Upright) else Upright(mix)
+        for _ in level.measured() if bag.is_level_normalised else ():
             yield bag.empty_block(mix.channel_count)
-        scales = [(level.mean, level.std) if bag.is_level_normalised else (0, 1) for level in levels]
+        scales = [level.std(pair) if bag.is_level_normalised else np.float32(1) for pair in pairs]
 
         def normalised() -> Iterator[Samples]:
             for block in blocks_at_rate(mix, bag.sample_rate_hz, frame_count):
-                yield np.concatenate(
-                    [(block[pair] - mean) / std for (mean, std), pair in zip(scales, pairs, strict=True)]
-                )
+                yield np.concatenate([block[pair] / std for std, pair in zip(scales, pairs, strict=True)])
 
         def restored(block: Samples) -> Samples:
             """Return the channels of the mix from normalised pairs."""
             rows = np.split(block, len(pairs))
-            # With a remainder, the mean is part of that alone.
-            outputs = [
-                row * std + (0 if bag.remainder else mean) for row, (mean, std) in zip(rows, scales, strict=True)
-            ]
+            outputs = [row * std for row, std in zip(rows, scales, strict=True)]
             return np.concatenate(
                 [
                     output.mean(axis=0, keepdims=True) if pair[0] == pair[-1] else output

@@ -59,6 +59,7 @@ class SmallEngine(NetworkEngine):
 
     name = "small"
     models = (SMALL,)
+    adds_up = True
 
     def is_present(self, model: str) -> bool:
         """Return whether the file of the weights is there."""
