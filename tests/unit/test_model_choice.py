@@ -80,7 +80,7 @@ def test_the_reason_names_hardware_weights_and_gain() -> None:
     choice = chosen(candidates(("htdemucs", "dsp"), {}), STEMS, "balanced", 240.0, True)
     assert choice.reason == (
         "auto chose htdemucs for quality 'balanced', 240 seconds of audio and a GPU: of the models for drums, bass, other,"
-        " vocals whose weights are present, it is the best of those that are quick enough (gain 10.8 dB, estimated from"
+        " vocals whose weights are present, it is the best of those that are quick enough (gain 10.6 dB, estimated from"
         " published scores)."
     )
     slow = chosen(candidates(("spleeter", "dsp"), {"spleeter": 0.01}), ["vocals"], "balanced", 240.0, False)
