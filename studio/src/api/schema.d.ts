@@ -4294,10 +4294,10 @@ export interface components {
         JobResult: {
             /**
              * @description The engine that ran the job.
-             * @example dsp
+             * @example spleeter
              */
             engine: string;
-            /** @example dsp */
+            /** @example spleeter-with-small */
             model: string | null;
             /** @description Whether another model than the requested one was used. */
             degraded: boolean;
@@ -8829,12 +8829,12 @@ export interface components {
         "Cache-Control": string;
         /**
          * @description The engine that produced the result.
-         * @example dsp
+         * @example spleeter
          */
         "X-Soundwright-Engine": string;
         /**
          * @description The model that produced the result.
-         * @example dsp
+         * @example spleeter-with-small
          */
         "X-Soundwright-Model": string;
         /**
@@ -11413,8 +11413,8 @@ export interface operations {
                      *           "cancelled": 0
                      *         },
                      *         "result": {
-                     *           "engine": "dsp",
-                     *           "model": "dsp",
+                     *           "engine": "spleeter",
+                     *           "model": "spleeter-with-small",
                      *           "degraded": false,
                      *           "degraded_reason": null,
                      *           "compute_seconds": 200.04,
