@@ -7,7 +7,7 @@ import contextlib
 import enum
 import functools
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Protocol
 
 from kit.compute import EngineProcesses, Report
 from kit.engines.declaration import ModelDeclaration
@@ -21,6 +21,13 @@ __all__ = ["ModelAvailability", "ModelState", "WeightsState"]
 Processes = EngineProcesses[EngineRegistry[Any]]
 WAIT_SECONDS = 8.0  # limit of the time that a request waits for a model to load; a download continues after that
 log = get_logger()
+
+
+class ConsentRecord(Protocol):
+    """The record of the models that administrators have allowed (:class:`kit.engines.consents.Consents`)."""
+
+    async def refresh(self) -> object: ...
+    async def allow(self, model: str) -> None: ...
 
 
 class WeightsState(enum.StrEnum):
@@ -53,6 +60,7 @@ class ModelAvailability:
             minutes. Without it models are tried in ``processes``, and weights that are present count as available,
             because trying one model may unload another.
         is_loading: returns whether a job is loading a model.
+        consents: informs ``registry`` of the models that administrators have allowed; None: nobody can allow any.
     """
 
     def __init__(
@@ -62,11 +70,13 @@ class ModelAvailability:
         *,
         open_probe: Callable[[], Processes] | None = None,
         is_loading: Callable[[str], bool] = lambda model: False,
+        consents: ConsentRecord | None = None,
     ) -> None:
         self._registry = registry
         self._processes = processes
         self._open_probe = open_probe
         self._is_loading = is_loading
+        self._consents = consents
         self._available: set[str] = set()
         self._failures = LoadFailures()
         self._attempts: dict[str, asyncio.Task[None]] = {}
@@ -82,6 +92,7 @@ class ModelAvailability:
         """
         if self._is_accepted(model, outputs):
             return
+        await self._refresh()
         self._registry.require_allowed(model)
         await self._require(model)
 
@@ -92,6 +103,7 @@ class ModelAvailability:
             AppError: as :meth:`require`.
         """
         wanted = [model for model in dict.fromkeys(models) if self._may_load(model)]
+        await self._refresh()
         for model in wanted:
             self._registry.require_allowed(model)
         with contextlib.suppress(TimeoutError):
@@ -102,7 +114,7 @@ class ModelAvailability:
     async def _require(self, model: str) -> None:
         if model in self._available:
             return
-        if not self._failures.is_recent(model):
+        if not self._failures.recent(model):
             await asyncio.wait({self._try(model, self._open_probe)}, timeout=WAIT_SECONDS)
         self._failures.check(model)
 
@@ -121,6 +133,7 @@ class ModelAvailability:
 
     async def weights(self) -> dict[str, WeightsState]:
         """Return the state of the weights of all models."""
+        await self._refresh()
         present = await asyncio.to_thread(self._registry.present_models)
         return {each.name: self._weights(each.name, present) for each in self._registry.declarations()}
 
@@ -137,6 +150,7 @@ class ModelAvailability:
 
     async def usable(self) -> frozenset[str]:
         """Return the models that jobs can run now, without a download."""
+        await self._refresh()
         at_hand = await asyncio.to_thread(self._registry.present_models) | self._available
         return frozenset(each.name for each in self._registry.declarations() if self._is_usable(each, at_hand))
 
@@ -151,6 +165,38 @@ class ModelAvailability:
         refusal = self._refusal(model)
         return refusal.message if refusal else self._failures.message(model)
 
+    async def expected(self, model: str, outputs: Collection[str] = ()) -> ModelSelection:
+        """Return which model runs a job, by what is known now. Loads and downloads nothing.
+
+        Args:
+            outputs: see :meth:`require`.
+
+        Raises:
+            AppError: ``MODEL_UNKNOWN``.
+        """
+        await self._refresh()
+        fallback = self._registry.fallback_of(model, outputs)
+        if fallback and self._registry.fallback is FallbackPolicy.ALWAYS:
+            return self._registry.selection(fallback, model)
+        problem = self._problem(model)
+        if fallback and problem is not None:
+            reason = self._registry.short_reason(model, problem)
+            used = (await self.expected(fallback, outputs)).model  # it may need weights, too, and have a fallback
+            return self._registry.selection(used, model, reason, problem.message)
+        return self._registry.selection(model, model)
+
+    def _problem(self, model: str) -> AppError | None:
+        """Return why the next attempt to load a model will fail, as far as is known; None if it may succeed."""
+        if not self._registry.declaration(model).needs_weights or model in self._available:
+            return None
+        if not self._registry.engine(model).is_installed():
+            return AppError(
+                Code.NOT_PROVISIONED,
+                "MODEL_UNSUPPORTED",
+                f"The libraries of the model {model!r} are not installed on this server.",
+            )
+        return self._refusal(model) or self._failures.recent(model)
+
     def _refusal(self, model: str) -> AppError | None:
         try:
             self._registry.require_allowed(model)
@@ -158,8 +204,15 @@ class ModelAvailability:
             return error
         return None
 
-    async def fetch(self, model: str) -> None:
+    async def _refresh(self) -> None:
+        if self._consents is not None:
+            await self._consents.refresh()
+
+    async def fetch(self, model: str, *, allow: bool = False) -> None:
         """Download the weights of a model, and try it. Waits at most ``WAIT_SECONDS``; the download continues after that.
+
+        Args:
+            allow: record that the caller allows the weights, if no licence of them is stated.
 
         Raises:
             AppError: see :meth:`kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``; ``FETCH_UNDERWAY`` while another
@@ -167,9 +220,10 @@ class ModelAvailability:
         """
         if not self._registry.declaration(model).needs_weights:
             return
-        if refusal := self._refusal(model):
-            self._failures.add(model, refusal)
-            raise refusal
+        await self._refresh()
+        if allow and self._consents is not None and self._registry.needs_consent(model):
+            await self._consents.allow(model)
+        self._registry.require_allowed(model)
         if other := next((name for name in self._attempts if name != model), None):
             raise AppError(
                 Code.CONFLICT, "FETCH_UNDERWAY", f"The model {other!r} is being fetched. Wait until it is done."
@@ -187,6 +241,7 @@ class ModelAvailability:
     async def warm_up(self) -> None:
         """Load the default model before the first job needs it."""
         model = self._registry.default_model
+        await self._refresh()
         if not self._may_load(model) or not self._registry.engine(model).is_installed():
             return
         if refusal := self._refusal(model):

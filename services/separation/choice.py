@@ -7,10 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-from kit.engines import ModelDeclaration
+from kit.engines import ModelDeclaration, Score
 from services.separation.service import STEMS, ChainStep, require_none
 
-__all__ = ["AUTO", "QUALITIES", "Candidate", "Choice", "Quality", "choose", "needed_stems", "parse_quality"]
+__all__ = [
+    "AUTO",
+    "QUALITIES",
+    "Candidate",
+    "Choice",
+    "Quality",
+    "choose",
+    "estimated_seconds",
+    "needed_stems",
+    "parse_quality",
+    "score_of",
+]
 
 AUTO = "auto"
 """The model name of a request that leaves the choice to the service."""
@@ -94,7 +105,7 @@ def choose(
         return None
 
     def seconds(each: Candidate) -> float:
-        return audio_seconds / (each.speed or _assumed_speed(each.declaration, has_gpu))
+        return estimated_seconds(each, audio_seconds, has_gpu)
 
     share, least = _PATIENCE[quality]
     patience = min(max(share * audio_seconds, least), _LONGEST_SECONDS)
@@ -114,6 +125,18 @@ def choose(
         f" of the models for {', '.join(stems)} whose weights are present, {merit}."
     )
     return Choice(chosen.declaration.name, reason)
+
+
+def estimated_seconds(candidate: Candidate, audio_seconds: float, has_gpu: bool) -> float:
+    """Return how long a model computes for a recording, in seconds."""
+    return audio_seconds / (candidate.speed or _assumed_speed(candidate.declaration, has_gpu))
+
+
+def score_of(declaration: ModelDeclaration, stems: Sequence[str]) -> Score | None:
+    """Return the mean published score of the stems, or of all stems if theirs is not published; None without one."""
+    sdr_db, test_set = _score(declaration, stems)
+    source = next((score.source for score in declaration.scores if score.test_set == test_set), "")
+    return Score(sdr_db=sdr_db, test_set=test_set, source=source) if test_set else None
 
 
 def _assumed_speed(declaration: ModelDeclaration, has_gpu: bool) -> float:

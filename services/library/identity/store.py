@@ -14,6 +14,7 @@ from services.library.documents import from_doc, insert_if_absent, insert_in_slo
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditEntry
 from services.library.identity.connections import Connection
+from services.library.identity.consents import Consent
 from services.library.identity.credentials import ApiToken, Link, Session
 from services.library.identity.login_throttle import ThrottleRecord
 
@@ -48,6 +49,8 @@ _AUDIT = Collection(
     "audit",
     (Index(("create_time",)), Index(("action", "create_time")), Index(("actor_id", "create_time"))),
 )
+_CONSENTS = Collection("consents")
+_CONSENT_LIMIT = 1000
 _BATCH = 200
 _OWNED = (
     ("tracks", "owner_id"),
@@ -69,7 +72,7 @@ class IdentityStore:
 
     async def prepare(self) -> None:
         """Create missing collections and indexes."""
-        for collection in (_ACCOUNTS, _TOKENS, _SESSIONS, _LINKS, _THROTTLE_RECORDS, _CONNECTIONS, _AUDIT):
+        for collection in (_ACCOUNTS, _TOKENS, _SESSIONS, _LINKS, _THROTTLE_RECORDS, _CONNECTIONS, _AUDIT, _CONSENTS):
             await self._docs.ensure(collection)
 
     async def _get(self, kind: type[T], collection: str, doc_id: str) -> T | None:
@@ -273,6 +276,16 @@ class IdentityStore:
     async def delete_throttle_record(self, key: str) -> None:
         """Delete a throttle record."""
         await self._docs.delete(_THROTTLE_RECORDS.name, key)
+
+    # consents
+
+    async def insert_consent(self, consent: Consent) -> bool:
+        """Store a consent. Return False if there is one for the model."""
+        return await insert_if_absent(self._docs, "consents", consent)
+
+    async def list_consents(self) -> list[Consent]:
+        """Return all consents. There are at most as many as models."""
+        return [from_doc(Consent, doc) for doc in await self._docs.find("consents", {}, limit=_CONSENT_LIMIT)]
 
     # audit log
 
