@@ -80,6 +80,7 @@ class ModelAvailability:
         self._available: set[str] = set()
         self._failures = LoadFailures()
         self._attempts: dict[str, asyncio.Task[None]] = {}
+        self._looking: asyncio.Task[frozenset[str]] | None = None
 
     async def require(self, model: str, outputs: Collection[str] = ()) -> None:
         """Return if a request for ``model`` can be accepted. Waits at most ``WAIT_SECONDS`` for it to load.
@@ -134,7 +135,7 @@ class ModelAvailability:
     async def weights(self) -> dict[str, WeightsState]:
         """Return the state of the weights of all models."""
         await self._refresh()
-        present = await asyncio.to_thread(self._registry.present_models)
+        present = await self._present()
         return {each.name: self._weights(each.name, present) for each in self._registry.declarations()}
 
     def _weights(self, model: str, present: frozenset[str]) -> WeightsState:
@@ -148,10 +149,20 @@ class ModelAvailability:
             return WeightsState.PRESENT
         return WeightsState.FAILED if model in self._failures else WeightsState.MISSING
 
+    async def _present(self) -> frozenset[str]:
+        """Return the models whose files are on this machine. Concurrent calls look once."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(asyncio.to_thread(self._registry.present_models))
+            self._looking.add_done_callback(self._forget_look)
+        return await asyncio.shield(self._looking)
+
+    def _forget_look(self, _task: object) -> None:
+        self._looking = None
+
     async def usable(self) -> frozenset[str]:
         """Return the models that jobs can run now, without a download."""
         await self._refresh()
-        at_hand = await asyncio.to_thread(self._registry.present_models) | self._available
+        at_hand = await self._present() | self._available
         return frozenset(each.name for each in self._registry.declarations() if self._is_usable(each, at_hand))
 
     def _is_usable(self, declared: ModelDeclaration, at_hand: frozenset[str]) -> bool:
@@ -178,22 +189,29 @@ class ModelAvailability:
         fallback = self._registry.fallback_of(model, outputs)
         if fallback and self._registry.fallback is FallbackPolicy.ALWAYS:
             return self._registry.selection(fallback, model)
-        problem = self._problem(model)
+        problem = self._problem(model, await self._present())
         if fallback and problem is not None:
             reason = self._registry.short_reason(model, problem)
             used = (await self.expected(fallback, outputs)).model  # it may need weights, too, and have a fallback
             return self._registry.selection(used, model, reason, problem.message)
         return self._registry.selection(model, model)
 
-    def _problem(self, model: str) -> AppError | None:
+    def _problem(self, model: str, present: frozenset[str]) -> AppError | None:
         """Return why the next attempt to load a model will fail, as far as is known; None if it may succeed."""
-        if not self._registry.declaration(model).needs_weights or model in self._available:
+        declared = self._registry.declaration(model)
+        if not declared.needs_weights or model in self._available:
             return None
         if not self._registry.engine(model).is_installed():
             return AppError(
                 Code.NOT_PROVISIONED,
                 "MODEL_UNSUPPORTED",
                 f"The libraries of the model {model!r} are not installed on this server.",
+            )
+        if model not in present and not (declared.source or declared.has_mirrors):
+            return AppError(
+                Code.NOT_PROVISIONED,
+                "MODEL_UNAVAILABLE",
+                f"The weights of the model {model!r} are not on this server, and cannot be downloaded.",
             )
         return self._refusal(model) or self._failures.recent(model)
 

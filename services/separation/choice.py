@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-from kit.engines import ModelDeclaration, Score
+from kit.engines import ModelDeclaration
 from services.separation.service import STEMS, ChainStep, require_none
 
 __all__ = [
@@ -18,9 +18,9 @@ __all__ = [
     "Quality",
     "choose",
     "estimated_seconds",
+    "mean_gain_db",
     "needed_stems",
     "parse_quality",
-    "score_of",
 ]
 
 AUTO = "auto"
@@ -112,8 +112,8 @@ def choose(
     shortest = min(map(seconds, able))
     is_quick = shortest <= patience
     quick = [each for each in able if seconds(each) <= (patience if is_quick else 2 * shortest)]
-    chosen = max(quick, key=lambda each: _gain_db(each.declaration, stems))
-    gain_db = _gain_db(chosen.declaration, stems)
+    chosen = max(quick, key=lambda each: mean_gain_db(each.declaration, stems))
+    gain_db = mean_gain_db(chosen.declaration, stems)
     of_all = "that are quick enough" if is_quick else "that come close to the quickest, since none is quick enough"
     how = (
         "measured" if all(gain.is_measured for gain in chosen.declaration.gains) else "estimated from published scores"
@@ -132,20 +132,13 @@ def estimated_seconds(candidate: Candidate, audio_seconds: float, has_gpu: bool)
     return audio_seconds / (candidate.speed or _assumed_speed(candidate.declaration, has_gpu))
 
 
-def score_of(declaration: ModelDeclaration, stems: Sequence[str]) -> Score | None:
-    """Return the mean published score of the stems, or of all stems if theirs is not published; None without one."""
-    sdr_db, test_set = _score(declaration, stems)
-    source = next((score.source for score in declaration.scores if score.test_set == test_set), "")
-    return Score(sdr_db=sdr_db, test_set=test_set, source=source) if test_set else None
-
-
 def _assumed_speed(declaration: ModelDeclaration, has_gpu: bool) -> float:
     return (_GPU_SPEED if has_gpu and declaration.needs_weights else _CPU_SPEED) / (
         declaration.relative_cost or _UNKNOWN_COST
     )
 
 
-def _gain_db(declaration: ModelDeclaration, stems: Sequence[str]) -> float:
+def mean_gain_db(declaration: ModelDeclaration, stems: Sequence[str]) -> float:
     """Return the mean gain of the stems; minus infinity if that of one is not known."""
     gains = {gain.stem: gain.db for gain in declaration.gains}
     return sum(gains.get(stem, -math.inf) for stem in stems) / len(stems)

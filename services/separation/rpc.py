@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
-from soundwright.models.v1 import model_pb2
 from soundwright.separation.v1 import jobs_pb2, separation_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
@@ -23,9 +23,9 @@ from services.separation.choice import (
     Choice,
     choose,
     estimated_seconds,
+    mean_gain_db,
     needed_stems,
     parse_quality,
-    score_of,
 )
 from services.separation.export import parse_export_format, require_stems
 from services.separation.lalalai.tasks import LalalaiTasks
@@ -168,10 +168,8 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
                 selection.details,
             )
             models = [self._registry.declaration(selection.model)]
-            if score := score_of(models[0], stems):
-                plan.score.CopyFrom(
-                    model_pb2.ModelScore(sdr_db=score.sdr_db, test_set=score.test_set, source=score.source)
-                )
+            if math.isfinite(gain_db := mean_gain_db(models[0], stems)):
+                plan.gain_db = gain_db
         duration_seconds = await self._duration_seconds(request.track_id)
         candidates = [self._candidate(each, True) for each in models]
         plan.measured = all(each.speed for each in candidates)
@@ -182,7 +180,9 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
             quality = parse_quality(request.model, request.quality)
             fetchable = [self._candidate(each, self._may_be_fetched(each)) for each in self._registry.models()]
             better = choose(fetchable, stems, quality, duration_seconds, self._settings.has_gpu)
-            if better and _is_better(self._registry.declaration(better.model), models[0], stems):
+            if better and mean_gain_db(self._registry.declaration(better.model), stems) > mean_gain_db(
+                models[0], stems
+            ):
                 plan.better_model = better.model
         return plan
 
@@ -278,11 +278,6 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         jobs = await self._lalalai.cancel_all()
         task_ids = [task_id for job in jobs for task_id in job.external_task.task_ids]
         return pb.CancelLalalaiTasksResponse(job_ids=[job.id for job in jobs], task_ids=task_ids)
-
-
-def _is_better(declared: ModelDeclaration, other: ModelDeclaration, stems: Sequence[str]) -> bool:
-    score, least = score_of(declared, stems), score_of(other, stems)
-    return score is not None and (least is None or score.sdr_db > least.sdr_db)
 
 
 def _auto_fingerprint(request: pb.CreateJobRequest, wanted: service.SeparationSpec) -> str:

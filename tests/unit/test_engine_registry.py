@@ -163,7 +163,8 @@ def test_a_fallback_that_is_not_available_has_a_fallback() -> None:
     world, larger = World("WHEN_UNAVAILABLE"), Larger()
     world.registry.register(larger)
     world.network.reason = larger.reason = "MODEL_UNAVAILABLE"
-    expected = ModelSelection("rules", "simple", "larger", reason="There are no weights.")
+    short = "larger has no weights on this server."
+    expected = ModelSelection("rules", "simple", "larger", reason=short, details="There are no weights.")
     assert world.registry.select("larger", ["a"]) == expected
     assert (larger.loads, world.network.loads) == (["larger"], ["large"])
     with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):

@@ -3389,8 +3389,11 @@ export interface components {
              * @example true
              */
             measured: boolean;
-            /** @description The published score for the requested stems. Null: none is published. */
-            score: components["schemas"]["ModelScore"] | null;
+            /**
+             * @description How much better the requested stems are than the mix, on average on real songs (SI-SDR). Null: unknown.
+             * @example 4.9
+             */
+            gain_db: number | null;
             /**
              * @description What `auto` would choose if an administrator fetched its weights. Null: nothing better.
              * @example htdemucs
@@ -10328,12 +10331,7 @@ export interface operations {
                      *           "degraded_details": null,
                      *           "estimated_seconds": 41.5,
                      *           "measured": true,
-                     *           "score": {
-                     *             "stem": "vocals",
-                     *             "sdr_db": 8.93,
-                     *             "test_set": "MUSDB18-HQ, test",
-                     *             "source": "https://arxiv.org/abs/2211.08553"
-                     *           },
+                     *           "gain_db": 4.9,
                      *           "better_model": "htdemucs"
                      *         }
                      *       ]

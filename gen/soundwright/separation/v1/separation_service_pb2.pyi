@@ -286,7 +286,7 @@ class JobPlan(message.Message):
     DEGRADED_DETAILS_FIELD_NUMBER: builtins.int
     ESTIMATED_SECONDS_FIELD_NUMBER: builtins.int
     MEASURED_FIELD_NUMBER: builtins.int
-    SCORE_FIELD_NUMBER: builtins.int
+    GAIN_DB_FIELD_NUMBER: builtins.int
     BETTER_MODEL_FIELD_NUMBER: builtins.int
     track_id: builtins.str
     requested_model: builtins.str
@@ -303,12 +303,10 @@ class JobPlan(message.Message):
     """of computing, without the wait in the queue; absent if unknown"""
     measured: builtins.bool
     """the estimate follows from jobs on this server"""
+    gain_db: builtins.float
+    """mean improvement of the requested stems over the mix (SI-SDR); absent if unknown"""
     better_model: builtins.str
     """what "auto" would choose if an administrator fetched its weights; empty if that is no better"""
-    @builtins.property
-    def score(self) -> model_pb2.ModelScore:
-        """for the requested stems; absent if none is published"""
-
     def __init__(
         self,
         *,
@@ -320,16 +318,21 @@ class JobPlan(message.Message):
         degraded_details: builtins.str = ...,
         estimated_seconds: builtins.float | None = ...,
         measured: builtins.bool = ...,
-        score: model_pb2.ModelScore | None = ...,
+        gain_db: builtins.float | None = ...,
         better_model: builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_estimated_seconds", b"_estimated_seconds", "estimated_seconds", b"estimated_seconds", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_estimated_seconds", b"_estimated_seconds", "_gain_db", b"_gain_db", "estimated_seconds", b"estimated_seconds", "gain_db", b"gain_db"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_estimated_seconds", b"_estimated_seconds", "better_model", b"better_model", "degraded_details", b"degraded_details", "degraded_reason", b"degraded_reason", "estimated_seconds", b"estimated_seconds", "measured", b"measured", "model", b"model", "model_reason", b"model_reason", "requested_model", b"requested_model", "score", b"score", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_estimated_seconds", b"_estimated_seconds", "_gain_db", b"_gain_db", "better_model", b"better_model", "degraded_details", b"degraded_details", "degraded_reason", b"degraded_reason", "estimated_seconds", b"estimated_seconds", "gain_db", b"gain_db", "measured", b"measured", "model", b"model", "model_reason", b"model_reason", "requested_model", b"requested_model", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__estimated_seconds: _TypeAlias = typing.Literal["estimated_seconds"]  # noqa: Y015
     _WhichOneofArgType__estimated_seconds: _TypeAlias = typing.Literal["_estimated_seconds", b"_estimated_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__gain_db: _TypeAlias = typing.Literal["gain_db"]  # noqa: Y015
+    _WhichOneofArgType__gain_db: _TypeAlias = typing.Literal["_gain_db", b"_gain_db"]  # noqa: Y015
+    @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_seconds) -> _WhichOneofReturnType__estimated_seconds | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gain_db) -> _WhichOneofReturnType__gain_db | None: ...
 
 @typing.final
 class CreatePipelineJobRequest(message.Message):

@@ -8,7 +8,7 @@ from pydantic import Field
 from soundwright.models.v1 import model_pb2
 from typing_extensions import TypedDict
 
-__all__ = ["ModelFacts", "ModelScore", "model_facts", "score_to_wire"]
+__all__ = ["ModelFacts", "model_facts"]
 
 
 class ModelFile(TypedDict):
@@ -90,20 +90,19 @@ def model_facts(model: model_pb2.Model) -> ModelFacts:
             }
             for file in model.files
         ],
-        "scores": [score_to_wire(score) for score in model.scores],
+        "scores": [
+            {
+                "stem": score.stem or None,
+                "sdr_db": score.sdr_db,
+                "test_set": score.test_set,
+                "source": score.source,
+            }
+            for score in model.scores
+        ],
         "memory_bytes": model.memory_bytes if model.HasField("memory_bytes") else None,
         "device_memory_bytes": model.device_memory_bytes if model.HasField("device_memory_bytes") else None,
         "measured_speed": round(model.measured_speed, 2) if model.HasField("measured_speed") else None,
         "available": model.available,
         "needs_consent": model.needs_consent,
         "unavailable_reason": model.unavailable_reason or None,
-    }
-
-
-def score_to_wire(score: model_pb2.ModelScore) -> ModelScore:
-    return {
-        "stem": score.stem or None,
-        "sdr_db": score.sdr_db,
-        "test_set": score.test_set,
-        "source": score.source,
     }

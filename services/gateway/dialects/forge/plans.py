@@ -12,7 +12,6 @@ from typing_extensions import TypedDict
 
 from services.gateway.clients import Gateway
 from services.gateway.dialects.forge.batches import BatchParameters, batch_request
-from services.gateway.dialects.forge.model_facts import ModelScore, score_to_wire
 from services.gateway.dialects.forge.serializers import data
 from services.gateway.dialects.forge.shapes import Data
 from services.gateway.http.access import Access, access
@@ -51,8 +50,12 @@ class SeparationPlan(TypedDict):
         bool,
         Field(description="Whether the estimate follows from jobs on this server since its start.", examples=[True]),
     ]
-    score: Annotated[
-        ModelScore | None, Field(description="The published score for the requested stems. Null: none is published.")
+    gain_db: Annotated[
+        float | None,
+        Field(
+            description="How much better the requested stems are than the mix, on average on real songs (SI-SDR). Null: unknown.",
+            examples=[4.9],
+        ),
     ]
     better_model: Annotated[
         str | None,
@@ -98,6 +101,6 @@ def _plan_to_wire(plan: pb.JobPlan) -> SeparationPlan:
         "degraded_details": plan.degraded_details or None,
         "estimated_seconds": round(plan.estimated_seconds, 1) if plan.HasField("estimated_seconds") else None,
         "measured": plan.measured,
-        "score": score_to_wire(plan.score) if plan.HasField("score") else None,
+        "gain_db": round(plan.gain_db, 1) if plan.HasField("gain_db") else None,
         "better_model": plan.better_model or None,
     }
