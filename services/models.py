@@ -1,25 +1,40 @@
-"""``python -m services.models [MODEL ...]`` (``make models``): list the models and download missing weights.
+"""``python -m services.models [--accept] [MODEL ...]`` (``make models``): list the models and download missing weights.
 
-Weights go to the cache of the model hub (``HF_HOME``), from which the services load them without the network.
+Weights go to the cache of the model hub (``HF_HOME``), from which the services load them without the network. If the authors
+of a model state no licence of its weights, the command asks before it downloads them, and records the answer in the library,
+from which running services read it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+from kit import infra
+from kit.adapters.system.clock import SystemClock
 from kit.engines import EngineRegistry, ModelDeclaration
+from kit.engines.consents import terms
 from kit.errors import AppError
 from kit.hub import require_hub
 from kit.settings import SettingsError, load
 from services.analysis.registry import build_registry as build_analysis
 from services.generation.registry import build_registry as build_generation
 from services.generation.settings import GenerationSettings
+from services.library.identity.app import build_identity
+from services.library.identity.consents import Consents, operator
+from services.library.schema import migrate
+from services.library.settings import LibrarySettings
 from services.separation.registry import build_registry as build_separation
 from services.separation.settings import SeparationSettings
 
 __all__ = ["build_registries", "main", "size_text"]
+
+_ACCEPT = "--accept"
+T = TypeVar("T")
 
 
 def build_registries(read_settings: Callable[[type[Any]], Any] = load) -> dict[str, EngineRegistry[Any]]:
@@ -45,8 +60,9 @@ def size_text(declaration: ModelDeclaration) -> str:
     return "unknown" if declaration.size_bytes is None else f"{declaration.size_bytes / 1e6:.0f} MB"
 
 
-def main(names: list[str]) -> int:
-    """List the models ``names``, or all, and download what is missing. Returns the exit status."""
+def main(arguments: list[str]) -> int:
+    """List the models that ``arguments`` name, or all, and download what is missing. Returns the exit status."""
+    is_accepted, names = _ACCEPT in arguments, [each for each in arguments if each != _ACCEPT]
     try:
         registries = build_registries().values()
     except SettingsError as error:
@@ -59,6 +75,11 @@ def main(names: list[str]) -> int:
     chosen = {name: registry_of[name] for name in names or registry_of}
     present = {name for name, registry in chosen.items() if registry.engine(name).is_present(name)}
     _list((registry.declaration(name) for name, registry in chosen.items()), present)
+    if any(registry.needs_consent(name) for name, registry in chosen.items()):
+        _read_consents(chosen)
+    for name in names:  # without names, nobody has asked for weights without a licence
+        if chosen[name].needs_consent(name):
+            _ask(name, chosen[name], is_accepted)
     refused = {name: problem for name, registry in chosen.items() if (problem := _refusal(name, registry))}
     for name, problem in refused.items():
         sys.stderr.write(f"{name}: {problem}\n")
@@ -100,6 +121,55 @@ def _origin(declared: ModelDeclaration) -> str:
     if declared.has_mirrors:
         return "mirrors"
     return "this machine" if declared.needs_weights else "built in"
+
+
+def _read_consents(chosen: dict[str, EngineRegistry[Any]]) -> None:
+    """Allow what somebody has allowed on this server before."""
+    location = urlsplit(load(LibrarySettings).docs_location())
+    if location.scheme == "sqlite" and not Path(location.path).exists():
+        return
+    allowed = frozenset(_with_consents(lambda consents: consents.models()))
+    for registry in chosen.values():
+        registry.allowed = allowed
+
+
+def _ask(name: str, registry: EngineRegistry[Any], is_accepted: bool) -> None:
+    """Show what is known about a licence, ask whether the weights may be used, and record it if so."""
+    declared = registry.declaration(name)
+    sys.stdout.write(
+        f"\n{name}: {declared.description}\n"
+        f"  Download: {size_text(declared)} from {declared.source or _origin(declared)}\n"
+        f"  Licence of the weights: {declared.licence}\n"
+        f"  {declared.licence_note}\n"
+        "You decide whether you may use these weights. Your answer is recorded with your name and the date.\n"
+    )
+    if not is_accepted and sys.stdin.isatty():
+        sys.stdout.write(f"Use {name} on this server? [y/N] ")
+        sys.stdout.flush()
+        is_accepted = sys.stdin.readline().strip().lower() in ("y", "yes")
+    elif not is_accepted:
+        sys.stdout.write("To allow them, run the command in a terminal, or with ACCEPT=1.\n")
+    if is_accepted:
+        _with_consents(lambda consents: consents.allow(operator(), name, terms(declared)))
+        registry.allowed |= {name}
+
+
+def _with_consents(work: Callable[[Consents], Awaitable[T]]) -> T:
+    """Run ``work`` with the record of the library, while the stack runs or not."""
+
+    async def run() -> T:
+        settings = load(LibrarySettings)
+        settings.prepare_folders()
+        docs, _ = infra.open_docs_and_search(settings)
+        try:
+            await migrate(docs)
+            identity = build_identity(docs, settings, SystemClock())
+            await identity.prepare()
+            return await work(identity.consents)
+        finally:
+            await docs.close()
+
+    return asyncio.run(run())
 
 
 def _refusal(name: str, registry: EngineRegistry[Any]) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import enum
 import functools
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Protocol
 
 from kit.compute import EngineProcesses, Report
 from kit.engines.declaration import ModelDeclaration
@@ -21,6 +21,13 @@ __all__ = ["ModelAvailability", "ModelState", "WeightsState"]
 Processes = EngineProcesses[EngineRegistry[Any]]
 WAIT_SECONDS = 8.0  # limit of the time that a request waits for a model to load; a download continues after that
 log = get_logger()
+
+
+class ConsentRecord(Protocol):
+    """The record of the models that administrators have allowed (:class:`kit.engines.consents.Consents`)."""
+
+    async def refresh(self) -> object: ...
+    async def allow(self, model: str) -> None: ...
 
 
 class WeightsState(enum.StrEnum):
@@ -53,6 +60,7 @@ class ModelAvailability:
             minutes. Without it models are tried in ``processes``, and weights that are present count as available,
             because trying one model may unload another.
         is_loading: returns whether a job is loading a model.
+        consents: informs ``registry`` of the models that administrators have allowed; None: nobody can allow any.
     """
 
     def __init__(
@@ -62,14 +70,17 @@ class ModelAvailability:
         *,
         open_probe: Callable[[], Processes] | None = None,
         is_loading: Callable[[str], bool] = lambda model: False,
+        consents: ConsentRecord | None = None,
     ) -> None:
         self._registry = registry
         self._processes = processes
         self._open_probe = open_probe
         self._is_loading = is_loading
+        self._consents = consents
         self._available: set[str] = set()
         self._failures = LoadFailures()
         self._attempts: dict[str, asyncio.Task[None]] = {}
+        self._looking: asyncio.Task[frozenset[str]] | None = None
 
     async def require(self, model: str, outputs: Collection[str] = ()) -> None:
         """Return if a request for ``model`` can be accepted. Waits at most ``WAIT_SECONDS`` for it to load.
@@ -82,6 +93,7 @@ class ModelAvailability:
         """
         if self._is_accepted(model, outputs):
             return
+        await self._refresh()
         self._registry.require_allowed(model)
         await self._require(model)
 
@@ -92,6 +104,7 @@ class ModelAvailability:
             AppError: as :meth:`require`.
         """
         wanted = [model for model in dict.fromkeys(models) if self._may_load(model)]
+        await self._refresh()
         for model in wanted:
             self._registry.require_allowed(model)
         with contextlib.suppress(TimeoutError):
@@ -102,7 +115,7 @@ class ModelAvailability:
     async def _require(self, model: str) -> None:
         if model in self._available:
             return
-        if not self._failures.is_recent(model):
+        if not self._failures.recent(model):
             await asyncio.wait({self._try(model, self._open_probe)}, timeout=WAIT_SECONDS)
         self._failures.check(model)
 
@@ -121,7 +134,8 @@ class ModelAvailability:
 
     async def weights(self) -> dict[str, WeightsState]:
         """Return the state of the weights of all models."""
-        present = await asyncio.to_thread(self._registry.present_models)
+        await self._refresh()
+        present = await self._present()
         return {each.name: self._weights(each.name, present) for each in self._registry.declarations()}
 
     def _weights(self, model: str, present: frozenset[str]) -> WeightsState:
@@ -135,9 +149,20 @@ class ModelAvailability:
             return WeightsState.PRESENT
         return WeightsState.FAILED if model in self._failures else WeightsState.MISSING
 
+    async def _present(self) -> frozenset[str]:
+        """Return the models whose files are on this machine. Concurrent calls look once."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(asyncio.to_thread(self._registry.present_models))
+            self._looking.add_done_callback(self._forget_look)
+        return await asyncio.shield(self._looking)
+
+    def _forget_look(self, _task: object) -> None:
+        self._looking = None
+
     async def usable(self) -> frozenset[str]:
         """Return the models that jobs can run now, without a download."""
-        at_hand = await asyncio.to_thread(self._registry.present_models) | self._available
+        await self._refresh()
+        at_hand = await self._present() | self._available
         return frozenset(each.name for each in self._registry.declarations() if self._is_usable(each, at_hand))
 
     def _is_usable(self, declared: ModelDeclaration, at_hand: frozenset[str]) -> bool:
@@ -151,6 +176,45 @@ class ModelAvailability:
         refusal = self._refusal(model)
         return refusal.message if refusal else self._failures.message(model)
 
+    async def expected(self, model: str, outputs: Collection[str] = ()) -> ModelSelection:
+        """Return which model runs a job, by what is known now. Loads and downloads nothing.
+
+        Args:
+            outputs: see :meth:`require`.
+
+        Raises:
+            AppError: ``MODEL_UNKNOWN``.
+        """
+        await self._refresh()
+        fallback = self._registry.fallback_of(model, outputs)
+        if fallback and self._registry.fallback is FallbackPolicy.ALWAYS:
+            return self._registry.selection(fallback, model)
+        problem = self._problem(model, await self._present())
+        if fallback and problem is not None:
+            reason = self._registry.short_reason(model, problem)
+            used = (await self.expected(fallback, outputs)).model  # it may need weights, too, and have a fallback
+            return self._registry.selection(used, model, reason, problem.message)
+        return self._registry.selection(model, model)
+
+    def _problem(self, model: str, present: frozenset[str]) -> AppError | None:
+        """Return why the next attempt to load a model will fail, as far as is known; None if it may succeed."""
+        declared = self._registry.declaration(model)
+        if not declared.needs_weights or model in self._available:
+            return None
+        if not self._registry.engine(model).is_installed():
+            return AppError(
+                Code.NOT_PROVISIONED,
+                "MODEL_UNSUPPORTED",
+                f"The libraries of the model {model!r} are not installed on this server.",
+            )
+        if model not in present and not (declared.source or declared.has_mirrors):
+            return AppError(
+                Code.NOT_PROVISIONED,
+                "MODEL_UNAVAILABLE",
+                f"The weights of the model {model!r} are not on this server, and cannot be downloaded.",
+            )
+        return self._refusal(model) or self._failures.recent(model)
+
     def _refusal(self, model: str) -> AppError | None:
         try:
             self._registry.require_allowed(model)
@@ -158,8 +222,15 @@ class ModelAvailability:
             return error
         return None
 
-    async def fetch(self, model: str) -> None:
+    async def _refresh(self) -> None:
+        if self._consents is not None:
+            await self._consents.refresh()
+
+    async def fetch(self, model: str, *, allow: bool = False) -> None:
         """Download the weights of a model, and try it. Waits at most ``WAIT_SECONDS``; the download continues after that.
+
+        Args:
+            allow: record that the caller allows the weights, if no licence of them is stated.
 
         Raises:
             AppError: see :meth:`kit.engines.declaration.Engine.load`; ``MODEL_UNKNOWN``; ``FETCH_UNDERWAY`` while another
@@ -167,9 +238,10 @@ class ModelAvailability:
         """
         if not self._registry.declaration(model).needs_weights:
             return
-        if refusal := self._refusal(model):
-            self._failures.add(model, refusal)
-            raise refusal
+        await self._refresh()
+        if allow and self._consents is not None and self._registry.needs_consent(model):
+            await self._consents.allow(model)
+        self._registry.require_allowed(model)
         if other := next((name for name in self._attempts if name != model), None):
             raise AppError(
                 Code.CONFLICT, "FETCH_UNDERWAY", f"The model {other!r} is being fetched. Wait until it is done."
@@ -187,6 +259,7 @@ class ModelAvailability:
     async def warm_up(self) -> None:
         """Load the default model before the first job needs it."""
         model = self._registry.default_model
+        await self._refresh()
         if not self._may_load(model) or not self._registry.engine(model).is_installed():
             return
         if refusal := self._refusal(model):

@@ -39,16 +39,18 @@ class LoadFailures:
         """Return the sentence of the last failure of ``model``; empty if there is none."""
         return self._failures[model][1].message if model in self._failures else ""
 
+    def recent(self, model: str) -> AppError | None:
+        """Return a copy of the failure of ``model`` if it is less than ``FAILURE_SECONDS`` old. Its traceback does not grow."""
+        until, error = self._failures.get(model, (0.0, None))
+        if error is None or self._clock() >= until:
+            return None
+        return AppError(error.code, error.reason, error.message, error.meta)
+
     def check(self, model: str) -> None:
         """Raise the failure of ``model`` again if it is less than ``FAILURE_SECONDS`` old.
 
         Raises:
-            AppError: a copy of the failure, so that its traceback does not grow.
+            AppError: see :meth:`recent`.
         """
-        until, error = self._failures.get(model, (0.0, None))
-        if error is not None and self._clock() < until:
-            raise AppError(error.code, error.reason, error.message, error.meta)
-
-    def is_recent(self, model: str) -> bool:
-        """Return whether :meth:`check` would raise."""
-        return model in self._failures and self._clock() < self._failures[model][0]
+        if error := self.recent(model):
+            raise error

@@ -34,6 +34,7 @@ async def described_models(
         state, problem = states[declared.name], availability.problem(declared.name)
         model.state, model.problem = state, problem
         model.available = declared.name in usable
+        model.needs_consent = registry.needs_consent(declared.name)
         if not model.available:
             model.unavailable_reason = problem or _REASONS.get(state, "")
         if state is WeightsState.FETCHING and declared.size_bytes is not None:
@@ -71,12 +72,17 @@ def _facts(declared: ModelDeclaration, engine: str, speeds: MeasuredSpeeds) -> m
     )
 
 
-async def fetched_model(registry: EngineRegistry[Any], availability: ModelAvailability, name: str) -> model_pb2.Model:
+async def fetched_model(
+    registry: EngineRegistry[Any], availability: ModelAvailability, name: str, *, allow: bool = False
+) -> model_pb2.Model:
     """Start to download the weights of a model for an administrator, and return the model.
+
+    Args:
+        allow: see :meth:`ModelAvailability.fetch`.
 
     Raises:
         AppError: ``ROLE_TOO_LOW``; errors of :meth:`ModelAvailability.fetch`.
     """
     require_administrator()
-    await availability.fetch(name)
+    await availability.fetch(name, allow=allow)
     return next(model for model in await described_models(registry, availability) if model.name == name)

@@ -19,6 +19,11 @@ __all__ = ["EngineRegistry", "FallbackPolicy", "ModelSelection"]
 
 E = TypeVar("E", bound=Engine)
 _FALLBACK_REASONS = {"MODEL_UNAVAILABLE", "CHECKPOINT_UNTRUSTED", "MODEL_UNSUPPORTED"}
+_SHORT_REASONS = {
+    "MODEL_UNAVAILABLE": "has no weights on this server.",
+    "CHECKPOINT_UNTRUSTED": "has a file that is not trusted.",
+    "MODEL_UNSUPPORTED": "cannot run on this server.",
+}
 log = get_logger()
 
 
@@ -39,7 +44,9 @@ class ModelSelection:
         model: its name.
         requested_model: the model that the request named.
         source: repository of its weights; empty if it has none.
-        reason: why the requested model does not run; empty if it does, or if the operator chose the fallback.
+        reason: why the requested model does not run, in one sentence; empty if it does, or if the operator chose the
+            fallback.
+        details: the same, with what to do.
     """
 
     engine: str
@@ -47,6 +54,7 @@ class ModelSelection:
     requested_model: str
     source: str = ""
     reason: str = ""
+    details: str = ""
 
     @property
     def degraded(self) -> bool:
@@ -80,6 +88,9 @@ class EngineRegistry(Generic[E]):
         loaded_limit: number of models with weights in memory; the least recently used one is unloaded first. Models in
             use stay, even if they are more. None: no limit.
         clock: monotonic seconds.
+
+    Attributes:
+        allowed: further models that administrators have allowed (:class:`kit.engines.consents.Consents`).
     """
 
     def __init__(
@@ -91,6 +102,7 @@ class EngineRegistry(Generic[E]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.fallback = fallback
+        self.allowed: frozenset[str] = frozenset()
         self._unlicensed = unlicensed
         self._loaded_limit = loaded_limit
         self._entries: dict[str, tuple[ModelDeclaration, E]] = {}
@@ -153,22 +165,37 @@ class EngineRegistry(Generic[E]):
         )
 
     def require_allowed(self, model: str) -> None:
-        """Return if the weights of a model may be used: their licence is stated, or the operator supplies or allows them.
+        """Return if the weights of a model may be used: their licence is stated, or somebody supplies or allows them.
 
         Raises:
             AppError: ``MODEL_UNAVAILABLE``; ``MODEL_UNKNOWN``.
         """
-        declaration, engine = self._entry(model)
-        if declaration.is_licensed or self._unlicensed & {model, "*"} or engine.is_local(model):
+        if not self.needs_consent(model):
             return
         raise AppError(
             Code.NOT_PROVISIONED,
             "MODEL_UNAVAILABLE",
-            f"The weights of the model {model!r} are not available: their authors state no licence. To allow them all the"
-            f" same, the operator adds {model} to SOUNDWRIGHT_UNLICENSED_MODELS and restarts the service. Run `make models`"
-            " on a machine with network access after that, or set the folder of models.",
-            {"model": model, "licence": declaration.weights_licence},
+            f"The weights of the model {model!r} are not available: their authors state no licence, and nobody has allowed"
+            f" them. An administrator allows them in the studio (Administration, Models), or with `make models MODEL={model}`"
+            f" on the server. In clusters, SOUNDWRIGHT_UNLICENSED_MODELS can name {model}, too.",
+            {"model": model, "licence": self.declaration(model).weights_licence},
         )
+
+    def needs_consent(self, model: str) -> bool:
+        """Return whether nobody has allowed the weights of a model, whose licence is not stated.
+
+        Raises:
+            AppError: ``MODEL_UNKNOWN``.
+        """
+        declaration, engine = self._entry(model)
+        is_allowed = bool(self._unlicensed & {model, "*"}) or model in self.allowed
+        return not (declaration.is_licensed or is_allowed or engine.is_local(model))
+
+    def short_reason(self, model: str, error: AppError) -> str:
+        """Return in one sentence why a model cannot be loaded."""
+        if self.needs_consent(model):
+            return f"{model} is not enabled on this server."
+        return f"{model} {_SHORT_REASONS.get(error.reason, 'is not available on this server.')}"
 
     def loaded_models(self) -> tuple[str, ...]:
         """Return the models whose weights are in memory, least recently used first."""
@@ -218,7 +245,7 @@ class EngineRegistry(Generic[E]):
         """
         fallback = self.fallback_of(model, outputs)
         if fallback and self.fallback is FallbackPolicy.ALWAYS:
-            return self._selection(fallback, model)
+            return self.selection(fallback, model)
         try:
             self.load(model)
         except AppError as error:
@@ -226,8 +253,8 @@ class EngineRegistry(Generic[E]):
                 raise
             used = self.select(fallback, outputs).model  # it may need weights, too, and have a fallback
             log.warning("model.degraded", requested=model, used=used, reason=error.message)
-            return self._selection(used, model, error.message)
-        return self._selection(model, model)
+            return self.selection(used, model, self.short_reason(model, error), error.message)
+        return self.selection(model, model)
 
     def fallback_of(self, model: str, outputs: Collection[str] = ()) -> str:
         """Return the model that may run instead of another, by the policy; empty if there is none.
@@ -243,9 +270,10 @@ class EngineRegistry(Generic[E]):
             return ""
         return "" if outputs and not set(outputs) <= set(self.declaration(fallback).outputs) else fallback
 
-    def _selection(self, model: str, requested_model: str, reason: str = "") -> ModelSelection:
+    def selection(self, model: str, requested_model: str, reason: str = "", details: str = "") -> ModelSelection:
+        """Return the selection of a model in the place of another."""
         declaration, engine = self._entry(model)
-        return ModelSelection(engine.name, model, requested_model, declaration.source, reason)
+        return ModelSelection(engine.name, model, requested_model, declaration.source, reason, details)
 
     def _entry(self, model: str) -> tuple[ModelDeclaration, E]:
         if model not in self._entries:

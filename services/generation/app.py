@@ -12,13 +12,14 @@ from soundwright.library.v1 import catalog_service_pb2_grpc, library_service_pb2
 
 from kit.compute import EngineProcesses
 from kit.engines import ModelAvailability
+from kit.engines.consents import Consents, ModelProcesses
 from kit.errors import AppError
 from kit.gpu import has_gpu
 from kit.run import Runtime
 from kit.worker.worker import job_workers
 from services.generation.batching import Batcher
 from services.generation.finishing import no_engine, warm_up
-from services.generation.registry import build_registry
+from services.generation.registry import Registry, build_registry
 from services.generation.rpc import GenerationRpc
 from services.generation.settings import GenerationSettings
 from services.generation.worker import GenerationWorker
@@ -37,18 +38,21 @@ async def app(runtime: Runtime[GenerationSettings]) -> AsyncIterator[None]:
     build = functools.partial(build_registry, settings)
     registry = build()
     idle_seconds = settings.engine_idle_seconds
-    processes = EngineProcesses("generation", process_count, build, idle_seconds=idle_seconds)
+    channel = await runtime.channel("library")
+    consents = Consents(library_service_pb2_grpc.AdminServiceStub(channel), registry)
+    processes: ModelProcesses[Registry] = ModelProcesses(
+        consents, "generation", process_count, build, idle_seconds=idle_seconds
+    )
     # Finishing is much faster than generating, so one process serves several engine processes.
     file_process_count = -(-slot_count // _JOBS_PER_FILE_PROCESS)
     file_processes = EngineProcesses("generation-files", file_process_count, no_engine, idle_seconds=idle_seconds)
     batcher = Batcher(
         processes, process_count, settings.generation_batch_size, slot_count > 1, settings.generation_device
     )
-    availability = ModelAvailability(registry, processes, is_loading=batcher.is_loading)
+    availability = ModelAvailability(registry, processes, is_loading=batcher.is_loading, consents=consents)
 
     blobs = runtime.blobs()
     bus = await runtime.bus()
-    channel = await runtime.channel("library")
     jobs = library_service_pb2_grpc.JobServiceStub(channel)
     catalog = catalog_service_pb2_grpc.CatalogServiceStub(channel)
     scratch = runtime.scratch()

@@ -184,7 +184,7 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
         return pb.DescribeModelsResponse(models=await described_models(self._registry, self._availability))
 
     async def FetchModel(self, request: pb.FetchModelRequest, context: Context) -> pb.FetchModelResponse:
-        model = await fetched_model(self._registry, self._availability, request.name)
+        model = await fetched_model(self._registry, self._availability, request.name, allow=request.allow)
         return pb.FetchModelResponse(model=model)
 
     async def RenderSpectrogram(

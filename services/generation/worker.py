@@ -239,6 +239,7 @@ def _result(
         requested_model=spec.model,
         degraded=selection.degraded,
         degraded_reason=selection.reason,
+        degraded_details=selection.details,
         compute_seconds=compute_seconds,
         outputs=[audio, picture],
         clip=job_pb2.GeneratedClip(

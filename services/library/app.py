@@ -145,7 +145,16 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         server.server,
     )
     library_service_pb2_grpc.add_AdminServiceServicer_to_server(
-        AdminRpc(identity.administration, identity.store, jobs, ledger, stores.storage, blobs, runtime.clock),
+        AdminRpc(
+            identity.administration,
+            identity.consents,
+            identity.store,
+            jobs,
+            ledger,
+            stores.storage,
+            blobs,
+            runtime.clock,
+        ),
         server.server,
     )
     library_service_pb2_grpc.add_TrackServiceServicer_to_server(

@@ -15,6 +15,7 @@ from kit.audio import AudioLimits
 from kit.compute import EngineProcesses
 from kit.confined.audio import ConfinedAudio
 from kit.engines import MeasuredSpeeds, ModelAvailability
+from kit.engines.consents import Consents, ModelProcesses
 from kit.gpu import has_gpu
 from kit.run import Runtime
 from kit.security.egress_policy import EgressPolicy
@@ -27,7 +28,7 @@ from services.separation.lalalai.worker import LalalaiWorker
 from services.separation.mixdown import no_engine
 from services.separation.mixes import Mixes
 from services.separation.pipeline import PipelineWorker
-from services.separation.registry import build_registry
+from services.separation.registry import Registry, build_registry
 from services.separation.rpc import SeparationKinds, SeparationRpc
 from services.separation.settings import SeparationSettings
 from services.separation.worker import SeparationWorker
@@ -42,8 +43,18 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     settings = runtime.settings.on(on_gpu)
     build = functools.partial(build_registry, settings)
     registry = build()
-    pool = functools.partial(EngineProcesses, idle_seconds=settings.engine_idle_seconds)
-    processes = pool("separation", settings.separation_slot_count, build, settings.separation_process_count)
+    idle_seconds = settings.engine_idle_seconds
+    channel = await runtime.channel("library")
+    consents = Consents(library_service_pb2_grpc.AdminServiceStub(channel), registry)
+    open_processes = functools.partial(ModelProcesses[Registry], consents)
+    processes = open_processes(
+        "separation",
+        settings.separation_slot_count,
+        build,
+        settings.separation_process_count,
+        idle_seconds=idle_seconds,
+    )
+    pool = functools.partial(EngineProcesses, idle_seconds=idle_seconds)
     # Mixes have their own processes, because callers wait for them and separations take minutes.
     mixing = pool("mixing", settings.separation_mixing_slot_count, no_engine)
     # One conversion at a time, however many jobs wait for lalal.ai or export stems.
@@ -52,20 +63,21 @@ async def app(runtime: Runtime[SeparationSettings]) -> AsyncIterator[None]:
     # memory of the GPU to the jobs.
     on_cpu = settings.model_copy(update={"separation_device": "cpu", "separation_cpu_mode": "exact"})
     try_build = functools.partial(build_registry, on_cpu) if on_gpu else build
-    availability = ModelAvailability(registry, processes, open_probe=lambda: EngineProcesses("model", 1, try_build))
-
+    availability = ModelAvailability(
+        registry, processes, open_probe=lambda: open_processes("model", 1, try_build), consents=consents
+    )
     speeds = MeasuredSpeeds()
 
     blobs = runtime.blobs()
     bus = await runtime.bus()
-    channel = await runtime.channel("library")
     jobs = library_service_pb2_grpc.JobServiceStub(channel)
     tracks = library_service_pb2_grpc.TrackServiceStub(channel)
     scratch = runtime.scratch()
     limits = AudioLimits(settings.max_audio_seconds, max_sample_count=settings.max_audio_sample_count)
     separation = SeparationWorker(
-        processes=processes, blobs=blobs, tracks=tracks, scratch=scratch, limits=limits, speeds=speeds
-    )
+        processes=processes, blobs=blobs, tracks=tracks, scratch=scratch, limits=limits, speeds=speeds,
+        availability=availability,
+    )  # fmt: skip
     reader = ConfinedAudio(limits, settings.separation_mixing_slot_count, scratch)
     mixes = Mixes(processes=mixing, reader=reader, blobs=blobs, tracks=tracks, jobs=jobs, scratch=scratch)
     pipeline = PipelineWorker(separation, processes, blobs, runtime.clock)

@@ -10,7 +10,18 @@ from typing import Literal, cast, get_args
 from kit.engines import ModelDeclaration
 from services.separation.service import STEMS, ChainStep, require_none
 
-__all__ = ["AUTO", "QUALITIES", "Candidate", "Choice", "Quality", "choose", "needed_stems", "parse_quality"]
+__all__ = [
+    "AUTO",
+    "QUALITIES",
+    "Candidate",
+    "Choice",
+    "Quality",
+    "choose",
+    "estimated_seconds",
+    "mean_gain_db",
+    "needed_stems",
+    "parse_quality",
+]
 
 AUTO = "auto"
 """The model name of a request that leaves the choice to the service."""
@@ -94,15 +105,15 @@ def choose(
         return None
 
     def seconds(each: Candidate) -> float:
-        return audio_seconds / (each.speed or _assumed_speed(each.declaration, has_gpu))
+        return estimated_seconds(each, audio_seconds, has_gpu)
 
     share, least = _PATIENCE[quality]
     patience = min(max(share * audio_seconds, least), _LONGEST_SECONDS)
     shortest = min(map(seconds, able))
     is_quick = shortest <= patience
     quick = [each for each in able if seconds(each) <= (patience if is_quick else 2 * shortest)]
-    chosen = max(quick, key=lambda each: _gain_db(each.declaration, stems))
-    gain_db = _gain_db(chosen.declaration, stems)
+    chosen = max(quick, key=lambda each: mean_gain_db(each.declaration, stems))
+    gain_db = mean_gain_db(chosen.declaration, stems)
     of_all = "that are quick enough" if is_quick else "that come close to the quickest, since none is quick enough"
     how = (
         "measured" if all(gain.is_measured for gain in chosen.declaration.gains) else "estimated from published scores"
@@ -116,13 +127,18 @@ def choose(
     return Choice(chosen.declaration.name, reason)
 
 
+def estimated_seconds(candidate: Candidate, audio_seconds: float, has_gpu: bool) -> float:
+    """Return how long a model computes for a recording, in seconds."""
+    return audio_seconds / (candidate.speed or _assumed_speed(candidate.declaration, has_gpu))
+
+
 def _assumed_speed(declaration: ModelDeclaration, has_gpu: bool) -> float:
     return (_GPU_SPEED if has_gpu and declaration.needs_weights else _CPU_SPEED) / (
         declaration.relative_cost or _UNKNOWN_COST
     )
 
 
-def _gain_db(declaration: ModelDeclaration, stems: Sequence[str]) -> float:
+def mean_gain_db(declaration: ModelDeclaration, stems: Sequence[str]) -> float:
     """Return the mean of the gains that are known for the stems; minus infinity if there is none."""
     gains = [gain.db for gain in declaration.gains if gain.stem in stems]
     return sum(gains) / len(gains) if gains else -math.inf

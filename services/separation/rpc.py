@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,14 +10,23 @@ from soundwright.library.v1 import library_service_pb2, library_service_pb2_grpc
 from soundwright.separation.v1 import jobs_pb2, separation_service_pb2_grpc
 from soundwright.separation.v1 import separation_service_pb2 as pb
 
-from kit.engines import MeasuredSpeeds, ModelAvailability
+from kit.engines import MeasuredSpeeds, ModelAvailability, ModelDeclaration
 from kit.engines.models_rpc import described_models, fetched_model
 from kit.ports import Bus
 from kit.rpc import Context
 from kit.worker.commands import create_batch, create_job
 from kit.worker.kind import JobKind
 from services.separation import batches, service
-from services.separation.choice import AUTO, Candidate, Choice, choose, needed_stems, parse_quality
+from services.separation.choice import (
+    AUTO,
+    Candidate,
+    Choice,
+    choose,
+    estimated_seconds,
+    mean_gain_db,
+    needed_stems,
+    parse_quality,
+)
 from services.separation.export import parse_export_format, require_stems
 from services.separation.lalalai.tasks import LalalaiTasks
 from services.separation.mixes import Mixes
@@ -82,19 +92,7 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         self, request: pb.CreateJobRequest
     ) -> tuple[JobKind[jobs_pb2.SeparationSpec], jobs_pb2.SeparationSpec, library_service_pb2.CreateJobRequest]:
         """Check the parameters of a separation. Return its kind, its specification, and the request for the ledger."""
-        chain = [service.ChainStep(step.stem, step.model) for step in request.chain]
-        choice = await self._choice(request, chain)
-        wishes = service.Wishes(
-            model=choice.model,
-            engine=request.engine,
-            format=request.format,
-            stems=request.stems,
-            models=request.models,
-            weights=request.weights,
-            combine=request.combine,
-            chain=chain,
-        )
-        wanted = parse_request(wishes, self._registry)
+        wanted, choice = await self._parsed(request)
         kind = self._kinds.separation
         if wanted.engine == service.LALALAI:
             kind = self._kinds.lalalai
@@ -114,19 +112,84 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
             ),
         )
 
+    async def _parsed(self, request: pb.CreateJobRequest) -> tuple[service.SeparationSpec, Choice]:
+        """Return the specification of a request, and the choice of its model."""
+        chain = [service.ChainStep(step.stem, step.model) for step in request.chain]
+        choice = await self._choice(request, chain)
+        wishes = service.Wishes(
+            model=choice.model,
+            engine=request.engine,
+            format=request.format,
+            stems=request.stems,
+            models=request.models,
+            weights=request.weights,
+            combine=request.combine,
+            chain=chain,
+        )
+        return parse_request(wishes, self._registry), choice
+
     async def _choice(self, request: pb.CreateJobRequest, chain: Sequence[service.ChainStep]) -> Choice:
         """Return the model of a request, and why if the request leaves it to this service."""
         quality = parse_quality(request.model, request.quality)
         if request.model != AUTO or request.engine == service.LALALAI or request.models:
             return Choice(request.model, "")
-        track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=request.track_id))).track
         usable = await self._availability.usable()
-        candidates = [
-            Candidate(each, each.name in usable, self._speeds.get(each.name)) for each in self._registry.models()
-        ]
         stems = needed_stems(request.stems, chain)
-        chosen = choose(candidates, stems, quality, track.duration_seconds, self._has_gpu)
+        candidates = [self._candidate(each, each.name in usable) for each in self._registry.models()]
+        duration_seconds = await self._duration_seconds(request.track_id)
+        chosen = choose(candidates, stems, quality, duration_seconds, self._has_gpu)
         return chosen or self._absent_choice(stems)
+
+    def _candidate(self, declared: ModelDeclaration, is_available: bool) -> Candidate:
+        return Candidate(declared, is_available, self._speeds.get(declared.name))
+
+    async def _duration_seconds(self, track_id: str) -> float:
+        track = (await self._tracks.GetTrack(library_service_pb2.GetTrackRequest(track_id=track_id))).track
+        return track.duration_seconds
+
+    async def PlanJobs(self, request: pb.PlanJobsRequest, context: Context) -> pb.PlanJobsResponse:
+        batch = pb.CreateBatchRequest(parameters=request.parameters, track_ids=request.track_ids)
+        requests = batches.requests_of(batch)
+        await batches.require_tracks(self._tracks, request.track_ids)
+        return pb.PlanJobsResponse(plans=await batches.for_each(self._plan, requests))
+
+    async def _plan(self, request: pb.CreateJobRequest) -> pb.JobPlan:
+        wanted, choice = await self._parsed(request)
+        plan = pb.JobPlan(
+            track_id=request.track_id, requested_model=wanted.model, model=wanted.model, model_reason=choice.reason
+        )
+        if wanted.engine == service.LALALAI:
+            return plan
+        models = [self._registry.declaration(model) for model in wanted.all_models]
+        stems = needed_stems(wanted.stems, wanted.chain)
+        if len(models) == 1:
+            selection = await self._availability.expected(wanted.model, wanted.stems)
+            plan.model, plan.degraded_reason, plan.degraded_details = (
+                selection.model,
+                selection.reason,
+                selection.details,
+            )
+            models = [self._registry.declaration(selection.model)]
+            if math.isfinite(gain_db := mean_gain_db(models[0], stems)):
+                plan.gain_db = gain_db
+        duration_seconds = await self._duration_seconds(request.track_id)
+        candidates = [self._candidate(each, True) for each in models]
+        plan.measured = all(each.speed for each in candidates)
+        plan.estimated_seconds = sum(estimated_seconds(each, duration_seconds, self._has_gpu) for each in candidates)
+        if choice.reason:
+            quality = parse_quality(request.model, request.quality)
+            fetchable = [self._candidate(each, self._may_be_fetched(each)) for each in self._registry.models()]
+            better = choose(fetchable, stems, quality, duration_seconds, self._has_gpu)
+            if better and mean_gain_db(self._registry.declaration(better.model), stems) > mean_gain_db(
+                models[0], stems
+            ):
+                plan.better_model = better.model
+        return plan
+
+    def _may_be_fetched(self, declared: ModelDeclaration) -> bool:
+        """Return whether an administrator can get the weights of a model, if it has any, with one request."""
+        is_installed = self._registry.engine(declared.name).is_installed()
+        return is_installed and bool(not declared.needs_weights or declared.source or declared.has_mirrors)
 
     def _absent_choice(self, stems: Sequence[str]) -> Choice:
         """Return the first model with the stems, although its weights are not present.
@@ -194,7 +257,7 @@ class SeparationRpc(separation_service_pb2_grpc.SeparationServiceServicer):
         return pb.DescribeModelsResponse(models=models)
 
     async def FetchModel(self, request: pb.FetchModelRequest, context: Context) -> pb.FetchModelResponse:
-        model = await fetched_model(self._registry, self._availability, request.name)
+        model = await fetched_model(self._registry, self._availability, request.name, allow=request.allow)
         return pb.FetchModelResponse(model=model)
 
     async def RenderMix(self, request: pb.RenderMixRequest, context: Context) -> pb.RenderMixResponse:

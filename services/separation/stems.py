@@ -69,6 +69,7 @@ def describe_selection(selection: ModelSelection, result: job_pb2.JobResult) -> 
     result.requested_model = selection.requested_model
     result.degraded = selection.degraded
     result.degraded_reason = selection.reason
+    result.degraded_details = selection.details
 
 
 def audio_extension(encoding: str) -> str:

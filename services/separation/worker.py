@@ -15,7 +15,7 @@ from soundwright.separation.v1 import jobs_pb2
 
 from kit import audio
 from kit.compute import EngineProcesses
-from kit.engines import MeasuredSpeeds
+from kit.engines import MeasuredSpeeds, ModelAvailability
 from kit.ports import Blobs
 from kit.worker.context import JobContext
 from kit.worker.kind import JobKind, WorkQueue, pack
@@ -49,6 +49,7 @@ class SeparationWorker:
         scratch: Path,
         limits: audio.AudioLimits,
         speeds: MeasuredSpeeds,
+        availability: ModelAvailability,
     ) -> None:
         self._processes = processes
         self._blobs = blobs
@@ -56,6 +57,7 @@ class SeparationWorker:
         self._scratch = scratch
         self._limits = limits
         self._speeds = speeds
+        self._availability = availability
 
     def job_kind(self, settings: SeparationSettings) -> JobKind[jobs_pb2.SeparationSpec]:
         """Return the descriptor of separation jobs."""
@@ -74,7 +76,7 @@ class SeparationWorker:
         """Separate the job's track into stems."""
         started = time.monotonic()
         async with self.recording(context) as (mix, folder):
-            context.report(0.0, "Separating")
+            context.report(0.0, await self._progress_text(spec))
             work = functools.partial(separate, spec=spec_of(spec), mix=mix, folder=folder)
             done = await self._processes.run(work, context.report)
             if len(done.runs) == 1 and not spec.stems:  # some models are quicker for some stems
@@ -89,6 +91,12 @@ class SeparationWorker:
                 result.details.CopyFrom(pack(_details(done.runs)))
                 result.compute_seconds = time.monotonic() - started
                 return result
+
+    async def _progress_text(self, spec: jobs_pb2.SeparationSpec) -> str:
+        """Return what a job does, with the model that runs if that is another one than requested."""
+        if spec.models:
+            return "Separating"
+        return f"Separating with {(await self._availability.expected(spec.model, spec.stems)).model}"
 
     @contextlib.asynccontextmanager
     async def recording(self, context: JobContext) -> AsyncIterator[tuple[audio.AudioFile, Path]]:

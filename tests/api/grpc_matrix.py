@@ -41,6 +41,7 @@ RPC_MATRIX: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "SeparationService.CreateBatch": (
         {"track_ids": ["{track}"], "parameters": {"model": "dsp"}}, _owners("TRACK_NOT_FOUND")
     ),
+    "SeparationService.PlanJobs": ({"track_ids": ["{track}"], "parameters": {"model": "dsp"}}, _owners("TRACK_NOT_FOUND")),
     "SeparationService.CreatePipelineJob": (TRACK, _owners("ACCESS_DENIED")),
     "SeparationService.CreateExportJob": (TRACK, _owners("ACCESS_DENIED")),
     "SeparationService.ListModels": ({}, EVERYBODY),

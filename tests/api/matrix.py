@@ -71,7 +71,7 @@ MATRIX = _rows({
         GET /api/tracks/{track_id} /api/tracks/{track_id}/stems /api/analysis/{track_id} /files/{path}
         /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id} /api/webhooks/{webhook_id}/deliveries
         PATCH /api/tracks/{track_id} /api/webhooks/{webhook_id}
-        POST /api/lalalai/cancel /api/agents/chat /api/webhooks/{webhook_id}/secret /api/daw/export""",
+        POST /api/lalalai/cancel /api/agents/chat /api/webhooks/{webhook_id}/secret /api/daw/export /api/processing/plan""",
     _own(404, 201): "POST /api/processing/separate /api/processing/batch /api/analysis/analyze /api/export/stems",
     _own(404, 204): """
         DELETE /api/tracks/{track_id} /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id}""",
@@ -169,6 +169,7 @@ BODIES: dict[str, Any] = {
     "PUT /api/lalalai/key": {"api_key": LALALAI_KEY},
     "POST /api/lalalai/cancel": {"task_id": "{lalalai_job_id}"},
     "POST /api/processing/batch": {"track_ids": ["{track_id}"], "model": "dsp"},
+    "POST /api/processing/plan": {"track_ids": ["{track_id}"], "model": "dsp"},
     "POST /api/tracks/from-clip": {"clip_id": "{gen_id}"},
     "POST /generate": {"prompt": "slow cello", "duration": 1},
     "POST /api/library/{gen_id}/vote": {"vote": 1},

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
-from typing import Any
 
 import httpx
 import pytest
@@ -438,19 +437,21 @@ def test_administrators_see_the_platform(admin: httpx.Client) -> None:
     assert models["dsp"]["weights"] == "built_in"
     assert models["htdemucs"]["licence"]
     assert models["htdemucs"]["weights"] in ("missing", "failed")
-    # This server may not use the network.
-    fetched = admin.post("/api/admin/models/separation/htdemucs/fetch")
-    assert fetched.status_code in (202, 503)  # 202 if it takes longer
-    assert fetched.status_code == 202 or fetched.json()["code"] == "MODEL_UNAVAILABLE"
+    assert models["htdemucs"]["problem"].startswith("The weights of the model 'htdemucs' are not available")
+    assert "scientific purposes only" in models["htdemucs"]["licence_note"]
+    # Nobody has allowed these weights, and this server may not use the network.
+    name = "mel-band-roformer-vocals"
+    for model, needs_consent in (("htdemucs", True), (name, False)):
+        assert models[model]["needs_consent"] is needs_consent
+        fetched = admin.post(f"/api/admin/models/separation/{model}/fetch")
+        assert fetched.status_code in (202, 503)  # 202 if it takes longer
+        assert fetched.status_code == 202 or fetched.json()["code"] == "MODEL_UNAVAILABLE"
 
-    def model() -> dict[str, Any]:
-        found: dict[str, Any] = next(
-            m for m in admin.get("/api/admin/models").json()["data"] if m["name"] == "htdemucs"
-        )
-        return found
+    def is_failed() -> bool:
+        listed = admin.get("/api/admin/models").json()["data"]
+        return next(each["weights"] for each in listed if each["name"] == name) == "failed"
 
-    eventually(lambda: model()["weights"] == "failed")
-    assert model()["problem"].startswith("The weights of the model 'htdemucs' are not available")
+    eventually(is_failed)
     unknown = admin.post("/api/admin/models/separation/opera/fetch")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "MODEL_UNKNOWN")
 

@@ -135,7 +135,8 @@ def test_the_catalogue_says_what_each_model_is(admin: httpx.Client) -> None:
     assert scores == {None: 8.80, "drums": 10.05, "bass": 9.78, "other": 6.42, "vocals": 8.93}
     # This server has no weights, and its operator has not allowed those without a licence.
     assert demucs["available"] is False
-    assert "adds htdemucs to SOUNDWRIGHT_UNLICENSED_MODELS" in demucs["unavailable_reason"]
+    assert demucs["needs_consent"] is True
+    assert "with `make models MODEL=htdemucs`" in demucs["unavailable_reason"]
     assert (dsp["available"], dsp["unavailable_reason"], dsp["weights_licence"], dsp["files"]) == (True, None, None, [])
     small = models["small"]
     assert (small["available"], small["weights_licence"], small["files"][0]["name"]) == (

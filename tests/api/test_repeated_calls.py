@@ -73,6 +73,13 @@ async def cancelled_by_administrator(c: Calls, stack: Stack, **_: Any) -> None:
     assert cancelled.job.state == (await c.state(job)).state == job_pb2.JOB_STATE_CANCELLED
 
 
+async def allowed_model(c: Calls, stack: Stack, **_: Any) -> None:
+    admin, model = await c.account_of(stack.token), f"no-{uuid.uuid4().hex}"
+    await c.repeated_by("separation", admin, "AdminService.AllowModel", model=model, terms="none stated")
+    log = await c.call("AdminService.ListAuditEntries", principal=admin, action="model_allow", page_size=100)
+    assert [entry.resource_id for entry in log.entries].count(model) == 1
+
+
 async def create_track(c: Calls, **_: Any) -> None:
     track = a_track()
     assert (await c.repeated_by("ingest", c.me, "TrackService.CreateTrack", track=track)).track.id == track.id
@@ -341,6 +348,7 @@ REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
     "AccountService.EndOtherSessions": listed_session,
     "AdminService.UpdateAccount": account,
     "AdminService.CancelUserJob": cancelled_by_administrator,
+    "AdminService.AllowModel": allowed_model,
     "TrackService.CreateTrack": create_track,
     "TrackService.UpdateTrack": update_track,
     "TrackService.DeleteTrack": delete_track,

@@ -16,6 +16,7 @@ test("selected tracks are separated as a batch", async ({ page, user, button, ac
   await expect(page.getByRole("checkbox", { checked: true })).toHaveCount(0);
 
   await select();
+  await group.getByText("Advanced").click();
   await group.getByLabel("Model").selectOption("dsp");
   await button("Separate the selected tracks").click();
   await expect(page.getByText("2 tracks will be separated. Jobs shows the progress.", { exact: true })).toBeVisible();

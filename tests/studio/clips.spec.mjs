@@ -155,6 +155,7 @@ test("clips are made, heard, found and ordered", async ({ page, user, button, li
     anchor.click();
     anchor.remove();
   }, trackPath);
+  await page.getByText("Advanced").click();
   await page.getByLabel("Model").selectOption("dsp");
   await button("Separate into stems").click();
   await expect(button("Play")).toBeVisible();

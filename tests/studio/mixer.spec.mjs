@@ -27,6 +27,7 @@ test("what is heard of a separated song equals its export", async ({ page, user,
   // Without stems, the page offers to make them.
   await expect(button("Separate into stems")).toBeVisible();
   await accessible();
+  await page.getByText("Advanced").click();
   await page.getByLabel("Model").selectOption("dsp");
   await button("Analyse").click();
   await button("Separate into stems").click();

@@ -15,6 +15,7 @@ test("pictures of the studio", async ({ page, button }) => {
   await shoot("start");
 
   await track.click();
+  await page.getByText("Advanced").click();
   await page.getByLabel("Model").selectOption("dsp");
   await button("Analyse").click();
   await button("Separate into stems").click();

@@ -104,6 +104,7 @@ test("bars begin where the user says, and lanes show spectrograms under chroma a
 
 test("a cancelled job starts again once", async ({ page, button, accessible, fitsPhone }) => {
   const rows = page.locator(".jobs > li");
+  await page.getByText("Advanced").click();
   await page.getByLabel("Model").selectOption("dsp");
   await button("Separate again").click();
   await expect(button("Cancel the job")).toBeVisible();

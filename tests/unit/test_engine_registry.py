@@ -139,8 +139,12 @@ def test_a_failure_is_raised_again_for_thirty_seconds_without_another_attempt() 
     [
         ("WHEN_UNAVAILABLE", "", ModelSelection("network", "large", "large", "somebody/large")),
         *(
-            ("WHEN_UNAVAILABLE", reason, ModelSelection("rules", "simple", "large", reason="There are no weights."))
-            for reason in ("MODEL_UNAVAILABLE", "CHECKPOINT_UNTRUSTED", "MODEL_UNSUPPORTED")
+            ("WHEN_UNAVAILABLE", reason, ModelSelection("rules", "simple", "large", "", short, "There are no weights."))
+            for reason, short in (
+                ("MODEL_UNAVAILABLE", "large has no weights on this server."),
+                ("CHECKPOINT_UNTRUSTED", "large has a file that is not trusted."),
+                ("MODEL_UNSUPPORTED", "large cannot run on this server."),
+            )
         ),
         ("ALWAYS", "", ModelSelection("rules", "simple", "large")),
     ],
@@ -159,7 +163,8 @@ def test_a_fallback_that_is_not_available_has_a_fallback() -> None:
     world, larger = World("WHEN_UNAVAILABLE"), Larger()
     world.registry.register(larger)
     world.network.reason = larger.reason = "MODEL_UNAVAILABLE"
-    expected = ModelSelection("rules", "simple", "larger", reason="There are no weights.")
+    short = "larger has no weights on this server."
+    expected = ModelSelection("rules", "simple", "larger", reason=short, details="There are no weights.")
     assert world.registry.select("larger", ["a"]) == expected
     assert (larger.loads, world.network.loads) == (["larger"], ["large"])
     with pytest.raises(AppError, match="MODEL_UNAVAILABLE"):
@@ -303,7 +308,7 @@ print([name for name in ("torch", "demucs", "audiocraft", "transformers") if nam
 def test_weights_without_a_licence_need_the_consent_of_the_operator() -> None:
     world = World()
     for use in (world.registry.load, world.registry.require_allowed, world.registry.select):
-        with pytest.raises(AppError, match="adds unlicensed to SOUNDWRIGHT_UNLICENSED_MODELS") as caught:
+        with pytest.raises(AppError, match="`make models MODEL=unlicensed`") as caught:
             use("unlicensed")
         assert (caught.value.code, caught.value.reason) == (Code.NOT_PROVISIONED, "MODEL_UNAVAILABLE")
         assert caught.value.meta == {"model": "unlicensed", "licence": "none stated"}
@@ -312,7 +317,17 @@ def test_weights_without_a_licence_need_the_consent_of_the_operator() -> None:
         world.registry.require_allowed(name)
     selection = World("WHEN_UNAVAILABLE").registry.select("unlicensed")
     assert (selection.model, selection.degraded) == ("simple", True)
-    assert "their authors state no licence" in selection.reason
+    assert selection.reason == "unlicensed is not enabled on this server."
+    assert "their authors state no licence" in selection.details
+
+
+def test_an_administrator_allows_a_model_while_the_service_runs() -> None:
+    world = World()
+    assert world.registry.needs_consent("unlicensed")
+    world.registry.allowed = frozenset({"unlicensed"})
+    assert not world.registry.needs_consent("unlicensed")
+    world.registry.load("unlicensed")
+    assert world.network.loads == ["unlicensed"]
 
 
 @pytest.mark.parametrize(("allowed", "local"), [({"unlicensed"}, False), ({"*"}, False), (set(), True)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -91,10 +92,12 @@ def test_unknown_names_are_refused_with_the_known_ones(shelf: Shelf, capsys: pyt
     assert capsys.readouterr().err == "There is no model 'giant'. Use one of: net, rules.\n"
 
 
-def test_weights_without_a_licence_are_left_out_until_the_operator_allows_them(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_weights_without_a_licence_are_left_out_until_somebody_allows_them(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    shelf.models = (dataclasses.replace(WEIGHTS, weights_licence=NONE_STATED), RULES)
+    monkeypatch.setenv("SOUNDWRIGHT_DATA_DIR", str(tmp_path))
+    note = "For science: https://example.org/licence"
+    shelf.models = (dataclasses.replace(WEIGHTS, weights_licence=NONE_STATED, licence_note=note), RULES)
 
     def registry(*allowed: str) -> dict[str, EngineRegistry[Engine]]:
         made: EngineRegistry[Engine] = EngineRegistry(unlicensed=frozenset(allowed))
@@ -103,9 +106,19 @@ def test_weights_without_a_licence_are_left_out_until_the_operator_allows_them(
 
     monkeypatch.setattr(models, "build_registries", registry)
     assert models.main([]) == 0
-    assert "adds net to SOUNDWRIGHT_UNLICENSED_MODELS" in capsys.readouterr().err
+    assert "nobody has allowed them" in capsys.readouterr().err
+    assert models.main(["net"]) == 1  # nobody is at the terminal to answer
+    told = capsys.readouterr().out
+    assert all(fact in told for fact in ("84 MB from somebody/net", "none stated", note, "ACCEPT=1"))
+    assert (shelf.calls, list(tmp_path.iterdir())) == ([], [])
+
+    for arguments, question in ((["--accept", "net"], True), (["net"], False)):  # asked once
+        assert models.main(arguments) == 0
+        assert (note in capsys.readouterr().out) is question
+        assert shelf.calls == ["load net", "unload net"]
+        shelf.calls.clear()
+    monkeypatch.setenv("SOUNDWRIGHT_DATA_DIR", str(tmp_path / "other"))
     assert models.main(["net"]) == 1
-    assert shelf.calls == []
     monkeypatch.setattr(models, "build_registries", lambda: registry("net"))
     assert models.main(["net"]) == 0
     assert shelf.calls == ["load net", "unload net"]

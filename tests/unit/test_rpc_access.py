@@ -61,6 +61,7 @@ SERVICES_OF = _by_rpc({
     "separation": "TrackService GetTrack ListStems ConnectionService GetConnectionSecret",
     "analysis": "TrackService GetTrack",
     "generation": "CatalogService GetGeneration SetSpectrogram",
+    "separation generation": "AdminService ListAllowedModels",
 })  # fmt: skip
 # Which RPCs a component may call for an account that may not call them with a token.
 SERVICES_FOR_ACCOUNTS = _by_rpc({
@@ -72,6 +73,7 @@ SERVICES_FOR_ACCOUNTS = _by_rpc({
     "ingest": "TrackService CreateTrack",
     "ingest separation analysis generation": "JobService CreateJob",
     "separation": "JobService CreateBatch",
+    "separation generation": "AdminService AllowModel",
     "analysis": "ConversationService AppendTurn",
 })  # fmt: skip
 

@@ -12,6 +12,7 @@ from kit.rpc import Context
 from kit.security.identity import require_principal
 from services.library.identity.account import Account
 from services.library.identity.administration import Administration
+from services.library.identity.consents import Consents
 from services.library.identity.rpc import account_to_wire
 from services.library.identity.store import IdentityStore
 from services.library.jobs.ledger import JobLedger
@@ -39,6 +40,7 @@ class AdminRpc(library_service_pb2_grpc.AdminServiceServicer):
     def __init__(
         self,
         administration: Administration,
+        consents: Consents,
         accounts: IdentityStore,
         jobs: JobDocs,
         ledger: JobLedger,
@@ -47,6 +49,7 @@ class AdminRpc(library_service_pb2_grpc.AdminServiceServicer):
         clock: Clock,
     ) -> None:
         self._administration = administration
+        self._consents = consents
         self._accounts = accounts
         self._jobs = jobs
         self._ledger = ledger
@@ -129,6 +132,16 @@ class AdminRpc(library_service_pb2_grpc.AdminServiceServicer):
                     queue.priority = job_pb2.Priority.Value(f"PRIORITY_{priority.upper()}")
                     queues.append(queue)
         return pb.GetQueuesResponse(queues=queues)
+
+    async def AllowModel(self, request: pb.AllowModelRequest, context: Context) -> pb.AllowModelResponse:
+        actor = await self._administration.require_admin(require_principal())
+        await self._consents.allow(actor, request.model, request.terms)
+        return pb.AllowModelResponse()
+
+    async def ListAllowedModels(
+        self, request: pb.ListAllowedModelsRequest, context: Context
+    ) -> pb.ListAllowedModelsResponse:
+        return pb.ListAllowedModelsResponse(models=await self._consents.models())
 
     async def GetStorage(self, request: pb.GetStorageRequest, context: Context) -> pb.GetStorageResponse:
         await self._administration.require_admin(require_principal())

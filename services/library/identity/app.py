@@ -11,6 +11,7 @@ from services.library.identity.administration import Administration
 from services.library.identity.api_tokens import ApiTokens
 from services.library.identity.audit import AuditLog
 from services.library.identity.connections import Connections
+from services.library.identity.consents import Consents
 from services.library.identity.credentials import Passwords
 from services.library.identity.email_links import EmailLinks
 from services.library.identity.emails import AccountEmails
@@ -44,6 +45,7 @@ class Identity:
     emails: AccountEmails
     administration: Administration
     audit: AuditLog
+    consents: Consents
     clock: Clock
 
     async def prepare(self) -> None:
@@ -90,5 +92,6 @@ def build_identity(docs: Docs, settings: LibrarySettings, clock: Clock) -> Ident
         emails=emails,
         administration=Administration(store, audit),
         audit=audit,
+        consents=Consents(store.consents, audit, clock),
         clock=clock,
     )

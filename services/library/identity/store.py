@@ -13,6 +13,7 @@ from services.library.documents import from_doc, walk
 from services.library.identity.account import Account
 from services.library.identity.audit import AuditEntry
 from services.library.identity.connections import Connection
+from services.library.identity.consents import Consent
 from services.library.identity.credentials import ApiToken, Link, Session
 from services.library.identity.login_throttle import ThrottleRecord
 from services.library.table import Table
@@ -48,6 +49,7 @@ _AUDIT = Collection(
     "audit",
     (Index(("create_time",)), Index(("action", "create_time")), Index(("actor_id", "create_time"))),
 )
+_CONSENTS = Collection("consents")
 _BATCH = 200
 _OWNED = (
     ("tracks", "owner_id"),
@@ -71,10 +73,11 @@ class IdentityStore:
         self.connections = Table(docs, _CONNECTIONS, Connection)
         self.throttle_records = Table(docs, _THROTTLE_RECORDS, ThrottleRecord)
         self.audit = Table(docs, _AUDIT, AuditEntry)
+        self.consents = Table(docs, _CONSENTS, Consent)
 
     async def prepare(self) -> None:
         """Create missing collections and indexes."""
-        for table in (self.accounts, self.tokens, self.sessions, self.links, self.connections):
+        for table in (self.accounts, self.tokens, self.sessions, self.links, self.connections, self.consents):
             await table.prepare()
         await self.throttle_records.prepare()
         await self.audit.prepare()

@@ -149,6 +149,7 @@ class JobResult:
     """The result of a job.
 
     Attributes:
+        degraded_reason, degraded_details: why another model ran than the requested one: one sentence, and what to do.
         details: message that only the service of the job and the gateway read.
         outputs_are_stems: whether the outputs replace the stems of the track.
         measurement: tempo and key if the details are an analysis of the track, else None.
@@ -168,6 +169,7 @@ class JobResult:
     measurement: Measurement | None = None
     clip: GeneratedClip | None = None
     mix: AudioOutput | None = None
+    degraded_details: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ export type Track = components["schemas"]["Track"];
 export type Job = components["schemas"]["JobSummary"];
 export type Analysis = components["schemas"]["Analysis"];
 export type SeparationModel = components["schemas"]["SeparationModel"];
+export type SeparationPlan = components["schemas"]["SeparationPlan"];
 export type Stem = components["schemas"]["Stem"];
 export type Stems = components["schemas"]["Stems"];
 export type Clip = components["schemas"]["Clip"];

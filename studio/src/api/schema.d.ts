@@ -251,6 +251,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/processing/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get what separations of up to 100 tracks would run, how good that is, and how long it takes
+         * @description Get what separations of up to 100 tracks would run, how good that is, and how long it takes. Nothing starts.
+         */
+        post: operations["plan_separations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/processing/batch": {
         parameters: {
             query?: never;
@@ -1309,8 +1329,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Download the weights of a model in the background
-         * @description Download the weights of a model in the background. `GET /api/admin/models` shows when they are present.
+         * Download the weights of a model in the background, and use them from then on, without a restart
+         * @description Download the weights of a model in the background, and use them from then on, without a restart.
+         *
+         *     If `needs_consent` is true, send `allow`. `GET /api/admin/models` shows when the weights are present.
          */
         post: operations["fetch_model"];
         delete?: never;
@@ -3032,8 +3054,16 @@ export interface components {
             runs: components["schemas"]["ModelRun"][];
             /** @description Whether another model than the requested one was used. */
             degraded: boolean;
-            /** @example null */
+            /**
+             * @description Why, in one sentence.
+             * @example null
+             */
             degraded_reason: string | null;
+            /**
+             * @description Why, and what to do.
+             * @example null
+             */
+            degraded_details: string | null;
             compute_seconds: number | null;
             /** @description The stems. Empty until completed. */
             stems: components["schemas"]["Stem"][];
@@ -3209,6 +3239,11 @@ export interface components {
              */
             available: boolean;
             /**
+             * @description Whether no licence of the weights is stated, and nobody has allowed them.
+             * @example false
+             */
+            needs_consent: boolean;
+            /**
              * @description Why not, and what to do.
              * @example null
              */
@@ -3306,6 +3341,62 @@ export interface components {
              *     ]
              */
             track_ids: string[];
+        };
+        /**
+         * SeparationPlan
+         * @description What a separation of a track would run now.
+         */
+        SeparationPlan: {
+            /**
+             * Format: uuid
+             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+             */
+            track_id: string;
+            /**
+             * @description The model that would run.
+             * @example small
+             */
+            model: string;
+            /**
+             * @description The model of the request, or the choice of `auto`.
+             * @example small
+             */
+            requested_model: string;
+            /**
+             * @description Why `auto` chose it. Null: the request names it.
+             * @example null
+             */
+            model_reason: string | null;
+            /**
+             * @description Why another model would run than the requested one, in one sentence.
+             * @example null
+             */
+            degraded_reason: string | null;
+            /**
+             * @description The same, with what to do.
+             * @example null
+             */
+            degraded_details: string | null;
+            /**
+             * @description Computing time, without the wait in the queue. Null: unknown.
+             * @example 41.5
+             */
+            estimated_seconds: number | null;
+            /**
+             * @description Whether the estimate follows from jobs on this server since its start.
+             * @example true
+             */
+            measured: boolean;
+            /**
+             * @description How much better the requested stems are than the mix, on average on real songs (SI-SDR). Null: unknown.
+             * @example 4.9
+             */
+            gain_db: number | null;
+            /**
+             * @description What `auto` would choose if an administrator fetched its weights. Null: nothing better.
+             * @example htdemucs
+             */
+            better_model: string | null;
         };
         /**
          * Batch
@@ -4160,10 +4251,20 @@ export interface components {
              */
             title: string | null;
             /**
-             * @description The requested model.
+             * @description The model that ran; the requested one until the job is completed.
              * @example htdemucs
              */
             model: string | null;
+            /**
+             * @description The requested model.
+             * @example htdemucs
+             */
+            requested_model: string | null;
+            /**
+             * @description Why another model ran than the requested one, in one sentence.
+             * @example null
+             */
+            degraded_reason: string | null;
             /**
              * @example completed
              * @enum {string}
@@ -4232,10 +4333,20 @@ export interface components {
              */
             title: string | null;
             /**
-             * @description The requested model.
+             * @description The model that ran; the requested one until the job is completed.
              * @example htdemucs
              */
             model: string | null;
+            /**
+             * @description The requested model.
+             * @example htdemucs
+             */
+            requested_model: string | null;
+            /**
+             * @description Why another model ran than the requested one, in one sentence.
+             * @example null
+             */
+            degraded_reason: string | null;
             /**
              * @example completed
              * @enum {string}
@@ -4307,6 +4418,11 @@ export interface components {
              */
             degraded_reason: string | null;
             /**
+             * @description The reason as a sentence.
+             * @example null
+             */
+            degraded_details: string | null;
+            /**
              * @description seconds
              * @example 200.04
              */
@@ -4332,6 +4448,18 @@ export interface components {
              * @example htdemucs
              */
             model: string;
+            /** @example htdemucs */
+            requested_model: string;
+            /**
+             * @description Why another model than the requested one was used, in one sentence.
+             * @example null
+             */
+            degraded_reason: string | null;
+            /**
+             * @description The same, with what to do.
+             * @example null
+             */
+            degraded_details: string | null;
             /**
              * @example [
              *       "drums",
@@ -4851,10 +4979,20 @@ export interface components {
              */
             title: string | null;
             /**
-             * @description The requested model.
+             * @description The model that ran; the requested one until the job is completed.
              * @example htdemucs
              */
             model: string | null;
+            /**
+             * @description The requested model.
+             * @example htdemucs
+             */
+            requested_model: string | null;
+            /**
+             * @description Why another model ran than the requested one, in one sentence.
+             * @example null
+             */
+            degraded_reason: string | null;
             /**
              * @example completed
              * @enum {string}
@@ -5004,6 +5142,16 @@ export interface components {
              */
             fetched_bytes: number | null;
             /**
+             * @description What else the authors say about the licence of the weights.
+             * @example null
+             */
+            licence_note: string | null;
+            /**
+             * @description Whether no licence of the weights is stated, and nobody has allowed them.
+             * @example false
+             */
+            needs_consent: boolean;
+            /**
              * @example present
              * @enum {string}
              */
@@ -5013,6 +5161,18 @@ export interface components {
              * @example null
              */
             problem: string | null;
+        };
+        /**
+         * FetchModelParameters
+         * @description Whether you allow the weights.
+         */
+        FetchModelParameters: {
+            /**
+             * @description Allow the weights, although their authors state no licence. The server records your account and the time.
+             * @default false
+             * @example true
+             */
+            allow?: boolean;
         };
         /**
          * WebhookParameters
@@ -7350,8 +7510,8 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `IDEMPOTENCY_KEY_REUSED`, `AUDIO_NOT_READY` */
-        forge_409_IDEMPOTENCY_KEY_REUSED_AUDIO_NOT_READY_2: {
+        /** @description `TRACK_NOT_FOUND` */
+        forge_404_TRACK_NOT_FOUND_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -7363,8 +7523,21 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `TRACK_NOT_FOUND` */
-        forge_404_TRACK_NOT_FOUND_2: {
+        /** @description `AUDIO_NOT_READY` */
+        forge_409_AUDIO_NOT_READY: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `IDEMPOTENCY_KEY_REUSED`, `AUDIO_NOT_READY` */
+        forge_409_IDEMPOTENCY_KEY_REUSED_AUDIO_NOT_READY_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -7719,7 +7892,7 @@ export interface components {
             };
         };
         /** @description `AUDIO_NOT_READY` */
-        forge_409_AUDIO_NOT_READY: {
+        forge_409_AUDIO_NOT_READY_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -9962,6 +10135,7 @@ export interface operations {
                      *         ],
                      *         "degraded": false,
                      *         "degraded_reason": null,
+                     *         "degraded_details": null,
                      *         "compute_seconds": 200.04,
                      *         "stems": [
                      *           {
@@ -10053,6 +10227,7 @@ export interface operations {
                      *             "device_memory_bytes": null,
                      *             "measured_speed": 1.4,
                      *             "available": true,
+                     *             "needs_consent": false,
                      *             "unavailable_reason": null,
                      *             "name": "htdemucs",
                      *             "description": "Hybrid Transformer Demucs, four stems",
@@ -10078,6 +10253,101 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    plan_separations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "model": "htdemucs",
+                 *       "quality": "",
+                 *       "stems": [
+                 *         "vocals"
+                 *       ],
+                 *       "models": [],
+                 *       "weights": [],
+                 *       "combine": "",
+                 *       "chain": [],
+                 *       "track_ids": [
+                 *         "0f8fad5b-d9cb-469f-a165-70867728950e",
+                 *         "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["BatchParameters"];
+                /**
+                 * @example {
+                 *       "model": "htdemucs",
+                 *       "quality": "",
+                 *       "stems": [
+                 *         "vocals"
+                 *       ],
+                 *       "models": [],
+                 *       "weights": [],
+                 *       "combine": "",
+                 *       "chain": [],
+                 *       "track_ids": [
+                 *         "0f8fad5b-d9cb-469f-a165-70867728950e",
+                 *         "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+                 *       ]
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["BatchParameters"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "track_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *           "model": "small",
+                     *           "requested_model": "small",
+                     *           "model_reason": null,
+                     *           "degraded_reason": null,
+                     *           "degraded_details": null,
+                     *           "estimated_seconds": 41.5,
+                     *           "measured": true,
+                     *           "gain_db": 4.9,
+                     *           "better_model": "htdemucs"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["SeparationPlan"][];
+                    };
+                };
+            };
+            400: components["responses"]["forge_400_BAD_REQUEST"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_2"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
+            413: components["responses"]["forge_413_TOO_LARGE"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
@@ -11315,6 +11585,8 @@ export interface operations {
                      *           "job_type": "download",
                      *           "title": "Blinding Lights",
                      *           "model": "htdemucs",
+                     *           "requested_model": "htdemucs",
+                     *           "degraded_reason": null,
                      *           "status": "completed",
                      *           "progress": 100,
                      *           "message": null,
@@ -11391,6 +11663,8 @@ export interface operations {
                      *         "job_type": "download",
                      *         "title": "Blinding Lights",
                      *         "model": "htdemucs",
+                     *         "requested_model": "htdemucs",
+                     *         "degraded_reason": null,
                      *         "status": "completed",
                      *         "progress": 100,
                      *         "message": null,
@@ -11417,6 +11691,7 @@ export interface operations {
                      *           "model": "spleeter-with-small",
                      *           "degraded": false,
                      *           "degraded_reason": null,
+                     *           "degraded_details": null,
                      *           "compute_seconds": 200.04,
                      *           "stems": [
                      *             {
@@ -11520,6 +11795,8 @@ export interface operations {
                      *         "job_type": "download",
                      *         "title": "Blinding Lights",
                      *         "model": "htdemucs",
+                     *         "requested_model": "htdemucs",
+                     *         "degraded_reason": null,
                      *         "status": "completed",
                      *         "progress": 100,
                      *         "message": null,
@@ -11566,6 +11843,8 @@ export interface operations {
                      *         "job_type": "download",
                      *         "title": "Blinding Lights",
                      *         "model": "htdemucs",
+                     *         "requested_model": "htdemucs",
+                     *         "degraded_reason": null,
                      *         "status": "completed",
                      *         "progress": 100,
                      *         "message": null,
@@ -11676,6 +11955,9 @@ export interface operations {
                      *           {
                      *             "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *             "model": "htdemucs",
+                     *             "requested_model": "htdemucs",
+                     *             "degraded_reason": null,
+                     *             "degraded_details": null,
                      *             "stem_types": [
                      *               "drums",
                      *               "bass",
@@ -12115,7 +12397,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_NO_STEMS"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             422: components["responses"]["forge_422_FILE_NOT_FOUND"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
@@ -12529,7 +12811,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_ANALYSIS_NOT_FOUND"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
@@ -12647,7 +12929,7 @@ export interface operations {
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_ACCESS_DENIED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND_FILE_NOT_FOUND"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
             412: components["responses"]["forge_412_PRECONDITION_FAILED"];
             /** @description The file has no such part. */
             416: {
@@ -12720,7 +13002,7 @@ export interface operations {
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND"];
             408: components["responses"]["forge_408_REQUEST_TIMEOUT"];
-            409: components["responses"]["forge_409_AUDIO_NOT_READY"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
             413: components["responses"]["forge_413_TOO_LARGE_QUOTA_EXCEEDED"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
@@ -13784,6 +14066,8 @@ export interface operations {
                      *             "job_type": "download",
                      *             "title": "Blinding Lights",
                      *             "model": "htdemucs",
+                     *             "requested_model": "htdemucs",
+                     *             "degraded_reason": null,
                      *             "status": "completed",
                      *             "progress": 100,
                      *             "message": null,
@@ -14027,6 +14311,8 @@ export interface operations {
                      *           "source": "owner/name",
                      *           "size_bytes": 84000000,
                      *           "fetched_bytes": null,
+                     *           "licence_note": null,
+                     *           "needs_consent": false,
                      *           "weights": "present",
                      *           "problem": null
                      *         }
@@ -14058,7 +14344,22 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "allow": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["FetchModelParameters"];
+                /**
+                 * @example {
+                 *       "allow": true
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["FetchModelParameters"];
+            };
+        };
         responses: {
             /** @description Accepted */
             202: {
@@ -14081,6 +14382,8 @@ export interface operations {
                      *         "source": "owner/name",
                      *         "size_bytes": 84000000,
                      *         "fetched_bytes": null,
+                     *         "licence_note": null,
+                     *         "needs_consent": false,
                      *         "weights": "present",
                      *         "problem": null
                      *       }
@@ -14091,11 +14394,13 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["forge_400_PATH_INVALID"];
+            400: components["responses"]["forge_400_PATH_INVALID_BAD_REQUEST"];
             401: components["responses"]["forge_401_UNAUTHORIZED"];
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED_CSRF_INVALID_ROLE_TOO_LOW"];
             404: components["responses"]["forge_404_MODEL_UNKNOWN"];
             409: components["responses"]["forge_409_FETCH_UNDERWAY"];
+            413: components["responses"]["forge_413_TOO_LARGE"];
+            415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];

@@ -1,10 +1,11 @@
 /** Separates the selected tracks with one request. */
 
 import { useEffect, useState } from "preact/hooks";
-import { api, dataOf, type SeparationModel } from "../api/client.ts";
+import { api, dataOf } from "../api/client.ts";
 import { followJob } from "../api/jobs.ts";
 import { useAction } from "../api/requests.ts";
 import { Button, Notice } from "../ui/components.tsx";
+import { FIRST_WISH, parametersOf, WishControls } from "./separation/wish.tsx";
 
 /** The most tracks of a batch that the server takes. */
 const TRACK_LIMIT = 100;
@@ -16,22 +17,16 @@ interface BatchControlsProps {
 }
 
 export function BatchControls({ selected, onClear }: BatchControlsProps) {
-  const [models, setModels] = useState<readonly SeparationModel[]>([]);
-  const [model, setModel] = useState("");
+  const [wish, setWish] = useState(FIRST_WISH);
   const [started, setStarted] = useState(0);
   const { isBusy, problem, run } = useAction();
   const isOpen = selected.size > 0;
   useEffect(() => {
-    if (!isOpen) return;
-    setStarted(0);
-    dataOf(api.GET("/api/processing/models")).then(
-      (found) => setModels(found.models),
-      () => {}, // the default model is enough
-    );
+    if (isOpen) setStarted(0);
   }, [isOpen]);
   const separate = () =>
     run(async () => {
-      const body = { track_ids: [...selected], model };
+      const body = { track_ids: [...selected], ...parametersOf(wish) };
       const batch = await dataOf(api.POST("/api/processing/batch", { body: body as never }));
       await followJob(batch.id);
       onClear();
@@ -44,32 +39,23 @@ export function BatchControls({ selected, onClear }: BatchControlsProps) {
       </Notice>
     ) : null;
   return (
-    <div class="panel row" role="group" aria-label="Selected tracks">
+    <div class="panel batch" role="group" aria-label="Selected tracks">
       <span>{tracksText(selected.size)} selected</span>
-      <label class="field">
-        Model
-        <select class="input" value={model} onChange={(event) => setModel(event.currentTarget.value)}>
-          <option value="">Default</option>
-          <option value="auto">Automatic</option>
-          {models.map(({ name, stems, available }) => (
-            <option key={name} value={name}>
-              {name} ({stems} stems{available ? "" : ", not available"})
-            </option>
-          ))}
-        </select>
-      </label>
-      <Button
-        label="Separate the selected tracks"
-        look="primary"
-        disabled={isBusy || selected.size > TRACK_LIMIT}
-        onClick={() => void separate()}
-      >
-        Separate
-      </Button>
-      <Button label="Clear the selection" disabled={isBusy} onClick={onClear}>
-        Clear
-      </Button>
-      {problem && <Notice look="bad">{problem}</Notice>}
+      <WishControls trackIds={selected.size > TRACK_LIMIT ? [] : [...selected]} wish={wish} onChange={setWish} />
+      <div class="row">
+        <Button
+          label="Separate the selected tracks"
+          look="primary"
+          disabled={isBusy || selected.size > TRACK_LIMIT}
+          onClick={() => void separate()}
+        >
+          Separate
+        </Button>
+        <Button label="Clear the selection" disabled={isBusy} onClick={onClear}>
+          Clear
+        </Button>
+        {problem && <Notice look="bad">{problem}</Notice>}
+      </div>
     </div>
   );
 }

@@ -24,7 +24,8 @@ class GenerationServiceStub:
     """Returns all models with the state of their weights in the component that answers."""
     FetchModel: _aio.UnaryUnaryMultiCallable[_generation_service_pb2.FetchModelRequest, _generation_service_pb2.FetchModelResponse]
     """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
-    the call fails if the model hub cannot be reached.
+    the call fails if the model hub cannot be reached. MODEL_UNAVAILABLE if no licence of the weights is stated and nobody has
+    allowed them.
     """
 
 class GenerationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -73,7 +74,8 @@ class GenerationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_generation_service_pb2.FetchModelRequest, _abc.Awaitable[_generation_service_pb2.FetchModelResponse]],
     ) -> _abc.Awaitable[_generation_service_pb2.FetchModelResponse]:
         """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
-        the call fails if the model hub cannot be reached.
+        the call fails if the model hub cannot be reached. MODEL_UNAVAILABLE if no licence of the weights is stated and nobody has
+        allowed them.
         """
 
 def add_GenerationServiceServicer_to_server(servicer: GenerationServiceServicer, server: _aio.Server) -> None: ...

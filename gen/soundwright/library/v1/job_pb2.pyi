@@ -436,6 +436,7 @@ class JobResult(message.Message):
     DEGRADED_FIELD_NUMBER: builtins.int
     REQUESTED_MODEL_FIELD_NUMBER: builtins.int
     DEGRADED_REASON_FIELD_NUMBER: builtins.int
+    DEGRADED_DETAILS_FIELD_NUMBER: builtins.int
     COMPUTE_SECONDS_FIELD_NUMBER: builtins.int
     OUTPUTS_FIELD_NUMBER: builtins.int
     DETAILS_FIELD_NUMBER: builtins.int
@@ -449,6 +450,9 @@ class JobResult(message.Message):
     """produced by another engine or model than requested"""
     requested_model: builtins.str
     degraded_reason: builtins.str
+    """why, in one sentence"""
+    degraded_details: builtins.str
+    """the same, with what to do"""
     compute_seconds: builtins.float
     outputs_are_stems: builtins.bool
     """the outputs are the stems of the track, in place of earlier ones"""
@@ -478,6 +482,7 @@ class JobResult(message.Message):
         degraded: builtins.bool = ...,
         requested_model: builtins.str = ...,
         degraded_reason: builtins.str = ...,
+        degraded_details: builtins.str = ...,
         compute_seconds: builtins.float = ...,
         outputs: abc.Iterable[AudioOutput] | None = ...,
         details: any_pb2.Any | None = ...,
@@ -488,7 +493,7 @@ class JobResult(message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["clip", b"clip", "details", b"details", "measurement", b"measurement", "mix", b"mix"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["clip", b"clip", "compute_seconds", b"compute_seconds", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "details", b"details", "engine", b"engine", "measurement", b"measurement", "mix", b"mix", "model", b"model", "outputs", b"outputs", "outputs_are_stems", b"outputs_are_stems", "requested_model", b"requested_model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["clip", b"clip", "compute_seconds", b"compute_seconds", "degraded", b"degraded", "degraded_details", b"degraded_details", "degraded_reason", b"degraded_reason", "details", b"details", "engine", b"engine", "measurement", b"measurement", "mix", b"mix", "model", b"model", "outputs", b"outputs", "outputs_are_stems", b"outputs_are_stems", "requested_model", b"requested_model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

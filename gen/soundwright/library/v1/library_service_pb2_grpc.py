@@ -888,6 +888,16 @@ class AdminServiceStub:
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueuesRequest.SerializeToString,
                 response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueuesResponse.FromString,
                 _registered_method=True)
+        self.AllowModel = channel.unary_unary(
+                '/soundwright.library.v1.AdminService/AllowModel',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.AllowModelRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.AllowModelResponse.FromString,
+                _registered_method=True)
+        self.ListAllowedModels = channel.unary_unary(
+                '/soundwright.library.v1.AdminService/ListAllowedModels',
+                request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAllowedModelsRequest.SerializeToString,
+                response_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAllowedModelsResponse.FromString,
+                _registered_method=True)
         self.GetStorage = channel.unary_unary(
                 '/soundwright.library.v1.AdminService/GetStorage',
                 request_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetStorageRequest.SerializeToString,
@@ -937,6 +947,20 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AllowModel(self, request, context):
+        """Records that the caller allows the weights of a model although their authors state no licence. A repetition changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAllowedModels(self, request, context):
+        """The models that administrators have allowed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStorage(self, request, context):
         """The files of all accounts, and the space of the file store.
         """
@@ -976,6 +1000,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.GetQueues,
                     request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueuesRequest.FromString,
                     response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueuesResponse.SerializeToString,
+            ),
+            'AllowModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.AllowModel,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.AllowModelRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.AllowModelResponse.SerializeToString,
+            ),
+            'ListAllowedModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAllowedModels,
+                    request_deserializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAllowedModelsRequest.FromString,
+                    response_serializer=soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAllowedModelsResponse.SerializeToString,
             ),
             'GetStorage': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStorage,
@@ -1146,6 +1180,60 @@ class AdminService:
             '/soundwright.library.v1.AdminService/GetQueues',
             soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueuesRequest.SerializeToString,
             soundwright_dot_library_dot_v1_dot_library__service__pb2.GetQueuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AllowModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AdminService/AllowModel',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.AllowModelRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.AllowModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAllowedModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.library.v1.AdminService/ListAllowedModels',
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAllowedModelsRequest.SerializeToString,
+            soundwright_dot_library_dot_v1_dot_library__service__pb2.ListAllowedModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -214,6 +214,10 @@ class AdminServiceStub:
     CancelUserJob: _aio.UnaryUnaryMultiCallable[_library_service_pb2.CancelUserJobRequest, _library_service_pb2.CancelUserJobResponse]
     """Cancels a job of any owner, as CancelJob does."""
     GetQueues: _aio.UnaryUnaryMultiCallable[_library_service_pb2.GetQueuesRequest, _library_service_pb2.GetQueuesResponse]
+    AllowModel: _aio.UnaryUnaryMultiCallable[_library_service_pb2.AllowModelRequest, _library_service_pb2.AllowModelResponse]
+    """Records that the caller allows the weights of a model although their authors state no licence. A repetition changes nothing."""
+    ListAllowedModels: _aio.UnaryUnaryMultiCallable[_library_service_pb2.ListAllowedModelsRequest, _library_service_pb2.ListAllowedModelsResponse]
+    """The models that administrators have allowed."""
     GetStorage: _aio.UnaryUnaryMultiCallable[_library_service_pb2.GetStorageRequest, _library_service_pb2.GetStorageResponse]
     """The files of all accounts, and the space of the file store."""
 
@@ -263,6 +267,22 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _library_service_pb2.GetQueuesRequest,
         context: _aio.ServicerContext[_library_service_pb2.GetQueuesRequest, _abc.Awaitable[_library_service_pb2.GetQueuesResponse]],
     ) -> _abc.Awaitable[_library_service_pb2.GetQueuesResponse]: ...
+
+    @_abc_1.abstractmethod
+    def AllowModel(
+        self,
+        request: _library_service_pb2.AllowModelRequest,
+        context: _aio.ServicerContext[_library_service_pb2.AllowModelRequest, _abc.Awaitable[_library_service_pb2.AllowModelResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.AllowModelResponse]:
+        """Records that the caller allows the weights of a model although their authors state no licence. A repetition changes nothing."""
+
+    @_abc_1.abstractmethod
+    def ListAllowedModels(
+        self,
+        request: _library_service_pb2.ListAllowedModelsRequest,
+        context: _aio.ServicerContext[_library_service_pb2.ListAllowedModelsRequest, _abc.Awaitable[_library_service_pb2.ListAllowedModelsResponse]],
+    ) -> _abc.Awaitable[_library_service_pb2.ListAllowedModelsResponse]:
+        """The models that administrators have allowed."""
 
     @_abc_1.abstractmethod
     def GetStorage(

@@ -57,15 +57,19 @@ class FetchModelRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     NAME_FIELD_NUMBER: builtins.int
+    ALLOW_FIELD_NUMBER: builtins.int
     name: builtins.str
+    allow: builtins.bool
+    """the caller allows the weights, although their authors state no licence"""
     def __init__(
         self,
         *,
         name: builtins.str = ...,
+        allow: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allow", b"allow", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -223,6 +227,112 @@ class CreateBatchResponse(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["batch", b"batch", "existed", b"existed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PlanJobsRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PARAMETERS_FIELD_NUMBER: builtins.int
+    TRACK_IDS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def parameters(self) -> jobs_pb2.SeparationParameters:
+        """of each job"""
+
+    @builtins.property
+    def track_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """1 to 100, each once"""
+
+    def __init__(
+        self,
+        *,
+        parameters: jobs_pb2.SeparationParameters | None = ...,
+        track_ids: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["parameters", b"parameters"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["parameters", b"parameters", "track_ids", b"track_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PlanJobsResponse(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    PLANS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def plans(self) -> containers.RepeatedCompositeFieldContainer[JobPlan]:
+        """in the order of the tracks"""
+
+    def __init__(
+        self,
+        *,
+        plans: abc.Iterable[JobPlan] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["plans", b"plans"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class JobPlan(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    TRACK_ID_FIELD_NUMBER: builtins.int
+    REQUESTED_MODEL_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
+    MODEL_REASON_FIELD_NUMBER: builtins.int
+    DEGRADED_REASON_FIELD_NUMBER: builtins.int
+    DEGRADED_DETAILS_FIELD_NUMBER: builtins.int
+    ESTIMATED_SECONDS_FIELD_NUMBER: builtins.int
+    MEASURED_FIELD_NUMBER: builtins.int
+    GAIN_DB_FIELD_NUMBER: builtins.int
+    BETTER_MODEL_FIELD_NUMBER: builtins.int
+    track_id: builtins.str
+    requested_model: builtins.str
+    """with several models, a text that names them"""
+    model: builtins.str
+    """that runs; not the requested one if that is unavailable"""
+    model_reason: builtins.str
+    """why "auto" chose the requested model; empty if the request names it"""
+    degraded_reason: builtins.str
+    """why another model runs than the requested one, in one sentence; empty if none does"""
+    degraded_details: builtins.str
+    """the same, with what to do"""
+    estimated_seconds: builtins.float
+    """of computing, without the wait in the queue; absent if unknown"""
+    measured: builtins.bool
+    """the estimate follows from jobs on this server"""
+    gain_db: builtins.float
+    """mean improvement of the requested stems over the mix (SI-SDR); absent if unknown"""
+    better_model: builtins.str
+    """what "auto" would choose if an administrator fetched its weights; empty if that is no better"""
+    def __init__(
+        self,
+        *,
+        track_id: builtins.str = ...,
+        requested_model: builtins.str = ...,
+        model: builtins.str = ...,
+        model_reason: builtins.str = ...,
+        degraded_reason: builtins.str = ...,
+        degraded_details: builtins.str = ...,
+        estimated_seconds: builtins.float | None = ...,
+        measured: builtins.bool = ...,
+        gain_db: builtins.float | None = ...,
+        better_model: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_estimated_seconds", b"_estimated_seconds", "_gain_db", b"_gain_db", "estimated_seconds", b"estimated_seconds", "gain_db", b"gain_db"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_estimated_seconds", b"_estimated_seconds", "_gain_db", b"_gain_db", "better_model", b"better_model", "degraded_details", b"degraded_details", "degraded_reason", b"degraded_reason", "estimated_seconds", b"estimated_seconds", "gain_db", b"gain_db", "measured", b"measured", "model", b"model", "model_reason", b"model_reason", "requested_model", b"requested_model", "track_id", b"track_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__estimated_seconds: _TypeAlias = typing.Literal["estimated_seconds"]  # noqa: Y015
+    _WhichOneofArgType__estimated_seconds: _TypeAlias = typing.Literal["_estimated_seconds", b"_estimated_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__gain_db: _TypeAlias = typing.Literal["gain_db"]  # noqa: Y015
+    _WhichOneofArgType__gain_db: _TypeAlias = typing.Literal["_gain_db", b"_gain_db"]  # noqa: Y015
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_seconds) -> _WhichOneofReturnType__estimated_seconds | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gain_db) -> _WhichOneofReturnType__gain_db | None: ...
 
 @typing.final
 class CreatePipelineJobRequest(message.Message):

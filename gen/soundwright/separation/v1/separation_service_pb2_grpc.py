@@ -45,6 +45,11 @@ class SeparationServiceStub:
                 request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateBatchRequest.SerializeToString,
                 response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateBatchResponse.FromString,
                 _registered_method=True)
+        self.PlanJobs = channel.unary_unary(
+                '/soundwright.separation.v1.SeparationService/PlanJobs',
+                request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.PlanJobsRequest.SerializeToString,
+                response_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.PlanJobsResponse.FromString,
+                _registered_method=True)
         self.CreatePipelineJob = channel.unary_unary(
                 '/soundwright.separation.v1.SeparationService/CreatePipelineJob',
                 request_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreatePipelineJobRequest.SerializeToString,
@@ -110,6 +115,13 @@ class SeparationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlanJobs(self, request, context):
+        """Tells what CreateJob would run for each of several tracks, how good that is, and how long it would compute. Creates nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreatePipelineJob(self, request, context):
         """Creates a job with the four stages and nine tracks of the pipeline dialect.
         """
@@ -167,7 +179,8 @@ class SeparationServiceServicer:
 
     def FetchModel(self, request, context):
         """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
-        the call fails if the model hub cannot be reached.
+        the call fails if the model hub cannot be reached. MODEL_UNAVAILABLE if no licence of the weights is stated and nobody has
+        allowed them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -185,6 +198,11 @@ def add_SeparationServiceServicer_to_server(servicer, server):
                     servicer.CreateBatch,
                     request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateBatchRequest.FromString,
                     response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateBatchResponse.SerializeToString,
+            ),
+            'PlanJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanJobs,
+                    request_deserializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.PlanJobsRequest.FromString,
+                    response_serializer=soundwright_dot_separation_dot_v1_dot_separation__service__pb2.PlanJobsResponse.SerializeToString,
             ),
             'CreatePipelineJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CreatePipelineJob,
@@ -287,6 +305,33 @@ class SeparationService:
             '/soundwright.separation.v1.SeparationService/CreateBatch',
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateBatchRequest.SerializeToString,
             soundwright_dot_separation_dot_v1_dot_separation__service__pb2.CreateBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soundwright.separation.v1.SeparationService/PlanJobs',
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.PlanJobsRequest.SerializeToString,
+            soundwright_dot_separation_dot_v1_dot_separation__service__pb2.PlanJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -21,6 +21,8 @@ class SeparationServiceStub:
     """Creates a batch: one job with the same parameters for each of several tracks, all or none. A batch is a job itself, which
     GetJob, WatchJob, ListJobs and CancelJob of the library take.
     """
+    PlanJobs: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.PlanJobsRequest, _separation_service_pb2.PlanJobsResponse]
+    """Tells what CreateJob would run for each of several tracks, how good that is, and how long it would compute. Creates nothing."""
     CreatePipelineJob: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.CreatePipelineJobRequest, _separation_service_pb2.CreatePipelineJobResponse]
     """Creates a job with the four stages and nine tracks of the pipeline dialect."""
     CreateExportJob: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.CreateExportJobRequest, _separation_service_pb2.CreateExportJobResponse]
@@ -38,7 +40,8 @@ class SeparationServiceStub:
     """Returns all models with the state of their weights in the component that answers."""
     FetchModel: _aio.UnaryUnaryMultiCallable[_separation_service_pb2.FetchModelRequest, _separation_service_pb2.FetchModelResponse]
     """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
-    the call fails if the model hub cannot be reached.
+    the call fails if the model hub cannot be reached. MODEL_UNAVAILABLE if no licence of the weights is stated and nobody has
+    allowed them.
     """
 
 class SeparationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -60,6 +63,14 @@ class SeparationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a batch: one job with the same parameters for each of several tracks, all or none. A batch is a job itself, which
         GetJob, WatchJob, ListJobs and CancelJob of the library take.
         """
+
+    @_abc_1.abstractmethod
+    def PlanJobs(
+        self,
+        request: _separation_service_pb2.PlanJobsRequest,
+        context: _aio.ServicerContext[_separation_service_pb2.PlanJobsRequest, _abc.Awaitable[_separation_service_pb2.PlanJobsResponse]],
+    ) -> _abc.Awaitable[_separation_service_pb2.PlanJobsResponse]:
+        """Tells what CreateJob would run for each of several tracks, how good that is, and how long it would compute. Creates nothing."""
 
     @_abc_1.abstractmethod
     def CreatePipelineJob(
@@ -131,7 +142,8 @@ class SeparationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_separation_service_pb2.FetchModelRequest, _abc.Awaitable[_separation_service_pb2.FetchModelResponse]],
     ) -> _abc.Awaitable[_separation_service_pb2.FetchModelResponse]:
         """For administrators. Downloads the weights of a model in the background, one model at a time. Waits a few seconds, so that
-        the call fails if the model hub cannot be reached.
+        the call fails if the model hub cannot be reached. MODEL_UNAVAILABLE if no licence of the weights is stated and nobody has
+        allowed them.
         """
 
 def add_SeparationServiceServicer_to_server(servicer: SeparationServiceServicer, server: _aio.Server) -> None: ...

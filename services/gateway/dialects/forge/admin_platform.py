@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Literal, get_args
 
-from fastapi import APIRouter, Path
-from pydantic import Field
+from fastapi import APIRouter, Depends, Path
+from pydantic import BaseModel, Field
 from soundwright.generation.v1 import generation_service_pb2
 from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
@@ -21,6 +21,7 @@ from services.gateway.clients import COMPONENTS, Gateway
 from services.gateway.dialects.forge.serializers import JOB_TYPES, data
 from services.gateway.dialects.forge.shapes import Data
 from services.gateway.http.access import Access, access
+from services.gateway.http.parameters import body_of, body_schema
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented
@@ -89,11 +90,30 @@ class PlatformModel(TypedDict):
             examples=[None],
         ),
     ]
+    licence_note: Annotated[
+        str | None, Field(description="What else the authors say about the licence of the weights.", examples=[None])
+    ]
+    needs_consent: Annotated[
+        bool,
+        Field(
+            description="Whether no licence of the weights is stated, and nobody has allowed them.", examples=[False]
+        ),
+    ]
     weights: Annotated[_Weights, Field(examples=["present"])]
     problem: Annotated[
         str | None,
         Field(description="Why the weights may not be used, or why the last download failed.", examples=[None]),
     ]
+
+
+class FetchModelParameters(BaseModel):
+    """Whether you allow the weights."""
+
+    allow: bool = Field(
+        False,
+        description="Allow the weights, although their authors state no licence. The server records your account and the time.",
+        examples=[True],
+    )
 
 
 def platform_routes(gateway: Gateway) -> APIRouter:
@@ -144,7 +164,7 @@ def platform_routes(gateway: Gateway) -> APIRouter:
         models = [_model_to_wire("separation", model) for model in separation.models]
         return data(models + [_model_to_wire("generation", model) for model in generation.models])
 
-    @router.post("/models/{component}/{name}/fetch")
+    @router.post("/models/{component}/{name}/fetch", openapi_extra=body_schema(FetchModelParameters, required=False))
     @access(Access.ACCOUNT, RateClass.HEAVY)
     @documented(
         Data[PlatformModel],
@@ -158,15 +178,19 @@ def platform_routes(gateway: Gateway) -> APIRouter:
     async def fetch_model(
         component: Annotated[str, Path(description="`separation` or `generation`.", examples=["separation"])],
         name: Annotated[str, Path(description="The name of the model.", examples=["htdemucs"])],
+        parameters: Annotated[FetchModelParameters, Depends(body_of(FetchModelParameters))],
     ) -> Response:
-        """Download the weights of a model in the background. `GET /api/admin/models` shows when they are present."""
+        """Download the weights of a model in the background, and use them from then on, without a restart.
+
+        If `needs_consent` is true, send `allow`. `GET /api/admin/models` shows when the weights are present.
+        """
         require_administrator()
         if component == "separation":
-            wanted = separation_service_pb2.FetchModelRequest(name=name)
+            wanted = separation_service_pb2.FetchModelRequest(name=name, allow=parameters.allow)
             separating = await clients.separation.FetchModel(wanted, timeout=_FETCH_SECONDS)
             return data(_model_to_wire("separation", separating.model), 202)
         if component == "generation":
-            asked = generation_service_pb2.FetchModelRequest(name=name)
+            asked = generation_service_pb2.FetchModelRequest(name=name, allow=parameters.allow)
             generating = await clients.generation.FetchModel(asked, timeout=_FETCH_SECONDS)
             return data(_model_to_wire("generation", generating.model), 202)
         raise AppError(Code.NOT_FOUND, "MODEL_UNKNOWN", "Models belong to the component separation or generation.")
@@ -193,6 +217,8 @@ def _model_to_wire(component: Literal["separation", "generation"], model: model_
         "source": model.source or None,
         "size_bytes": model.size_bytes if model.HasField("size_bytes") else None,
         "fetched_bytes": model.fetched_bytes if model.HasField("fetched_bytes") else None,
+        "licence_note": model.licence_note or None,
+        "needs_consent": model.needs_consent,
         "weights": _WEIGHTS.get(model.state, "missing"),
         "problem": model.problem or None,
     }

@@ -26,7 +26,7 @@ from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Percent, Time, Uuid, documented
 from services.gateway.records import own_job
 
-__all__ = ["batch_routes"]
+__all__ = ["BatchParameters", "batch_request", "batch_routes"]
 
 _TRACK_LIMIT = 100
 
@@ -112,14 +112,10 @@ def batch_routes(gateway: Gateway) -> APIRouter:
         `POST /api/jobs/{job_id}/retry` starts those again that failed or were cancelled, as a new batch. For the rate limit,
         a batch counts as one request for each track, but at most as all requests of a minute.
         """
-        track_ids = _canonical(parameters.track_ids)
-        await count_as(request.scope, len(track_ids))
-        answer = await clients.separation.CreateBatch(
-            pb.CreateBatchRequest(
-                parameters=_parameters(parameters), track_ids=track_ids, idempotency_key=idempotency_key
-            ),
-            timeout=BATCH_SECONDS,
-        )
+        asked = batch_request(parameters)
+        asked.idempotency_key = idempotency_key
+        await count_as(request.scope, len(asked.track_ids))
+        answer = await clients.separation.CreateBatch(asked, timeout=BATCH_SECONDS)
         return data(batch_to_wire(answer.batch), 200 if answer.existed else 201)
 
     @router.get("/{job_id}")
@@ -132,9 +128,15 @@ def batch_routes(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _parameters(parameters: SeparationParameters) -> jobs_pb2.SeparationParameters:
+def batch_request(parameters: BatchParameters) -> pb.CreateBatchRequest:
+    """Return the request for a batch.
+
+    Raises:
+        AppError: ``TRACK_NOT_FOUND`` with the texts that are no IDs.
+    """
     # The fields have the same numbers.
-    return jobs_pb2.SeparationParameters.FromString(separation_request(parameters).SerializeToString())
+    asked = jobs_pb2.SeparationParameters.FromString(separation_request(parameters).SerializeToString())
+    return pb.CreateBatchRequest(parameters=asked, track_ids=_canonical(parameters.track_ids))
 
 
 def _canonical(track_ids: list[str]) -> list[str]:

@@ -137,6 +137,7 @@ def _result_head(job: job_pb2.Job) -> JobResult:
         "model": result.model or None,
         "degraded": result.degraded,
         "degraded_reason": result.degraded_reason or None,
+        "degraded_details": result.degraded_details or None,
         "compute_seconds": result.compute_seconds,
     }
     if result.outputs_are_stems:

@@ -63,6 +63,12 @@ class ModelFacts(TypedDict):
     available: Annotated[
         bool, Field(description="Whether jobs can run the model now, without a download.", examples=[True])
     ]
+    needs_consent: Annotated[
+        bool,
+        Field(
+            description="Whether no licence of the weights is stated, and nobody has allowed them.", examples=[False]
+        ),
+    ]
     unavailable_reason: Annotated[str | None, Field(description="Why not, and what to do.", examples=[None])]
 
 
@@ -97,5 +103,6 @@ def model_facts(model: model_pb2.Model) -> ModelFacts:
         "device_memory_bytes": model.device_memory_bytes if model.HasField("device_memory_bytes") else None,
         "measured_speed": round(model.measured_speed, 2) if model.HasField("measured_speed") else None,
         "available": model.available,
+        "needs_consent": model.needs_consent,
         "unavailable_reason": model.unavailable_reason or None,
     }

@@ -163,7 +163,8 @@ class Separation(TypedDict):
     chain: Annotated[list[ChainStep], Field(description="Further separations, of stems.", examples=[[]])]
     runs: Annotated[list[ModelRun], Field(description="The models that ran, in their order. Empty until completed.")]
     degraded: Annotated[bool, Field(description="Whether another model than the requested one was used.")]
-    degraded_reason: Annotated[str | None, Field(examples=[None])]
+    degraded_reason: Annotated[str | None, Field(description="Why, in one sentence.", examples=[None])]
+    degraded_details: Annotated[str | None, Field(description="Why, and what to do.", examples=[None])]
     compute_seconds: Seconds | None
     stems: Annotated[list[Stem], Field(description="The stems. Empty until completed.")]
     lalalai_task_ids: Annotated[list[str], Field(description="IDs of the tasks at lalal.ai.", examples=[[]])]
@@ -287,6 +288,7 @@ def separation_to_wire(job: job_pb2.Job) -> Separation:
         "runs": _runs(result) if result else [],
         "degraded": result.degraded if result else False,
         "degraded_reason": (result.degraded_reason or None) if result else None,
+        "degraded_details": (result.degraded_details or None) if result else None,
         "compute_seconds": result.compute_seconds if result else None,
         "stems": [stem_to_wire(stem) for stem in result.outputs] if result else [],
         "lalalai_task_ids": list(job.external_task.task_ids),

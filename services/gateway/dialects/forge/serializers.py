@@ -143,11 +143,14 @@ def stem_to_wire(stem: job_pb2.AudioOutput) -> Stem:
 def job_to_wire(job: job_pb2.Job, view: library_service_pb2.JobView | None = None) -> JobSummary:
     """Return a job without its result, as in lists of jobs. Without ``view``, what it contains is null."""
     view = view or library_service_pb2.JobView()
+    requested = job_kind(job.kind).model_of(job) or None
     summary: JobSummary = {
         "id": job.id,
         "job_type": JOB_TYPES.get(job.kind, "unknown"),
         "title": view.track_title or job_kind(job.kind).title_of(job) or None,
-        "model": job_kind(job.kind).model_of(job) or None,
+        "model": (requested and job.result.model) or requested,
+        "requested_model": requested,
+        "degraded_reason": job.result.degraded_reason or None,
         "status": status(job),
         "progress": progress(job),
         "message": progress_message(job),

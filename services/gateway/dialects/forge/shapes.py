@@ -169,7 +169,15 @@ class JobSummary(TypedDict):
         str | None,
         Field(description="The title of the track, or what was asked for.", examples=["Blinding Lights"]),
     ]
-    model: Annotated[str | None, Field(description="The requested model.", examples=["htdemucs"])]
+    model: Annotated[
+        str | None,
+        Field(description="The model that ran; the requested one until the job is completed.", examples=["htdemucs"]),
+    ]
+    requested_model: Annotated[str | None, Field(description="The requested model.", examples=["htdemucs"])]
+    degraded_reason: Annotated[
+        str | None,
+        Field(description="Why another model ran than the requested one, in one sentence.", examples=[None]),
+    ]
     status: Annotated[JobStatus, Field(examples=["completed"])]
     progress: Annotated[int, Field(ge=0, le=100, description="Progress in percent.", examples=[100])]
     message: Annotated[
@@ -216,6 +224,7 @@ class JobResult(TypedDict):
     model: Annotated[str | None, Field(examples=["spleeter-with-small"])]
     degraded: Annotated[bool, Field(description="Whether another model than the requested one was used.")]
     degraded_reason: _Sentence
+    degraded_details: _Sentence
     compute_seconds: Seconds
     stems: NotRequired[Annotated[list[Stem], Field(description="The stems of a separation.")]]
 

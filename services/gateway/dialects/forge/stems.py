@@ -36,6 +36,12 @@ class FinishedSeparation(TypedDict):
 
     id: Annotated[Uuid, Field(description="The ID of its job.")]
     model: Annotated[str, Field(description="The model that was used.", examples=["htdemucs"])]
+    requested_model: Annotated[str, Field(examples=["htdemucs"])]
+    degraded_reason: Annotated[
+        str | None,
+        Field(description="Why another model than the requested one was used, in one sentence.", examples=[None]),
+    ]
+    degraded_details: Annotated[str | None, Field(description="The same, with what to do.", examples=[None])]
     stem_types: Annotated[list[str], Field(examples=[["drums", "bass", "other", "vocals"]])]
     completed_at: Time | None
 
@@ -210,6 +216,9 @@ def _separation_to_wire(job: job_pb2.Job) -> FinishedSeparation:
     return {
         "id": job.id,
         "model": job.result.model,
+        "requested_model": job.result.requested_model,
+        "degraded_reason": job.result.degraded_reason or None,
+        "degraded_details": job.result.degraded_details or None,
         "stem_types": [stem.name for stem in job.result.outputs],
         "completed_at": time_to_wire(job, "finish_time"),
     }

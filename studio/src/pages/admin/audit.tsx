@@ -13,6 +13,7 @@ const ACTIONS = [
   "reactivate",
   "cancel",
   "delete",
+  "model_allow",
   "token_create",
   "token_revoke",
   "session_end",

@@ -1,8 +1,9 @@
 import { api, dataOf, type PlatformModel } from "../../api/client.ts";
-import { useAction, useInterval, useLoaded } from "../../api/requests.ts";
-import { Button, ProgressBar } from "../../ui/components.tsx";
+import { useInterval, useLoaded } from "../../api/requests.ts";
+import { ProgressBar } from "../../ui/components.tsx";
 import { Section, Table } from "../../ui/forms.tsx";
 import { sizeText } from "../../ui/texts.ts";
+import { EnableModel } from "../separation/enable-model.tsx";
 
 const FETCHING_SECONDS = 2;
 const LOOKS = {
@@ -18,28 +19,13 @@ const load = () => dataOf(api.GET("/api/admin/models"));
 /** Models: licences, sizes, and whether their weights are on the server. */
 export function Models() {
   const { value: models, problem, reload } = useLoaded(load);
-  const action = useAction();
   useInterval(reload, FETCHING_SECONDS, models?.some(({ weights }) => weights === "fetching") ?? false);
-  const fetchModel = ({ component, name }: PlatformModel) =>
-    void action.run(async () => {
-      try {
-        const params = { path: { component, name } };
-        await dataOf(api.POST("/api/admin/models/{component}/{name}/fetch", { params }));
-      } finally {
-        await reload();
-      }
-    });
   return (
-    <Section title="Models" problem={problem || action.problem} isLoading={!models}>
+    <Section title="Models" problem={problem} isLoading={!models}>
       {models && (
         <Table label="Models" columns={["Model", "For", "Engine", "Licence", "Download", "Weights", "Fetch"]}>
           {models.map((model) => (
-            <Row
-              key={`${model.component} ${model.name}`}
-              model={model}
-              isBusy={action.isBusy}
-              onFetch={() => fetchModel(model)}
-            />
+            <Row key={`${model.component} ${model.name}`} model={model} onChange={reload} />
           ))}
         </Table>
       )}
@@ -47,9 +33,9 @@ export function Models() {
   );
 }
 
-function Row({ model, isBusy, onFetch }: { model: PlatformModel; isBusy: boolean; onFetch: () => void }) {
+function Row({ model, onChange }: { model: PlatformModel; onChange: () => unknown }) {
   const percent = fetchedPercent(model);
-  const canFetch = model.weights === "missing" || model.weights === "failed";
+  const canFetch = model.needs_consent || model.weights === "missing" || model.weights === "failed";
   return (
     <>
       <tr>
@@ -67,13 +53,7 @@ function Row({ model, isBusy, onFetch }: { model: PlatformModel; isBusy: boolean
           </span>
           {percent !== null && <ProgressBar label={`Download of ${model.name}`} percent={percent} />}
         </td>
-        <td>
-          {canFetch && (
-            <Button label={`Fetch ${model.name}`} disabled={isBusy} onClick={onFetch}>
-              Fetch
-            </Button>
-          )}
-        </td>
+        <td>{canFetch && <EnableModel component={model.component} model={model} onChange={onChange} />}</td>
       </tr>
       {model.problem && (
         <tr>

@@ -17,7 +17,7 @@ export function JobRow({ job, onRetried }: { job: Job; onRetried: () => void }) 
         {job.track_id && job.title ? <a href={`/studio/tracks/${job.track_id}`}>{title}</a> : title}
         <span class="quiet">
           {" "}
-          {[name, job.model].filter(Boolean).join(" · ")}
+          {[name, modelText(job)].filter(Boolean).join(" · ")}
           {job.created_at && ` · ${new Date(job.created_at).toLocaleString()}`}
         </span>
       </div>
@@ -55,6 +55,12 @@ export function JobRow({ job, onRetried }: { job: Job; onRetried: () => void }) 
       )}
     </li>
   );
+}
+
+/** Return which model ran. An unfinished job says in its message which one runs. */
+function modelText(job: Job): string | null {
+  if (isActive(job) && !job.batch) return null;
+  return job.degraded_reason ? `${job.model}, because ${job.degraded_reason.replace(/\.$/, "")}` : job.model;
 }
 
 /** A deleted track cannot be worked on again. Of a batch, the jobs start again that are not completed. */

@@ -1,11 +1,11 @@
 /** Starts jobs for a track, and exports its mix and its stems. */
 
-import { useEffect, useState } from "preact/hooks";
-import { api, dataOf, refusal, type SeparationModel, type Track } from "../../api/client.ts";
+import { useState } from "preact/hooks";
+import { api, dataOf, refusal, type Track } from "../../api/client.ts";
 import { followJob } from "../../api/jobs.ts";
 import { Button, Notice } from "../../ui/components.tsx";
+import { FIRST_WISH, parametersOf, WishControls } from "../separation/wish.tsx";
 import type { Player } from "./player.ts";
-import { stemsOf } from "./requests.ts";
 
 /** Run an action. Return whether it runs, the message of its failure, and a function that starts it. */
 function useAction(action: () => Promise<void>): { isBusy: boolean; problem: string; start: () => void } {
@@ -22,57 +22,23 @@ function useAction(action: () => Promise<void>): { isBusy: boolean; problem: str
 }
 
 export function SeparateControls({ track, isFirst }: { track: Track; isFirst: boolean }) {
-  const [models, setModels] = useState<readonly SeparationModel[]>([]);
-  const [model, setModel] = useState("");
-  const [stem, setStem] = useState("");
-  const stems = stemsOf(models, model);
-  const wanted = stems.includes(stem) ? stem : "";
-  useEffect(() => {
-    dataOf(api.GET("/api/processing/models")).then(
-      (found) => setModels(found.models),
-      () => {}, // the default model is enough
-    );
-  }, []);
+  const [wish, setWish] = useState(FIRST_WISH);
   const { isBusy, problem, start } = useAction(async () => {
-    const body = { track_id: track.id, model, stems: wanted ? [wanted] : [] };
+    const body = { track_id: track.id, ...parametersOf(wish) };
     const { job_id } = await dataOf(api.POST("/api/processing/separate", { body: body as never }));
     await followJob(job_id);
   });
+  const text = isFirst ? "Separate into stems" : "Separate again";
   return (
-    <div class="row">
-      <label class="field">
-        Model
-        <select class="input" value={model} onChange={(event) => setModel(event.currentTarget.value)}>
-          <option value="">Default</option>
-          <option value="auto">Automatic</option>
-          {models.map(({ name, stems, available }) => (
-            <option key={name} value={name}>
-              {name} ({stems} stems{available ? "" : ", not available"})
-            </option>
-          ))}
-        </select>
-      </label>
-      <label class="field">
-        Stems
-        <select class="input" value={wanted} onChange={(event) => setStem(event.currentTarget.value)}>
-          <option value="">All</option>
-          {stems.map((name) => (
-            <option key={name} value={name}>
-              Only {name} and accompaniment
-            </option>
-          ))}
-        </select>
-      </label>
-      <Button
-        label={isFirst ? "Separate into stems" : "Separate again"}
-        look={isFirst ? "primary" : "plain"}
-        disabled={isBusy || !track.file_path}
-        onClick={start}
-      >
-        {isFirst ? "Separate into stems" : "Separate again"}
-      </Button>
-      {problem && <Notice look="bad">{problem}</Notice>}
-    </div>
+    <section class="panel separate" aria-label="Separate">
+      <WishControls trackIds={track.file_path ? [track.id] : []} wish={wish} onChange={setWish} />
+      <div class="row">
+        <Button label={text} look={isFirst ? "primary" : "plain"} disabled={isBusy || !track.file_path} onClick={start}>
+          {text}
+        </Button>
+        {problem && <Notice look="bad">{problem}</Notice>}
+      </div>
+    </section>
   );
 }
 

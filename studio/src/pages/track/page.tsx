@@ -8,6 +8,7 @@ import { nameOf } from "../../api/notifications.ts";
 import { leaveFloor, takeFloor } from "../../audio/floor.ts";
 import { Button, Notice } from "../../ui/components.tsx";
 import { Progress } from "../jobs/row.tsx";
+import { Because } from "../separation/because.tsx";
 import { AnalyseButton, ExportControls, SeparateControls } from "./actions.tsx";
 import { Compare } from "./compare.tsx";
 import { Facts } from "./facts.tsx";
@@ -57,7 +58,7 @@ export default function TrackPage({ id }: { id: string }) {
             </Button>
           }
         >
-          {[nameOf(job), job.model].filter(Boolean).join(" · ")}
+          {nameOf(job)}
           <Progress job={job} />
         </Notice>
       ))}
@@ -139,8 +140,9 @@ function Desk({ track, analysis, recording, separations, onChoose }: DeskProps) 
           onChoose={onChoose}
         />
       )}
+      {player && <Origin separations={separations} id={idOf(recording.stems)} />}
+      <SeparateControls track={track} isFirst={!player} />
       <section class="row" aria-label="Actions">
-        <SeparateControls track={track} isFirst={!player} />
         <AnalyseButton track={track} isFirst={!analysis} />
         <a class="button" href={`/studio/agents/about/${track.id}`}>
           Ask the agents
@@ -148,6 +150,20 @@ function Desk({ track, analysis, recording, separations, onChoose }: DeskProps) 
         {player && <ExportControls track={track} player={player} />}
       </section>
     </>
+  );
+}
+
+/** Says which model made the stems, and why it was not the requested one. */
+function Origin({ separations, id }: { separations: Stems["separations"]; id: string }) {
+  const separation = separations.find((each) => each.id === id);
+  if (!separation) return null;
+  return (
+    <p class="quiet">
+      Separated by {separation.model}.{" "}
+      {separation.degraded_reason && (
+        <Because reason={separation.degraded_reason} details={separation.degraded_details} />
+      )}
+    </p>
   );
 }
 

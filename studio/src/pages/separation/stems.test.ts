@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { stemsOf } from "./requests.ts";
+import { stemsOf } from "./stems.ts";
 
 const MODELS = [
   { name: "four", stem_types: ["drums", "bass", "other", "vocals"] },

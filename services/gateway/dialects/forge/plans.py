@@ -1,0 +1,106 @@
+"""Plans: what a separation would run, how good it is, and how long it takes, before it starts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+from soundwright.separation.v1 import separation_service_pb2 as pb
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from services.gateway.clients import Gateway
+from services.gateway.dialects.forge.batches import BatchParameters, batch_request
+from services.gateway.dialects.forge.serializers import data
+from services.gateway.dialects.forge.shapes import Data
+from services.gateway.http.access import Access, access
+from services.gateway.http.parameters import body_of, body_schema
+from services.gateway.http.rate_limits import RateClass, count_as
+from services.gateway.job_retries import BATCH_SECONDS
+from services.gateway.openapi import refusals
+from services.gateway.openapi.responses import Uuid, documented
+
+__all__ = ["plan_routes"]
+
+_TRACKS_PER_REQUEST = 10  # that a plan counts for the rate limit
+
+
+class SeparationPlan(TypedDict):
+    """What a separation of a track would run now."""
+
+    track_id: Uuid
+    model: Annotated[str, Field(description="The model that would run.", examples=["small"])]
+    requested_model: Annotated[
+        str, Field(description="The model of the request, or the choice of `auto`.", examples=["small"])
+    ]
+    model_reason: Annotated[
+        str | None, Field(description="Why `auto` chose it. Null: the request names it.", examples=[None])
+    ]
+    degraded_reason: Annotated[
+        str | None,
+        Field(description="Why another model would run than the requested one, in one sentence.", examples=[None]),
+    ]
+    degraded_details: Annotated[str | None, Field(description="The same, with what to do.", examples=[None])]
+    estimated_seconds: Annotated[
+        float | None,
+        Field(ge=0, description="Computing time, without the wait in the queue. Null: unknown.", examples=[41.5]),
+    ]
+    measured: Annotated[
+        bool,
+        Field(description="Whether the estimate follows from jobs on this server since its start.", examples=[True]),
+    ]
+    gain_db: Annotated[
+        float | None,
+        Field(
+            description="How much better the requested stems are than the mix, on average on real songs (SI-SDR). Null: unknown.",
+            examples=[4.9],
+        ),
+    ]
+    better_model: Annotated[
+        str | None,
+        Field(
+            description="What `auto` would choose if an administrator fetched its weights. Null: nothing better.",
+            examples=["htdemucs"],
+        ),
+    ]
+
+
+def plan_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter(prefix="/api/processing/plan", tags=["forge processing"])
+    clients = gateway.clients
+
+    @router.post("", openapi_extra=body_schema(BatchParameters))
+    @access(Access.ACCOUNT, RateClass.NORMAL)
+    @documented(
+        Data[list[SeparationPlan]],
+        refusals.TRACKS_NOT_FOUND,
+        refusals.AUDIOS_NOT_READY,
+        refusals.VALIDATION_ERROR,
+    )
+    async def plan_separations(
+        request: Request, parameters: Annotated[BatchParameters, Depends(body_of(BatchParameters))]
+    ) -> Response:
+        """Get what separations of up to 100 tracks would run, how good that is, and how long it takes. Nothing starts."""
+        asked = batch_request(parameters)
+        await count_as(request.scope, len(asked.track_ids) // _TRACKS_PER_REQUEST)
+        planned = pb.PlanJobsRequest(parameters=asked.parameters, track_ids=asked.track_ids)
+        answer = await clients.separation.PlanJobs(planned, timeout=BATCH_SECONDS)
+        return data([_plan_to_wire(plan) for plan in answer.plans])
+
+    return router
+
+
+def _plan_to_wire(plan: pb.JobPlan) -> SeparationPlan:
+    return {
+        "track_id": plan.track_id,
+        "model": plan.model,
+        "requested_model": plan.requested_model,
+        "model_reason": plan.model_reason or None,
+        "degraded_reason": plan.degraded_reason or None,
+        "degraded_details": plan.degraded_details or None,
+        "estimated_seconds": round(plan.estimated_seconds, 1) if plan.HasField("estimated_seconds") else None,
+        "measured": plan.measured,
+        "gain_db": round(plan.gain_db, 1) if plan.HasField("gain_db") else None,
+        "better_model": plan.better_model or None,
+    }

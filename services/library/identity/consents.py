@@ -1,0 +1,75 @@
+"""Weights without a stated licence that administrators have allowed."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+
+from kit.errors import AppError, Code
+from kit.ports import Clock
+from services.library.identity.account import Account
+from services.library.identity.audit import AuditLog
+from services.library.table import Table
+
+__all__ = ["Consent", "Consents", "operator"]
+
+_LIMIT_CHARS = 2000
+_LIMIT_MODELS = 1000
+_NO_ACCOUNT = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True)
+class Consent:
+    """A model whose weights an administrator has allowed, although their authors state no licence.
+
+    Attributes:
+        id: name of the model.
+        terms: what the authors say about the licence, as the administrator saw it.
+        actor_id, actor_email: the account of the administrator.
+        create_time: seconds since 1970.
+    """
+
+    id: str
+    terms: str
+    actor_id: str
+    actor_email: str
+    create_time: float
+    revision: int = 0
+
+
+class Consents:
+    """The models that were allowed. A consent has no end: entries of the audit log have."""
+
+    def __init__(self, records: Table[Consent], audit: AuditLog, clock: Clock) -> None:
+        self._records = records
+        self._audit = audit
+        self._clock = clock
+
+    async def allow(self, actor: Account, model: str, terms: str) -> None:
+        """Record that an account allows a model, and an entry in the audit log. Do nothing if the model is allowed already.
+
+        Raises:
+            AppError: ``VALIDATION_ERROR`` if a text is empty or too long.
+        """
+        if not model or max(len(model), len(terms)) > _LIMIT_CHARS:
+            raise AppError(
+                Code.UNPROCESSABLE,
+                "VALIDATION_ERROR",
+                f"A consent needs the name of a model, and texts of at most {_LIMIT_CHARS} characters.",
+            )
+        if model in await self.models():
+            return
+        entry = await self._audit.record(actor, "model_allow", "model", model, {"terms": {"from": "", "to": terms}})
+        consent = Consent(model, terms, actor.id, actor.email, self._clock.now())
+        if not await self._records.add(consent):  # another request was faster
+            await self._audit.withdraw(entry)
+
+    async def models(self) -> list[str]:
+        """Return the names of the models that were allowed."""
+        return [consent.id for consent in await self._records.find({}, limit=_LIMIT_MODELS)]
+
+
+def operator() -> Account:
+    """Return what records name as the account of somebody who runs a command on the server: the user of the system."""
+    name = f"{getpass.getuser()} (command line)"
+    return Account(_NO_ACCOUNT, name, role="super_admin", status="active", password_hash="", create_time=0.0)

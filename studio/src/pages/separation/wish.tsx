@@ -1,0 +1,227 @@
+/** What a separation runs: Fast, Balanced or Best, what each of them means for the tracks, and more behind "Advanced". */
+
+import "./separation.css";
+import { useCallback, useId } from "preact/hooks";
+import { api, dataOf, type SeparationModel, type SeparationPlan } from "../../api/client.ts";
+import { useLoaded } from "../../api/requests.ts";
+import { isAdministrator } from "../../api/session.ts";
+import { Button, Notice } from "../../ui/components.tsx";
+import { spanText } from "../../ui/durations.ts";
+import { sizeText } from "../../ui/texts.ts";
+import { Because } from "./because.tsx";
+import { EnableModel, type ModelFacts } from "./enable-model.tsx";
+import { stemsOf } from "./stems.ts";
+
+const QUALITIES = [
+  ["fast", "Fast"],
+  ["balanced", "Balanced"],
+  ["best", "Best"],
+] as const;
+
+export interface Wish {
+  readonly quality: (typeof QUALITIES)[number][0];
+  /** `auto`, or a model, for which the quality does not count. */
+  readonly model: string;
+  /** Empty: all. */
+  readonly stem: string;
+}
+
+export const FIRST_WISH: Wish = { quality: "balanced", model: "auto", stem: "" };
+
+/** Return the parameters of a separation. */
+export function parametersOf({ quality, model, stem }: Wish) {
+  return { model, quality: model === "auto" ? quality : "", stems: stem ? [stem] : [] };
+}
+
+type Plans = readonly SeparationPlan[];
+
+async function loadPlans(trackIds: readonly string[], wish: Wish): Promise<Plans> {
+  const body = { track_ids: trackIds, ...parametersOf(wish) };
+  return dataOf(api.POST("/api/processing/plan", { body: body as never }));
+}
+
+interface Props {
+  /** The tracks that have audio. */
+  trackIds: readonly string[];
+  wish: Wish;
+  onChange: (wish: Wish) => void;
+}
+
+export function WishControls({ trackIds, wish, onChange }: Props) {
+  const ids = trackIds.join(" ");
+  const { model, stem } = wish;
+  const group = useId();
+  const loadModels = useCallback(() => dataOf(api.GET("/api/processing/models")).then(({ models }) => models), []);
+  const {
+    value: models,
+    problem: modelsProblem,
+    reload: reloadModels,
+  } = useLoaded<readonly SeparationModel[]>(loadModels);
+  const load = useCallback(async () => {
+    if (!ids) return null;
+    const plans = (wanted: Partial<Wish>) => loadPlans(ids.split(" "), { ...FIRST_WISH, stem, ...wanted });
+    const [fast, balanced, best, named] = await Promise.all([
+      plans({ quality: "fast" }),
+      plans({ quality: "balanced" }),
+      plans({ quality: "best" }),
+      model === "auto" ? null : plans({ model }),
+    ]);
+    return { fast, balanced, best, named };
+  }, [ids, model, stem]);
+  const { value: all, problem, reload } = useLoaded(load);
+  const chosen = all && (model === "auto" ? all[wish.quality] : all.named);
+  const reloadAll = () => Promise.all([reload(), reloadModels()]);
+  return (
+    <div class="wish">
+      <fieldset class="qualities">
+        <legend class="hidden">Quality</legend>
+        {QUALITIES.map(([quality, text]) => (
+          <label key={quality} class="quality">
+            <input
+              type="radio"
+              name={group}
+              checked={model === "auto" && wish.quality === quality}
+              onChange={() => onChange({ ...wish, quality, model: "auto" })}
+            />
+            <strong>{text}</strong>
+            <span class="quiet">{all ? planText(all[quality]) : " "}</span>
+          </label>
+        ))}
+      </fieldset>
+      {chosen && <Chosen plans={chosen} />}
+      {(problem || modelsProblem) && (
+        <Notice
+          look="bad"
+          action={
+            <Button label="Try again" onClick={() => void reloadAll()}>
+              Try again
+            </Button>
+          }
+        >
+          {problem || modelsProblem}
+        </Notice>
+      )}
+      {chosen && models && <Better plans={chosen} models={models} onEnabled={reloadAll} />}
+      {models && <Advanced models={models} wish={wish} onChange={onChange} onEnabled={reloadAll} />}
+    </div>
+  );
+}
+
+/** Return the models of plans, and how long they compute together. */
+function planText(plans: Plans): string {
+  const seconds = plans.reduce<number | null>(
+    (sum, plan) => (sum === null || plan.estimated_seconds === null ? null : sum + plan.estimated_seconds),
+    0,
+  );
+  return [modelsOf(plans), seconds === null ? null : spanText(seconds)].filter(Boolean).join(" · ");
+}
+
+function modelsOf(plans: Plans): string {
+  return [...new Set(plans.map((plan) => plan.model))].join(", ");
+}
+
+/** How good the chosen models are, and why they run. */
+function Chosen({ plans }: { plans: Plans }) {
+  const [first] = plans;
+  const isOne = new Set(plans.map((plan) => plan.model)).size === 1;
+  const isMeasured = plans.every((plan) => plan.measured);
+  const gain = isOne ? first?.gain_db : null;
+  return (
+    <p class="quiet chosen">
+      <span>
+        The {isOne ? "model" : "models"} {modelsOf(plans)} will run.
+        {gain != null && ` On real songs, its stems are ${gain.toFixed(1)} dB better than the mix.`}
+        {isOne && gain == null && " Its quality was not measured."}
+        {!isMeasured && " The time is a guess until it has run on this server."}
+      </span>
+      {first?.degraded_reason ? (
+        <Because reason={first.degraded_reason} details={first.degraded_details} />
+      ) : (
+        isOne && first?.model_reason && <Because reason="" details={first.model_reason} />
+      )}
+    </p>
+  );
+}
+
+interface BetterProps {
+  plans: Plans;
+  models: readonly SeparationModel[];
+  onEnabled: () => unknown;
+}
+
+/** Offers administrators the model that would be better. Tells others that there is one. */
+function Better({ plans, models, onEnabled }: BetterProps) {
+  const name = plans.find((plan) => plan.better_model)?.better_model;
+  const model = models.find((each) => each.name === name);
+  if (!model) return null;
+  const facts = factsOf(model);
+  const words = [facts.size_bytes && sizeText(facts.size_bytes), `licence ${facts.licence}`].filter(Boolean).join(", ");
+  return (
+    <Notice action={isAdministrator && <EnableModel component="separation" model={facts} onChange={onEnabled} />}>
+      Better quality: {model.name} ({words}).{!isAdministrator && " An administrator can enable it."}
+    </Notice>
+  );
+}
+
+interface AdvancedProps {
+  models: readonly SeparationModel[];
+  wish: Wish;
+  onChange: (wish: Wish) => void;
+  onEnabled: () => unknown;
+}
+
+function Advanced({ models, wish, onChange, onEnabled }: AdvancedProps) {
+  const stems = stemsOf(models, wish.model);
+  const change = (changed: Partial<Wish>) => {
+    const next = { ...wish, ...changed };
+    onChange(stemsOf(models, next.model).includes(next.stem) ? next : { ...next, stem: "" });
+  };
+  const missing = models.filter(({ available }) => !available);
+  return (
+    <details>
+      <summary>Advanced</summary>
+      <div class="advanced">
+        <div class="row">
+          <label class="field">
+            Model
+            <select class="input" value={wish.model} onChange={(event) => change({ model: event.currentTarget.value })}>
+              <option value="auto">Automatic</option>
+              {models.map((model) => (
+                <option key={model.name} value={model.name} disabled={!model.available}>
+                  {model.name} ({model.stems} stems{model.available ? "" : ", not available"})
+                </option>
+              ))}
+            </select>
+          </label>
+          <label class="field">
+            Stems
+            <select class="input" value={wish.stem} onChange={(event) => change({ stem: event.currentTarget.value })}>
+              <option value="">All</option>
+              {stems.map((name) => (
+                <option key={name} value={name}>
+                  Only {name} and accompaniment
+                </option>
+              ))}
+            </select>
+          </label>
+        </div>
+        {isAdministrator && missing.length > 0 && (
+          <ul class="missing" aria-label="Not available">
+            {missing.map((model) => (
+              <li key={model.name}>
+                <span>
+                  <strong>{model.name}</strong> <span class="quiet">{model.description}</span>
+                </span>
+                <EnableModel component="separation" model={factsOf(model)} onChange={onEnabled} />
+              </li>
+            ))}
+          </ul>
+        )}
+      </div>
+    </details>
+  );
+}
+
+function factsOf(model: SeparationModel): ModelFacts {
+  return { ...model, licence: model.weights_licence ?? model.code_licence };
+}

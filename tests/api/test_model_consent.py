@@ -1,0 +1,117 @@
+"""Weights without a stated licence: somebody allows them, and the running stack uses them. A simulated hub has small networks.
+
+The digests of the published ``mdx_extra`` are not declared, so that the hub can send other networks under its name.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from demucs.htdemucs import HTDemucs
+from published import Document
+from stories import UNHURRIED, encoded, finished, song, upload
+
+from tests.models.hub import Hub
+from tests.models.test_demucs_engine import network, save_safetensors
+from tests.stacks import Stack, embedded
+from tests.studio.running import needs_browser, run
+from tests.waiting import eventually
+
+MODEL = "mdx_extra"
+SHORT = f"{MODEL} is not enabled on this server."
+
+
+@contextmanager
+def stack_with_hub(folder: Path) -> Iterator[Stack]:
+    """Run a stack whose model hub has :data:`MODEL`."""
+    served = folder / "served"
+    served.mkdir()
+    (served / f"{MODEL}.yaml").write_text("models: ['e51eebcc']\n")
+    save_safetensors(network(HTDemucs, 2), served / "e51eebcc.safetensors")
+
+    def answer(path: str) -> bytes | int:
+        file = served / path.rsplit("/", 1)[-1]
+        return file.read_bytes() if file.is_file() else 404
+
+    with Hub(answer) as hub:
+        settings = {
+            **UNHURRIED,
+            "SOUNDWRIGHT_FALLBACK": "true",
+            "SOUNDWRIGHT_SEPARATION_DEVICE": "cpu",
+            "SOUNDWRIGHT_SEPARATION_CPU_MODE": "exact",
+            "HF_HOME": str(folder / "cache"),
+            "HF_ENDPOINT": hub.url,
+            "NO_PROXY": "127.0.0.1",
+        }
+        with embedded(folder / "data", settings) as stack:
+            yield stack
+
+
+def test_a_model_is_allowed_on_the_command_line_and_runs_without_a_restart(tmp_path: Path) -> None:
+    with stack_with_hub(tmp_path) as stack, stack.client() as admin:
+        admin.event_hooks = {"response": [Document(stack.base_url).hold]}
+        track = upload(admin, encoded(song(2.0)))
+
+        def plan() -> dict[str, Any]:
+            body = {"track_ids": [track["id"]], "model": MODEL}
+            [planned] = admin.post("/api/processing/plan", json=body).json()["data"]
+            return dict(planned)
+
+        def separated() -> dict[str, Any]:
+            created = admin.post("/api/processing/separate", json={"track_id": track["id"], "model": MODEL}).json()
+            return finished(admin, f"/api/processing/job/{created['data']['job_id']}")
+
+        def facts(model: str) -> dict[str, Any]:
+            models = admin.get("/api/processing/models").json()["data"]["models"]
+            return next(each for each in models if each["name"] == model)
+
+        planned, job = plan(), separated()
+        assert facts(MODEL)["needs_consent"] is True
+        assert (planned["requested_model"], planned["degraded_reason"]) == (MODEL, SHORT)
+        assert planned["model"] == job["model"] == job["runs"][0]["model"] != MODEL
+        assert (job["degraded"], job["degraded_reason"]) == (True, SHORT)
+        assert "nobody has allowed them" in job["degraded_details"]
+        listed = admin.get(f"/api/jobs/{job['id']}").json()["data"]
+        assert (listed["model"], listed["requested_model"]) == (job["model"], MODEL)
+        refused = admin.post(f"/api/admin/models/separation/{MODEL}/fetch")
+        assert (refused.status_code, refused.json()["code"]) == (503, "MODEL_UNAVAILABLE")
+
+        ran = subprocess.run(
+            [sys.executable, "-m", "services.models", "--accept", MODEL],
+            env={**os.environ, **stack.environment}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, f"{MODEL}: ready"), ran.stderr
+        eventually(lambda: not facts(MODEL)["needs_consent"])
+        assert facts(MODEL)["available"] is True
+        planned, job = plan(), separated()
+        assert (planned["model"], planned["degraded_reason"]) == (MODEL, None)
+        assert (job["model"], job["engine"], job["degraded"]) == (MODEL, "demucs", False)
+        [entry] = admin.get("/api/admin/audit", params={"action": "model_allow"}).json()["data"]
+        assert (entry["resource_type"], entry["resource_id"]) == ("model", MODEL)
+        assert entry["actor_email"].endswith("(command line)")
+        assert "scientific purposes only" in entry["changes"]["terms"]["to"]
+
+        # An administrator allows another one, and others may not. The hub does not have it.
+        with httpx.Client(base_url=stack.base_url, timeout=120) as other:
+            other.headers["Authorization"] = f"Bearer {stack.create_account('other@example.org')}"
+            answer = other.post("/api/admin/models/separation/htdemucs/fetch", json={"allow": True})
+            assert (answer.status_code, answer.json()["code"]) == (403, "ROLE_TOO_LOW")
+        assert facts("htdemucs")["needs_consent"] is True
+        answer = admin.post("/api/admin/models/separation/htdemucs/fetch", json={"allow": True})
+        assert answer.status_code in (202, 503)
+        assert facts("htdemucs")["needs_consent"] is False
+        newest = admin.get("/api/admin/audit", params={"action": "model_allow"}).json()["data"][0]
+        assert (newest["resource_id"], newest["actor_email"]) == ("htdemucs", "admin@localhost")
+
+
+@needs_browser
+def test_an_administrator_allows_a_model_in_the_studio(tmp_path: Path) -> None:
+    with stack_with_hub(tmp_path) as stack:
+        run(stack, tmp_path, "consent.spec.mjs", STUDIO_MODEL=MODEL)
