@@ -227,7 +227,7 @@ def test_other_stems_are_another_request(admin: httpx.Client, track: dict[str, A
             assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
         done = finished(admin, f"/api/processing/job/{first.json()['data']['job_id']}")
         assert [stem["stem_type"] for stem in done["stems"]] == ["bass", "vocals", "accompaniment"]
-        assert (done["model_reason"] or "for bass").startswith(("auto chose small", "for bass"))
+        assert (done["model_reason"] or "for bass").startswith(("auto chose spleeter-with-small", "for bass"))
 
 
 def test_no_fallback_runs_for_stems_that_it_does_not_have(admin: httpx.Client, track: dict[str, Any]) -> None:

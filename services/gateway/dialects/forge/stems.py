@@ -26,6 +26,8 @@ from services.gateway.records import own_track
 
 __all__ = ["stem_routes"]
 
+_SPECTROGRAM_SECONDS = 60.0  # the first one loads libraries, and an hour of audio takes some of them
+
 _PIXEL_FRAMES_LIMIT = 1 << 24
 _SEPARATION_LIMIT = 20
 _PIXEL_COLUMNS_LIMIT = 1024
@@ -184,7 +186,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
         has the largest values of so many columns. The first request for a stem computes its spectrogram.
         """
         wanted = analysis_pb.RenderSpectrogramRequest(stem_id=require_uuid(stem_id, "stem"))
-        key = (await clients.analysis.RenderSpectrogram(wanted)).blob_key
+        key = (await clients.analysis.RenderSpectrogram(wanted, timeout=_SPECTROGRAM_SECONDS)).blob_key
         return await playback.spectrogram(request, key, tile, columns_per_pixel)
 
     return router
