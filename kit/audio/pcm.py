@@ -165,7 +165,7 @@ def _find_in_riff(file: BinaryIO, file_bytes: int) -> Pcm | None:
 def _find_in_w64(file: BinaryIO, file_bytes: int) -> Pcm | None:
     form, at = None, 40
     for _ in range(_MAX_CHUNKS):
-        file.seek(at)
+        file.seek(min(at, file_bytes))
         head = file.read(24)
         if len(head) < 24:
             break

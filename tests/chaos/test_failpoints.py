@@ -23,6 +23,8 @@ _FAILPOINTS = Path(__file__).parent / "failpoints"
 _COMMANDS = "kit.worker.commands"
 _WORKER = "kit.worker.worker:JobWorker"
 _LEDGER = "services.library.jobs.ledger:JobLedger"
+_ATTEMPTS = "services.library.jobs.attempts:JobAttempts"
+_CREATION = "services.library.jobs.creation:JobCreation"
 _HANDLER = "separation:services.separation.worker:SeparationWorker.handle:before"
 _LOST = {f"separation:{_COMMANDS}:publish_run:before": "UNAVAILABLE"}
 _RETRIED = {_HANDLER: "UNAVAILABLE"}
@@ -71,11 +73,11 @@ CRASHES = [
     Crash("2: the job is stored, its command is not published", f"separation:{_COMMANDS}:publish_run:before"),
     Crash("2: the command is published, the caller has no answer", f"separation:{_COMMANDS}:publish_run:after"),
     Crash("3: the command is pulled", f"separation:{_WORKER}._deliver:before"),
-    Crash("3: the library has recorded the claim only", f"library:{_LEDGER}.claim:after", attempts=(1, 2)),
+    Crash("3: the library has recorded the claim only", f"library:{_ATTEMPTS}.claim:after", attempts=(1, 2)),
     Crash("3: the job is claimed", f"separation:{_WORKER}._run_job:before", attempts=(2,)),
     Crash("4: the engine works", "separation:kit.worker.context:JobContext.report:after", attempts=(2,)),
     # A fast machine separates a short song before the lease is extended for the first time.
-    Crash("4: the lease is being extended", f"library:{_LEDGER}.heartbeat:before", attempts=(1, 2), is_long=True),
+    Crash("4: the lease is being extended", f"library:{_ATTEMPTS}.heartbeat:before", attempts=(1, 2), is_long=True),
     Crash("5: one output is stored", "separation:kit.worker.outputs:JobOutputs.put:after", attempts=(2,), short=True),
     Crash("5: all outputs are stored", f"separation:{_WORKER}._store_outcome:before", attempts=(2,)),
     Crash(
@@ -84,18 +86,18 @@ CRASHES = [
         short=True,
     ),
     Crash("5: the stems are filed", "library:services.library.job_results:JobResults.store_results:after"),
-    Crash("5: the library has recorded all, the worker knows nothing", f"library:{_LEDGER}.succeed:after"),
+    Crash("5: the library has recorded all, the worker knows nothing", f"library:{_ATTEMPTS}.succeed:after"),
     Crash("5: the worker has not published the event", f"separation:{_WORKER}._publish_finished:before", short=True),
     Crash("5: the command is not acknowledged", f"separation:{_WORKER}._publish_finished:after"),
     Crash("5: the command is acknowledged", "separation:kit.adapters.nats.consumer:NatsDelivery.ack:after"),
     Crash("6: a retry is not recorded", f"separation:{_WORKER}._release:before", _RETRIED, (2,)),
-    Crash("6: the library has recorded a retry only", f"library:{_LEDGER}.release:after", _RETRIED, (2,)),
+    Crash("6: the library has recorded a retry only", f"library:{_ATTEMPTS}.release:after", _RETRIED, (2,)),
     Crash("6: a retry is recorded", f"separation:{_WORKER}._release:after", _RETRIED, (2,)),
     Crash(
         "6: the command is handed back", "separation:kit.adapters.nats.consumer:NatsDelivery.nak:after", _RETRIED, (2,)
     ),
     Crash("6: a failure is not recorded", f"separation:{_WORKER}._store_outcome:before", _REFUSED, (2,)),
-    Crash("6: the library has recorded a failure only", f"library:{_LEDGER}.fail:after", _REFUSED, fails=True),
+    Crash("6: the library has recorded a failure only", f"library:{_ATTEMPTS}.fail:after", _REFUSED, fails=True),
     Crash("6: a failure is not published", f"separation:{_WORKER}._publish_finished:before", _REFUSED, fails=True),
     Crash(
         "6: the command is not ended",
@@ -115,9 +117,9 @@ BATCH_CRASHES = [
         short=True,
     ),
     Crash("1: one of its jobs is stored", f"library:{_LEDGER}._insert_planned:after"),
-    Crash("1: all are stored, the service knows nothing", f"library:{_LEDGER}.create_batch:after"),
+    Crash("1: all are stored, the service knows nothing", f"library:{_CREATION}.create_batch:after"),
     Crash("1: no command is published", f"separation:{_COMMANDS}:_publish_first_run:before"),
-    Crash("2: a job has started, its batch has not", f"library:{_LEDGER}._settle_batch_of:before"),
+    Crash("2: a job has started, its batch has not", f"library:{_LEDGER}.advance_batch_of:before"),
     Crash(
         "3: the last job has ended, its batch has not",
         "library:services.library.jobs.batches:_final_state:before",

@@ -137,7 +137,8 @@ def test_it_computes_what_demucs_computes(engine: DemucsEngine, zoo: Zoo, model:
     expected = reference(zoo.models[model], samples)
     actual = joined(engine.separate(ArrayMix(samples), model))
     assert tuple(actual) == STEMS
-    assert max(np.abs(stem).max() for stem in expected.values()) > 0.1 * np.abs(samples).max()
+    if frame_count > 100:
+        assert max(np.abs(stem).max() for stem in expected.values()) > 0.1 * np.abs(samples).max()
     for stem, output in actual.items():
         assert output.dtype == np.float32
         assert output.shape == samples.shape

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module", params=MODELS)
 def model(request: pytest.FixtureRequest) -> Iterator[str]:
-    yield request.param
-    REGISTRY.unload(request.param)
+    with REGISTRY.use(request.param, keep=False):
+        yield request.param
 
 
 def stems_of(model: str, samples: Samples, rate_hz: int = RATE_HZ) -> dict[str, Samples]:

@@ -150,7 +150,7 @@ def test_an_operator_may_set_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("TIERS", '{"gold": {"pending_limit": 1, "hourly_limit": 1, "max_seconds": 1}}'),
         ("TIERS", '{"free": {"pending_limit": 1}}'), ("CHECKPOINTS", '{"opera": "x/y"}'), ("ENGINE", "magic"),
-        ("SLOT_COUNT", "0"),
+        ("SLOT_COUNT", "-1"),
     ],
 )  # fmt: skip
 def test_settings_that_mean_nothing_are_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +178,11 @@ def test_with_fallback_the_built_in_engine_takes_over_and_says_why(tmp_path: Pat
     registry = build(tmp_path, fallback=FallbackPolicy.WHEN_UNAVAILABLE)
     batch = make_takes(registry, shares.append, model="magnet-audio", orders=[order(tmp_path)])
     assert batch.selection == ModelSelection(
-        "procedural", "sound-designer", "magnet-audio", reason="There are no weights here."
+        "procedural",
+        "sound-designer",
+        "magnet-audio",
+        reason="magnet-audio has no weights on this server.",
+        details="There are no weights here.",
     )
     assert np.load(tmp_path / "take.npy").shape == (2, 44100)
     assert (shares[0], shares[-1]) == (0.0, 1.0)  # 0 means loading

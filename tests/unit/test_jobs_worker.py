@@ -316,9 +316,9 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(
     async with platform.worker(handler):
         job = await platform.create()
         await platform.reaches(job.id, JobState.RUNNING)
-        await write_stem(platform, f"stems/{job.id}/1/vocals")
+        await write_stem(platform, f"stems/1/{job.id}/vocals")
         before = await take_over(platform, job.id)
-        await write_stem(platform, f"stems/{job.id}/2/vocals")
+        await write_stem(platform, f"stems/2/{job.id}/vocals")
         taken_over.set()
         await over.wait()
     assert await platform.job(job.id) == before
@@ -327,7 +327,7 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(
     await platform.client.flush()
     assert [message.subject for message in platform.heard if "progressed" not in message.subject] == []
     if ending is returns:  # what it made can never be a result: it is gone, the other's is not
-        assert await platform.blobs.keys("") == [f"stems/{job.id}/2/vocals"]
+        assert await platform.blobs.keys("") == [f"stems/2/{job.id}/vocals"]
 
 
 async def write_stem(platform: Platform, key: str) -> None:

@@ -67,11 +67,11 @@ ROUTES: dict[RouteAccess, str] = {
         GET /api/processing/batch/{ID} /api/download/job/{ID} /api/processing/job/{ID} /api/analysis/job/{ID} /api/jobs/{ID}
         /api/tracks/{ID}""",
     RouteAccess(ACCOUNT, FILES): f"GET /files/downloads/a/b.mp3 /export/stem/{ID}",
-    RouteAccess(OPEN, HEAVY): "POST /process",
     RouteAccess(OPEN, NORMAL): """
         POST /generate /api/library/a/vote /api/favorites/a /rate DELETE /api/library/a PUT /api/playlists/pl_1""",
     RouteAccess(OPEN, POLLING): f"""
-        GET /status /api/library /job/{ID} /job/{ID}/outputs POST /api/library/votes /api/favorites/check /random-prompt""",
+        GET /status /api/library /job/{ID} /job/{ID}/outputs POST /api/library/votes /api/favorites/check /random-prompt
+        /process""",
     RouteAccess(OPEN, FILES): f"""
         GET /audio/a.wav /download/a.wav /spectrogram/a.png /generate-spectrogram/a.wav /download/{ID}/all""",
     RouteAccess(OPEN, REPORTS): "POST /api/log-error",

@@ -188,7 +188,8 @@ class FileBlobs:
 
         def work() -> int:
             count = sum(1 for _ in _files(folder))
-            shutil.rmtree(folder, onerror=_ignore_changes)
+            if not folder.is_symlink():
+                shutil.rmtree(folder, onerror=_ignore_changes)
             self._prune(folder.parent)
             return count
 

@@ -14402,6 +14402,7 @@ export interface operations {
             413: components["responses"]["forge_413_TOO_LARGE"];
             415: components["responses"]["forge_415_UNSUPPORTED_MEDIA_TYPE_2"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE_MODEL_UNAVAILABLE_WEIGHTS_CHANGED"];

@@ -169,6 +169,7 @@ def platform_routes(gateway: Gateway) -> APIRouter:
     @documented(
         Data[PlatformModel],
         refusals.ROLE_TOO_LOW,
+        refusals.VALIDATION_ERROR,
         refusals.MODEL_UNKNOWN,
         refusals.FETCH_UNDERWAY,
         refusals.MODEL_UNAVAILABLE,
