@@ -113,20 +113,13 @@ def test_a_library_survives_its_destruction_and_moves_into_a_cluster(
         work.assert_completed_once(separated, attempt=1, frame_count=FRAME_COUNT)
         work.assert_completed_once(unfinished, attempt=2, frame_count=LONG_FRAME_COUNT)
         work.assert_promises()
-        assert "STORE_IN_USE" in _refused_copy(data_dir)
     table = library(data_dir, "retention", SOUNDWRIGHT_KEEP_STEMS_DAYS="0.00001")
     assert ["stems", "1e-05", "2"] in [line.split()[:3] for line in table.splitlines()], "two jobs have stems"
     _move(data_dir, tmp_path, settings, person, separated, work)
 
 
-def _refused_copy(data_dir: Path) -> str:
-    command = [sys.executable, "-m", "services.library", "copy", "--from", f"sqlite://{data_dir / 'library.db'}"]
-    command += ["--to", f"sqlite://{data_dir.parent / 'other.db'}"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
-
-
 def _move(data_dir: Path, folder: Path, settings: dict[str, str], person: Person, job_id: str, work: Work) -> None:
-    """Copy the library to MongoDB and S3, and start a stack there."""
+    """Restore a backup of the library into MongoDB and S3, and start a stack there."""
     with mongodb(folder / "mongodb") as url, seaweedfs(folder / "seaweedfs") as store:
         cluster: dict[str, Any] = {
             "SOUNDWRIGHT_DOCS_URL": database_url(url, f"library-{uuid.uuid4().hex[:12]}"),
@@ -135,9 +128,8 @@ def _move(data_dir: Path, folder: Path, settings: dict[str, str], person: Person
             "SOUNDWRIGHT_BLOBS_SECRET_KEY": SECRET_KEY,
             "SOUNDWRIGHT_SECRET": (data_dir / "secret").read_text(),
         }
-        place = ["--from", f"sqlite://{data_dir / 'library.db'}", "--from-blobs", f"file://{data_dir / 'blobs'}"]
-        progress = library(folder / "moved", "copy", *place, **cluster)
-        assert "equal to the source" in progress
+        library(data_dir, "backup", str(folder / "last"))
+        assert "is restored" in library(folder / "moved", "restore", str(folder / "last"), **cluster)
         (folder / "moved" / "admin-token").write_text((data_dir / "admin-token").read_text())
         with running(folder / "moved", {**settings, **cluster}) as stack, stack.client() as client:
             person.assert_at_home(stack)
