@@ -20,13 +20,16 @@ from services.gateway.http.disconnects import cancel_on_disconnect
 from services.gateway.http.edge import is_head
 from services.gateway.http.files import attachment, blob_response, file_not_found, not_modified
 
-__all__ = ["PIXEL_FRAMES", "TILE_PIXELS", "Playback", "segment_count", "segment_frame_count"]
+__all__ = ["PIXEL_FRAMES", "SPECTROGRAM_SECONDS", "TILE_PIXELS", "Playback", "segment_count", "segment_frame_count"]
 
 PIXEL_FRAMES = 256
 """Frames of each pixel of a stored waveform, as :data:`kit.audio.PIXEL_FRAMES`."""
 
 TILE_PIXELS = 1024
 """Pixels of each tile of a spectrogram, except the last."""
+
+SPECTROGRAM_SECONDS = 60.0
+"""Timeout of computing a spectrogram: the first one loads libraries, and an hour of audio takes a while."""
 
 _SEGMENT_SECONDS = 5
 _SLOT_COUNT = 4

@@ -18,15 +18,13 @@ from services.gateway.dialects.forge.serializers import data, stem_to_wire, time
 from services.gateway.dialects.forge.shapes import Data, Stem
 from services.gateway.http.access import Access, access
 from services.gateway.http.parameters import StemId, TrackId, require_uuid
-from services.gateway.http.playback import PIXEL_FRAMES
+from services.gateway.http.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import Time, Uuid, documented, file_responses, made_file_responses
 from services.gateway.records import own_track
 
 __all__ = ["stem_routes"]
-
-_SPECTROGRAM_SECONDS = 60.0  # the first one loads libraries, and an hour of audio takes some of them
 
 _PIXEL_FRAMES_LIMIT = 1 << 24
 _SEPARATION_LIMIT = 20
@@ -186,7 +184,7 @@ def stem_routes(gateway: Gateway) -> APIRouter:
         has the largest values of so many columns. The first request for a stem computes its spectrogram.
         """
         wanted = analysis_pb.RenderSpectrogramRequest(stem_id=require_uuid(stem_id, "stem"))
-        key = (await clients.analysis.RenderSpectrogram(wanted, timeout=_SPECTROGRAM_SECONDS)).blob_key
+        key = (await clients.analysis.RenderSpectrogram(wanted, timeout=SPECTROGRAM_SECONDS)).blob_key
         return await playback.spectrogram(request, key, tile, columns_per_pixel)
 
     return router

@@ -20,7 +20,7 @@ from services.gateway.dialects.soundbox.serializers import clip_id, slug
 from services.gateway.file_paths import hex_id
 from services.gateway.http.access import Access, access
 from services.gateway.http.files import blob_response
-from services.gateway.http.playback import PIXEL_FRAMES
+from services.gateway.http.playback import PIXEL_FRAMES, SPECTROGRAM_SECONDS
 from services.gateway.http.rate_limits import RateClass
 from services.gateway.openapi import refusals
 from services.gateway.openapi.responses import documented, file_responses
@@ -28,7 +28,6 @@ from services.gateway.openapi.responses import documented, file_responses
 __all__ = ["clip_id_of_file", "file_routes"]
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
-_SPECTROGRAM_SECONDS = 60.0
 
 
 def clip_id_of_file(filename: str, suffix: str) -> str:
@@ -129,7 +128,7 @@ def file_routes(gateway: Gateway) -> APIRouter:
         try:
             identifier = clip_id_of_file(audio_filename, ".wav")
             await clients.generation.RenderSpectrogram(
-                generation_pb.RenderSpectrogramRequest(generation_id=identifier), timeout=_SPECTROGRAM_SECONDS
+                generation_pb.RenderSpectrogramRequest(generation_id=identifier), timeout=SPECTROGRAM_SECONDS
             )
         except AppError as error:
             if error.code is Code.NOT_FOUND:
