@@ -208,8 +208,11 @@ def _spectrum(audio: Tensor, hop_length: int, window: Tensor) -> Tensor:
 
 
 def _samples(spectra: Tensor, hop_length: int, window: Tensor, length: int) -> Tensor:
-    samples = torch.istft(spectra.flatten(0, -3), len(window), hop_length, window=window, length=length)
-    return samples.unflatten(0, spectra.shape[:-2])
+    # Each recording by itself: the intermediate values of all of them need hundreds of megabytes.
+    samples = [
+        torch.istft(each, len(window), hop_length, window=window, length=length) for each in spectra.flatten(0, -3)
+    ]
+    return torch.stack(samples).unflatten(0, spectra.shape[:-2])
 
 
 def _energy(spectrum: Tensor) -> Tensor:

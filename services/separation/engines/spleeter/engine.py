@@ -20,7 +20,7 @@ __all__ = ["SpleeterEngine"]
 _SAMPLE_RATE_HZ = 44_100
 # The network gives the same for windows on a grid of 65,536 frames (1.5 s): see ``network``.
 _GRID_FRAMES = 65_536
-_WINDOW_FRAMES = 16 * _GRID_FRAMES
+_WINDOW_FRAMES = 8 * _GRID_FRAMES
 _MARGIN_FRAMES = 2 * _GRID_FRAMES
 _OVERLAP = 1 / 16
 _VOCALS = "vocals"

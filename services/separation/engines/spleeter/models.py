@@ -48,7 +48,7 @@ SPLEETER = _declare(
     outputs=("vocals", ACCOMPANIMENT),
     files=(_FILE,),
     relative_cost=0.07,
-    memory_bytes=1_100_000_000,
+    memory_bytes=800_000_000,
     gains=measured(vocals=8.3, accompaniment=5.1),
     scores=(Score(stem="vocals", sdr_db=6.55, test_set=MUSDB18, source="https://doi.org/10.21105/joss.02154"),),
 )
@@ -60,6 +60,6 @@ SPLEETER_WITH_SMALL = _declare(
     outputs=STEMS,
     files=(_FILE,),
     relative_cost=0.14,
-    memory_bytes=1_700_000_000,
+    memory_bytes=1_000_000_000,
     gains=measured(drums=5.3, bass=6.2, other=-2.2, vocals=8.3),
 )
