@@ -1,4 +1,4 @@
-"""The program of a confined process. :mod:`kit.confined.process` starts it.
+"""The program of a confined process. :mod:`kit.confined.fork_server` starts it.
 
 It reads one request as a JSON line from standard input, restricts itself, and calls one function. It writes JSON lines to
 standard output: ``{"landlock"}`` at first, ``{"share"}`` while it works, and finally ``{"answer"}``, ``{"error"}`` or
@@ -32,6 +32,8 @@ _SYSTEM_PATHS = (
 
 def main() -> None:
     request = json.loads(sys.stdin.readline())
+    os.chdir(request["folder"])
+    os.environ.update(HOME=request["folder"], TMPDIR=request["folder"])
     # Modules of this project are imported first: its folder can also hold the data directory, which is out of reach later.
     module, _, name = request["function"].partition(":")
     function = getattr(importlib.import_module(module), name)
@@ -90,7 +92,3 @@ def _watch(tcp_port: int | None) -> None:
             refuse(event)
 
     sys.addaudithook(watch)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,19 +1,24 @@
-"""Starts, watches and stops confined processes."""
+"""Starts, watches and stops confined processes. A fork server makes them, so each starts in milliseconds."""
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import kit
+from kit.confined.fork_server import HEADER_BYTES
 from kit.errors import AppError, Code
 from kit.log import get_logger
 
@@ -23,7 +28,7 @@ _PROJECT = Path(kit.__file__).resolve().parents[1]
 # -I ignores the environment and the working folder. The process runs the same code as this one, wherever that is installed.
 _PROGRAM = (
     f"import runpy, sys; sys.path[:0] = {[str(_PROJECT), str(_PROJECT / 'gen')]!r}; "
-    "runpy.run_module('kit.confined.child', run_name='__main__')"
+    "runpy.run_module('kit.confined.fork_server', run_name='__main__')"
 )
 _LOOK_SECONDS = 0.2
 _LINE_LIMIT_BYTES = 1 << 20
@@ -35,7 +40,7 @@ _warned = False
 
 @dataclass(frozen=True)
 class Confinement:
-    """What a confined process may use. It sees no secret: its environment is empty, and it can open only these files.
+    """What a confined process may use. It sees no setting of the environment, and can open only these files.
 
     Attributes:
         folder: its working folder, the only one that it can change.
@@ -91,7 +96,7 @@ async def call(
     """
     share = 0.0
     last: dict[str, Any] = {}
-    async with _process(function, arguments, confinement) as (process, messages):
+    async with _process(function, arguments, confinement) as messages:
         async for message in messages:
             if message is not None and "landlock" in message:
                 _warn_without(message["landlock"])
@@ -102,14 +107,14 @@ async def call(
             if message is not None and isinstance(message["share"], int | float):
                 share = max(0.0, min(1.0, float(message["share"])))
             report(share)
-        if not last:
-            exit_code = await process.wait()
-            raise ProcessDied(f"exit code {exit_code}", from_outside=exit_code in _OUTSIDE_SIGNALS)
     if "answer" in last:
         return last["answer"]
     if isinstance(last.get("error"), dict):
         raise _app_error(last["error"])
-    raise ProcessDied(f"{last.get('failed')}: {last.get('detail', '')}"[:_TEXT_LIMIT])
+    if "failed" in last:
+        raise ProcessDied(f"{last['failed']}: {last.get('detail', '')}"[:_TEXT_LIMIT])
+    exit_code = last.get("exit", -signal.SIGKILL)  # without one, the fork server was killed
+    raise ProcessDied(f"exit code {exit_code}"[:_TEXT_LIMIT], from_outside=exit_code in _OUTSIDE_SIGNALS)
 
 
 def _app_error(fields: Mapping[str, Any]) -> AppError:
@@ -126,45 +131,101 @@ def _warn_without(landlock_version: Any) -> None:
         log.warning("confined.no_landlock", error="The kernel does not offer Landlock, so files are not restricted.")
 
 
+class _ForkServer:
+    """The fork server of this process. The first call starts it, and it ends with this process. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests: socket.socket | None = None
+        atexit.register(self.close)
+
+    def fork(self, module: str) -> tuple[socket.socket, int]:
+        """Start a confined process.
+
+        Returns:
+            Its standard input and output, and a pipe: closing it kills the process.
+        """
+        ours, theirs = socket.socketpair()
+        watched, alive = os.pipe()
+        with theirs, self._lock:
+            try:
+                self._send(module, [theirs.fileno(), watched])
+            except OSError:  # the server has died
+                self._send(module, [theirs.fileno(), watched])
+            finally:
+                os.close(watched)
+        return ours, alive
+
+    def _send(self, module: str, descriptors: list[int]) -> None:
+        if self._requests is None:
+            self._start()
+        assert self._requests is not None
+        try:
+            socket.send_fds(self._requests, [module.encode().ljust(HEADER_BYTES)], descriptors)
+        except OSError:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        self._requests, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603
+                (sys.executable, "-I", "-B", "-c", _PROGRAM, "confined"),  # the name is for people who list processes
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                # Each thread of a numerical library would reserve address space, which is limited.
+                env={"LANG": "C.UTF-8", "PATH": "", "OPENBLAS_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+
+    def close(self) -> None:
+        """End the server and all processes that it has forked."""
+        if self._requests is not None and self._process is not None:
+            self._requests.close()
+            self._process.wait()
+            self._requests = None
+
+
+_server = _ForkServer()
+
+
 @contextlib.asynccontextmanager
 async def _process(
     function: str, arguments: Mapping[str, Any], confinement: Confinement
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, AsyncIterator[dict[str, Any] | None]]]:
-    """Run a process during the block, and kill its process group at the end. Yields it and its messages."""
-    folder = str(confinement.folder)
+) -> AsyncIterator[AsyncIterator[dict[str, Any] | None]]:
+    """Run a process during the block, and kill its process group at the end. Yields its messages."""
     request = {
         "function": function,
         "arguments": arguments,
+        "folder": str(confinement.folder),
         "readable": [str(path.resolve()) for path in confinement.readable],
         "cpu_seconds": confinement.cpu_seconds,
         "memory_bytes": confinement.memory_bytes,
         "file_bytes": confinement.file_bytes,
         "tcp_port": confinement.tcp_port,
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-B", "-c", _PROGRAM, function),  # the name is for people who list processes
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        cwd=folder,
-        # Each thread of a numerical library would reserve address space, which is limited.
-        env={"HOME": folder, "TMPDIR": folder, "LANG": "C.UTF-8", "PATH": "", "OPENBLAS_NUM_THREADS": "1"},
-        start_new_session=True,
-        limit=_LINE_LIMIT_BYTES,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
+    connection, alive = _server.fork(function.partition(":")[0])
     try:
-        with contextlib.suppress(OSError):
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            await process.stdin.drain()
-        async with contextlib.aclosing(_messages(process.stdout)) as messages:
-            yield process, messages
+        reader, writer = await asyncio.open_unix_connection(sock=connection, limit=_LINE_LIMIT_BYTES)
+        try:
+            with contextlib.suppress(OSError):
+                writer.write(json.dumps(request).encode() + b"\n")
+                await writer.drain()
+            async with contextlib.aclosing(_messages(reader)) as messages:
+                yield messages
+        finally:
+            os.close(alive)
+            alive = -1
+            with contextlib.suppress(OSError):
+                writer.write_eof()  # ends the process also if the server has died
+                while await reader.read(_LINE_LIMIT_BYTES):  # until the process has ended
+                    pass
+            writer.close()
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.stdin.close()
-        await process.wait()
+        if alive >= 0:
+            os.close(alive)
 
 
 async def _messages(stdout: asyncio.StreamReader) -> AsyncGenerator[dict[str, Any] | None, None]:
@@ -178,6 +239,8 @@ async def _messages(stdout: asyncio.StreamReader) -> AsyncGenerator[dict[str, An
             continue
         except ValueError:
             raise ProcessDied("its answer exceeds the limit") from None
+        except ConnectionResetError:  # it ended before it had read everything
+            return
         if not line:
             return
         with contextlib.suppress(ValueError):

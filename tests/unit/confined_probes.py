@@ -1,4 +1,4 @@
-"""Functions that the tests call in confined processes."""
+"""Functions that the tests call in confined processes, and a list of these processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 Report = Callable[[float], None]
+
+
+def confined_processes() -> list[psutil.Process]:
+    """Return the confined processes of this one, which are children of its fork server."""
+    servers = [each for each in psutil.Process().children() if each.cmdline()[-1:] == ["confined"]]
+    found = [each for server in servers for each in server.children()]
+    return [each for each in found if each.status() != psutil.STATUS_ZOMBIE]
 
 
 def attempts(_report: Report, *, expressions: list[str]) -> list[str]:

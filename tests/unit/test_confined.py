@@ -14,6 +14,7 @@ import pytest
 
 from kit.confined import landlock
 from kit.confined.process import Confinement, ProcessDied, call
+from tests.unit.confined_probes import confined_processes
 from tests.waiting import DEADLINE_SECONDS, until
 
 PROBES = "tests.unit.confined_probes"
@@ -22,15 +23,6 @@ needs_landlock = pytest.mark.skipif(not landlock.version(), reason="the kernel d
 
 async def probe(name: str, folder: Path, limits: dict[str, Any] | None = None, **arguments: Any) -> Any:
     return await call(f"{PROBES}:{name}", arguments, Confinement(folder, **(limits or {})))
-
-
-def confined_processes() -> list[psutil.Process]:
-    """List the confined processes of this one, which can have other children: the servers of other tests."""
-    return [
-        each
-        for each in psutil.Process().children()
-        if each.status() != psutil.STATUS_ZOMBIE and any(PROBES in word for word in each.cmdline())
-    ]
 
 
 @pytest.fixture
@@ -158,7 +150,26 @@ async def test_the_process_ends_with_the_one_that_started_it(folder: Path) -> No
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None
     assert await parent.stdout.readline() == b"started\n"
-    (child,) = psutil.Process(parent.pid).children()
+    children = psutil.Process(parent.pid).children(recursive=True)
+    assert len(children) == 2
     parent.kill()
     await parent.wait()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, children, DEADLINE_SECONDS)
+    assert not alive
+
+
+async def test_a_new_fork_server_takes_the_place_of_one_that_died(folder: Path) -> None:
+    started = asyncio.Event()
+    waiting = call(f"{PROBES}:wait", {}, Confinement(folder), lambda share: started.set() if share else None)
+    calling = asyncio.create_task(waiting)
+    await until(started.is_set)
+    (child,) = confined_processes()
+    server = child.parent()
+    assert server is not None
+    server.kill()
+    await until(lambda: server.status() == psutil.STATUS_ZOMBIE)
+    assert await probe("environment", folder)
+    assert child.is_running()
+    calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
     await asyncio.to_thread(child.wait, DEADLINE_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import json
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from kit.security.egress_policy import EgressPolicy
 from services.ingest.fetch import child
 from services.ingest.fetch.fetcher import Fetched, Fetcher, _harmless
 from tests.simulators.media_site import MediaSite
+from tests.unit.confined_probes import confined_processes
 from tests.unit.test_ingest_encoding import muxed, tone, written
 from tests.waiting import until
 
@@ -48,21 +48,9 @@ async def fetch(site: MediaSite, url: str, folder: Path, **changes: Any) -> Fetc
 async def refusal(site: MediaSite, url: str, folder: Path, **changes: Any) -> tuple[Code, str]:
     with pytest.raises(AppError) as caught:
         await fetch(site, url, folder, **changes)
-    assert children() == []
+    assert confined_processes() == []
     assert "127.0.0.1" not in caught.value.message
     return caught.value.code, caught.value.reason
-
-
-def children() -> list[psutil.Process]:
-    """Fetching processes that are alive."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE and any(
-                argument.startswith("services.ingest.fetch.child:") for argument in process.cmdline()
-            ):
-                found.append(process)
-    return found
 
 
 async def test_a_file_comes_as_it_is_over_redirects(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
@@ -75,7 +63,7 @@ async def test_a_file_comes_as_it_is_over_redirects(site: MediaSite, mp3: bytes,
     assert (fetched.title, fetched.artist, fetched.extractor, fetched.direct) == ("My Song", "", "Generic", True)
     assert list(tmp_path.iterdir()) == [fetched.path]
     assert max(shares) == 1.0
-    assert children() == []
+    assert confined_processes() == []
 
 
 async def test_progress_is_that_of_the_bytes(site: MediaSite, tmp_path: Path) -> None:
@@ -202,24 +190,24 @@ async def test_cancelling_ends_the_process_at_once(site: MediaSite, mp3: bytes, 
 
     def report(share: float) -> None:
         if site.underway.is_set():
-            seen.extend(children())
+            seen.extend(confined_processes())
             raise Cancelled
 
     with pytest.raises(Cancelled):
         await fetcher(site).fetch_link(url, tmp_path, report)
     assert len(seen) == 1
     assert not seen[0].is_running()
-    assert children() == []
+    assert confined_processes() == []
 
 
 async def test_a_cancelled_task_ends_the_process_too(site: MediaSite, mp3: bytes, tmp_path: Path) -> None:
     task = asyncio.create_task(fetch(site, site.dripping("/dripping.mp3", mp3), tmp_path))
     await until(site.underway.is_set)
-    assert len(children()) == 1
+    assert len(confined_processes()) == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert children() == []
+    assert confined_processes() == []
 
 
 def test_logs_hold_no_secrets_of_addresses() -> None:

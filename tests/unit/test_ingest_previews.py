@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_ingest_fetcher import children, fetcher
+from test_ingest_fetcher import fetcher
 
 from kit.errors import AppError
 from kit.security.egress_policy import EgressPolicy
@@ -15,20 +15,21 @@ from kit.security.identity import Principal, principal_scope
 from services.ingest.fetch.fetcher import Preview
 from services.ingest.previews import LinkPreview, LinkPreviews
 from tests.simulators.media_site import MediaSite
+from tests.unit.confined_probes import confined_processes
 from tests.waiting import until
 
 
 async def preview(site: MediaSite, url: str, folder: Path, **changes: Any) -> Preview:
     limits = {"entry_limit": 3, "deadline_seconds": 60.0} | changes
     found = await fetcher(site).preview(url, folder, **limits)
-    assert children() == []
+    assert confined_processes() == []
     return found
 
 
 async def refusal(site: MediaSite, url: str, folder: Path, **changes: Any) -> str:
     with pytest.raises(AppError) as caught:
         await preview(site, url, folder, **changes)
-    assert children() == []
+    assert confined_processes() == []
     return caught.value.reason
 
 
@@ -109,6 +110,6 @@ async def test_few_links_are_read_at_once(site: MediaSite, tmp_path: Path) -> No
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert children() == []
+    assert confined_processes() == []
     site.file("/song.wav", b"RIFF", "audio/wav")
     assert (await looking.look(f"{site.url}/song.wav")).entry_count == 1
