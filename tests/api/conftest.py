@@ -20,6 +20,7 @@ from tests.waiting import eventually
 
 SETTINGS = {
     **UNHURRIED,
+    "SOUNDWRIGHT_PIPELINE_MODEL": "dsp",  # the quickest one
     "SOUNDWRIGHT_ATTEMPTS_PER_ADDRESS": "100000",
     "SOUNDWRIGHT_LEASE_SECONDS": "5",
     "SOUNDWRIGHT_SOCKET_CHECK_SECONDS": "0.5",

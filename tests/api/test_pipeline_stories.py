@@ -95,7 +95,7 @@ def test_nine_tracks_under_their_documented_names(pipeline: httpx.Client, job: d
 def test_the_answer_names_its_maker_and_hides_no_substitution(pipeline: httpx.Client, job: dict[str, Any]) -> None:
     headers = pipeline.get(f"/job/{job['job_id']}").headers
     # No weights can be had here: the contract's body has no place for that, so the headers say it.
-    assert (headers["x-soundwright-engine"], headers["x-soundwright-model"]) == ("spleeter", "spleeter-with-small")
+    assert (headers["x-soundwright-engine"], headers["x-soundwright-model"]) == ("dsp", "dsp")
     assert headers["x-soundwright-degraded"] == "htdemucs was requested"
 
 

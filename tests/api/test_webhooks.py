@@ -34,6 +34,7 @@ def hooked(tmp_path_factory: pytest.TempPathFactory, receiver: WebhookReceiver) 
         "SOUNDWRIGHT_LEASE_SECONDS": "5",
         "HF_HUB_OFFLINE": "1",
         "SOUNDWRIGHT_FETCH_ALLOW_HOSTS": receiver.address,
+        "SOUNDWRIGHT_PIPELINE_MODEL": "dsp",
         "SOUNDWRIGHT_WEBHOOK_RETRY_SECONDS": "0.2,0.2,0.2,0.2",
     }
     with embedded(tmp_path_factory.mktemp("hooked"), settings) as stack:

@@ -41,7 +41,7 @@ from tests.waiting import eventually, until
 ROOT = Path(__file__).parents[2]
 ADMIN = "boss@localhost"
 LAST_EMAIL = "last@example.org"
-ROUNDS = 8
+ROUNDS = 4
 
 
 class Libraries:
@@ -309,7 +309,7 @@ async def test_each_job_is_claimed_once_and_each_end_is_delivered_once(libraries
             wanted = webhook_service_pb2.CreateWebhookRequest(url=f"{receiver.url}/hook")
             webhooks = libraries.stubs(webhook_service_pb2_grpc.WebhookServiceStub)[0]
             webhook_id = (await webhooks.CreateWebhook(wanted)).webhook.id
-        requests = [_request(command_subject=queue) for _ in range(24)]
+        requests = [_request(command_subject=queue) for _ in range(12)]
         made, _ = await _at_once(
             owner, [lambda n=n, r=r: libraries.jobs[n % 2].CreateJob(r) for n, r in enumerate(requests)]
         )
@@ -345,7 +345,7 @@ async def test_each_job_is_claimed_once_and_each_end_is_delivered_once(libraries
 
 async def test_each_email_is_sent_once(libraries: Libraries) -> None:
     accounts = libraries.stubs(library_service_pb2_grpc.AccountServiceStub)
-    emails = [f"user{number}.{uuid.uuid4().hex[:8]}@example.org" for number in range(10)]
+    emails = [f"user{number}.{uuid.uuid4().hex[:8]}@example.org" for number in range(5)]
     for email in [*emails, LAST_EMAIL]:
         wanted = library_service_pb2.RegisterRequest(email=email, password="a long enough one", ip_address="192.0.2.1")
         _, refusals = await _at_once(None, [lambda n=n, w=wanted: accounts[n].Register(w) for n in range(2)])
@@ -357,13 +357,13 @@ async def test_each_email_is_sent_once(libraries: Libraries) -> None:
 
 async def test_the_sweepers_publish_each_lost_command(libraries: Libraries, nats_of_module: str) -> None:
     queue = f"soundwright.cmd.lost{uuid.uuid4().hex[:8]}.v1.job.run"
-    requests = [_request(command_subject=queue) for _ in range(20)]  # only the services that run jobs publish commands
+    requests = [_request(command_subject=queue) for _ in range(10)]  # only the services that run jobs publish commands
     await _at_once(_owner(), [lambda n=n, r=r: libraries.jobs[n % 2].CreateJob(r) for n, r in enumerate(requests)])
     bus = await NatsBus.connect(nats_of_module, name="test")
     try:
 
         async def published() -> bool:
-            return await bus.backlog(f"{queue}.*") >= 20
+            return await bus.backlog(f"{queue}.*") >= 10
 
         await until(published, "all commands are published")
     finally:
