@@ -50,6 +50,7 @@ def test_an_operator_supplies_checkpoints(tmp_path: Path) -> None:
     settings = {
         "SOUNDWRIGHT_SEPARATION_MODEL_DIR": str(folder),
         "SOUNDWRIGHT_SEPARATION_DEVICE": "cpu",
+        "SOUNDWRIGHT_SEPARATION_CPU_MODE": "exact",
         "SOUNDWRIGHT_FALLBACK": "true",
         "HF_HUB_OFFLINE": "1",
     }

@@ -36,7 +36,8 @@ class World:
         return status, output.out + output.err
 
     def registry(self, **settings: Any) -> Registry:
-        return build_registry(SeparationSettings(separation_model_dir=self.models, separation_device="cpu", **settings))
+        mode = {"separation_device": "cpu", "separation_cpu_mode": "exact"}  # others export the networks first
+        return build_registry(SeparationSettings(separation_model_dir=self.models, **mode, **settings))
 
 
 @pytest.fixture

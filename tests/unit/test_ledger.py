@@ -171,6 +171,7 @@ async def test_a_job_whose_track_somebody_else_has_neither_enters_nor_blocks_the
     assert (await library.ledger.list_jobs(BOB, [], [], "", 0, 10))[1] == 0
     stuck = queued(BOB, refused, library.clock.now())  # its track was taken after the check
     await library.jobs.insert_job(stuck)
+    library.clock.advance(1)
     other = await library.job()
     claimed, is_claimed, _ = await library.ledger.claim(other.id, "w", LEASE)
     assert (claimed.id, claimed.state, is_claimed) == (stuck.id, JobState.FAILED, False)
