@@ -40,7 +40,7 @@ def test_every_style_is_well_formed(style) -> None:
     assert {len(line) for line in lines} <= {steps}
     assert {style.kit, style.bass, *style.leads, *(layer.instrument for layer in style.layers)} <= set(INSTRUMENTS)
     for text, is_minor in [*((text, False) for text in style.major), *((text, True) for text in style.minor)]:
-        assert progression(text, Key(0, is_minor))
+        assert progression(text, Key(0, is_minor))[0][0].root == 0  # the first chord shows the key
     assert style.tempo_bpm[0] < style.tempo_bpm[1] < style.tempo_bpm[2]
 
 
@@ -143,6 +143,24 @@ def test_a_song_fits_any_length() -> None:
         assert last * score.seconds_per_beat > 0.6 * seconds
     with pytest.raises(KeyError):
         song("no such song")
+
+
+@pytest.mark.parametrize("duration", [5.0, 8.0, 20.0])
+@pytest.mark.parametrize("prompt", ["calm piano", "pop", "rock at 133 bpm", "slow waltz"])
+def test_the_melody_ends_on_the_tonic_where_the_clip_ends(prompt: str, duration: float) -> None:
+    for seed in range(5):
+        clip = compose(prompt, duration, seed)
+        beats = duration * clip.tempo_bpm / 60.0
+        (melody,) = (track.notes for track in clip.tracks if track.stem == "vocals")
+        assert melody[-1].start_beat + melody[-1].duration_beats == pytest.approx(beats, abs=0.2)
+        assert melody[-1].pitch_midi % 12 == Key.parse(clip.key).tonic
+        assert any(note.start_beat >= 0.75 * beats for track in clip.tracks for note in track.notes)
+
+
+def test_a_tempo_that_nobody_asked_for_gives_whole_bars() -> None:
+    bars = [plan_music("pop", 8.0, seed).tempo_bpm * 8.0 / 60.0 / 4 for seed in range(10)]
+    assert np.mean([abs(count - round(count)) < 1e-9 for count in bars]) >= 0.7
+    assert plan_music("pop at 133 bpm", 8.0, 1).tempo_bpm == 133
 
 
 def test_a_key_reads_back_from_its_name_and_flats_are_spelled_with_sharps() -> None:

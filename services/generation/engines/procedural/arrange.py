@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -18,6 +19,11 @@ from services.generation.engines.procedural.score import STEMS, Key, Note, Song,
 from services.generation.engines.procedural.styles import STYLES, Layer, Style
 
 __all__ = ["Plan", "arrange"]
+
+
+_INTRO_LEAST_SECONDS = 20.0
+_SHORTEST_BAR = 0.15  # of a whole bar; what is left of a piece after its last whole bar is a bar if it is longer
+_HELD_LEAST_BARS = 8  # in shorter pieces, the band plays on through the last bar
 
 
 @dataclass(frozen=True)
@@ -74,21 +80,25 @@ def arrange(plan: Plan) -> Song:
     style = replace(style, layers=plan.layers or style.layers, bass=plan.bass or style.bass)
     rng = np.random.default_rng([plan.seed, 1])
     beats = plan.duration_seconds * plan.tempo_bpm / 60.0
-    bars = max(1, int(beats / style.beats_per_bar + 1e-6))
-    # The last bar is reserved for the final chord, if the piece is long enough.
-    ending = bars >= 4
-    sections = form(bars - 1 if ending else bars, has_intro=plan.has_intro, has_outro=plan.has_outro)
+    bars = max(1, math.ceil(beats / style.beats_per_bar - _SHORTEST_BAR))  # the last one may be cut short
+    has_intro = plan.has_intro and plan.duration_seconds >= _INTRO_LEAST_SECONDS
+    sections = form(bars, has_intro=has_intro, has_outro=plan.has_outro)
     numerals = plan.progression or str(rng.choice(style.minor if plan.key.is_minor else style.major))
     loop = progression(numerals, plan.key)
+    tonic = next((chords for chords in loop if chords[0].root == plan.key.tonic), loop[0])
     lead = plan.lead or style.leads[0]
     score = _Score(layers=[[] for _ in style.layers])
     motifs = {kind: _motifs(rng, style, plan, high=kind == "chorus") for kind in ("verse", "chorus", "bridge")}
+    motifs["outro"] = motifs["verse"]
+    closing_bar = bars - 1 if bars >= _HELD_LEAST_BARS else bars
     bar = 0
     voicings: list[tuple[int, ...]] = [() for _ in style.layers]
     for number, section in enumerate(sections):
         chords = [loop[index % len(loop)] for index in range(section.bars + 1)]
+        if bar + section.bars == bars > 1:
+            chords[section.bars - 1 :] = [tonic, tonic]
         entry = number > 0 and section.kind in ("chorus", "verse")
-        for index in range(section.bars):
+        for index in range(min(section.bars, closing_bar - bar)):
             start = (bar + index) * style.beats_per_bar
             fills = index == section.bars - 1 and section.bars >= 2 and section.kind != "outro"
             drum_bar(
@@ -101,10 +111,12 @@ def arrange(plan: Plan) -> Song:
                         score.layers[place], layer, style, section, start, bar + index, chords[index], voicings[place]
                     )
         if section.kind in motifs:
-            score.lead += _melody(motifs[section.kind], section, chords, bar * style.beats_per_bar, style, lead, plan)
+            start = bar * style.beats_per_bar
+            until = beats if bar + section.bars == bars else start + section.bars * style.beats_per_bar
+            score.lead += _melody(motifs[section.kind], section, chords, start, until, style, lead, plan)
         bar += section.bars
-    if ending:
-        _close(score, style, loop[0][0], bar * style.beats_per_bar, beats, voicings)
+    if closing_bar < bars:
+        _close(score, style, tonic[0], closing_bar * style.beats_per_bar, beats, voicings)
     return Song(
         plan.name,
         plan.tempo_bpm,
@@ -129,19 +141,21 @@ def _melody(
     section: Section,
     chords: Sequence[Sequence[Chord]],
     start_beat: float,
+    until_beat: float,
     style: Style,
     lead: str,
     plan: Plan,
 ) -> list[Note]:
-    """Return question and answer in two-bar phrases. Some answers in verses are left out."""
+    """Return question and answer in two-bar phrases. The last note of a section lasts until ``until_beat``."""
     instrument = INSTRUMENTS[lead]
     centre = (instrument.lowest_midi + instrument.highest_midi) // 2 + (1 if section.kind == "chorus" else -4)
     notes: list[Note] = []
-    for phrase in range(section.bars // 2):
+    phrases = math.ceil(section.bars / 2)
+    for phrase in range(phrases):
         if section.kind == "bridge" and phrase % 2 == 0:
             continue
         motif = motifs[1] if phrase % 4 == 2 else motifs[0]
-        under = chords[2 * phrase : 2 * phrase + 2]
+        under = chords[2 * phrase : min(2 * phrase + 2, section.bars)]
         start = start_beat + 2 * phrase * style.beats_per_bar
         notes += sing(
             motif,
@@ -151,6 +165,7 @@ def _melody(
             style.beats_per_bar,
             centre,
             closing=phrase % 2 == 1,
+            until_beat=until_beat if phrase == phrases - 1 else None,
             loudness=0.8 * section.energy,
         )
     return notes
@@ -159,7 +174,7 @@ def _melody(
 def _close(
     score: _Score, style: Style, chord: Chord, start_beat: float, beats: float, voicings: Sequence[tuple[int, ...]]
 ) -> None:
-    """Add the final chord."""
+    """Add the final chord, over which the melody ends."""
     held = max(0.5, beats - start_beat)
     if KICK in style.groove:
         score.drums += [Note(start_beat, 0.5, KICK, 0.8), Note(start_beat, 1.0, CRASH, 0.6)]

@@ -29,6 +29,7 @@ _DARK = ("i VI iv V", "i i VI V", "i iv VI V")
 _BROKEN_CHORDS = {4: "0.2.1.2.3.2.1.2.", 3: "0.1.2.3.2.1."}
 _LONG_NOTES = {4: "x---------------", 3: "x-----------"}
 _LOOP_STRETCH = 0.1
+_TEMPO_STRETCH = 0.08
 _LEFT_HAND = {4: "0-------0-------", 3: "0-----------"}
 
 
@@ -85,7 +86,7 @@ def plan_music(prompt: str, duration_seconds: float, seed: int) -> Plan:
     plan = Plan(
         name="generated",
         style=name,
-        tempo_bpm=_tempo(request, mood, style, rng),
+        tempo_bpm=_tempo(request, mood, style, duration_seconds, rng),
         key=Key(tonic, is_minor),
         duration_seconds=duration_seconds,
         seed=root,
@@ -125,12 +126,16 @@ def _mode(request: Request, mood: Mood, style: str, rng: np.random.Generator) ->
     return bool(rng.random() < (0.8 if often_minor else 0.4))
 
 
-def _tempo(request: Request, mood: Mood, style: Style, rng: np.random.Generator) -> float:
+def _tempo(request: Request, mood: Mood, style: Style, duration_seconds: float, rng: np.random.Generator) -> float:
+    """Return the requested tempo, or one of the style at which the piece has whole bars, if one is near."""
     if request.tempo_bpm is not None:
         return request.tempo_bpm
     low, usual, high = style.tempo_bpm
     pace = request.pace if request.pace is not None else 0.7 * mood.pace + float(rng.uniform(-0.2, 0.2))
-    return float(round(usual + pace * (high - usual if pace > 0 else usual - low)))
+    tempo_bpm = float(round(usual + pace * (high - usual if pace > 0 else usual - low)))
+    bars_per_bpm = duration_seconds / 60.0 / style.beats_per_bar
+    fitting_bpm = max(1, round(tempo_bpm * bars_per_bpm)) / bars_per_bpm
+    return fitting_bpm if abs(fitting_bpm / tempo_bpm - 1.0) <= _TEMPO_STRETCH else tempo_bpm
 
 
 def _lead(request: Request, style: Style, rng: np.random.Generator) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -76,24 +77,29 @@ def sing(
     centre_midi: int,
     *,
     closing: bool,
+    until_beat: float | None,
     loudness: float,
 ) -> list[Note]:
-    """Return the motif as notes over two bars of chords.
+    """Return the motif as notes over one or two bars of chords.
 
-    Notes on beats are chord tones, and others stay in the scale. With ``closing``, the last note is a held chord tone.
+    Notes on beats are chord tones, and others stay in the scale. With ``closing``, the last note is the root of its chord, held a
+    little longer. With ``until_beat``, it lasts until that beat, and so it begins at least half a beat earlier.
     """
     bar = 4 * beats_per_bar
+    closing = closing or until_beat is not None
+    end = 4 * (until_beat - start_beat) if until_beat is not None else math.inf
+    all_notes = list(zip(motif.starts, motif.lengths, motif.contour, strict=True))
+    sung = [note for note in all_notes if note[0] < len(chords) * bar and note[0] <= end - 2]
+    if until_beat is not None and not sung:
+        sung = [(0, math.ceil(end), 0)]
     notes: list[Note] = []
-    for index, (start, length, step) in enumerate(zip(motif.starts, motif.lengths, motif.contour, strict=True)):
-        number = min(start // bar, len(chords) - 1)
-        if start // bar >= len(chords):
-            break
-        within = chords[number]
+    for index, (start, length, step) in enumerate(sung):
+        within = chords[start // bar]
         chord = within[min(len(within) - 1, (start % bar) * len(within) // bar)]
         ladder = scale_pitches(key, chord, centre_midi - 14, centre_midi + 16)
         base = min(range(len(ladder)), key=lambda place: abs(ladder[place] - centre_midi))
         pitch = ladder[int(np.clip(base + step, 0, len(ladder) - 1))]
-        ends_phrase = index == len(motif.starts) - 1
+        ends_phrase = index == len(sung) - 1
         if start % 4 == 0 or length >= 4 or ends_phrase:
             pool = [tone for tone in ladder if tone % 12 in chord.pitch_classes[:3]]
             if closing and ends_phrase:
@@ -102,7 +108,9 @@ def sing(
             pitch = min(
                 pool, key=partial(_distance, wished=pitch, before=notes[-1].pitch_midi if moved and notes else 0)
             )
-        held = length + 2 if closing and ends_phrase else length
+        held: float = length + 2 if closing and ends_phrase else length
+        if ends_phrase and until_beat is not None:
+            held = end - start
         accent = 0.08 if start % bar == 0 else 0.0
         notes.append(
             Note(

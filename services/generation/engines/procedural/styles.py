@@ -77,7 +77,7 @@ class Style:
     bass_pattern: str
     layers: tuple[Layer, ...]
     leads: tuple[str, ...]
-    major: tuple[str, ...] = ("I V vi IV", "I vi IV V", "vi IV I V", "I IV vi V")
+    major: tuple[str, ...] = ("I V vi IV", "I vi IV V", "I IV vi V")
     minor: tuple[str, ...] = ("i VI III VII", "i iv VI V", "i VII VI VII", "i VI iv V")
     beats_per_bar: int = 4
     swing: float = 0.0
@@ -89,7 +89,7 @@ _EIGHTHS = "x.o.x.o.x.o.x.o."
 _SIXTEENTHS = "x,o,x,o,x,o,x,o,"
 _BACKBEAT = "....x.......x..."
 _FOUR = "x...x...x...x..."
-_JAZZ_MAJOR = ("ii7 V7 I7 vi7", "I7 vi7 ii7 V7", "I7 IV7 ii7 V7")
+_JAZZ_MAJOR = ("I7 vi7 ii7 V7", "I7 IV7 ii7 V7")
 _JAZZ_MINOR = ("i7 iv7 VII7 III7", "i7 VI7 iv7 V7", "i7 iv7 V7 i7")
 
 STYLES: Mapping[str, Style] = MappingProxyType(
@@ -159,7 +159,7 @@ STYLES: Mapping[str, Style] = MappingProxyType(
                 Layer("pad", "x---------------", 53, "ivcbo", 0.7),
             ),
             ("voice", "synth_lead", "square_lead"),
-            ("vi7 ii7 V7 I7", "I7 iii7 vi7 IV7", "IV7 I7 vi7 V"),
+            ("I7 iii7 vi7 IV7", "I7 IV7 vi7 V"),
             ("i7 VII VI7 VII", "i7 iv7 VI7 v7", "i VI7 III7 VII"),
         ),
         "techno": Style(
@@ -191,8 +191,8 @@ STYLES: Mapping[str, Style] = MappingProxyType(
                 Layer("pad", "x---------------", 53, "vcbo", 0.8),
             ),
             ("synth_lead", "voice"),
-            ("vi IV I V", "I V vi IV"),
-            ("i VI III VII", "VI VII i i", "i VI VII III"),
+            ("I V vi IV", "I IV vi V"),
+            ("i VI III VII", "i i VI VII", "i VI VII III"),
         ),
         "disco": Style(
             (108, 118, 126),
@@ -212,7 +212,7 @@ STYLES: Mapping[str, Style] = MappingProxyType(
                 Layer("epiano", "x--x--x-x--x----", 55, "ivcbo", 0.8, 0.3),
             ),
             ("voice", "synth_lead", "trumpet"),
-            ("I7 vi7 ii7 V7", "IV7 iii7 ii7 V7"),
+            ("I7 vi7 ii7 V7", "I7 iii7 ii7 V7"),
             ("i7 iv7 VII III7", "i7 VII VI7 v7"),
         ),
         "synthwave": Style(
@@ -241,7 +241,7 @@ STYLES: Mapping[str, Style] = MappingProxyType(
                 Layer("synth_pluck", "0.2.3.2.1.2.3.2.", 64, "c", 0.6, 0.45),
             ),
             ("voice", "flute", "synth_lead"),
-            ("I7 I7 vi7 IV7", "IV7 I7 vi7 V"),
+            ("I7 I7 vi7 IV7", "I7 IV7 vi7 V"),
             ("i7 i7 VI7 VII", "i7 VI7 III7 VII"),
             density=0.6,
         ),
@@ -258,7 +258,7 @@ STYLES: Mapping[str, Style] = MappingProxyType(
                 Layer("bell", "..3...2...1.....", 67, "ic", 0.5, 0.4),
             ),
             ("voice_low", "flute", "synth_lead"),
-            ("I7 vi7 ii7 V7", "IV7 iii7 vi7 vi7"),
+            ("I7 vi7 ii7 V7", "I7 iii7 vi7 IV7"),
             ("i7 VI7 iv7 v7", "i VI III7 VII"),
             swing=0.16,
             swing_beats=0.25,
@@ -499,7 +499,7 @@ STYLES: Mapping[str, Style] = MappingProxyType(
                 Layer("dark_pad", "x---------------", 48, "ivb", 0.8),
             ),
             ("violin", "trumpet", "voice_ah", "cello"),
-            ("I V vi IV", "I bVII bVI IV", "IV V vi I"),
+            ("I V vi IV", "I bVII bVI IV", "I IV vi V"),
             ("i VI III VII", "i VI iv V", "i VII VI V"),
             density=0.6,
         ),
