@@ -15,12 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from kit.audio.downmix import Downmix
 from kit.audio.loudness import LoudnessMeter
 from services.analysis.engines.frames import Framer
 from services.analysis.engines.key import Key
 from services.analysis.engines.librosa_engine import LibrosaEngine
 from services.analysis.service import FEATURES
+from services.generation.engines.procedural.drums import HAT, KICK, SNARE
 from services.generation.engines.procedural.render import mix, render_stems
+from services.generation.engines.procedural.score import Note, Song, Track
 from services.generation.engines.procedural.songs import song
 
 Samples = NDArray[np.float32]
@@ -254,6 +257,38 @@ def test_louder_off_beats_are_not_the_beats(silence_seconds: float) -> None:
     beats = np.array(analyse(samples, 22050, ["tempo"])["beats"])
     assert len(beats) == pytest.approx(len(expected), abs=2)
     assert np.abs(beats[:, None] - expected).min(axis=1).max() < 0.07
+
+
+@pytest.mark.parametrize("tempo_bpm", [52, 61, 68, 75, 100, 140, 165, 190])
+def test_a_snare_on_every_second_beat_decides_the_octave_of_the_tempo(tempo_bpm: int) -> None:
+    beats = range(20 * tempo_bpm // 60)
+    drums = [Note(beat, 0.25, SNARE if beat % 2 else KICK, 1.0) for beat in beats]
+    eighths = [beat + half for beat in beats for half in (0.0, 0.5)]
+    tracks = (
+        Track("drums", "kit_acoustic", (*drums, *(Note(start, 0.25, HAT, 0.5) for start in eighths))),
+        Track("bass", "bass_electric", tuple(Note(start, 0.45, 36, 0.8) for start in eighths)),
+    )
+    sound = mix(render_stems(Song("beat", tempo_bpm, "C major", 4, 20.0, tracks), 22050))
+    result = analyse(sound, 22050, ["tempo"])
+    assert result["tempo"] == pytest.approx(tempo_bpm, rel=0.01)
+    octaves = [2 * tempo_bpm, tempo_bpm / 2]
+    others = [other["tempo"] for other in result["tempo_alternatives"]]
+    assert any(other == pytest.approx(octave, rel=0.01) for other in others for octave in octaves)
+
+
+def test_inverted_polarity_of_a_channel_changes_no_feature(music: Samples) -> None:
+    both, opposite = (
+        analyse(np.stack([music, sign * music]), 22050, ["tempo", "key", "energy", "spectral"]) for sign in (1, -1)
+    )
+    assert opposite == both
+
+
+def test_a_wide_recording_is_the_mean_of_its_channels() -> None:
+    left, right = np.random.default_rng(3).standard_normal((2, 4410)).astype(np.float32)
+    wide = np.stack([left, 0.8 * right - 0.3 * left])
+    downmix = Downmix(2)
+    mono = np.concatenate([downmix.push(block) for block in np.split(wide, 10, axis=1)], axis=1)
+    np.testing.assert_array_equal(mono, wide.mean(axis=0, keepdims=True))
 
 
 @pytest.mark.parametrize("name", ["rock", "lofi", "synthwave"])

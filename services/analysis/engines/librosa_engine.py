@@ -10,6 +10,7 @@ import scipy
 from numpy.typing import NDArray
 
 from kit.audio import resample_blocks
+from kit.audio.downmix import Downmix
 from kit.audio.loudness import LoudnessMeter
 from kit.engines import ModelDeclaration
 from services.analysis.engines.frames import Framer
@@ -133,6 +134,7 @@ class _Analysis:
         self._loudness = (
             LoudnessMeter(recording.sample_rate_hz, recording.channel_count) if "energy" in features else None
         )
+        self._downmix = Downmix(recording.channel_count)
         self._energy = EnergyMeter() if "energy" in features else None
         self._spectral = SpectralMeter(_RATE_HZ, _FFT_LENGTH) if "spectral" in features else None
         self._mel = MelMeter(_RATE_HZ, _FFT_LENGTH) if features & {"tempo", "mfcc"} else None
@@ -150,7 +152,7 @@ class _Analysis:
         self.frame_count += finite.shape[1]
         if self._loudness is not None:
             self._loudness.push(finite)
-        return finite.mean(axis=0, keepdims=True, dtype=np.float32)
+        return self._downmix.push(finite)
 
     def push(self, samples: Floats) -> None:
         """Add samples of the mono mix at the analysis rate, float32 [frames]."""

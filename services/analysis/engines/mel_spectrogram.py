@@ -11,6 +11,7 @@ import scipy
 from numpy.typing import NDArray
 
 from kit.audio import AudioFile
+from kit.audio.downmix import Downmix
 from services.analysis.engines.frames import Framer
 
 __all__ = ["FFT_LENGTH", "FLOOR_DB", "HIGHEST_HZ", "LOWEST_HZ", "write_spectrogram"]
@@ -54,11 +55,11 @@ def write_spectrogram(
     # A full-scale sine has half the sum of the window in its bin. The window spreads its power over 1.5 bins.
     scale = np.float32(1.0 / (1.5 * (window.sum() / 2) ** 2))
     framer = Framer(FFT_LENGTH, hop_frames)
+    downmix = Downmix(recording.channel_count)
     with target.open("wb") as file:
         for block in recording.blocks(_BLOCK_FRAMES):
             check()
-            mono = np.clip(np.nan_to_num(block.mean(axis=0, dtype=np.float32), nan=0.0), -1000.0, 1000.0)
-            for frames in framer.push(mono.astype(np.float32)):
+            for frames in framer.push(downmix.push(np.clip(np.nan_to_num(block), -1000.0, 1000.0))[0]):
                 _write_columns(file, frames * window, bands, scale)
         for frames in framer.finish():
             _write_columns(file, frames * window, bands, scale)

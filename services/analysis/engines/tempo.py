@@ -16,6 +16,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 _LOW_BANDS = 10  # mel bands below about 300 Hz, with kick drum and bass
+_FIRST_SNARE_BAND = 100  # of 128 mel bands: above about 5 kHz, with snare, clap and cymbals, and little of chords
 _TREND_SECONDS = 1.0
 _GRID_BPM: Doubles = np.exp(np.arange(math.log(30.0), math.log(300.0), 0.005))
 _METRE = (0.5, 1.0, 2.0, 4.0)
@@ -25,6 +26,9 @@ _PREFERRED_BPM = 120.0
 _PREFERENCE_OCTAVES = 1.0
 _FASTEST_BEAT_BPM = 200.0
 _SLOWEST_BEAT_BPM = 40.0
+_FASTEST_BACKBEAT_BPM = 195.0
+_BACKBEAT = {1.0: 0.45, 0.5: 0.6, 2.0: 0.45}  # by factor; off-beats of a slower piece can look like a backbeat
+_PULSE = 0.2
 _ALIKE = 0.95
 _ABSENT = 0.1
 _MIN_PERIODS = 3.0
@@ -74,10 +78,12 @@ class Onsets:
             alike, which helps to find periods.
         attack: float64 [frames], at least 0: mean rise of the amplitude. Loud strokes count more, which helps to
             distinguish beats from off-beats.
+        snare: float64 [frames], at least 0: mean rise of the amplitude of the highest bands.
     """
 
     rise_db: Doubles
     attack: Doubles
+    snare: Doubles
 
 
 _NO_RHYTHM = Rhythm(0.0, 0.0, (), np.zeros(0))
@@ -89,7 +95,7 @@ def find_onsets(levels: Iterable[Floats]) -> Onsets:
     Args:
         levels: consecutive batches of levels in dB, float32 [frames, bands]; at least one.
     """
-    rises, attacks = [], []
+    rises, attacks, snares = [], [], []
     previous: Floats | None = None
     for batch in levels:
         joined = np.concatenate([batch[:1] if previous is None else previous, batch])
@@ -98,16 +104,23 @@ def find_onsets(levels: Iterable[Floats]) -> Onsets:
         amplitude = np.power(np.float32(10.0), joined / np.float32(20.0))
         if previous is None:
             amplitude[0] = 0.0  # silence precedes the recording, so what sounds at once begins at once
-        attacks.append(np.maximum(np.diff(amplitude, axis=0), 0.0).mean(axis=1))
+        louder = np.maximum(np.diff(amplitude, axis=0), 0.0)
+        attacks.append(louder.mean(axis=1))
+        snares.append(louder[:, _FIRST_SNARE_BAND:].mean(axis=1))
         previous = batch[-1:]
-    return Onsets(np.concatenate(rises, axis=1).astype(np.float64), np.concatenate(attacks).astype(np.float64))
+    return Onsets(
+        np.concatenate(rises, axis=1).astype(np.float64),
+        np.concatenate(attacks).astype(np.float64),
+        np.concatenate(snares).astype(np.float64),
+    )
 
 
 def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: float) -> Rhythm:
     """Estimate the tempo and the beats of a recording.
 
     Tempi are ranked by the mean autocorrelation at half, one, two and four periods. The remaining ambiguity, mostly of the
-    octave, is resolved by a log-normal preference around 120 bpm, like human tapping (Parncutt, Music Perception 1994).
+    octave, is resolved by a log-normal preference around 120 bpm, like human tapping (Parncutt, Music Perception 1994), and then
+    by the drums: a snare or clap plays every second beat.
     Beats are tracked by dynamic programming (Ellis, JNMR 2007), and moved by half a period if the off-beats were tracked.
 
     Args:
@@ -133,7 +146,10 @@ def find_rhythm(onsets: Onsets, frames_per_second: float, duration_seconds: floa
     best = int(np.argmax(score))
     if score[best] <= 1e-6:
         return _NO_RHYTHM
-    coarse = float(periods[best]) * _octave_correction(by_band, float(periods[best]), float(tempi_bpm[best]))
+    coarse = float(periods[best])
+    coarse *= _backbeat_correction(onsets.snare, repetition, coarse, float(tempi_bpm[best])) or _octave_correction(
+        by_band, coarse, float(tempi_bpm[best])
+    )
     period = _refine(repetition, coarse)
     tempo_bpm = 60.0 * frames_per_second / period
     frames = _choose_phase(onsets.attack, _track_beats(onsets.attack, period), period)
@@ -178,6 +194,26 @@ def _octave_correction(by_band: Doubles, period: float, tempo_bpm: float) -> flo
     if tempo_bpm / 2.0 >= _SLOWEST_BEAT_BPM and bool(np.all(once < _ABSENT * twice)):
         return 2.0
     return 1.0
+
+
+def _backbeat_correction(snare: Doubles, repetition: Doubles, period: float, tempo_bpm: float) -> float | None:
+    """Return the factor by which to correct the period, 0.5, 1 or 2, if a snare or clap plays every second beat; otherwise None.
+
+    A period is that of the beat if the loud strokes repeat after two periods and not after one, and softer ones after one.
+    """
+    power = np.square(scipy.ndimage.convolve1d(snare, (0.25, 0.5, 0.25)))
+    strokes = _autocorrelation(power[None] - power.mean())[0]
+
+    def at(values: Doubles, lag: float) -> float:
+        near = values[max(1, round(lag) - _NEAR_FRAMES) : round(lag) + _NEAR_FRAMES + 1]
+        return max(0.0, float(near.max(initial=0.0)))
+
+    for factor, least in _BACKBEAT.items():
+        beat = factor * period
+        is_possible = _SLOWEST_BEAT_BPM <= tempo_bpm / factor <= _FASTEST_BACKBEAT_BPM
+        if is_possible and at(strokes, 2.0 * beat) - at(strokes, beat) >= least and at(repetition, beat) >= _PULSE:
+            return factor
+    return None
 
 
 def _comb(repetition: Doubles, periods: Doubles, multiples: Sequence[float]) -> Doubles:
