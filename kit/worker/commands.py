@@ -117,34 +117,12 @@ async def create_batch(
     for kind, job_spec, request in wanted:
         _fill_from_kind(kind, job_spec, request)
     batch_id = str(uuid.uuid4())
-    requests = [request for _, _, request in wanted]
-    first = requests[0]  # its kind is that of all
     answer = await jobs.CreateBatch(
         library_service_pb2.CreateBatchRequest(
             job_id=batch_id,
             spec=pack(spec),
             idempotency_key=idempotency_key or batch_id,
-            jobs=[
-                library_service_pb2.NewBatchJob(
-                    job_id=request.job_id,
-                    track_id=request.track_id,
-                    spec=request.spec,
-                    affinity=request.affinity,
-                    work_seconds=request.work_seconds,
-                )
-                for request in requests
-            ],
-            kind=first.kind,
-            attempt_limit=first.attempt_limit,
-            command_subject=first.command_subject,
-            priority=first.priority,
-            stages=first.stages,
-            pending_limit=first.pending_limit,
-            hourly_limit=first.hourly_limit,
-            queue_limit=first.queue_limit,
-            output_folder=first.output_folder,
-            public_spec=first.public_spec,
-            starvation_seconds=first.starvation_seconds,
+            jobs=[request for _, _, request in wanted],
         ),
         timeout=_BATCH_SECONDS,
     )

@@ -236,16 +236,15 @@ async def test_a_repeated_request_creates_one_job(libraries: Libraries) -> None:
         assert sorted(answer.existed for answer in made) == [False] + [True] * 5
 
 
-def _batch(size: int, **fields: Any) -> library_service_pb2.CreateBatchRequest:
-    return library_service_pb2.CreateBatchRequest(
-        **{
-            "kind": job_pb2.JOB_KIND_ANALYSIS,
-            "attempt_limit": 3,
-            "command_subject": f"soundwright.cmd.batches{uuid.uuid4().hex[:8]}.v1.job.run",
-            "jobs": [library_service_pb2.NewBatchJob(job_id=str(uuid.uuid4())) for _ in range(size)],
-            **fields,
-        }
-    )
+def _batch(size: int, key: str = "", **fields: Any) -> library_service_pb2.CreateBatchRequest:
+    common = {
+        "kind": job_pb2.JOB_KIND_ANALYSIS,
+        "attempt_limit": 3,
+        "command_subject": f"soundwright.cmd.batches{uuid.uuid4().hex[:8]}.v1.job.run",
+        **fields,
+    }
+    jobs = [library_service_pb2.CreateJobRequest(job_id=str(uuid.uuid4()), **common) for _ in range(size)]
+    return library_service_pb2.CreateBatchRequest(jobs=jobs, idempotency_key=key)
 
 
 async def test_batches_fit_into_a_limit_as_a_whole_or_not_at_all(libraries: Libraries) -> None:
@@ -264,7 +263,7 @@ async def test_a_batch_that_is_requested_repeatedly_has_each_job_once_and_ends_o
     for number in range(ROUNDS):
         owner, size = _owner(), 5
         subject = f"soundwright.cmd.batches{uuid.uuid4().hex[:8]}.v1.job.run"
-        requests = [_batch(size, command_subject=subject, idempotency_key=f"batch{number}") for _ in range(4)]
+        requests = [_batch(size, command_subject=subject, key=f"batch{number}") for _ in range(4)]
         calls = [lambda n=n, r=r: libraries.jobs[n % 2].CreateBatch(r) for n, r in enumerate(requests)]
         made, refusals = await _at_once(owner, calls)
         assert not refusals
