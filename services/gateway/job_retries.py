@@ -80,18 +80,7 @@ async def _download(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
 async def _separation(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
     spec = unpacked(job.spec, separation_pb.SeparationSpec)
     answer = await clients.separation.CreateJob(
-        separation_service_pb2.CreateJobRequest(
-            track_id=job.track_id,
-            model="" if len(spec.models) > 1 else (spec.models or [spec.model])[0],
-            engine=spec.engine,
-            format=spec.format,
-            stems=spec.stems,
-            models=spec.models if len(spec.models) > 1 else [],
-            weights=spec.weights,
-            combine=spec.combine,
-            chain=spec.chain,
-            idempotency_key=key,
-        )
+        separation_service_pb2.CreateJobRequest(track_id=job.track_id, parameters=spec.parameters, idempotency_key=key)
     )
     return answer.job, answer.existed
 

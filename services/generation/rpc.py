@@ -23,7 +23,6 @@ from soundwright.library.v1 import (
 
 from kit.compute import EngineProcesses
 from kit.engines import ModelAvailability, ModelState
-from kit.engines.models_rpc import described_models, fetched_model
 from kit.errors import AppError
 from kit.log import get_logger
 from kit.ports import Blobs, Bus
@@ -179,13 +178,6 @@ class GenerationRpc(generation_service_pb2_grpc.GenerationServiceServicer):
                 )
             )
         return answer
-
-    async def DescribeModels(self, request: pb.DescribeModelsRequest, context: Context) -> pb.DescribeModelsResponse:
-        return pb.DescribeModelsResponse(models=await described_models(self._registry, self._availability))
-
-    async def FetchModel(self, request: pb.FetchModelRequest, context: Context) -> pb.FetchModelResponse:
-        model = await fetched_model(self._registry, self._availability, request.name, allow=request.allow)
-        return pb.FetchModelResponse(model=model)
 
     async def RenderSpectrogram(
         self, request: pb.RenderSpectrogramRequest, context: Context

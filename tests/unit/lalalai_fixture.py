@@ -133,7 +133,9 @@ class LalalaiFixture:
         )  # fmt: skip
         async with self.blobs.write(track.blob_key) as writer:
             await writer.write(buffer.getvalue())
-        spec = jobs_pb2.SeparationSpec(model=model, format=encoding, engine="lalalai")
+        spec = jobs_pb2.SeparationSpec(
+            parameters=jobs_pb2.SeparationParameters(model=model, format=encoding, engine="lalalai"), model=model
+        )
         with principal_scope(owner):
             await self.ingest_tracks.CreateTrack(library_service_pb2.CreateTrackRequest(track=track))
             request = library_service_pb2.CreateJobRequest(

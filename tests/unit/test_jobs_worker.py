@@ -142,11 +142,11 @@ async def test_a_descriptor_decides_on_what_a_job_is_and_who_runs_it(platform: P
         output_folder="pipeline", affinity=lambda spec: spec.model, work_seconds=lambda spec: 12.5, creates_track=True,
     )  # fmt: skip
     async with platform.worker_of(separation, pipeline):
-        stems = await platform.create_of(separation, jobs_pb2.SeparationSpec(model="m", format="flac"), track_id="")
+        stems = await platform.create_of(separation, jobs_pb2.SeparationSpec(model="m", model_reason="r"), track_id="")
         await platform.reaches(stems.id, JobState.SUCCEEDED)
         tracks = await platform.create_of(pipeline, jobs_pb2.PipelineSpec(model="dsp"), output_folder="tracks/t1")
         await platform.reaches(tracks.id, JobState.SUCCEEDED)
-    assert given == [jobs_pb2.SeparationSpec(model="m", format="flac"), jobs_pb2.PipelineSpec(model="dsp")]
+    assert given == [jobs_pb2.SeparationSpec(model="m", model_reason="r"), jobs_pb2.PipelineSpec(model="dsp")]
     assert (stems.kind, stems.attempt_limit, stems.output_folder) == (job_pb2.JOB_KIND_SEPARATION, 3, "stems")
     assert (stems.public_spec, stems.creates_track, stems.affinity) == (True, False, "")
     assert [(stage.name, stage.processor_type) for stage in stems.stages] == [("split", "dsp")]

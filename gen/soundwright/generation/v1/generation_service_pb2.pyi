@@ -9,7 +9,6 @@ from google.protobuf import message as message
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 from soundwright.library.v1 import job_pb2 as job_pb2
-from soundwright.models.v1 import model_pb2 as model_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -40,76 +39,6 @@ MODEL_STATUS_PENDING: ModelStatus.ValueType  # 1
 MODEL_STATUS_LOADING: ModelStatus.ValueType  # 2
 MODEL_STATUS_READY: ModelStatus.ValueType  # 3
 MODEL_STATUS_ERROR: ModelStatus.ValueType  # 4
-
-@typing.final
-class DescribeModelsRequest(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class DescribeModelsResponse(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    MODELS_FIELD_NUMBER: builtins.int
-    @builtins.property
-    def models(self) -> containers.RepeatedCompositeFieldContainer[model_pb2.Model]: ...
-    def __init__(
-        self,
-        *,
-        models: abc.Iterable[model_pb2.Model] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["models", b"models"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class FetchModelRequest(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: builtins.int
-    ALLOW_FIELD_NUMBER: builtins.int
-    name: builtins.str
-    allow: builtins.bool
-    """the caller allows the weights, although their authors state no licence"""
-    def __init__(
-        self,
-        *,
-        name: builtins.str = ...,
-        allow: builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["allow", b"allow", "name", b"name"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class FetchModelResponse(message.Message):
-    DESCRIPTOR: descriptor.Descriptor
-
-    MODEL_FIELD_NUMBER: builtins.int
-    @builtins.property
-    def model(self) -> model_pb2.Model: ...
-    def __init__(
-        self,
-        *,
-        model: model_pb2.Model | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["model", b"model"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["model", b"model"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class CreateJobsRequest(message.Message):
