@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from kit.adapters.filesystem.blobs import FileBlobs
-from kit.adapters.nats.bus import NatsBus, StreamCare
+from kit.adapters.nats.bus import NatsBus
 from kit.adapters.nats.client import BrokerAccess
 from kit.adapters.sqlite.docs import SqliteDocs
 from kit.adapters.sqlite.search import SqliteSearch
@@ -96,14 +96,14 @@ def open_blobs(settings: Settings) -> Blobs:
 
 
 async def open_bus(
-    settings: Settings, name: str, *, streams: StreamCare = "create", wait_seconds: float = _BROKER_WAIT_SECONDS
+    settings: Settings, name: str, *, manages_streams: bool = False, wait_seconds: float = _BROKER_WAIT_SECONDS
 ) -> NatsBus:
     """Connect to the broker at ``SOUNDWRIGHT_NATS_URL``, or to the broker that runs beside the services.
 
     If the broker cannot be used within ``wait_seconds``, the bus continues to connect in the background.
 
     Args:
-        streams: ``create`` the streams that are missing, also ``update`` those with an old configuration, or ``ignore`` them.
+        manages_streams: create the streams, and bring existing ones to the current configuration.
     """
     access = BrokerAccess(
         user=settings.nats_user,
@@ -116,7 +116,7 @@ async def open_bus(
         name=name,
         access=access,
         replica_count=settings.nats_replica_count,
-        streams=streams,
+        manages_streams=manages_streams,
         timeout_seconds=wait_seconds,
     )
     return measured(bus, Bus, "broker")

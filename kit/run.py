@@ -81,13 +81,13 @@ class Runtime(Generic[S]):
         self._stack.push_async_callback(channel.close)
         return channel
 
-    async def bus(self, *, update_streams: bool = False) -> Bus:
+    async def bus(self, *, manages_streams: bool = False) -> Bus:
         """Open the message bus, and make its connection a readiness check.
 
         Args:
-            update_streams: bring existing streams of the broker to the current configuration.
+            manages_streams: create the streams of the broker, and bring existing ones to the current configuration.
         """
-        bus = await infra.open_bus(self.settings, self.name, streams="update" if update_streams else "create")
+        bus = await infra.open_bus(self.settings, self.name, manages_streams=manages_streams)
         self._stack.push_async_callback(bus.close)
         self.check("broker", bus.check)
         return bus

@@ -137,10 +137,10 @@ async def init(settings: Settings) -> None:
     from kit import infra  # imported here, because it would delay the start of the server
     from kit.worker.commands import QUEUES, queue_consumer
 
-    bus = await infra.open_bus(settings, "init", streams="update", wait_seconds=_INIT_SECONDS)
+    bus = await infra.open_bus(settings, "init", manages_streams=True, wait_seconds=_INIT_SECONDS)
     try:
         for queue in QUEUES:
-            await bus.declare(*queue_consumer(queue), ack_wait_seconds=settings.lease_seconds)
+            await bus.consumer(*queue_consumer(queue), ack_wait_seconds=settings.lease_seconds)
         await bus.check()
         bus.check_streams()
     finally:

@@ -21,7 +21,6 @@ from kit.worker.kind import JobKind, Spec, pack
 
 __all__ = [
     "CORRELATION_HEADER",
-    "PRIORITIES",
     "QUEUES",
     "command_subject",
     "create_batch",
@@ -31,7 +30,6 @@ __all__ = [
     "run_message_id",
 ]
 
-PRIORITIES = ("admin", "premium", "standard", "free")
 _AFFINITY_LENGTH = 64
 _BATCH_SECONDS = 25.0
 CORRELATION_HEADER = "soundwright-correlation-id"
@@ -39,16 +37,13 @@ log = get_logger()
 
 
 def command_subject(queue: str) -> str:
-    """Return the subject of a queue's run commands, without the priority that follows."""
+    """Return the subject of a queue's run commands."""
     return f"soundwright.cmd.{queue}.v1.job.run"
 
 
-def queue_consumer(queue: str) -> tuple[str, list[str]]:
-    """Return the durable name of a queue's consumers, and their subjects from the highest priority to the lowest.
-
-    Each subject has a consumer of its own, ``<durable name>_<priority>``. Autoscalers read the lag of these consumers.
-    """
-    return f"{queue}_job_run", [f"{command_subject(queue)}.{priority}" for priority in PRIORITIES]
+def queue_consumer(queue: str) -> tuple[str, str]:
+    """Return the durable name of a queue's consumer, whose lag autoscalers read, and its subject."""
+    return f"{queue}_job_run", command_subject(queue)
 
 
 def run_message_id(job_id: str, attempt: int, publication: int = 0) -> str:
@@ -61,13 +56,14 @@ def run_message_id(job_id: str, attempt: int, publication: int = 0) -> str:
 
 
 async def publish_run(bus: Bus, job: job_pb2.Job, publication: int = 0) -> None:
-    """Publish the run command of ``job``: a permit to run one job of its queue."""
-    with tracing.span(f"publish {job.command_subject}", "producer") as span:
+    """Publish the run command of ``job``, which lets a worker run one job of its queue."""
+    subject = command_subject(job.queue)
+    with tracing.span(f"publish {subject}", "producer") as span:
         span.set("messaging.system", "nats")
-        span.set("messaging.destination.name", job.command_subject)
+        span.set("messaging.destination.name", subject)
         span.set("soundwright.job.id", job.id)
         await bus.publish(
-            job.command_subject,
+            subject,
             command_pb2.RunJob(job_id=job.id, publication=publication).SerializeToString(),
             message_id=run_message_id(job.id, job.attempt, publication),
             headers={CORRELATION_HEADER: job.correlation_id or correlation_id(), **tracing.headers()},
@@ -150,7 +146,7 @@ def _fill_from_kind(kind: JobKind[Spec], spec: Spec, request: library_service_pb
     anonymous = principal is not None and (principal.is_anonymous or principal.is_guest)
     request.pending_limit = request.pending_limit or (kind.limits.anonymous if anonymous else kind.limits.pending)
     request.queue_limit = request.queue_limit or kind.limits.queue
-    request.command_subject = command_subject(kind.queue.name)
+    request.queue = kind.queue.name
     request.output_folder = request.output_folder or kind.output_folder
     request.affinity = _affinity_word(kind.affinity(spec))
     request.work_seconds = kind.work_seconds(spec)

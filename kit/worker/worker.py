@@ -58,8 +58,8 @@ class _Outcome:
 class JobWorker:
     """Runs the jobs of one queue, a bounded number at a time.
 
-    A command is a permit to run one job of the queue. The ledger decides which job is next, so the worker may run
-    another job than the command names.
+    Each command lets the worker run one job of the queue. The ledger chooses which, so it may be another job than the command
+    names.
 
     Args:
         kinds: descriptors that share one queue.

@@ -27,7 +27,7 @@ from tests.servers.fault_proxy import FaultProxy
 from tests.servers.nats import NatsServer
 from tests.waiting import DEADLINE_SECONDS, until
 
-SUBJECTS = [f"soundwright.cmd.test.v1.job.run.{priority}" for priority in ("admin", "free")]
+SUBJECT = "soundwright.cmd.test.v1.job.run"
 PASSWORD = "correct-horse"
 JETSTREAM = 'jetstream { store_dir: "{store}" }\n'
 
@@ -52,11 +52,11 @@ def problems(log: list[Any], phrase: str) -> list[str]:
 
 
 async def send(bus: NatsBus, text: str) -> None:
-    await bus.publish(SUBJECTS[0], text.encode(), message_id=text)
+    await bus.publish(SUBJECT, text.encode(), message_id=text)
 
 
 async def works(bus: NatsBus, text: str = "work") -> None:
-    consumer = await bus.consumer("test", SUBJECTS, ack_wait_seconds=60)
+    consumer = await bus.consumer("test", SUBJECT, ack_wait_seconds=60)
     await send(bus, text)
     async with asyncio.timeout(DEADLINE_SECONDS):
         delivery = await consumer.next()
@@ -72,7 +72,7 @@ async def test_a_broker_that_starts_late_is_used_as_soon_as_it_runs(
     own_nats: NatsServer, open_bus: OpenBus, log: list[Any]
 ) -> None:
     bus = await open_bus(own_nats.url, 0.3, request_seconds=0.5)
-    consumer = await bus.consumer("test", SUBJECTS, ack_wait_seconds=60)
+    consumer = await bus.consumer("test", SUBJECT, ack_wait_seconds=60)
     heard = asyncio.Event()
     await bus.subscribe("soundwright.evt.>", lambda _subject, _payload: heard.set())
     waiting = asyncio.create_task(consumer.next())
@@ -127,12 +127,12 @@ async def test_a_slow_network_delays_messages_and_nothing_else(
     await own_nats.start()
     proxy = faults.proxy(f"127.0.0.1:{own_nats.port}")
     bus = await open_bus(f"nats://{proxy.address}", request_seconds=60)
-    consumer = await bus.consumer("test", SUBJECTS, ack_wait_seconds=60)
+    consumer = await bus.consumer("test", SUBJECT, ack_wait_seconds=60)
     proxy.add("latency", latency=500)
     await send(bus, "slow")
     delivery = await consumer.next()
     await delivery.ack()
-    assert await bus.backlog(SUBJECTS[0]) == 0
+    assert await bus.backlog(SUBJECT) == 0
     assert await connected(bus)
 
 
@@ -144,7 +144,7 @@ async def test_a_message_whose_confirmation_was_cut_off_is_stored_once(
     bus, observer = await open_bus(f"nats://{proxy.address}"), await open_bus(own_nats.url)
 
     async def stored(count: int) -> bool:
-        return await observer.backlog(SUBJECTS[0]) == count
+        return await observer.backlog(SUBJECT) == count
 
     for number in range(3):
         proxy.add("timeout")  # answers no longer arrive
@@ -164,7 +164,7 @@ async def test_requests_fail_with_their_connection_instead_of_waiting_for_an_ans
     proxy = faults.proxy(f"127.0.0.1:{own_nats.port}")
     bus = await open_bus(f"nats://{proxy.address}", request_seconds=3600)
     proxy.add("timeout")  # answers no longer arrive
-    requests = [asyncio.create_task(bus.backlog(SUBJECTS[0])) for _ in range(3)]
+    requests = [asyncio.create_task(bus.backlog(SUBJECT)) for _ in range(3)]
     await until(lambda: len(bus._client._resp_map) == len(requests))
     proxy.cut()
     async with asyncio.timeout(DEADLINE_SECONDS):
@@ -417,7 +417,7 @@ async def test_a_broker_without_jetstream_is_not_ready_until_it_has_it(
 async def test_a_deleted_stream_is_created_again(own_nats: NatsServer, open_bus: OpenBus) -> None:
     await own_nats.start()
     bus = await open_bus(own_nats.url)
-    consumer = await bus.consumer("test", SUBJECTS, ack_wait_seconds=60)
+    consumer = await bus.consumer("test", SUBJECT, ack_wait_seconds=60)
     operator = await nats.connect(own_nats.url)
     waiting = asyncio.create_task(consumer.next())
     await operator.jetstream().delete_stream("SOUNDWRIGHT_CMD")
@@ -425,7 +425,7 @@ async def test_a_deleted_stream_is_created_again(own_nats: NatsServer, open_bus:
     delivery = await waiting
     assert delivery.payload == b"after deletion of the stream"
     await delivery.ack()
-    await operator.jetstream().delete_consumer("SOUNDWRIGHT_CMD", "test_admin")
+    await operator.jetstream().delete_consumer("SOUNDWRIGHT_CMD", "test")
     await send(bus, "after deletion of the consumer")
     assert (await consumer.next()).payload == b"after deletion of the consumer"
     await operator.close()
@@ -439,10 +439,10 @@ async def test_a_full_stream_is_reported_as_such_and_works_again_when_it_has_roo
     operator = await nats.connect(own_nats.url)
     stream = (await operator.jetstream().stream_info("SOUNDWRIGHT_CMD")).config
     await operator.jetstream().update_stream(stream.evolve(max_bytes=1_000_000))
-    consumer = await bus.consumer("test", SUBJECTS, ack_wait_seconds=60)
-    await bus.publish(SUBJECTS[1], b"x" * 900_000, message_id="large")
+    consumer = await bus.consumer("test", SUBJECT, ack_wait_seconds=60)
+    await bus.publish(SUBJECT, b"x" * 900_000, message_id="large")
     with pytest.raises(AppError) as refusal:
-        await bus.publish(SUBJECTS[1], b"x" * 900_000, message_id="too large")
+        await bus.publish(SUBJECT, b"x" * 900_000, message_id="too large")
     assert refusal.value.reason == "BROKER_FULL"
     assert "maximum bytes exceeded" in refusal.value.message
     delivery = await consumer.next()

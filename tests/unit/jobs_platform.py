@@ -75,7 +75,7 @@ class Platform:
         self.ledger, self.blobs, self.clock = library.ledger, library.blobs, clock
         self.bus, self.jobs, self.client = bus, stub, client
         self.service = f"test{uuid.uuid4().hex[:12]}"
-        self.subject = f"{command_subject(self.service)}.standard"
+        self.subject = command_subject(self.service)
         self.heard: list[Any] = []
         self.sweeper = Sweeper(library.jobs, library.ledger, bus, clock, self._publish, lost_seconds)
 
@@ -136,7 +136,7 @@ class Platform:
 
     async def emptied(self) -> None:
         async def empty() -> bool:
-            return await self.bus.backlog(f"{command_subject(self.service)}.*") == 0
+            return await self.bus.backlog(self.subject) == 0
 
         await until(empty)
 

@@ -29,7 +29,6 @@ from kit.audio import AudioLimits
 from kit.compute import EngineProcesses
 from kit.security.egress_policy import EgressPolicy
 from kit.security.identity import Principal, principal_scope
-from kit.worker.commands import command_subject
 from kit.worker.context import JobContext
 from kit.worker.kind import pack
 from services.library.identity.account import Account
@@ -140,7 +139,7 @@ class LalalaiFixture:
             await self.ingest_tracks.CreateTrack(library_service_pb2.CreateTrackRequest(track=track))
             request = library_service_pb2.CreateJobRequest(
                 kind=job_pb2.JOB_KIND_SEPARATION, track_id=track_id, spec=pack(spec), attempt_limit=3,
-                job_id=str(uuid.uuid4()), command_subject=command_subject(queue), output_folder="stems",
+                job_id=str(uuid.uuid4()), queue=queue, output_folder="stems",
             )  # fmt: skip
             job: job_pb2.Job = (await self.jobs.CreateJob(request)).job
         return job

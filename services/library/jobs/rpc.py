@@ -168,7 +168,7 @@ def _new_job(request: pb.CreateJobRequest) -> NewJob:
         track_id=request.track_id,
         spec=from_wire(request.spec, PackedMessage),
         attempt_limit=request.attempt_limit,
-        command_subject=request.command_subject,
+        queue=request.queue,
         correlation_id=correlation_id(),
         traceparent=tracing.traceparent(),
         job_id=request.job_id,
