@@ -18,9 +18,8 @@ from kit.log import get_logger
 from kit.measured import measured
 from kit.ports import Blobs, Bus, Docs, Search
 from kit.settings import Settings, SettingsError
-from kit.tracing import Tracer
 
-__all__ = ["open_blobs", "open_bus", "open_docs_and_search", "open_local_docs", "open_tracer"]
+__all__ = ["open_blobs", "open_bus", "open_docs_and_search", "open_local_docs"]
 
 _BROKER_WAIT_SECONDS = 5.0
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -120,15 +119,6 @@ async def open_bus(
         timeout_seconds=wait_seconds,
     )
     return measured(bus, Bus, "broker")
-
-
-def open_tracer(settings: Settings, name: str) -> Tracer | None:
-    """Open the tracer that exports spans to ``SOUNDWRIGHT_OTLP_ENDPOINT``. Return None if that is empty."""
-    if not settings.otlp_endpoint:
-        return None
-    from kit.adapters.opentelemetry.tracer import OtlpTracer  # the SDK is loaded only where it is used
-
-    return OtlpTracer(name, settings.otlp_endpoint, settings.trace_ratio)
 
 
 async def _own_broker(settings: Settings) -> str:

@@ -238,8 +238,8 @@ async def _run(name: str, settings: S, app: App[S]) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_number, runtime.stopping.set)
-    if tracer := infra.open_tracer(settings, name):
-        tracing.start(tracer)
+    if settings.otlp_endpoint:
+        tracing.start(name, settings.otlp_endpoint, settings.trace_ratio)
     try:
         async with _ops_server(runtime), app(runtime), runtime.readiness.running():
             _spare_collector()
