@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import ssl
 import time
@@ -111,7 +112,7 @@ async def open_bus(
         tls=_tls(settings),
     )
     bus = await NatsBus.connect(
-        settings.nats_url.get_secret_value() or await _own_broker(settings),
+        settings.nats_url.get_secret_value() or functools.partial(_own_broker, settings),
         name=name,
         access=access,
         replica_count=settings.nats_replica_count,

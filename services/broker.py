@@ -94,10 +94,9 @@ def _token(memory: Path) -> str:
 
 def _port(memory: Path) -> int:
     """Return the port that ``memory`` records if it is free, or else another free port. Record the result."""
-    remembered = int(memory.read_text()) if memory.exists() else 0
     try:
-        port = _free_port(remembered)
-    except OSError:
+        port = _free_port(int(memory.read_text()))
+    except (OSError, OverflowError, ValueError):  # it is missing, unreadable or taken
         port = _free_port()
     write_private(memory, str(port))
     return port

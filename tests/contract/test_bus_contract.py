@@ -10,6 +10,7 @@ from typing import Any
 import nats
 import pytest
 import pytest_asyncio
+import structlog
 
 from kit.adapters.nats.bus import NatsBus
 from kit.errors import AppError, Code
@@ -218,9 +219,11 @@ async def test_a_listener_that_fails_hears_the_next_one(bus: Bus, queue: Queue) 
         raise ValueError("as it happens")
 
     await bus.subscribe(subject, listen)
-    await bus.publish_transient(subject, b"1")
-    await bus.publish_transient(subject, b"2")
-    await heard.until(2)
+    with structlog.testing.capture_logs() as log:
+        await bus.publish_transient(subject, b"1")
+        await bus.publish_transient(subject, b"2")
+        await heard.until(2)
+    assert [(entry["event"], entry["subject"]) for entry in log] == [("broker.listener_failed", subject)] * 2
 
 
 async def test_a_subscription_outlives_the_broker(breakable: tuple[NatsServer, Connect], queue: Queue) -> None:

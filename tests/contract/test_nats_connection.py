@@ -17,9 +17,11 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from kit import infra
 from kit.adapters.nats.bus import NatsBus
 from kit.adapters.nats.client import BrokerAccess
 from kit.errors import AppError
+from kit.settings import Settings
 from tests.certificates import Authority
 from tests.contract.conftest import OpenBus
 from tests.servers import free_ports
@@ -91,6 +93,20 @@ async def test_a_broker_that_starts_late_is_used_as_soon_as_it_runs(
     await bus.publish("soundwright.evt.test.v1.job.succeeded", b"", message_id="event")
     async with asyncio.timeout(DEADLINE_SECONDS):
         await heard.wait()
+
+
+async def test_the_broker_of_the_stack_may_start_after_the_components(own_nats: NatsServer, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    settings.prepare_folders()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        bus = await infra.open_bus(settings, "test", manages_streams=True, wait_seconds=0.1)
+    try:
+        assert await connected(bus) is False
+        await own_nats.start()
+        (settings.run_dir / "nats.url").write_text(own_nats.url)
+        await until(lambda: connected(bus))
+    finally:
+        await bus.close()
 
 
 async def test_an_unknown_host_is_named_as_the_reason(open_bus: OpenBus, log: list[Any]) -> None:

@@ -153,10 +153,17 @@ class Platform:
             yield stopping
 
     @contextlib.asynccontextmanager
-    async def worker_of(self, *kinds: JobKind[Any], bus: NatsBus | None = None) -> AsyncIterator[asyncio.Event]:
+    async def worker_of(
+        self, *kinds: JobKind[Any], bus: NatsBus | None = None, drain_seconds: float = 0.1
+    ) -> AsyncIterator[asyncio.Event]:
         """A worker for these kinds, all of which are in the queue of this service."""
         worker = JobWorker(
-            kinds, bus=bus or self.bus, jobs=self.jobs, blobs=self.blobs, lease_seconds=LEASE_SECONDS, drain_seconds=0.1
+            kinds,
+            bus=bus or self.bus,
+            jobs=self.jobs,
+            blobs=self.blobs,
+            lease_seconds=LEASE_SECONDS,
+            drain_seconds=drain_seconds,
         )
         stopping = asyncio.Event()
         task = asyncio.create_task(worker.run(stopping))

@@ -363,6 +363,25 @@ async def test_a_stopping_worker_hands_its_job_back_unharmed(platform: Platform)
     assert await platform.facts() == [("succeeded", f"{job.id}.succeeded")]
 
 
+async def test_a_handler_that_does_not_stop_gets_no_second_drain_time(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit_jobs, "_STOP_SECONDS", 0.0)
+    turns_after_stop = 0
+
+    async def handler(context: JobContext, _spec: Message) -> job_pb2.JobResult:
+        nonlocal turns_after_stop
+        while True:
+            await asyncio.sleep(0.01)
+            turns_after_stop += context.stop_reason is not None
+
+    job = await platform.create()
+    async with platform.worker_of(platform.kind(handler), drain_seconds=2.0):
+        await platform.reaches(job.id, JobState.RUNNING)
+    assert (await platform.job(job.id)).state is JobState.QUEUED
+    assert turns_after_stop < 20  # of 200 in the drain time
+
+
 async def test_a_stopping_worker_finishes_what_is_nearly_done(platform: Platform) -> None:
     finishing = asyncio.Event()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -72,7 +72,7 @@ class NatsBus:
     @classmethod
     async def connect(
         cls,
-        url: str,
+        url: str | Callable[[], Awaitable[str]],
         *,
         name: str,
         timeout_seconds: float = 30.0,
@@ -81,7 +81,7 @@ class NatsBus:
         manages_streams: bool = True,
         request_seconds: float = _REQUEST_SECONDS,
     ) -> NatsBus:
-        """Connect to one of the servers in ``url``, which are separated by commas.
+        """Connect to one of the servers in ``url``, which are separated by commas; a function returns it as soon as it is known.
 
         If the broker cannot be used within ``timeout_seconds``, the bus is returned nevertheless. It connects as soon as
         the broker can be used.
@@ -90,7 +90,7 @@ class NatsBus:
 
         async def open_client() -> None:
             await bus._client.open(
-                url,
+                url if isinstance(url, str) else await url(),
                 name=name,
                 access=access or BrokerAccess(),
                 on_error=bus._on_error,
@@ -325,7 +325,10 @@ class NatsSubscription:
         """Subscribe, unless the subscription was closed in the meantime."""
 
         async def on_message(message: Msg) -> None:
-            self._listener(message.subject, message.data)
+            try:
+                self._listener(message.subject, message.data)
+            except Exception:
+                log.exception("broker.listener_failed", subject=message.subject)
 
         if not self._closed:
             self._subscription = await client.subscribe(
