@@ -447,6 +447,20 @@ async def test_a_deleted_stream_is_created_again(own_nats: NatsServer, open_bus:
     await operator.close()
 
 
+async def test_the_manager_of_the_streams_creates_a_deleted_one_that_others_use(
+    own_nats: NatsServer, open_bus: OpenBus
+) -> None:
+    await own_nats.start()
+    library = await open_bus(own_nats.url)
+    worker = await open_bus(own_nats.url, manages_streams=False)
+    operator = await nats.connect(own_nats.url)
+    await operator.jetstream().delete_stream("SOUNDWRIGHT_EVT")
+    await library.check()  # as its readiness does, again and again
+    await worker.publish("soundwright.evt.test.v1.job.succeeded", b"", message_id="event")
+    assert (await operator.jetstream().stream_info("SOUNDWRIGHT_EVT")).state.messages == 1
+    await operator.close()
+
+
 async def test_a_full_stream_is_reported_as_such_and_works_again_when_it_has_room(
     own_nats: NatsServer, open_bus: OpenBus
 ) -> None:

@@ -245,6 +245,9 @@ class NatsBus:
         if not (self._client.is_connected and self._prepared.is_set()):
             reason = " ".join(self._problems) or "The connection to the message broker is down. It is retried."
             raise AppError(Code.UNAVAILABLE, "BROKER_UNAVAILABLE", reason)
+        if self._manages_streams:  # another component may miss a stream that this one does not use
+            with _translated():
+                await prepare_streams(self._js, self._replica_count, update=False)
         if self._manages_streams or self._consumers:
             await self._command_stream()
 
