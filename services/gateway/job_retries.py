@@ -109,16 +109,9 @@ async def _analysis(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
 
 
 async def _generation(clients: Clients, job: job_pb2.Job, key: str) -> _Retried:
-    spec = unpacked(job.spec, generation_pb.GenerationSpec)
     answer = await clients.generation.CreateJobs(
         generation_service_pb2.CreateJobsRequest(
-            prompt=spec.prompt,
-            duration_seconds=spec.duration_seconds,
-            model=spec.model,
-            seed=spec.seed,
-            loop=spec.loop,
-            continue_from_id=spec.continue_from_id,
-            idempotency_key=key,
+            parameters=unpacked(job.spec, generation_pb.GenerationSpec), idempotency_key=key
         )
     )
     return answer.jobs[0], answer.existed

@@ -27,7 +27,7 @@ RPC_MATRIX: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "AgentService.CheckProviders": ({}, ADMINISTRATORS),
     "AnalysisService.CreateJob": (TRACK, _owners("ACCESS_DENIED")),
     "AnalysisService.RenderSpectrogram": ({"stem_id": "{stem}"}, _owners("ACCESS_DENIED")),
-    "GenerationService.CreateJobs": ({"prompt": "slow cello", "duration_seconds": 1}, EVERYBODY),
+    "GenerationService.CreateJobs": ({"parameters": {"prompt": "slow cello", "duration_seconds": 1}}, EVERYBODY),
     "GenerationService.GetStatus": ({}, EVERYBODY),
     "GenerationService.RenderSpectrogram": (CLIP, EVERYBODY),
     "GenerationService.SuggestPrompt": ({"model": "music"}, EVERYBODY),

@@ -300,7 +300,7 @@ async def downloads(c: Calls, site: MediaSite, client: httpx.Client, **_: Any) -
 def creates_one_job(method: str, kind: job_pb2.JobKind.ValueType, **fields: Any) -> Callable[..., Awaitable[None]]:
     async def create(c: Calls, track_id: str, **_: Any) -> None:
         before = await c.job_count(kind)
-        wanted = {**fields, "track_id": track_id} if "prompt" not in fields else fields
+        wanted = {**fields, "track_id": track_id} if kind != job_pb2.JOB_KIND_GENERATION else fields
         await c.repeated(method, **wanted, idempotency_key=str(uuid.uuid4()))
         assert await c.job_count(kind) == before + 1
 
@@ -390,7 +390,9 @@ REPEATED: dict[str, Callable[..., Awaitable[None]]] = {
     "SeparationService.CancelLalalaiTask SeparationService.CancelLalalaiTasks": lalalai_tasks,
     "AnalysisService.CreateJob": creates_one_job("AnalysisService.CreateJob", job_pb2.JOB_KIND_ANALYSIS),
     "GenerationService.CreateJobs": creates_one_job(
-        "GenerationService.CreateJobs", job_pb2.JOB_KIND_GENERATION, prompt="a beep", duration_seconds=1.0, seed=-1
+        "GenerationService.CreateJobs",
+        job_pb2.JOB_KIND_GENERATION,
+        parameters={"prompt": "a beep", "duration_seconds": 1.0, "seed": -1},
     ),
     "GenerationService.RenderSpectrogram": spectrogram,
     "AnalysisService.RenderSpectrogram": stem_spectrogram,
