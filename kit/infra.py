@@ -73,7 +73,8 @@ def open_blobs(settings: Settings) -> Blobs:
         case "file":
             return measured(FileBlobs(_path(url)), Blobs, "blobs")
         case "s3+http" | "s3+https":
-            from kit.adapters.s3.blobs import Access, S3Blobs  # the SDK is loaded only where it is used
+            from kit.adapters.s3.blobs import S3Blobs  # the SDK is loaded only where it is used
+            from kit.adapters.s3.store import Access
 
             access = Access(
                 url,

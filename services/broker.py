@@ -134,7 +134,8 @@ async def init(settings: Settings) -> None:
         AppError: the broker cannot be used, or cannot change a stream in place.
     """
     from kit import infra  # imported here, because it would delay the start of the server
-    from kit.worker.commands import QUEUES, queue_consumer
+    from kit.settings import QUEUES
+    from kit.worker.commands import queue_consumer
 
     bus = await infra.open_bus(settings, "init", manages_streams=True, wait_seconds=_INIT_SECONDS)
     try:

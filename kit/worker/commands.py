@@ -16,12 +16,10 @@ from kit.errors import AppError
 from kit.log import correlation_id, get_logger
 from kit.ports import Bus
 from kit.security.identity import current_principal
-from kit.settings import QUEUES
 from kit.worker.kind import JobKind, Spec, pack
 
 __all__ = [
     "CORRELATION_HEADER",
-    "QUEUES",
     "command_subject",
     "create_batch",
     "create_job",

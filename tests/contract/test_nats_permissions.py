@@ -19,8 +19,8 @@ from pydantic import SecretStr
 from kit.adapters.nats.bus import NatsBus
 from kit.adapters.nats.client import BrokerAccess
 from kit.errors import AppError
-from kit.settings import Settings
-from kit.worker.commands import QUEUES, queue_consumer
+from kit.settings import QUEUES, Settings
+from kit.worker.commands import queue_consumer
 from services import broker
 from tests.certificates import Authority
 from tests.servers import free_ports

@@ -16,8 +16,8 @@ from nats.aio.client import Client
 from pydantic import SecretStr
 
 from kit.adapters.nats.bus import NatsBus
-from kit.settings import Settings
-from kit.worker.commands import QUEUES, queue_consumer
+from kit.settings import QUEUES, Settings
+from kit.worker.commands import queue_consumer
 from services import broker
 from tests.servers.nats import NatsServer
 from tests.waiting import until

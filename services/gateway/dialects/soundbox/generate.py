@@ -16,8 +16,8 @@ from kit.errors import AppError, Code
 from services.gateway.clients import Gateway
 from services.gateway.dialects.soundbox.dialect import SuccessRoute
 from services.gateway.dialects.soundbox.identity import user_scope
+from services.gateway.dialects.soundbox.model_names import MODELS
 from services.gateway.dialects.soundbox.params import (
-    MODELS,
     ClipId,
     Integer,
     Number,
