@@ -1,7 +1,8 @@
 """gRPC between components: one server, one kind of channel, one encoding of errors, and who may call what."""
 
 from kit.rpc.client import connect, healthy, require_serving
-from kit.rpc.server import Context, RpcServer
+from kit.rpc.edge import Context
+from kit.rpc.server import RpcServer
 from kit.rpc.tokens import AuthenticateToken, RecentTokens, token_lookup
 from kit.rpc.transport import is_local
 

@@ -10,14 +10,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from kit.rpc.access import CallerAuthenticator
-from kit.rpc.edge import Context, Edge
+from kit.rpc.edge import Edge
 from kit.rpc.options import ACCEPTING, SERVER_OPTIONS
 from kit.rpc.tokens import AuthenticateToken
 from kit.rpc.transport import listen
 from kit.security.certificates import NO_CERTIFICATES, Certificates
 from kit.security.identity import Signer
 
-__all__ = ["Context", "RpcServer"]
+__all__ = ["RpcServer"]
 
 _NOTICE_SECONDS = 0.5  # until clients have noticed that they should send calls elsewhere
 
