@@ -10,6 +10,7 @@ import { useEffect, useState } from "preact/hooks";
 import { activeJobs, followJobs, isFollowing } from "./api/jobs.ts";
 import { startNotifications } from "./api/notifications.ts";
 import { account, flash, isAdministrator } from "./api/session.ts";
+import { startDrops, Uploads } from "./pages/uploads.tsx";
 import { PlayerBar } from "./player/bar.tsx";
 import { path, startRouter } from "./router.ts";
 import { Button, Notice } from "./ui/components.tsx";
@@ -96,6 +97,7 @@ function Shell() {
           <Notice action={<Button label="Close" onClick={() => (word.value = "")} />}>{word.value}</Notice>
         </div>
       )}
+      <Uploads />
       <main id="main" tabIndex={-1}>
         <Current />
       </main>
@@ -143,6 +145,7 @@ function Problem({ text }: { text: string }) {
 }
 
 startRouter();
+startDrops();
 void followJobs();
 startNotifications();
 const root = document.getElementById("studio");

@@ -76,7 +76,7 @@ ROUTES: dict[RouteAccess, str] = {
         GET /audio/a.wav /download/a.wav /spectrogram/a.png /generate-spectrogram/a.wav /download/{ID}/all""",
     RouteAccess(OPEN, REPORTS): "POST /api/log-error",
     RouteAccess(Access.PUBLIC, NORMAL): "POST /api/tokens",
-    PUBLIC: "GET /health /config /assets/style.css",
+    PUBLIC: "GET /health /config /assets/style.css /assets/drops.js",
     RouteAccess(PAGES_ACCESS, PAGE): "GET / PUT /users/settings",
     RouteAccess(PAGES_ACCESS, FILES): f"GET /tracks/{ID}/audio",
 }  # fmt: skip

@@ -25,6 +25,7 @@ __all__ = ["page_routes"]
 
 _ASSETS = Path(__file__).parent / "assets"
 _STYLESHEET = (_ASSETS / "style.css").read_bytes()
+_DROPS = (_ASSETS / "drops.js").read_bytes()
 _ICON = (_ASSETS / "icon.svg").read_bytes()
 _TAGS: list[str | Enum] = ["pages music"]
 _CACHED = {"Cache-Control": "public, max-age=3600"}
@@ -50,6 +51,13 @@ def page_routes(gateway: Gateway) -> APIRouter:
     async def stylesheet() -> Response:
         """Get the stylesheet."""
         return Response(_STYLESHEET, media_type="text/css", headers=_CACHED)
+
+    @router.get("/assets/drops.js", tags=_TAGS)
+    @access(Access.PUBLIC)
+    @documented({"type": "string"}, media_type="text/javascript", example="void 0;", headers=("Cache-Control",))
+    async def drops() -> Response:
+        """Get the script of the pages, which receives dropped files."""
+        return Response(_DROPS, media_type="text/javascript", headers=_CACHED)
 
     @router.get("/assets/icon.svg", tags=_TAGS)
     @router.get("/favicon.ico", tags=_TAGS, name="favicon")

@@ -10,9 +10,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 __all__ = ["PAGE_HEADERS", "player_headers", "render_template", "studio_headers"]
 
 _POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
 )
-# No external content, scripts or frames. The secrets in the addresses of links are not sent to other sites.
+# No external content or frames. The secrets in the addresses of links are not sent to other sites.
 PAGE_HEADERS = {
     "Content-Security-Policy": _POLICY,
     "Referrer-Policy": "same-origin",
@@ -39,7 +40,8 @@ def studio_headers(media_origin: str) -> dict[str, str]:
     Args:
         media_origin: where files are redirected to; empty: they are not.
     """
-    policy = f"{_POLICY}; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; media-src 'self' {media_origin}"
+    rules = _POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
+    policy = f"{rules}; connect-src 'self'; media-src 'self' {media_origin}"
     return PAGE_HEADERS | {"Content-Security-Policy": policy.strip()}
 
 

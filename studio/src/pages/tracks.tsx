@@ -8,7 +8,7 @@ import { Button, Notice } from "../ui/components.tsx";
 import { timeText } from "../waveform/view.ts";
 import { BatchControls } from "./batch.tsx";
 import { Links } from "./links.tsx";
-import { Uploads } from "./uploads.tsx";
+import { onUploaded, UploadPanel } from "./uploads.tsx";
 
 const PAGE_SIZE = 50;
 const SEARCH_MILLISECONDS = 250;
@@ -27,6 +27,7 @@ export default function TracksPage() {
     return () => clearTimeout(timer);
   }, [search]);
   useEffect(() => onJobFinished(load), [load]);
+  useEffect(() => onUploaded(load), [load]);
   const [selected, select] = useState<ReadonlySet<string>>(new Set());
   const toggle = (trackId: string) => {
     const changed = new Set(selected);
@@ -43,7 +44,7 @@ export default function TracksPage() {
         </label>
       </div>
       <Links onStarted={load} />
-      <Uploads onUploaded={load} isFirst={tracks?.length === 0 && !search} />
+      <UploadPanel isFirst={tracks?.length === 0 && !search} />
       {problem && <Notice look="bad">{problem}</Notice>}
       <BatchControls selected={selected} onClear={() => select(new Set())} />
       {tracks && tracks.length > 0 && (

@@ -1,11 +1,13 @@
-/** Uploads: by drag and drop (also of folders) or by the file dialog, with progress and cancel for each file. */
+/** Uploads: by drag and drop on any page (also of folders) or by the file dialog, with progress and cancel for each file. */
 
 import { signal } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
+import type { Track } from "../api/client.ts";
 import { untilRetry } from "../api/connection.ts";
 import { ApiError } from "../api/errors.ts";
 import { newKey, uploadTrack } from "../api/upload.ts";
-import { Button, ProgressBar } from "../ui/components.tsx";
+import { path } from "../router.ts";
+import { Button, Notice, ProgressBar } from "../ui/components.tsx";
 import demoSong from "./demo.ogg?url";
 
 interface Upload {
@@ -22,12 +24,41 @@ interface Upload {
 }
 
 const CONCURRENT = 2;
+const SHOWN = 20;
 /** The uploads of this visit, also while another view is shown. */
 const uploads = signal<readonly Upload[]>([]);
 const queue: Upload[] = [];
 let running = 0;
 let lastId = 0;
-let onUploaded = () => {};
+/** The latest track that was uploaded while no page listed it. */
+const stored = signal<Track | null>(null);
+const problem = signal("");
+/** Whether files are dragged over the page. */
+const isOver = signal(false);
+
+type Uploaded = (track: Track) => void;
+const listeners = new Set<Uploaded>();
+
+/** Call `listener` for each uploaded track. Return a function that stops this. */
+export function onUploaded(listener: Uploaded): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Upload files that are dropped anywhere, on every page. Without this, the browser would leave the page for the file. */
+export function startDrops(): void {
+  const onDrag = (event: DragEvent) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    isOver.value = event.type === "dragover" || (event.type === "dragleave" && event.relatedTarget !== null);
+    if (event.type !== "drop") return;
+    problem.value = "";
+    filesOf(event.dataTransfer).then(add, () => {
+      problem.value = "What you dropped cannot be read. Choose the files instead.";
+    });
+  };
+  for (const type of ["dragover", "dragleave", "drop"] as const) addEventListener(type, onDrag);
+}
 
 function add(files: readonly File[]): void {
   const added = files.map((file) => ({
@@ -52,9 +83,11 @@ function next(): void {
     running++;
     store(upload)
       .then(
-        () => {
+        (track) => {
           remove(upload);
-          onUploaded();
+          if (!track) return;
+          stored.value = track;
+          for (const listener of listeners) listener(track);
         },
         (error: Error) => error.name !== "AbortError" && change(upload.id, { problem: error.message }),
       )
@@ -65,18 +98,17 @@ function next(): void {
   }
 }
 
-/** Upload a file. Begin again while the connection is lost. */
-async function store(upload: Upload): Promise<void> {
+/** Upload a file. Begin again while the connection is lost. Return its track; null if the upload was cancelled. */
+async function store(upload: Upload): Promise<Track | null> {
   for (;;) {
     try {
       const onProgress = (share: number) => change(upload.id, { share, isWaiting: false });
-      await uploadTrack(upload.file, upload.key, onProgress, upload.abort.signal);
-      return;
+      return await uploadTrack(upload.file, upload.key, onProgress, upload.abort.signal);
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 0)) throw error;
       change(upload.id, { share: 0, isWaiting: true });
       await untilRetry(upload.abort.signal);
-      if (upload.abort.signal.aborted) return;
+      if (upload.abort.signal.aborted) return null;
     }
   }
 }
@@ -90,82 +122,101 @@ function remove(upload: Upload): void {
   uploads.value = uploads.value.filter(({ id }) => id !== upload.id);
 }
 
-export function Uploads(props: { onUploaded: () => void; isFirst: boolean }) {
+/** Where uploads begin. */
+export function UploadPanel({ isFirst }: { isFirst: boolean }) {
   const input = useRef<HTMLInputElement>(null);
-  const [isOver, setOver] = useState(false);
   const [isLoadingDemo, setLoadingDemo] = useState(false);
-  useEffect(() => {
-    onUploaded = props.onUploaded;
-  }, [props.onUploaded]);
-  useEffect(() => {
-    const onDrag = (event: DragEvent) => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      setOver(event.type === "dragover");
-      if (event.type === "drop") void filesOf(event.dataTransfer).then(add);
-    };
-    const types = ["dragover", "dragleave", "drop"] as const;
-    for (const type of types) addEventListener(type, onDrag);
-    return () => {
-      for (const type of types) removeEventListener(type, onDrag);
-    };
-  }, []);
   const loadDemo = (address: string) => {
     setLoadingDemo(true);
     fetch(address)
       .then(async (response) => {
-        if (response.ok) add([new File([await response.blob()], "Soundwright demo.ogg", { type: "audio/ogg" })]);
+        if (response.ok)
+          add([
+            new File([await response.blob()], "Soundwright demo.ogg", {
+              type: "audio/ogg",
+            }),
+          ]);
       })
       .finally(() => setLoadingDemo(false));
   };
   return (
-    <section aria-label="Upload">
-      <div class={`drop ${isOver ? "over" : ""}`}>
-        <Button label="Choose files" look={props.isFirst ? "primary" : "plain"} onClick={() => input.current?.click()}>
-          Choose files
-        </Button>
-        <input
-          ref={input}
-          class="hidden"
-          type="file"
-          multiple
-          accept="audio/*,video/*"
-          tabIndex={-1}
-          aria-label="Files to upload"
-          onChange={(event) => {
-            add([...(event.currentTarget.files ?? [])]);
-            event.currentTarget.value = "";
-          }}
-        />
-        <p class="quiet">or drop recordings and folders anywhere on this page.</p>
-        <Button label="Load the demo song" look="quiet" disabled={isLoadingDemo} onClick={() => loadDemo(demoSong)}>
-          Load the demo song
-        </Button>
-      </div>
+    <section class="drop" aria-label="Upload">
+      <Button label="Choose files" look={isFirst ? "primary" : "plain"} onClick={() => input.current?.click()}>
+        Choose files
+      </Button>
+      <input
+        ref={input}
+        class="hidden"
+        type="file"
+        multiple
+        accept="audio/*,video/*"
+        tabIndex={-1}
+        aria-label="Files to upload"
+        onChange={(event) => {
+          add([...(event.currentTarget.files ?? [])]);
+          event.currentTarget.value = "";
+        }}
+      />
+      <p class="quiet">or drop recordings and folders on any page.</p>
+      <Button label="Load the demo song" look="quiet" disabled={isLoadingDemo} onClick={() => loadDemo(demoSong)}>
+        Load the demo song
+      </Button>
+    </section>
+  );
+}
+
+/** The uploads that run, on every page. */
+export function Uploads() {
+  const isListed = path.value === "/";
+  if (isOver.value) return <div class="drop-area">Drop files and folders to upload them</div>;
+  if (uploads.value.length === 0 && !problem.value && (isListed || !stored.value)) return null;
+  return (
+    <section class="page uploads" aria-label="Uploads of this visit">
+      {problem.value && (
+        <Notice look="bad" action={<Close onClick={() => (problem.value = "")} />}>
+          {problem.value}
+        </Notice>
+      )}
+      {!isListed && stored.value && (
+        <Notice action={<Close onClick={() => (stored.value = null)} />}>
+          Uploaded: <a href={`/studio/tracks/${stored.value.id}`}>{stored.value.title}</a>
+        </Notice>
+      )}
       {uploads.value.length > 0 && (
-        <ul class="list" aria-label="Uploads">
-          {uploads.value.map((upload) => (
-            <li key={upload.id}>
-              <span class="title">{upload.file.name}</span>
-              <span class="number quiet">{stateOf(upload)}</span>
-              <Button
-                label={upload.problem ? `Dismiss ${upload.file.name}` : `Cancel ${upload.file.name}`}
-                icon="close"
-                look="quiet"
-                onClick={() => remove(upload)}
-              />
-              <div class="wide" role={upload.problem ? "alert" : undefined}>
-                {upload.problem ? (
-                  <span class="badge bad">{upload.problem}</span>
-                ) : (
-                  <ProgressBar label={`Upload of ${upload.file.name}`} percent={100 * upload.share} />
-                )}
-              </div>
-            </li>
+        <ul class="panel list" aria-label="Uploads">
+          {uploads.value.slice(0, SHOWN).map((upload) => (
+            <UploadRow key={upload.id} upload={upload} />
           ))}
+          {uploads.value.length > SHOWN && <li class="quiet">and {uploads.value.length - SHOWN} more</li>}
         </ul>
       )}
     </section>
+  );
+}
+
+function Close({ onClick }: { onClick: () => void }) {
+  return <Button label="Close" icon="close" look="quiet" onClick={onClick} />;
+}
+
+function UploadRow({ upload }: { upload: Upload }) {
+  return (
+    <li>
+      <span class="title">{upload.file.name}</span>
+      <span class="number quiet">{stateOf(upload)}</span>
+      <Button
+        label={upload.problem ? `Dismiss ${upload.file.name}` : `Cancel ${upload.file.name}`}
+        icon="close"
+        look="quiet"
+        onClick={() => remove(upload)}
+      />
+      <div class="wide" role={upload.problem ? "alert" : undefined}>
+        {upload.problem ? (
+          <span class="badge bad">{upload.problem}</span>
+        ) : (
+          <ProgressBar label={`Upload of ${upload.file.name}`} percent={100 * upload.share} />
+        )}
+      </div>
+    </li>
   );
 }
 
@@ -174,23 +225,33 @@ function stateOf(upload: Upload): string {
   return upload.isWaiting ? "waiting for the connection" : `${Math.round(100 * upload.share)}%`;
 }
 
-/** Return all files that were dropped, with those in folders. */
+/** Return all files that were dropped, and those in folders that may be recordings. */
 async function filesOf(transfer: DataTransfer): Promise<File[]> {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
-  return (await Promise.all(entries.map(filesIn))).flat();
+  const dropped = [...transfer.items].filter((item) => item.kind === "file");
+  // The items are only there until the first wait.
+  const found = dropped.map((item) => {
+    const entry = item.webkitGetAsEntry();
+    return entry ? filesIn(entry) : [item.getAsFile()].filter((file) => file !== null);
+  });
+  return (await Promise.all(found)).flat();
 }
 
+// Chromium has no global classes for entries, so flags tell them apart.
 async function filesIn(entry: FileSystemEntry): Promise<File[]> {
-  if (entry instanceof FileSystemFileEntry) {
-    return [await new Promise<File>((resolve, reject) => entry.file(resolve, reject))];
+  if (entry.isFile) {
+    return [await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject))];
   }
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
   const files: File[] = [];
-  if (!(entry instanceof FileSystemDirectoryEntry)) return files;
-  const reader = entry.createReader();
   for (;;) {
     // A reader returns its entries in parts.
     const entries = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-    if (entries.length === 0) return files;
+    if (entries.length === 0) return files.filter(mayBeRecording);
     files.push(...(await Promise.all(entries.map(filesIn))).flat());
   }
+}
+
+/** Folders of albums also have covers, booklets and hidden files. */
+function mayBeRecording({ name, type }: File): boolean {
+  return !name.startsWith(".") && !/^(image|text)\/|\/pdf$/.test(type);
 }
