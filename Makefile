@@ -18,7 +18,7 @@ export SOUNDWRIGHT_DATA_DIR SOUNDWRIGHT_GATEWAY_PORT SOUNDWRIGHT_SOUNDBOX_PORT S
 # Node.js is part of the virtual environment.
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel error --no-audit --no-fund --fetch-retries=1 --fetch-retry-mintimeout=1000
 STUDIO := services/gateway/web/studio/.vite/manifest.json
-DEMO_SONG := studio/src/pages/demo.ogg
+DEMO_SONG := demo/demo.ogg
 
 ##@ Use
 

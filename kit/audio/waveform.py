@@ -10,7 +10,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PIXEL_FRAMES", "Waveform", "coarser_waveform"]
+__all__ = ["PIXEL_FRAMES", "Waveform", "coarser_waveform", "waveform_bytes"]
 
 Samples = NDArray[np.float32]
 """float32 [channels, frames], nominally in [-1, 1]."""
@@ -47,6 +47,11 @@ class Waveform:
         """Return the waveform of all blocks so far. The last stretch may be shorter."""
         rest = b"" if self._rest is None or not self._rest.size else _pair(self._rest)
         return _file(self._sample_rate_hz, PIXEL_FRAMES, bytes(self._values) + rest)
+
+
+def waveform_bytes(frame_count: int) -> int:
+    """Return the size of the waveform of a recording."""
+    return _HEADER.size + 2 * -(-frame_count // PIXEL_FRAMES)
 
 
 def coarser_waveform(data: bytes, pixel_frames: int) -> bytes:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from kit.audio.ffmpeg import AudioInfo, AudioLimits, AudioSummary
+from kit.audio.waveform import waveform_bytes
 from kit.compute import Report
 from kit.confined.process import Confinement, ProcessDied, call
-from kit.confined.recordings import CPU_SECONDS, Recording
+from kit.confined.recordings import CPU_SECONDS, WAVEFORM, Recording
 from kit.errors import AppError, Code
 from kit.log import get_logger
 
@@ -42,18 +43,30 @@ class ConfinedAudio:
         self._scratch = scratch
         self._cpu_seconds = cpu_seconds
 
-    async def examine(self, path: Path, report: Report = lambda share: None) -> Recording:
+    async def examine(
+        self, path: Path, report: Report = lambda share: None, waveform_file: Path | None = None
+    ) -> Recording:
         """Decode a file completely, measure and hash it.
 
         Args:
             report: called at least five times per second. An exception that it raises ends the process.
+            waveform_file: where the waveform is written (:mod:`kit.audio.waveform`), on the file system of ``scratch``.
 
         Raises:
             AppError: as :func:`kit.audio.inspect`; ``AUDIO_TOO_COMPLEX``.
         """
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
             where = {"path": str(path.resolve())}
-            return recording_of(await self.call("kit.confined.recordings:examine", where, Path(folder), [path], report))
+            answer = await self.call("kit.confined.recordings:examine", where, Path(folder), [path], report)
+            recording = recording_of(answer)
+            if waveform_file:
+                made = Path(folder, WAVEFORM)
+                size_bytes = waveform_bytes(recording.summary.frame_count)
+                # An untrusted process wrote it.
+                if made.is_symlink() or not made.is_file() or made.stat().st_size != size_bytes:
+                    raise _too_complex()
+                made.replace(waveform_file)
+            return recording
 
     async def call(
         self,

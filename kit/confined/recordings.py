@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from kit.audio.ffmpeg import AudioLimits, AudioSummary, Decoding
+from kit.audio.waveform import Waveform
 from kit.confined.limits import allow_cpu_seconds
 
-__all__ = ["CPU_SECONDS", "Recording", "describe", "examine"]
+__all__ = ["CPU_SECONDS", "WAVEFORM", "Recording", "describe", "examine"]
 
 CPU_SECONDS = 900.0
 """CPU time of one file. Reading its header may take a small part of it."""
+
+WAVEFORM = "waveform"
+"""Name of the file with the waveform, in the working folder of the process."""
 
 _HEADER_SECONDS = 10.0
 _HASH_PIECE_BYTES = 1 << 20
@@ -36,11 +40,14 @@ class Recording:
 
 def examine(_report: Callable[[float], None], *, path: str, limits: Mapping[str, Any]) -> dict[str, Any]:
     """See :meth:`kit.confined.audio.ConfinedAudio.examine`."""
-    return describe(Path(path), AudioLimits(**limits))
+    return describe(Path(path), AudioLimits(**limits), Path(WAVEFORM))
 
 
-def describe(path: Path, limits: AudioLimits) -> dict[str, Any]:
+def describe(path: Path, limits: AudioLimits, waveform_file: Path | None = None) -> dict[str, Any]:
     """Decode a file completely and return its properties as a JSON value.
+
+    Args:
+        waveform_file: where its waveform is written (:mod:`kit.audio.waveform`); None: nowhere.
 
     Raises:
         AppError: as :func:`kit.audio.inspect`.
@@ -48,9 +55,13 @@ def describe(path: Path, limits: AudioLimits) -> dict[str, Any]:
     allow_cpu_seconds(_HEADER_SECONDS)
     with Decoding(path, limits) as decoding:
         allow_cpu_seconds(CPU_SECONDS)
-        for _ in decoding.chunks():
-            pass
+        waveform = Waveform(decoding.info.sample_rate_hz)
+        for block in decoding.chunks():
+            if waveform_file:
+                waveform.add(block)
         summary = decoding.summary()
+    if waveform_file:
+        waveform_file.write_bytes(waveform.data())
     digest = hashlib.sha256()
     size_bytes = 0
     with path.open("rb") as file:

@@ -18,6 +18,7 @@ from kit.log import get_logger
 from kit.ports import Blobs
 from kit.rpc import Context
 from kit.security.identity import require_principal
+from kit.worker.derived_files import waveform_key
 from services.ingest import service
 from services.ingest.direct_uploads import DirectUpload, DirectUploads
 from services.ingest.downloads import Downloads
@@ -139,16 +140,19 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         Returns:
             The track, and whether an earlier upload with the idempotency key created it.
         """
-        key = service.staging_key(request.upload_id)
+        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
+            return await self._finish_in(Path(folder), request)
+
+    async def _finish_in(self, folder: Path, request: pb.FinishUploadRequest) -> tuple[track_pb2.Track, bool]:
+        key, waveform = service.staging_key(request.upload_id), folder / "waveform"
         info = await self._blobs.stat(key)
         if info is None:
             raise service.upload_not_found()
         try:
             async with self._blobs.local(key) as path:
-                recording = await self._reader.examine(path)
+                recording = await self._reader.examine(path, waveform_file=waveform)
                 service.require_container(recording.container, request.allowed_containers)
-                with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as folder:
-                    tags = await own_tags(path, Path(folder))
+                tags = await own_tags(path, folder)
         except AppError as error:
             if not error.retryable:
                 await self._blobs.delete(key)
@@ -158,6 +162,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         track_id = service.upload_track_id(request.upload_id, require_principal().id, request.idempotency_key)
         target = service.upload_key(track_id, request.upload_id, recording.container)
         await self._blobs.move(key, target)
+        await self._blobs.put_file(waveform_key(target), waveform)
         track = track_pb2.Track(
             id=track_id,
             title=request.title.strip()[:500] or tags.title or service.title_of(filename),
@@ -195,6 +200,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
             stored = await self._track(track.id)
             if stored is None or stored.blob_key != track.blob_key:
                 await self._blobs.delete(track.blob_key)
+                await self._blobs.delete(waveform_key(track.blob_key))
             if stored is None:
                 raise
             if stored.content_sha256 != track.content_sha256:

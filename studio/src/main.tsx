@@ -7,10 +7,11 @@ import type { ComponentChildren, ComponentType } from "preact";
 import { signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { analyseDownloads, analyseNew } from "./api/analysis.ts";
 import { activeJobs, followJobs, isFollowing } from "./api/jobs.ts";
 import { startNotifications } from "./api/notifications.ts";
 import { account, flash, isAdministrator } from "./api/session.ts";
-import { startDrops, Uploads } from "./pages/uploads.tsx";
+import { onUploaded, startDrops, Uploads } from "./pages/uploads.tsx";
 import { PlayerBar } from "./player/bar.tsx";
 import { path, startRouter } from "./router.ts";
 import { Button, Notice } from "./ui/components.tsx";
@@ -23,6 +24,7 @@ interface Route {
 
 const ROUTES: readonly Route[] = [
   { pattern: /^\/$/, title: "Tracks", load: () => import("./pages/tracks.tsx") },
+  { pattern: /^\/demo$/, title: "Demo song", load: () => import("./pages/demo/page.tsx") },
   { pattern: /^\/tracks\/(?<id>[\w-]+)$/, title: "Track", load: () => import("./pages/track/page.tsx") },
   { pattern: /^\/jobs$/, title: "Jobs", load: () => import("./pages/jobs/page.tsx") },
   { pattern: /^\/account$/, title: "Account", load: () => import("./pages/account/page.tsx") },
@@ -146,6 +148,8 @@ function Problem({ text }: { text: string }) {
 
 startRouter();
 startDrops();
+analyseDownloads();
+onUploaded((track) => analyseNew(track.id));
 void followJobs();
 startNotifications();
 const root = document.getElementById("studio");

@@ -68,7 +68,8 @@ MATRIX = _rows({
     _admin(404): "PATCH /api/admin/users/{user_id} POST /api/admin/models/{component}/{name}/fetch",  # nobody, no component
     _admin(409): "DELETE /api/admin/jobs/{job_id}",  # it has ended
     _own(404): """
-        GET /api/tracks/{track_id} /api/tracks/{track_id}/stems /api/analysis/{track_id} /files/{path}
+        GET /api/tracks/{track_id} /api/tracks/{track_id}/stems /api/tracks/{track_id}/waveform /api/analysis/{track_id}
+        /files/{path}
         /api/agents/conversations/{conversation_id} /api/webhooks/{webhook_id} /api/webhooks/{webhook_id}/deliveries
         PATCH /api/tracks/{track_id} /api/webhooks/{webhook_id}
         POST /api/lalalai/cancel /api/agents/chat /api/webhooks/{webhook_id}/secret /api/daw/export /api/processing/plan""",

@@ -150,7 +150,7 @@ def test_a_hostile_name_becomes_a_harmless_one(stack: Stack, admin: httpx.Client
     disposition = download.headers["content-disposition"]
     assert disposition.isprintable()
     assert ".." not in disposition
-    [key] = stack.stored(f"tracks/{track['id']}/")
+    [key] = stack.recordings(f"tracks/{track['id']}/")
     assert key.endswith("/original.wav")
 
 

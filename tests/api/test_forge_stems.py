@@ -154,6 +154,21 @@ def test_a_waveform_shows_the_extremes_of_the_stem(admin: httpx.Client, stems: d
 
 
 @pytest.mark.topology("embedded", "cluster")
+def test_an_upload_has_a_waveform_until_it_is_deleted(stack: Stack, admin: httpx.Client) -> None:
+    track = upload(admin, SONG)
+    path = f"/api/tracks/{track['id']}/waveform"
+    samples = decoded(SONG)
+    for pixel_frames in (256, 16_384):
+        answer = admin.get(path, params={"samples_per_pixel": pixel_frames})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
+        assert np.abs(np.array(pixels(answer.content)) - np.array(drawn(samples, pixel_frames))).max() <= 1
+    assert len(stack.stored(f"tracks/{track['id']}/")) == 2
+    assert admin.delete(f"/api/tracks/{track['id']}").status_code == 204
+    assert stack.stored(f"tracks/{track['id']}/") == []
+    assert admin.get(path).json()["code"] == "TRACK_NOT_FOUND"
+
+
+@pytest.mark.topology("embedded", "cluster")
 def test_a_waveform_is_cached_and_has_parts(admin: httpx.Client, stems: dict[str, dict[str, Any]]) -> None:
     path = f"/api/stems/{stems['vocals']['id']}/waveform"
     whole = admin.get(path)

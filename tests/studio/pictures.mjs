@@ -1,5 +1,6 @@
 // Renders the pictures of the documentation, with the demo song.
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "./studio.mjs";
 
@@ -8,7 +9,10 @@ const PHONE = { width: 390, height: 844 };
 
 test("pictures of the studio", async ({ page, button }) => {
   await page.goto("/");
-  await button("Load the demo song").click();
+  await button("Choose files").waitFor();
+  await shoot("welcome");
+  const song = join(FOLDER, "../../demo/demo.ogg");
+  await page.getByLabel("Files to upload").setInputFiles({ name: "Soundwright demo.ogg", mimeType: "audio/ogg", buffer: readFileSync(song) });
   const track = page.getByRole("link", { name: "Soundwright demo" });
   await track.waitFor();
   await page.mouse.move(0, 0);
@@ -17,7 +21,6 @@ test("pictures of the studio", async ({ page, button }) => {
   await track.click();
   await page.getByText("Advanced").click();
   await page.getByLabel("Model").selectOption("dsp");
-  await button("Analyse").click();
   await button("Separate into stems").click();
   await button("Play").waitFor();
   await button("Analyse again").waitFor();

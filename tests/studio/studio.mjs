@@ -70,15 +70,22 @@ export const test = base.extend({
   /** Parts of complaints that a spec expects. Chromium itself notes each request that fails. */
   expected: [[], { option: true }],
 
-  /** No page reports an error or a warning. */
+  /** No page reports an error or a warning, also of contexts that a spec makes. */
   quiet: [
-    async ({ context, expected }, use) => {
+    async ({ browser, context, expected }, use) => {
       const complaints = [];
-      context.on("console", (message) => {
-        if (["error", "warning"].includes(message.type())) complaints.push(`${message.text()} ${message.location().url}`);
-      });
-      context.on("weberror", (problem) => complaints.push(String(problem.error())));
+      const listen = (to) => {
+        to.on("console", (message) => {
+          if (["error", "warning"].includes(message.type())) complaints.push(`${message.text()} ${message.location().url}`);
+        });
+        to.on("weberror", (problem) => complaints.push(String(problem.error())));
+        return to;
+      };
+      const { newContext } = browser;
+      browser.newContext = async (options) => listen(await newContext.call(browser, options));
+      listen(context);
       await use();
+      browser.newContext = newContext;
       expect(complaints.filter((text) => !expected.some((part) => text.includes(part)))).toEqual([]);
     },
     { auto: true },

@@ -129,3 +129,70 @@ test("a cancelled job starts again once", async ({ page, button, accessible, fit
   await fitsPhone();
   await accessible();
 });
+
+test("loops begin at once, snap to beats, have names, and Space plays whatever was clicked", async ({ page, button, accessible }) => {
+  const slider = page.getByRole("slider", { name: "Position" });
+  const position = async () => Number(await slider.inputValue());
+  const edge = (name) => page.getByRole("slider", { name: `${name} of the loop` });
+  const at = async (name) => Number(await edge(name).getAttribute("aria-valuenow"));
+  const ruler = page.locator(".ruler");
+  await button("Play").click();
+  await expect.poll(position).toBeGreaterThan(1);
+  await page.keyboard.press("[");
+  await expect.poll(position).toBeGreaterThan(2.5);
+  await page.keyboard.press("]");
+  await expect.poll(position).toBeLessThan(2);
+  const [start, end] = [await at("Start"), await at("End")];
+  expect(start).toBeGreaterThan(0.9);
+  expect(end - start).toBeGreaterThan(1);
+  await button("Pause").click();
+
+  const track_id = path.split("/").at(-1);
+  const { data } = await (await page.request.get(`/api/analysis/${track_id}`)).json();
+  const pixels = (await ruler.boundingBox()).width / Number(await slider.getAttribute("max"));
+  const beat = data.beats.find((seconds) => seconds > end + 1);
+  const box = await edge("End").boundingBox();
+  const [x, y] = [box.x + box.width / 2, box.y + 8];
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + (beat - end) * pixels + 4, y, { steps: 5 });
+  await page.mouse.up();
+  expect(Math.abs((await at("End")) - beat)).toBeLessThan(0.001);
+  await edge("End").press("ArrowRight");
+  expect(await at("End")).toBeGreaterThan(beat + 0.3);
+
+  await page.getByLabel("Name of the loop").fill("Chorus");
+  await button("Save the loop").click();
+  await expect(button("Loop Chorus")).toHaveAttribute("aria-pressed", "true");
+  await accessible();
+  await button("End the loop").click();
+  await page.reload();
+  await ruler.dblclick({ position: { x: (start + 0.5) * pixels, y: 4 } });
+  await expect(button("Loop Chorus")).toHaveAttribute("aria-pressed", "true");
+  await ruler.dblclick({ position: { x: 10 * pixels, y: 4 } });
+  expect((await at("End")) - (await at("Start"))).toBeCloseTo(2, 1);
+
+  await button("Mute drums").click();
+  await page.keyboard.press("Space");
+  await expect(button("Pause")).toBeVisible();
+  await expect(button("Mute drums")).toHaveAttribute("aria-pressed", "true");
+  await page.keyboard.press("Space");
+  await expect(button("Play")).toBeVisible();
+  await button("Forget the loop Chorus").click();
+  await expect(button("Loop Chorus")).toHaveCount(0);
+});
+
+test("a new separation shows its progress, and plays as soon as it is there", async ({ page, button }) => {
+  const own = page.getByLabel("Separation A");
+  const before = await own.inputValue();
+  await button("Loop the visible part").click();
+  await button("Play").click();
+  await page.getByText("Advanced").click();
+  await page.getByLabel("Model").selectOption("dsp");
+  await button("Separate again").click();
+  await expect(page.getByRole("region", { name: "Separate", exact: true }).locator(".progress-line")).toBeVisible();
+  await expect.poll(() => own.inputValue()).not.toBe(before);
+  await expect(own.locator("option").first()).toHaveJSProperty("selected", true);
+  await expect(button("Pause")).toBeVisible();
+  await expect(page.getByText("The new separation plays.")).toBeVisible();
+});

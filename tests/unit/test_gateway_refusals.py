@@ -168,6 +168,7 @@ ODD_IDS = [
 BY_ID = {
     "GET /api/tracks/{}": "TRACK_NOT_FOUND", "PATCH /api/tracks/{}": "TRACK_NOT_FOUND",
     "DELETE /api/tracks/{}": "TRACK_NOT_FOUND", "GET /api/tracks/{}/stems": "TRACK_NOT_FOUND",
+    "GET /api/tracks/{}/waveform": "TRACK_NOT_FOUND",
     "GET /api/analysis/{}": "TRACK_NOT_FOUND", "GET /api/jobs/{}": "JOB_NOT_FOUND",
     "DELETE /api/jobs/{}": "JOB_NOT_FOUND", "GET /api/processing/job/{}": "JOB_NOT_FOUND",
     "GET /api/analysis/job/{}": "JOB_NOT_FOUND", "GET /api/stems/{}/segments/0": "STEM_NOT_FOUND",

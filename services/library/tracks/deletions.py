@@ -15,6 +15,7 @@ from kit.log import get_logger
 from kit.periodic import failures_logged
 from kit.ports import Blobs, Clock
 from kit.security.identity import Principal
+from kit.worker.derived_files import waveform_key
 from kit.worker.outputs import delete_outputs
 from services.library.access import not_found
 from services.library.jobs.ledger import JobLedger
@@ -96,6 +97,7 @@ class TrackDeletions:
             await self._store.remove_track(track.id)
         if deletion.blob_key:
             await self._blobs.delete(deletion.blob_key)
+            await self._blobs.delete(waveform_key(deletion.blob_key))
         ended = True
         last = ""
         while jobs := await self._jobs.jobs_of_track(deletion.track_id, last, _JOB_BATCH):

@@ -44,9 +44,10 @@ export async function dataOf<T>(
   return data.data;
 }
 
-/** Return a file as bytes. */
+/** Return a file as bytes. Files of the studio itself need no account. */
 export async function getBytes(path: string, signal?: AbortSignal): Promise<ArrayBuffer> {
-  const response = await send(new Request(path, { signal: signal ?? null }));
+  const request = new Request(path, { signal: signal ?? null });
+  const response = await (path.startsWith("/api/") ? send(request) : fetch(request));
   if (!response.ok) throw refusal(response.status, await response.json().catch(() => null));
   return response.arrayBuffer();
 }

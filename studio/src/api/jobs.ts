@@ -58,6 +58,11 @@ export async function retryJob(jobId: string): Promise<Job> {
   return job;
 }
 
+/** Return the jobs of a track that are not finished. */
+export function jobsOf(trackId: string): Job[] {
+  return [...activeJobs.value.values()].filter((job) => job.track_id === trackId);
+}
+
 export function isActive(job: Job): boolean {
   return job.status === "queued" || job.status === "processing" || job.status === "downloading";
 }

@@ -608,6 +608,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tracks/{track_id}/waveform": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the waveform of an uploaded recording, as GET /api/stems/{stem_id}/waveform
+         * @description Get the waveform of an uploaded recording, as `GET /api/stems/{stem_id}/waveform`. No separation is needed.
+         *
+         *     Downloads, and uploads to earlier versions, have none: `FILE_NOT_FOUND`.
+         */
+        get: operations["get_track_waveform"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/stems/{stem_id}/segments/{index}": {
         parameters: {
             query?: never;
@@ -7812,6 +7834,45 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
+        /** @description `TRACK_NOT_FOUND`, `FILE_NOT_FOUND` */
+        forge_404_TRACK_NOT_FOUND_FILE_NOT_FOUND: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `AUDIO_NOT_READY` */
+        forge_409_AUDIO_NOT_READY_2: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
+        /** @description `PRECONDITION_FAILED` */
+        forge_412_PRECONDITION_FAILED: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ForgeError"];
+            };
+        };
         /** @description `RATE_LIMITED`, `TOO_MANY_CONVERSIONS` */
         forge_429_RATE_LIMITED_TOO_MANY_CONVERSIONS: {
             headers: {
@@ -7852,19 +7913,6 @@ export interface components {
                 "application/json": components["schemas"]["ForgeError"];
             };
         };
-        /** @description `PRECONDITION_FAILED` */
-        forge_412_PRECONDITION_FAILED: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
         /** @description `STEM_NOT_FOUND`, `FILE_NOT_FOUND`, `SEGMENT_NOT_FOUND` */
         forge_404_STEM_NOT_FOUND_FILE_NOT_FOUND_SEGMENT_NOT_FOUND: {
             headers: {
@@ -7880,19 +7928,6 @@ export interface components {
         };
         /** @description `TRACK_NOT_FOUND`, `NO_STEMS` */
         forge_404_TRACK_NOT_FOUND_NO_STEMS: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
-                "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
-                "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ForgeError"];
-            };
-        };
-        /** @description `AUDIO_NOT_READY` */
-        forge_409_AUDIO_NOT_READY_2: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
@@ -11980,6 +12015,130 @@ export interface operations {
             403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
             404: components["responses"]["forge_404_TRACK_NOT_FOUND_JOB_NOT_FOUND"];
             421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            429: components["responses"]["forge_429_RATE_LIMITED"];
+            500: components["responses"]["forge_500_INTERNAL_2"];
+            503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];
+        };
+    };
+    get_track_waveform: {
+        parameters: {
+            query?: {
+                /** @description Frames per pixel: a power of two. Only 256 supports range requests. */
+                samples_per_pixel?: number;
+            };
+            header?: {
+                /**
+                 * @description The requested part of the file (RFC 9110). Only one range is supported; several return the whole file.
+                 * @example bytes=0-1023
+                 */
+                Range?: string;
+                /**
+                 * @description Return a part only if the file still has this `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Range"?: string;
+                /**
+                 * @description Return the file only if its `ETag` differs.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-None-Match"?: string;
+                /**
+                 * @description Return the file only if it is newer. `If-None-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Modified-Since"?: string;
+                /**
+                 * @description Refuse with 412 if the file has another `ETag`.
+                 * @example "5d41402abc4b2a76"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description Refuse with 412 if the file is newer. `If-Match` takes precedence.
+                 * @example Wed, 25 Nov 2026 12:00:00 GMT
+                 */
+                "If-Unmodified-Since"?: string;
+            };
+            path: {
+                /** @description The ID of the track. */
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The requested part. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    ETag: components["headers"]["ETag"];
+                    "Last-Modified": components["headers"]["Last-Modified"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["forge_400_PATH_INVALID"];
+            401: components["responses"]["forge_401_UNAUTHORIZED"];
+            403: components["responses"]["forge_403_ACCOUNT_SUSPENDED"];
+            404: components["responses"]["forge_404_TRACK_NOT_FOUND_FILE_NOT_FOUND"];
+            409: components["responses"]["forge_409_AUDIO_NOT_READY_2"];
+            412: components["responses"]["forge_412_PRECONDITION_FAILED"];
+            /** @description The file has no such part. */
+            416: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Range": components["headers"]["Content-Range"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            421: components["responses"]["forge_421_HOST_NOT_ALLOWED_2"];
+            422: components["responses"]["forge_422_VALIDATION_ERROR"];
             429: components["responses"]["forge_429_RATE_LIMITED"];
             500: components["responses"]["forge_500_INTERNAL_2"];
             503: components["responses"]["forge_503_SERVICE_UNAVAILABLE"];

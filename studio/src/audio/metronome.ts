@@ -45,6 +45,18 @@ export function nearestBeat(beats: readonly number[], seconds: number): number {
   return after > 0 && gap(after - 1) <= gap(after) ? after - 1 : after;
 }
 
+/** Return the bar around a time, in seconds; null if there are not enough beats. */
+export function barAround(
+  seconds: number,
+  beats: readonly number[],
+  firstDownbeat: number,
+): { start: number; end: number } | null {
+  const beat = firstBeatFrom(beats, seconds + 1e-6) - 1;
+  const first = firstDownbeat + Math.floor((beat - firstDownbeat) / BEATS_PER_BAR) * BEATS_PER_BAR;
+  const [start, end] = [beats[Math.max(0, first)], beats[first + BEATS_PER_BAR] ?? beats.at(-1)];
+  return start !== undefined && end !== undefined && start < end ? { start, end } : null;
+}
+
 /** A click of the count-in. */
 interface Click {
   /** Time since the beginning of the count-in, in seconds of the track. */

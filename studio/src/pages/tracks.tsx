@@ -2,13 +2,16 @@
 
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, dataOf, type Track } from "../api/client.ts";
-import { onJobFinished } from "../api/jobs.ts";
-import { useLoaded } from "../api/requests.ts";
+import { jobsOf, onJobFinished } from "../api/jobs.ts";
+import { useAction, useLoaded } from "../api/requests.ts";
 import { Button, Notice } from "../ui/components.tsx";
 import { timeText } from "../waveform/view.ts";
 import { BatchControls } from "./batch.tsx";
+import { Picture } from "./demo/picture.tsx";
+import { Progress } from "./jobs/row.tsx";
 import { Links } from "./links.tsx";
-import { onUploaded, UploadPanel } from "./uploads.tsx";
+import { separate } from "./separation/wish.tsx";
+import { ChooseFiles, onUploaded } from "./uploads.tsx";
 
 const PAGE_SIZE = 50;
 const SEARCH_MILLISECONDS = 250;
@@ -34,17 +37,11 @@ export default function TracksPage() {
     if (!changed.delete(trackId)) changed.add(trackId);
     select(changed);
   };
+  const isEmpty = tracks?.length === 0 && !search && !sought;
   return (
     <div class="page">
-      <div class="row apart">
-        <h1>Tracks</h1>
-        <label class="field">
-          Search
-          <input class="input" type="search" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
-        </label>
-      </div>
-      <Links onStarted={load} />
-      <UploadPanel isFirst={tracks?.length === 0 && !search} />
+      {isEmpty ? <Welcome /> : <Heading search={search} onSearch={setSearch} />}
+      <Links key="links" onStarted={load} />
       {problem && <Notice look="bad">{problem}</Notice>}
       <BatchControls selected={selected} onClear={() => select(new Set())} />
       {tracks && tracks.length > 0 && (
@@ -59,13 +56,51 @@ export default function TracksPage() {
           ))}
         </ul>
       )}
-      {tracks?.length === 0 && <p class="quiet">{search ? "No track matches the search." : "No tracks yet."}</p>}
+      {tracks?.length === 0 && !isEmpty && <p class="quiet">No track matches the search.</p>}
       {tracks && tracks.length >= count && (
         <Button label="More tracks" onClick={() => setCount(count + PAGE_SIZE)} disabled={count >= 100}>
           More tracks
         </Button>
       )}
     </div>
+  );
+}
+
+function Heading({ search, onSearch }: { search: string; onSearch: (search: string) => void }) {
+  return (
+    <>
+      <div class="row apart">
+        <h1>Tracks</h1>
+        <label class="field">
+          Search
+          <input class="input" type="search" value={search} onInput={(event) => onSearch(event.currentTarget.value)} />
+        </label>
+      </div>
+      <section class="drop" aria-label="Upload">
+        <ChooseFiles />
+        <p class="quiet">or drop recordings and folders on any page.</p>
+        <a href="/studio/demo">Demo song</a>
+      </section>
+    </>
+  );
+}
+
+/** What a visitor without tracks sees. */
+function Welcome() {
+  return (
+    <section class="panel welcome" aria-label="Welcome">
+      <div>
+        <h1>Soundwright separates a song into its instruments, and finds its tempo, key and beats.</h1>
+        <div class="row">
+          <ChooseFiles isFirst />
+          <a class="button" href="/studio/demo">
+            Open the demo song
+          </a>
+        </div>
+        <p class="quiet">You can also drop recordings and folders on any page, or paste a link below.</p>
+      </div>
+      <Picture />
+    </section>
   );
 }
 
@@ -77,6 +112,7 @@ interface TrackRowProps {
 
 function TrackRow({ track, isSelected, onToggle }: TrackRowProps) {
   const facts = [track.bpm && `${track.bpm.toFixed(0)} bpm`, track.key].filter(Boolean).join(" · ");
+  const jobs = jobsOf(track.id);
   return (
     <li>
       <div class="title">
@@ -93,8 +129,32 @@ function TrackRow({ track, isSelected, onToggle }: TrackRowProps) {
       <div class="row">
         {track.stem_count > 0 && <span class="badge">{track.stem_count} stems</span>}
         {track.download_status !== "completed" && <span class="badge active">{track.download_status}</span>}
+        <span class="number quiet">{timeText(track.duration_seconds)}</span>
       </div>
-      <span class="number quiet">{timeText(track.duration_seconds)}</span>
+      <NextStep track={track} isSeparating={jobs.some((job) => job.job_type === "processing")} />
+      {jobs.map((job) => (
+        <Progress key={job.id} job={job} isNamed />
+      ))}
     </li>
+  );
+}
+
+/** The button for what a track is ready for. */
+function NextStep({ track, isSeparating }: { track: Track; isSeparating: boolean }) {
+  const { isBusy, problem, run } = useAction();
+  if (track.stem_count > 0)
+    return (
+      <a class="button" href={`/studio/tracks/${track.id}`} aria-label={`Mix ${track.title}`}>
+        Mix
+      </a>
+    );
+  if (!track.file_path || isSeparating) return <span />;
+  return (
+    <>
+      <Button label={`Separate ${track.title}`} disabled={isBusy} onClick={() => void run(() => separate(track.id))}>
+        Separate
+      </Button>
+      {problem && <p class="wide failure">{problem}</p>}
+    </>
   );
 }

@@ -1,14 +1,13 @@
 /** Uploads: by drag and drop on any page (also of folders) or by the file dialog, with progress and cancel for each file. */
 
 import { signal } from "@preact/signals";
-import { useRef, useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { Track } from "../api/client.ts";
 import { untilRetry } from "../api/connection.ts";
 import { ApiError } from "../api/errors.ts";
 import { newKey, uploadTrack } from "../api/upload.ts";
 import { path } from "../router.ts";
 import { Button, Notice, ProgressBar } from "../ui/components.tsx";
-import demoSong from "./demo.ogg?url";
 
 interface Upload {
   readonly id: number;
@@ -123,24 +122,10 @@ function remove(upload: Upload): void {
 }
 
 /** Where uploads begin. */
-export function UploadPanel({ isFirst }: { isFirst: boolean }) {
+export function ChooseFiles({ isFirst = false }) {
   const input = useRef<HTMLInputElement>(null);
-  const [isLoadingDemo, setLoadingDemo] = useState(false);
-  const loadDemo = (address: string) => {
-    setLoadingDemo(true);
-    fetch(address)
-      .then(async (response) => {
-        if (response.ok)
-          add([
-            new File([await response.blob()], "Soundwright demo.ogg", {
-              type: "audio/ogg",
-            }),
-          ]);
-      })
-      .finally(() => setLoadingDemo(false));
-  };
   return (
-    <section class="drop" aria-label="Upload">
+    <>
       <Button label="Choose files" look={isFirst ? "primary" : "plain"} onClick={() => input.current?.click()}>
         Choose files
       </Button>
@@ -157,17 +142,13 @@ export function UploadPanel({ isFirst }: { isFirst: boolean }) {
           event.currentTarget.value = "";
         }}
       />
-      <p class="quiet">or drop recordings and folders on any page.</p>
-      <Button label="Load the demo song" look="quiet" disabled={isLoadingDemo} onClick={() => loadDemo(demoSong)}>
-        Load the demo song
-      </Button>
-    </section>
+    </>
   );
 }
 
 /** The uploads that run, on every page. */
 export function Uploads() {
-  const isListed = path.value === "/";
+  const isListed = ["/", `/tracks/${stored.value?.id}`].includes(path.value);
   if (isOver.value) return <div class="drop-area">Drop files and folders to upload them</div>;
   if (uploads.value.length === 0 && !problem.value && (isListed || !stored.value)) return null;
   return (

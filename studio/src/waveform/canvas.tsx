@@ -16,14 +16,18 @@ dark.addEventListener("change", () => {
   scheme.value = dark.matches;
 });
 
-/** Load the peaks of a stem: an overview first if the track is long, then all. */
-export async function loadPeaks(stemId: string, frameCount: number, target: Signal<Pyramid | null>): Promise<void> {
-  const address = `/api/stems/${stemId}/waveform`;
+/** Load the peaks of a recording: an overview first if it is long, then all. */
+export async function loadPeaks(address: string, frameCount: number, target: Signal<Pyramid | null>): Promise<void> {
   let overview = FINEST;
   while (frameCount / overview > OVERVIEW_PIXELS) overview *= 2;
   if (overview > 16 * FINEST) {
-    target.value = pyramidOf(readPeaks(await getBytes(`${address}?samples_per_pixel=${overview}`)));
+    await loadPeaksFrom(`${address}?samples_per_pixel=${overview}`, target);
   }
+  await loadPeaksFrom(address, target);
+}
+
+/** Load a file of peaks. */
+export async function loadPeaksFrom(address: string, target: Signal<Pyramid | null>): Promise<void> {
   target.value = pyramidOf(readPeaks(await getBytes(address)));
 }
 

@@ -121,6 +121,28 @@ def stem_routes(gateway: Gateway) -> APIRouter:
         }
         return data(stems)
 
+    @router.get("/api/tracks/{track_id}/waveform")
+    @access(Access.ACCOUNT, RateClass.FILES)
+    @file_responses(
+        "application/octet-stream",
+        refusals.TRACK_NOT_FOUND,
+        refusals.AUDIO_NOT_READY,
+        refusals.FILE_NOT_FOUND,
+        refusals.VALIDATION_ERROR,
+        redirects=False,
+    )
+    async def get_track_waveform(
+        request: Request, track_id: TrackId, samples_per_pixel: PixelFrames = PIXEL_FRAMES
+    ) -> Response:
+        """Get the waveform of an uploaded recording, as `GET /api/stems/{stem_id}/waveform`. No separation is needed.
+
+        Downloads, and uploads to earlier versions, have none: `FILE_NOT_FOUND`.
+        """
+        track = await own_track(clients, track_id, needs_audio=True)
+        # Without a length, no waveform is computed: the gateway does not decode files of users.
+        recording = job_pb2.AudioOutput(name=track.title, blob_key=track.blob_key)
+        return await playback.waveform(request, recording, samples_per_pixel)
+
     @router.get("/api/stems/{stem_id}/segments/{index}")
     @access(Access.ACCOUNT, RateClass.FILES)
     @made_file_responses(

@@ -3,6 +3,7 @@
 import { account, currentCsrfToken } from "../../api/client.ts";
 import { Notice } from "../../ui/components.tsx";
 import { Connections } from "./connections.tsx";
+import { NewTracks } from "./new-tracks.tsx";
 import { Keys } from "./keys.tsx";
 import { Sessions } from "./sessions.tsx";
 import { Storage } from "./storage.tsx";
@@ -25,6 +26,7 @@ function Registered() {
       <p class="wrap">
         {account} · <a href="/users/settings">Change the password or the email address</a>
       </p>
+      <NewTracks />
       <Storage />
       <Keys />
       <Connections />
@@ -44,6 +46,7 @@ function Guest() {
       <p>
         <a href="/users/log-in?return_to=/studio/account">Log in</a> if you have an account.
       </p>
+      <NewTracks />
       <Storage />
     </div>
   );

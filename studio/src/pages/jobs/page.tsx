@@ -1,6 +1,5 @@
 /** All jobs, page by page, newest first. Those that run are kept up to date. */
 
-import "./jobs.css";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { api, type Job, refusal } from "../../api/client.ts";
 import { activeJobs, isFollowing, onJobFinished } from "../../api/jobs.ts";

@@ -1,5 +1,6 @@
 /** A job: what it works on, its progress, and what the user can do about it. */
 
+import "./jobs.css";
 import { useState } from "preact/hooks";
 import type { Job } from "../../api/client.ts";
 import { cancelJob, isActive, retryJob } from "../../api/jobs.ts";
@@ -76,13 +77,16 @@ function countsText({ total, completed, failed, cancelled }: NonNullable<Job["ba
 }
 
 /** The progress of a job that is queued or runs. A queued job has none yet, so it shows its place instead of a bar. */
-export function Progress({ job }: { job: Job }) {
+export function Progress({ job, isNamed = false }: { job: Job; isNamed?: boolean }) {
   return (
     <div class="wide progress-line">
       {job.status !== "queued" && (
         <ProgressBar label={`Progress of the ${nameOf(job).toLowerCase()}`} percent={job.progress} />
       )}
-      <span class="quiet">{stateText(job)}</span>
+      <span class="quiet">
+        {isNamed && `${nameOf(job)} · `}
+        {stateText(job)}
+      </span>
     </div>
   );
 }

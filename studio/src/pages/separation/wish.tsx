@@ -3,6 +3,7 @@
 import "./separation.css";
 import { useCallback, useId } from "preact/hooks";
 import { api, dataOf, type SeparationModel, type SeparationPlan } from "../../api/client.ts";
+import { followJob } from "../../api/jobs.ts";
 import { useLoaded } from "../../api/requests.ts";
 import { isAdministrator } from "../../api/session.ts";
 import { Button, Notice } from "../../ui/components.tsx";
@@ -31,6 +32,13 @@ export const FIRST_WISH: Wish = { quality: "balanced", model: "auto", stem: "" }
 /** Return the parameters of a separation. */
 export function parametersOf({ quality, model, stem }: Wish) {
   return { model, quality: model === "auto" ? quality : "", stems: stem ? [stem] : [] };
+}
+
+/** Start a separation of a track, and follow it. */
+export async function separate(trackId: string, wish = FIRST_WISH): Promise<void> {
+  const body = { track_id: trackId, ...parametersOf(wish) };
+  const { job_id } = await dataOf(api.POST("/api/processing/separate", { body: body as never }));
+  await followJob(job_id);
 }
 
 type Plans = readonly SeparationPlan[];

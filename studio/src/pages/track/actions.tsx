@@ -1,61 +1,75 @@
 /** Starts jobs for a track, and exports its mix and its stems. */
 
 import { useState } from "preact/hooks";
-import { api, dataOf, refusal, type Track } from "../../api/client.ts";
-import { followJob } from "../../api/jobs.ts";
+import { analyse } from "../../api/analysis.ts";
+import { api, type Job, refusal, type Track } from "../../api/client.ts";
+import { cancelJob, jobsOf } from "../../api/jobs.ts";
+import { nameOf } from "../../api/notifications.ts";
+import { useAction } from "../../api/requests.ts";
 import { Button, Notice } from "../../ui/components.tsx";
-import { FIRST_WISH, parametersOf, WishControls } from "../separation/wish.tsx";
+import { Progress } from "../jobs/row.tsx";
+import { FIRST_WISH, separate, WishControls } from "../separation/wish.tsx";
 import type { Player } from "./player.ts";
 
-/** Run an action. Return whether it runs, the message of its failure, and a function that starts it. */
-function useAction(action: () => Promise<void>): { isBusy: boolean; problem: string; start: () => void } {
-  const [isBusy, setBusy] = useState(false);
-  const [problem, setProblem] = useState("");
-  const start = () => {
-    setBusy(true);
-    setProblem("");
-    action()
-      .catch((error: Error) => setProblem(error.message))
-      .finally(() => setBusy(false));
-  };
-  return { isBusy, problem, start };
-}
-
+/** Starts a separation, and shows those that run. */
 export function SeparateControls({ track, isFirst }: { track: Track; isFirst: boolean }) {
   const [wish, setWish] = useState(FIRST_WISH);
-  const { isBusy, problem, start } = useAction(async () => {
-    const body = { track_id: track.id, ...parametersOf(wish) };
-    const { job_id } = await dataOf(api.POST("/api/processing/separate", { body: body as never }));
-    await followJob(job_id);
-  });
+  const { isBusy, problem, run } = useAction();
   const text = isFirst ? "Separate into stems" : "Separate again";
   return (
     <section class="panel separate" aria-label="Separate">
       <WishControls trackIds={track.file_path ? [track.id] : []} wish={wish} onChange={setWish} />
       <div class="row">
-        <Button label={text} look={isFirst ? "primary" : "plain"} disabled={isBusy || !track.file_path} onClick={start}>
-          {text}
+        <Button
+          label={text}
+          look={isFirst ? "primary" : "plain"}
+          disabled={isBusy || !track.file_path}
+          onClick={() => void run(() => separate(track.id, wish))}
+        >
+          {isBusy ? "Starting…" : text}
         </Button>
         {problem && <Notice look="bad">{problem}</Notice>}
       </div>
+      <RunningJobs trackId={track.id} type="processing" />
     </section>
   );
 }
 
 export function AnalyseButton({ track, isFirst }: { track: Track; isFirst: boolean }) {
-  const { isBusy, problem, start } = useAction(async () => {
-    const body = { track_id: track.id, features: ["tempo", "key", "energy", "chroma"] };
-    const { job_id } = await dataOf(api.POST("/api/analysis/analyze", { body: body as never }));
-    await followJob(job_id);
-  });
+  const { isBusy, problem, run } = useAction();
+  const isRunning = jobsOf(track.id).some((job) => job.job_type === "analysis");
+  const text = isFirst ? "Analyse" : "Analyse again";
   return (
     <>
-      <Button label={isFirst ? "Analyse" : "Analyse again"} disabled={isBusy || !track.file_path} onClick={start}>
-        {isFirst ? "Analyse" : "Analyse again"}
+      <Button
+        label={text}
+        disabled={isBusy || isRunning || !track.file_path}
+        onClick={() => void run(() => analyse(track.id))}
+      >
+        {isRunning ? "Analysing…" : text}
       </Button>
       {problem && <Notice look="bad">{problem}</Notice>}
     </>
   );
+}
+
+/** The jobs of a track that are not finished. */
+export function RunningJobs({ trackId, type }: { trackId: string; type: Job["job_type"] }) {
+  return jobsOf(trackId)
+    .filter((job) => job.job_type === type)
+    .map((job) => (
+      <Notice
+        key={job.id}
+        action={
+          <Button label="Cancel the job" disabled={job.cancel_requested} onClick={() => void cancelJob(job.id)}>
+            Cancel
+          </Button>
+        }
+      >
+        {nameOf(job)}
+        <Progress job={job} />
+      </Notice>
+    ));
 }
 
 const FORMATS = [
@@ -69,7 +83,8 @@ const FORMATS = [
 export function ExportControls({ track, player }: { track: Track; player: Player }) {
   const [format, setFormat] = useState<string>(FORMATS[0][0]);
   const isStretched = player.speed.value !== 1 || player.semitones.value !== 0;
-  const { isBusy, problem, start } = useAction(async () => {
+  const { isBusy, problem, run } = useAction();
+  const start = async () => {
     const form = new FormData();
     form.append("track_id", track.id);
     form.append("separation_id", player.stems[0]?.processing_job_id ?? "");
@@ -81,7 +96,7 @@ export function ExportControls({ track, player }: { track: Track; player: Player
     });
     if (!data) throw refusal(response.status, error);
     save(data as Blob, `${track.title} - mix.${format.startsWith("flac") ? "flac" : "wav"}`);
-  });
+  };
   return (
     <div class="row">
       <label class="field">
@@ -94,7 +109,7 @@ export function ExportControls({ track, player }: { track: Track; player: Player
           ))}
         </select>
       </label>
-      <Button label="Export the mix" disabled={isBusy} onClick={start}>
+      <Button label="Export the mix" disabled={isBusy} onClick={() => void run(start)}>
         {isBusy ? "Mixing…" : "Export the mix"}
       </Button>
       <a class="button" href={`/export/stems/${track.id}`} download>

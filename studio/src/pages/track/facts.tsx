@@ -29,5 +29,5 @@ function Fact({ name, value }: { name: string; value: string | null }) {
 }
 
 function unitText(value: number | null | undefined, unit: string): string | null {
-  return value == null ? null : `${value.toFixed(1)} ${unit}`;
+  return value == null ? null : `${value.toFixed(1).replace(/^-0\.0$/, "0.0")} ${unit}`;
 }

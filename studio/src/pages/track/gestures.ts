@@ -69,13 +69,13 @@ export function useGestures(ref: RefObject<HTMLElement | null>, player: Player):
   }, [ref, player]);
 }
 
-/** Select a loop by dragging on the ruler. A click seeks. */
+/** Select a loop by dragging on the ruler. A click seeks, and a double click loops a saved loop or a bar. */
 export function useLoopSelection(ref: RefObject<HTMLElement | null>, player: Player): void {
   useEffect(() => {
     const element = ref.current;
     if (!element) return;
     let from: number | null = null;
-    const frameAt = (event: PointerEvent) => {
+    const frameAt = (event: MouseEvent) => {
       const { start, framesPerPixel } = player.view.value;
       return start + offset(event, element) * framesPerPixel;
     };
@@ -88,14 +88,17 @@ export function useLoopSelection(ref: RefObject<HTMLElement | null>, player: Pla
       if (from === null) return;
       const to = frameAt(event);
       if (Math.abs(to - from) / player.view.value.framesPerPixel <= CLICK_PIXELS) player.seek(to);
-      else player.setLoop(Math.min(from, to), Math.max(from, to));
+      else player.setLoop(player.snapped(Math.min(from, to)), player.snapped(Math.max(from, to)));
       from = null;
     };
+    const onDouble = (event: MouseEvent) => player.loopAround(frameAt(event));
+    element.addEventListener("dblclick", onDouble);
     element.addEventListener("pointerdown", onDown);
     element.addEventListener("pointerup", onUp);
     return () => {
       element.removeEventListener("pointerdown", onDown);
       element.removeEventListener("pointerup", onUp);
+      element.removeEventListener("dblclick", onDouble);
     };
   }, [ref, player]);
 }

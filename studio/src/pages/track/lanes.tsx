@@ -2,16 +2,17 @@
 
 import { type Signal, useComputed, useSignal } from "@preact/signals";
 import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
-import type { Stem } from "../../api/client.ts";
-import { BEATS_PER_BAR } from "../../audio/metronome.ts";
+import { BEATS_PER_BAR, nearestBeat } from "../../audio/metronome.ts";
 import { isHeard } from "../../audio/mix.ts";
+import type { Range } from "../../audio/timeline.ts";
 import { Button, Fader, LevelMeter, Pan } from "../../ui/components.tsx";
 import { loadPeaks, Waveform } from "../../waveform/canvas.tsx";
 import type { Pyramid } from "../../waveform/peaks.ts";
-import { beatMarks, timeMarks, whole } from "../../waveform/view.ts";
+import { beatMarks, timeMarks, timeText, whole } from "../../waveform/view.ts";
 import { Spectrogram } from "../../waveform/spectrogram.tsx";
 import { useGestures, useLoopSelection } from "./gestures.ts";
 import type { Player } from "./player.ts";
+import { type PlayedStem, waveformOf } from "./sources.ts";
 import { Series } from "./series.tsx";
 
 const LANE_HEIGHT = 76;
@@ -42,15 +43,17 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
         <Button label="Show all of the track" look="quiet" onClick={() => player.showAll()}>
           All
         </Button>
-        <Button
-          label="Show spectrograms"
-          icon="spectrogram"
-          look="quiet"
-          pressed={player.showsSpectrograms.value}
-          onClick={() => {
-            player.showsSpectrograms.value = !player.showsSpectrograms.value;
-          }}
-        />
+        {player.hasSpectrograms && (
+          <Button
+            label="Show spectrograms"
+            icon="spectrogram"
+            look="quiet"
+            pressed={player.showsSpectrograms.value}
+            onClick={() => {
+              player.showsSpectrograms.value = !player.showsSpectrograms.value;
+            }}
+          />
+        )}
         <Button label="Keyboard shortcuts" icon="help" look="quiet" onClick={onHelp} />
       </div>
       <Minimap player={player} />
@@ -67,7 +70,7 @@ export function Lanes({ player, onHelp }: { player: Player; onHelp: () => void }
   );
 }
 
-function LaneRow({ player, stem, number }: { player: Player; stem: Stem; number: number }) {
+function LaneRow({ player, stem, number }: { player: Player; stem: PlayedStem; number: number }) {
   const name = stem.stem_type;
   const heard = player.heardStem(name);
   const peaks = usePeaks(heard);
@@ -129,12 +132,12 @@ function LaneRow({ player, stem, number }: { player: Player; stem: Stem; number:
   );
 }
 
-function usePeaks(stem: Stem | null): Signal<Pyramid | null> {
+function usePeaks(stem: PlayedStem | null): Signal<Pyramid | null> {
   const peaks = useSignal<Pyramid | null>(null);
   useEffect(() => {
     peaks.value = null;
     // Without peaks, the lane stays empty. Everything else works.
-    if (stem) loadPeaks(stem.id, stem.frame_count, peaks).catch(() => {});
+    if (stem) loadPeaks(waveformOf(stem), stem.frame_count, peaks).catch(() => {});
   }, [stem, peaks]);
   return peaks;
 }
@@ -160,7 +163,7 @@ function Minimap({ player }: { player: Player }) {
   );
 }
 
-function MinimapWave({ stem, player }: { stem: Stem; player: Player }) {
+function MinimapWave({ stem, player }: { stem: PlayedStem; player: Player }) {
   const peaks = usePeaks(stem);
   const width = player.width.value;
   const view = useMemo(() => whole(player.frameCount, width), [player, width]);
@@ -183,10 +186,27 @@ function Ruler({ player }: { player: Player }) {
   const element = useRef<HTMLDivElement>(null);
   useLoopSelection(element, player);
   return (
-    <div class="ruler" ref={element} aria-hidden="true" title="Drag to loop a part. Click to go there.">
+    <div
+      class="ruler"
+      ref={element}
+      aria-hidden="true"
+      title="Drag to loop a part. Click to go there. Double click to loop a saved loop or a bar."
+    >
       {timeMarks(view, width, player.sampleRateHz).map((mark) => (
         <span class="time number" key={mark.text} style={{ left: `${mark.x}px` }}>
           {mark.text}
+        </span>
+      ))}
+      {player.loops.value.map((loop) => (
+        <span
+          class="section"
+          key={loop.name}
+          style={{
+            left: `${(loop.start - view.start) / view.framesPerPixel}px`,
+            width: `${(loop.end - loop.start) / view.framesPerPixel}px`,
+          }}
+        >
+          {loop.name}
         </span>
       ))}
       {player.musicalKey.value && <b class="key">{player.musicalKey.value}</b>}
@@ -199,13 +219,72 @@ function Ruler({ player }: { player: Player }) {
   );
 }
 
+/** The loop. Its edges can be dragged, or moved from beat to beat with the arrow keys. */
 function LoopMark({ player }: { player: Player }) {
-  const loop = player.loop.value;
+  const dragged = useSignal<Range | null>(null);
+  const loop = dragged.value ?? player.loop.value;
   if (!loop) return null;
   const { start, framesPerPixel } = player.view.value;
   const left = (loop.start - start) / framesPerPixel;
   return (
-    <div class="loop-mark" style={{ left: `${left}px`, width: `${(loop.end - loop.start) / framesPerPixel}px` }} />
+    <div class="loop-mark" style={{ left: `${left}px`, width: `${(loop.end - loop.start) / framesPerPixel}px` }}>
+      <LoopEdge edge="start" loop={loop} dragged={dragged} player={player} />
+      <LoopEdge edge="end" loop={loop} dragged={dragged} player={player} />
+    </div>
+  );
+}
+
+interface LoopEdgeProps {
+  edge: "start" | "end";
+  loop: Range;
+  /** The loop while an edge is dragged. The player follows when it is released. */
+  dragged: Signal<Range | null>;
+  player: Player;
+}
+
+function LoopEdge({ edge, loop, dragged, player }: LoopEdgeProps) {
+  const set = (range: Range) => player.setLoop(range.start, range.end);
+  const onMove = (event: PointerEvent) => {
+    const area = (event.currentTarget as HTMLElement).closest(".overlay");
+    if (!dragged.value || !area) return;
+    const { start, framesPerPixel } = player.view.value;
+    const frame = player.snapped(start + (event.clientX - area.getBoundingClientRect().left) * framesPerPixel);
+    const moved = { ...dragged.value, [edge]: Math.max(0, Math.min(frame, player.frameCount)) };
+    if (moved.start < moved.end) dragged.value = moved;
+  };
+  const onKey = (event: KeyboardEvent) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const beats = player.beats.value;
+    const beat = beats[nearestBeat(beats, loop[edge] / player.sampleRateHz) + step];
+    const frame = beat === undefined ? loop[edge] + 0.1 * step * player.sampleRateHz : beat * player.sampleRateHz;
+    const moved = { ...loop, [edge]: frame };
+    if (moved.start < moved.end) set(moved);
+  };
+  const seconds = loop[edge] / player.sampleRateHz;
+  return (
+    <div
+      class={`loop-edge ${edge}`}
+      role="slider"
+      tabIndex={0}
+      aria-label={edge === "start" ? "Start of the loop" : "End of the loop"}
+      aria-valuemin={0}
+      aria-valuemax={player.frameCount / player.sampleRateHz}
+      aria-valuenow={seconds}
+      aria-valuetext={timeText(seconds, 1)}
+      onKeyDown={onKey}
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        dragged.value = loop;
+      }}
+      onPointerMove={onMove}
+      onPointerUp={() => {
+        if (dragged.value) set(dragged.value);
+        dragged.value = null;
+      }}
+      onPointerCancel={() => (dragged.value = null)}
+    />
   );
 }
 

@@ -1,21 +1,21 @@
 /** The track page: what is known about a track, its mixer, and the jobs that make stems and measurements. */
 
 import "./track.css";
-import { useEffect, useRef, useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { type Analysis, api, dataOf, type Stems, type Track } from "../../api/client.ts";
-import { activeJobs, cancelJob, onJobFinished } from "../../api/jobs.ts";
-import { nameOf } from "../../api/notifications.ts";
-import { leaveFloor, takeFloor } from "../../audio/floor.ts";
-import { Button, Notice } from "../../ui/components.tsx";
-import { Progress } from "../jobs/row.tsx";
+import { onJobFinished } from "../../api/jobs.ts";
+import { Notice } from "../../ui/components.tsx";
 import { Because } from "../separation/because.tsx";
-import { AnalyseButton, ExportControls, SeparateControls } from "./actions.tsx";
+import { AnalyseButton, ExportControls, RunningJobs, SeparateControls } from "./actions.tsx";
 import { Compare } from "./compare.tsx";
 import { Facts } from "./facts.tsx";
 import { Lanes } from "./lanes.tsx";
+import { Loops } from "./loops.tsx";
 import { Player, type Recording } from "./player.ts";
 import { runShortcut, ShortcutList } from "./shortcuts.tsx";
 import { Transport } from "./transport.tsx";
+import { Whole } from "./whole.tsx";
 
 interface Loaded {
   readonly track: Track;
@@ -44,30 +44,17 @@ export default function TrackPage({ id }: { id: string }) {
     });
   }, [id]);
 
-  const jobs = [...activeJobs.value.values()].filter((job) => job.track_id === id);
   return (
     <div class="page track">
       {loaded && <Head {...loaded} />}
       {problem && <Notice look="bad">{problem}</Notice>}
-      {jobs.map((job) => (
-        <Notice
-          key={job.id}
-          action={
-            <Button label="Cancel the job" disabled={job.cancel_requested} onClick={() => void cancelJob(job.id)}>
-              Cancel
-            </Button>
-          }
-        >
-          {nameOf(job)}
-          <Progress job={job} />
-        </Notice>
-      ))}
-      {loaded && <Studio key={String(loaded.stems.stems.length > 0)} {...loaded} />}
+      <RunningJobs trackId={id} type="analysis" />
+      {loaded && <Studio {...loaded} />}
     </div>
   );
 }
 
-function Head({ track, analysis }: Loaded) {
+export function Head({ track, analysis }: Loaded) {
   return (
     <header class="row apart">
       <div>
@@ -79,11 +66,26 @@ function Head({ track, analysis }: Loaded) {
   );
 }
 
-/** The player of the chosen separations. The latest one plays until the user chooses another. */
+/** The player of the chosen separations. A new one plays as soon as it is there. */
 function Studio({ track, stems, analysis }: Loaded) {
   const [recording, setRecording] = useState<Recording>({ stems, other: null, position: 0 });
+  const [latest, setLatest] = useState(stems);
+  const [isReplaced, setReplaced] = useState(false);
   const [problem, setProblem] = useState("");
+  const playing = useRef<Player | null>(null);
+  const onPlayer = useCallback((player: Player | null) => {
+    playing.current = player;
+  }, []);
+  const isNew = latest !== stems && idOf(latest) !== idOf(stems);
+  useEffect(() => {
+    if (!isNew) return;
+    const player = playing.current;
+    setRecording({ stems, other: null, position: player?.position ?? 0, isPlaying: player?.isPlaying.value ?? false });
+    setLatest(stems);
+    setReplaced(player !== null);
+  }, [isNew, stems]);
   const choose = (own: string, other: string, position: number) => {
+    setReplaced(false);
     const load = (id: string) => (id === idOf(stems) ? Promise.resolve(stems) : loadStems(track.id, id));
     Promise.all([load(own), other && other !== own ? load(other) : null]).then(
       ([first, second]) => {
@@ -93,17 +95,31 @@ function Studio({ track, stems, analysis }: Loaded) {
       (error: Error) => setProblem(error.message),
     );
   };
+  const [own, other] = [idOf(recording.stems), idOf(recording.other)];
   return (
     <>
       {problem && <Notice look="bad">{problem}</Notice>}
-      <Desk
-        key={`${idOf(recording.stems)} ${idOf(recording.other)}`}
-        track={track}
-        analysis={analysis}
-        recording={recording}
-        separations={stems.separations}
-        onChoose={choose}
-      />
+      {isReplaced && <Notice>The new separation plays. Earlier ones stay in the list below the mixer.</Notice>}
+      {own ? (
+        <Desk key={`${own} ${other}`} track={track} analysis={analysis} recording={recording} onPlayer={onPlayer}>
+          {(player) => (
+            <>
+              <Compare separations={stems.separations} own={own} other={other} player={player} onChoose={choose} />
+              <Origin separations={stems.separations} id={own} />
+              <ExportControls track={track} player={player} />
+            </>
+          )}
+        </Desk>
+      ) : (
+        <Whole track={track} />
+      )}
+      <SeparateControls track={track} isFirst={!own} />
+      <section class="row" aria-label="Actions">
+        <AnalyseButton track={track} isFirst={!analysis} />
+        <a class="button" href={`/studio/agents/about/${track.id}`}>
+          Ask the agents
+        </a>
+      </section>
     </>
   );
 }
@@ -112,43 +128,32 @@ interface DeskProps {
   track: Track;
   analysis: Analysis | null;
   recording: Recording;
-  separations: Stems["separations"];
-  onChoose: (own: string, other: string, position: number) => void;
+  /** Called with the player, and with null when it is closed. */
+  onPlayer?: (player: Player | null) => void;
+  children?: (player: Player) => ComponentChildren;
 }
 
-function Desk({ track, analysis, recording, separations, onChoose }: DeskProps) {
-  const [player] = useState(() => (recording.stems.stems.length > 0 ? new Player(track.id, recording) : null));
+/** The mixer of a separated recording, and what its player is for. */
+export function Desk({ track, analysis, recording, onPlayer, children }: DeskProps) {
+  const [player] = useState(() => new Player(track.id, recording));
   useEffect(() => {
-    player?.engine.prefetch().catch(() => {}); // playback tries again, and shows the error
-    return () => void player?.close();
-  }, [player]);
+    onPlayer?.(player);
+    player.engine.prefetch().catch(() => {}); // playback tries again, and shows the error
+    if (recording.isPlaying) player.toggle();
+    return () => {
+      onPlayer?.(null);
+      void player.close();
+    };
+  }, [player, recording, onPlayer]);
   useEffect(() => {
-    if (!player) return;
     player.beats.value = analysis?.beats ?? [];
     player.series.value = analysis?.features;
     player.musicalKey.value = track.key ?? analysis?.key ?? "";
   }, [player, analysis, track]);
   return (
     <>
-      {player ? <Mixer player={player} /> : <Whole track={track} />}
-      {player && (
-        <Compare
-          separations={separations}
-          own={idOf(recording.stems)}
-          other={idOf(recording.other)}
-          player={player}
-          onChoose={onChoose}
-        />
-      )}
-      {player && <Origin separations={separations} id={idOf(recording.stems)} />}
-      <SeparateControls track={track} isFirst={!player} />
-      <section class="row" aria-label="Actions">
-        <AnalyseButton track={track} isFirst={!analysis} />
-        <a class="button" href={`/studio/agents/about/${track.id}`}>
-          Ask the agents
-        </a>
-        {player && <ExportControls track={track} player={player} />}
-      </section>
+      <Mixer player={player} />
+      {children?.(player)}
     </>
   );
 }
@@ -182,30 +187,10 @@ function Mixer({ player }: { player: Player }) {
     <>
       <Transport player={player} />
       {player.problem.value && <Notice look="bad">{player.problem.value}</Notice>}
+      <Loops player={player} />
       <Lanes player={player} onHelp={() => openHelp(true)} />
       {isHelpOpen && <ShortcutList onClose={() => openHelp(false)} />}
     </>
-  );
-}
-
-/** A track without stems plays as it is. */
-function Whole({ track }: { track: Track }) {
-  const element = useRef<HTMLAudioElement>(null);
-  const [pause] = useState(() => () => element.current?.pause());
-  useEffect(() => () => leaveFloor(pause), [pause]);
-  if (!track.file_path) return <Notice>This track has no audio yet. Its download is not finished.</Notice>;
-  return (
-    <div class="panel drop">
-      <audio
-        ref={element}
-        controls
-        preload="none"
-        src={track.file_path}
-        aria-label={track.title}
-        onPlay={() => takeFloor(pause)}
-      />
-      <p class="quiet">Separate the track to mix its stems.</p>
-    </div>
   );
 }
 

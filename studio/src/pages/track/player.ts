@@ -5,14 +5,15 @@ import { type Analysis, type Stem, type Stems } from "../../api/client.ts";
 import { Engine, type EngineState } from "../../audio/engine.ts";
 import { leaveFloor, takeFloor } from "../../audio/floor.ts";
 import { type Lane, NEUTRAL } from "../../audio/mix.ts";
-import { nearestBeat } from "../../audio/metronome.ts";
+import { barAround, nearestBeat } from "../../audio/metronome.ts";
 import { silentSource } from "../../audio/segments.ts";
 import type { Range } from "../../audio/timeline.ts";
 import { Debounced } from "./debounced.ts";
-import { save, type Saved, savedOf, sourceOf } from "./sources.ts";
+import { type NamedLoop, type PlayedStem, save, type Saved, savedOf, sourceOf } from "./sources.ts";
 import { bounded, type View, whole, zoomed } from "../../waveform/view.ts";
 
 const MIN_LOOP_SECONDS = 0.05;
+const SNAP_PIXELS = 10;
 /** A slider that moves, or a key that is held, seeks when it rests this long. Each seek loads audio of all lanes. */
 const SEEK_REST_MILLISECONDS = 150;
 
@@ -23,6 +24,8 @@ export interface Recording {
   readonly other: Stems | null;
   /** Where it begins, in frames. */
   readonly position: number;
+  /** Whether it plays at once. */
+  readonly isPlaying?: boolean;
 }
 
 export class Player {
@@ -45,6 +48,7 @@ export class Player {
   readonly speed = signal(1);
   readonly semitones = signal(0);
   readonly loop = signal<Range | null>(null);
+  readonly loops = signal<readonly NamedLoop[]>([]);
   readonly hearsOriginal = signal(false);
   /** Types of the lanes that play the other separation. */
   readonly switched = signal<ReadonlySet<string>>(new Set());
@@ -56,6 +60,7 @@ export class Player {
   readonly musicalKey = signal("");
   /** Values over time from the analysis. */
   readonly series = signal<Analysis["features"]>(undefined);
+  readonly hasSpectrograms: boolean;
   readonly showsSpectrograms = signal(false);
   /** Width of the waveforms in CSS pixels. */
   readonly width = signal(1000);
@@ -77,6 +82,7 @@ export class Player {
     this.stems = stems;
     this.#ownCount = own.length;
     this.mix = mix;
+    this.hasSpectrograms = stems.every((stem: PlayedStem) => !stem.files);
     this.frameCount = first.frame_count;
     this.sampleRateHz = first.sample_rate_hz;
     this.waveScale = 0.95 / Math.max(0.05, ...stems.map((stem) => stem.peak));
@@ -118,6 +124,7 @@ export class Player {
     this.speed.value = saved.speed ?? 1;
     this.semitones.value = saved.semitones ?? 0;
     this.loop.value = saved.loop && saved.loop.end <= this.frameCount ? saved.loop : null;
+    this.loops.value = saved.loops ?? [];
     this.metronome.value = saved.metronome ?? false;
     this.countIn.value = saved.countIn ?? false;
     this.firstDownbeat.value = saved.firstDownbeat ?? 0;
@@ -199,10 +206,39 @@ export class Player {
     this.seek(this.position + seconds * this.sampleRateHz);
   }
 
-  /** Loop from `start` to `end`. A range that is too short ends the loop. */
+  /** Loop from `start` to `end`. A range that is too short ends the loop. What plays elsewhere goes to the start at once. */
   setLoop(start: number, end: number): void {
     const range = { start: Math.round(Math.max(0, start)), end: Math.round(Math.min(end, this.frameCount)) };
-    this.loop.value = range.end - range.start >= MIN_LOOP_SECONDS * this.sampleRateHz ? range : null;
+    const isLoop = range.end - range.start >= MIN_LOOP_SECONDS * this.sampleRateHz;
+    const here = this.position;
+    this.loop.value = isLoop ? range : null;
+    if (isLoop && this.isPlaying.value && (here < range.start || here >= range.end)) this.seek(range.start);
+  }
+
+  /** Loop the saved loop at a frame, or else its bar. */
+  loopAround(frame: number): void {
+    const saved = this.loops.value.find(({ start, end }) => start <= frame && frame < end);
+    const range = saved ?? barAround(frame / this.sampleRateHz, this.beats.value, this.firstDownbeat.value);
+    if (saved) this.setLoop(saved.start, saved.end);
+    else if (range) this.setLoop(range.start * this.sampleRateHz, range.end * this.sampleRateHz);
+  }
+
+  /** Return the frame of the nearest beat if it is close to `frame` on the screen, else `frame`. */
+  snapped(frame: number): number {
+    const beat = this.beats.value[nearestBeat(this.beats.value, frame / this.sampleRateHz)];
+    const near = beat === undefined ? Number.NaN : beat * this.sampleRateHz;
+    return Math.abs(near - frame) <= SNAP_PIXELS * this.view.value.framesPerPixel ? near : frame;
+  }
+
+  /** Save the loop, instead of one with the same name. */
+  saveLoop(name: string): void {
+    if (!this.loop.value) return;
+    const others = this.loops.value.filter((loop) => loop.name !== name);
+    this.loops.value = [...others, { ...this.loop.value, name }].sort((a, b) => a.start - b.start);
+  }
+
+  forgetLoop(name: string): void {
+    this.loops.value = this.loops.value.filter((loop) => loop.name !== name);
   }
 
   /** Loop the visible part, or end the loop. */
@@ -289,6 +325,7 @@ export class Player {
       speed: this.speed.value,
       semitones: this.semitones.value,
       loop: this.loop.value,
+      loops: this.loops.value,
       metronome: this.metronome.value,
       countIn: this.countIn.value,
       firstDownbeat: this.firstDownbeat.value,

@@ -101,6 +101,11 @@ export const SHORTCUTS: readonly Shortcut[] = [
   },
 ];
 
+/** Whether the pointer was used last. Then Space plays, whatever has the focus from a click. */
+let usedPointer = false;
+addEventListener("pointerdown", () => (usedPointer = true), true);
+addEventListener("keydown", (event) => (usedPointer &&= event.key !== "Tab"), true);
+
 /** Run the shortcut of a key. Return whether there is one. Controls keep the keys that they use themselves. */
 export function runShortcut(player: Player, event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey || usesKey(event.target, event.key)) return false;
@@ -112,6 +117,12 @@ export function runShortcut(player: Player, event: KeyboardEvent): boolean {
 function usesKey(target: EventTarget | null, key: string): boolean {
   if (!(target instanceof HTMLElement)) return false;
   if (target.closest("dialog")) return true;
+  const isText = target.matches("input:not([type=range], [type=checkbox], [type=radio]), textarea");
+  if (key === " " && usedPointer && !isText) {
+    target.blur(); // else Firefox clicks a button when the key is released
+    return false;
+  }
+  if (target.role === "slider") return key.startsWith("Arrow");
   if (target instanceof HTMLInputElement && target.type === "range") {
     return key.startsWith("Arrow") || key.startsWith("Page") || key === "Home" || key === "End";
   }

@@ -5,6 +5,11 @@ import type { Lane } from "../../audio/mix.ts";
 import type { LaneSource } from "../../audio/segments.ts";
 import type { Range } from "../../audio/timeline.ts";
 
+/** A part of the track to come back to. */
+export interface NamedLoop extends Range {
+  readonly name: string;
+}
+
 /** The settings that survive a reload. */
 export interface Saved {
   readonly lanes: Record<string, Lane>;
@@ -12,6 +17,7 @@ export interface Saved {
   readonly speed: number;
   readonly semitones: number;
   readonly loop: Range | null;
+  readonly loops: readonly NamedLoop[];
   readonly metronome: boolean;
   readonly countIn: boolean;
   readonly firstDownbeat: number;
@@ -34,13 +40,22 @@ function keyOf(trackId: string): string {
   return `soundwright.mixer.${trackId}`;
 }
 
+/** A stem whose files may be built into the studio, with one segment. */
+export interface PlayedStem extends Stem {
+  readonly files?: { readonly audio: string; readonly waveform: string };
+}
+
+export function waveformOf(stem: PlayedStem): string {
+  return stem.files?.waveform ?? `/api/stems/${stem.id}/waveform`;
+}
+
 /** Return the audio of a stem. */
-export function sourceOf(stem: Stem, decoder: BaseAudioContext): LaneSource {
+export function sourceOf(stem: PlayedStem, decoder: BaseAudioContext): LaneSource {
   return {
     id: stem.id,
     channelCount: Math.min(2, stem.channel_count),
     async load(index, signal) {
-      const bytes = await getBytes(`/api/stems/${stem.id}/segments/${index}`, signal);
+      const bytes = await getBytes(stem.files?.audio ?? `/api/stems/${stem.id}/segments/${index}`, signal);
       return decoder.decodeAudioData(bytes);
     },
   };

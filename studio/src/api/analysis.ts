@@ -1,0 +1,35 @@
+/** Starts analyses: on request, and of new tracks if the user wants that. */
+
+import { signal } from "@preact/signals";
+import { api, dataOf } from "./client.ts";
+import { followJob, onJobFinished } from "./jobs.ts";
+
+const KEY = "soundwright.analyse-new-tracks";
+
+/** Whether new tracks are analysed. A setting of this browser. */
+export const analysesNewTracks = signal(localStorage.getItem(KEY) !== "no");
+
+export function setAnalysesNewTracks(wanted: boolean): void {
+  localStorage.setItem(KEY, wanted ? "yes" : "no");
+  analysesNewTracks.value = wanted;
+}
+
+/** Start an analysis of a track, and follow it. */
+export async function analyse(trackId: string, headers: Record<string, string> = {}): Promise<void> {
+  const body = { track_id: trackId, features: ["tempo", "key", "energy", "chroma"] };
+  const { job_id } = await dataOf(api.POST("/api/analysis/analyze", { body: body as never, headers }));
+  await followJob(job_id);
+}
+
+/** Analyse a new track once, whatever the number of open pages. If that fails, the page of the track has the button for it. */
+export function analyseNew(trackId: string): void {
+  if (!analysesNewTracks.value) return;
+  analyse(trackId, { "idempotency-key": `new-track-${trackId}` }).catch(() => {});
+}
+
+/** Analyse downloads when they have ended. */
+export function analyseDownloads(): void {
+  onJobFinished((job) => {
+    if (job.job_type === "download" && job.status === "completed" && job.track_id) analyseNew(job.track_id);
+  });
+}
