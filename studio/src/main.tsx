@@ -96,7 +96,9 @@ function Shell() {
       )}
       {word.value && (
         <div class="page">
-          <Notice action={<Button label="Close" onClick={() => (word.value = "")} />}>{word.value}</Notice>
+          <Notice action={<Button label="Close" icon="close" look="quiet" onClick={() => (word.value = "")} />}>
+            {word.value}
+          </Notice>
         </div>
       )}
       <Uploads />

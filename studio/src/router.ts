@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 
 const BASE = "/studio";
 
-/** The path below `/studio`, for example `/tracks/0f8fad5b-…`. The start page is `/`. */
+/** The path below `/studio`, for example `/tracks/0f8fad5b-…`. The start page is `/`, also as `/tracks`. */
 export const path = signal(current());
 
 /** Show another view. */
@@ -30,7 +30,7 @@ export function startRouter(): void {
 }
 
 function current(): string {
-  return location.pathname.slice(BASE.length).replace(/\/$/, "") || "/";
+  return location.pathname.slice(BASE.length).replace(/^\/tracks$|\/$/, "") || "/";
 }
 
 function isWithin(pathname: string): boolean {

@@ -98,6 +98,7 @@ test("a guest uploads over bad connections, registers and keeps everything", asy
   await button("Log in").click();
   await expect(track("Slow tune")).toBeVisible();
   await expect(page.getByText("Welcome back.")).toBeVisible();
+  await expect(button("Close").locator("svg")).toBeVisible();
 });
 
 /** Drop the next answer to an upload. Return the statuses of all answers, which are added as they arrive. */

@@ -44,6 +44,7 @@ test("an upload is analysed by itself, has a waveform, and is separated with one
   await expect(row).toContainText("4 stems");
   await fitsPhone();
   await accessible();
+  await page.goto("/studio/tracks");
   await link("Mix Test tune").click();
   await expect(button("Play")).toBeVisible();
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { beatSeconds, countIn, firstBeatFrom, nearestBeat } from "./metronome.ts";
+import { barAround, beatSeconds, countIn, firstBeatFrom, nearestBeat } from "./metronome.ts";
 
 const BEATS = Array.from({ length: 100 }, (_, index) => 0.25 + index * 0.5);
 
@@ -44,4 +44,11 @@ test("the nearest beat is before or after", () => {
     [0, 0.4, 0.6, 1e6].map((seconds) => nearestBeat(BEATS, seconds)),
     [0, 0, 1, 99],
   );
+});
+
+test("a bar has four beats from the first downbeat on", () => {
+  assert.deepEqual(barAround(0.25, BEATS, 0), { start: 0.25, end: 2.25 });
+  assert.deepEqual(barAround(2.24, BEATS, 0), { start: 0.25, end: 2.25 });
+  assert.deepEqual(barAround(2.3, BEATS, 1), { start: 0.75, end: 2.75 });
+  assert.equal(barAround(1, [], 0), null);
 });

@@ -15,7 +15,7 @@ import type { Player } from "./player.ts";
 export function SeparateControls({ track, isFirst }: { track: Track; isFirst: boolean }) {
   const [wish, setWish] = useState(FIRST_WISH);
   const { isBusy, problem, run } = useAction();
-  const text = isFirst ? "Separate into stems" : "Separate again";
+  const text = isBusy ? "Starting…" : isFirst ? "Separate into stems" : "Separate again";
   return (
     <section class="panel separate" aria-label="Separate">
       <WishControls trackIds={track.file_path ? [track.id] : []} wish={wish} onChange={setWish} />
@@ -26,7 +26,7 @@ export function SeparateControls({ track, isFirst }: { track: Track; isFirst: bo
           disabled={isBusy || !track.file_path}
           onClick={() => void run(() => separate(track.id, wish))}
         >
-          {isBusy ? "Starting…" : text}
+          {text}
         </Button>
         {problem && <Notice look="bad">{problem}</Notice>}
       </div>
@@ -38,7 +38,7 @@ export function SeparateControls({ track, isFirst }: { track: Track; isFirst: bo
 export function AnalyseButton({ track, isFirst }: { track: Track; isFirst: boolean }) {
   const { isBusy, problem, run } = useAction();
   const isRunning = jobsOf(track.id).some((job) => job.job_type === "analysis");
-  const text = isFirst ? "Analyse" : "Analyse again";
+  const text = isRunning ? "Analysing…" : isFirst ? "Analyse" : "Analyse again";
   return (
     <>
       <Button
@@ -46,7 +46,7 @@ export function AnalyseButton({ track, isFirst }: { track: Track; isFirst: boole
         disabled={isBusy || isRunning || !track.file_path}
         onClick={() => void run(() => analyse(track.id))}
       >
-        {isRunning ? "Analysing…" : text}
+        {text}
       </Button>
       {problem && <Notice look="bad">{problem}</Notice>}
     </>
@@ -109,7 +109,7 @@ export function ExportControls({ track, player }: { track: Track; player: Player
           ))}
         </select>
       </label>
-      <Button label="Export the mix" disabled={isBusy} onClick={() => void run(start)}>
+      <Button label={isBusy ? "Mixing…" : "Export the mix"} disabled={isBusy} onClick={() => void run(start)}>
         {isBusy ? "Mixing…" : "Export the mix"}
       </Button>
       <a class="button" href={`/export/stems/${track.id}`} download>
