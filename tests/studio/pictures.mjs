@@ -10,7 +10,6 @@ const PHONE = { width: 390, height: 844 };
 test("pictures of the studio", async ({ page, button }) => {
   await page.goto("/");
   await button("Choose files").waitFor();
-  await shoot("welcome");
   const song = join(FOLDER, "../../demo/demo.ogg");
   await page.getByLabel("Files to upload").setInputFiles({ name: "Soundwright demo.ogg", mimeType: "audio/ogg", buffer: readFileSync(song) });
   const track = page.getByRole("link", { name: "Soundwright demo" });
