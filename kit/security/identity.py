@@ -50,7 +50,8 @@ ROLE_RANKS: Mapping[str, int] = {
     "platform_admin": 3,
     "super_admin": 5,
 }
-"""The roles of accounts and their ranks. No account can manage an account of a higher rank or assign a higher role."""
+"""The roles of accounts and their ranks. No account can manage an account of a higher rank, or assign a role
+with rights that it lacks."""
 
 ADMINISTRATION_ROLES = frozenset(role for role, rank in ROLE_RANKS.items() if rank >= ROLE_RANKS["admin"])
 """Roles that may use the administration: accounts, the audit log and the state of language models."""
