@@ -5,7 +5,7 @@ from __future__ import annotations
 from kit.errors import AppError, Code
 from kit.security.identity import Principal, is_anonymous_id
 
-__all__ = ["audio_not_ready", "denied", "may_see", "not_found", "owns", "registration_needed"]
+__all__ = ["audio_not_ready", "denied", "may_see", "not_found", "owns"]
 
 
 def owns(principal: Principal, owner_id: str, creator_key: str | None) -> bool:
@@ -37,14 +37,6 @@ def not_found(what: str) -> AppError:
     """Return the error for a missing object. ``what`` is the type of the object, such as "track"."""
     return AppError(
         Code.NOT_FOUND, f"{what.upper()}_NOT_FOUND", f"There is no such {what}. Check the ID; it may have been deleted."
-    )
-
-
-def registration_needed() -> AppError:
-    return AppError(
-        Code.PERMISSION_DENIED,
-        "REGISTRATION_NEEDED",
-        "Guests cannot do this. Register first. Your tracks and jobs stay yours.",
     )
 
 

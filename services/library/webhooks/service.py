@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from kit.errors import AppError, Code
+from kit.errors import AppError, Code, registration_needed
 from kit.log import get_logger
 from kit.ports import Clock
 from kit.security.identity import Principal
 from kit.security.sealing import Sealer
-from services.library.access import not_found, registration_needed
+from services.library.access import not_found
 from services.library.webhooks.messages import EVENTS, new_signing_secret
 
 __all__ = [
