@@ -123,7 +123,10 @@ class Runtime(Generic[S]):
         self._require_encryption(address, "SOUNDWRIGHT_GRPC_BIND")
         self._require_encryption(settings.grpc_token_bind, "SOUNDWRIGHT_GRPC_TOKEN_BIND")
         lookup = authenticate_token or rpc.token_lookup(self._channel("library"))
-        return rpc.RpcServer(address, self.signer, lookup, settings.certificates, settings.grpc_token_bind)
+        limits = rpc.RateLimits(
+            settings.rate_heavy_per_minute, settings.rate_polling_per_minute, settings.rate_normal_per_minute
+        )
+        return rpc.RpcServer(address, self.signer, lookup, settings.certificates, settings.grpc_token_bind, limits)
 
     def _require_encryption(self, address: str, setting: str) -> None:
         """

@@ -28,7 +28,7 @@ from structlog.testing import capture_logs
 
 from kit.errors import AppError, Code
 from kit.log import correlation_id
-from kit.security.identity import Principal, current_principal, require_principal
+from kit.security.identity import Principal, api_token_id, current_principal, require_principal
 from kit.worker.kind import pack
 from services.gateway.app import build
 from services.gateway.auth import Authenticator
@@ -210,7 +210,7 @@ async def test_forge_wants_a_token(site: Site, value: str) -> None:
 async def test_a_caller_lends_its_name_and_role_to_the_services(site: Site) -> None:
     answer = await site.client().get("/api/tracks", headers={"Authorization": "bEARER  token-of-user"})
     assert answer.status_code == 200
-    assert site.services.principals == [Principal("user", "pro")]
+    assert site.services.principals == [Principal("user", "pro", api_token_id=api_token_id("token-of-user"))]
 
 
 async def test_without_open_access_the_pipeline_wants_a_token_too(site: Site) -> None:

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.errors import AppError, Code
-from kit.security.identity import principal_scope
+from kit.security.identity import address_scope, principal_scope
 from services.gateway.auth import (
     CREATOR_HEADER,
     SAFE_METHODS,
@@ -131,7 +131,7 @@ class AccessControl:
         scope["soundwright.access"] = declared
         found.select(scope)
         scope["principal_id"] = caller.principal.id if caller.principal is not None else ""
-        with principal_scope(caller.principal):
+        with principal_scope(caller.principal), address_scope(peer):
             await self._app(scope, receive, send_with_headers)
 
     async def _authenticate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kit.ports import Clock, Docs
-from kit.security.identity import Principal
+from kit.security.identity import Principal, api_token_id
 from kit.security.sealing import Sealer
 from services.library.identity.administration import Administration
 from services.library.identity.api_tokens import ApiTokens
@@ -60,10 +60,10 @@ class Identity:
             AppError: see :meth:`ApiTokens.authenticate`.
         """
         account = await self.tokens.authenticate(secret)
-        return Principal(account.id, account.role)
+        return Principal(account.id, account.role, api_token_id=api_token_id(secret))
 
     async def delete_expired(self) -> int:
-        """Delete a batch of expired sessions, links and throttle records, and return its size."""
+        """Delete a batch of expired sessions, API tokens, links and throttle records, and return its size."""
         return await self.store.delete_expired(self.clock.now())
 
 
@@ -78,7 +78,9 @@ def build_identity(docs: Docs, settings: LibrarySettings, clock: Clock) -> Ident
     email_queue = EmailQueue(emails_in_store, transport, clock, settings.mail_from)
     emails = AccountEmails(email_queue, store, throttle, clock, settings.public_address)
     limit = settings.attempts_per_address
-    accounts = Accounts(store, tokens, sessions, throttle, Passwords(), emails, clock, limit, settings.registration)
+    accounts = Accounts(
+        store, tokens, sessions, throttle, Passwords(), emails, audit, clock, limit, settings.registration
+    )
     return Identity(
         store=store,
         queued_emails=emails_in_store,
@@ -86,8 +88,8 @@ def build_identity(docs: Docs, settings: LibrarySettings, clock: Clock) -> Ident
         guests=Guests(store, sessions, throttle, clock, limit),
         sessions=sessions,
         tokens=tokens,
-        email_links=EmailLinks(store, accounts, sessions, throttle, emails, clock, limit),
-        connections=Connections(store, accounts, sessions, Sealer(settings.secrets()), clock),
+        email_links=EmailLinks(store, accounts, sessions, throttle, emails, audit, clock, limit),
+        connections=Connections(store, accounts, sessions, Sealer(settings.secrets()), audit, clock),
         email_queue=email_queue,
         emails=emails,
         administration=Administration(store, audit),
