@@ -9,6 +9,7 @@ from typing import Protocol
 from kit.errors import AppError, Code
 from kit.ports import Clock
 from services.library.identity.account import Account
+from services.library.identity.audit import AuditLog
 from services.library.identity.credentials import (
     NO_PASSWORD,
     Link,
@@ -46,6 +47,7 @@ class EmailLinks:
         sessions: Sessions,
         throttle: LoginThrottle,
         emails: AccountEmails,
+        audit: AuditLog,
         clock: Clock,
         attempts_per_address: int,
     ) -> None:
@@ -58,6 +60,7 @@ class EmailLinks:
         self._sessions = sessions
         self._throttle = throttle
         self._emails = emails
+        self._audit = audit
         self._clock = clock
         self._request_budget = Budget(attempts_per_address, wait_seconds=2.0, limit_seconds=900.0)
 
@@ -83,8 +86,10 @@ class EmailLinks:
         Raises:
             AppError: ``LINK_INVALID``, ``ACCOUNT_SUSPENDED``.
         """
-        link, _ = await self._find(secret, ("login",))
+        link, before = await self._find(secret, ("login",))
         await self._void(link)
+        if before.confirm_time is None:
+            await self._audit.record(before, "take_over", "user", before.id)
 
         def change(account: Account) -> Account:
             _require_unchanged(link, account)
@@ -135,6 +140,10 @@ class EmailLinks:
             raise AppError(Code.PERMISSION_DENIED, "SESSION_NEEDED", message)
         await self._void(link)
         known = in_session or (before.browser_key and before.browser_key == browser_key)
+        action, changes = "email_change", {"email": {"from": before.email, "to": link.sent_to}}
+        if link.purpose == "confirm":
+            action = "email_confirm" if known or before.confirm_time is not None else "take_over"
+        entry = await self._audit.record(before, action, "user", before.id, changes)
 
         def change(account: Account) -> Account:
             _require_unchanged(link, account)
@@ -148,6 +157,7 @@ class EmailLinks:
         try:
             account = await self._store.change_account(link.account_id, change)
         except AppError as error:
+            await self._audit.withdraw(entry)
             if error.reason != "DOC_EXISTS":
                 raise
             raise AppError(
