@@ -152,7 +152,7 @@ async def admit(
     own_count = sum(one.owner_id == job.owner_id for one in reservations)
     await _admit_creator(store, job, {"owner_id": job.owner_id}, limits, own_count, new_count, "You have")
     if job.network is not None:
-        # Anonymous callers choose their IDs, so those of one address have limits together.
+        # Anonymous callers choose their IDs, and guests cost nothing, so those of one address have limits together.
         shared = Limits(_NETWORK_SHARE * limits.pending, _NETWORK_SHARE * limits.hourly)
         own_count = sum(one.network == job.network for one in reservations)
         subject = "Callers from your address have"
