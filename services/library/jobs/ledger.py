@@ -269,7 +269,7 @@ class JobLedger:
                 return job, job
             if await self._store.replace_job(changed):
                 if job.state is JobState.RUNNING and changed.state is not JobState.RUNNING:
-                    await self._storage.release(job.owner_id, reservation_id(job))
+                    await self._storage.release(job.owner_id, reservation_id(job), job.network)
                 return job, dataclasses.replace(changed, revision=job.revision + 1)
 
 

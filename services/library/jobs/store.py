@@ -40,6 +40,7 @@ _JOBS = Collection(
         # The administration.
         Index(("kind", "state", "create_time")),
         Index(("stored_bytes",), present="stored_bytes"),
+        Index(("network", "stored_bytes"), present="network"),
     ),
 )
 _ADMISSIONS = Collection("admissions")

@@ -98,6 +98,7 @@ class Track:
     pending_download: PendingDownload | None = None  # read from the job, never stored
     create_time: float = 0.0
     update_time: float = 0.0
+    network: str | None = None  # the ID of the address of an owner without a registered account
     revision: int = 0
 
 
@@ -220,10 +221,16 @@ class Tracks:
         """
         now = self._clock.now()
         owned = dataclasses.replace(
-            track, owner_id=principal.id, create_time=now, update_time=now, stem_count=0, analyzed=False
+            track,
+            owner_id=principal.id,
+            network=principal.network or None,
+            create_time=now,
+            update_time=now,
+            stem_count=0,
+            analyzed=False,
         )
         try:
-            await self._storage.reserve(owned.owner_id, owned.id, owned.size_bytes)
+            await self._storage.reserve(owned.owner_id, owned.id, owned.size_bytes, owned.network)
             await self._store.insert_track(owned)
         except AppError as error:
             stored = await self._store.track(track.id)
@@ -233,7 +240,7 @@ class Tracks:
                 raise
             return stored
         finally:
-            await self._storage.release(owned.owner_id, owned.id)
+            await self._storage.release(owned.owner_id, owned.id, owned.network)
         return owned
 
     async def get(self, principal: Principal, track_id: str, *, needs_audio: bool = False) -> Track:

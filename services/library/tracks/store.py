@@ -38,6 +38,7 @@ _TRACKS = Collection(
         Index(("create_time",)),
         Index(("owner_id", "size_bytes")),
         Index(("size_bytes",)),
+        Index(("network", "size_bytes"), present="network"),
     ),
 )
 _OUTPUTS = Collection("outputs", (Index(("track_id",)), Index(("job_id",)), Index(("create_time", "job_id"))))
