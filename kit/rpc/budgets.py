@@ -52,20 +52,18 @@ class Budgets:
         Raises:
             AppError: ``RATE_LIMITED`` if too many credentials from this address were unknown.
         """
-        if credential in self._known:
-            yield
-            return
-        key = f"refused:{address}"
-        self._take(key, self._limits.refused, 1)  # before the look-up: guesses may come all at once
-        unknown = False
+        key, is_known, is_unknown = f"refused:{address}", credential in self._known, False
+        if not is_known:
+            self._take(key, self._limits.refused, 1)  # before the look-up: guesses may come all at once
         try:
             yield
             self._known.add(credential)
         except AppError as error:
-            unknown = error.code is Code.UNAUTHENTICATED
+            is_unknown = error.code is Code.UNAUTHENTICATED
+            self._known.discard(credential)
             raise
         finally:
-            if not unknown and self._counts.get(key):
+            if not is_known and not is_unknown and self._counts.get(key):
                 self._counts[key] -= 1
 
     def take(self, account_id: str, method: str, request: Message) -> None:

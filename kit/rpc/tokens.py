@@ -78,6 +78,9 @@ class KnownCredentials:
         if len(self._valid) > _KNOWN_LIMIT:
             self._valid.popitem(last=False)
 
+    def discard(self, credential: str) -> None:
+        self._valid.pop(hashlib.sha256(credential.encode()).digest(), None)
+
     def __contains__(self, credential: str) -> bool:
         time = self._valid.get(hashlib.sha256(credential.encode()).digest())
         return time is not None and self._now() - time < _KNOWN_SECONDS
