@@ -36,6 +36,8 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 _Metadata: TypeAlias = Mapping[str, str | bytes]
 _Answers: TypeAlias = Awaitable[None] | AsyncGenerator[Message, None]
 _Serve: TypeAlias = Callable[[Any, Context], _Answers]
+Admit: TypeAlias = Callable[[Principal], Awaitable[None]]
+"""Raises an error for a caller that the component refuses."""
 _OPEN_SERVICES = ("/grpc.health.", "/grpc.reflection.")
 _TIME_LIMIT_SECONDS = 60
 _STREAM_LIMIT = 1000
@@ -52,9 +54,10 @@ class Edge(grpc.aio.ServerInterceptor):
     Streams also end when the server stops and, at most six seconds later, when the API token of the caller is revoked.
     """
 
-    def __init__(self, callers: CallerAuthenticator, limits: RateLimits) -> None:
+    def __init__(self, callers: CallerAuthenticator, limits: RateLimits, admit: Admit | None = None) -> None:
         self.stopping = asyncio.Event()
         self._callers = callers
+        self._admit = admit
         self._budgets = Budgets(limits)
         self._streams = Counter[str]()
 
@@ -136,6 +139,8 @@ class Edge(grpc.aio.ServerInterceptor):
         ):
             try:
                 principal = None if is_open else await self._identified(method, metadata, context, address)
+                if self._admit is not None and principal is not None:
+                    await self._admit(principal)
                 with principal_scope(principal):
                     async with _time_limit(method):
                         yield

@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection
 
 from kit.rpc.access import CallerAuthenticator
 from kit.rpc.budgets import RateLimits
-from kit.rpc.edge import Context, Edge
+from kit.rpc.edge import Admit, Context, Edge
 from kit.rpc.options import ACCEPTING, SERVER_OPTIONS
 from kit.rpc.tokens import AuthenticateToken
 from kit.rpc.transport import listen
@@ -35,6 +35,7 @@ class RpcServer:
         certificates: Certificates = NO_CERTIFICATES,
         token_address: str = "",
         limits: RateLimits = _DEFAULT_LIMITS,
+        admit: Admit | None = None,
     ) -> None:
         """Prepare a server.
 
@@ -44,12 +45,13 @@ class RpcServer:
             authenticate_token: resolves API tokens. Without it, the server accepts signed principals only.
             token_address: ``host:port`` of a listener for callers with an API token, who need no certificate; empty: none.
             limits: of calls with an API token.
+            admit: raises an error for callers that the component refuses.
         """
         self._address = address
         self._certificates = certificates
         self._token_address = token_address
         callers = CallerAuthenticator(signer, authenticate_token)
-        self._edge = Edge(callers, limits)
+        self._edge = Edge(callers, limits, admit)
         self._server = grpc.aio.server(interceptors=[self._edge], options=SERVER_OPTIONS)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kit.errors import AppError, Code
 from kit.security.identity import Principal, is_anonymous_id
 
-__all__ = ["audio_not_ready", "denied", "may_see", "not_found", "owns"]
+__all__ = ["audio_not_ready", "denied", "listed_creator", "may_see", "not_found", "owns"]
 
 
 def owns(principal: Principal, owner_id: str, creator_key: str | None) -> bool:
@@ -26,6 +26,14 @@ def may_see(principal: Principal, owner_id: str) -> bool:
     everyone who knows the ID.
     """
     return principal.is_service or principal.id == owner_id or is_anonymous_id(owner_id)
+
+
+def listed_creator(principal: Principal) -> str | None:
+    """Return the ``creator_key`` of what a list shows to the caller; None: all that its ID owns.
+
+    Several people may have the ID of an anonymous caller: that of their common address, or a name that they chose.
+    """
+    return principal.creator_key if principal.is_anonymous else None
 
 
 def denied(what: str) -> AppError:

@@ -132,7 +132,7 @@ async def app(runtime: Runtime[LibrarySettings]) -> AsyncIterator[None]:
         settings.webhook_retry_seconds,
     )
     sweeper = Sweeper(jobs, ledger, bus, runtime.clock, publish, settings.lost_command_seconds)
-    server = runtime.rpc_server(identity.principal_of_token)
+    server = runtime.rpc_server(identity.principal_of_token, identity.refuse_names_of_accounts)
     library_service_pb2_grpc.add_AccountServiceServicer_to_server(
         AccountRpc(
             identity.accounts,

@@ -16,8 +16,10 @@ import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from soundwright.analysis.v1 import agent_service_pb2
 from soundwright.library.v1 import job_pb2, library_service_pb2_grpc
 from soundwright.library.v1 import library_service_pb2 as pb
+from soundwright.separation.v1 import separation_service_pb2
 
 from kit import rpc
 from kit.errors import AppError, Code
@@ -247,6 +249,8 @@ async def test_calls_have_the_budgets_of_http(served: Served, monkeypatch: pytes
     for _ in range(2):  # a token that was valid lately is not locked out with the guesses behind its address
         assert await served.watch("one").read()
     assert await refusal(served.watch("one")) == limited
+    assert agent_service_pb2.DESCRIPTOR  # loaded, as is the next
+    assert separation_service_pb2.DESCRIPTOR
     chat, batch = (
         "/soundwright.analysis.v1.AgentService/Chat",
         "/soundwright.separation.v1.SeparationService/CreateBatch",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kit.errors import AppError, Code
 from kit.ports import Clock, Docs
-from kit.security.identity import Principal, api_token_id
+from kit.security.identity import ANONYMOUS_PREFIX, Principal, api_token_id
 from kit.security.sealing import Sealer
 from services.library.identity.administration import Administration
 from services.library.identity.api_tokens import ApiTokens
@@ -61,6 +62,17 @@ class Identity:
         """
         account = await self.tokens.authenticate(secret)
         return Principal(account.id, account.role, api_token_id=api_token_id(secret))
+
+    async def refuse_names_of_accounts(self, principal: Principal) -> None:
+        """Refuse anonymous callers who name themselves after an account, whose ID lists show without a prefix.
+
+        Raises:
+            AppError: ``USER_ID_FOREIGN``.
+        """
+        name = principal.id.removeprefix(ANONYMOUS_PREFIX)
+        if name != principal.id and await self.store.get_account(name.lower()) is not None:
+            message = "This user_id is the ID of an account. Log in to it, or send another one."
+            raise AppError(Code.PERMISSION_DENIED, "USER_ID_FOREIGN", message)
 
     async def delete_expired(self) -> int:
         """Delete a batch of expired sessions, API tokens, links and throttle records, and return its size."""

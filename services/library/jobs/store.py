@@ -102,8 +102,11 @@ class JobDocs:
         offset: int,
         limit: int,
         oldest_first: bool = False,
+        creator_key: str | None = None,
     ) -> tuple[list[Job], int]:
         where: dict[str, Any] = {"owner_id": owner_id}
+        if creator_key is not None:
+            where["creator_key"] = creator_key
         if kinds:
             where["kind"] = OneOf(list(kinds))
         if states:

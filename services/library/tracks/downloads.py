@@ -67,6 +67,7 @@ def _pending_track(job: Job) -> Track:
         id=job.track_id,
         owner_id=job.owner_id,
         network=job.network,
+        creator_key=job.creator_key,
         download_job_id=job.id,
         filename="",
         blob_key="",

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from kit.errors import AppError, Code
 from kit.ports import Clock
 from kit.security.identity import Principal
-from services.library.access import audio_not_ready, denied, may_see, not_found
+from services.library.access import audio_not_ready, denied, listed_creator, may_see, not_found, owns
 from services.library.jobs.service import AudioOutput, JobError, JobState, Measurement, PackedMessage
 from services.library.storage.service import Reservations
 
@@ -99,6 +99,7 @@ class Track:
     create_time: float = 0.0
     update_time: float = 0.0
     network: str | None = None  # the ID of the address of an owner without a registered account
+    creator_key: str | None = None  # see :func:`services.library.access.owns`
     revision: int = 0
 
 
@@ -169,6 +170,7 @@ class TrackFilter:
     """
 
     owner_id: str
+    creator_key: str | None = None
     search: str = ""
     status: TrackStatus | None = None
     artist: str = ""
@@ -224,6 +226,7 @@ class Tracks:
             track,
             owner_id=principal.id,
             network=principal.network or None,
+            creator_key=principal.creator_key or None,
             create_time=now,
             update_time=now,
             stem_count=0,
@@ -267,7 +270,13 @@ class Tracks:
             AppError: ``VALIDATION_ERROR`` for an unknown key.
         """
         key = _checked({"key": chosen.key})["key"]
-        mine = dataclasses.replace(chosen, owner_id=principal.id, key=key, search=chosen.search[:_SEARCH_LIMIT])
+        mine = dataclasses.replace(
+            chosen,
+            owner_id=principal.id,
+            creator_key=listed_creator(principal),
+            key=key,
+            search=chosen.search[:_SEARCH_LIMIT],
+        )
         return await self._store.list_tracks(mine, sort, descending, offset, limit)
 
     async def update(self, principal: Principal, track_id: str, new: Mapping[str, Any]) -> Track:
@@ -327,7 +336,7 @@ def require_owner(principal: Principal, track: Track) -> None:
     Raises:
         AppError: ``ACCESS_DENIED``.
     """
-    if not (principal.is_service or principal.id == track.owner_id):
+    if not (principal.is_service or owns(principal, track.owner_id, track.creator_key)):
         raise denied("track")
 
 
