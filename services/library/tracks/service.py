@@ -46,6 +46,7 @@ _ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 _NAME_LIMIT = 500
 _TAG_LIMIT = 50
 _TAG_LENGTH_LIMIT = 50
+_LINE_LIMIT = 20_000
 _SEARCH_LIMIT = 500
 
 
@@ -404,8 +405,9 @@ def _tags(value: list[str]) -> list[str]:
 
 
 def _line(text: str) -> str:
-    """Return the text on one line, without control characters."""
-    return " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text).split())
+    """Return the text on one line, without control characters. It is first cut to more than a field may have."""
+    breaks = ("Cc", "Cs", "Zl", "Zp")
+    return " ".join("".join(" " if unicodedata.category(c) in breaks else c for c in text[:_LINE_LIMIT]).split())
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
