@@ -87,17 +87,16 @@ def run() -> None:
 
 def _token(memory: Path) -> str:
     """Return the token that ``memory`` records, or a new one. Components keep the token when only the broker restarts."""
-    if not memory.exists():
+    if not memory.exists() or not memory.read_text():
         write_private(memory, secrets.token_hex(32))
     return memory.read_text()
 
 
 def _port(memory: Path) -> int:
     """Return the port that ``memory`` records if it is free, or else another free port. Record the result."""
-    remembered = int(memory.read_text()) if memory.exists() else 0
     try:
-        port = _free_port(remembered)
-    except OSError:
+        port = _free_port(int(memory.read_text()))
+    except (OSError, ValueError, OverflowError):  # no file, an incomplete one, or a port that is taken
         port = _free_port()
     write_private(memory, str(port))
     return port

@@ -202,6 +202,8 @@ def test_a_form_that_does_not_fit_says_what(
 
 
 def test_keys_are_shown_once_and_work_until_revoked(ann: Browser) -> None:
+    forever = ann.submit("POST", "/users/settings", {"action": "create_key", "name": "laptop", "lifetime": "week"})
+    assert forever.status_code == 400
     page = ann.submit("POST", "/users/settings", {"action": "create_key", "name": "<b>laptop</b>"})
     (secret,) = re.findall(r'id="secret">([A-Za-z0-9_-]{43})<', page.text)
     assert "<b>" not in page.text

@@ -12,7 +12,7 @@ from soundwright.library.v1 import job_pb2
 from soundwright.library.v1 import library_service_pb2 as pb
 from soundwright.models.v1 import model_pb2
 from soundwright.separation.v1 import separation_service_pb2
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
 from kit.errors import AppError, Code
@@ -30,6 +30,8 @@ __all__ = ["platform_routes"]
 
 _FETCH_SECONDS = 30.0
 _Weights = Literal["built_in", "present", "missing", "fetching", "failed", "not_installed"]
+_ModelComponent = Literal["separation", "generation"]
+_MODEL_COMPONENTS: tuple[_ModelComponent, ...] = get_args(_ModelComponent)
 _WEIGHTS: dict[str, _Weights] = {word: word for word in get_args(_Weights)}
 
 
@@ -76,7 +78,7 @@ class PlatformStorage(TypedDict):
 class PlatformModel(TypedDict):
     """A model, and the state of its weights."""
 
-    component: Annotated[Literal["separation", "generation"], Field(examples=["separation"])]
+    component: Annotated[_ModelComponent, Field(examples=["separation"])]
     name: Annotated[str, Field(examples=["htdemucs"])]
     description: Annotated[str, Field(examples=["Separates drums, bass, other and vocals."])]
     engine: Annotated[str, Field(examples=["demucs"])]
@@ -104,6 +106,19 @@ class PlatformModel(TypedDict):
         str | None,
         Field(description="Why the weights may not be used, or why the last download failed.", examples=[None]),
     ]
+
+
+class PlatformModelsMeta(TypedDict):
+    """What the list lacks."""
+
+    unavailable: Annotated[list[_ModelComponent], Field(description="Components that do not answer.", examples=[[]])]
+
+
+class PlatformModels(TypedDict):
+    """All models of the components that answer."""
+
+    data: list[PlatformModel]
+    meta: PlatformModelsMeta
 
 
 class FetchModelParameters(BaseModel):
@@ -153,16 +168,27 @@ def platform_routes(gateway: Gateway) -> APIRouter:
 
     @router.get("/models")
     @access(Access.ACCOUNT, RateClass.NORMAL)
-    @documented(Data[list[PlatformModel]], refusals.ROLE_TOO_LOW)
+    @documented(PlatformModels, refusals.ROLE_TOO_LOW)
     async def list_platform_models() -> Response:
-        """List all models with their licences, and whether their weights are on the server."""
+        """List all models with their licences, and whether their weights are on the server.
+
+        ``meta`` names the components that do not answer, whose models are missing.
+        """
         require_administrator()
-        separation, generation = await asyncio.gather(
+        answers = await asyncio.gather(
             clients.separation.DescribeModels(separation_service_pb2.DescribeModelsRequest()),
             clients.generation.DescribeModels(generation_service_pb2.DescribeModelsRequest()),
+            return_exceptions=True,
         )
-        models = [_model_to_wire("separation", model) for model in separation.models]
-        return data(models + [_model_to_wire("generation", model) for model in generation.models])
+        body: PlatformModels = {"data": [], "meta": {"unavailable": []}}
+        for component, answer in zip(_MODEL_COMPONENTS, answers, strict=True):
+            if not isinstance(answer, BaseException):
+                body["data"] += [_model_to_wire(component, model) for model in answer.models]
+            elif isinstance(answer, AppError) and answer.code in (Code.UNAVAILABLE, Code.TIMEOUT):
+                body["meta"]["unavailable"].append(component)
+            else:
+                raise answer
+        return JSONResponse(body)
 
     @router.post("/models/{component}/{name}/fetch", openapi_extra=body_schema(FetchModelParameters, required=False))
     @access(Access.ACCOUNT, RateClass.HEAVY)
@@ -208,7 +234,7 @@ def _queue_to_wire(queue: pb.QueueDepth) -> QueueDepth:
     }
 
 
-def _model_to_wire(component: Literal["separation", "generation"], model: model_pb2.Model) -> PlatformModel:
+def _model_to_wire(component: _ModelComponent, model: model_pb2.Model) -> PlatformModel:
     return {
         "component": component,
         "name": model.name,
