@@ -693,9 +693,14 @@ async def test_a_limit_of_soundbox_says_how_high_it_is(
 
     site.services.CreateJobs = refuse  # type: ignore[attr-defined]
     answer = await site.client("soundbox").post("/generate", json={"prompt": "rain"})
-    figures = {} if reason == "MODEL_UNAVAILABLE" else meta
+    figures = {} if reason == "MODEL_UNAVAILABLE" else {**({"retry_after": 30} if status == 429 else {}), **meta}
     assert (answer.status_code, answer.json()) == (status, {"success": False, "error": "Not now.", **figures})
-    assert answer.headers.get("retry-after") == ("90" if "retry_after" in meta else None)
+    seconds = meta.get("retry_after", 30 if status == 429 else None)
+    assert answer.headers.get("retry-after") == (str(seconds) if seconds else None)
+    site.services.CreateJob = refuse  # type: ignore[attr-defined]
+    site.services.GetTrack = refuse  # type: ignore[attr-defined]
+    answer = await site.client().post("/api/processing/separate", headers=USER, json={"track_id": UNKNOWN})
+    assert answer.json().get("retry_after") == (seconds if status == 429 else None)
 
 
 @pytest.mark.parametrize(
