@@ -19,7 +19,7 @@ from gateway_fixture import gateway_over
 from soundwright.analysis.v1 import analysis_service_pb2
 from soundwright.analysis.v1 import jobs_pb2 as analysis_jobs
 from soundwright.generation.v1 import generation_service_pb2
-from soundwright.library.v1 import account_pb2, job_pb2, track_pb2
+from soundwright.library.v1 import account_pb2, job_pb2, storage_service_pb2, track_pb2
 from soundwright.library.v1 import library_service_pb2 as library_pb
 from soundwright.separation.v1 import jobs_pb2 as separation_jobs
 from soundwright.separation.v1 import separation_service_pb2
@@ -263,6 +263,18 @@ async def test_the_pipeline_is_limited_like_polling_and_uploads_like_other_reque
     assert process.headers["x-ratelimit-limit"] == str(LIMITS[RateClass.POLLING])
     upload = await client.post("/api/uploads", headers=USER, json={"filename": "a.wav", "size_bytes": 1})
     assert upload.headers["x-ratelimit-limit"] == str(LIMITS[RateClass.NORMAL])
+
+
+async def test_a_mix_is_refused_before_its_files_are_stored(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def reserve(_request: Any) -> Any:
+        return storage_service_pb2.ReserveResponse()
+
+    written = list[str]()
+    monkeypatch.setattr(site.gateway.blobs, "write", written.append)
+    site.services.Reserve = reserve  # type: ignore[attr-defined]
+    files = {"stems[]": ("a.wav", b"RIFF" * 1000)}
+    answer = await site.client().post("/api/daw/export", headers=USER, data={"track_id": FOREIGN_TRACK}, files=files)
+    assert (answer.status_code, answer.json()["code"], written) == (404, "TRACK_NOT_FOUND", [])
 
 
 async def test_callers_without_a_name_are_limited_by_address(site: Site) -> None:
