@@ -116,7 +116,7 @@ class Edge(grpc.aio.ServerInterceptor):
             AppError: ``RATE_LIMITED`` after too many refused calls of the address; see :meth:`CallerAuthenticator.identify`.
         """
         credential = str(metadata.get(AUTHORIZATION_METADATA, ""))
-        guess = contextlib.nullcontext()
+        guess: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if credential and PRINCIPAL_METADATA not in metadata:
             guess = self._budgets.guess(address, credential)
         with guess:
