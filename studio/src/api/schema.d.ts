@@ -4932,11 +4932,8 @@ export interface components {
             changes: {
                 [key: string]: unknown;
             };
-            /**
-             * Format: uuid
-             * @example 0f8fad5b-d9cb-469f-a165-70867728950e
-             */
-            actor_id: string;
+            /** @description Null: nobody with an account, whose login failed. */
+            actor_id: string | null;
             /** @example admin@example.com */
             actor_email: string;
             /** @example 203.0.113.9 */

@@ -85,9 +85,11 @@ function Row({ entry, onActor }: { entry: AuditEntry; onActor: () => void }) {
         <Time at={entry.inserted_at} />
       </td>
       <td class="name">
-        <Button label={`${entry.actor_email}: show only this account`} look="quiet" onClick={onActor}>
-          {entry.actor_email}
-        </Button>
+        {entry.actor_id && (
+          <Button label={`${entry.actor_email}: show only this account`} look="quiet" onClick={onActor}>
+            {entry.actor_email}
+          </Button>
+        )}
       </td>
       <td>{entry.action.replaceAll("_", " ")}</td>
       <td class="name number" title={entry.resource_id}>
